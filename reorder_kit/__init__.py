@@ -1,0 +1,33 @@
+"""reorder-kit: measure, learn and trust the order of image patches."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from reorder_kit.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from reorder_kit.api import order, run, wrap
+    from reorder_kit.grid import Grid
+    from reorder_kit.ordered_model import OrderedModel
+    from reorder_kit.patch_order import Order
+
+__version__ = "0.1.0"
+__all__ = ["Grid", "Order", "OrderedModel", "hookimpl", "order", "run", "wrap"]
+
+# Imported on first use: torch takes seconds, and `reorder-kit --help` shall not.
+_HOMES = {
+    "Grid": "reorder_kit.grid",
+    "Order": "reorder_kit.patch_order",
+    "OrderedModel": "reorder_kit.ordered_model",
+    "order": "reorder_kit.api",
+    "run": "reorder_kit.api",
+    "wrap": "reorder_kit.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,67 @@
+"""Errors that are meant for people: what was wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class ReorderKitError(Exception):
+    """An expected error: the command line prints its message and hint, and exits with code 2, without a traceback.
+
+    Args:
+        message: what was wrong and where.
+        hint: what the reader can do about it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\n  hint: {self.hint}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a recipe.
+
+    Args:
+        path: the field, as in ``order.learner.temperature``; empty for the recipe as a whole.
+        message: what is wrong with it.
+        hint: what to write instead.
+    """
+
+    path: str
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.path}: " if self.path else ""
+        return where + self.message + (f" ({self.hint})" if self.hint else "")
+
+
+class RecipeError(ReorderKitError):
+    """Every mistake of a recipe at once."""
+
+    def __init__(self, problems: Sequence[Problem], source: str) -> None:
+        self.problems = tuple(problems)
+        count = "1 mistake" if len(self.problems) == 1 else f"{len(self.problems)} mistakes"
+        super().__init__("\n".join([f"{source}: {count}", *(f"  {problem}" for problem in self.problems)]))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint that names the closest known name, or all of them when none is close.
+
+    >>> did_you_mean("hilbrt", ["row", "hilbert"])
+    "did you mean 'hilbert'?"
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(names)}" if names else "there is none"

@@ -1,0 +1,1 @@
+"""Drawing: data in, picture out."""

@@ -1,0 +1,66 @@
+"""The rectangle of patches that an image is cut into."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from reorder_kit.errors import ReorderKitError
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Height and width in patches, and the number of frames of a video.
+
+    The row-major index of a patch is ``(frame * height + row) * width + column``.
+
+    Args:
+        height: rows of patches, at least 1.
+        width: columns of patches, at least 1.
+        frames: frames, at least 1.
+
+    Raises:
+        ReorderKitError: if one of them is less than 1.
+    """
+
+    height: int
+    width: int
+    frames: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width, self.frames) < 1:
+            raise ReorderKitError(f"a grid needs at least one patch each way, not {self}", "as in --grid 14x14")
+
+    @property
+    def num_patches(self) -> int:
+        """All patches of all frames."""
+        return self.frames * self.height * self.width
+
+    @property
+    def transposed(self) -> Grid:
+        """The grid with rows and columns exchanged."""
+        return Grid(self.width, self.height, self.frames)
+
+    def index(self, row: int, column: int, frame: int = 0) -> int:
+        """The row-major index of a patch."""
+        return (frame * self.height + row) * self.width + column
+
+    def cell(self, index: int) -> tuple[int, int, int]:
+        """The (frame, row, column) of a row-major index."""
+        frame, within = divmod(index, self.height * self.width)
+        return (frame, *divmod(within, self.width))
+
+    @classmethod
+    def parse(cls, text: str) -> Grid:
+        """Read ``14x14``, or ``8x14x14`` for frames x height x width.
+
+        >>> Grid.parse("3x5")
+        Grid(height=3, width=5, frames=1)
+        """
+        if not re.fullmatch(r"\d+x\d+(x\d+)?", text):
+            raise ReorderKitError(f"{text!r} is not a grid", "write HEIGHTxWIDTH in patches, as in 14x14")
+        *frames, height, width = (int(part) for part in text.split("x"))
+        return cls(height, width, *frames)
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width}" if self.frames == 1 else f"{self.frames}x{self.height}x{self.width}"

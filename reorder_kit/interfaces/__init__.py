@@ -1,0 +1,48 @@
+"""The interfaces of everything a plugin can provide, and the words they speak in."""
+
+from reorder_kit.grid import Grid
+from reorder_kit.interfaces.backbone import Backbone, ImageShape
+from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.data_source import DataSource, DataSplits, Sample, SampleSet, TargetKind, Unreadable
+from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner, Policy
+from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
+from reorder_kit.interfaces.prior import Prior
+from reorder_kit.interfaces.task import Batch, Features, Metrics, Model, ModelOutput, StepResult, Task
+from reorder_kit.patch_order import Order
+from reorder_kit.progress import Progress
+from reorder_kit.proposal import Proposal
+from reorder_kit.sequence import Encoded, PatchSequence
+from reorder_kit.soft_permutation import SoftPermutation
+
+__all__ = [
+    "Backbone",
+    "Batch",
+    "Component",
+    "ComponentOptions",
+    "DataSource",
+    "DataSplits",
+    "Encoded",
+    "Features",
+    "Grid",
+    "ImageShape",
+    "LearnerContext",
+    "Metrics",
+    "Model",
+    "ModelOutput",
+    "Order",
+    "OrderLearner",
+    "Ordering",
+    "OrderingOptions",
+    "PatchSequence",
+    "Policy",
+    "Prior",
+    "Progress",
+    "Proposal",
+    "Sample",
+    "SampleSet",
+    "SoftPermutation",
+    "StepResult",
+    "TargetKind",
+    "Task",
+    "Unreadable",
+]

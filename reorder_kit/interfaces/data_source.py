@@ -1,0 +1,119 @@
+"""The interface of a data source."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.interfaces.backbone import ImageShape
+from reorder_kit.interfaces.component import Component, ComponentOptions
+
+TargetKind = Literal["class", "multi-label", "boxes", "mask", "caption", "statement", "none"]
+
+
+class Sample(NamedTuple):
+    """One image and its target; for the target kind ``class``, the number of the class."""
+
+    image: Float[Tensor, "channel height width"]
+    target: Any
+
+
+class Unreadable(NamedTuple):
+    """An image that could not be read. A run reports it and goes on, up to a limit."""
+
+    path: str
+    reason: str
+
+
+class SampleSet(Protocol):
+    """Samples by number, as torch's map-style data sets. Random augmentation draws from torch's global generator."""
+
+    def __len__(self) -> int:
+        """Samples."""
+        ...
+
+    def __getitem__(self, index: int) -> Sample | Unreadable:
+        """One sample, transformed and ready for the model."""
+        ...
+
+
+@dataclass(frozen=True)
+class DataSplits:
+    """Opened data.
+
+    Args:
+        image: the shape of every image.
+        classes: names of the classes, by number.
+        train: augmented training samples.
+        validation: samples on which anything is chosen that needs choosing.
+        test: samples that are looked at once, at the end.
+    """
+
+    image: ImageShape
+    classes: Sequence[str]
+    train: SampleSet
+    validation: SampleSet
+    test: SampleSet
+
+
+class DataSource(Component, ABC):
+    """Images and their targets.
+
+    A complete plugin::
+
+        import torch
+        from reorder_kit import hookimpl
+        from reorder_kit.interfaces import DataSource, DataSplits, ImageShape, Sample
+
+        class Halves:
+            \"""Images whose left or right half is bright.\"""
+
+            def __init__(self, size):
+                self.size = size
+
+            def __len__(self):
+                return self.size
+
+            def __getitem__(self, index):
+                target = index % 2
+                image = torch.zeros(1, 8, 8)
+                image[:, :, 4 * target : 4 * target + 4] = 1.0
+                return Sample(image, target)
+
+        class BrightHalf(DataSource):
+            \"""Tell images with a bright left half from those with a bright right half.\"""
+
+            name = "bright-half"
+            target_kind = "class"
+
+            def open(self, seed):
+                return DataSplits(ImageShape(1, 8, 8), ["left", "right"], Halves(64), Halves(16), Halves(16))
+
+        @hookimpl
+        def register_data_sources():
+            return [BrightHalf]
+
+    Args:
+        options: the options of the recipe; the defaults if not given.
+    """
+
+    target_kind: ClassVar[TargetKind]
+
+    def __init__(self, options: ComponentOptions | None = None) -> None:
+        self.options = self.Options() if options is None else options
+
+    @abstractmethod
+    def open(self, seed: int) -> DataSplits:
+        """Find the data and split it.
+
+        Args:
+            seed: of a split that the source makes itself.
+
+        Raises:
+            ReorderKitError: if the data is not there, naming where it was looked for.
+        """

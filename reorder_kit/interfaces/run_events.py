@@ -1,0 +1,73 @@
+"""What run events tell their listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Bool
+from torch import Tensor
+
+from reorder_kit.grid import Grid
+from reorder_kit.patch_order import Order
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run that is under way.
+
+    Args:
+        name: the recipe's name, with ``/controls/<control>`` for a run trained beside it.
+        directory: its run folder.
+        grid: the grid of patches.
+        start: the starting order.
+        reach: which slots have a path to the readout.
+        headline: the metric that stands for the others.
+        classes: names of the classes.
+        epochs: epochs of the whole run.
+        steps_per_epoch: optimiser steps in an epoch.
+        first_epoch: the epoch it starts or goes on with, counted from 1.
+        device: where it runs, in words.
+        parameters: trainable numbers in backbone and head.
+    """
+
+    name: str
+    directory: Path
+    grid: Grid
+    start: Order
+    reach: Bool[Tensor, " slot"]
+    headline: str
+    classes: Sequence[str]
+    epochs: int
+    steps_per_epoch: int
+    first_epoch: int
+    device: str
+    parameters: int
+
+    @property
+    def reached_slots(self) -> int:
+        """Slots that have a path to the readout."""
+        return int(self.reach.sum())
+
+    @property
+    def is_selection(self) -> bool:
+        """Some slots are not read, so an order selects patches, too."""
+        return self.reached_slots < len(self.reach)
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """A step that was taken.
+
+    Args:
+        step: steps taken so far, this one included.
+        loss: mean loss of the epoch so far.
+        accuracy: headline metric of the last evaluation on the validation split; None before the first.
+        images_per_second: of the epoch so far, over all processes.
+    """
+
+    step: int
+    loss: float
+    accuracy: float | None
+    images_per_second: float

@@ -1,0 +1,215 @@
+"""The interface of a task."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reorder_kit.interfaces.backbone import Backbone
+from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.data_source import TargetKind, Unreadable
+from reorder_kit.progress import Progress
+from reorder_kit.proposal import Proposal
+from reorder_kit.sequence import Encoded, PatchSequence
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples, stacked.
+
+    Args:
+        images: the images.
+        targets: what the task's target kind says; class numbers, or shares of the classes after mixing images.
+        unreadable: the images that are missing from this batch.
+    """
+
+    images: Float[Tensor, "batch channel height width"]
+    targets: Any
+    unreadable: tuple[Unreadable, ...] = ()
+
+    def __len__(self) -> int:
+        return self.images.shape[0]
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a head may look at.
+
+    Args:
+        encoded: the backbone's output, in slots.
+        proposal: how the patches were moved.
+        backbone: where the features come from.
+    """
+
+    encoded: Encoded
+    proposal: Proposal
+    backbone: Backbone
+
+    def summary(self) -> Float[Tensor, "batch dim"]:
+        """The readout of the backbone: one vector for each image."""
+        return self.backbone.summarize(self.encoded)
+
+    def patches(self) -> PatchSequence:
+        """Patches in row-major places again, for heads of dense tasks."""
+        return self.proposal.restore(self.encoded.sequence)
+
+
+@dataclass(frozen=True)
+class ModelOutput:
+    """What a pass through the model gives.
+
+    Args:
+        outputs: what the head made.
+        features: what the head looked at.
+    """
+
+    outputs: Any
+    features: Features
+
+    @property
+    def proposal(self) -> Proposal:
+        """How the patches were moved."""
+        return self.features.proposal
+
+
+class Model(Protocol):
+    """What a task sees of the ordered model."""
+
+    training: bool
+
+    def __call__(self, images: Float[Tensor, "batch channel height width"]) -> ModelOutput:
+        """One pass: tokenize, propose, apply, encode, head."""
+        ...
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step of a task gives.
+
+    Args:
+        loss: the loss of each image.
+        reward: the reward of each image, without gradient.
+        outputs: what the metrics look at.
+        proposal: what the policy proposed, for its own loss.
+    """
+
+    loss: Float[Tensor, " batch"]
+    reward: Float[Tensor, " batch"]
+    outputs: Any
+    proposal: Proposal
+
+
+class Metrics(Protocol):
+    """Figures over a whole split, collected batch by batch on every process, each image counted once."""
+
+    def update(self, outputs: Any, targets: Any) -> None:
+        """Count a batch."""
+        ...
+
+    def compute(self) -> dict[str, Any]:
+        """The figures over all processes: numbers, or numbers by class name."""
+        ...
+
+
+class Task(Component, ABC):
+    """Head, loss of each image, reward of each image, and metrics.
+
+    A complete plugin::
+
+        import torch
+        from torch import nn
+        from reorder_kit import hookimpl
+        from reorder_kit.interfaces import Task
+
+        class LinearHead(nn.Module):
+            def __init__(self, dim, classes):
+                super().__init__()
+                self.linear = nn.Linear(dim, classes)
+
+            def forward(self, features):
+                return self.linear(features.summary())
+
+        class Hits:
+            def __init__(self):
+                self.hits, self.images = 0, 0
+
+            def update(self, outputs, targets):
+                self.hits += int((outputs.argmax(dim=1) == targets).sum())
+                self.images += len(targets)
+
+            def compute(self):
+                return {"accuracy": self.hits / self.images}
+
+        class HingeClassification(Task):
+            \"""Single labels with the multi-class hinge loss.\"""
+
+            name = "hinge-classification"
+            target_kind = "class"
+            headline = "accuracy"
+
+            def build_head(self, dim, classes):
+                return LinearHead(dim, len(classes))
+
+            def loss_per_image(self, outputs, targets):
+                return nn.functional.multi_margin_loss(outputs, targets, reduction="none")
+
+            def build_metrics(self, classes, device):
+                return Hits()
+
+        @hookimpl
+        def register_tasks():
+            return [HingeClassification]
+
+    A task says of itself:
+
+    * ``target_kind``: the targets it needs; a data source with others is refused before anything is loaded.
+    * ``headline``: the metric that stands for the others.
+    * ``is_autoregressive``: whether it predicts later patches from earlier ones.
+
+    Args:
+        options: the options of the recipe; the defaults if not given.
+    """
+
+    target_kind: ClassVar[TargetKind]
+    headline: ClassVar[str]
+    is_autoregressive: ClassVar[bool] = False
+
+    def __init__(self, options: ComponentOptions | None = None) -> None:
+        self.options = self.Options() if options is None else options
+
+    @abstractmethod
+    def build_head(self, dim: int, classes: Sequence[str]) -> nn.Module:
+        """The module that turns :class:`Features` into outputs."""
+
+    @abstractmethod
+    def loss_per_image(self, outputs: Any, targets: Any) -> Float[Tensor, " batch"]:
+        """The loss of each image."""
+
+    @abstractmethod
+    def build_metrics(self, classes: Sequence[str], device: Any) -> Metrics:
+        """Fresh metrics."""
+
+    def augment(self, batch: Batch, classes: Sequence[str]) -> Batch:
+        """Change a training batch as a whole, as mixup does. Draws from torch's global generator."""
+        return batch
+
+    def reward_per_image(self, outputs: Any, targets: Any, loss: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+        """The reward of each image: minus its loss."""
+        return -loss.detach()
+
+    def step(self, model: Model, batch: Batch, progress: Progress) -> StepResult:
+        """One pass through the model. Tasks with several views, decoders or generation override it."""
+        output = model(batch.images)
+        loss = self.loss_per_image(output.outputs, batch.targets)
+        reward = self.reward_per_image(output.outputs, batch.targets, loss)
+        return StepResult(loss, reward, output.outputs, output.proposal)
+
+
+def headline_of(task: Task, figures: Mapping[str, Any]) -> float:
+    """The headline metric as a number."""
+    return float(figures[task.headline])

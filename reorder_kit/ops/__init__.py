@@ -1,0 +1,1 @@
+"""The mathematics: functions of tensors that know nothing of recipes, with a plain naive version beside each fast one."""

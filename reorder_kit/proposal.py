@@ -1,0 +1,59 @@
+"""What a policy answers for one batch: how the patches shall stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from reorder_kit.patch_order import Order
+from reorder_kit.sequence import PatchSequence
+from reorder_kit.soft_permutation import SoftPermutation
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A hard order, or a soft permutation together with the hard order it stands for.
+
+    Args:
+        order: the hard order.
+        soft: what is applied instead in this pass, if anything.
+        log_prob: log-probability of the order under the policy, one for each row of ``order.indices``.
+        is_exact: the soft permutation is hard in the forward pass (straight-through), so no slot sees another's patch.
+    """
+
+    order: Order
+    soft: SoftPermutation | None = None
+    log_prob: Float[Tensor, " row"] | None = None
+    is_exact: bool = True
+
+    @classmethod
+    def straight_through(cls, order: Order, soft: SoftPermutation) -> Proposal:
+        """Hard forward, soft gradient."""
+        return cls(order, soft.straight_through(order))
+
+    @classmethod
+    def mixture(cls, order: Order, soft: SoftPermutation) -> Proposal:
+        """Soft forward and backward: a slot holds a mixture of patches, later ones included."""
+        return cls(order, soft, is_exact=False)
+
+    def apply(self, sequence: PatchSequence) -> PatchSequence:
+        """Move the patches and all that belongs to them.
+
+        Validity and the known order follow the hard order, since half a patch is neither valid nor anywhere.
+        """
+        patches = (self.soft or self.order).apply(sequence.patches)
+        valid = None if sequence.valid is None else self.order.apply(sequence.valid)
+        order = self.order if sequence.order is None else sequence.order.compose(self.order)
+        return replace(sequence, patches=patches, order=order, valid=valid)
+
+    def restore(self, sequence: PatchSequence) -> PatchSequence:
+        """Bring the patches back to row-major. A patch that a partial order left out is marked invalid."""
+        patches = (self.soft or self.order).restore(sequence.patches)
+        return replace(sequence, patches=patches, order=None, valid=self._restored_valid(sequence))
+
+    def _restored_valid(self, sequence: PatchSequence) -> Bool[Tensor, "batch patch"] | None:
+        if sequence.valid is not None:
+            return self.order.restore(sequence.valid)
+        return None if self.order.is_full else self.order.has_slot(sequence.batch)

@@ -1,0 +1,1 @@
+"""Heads, losses, rewards and metrics: one task a file, each file a plugin module."""

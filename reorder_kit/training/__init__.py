@@ -1,0 +1,1 @@
+"""Training a run: loop, evaluation, checkpoints, run folder."""
