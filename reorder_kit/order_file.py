@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
 from reorder_kit.patch_order import Order
 
 FORMAT_VERSION = 1
+EXPECTED = 'write {"name": ..., "grid": [height, width], "order": [...]}, as `show-order --json` does'
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,20 @@ class OrderFile:
         name: what the order is called.
         grid: the grid it was made for.
         order: the order.
+
+    Raises:
+        ReorderKitError: if the order is not the same for all images, or not one of the grid's patches.
     """
 
     name: str
     grid: Grid
     order: Order
+
+    def __post_init__(self) -> None:
+        if not self.order.is_static:
+            raise ReorderKitError(f"{self.order!r} differs between images, and a file of an order holds a single one")
+        if self.order.num_patches != self.grid.num_patches:
+            raise ReorderKitError(f"an order of {self.order.num_patches} patches is none of the {self.grid} grid")
 
     def as_dict(self) -> dict[str, Any]:
         """``{"name", "grid": [height, width], "order": [...]}``; grid is [frames, height, width] for a video."""
@@ -36,7 +46,7 @@ class OrderFile:
 
     def save(self, path: Path) -> None:
         """Write the file."""
-        path.write_text(json.dumps({"format_version": FORMAT_VERSION, **self.as_dict()}) + "\n")
+        path.write_text(json.dumps({"format_version": FORMAT_VERSION, **self.as_dict()}) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> OrderFile:
@@ -46,24 +56,34 @@ class OrderFile:
             ReorderKitError: if it is missing, is not such a file, or holds no valid order of its grid.
         """
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ReorderKitError(f"{path}: {error.strerror}") from None
-        except ValueError as error:
-            raise ReorderKitError(f"{path}: not JSON: {error}") from None
-        expected = 'write {"name": ..., "grid": [height, width], "order": [...]}, as `show-order --json` does'
-        if not isinstance(content, dict) or not isinstance(content.get("order"), list):
-            raise ReorderKitError(f"{path}: not an order", expected)
-        if content.get("format_version", FORMAT_VERSION) != FORMAT_VERSION:
-            raise ReorderKitError(f"{path}: format_version {content['format_version']} is not {FORMAT_VERSION}")
-        sizes = content.get("grid")
-        if not isinstance(sizes, list) or len(sizes) not in (2, 3) or not all(isinstance(size, int) for size in sizes):
-            raise ReorderKitError(f"{path}: grid {sizes!r} is not [height, width]", expected)
-        if not all(isinstance(index, int) for index in content["order"]):
-            raise ReorderKitError(f"{path}: the order holds something other than patch numbers", expected)
-        grid = Grid(*sizes[-2:], *sizes[:-2])
+        except (ValueError, RecursionError) as error:
+            raise ReorderKitError(f"{path}: not JSON: {error}", EXPECTED) from None
         try:
-            order = Order(content["order"], grid.num_patches)
+            return cls._parse(content, path.stem)
         except ReorderKitError as error:
             raise ReorderKitError(f"{path}: {error.message}", error.hint) from None
-        return cls(str(content.get("name", path.stem)), grid, order)
+
+    @classmethod
+    def _parse(cls, content: object, default_name: str) -> OrderFile:
+        if not isinstance(content, dict):
+            raise ReorderKitError("not an order", EXPECTED)
+        version = content.get("format_version", FORMAT_VERSION)
+        if version != FORMAT_VERSION:
+            raise ReorderKitError(f"format_version {version!r} is not {FORMAT_VERSION}")
+        name, sizes, indices = content.get("name", default_name), content.get("grid"), content.get("order")
+        if not isinstance(name, str):
+            raise ReorderKitError(f"name {name!r} is not text", EXPECTED)
+        if not _are_whole_numbers(sizes) or len(sizes) not in (2, 3):
+            raise ReorderKitError(f"grid {sizes!r} is not [height, width]", EXPECTED)
+        if not _are_whole_numbers(indices):
+            raise ReorderKitError("order is not a list of patch numbers", EXPECTED)
+        grid = Grid(*sizes[-2:], *sizes[:-2])
+        return cls(name, grid, Order(indices, grid.num_patches))
+
+
+def _are_whole_numbers(values: object) -> TypeGuard[list[int]]:
+    # type() rather than isinstance(): True and False are integers, too.
+    return isinstance(values, list) and all(type(value) is int for value in values)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from scipy.stats import kendalltau
 from torch import Tensor
 
@@ -26,7 +29,7 @@ class Order:
         groups: the group of each image, for the shape ``(group, slot)``.
 
     Raises:
-        ReorderKitError: if a patch is out of range or appears twice.
+        ReorderKitError: if a patch is no whole number, is out of range or appears twice.
 
     >>> order = Order([2, 0, 1])
     >>> order.rank.tolist()
@@ -41,8 +44,8 @@ class Order:
         num_patches: int | None = None,
         groups: Int[Tensor, " batch"] | None = None,
     ) -> None:
-        self.indices: Int[Tensor, "*batch slot"] = torch.as_tensor(indices, dtype=torch.long)
-        self.num_patches: int = self.indices.shape[-1] if num_patches is None else num_patches
+        self.indices: Int[Tensor, "*batch slot"] = _whole_numbers(indices)
+        self.num_patches: int = self.num_slots if num_patches is None else num_patches
         self.groups: Int[Tensor, " batch"] | None = groups
         self._check()
 
@@ -63,7 +66,7 @@ class Order:
     def _check(self) -> None:
         if self.indices.ndim not in (1, 2) or self.num_slots == 0:
             raise ReorderKitError(f"an order has the shape (slot) or (batch, slot), not {tuple(self.indices.shape)}")
-        if int(self.indices.min()) < 0 or int(self.indices.max()) >= self.num_patches:
+        if self.indices.numel() and not 0 <= int(self.indices.min()) <= int(self.indices.max()) < self.num_patches:
             raise ReorderKitError(
                 f"an order of {self.num_patches} patches holds a patch outside 0..{self.num_patches - 1}"
             )
@@ -72,15 +75,20 @@ class Order:
         if repeated.numel():
             raise ReorderKitError(f"patch {int(repeated[0])} appears twice in an order")
         if self.groups is not None:
-            if self.indices.ndim != 2:
-                raise ReorderKitError("groups need an order for each group, of shape (group, slot)")
-            if self.groups.numel() and not 0 <= int(self.groups.min()) <= int(self.groups.max()) < len(self.indices):
-                raise ReorderKitError(f"a group is outside 0..{len(self.indices) - 1}")
+            self._check_groups(self.groups)
+
+    def _check_groups(self, groups: Int[Tensor, " batch"]) -> None:
+        if self.indices.ndim != 2:
+            raise ReorderKitError("groups need an order for each group, of shape (group, slot)")
+        if groups.ndim != 1:
+            raise ReorderKitError(f"groups have the shape (batch), not {tuple(groups.shape)}")
+        if groups.numel() and not 0 <= int(groups.min()) <= int(groups.max()) < len(self.indices):
+            raise ReorderKitError(f"a group is outside 0..{len(self.indices) - 1}")
 
     @property
     def num_slots(self) -> int:
         """Places in the sequence."""
-        return self.indices.shape[-1]
+        return self.indices.shape[-1] if self.indices.ndim else 0
 
     @property
     def is_static(self) -> bool:
@@ -143,21 +151,24 @@ class Order:
         return _gather(patches, self.per_image(len(patches)))
 
     def restore(self, slots: Tensor) -> Tensor:
-        """Bring what each slot has back to row-major: ``(batch, slot, ...) -> (batch, patch, ...)``; zero where missing."""
+        """Bring what each slot has back to row-major: ``(batch, slot, ...) -> (batch, patch, ...)``.
+
+        A patch that has no slot becomes zero.
+        """
         if slots.shape[1] != self.num_slots:
             raise ReorderKitError(f"an order of {self.num_slots} slots was given {slots.shape[1]}")
-        rank = Order.trusted(self.rank, self.num_patches, self.groups).per_image(len(slots))
-        restored = (
-            slots.index_select(1, rank[0]) if self.is_static and self.is_full else _gather(slots, rank.clamp(min=0))
-        )
         if self.is_full:
-            return restored
+            return self.inverse().apply(slots)
+        rank = self._rank_per_image(len(slots))
         missing = (rank < 0).reshape(*rank.shape, *[1] * (slots.ndim - 2))
-        return restored.masked_fill(missing, 0)
+        return _gather(slots, rank.clamp(min=0)).masked_fill(missing, 0)
 
     def has_slot(self, batch: int) -> Bool[Tensor, "batch patch"]:
         """Which patches of each image have a slot."""
-        return Order.trusted(self.rank, self.num_patches, self.groups).per_image(batch) >= 0
+        return self._rank_per_image(batch) >= 0
+
+    def _rank_per_image(self, batch: int) -> Int[Tensor, "batch patch"]:
+        return Order.trusted(self.rank, self.num_patches, self.groups).per_image(batch)
 
     def kendall_tau(self, other: Order) -> float:
         """Kendall's rank correlation of two static full orders: 1 the same, -1 reversed (Kendall, Biometrika 1938)."""
@@ -172,14 +183,37 @@ class Order:
         return float((self.rank.cpu() - other.rank.cpu()).abs().double().mean())
 
     def adjacency(self, grid: Grid) -> float:
-        """The share of consecutive slots whose patches share an edge (or follow each other in time); 1 for one patch."""
+        """The share of consecutive slots whose patches share an edge, or a place in frames that follow each other.
+
+        It is 1 for a single slot.
+        """
         if not self.is_static or grid.num_patches != self.num_patches:
             raise ReorderKitError(f"adjacency needs a static order of the {grid} grid's {grid.num_patches} patches")
         if self.num_slots == 1:
             return 1.0
         cells = torch.tensor([grid.cell(int(index)) for index in self.indices])
-        steps: Float[Tensor, " step"] = (cells[1:] - cells[:-1]).abs().sum(dim=-1).float()
-        return float((steps == 1).float().mean())
+        steps: Int[Tensor, " step"] = (cells[1:] - cells[:-1]).abs().sum(dim=-1)
+        return float((steps == 1).double().mean())
+
+    def save(self, path: Path) -> None:
+        """Write the order, of any shape, as safetensors. :class:`OrderFile` is for people and other programs."""
+        tensors = {"indices": self.indices.contiguous(), "num_patches": torch.tensor(self.num_patches)}
+        save_file(tensors if self.groups is None else {**tensors, "groups": self.groups.contiguous()}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Order:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ReorderKitError: if it is missing, is not such a file, or holds an invalid order.
+        """
+        tensors = load_tensors(path)
+        if not {"indices", "num_patches"} <= tensors.keys():
+            raise ReorderKitError(f"{path}: holds no order", f"it holds: {', '.join(tensors) or 'nothing'}")
+        try:
+            return cls(tensors["indices"], int(tensors["num_patches"]), tensors.get("groups"))
+        except ReorderKitError as error:
+            raise ReorderKitError(f"{path}: {error.message}", error.hint) from None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Order):
@@ -199,6 +233,28 @@ class Order:
     def __repr__(self) -> str:
         shape = "x".join(str(size) for size in self.indices.shape)
         return f"Order({shape} of {self.num_patches} patches)"
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        ReorderKitError: if it is missing or is not such a file.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ReorderKitError(f"{path}: cannot be read as safetensors: {error}") from None
+
+
+def _whole_numbers(indices: Tensor | Sequence[int]) -> Int[Tensor, "*batch slot"]:
+    try:
+        numbers = torch.as_tensor(indices)
+    except (TypeError, ValueError) as error:
+        raise ReorderKitError(f"an order holds patch numbers, in rows of one length: {error}") from None
+    if numbers.numel() and (numbers.is_floating_point() or numbers.is_complex() or numbers.dtype == torch.bool):
+        raise ReorderKitError(f"an order holds patch numbers, not {numbers.dtype}")
+    return numbers.long()
 
 
 def _gather(values: Tensor, index: Int[Tensor, "batch place"]) -> Tensor:

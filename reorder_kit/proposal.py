@@ -49,7 +49,11 @@ class Proposal:
         return replace(sequence, patches=patches, order=order, valid=valid)
 
     def restore(self, sequence: PatchSequence) -> PatchSequence:
-        """Bring the patches back to row-major. A patch that a partial order left out is marked invalid."""
+        """Undo :meth:`apply`: back to row-major, or to the slots of the proposal that was applied before this one.
+
+        A patch that a partial order left out is marked invalid. The order of the result is not known; of several
+        proposals, the last that was applied is restored first.
+        """
         patches = (self.soft or self.order).restore(sequence.patches)
         return replace(sequence, patches=patches, order=None, valid=self._restored_valid(sequence))
 

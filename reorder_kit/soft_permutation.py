@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
-from reorder_kit.patch_order import Order
+from reorder_kit.patch_order import Order, load_tensors
 
 
 @dataclass(frozen=True)
@@ -34,29 +34,39 @@ class SoftPermutation:
         return cls(torch.nn.functional.one_hot(order.indices, order.num_patches).to(dtype))
 
     def apply(self, patches: Float[Tensor, "batch patch dim"]) -> Float[Tensor, "batch slot dim"]:
-        """Mix the patches of each slot."""
+        """Mix the patches of each slot.
+
+        Raises:
+            ReorderKitError: if it was made for another number of patches or images.
+        """
+        *images, _, num_patches = self.matrix.shape
+        if patches.shape[1] != num_patches:
+            raise ReorderKitError(f"a soft permutation of {num_patches} patches was given {patches.shape[1]}")
+        if images not in ([], [len(patches)]):
+            raise ReorderKitError(f"a soft permutation made for {images[0]} images was given {len(patches)}")
         return self.matrix.to(patches.dtype) @ patches
 
     def restore(self, slots: Float[Tensor, "batch slot dim"]) -> Float[Tensor, "batch patch dim"]:
         """Back to row-major by the column-normalised transpose.
 
-        Rows of SoftSort's matrix sum to one but its columns do not, so a plain transpose would rescale or erase patches.
+        Rows of SoftSort's matrix sum to one but its columns do not, so a plain transpose would rescale patches. A patch
+        without a share in any slot becomes zero.
         """
         return self.inverse().apply(slots)
 
     def inverse(self) -> SoftPermutation:
         """The column-normalised transpose; exact for a hard permutation."""
         transpose = self.matrix.transpose(-1, -2)
-        return SoftPermutation(
-            transpose / transpose.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(transpose.dtype).tiny)
-        )
+        total = transpose.sum(dim=-1, keepdim=True)
+        # A patch in no slot keeps its zeros: dividing them by something tiny would make their gradient infinite.
+        return SoftPermutation(transpose / total.where(total > torch.finfo(total.dtype).tiny, 1.0))
 
     def compose(self, then: SoftPermutation) -> SoftPermutation:
         """This permutation first, ``then`` on its result."""
         return SoftPermutation(then.matrix @ self.matrix)
 
     def residual(self) -> float:
-        """The largest distance of a row's or column's sum from one: 0 for a permutation or a doubly stochastic matrix."""
+        """The largest distance of the sum of a row or column from one: 0 where every patch and slot has a full share."""
         rows, columns = self.matrix.sum(dim=-1), self.matrix.sum(dim=-2)
         return float(torch.maximum((rows - 1).abs().max(), (columns - 1).abs().max()))
 
@@ -77,7 +87,7 @@ class SoftPermutation:
     def straight_through(self, order: Order) -> SoftPermutation:
         """Hard in the forward pass, with the gradient of this soft permutation."""
         hard = SoftPermutation.from_order(order, self.matrix.dtype).matrix
-        return SoftPermutation((hard - self.matrix).detach() + self.matrix)
+        return SoftPermutation(hard + (self.matrix - self.matrix.detach()))
 
     def kendall_tau(self, other: Order) -> float:
         """Kendall's rank correlation of the nearest hard order with another."""
@@ -97,5 +107,12 @@ class SoftPermutation:
 
     @classmethod
     def load(cls, path: Path) -> SoftPermutation:
-        """Read what :meth:`save` wrote."""
-        return cls(load_file(path)["matrix"])
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ReorderKitError: if it is missing or is not such a file.
+        """
+        tensors = load_tensors(path)
+        if "matrix" not in tensors:
+            raise ReorderKitError(f"{path}: holds no soft permutation", f"it holds: {', '.join(tensors) or 'nothing'}")
+        return cls(tensors["matrix"])

@@ -1,0 +1,169 @@
+"""Local attention along the sequence."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
+from timm.layers import calculate_drop_path_rates, trunc_normal_
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import Backbone, Encoded, ImageShape, PatchSequence
+from reorder_kit.layers.extra_tokens import starting_tokens
+from reorder_kit.layers.patch_embedding import PatchEmbedding
+from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
+from reorder_kit.layers.positions import Positions
+from reorder_kit.layers.readout import last_slot, mean_slot
+from reorder_kit.ops.reach import propagate_reach
+from reorder_kit.ops.window_mask import valid_window_mask, window_mask
+
+
+class Local(Backbone):
+    """Self-attention in which a slot sees only its neighbours in the sequence.
+
+    These are the 1-D local neighbourhoods of the Image Transformer (Parmar et al., 2018,
+    https://arxiv.org/abs/1802.05751): what a model can relate depends on which patches stand close to each other.
+    Blocks are timm's pre-norm blocks.
+
+    A window of w is the slot itself and w slots before it, and w slots after it when attention is not causal. Other
+    libraries count otherwise: Longformer's ``attention_window`` in transformers is both sides together (2w), and
+    Mistral's ``sliding_window`` counts the slot itself (w + 1).
+
+    The CLS token of the readout ``cls`` stands at the end of the sequence and is an ordinary member of the window
+    there. Padding takes no place in a window: the output is that of the sequence without it.
+
+    Memory grows with the square of the number of slots, because the window is a mask on full attention.
+    """
+
+    name = "local"
+
+    class Options(PatchOptions):
+        window: int = Field(2, ge=0, description="slots seen on a side besides the slot itself, slots")
+        causal: bool = Field(True, description="see earlier slots only")
+        readout: Literal["last", "mean", "cls"] = Field("last", description="what summarises the sequence")
+        depth: int = Field(2, ge=1, description="blocks")
+        dim: int = Field(32, ge=1, description="width of the embedding")
+        heads: int = Field(4, ge=1, description="attention heads; they divide dim")
+        mlp_ratio: float = Field(4.0, gt=0, description="width of the hidden layer of an MLP, times dim")
+        positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
+        dropout: float = Field(0.0, ge=0, lt=1, description="dropout after attention and in the MLP, probability")
+        drop_path: float = Field(0.0, ge=0, lt=1, description="stochastic depth of the last block, probability")
+        gradient_checkpointing: bool = Field(
+            False, description="recompute blocks in the backward pass: less memory, more time"
+        )
+
+        @model_validator(mode="after")
+        def _fits(self) -> Self:
+            if self.dim % self.heads:
+                raise ValueError(f"dim {self.dim} is not divisible by {self.heads} heads")
+            if self.positions == "sincos" and self.dim % 4:
+                raise ValueError(f"sincos positions need a dim that is a multiple of 4, not {self.dim}")
+            if self.readout == "cls" and self.window == 0:
+                raise ValueError("with window 0 the CLS token sees no patch")
+            return self
+
+    def __init__(self, options: Local.Options, image: ImageShape) -> None:
+        super().__init__()
+        geometry = patch_geometry(options, image)
+        self.options = options
+        self.grid, self.dim, self.depth = geometry.grid, options.dim, options.depth
+        self.order_sensitive = _is_order_sensitive(options, self.grid.num_patches)
+        self.embedding = PatchEmbedding(image, geometry, self.dim, options.positions)
+        self.cls_token = (
+            nn.Parameter(trunc_normal_(torch.empty(1, 1, self.dim), std=0.02)) if options.readout == "cls" else None
+        )
+        self.blocks = nn.ModuleList(
+            Block(
+                self.dim,
+                options.heads,
+                options.mlp_ratio,
+                qkv_bias=True,
+                proj_drop=options.dropout,
+                drop_path=drop_path,
+            )
+            for drop_path in calculate_drop_path_rates(options.drop_path, self.depth)
+        )
+        self.norm = nn.LayerNorm(self.dim)
+
+    def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
+        """Cut images into row-major patches."""
+        sequence: PatchSequence = self.embedding(images)
+        return sequence
+
+    def encode(
+        self,
+        sequence: PatchSequence,
+        start: int = 0,
+        stop: int | None = None,
+        extra_tokens: Float[Tensor, "batch extra dim"] | None = None,
+    ) -> Encoded:
+        """Run the blocks ``start`` to ``stop``."""
+        extra_tokens = starting_tokens(self.cls_token, extra_tokens, sequence, start)
+        tokens = sequence.patches if extra_tokens is None else torch.cat([sequence.patches, extra_tokens], dim=1)
+        mask = self._mask(sequence, tokens)
+        blocks = range(self.depth)[start:stop]
+        for index in blocks:
+            tokens = self._block(index, tokens, mask)
+        if self.depth - 1 in blocks:
+            tokens = self.norm(tokens)
+        patches, rest = tokens[:, : sequence.num_slots], tokens[:, sequence.num_slots :]
+        return Encoded(sequence.with_patches(patches), None if extra_tokens is None else rest)
+
+    def summarize(self, encoded: Encoded) -> Float[Tensor, "batch dim"]:
+        """The last slot, the mean of all slots, or the CLS token."""
+        if encoded.extra_tokens is not None:
+            return encoded.extra_tokens[:, 0]
+        return last_slot(encoded.sequence) if self.options.readout == "last" else mean_slot(encoded.sequence)
+
+    def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
+        """The slots within ``depth`` windows of the readout."""
+        length = num_slots if self.cls_token is None else num_slots + 1
+        read = torch.ones(length, dtype=torch.bool)
+        if self.options.readout != "mean":
+            read[:-1] = False
+        sees = window_mask(length, self.options.window, self.options.causal)
+        return propagate_reach(read, sees, self.depth)[:num_slots]
+
+    def _mask(
+        self, sequence: PatchSequence, tokens: Float[Tensor, "batch token dim"]
+    ) -> Bool[Tensor, "*batch query key"]:
+        window, causal = self.options.window, self.options.causal
+        if sequence.valid is None:
+            return window_mask(tokens.shape[1], window, causal, tokens.device)
+        extra = tokens.shape[1] - sequence.num_slots
+        valid = nn.functional.pad(sequence.valid, (0, extra), value=True)
+        return valid_window_mask(valid, window, causal).unsqueeze(1)
+
+    def _block(
+        self, index: int, tokens: Float[Tensor, "batch token dim"], mask: Bool[Tensor, "*batch query key"]
+    ) -> Float[Tensor, "batch token dim"]:
+        block = self.blocks[index]
+        recompute = self.options.gradient_checkpointing and torch.is_grad_enabled()
+        mixed: Tensor = checkpoint(block, tokens, mask, use_reentrant=False) if recompute else block(tokens, mask)
+        return mixed
+
+
+def _is_order_sensitive(options: Local.Options, num_patches: int) -> bool:
+    """Insensitive is what treats all slots alike: every slot sees the same set of patches, and so does the readout."""
+    if num_patches == 1:
+        return False
+    if options.readout == "last":
+        return True
+    if options.window == 0:
+        return False
+    cls = options.readout == "cls"
+    sees_all = options.window >= (num_patches if cls else num_patches - 1)
+    # In a single block, CLS looks at patches that have not looked at each other, so causality changes nothing.
+    symmetric = not options.causal or (cls and options.depth == 1)
+    return not (sees_all and symmetric)
+
+
+@hookimpl
+def register_backbones() -> list[type[Backbone]]:
+    """Local attention."""
+    return [Local]

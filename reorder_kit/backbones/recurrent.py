@@ -1,0 +1,129 @@
+"""A recurrent network that walks along the sequence."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import Backbone, Encoded, ImageShape, Order, PatchSequence
+from reorder_kit.layers.patch_embedding import PatchEmbedding
+from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
+from reorder_kit.layers.positions import Positions
+from reorder_kit.layers.readout import last_slot, mean_slot
+from reorder_kit.ops.reach import propagate_reach
+
+
+class Recurrent(Backbone):
+    """A GRU (Cho et al., 2014, https://arxiv.org/abs/1406.1078) or LSTM (Hochreiter and Schmidhuber, 1997).
+
+    The simple case in which order matters although every slot reaches the readout. A block is residual and pre-norm:
+    ``patches + cell(norm(patches))``. Padding does not change the state.
+
+    When bidirectional, each direction has half of ``dim``, and the readout ``last`` is the last slot of both: the
+    forward direction has read everything there, the backward direction that slot alone.
+    """
+
+    name = "recurrent"
+
+    class Options(PatchOptions):
+        cell: Literal["gru", "lstm"] = Field("gru", description="the recurrent cell")
+        bidirectional: bool = Field(False, description="walk in both directions, with half of dim each")
+        readout: Literal["last", "mean"] = Field("last", description="what summarises the sequence")
+        depth: int = Field(2, ge=1, description="blocks")
+        dim: int = Field(32, ge=1, description="width of the embedding and of the state")
+        positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
+        dropout: float = Field(0.0, ge=0, lt=1, description="dropout on what a block adds, probability")
+
+        @model_validator(mode="after")
+        def _fits(self) -> Self:
+            if self.bidirectional and self.dim % 2:
+                raise ValueError(f"two directions share dim, which must be even, not {self.dim}")
+            if self.positions == "sincos" and self.dim % 4:
+                raise ValueError(f"sincos positions need a dim that is a multiple of 4, not {self.dim}")
+            return self
+
+    def __init__(self, options: Recurrent.Options, image: ImageShape) -> None:
+        super().__init__()
+        geometry = patch_geometry(options, image)
+        self.options = options
+        self.grid, self.dim, self.depth = geometry.grid, options.dim, options.depth
+        self.order_sensitive = self.grid.num_patches > 1
+        self.embedding = PatchEmbedding(image, geometry, self.dim, options.positions)
+        self.blocks = nn.ModuleList(_RecurrentBlock(options) for _ in range(self.depth))
+        self.norm = nn.LayerNorm(self.dim)
+
+    def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
+        """Cut images into row-major patches."""
+        sequence: PatchSequence = self.embedding(images)
+        return sequence
+
+    def encode(
+        self,
+        sequence: PatchSequence,
+        start: int = 0,
+        stop: int | None = None,
+        extra_tokens: Float[Tensor, "batch extra dim"] | None = None,
+    ) -> Encoded:
+        """Run the blocks ``start`` to ``stop``. There are no extra tokens."""
+        patches = sequence.patches
+        blocks = range(self.depth)[start:stop]
+        for index in blocks:
+            patches = self.blocks[index](patches, sequence.valid)
+        if self.depth - 1 in blocks:
+            patches = self.norm(patches)
+        return Encoded(sequence.with_patches(patches))
+
+    def summarize(self, encoded: Encoded) -> Float[Tensor, "batch dim"]:
+        """The last slot, or the mean of all slots."""
+        return last_slot(encoded.sequence) if self.options.readout == "last" else mean_slot(encoded.sequence)
+
+    def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
+        """Every slot: the state carries all of them to the last."""
+        sees = torch.ones(num_slots, num_slots, dtype=torch.bool)
+        if not self.options.bidirectional:
+            sees = sees.tril()
+        read = torch.ones(num_slots, dtype=torch.bool)
+        if self.options.readout == "last":
+            read[:-1] = False
+        return propagate_reach(read, sees, self.depth)
+
+
+class _RecurrentBlock(nn.Module):
+    def __init__(self, options: Recurrent.Options) -> None:
+        super().__init__()
+        cell = nn.GRU if options.cell == "gru" else nn.LSTM
+        directions = 2 if options.bidirectional else 1
+        self.norm = nn.LayerNorm(options.dim)
+        self.cell = cell(options.dim, options.dim // directions, batch_first=True, bidirectional=options.bidirectional)
+        self.dropout = nn.Dropout(options.dropout)
+
+    def forward(
+        self, patches: Float[Tensor, "batch slot dim"], valid: Bool[Tensor, "batch slot"] | None
+    ) -> Float[Tensor, "batch slot dim"]:
+        normed = self.norm(patches)
+        states = self.cell(normed)[0] if valid is None else self._walk_valid(normed, valid)
+        added: Tensor = self.dropout(states)
+        return patches + added
+
+    def _walk_valid(
+        self, patches: Float[Tensor, "batch slot dim"], valid: Bool[Tensor, "batch slot"]
+    ) -> Float[Tensor, "batch slot dim"]:
+        """Move the padding behind the valid slots, walk those, and move everything back."""
+        padding_last = Order.trusted((~valid).int().argsort(dim=1, stable=True), valid.shape[1])
+        # An image without a valid slot walks one step, since a packed sequence cannot be empty. Nobody reads it.
+        lengths = valid.sum(dim=1).clamp(min=1).cpu()
+        packed = pack_padded_sequence(padding_last.apply(patches), lengths, batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(self.cell(packed)[0], batch_first=True, total_length=valid.shape[1])
+        return padding_last.restore(states)
+
+
+@hookimpl
+def register_backbones() -> list[type[Backbone]]:
+    """A GRU or LSTM."""
+    return [Recurrent]

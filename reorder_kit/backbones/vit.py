@@ -1,0 +1,299 @@
+"""timm's Vision Transformer, patches in any order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import timm
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
+from timm.models.deit import VisionTransformerDistilled
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from reorder_kit.errors import ReorderKitError, did_you_mean
+from reorder_kit.grid import Grid
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import Backbone, Encoded, ImageShape, PatchSequence
+from reorder_kit.layers.extra_tokens import starting_tokens
+from reorder_kit.layers.patch_geometry import Count, PatchOptions, patch_geometry, whole_patches
+from reorder_kit.layers.positions import Positions, sincos_positions
+from reorder_kit.layers.readout import mean_slot
+
+
+@dataclass(frozen=True)
+class _Size:
+    dim: int
+    depth: int
+    heads: int
+
+
+_SIZES = {
+    "tiny": _Size(192, 12, 3),
+    "small": _Size(384, 12, 6),
+    "base": _Size(768, 12, 12),
+    "large": _Size(1024, 24, 16),
+}
+
+
+class Vit(Backbone):
+    """The Vision Transformer (Dosovitskiy et al., 2021, https://arxiv.org/abs/2010.11929; tiny and small: DeiT).
+
+    The control of every experiment: with positions added by patch, its output is the same under every order. In
+    row-major order it is that of the timm model.
+
+    Either ``model`` names a timm VisionTransformer, which keeps its own patches, positions and readout where the recipe
+    says nothing else, or ``size`` (small if not given) is built from scratch.
+    """
+
+    name = "vit"
+    order_sensitive = False
+
+    class Options(PatchOptions):
+        model: str | None = Field(None, description="a VisionTransformer of timm, as in vit_small_patch16_224")
+        size: Literal["tiny", "small", "base", "large"] | None = Field(
+            None, description="width, depth and heads as published; small if no model is named"
+        )
+        depth: Count | None = Field(None, description="blocks, instead of the size's")
+        dim: Count | None = Field(None, description="width of the embedding, instead of the size's")
+        heads: Count | None = Field(None, description="attention heads, instead of the size's; they divide dim")
+        pretrained: bool = Field(False, description="load timm's weights of the named model")
+        positions: Positions = Field(
+            "learned", description="absolute 2-D positions, added by patch; learned: the positions timm gives the model"
+        )
+        readout: Literal["cls", "mean"] | None = Field(
+            None, description="what summarises the sequence; a named model's own if not given, else cls"
+        )
+        drop_path: float = Field(0.0, ge=0, lt=1, description="stochastic depth of the last block, probability")
+        gradient_checkpointing: bool = Field(
+            False, description="recompute blocks in the backward pass: less memory, more time"
+        )
+
+        @model_validator(mode="after")
+        def _fits(self) -> Self:
+            if self.model is not None:
+                given = [name for name in ("size", "depth", "dim", "heads") if getattr(self, name) is not None]
+                if given:
+                    raise ValueError(f"a named model has its own {' and '.join(given)}: give model or {given[0]}")
+                return self
+            if self.pretrained:
+                raise ValueError("pretrained weights belong to a model: name one, as in model: vit_small_patch16_224")
+            shape = self.shape()
+            if shape.dim % shape.heads:
+                raise ValueError(f"dim {shape.dim} is not divisible by {shape.heads} heads: set heads")
+            if self.positions == "sincos" and shape.dim % 4:
+                raise ValueError(f"sincos positions need a dim that is a multiple of 4, not {shape.dim}")
+            return self
+
+        def shape(self) -> _Size:
+            """Width, depth and heads without a named model."""
+            size = _SIZES[self.size or "small"]
+            return _Size(self.dim or size.dim, self.depth or size.depth, self.heads or size.heads)
+
+        def _needs_geometry(self) -> bool:
+            return self.model is None
+
+    def __init__(self, options: Vit.Options, image: ImageShape) -> None:
+        super().__init__()
+        model = _from_scratch(options, image) if options.model is None else _named(options.model, options, image)
+        _set_positions(model, options.positions)
+        model.set_grad_checkpointing(options.gradient_checkpointing)
+        self._adopt(model)
+
+    @classmethod
+    def from_timm(cls, model: VisionTransformer) -> Vit:
+        """Wrap a model that already exists; it is shared, not copied, and keeps its classifier as ``vit.model.head``.
+
+        Raises:
+            ReorderKitError: if the model is no VisionTransformer, drops patches, or does not pool them.
+        """
+        if not isinstance(model, VisionTransformer):
+            raise ReorderKitError(
+                f"a {type(model).__name__} is no timm VisionTransformer", "pass a model such as vit_small_patch16_224"
+            )
+        vit = cls.__new__(cls)
+        nn.Module.__init__(vit)
+        vit._adopt(model)
+        return vit
+
+    def _adopt(self, model: VisionTransformer) -> None:
+        if not isinstance(model.patch_drop, nn.Identity):
+            raise ReorderKitError(
+                "the model drops patches at random, which an order cannot follow", "build it with patch_drop_rate=0"
+            )
+        if not model.global_pool and model.attn_pool is None:
+            raise ReorderKitError("the model has no readout", "build it with global_pool='token' or 'avg'")
+        self.model = model
+        self.grid = Grid(*model.patch_embed.grid_size)
+        self.dim, self.depth = int(model.embed_dim), len(model.blocks)
+
+    def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
+        """Cut images into row-major patches.
+
+        Raises:
+            ReorderKitError: if the images have another size than the model was built for.
+        """
+        height, width = self.model.patch_embed.img_size
+        if tuple(images.shape[2:]) != (height, width):
+            given = f"{images.shape[2]}x{images.shape[3]}"
+            raise ReorderKitError(f"a model built for images of {height}x{width} pixels was given images of {given}")
+        patches = self.model.patch_embed(images)
+        if self.model.dynamic_img_size:
+            patches = patches.flatten(1, 2)
+        if self.model.pos_embed is not None:
+            # The last ones: those of CLS and register tokens, where there are any, come first.
+            patches = self.model.pos_drop(patches + self.model.pos_embed[:, -self.grid.num_patches :])
+        return PatchSequence(patches, self.grid)
+
+    def encode(
+        self,
+        sequence: PatchSequence,
+        start: int = 0,
+        stop: int | None = None,
+        extra_tokens: Float[Tensor, "batch extra dim"] | None = None,
+    ) -> Encoded:
+        """Run the blocks ``start`` to ``stop``, CLS and register tokens before the patches."""
+        extra_tokens = starting_tokens(self._prefix(), extra_tokens, sequence, start)
+        tokens = sequence.patches if extra_tokens is None else torch.cat([extra_tokens, sequence.patches], dim=1)
+        mask = None if sequence.valid is None else _key_mask(sequence.valid, tokens.shape[1])
+        blocks = range(self.depth)[start:stop]
+        if 0 in blocks:
+            tokens = self.model.norm_pre(tokens)
+        for index in blocks:
+            tokens = self._block(index, tokens, mask)
+        if self.depth - 1 in blocks:
+            tokens = self.model.norm(tokens)
+        prefix, patches = tokens[:, : -sequence.num_slots], tokens[:, -sequence.num_slots :]
+        return Encoded(sequence.with_patches(patches), None if extra_tokens is None else prefix)
+
+    def summarize(self, encoded: Encoded) -> Float[Tensor, "batch dim"]:
+        """The CLS token or the mean of the patches, as the timm model pools.
+
+        Raises:
+            ReorderKitError: if some slots are padding and the model pools in a way that would read them.
+        """
+        model, sequence, prefix = self.model, encoded.sequence, encoded.extra_tokens
+        if sequence.valid is None or (model.global_pool == "token" and model.attn_pool is None):
+            tokens = sequence.patches if prefix is None else torch.cat([prefix, sequence.patches], dim=1)
+            pooled: Tensor = model.forward_head(tokens, pre_logits=True)
+            return pooled
+        if model.global_pool != "avg" or model.pool_include_prefix:
+            raise ReorderKitError(
+                f"the readout {model.global_pool!r} would read padding", "set readout: cls or readout: mean"
+            )
+        mean: Tensor = model.head_drop(model.fc_norm(mean_slot(sequence)))
+        return mean
+
+    def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
+        """Every slot: all tokens see all tokens."""
+        return torch.ones(num_slots, dtype=torch.bool)
+
+    def _prefix(self) -> Float[Tensor, "1 extra dim"] | None:
+        """CLS, distillation and register tokens with their positions."""
+        model = self.model
+        named = (
+            model.cls_token,
+            model.dist_token if isinstance(model, VisionTransformerDistilled) else None,
+            model.reg_token,
+        )
+        tokens = [token for token in named if token is not None]
+        if not tokens:
+            return None
+        prefix = torch.cat(tokens, dim=1)
+        if model.pos_embed is None:
+            return prefix
+        if not model.no_embed_class:
+            prefix = prefix + model.pos_embed[:, : -self.grid.num_patches]
+        dropped: Tensor = model.pos_drop(prefix)
+        return dropped
+
+    def _block(
+        self,
+        index: int,
+        tokens: Float[Tensor, "batch token dim"],
+        mask: Bool[Tensor, "batch 1 1 token"] | None,
+    ) -> Float[Tensor, "batch token dim"]:
+        block = self.model.blocks[index]
+        if self.model.grad_checkpointing and torch.is_grad_enabled():
+            recomputed: Tensor = checkpoint(block, tokens, mask, use_reentrant=False)
+            return recomputed
+        mixed: Tensor = block(tokens, mask)
+        return mixed
+
+
+def _key_mask(valid: Bool[Tensor, "batch slot"], num_tokens: int) -> Bool[Tensor, "batch 1 1 token"]:
+    """Hide padding from every token; an image of nothing but padding hides nothing, to keep its softmax defined."""
+    keys = nn.functional.pad(valid | ~valid.any(dim=1, keepdim=True), (num_tokens - valid.shape[1], 0), value=True)
+    return keys[:, None, None, :]
+
+
+def _from_scratch(options: Vit.Options, image: ImageShape) -> VisionTransformer:
+    shape, cls = options.shape(), options.readout != "mean"
+    return VisionTransformer(
+        img_size=(image.height, image.width),
+        patch_size=patch_geometry(options, image).patch_size,
+        in_chans=image.channels,
+        num_classes=0,
+        embed_dim=shape.dim,
+        depth=shape.depth,
+        num_heads=shape.heads,
+        class_token=cls,
+        global_pool="token" if cls else "avg",
+        drop_path_rate=options.drop_path,
+    )
+
+
+def _named(name: str, options: Vit.Options, image: ImageShape) -> VisionTransformer:
+    if not timm.is_model(name):
+        raise ReorderKitError(f"timm has no model {name!r}", did_you_mean(name, timm.list_models()))
+    built = timm.model_entrypoint(name).__annotations__.get("return")
+    if not (isinstance(built, type) and issubclass(built, VisionTransformer)):
+        raise ReorderKitError(
+            f"timm's {name} is no VisionTransformer", "name one such as vit_small_patch16_224, or give size"
+        )
+    arguments: dict[str, Any] = {}
+    if options.patch_size is not None or options.grid is not None:
+        arguments["patch_size"] = patch_geometry(options, image).patch_size
+    model = timm.create_model(
+        name,
+        pretrained=options.pretrained,
+        num_classes=0,
+        img_size=(image.height, image.width),
+        in_chans=image.channels,
+        drop_path_rate=options.drop_path,
+        **arguments,
+    )
+    patch_height, patch_width = model.patch_embed.feat_ratio(as_scalar=False)
+    whole_patches(patch_height, patch_width, image)
+    _set_readout(model, options.readout)
+    return model
+
+
+def _set_readout(model: VisionTransformer, readout: Literal["cls", "mean"] | None) -> None:
+    """After the weights are loaded: the final norm stays where the model was trained with it."""
+    if readout is None:
+        return
+    if isinstance(model, VisionTransformerDistilled):
+        raise ReorderKitError("a distilled model reads its CLS and its distillation token", "leave readout out")
+    if readout == "cls" and not model.has_class_token:
+        raise ReorderKitError("the named model has no CLS token", "set readout: mean, or leave readout out")
+    model.reset_classifier(0, "token" if readout == "cls" else "avg")
+
+
+def _set_positions(model: VisionTransformer, positions: Positions) -> None:
+    if positions == "none":
+        model.pos_embed = None
+    elif positions == "sincos":
+        prefix = 0 if model.no_embed_class else model.num_prefix_tokens
+        table = sincos_positions(Grid(*model.patch_embed.grid_size), model.embed_dim)
+        del model.pos_embed
+        model.register_buffer("pos_embed", nn.functional.pad(table, (0, 0, prefix, 0)), persistent=False)
+
+
+@hookimpl
+def register_backbones() -> list[type[Backbone]]:
+    """timm's Vision Transformer."""
+    return [Vit]

@@ -1,0 +1,25 @@
+"""The built-in plugins: a component file is here or nowhere."""
+
+MODULES = (
+    "reorder_kit.orderings.row",
+    "reorder_kit.orderings.column",
+    "reorder_kit.orderings.hilbert",
+    "reorder_kit.orderings.spiral",
+    "reorder_kit.orderings.diagonal",
+    "reorder_kit.orderings.snake",
+    "reorder_kit.orderings.boustrophedon",
+    "reorder_kit.orderings.morton",
+    "reorder_kit.orderings.random",
+    "reorder_kit.orderings.custom",
+    "reorder_kit.backbones.vit",
+    "reorder_kit.backbones.local",
+    "reorder_kit.backbones.recurrent",
+    "reorder_kit.order_learners.reinforce",
+    "reorder_kit.order_learners.softsort",
+    "reorder_kit.tasks.classification",
+    "reorder_kit.data_sources.digits",
+    "reorder_kit.data_sources.image_folder",
+    "reorder_kit.data_sources.torchvision_sets",
+    "reorder_kit.events.pictures",
+    "reorder_kit.events.tensorboard",
+)

@@ -1,0 +1,273 @@
+"""What fits together: turns a recipe into typed parts, or lists everything that is wrong with it.
+
+Only this file sees a recipe's component sections; components get their own options, already checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ValidationError
+from torch import Tensor
+
+from reorder_kit.errors import Problem, RecipeError, ReorderKitError
+from reorder_kit.fixed_policies import FixedOrder, RandomPerBatch
+from reorder_kit.grid import Grid
+from reorder_kit.interfaces import (
+    Backbone,
+    ComponentOptions,
+    DataSource,
+    DataSplits,
+    ImageShape,
+    LearnerContext,
+    Ordering,
+    OrderLearner,
+    Policy,
+    Prior,
+    Sample,
+    Task,
+)
+from reorder_kit.patch_order import Order
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.recipe import ComponentSection, DataSection, Recipe, StartSection, problems_of
+from reorder_kit.registry import Registry
+
+PRIOR_IMAGES = 256
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Every part of a run, checked and built as far as that is possible without data.
+
+    Args:
+        recipe: what was asked, with all defaults.
+        data_source: where images come from.
+        task: what is to be learned.
+        backbone: the class of the backbone.
+        backbone_options: its options.
+        start: what gives the starting order.
+        candidates: orderings among which a prior chooses.
+        learner: what learns the order; None keeps the start.
+    """
+
+    recipe: Recipe
+    data_source: DataSource
+    task: Task
+    backbone: type[Backbone]
+    backbone_options: ComponentOptions
+    start: Ordering | Prior
+    candidates: Mapping[str, Ordering]
+    learner: OrderLearner | None
+
+    def build_backbone(self, image: ImageShape) -> Backbone:
+        """The backbone for images of a shape."""
+        try:
+            return self.backbone(self.backbone_options, image)
+        except ReorderKitError as error:
+            raise ReorderKitError(f"backbone {self.backbone.name!r}: {error.message}", error.hint) from None
+
+    def starting_order(self, grid: Grid, splits: DataSplits) -> Order:
+        """The order that the run starts from."""
+        if self.recipe.order.control == "random-fixed":
+            return _random_order(grid, self.recipe.seed)
+        if isinstance(self.start, Ordering):
+            return self.start.order(grid)
+        orders = {name: ordering.order(grid) for name, ordering in self.candidates.items()}
+        scores = self.start.score(_pixels_of_patches(splits, grid), orders)
+        return orders[max(scores, key=lambda name: scores[name])]
+
+    def build_policy(self, start: Order, grid: Grid, patch_dim: int) -> Policy:
+        """The policy that proposes orders."""
+        if self.recipe.order.control == "random-per-batch":
+            return RandomPerBatch(start)
+        if self.learner is None:
+            return FixedOrder(start)
+        return self.learner.build_policy(LearnerContext(start, grid, patch_dim))
+
+    def resolved(self) -> dict[str, Any]:
+        """The recipe as plain data, with every default written out."""
+        content = self.recipe.model_dump(mode="json")
+        content["data"] |= _dump(self.data_source.options)
+        content["task"] |= _dump(self.task.options)
+        content["backbone"] |= _dump(self.backbone_options)
+        if isinstance(self.start, Ordering):
+            content["order"]["start"] = {"name": self.start.name, **_dump(self.start.options)}
+        else:
+            content["order"]["start"] = {"prior": {"name": self.start.name, **_dump(self.start.options)}}
+        if self.learner is not None:
+            content["order"]["learner"] = {"name": self.learner.name, **_dump(self.learner.options)}
+        return content
+
+
+def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experiment:
+    """Check a recipe's content and build what can be built without data.
+
+    Args:
+        content: the recipe as plain data.
+        host: the plugins there are.
+        source: what to call the recipe in messages.
+
+    Raises:
+        RecipeError: with every mistake.
+    """
+    problems: list[Problem] = []
+    recipe = None
+    try:
+        recipe = Recipe.model_validate(content)
+    except ValidationError as error:
+        problems += problems_of(error, Recipe)
+    parts = _Parts(content, host, problems)
+    data = parts.component(DataSection, host.data_sources, "data")
+    task = parts.component(ComponentSection, host.tasks, "task", default="classification")
+    backbone = parts.component(ComponentSection, host.backbones, "backbone")
+    learner = parts.component(ComponentSection, host.order_learners, "order", "learner")
+    start = parts.start()
+    if problems or recipe is None or not (data and task and backbone and start):
+        raise RecipeError(problems, source)
+    experiment = Experiment(
+        recipe=recipe,
+        data_source=data[0](data[1]),
+        task=task[0](task[1]),
+        backbone=backbone[0],
+        backbone_options=backbone[1],
+        start=start,
+        candidates=_candidates(host),
+        learner=learner[0](learner[1]) if learner else None,
+    )
+    misfits = _misfits(experiment)
+    if misfits:
+        raise RecipeError(misfits, source)
+    return experiment
+
+
+class _Parts:
+    """Looks up the components of a recipe, even where other fields of it are wrong, and notes every mistake."""
+
+    def __init__(self, content: Mapping[str, Any], host: PluginHost, problems: list[Problem]) -> None:
+        self._content, self._host, self._problems = content, host, problems
+
+    def component(
+        self, model: type[ComponentSection], registry: Registry[Any], *keys: str, default: str | None = None
+    ) -> tuple[type[Any], ComponentOptions] | None:
+        section = self._section(model, keys, default)
+        return None if section is None else self._checked(section, registry, ".".join(keys))
+
+    def start(self) -> Ordering | Prior | None:
+        section = self._section(StartSection, ("order", "start"), "row")
+        if section is None:
+            return None
+        if section.prior is not None:
+            prior = self._checked(section.prior, self._host.priors, "order.start.prior")
+            return prior[0](prior[1]) if prior else None
+        named = ComponentSection.model_validate({"name": section.name, **section.options})
+        ordering = self._checked(named, self._host.orderings, "order.start")
+        return ordering[0](ordering[1]) if ordering else None
+
+    def _section(self, model: type[Any], keys: tuple[str, ...], default: str | None) -> Any:
+        value: Any = self._content
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        try:
+            return model.model_validate(default if value is None else value) if value or default else None
+        except ValidationError:
+            return None  # already noted: the whole recipe was validated before
+
+    def _checked(
+        self, section: ComponentSection, registry: Registry[Any], path: str
+    ) -> tuple[type[Any], ComponentOptions] | None:
+        try:
+            component = registry.get(section.name)
+        except ReorderKitError as error:
+            self._problems.append(Problem(f"{path}.name", error.message, error.hint))
+            return None
+        try:
+            return component, component.Options.model_validate(section.options)
+        except ValidationError as error:
+            self._problems.extend(problems_of(error, component.Options, path))
+            return None
+
+
+def _misfits(experiment: Experiment) -> list[Problem]:
+    recipe, learner, task = experiment.recipe, experiment.learner, experiment.task
+    found = []
+    if experiment.data_source.target_kind != task.target_kind:
+        found.append(
+            Problem(
+                "task.name",
+                f"{task.name} needs targets of the kind {task.target_kind}, "
+                f"but data source {experiment.data_source.name} has {experiment.data_source.target_kind}",
+            )
+        )
+    if learner is not None and learner.mixes_patches and task.is_autoregressive:
+        hint = "use its straight-through option, or a learner that draws hard orders"
+        found.append(Problem("order.learner.name", f"{learner.name} would leak later patches to {task.name}", hint))
+    found += [
+        Problem(path, *reason)
+        for path, control in [
+            ("order.control", recipe.order.control),
+            *(("controls", name) for name in recipe.controls),
+        ]
+        if (reason := _misfit_of_control(control, learner))
+    ]
+    return found
+
+
+def _misfit_of_control(control: str, learner: OrderLearner | None) -> tuple[str, str] | None:
+    if control in ("fixed-start", "learned-static") and learner is None:
+        return f"{control} needs a learner to be compared with", "name one in order.learner"
+    if control == "null-reward" and (learner is None or not learner.uses_reward):
+        name = "none" if learner is None else learner.name
+        return f"null-reward needs a learner that learns from the reward; the learner is {name}", "use reinforce"
+    return None
+
+
+def control_content(content: Mapping[str, Any], control: str, learned_order: str) -> dict[str, Any]:
+    """The recipe of a run trained beside another: the same schedule and seed, and one thing changed.
+
+    Args:
+        content: the resolved recipe of the run.
+        control: which one.
+        learned_order: path of the run's final order.
+    """
+    order: dict[str, Any] = dict(content["order"])
+    match control:
+        case "fixed-start":
+            order |= {"learner": None}
+        case "learned-static":
+            order |= {"learner": None, "start": {"file": learned_order}}
+        case "null-reward":
+            order |= {"control": control}
+        case _:
+            order |= {"learner": None, "control": control}
+    return {**content, "order": order, "controls": []}
+
+
+def _candidates(host: PluginHost) -> dict[str, Ordering]:
+    """Every ordering that needs no options: those a prior can choose from."""
+    usable = {}
+    for name in host.orderings:
+        component = host.orderings.get(name)
+        if not any(field.is_required() for field in component.Options.model_fields.values()):
+            usable[name] = component()
+    return usable
+
+
+def _random_order(grid: Grid, seed: int) -> Order:
+    return Order(torch.randperm(grid.num_patches, generator=torch.Generator().manual_seed(seed)))
+
+
+def _pixels_of_patches(splits: DataSplits, grid: Grid) -> Float[Tensor, "image patch pixel"]:
+    """The row-major patches of the first training images."""
+    samples = [splits.train[index] for index in range(min(PRIOR_IMAGES, len(splits.train)))]
+    images = torch.stack([sample.image for sample in samples if isinstance(sample, Sample)])
+    height, width = splits.image.height // grid.height, splits.image.width // grid.width
+    tiles = images.unfold(2, height, height).unfold(3, width, width)
+    return tiles.permute(0, 2, 3, 1, 4, 5).reshape(len(images), grid.num_patches, -1)
+
+
+def _dump(options: BaseModel) -> dict[str, Any]:
+    return options.model_dump(mode="json")

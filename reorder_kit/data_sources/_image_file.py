@@ -1,0 +1,60 @@
+"""Read an image file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import Unreadable
+
+
+def read_image(path: str, channels: int) -> UInt8[Tensor, "channel height width"] | Unreadable:
+    """Decode the whole file. Transparency is dropped, 16 bits are brought to 8.
+
+    Args:
+        path: the file.
+        channels: 3 for colour, 1 for grey.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            decoded = _to_8_bit(image).convert("RGB" if channels == 3 else "L")
+    except Exception as error:  # decoders raise whatever they like, from SyntaxError to struct.error
+        return Unreadable(path, f"{type(error).__name__}: {error}")
+    tensor: Tensor = F.pil_to_tensor(decoded)
+    return tensor
+
+
+def read_first(paths: Iterable[str], channels: int) -> UInt8[Tensor, "channel height width"]:
+    """The first image that can be read.
+
+    Raises:
+        ReorderKitError: if none can be.
+    """
+    unreadable = None
+    for path in paths:
+        image = read_image(path, channels)
+        if not isinstance(image, Unreadable):
+            return image
+        unreadable = unreadable or image
+    if unreadable is None:
+        raise ReorderKitError("there is no image to read")
+    raise ReorderKitError(f"no training image can be read, {unreadable.path} to begin with: {unreadable.reason}")
+
+
+def _to_8_bit(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        # Pillow itself would cut off everything above 255.
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError(f"pixels of mode {image.mode} have no fixed scale; save the image with 8 or 16 bits")
+    if "transparency" in image.info:
+        # The way by RGBA, since transparent palettes cannot go straight to RGB.
+        return image.convert("RGBA")
+    return image

@@ -1,0 +1,66 @@
+"""The options that all sources of photographs share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from jaxtyping import UInt8
+from pydantic import AfterValidator, Field, PositiveInt
+from torch import Tensor
+
+from reorder_kit.data_sources._pipeline import ImagePipeline
+from reorder_kit.data_sources._transforms import NamedTransform, TransformChoice
+from reorder_kit.interfaces import ComponentOptions, ImageShape
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+HomePath = Annotated[Path, AfterValidator(Path.expanduser)]
+"""A path in which ``~`` is the home folder."""
+
+
+class ImageOptions(ComponentOptions):
+    """Size, transforms and validation split."""
+
+    image_size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = Field(
+        None, description="side of the square, or [height, width], pixels; not given: the size the images have"
+    )
+    train_transforms: tuple[TransformChoice, ...] | None = Field(
+        None, description="transforms of training images, by name; not given: Fit, RandomHorizontalFlip"
+    )
+    eval_transforms: tuple[TransformChoice, ...] | None = Field(
+        None, description="transforms of validation and test images, by name; not given: Fit"
+    )
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=1, description="share of the training images set aside where there is no validation split"
+    )
+
+    def image_shape(self, example: UInt8[Tensor, "channel height width"]) -> ImageShape:
+        """What the model will see: the given size, or that of an example."""
+        if self.image_size is None:
+            return ImageShape(*example.shape)
+        height, width = (self.image_size,) * 2 if isinstance(self.image_size, int) else self.image_size
+        return ImageShape(example.shape[0], height, width)
+
+    def pipelines(
+        self, example: UInt8[Tensor, "channel height width"], mean: Sequence[float], std: Sequence[float]
+    ) -> tuple[ImagePipeline, ImagePipeline]:
+        """For training and for evaluation, tried on an example.
+
+        Raises:
+            ReorderKitError: if the transforms do not end with the size of the images.
+        """
+        image = self.image_shape(example)
+        fit = NamedTransform.model_validate({"name": "Fit", "size": [image.height, image.width]})
+        flip = NamedTransform(name="RandomHorizontalFlip")
+        train = (fit, flip) if self.train_transforms is None else self.train_transforms
+        evaluation = (fit,) if self.eval_transforms is None else self.eval_transforms
+        pipelines = (
+            ImagePipeline(train, image, mean, std, "data.train_transforms"),
+            ImagePipeline(evaluation, image, mean, std, "data.eval_transforms"),
+        )
+        for pipeline in pipelines:
+            pipeline.check(example)
+        return pipelines

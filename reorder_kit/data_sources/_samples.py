@@ -1,0 +1,66 @@
+"""Sets of samples: images held in memory, and image files read when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from jaxtyping import Float, Shaped, UInt8
+from torch import Tensor
+
+from reorder_kit.data_sources._image_file import read_image
+from reorder_kit.interfaces import Sample, Unreadable
+
+Transform = Callable[[UInt8[Tensor, "channel height width"]], Float[Tensor, "channel height width"]]
+
+
+class ImagesInMemory:
+    """Images in one tensor.
+
+    Args:
+        images: the images, of which ``indices`` says what belongs to the set.
+        targets: the class of every image.
+        indices: the images of the set.
+        transform: what to do with an image when it is asked for; None if it is ready for the model.
+    """
+
+    def __init__(
+        self,
+        images: Shaped[Tensor, "image channel height width"],
+        targets: Sequence[int],
+        indices: Sequence[int],
+        transform: Transform | None = None,
+    ) -> None:
+        self._images = images
+        self._targets = [targets[index] for index in indices]
+        self._indices = indices
+        self._transform = transform
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        image = self._images[self._indices[index]]
+        return Sample(image if self._transform is None else self._transform(image), self._targets[index])
+
+
+class ImagesInFiles:
+    """Image files.
+
+    Args:
+        files: the path and the class of each.
+        channels: 3 for colour, 1 for grey.
+        transform: what to do with an image when it was read.
+    """
+
+    def __init__(self, files: Sequence[tuple[str, int]], channels: int, transform: Transform) -> None:
+        self._files = files
+        self._channels = channels
+        self._transform = transform
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> Sample | Unreadable:
+        path, target = self._files[index]
+        image = read_image(path, self._channels)
+        return image if isinstance(image, Unreadable) else Sample(self._transform(image), target)

@@ -1,0 +1,133 @@
+"""A folder of image files, one folder for each class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
+from reorder_kit.data_sources._image_file import read_first
+from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
+from reorder_kit.data_sources._samples import ImagesInFiles
+from reorder_kit.data_sources._splits import split_off
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import DataSource, DataSplits
+
+Files = list[tuple[str, int]]
+VALIDATION_NAMES = ("val", "valid", "validation")
+
+
+class ImageFolder(DataSource):
+    """Images in one folder for each class, split by folders or by chance.
+
+    Two layouts are read:
+
+    * ``root/train/CLASS/*``, ``root/val/CLASS/*`` (or ``valid``, ``validation``) and ``root/test/CLASS/*``. A missing
+      validation split is set aside from train. Where there is val but no test, as ImageNet is laid out, val is the test
+      split, and validation is set aside from train; where there is neither, both are.
+    * ``root/CLASS/*``: test is set aside first, then validation from the rest.
+
+    What is set aside is drawn with the run's seed, the same share of every class. Classes are the folders of train,
+    sorted by name; images may lie in folders below them.
+
+    By default an image larger than ``image_size`` is resized to cover 256/224 of it and loses the margin (``Fit``);
+    a smaller one is resized to cover it; one that has this size already is left untouched. Training images are also
+    flipped from left to right by chance. Named transforms replace all of that.
+    """
+
+    name = "image-folder"
+    target_kind = "class"
+
+    class Options(ImageOptions):
+        root: HomePath = Field(description="the folder; ~ is the home folder")
+        channels: Literal[3, 1] = Field(3, description="3: colour; 1: grey")
+        test_fraction: float = Field(
+            0.2, gt=0, lt=1, description="share of the images set aside where there is no test split"
+        )
+        mean: tuple[float, ...] | None = Field(
+            None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
+        )
+        std: tuple[float, ...] | None = Field(
+            None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
+        )
+
+        @model_validator(mode="after")
+        def _one_number_for_each_channel(self) -> Self:
+            for field, numbers in (("mean", self.mean), ("std", self.std)):
+                if numbers is not None and len(numbers) != self.channels:
+                    raise ValueError(f"{field} has {len(numbers)} numbers for {self.channels} channels")
+            if self.std is not None and min(self.std) <= 0:
+                raise ValueError("std has to be above 0")
+            return self
+
+    options: Options
+
+    def open(self, seed: int) -> DataSplits:
+        """List the files, split them, and look at the first training image."""
+        options = self.options
+        classes, train, validation, test = self._split(seed)
+        example = read_first((path for path, _ in sorted(train)), options.channels)
+        mean = _for_channels(options.mean, IMAGENET_MEAN, options.channels)
+        std = _for_channels(options.std, IMAGENET_STD, options.channels)
+        train_pipeline, eval_pipeline = options.pipelines(example, mean, std)
+        return DataSplits(
+            image=options.image_shape(example),
+            classes=classes,
+            train=ImagesInFiles(train, options.channels, train_pipeline),
+            validation=ImagesInFiles(validation, options.channels, eval_pipeline),
+            test=ImagesInFiles(test, options.channels, eval_pipeline),
+        )
+
+    def _split(self, seed: int) -> tuple[list[str], Files, Files, Files]:
+        train_folder, validation_folder, test_folder = self._folders()
+        classes = find_classes(train_folder)
+        train = find_files(train_folder, classes)
+        require_every_class(train, classes, train_folder)
+        if test_folder is None:
+            train, test = self._set_aside(train, self.options.test_fraction, seed, "data.test_fraction")
+        else:
+            test = find_files(test_folder, classes)
+        if validation_folder is None:
+            train, validation = self._set_aside(
+                train, self.options.validation_fraction, seed, "data.validation_fraction"
+            )
+        else:
+            validation = find_files(validation_folder, classes)
+        return classes, train, validation, test
+
+    def _folders(self) -> tuple[Path, Path | None, Path | None]:
+        """Of train, validation and test; None for what has to be set aside."""
+        root = self.options.root
+        if not root.is_dir():
+            raise ReorderKitError(f"data.root: there is no folder {root}")
+        found = [name for name in ("train", *VALIDATION_NAMES, "test") if (root / name).is_dir()]
+        if not found:
+            return root, None, None
+        if "train" not in found:
+            raise ReorderKitError(f"data.root: {root} has a folder {found[0]!r}, but none that is named 'train'")
+        validation = [root / name for name in found if name in VALIDATION_NAMES]
+        if len(validation) > 1:
+            names = " and ".join(repr(folder.name) for folder in validation)
+            raise ReorderKitError(f"data.root: {root} has several folders for validation, {names}", "keep one")
+        if "test" in found:
+            return root / "train", validation[0] if validation else None, root / "test"
+        return root / "train", None, validation[0] if validation else None
+
+    def _set_aside(self, files: Files, fraction: float, seed: int, field: str) -> tuple[Files, Files]:
+        stay, aside = split_off([target for _, target in files], fraction, seed, field)
+        return [files[index] for index in stay], [files[index] for index in aside]
+
+
+def _for_channels(given: tuple[float, ...] | None, colour: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    if given is not None:
+        return given
+    return colour if channels == len(colour) else (sum(colour) / len(colour),)
+
+
+@hookimpl
+def register_data_sources() -> list[type[DataSource]]:
+    """Register the data source."""
+    return [ImageFolder]

@@ -1,0 +1,142 @@
+"""Data sets that torchvision can read: CIFAR-10, CIFAR-100, Fashion-MNIST and ImageNet."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torchvision import datasets
+
+from reorder_kit.data_sources._image_file import read_first
+from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
+from reorder_kit.data_sources._samples import ImagesInFiles, ImagesInMemory
+from reorder_kit.data_sources._splits import split_off
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import DataSource, DataSplits
+
+IMAGENET_SIZE = 224
+
+
+class TorchvisionSets(DataSource):
+    """CIFAR-10, CIFAR-100, Fashion-MNIST or ImageNet (ILSVRC 2012) from a local folder.
+
+    The test split is the data set's own, for ImageNet its validation images. Validation is set aside from the training
+    images, the same share of every class, drawn with the run's seed. Images are normalised with the mean and standard
+    deviation of the data set's training pixels.
+
+    Where no ``image_size`` is given, images keep their size; those of ImageNet, which differ, become 224x224. The
+    default transforms are those of the source ``image-folder``. An ImageNet folder without the development kit can be
+    read with that source, too.
+
+    Source: https://docs.pytorch.org/vision/stable/datasets.html
+    """
+
+    name = "torchvision"
+    target_kind = "class"
+
+    class Options(ImageOptions):
+        dataset: Literal["cifar10", "cifar100", "fashion-mnist", "imagenet"] = Field(description="which data set")
+        root: HomePath = Field(description="the folder that holds the data set's own folder; ~ is the home folder")
+        download: bool = Field(False, description="download what is missing; not possible for imagenet")
+
+        @model_validator(mode="after")
+        def _imagenet_cannot_be_downloaded(self) -> Self:
+            if self.download and self.dataset == "imagenet":
+                raise ValueError(f"imagenet cannot be downloaded: {_IMAGENET_HINT}")
+            return self
+
+    options: Options
+
+    def open(self, seed: int) -> DataSplits:
+        """Load the data set, or for ImageNet the list of its files."""
+        if self.options.dataset == "imagenet":
+            return self._open_files(seed)
+        return self._open_in_memory(_IN_MEMORY[self.options.dataset], seed)
+
+    def _open_in_memory(self, kind: _InMemory, seed: int) -> DataSplits:
+        train = self._load(kind.build, train=True, download=self.options.download)
+        test = self._load(kind.build, train=False, download=self.options.download)
+        images, targets = _as_tensor(train.data), [int(target) for target in train.targets]
+        train_pipeline, eval_pipeline = self.options.pipelines(images[0], kind.mean, kind.std)
+        stay, aside = self._set_aside(targets, seed)
+        return DataSplits(
+            image=self.options.image_shape(images[0]),
+            classes=list(train.classes),
+            train=ImagesInMemory(images, targets, stay, train_pipeline),
+            validation=ImagesInMemory(images, targets, aside, eval_pipeline),
+            test=ImagesInMemory(
+                _as_tensor(test.data), [int(target) for target in test.targets], range(len(test.targets)), eval_pipeline
+            ),
+        )
+
+    def _open_files(self, seed: int) -> DataSplits:
+        train = self._load(datasets.ImageNet, split="train")
+        test = self._load(datasets.ImageNet, split="val")
+        options = self.options
+        if options.image_size is None:
+            options = options.model_copy(update={"image_size": IMAGENET_SIZE})
+        example = read_first((path for path, _ in train.samples), channels=3)
+        train_pipeline, eval_pipeline = options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
+        stay, aside = self._set_aside(train.targets, seed)
+        return DataSplits(
+            image=options.image_shape(example),
+            # Two classes of ImageNet are called "crane", so the name alone would not do.
+            classes=[f"{wnid} {names[0]}" for wnid, names in zip(train.wnids, train.classes, strict=True)],
+            train=ImagesInFiles([train.samples[index] for index in stay], 3, train_pipeline),
+            validation=ImagesInFiles([train.samples[index] for index in aside], 3, eval_pipeline),
+            test=ImagesInFiles(test.samples, 3, eval_pipeline),
+        )
+
+    def _set_aside(self, targets: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
+        return split_off(targets, self.options.validation_fraction, seed, "data.validation_fraction")
+
+    def _load(self, build: Callable[..., Any], **arguments: Any) -> Any:
+        try:
+            with warnings.catch_warnings():
+                # The files of CIFAR were pickled by a numpy of 2009, which numpy 2.4 remarks on.
+                warnings.filterwarnings("ignore", message=r"dtype\(\): align should be passed")
+                return build(self.options.root, **arguments)
+        except (OSError, RuntimeError) as error:
+            # OSError is also what a download without a network ends in.
+            hint = _IMAGENET_HINT if self.options.dataset == "imagenet" else _DOWNLOAD_HINT
+            raise ReorderKitError(
+                f"cannot open {self.options.dataset} in {self.options.root}: {error}", hint
+            ) from error
+
+
+@dataclass(frozen=True)
+class _InMemory:
+    """A data set that fits into memory, with the statistics of its training pixels."""
+
+    build: Callable[..., Any]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+_IN_MEMORY = {
+    "cifar10": _InMemory(datasets.CIFAR10, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "cifar100": _InMemory(datasets.CIFAR100, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+    "fashion-mnist": _InMemory(datasets.FashionMNIST, (0.2860,), (0.3530,)),
+}
+_DOWNLOAD_HINT = "data.download=true downloads it into data.root"
+_IMAGENET_HINT = (
+    "put ILSVRC2012_devkit_t12.tar.gz, ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from https://image-net.org"
+    " into data.root; or read folders train/ and val/ with data.name=image-folder"
+)
+
+
+def _as_tensor(images: Any) -> torch.Tensor:
+    """Images as (image, channel, height, width), from torchvision's two ways of holding them."""
+    stacked = torch.as_tensor(images)
+    return stacked.unsqueeze(1) if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2).contiguous()
+
+
+@hookimpl
+def register_data_sources() -> list[type[DataSource]]:
+    """Register the data source."""
+    return [TorchvisionSets]

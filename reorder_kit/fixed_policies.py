@@ -1,0 +1,65 @@
+"""Policies that learn nothing: the order of a run without a learner, and of the random-per-batch control."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from reorder_kit.interfaces.order_learner import Policy
+from reorder_kit.patch_order import Order
+from reorder_kit.progress import Progress
+from reorder_kit.proposal import Proposal
+from reorder_kit.sequence import PatchSequence
+
+
+class FixedOrder(Policy):
+    """One static order from the first step to the last.
+
+    Args:
+        order: the order, full or partial.
+    """
+
+    indices: Int[Tensor, " slot"]
+
+    def __init__(self, order: Order) -> None:
+        super().__init__()
+        self.register_buffer("indices", order.indices.clone())
+        self.num_patches = order.num_patches
+        self.phase = "hardened"
+
+    def advance(self, progress: Progress) -> None:
+        """Nothing moves."""
+
+    def propose(self, sequence: PatchSequence | None) -> Proposal:
+        """The order."""
+        return Proposal(self.best_order())
+
+    def best_order(self, sequence: PatchSequence | None = None) -> Order:
+        """The order."""
+        return Order.trusted(self.indices, self.num_patches)
+
+    def build_optimizer(self) -> None:
+        """Nothing to optimise."""
+
+
+class RandomPerBatch(FixedOrder):
+    """Another random order for every batch while training; the starting order otherwise.
+
+    Args:
+        start: the starting order, which a trained model is evaluated in.
+    """
+
+    def __init__(self, start: Order) -> None:
+        super().__init__(start)
+        self.phase = "search"
+        self.generator = torch.Generator()
+
+    def advance(self, progress: Progress) -> None:
+        """Seed the order of this step."""
+        self.generator.manual_seed(progress.stream)
+
+    def propose(self, sequence: PatchSequence | None) -> Proposal:
+        """A random order."""
+        shuffle = torch.randperm(len(self.indices), generator=self.generator)
+        return Proposal(Order.trusted(self.indices[shuffle.to(self.indices.device)], self.num_patches))

@@ -1,0 +1,41 @@
+"""From images to a row-major sequence of embedded patches."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import ImageShape, PatchSequence
+from reorder_kit.layers.patch_geometry import PatchGeometry
+from reorder_kit.layers.positions import AbsolutePositions, Positions
+
+
+class PatchEmbedding(nn.Module):
+    """One linear map for every patch, plus its absolute position.
+
+    Args:
+        image: the images.
+        geometry: how they are cut.
+        dim: width of the embedding.
+        positions: kind of absolute positions.
+    """
+
+    def __init__(self, image: ImageShape, geometry: PatchGeometry, dim: int, positions: Positions) -> None:
+        super().__init__()
+        self.image = image
+        self.grid = geometry.grid
+        self.projection = nn.Conv2d(image.channels, dim, geometry.patch_size, geometry.patch_size)
+        self.positions = AbsolutePositions(positions, geometry.grid, dim)
+
+    def forward(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
+        """Cut and embed.
+
+        Raises:
+            ReorderKitError: if the images have another shape than the model was built for.
+        """
+        if tuple(images.shape[1:]) != (self.image.channels, self.image.height, self.image.width):
+            given = "x".join(str(size) for size in images.shape[1:])
+            raise ReorderKitError(f"a model built for images of {self.image} was given images of {given}")
+        patches = self.projection(images).flatten(2).transpose(1, 2)
+        return PatchSequence(self.positions(patches), self.grid)

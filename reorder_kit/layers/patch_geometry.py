@@ -1,0 +1,92 @@
+"""How an image is cut into patches: the options all backbones share, and the shapes that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.grid import Grid
+from reorder_kit.interfaces import ComponentOptions, ImageShape
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class PatchOptions(ComponentOptions):
+    """What a recipe says of patches: their size in pixels, or their number, never both."""
+
+    patch_size: Count | tuple[Count, Count] | None = Field(
+        None, description="side of a patch, or its [height, width], in pixels; or give grid"
+    )
+    grid: tuple[Count, Count] | None = Field(
+        None, description="patches per image, [height, width], instead of patch_size: images of any size fit"
+    )
+
+    @model_validator(mode="after")
+    def _says_it_once(self) -> Self:
+        if self.patch_size is not None and self.grid is not None:
+            raise ValueError("give patch_size (pixels) or grid (patches per image), not both")
+        if self.patch_size is None and self.grid is None and self._needs_geometry():
+            raise ValueError("give patch_size (pixels) or grid (patches per image, [height, width])")
+        return self
+
+    def _needs_geometry(self) -> bool:
+        """Whether one of the two must be given."""
+        return True
+
+
+@dataclass(frozen=True)
+class PatchGeometry:
+    """The size of a patch and the grid of patches.
+
+    Args:
+        patch_size: height and width of a patch, pixels.
+        grid: patches of an image.
+    """
+
+    patch_size: tuple[int, int]
+    grid: Grid
+
+
+def patch_geometry(options: PatchOptions, image: ImageShape) -> PatchGeometry:
+    """Work out the size of a patch and the grid.
+
+    Args:
+        options: with one of ``patch_size`` and ``grid``.
+        image: the images, pixels.
+
+    Raises:
+        ReorderKitError: if the patches do not fill the image exactly.
+
+    >>> patch_geometry(PatchOptions(grid=(4, 4)), ImageShape(1, 8, 16)).patch_size
+    (2, 4)
+    """
+    if options.grid is not None:
+        rows, columns = options.grid
+        if image.height % rows or image.width % columns:
+            raise ReorderKitError(
+                f"an image of {image.height}x{image.width} pixels cannot be cut into {rows}x{columns} patches",
+                f"set grid to divisors of {image.height} and {image.width}, or resize the images",
+            )
+        return PatchGeometry((image.height // rows, image.width // columns), Grid(rows, columns))
+    if options.patch_size is None:
+        raise ReorderKitError("nothing says how to cut the images", "give patch_size (pixels) or grid")
+    size = options.patch_size
+    height, width = (size, size) if isinstance(size, int) else size
+    return PatchGeometry((height, width), whole_patches(height, width, image))
+
+
+def whole_patches(height: int, width: int, image: ImageShape) -> Grid:
+    """The grid of patches of ``height`` by ``width`` pixels.
+
+    Raises:
+        ReorderKitError: if the patches do not fill the image exactly.
+    """
+    if image.height % height or image.width % width:
+        raise ReorderKitError(
+            f"an image of {image.height}x{image.width} pixels cannot be cut into patches of {height}x{width} pixels",
+            f"set patch_size to divisors of {image.height} and {image.width}, or give grid, or resize the images",
+        )
+    return Grid(image.height // height, image.width // width)

@@ -1,0 +1,52 @@
+"""Absolute 2-D positions that belong to patches: added before any reordering, they travel with the patch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from timm.layers import build_sincos2d_pos_embed, trunc_normal_
+from torch import Tensor, nn
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.grid import Grid
+
+Positions = Literal["learned", "sincos", "none"]
+
+
+def sincos_positions(grid: Grid, dim: int) -> Float[Tensor, "1 patch dim"]:
+    """Fixed sines and cosines of row and column, half of the width each (Chen et al., 2021, arXiv 2104.02057).
+
+    Raises:
+        ReorderKitError: if the width is not a multiple of 4.
+    """
+    if dim % 4:
+        raise ReorderKitError(
+            f"sincos positions need a width that is a multiple of 4, not {dim}", "set dim, or positions: learned"
+        )
+    table: Float[Tensor, "patch dim"] = build_sincos2d_pos_embed([grid.height, grid.width], dim=dim)
+    return table.unsqueeze(0)
+
+
+class AbsolutePositions(nn.Module):
+    """Add to each patch of a row-major sequence the embedding of its place in the image.
+
+    Args:
+        kind: ``learned`` (a free vector for each patch, standard deviation 0.02 at the start), ``sincos`` or ``none``.
+        grid: patches of an image.
+        dim: width of the embedding.
+    """
+
+    def __init__(self, kind: Positions, grid: Grid, dim: int) -> None:
+        super().__init__()
+        self.table: Tensor | None
+        if kind == "learned":
+            self.table = nn.Parameter(trunc_normal_(torch.empty(1, grid.num_patches, dim), std=0.02))
+        else:
+            table = sincos_positions(grid, dim) if kind == "sincos" else None
+            self.register_buffer("table", table, persistent=False)
+
+    def forward(self, patches: Float[Tensor, "batch patch dim"]) -> Float[Tensor, "batch patch dim"]:
+        """Patches with their positions."""
+        return patches if self.table is None else patches + self.table

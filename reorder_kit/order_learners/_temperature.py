@@ -1,0 +1,54 @@
+"""How a temperature moves while an order is searched."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from reorder_kit.interfaces.component import ComponentOptions
+
+
+class TemperatureSchedule(ComponentOptions):
+    """A temperature as a function of the share of the search that is done, moved at every optimiser step.
+
+    * ``constant``: ``peak`` throughout.
+    * ``linear``, ``exponential``: from ``initial`` to ``final``, by equal differences or by equal ratios.
+    * ``triangular``: from ``initial`` up to ``peak`` at half time, and down to ``final``.
+    * ``plateau``: up in the first quarter, ``peak`` for half the time, down in the last quarter.
+    """
+
+    shape: Literal["constant", "linear", "exponential", "triangular", "plateau"] = Field(
+        "triangular", description="form of the curve"
+    )
+    initial: float = Field(0.0, ge=0, description="temperature at the start of the search")
+    peak: float = Field(0.2, ge=0, description="highest temperature of triangular and plateau; the one of constant")
+    final: float = Field(0.0, ge=0, description="temperature at the end of the search")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.shape == "exponential" and min(self.initial, self.final) <= 0:
+            raise ValueError("an exponential schedule needs initial and final above 0")
+        return self
+
+    def at(self, share: float) -> float:
+        """The temperature when ``share`` (0 to 1) of the search is done."""
+        match self.shape:
+            case "constant":
+                return self.peak
+            case "linear":
+                return self.initial + (self.final - self.initial) * share
+            case "exponential":
+                return self.initial * math.pow(self.final / self.initial, share)
+            case "triangular":
+                return self._rise_and_fall(share, rise=0.5)
+            case "plateau":
+                return self._rise_and_fall(share, rise=0.25)
+
+    def _rise_and_fall(self, share: float, rise: float) -> float:
+        if share < rise:
+            return self.initial + (self.peak - self.initial) * share / rise
+        if share > 1 - rise:
+            return self.final + (self.peak - self.final) * (1 - share) / rise
+        return self.peak

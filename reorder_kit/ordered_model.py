@@ -1,0 +1,129 @@
+"""A backbone, a policy and a head, put together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from reorder_kit.compose import Experiment, compose
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.grid import Grid
+from reorder_kit.interfaces import (
+    Backbone,
+    Features,
+    ImageShape,
+    ModelOutput,
+    PatchSequence,
+    Policy,
+    Proposal,
+)
+from reorder_kit.order_file import OrderFile
+from reorder_kit.patch_order import Order
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.recipe import read_recipe_file
+from reorder_kit.run_folder import RunFolder
+
+
+class OrderedModel(nn.Module):
+    """Images to outputs, the patches put in the order that the policy proposes.
+
+    While training the policy proposes; in evaluation its best order is used.
+
+    Args:
+        backbone: the backbone.
+        policy: the policy.
+        head: turns :class:`~reorder_kit.interfaces.Features` into outputs.
+    """
+
+    def __init__(self, backbone: Backbone, policy: Policy, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.policy = policy
+        self.head = head
+        self._encode = backbone.encode
+
+    @classmethod
+    def build(
+        cls,
+        experiment: Experiment,
+        image: ImageShape,
+        classes: Sequence[str],
+        starting_order: Callable[[Grid], Order],
+    ) -> OrderedModel:
+        """An untrained model; its weights depend on the recipe's seed alone, not on order or learner.
+
+        Args:
+            experiment: the parts.
+            image: the shape of an image.
+            classes: names of the classes.
+            starting_order: gives the order to start from for the backbone's grid. The untrained policy's best order is
+                this one.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(experiment.recipe.seed)
+            backbone = experiment.build_backbone(image)
+            head = experiment.task.build_head(backbone.dim, classes)
+        policy = experiment.build_policy(starting_order(backbone.grid), backbone.grid, backbone.dim)
+        return cls(backbone, policy, head)
+
+    @classmethod
+    def from_run(cls, path: str | Path, host: PluginHost | None = None) -> OrderedModel:
+        """The trained model of a run, in evaluation mode, on the CPU.
+
+        Args:
+            path: the run folder.
+            host: where its components come from; the installed plugins if not given.
+
+        Raises:
+            ReorderKitError: if the folder holds no checkpoint.
+        """
+        folder = RunFolder(Path(path))
+        checkpoint = folder.latest_checkpoint()
+        if checkpoint is None:
+            raise ReorderKitError(f"{path} holds no checkpoint", "give the folder of a run, as in runs/quickstart")
+        experiment = compose(read_recipe_file(folder.recipe), host or PluginHost.from_environment(), str(folder.recipe))
+        state = json.loads((checkpoint / "state.json").read_text())
+        start = OrderFile.load(folder.start_order).order
+        model = cls.build(experiment, ImageShape(**state["image"]), state["classes"], lambda grid: start)
+        averaged = checkpoint / "ema.safetensors"
+        weights = load_file(averaged if averaged.exists() else checkpoint / "model.safetensors")
+        model.backbone.load_state_dict(_under("backbone.", weights))
+        model.head.load_state_dict(_under("head.", weights))
+        model.policy.load_state_dict(load_file(checkpoint / "policy.safetensors"))
+        return model.eval()
+
+    def compile_encode(self) -> None:
+        """Compile the backbone's encode, where the time goes."""
+        self._encode = torch.compile(self.backbone.encode)
+
+    def forward(
+        self,
+        images: Float[Tensor, "batch channel height width"],
+        choose: Callable[[PatchSequence], Proposal] | None = None,
+    ) -> ModelOutput:
+        """One pass.
+
+        Args:
+            images: the images.
+            choose: proposes orders instead of the model itself, such as ``policy.propose`` in evaluation.
+        """
+        sequence = self.backbone.tokenize(images)
+        proposal = (choose or self._choose)(sequence)
+        ordered = proposal.apply(sequence)
+        if "order" not in self.backbone.needs:
+            ordered = ordered.without_order()
+        features = Features(self._encode(ordered), proposal, self.backbone)
+        return ModelOutput(self.head(features), features)
+
+    def _choose(self, sequence: PatchSequence) -> Proposal:
+        return self.policy.propose(sequence) if self.training else Proposal(self.policy.best_order(sequence))
+
+
+def _under(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}

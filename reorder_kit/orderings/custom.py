@@ -1,0 +1,58 @@
+"""Custom order: read from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import Field
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.grid import Grid
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import Ordering, OrderingOptions
+from reorder_kit.order_file import OrderFile
+
+
+class Custom(Ordering):
+    """The order in a JSON file, as ``show-order --json`` and ``export-order`` write it.
+
+    The file must hold a full order of the very grid that is asked for: patches are numbered by grid, so an order of
+    another grid would mean other patches. With ``transpose`` that is the transposed grid.
+    """
+
+    name = "custom"
+
+    class Options(OrderingOptions):
+        file: Path = Field(description="JSON file with the order")
+
+    options: Options
+
+    def cells(self, height: int, width: int) -> Iterator[tuple[int, int]]:
+        """The file's order of a single frame."""
+        grid = Grid(height, width)
+        return (grid.cell(patch)[1:] for patch in self.patches(grid))
+
+    def patches(self, grid: Grid) -> list[int]:
+        """The file's order, of all frames.
+
+        Raises:
+            ReorderKitError: if the file cannot be read, or holds an order of another grid or a partial one.
+        """
+        file = self.options.file
+        stored = OrderFile.load(file)
+        if stored.grid != grid:
+            asked = f"the {grid} grid" + (" (transposed)" if self.options.transpose else "")
+            raise ReorderKitError(
+                f"{file}: made for the {stored.grid} grid, but {asked} is asked for",
+                f"give the file of an order of {asked}, or use images and patches that make a {stored.grid} grid",
+            )
+        if not stored.order.is_full:
+            held = f"{stored.order.num_slots} of the {grid.num_patches} patches of the {grid} grid"
+            raise ReorderKitError(f"{file}: a partial order, with {held}", "list every patch once")
+        return [int(patch) for patch in stored.order.indices]
+
+
+@hookimpl
+def register_orderings() -> list[type[Ordering]]:
+    return [Custom]

@@ -1,0 +1,224 @@
+"""Recipes: what a person asks for, in YAML, and every mistake in it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from reorder_kit.errors import Problem, ReorderKitError, did_you_mean
+from reorder_kit.settings import OptimizerSettings, ScheduleSettings, Settings, TrainSettings
+
+FORMAT_VERSION = 1
+Control = Literal["none", "null-reward", "random-fixed", "random-per-batch"]
+SubRun = Literal["fixed-start", "learned-static", "null-reward", "random-fixed", "random-per-batch"]
+
+
+class ComponentSection(BaseModel):
+    """A component by name; every further key is one of its options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(description="name of the component")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_bare_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The further keys."""
+        return dict(self.model_extra or {})
+
+
+class DataSection(ComponentSection):
+    """The data source, and how its samples are grouped."""
+
+    batch_size: int = Field(64, ge=1, description="images of a batch on each process")
+    workers: int = Field(0, ge=0, description="processes that load images, beside each training process")
+
+
+class StartSection(BaseModel):
+    """The starting order: a name with options, ``{file: order.json}``, or ``{prior: name}``."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str | None = Field(None, description="name of an ordering")
+    prior: ComponentSection | None = Field(None, description="the prior that chooses among all orderings")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_short_forms(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, dict) and "file" in value and "name" not in value:
+            return {"name": "custom", **value}
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.name is None) == (self.prior is None):
+            raise ValueError("give one of: the name of an ordering, a file, a prior")
+        if self.prior is not None and self.model_extra:
+            raise ValueError(f"{next(iter(self.model_extra))} does not go with a prior; its options go inside it")
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the ordering."""
+        return dict(self.model_extra or {})
+
+
+class OrderSection(Settings):
+    """Where the order starts, how it is learned, and what controls that."""
+
+    start: StartSection = Field(StartSection(name="row"), description="the starting order")
+    learner: ComponentSection | None = Field(None, description="the order-learner; null: the start is used as it is")
+    control: Control = Field("none", description="replace the thing under test by something that cannot work")
+
+
+class Recipe(Settings):
+    """A run, whole."""
+
+    format_version: Literal[1] = Field(description="version of the recipe format")
+    name: str = Field(pattern=r"^[\w.-]+$", description="name of the run and of its folder")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of weights, batches, augmentation and sampled orders")
+    data: DataSection
+    task: ComponentSection = ComponentSection(name="classification")
+    backbone: ComponentSection
+    order: OrderSection = OrderSection()
+    controls: tuple[SubRun, ...] = Field((), description="runs trained beside it, with the same schedule and seed")
+    optimizer: OptimizerSettings = OptimizerSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    train: TrainSettings = TrainSettings()
+
+    @field_validator("controls")
+    @classmethod
+    def _check_controls(cls, controls: tuple[SubRun, ...]) -> tuple[SubRun, ...]:
+        if len(set(controls)) < len(controls):
+            raise ValueError("a control is named twice")
+        return controls
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 without tags; a key given twice is an error, not silently the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(text: str, source: str) -> Any:
+    """Parse YAML safely.
+
+    Raises:
+        ReorderKitError: with file, line and column, if it is not YAML.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
+        raise ReorderKitError(f"{where}: not YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ReorderKitError(f"{source}: not YAML: {error}") from None
+
+
+def read_recipe_file(path: Path) -> dict[str, Any]:
+    """The content of a recipe file, not yet checked."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text file"
+        raise ReorderKitError(f"{path}: {reason}") from None
+    content = read_yaml(text, str(path))
+    if not isinstance(content, dict):
+        raise ReorderKitError(f"{path}: a recipe is a mapping of fields", "start with format_version: 1")
+    return content
+
+
+def override(content: Mapping[str, Any], assignments: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The same recipe with fields replaced.
+
+    Args:
+        content: a recipe's content.
+        assignments: dotted field paths and their new values.
+
+    Raises:
+        ReorderKitError: if a path leads through something that has no fields.
+
+    >>> override({"train": {"epochs": 5}}, [("train.epochs", 3)])
+    {'train': {'epochs': 3}}
+    """
+    changed = dict(content)
+    for path, value in assignments:
+        _assign(changed, path, path.split("."), value)
+    return changed
+
+
+def _assign(section: dict[str, Any], path: str, keys: list[str], value: Any) -> None:
+    key, *rest = keys
+    if not rest:
+        section[key] = value
+        return
+    inner = section.get(key)
+    if isinstance(inner, str):  # the short form of a component
+        inner = {"name": inner}
+    if inner is not None and not isinstance(inner, dict):
+        raise ReorderKitError(f"--set {path}: {key} is {inner!r} and has no fields")
+    section[key] = dict(inner or {})
+    _assign(section[key], path, rest, value)
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Read ``path.to.field=value``; the value is YAML.
+
+    >>> parse_assignment("train.epochs=3")
+    ('train.epochs', 3)
+    """
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise ReorderKitError(f"--set {text}: not an assignment", "write --set train.epochs=3")
+    return path, read_yaml(value, f"--set {path}")
+
+
+def problems_of(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[Problem]:
+    """A pydantic error as problems with field paths and suggestions."""
+    return [_problem(dict(detail), model, prefix) for detail in error.errors(include_url=False)]
+
+
+def _problem(detail: dict[str, Any], model: type[BaseModel], prefix: str) -> Problem:
+    location = detail["loc"]
+    path = ".".join([prefix, *map(str, location)] if prefix else map(str, location))
+    if detail["type"] == "extra_forbidden":
+        return Problem(path, "there is no such field", did_you_mean(str(location[-1]), _fields(model, location[:-1])))
+    if detail["type"] == "missing":
+        return Problem(path, "is missing")
+    message = detail["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(detail["input"], (dict, BaseModel)) else f", not {detail['input']!r}"
+    if detail["type"] == "literal_error" and isinstance(detail["input"], str):
+        choices = [choice.strip("'") for choice in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+        return Problem(path, f"is not one of {', '.join(choices)}{given}", did_you_mean(detail["input"], choices))
+    return Problem(path, message[0].lower() + message[1:] + ("" if detail["type"] == "value_error" else given))
+
+
+def _fields(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for key in location:
+        annotation = model.model_fields[str(key)].annotation if str(key) in model.model_fields else None
+        candidates = [annotation, *get_args(annotation)]
+        inner = [kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not inner:
+            return []
+        model = inner[0]
+    return list(model.model_fields)

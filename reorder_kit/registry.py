@@ -1,0 +1,73 @@
+"""Components by kind and name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
+
+from reorder_kit.errors import ReorderKitError, did_you_mean
+from reorder_kit.interfaces.component import Component, ComponentOptions
+
+C = TypeVar("C", bound=Component)
+
+
+class Registry(Generic[C]):
+    """The components of one kind, and which plugin each came from.
+
+    Args:
+        kind: what they are, in words: ``ordering``, ``order-learner``.
+        interface: the class they all derive from.
+    """
+
+    def __init__(self, kind: str, interface: type[C]) -> None:
+        self.kind = kind
+        self.interface = interface
+        self._components: dict[str, tuple[type[C], str]] = {}
+
+    def check(self, component: Any) -> None:
+        """Refuse what cannot be added.
+
+        Raises:
+            ReorderKitError: if it is no complete component of this kind, or its name is taken.
+        """
+        if not (isinstance(component, type) and issubclass(component, self.interface)):
+            raise ReorderKitError(f"{component!r} is not a subclass of {self.interface.__name__}")
+        missing = sorted(getattr(component, "__abstractmethods__", ()))
+        if missing:
+            raise ReorderKitError(f"{self.kind} {component.__name__} lacks {', '.join(missing)}")
+        if not isinstance(getattr(component, "name", None), str):
+            raise ReorderKitError(f"{self.kind} {component.__name__} has no name")
+        if not (isinstance(component.Options, type) and issubclass(component.Options, ComponentOptions)):
+            raise ReorderKitError(f"the Options of {self.kind} {component.name!r} do not derive from ComponentOptions")
+        if component.name in self._components:
+            raise ReorderKitError(
+                f"{self.kind} {component.name!r} is already provided by {self.owner(component.name)}",
+                "rename one of them, or block one plugin with REORDER_KIT_BLOCK",
+            )
+
+    def add(self, component: type[C], owner: str) -> None:
+        """Add a component that passed :meth:`check`."""
+        self._components[component.name] = (component, owner)
+
+    def get(self, name: str) -> type[C]:
+        """The component of that name.
+
+        Raises:
+            ReorderKitError: if there is none, with the closest name.
+        """
+        if name not in self._components:
+            raise ReorderKitError(f"there is no {self.kind} {name!r}", did_you_mean(name, self._components))
+        return self._components[name][0]
+
+    def owner(self, name: str) -> str:
+        """The plugin that provides it."""
+        return self._components[name][1]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._components
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._components))
+
+    def __len__(self) -> int:
+        return len(self._components)

@@ -1,0 +1,95 @@
+"""Where things are in a run folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reorder_kit.errors import ReorderKitError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of a run folder, which is laid out the same for a run and for each control beside it."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def plugins(self) -> Path:
+        """The plugins there were."""
+        return self.path / "plugins.json"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, hardware, and the command."""
+        return self.path / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One line of JSON an epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def orders(self) -> Path:
+        """The starting order and the order after each epoch."""
+        return self.path / "orders"
+
+    @property
+    def start_order(self) -> Path:
+        """The starting order."""
+        return self.orders / "start.json"
+
+    def epoch_order(self, epoch: int) -> Path:
+        """The order after an epoch, counted from 1."""
+        return self.orders / f"epoch-{epoch:04d}.json"
+
+    def sampled_orders(self, process: int) -> Path:
+        """The first order that a process sampled in each epoch."""
+        return self.orders / f"sampled-process-{process}.jsonl"
+
+    @property
+    def order(self) -> Path:
+        """The final order."""
+        return self.path / "order.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Checkpoints, one folder each."""
+        return self.path / "checkpoints"
+
+    @property
+    def result(self) -> Path:
+        """What came out of it; there only when the run is finished."""
+        return self.path / "result.json"
+
+    @property
+    def controls(self) -> Path:
+        """The runs trained beside it."""
+        return self.path / "controls"
+
+    @property
+    def is_finished(self) -> bool:
+        """The result is there."""
+        return self.result.exists()
+
+    def read_result(self) -> dict[str, Any]:
+        """The result of a finished run.
+
+        Raises:
+            ReorderKitError: if there is none.
+        """
+        if not self.is_finished:
+            raise ReorderKitError(f"{self.path} holds no finished run", "go on with: reorder-kit run RECIPE --resume")
+        return dict(json.loads(self.result.read_text()))
+
+    def latest_checkpoint(self) -> Path | None:
+        """The newest complete checkpoint; an unfinished one has another name."""
+        complete = sorted(self.checkpoints.glob("epoch-*")) if self.checkpoints.exists() else []
+        return complete[-1] if complete else None

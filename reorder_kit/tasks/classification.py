@@ -1,0 +1,138 @@
+"""Single-label classification."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+from torchmetrics.classification import MulticlassAccuracy, MulticlassStatScores
+from torchvision.transforms import v2
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import Batch, ComponentOptions, Features, Task
+
+
+class Classification(Task):
+    """Cross-entropy on a linear layer over the readout; accuracy over all images, in the five best, and by class.
+
+    Sources: label smoothing, Szegedy et al., CVPR 2016, https://arxiv.org/abs/1512.00567; mixup, Zhang et al., ICLR
+    2018, https://arxiv.org/abs/1710.09412; CutMix, Yun et al., ICCV 2019, https://arxiv.org/abs/1905.04899. With both
+    mixup and cutmix, every batch gets one of them, by even chance.
+    """
+
+    name = "classification"
+    target_kind = "class"
+    headline = "top1"
+
+    class Options(ComponentOptions):
+        label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a target spread evenly over all classes")
+        mixup: float = Field(
+            0.0, ge=0, description="blend pairs of training images, with a share drawn from Beta(mixup, mixup); 0: off"
+        )
+        cutmix: float = Field(
+            0.0, ge=0, description="paste a rectangle from another image, its share from Beta(cutmix, cutmix); 0: off"
+        )
+
+    options: Options
+
+    def build_head(self, dim: int, classes: Sequence[str]) -> nn.Module:
+        """A linear layer over the readout."""
+        return SummaryHead(dim, len(classes))
+
+    def loss_per_image(
+        self, outputs: Float[Tensor, "batch class"], targets: Int[Tensor, " batch"] | Float[Tensor, "batch class"]
+    ) -> Float[Tensor, " batch"]:
+        """Cross-entropy with class numbers, or with shares of the classes."""
+        return F.cross_entropy(outputs.float(), targets, reduction="none", label_smoothing=self.options.label_smoothing)
+
+    def build_metrics(self, classes: Sequence[str], device: Any) -> Accuracies:
+        """Top-1, top-5 and accuracy by class."""
+        return Accuracies(classes, device)
+
+    def augment(self, batch: Batch, classes: Sequence[str]) -> Batch:
+        """Mix images and targets, if asked for; the targets become shares of the classes."""
+        mixers = []
+        if self.options.mixup:
+            mixers.append(v2.MixUp(alpha=self.options.mixup, num_classes=len(classes)))
+        if self.options.cutmix:
+            mixers.append(v2.CutMix(alpha=self.options.cutmix, num_classes=len(classes)))
+        if not mixers:
+            return batch
+        images, targets = v2.RandomChoice(mixers)(batch.images, batch.targets)
+        return replace(batch, images=images, targets=targets)
+
+
+class SummaryHead(nn.Module):
+    """A linear layer over the readout of the backbone.
+
+    Args:
+        dim: width of the readout.
+        outputs: numbers to give for each image.
+    """
+
+    def __init__(self, dim: int, outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, outputs)
+
+    def forward(self, features: Features) -> Float[Tensor, "batch output"]:
+        """One number for each class."""
+        scores: Tensor = self.linear(features.summary())
+        return scores
+
+
+class Accuracies:
+    """Accuracies over a split, collected batch by batch and, on ``compute``, from all processes.
+
+    Args:
+        classes: names of the classes.
+        device: where the outputs are.
+    """
+
+    def __init__(self, classes: Sequence[str], device: Any) -> None:
+        self._classes = classes
+        self._by_class = MulticlassStatScores(len(classes), average="none", validate_args=False).to(device)
+        # Five out of five classes are always right, so the figure would say nothing.
+        self._top5 = (
+            MulticlassAccuracy(len(classes), top_k=5, average="micro", validate_args=False).to(device)
+            if len(classes) > 5
+            else None
+        )
+
+    def update(self, outputs: Float[Tensor, "batch class"], targets: Int[Tensor, " batch"]) -> None:
+        """Count a batch; the targets are class numbers."""
+        outputs = outputs.detach().float()
+        self._by_class.update(outputs, targets)
+        if self._top5 is not None:
+            self._top5.update(outputs, targets)
+
+    def compute(self) -> dict[str, Any]:
+        """``top1``, ``top5`` (with more than five classes) and ``per_class``, all from 0 to 1.
+
+        A class without images is left out of ``per_class``.
+
+        Raises:
+            ReorderKitError: if no process has counted an image.
+        """
+        by_class = self._by_class.compute()
+        hits, images = by_class[:, 0].tolist(), by_class[:, 4].tolist()
+        if sum(images) == 0:
+            raise ReorderKitError("there was no image to evaluate on")
+        figures: dict[str, Any] = {"top1": sum(hits) / sum(images)}
+        if self._top5 is not None:
+            figures["top5"] = float(self._top5.compute())
+        figures["per_class"] = {
+            name: hit / count for name, hit, count in zip(self._classes, hits, images, strict=True) if count
+        }
+        return figures
+
+
+@hookimpl
+def register_tasks() -> list[type[Task]]:
+    """Register the task."""
+    return [Classification]

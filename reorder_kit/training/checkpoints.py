@@ -1,0 +1,64 @@
+"""Checkpoints: safetensors for weights, JSON for facts, and nothing that could run code when it is loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.run_folder import RunFolder
+
+FORMAT_VERSION = 1
+
+
+def save_checkpoint(
+    folder: RunFolder,
+    epoch: int,
+    weights: dict[str, nn.Module],
+    optimizers: dict[str, object],
+    state: dict[str, Any],
+) -> None:
+    """Write a checkpoint and remove the one before it.
+
+    It is written under another name and renamed when complete, so that a kill at any moment leaves a whole one.
+
+    Args:
+        folder: the run folder.
+        epoch: epochs behind the run.
+        weights: modules by the name of their file: ``model``, ``policy``, ``ema``.
+        optimizers: tensors and numbers in plain containers.
+        state: whatever JSON can hold.
+    """
+    writing = folder.checkpoints / "unfinished"
+    shutil.rmtree(writing, ignore_errors=True)
+    writing.mkdir(parents=True)
+    for name, module in weights.items():
+        tensors = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
+        save_file(tensors, writing / f"{name}.safetensors")
+    torch.save(optimizers, writing / "optimizers.pt")
+    (writing / "state.json").write_text(json.dumps({"format_version": FORMAT_VERSION, "epoch": epoch, **state}))
+    older = list(folder.checkpoints.glob("epoch-*"))
+    writing.rename(folder.checkpoints / f"epoch-{epoch:06d}")
+    for checkpoint in older:
+        shutil.rmtree(checkpoint)
+
+
+def load_checkpoint(path: Path, weights: dict[str, nn.Module]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Put saved weights into modules; return the optimizers' state and the facts.
+
+    Raises:
+        ReorderKitError: if the checkpoint has another format.
+    """
+    state = json.loads((path / "state.json").read_text())
+    if state["format_version"] != FORMAT_VERSION:
+        raise ReorderKitError(f"{path}: format_version {state['format_version']} is not {FORMAT_VERSION}")
+    for name, module in weights.items():
+        module.load_state_dict(load_file(path / f"{name}.safetensors"))
+    optimizers = torch.load(path / "optimizers.pt", map_location="cpu", weights_only=True)
+    return optimizers, state

@@ -1,0 +1,43 @@
+"""Where a run happens and how precisely."""
+
+from __future__ import annotations
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.settings import TrainSettings
+
+
+def build_accelerator(settings: TrainSettings) -> Accelerator:
+    """One device, or a process group when started by torchrun or accelerate.
+
+    Raises:
+        ReorderKitError: if the device or the precision is not to be had here.
+    """
+    has_gpu = torch.cuda.is_available()
+    if settings.device == "cuda" and not has_gpu:
+        raise ReorderKitError(
+            "train.device: cuda, but torch sees no GPU", "set train.device=auto, or see reorder-kit doctor"
+        )
+    on_gpu = has_gpu and settings.device != "cpu"
+    if settings.precision == "fp16" and not on_gpu:
+        raise ReorderKitError("train.precision: fp16 needs a GPU", "set train.precision=fp32 or bf16")
+    # Accelerate keeps the first precision of a process for good; a second run may have another.
+    AcceleratorState._reset_state()
+    return Accelerator(cpu=not on_gpu, mixed_precision=_mixed_precision(settings.precision, on_gpu))
+
+
+def _mixed_precision(precision: str, on_gpu: bool) -> str:
+    if precision == "auto":
+        precision = ("bf16" if torch.cuda.is_bf16_supported() else "fp16") if on_gpu else "fp32"
+    return "no" if precision == "fp32" else precision
+
+
+def describe_device(accelerator: Accelerator) -> str:
+    """The device in words: ``2 x cpu, fp32``."""
+    name = torch.cuda.get_device_name(accelerator.device) if accelerator.device.type == "cuda" else "cpu"
+    precision = "fp32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
+    count = f"{accelerator.num_processes} x " if accelerator.num_processes > 1 else ""
+    return f"{count}{name}, {precision}"

@@ -1,0 +1,34 @@
+"""What a run ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+PACKAGES = ("reorder-kit", "torch", "torchvision", "timm", "accelerate", "numpy")
+
+
+def package_version(package: str) -> str | None:
+    """The installed version; None if it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def describe_environment(device: str) -> dict[str, object]:
+    """Versions, hardware and the command line."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {package: package_version(package) for package in PACKAGES},
+        "device": device,
+        "cpu_count": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "cuda": torch.version.cuda if torch.cuda.is_available() else None,
+        "command": sys.argv,
+    }

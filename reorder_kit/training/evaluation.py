@@ -1,0 +1,53 @@
+"""How good a model is on a split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch.utils.data import DataLoader
+
+from reorder_kit.interfaces import Batch, PatchSequence, Proposal, Sample, Task, Unreadable
+from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.training.batches import to_device
+
+
+def evaluate(
+    model: OrderedModel,
+    task: Task,
+    loader: DataLoader[Sample | Unreadable],
+    classes: Sequence[str],
+    accelerator: Accelerator,
+    choose: Callable[[PatchSequence], Proposal] | None = None,
+) -> dict[str, Any]:
+    """Mean loss, the task's metrics and the number of images, every image of every process counted once.
+
+    Args:
+        model: the model; put into evaluation mode, and back.
+        task: what is measured.
+        loader: this process's share of the split.
+        classes: names of the classes.
+        accelerator: adds up over processes.
+        choose: proposes orders instead of the model itself.
+    """
+    metrics = task.build_metrics(classes, accelerator.device)
+    sums = torch.zeros(2, dtype=torch.float64, device=accelerator.device)
+    unreadable = []
+    was_training = model.training
+    model.eval()
+    with torch.no_grad(), accelerator.autocast():
+        for loaded in loader:
+            batch: Batch = to_device(loaded, accelerator.device)
+            unreadable += [str(missing.path) for missing in batch.unreadable]
+            if not len(batch):
+                continue
+            outputs = model(batch.images, choose).outputs
+            loss = task.loss_per_image(outputs, batch.targets)
+            sums += torch.stack([loss.double().sum(), loss.new_tensor(len(batch), dtype=torch.float64)])
+            metrics.update(outputs, batch.targets)
+    model.train(was_training)
+    loss_sum, images = accelerator.reduce(sums, reduction="sum").tolist()
+    figures = {"loss": loss_sum / max(1.0, images), "images": int(images), **metrics.compute()}
+    return {**figures, "unreadable": unreadable} if unreadable else figures

@@ -1,0 +1,80 @@
+"""Orders of a run, written down as it goes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from reorder_kit.grid import Grid
+from reorder_kit.order_file import OrderFile
+from reorder_kit.patch_order import Order
+from reorder_kit.proposal import Proposal
+from reorder_kit.run_folder import RunFolder
+
+
+class OrderLog:
+    """Keeps the order of every epoch, and the first order that each process sampled in it.
+
+    Args:
+        folder: the run folder.
+        grid: the grid of patches.
+        start: the starting order.
+        process: number of this process; only process 0 writes the orders of epochs.
+    """
+
+    def __init__(self, folder: RunFolder, grid: Grid, start: Order, process: int) -> None:
+        self._folder, self._grid, self._process = folder, grid, process
+        self.start = self.last = start
+        folder.orders.mkdir(parents=True, exist_ok=True)
+        if process == 0:
+            OrderFile("start", grid, start).save(folder.start_order)
+
+    def resume(self, epoch: int, order: Order) -> None:
+        """Forget what was written after an epoch, and go on from the order it ended with."""
+        self.last = order
+        keep_lines(self._folder.sampled_orders(self._process), epoch)
+        if self._process == 0:
+            for path in self._folder.orders.glob("epoch-*.json"):
+                if path > self._folder.epoch_order(epoch):
+                    path.unlink()
+
+    def sampled(self, epoch: int, proposal: Proposal) -> None:
+        """Write down the first order of a proposal that was drawn at random."""
+        if proposal.log_prob is not None:
+            line = {"epoch": epoch, "order": proposal.order.indices[0].tolist()}
+            with self._folder.sampled_orders(self._process).open("a") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def epoch(self, epoch: int, order: Order) -> dict[str, float]:
+        """Write down the order an epoch ended with; return how it compares with the start and the epoch before."""
+        if self._process == 0:
+            OrderFile(f"epoch-{epoch}", self._grid, order).save(self._folder.epoch_order(epoch))
+        figures = {**compare(order, self.start, self._grid), "kendall_tau_to_last_epoch": order.kendall_tau(self.last)}
+        self.last = order
+        return figures
+
+
+def compare(order: Order, start: Order, grid: Grid) -> dict[str, float]:
+    """An order beside the one it started from."""
+    return {
+        "kendall_tau_to_start": order.kendall_tau(start),
+        "mean_rank_shift": order.mean_rank_shift(start),
+        "adjacency": order.adjacency(grid),
+    }
+
+
+def keep_lines(path: Path, epoch: int) -> None:
+    """Cut a file of JSON lines after the lines of an epoch; a line that a kill cut short goes, too."""
+    if not path.exists():
+        return
+    kept = [line for line in path.read_text().splitlines() if _epoch_of(line) <= epoch]
+    path.write_text("".join(line + "\n" for line in kept))
+
+
+def _epoch_of(line: str) -> float:
+    try:
+        content: dict[str, Any] = json.loads(line)
+        return int(content["epoch"])
+    except ValueError:
+        return float("inf")
