@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -28,6 +29,13 @@ from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import read_recipe_file
 from reorder_kit.run_folder import RunFolder
+
+
+class OrderedPatches(NamedTuple):
+    """Patches in the slots of a proposal."""
+
+    sequence: PatchSequence
+    proposal: Proposal
 
 
 class OrderedModel(nn.Module):
@@ -113,13 +121,20 @@ class OrderedModel(nn.Module):
             images: the images.
             choose: proposes orders instead of the model itself, such as ``policy.propose`` in evaluation.
         """
+        ordered = self.order_patches(images, choose)
+        features = Features(self._encode(ordered.sequence), ordered.proposal, self.backbone)
+        return ModelOutput(self.head(features), features)
+
+    def order_patches(
+        self,
+        images: Float[Tensor, "batch channel height width"],
+        choose: Callable[[PatchSequence], Proposal] | None = None,
+    ) -> OrderedPatches:
+        """The first half of a pass: what the backbone is given to encode."""
         sequence = self.backbone.tokenize(images)
         proposal = (choose or self._choose)(sequence)
         ordered = proposal.apply(sequence)
-        if "order" not in self.backbone.needs:
-            ordered = ordered.without_order()
-        features = Features(self._encode(ordered), proposal, self.backbone)
-        return ModelOutput(self.head(features), features)
+        return OrderedPatches(ordered if "order" in self.backbone.needs else ordered.without_order(), proposal)
 
     def _choose(self, sequence: PatchSequence) -> Proposal:
         return self.policy.propose(sequence) if self.training else Proposal(self.policy.best_order(sequence))

@@ -66,7 +66,7 @@ class SoftPermutation:
         return SoftPermutation(then.matrix @ self.matrix)
 
     def residual(self) -> float:
-        """The largest distance of the sum of a row or column from one: 0 where every patch and slot has a full share."""
+        """The largest distance of the sum of a row or column from one: 0 if every patch and slot has a full share."""
         rows, columns = self.matrix.sum(dim=-1), self.matrix.sum(dim=-2)
         return float(torch.maximum((rows - 1).abs().max(), (columns - 1).abs().max()))
 

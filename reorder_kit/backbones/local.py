@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -58,7 +58,7 @@ class Local(Backbone):
         )
 
         @model_validator(mode="after")
-        def _fits(self) -> Self:
+        def _fits(self) -> Local.Options:
             if self.dim % self.heads:
                 raise ValueError(f"dim {self.dim} is not divisible by {self.heads} heads")
             if self.positions == "sincos" and self.dim % 4:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,8 +15,7 @@ from reorder_kit.interfaces import Backbone, Encoded, ImageShape, Order, PatchSe
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
 from reorder_kit.layers.positions import Positions
-from reorder_kit.layers.readout import last_slot, mean_slot
-from reorder_kit.ops.reach import propagate_reach
+from reorder_kit.layers.readout import first_slot, last_slot, mean_slot
 
 
 class Recurrent(Backbone):
@@ -25,8 +24,8 @@ class Recurrent(Backbone):
     The simple case in which order matters although every slot reaches the readout. A block is residual and pre-norm:
     ``patches + cell(norm(patches))``. Padding does not change the state.
 
-    When bidirectional, each direction has half of ``dim``, and the readout ``last`` is the last slot of both: the
-    forward direction has read everything there, the backward direction that slot alone.
+    When bidirectional, each direction has half of ``dim``, and the readout ``last`` takes each half where its direction
+    ends: the forward half of the last slot and the backward half of the first.
     """
 
     name = "recurrent"
@@ -41,7 +40,7 @@ class Recurrent(Backbone):
         dropout: float = Field(0.0, ge=0, lt=1, description="dropout on what a block adds, probability")
 
         @model_validator(mode="after")
-        def _fits(self) -> Self:
+        def _fits(self) -> Recurrent.Options:
             if self.bidirectional and self.dim % 2:
                 raise ValueError(f"two directions share dim, which must be even, not {self.dim}")
             if self.positions == "sincos" and self.dim % 4:
@@ -80,18 +79,18 @@ class Recurrent(Backbone):
         return Encoded(sequence.with_patches(patches))
 
     def summarize(self, encoded: Encoded) -> Float[Tensor, "batch dim"]:
-        """The last slot, or the mean of all slots."""
-        return last_slot(encoded.sequence) if self.options.readout == "last" else mean_slot(encoded.sequence)
+        """The slot where each direction ends, or the mean of all slots."""
+        if self.options.readout == "mean":
+            return mean_slot(encoded.sequence)
+        last = last_slot(encoded.sequence)
+        if not self.options.bidirectional:
+            return last
+        half = self.dim // 2
+        return torch.cat([last[:, :half], first_slot(encoded.sequence)[:, half:]], dim=1)
 
     def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
-        """Every slot: the state carries all of them to the last."""
-        sees = torch.ones(num_slots, num_slots, dtype=torch.bool)
-        if not self.options.bidirectional:
-            sees = sees.tril()
-        read = torch.ones(num_slots, dtype=torch.bool)
-        if self.options.readout == "last":
-            read[:-1] = False
-        return propagate_reach(read, sees, self.depth)
+        """Every slot: the state carries all of them to the end."""
+        return torch.ones(num_slots, dtype=torch.bool)
 
 
 class _RecurrentBlock(nn.Module):

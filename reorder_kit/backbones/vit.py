@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import timm
 import torch
@@ -73,7 +73,7 @@ class Vit(Backbone):
         )
 
         @model_validator(mode="after")
-        def _fits(self) -> Self:
+        def _fits(self) -> Vit.Options:
             if self.model is not None:
                 given = [name for name in ("size", "depth", "dim", "heads") if getattr(self, name) is not None]
                 if given:
@@ -104,7 +104,7 @@ class Vit(Backbone):
         self._adopt(model)
 
     @classmethod
-    def from_timm(cls, model: VisionTransformer) -> Vit:
+    def from_timm(cls, model: nn.Module) -> Vit:
         """Wrap a model that already exists; it is shared, not copied, and keeps its classifier as ``vit.model.head``.
 
         Raises:

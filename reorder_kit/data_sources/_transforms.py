@@ -15,7 +15,8 @@ from reorder_kit.data_sources._fit import Fit
 from reorder_kit.errors import did_you_mean
 
 # Those that turn one image into one image and whose arguments can be written in YAML. Conversion and normalisation
-# are missing since they always follow; MixUp and CutMix, since they belong to the task and take whole batches.
+# are missing since they always follow; MixUp and CutMix, since they take whole batches and belong to the task; JPEG,
+# since torchvision 0.29 deprecates the encoder behind it.
 _FROM_TORCHVISION = (
     "AugMix",
     "AutoAugment",
@@ -25,7 +26,6 @@ _FROM_TORCHVISION = (
     "GaussianBlur",
     "GaussianNoise",
     "Grayscale",
-    "JPEG",
     "Pad",
     "RandAugment",
     "RandomAdjustSharpness",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -55,7 +56,7 @@ class ImageFolder(DataSource):
         )
 
         @model_validator(mode="after")
-        def _one_number_for_each_channel(self) -> Self:
+        def _one_number_for_each_channel(self) -> ImageFolder.Options:
             for field, numbers in (("mean", self.mean), ("std", self.std)):
                 if numbers is not None and len(numbers) != self.channels:
                     raise ValueError(f"{field} has {len(numbers)} numbers for {self.channels} channels")
@@ -66,10 +67,16 @@ class ImageFolder(DataSource):
     options: Options
 
     def open(self, seed: int) -> DataSplits:
-        """List the files, split them, and look at the first training image."""
+        """List the files, split them, and look at the first image of the folder for training."""
         options = self.options
-        classes, train, validation, test = self._split(seed)
-        example = read_first((path for path, _ in sorted(train)), options.channels)
+        folders = self._folders()
+        classes = find_classes(folders.train)
+        listed = find_files(folders.train, classes)
+        require_every_class(listed, classes, folders.train)
+        train, validation, test = self._split(listed, classes, folders, seed)
+
+        # The first of all that are listed, so that the size of the images does not hang on the seed.
+        example = read_first((path for path, _ in listed), options.channels)
         mean = _for_channels(options.mean, IMAGENET_MEAN, options.channels)
         std = _for_channels(options.std, IMAGENET_STD, options.channels)
         train_pipeline, eval_pipeline = options.pipelines(example, mean, std)
@@ -81,31 +88,13 @@ class ImageFolder(DataSource):
             test=ImagesInFiles(test, options.channels, eval_pipeline),
         )
 
-    def _split(self, seed: int) -> tuple[list[str], Files, Files, Files]:
-        train_folder, validation_folder, test_folder = self._folders()
-        classes = find_classes(train_folder)
-        train = find_files(train_folder, classes)
-        require_every_class(train, classes, train_folder)
-        if test_folder is None:
-            train, test = self._set_aside(train, self.options.test_fraction, seed, "data.test_fraction")
-        else:
-            test = find_files(test_folder, classes)
-        if validation_folder is None:
-            train, validation = self._set_aside(
-                train, self.options.validation_fraction, seed, "data.validation_fraction"
-            )
-        else:
-            validation = find_files(validation_folder, classes)
-        return classes, train, validation, test
-
-    def _folders(self) -> tuple[Path, Path | None, Path | None]:
-        """Of train, validation and test; None for what has to be set aside."""
+    def _folders(self) -> _Folders:
         root = self.options.root
         if not root.is_dir():
             raise ReorderKitError(f"data.root: there is no folder {root}")
         found = [name for name in ("train", *VALIDATION_NAMES, "test") if (root / name).is_dir()]
         if not found:
-            return root, None, None
+            return _Folders(root, None, None)
         if "train" not in found:
             raise ReorderKitError(f"data.root: {root} has a folder {found[0]!r}, but none that is named 'train'")
         validation = [root / name for name in found if name in VALIDATION_NAMES]
@@ -113,12 +102,33 @@ class ImageFolder(DataSource):
             names = " and ".join(repr(folder.name) for folder in validation)
             raise ReorderKitError(f"data.root: {root} has several folders for validation, {names}", "keep one")
         if "test" in found:
-            return root / "train", validation[0] if validation else None, root / "test"
-        return root / "train", None, validation[0] if validation else None
+            return _Folders(root / "train", validation[0] if validation else None, root / "test")
+        return _Folders(root / "train", None, validation[0] if validation else None)
 
-    def _set_aside(self, files: Files, fraction: float, seed: int, field: str) -> tuple[Files, Files]:
-        stay, aside = split_off([target for _, target in files], fraction, seed, field)
-        return [files[index] for index in stay], [files[index] for index in aside]
+    def _split(self, listed: Files, classes: Sequence[str], folders: _Folders, seed: int) -> tuple[Files, Files, Files]:
+        train = listed
+        if folders.test is None:
+            train, test = _set_aside(train, self.options.test_fraction, seed, "data.test_fraction")
+        else:
+            test = find_files(folders.test, classes)
+        if folders.validation is None:
+            train, validation = _set_aside(train, self.options.validation_fraction, seed, "data.validation_fraction")
+        else:
+            validation = find_files(folders.validation, classes)
+        return train, validation, test
+
+
+class _Folders(NamedTuple):
+    """Where the images of each split are; None for a split that has to be set aside."""
+
+    train: Path
+    validation: Path | None
+    test: Path | None
+
+
+def _set_aside(files: Files, fraction: float, seed: int, field: str) -> tuple[Files, Files]:
+    stay, aside = split_off([target for _, target in files], fraction, seed, field)
+    return [files[index] for index in stay], [files[index] for index in aside]
 
 
 def _for_channels(given: tuple[float, ...] | None, colour: tuple[float, ...], channels: int) -> tuple[float, ...]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -45,7 +44,7 @@ class TorchvisionSets(DataSource):
         download: bool = Field(False, description="download what is missing; not possible for imagenet")
 
         @model_validator(mode="after")
-        def _imagenet_cannot_be_downloaded(self) -> Self:
+        def _imagenet_cannot_be_downloaded(self) -> TorchvisionSets.Options:
             if self.download and self.dataset == "imagenet":
                 raise ValueError(f"imagenet cannot be downloaded: {_IMAGENET_HINT}")
             return self
@@ -97,10 +96,7 @@ class TorchvisionSets(DataSource):
 
     def _load(self, build: Callable[..., Any], **arguments: Any) -> Any:
         try:
-            with warnings.catch_warnings():
-                # The files of CIFAR were pickled by a numpy of 2009, which numpy 2.4 remarks on.
-                warnings.filterwarnings("ignore", message=r"dtype\(\): align should be passed")
-                return build(self.options.root, **arguments)
+            return build(self.options.root, **arguments)
         except (OSError, RuntimeError) as error:
             # OSError is also what a download without a network ends in.
             hint = _IMAGENET_HINT if self.options.dataset == "imagenet" else _DOWNLOAD_HINT

@@ -198,10 +198,10 @@ def _draw_cells(axes: Axes, board: _Board, cells: list[Cell], is_read: list[bool
         return PatchCollection(patches, clip_on=False, **look)
 
     unread = everywhere - read
-    axes.add_collection(squares(unread, 0, facecolor=_UNREAD, edgecolor=_HATCH, linewidth=0, hatch="////", zorder=1))
-    axes.add_collection(squares(everywhere, 0, facecolor="none", edgecolor=_LINES, linewidth=thin, zorder=1.1))
+    axes.add_collection(squares(unread, 0.0, facecolor=_UNREAD, edgecolor=_HATCH, linewidth=0, hatch="////", zorder=1))
+    axes.add_collection(squares(everywhere, 0.0, facecolor="none", edgecolor=_LINES, linewidth=thin, zorder=1.1))
     axes.add_collection(
-        squares(read, 0, facecolor=_READ if selects else _CELL, edgecolor=_LINES, linewidth=thin, zorder=1)
+        squares(read, 0.0, facecolor=_READ if selects else _CELL, edgecolor=_LINES, linewidth=thin, zorder=1)
     )
     if selects:
         outline = min(2.2, board.points(0.06))
@@ -243,7 +243,7 @@ def _arc(here: _Point, there: _Point) -> Any:
 
 
 def _draw_nodes(axes: Axes, board: _Board, cells: list[Cell], colours: list[_Colour]) -> None:
-    """A dot for each number, or else for each patch that no line touches; a ring for the start, a square for the end."""
+    """A dot under each number, or else where no line touches a patch; the start a ringed circle, the end a square."""
     has_numbers = board.cell_inches >= _NUMBERED_CELL
     leaps = {-1, *jumps(cells), len(cells) - 1}
     dotted = [slot for slot in range(len(cells)) if has_numbers or {slot - 1, slot} <= leaps]

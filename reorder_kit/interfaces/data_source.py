@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -30,6 +30,7 @@ class Unreadable(NamedTuple):
     reason: str
 
 
+@runtime_checkable
 class SampleSet(Protocol):
     """Samples by number, as torch's map-style data sets. Random augmentation draws from torch's global generator."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -77,6 +77,7 @@ class ModelOutput:
         return self.features.proposal
 
 
+@runtime_checkable
 class Model(Protocol):
     """What a task sees of the ordered model."""
 
@@ -104,6 +105,7 @@ class StepResult:
     proposal: Proposal
 
 
+@runtime_checkable
 class Metrics(Protocol):
     """Figures over a whole split, collected batch by batch on every process, each image counted once."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -25,7 +25,7 @@ class PatchOptions(ComponentOptions):
     )
 
     @model_validator(mode="after")
-    def _says_it_once(self) -> Self:
+    def _says_it_once(self) -> PatchOptions:
         if self.patch_size is not None and self.grid is not None:
             raise ValueError("give patch_size (pixels) or grid (patches per image), not both")
         if self.patch_size is None and self.grid is None and self._needs_geometry():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reorder_kit.interfaces import PatchSequence
@@ -22,7 +22,19 @@ def last_slot(sequence: PatchSequence) -> Float[Tensor, "batch dim"]:
     """The last valid slot."""
     if sequence.valid is None:
         return sequence.patches[:, -1]
-    slots = torch.arange(sequence.num_slots, device=sequence.valid.device)
-    last = torch.where(sequence.valid, slots, -1).amax(dim=1)
-    images = torch.arange(sequence.batch, device=last.device)
-    return sequence.patches[images, last.clamp(min=0)].masked_fill((last < 0).unsqueeze(-1), 0)
+    # argmax is the first maximum: the slot that completes the count.
+    return _pick(sequence.patches, sequence.valid, sequence.valid.cumsum(dim=1).argmax(dim=1))
+
+
+def first_slot(sequence: PatchSequence) -> Float[Tensor, "batch dim"]:
+    """The first valid slot."""
+    if sequence.valid is None:
+        return sequence.patches[:, 0]
+    return _pick(sequence.patches, sequence.valid, sequence.valid.int().argmax(dim=1))
+
+
+def _pick(
+    patches: Float[Tensor, "batch slot dim"], valid: Bool[Tensor, "batch slot"], slot: Int[Tensor, " batch"]
+) -> Float[Tensor, "batch dim"]:
+    images = torch.arange(len(patches), device=slot.device)
+    return patches[images, slot].masked_fill(~valid[images, slot].unsqueeze(-1), 0)

@@ -15,10 +15,9 @@ def propagate_reach(read: Bool[Tensor, " slot"], sees: Bool[Tensor, "query key"]
         blocks: how often the block is repeated.
 
     >>> import torch
-    >>> previous = torch.eye(4, dtype=torch.bool) | torch.eye(4, dtype=torch.bool).roll(-1, dims=1)
-    >>> previous[3, 0] = False
-    >>> propagate_reach(torch.tensor([True, False, False, False]), previous, blocks=2).tolist()
-    [True, True, True, False]
+    >>> itself_and_the_one_before = torch.tensor([[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]).bool()
+    >>> propagate_reach(torch.tensor([False, False, False, True]), itself_and_the_one_before, blocks=2).tolist()
+    [False, True, True, True]
     """
     for _ in range(blocks):
         read = sees[read].any(dim=0)

@@ -78,7 +78,7 @@ class SoftSortPolicy(Policy):
         return SoftPermutation(softsort(self._spread_scores(), max(self.temperature, 1e-6)))
 
     def _spread_scores(self) -> Float[Tensor, " patch"]:
-        """Scores as spread as at the start, since the gradient vanishes as scores drift apart and explodes as they meet."""
+        """Scores as spread as at the start: the gradient vanishes as scores drift apart, and explodes as they meet."""
         if len(self.scores) < 2:
             return self.scores
         spread_at_start = math.sqrt((len(self.scores) ** 2 - 1) / 12)

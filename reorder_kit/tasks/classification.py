@@ -10,12 +10,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
-from torchmetrics.classification import MulticlassAccuracy, MulticlassStatScores
 from torchvision.transforms import v2
 
-from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Batch, ComponentOptions, Features, Task
+from reorder_kit.interfaces import Batch, ComponentOptions, Features, Metrics, Task
 
 
 class Classification(Task):
@@ -51,8 +49,11 @@ class Classification(Task):
         """Cross-entropy with class numbers, or with shares of the classes."""
         return F.cross_entropy(outputs.float(), targets, reduction="none", label_smoothing=self.options.label_smoothing)
 
-    def build_metrics(self, classes: Sequence[str], device: Any) -> Accuracies:
+    def build_metrics(self, classes: Sequence[str], device: Any) -> Metrics:
         """Top-1, top-5 and accuracy by class."""
+        # Imported on first use: torchmetrics takes seconds, for which a command that lists plugins shall not wait.
+        from reorder_kit.tasks._accuracies import Accuracies
+
         return Accuracies(classes, device)
 
     def augment(self, batch: Batch, classes: Sequence[str]) -> Batch:
@@ -84,52 +85,6 @@ class SummaryHead(nn.Module):
         """One number for each class."""
         scores: Tensor = self.linear(features.summary())
         return scores
-
-
-class Accuracies:
-    """Accuracies over a split, collected batch by batch and, on ``compute``, from all processes.
-
-    Args:
-        classes: names of the classes.
-        device: where the outputs are.
-    """
-
-    def __init__(self, classes: Sequence[str], device: Any) -> None:
-        self._classes = classes
-        self._by_class = MulticlassStatScores(len(classes), average="none", validate_args=False).to(device)
-        # Five out of five classes are always right, so the figure would say nothing.
-        self._top5 = (
-            MulticlassAccuracy(len(classes), top_k=5, average="micro", validate_args=False).to(device)
-            if len(classes) > 5
-            else None
-        )
-
-    def update(self, outputs: Float[Tensor, "batch class"], targets: Int[Tensor, " batch"]) -> None:
-        """Count a batch; the targets are class numbers."""
-        outputs = outputs.detach().float()
-        self._by_class.update(outputs, targets)
-        if self._top5 is not None:
-            self._top5.update(outputs, targets)
-
-    def compute(self) -> dict[str, Any]:
-        """``top1``, ``top5`` (with more than five classes) and ``per_class``, all from 0 to 1.
-
-        A class without images is left out of ``per_class``.
-
-        Raises:
-            ReorderKitError: if no process has counted an image.
-        """
-        by_class = self._by_class.compute()
-        hits, images = by_class[:, 0].tolist(), by_class[:, 4].tolist()
-        if sum(images) == 0:
-            raise ReorderKitError("there was no image to evaluate on")
-        figures: dict[str, Any] = {"top1": sum(hits) / sum(images)}
-        if self._top5 is not None:
-            figures["top5"] = float(self._top5.compute())
-        figures["per_class"] = {
-            name: hit / count for name, hit, count in zip(self._classes, hits, images, strict=True) if count
-        }
-        return figures
 
 
 @hookimpl

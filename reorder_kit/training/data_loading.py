@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from reorder_kit.interfaces import Batch, Sample, SampleSet, Unreadable
-from reorder_kit.training.random_streams import stream
+from reorder_kit.training.random_streams import seed_torch, stream
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class KeyedSamples(Dataset[Sample | Unreadable]):
 
     def __getitem__(self, key: SampleKey) -> Sample | Unreadable:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream(self._seed, "sample", key.epoch, key.index))
+            seed_torch(stream(self._seed, "sample", key.epoch, key.index))
             return self._samples[key.index]
 
 

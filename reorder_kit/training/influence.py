@@ -33,5 +33,5 @@ def influence_profile(model: OrderedModel, task: Task, batch: Batch) -> Float[Te
         loss = task.loss_per_image(model.head(features), batch.targets).sum()
         (gradient,) = torch.autograd.grad(loss, patches)
     model.train(was_training)
-    norms = gradient.float().norm(dim=-1).mean(dim=0)
-    return norms / norms.sum().clamp(min=torch.finfo(norms.dtype).tiny)
+    norms: Float[Tensor, " slot"] = gradient.float().norm(dim=-1).mean(dim=0)
+    return norms / norms.sum().clamp(min=torch.finfo(torch.float32).tiny)

@@ -43,7 +43,8 @@ def test_transposing_exchanges_rows_and_columns_and_keeps_frames() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "grid"), [("14x14", Grid(14, 14)), ("1x1", Grid(1, 1)), ("3x5", Grid(3, 5)), ("8x3x5", Grid(3, 5, frames=8))]
+    ("text", "grid"),
+    [("14x14", Grid(14, 14)), ("1x1", Grid(1, 1)), ("3x5", Grid(3, 5)), ("8x3x5", Grid(3, 5, frames=8))],
 )
 def test_reads_text(text: str, grid: Grid) -> None:
     assert Grid.parse(text) == grid
@@ -54,7 +55,9 @@ def test_reads_what_it_prints(grid: Grid) -> None:
     assert Grid.parse(str(grid)) == grid
 
 
-@pytest.mark.parametrize("text", ["", "14", "14x", "x14", "14 x 14", "14X14", "-1x3", "3.5x2", "1x2x3x4", "axb", "14x14\n"])
+@pytest.mark.parametrize(
+    "text", ["", "14", "14x", "x14", "14 x 14", "14X14", "-1x3", "3.5x2", "1x2x3x4", "axb", "14x14\n"]
+)
 def test_refuses_text_that_is_no_grid(text: str) -> None:
     with pytest.raises(ReorderKitError, match="is not a grid") as refusal:
         Grid.parse(text)

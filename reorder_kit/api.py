@@ -1,0 +1,118 @@
+"""What the package offers to Python programs, beside the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from pydantic import ValidationError
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from reorder_kit.backbones.vit import Vit
+from reorder_kit.compose import compose
+from reorder_kit.errors import RecipeError
+from reorder_kit.fixed_policies import FixedOrder
+from reorder_kit.grid import Grid
+from reorder_kit.interfaces import Features
+from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.patch_order import Order
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.recipe import override, problems_of
+from reorder_kit.recipe_library import read_recipe
+from reorder_kit.training.run import run_experiment
+
+
+def run(
+    recipe: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    host: PluginHost | None = None,
+) -> dict[str, Any]:
+    """Train a recipe and return the content of its ``result.json``.
+
+    >>> result = run("quickstart", {"train.epochs": 3})  # doctest: +SKIP
+
+    Args:
+        recipe: a file, the name of a shipped recipe, or a recipe's content.
+        overrides: new values by dotted field path.
+        out: the run folder; ``runs/<name>`` or the next free one like it if not given.
+        resume: go on with a run that was stopped.
+        host: the plugins; all installed ones if not given.
+
+    Raises:
+        ReorderKitError: if something about recipe, data or run folder is wrong.
+    """
+    host = host or PluginHost.from_environment()
+    content, source = (recipe, "recipe") if isinstance(recipe, Mapping) else read_recipe(str(recipe))
+    experiment = compose(override(content, (overrides or {}).items()), host, source)
+    return run_experiment(experiment, host, None if out is None else Path(out), resume)[1]
+
+
+def order(name: str, height: int, width: int, host: PluginHost | None = None, **options: Any) -> Order:
+    """The order that an ordering gives for a grid.
+
+    >>> order("snake", 2, 2).indices.tolist()
+    [0, 1, 2, 3]
+
+    Args:
+        name: of the ordering.
+        height: rows of patches.
+        width: columns of patches.
+        host: the plugins; all installed ones if not given.
+        options: of the ordering, such as ``reverse=True``.
+
+    Raises:
+        ReorderKitError: if there is no such ordering or option.
+    """
+    ordering = (host or PluginHost.from_environment()).orderings.get(name)
+    try:
+        checked = ordering.Options.model_validate(options)
+    except ValidationError as error:
+        raise RecipeError(problems_of(error, ordering.Options), f"ordering {name!r}") from None
+    return ordering(checked).order(Grid(height, width))
+
+
+def wrap(model: VisionTransformer, order: Order | str) -> nn.Module:
+    """A timm VisionTransformer that reads its patches in an order; images to the same outputs as before.
+
+    Args:
+        model: the model; its weights are shared, not copied.
+        order: the order, or the name of an ordering.
+
+    Raises:
+        ReorderKitError: if the order does not fit the model's grid.
+    """
+    backbone = Vit.from_timm(model)
+    if isinstance(order, str):
+        order = PluginHost.from_environment().orderings.get(order)().order(backbone.grid)
+    return _Outputs(OrderedModel(backbone, FixedOrder(order), _TimmHead(model)))
+
+
+class _TimmHead(nn.Module):
+    """The classifier of a timm model, without registering its other parts a second time."""
+
+    def __init__(self, model: VisionTransformer) -> None:
+        super().__init__()
+        self.head_drop = model.head_drop
+        self.head = model.head
+
+    def forward(self, features: Features) -> Float[Tensor, "batch output"]:
+        outputs: Float[Tensor, "batch output"] = self.head(self.head_drop(features.summary()))
+        return outputs
+
+
+class _Outputs(nn.Module):
+    """Only the outputs of an ordered model, as other code expects of a model."""
+
+    def __init__(self, model: OrderedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Float[Tensor, "batch channel height width"]) -> torch.Tensor:
+        outputs: torch.Tensor = self.model(images).outputs
+        return outputs

@@ -1,0 +1,182 @@
+"""Progress for people: a bar in a terminal, a plain line now and then in a log."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.run_events import RunInfo, StepReport
+
+
+class ConsoleProgress:
+    """Follows runs, one after the other, on a console.
+
+    Leave it as a context when the runs are over or have failed: a terminal shall have its cursor back.
+
+    Args:
+        console: where to write; with no terminal behind it, plain lines are written instead of a bar.
+        seconds_between_lines: at most one line of an epoch in this time, except for a run's last.
+        clock: seconds.
+    """
+
+    def __init__(
+        self, console: Console, seconds_between_lines: float = 3.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = console
+        self._seconds_between_lines = seconds_between_lines
+        self._clock = clock
+        self._view: _Bar | _Lines | None = None
+
+    def __enter__(self) -> ConsoleProgress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close_view()
+
+    @hookimpl
+    def run_started(self, run: RunInfo) -> None:
+        """Say what is about to run, and show how far it is."""
+        self._close_view()
+        for line in _introduction(run):
+            _print(self._console, line)
+        if self._console.is_interactive:
+            self._view = _Bar(self._console, run)
+        else:
+            self._view = _Lines(self._console, run, self._seconds_between_lines, self._clock)
+
+    @hookimpl
+    def step_finished(self, run: RunInfo, report: StepReport) -> None:
+        """Move on."""
+        if self._view:
+            self._view.step(report)
+
+    @hookimpl
+    def epoch_finished(self, run: RunInfo, epoch: int, metrics: Mapping[str, Any]) -> None:
+        """Show the figures of the epoch."""
+        if self._view:
+            self._view.epoch(epoch, metrics)
+        # The bar of a run stays where it is, complete, while what comes after it writes below.
+        if epoch == run.epochs:
+            self._close_view()
+
+    @hookimpl
+    def run_finished(self, run: RunInfo, result: Mapping[str, Any]) -> None:
+        """Say what came out."""
+        self._close_view()
+        _print(self._console, f"{run.name}: test {run.headline} {_figure(result['metrics']['test'][run.headline])}")
+
+    def _close_view(self) -> None:
+        if self._view:
+            self._view.close()
+        self._view = None
+
+
+class _Bar:
+    """One bar for a run, with figures beside it."""
+
+    def __init__(self, console: Console, run: RunInfo) -> None:
+        self._run = run
+        self._progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}", markup=False),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[figures]}", markup=False),
+            TimeRemainingColumn(),
+            console=console,
+            expand=True,
+            # Standard output is for results, and may be a file.
+            redirect_stdout=False,
+        )
+        done = (run.first_epoch - 1) * run.steps_per_epoch
+        total = run.epochs * run.steps_per_epoch
+        fields: dict[str, Any] = {"epoch": run.first_epoch, "epochs": run.epochs, "figures": ""}
+        self._task = self._progress.add_task(run.name, total=total, completed=done, **fields)
+        self._report: StepReport | None = None
+        self._progress.start()
+
+    def step(self, report: StepReport) -> None:
+        self._report = report
+        figures = _figures(self._run, report.loss, report.accuracy, report.images_per_second)
+        epoch = (report.step - 1) // self._run.steps_per_epoch + 1
+        self._progress.update(self._task, completed=report.step, epoch=epoch, figures=figures)
+
+    def epoch(self, epoch: int, metrics: Mapping[str, Any]) -> None:
+        speed = self._report.images_per_second if self._report else None
+        figures = _figures(self._run, metrics["train"]["loss"], metrics["validation"][self._run.headline], speed)
+        self._progress.update(self._task, completed=epoch * self._run.steps_per_epoch, figures=figures)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+class _Lines:
+    """A line for an epoch now and then."""
+
+    def __init__(self, console: Console, run: RunInfo, seconds_between: float, clock: Callable[[], float]) -> None:
+        self._console = console
+        self._run = run
+        self._seconds_between = seconds_between
+        self._clock = clock
+        self._started = clock()
+        self._last_line = -math.inf
+        self._images_per_second: float | None = None
+
+    def step(self, report: StepReport) -> None:
+        self._images_per_second = report.images_per_second
+
+    def epoch(self, epoch: int, metrics: Mapping[str, Any]) -> None:
+        now = self._clock()
+        if now - self._last_line < self._seconds_between and epoch < self._run.epochs:
+            return
+        self._last_line = now
+        run = self._run
+        figures = _figures(run, metrics["train"]["loss"], metrics["validation"][run.headline], self._images_per_second)
+        seconds_left = (now - self._started) / (epoch - run.first_epoch + 1) * (run.epochs - epoch)
+        left = f", {_duration(seconds_left)} left" if epoch < run.epochs else ""
+        _print(self._console, f"{run.name}: epoch {epoch}/{run.epochs}, {figures}{left}")
+
+    def close(self) -> None:
+        """Nothing is open between two lines."""
+
+
+def _introduction(run: RunInfo) -> list[str]:
+    lines = [f"{run.name}: {run.device}, {run.parameters:,} parameters, {run.grid} grid, epochs: {run.epochs}"]
+    if run.first_epoch > 1:
+        lines.append(f"  goes on with epoch {run.first_epoch}")
+    if run.is_selection:
+        reached = f"{run.reached_slots} of {len(run.reach)} slots reach the readout"
+        lines.append(f"  {reached}: here an order is also a selection of patches")
+    else:
+        lines.append(f"  every one of {len(run.reach)} slots reaches the readout")
+    return lines
+
+
+def _figures(run: RunInfo, loss: float, headline: float | None, images_per_second: float | None) -> str:
+    parts = [f"loss {_figure(loss)}"]
+    if headline is not None:
+        parts.append(f"validation {run.headline} {_figure(headline)}")
+    if images_per_second is not None:
+        parts.append(f"{images_per_second:,.0f} images/s")
+    return ", ".join(parts)
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

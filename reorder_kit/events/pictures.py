@@ -1,0 +1,40 @@
+"""Pictures in the run folder: the final order over the grid, and the training curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.run_events import RunInfo
+from reorder_kit.order_file import OrderFile
+
+
+@hookimpl
+def run_finished(run: RunInfo, result: Mapping[str, Any]) -> None:
+    """Write ``order.png``, unless every image has its own order, and ``curves.png`` with the controls' curves."""
+    # Imported late: matplotlib takes a second that `list-plugins` need not wait for.
+    from reorder_kit.figures.curves import draw_curves
+    from reorder_kit.figures.order_path import draw_order
+
+    order_file = run.directory / "order.json"
+    if order_file.exists():
+        order = OrderFile.load(order_file).order
+        epochs = "1 epoch" if run.epochs == 1 else f"{run.epochs} epochs"
+        title = f"{run.name}: {'order unchanged' if order == run.start else 'order'} after {epochs}"
+        draw_order(order, run.grid, run.directory / "order.png", title=title, reach=run.reach)
+    draw_curves(_curves(run), run.headline, run.directory / "curves.png")
+
+
+def _curves(run: RunInfo) -> dict[str, list[dict[str, Any]]]:
+    """The metrics of a run, and those of the runs trained beside it."""
+    controls = sorted((run.directory / "controls").glob("*/metrics.jsonl"))
+    return {run.name: _metrics(run.directory / "metrics.jsonl")} | {
+        path.parent.name: _metrics(path) for path in controls
+    }
+
+
+def _metrics(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]

@@ -1,0 +1,52 @@
+"""Scalars for TensorBoard, where it is installed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.run_events import RunInfo
+
+_FILE = "events.out.tfevents.reorder_kit"
+
+
+@hookimpl
+def epoch_finished(run: RunInfo, epoch: int, metrics: Mapping[str, Any]) -> None:
+    """Append the scalars of an epoch to ``tensorboard/`` in the run folder.
+
+    The epoch is the step, and begins with the mark that makes TensorBoard forget points from there on: a run that was
+    stopped and goes on writes its last epochs again. Figures by class stay in ``metrics.jsonl``.
+    """
+    if find_spec("tensorboard") is None:
+        return
+    # Imported late: not everyone has it, and it takes a second.
+    from torch.utils.tensorboard import SummaryWriter
+
+    directory = run.directory / "tensorboard"
+    directory.mkdir(parents=True, exist_ok=True)
+    # A writer always starts a file, named by the second: epochs of a fast run would be read in no certain sequence. An
+    # event file is a row of records, so the records of each epoch go to the end of one file instead.
+    with tempfile.TemporaryDirectory() as scratch:
+        with SummaryWriter(scratch, purge_step=epoch) as writer:
+            for name, value in _scalars(metrics):
+                writer.add_scalar(name, value, global_step=epoch)
+        with (directory / _FILE).open("ab") as file:
+            for part in Path(scratch).iterdir():
+                file.write(part.read_bytes())
+
+
+def _scalars(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """``{"validation": {"top1": 0.9}, "seconds": 2}`` as ``validation/top1`` and ``seconds``."""
+    for name, value in metrics.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}/{inner}", number) for inner, number in value.items() if _is_number(number))
+        elif name != "epoch" and _is_number(value):
+            yield name, value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

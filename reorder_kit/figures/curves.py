@@ -1,0 +1,150 @@
+"""Training curves of a run and of the runs beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle, groupby
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+_Lines = Sequence[Mapping[str, Any]]
+_ValueOf = Callable[[Mapping[str, Any]], float]
+_Panel = tuple[str, _ValueOf]
+_Phase = tuple[str, float, float]
+_End = tuple[float, str, str]
+
+_DOTS_PER_INCH = 160
+_PANEL_WIDTH, _PANEL_HEIGHT, _LEFT, _TOP, _BOTTOM, _LETTER = 4.8, 1.9, 0.6, 0.55, 0.5, 0.083  # inches
+_LABEL_ROW = 0.1  # share of a panel's height
+_INK, _PALE_INK, _GRID = "#1b1b24", "#6b6c78", "#e4e5ea"
+_SHADES = {"warm-up": "#f0f0f4", "search": "#fdf3dd", "hardened": "#e6f2ec"}
+# The palette of Okabe and Ito (2008), which colour-blind readers can tell apart; a dash pattern for each besides.
+_LOOKS = (
+    ("#0072B2", "-"),
+    ("#D55E00", (0, (5, 1.5))),
+    ("#009E73", (0, (1.5, 1))),
+    ("#CC79A7", (0, (6, 1.5, 1.5, 1.5))),
+    ("#56B4E9", (0, (3, 3))),
+)
+
+
+def draw_curves(runs: Mapping[str, _Lines], headline: str, path: Path) -> None:
+    """Write a PNG with a panel each for training loss, headline metric and, where an order moved, how far it moved.
+
+    Args:
+        runs: the lines of ``metrics.jsonl`` of each run by its name; the first is the one whose phases are shaded.
+        headline: the validation metric to draw.
+        path: the file to write.
+    """
+    panels: list[_Panel] = [
+        ("training loss", lambda line: _number(line, "train", "loss")),
+        (f"validation {headline}", lambda line: _number(line, "validation", headline)),
+    ]
+    if any(_tau_to_start(line) < 1 for lines in runs.values() for line in lines):
+        panels.append(("Kendall tau of the order to the starting order", _tau_to_start))
+    phases = _phases(next(iter(runs.values()), []))
+
+    figure, all_axes = _layout(len(panels), max((len(name) for name in runs), default=0))
+    for axes, (title, value_of) in zip(all_axes, panels, strict=True):
+        is_first = axes is all_axes[0]
+        _dress(axes, title, title_pad=20 if is_first and phases else 5)
+        for phase, start, end in phases:
+            axes.axvspan(start, end, color=_SHADES.get(phase, "white"), linewidth=0, zorder=0)
+        ends = [
+            _draw_run(axes, lines, value_of, look, name)
+            for (name, lines), look in zip(runs.items(), cycle(_LOOKS), strict=False)
+        ]
+        _label_ends(axes, [end for end in ends if end])
+    epochs = [line["epoch"] for lines in runs.values() for line in lines]
+    all_axes[-1].set_xlim(min(epochs, default=1) - 0.5, max(epochs, default=1) + 0.5)
+    if phases:
+        _name_phases(all_axes[0], phases)
+    all_axes[-1].set_xlabel("epoch", fontsize=9, color=_INK)
+    all_axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10, min_n_ticks=1))
+    figure.savefig(path, dpi=_DOTS_PER_INCH, facecolor="white")
+
+
+def _layout(num_panels: int, longest_name: int) -> tuple[Figure, list[Axes]]:
+    """Panels below each other, with room for the names on the right."""
+    width = _LEFT + _PANEL_WIDTH + _LETTER * (longest_name + len("  0.000")) + _LEFT / 2
+    height = _TOP + _PANEL_HEIGHT * num_panels + _BOTTOM
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    figure.subplots_adjust(
+        left=_LEFT / width,
+        right=(_LEFT + _PANEL_WIDTH) / width,
+        top=1 - _TOP / height,
+        bottom=_BOTTOM / height,
+        hspace=0.28,
+    )
+    return figure, list(figure.subplots(num_panels, 1, sharex=True))
+
+
+def _phases(lines: _Lines) -> list[_Phase]:
+    """The phases of a run with their first and last epoch; none for a run that was in one phase all the time."""
+    groups = [(phase, [line["epoch"] for line in group]) for phase, group in groupby(lines, lambda line: line["phase"])]
+    phases = [(phase, epochs[0] - 0.5, epochs[-1] + 0.5) for phase, epochs in groups]
+    return phases if len(phases) > 1 else []
+
+
+def _number(line: Mapping[str, Any], *keys: str) -> float:
+    """A figure of a line of metrics; NaN where there is none, which leaves a gap."""
+    value: Any = line
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return math.nan if value is None else float(value)
+
+
+def _tau_to_start(line: Mapping[str, Any]) -> float:
+    return _number(line, "order", "kendall_tau_to_start")
+
+
+def _dress(axes: Axes, title: str, title_pad: int) -> None:
+    axes.set_title(title, fontsize=10, fontweight="bold", color=_INK, loc="left", pad=title_pad, parse_math=False)
+    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, labelsize=8.5, labelcolor=_PALE_INK)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(_PALE_INK)
+
+
+def _name_phases(axes: Axes, phases: list[_Phase]) -> None:
+    """Above the bands; a name that would run into the one before is moved to the right of it."""
+    first, last = axes.get_xlim()
+    free = 0.0
+    for phase, start, _ in phases:
+        share = max(free, (start - first) / (last - first))
+        look: dict[str, Any] = {"fontsize": 8.5, "fontstyle": "italic", "color": _PALE_INK}
+        axes.text(share, 1.02, phase, transform=axes.transAxes, ha="left", va="bottom", **look)
+        free = share + _LETTER * (len(phase) + 1) / _PANEL_WIDTH
+
+
+def _draw_run(axes: Axes, lines: _Lines, value_of: _ValueOf, look: tuple[str, Any], name: str) -> _End | None:
+    """Draw a curve, and say where it ends."""
+    colour, dashes = look
+    epochs = [line["epoch"] for line in lines]
+    values = [value_of(line) for line in lines]
+    # A curve of one point has no line.
+    marker = "o" if len(values) == 1 else None
+    axes.plot(epochs, values, color=colour, linestyle=dashes, linewidth=1.8, marker=marker, markersize=5)
+    known = [value for value in values if math.isfinite(value)]
+    return (known[-1], f"{name}  {known[-1]:.3f}", colour) if known else None
+
+
+def _label_ends(axes: Axes, ends: list[_End]) -> None:
+    """The name of each curve beside its end, from the bottom up, moved apart where they would overlap."""
+    low, high = axes.get_ylim()
+    lowest_free = 0.0
+    for count, (value, label, colour) in enumerate(sorted(ends), start=1):
+        room_above = _LABEL_ROW * (len(ends) - count)
+        height = max(lowest_free, min((value - low) / (high - low), 1 - room_above))
+        look: dict[str, Any] = {"fontsize": 8.5, "color": colour, "fontweight": "bold", "parse_math": False}
+        axes.text(1.015, height, label, transform=axes.transAxes, ha="left", va="center", **look)
+        lowest_free = height + _LABEL_ROW

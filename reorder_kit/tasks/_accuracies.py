@@ -1,0 +1,63 @@
+"""The accuracies of single-label classification."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torchmetrics.classification import MulticlassAccuracy, MulticlassStatScores
+
+from reorder_kit.errors import ReorderKitError
+
+
+class Accuracies:
+    """Accuracies over a split, collected batch by batch and, on ``compute``, from all processes.
+
+    Args:
+        classes: names of the classes.
+        device: where the outputs are.
+    """
+
+    def __init__(self, classes: Sequence[str], device: Any) -> None:
+        self._classes = classes
+        self._by_class = MulticlassStatScores(len(classes), average="none", validate_args=False).to(device)
+        # Five out of five classes are always right, so the figure would say nothing.
+        self._top5 = (
+            MulticlassAccuracy(len(classes), top_k=5, average="micro", validate_args=False).to(device)
+            if len(classes) > 5
+            else None
+        )
+
+    def update(self, outputs: Float[Tensor, "batch class"], targets: Int[Tensor, " batch"]) -> None:
+        """Count a batch; the targets are class numbers."""
+        outputs = outputs.detach().float()
+        self._by_class.update(outputs, targets)
+        if self._top5 is not None:
+            self._top5.update(outputs, targets)
+
+    def compute(self) -> dict[str, Any]:
+        """``top1``, ``top5`` (with more than five classes) and ``per_class``, all from 0 to 1.
+
+        A class without images is left out of ``per_class``.
+
+        Raises:
+            ReorderKitError: if no process has counted an image.
+        """
+        with warnings.catch_warnings():
+            # torchmetrics warns in a process that got no image of a small split, though the others did.
+            warnings.filterwarnings("ignore", message="The ``compute`` method of metric")
+            by_class = self._by_class.compute()
+            top5 = None if self._top5 is None else float(self._top5.compute())
+        hits, images = by_class[:, 0].tolist(), by_class[:, 4].tolist()
+        if sum(images) == 0:
+            raise ReorderKitError("there was no image to evaluate on")
+        figures: dict[str, Any] = {"top1": sum(hits) / sum(images)}
+        if top5 is not None:
+            figures["top5"] = top5
+        figures["per_class"] = {
+            name: hit / count for name, hit, count in zip(self._classes, hits, images, strict=True) if count
+        }
+        return figures

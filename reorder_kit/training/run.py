@@ -1,0 +1,199 @@
+"""A recipe from start to end: the run, the controls beside it, and the result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+
+from reorder_kit.compose import Experiment, compose, control_content
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import DataSplits
+from reorder_kit.order_file import OrderFile
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.recipe import read_recipe_file
+from reorder_kit.run_folder import RunFolder
+from reorder_kit.training.batches import to_device
+from reorder_kit.training.data_loading import evaluation_loader
+from reorder_kit.training.devices import build_accelerator
+from reorder_kit.training.environment import describe_environment
+from reorder_kit.training.influence import influence_profile
+from reorder_kit.training.order_log import compare
+from reorder_kit.training.trainer import Trainer
+
+FORMAT_VERSION = 1
+INFLUENCE_IMAGES = 256
+
+
+def run_experiment(
+    experiment: Experiment, host: PluginHost, out: Path | None = None, resume: bool = False
+) -> tuple[RunFolder, dict[str, Any]]:
+    """Train a run and its controls.
+
+    Args:
+        experiment: the parts.
+        host: whose plugins provide the parts and follow the run.
+        out: the run folder; the first free one of ``runs/<name>``, ``runs/<name>-2``, ... if not given.
+        resume: go on with a run that was stopped: the one in ``out``, or the last one of that name.
+
+    Returns:
+        The run folder and the content of its ``result.json``.
+
+    Raises:
+        ReorderKitError: if the run folder holds another run, or training cannot go on.
+    """
+    accelerator = build_accelerator(experiment.recipe.train)
+    folder = _choose_folder(experiment, accelerator, out, resume)
+    if folder.is_finished:
+        return folder, folder.read_result()
+    splits = experiment.data_source.open(experiment.recipe.seed)
+    content = experiment.resolved()
+    name = experiment.recipe.name
+    trainer = _train(name, experiment, splits, folder, accelerator, host)
+    controls: dict[str, Any] = {}
+    for control in experiment.recipe.controls:
+        beside = RunFolder(folder.controls / control)
+        if not beside.is_finished:
+            changed = compose(control_content(content, control, str(folder.order)), host, f"control {control}")
+            other = _train(f"{name}/controls/{control}", changed, splits, beside, accelerator, host)
+            _finish(other, changed, splits, beside, accelerator, host, {})
+        accelerator.wait_for_everyone()
+        controls[control] = {"metrics": beside.read_result()["metrics"]}
+    return folder, _finish(trainer, experiment, splits, folder, accelerator, host, controls)
+
+
+def _train(
+    name: str,
+    experiment: Experiment,
+    splits: DataSplits,
+    folder: RunFolder,
+    accelerator: Accelerator,
+    host: PluginHost,
+) -> Trainer:
+    if accelerator.is_main_process:
+        _write_description(experiment, folder, accelerator, host)
+    accelerator.wait_for_everyone()
+    trainer = Trainer(name, experiment, splits, folder, accelerator, host)
+    trainer.train()
+    if accelerator.is_main_process:
+        OrderFile(name, trainer.info.grid, trainer.model.policy.best_order().to("cpu")).save(folder.order)
+    accelerator.wait_for_everyone()
+    return trainer
+
+
+def _write_description(experiment: Experiment, folder: RunFolder, accelerator: Accelerator, host: PluginHost) -> None:
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.recipe.write_text(yaml.safe_dump(experiment.resolved(), sort_keys=False))
+    plugins = [
+        {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version, "status": plugin.status}
+        for plugin in host.plugins
+    ]
+    folder.plugins.write_text(json.dumps(plugins, indent=2) + "\n")
+    environment = describe_environment(str(accelerator.device))
+    folder.environment.write_text(json.dumps(environment, indent=2) + "\n")
+
+
+def _finish(
+    trainer: Trainer,
+    experiment: Experiment,
+    splits: DataSplits,
+    folder: RunFolder,
+    accelerator: Accelerator,
+    host: PluginHost,
+    controls: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Read the test split, once, and write the result."""
+    test = trainer.evaluate("test")
+    info = trainer.info
+    final = trainer.model.policy.best_order().to("cpu")
+    result: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "name": info.name,
+        "headline": info.headline,
+        "metrics": {"test": test, "validation": trainer.validation},
+        "order": {
+            "start": info.start.indices.tolist(),
+            "final": final.indices.tolist(),
+            **compare(final, info.start, info.grid),
+            "reach": {"slots": info.reached_slots, "of": len(info.reach), "is_selection": info.is_selection},
+            "influence": _influence(trainer, experiment, splits, accelerator),
+        },
+        "controls": dict(controls),
+        **trainer.speed,
+        "environment": json.loads(folder.environment.read_text()),
+    }
+    if accelerator.is_main_process:
+        unfinished = folder.result.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps(result, indent=2) + "\n")
+        unfinished.replace(folder.result)
+        host.announce("run_finished", run=info, result=result)
+    accelerator.wait_for_everyone()
+    return result
+
+
+def _influence(trainer: Trainer, experiment: Experiment, splits: DataSplits, accelerator: Accelerator) -> list[float]:
+    """Influence of each slot on the loss over some validation images, the same ones on every process."""
+    loader = evaluation_loader(splits.validation, INFLUENCE_IMAGES, 0, process=0, processes=1)
+    batch = to_device(next(iter(loader)), accelerator.device)
+    if not len(batch):
+        return []
+    profile: list[float] = influence_profile(trainer.evaluated_model, experiment.task, batch).tolist()
+    return profile
+
+
+def _choose_folder(experiment: Experiment, accelerator: Accelerator, out: Path | None, resume: bool) -> RunFolder:
+    """Decided by the main process for all, so that none sees what another has begun to write."""
+    answer: list[Any] = [None]
+    if accelerator.is_main_process:
+        try:
+            answer = [_resumed_folder(experiment, out) if resume else _new_folder(experiment, out)]
+        except ReorderKitError as error:
+            answer = [error]
+    broadcast_object_list(answer)
+    if isinstance(answer[0], ReorderKitError):
+        raise answer[0]
+    return RunFolder(answer[0])
+
+
+def _new_folder(experiment: Experiment, out: Path | None) -> Path:
+    if out is not None:
+        if out.exists() and any(out.iterdir()):
+            raise ReorderKitError(f"{out} is not empty", "go on with --resume, or give another --out")
+        return out
+    name = experiment.recipe.name
+    number = 1
+    while (path := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    return path
+
+
+def _resumed_folder(experiment: Experiment, out: Path | None) -> Path:
+    name = experiment.recipe.name
+    if out is None:
+        known = [path for path in Path("runs").glob(f"{name}*") if path.name.removeprefix(name).lstrip("-").isdigit()]
+        numbered = sorted(known, key=lambda path: int(path.name.removeprefix(name).lstrip("-")))
+        out = numbered[-1] if numbered else Path("runs") / name
+    folder = RunFolder(out)
+    if not folder.recipe.exists():
+        raise ReorderKitError(f"{out} holds no run to go on with", "run it without --resume")
+    different = _differences(read_recipe_file(folder.recipe), experiment.resolved())
+    if different:
+        raise ReorderKitError(
+            f"{out} was started with another recipe; these fields differ: {', '.join(different)}",
+            "resume with the recipe it was started with, or start anew with another --out",
+        )
+    return out
+
+
+def _differences(first: Any, second: Any, path: str = "") -> list[str]:
+    if isinstance(first, dict) and isinstance(second, dict):
+        keys = sorted(first.keys() | second.keys())
+        return [
+            found for key in keys for found in _differences(first.get(key), second.get(key), f"{path}.{key}".strip("."))
+        ]
+    return [] if first == second else [path]

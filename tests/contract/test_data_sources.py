@@ -1,0 +1,138 @@
+"""What every data source that comes with reorder-kit promises."""
+
+from __future__ import annotations
+
+import pickle
+import pkgutil
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import reorder_kit.data_sources
+from reorder_kit.interfaces import ComponentOptions, DataSource, DataSplits, Sample, SampleSet, TargetKind
+
+
+def shipped_sources() -> Iterator[type[DataSource]]:
+    for module in pkgutil.iter_modules(reorder_kit.data_sources.__path__, "reorder_kit.data_sources."):
+        if not module.name.rpartition(".")[2].startswith("_"):
+            yield from import_module(module.name).register_data_sources()
+
+
+def small_image_folder(root: Path) -> dict[str, Any]:
+    noise = np.random.default_rng(0)
+    for number in range(40):
+        path = root / f"class-{number % 2}" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(noise.integers(0, 256, (12, 10, 3), dtype=np.uint8)).save(path)
+    return {"root": root, "train_transforms": []}
+
+
+def small_fashion_mnist(root: Path) -> dict[str, Any]:
+    noise = np.random.default_rng(0)
+    raw = root / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, count in (("train", 40), ("t10k", 20)):
+        sizes = b"".join(size.to_bytes(4, "big") for size in (count, 28, 28))
+        pixels = noise.integers(0, 256, count * 28 * 28, dtype=np.uint8).tobytes()
+        (raw / f"{name}-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + sizes + pixels)
+        labels = bytes(number % 10 for number in range(count))
+        (raw / f"{name}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + count.to_bytes(4, "big") + labels)
+    return {"dataset": "fashion-mnist", "root": root, "train_transforms": []}
+
+
+# How to make small data, without augmentation, for a source that cannot open with its defaults.
+SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "image-folder": small_image_folder,
+    "torchvision": small_fashion_mnist,
+}
+
+
+@pytest.fixture(scope="module", params=list(shipped_sources()), ids=lambda source: source.name)
+def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DataSource:
+    kind: type[DataSource] = request.param
+    make = SMALL.get(kind.name, lambda _: {})
+    return kind(kind.Options(**make(tmp_path_factory.mktemp(kind.name))))
+
+
+@pytest.fixture(scope="module")
+def splits(source: DataSource) -> DataSplits:
+    return source.open(seed=0)
+
+
+def samples(split: SampleSet) -> list[Sample]:
+    found = [split[index] for index in range(len(split))]
+    assert all(isinstance(sample, Sample) for sample in found)
+    return [sample for sample in found if isinstance(sample, Sample)]
+
+
+def all_splits(splits: DataSplits) -> dict[str, SampleSet]:
+    return {"train": splits.train, "validation": splits.validation, "test": splits.test}
+
+
+def test_names_are_distinct() -> None:
+    names = [source.name for source in shipped_sources()]
+    assert len(names) == len(set(names)) > 0
+
+
+def test_it_says_what_it_is_and_what_its_options_mean(source: DataSource) -> None:
+    assert source.__doc__
+    assert source.target_kind in get_args(TargetKind)
+    assert issubclass(source.Options, ComponentOptions)
+    assert all(field.description for field in source.Options.model_fields.values())
+
+
+def test_every_split_has_samples_of_the_declared_shape(splits: DataSplits) -> None:
+    shape = (splits.image.channels, splits.image.height, splits.image.width)
+    for split in all_splits(splits).values():
+        assert len(split) > 0
+        for image, _ in samples(split):
+            assert image.shape == shape
+            assert image.dtype == torch.float32
+            assert image.isfinite().all()
+
+
+def test_class_targets_are_numbers_of_classes(source: DataSource, splits: DataSplits) -> None:
+    if source.target_kind != "class":
+        pytest.skip(f"its targets are of the kind {source.target_kind}")
+    assert len(set(splits.classes)) == len(splits.classes)
+    for split in all_splits(splits).values():
+        for _, target in samples(split):
+            assert type(target) is int
+            assert 0 <= target < len(splits.classes)
+    assert {target for _, target in samples(splits.train)} == set(range(len(splits.classes)))
+
+
+def test_no_image_is_in_two_splits(splits: DataSplits) -> None:
+    contents = [{image.numpy().tobytes() for image, _ in samples(split)} for split in all_splits(splits).values()]
+    assert sum(map(len, contents)) == len(set().union(*contents))
+
+
+def test_opening_twice_gives_the_same(source: DataSource, splits: DataSplits) -> None:
+    again = source.open(seed=0)
+    assert again.image == splits.image
+    assert list(again.classes) == list(splits.classes)
+    for first, second in zip(all_splits(splits).values(), all_splits(again).values(), strict=True):
+        assert len(first) == len(second)
+        for (image, target), (same_image, same_target) in zip(samples(first), samples(second), strict=True):
+            assert torch.equal(image, same_image)
+            assert target == same_target
+
+
+def test_opening_leaves_the_random_stream_as_it_was(source: DataSource) -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(2)
+    torch.manual_seed(0)
+    source.open(seed=0)
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_samples_can_be_sent_to_loader_processes(splits: DataSplits) -> None:
+    for split in all_splits(splits).values():
+        sent = pickle.loads(pickle.dumps(split))
+        assert torch.equal(samples(sent)[0].image, samples(split)[0].image)
