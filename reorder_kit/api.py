@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from reorder_kit.backbones.vit import Vit
 from reorder_kit.compose import compose
-from reorder_kit.errors import RecipeError
+from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import Features
@@ -90,6 +90,9 @@ def wrap(model: VisionTransformer, order: Order | str) -> nn.Module:
     backbone = Vit.from_timm(model)
     if isinstance(order, str):
         order = PluginHost.from_environment().orderings.get(order)().order(backbone.grid)
+    grid = backbone.grid
+    if not order.is_static or order.num_patches != grid.num_patches:
+        raise ReorderKitError(f"{order!r} is no static order of the model's {grid} grid of {grid.num_patches} patches")
     return _Outputs(OrderedModel(backbone, FixedOrder(order), _TimmHead(model)))
 
 

@@ -6,7 +6,8 @@ Only this file sees a recipe's component sections; components get their own opti
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -69,6 +70,12 @@ class Experiment:
             return self.backbone(self.backbone_options, image)
         except ReorderKitError as error:
             raise ReorderKitError(f"backbone {self.backbone.name!r}: {error.message}", error.hint) from None
+
+    def without_pretrained_weights(self) -> Experiment:
+        """The same, but a backbone with an option ``pretrained`` fetches no weights: a checkpoint will replace them."""
+        if "pretrained" not in type(self.backbone_options).model_fields:
+            return self
+        return replace(self, backbone_options=self.backbone_options.model_copy(update={"pretrained": False}))
 
     def starting_order(self, grid: Grid, splits: DataSplits) -> Order:
         """The order that the run starts from."""
@@ -171,10 +178,23 @@ class _Parts:
         value: Any = self._content
         for key in keys:
             value = value.get(key) if isinstance(value, Mapping) else None
+        value = default if value is None else value
+        if value is None:
+            return None
         try:
-            return model.model_validate(default if value is None else value) if value or default else None
+            return model.model_validate(value)
+        except ValidationError as error:
+            return self._rest(model, value, error)
+
+    def _rest(self, model: type[Any], value: Any, error: ValidationError) -> Any:
+        """The section without its wrong fields, which were noted when the whole recipe was validated."""
+        wrong = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
+        if not (isinstance(value, Mapping) and wrong & value.keys()):
+            return None
+        try:
+            return model.model_validate({key: field for key, field in value.items() if key not in wrong})
         except ValidationError:
-            return None  # already noted: the whole recipe was validated before
+            return None
 
     def _checked(
         self, section: ComponentSection, registry: Registry[Any], path: str
@@ -236,9 +256,11 @@ def control_content(content: Mapping[str, Any], control: str, learned_order: str
     order: dict[str, Any] = dict(content["order"])
     match control:
         case "fixed-start":
-            order |= {"learner": None}
+            # Of the run's own control, only a random start is a start.
+            kept = order["control"] if order["control"] == "random-fixed" else "none"
+            order |= {"learner": None, "control": kept}
         case "learned-static":
-            order |= {"learner": None, "start": {"file": learned_order}}
+            order |= {"learner": None, "control": "none", "start": {"file": learned_order}}
         case "null-reward":
             order |= {"control": control}
         case _:
@@ -250,9 +272,8 @@ def _candidates(host: PluginHost) -> dict[str, Ordering]:
     """Every ordering that needs no options: those a prior can choose from."""
     usable = {}
     for name in host.orderings:
-        component = host.orderings.get(name)
-        if not any(field.is_required() for field in component.Options.model_fields.values()):
-            usable[name] = component()
+        with suppress(ValidationError):
+            usable[name] = host.orderings.get(name)()
     return usable
 
 

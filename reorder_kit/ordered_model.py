@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +27,7 @@ from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import read_recipe_file
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.run_folder import RunFolder, read_facts
 
 
 class OrderedPatches(NamedTuple):
@@ -66,6 +65,8 @@ class OrderedModel(nn.Module):
     ) -> OrderedModel:
         """An untrained model; its weights depend on the recipe's seed alone, not on order or learner.
 
+        The global random stream is left as it is.
+
         Args:
             experiment: the parts.
             image: the shape of an image.
@@ -74,10 +75,10 @@ class OrderedModel(nn.Module):
                 this one.
         """
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(experiment.recipe.seed)
+            torch.default_generator.manual_seed(experiment.recipe.seed)
             backbone = experiment.build_backbone(image)
             head = experiment.task.build_head(backbone.dim, classes)
-        policy = experiment.build_policy(starting_order(backbone.grid), backbone.grid, backbone.dim)
+            policy = experiment.build_policy(starting_order(backbone.grid), backbone.grid, backbone.dim)
         return cls(backbone, policy, head)
 
     @classmethod
@@ -89,16 +90,17 @@ class OrderedModel(nn.Module):
             host: where its components come from; the installed plugins if not given.
 
         Raises:
-            ReorderKitError: if the folder holds no checkpoint.
+            ReorderKitError: if the folder holds no checkpoint, or one of another format.
         """
         folder = RunFolder(Path(path))
         checkpoint = folder.latest_checkpoint()
         if checkpoint is None:
             raise ReorderKitError(f"{path} holds no checkpoint", "give the folder of a run, as in runs/quickstart")
         experiment = compose(read_recipe_file(folder.recipe), host or PluginHost.from_environment(), str(folder.recipe))
-        state = json.loads((checkpoint / "state.json").read_text())
+        facts = read_facts(checkpoint)
         start = OrderFile.load(folder.start_order).order
-        model = cls.build(experiment, ImageShape(**state["image"]), state["classes"], lambda grid: start)
+        untrained = experiment.without_pretrained_weights()
+        model = cls.build(untrained, ImageShape(**facts["image"]), facts["classes"], lambda grid: start)
         averaged = checkpoint / "ema.safetensors"
         weights = load_file(averaged if averaged.exists() else checkpoint / "model.safetensors")
         model.backbone.load_state_dict(_under("backbone.", weights))

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, distributions
-from types import ModuleType
 from typing import Any, Literal
 
 import pluggy
@@ -141,13 +140,14 @@ class PluginHost:
             return
         try:
             plugin = load()
-        except Exception as error:  # whatever a plugin raises must not stop the others
+        except (Exception, SystemExit) as error:  # whatever a plugin raises must not stop the others
             record.fail(f"{type(error).__name__}: {error}")
             return
         self._register(plugin, record)
 
     def _register(self, plugin: object, record: PluginRecord) -> None:
         try:
+            self._check_is_new(plugin, record)
             self._manager.register(plugin, record.name)
             self._check_hooks(plugin)
             found = [
@@ -164,7 +164,7 @@ class PluginHost:
             if twice:
                 raise ReorderKitError(f"{twice[0]} {twice[1]!r} is registered twice by this plugin")
         except Exception as error:
-            if self._manager.is_registered(plugin):
+            if self._manager.get_plugin(record.name) is plugin:  # else it is another plugin's name, or its object
                 self._manager.unregister(plugin)
             record.fail(str(error) if isinstance(error, ReorderKitError) else f"{type(error).__name__}: {error}")
             return
@@ -177,6 +177,13 @@ class PluginHost:
     def _registration_hooks(self) -> list[tuple[str, Registry[Any]]]:
         return [(f"register_{plural.replace('-', '_')}", registry) for plural, registry in self.registries.items()]
 
+    def _check_is_new(self, plugin: object, record: PluginRecord) -> None:
+        other = self._manager.get_name(plugin)
+        if other:
+            raise ReorderKitError(f"it is the same object as plugin {other!r}", "name it once")
+        if self._manager.has_plugin(record.name):
+            raise ReorderKitError(f"there already is a plugin {record.name!r}", "give it another name")
+
     def _check_hooks(self, plugin: object) -> None:
         """Refuse a misspelt hook, which pluggy would keep without ever calling it."""
         for caller in self._manager.get_hookcallers(plugin) or []:
@@ -187,7 +194,7 @@ class PluginHost:
                     if name.startswith(("register_", "run_", "step_", "order_", "epoch_"))
                 ]
                 raise ReorderKitError(f"there is no hook {caller.name!r}", did_you_mean(caller.name, known))
-        if isinstance(plugin, ModuleType) and not self._manager.get_hookcallers(plugin):
+        if not self._manager.get_hookcallers(plugin):
             raise ReorderKitError("it has no hook", "mark a function such as register_orderings with @hookimpl")
 
 
@@ -198,10 +205,13 @@ def _owner(record: PluginRecord) -> str:
 def _entry_points() -> Iterable[tuple[Distribution, EntryPoint]]:
     seen: set[str] = set()
     for distribution in distributions():
-        # The first on the path is the one that would be imported; others of the same name are leftovers.
-        if distribution.name in seen:
+        try:
+            name, entry_points = distribution.name, distribution.entry_points
+        except Exception:  # of any package that is installed, ours or not
+            _log.warning("the metadata in %s cannot be read", distribution.locate_file(""), exc_info=True)
             continue
-        seen.add(distribution.name)
-        for entry_point in distribution.entry_points:
-            if entry_point.group == ENTRY_POINT_GROUP:
-                yield distribution, entry_point
+        # The first on the path is the one that would be imported; others of the same name are leftovers, and so is one
+        # without a name.
+        if name and name not in seen:
+            seen.add(name)
+            yield from ((distribution, found) for found in entry_points if found.group == ENTRY_POINT_GROUP)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from types import NoneType, UnionType
+from typing import Any, Literal, Self, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -110,11 +112,12 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
-                )
+            reason = "is given twice" if isinstance(key, Hashable) and key in seen else "is no plain value"
+            if not isinstance(key, Hashable) or key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} {reason}", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -131,7 +134,8 @@ def read_yaml(text: str, source: str) -> Any:
         mark = error.problem_mark
         where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
         raise ReorderKitError(f"{where}: not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
+        # PyYAML lets the last three through: of impossible dates and numbers, and of nesting without end.
         raise ReorderKitError(f"{source}: not YAML: {error}") from None
 
 
@@ -193,13 +197,22 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     return path, read_yaml(value, f"--set {path}")
 
 
+_SHAPES = {"model_type": "a mapping of fields", "dict_type": "a mapping", "tuple_type": "a list", "list_type": "a list"}
+
+
 def problems_of(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[Problem]:
-    """A pydantic error as problems with field paths and suggestions."""
-    return [_problem(dict(detail), model, prefix) for detail in error.errors(include_url=False)]
+    """A pydantic error as problems with field paths and suggestions, one for each field."""
+    found: dict[str, Problem] = {}
+    for detail in error.errors(include_url=False):
+        problem = _problem(dict(detail), model, prefix)
+        earlier = found.get(problem.path)
+        message = problem.message if earlier is None else f"{earlier.message}; or {problem.message}"
+        found[problem.path] = replace(problem, message=message)
+    return list(found.values())
 
 
 def _problem(detail: dict[str, Any], model: type[BaseModel], prefix: str) -> Problem:
-    location = detail["loc"]
+    location = _up_to_union(model, detail["loc"])
     path = ".".join([prefix, *map(str, location)] if prefix else map(str, location))
     if detail["type"] == "extra_forbidden":
         return Problem(path, "there is no such field", did_you_mean(str(location[-1]), _fields(model, location[:-1])))
@@ -209,16 +222,34 @@ def _problem(detail: dict[str, Any], model: type[BaseModel], prefix: str) -> Pro
     given = "" if isinstance(detail["input"], (dict, BaseModel)) else f", not {detail['input']!r}"
     if detail["type"] == "literal_error" and isinstance(detail["input"], str):
         choices = [choice.strip("'") for choice in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
-        return Problem(path, f"is not one of {', '.join(choices)}{given}", did_you_mean(detail["input"], choices))
+        return Problem(path, f"there is no choice {detail['input']!r}", did_you_mean(detail["input"], choices))
+    if detail["type"] in _SHAPES:
+        return Problem(path, f"has to be {_SHAPES[detail['type']]}{given}")
     return Problem(path, message[0].lower() + message[1:] + ("" if detail["type"] == "value_error" else given))
 
 
 def _fields(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    inner: type[BaseModel] | None = model
     for key in location:
-        annotation = model.model_fields[str(key)].annotation if str(key) in model.model_fields else None
-        candidates = [annotation, *get_args(annotation)]
-        inner = [kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        if not inner:
-            return []
-        model = inner[0]
-    return list(model.model_fields)
+        inner = None if inner is None else _section_of(_annotation(inner, key))
+    return [] if inner is None else list(inner.model_fields)
+
+
+def _up_to_union(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Without what follows a field of several types: pydantic goes on with the type it tried, which is no field."""
+    inner: type[BaseModel] | None = model
+    for depth, key in enumerate(location, start=1):
+        annotation = None if inner is None else _annotation(inner, key)
+        if get_origin(annotation) in (Union, UnionType) and len(set(get_args(annotation)) - {NoneType}) > 1:
+            return location[:depth]
+        inner = _section_of(annotation)
+    return location
+
+
+def _annotation(model: type[BaseModel], key: int | str) -> Any:
+    return model.model_fields[str(key)].annotation if str(key) in model.model_fields else None
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    candidates = [annotation, *get_args(annotation)]
+    return next((kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)), None)

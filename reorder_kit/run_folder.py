@@ -9,6 +9,9 @@ from typing import Any
 
 from reorder_kit.errors import ReorderKitError
 
+RESULT_VERSION = 1
+CHECKPOINT_VERSION = 1
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -83,13 +86,36 @@ class RunFolder:
         """The result of a finished run.
 
         Raises:
-            ReorderKitError: if there is none.
+            ReorderKitError: if there is none, or it has another format.
         """
         if not self.is_finished:
             raise ReorderKitError(f"{self.path} holds no finished run", "go on with: reorder-kit run RECIPE --resume")
-        return dict(json.loads(self.result.read_text()))
+        return _read_versioned(self.result, RESULT_VERSION)
 
     def latest_checkpoint(self) -> Path | None:
         """The newest complete checkpoint; an unfinished one has another name."""
         complete = sorted(self.checkpoints.glob("epoch-*")) if self.checkpoints.exists() else []
         return complete[-1] if complete else None
+
+
+def read_facts(checkpoint: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself: epoch, classes, image shape, figures.
+
+    Raises:
+        ReorderKitError: if it has another format.
+    """
+    return _read_versioned(checkpoint / "state.json", CHECKPOINT_VERSION)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a kill at any moment leaves it as it was or as it shall be."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _read_versioned(path: Path, version: int) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if content.get("format_version") != version:
+        raise ReorderKitError(f"{path}: format_version {content.get('format_version')!r} is not {version}")
+    return content

@@ -1,1 +1,73 @@
-"""The command line."""
+"""The command line: its commands, and how it starts."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Annotated
+
+import typer
+
+from reorder_kit import __version__
+from reorder_kit.cli._errors import Command
+from reorder_kit.cli.describe import describe
+from reorder_kit.cli.doctor import doctor
+from reorder_kit.cli.evaluate import evaluate
+from reorder_kit.cli.export_order import export_order
+from reorder_kit.cli.list_plugins import list_plugins
+from reorder_kit.cli.recipes import copy_recipes, list_recipes
+from reorder_kit.cli.run import run
+from reorder_kit.cli.schema import schema
+from reorder_kit.cli.show_order import show_order
+from reorder_kit.cli.validate import validate
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+recipes = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+app.command(cls=Command)(run)
+app.command(cls=Command)(validate)
+app.command(cls=Command)(evaluate)
+app.command(cls=Command)(show_order)
+app.command(cls=Command)(export_order)
+app.command(cls=Command)(describe)
+app.command(cls=Command)(list_plugins)
+app.command(cls=Command)(schema)
+app.command(cls=Command)(doctor)
+app.add_typer(recipes, name="recipes", help="List or copy the recipes that come with it.")
+recipes.command("list", cls=Command)(list_recipes)
+recipes.command("copy", cls=Command)(copy_recipes)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"reorder-kit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def command_line(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Measure, learn and trust the order of image patches in sequence models.
+
+    \b
+    Example:
+      reorder-kit run quickstart
+    """
+
+
+def main() -> None:
+    """Run the command line. It ends with 0, with 2 if something was wrong, or with 130 if it was stopped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A picture of an order must not fail where the terminal lacks a character.
+            stream.reconfigure(errors="replace")
+    app(prog_name="reorder-kit")

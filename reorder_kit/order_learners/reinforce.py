@@ -124,7 +124,7 @@ class ReinforcePolicy(Policy):
                 others = max(1, len(relative) - 1)
                 return (len(relative) * relative - relative.sum()) / others
             case "ema":
-                mean = anchor + relative.mean()
+                mean = (anchor + relative.mean()).to(self.reward_mean.dtype)
                 # Starts at the first mean: from zero, a reward that ignores the order would still move the policy.
                 baseline = torch.where(self.reward_mean.isnan(), mean, self.reward_mean)
                 self.reward_mean.copy_(baseline.lerp(mean, 1 - self.options.ema_decay))

@@ -83,7 +83,7 @@ class SoftSortPolicy(Policy):
             return self.scores
         spread_at_start = math.sqrt((len(self.scores) ** 2 - 1) / 12)
         centred = self.scores - self.scores.mean()
-        return centred * (spread_at_start / centred.square().mean().sqrt().clamp(min=1e-6))
+        return centred * (spread_at_start / centred.square().mean().clamp(min=1e-12).sqrt())
 
     def propose(self, sequence: PatchSequence | None) -> Proposal:
         """The soft permutation while searching; the best order before and after."""

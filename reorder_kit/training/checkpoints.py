@@ -11,10 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from reorder_kit.errors import ReorderKitError
-from reorder_kit.run_folder import RunFolder
-
-FORMAT_VERSION = 1
+from reorder_kit.run_folder import CHECKPOINT_VERSION, RunFolder, read_facts
 
 
 def save_checkpoint(
@@ -42,7 +39,7 @@ def save_checkpoint(
         tensors = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
         save_file(tensors, writing / f"{name}.safetensors")
     torch.save(optimizers, writing / "optimizers.pt")
-    (writing / "state.json").write_text(json.dumps({"format_version": FORMAT_VERSION, "epoch": epoch, **state}))
+    (writing / "state.json").write_text(json.dumps({"format_version": CHECKPOINT_VERSION, "epoch": epoch, **state}))
     older = list(folder.checkpoints.glob("epoch-*"))
     writing.rename(folder.checkpoints / f"epoch-{epoch:06d}")
     for checkpoint in older:
@@ -55,9 +52,7 @@ def load_checkpoint(path: Path, weights: dict[str, nn.Module]) -> tuple[dict[str
     Raises:
         ReorderKitError: if the checkpoint has another format.
     """
-    state = json.loads((path / "state.json").read_text())
-    if state["format_version"] != FORMAT_VERSION:
-        raise ReorderKitError(f"{path}: format_version {state['format_version']} is not {FORMAT_VERSION}")
+    state = read_facts(path)
     for name, module in weights.items():
         module.load_state_dict(load_file(path / f"{name}.safetensors"))
     optimizers = torch.load(path / "optimizers.pt", map_location="cpu", weights_only=True)

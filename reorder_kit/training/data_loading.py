@@ -21,7 +21,7 @@ class SampleKey:
 
 
 class KeyedSamples(Dataset[Sample | Unreadable]):
-    """Samples by key, augmented by the key's own random stream."""
+    """Samples by key, augmented by the key's own random stream; the stream of whoever asks is left as it is."""
 
     def __init__(self, samples: SampleSet, seed: int) -> None:
         self._samples, self._seed = samples, seed
@@ -30,9 +30,16 @@ class KeyedSamples(Dataset[Sample | Unreadable]):
         return len(self._samples)
 
     def __getitem__(self, key: SampleKey) -> Sample | Unreadable:
+        return self.__getitems__([key])[0]
+
+    def __getitems__(self, keys: Sequence[SampleKey]) -> list[Sample | Unreadable]:
+        """The samples of a batch."""
         with torch.random.fork_rng(devices=[]):
-            seed_torch(stream(self._seed, "sample", key.epoch, key.index))
-            return self._samples[key.index]
+            return [self._draw(key) for key in keys]
+
+    def _draw(self, key: SampleKey) -> Sample | Unreadable:
+        seed_torch(stream(self._seed, "sample", key.epoch, key.index))
+        return self._samples[key.index]
 
 
 class ShuffledKeys(Sampler[SampleKey]):

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from reorder_kit.interfaces import Batch, PatchSequence, Proposal, Sample, Task, Unreadable
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.training.batches import to_device
+from reorder_kit.training.unreadable_images import UnreadableImages
 
 
 def evaluate(
@@ -21,6 +22,7 @@ def evaluate(
     classes: Sequence[str],
     accelerator: Accelerator,
     choose: Callable[[PatchSequence], Proposal] | None = None,
+    max_unreadable: int | None = None,
 ) -> dict[str, Any]:
     """Mean loss, the task's metrics and the number of images, every image of every process counted once.
 
@@ -31,16 +33,20 @@ def evaluate(
         classes: names of the classes.
         accelerator: adds up over processes.
         choose: proposes orders instead of the model itself.
+        max_unreadable: images that may be unreadable; None for any number.
+
+    Raises:
+        ReorderKitError: if more are, or no image is left.
     """
     metrics = task.build_metrics(classes, accelerator.device)
     sums = torch.zeros(2, dtype=torch.float64, device=accelerator.device)
-    unreadable = []
+    unreadable = UnreadableImages(max_unreadable)
     was_training = model.training
     model.eval()
     with torch.no_grad(), accelerator.autocast():
         for loaded in loader:
             batch: Batch = to_device(loaded, accelerator.device)
-            unreadable += [str(missing.path) for missing in batch.unreadable]
+            unreadable.add(batch.unreadable)
             if not len(batch):
                 continue
             outputs = model(batch.images, choose).outputs
@@ -50,4 +56,5 @@ def evaluate(
     model.train(was_training)
     loss_sum, images = accelerator.reduce(sums, reduction="sum").tolist()
     figures = {"loss": loss_sum / max(1.0, images), "images": int(images), **metrics.compute()}
-    return {**figures, "unreadable": unreadable} if unreadable else figures
+    missing = unreadable.gather()
+    return {**figures, "unreadable": missing} if missing else figures

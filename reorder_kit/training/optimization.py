@@ -6,6 +6,7 @@ import math
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast
 from torch import nn
 
 from reorder_kit.interfaces import Policy
@@ -109,7 +110,7 @@ class Optimizers:
 
 
 def average_policy_over_processes(policy: Policy, accelerator: Accelerator) -> None:
-    """Average the policy's gradients and running means.
+    """Average the policy's gradients and running means; whole numbers and flags become those of process 0.
 
     Data parallelism does not know the policy, whose parameters have no gradient in some phases; the phases are the same
     on every process.
@@ -120,5 +121,5 @@ def average_policy_over_processes(policy: Policy, accelerator: Accelerator) -> N
         if parameter.grad is not None:
             parameter.grad = accelerator.reduce(parameter.grad, reduction="mean")
     for buffer in policy.buffers():
-        if buffer.is_floating_point():
-            buffer.copy_(accelerator.reduce(buffer, reduction="mean"))
+        is_mean = buffer.is_floating_point()
+        buffer.copy_(accelerator.reduce(buffer, reduction="mean") if is_mean else broadcast(buffer))

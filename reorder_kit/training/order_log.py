@@ -10,7 +10,7 @@ from reorder_kit.grid import Grid
 from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order
 from reorder_kit.proposal import Proposal
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.run_folder import RunFolder, write_whole
 
 
 class OrderLog:
@@ -36,7 +36,7 @@ class OrderLog:
         keep_lines(self._folder.sampled_orders(self._process), epoch)
         if self._process == 0:
             for path in self._folder.orders.glob("epoch-*.json"):
-                if path > self._folder.epoch_order(epoch):
+                if int(path.stem.removeprefix("epoch-")) > epoch:
                     path.unlink()
 
     def sampled(self, epoch: int, proposal: Proposal) -> None:
@@ -69,7 +69,7 @@ def keep_lines(path: Path, epoch: int) -> None:
     if not path.exists():
         return
     kept = [line for line in path.read_text().splitlines() if _epoch_of(line) <= epoch]
-    path.write_text("".join(line + "\n" for line in kept))
+    write_whole(path, "".join(line + "\n" for line in kept))
 
 
 def _epoch_of(line: str) -> float:

@@ -17,7 +17,7 @@ from reorder_kit.interfaces import DataSplits
 from reorder_kit.order_file import OrderFile
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import read_recipe_file
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.run_folder import RESULT_VERSION, RunFolder, write_whole
 from reorder_kit.training.batches import to_device
 from reorder_kit.training.data_loading import evaluation_loader
 from reorder_kit.training.devices import build_accelerator
@@ -26,7 +26,6 @@ from reorder_kit.training.influence import influence_profile
 from reorder_kit.training.order_log import compare
 from reorder_kit.training.trainer import Trainer
 
-FORMAT_VERSION = 1
 INFLUENCE_IMAGES = 256
 
 
@@ -88,14 +87,14 @@ def _train(
 
 def _write_description(experiment: Experiment, folder: RunFolder, accelerator: Accelerator, host: PluginHost) -> None:
     folder.path.mkdir(parents=True, exist_ok=True)
-    folder.recipe.write_text(yaml.safe_dump(experiment.resolved(), sort_keys=False))
+    write_whole(folder.recipe, yaml.safe_dump(experiment.resolved(), sort_keys=False))
     plugins = [
         {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version, "status": plugin.status}
         for plugin in host.plugins
     ]
-    folder.plugins.write_text(json.dumps(plugins, indent=2) + "\n")
+    write_whole(folder.plugins, json.dumps(plugins, indent=2) + "\n")
     environment = describe_environment(str(accelerator.device))
-    folder.environment.write_text(json.dumps(environment, indent=2) + "\n")
+    write_whole(folder.environment, json.dumps(environment, indent=2) + "\n")
 
 
 def _finish(
@@ -112,7 +111,7 @@ def _finish(
     info = trainer.info
     final = trainer.model.policy.best_order().to("cpu")
     result: dict[str, Any] = {
-        "format_version": FORMAT_VERSION,
+        "format_version": RESULT_VERSION,
         "name": info.name,
         "headline": info.headline,
         "metrics": {"test": test, "validation": trainer.validation},
@@ -128,9 +127,7 @@ def _finish(
         "environment": json.loads(folder.environment.read_text()),
     }
     if accelerator.is_main_process:
-        unfinished = folder.result.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(result, indent=2) + "\n")
-        unfinished.replace(folder.result)
+        write_whole(folder.result, json.dumps(result, indent=2) + "\n")
         host.announce("run_finished", run=info, result=result)
     accelerator.wait_for_everyone()
     return result
@@ -162,8 +159,8 @@ def _choose_folder(experiment: Experiment, accelerator: Accelerator, out: Path |
 
 def _new_folder(experiment: Experiment, out: Path | None) -> Path:
     if out is not None:
-        if out.exists() and any(out.iterdir()):
-            raise ReorderKitError(f"{out} is not empty", "go on with --resume, or give another --out")
+        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+            raise ReorderKitError(f"{out} is not an empty folder", "go on with --resume, or give another --out")
         return out
     name = experiment.recipe.name
     number = 1
@@ -172,12 +169,14 @@ def _new_folder(experiment: Experiment, out: Path | None) -> Path:
     return path
 
 
+def _last_folder(name: str) -> Path:
+    numbers = [path.name.removeprefix(f"{name}-") for path in Path("runs").glob(f"{name}-*")]
+    last = max((int(number) for number in numbers if number.isdecimal()), default=1)
+    return Path("runs") / (name if last == 1 else f"{name}-{last}")
+
+
 def _resumed_folder(experiment: Experiment, out: Path | None) -> Path:
-    name = experiment.recipe.name
-    if out is None:
-        known = [path for path in Path("runs").glob(f"{name}*") if path.name.removeprefix(name).lstrip("-").isdigit()]
-        numbered = sorted(known, key=lambda path: int(path.name.removeprefix(name).lstrip("-")))
-        out = numbered[-1] if numbered else Path("runs") / name
+    out = out or _last_folder(experiment.recipe.name)
     folder = RunFolder(out)
     if not folder.recipe.exists():
         raise ReorderKitError(f"{out} holds no run to go on with", "run it without --resume")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from itertools import islice
 from typing import Any
@@ -17,22 +18,24 @@ from torch import nn
 
 from reorder_kit.compose import Experiment
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import Batch, DataSplits, StepResult
+from reorder_kit.interfaces import Batch, DataSplits, Proposal, StepResult
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.interfaces.task import headline_of
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.run_folder import RunFolder
-from reorder_kit.training.batches import UnreadableImages, to_device
+from reorder_kit.training.batches import to_device
 from reorder_kit.training.checkpoints import load_checkpoint, save_checkpoint
 from reorder_kit.training.data_loading import ShuffledKeys, evaluation_loader, train_loader
 from reorder_kit.training.devices import describe_device
+from reorder_kit.training.epoch_loss import EpochLoss
 from reorder_kit.training.evaluation import evaluate
 from reorder_kit.training.optimization import Optimizers
 from reorder_kit.training.order_log import OrderLog, keep_lines
 from reorder_kit.training.random_streams import seed_torch, stream
 from reorder_kit.training.step_module import StepModule
+from reorder_kit.training.unreadable_images import UnreadableImages
 
 STEPS_BETWEEN_LOSS_CHECKS = 20
 SECONDS_BETWEEN_REPORTS = 0.1
@@ -67,8 +70,12 @@ class Trainer:
         recipe = experiment.recipe
         self._settings, self._task, self._seed = recipe.train, experiment.task, recipe.seed
         self._process, self._processes = accelerator.process_index, accelerator.num_processes
+        is_fresh = folder.latest_checkpoint() is None
         self.model = OrderedModel.build(
-            experiment, splits.image, splits.classes, lambda grid: experiment.starting_order(grid, splits)
+            experiment if is_fresh else experiment.without_pretrained_weights(),
+            splits.image,
+            splits.classes,
+            lambda grid: experiment.starting_order(grid, splits),
         ).to(accelerator.device)
         self.start = self.model.policy.best_order().to("cpu")
         if self._settings.compile:
@@ -139,70 +146,97 @@ class Trainer:
         samples = self._splits.validation if split == "validation" else self._splits.test
         loader = evaluation_loader(samples, recipe.data.batch_size, recipe.data.workers, self._process, self._processes)
         choose = self.model.policy.propose if choose_softly else None
-        return evaluate(self.evaluated_model, self._task, loader, self._splits.classes, self._accelerator, choose)
+        return evaluate(
+            self.evaluated_model,
+            self._task,
+            loader,
+            self._splits.classes,
+            self._accelerator,
+            choose,
+            self._settings.max_unreadable,
+        )
 
     def _train_epoch(self, epoch: int) -> None:
         began = time.perf_counter()
         self._keys.epoch = epoch
-        epoch_loss = _EpochLoss(self._accelerator)
+        epoch_loss = EpochLoss(self._accelerator)
         unreadable = UnreadableImages(self._settings.max_unreadable)
         last_report = 0.0
         step_size = 0.0
-        for step_in_epoch, batches in enumerate(_chunks(self._train_loader, self._settings.accumulate)):
+        for step_in_epoch, loaded in enumerate(_chunks(self._train_loader, self._settings.accumulate)):
             progress = self._progress(epoch * self._steps_per_epoch + step_in_epoch)
-            self.model.train()
-            self.model.policy.advance(progress)
-            for place, loaded in enumerate(batches):
-                unreadable.add(loaded.unreadable)
-                seed_torch(stream(self._seed, "batch", self._process, progress.step, place))
-                # Processes average their gradients once a step, with the last batch.
-                waits = place + 1 < len(batches)
-                with self._accelerator.no_sync(self._step_module) if waits else nullcontext():
-                    result = self._backward(loaded, progress, share=1 / len(batches), epoch_loss=epoch_loss)
-                if step_in_epoch == place == 0 and result is not None:
-                    self._order_log.sampled(epoch + 1, result.proposal)
+            for batch in loaded:
+                unreadable.add(batch.unreadable)
+            batches = [batch for batch in loaded if len(batch)]
+            if not batches:
+                self._skip_step(progress, unreadable)
+                continue
+            proposal = self._accumulate(batches, progress, epoch_loss)
             step_size = self._optimizers.step(progress)
             if self._ema is not None:
                 self._ema.update(self._parts)
+            if step_in_epoch == 0:
+                self._order_log.sampled(epoch + 1, proposal)
             if (progress.step + 1) % STEPS_BETWEEN_LOSS_CHECKS == 0:
-                self._check_loss(epoch_loss, progress)
+                self._check_loss(epoch_loss)
             seconds = time.perf_counter() - began
             if seconds - last_report > SECONDS_BETWEEN_REPORTS:
                 last_report = seconds
                 self._report_step(progress, epoch_loss, seconds)
-        self._check_loss(epoch_loss, progress)
+        self._check_loss(epoch_loss)
+        self._check_weights(progress)
         seconds = time.perf_counter() - began
         self._seconds += seconds
         self._images_per_second = epoch_loss.images * self._processes / seconds
-        self._finish_epoch(epoch, progress, {"loss": epoch_loss.mean(), "lr": step_size}, seconds, unreadable)
+        self._finish_epoch(progress, {"loss": epoch_loss.mean(), "lr": step_size}, seconds, unreadable.gather())
 
     def _progress(self, step: int) -> Progress:
         place = stream(self._seed, "policy", self._process, step)
         return Progress(step, self._steps_per_epoch, self._settings.epochs, place)
 
-    def _backward(self, loaded: Batch, progress: Progress, share: float, epoch_loss: _EpochLoss) -> StepResult | None:
-        if not len(loaded):
-            if self._processes > 1:
-                raise ReorderKitError("no image of a batch could be read", "repair or remove the files named above")
-            return None
-        batch = to_device(loaded, self._accelerator.device)
-        batch = self._task.augment(batch, self._splits.classes)
+    def _skip_step(self, progress: Progress, unreadable: UnreadableImages) -> None:
+        if self._processes > 1:  # the others wait for the gradients of this one
+            raise ReorderKitError(
+                f"process {self._process} could read no image of step {progress.step + 1}\n{unreadable.describe()}",
+                "repair or remove them",
+            )
+
+    def _accumulate(self, batches: Sequence[Batch], progress: Progress, epoch_loss: EpochLoss) -> Proposal:
+        """Add up the gradients of the batches of a step; return what the policy proposed for the first."""
+        self.model.train()
+        self.model.policy.advance(progress)
+        images = sum(map(len, batches))
+        proposals = []
+        for place, batch in enumerate(batches):
+            seed_torch(stream(self._seed, "batch", self._process, progress.step, place))
+            with self._synchronized(place + 1 == len(batches)):
+                proposals.append(self._backward(batch, progress, len(batch) / images, epoch_loss))
+        return proposals[0]
+
+    def _synchronized(self, is_last: bool) -> AbstractContextManager[object]:
+        """Processes average their gradients once a step, with its last batch."""
+        no_sync: AbstractContextManager[object] = self._accelerator.no_sync(self._step_module)
+        return nullcontext() if is_last else no_sync
+
+    def _backward(self, loaded: Batch, progress: Progress, share: float, epoch_loss: EpochLoss) -> Proposal:
+        batch = self._task.augment(to_device(loaded, self._accelerator.device), self._splits.classes)
         result: StepResult = self._step_module(batch, progress)
-        reward = result.reward
-        if self._experiment.recipe.order.control == "null-reward":
-            reward = reward[torch.randperm(len(reward))]
-        loss = result.loss.mean()
-        self._accelerator.backward(share * (loss + self.model.policy.loss(result.proposal, reward)))
-        epoch_loss.add(result.loss.detach())
-        return result
+        is_null = self._experiment.recipe.order.control == "null-reward"
+        reward = _noise_like(result.reward) if is_null else result.reward
+        total = result.loss.mean() + self.model.policy.loss(result.proposal, reward)
+        self._accelerator.backward(share * total)
+        epoch_loss.add(progress.step, result.loss.detach(), total.detach())
+        return result.proposal
 
     def _finish_epoch(
-        self, epoch: int, progress: Progress, train: dict[str, float], seconds: float, unreadable: UnreadableImages
+        self, progress: Progress, train: dict[str, float], seconds: float, unreadable: Sequence[str]
     ) -> None:
-        policy, number = self.model.policy, epoch + 1
+        policy, number = self.model.policy, self._epochs_done + 1
         previous = self._order_log.last
         best = policy.best_order().to("cpu")
         self._validation = self.evaluate("validation")
+        if not math.isfinite(self._validation["loss"]):
+            raise self._diverged(f"the validation loss is no number after step {progress.step + 1} (epoch {number})")
         line: dict[str, Any] = {
             "epoch": number,
             "phase": policy.phase,
@@ -214,8 +248,8 @@ class Trainer:
         if policy.propose(None).soft is not None:
             soft = headline_of(self._task, self.evaluate("validation", choose_softly=True))
             line["soft_to_hard_gap"] = soft - headline_of(self._task, self._validation)
-        if unreadable.found:
-            line["unreadable"] = [image.path for image in unreadable.found]
+        if unreadable:
+            line["unreadable"] = unreadable
         line |= {"seconds": seconds, "images_per_second": self._images_per_second}
         self._epochs_done = number
         if self._accelerator.is_main_process:
@@ -238,6 +272,7 @@ class Trainer:
             "seconds": self._seconds,
             "images_per_second": self._images_per_second,
             "validation": self._validation,
+            "processes": self._processes,
         }
         save_checkpoint(self._folder, self._epochs_done, self._weights(), self._optimizers.state_dict(), state)
 
@@ -245,6 +280,12 @@ class Trainer:
         checkpoint = self._folder.latest_checkpoint()
         if checkpoint is not None:
             optimizers, state = load_checkpoint(checkpoint, self._weights())
+            if state["processes"] != self._processes:
+                raise ReorderKitError(
+                    f"{self._folder.path} was trained on {state['processes']} processes, not {self._processes}; "
+                    "its batches and its steps would be others",
+                    f"go on with torchrun --nproc-per-node {state['processes']}",
+                )
             self._optimizers.load_state_dict(optimizers)
             self._epochs_done = state["epoch"]
             self._seconds, self._images_per_second = state["seconds"], state["images_per_second"]
@@ -254,17 +295,27 @@ class Trainer:
             keep_lines(self._folder.metrics, self._epochs_done)
         self._accelerator.wait_for_everyone()
 
-    def _check_loss(self, epoch_loss: _EpochLoss, progress: Progress) -> None:
-        if epoch_loss.is_finite():
-            return
+    def _check_loss(self, epoch_loss: EpochLoss) -> None:
+        step = epoch_loss.first_bad_step()
+        if step is not None:
+            epoch = step // self._steps_per_epoch + 1
+            raise self._diverged(f"the loss is no longer a number at step {step + 1} (epoch {epoch})")
+
+    def _check_weights(self, progress: Progress) -> None:
+        """The last step of an epoch may spoil the weights, which no loss has seen yet."""
+        parameters = [*self._parts.parameters(), *self.model.policy.parameters()]
+        if not torch.nn.utils.get_total_norm(parameters, norm_type=math.inf).isfinite():
+            raise self._diverged(f"the weights are no longer numbers after step {progress.step + 1}")
+
+    def _diverged(self, what: str) -> ReorderKitError:
         checkpoint = self._folder.latest_checkpoint()
         kept = f"the last good checkpoint is {checkpoint}" if checkpoint else "there is no checkpoint yet"
-        raise ReorderKitError(
-            f"the loss is no longer a number at step {progress.step + 1} (epoch {int(progress.epoch) + 1}); {kept}",
+        return ReorderKitError(
+            f"{what}; {kept}",
             "try a smaller optimizer.lr, a longer schedule.warmup_epochs, train.clip_grad, or train.precision=fp32",
         )
 
-    def _report_step(self, progress: Progress, epoch_loss: _EpochLoss, seconds: float) -> None:
+    def _report_step(self, progress: Progress, epoch_loss: EpochLoss, seconds: float) -> None:
         accuracy = headline_of(self._task, self._validation) if self._validation else None
         speed = epoch_loss.images * self._processes / seconds
         report = StepReport(progress.step + 1, epoch_loss.mean_of_process(), accuracy, speed)
@@ -275,32 +326,12 @@ class Trainer:
             self._host.announce(event, run=self.info, **facts)
 
 
-class _EpochLoss:
-    """The mean loss of an epoch, kept on the device so that no step waits for it."""
-
-    def __init__(self, accelerator: Accelerator) -> None:
-        self._accelerator = accelerator
-        self._sum = torch.zeros((), dtype=torch.float64, device=accelerator.device)
-        self.images = 0
-
-    def add(self, loss: torch.Tensor) -> None:
-        self._sum += loss.double().sum()
-        self.images += len(loss)
-
-    def mean_of_process(self) -> float:
-        return float(self._sum) / max(1, self.images)
-
-    def mean(self) -> float:
-        sums = torch.stack([self._sum, self._sum.new_tensor(self.images)])
-        total, images = self._accelerator.reduce(sums, reduction="sum").tolist()
-        return float(total) / max(1.0, float(images))
-
-    def is_finite(self) -> bool:
-        flag = torch.isfinite(self._sum).float().reshape(1)
-        return bool((self._accelerator.reduce(flag, reduction="mean") == 1).all())
-
-
 def _chunks(batches: Iterable[Any], size: int) -> Iterator[list[Any]]:
     iterator = iter(batches)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def _noise_like(reward: torch.Tensor) -> torch.Tensor:
+    """Rewards of the same spread that know nothing of the order; merely shuffled ones would keep the batch's mean."""
+    return torch.randn_like(reward) * reward.std(correction=0)

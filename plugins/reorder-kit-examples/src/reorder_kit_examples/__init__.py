@@ -1,0 +1,1 @@
+"""Plugins for reorder-kit, to copy from."""

@@ -1,0 +1,35 @@
+"""Smoothness: scores worked out by hand."""
+
+import pytest
+import torch
+from reorder_kit_examples.smoothness import Smoothness
+
+from reorder_kit import Order
+
+# One image of three patches with two pixels each.
+PATCHES = torch.tensor([[[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]])
+ORDERS = {"row": Order([0, 1, 2]), "smooth": Order([0, 2, 1])}
+
+
+def scores(norm: str, patches: torch.Tensor = PATCHES) -> dict[str, float]:
+    return Smoothness(Smoothness.Options.model_validate({"norm": norm})).score(patches, ORDERS)
+
+
+def test_l1_is_minus_the_mean_absolute_difference():
+    # row: (3 + 4 + 3 + 3) / 4; smooth: (0 + 1 + 3 + 3) / 4
+    assert scores("l1") == pytest.approx({"row": -13 / 4, "smooth": -7 / 4})
+
+
+def test_l2_is_minus_the_mean_length_of_a_step():
+    # Lengths relative to the root of 2 pixels. row: 5 and the root of 18; smooth: 1 and the root of 18.
+    lengths = {"row": -(5 + 18**0.5) / 2 / 2**0.5, "smooth": -(1 + 18**0.5) / 2 / 2**0.5}
+    assert scores("l2") == pytest.approx(lengths)
+
+
+def test_images_count_alike():
+    twice = torch.cat([PATCHES, torch.zeros_like(PATCHES)])
+    assert scores("l1", twice) == pytest.approx({"row": -13 / 8, "smooth": -7 / 8})
+
+
+def test_a_single_patch_has_no_steps():
+    assert Smoothness().score(torch.ones(2, 1, 4), {"row": Order([0])}) == {"row": 0.0}

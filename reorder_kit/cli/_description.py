@@ -1,0 +1,108 @@
+"""A component in words: what ``describe`` shows."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reorder_kit.interfaces import Backbone, Component, DataSource, OrderLearner, Task
+from reorder_kit.recipe_schema import options_schema, resolve
+from reorder_kit.registry import Registry
+
+_TYPES = {
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true | false",
+    "string": "text",
+    "null": "null",
+    "array": "list",
+    "object": "section",
+}
+_BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+
+
+def describe_component(registry: Registry[Any], name: str) -> dict[str, Any]:
+    """Everything about a component that a recipe's author needs.
+
+    Raises:
+        ReorderKitError: if there is no such component.
+    """
+    component = registry.get(name)
+    schema = options_schema(component)
+    return {
+        "kind": registry.kind,
+        "name": name,
+        "doc": inspect.cleandoc(component.__doc__ or ""),
+        "module": component.__module__,
+        "plugin": registry.owner(name),
+        "says": _says(component),
+        "options": list(_options(schema, schema.get("$defs", {}))),
+    }
+
+
+def _says(component: type[Component]) -> dict[str, str]:
+    """What a component declares beside its options."""
+    if issubclass(component, Backbone):
+        declared = getattr(component, "order_sensitive", None)
+        sensitive = "depends on its options" if declared is None else _yes_or_no(bool(declared))
+        return {
+            "needs": ", ".join(sorted(component.needs)) or "nothing but the patches",
+            "order-sensitive": sensitive,
+            "reach": inspect.cleandoc(component.reach.__doc__ or ""),
+        }
+    if issubclass(component, OrderLearner):
+        return {"uses the reward": _yes_or_no(component.uses_reward)}
+    if issubclass(component, Task):
+        return {
+            "target kind": component.target_kind,
+            "headline": component.headline,
+            "autoregressive": _yes_or_no(component.is_autoregressive),
+        }
+    return {"target kind": component.target_kind} if issubclass(component, DataSource) else {}
+
+
+def _yes_or_no(fact: bool) -> str:
+    return "yes" if fact else "no"
+
+
+def _options(
+    schema: Mapping[str, Any], definitions: Mapping[str, Any], path: str = "", above: tuple[int, ...] = ()
+) -> Iterator[dict[str, Any]]:
+    """A row for each option; the fields of a section follow it, with the defaults they have where it is given."""
+    for key, option in schema.get("properties", {}).items():
+        row = {
+            "name": f"{path}{key}",
+            "type": _type(option, definitions),
+            "required": key in schema.get("required", ()),
+            "default": option.get("default"),
+            "description": option.get("description", ""),
+        }
+        sections = [
+            section
+            for choice in option.get("anyOf", [option])
+            if "properties" in (section := resolve(choice, definitions)) and id(section) not in above
+        ]
+        docs = [section["description"] for section in sections if "description" in section]
+        yield {**row, "doc": "\n".join(docs)} if docs else row
+        for section in sections:
+            yield from _options(section, definitions, f"{row['name']}.", (*above, id(section)))
+
+
+def _type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    schema = resolve(dict(schema), definitions)
+    for alternatives in ("anyOf", "oneOf"):
+        if alternatives in schema:
+            return " | ".join(dict.fromkeys(_type(choice, definitions) for choice in schema[alternatives]))
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    if "const" in schema:
+        return str(schema["const"])
+    if "prefixItems" in schema:
+        return f"[{', '.join(_type(item, definitions) for item in schema['prefixItems'])}]"
+    if "items" in schema:
+        return f"list of {_type(schema['items'], definitions)}"
+    if schema.get("format") == "path":
+        return "path"
+    bounds = [f"{sign} {schema[bound]:g}" for bound, sign in _BOUNDS.items() if bound in schema]
+    return " ".join([_TYPES.get(schema.get("type", ""), "anything"), ", ".join(bounds)]).strip()

@@ -1,0 +1,127 @@
+"""What is installed and what it runs on: what ``doctor`` shows."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from reorder_kit.plugin_manager import PluginHost
+
+PACKAGES = {
+    "reorder-kit": "reorder_kit",
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "timm": "timm",
+    "accelerate": "accelerate",
+    "pluggy": "pluggy",
+}
+COMPILERS = ("g++", "clang++", "c++", "cl")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Compiled code that is used where it is there.
+
+    Args:
+        module: what to import.
+        needs_gpu: it is of no use on a CPU.
+        remedy: how to get it.
+    """
+
+    module: str
+    needs_gpu: bool
+    remedy: str
+
+
+KERNELS = {
+    "mamba-ssm": Kernel(
+        "mamba_ssm",
+        needs_gpu=True,
+        remedy="pip install --no-build-isolation mamba-ssm (MAMBA_FORCE_BUILD=TRUE: compile, do not download)",
+    ),
+    "causal-conv1d": Kernel(
+        "causal_conv1d",
+        needs_gpu=True,
+        remedy="pip install --no-build-isolation causal-conv1d (CAUSAL_CONV1D_FORCE_BUILD=TRUE: compile)",
+    ),
+    "torchsort": Kernel(
+        "torchsort",
+        needs_gpu=False,
+        remedy="pip install --no-build-isolation torchsort, with no nvcc on the PATH unless its CUDA toolkit is whole",
+    ),
+    "FlexAttention": Kernel(
+        "torch.nn.attention.flex_attention",
+        needs_gpu=True,
+        remedy="it comes with torch: pip install --upgrade torch",
+    ),
+}
+
+
+def diagnose() -> dict[str, Any]:
+    """Versions, devices, compiled kernels and plugins."""
+    host = PluginHost.from_environment()
+    failed = [
+        {"name": plugin.name, "distribution": plugin.distribution, "reason": plugin.reason}
+        for plugin in host.plugins
+        if plugin.status == "failed"
+    ]
+    statuses = [plugin.status for plugin in host.plugins]
+    packages = {name: _package(name, module) for name, module in PACKAGES.items()}
+    return {
+        "versions": {"python": {"version": platform.python_version(), "problem": None}, **packages},
+        "devices": {
+            "cpu": {"cores": os.cpu_count(), "torch_threads": torch.get_num_threads()},
+            "cuda": torch.version.cuda,
+            "gpus": [_gpu(index) for index in range(torch.cuda.device_count())],
+        },
+        "kernels": {**{name: _kernel(kernel) for name, kernel in KERNELS.items()}, "torch.compile": _compiler()},
+        "plugins": {"ok": statuses.count("ok"), "blocked": statuses.count("blocked"), "failed": failed},
+    }
+
+
+def _package(name: str, module: str) -> dict[str, str | None]:
+    try:
+        found = version(name)
+    except PackageNotFoundError:
+        return {"version": None, "problem": f"pip install {name}"}
+    problem = _import_problem(module)
+    if problem and name == "torchvision":
+        problem += "; torch and torchvision must come from the same place: pip install --force-reinstall both"
+    return {"version": found, "problem": problem}
+
+
+def _gpu(index: int) -> dict[str, Any]:
+    properties = torch.cuda.get_device_properties(index)
+    with torch.cuda.device(index):
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    return {"name": properties.name, "memory_gib": properties.total_memory / 2**30, "has_bf16": has_bf16}
+
+
+def _kernel(kernel: Kernel) -> dict[str, Any]:
+    if kernel.needs_gpu and not torch.cuda.is_available():
+        return {"is_active": False, "note": "of use on a GPU only"}
+    problem = _import_problem(kernel.module)
+    return {"is_active": problem is None, "note": "" if problem is None else f"{problem}; {kernel.remedy}"}
+
+
+def _compiler() -> dict[str, Any]:
+    named = os.environ.get("CXX")
+    path = next(filter(None, map(shutil.which, [named] if named else COMPILERS)), None)
+    remedy = "there is no C++ compiler for train.compile: install g++ or clang, or name one in CXX"
+    return {"is_active": path is not None, "note": path or remedy}
+
+
+def _import_problem(module: str) -> str | None:
+    """Why a module cannot be imported; None if it can."""
+    try:
+        import_module(module)
+    except Exception as error:  # a compiled extension that does not fit raises anything
+        return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return None

@@ -1,0 +1,49 @@
+"""How a command ends when something is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from reorder_kit.cli._output import is_main_process, print_json, print_to_stderr, process
+from reorder_kit.errors import RecipeError, ReorderKitError
+
+INTERRUPTED = 130
+
+
+class Command(TyperCommand):
+    """A command that tells expected errors in words, with exit code 2 and no traceback. Anything else is a bug.
+
+    With ``--json`` the error is on standard output, too: ``{"error", "hint", "problems": [{"path", "message",
+    "hint"}]}``.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it."""
+        try:
+            return super().invoke(ctx)
+        except ReorderKitError as error:
+            _tell(error)
+            if ctx.params.get("as_json") and is_main_process():
+                print_json(_as_dict(error))
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            if is_main_process():
+                print_to_stderr("stopped")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _tell(error: ReorderKitError) -> None:
+    # Every process finds the same mistakes in a recipe; what goes wrong later may concern one process alone.
+    if is_main_process():
+        print_to_stderr(f"error: {error}")
+    elif not isinstance(error, RecipeError):
+        print_to_stderr(f"error in process {process()}: {error}")
+
+
+def _as_dict(error: ReorderKitError) -> dict[str, Any]:
+    found = error.problems if isinstance(error, RecipeError) else ()
+    problems = [{"path": problem.path, "message": problem.message, "hint": problem.hint} for problem in found]
+    return {"error": error.message, "hint": error.hint, "problems": problems}

@@ -1,0 +1,70 @@
+"""Where a command writes: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from reorder_kit.errors import ReorderKitError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+WIDTH_WITHOUT_TERMINAL = 120
+
+
+def process() -> int:
+    """The number of this process under torchrun; 0 for a process alone."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that speaks."""
+    return process() == 0
+
+
+def print_json(content: Any) -> None:
+    """Write JSON to standard output."""
+    typer.echo(json.dumps(content, indent=2))
+
+
+def print_to_stderr(text: str) -> None:
+    """Write what is no result."""
+    typer.echo(text, err=True)
+
+
+def console(stderr: bool = False) -> Console:
+    """A console that prints text as it is. Without a terminal there is no colour, and room for wide tables."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    is_free = not stream.isatty() and "COLUMNS" not in os.environ
+    width = WIDTH_WITHOUT_TERMINAL if is_free else None
+    return Console(stderr=stderr, width=width, markup=False, highlight=False, emoji=False)
+
+
+def table(*columns: str) -> Table:
+    """A table without a frame."""
+    from rich.table import Table
+
+    plain = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for column in columns:
+        plain.add_column(column, overflow="fold")
+    return plain
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in words why a file could not be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ReorderKitError(f"{error.filename or path}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,62 @@
+"""What came out of a run, in a few lines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.text import Text
+
+from reorder_kit.cli._output import console, table
+from reorder_kit.run_folder import RunFolder
+
+
+def print_summary(folder: RunFolder, result: dict[str, Any], has_learner: bool) -> None:
+    """Print the figures of a finished run, the controls beside it, and what has to be known to read them."""
+    out = console()
+    headline = result["headline"]
+    rows = table("", f"test {headline}", *(["difference"] if result["controls"] else []))
+    value = result["metrics"]["test"][headline]
+    rows.add_row(Text(result["name"], style="bold"), f"{value:.3f}")
+    for name, control in result["controls"].items():
+        other = control["metrics"]["test"][headline]
+        rows.add_row(name, f"{other:.3f}", f"{100 * (value - other):+.1f} points")
+    out.print()
+    out.print(rows)
+    out.print()
+    for line in [_reach(result), *_order(result, folder, has_learner), *_caution(result), "", *_files(folder)]:
+        out.print(line, soft_wrap=True)
+
+
+def _reach(result: dict[str, Any]) -> str:
+    reach = result["order"]["reach"]
+    reached = f"{reach['slots']} of {reach['of']} slots reach the readout"
+    if reach["is_selection"]:
+        return f"{reached}: this is a selection case; the order also selects which patches are read."
+    return f"{reached}: the order selects nothing, every patch is read."
+
+
+def _order(result: dict[str, Any], folder: RunFolder, has_learner: bool) -> list[str]:
+    if not has_learner:
+        return ["No order was learned: it stayed as it started."]
+    tau = result["order"]["kendall_tau_to_start"]
+    similarity = f"Kendall tau of the final order to the start: {tau:.3f} (1 the same, 0 unrelated, -1 reversed)."
+    phases = {json.loads(line)["phase"] for line in folder.metrics.read_text().splitlines()}
+    if phases == {"warm-up"}:
+        return [
+            similarity,
+            "The learner never searched: its warm-up was as long as the run. "
+            "Raise train.epochs, or lower order.learner.warmup_epochs.",
+        ]
+    return [similarity]
+
+
+def _caution(result: dict[str, Any]) -> list[str]:
+    if not result["controls"]:
+        return []
+    return ["These are single runs: repeat them with other seeds (--set seed=1) before you trust a small difference."]
+
+
+def _files(folder: RunFolder) -> list[str]:
+    files = [folder.path / "order.png", folder.path / "curves.png", folder.order, folder.result]
+    return [f"wrote {file}" for file in files if file.exists()]

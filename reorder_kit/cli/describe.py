@@ -1,0 +1,73 @@
+"""``reorder-kit describe``: one component, its options and what it says of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reorder_kit.cli._output import console, print_json, table
+from reorder_kit.cli._parameters import JsonOption
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def describe(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="backbone, ordering, order-learner, task, ...")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The component, as a recipe names it.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Explain a component and its options.
+
+    Says what it is, which options a recipe can give it, and which plugin it comes from.
+
+    \b
+    Example:
+      reorder-kit describe ordering hilbert
+      reorder-kit describe order-learner reinforce
+      reorder-kit describe backbone local --json
+    """
+    from reorder_kit.cli._description import describe_component
+    from reorder_kit.cli._kinds import find_registry
+    from reorder_kit.cli._lookup import load_host
+
+    registry = find_registry(load_host(), kind)
+    description = describe_component(registry, name)
+    if as_json:
+        print_json(description)
+    else:
+        _print_description(console(), description)
+
+
+def _print_description(out: Console, description: dict[str, Any]) -> None:
+    out.print(f"{description['kind']} {description['name']}", style="bold")
+    out.print(f"from {description['module']}, {description['plugin']}", soft_wrap=True)
+    out.print()
+    out.print(description["doc"], soft_wrap=True)
+    out.print()
+    if description["says"]:
+        says = table("it says of itself", "")
+        for fact, value in description["says"].items():
+            says.add_row(fact, value)
+        out.print(says)
+        out.print()
+    if not description["options"]:
+        out.print("It has no options.")
+        return
+    options = table("option", "type", "default", "meaning")
+    for option in description["options"]:
+        default = "(required)" if option["required"] else _in_yaml(option["default"])
+        options.add_row(option["name"], option["type"], default, option["description"])
+    out.print(options)
+    for option in description["options"]:
+        if "doc" in option:
+            out.print()
+            out.print(f"{option['name']}: {option['doc']}", soft_wrap=True)
+            out.print(f"A recipe that gives some fields of {option['name']} gets, for the others, the defaults listed.")
+
+
+def _in_yaml(value: Any) -> str:
+    import yaml
+
+    return yaml.safe_dump(value, default_flow_style=True, width=1000, sort_keys=False).removesuffix("...\n").strip()

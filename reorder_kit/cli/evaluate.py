@@ -1,0 +1,124 @@
+"""``reorder-kit evaluate``: how good a trained model is, in its own order and in others."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext, redirect_stdout
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reorder_kit.cli._output import console, is_main_process, print_json, table
+from reorder_kit.cli._parameters import JsonOption, RunArgument
+
+if TYPE_CHECKING:
+    from reorder_kit.patch_order import Order
+    from reorder_kit.run_folder import RunFolder
+    from reorder_kit.settings import TrainSettings
+
+OWN = "own order"
+
+
+class Split(StrEnum):
+    """Which images a model is judged on."""
+
+    test = "test"
+    validation = "validation"
+
+
+def evaluate(
+    run: RunArgument,
+    orders: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--order", metavar="ORDER", help="Evaluate in this order, too: an ordering or an order file. Repeatable."
+        ),
+    ] = None,
+    split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate a trained model in its own and in other orders.
+
+    The weights are the run's final ones, whatever the order. An order that is good only with its own weights says
+    something else than one that is good with any. Choose between orders on the validation split; a test split that was
+    used to choose is no longer one.
+
+    \b
+    Example:
+      reorder-kit evaluate runs/quickstart
+      reorder-kit evaluate runs/quickstart --order row --order hilbert --split validation
+      reorder-kit evaluate runs/quickstart --order runs/quickstart/orders/start.json --json
+    """
+    from reorder_kit.cli._lookup import find_run
+
+    # Whatever plugins and libraries print is no part of the result.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        report = _evaluate(find_run(run), orders or (), split)
+    if not is_main_process():
+        return
+    if as_json:
+        print_json(report)
+    else:
+        _print_report(report)
+
+
+def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Split) -> dict[str, Any]:
+    from reorder_kit.cli._lookup import find_order, load_host
+    from reorder_kit.compose import compose
+    from reorder_kit.interfaces import Proposal
+    from reorder_kit.ordered_model import OrderedModel
+    from reorder_kit.recipe import read_recipe_file
+    from reorder_kit.training.data_loading import evaluation_loader
+    from reorder_kit.training.devices import build_accelerator
+    from reorder_kit.training.evaluation import evaluate as evaluate_model
+
+    host = load_host()
+    experiment = compose(read_recipe_file(folder.recipe), host, str(folder.recipe))
+    model = OrderedModel.from_run(folder.path, host)
+    others = [find_order(source, host, model.backbone.grid) for source in sources]
+    accelerator = build_accelerator(_runnable_here(experiment.recipe.train))
+    model.to(accelerator.device)
+    splits = experiment.data_source.open(experiment.recipe.seed)
+    samples = splits.test if split == Split.test else splits.validation
+    data = experiment.recipe.data
+    loader = evaluation_loader(
+        samples, data.batch_size, data.workers, accelerator.process_index, accelerator.num_processes
+    )
+
+    def figures(order: Order) -> dict[str, Any]:
+        proposal = Proposal(order.to(accelerator.device))
+        return evaluate_model(model, experiment.task, loader, splits.classes, accelerator, lambda sequence: proposal)
+
+    own = model.policy.best_order().to("cpu")
+    rows = [
+        {"order": name, "kendall_tau_to_own": order.kendall_tau(own), "metrics": figures(order)}
+        for name, order in [(OWN, own), *zip(sources, (other.order for other in others), strict=True)]
+    ]
+    return {"run": str(folder.path), "split": str(split), "headline": experiment.task.headline, "orders": rows}
+
+
+def _runnable_here(settings: TrainSettings) -> TrainSettings:
+    """The settings of training, but a run of a GPU can be evaluated where there is none."""
+    import torch
+
+    if torch.cuda.is_available():
+        return settings
+    precision = "fp32" if settings.precision == "fp16" else settings.precision
+    return settings.model_copy(update={"device": "auto", "precision": precision})
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    out = console()
+    headline = report["headline"]
+    own = report["orders"][0]["metrics"][headline]
+    rows = table("order", f"{report['split']} {headline}", "difference", "loss", "Kendall tau to own order")
+    for row in report["orders"]:
+        figures = row["metrics"]
+        is_own = row["order"] == OWN
+        difference = "" if is_own else f"{100 * (figures[headline] - own):+.1f} points"
+        tau = "1.000" if is_own else f"{row['kendall_tau_to_own']:.3f}"
+        rows.add_row(row["order"], f"{figures[headline]:.3f}", difference, f"{figures['loss']:.3f}", tau)
+    out.print(f"{report['run']}: final weights, {report['orders'][0]['metrics']['images']} images")
+    out.print()
+    out.print(rows)

@@ -1,0 +1,53 @@
+"""``reorder-kit export-order``: the order of a run for programs that do not know reorder-kit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reorder_kit.cli._output import writing
+from reorder_kit.cli._parameters import RunArgument
+
+TIMM_LINES = (
+    'order, extra = torch.from_numpy(numpy.load("{file}")), model.num_prefix_tokens',
+    "model.norm_pre.register_forward_hook(lambda module, inputs, tokens: "
+    "torch.cat([tokens[:, :extra], tokens[:, extra:][:, order]], dim=1))",
+)
+
+
+def export_order(
+    run: RunArgument,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="DIR", help="Where to; into the run folder if not given.")
+    ] = None,
+) -> None:
+    """Write the order of a run for plain timm and others.
+
+    The files order.json and order.npy hold, for each slot, the row-major index of its patch. The two printed lines put
+    the patches of a timm VisionTransformer in this order, after their positions were added: they give what
+    reorder_kit.wrap(model, order) gives.
+
+    \b
+    Example:
+      reorder-kit export-order runs/quickstart
+      reorder-kit export-order runs/quickstart --to exported
+    """
+    import numpy as np
+
+    from reorder_kit.cli._lookup import find_run
+    from reorder_kit.order_file import OrderFile
+
+    folder = find_run(run)
+    stored = OrderFile.load(folder.order)
+    target = to or folder.path
+    json_file, npy_file = target / "order.json", target / "order.npy"
+    with writing(target):
+        target.mkdir(parents=True, exist_ok=True)
+        stored.save(json_file)
+        np.save(npy_file, stored.order.indices.numpy())
+    typer.echo(f"wrote {json_file} and {npy_file}: the patch in each of {len(stored.order)} slots, {stored.grid} grid")
+    typer.echo("In plain timm, with import numpy, torch and a VisionTransformer `model` of this grid:\n")
+    for line in TIMM_LINES:
+        typer.echo(line.format(file=npy_file))

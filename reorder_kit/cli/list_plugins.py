@@ -1,0 +1,90 @@
+"""``reorder-kit list-plugins``: which plugins there are, what became of them, and what they provide."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reorder_kit.cli._output import console, print_json, table
+from reorder_kit.cli._parameters import JsonOption
+
+if TYPE_CHECKING:
+    from reorder_kit.plugin_manager import PluginRecord
+
+SOME_PLUGIN_FAILED = 2
+
+
+def list_plugins(
+    as_json: JsonOption = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Show each built-in plugin, too.")] = False,
+    kind: Annotated[
+        str | None, typer.Option("--kind", metavar="KIND", help="Only plugins that provide this kind of component.")
+    ] = None,
+    hook: Annotated[
+        str | None, typer.Option("--hook", metavar="EVENT", help="Only plugins that follow this run event.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="End with 2 if any plugin failed.")] = False,
+) -> None:
+    """List plugins, and say what is wrong with them.
+
+    Each with its distribution, its status and why, and what it provides. Built-in plugins that work are summed up in a
+    line unless --all, --kind or --hook ask for more. A broken plugin is listed as failed and never stops the others.
+    REORDER_KIT_BLOCK=NAME,NAME keeps plugins from being loaded, REORDER_KIT_NO_THIRD_PARTY=1 all that are not built in.
+
+    \b
+    Example:
+      reorder-kit list-plugins
+      reorder-kit list-plugins --kind ordering --json
+      REORDER_KIT_BLOCK=my-plugin reorder-kit list-plugins --strict
+    """
+    from reorder_kit.cli._kinds import find_registry, find_run_event
+    from reorder_kit.plugin_manager import PluginHost
+
+    host = PluginHost.from_environment()
+    shown: Sequence[PluginRecord] = host.plugins
+    if kind is not None:
+        wanted = find_registry(host, kind).kind
+        shown = [plugin for plugin in shown if wanted in {_kind(component) for component in plugin.provides}]
+    if hook is not None:
+        event = find_run_event(hook)
+        shown = [plugin for plugin in shown if event in plugin.hooks]
+    if as_json:
+        print_json([asdict(plugin) for plugin in shown])
+    else:
+        _print_plugins(shown, sum_up=not (show_all or kind or hook))
+    if strict and any(plugin.status == "failed" for plugin in host.plugins):
+        raise typer.Exit(SOME_PLUGIN_FAILED)
+
+
+def _print_plugins(plugins: Sequence[PluginRecord], sum_up: bool) -> None:
+    out = console()
+    working = [plugin for plugin in plugins if plugin.is_builtin and plugin.status == "ok"]
+    listed = [plugin for plugin in plugins if plugin not in working] if sum_up else plugins
+    if sum_up:
+        out.print(f"{len(working)} built-in plugins: {_sum_up(working)}", soft_wrap=True)
+    if not listed:
+        out.print("no others" if sum_up else "none", soft_wrap=True)
+        return
+    rows = table("name", "distribution", "version", "status", "provides")
+    for plugin in listed:
+        provided = [*plugin.provides, *(f"event {event}" for event in plugin.hooks)]
+        rows.add_row(plugin.name, plugin.distribution, plugin.version, plugin.status, ", ".join(provided))
+    out.print(rows)
+    for plugin in listed:
+        if plugin.reason:
+            out.print(f"{plugin.status}: {plugin.name} of {plugin.distribution}: {plugin.reason}", soft_wrap=True)
+
+
+def _sum_up(plugins: Sequence[PluginRecord]) -> str:
+    kinds = Counter(_kind(component) for plugin in plugins for component in plugin.provides)
+    parts = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds.items()]
+    followers = sum(bool(plugin.hooks) for plugin in plugins)
+    return ", ".join([*parts, f"{followers} that follow run events"])
+
+
+def _kind(component: str) -> str:
+    return component.split()[0]

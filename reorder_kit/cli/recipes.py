@@ -1,0 +1,71 @@
+"""``reorder-kit recipes``: the recipes that come with the package."""
+
+from __future__ import annotations
+
+import re
+from itertools import takewhile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reorder_kit.cli._output import writing
+from reorder_kit.errors import ReorderKitError, did_you_mean
+
+_COMMAND = re.compile(r"reorder[-_]kit run ")
+
+
+def list_recipes() -> None:
+    """List the recipes that come with reorder-kit, and what they are about.
+
+    \b
+    Example:
+      reorder-kit recipes list
+    """
+    from reorder_kit.recipe_library import recipe_names, recipes_folder
+
+    names = recipe_names()
+    width = max(map(len, names))
+    for name in names:
+        text = (recipes_folder() / f"{name}.yaml").read_text(encoding="utf-8")
+        typer.echo(f"{name:<{width}}  {_about(text)}".rstrip())
+
+
+def copy_recipes(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Which ones; all if none is named.")
+    ] = None,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Where to.")] = Path("recipes"),
+) -> None:
+    """Copy recipes into a folder, to be changed there.
+
+    A file that is there already and differs is not overwritten.
+
+    \b
+    Example:
+      reorder-kit recipes copy
+      reorder-kit recipes copy quickstart vit_reinforce --to my-recipes
+    """
+    from reorder_kit.recipe_library import recipe_names, recipes_folder
+
+    known = recipe_names()
+    for name in names or ():
+        if name not in known:
+            raise ReorderKitError(f"there is no shipped recipe {name!r}", did_you_mean(name, known))
+    texts = {to / f"{name}.yaml": (recipes_folder() / f"{name}.yaml").read_bytes() for name in names or known}
+    for path, text in texts.items():
+        if path.exists() and path.read_bytes() != text:
+            raise ReorderKitError(f"{path} is there already and differs", "give another folder with --to")
+    for path, text in texts.items():
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text)
+        typer.echo(f"wrote {path}")
+
+
+def _about(text: str) -> str:
+    """The first sentence of a recipe's header, the command left out."""
+    header = (line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), text.splitlines()))
+    parts = (part for line in header for part in re.split(" {2,}", line))
+    said = " ".join(part for part in parts if part and not _COMMAND.search(part))
+    return re.split(r"(?<=\.)\s", said)[0]

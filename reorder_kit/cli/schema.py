@@ -1,0 +1,22 @@
+"""``reorder-kit schema``: the JSON Schema of a recipe."""
+
+from __future__ import annotations
+
+from reorder_kit.cli._output import print_json
+
+
+def schema() -> None:
+    """Print the JSON Schema of a recipe.
+
+    It holds the options of every installed component. An editor that knows it completes recipes and marks mistakes
+    while you type; put this on the first line of a recipe for editors with a YAML language server: #
+    yaml-language-server: $schema=recipe.schema.json
+
+    \b
+    Example:
+      reorder-kit schema > recipe.schema.json
+    """
+    from reorder_kit.cli._lookup import load_host
+    from reorder_kit.recipe_schema import recipe_schema
+
+    print_json(recipe_schema(load_host()))

@@ -1,0 +1,63 @@
+"""``reorder-kit show-order``: what an order looks like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reorder_kit.cli._output import print_json, print_to_stderr, writing
+from reorder_kit.cli._parameters import JsonOption
+
+
+def show_order(
+    ordering: Annotated[
+        str, typer.Argument(metavar="ORDERING", help="An ordering by name, an order file, or a run folder.")
+    ],
+    grid: Annotated[
+        str | None,
+        typer.Option("--grid", metavar="HxW", help="Patches down and across, as in 14x14; FxHxW with frames."),
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="OPTION=VALUE", help="An option of the ordering; the value is YAML. Repeatable."),
+    ] = None,
+    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Draw it into this file, too.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an order: in the terminal, as PNG, as JSON.
+
+    A recipe reads the JSON with order.start: {file: order.json}. An order file and a run folder know their grid; an
+    ordering needs --grid.
+
+    \b
+    Example:
+      reorder-kit show-order hilbert --grid 14x14
+      reorder-kit show-order spiral --grid 6x9 --set reverse=true --png spiral.png
+      reorder-kit show-order morton --grid 4x4 --json > order.json
+      reorder-kit show-order runs/quickstart
+    """
+    from reorder_kit.cli._lookup import find_order, load_host
+    from reorder_kit.figures.terminal import order_as_text
+    from reorder_kit.grid import Grid
+    from reorder_kit.patch_order import Order
+    from reorder_kit.recipe import override, parse_assignment
+
+    options = override({}, map(parse_assignment, sets or ()))
+    found = find_order(ordering, load_host(), Grid.parse(grid) if grid else None, options)
+    if png is not None:
+        from reorder_kit.figures.order_path import draw_order
+
+        with writing(png):
+            draw_order(found.order, found.grid, png, title=f"{found.name} on {found.grid}")
+        print_to_stderr(f"wrote {png}")
+    if as_json:
+        print_json(found.as_dict())
+        return
+    neighbours = f"{100 * found.order.adjacency(found.grid):.0f} % of its steps lead to a neighbour"
+    similarity = ""
+    if found.order.is_full:
+        similarity = f", Kendall tau to row order {found.order.kendall_tau(Order.identity(len(found.order))):.2f}"
+    typer.echo(f"{found.name} on a {found.grid} grid: {neighbours}{similarity}\n")
+    typer.echo(order_as_text(found.order, found.grid))

@@ -1,0 +1,84 @@
+"""``reorder-kit validate``: check a recipe without loading data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from reorder_kit.cli._output import print_json, print_to_stderr
+from reorder_kit.cli._parameters import JsonOption, RecipeArgument, SetOption
+
+if TYPE_CHECKING:
+    from reorder_kit.compose import Experiment
+
+
+def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption = False) -> None:
+    """Check a recipe without loading data.
+
+    Names every mistake at once, and what is allowed but probably not meant. Ends with 2 if there is a mistake.
+
+    \b
+    Example:
+      reorder-kit validate quickstart
+      reorder-kit validate recipes/quickstart.yaml --set backbone.window=3
+    """
+    from reorder_kit.cli._lookup import compose_recipe, load_host
+
+    experiment = compose_recipe(recipe, sets, load_host())
+    found = doubts(experiment)
+    if as_json:
+        print_json({"name": experiment.recipe.name, "warnings": found})
+        return
+    typer.echo(f"OK: {recipe}")
+    for line in _summary(experiment):
+        typer.echo(f"  {line}")
+    for doubt in found:
+        print_to_stderr(f"warning: {doubt}")
+
+
+def doubts(experiment: Experiment) -> list[str]:
+    """What is allowed in a recipe but probably not meant."""
+    recipe, learner = experiment.recipe, experiment.learner
+    epochs = recipe.train.epochs
+    found = []
+    if recipe.schedule.warmup_epochs >= epochs:
+        found.append(f"schedule.warmup_epochs: the step size still warms up when the {_epochs(epochs)} are over")
+    if learner is None:
+        return found
+    # Not every learner has phases; those that have call them so.
+    warmup = getattr(learner.options, "warmup_epochs", None)
+    search = getattr(learner.options, "search_epochs", None)
+    if warmup is not None and warmup >= epochs:
+        found.append(
+            f"order.learner.warmup_epochs: the search never starts, its warm-up of {_epochs(warmup)} "
+            f"lasts to the end of the run of {_epochs(epochs)}"
+        )
+    elif search == 0:
+        found.append("order.learner.search_epochs: the order is never searched")
+    elif search is not None and (warmup or 0) + search > epochs:
+        found.append("order.learner.search_epochs: the run is over before the search is")
+    # A backbone that says so as a class never depends on the order, whatever its options.
+    if getattr(experiment.backbone, "order_sensitive", True) is False:
+        found.append(
+            f"backbone.name: {experiment.backbone.name} gives the same output in every order, "
+            "so the learner has nothing to learn; that is a control, not an experiment"
+        )
+    if not recipe.controls and recipe.order.control == "none":
+        found.append("controls: there is no run beside it that would tell what the learned order is worth")
+    return found
+
+
+def _summary(experiment: Experiment) -> tuple[str, str]:
+    recipe, learner = experiment.recipe, experiment.learner
+    order = f"order from {experiment.start.name}, " + (f"learned by {learner.name}" if learner else "not learned")
+    controls = f"; beside it: {', '.join(recipe.controls)}" if recipe.controls else ""
+    return (
+        f"{experiment.backbone.name} does {experiment.task.name} on {experiment.data_source.name}; {order}{controls}",
+        f"{_epochs(recipe.train.epochs)}, {recipe.data.batch_size} images a batch, "
+        f"{recipe.optimizer.name} with step size {recipe.optimizer.lr:g}, seed {recipe.seed}",
+    )
+
+
+def _epochs(count: float) -> str:
+    return "1 epoch" if count == 1 else f"{count:g} epochs"

@@ -1,0 +1,104 @@
+"""The JSON Schema of a recipe, with the options of every component there is: editors complete and check with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import PydanticUserError
+
+from reorder_kit.interfaces import Component
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.recipe import DataSection, Recipe
+from reorder_kit.registry import Registry
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_REFERENCE = "#/$defs/"
+
+Schema = dict[str, Any]
+
+
+def recipe_schema(host: PluginHost) -> Schema:
+    """What a recipe may say: one alternative for each component, told apart by its name.
+
+    What only a component itself can check, such as two options that exclude each other, is not in it.
+
+    Args:
+        host: whose components a recipe can name.
+    """
+    schema = Recipe.model_json_schema()
+    definitions = schema["$defs"]
+    data_fields = DataSection.model_json_schema()["properties"]
+    del data_fields["name"]
+    for generic in ("ComponentSection", "DataSection", "StartSection"):
+        del definitions[generic]
+    fields = schema["properties"]
+    fields["data"] = _section(host.data_sources, definitions, data_fields)
+    fields["task"] = {**_section(host.tasks, definitions), "default": fields["task"]["default"]}
+    fields["backbone"] = _section(host.backbones, definitions)
+    order = definitions["OrderSection"]["properties"]
+    order["start"] = {**_start(host, definitions), "default": "row"}
+    order["learner"] = {**_section(host.order_learners, definitions, nullable=True), "default": None}
+    return {"$schema": DIALECT, **schema, "title": "reorder-kit recipe"}
+
+
+def options_schema(component: type[Component], prefix: str = "") -> Schema:
+    """The JSON Schema of a component's options.
+
+    Args:
+        component: whose options.
+        prefix: of the names in ``$defs``.
+    """
+    try:
+        schema: Schema = component.Options.model_json_schema(ref_template=f"{_REFERENCE}{prefix}{{model}}")
+    except PydanticUserError:  # a plugin's own type that has no schema
+        return {"type": "object", "properties": {}}
+    if "$defs" in schema:
+        schema["$defs"] = {f"{prefix}{name}": definition for name, definition in schema["$defs"].items()}
+    return schema
+
+
+def resolve(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """What a reference stands for; anything else is itself."""
+    return definitions[schema["$ref"].removeprefix(_REFERENCE)] if "$ref" in schema else schema
+
+
+def _section(
+    registry: Registry[Any], definitions: Schema, fields: Mapping[str, Schema] | None = None, nullable: bool = False
+) -> Schema:
+    alternatives = list(_alternatives(registry, definitions, fields or {}))
+    return {"oneOf": [*alternatives, {"type": "null"}] if nullable else alternatives}
+
+
+def _alternatives(registry: Registry[Any], definitions: Schema, fields: Mapping[str, Schema]) -> Iterator[Schema]:
+    """A component with its options, for each; then the names that may stand alone."""
+    bare_names = []
+    for name in registry:
+        component = registry.get(name)
+        options = options_schema(component, prefix=f"{registry.kind}.{name}.")
+        definitions |= options.pop("$defs", {})
+        required = options.pop("required", [])
+        if not required:
+            bare_names.append(name)
+        yield {
+            **options,
+            "title": f"{registry.kind} {name}",
+            "description": (component.__doc__ or "").strip().partition("\n")[0],
+            "properties": {"name": {"const": name}, **options["properties"], **fields},
+            "required": ["name", *required],
+        }
+    if bare_names:
+        yield {"enum": bare_names}
+
+
+def _start(host: PluginHost, definitions: Schema) -> Schema:
+    alternatives = list(_alternatives(host.orderings, definitions, {}))
+    for alternative in alternatives:
+        if alternative.get("title") == "ordering custom":  # a file is enough: `start: {file: order.json}`
+            alternative["required"].remove("name")
+    if len(host.priors):
+        prior = _section(host.priors, definitions)
+        alternatives.append(
+            {"type": "object", "properties": {"prior": prior}, "required": ["prior"], "additionalProperties": False}
+        )
+    return {"oneOf": alternatives}

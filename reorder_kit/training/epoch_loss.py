@@ -1,0 +1,57 @@
+"""The loss of an epoch: its mean, and the first step at which it was no number."""
+
+from __future__ import annotations
+
+import torch
+from accelerate import Accelerator
+from jaxtyping import Float
+from torch import Tensor
+
+NEVER = 2**62
+
+
+class EpochLoss:
+    """Kept on the device until somebody asks, so that no step waits for it.
+
+    Args:
+        accelerator: brings the processes together.
+    """
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self._accelerator = accelerator
+        self._sum = torch.zeros((), dtype=torch.float64, device=accelerator.device)
+        self._unchecked: list[tuple[int, Tensor]] = []
+        self.images = 0
+
+    def add(self, step: int, loss: Float[Tensor, " batch"], total: Float[Tensor, ""]) -> None:
+        """Count a batch.
+
+        Args:
+            step: the optimiser step it belongs to, from 0.
+            loss: the loss of each image, without gradient.
+            total: what was minimised, the policy's part included, without gradient.
+        """
+        self._sum += loss.double().sum()
+        self._unchecked.append((step, total))
+        self.images += len(loss)
+
+    def mean_of_process(self) -> float:
+        """The mean loss of an image so far, on this process."""
+        return float(self._sum) / max(1, self.images)
+
+    def mean(self) -> float:
+        """The mean loss of an image so far, over all processes."""
+        sums = torch.stack([self._sum, self._sum.new_tensor(self.images)])
+        total, images = self._accelerator.reduce(sums, reduction="sum").tolist()
+        return float(total) / max(1.0, float(images))
+
+    def first_bad_step(self) -> int | None:
+        """The first step since the last call whose loss was no number on some process; None if there was none."""
+        first = torch.full((1,), NEVER, device=self._sum.device)
+        if self._unchecked:
+            steps, totals = zip(*self._unchecked, strict=True)
+            is_bad = ~torch.isfinite(torch.stack(totals))
+            first = torch.tensor(steps, device=first.device).where(is_bad, first).min().reshape(1)
+            self._unchecked.clear()
+        step = int(self._accelerator.gather(first).min())
+        return None if step == NEVER else step

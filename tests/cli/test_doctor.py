@@ -1,0 +1,110 @@
+"""`reorder-kit doctor`: what is installed and what is missing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import nullcontext
+from importlib.metadata import version
+from types import ModuleType
+
+import torch
+
+
+def diagnosis(cli):
+    done = cli("doctor", "--json")
+    assert done.exit_code == 0
+    return json.loads(done.stdout)
+
+
+def test_versions_are_those_installed(cli):
+    versions = diagnosis(cli)["versions"]
+    assert versions["python"]["version"] == ".".join(map(str, sys.version_info[:3]))
+    for package in ("torch", "torchvision", "timm", "accelerate", "pluggy"):
+        assert versions[package] == {"version": version(package), "problem": None}
+
+
+def test_devices_are_those_torch_sees(cli):
+    devices = diagnosis(cli)["devices"]
+    assert devices["cpu"]["torch_threads"] == torch.get_num_threads()
+    assert len(devices["gpus"]) == torch.cuda.device_count()
+
+
+def test_gpus_are_described(cli, monkeypatch):
+    class Properties:
+        name, total_memory = "Some GPU", 80 * 2**30
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "device", nullcontext)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: Properties)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    assert "GPU Some GPU: 80.0 GiB, bf16 yes" in cli("doctor").stdout
+
+
+def test_a_missing_kernel_comes_with_the_way_to_get_it(cli, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchsort", None)
+    kernel = diagnosis(cli)["kernels"]["torchsort"]
+    assert kernel["is_active"] is False
+    assert "pip install --no-build-isolation torchsort" in kernel["note"]
+
+
+def test_a_kernel_that_loads_is_active(cli, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchsort", ModuleType("torchsort"))
+    assert diagnosis(cli)["kernels"]["torchsort"] == {"is_active": True, "note": ""}
+
+
+def test_a_kernel_for_gpus_is_inactive_without_one(cli, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    kernels = diagnosis(cli)["kernels"]
+    for name in ("mamba-ssm", "causal-conv1d", "FlexAttention"):
+        assert kernels[name] == {"is_active": False, "note": "of use on a GPU only"}
+
+
+def test_flex_attention_is_active_on_a_gpu_and_a_missing_kernel_is_named(cli, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setitem(sys.modules, "mamba_ssm", None)
+    kernels = diagnosis(cli)["kernels"]
+    assert kernels["FlexAttention"]["is_active"]
+    assert "pip install --no-build-isolation mamba-ssm" in kernels["mamba-ssm"]["note"]
+
+
+def test_without_a_compiler_it_says_how_to_get_one(cli, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    compiler = diagnosis(cli)["kernels"]["torch.compile"]
+    assert compiler["is_active"] is False
+    assert "install g++ or clang" in compiler["note"]
+
+
+def test_a_named_compiler_is_found(cli, monkeypatch, tmp_path):
+    compiler = tmp_path / "my-c++"
+    compiler.write_text("#!/bin/sh\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    assert diagnosis(cli)["kernels"]["torch.compile"] == {"is_active": True, "note": str(compiler)}
+
+
+def test_a_torchvision_that_does_not_fit_torch_is_explained(cli, monkeypatch):
+    import reorder_kit.cli._diagnosis as module
+
+    def fail(name):
+        if name == "torchvision":
+            raise RuntimeError("operator torchvision::nms does not exist\nand more")
+        return sys.modules.get(name)
+
+    monkeypatch.setattr(module, "import_module", fail)
+    problem = diagnosis(cli)["versions"]["torchvision"]["problem"]
+    assert problem.startswith("RuntimeError: operator torchvision::nms does not exist; torch and torchvision must")
+
+
+def test_broken_plugins_are_named(cli, install):
+    install("broken-dist", {"broken": "broken_plugin"}, {"broken_plugin": "raise RuntimeError('no luck')"})
+    expected = {"name": "broken", "distribution": "broken-dist", "reason": "RuntimeError: no luck"}
+    assert expected in diagnosis(cli)["plugins"]["failed"]
+    assert "failed: broken of broken-dist: RuntimeError: no luck" in cli("doctor").stdout
+
+
+def test_text_names_everything(cli):
+    shown = cli("doctor").stdout
+    assert all(name in shown for name in ("python", "torchvision", "mamba-ssm", "torchsort", "FlexAttention"))
+    assert all(character.isprintable() or character == "\n" for character in shown)

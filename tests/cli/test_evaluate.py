@@ -1,0 +1,95 @@
+"""`reorder-kit evaluate`: a trained model in its own and in other orders."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+
+
+def evaluated(cli, *arguments):
+    done = cli("evaluate", *arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def assert_same(figures, stated):
+    assert figures.pop("loss") == pytest.approx(stated["loss"], rel=1e-6)
+    assert figures == {name: value for name, value in stated.items() if name != "loss"}
+
+
+def test_in_its_own_order_a_run_is_as_good_as_it_said(cli, trained):
+    report = evaluated(cli, trained.folder)
+    assert (report["split"], report["headline"]) == ("test", "top1")
+    (own,) = report["orders"]
+    assert_same(own["metrics"], trained.result["metrics"]["test"])
+
+
+def test_the_validation_split_can_be_asked_for(cli, trained):
+    report = evaluated(cli, trained.folder, "--split", "validation")
+    assert_same(report["orders"][0]["metrics"], trained.result["metrics"]["validation"])
+    assert report["orders"][0]["metrics"]["images"] == 100
+
+
+def test_a_run_of_a_gpu_can_be_evaluated_without_one(cli, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    shutil.copytree(trained.folder, tmp_path / "elsewhere")
+    recipe = (tmp_path / "elsewhere" / "recipe.yaml").read_text()
+    changed = recipe.replace("device: cpu", "device: cuda").replace("precision: auto", "precision: fp16")
+    assert {"  device: cuda", "  precision: fp16"} <= set(changed.splitlines())
+    (tmp_path / "elsewhere" / "recipe.yaml").write_text(changed)
+    assert_same(evaluated(cli, "elsewhere")["orders"][0]["metrics"], trained.result["metrics"]["test"])
+
+
+def test_other_orders_are_read_from_names_and_files(cli, trained):
+    own, file, column = evaluated(cli, trained.folder, "--order", trained.folder / "order.json", "--order", "column")[
+        "orders"
+    ]
+    assert (own["order"], file["order"], column["order"]) == (
+        "own order",
+        str(trained.folder / "order.json"),
+        "column",
+    )
+    assert file["metrics"] == own["metrics"]
+    assert (own["kendall_tau_to_own"], file["kendall_tau_to_own"]) == (1, 1)
+    assert column["kendall_tau_to_own"] < 1
+    assert column["metrics"]["loss"] != own["metrics"]["loss"]
+
+
+def test_the_table_gives_the_difference_in_points(cli, trained):
+    done = cli("evaluate", trained.folder, "--order", "column")
+    own, column = evaluated(cli, trained.folder, "--order", "column")["orders"]
+    difference = 100 * (column["metrics"]["top1"] - own["metrics"]["top1"])
+    assert f"{column['metrics']['top1']:.3f}       {difference:+.1f} points" in done.stdout
+    assert "497 images" in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        ("colum", "hint: did you mean 'column'?"),
+        ("two.json", "error: two.json holds an order of a 1x2 grid, not of 4x4"),
+    ],
+)
+def test_an_order_that_does_not_fit_is_refused(cli, trained, tmp_path, order, message):
+    (tmp_path / "two.json").write_text(json.dumps({"name": "two", "grid": [1, 2], "order": [1, 0]}))
+    done = cli("evaluate", trained.folder, "--order", order)
+    assert done.exit_code == 2
+    assert message in done.stderr
+
+
+def test_what_is_no_run_is_refused(cli, tmp_path):
+    (tmp_path / "runs" / "trial").mkdir(parents=True)
+    assert "trial is no run folder\n  hint: did you mean runs/trial?" in cli("evaluate", "trial").stderr
+    assert "give the folder of a run" in cli("evaluate", "other").stderr
+
+
+def test_a_run_that_is_not_finished_has_no_final_weights(cli, tmp_path):
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "recipe.yaml").write_text("format_version: 1\n")
+    done = cli("evaluate", "begun")
+    assert done.exit_code == 2
+    assert "begun holds no finished run" in done.stderr

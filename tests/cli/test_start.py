@@ -1,0 +1,120 @@
+"""How the command line starts, helps and ends."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+
+from reorder_kit.cli.main import app, main
+
+COMMANDS = sorted(
+    f"{group} {name}".strip()
+    for group, commands in {
+        "": typer.main.get_command(app).commands,
+        "recipes": typer.main.get_command(app).commands["recipes"].commands,
+    }.items()
+    for name in commands
+    if name != "recipes"
+)
+
+HELP_OF_ALL = """
+import sys
+from reorder_kit.cli.main import app
+for words in sys.argv[1:]:
+    try:
+        app([*words.split(), "--help"])
+    except SystemExit as end:
+        assert end.code == 0
+print(sorted({"torch", "matplotlib", "timm", "torchvision", "rich.table"} & sys.modules.keys()))
+"""
+
+
+def test_every_command_is_there():
+    expected = "run validate evaluate show-order export-order describe list-plugins schema doctor"
+    assert {*expected.split(), "recipes list", "recipes copy"} == set(COMMANDS)
+
+
+def test_help_of_all_commands_loads_nothing_heavy():
+    done = subprocess.run(
+        [sys.executable, "-c", HELP_OF_ALL, "", *COMMANDS], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_and_says_what_every_option_is_for(cli, command):
+    shown = cli(*command.split(), "--help").stdout
+    assert f"  Example:\n    reorder-kit {command}" in shown
+    assert all(character.isprintable() or character == "\n" for character in shown)
+    *_, options = shown.partition("Options:\n")
+    assert not [line for line in options.splitlines() if line.strip().startswith("--") and len(line.split()) < 2]
+
+
+def test_version_is_that_of_the_package(cli):
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert cli("--version").stdout == f"reorder-kit {project['version']}\n"
+
+
+def test_no_command_shows_the_help(cli):
+    assert "show-order" in cli().output
+
+
+def test_an_unknown_option_is_a_usage_error(cli):
+    done = cli("validate", "quickstart", "--sett", "a=1")
+    assert done.exit_code == 2
+    assert "--sett" in done.stderr
+
+
+def test_as_a_module_with_a_mistake_there_is_a_message_and_no_traceback(tmp_path):
+    command = [sys.executable, "-m", "reorder_kit", "recipes", "copy", "quickstrat"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == ("error: there is no shipped recipe 'quickstrat'\n  hint: did you mean 'quickstart'?\n")
+
+
+def test_a_terminal_without_the_characters_of_a_picture_gets_others(monkeypatch):
+    output = io.BytesIO()
+    monkeypatch.setattr(sys, "argv", ["reorder-kit", "show-order", "row", "--grid", "2x2"])
+    with io.TextIOWrapper(output, encoding="latin-1", write_through=True) as stream, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", stream)
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 0
+        assert "0 1    ??" in output.getvalue().decode("latin-1")
+
+
+def test_a_bug_keeps_its_traceback(cli, install):
+    source = """
+from reorder_kit import hookimpl
+from reorder_kit.interfaces import Ordering
+
+class Buggy(Ordering):
+    name = "buggy"
+
+    def cells(self, height, width):
+        return 1 / 0
+
+@hookimpl
+def register_orderings():
+    return [Buggy]
+"""
+    install("buggy-dist", {"buggy": "buggy_module"}, {"buggy_module": source})
+    assert isinstance(cli("show-order", "buggy", "--grid", "2x2").exception, ZeroDivisionError)
+
+
+def test_processes_beside_the_main_one_leave_mistakes_in_a_recipe_to_it(cli, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    done = cli("validate", "trial.yaml", "--set", "train.epoch=1", "--json")
+    assert (done.exit_code, done.output) == (2, "")
+
+
+def test_any_process_tells_what_went_wrong_with_itself(cli, monkeypatch):
+    monkeypatch.setenv("RANK", "3")
+    assert cli("evaluate", "nowhere").stderr.startswith("error in process 3: nowhere is no run folder\n")

@@ -1,0 +1,108 @@
+"""`reorder-kit validate`: mistakes and doubts of a recipe."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+FOUR_MISTAKES = """\
+format_version: 1
+name: wrong
+data: {name: digit}
+backbone: {name: local, windw: 3}
+order: {start: hilbrt}
+train: {epochs: 0}
+"""
+
+
+@pytest.fixture
+def wrong(cli, tmp_path):
+    (tmp_path / "wrong.yaml").write_text(FOUR_MISTAKES)
+    return "wrong.yaml"
+
+
+@pytest.mark.parametrize("command", ["validate", "run"])
+def test_every_mistake_is_listed_with_its_field_and_a_suggestion(cli, wrong, command):
+    done = cli(command, wrong)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    heading, *mistakes = done.stderr.splitlines()
+    assert heading == "error: wrong.yaml: 4 mistakes"
+    assert sorted(mistakes) == [
+        "  backbone.windw: there is no such field (did you mean 'window'?)",
+        "  data.name: there is no data-source 'digit' (did you mean 'digits'?)",
+        "  order.start.name: there is no ordering 'hilbrt' (did you mean 'hilbert'?)",
+        "  train.epochs: input should be greater than or equal to 1, not 0",
+    ]
+
+
+def test_mistakes_as_json(cli, wrong):
+    done = cli("validate", wrong, "--json")
+    assert done.exit_code == 2
+    content = json.loads(done.stdout)
+    assert content["error"].startswith("wrong.yaml: 4 mistakes")
+    assert {"path": "backbone.windw", "message": "there is no such field", "hint": "did you mean 'window'?"} in (
+        content["problems"]
+    )
+    assert len(content["problems"]) == 4
+
+
+def test_other_errors_as_json_have_no_problems_but_a_hint(cli):
+    done = cli("validate", "quickstrat", "--json")
+    assert json.loads(done.stdout) == {
+        "error": "quickstrat: no such file, and no shipped recipe",
+        "hint": "did you mean 'quickstart'?",
+        "problems": [],
+    }
+
+
+def test_a_good_recipe_is_summed_up(cli):
+    done = cli("validate", "trial.yaml", "--set", "train.epochs=3")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "OK: trial.yaml",
+        "  local does classification on digits; order from hilbert, learned by softsort; beside it: fixed-start",
+        "  3 epochs, 600 images a batch, adamw with step size 0.001, seed 0",
+    ]
+
+
+def test_data_is_not_loaded(cli):
+    arguments = ["--set", "data={name: image-folder, root: /not/there}"]
+    assert cli("validate", "trial.yaml", *arguments).exit_code == 0
+    assert cli("run", "trial.yaml", *arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("assignments", "field"),
+    [
+        (["order.learner.warmup_epochs=1"], "order.learner.warmup_epochs"),
+        (["order.learner.search_epochs=0"], "order.learner.search_epochs"),
+        (["order.learner.search_epochs=2"], "order.learner.search_epochs"),
+        (["schedule.warmup_epochs=1"], "schedule.warmup_epochs"),
+        (["controls=[]"], "controls"),
+        (["backbone={name: vit, patch_size: 2}"], "backbone.name"),
+    ],
+)
+def test_what_is_probably_not_meant_is_a_warning_and_no_error(cli, assignments, field):
+    arguments = [word for assignment in assignments for word in ("--set", assignment)]
+    done = cli("validate", "trial.yaml", *arguments)
+    assert done.exit_code == 0
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith(f"warning: {field}: ")
+    assert json.loads(cli("validate", "trial.yaml", *arguments, "--json").stdout) == {
+        "name": "trial",
+        "warnings": [warning.removeprefix("warning: ")],
+    }
+
+
+def test_without_a_learner_there_is_nothing_to_doubt(cli):
+    done = cli("validate", "trial.yaml", "--set", "order.learner=null", "--set", "controls=[]")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "order from hilbert, not learned\n" in done.stdout
+
+
+def test_a_malformed_assignment_is_explained(cli):
+    done = cli("validate", "trial.yaml", "--set", "train.epochs")
+    assert done.exit_code == 2
+    assert done.stderr == "error: --set train.epochs: not an assignment\n  hint: write --set train.epochs=3\n"

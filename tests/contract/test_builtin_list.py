@@ -1,0 +1,100 @@
+"""The list of built-ins holds every component file, and every component says what it is."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import get_args
+
+import pluggy
+import pydantic
+import pytest
+
+import reorder_kit
+from reorder_kit import builtin, hookspecs
+from reorder_kit.interfaces import ComponentOptions
+from reorder_kit.plugin_manager import PluginHost
+
+FOLDERS = ("orderings", "backbones", "order_learners", "priors", "tasks", "data_sources", "events")
+HOST = PluginHost(third_party=False)
+COMPONENTS = [
+    pytest.param(kind, registry.get(name), id=f"{kind} {name}")
+    for kind, registry in HOST.registries.items()
+    for name in registry
+]
+
+
+def component_files():
+    package = Path(reorder_kit.__file__).parent
+    for folder in FOLDERS:
+        for file in sorted((package / folder).glob("*.py")):
+            if not file.stem.startswith("_"):
+                yield f"reorder_kit.{folder}.{file.stem}"
+
+
+def has_hooks(module):
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.register(import_module(module))
+    return bool(manager.get_hookcallers(import_module(module)))
+
+
+def test_every_file_with_a_hook_is_in_the_list():
+    assert {module for module in component_files() if has_hooks(module)} == set(builtin.MODULES)
+
+
+def test_every_other_file_of_a_component_folder_is_private():
+    # The console is given to a run by the command line, which knows whether there is a terminal.
+    assert [module for module in component_files() if not has_hooks(module)] == ["reorder_kit.events.console"]
+
+
+def test_no_built_in_is_listed_twice():
+    assert len(set(builtin.MODULES)) == len(builtin.MODULES)
+
+
+def test_every_built_in_loads():
+    assert [(record.name, record.reason) for record in HOST.plugins if record.status != "ok"] == []
+    assert all(record.provides or record.hooks for record in HOST.plugins)
+
+
+@pytest.mark.parametrize(("kind", "component"), COMPONENTS)
+def test_a_component_says_what_it_is(kind, component):
+    doc = component.__dict__.get("__doc__") or ""
+    first_paragraph = inspect.cleandoc(doc).split("\n\n")[0]
+    assert first_paragraph.endswith((".", ")")), "the docstring starts with whole sentences"
+
+
+@pytest.mark.parametrize(("kind", "component"), COMPONENTS)
+def test_a_component_lives_in_a_file_of_its_own_with_a_docstring(kind, component):
+    module = inspect.getmodule(component)
+    assert module.__doc__
+    assert (
+        len([other for _, other in (param.values for param in COMPONENTS) if inspect.getmodule(other) is module]) == 1
+    )
+    assert module.__name__.split(".")[1] == kind.replace("-", "_")
+
+
+@pytest.mark.parametrize(("kind", "component"), COMPONENTS)
+def test_every_option_is_described_and_unknown_ones_are_errors(kind, component):
+    for options in option_models(component.Options):
+        assert issubclass(options, ComponentOptions)
+        assert options.model_config["extra"] == "forbid"
+        undescribed = [name for name, field in options.model_fields.items() if not (field.description or "").strip()]
+        assert undescribed == [], options
+
+
+def option_models(model):
+    """A model and the models its fields hold."""
+    yield model
+    for field in model.model_fields.values():
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
+                yield from option_models(kind)
+
+
+@pytest.mark.parametrize(("kind", "component"), COMPONENTS)
+def test_what_others_published_names_its_source(kind, component):
+    without_a_source = {"row", "column", "boustrophedon", "diagonal", "spiral", "random", "custom", "image-folder"}
+    doc = f"{inspect.getmodule(component).__doc__}\n{component.__doc__}"
+    assert component.name in without_a_source or re.search(r"https://|\b(19|20)\d\d\b", doc)

@@ -1,0 +1,94 @@
+"""Plugins written in documents: load them, and use what they provide."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import reorder_kit
+from reorder_kit.grid import Grid
+from reorder_kit.plugin_manager import PluginHost, PluginRecord
+
+GRIDS = list(map(Grid.parse, ["1x1", "1x6", "5x1", "2x2", "3x5", "4x4", "7x6", "14x14", "2x3x4"]))
+
+
+class DocumentedPlugin:
+    """A plugin loaded from a document into a host of its own, beside the built-in ones."""
+
+    def __init__(self, source: str, folder: Path) -> None:
+        file = folder / f"documented_{len(list(folder.glob('*.py')))}.py"
+        file.write_text(source)
+        spec = importlib.util.spec_from_file_location(file.stem, file)
+        self.module = importlib.util.module_from_spec(spec)
+        sys.modules[file.stem] = self.module
+        spec.loader.exec_module(self.module)
+        self.folder = folder / "run"
+        self.host = PluginHost(third_party=False, blocked=["events.tensorboard", "events.pictures"])
+        self.record: PluginRecord = self.host.add(self.module, file.stem)
+
+    @property
+    def provides(self) -> list[list[str]]:
+        """Kind and name of each component."""
+        return [provided.split(" ") for provided in self.record.provides]
+
+    def use(self) -> None:
+        """Use everything it provides as a person would: orderings on several grids, all else in a run."""
+        assert (self.record.status, self.record.reason) == ("ok", "")
+        assert self.provides or self.record.hooks
+        for kind, name in self.provides:
+            assert self.host.registries[f"{kind}s"].get(name).__doc__
+            if kind == "ordering":
+                self._check_ordering(name)
+            self.run(**_sections(kind, name))
+
+    def run(self, **sections: Any) -> dict[str, Any]:
+        """Train an epoch."""
+        content = {
+            "format_version": 1,
+            "name": "documented",
+            "data": {"name": "digits", "batch_size": 200},
+            "backbone": {"name": "local", "patch_size": 2, "dim": 8, "depth": 1},
+            "train": {"epochs": 1, "device": "cpu"},
+        }
+        result = reorder_kit.run({**content, **sections}, out=self.folder, host=self.host)
+        headline = result["metrics"]["test"][result["headline"]]
+        assert 0 <= headline <= 1
+        assert sorted(result["order"]["final"]) == list(range(len(result["order"]["start"])))
+        return result
+
+    def _check_ordering(self, name: str) -> None:
+        for grid in GRIDS:
+            for options in ({}, {"transpose": True}, {"flip": "both", "reverse": True}):
+                ordering = self.host.orderings.get(name)
+                order = ordering(ordering.Options(**options)).order(grid)
+                assert sorted(order.indices.tolist()) == list(range(grid.num_patches))
+
+
+def _sections(kind: str, name: str) -> dict[str, Any]:
+    return {
+        "ordering": {"order": {"start": name}},
+        "prior": {"order": {"start": {"prior": name}}},
+        "order-learner": {"order": {"start": "spiral", "learner": name}},
+        "backbone": {"backbone": {"name": name, "patch_size": 2}},
+        "task": {"task": name},
+        "data-source": {"data": name},
+    }[kind]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Iterator[Callable[[str], DocumentedPlugin]]:
+    """Load the source of a plugin."""
+    loaded: list[DocumentedPlugin] = []
+
+    def load(source: str) -> DocumentedPlugin:
+        loaded.append(DocumentedPlugin(source, tmp_path))
+        return loaded[-1]
+
+    yield load
+    for plugin in loaded:
+        del sys.modules[plugin.module.__name__]

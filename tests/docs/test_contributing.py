@@ -1,0 +1,150 @@
+"""Every worked example of CONTRIBUTING.md works as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from reorder_kit.grid import Grid
+from reorder_kit.interfaces import ImageShape, LearnerContext, PatchSequence, Progress
+from reorder_kit.patch_order import Order
+
+TEXT = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
+SECTIONS = dict(re.findall(r"^### (.+?)\n(.*?)(?=^### |\Z)", TEXT, flags=re.MULTILINE | re.DOTALL))
+EXAMPLES = {
+    title: re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL) for title, text in SECTIONS.items()
+}
+KINDS = {
+    "An ordering": "ordering",
+    "An order-learner": "order-learner",
+    "A backbone": "backbone",
+    "A task": "task",
+    "A data source": "data-source",
+    "A prior": "prior",
+    "A run-event listener": None,
+}
+
+
+def example(title):
+    (source,) = EXAMPLES[title]
+    return source
+
+
+def test_there_is_one_example_for_each_kind_and_no_other_python():
+    assert list(SECTIONS) == list(KINDS)
+    assert all(len(examples) == 1 for examples in EXAMPLES.values())
+    assert TEXT.count("```python") == len(KINDS)
+
+
+@pytest.mark.parametrize("title", KINDS)
+def test_an_example_works(load, title):
+    plugin = load(example(title))
+    assert [kind for kind, _ in plugin.provides] == ([KINDS[title]] if KINDS[title] else [])
+    plugin.use()
+
+
+@pytest.mark.parametrize("title", KINDS)
+def test_an_example_names_a_file_of_its_folder(title):
+    folder, file = re.match(r"\s*`([\w/]+)/(\w+)\.py`", SECTIONS[title]).groups()
+    assert folder == "my_package" or (Path(__file__).parents[2] / folder).is_dir()
+    name = re.search(r'^    name = "(.+)"', example(title), re.MULTILINE)
+    assert name is None or name[1] == file.replace("_", "-")
+
+
+def test_the_ordering_is_a_checkerboard(load):
+    rule = load(example("An ordering")).host.orderings.get("checkerboard")
+    # 0 1 2 / 3 4 5: dark are 0 2 4, light are 1 3 5.
+    assert rule().order(Grid(2, 3)).indices.tolist() == [0, 2, 4, 1, 3, 5]
+    assert rule(rule.Options(first="light")).order(Grid(2, 3)).indices.tolist() == [1, 3, 5, 0, 2, 4]
+
+
+@pytest.fixture
+def policy(load):
+    learner = load(example("An order-learner")).host.order_learners.get("gaussian-scores")
+    return learner().build_policy(LearnerContext(Order([2, 0, 3, 1]), Grid(2, 2), 8))
+
+
+SEQUENCE = PatchSequence(torch.zeros(32, 4, 8), Grid(2, 2))
+
+
+def test_the_learner_starts_from_the_start(policy):
+    assert policy.best_order() == Order([2, 0, 3, 1])
+
+
+def test_a_constant_reward_teaches_the_learner_nothing(policy):
+    policy.loss(policy.propose(SEQUENCE), torch.full((32,), 0.3)).backward()
+    assert policy.scores.grad.abs().max() == 0
+
+
+def test_the_learner_finds_what_is_rewarded(policy):
+    optimizer = policy.build_optimizer()
+    for step in range(300):
+        policy.advance(Progress(step, 300, 1, stream=step))
+        proposal = policy.propose(SEQUENCE)
+        slot_of_patch_1 = proposal.order.rank[:, 1].float()
+        optimizer.zero_grad()
+        policy.loss(proposal, -slot_of_patch_1[proposal.order.groups]).backward()
+        optimizer.step()
+    assert policy.best_order().indices[0] == 1
+
+
+@torch.no_grad()
+def test_the_backbone_can_be_split_and_sees_no_padding(load):
+    kind = load(example("A backbone")).host.backbones.get("fading-memory")
+    backbone = kind(kind.Options(patch_size=2), ImageShape(1, 8, 8)).eval()
+    sequence = backbone.tokenize(torch.randn(3, 1, 8, 8))
+    whole = backbone.encode(sequence).sequence.patches
+    halves = backbone.encode(backbone.encode(sequence, stop=1).sequence, start=1).sequence.patches
+    torch.testing.assert_close(halves, whole)
+
+    valid = torch.ones(3, 16, dtype=torch.bool)
+    valid[:, [4, 9, 15]] = False
+    padded = backbone.summarize(backbone.encode(PatchSequence(sequence.patches, sequence.grid, valid=valid)))
+    alone = backbone.summarize(backbone.encode(PatchSequence(sequence.patches[:, valid[0]], sequence.grid)))
+    torch.testing.assert_close(padded, alone)
+
+
+def test_the_reward_of_the_task_is_a_probability(load):
+    task = load(example("A task")).host.tasks.get("one-versus-rest")()
+    outputs, targets = torch.tensor([[0.0, 2.0], [-1.0, 0.0]]), torch.tensor([1, 1])
+    loss = task.loss_per_image(outputs, targets)
+    # softplus(0) and softplus(-2); softplus(-1) and softplus(0)
+    torch.testing.assert_close(loss, torch.tensor([(0.693147 + 0.126928) / 2, (0.313262 + 0.693147) / 2]))
+    torch.testing.assert_close(task.reward_per_image(outputs, targets, loss), torch.tensor([0.880797, 0.5]))
+
+
+def test_the_stripes_can_be_learned(load):
+    plugin = load(example("A data source"))
+    result = plugin.run(
+        data={"name": "stripes", "batch_size": 20, "noise": 0.1},
+        optimizer={"lr": 0.01},
+        train={"epochs": 4, "device": "cpu"},
+    )
+    assert result["metrics"]["test"]["top1"] > 0.9
+
+
+def test_the_prior_puts_detail_last(load):
+    prior = load(example("A prior")).host.priors.get("detail-last")()
+    patches = torch.zeros(2, 3, 4)
+    patches[:, 1, ::2] = 1.0
+    scores = prior.score(patches, {"last": Order([0, 2, 1]), "middle": Order([0, 1, 2]), "first": Order([1, 0, 2])})
+    assert scores == pytest.approx({"last": 1.0, "middle": 0.5, "first": 0.0})
+
+
+def test_the_listener_writes_a_table_of_changes(load):
+    plugin = load(example("A run-event listener"))
+    plugin.run(
+        order={"learner": {"name": "softsort", "warmup_epochs": 0, "search_epochs": 1, "lr": 1.0}},
+        train={"epochs": 2, "device": "cpu"},
+    )
+    header, *rows = (plugin.folder / "changes.csv").read_text().splitlines()
+    assert header == "epoch,patches_moved"
+    assert rows
+    epoch, moved = map(int, rows[0].split(","))
+    start, first = ((plugin.folder / "orders" / f"{name}.json") for name in ("start", "epoch-0001"))
+    assert epoch == 1
+    assert start.read_text() != first.read_text()
+    assert 2 <= moved <= 16

@@ -1,0 +1,70 @@
+"""What the tests do in processes of their own, to kill them or to have several at once."""
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from safetensors.torch import save_file
+from torch import nn
+
+import reorder_kit
+from reorder_kit import hookimpl
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.tasks.classification import Classification
+from reorder_kit.training.optimization import average_policy_over_processes
+
+
+class Watched(Classification):
+    """Classification that remembers the model it was given."""
+
+    name = "watched"
+    model = None
+
+    def step(self, model, batch, progress):
+        Watched.model = model
+        return super().step(model, batch, progress)
+
+
+class WatchedPlugin:
+    @hookimpl
+    def register_tasks(self):
+        return [Watched]
+
+
+def train(recipe, out, resume=False, process=0, processes=1, port=0):
+    """Train a recipe; as one of several processes, save the weights this process ends with."""
+    # As in a program that a person starts; in this one, the workers of a data loader would have to import everything.
+    multiprocessing.set_start_method("fork", force=True)
+    if processes > 1:
+        join_group(process, processes, port)
+    host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
+    host.add(WatchedPlugin(), "watched")
+    reorder_kit.run(recipe, out=out, resume=resume, host=host)
+    if Watched.model is not None:
+        save_file(Watched.model.state_dict(), f"{out}-process-{process}.safetensors")
+
+
+def average(path, process, processes, port):
+    """Average a policy whose gradients, mean and count are numbers of the process."""
+    join_group(process, processes, port)
+    policy = nn.Module()
+    policy.scores = nn.Parameter(torch.zeros(2))
+    policy.untouched = nn.Parameter(torch.zeros(2))
+    policy.register_buffer("mean", torch.tensor(10.0 * process))
+    policy.register_buffer("count", torch.tensor(process))
+    policy.scores.grad = torch.tensor([1.0, -2.0]) * (process + 1)
+    average_policy_over_processes(policy, Accelerator(cpu=True))
+    assert policy.untouched.grad is None
+    save_file(
+        {"gradient": policy.scores.grad, "mean": policy.mean, "count": policy.count},
+        Path(path) / f"process-{process}.safetensors",
+    )
+
+
+def join_group(process, processes, port):
+    """What torchrun does for a process."""
+    number, count = str(process), str(processes)
+    os.environ.update(RANK=number, LOCAL_RANK=number, WORLD_SIZE=count, LOCAL_WORLD_SIZE=count)
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))

@@ -1,0 +1,123 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import reorder_kit
+from reorder_kit.data_sources.digits import Digits
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.run_folder import RunFolder
+from reorder_kit.settings import TrainSettings
+from reorder_kit.tasks.classification import Classification
+from reorder_kit.training.data_loading import evaluation_loader
+from reorder_kit.training.devices import build_accelerator
+from reorder_kit.training.evaluation import evaluate
+
+
+@pytest.fixture(scope="module")
+def finished(children, tmp_path_factory):
+    """A run of reinforce that two processes have trained; the test images do not divide by two."""
+    out = tmp_path_factory.mktemp("run") / "run"
+    recipe = {
+        "format_version": 1,
+        "name": "pair",
+        "data": {"name": "digits", "batch_size": 128},
+        "task": "watched",
+        "backbone": {"name": "local", "patch_size": 2, "dim": 8, "heads": 2, "depth": 1},
+        "order": {
+            "learner": {
+                "name": "reinforce",
+                "warmup_epochs": 0,
+                "search_epochs": 2,
+                "temperature": {"shape": "constant", "peak": 0.2},
+                "groups": 4,
+                "baseline": "ema",
+            }
+        },
+        "train": {"epochs": 2, "device": "cpu"},
+    }
+    children.train_group(recipe, out)
+    return RunFolder(out)
+
+
+def test_ranks_draw_different_orders(finished):
+    first, second = (
+        [json.loads(line) for line in finished.sampled_orders(process).read_text().splitlines()] for process in range(2)
+    )
+    assert [line["epoch"] for line in first] == [line["epoch"] for line in second] == [1, 2]
+    for ours, theirs in zip(first, second, strict=True):
+        assert sorted(ours["order"]) == sorted(theirs["order"]) == list(range(16))
+        assert ours["order"] != theirs["order"]
+
+
+def test_ranks_end_with_the_same_weights_and_the_same_policy(finished):
+    first, second = (load_file(f"{finished.path}-process-{process}.safetensors") for process in range(2))
+    assert first.keys() == second.keys()
+    assert any(name.startswith("policy.") for name in first)
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name
+
+
+def test_the_policy_has_learned(finished):
+    logits = load_file(finished.latest_checkpoint() / "policy.safetensors")["logits"]
+    assert not torch.equal(logits, torch.linspace(0, -1, 16))
+
+
+def test_every_image_is_counted_once_and_the_figures_are_those_of_one_process(finished):
+    figures = finished.read_result()["metrics"]["test"]
+    assert figures["images"] == 497
+    host = PluginHost(third_party=False)
+    recipe = finished.recipe.read_text().replace("name: watched", "name: classification")
+    finished.recipe.write_text(recipe)
+    splits = Digits().open(0)
+    loader = evaluation_loader(splits.test, 128, 0, process=0, processes=1)
+    alone = evaluate(
+        OrderedModel.from_run(finished.path, host),
+        Classification(),
+        loader,
+        splits.classes,
+        build_accelerator(TrainSettings(device="cpu")),
+    )
+    assert alone.pop("loss") == pytest.approx(figures.pop("loss"), rel=1e-6)
+    assert alone == figures
+
+
+def test_a_run_of_two_processes_cannot_go_on_with_one(children, recipe, wait_for_lines, tmp_path):
+    out = tmp_path / "run"
+    recipe = {**recipe, "task": "classification", "train": {**recipe["train"], "epochs": 100}}
+    group = children.start_group("train", recipe, str(out))
+    wait_for_lines(out / "metrics.jsonl", 2)  # by then there is a checkpoint of the first epoch
+    for process in group:
+        process.kill()
+        process.join()
+    host = PluginHost(third_party=False)
+    with pytest.raises(ReorderKitError, match="was trained on 2 processes, not 1") as error:
+        reorder_kit.run(recipe, out=out, resume=True, host=host)
+    assert "--nproc-per-node 2" in error.value.hint
+
+
+def test_two_killed_processes_go_on_as_if_they_had_not_been_killed(
+    children, reinforce, outcome, wait_for_lines, tmp_path
+):
+    children.train_group(reinforce, tmp_path / "whole")
+    killed = tmp_path / "killed"
+    group = children.start_group("train", reinforce, str(killed))
+    wait_for_lines(killed / "metrics.jsonl", 2)
+    for process in group:
+        process.kill()
+        process.join()
+    assert not (killed / "result.json").exists()
+    children.train_group(reinforce, killed, resume=True)
+    assert outcome(killed) == outcome(tmp_path / "whole")
+
+
+def test_gradients_and_means_of_the_policy_are_averaged_and_counts_are_those_of_the_first(children, tmp_path):
+    children.finish(*children.start_group("average", str(tmp_path)))
+    for process in range(2):
+        ended = load_file(tmp_path / f"process-{process}.safetensors")
+        assert ended["gradient"].tolist() == [1.5, -3.0]  # the mean of (1, -2) and (2, -4)
+        assert ended["mean"] == 5.0
+        assert ended["count"] == 0

@@ -1,0 +1,79 @@
+import json
+
+import pytest
+import torch
+
+from reorder_kit.grid import Grid
+from reorder_kit.order_file import OrderFile
+from reorder_kit.patch_order import Order
+from reorder_kit.proposal import Proposal
+from reorder_kit.run_folder import RunFolder
+from reorder_kit.training.order_log import OrderLog, keep_lines
+
+GRID = Grid(2, 2)
+ROW = Order([0, 1, 2, 3])
+SWAPPED = Order([1, 0, 2, 3])
+REVERSED = Order([3, 2, 1, 0])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path)
+
+
+def test_the_start_and_the_order_of_every_epoch_are_written(folder):
+    log = OrderLog(folder, GRID, ROW, process=0)
+    log.epoch(1, ROW)
+    log.epoch(2, SWAPPED)
+    assert OrderFile.load(folder.start_order).order == ROW
+    assert [OrderFile.load(folder.epoch_order(epoch)).order for epoch in (1, 2)] == [ROW, SWAPPED]
+
+
+def test_an_order_is_compared_with_the_start_and_the_epoch_before(folder):
+    log = OrderLog(folder, GRID, ROW, process=0)
+    log.epoch(1, REVERSED)
+    figures = log.epoch(2, SWAPPED)
+    assert figures["kendall_tau_to_start"] == pytest.approx(4 / 6)  # 1 of 6 pairs turned round
+    assert figures["kendall_tau_to_last_epoch"] == pytest.approx(-4 / 6)
+    assert figures["mean_rank_shift"] == pytest.approx(0.5)  # two of four patches move by one
+    assert figures["adjacency"] == pytest.approx(2 / 3)  # of 1-0, 0-2, 2-3 all are neighbours but none diagonal
+
+
+def test_only_process_0_writes_the_orders_of_epochs(folder):
+    OrderLog(folder, GRID, ROW, process=1).epoch(1, ROW)
+    assert list(folder.orders.iterdir()) == []
+
+
+def test_every_process_writes_the_orders_it_drew(folder):
+    drawn = Proposal(Order(torch.tensor([[1, 0, 2, 3], [3, 2, 1, 0]]), 4), log_prob=torch.zeros(2))
+    OrderLog(folder, GRID, ROW, process=1).sampled(7, drawn)
+    lines = folder.sampled_orders(1).read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [{"epoch": 7, "order": [1, 0, 2, 3]}]
+
+
+def test_an_order_that_was_not_drawn_is_no_sample(folder):
+    OrderLog(folder, GRID, ROW, process=0).sampled(1, Proposal(ROW))
+    assert not folder.sampled_orders(0).exists()
+
+
+def test_resuming_forgets_what_came_after_and_compares_with_the_order_at_hand(folder):
+    log = OrderLog(folder, GRID, ROW, process=0)
+    for epoch in (1, 2, 9999, 10000):
+        log.epoch(epoch, ROW)
+    log.resume(9999, REVERSED)
+    assert not folder.epoch_order(10000).exists()
+    assert folder.epoch_order(9999).exists()
+    assert log.epoch(10000, REVERSED)["kendall_tau_to_last_epoch"] == 1.0
+
+
+def test_lines_after_an_epoch_and_half_lines_are_cut(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"epoch": 1, "x": 0.1}\n{"epoch": 2}\n{"epoch": 3}\n{"epoch": 1')
+    keep_lines(path, 2)
+    assert path.read_text() == '{"epoch": 1, "x": 0.1}\n{"epoch": 2}\n'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_there_may_be_no_lines_yet(tmp_path):
+    keep_lines(tmp_path / "metrics.jsonl", 2)
+    assert list(tmp_path.iterdir()) == []
