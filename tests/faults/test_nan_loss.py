@@ -1,0 +1,116 @@
+import json
+import math
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import reorder_kit
+from reorder_kit import hookimpl
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.run_folder import RunFolder
+from reorder_kit.tasks.classification import Classification
+
+STEPS_PER_EPOCH = 30  # 1,200 images by 40: the loss is looked at after 20 steps and at the end
+
+
+class Breaking(Classification):
+    """Classification whose loss is no number at some steps, until it is repaired."""
+
+    name = "breaking"
+    bad_steps = frozenset()
+
+    def step(self, model, batch, progress):
+        result = super().step(model, batch, progress)
+        if progress.step in self.bad_steps:
+            result.loss[0] = math.nan
+        return result
+
+
+class BreakingPlugin:
+    @hookimpl
+    def register_tasks(self):
+        return [Breaking]
+
+
+@pytest.fixture
+def host():
+    host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
+    host.add(BreakingPlugin(), "breaking")
+    return host
+
+
+def recipe(**sections):
+    return {
+        "format_version": 1,
+        "name": "breaking",
+        "data": {"name": "digits", "batch_size": 40},
+        "task": "breaking",
+        "backbone": {"name": "local", "patch_size": 2, "dim": 8, "heads": 2, "depth": 1},
+        "train": {"epochs": 3, "device": "cpu"},
+        **sections,
+    }
+
+
+def all_finite(checkpoint):
+    files = list(checkpoint.glob("*.safetensors"))
+    return files and all(torch.isfinite(tensor).all() for file in files for tensor in load_file(file).values())
+
+
+# Counted from 0: the first step of the second epoch, one in its middle, its last but one and its last.
+@pytest.mark.parametrize("bad", [30, 45, 58, 59])
+def test_the_step_and_the_last_good_checkpoint_are_named_and_the_run_can_go_on(bad, host, tmp_path, monkeypatch):
+    monkeypatch.setattr(Breaking, "bad_steps", frozenset({bad, 59}))
+    with pytest.raises(ReorderKitError, match=rf"no longer a number at step {bad + 1} \(epoch 2\)") as error:
+        reorder_kit.run(recipe(), out=tmp_path / "run", host=host)
+    folder = RunFolder(tmp_path / "run")
+    checkpoint = folder.latest_checkpoint()
+    assert checkpoint.name == "epoch-000001"
+    assert str(checkpoint) in error.value.message
+    assert all_finite(checkpoint)
+    assert not folder.is_finished
+
+    monkeypatch.setattr(Breaking, "bad_steps", frozenset())
+    result = reorder_kit.run(recipe(), out=tmp_path / "run", resume=True, host=host)
+    assert math.isfinite(result["metrics"]["test"]["loss"])
+    assert [json.loads(line)["epoch"] for line in folder.metrics.read_text().splitlines()] == [1, 2, 3]
+
+
+def test_it_is_said_that_there_is_no_checkpoint_yet(host, tmp_path, monkeypatch):
+    monkeypatch.setattr(Breaking, "bad_steps", frozenset({0}))
+    with pytest.raises(ReorderKitError, match=r"at step 1 \(epoch 1\); there is no checkpoint yet"):
+        reorder_kit.run(recipe(), out=tmp_path / "run", host=host)
+
+
+def test_an_absurd_step_size_is_caught(host, tmp_path):
+    with pytest.raises(ReorderKitError, match=r"no longer (a )?number") as error:
+        reorder_kit.run(recipe(optimizer={"lr": 1e30}), out=tmp_path / "run", host=host)
+    assert "optimizer.lr" in error.value.hint
+    assert RunFolder(tmp_path / "run").latest_checkpoint() is None
+
+
+@pytest.mark.parametrize("lr", [1e30, 1e15])
+def test_weights_that_the_last_step_of_an_epoch_has_spoilt_are_not_kept(lr, host, tmp_path):
+    one_step = recipe(data={"name": "digits", "batch_size": 1200}, optimizer={"lr": lr}, schedule={"shape": "constant"})
+    with pytest.raises(ReorderKitError, match=r"no longer numbers|is no number"):
+        reorder_kit.run(one_step, out=tmp_path / "run", host=host)
+    checkpoint = RunFolder(tmp_path / "run").latest_checkpoint()
+    assert checkpoint is None or all_finite(checkpoint)
+
+
+@pytest.mark.parametrize("batch_size", [40, 1200])
+def test_a_policy_that_has_lost_its_numbers_is_caught_though_every_loss_is_fine(batch_size, host, tmp_path):
+    learner = {
+        "name": "reinforce",
+        "warmup_epochs": 0,
+        "search_epochs": 3,
+        "lr": 1e38,
+        "optimizer": "sgd",
+        "baseline": "none",
+        "temperature": {"shape": "constant", "peak": 0.01},
+    }
+    chosen = recipe(data={"name": "digits", "batch_size": batch_size}, order={"learner": learner})
+    with pytest.raises(ReorderKitError, match=r"no longer (a )?number"):
+        reorder_kit.run(chosen, out=tmp_path / "run", host=host)
+    assert RunFolder(tmp_path / "run").latest_checkpoint() is None

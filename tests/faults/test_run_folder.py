@@ -1,0 +1,177 @@
+import json
+import zipfile
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+import reorder_kit
+from reorder_kit.compose import compose
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.order_file import OrderFile
+from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.run_folder import RunFolder
+
+SMALL = {
+    "format_version": 1,
+    "name": "small",
+    "data": {"name": "digits", "batch_size": 400},
+    "backbone": {"name": "local", "patch_size": 2, "dim": 8, "heads": 2, "depth": 1},
+    "order": {"start": "hilbert"},
+    "train": {"epochs": 1, "device": "cpu"},
+}
+
+
+@pytest.fixture(scope="module")
+def host():
+    return PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run with everything a run folder can hold."""
+    out = tmp_path_factory.mktemp("runs") / "small"
+    recipe = {
+        **SMALL,
+        "order": {"start": "hilbert", "learner": {"name": "reinforce", "warmup_epochs": 0, "search_epochs": 2}},
+        "controls": ["fixed-start"],
+        "train": {"epochs": 2, "device": "cpu", "ema_decay": 0.9},
+    }
+    reorder_kit.run(recipe, out=out, host=PluginHost(third_party=False))
+    return RunFolder(out)
+
+
+@pytest.mark.parametrize("control", [None, "fixed-start"])
+def test_everything_is_there(control, finished):
+    path = finished.controls / control if control else finished.path
+    names = {child.name for child in path.iterdir()}
+    assert names >= {
+        "recipe.yaml",
+        "plugins.json",
+        "environment.json",
+        "metrics.jsonl",
+        "orders",
+        "order.json",
+        "order.png",
+        "checkpoints",
+        "result.json",
+        "tensorboard",
+    }
+    assert not [name for name in names if "unfinished" in name]
+    with Image.open(path / "order.png") as picture:
+        picture.verify()
+
+
+def test_there_is_an_order_for_the_start_and_for_every_epoch(finished):
+    names = sorted(path.name for path in finished.orders.glob("*.json"))
+    assert names == ["epoch-0001.json", "epoch-0002.json", "start.json"]
+    start = OrderFile.load(finished.start_order)
+    assert start.order == reorder_kit.order("hilbert", 4, 4)
+    assert OrderFile.load(finished.epoch_order(2)).order == OrderFile.load(finished.order).order
+
+
+def test_the_result_says_what_came_out(finished):
+    result = finished.read_result()
+    assert {"format_version", "name", "metrics", "order", "controls", "seconds", "environment"} <= result.keys()
+    assert result["metrics"]["test"]["images"] == 497
+    assert result["metrics"]["validation"]["images"] == 100
+    assert result["order"]["start"] == reorder_kit.order("hilbert", 4, 4).indices.tolist()
+    assert result["order"]["reach"] == {"slots": 3, "of": 16, "is_selection": True}  # window 2, one block
+    assert [share > 0 for share in result["order"]["influence"]] == [False] * 13 + [True] * 3
+    control = RunFolder(finished.controls / "fixed-start").read_result()
+    assert result["controls"]["fixed-start"]["metrics"] == control["metrics"]
+    assert result["environment"] == json.loads(finished.environment.read_text())
+
+
+def test_the_recipe_has_every_default_and_composes_again(finished, host):
+    content = yaml.safe_load(finished.recipe.read_text())
+    assert content["order"]["learner"]["baseline"] == "leave-one-out"
+    assert content["backbone"]["causal"] is True
+    assert compose(content, host, "again").resolved() == content
+
+
+def test_checkpoints_hold_nothing_that_runs_code(finished):
+    checkpoint = finished.latest_checkpoint()
+    assert {path.suffix for path in checkpoint.iterdir()} == {".safetensors", ".json", ".pt"}
+    torch.load(checkpoint / "optimizers.pt", weights_only=True)
+    with zipfile.ZipFile(checkpoint / "optimizers.pt") as archive:
+        (pickled,) = [archive.read(name) for name in archive.namelist() if name.endswith("data.pkl")]
+    assert b"reorder_kit" not in pickled
+
+
+def test_a_finished_run_is_not_trained_again(host, tmp_path):
+    first = reorder_kit.run(SMALL, out=tmp_path / "run", host=host)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    assert reorder_kit.run(SMALL, out=tmp_path / "run", resume=True, host=host) == first
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
+
+
+def test_runs_of_one_name_stand_beside_each_other_and_the_last_is_gone_on_with(host, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(3):
+        reorder_kit.run(SMALL, host=host)
+    (tmp_path / "runs" / "small7").mkdir()  # of another name
+    (tmp_path / "runs" / "small-old").mkdir()
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {
+        "small",
+        "small-2",
+        "small-3",
+        "small7",
+        "small-old",
+    }
+    RunFolder(tmp_path / "runs" / "small-3").result.unlink()
+    reorder_kit.run(SMALL, resume=True, host=host)
+    assert RunFolder(tmp_path / "runs" / "small-3").is_finished
+
+
+def test_a_folder_that_is_not_empty_is_not_written_to(host, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ReorderKitError, match="is not an empty folder") as error:
+        reorder_kit.run(SMALL, out=tmp_path, host=host)
+    assert "--resume" in error.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_file_is_no_run_folder(host, tmp_path):
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(ReorderKitError, match="is not an empty folder"):
+        reorder_kit.run(SMALL, out=tmp_path / "run", host=host)
+
+
+def test_there_must_be_a_run_to_go_on_with(host, tmp_path):
+    with pytest.raises(ReorderKitError, match="holds no run to go on with"):
+        reorder_kit.run(SMALL, out=tmp_path / "run", resume=True, host=host)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_does_not_go_on_with_another_recipe(host, tmp_path):
+    reorder_kit.run(SMALL, out=tmp_path / "run", host=host)
+    with pytest.raises(ReorderKitError, match=r"these fields differ: backbone\.dim, train\.epochs\n"):
+        reorder_kit.run(SMALL, {"train.epochs": 2, "backbone.dim": 4}, out=tmp_path / "run", resume=True, host=host)
+
+
+def test_a_result_of_another_format_is_refused(host, tmp_path):
+    result = reorder_kit.run(SMALL, out=tmp_path / "run", host=host)
+    folder = RunFolder(tmp_path / "run")
+    folder.result.write_text(json.dumps({**result, "format_version": 2}))
+    with pytest.raises(ReorderKitError, match=r"result\.json: format_version 2 is not 1"):
+        folder.read_result()
+
+
+def test_a_checkpoint_or_a_recipe_of_another_format_is_refused(host, tmp_path):
+    reorder_kit.run(SMALL, out=tmp_path / "run", host=host)
+    folder = RunFolder(tmp_path / "run")
+    facts = folder.latest_checkpoint() / "state.json"
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), "format_version": 0}))
+    with pytest.raises(ReorderKitError, match=r"state\.json: format_version 0 is not 1"):
+        OrderedModel.from_run(folder.path, host)
+    folder.recipe.write_text(folder.recipe.read_text().replace("format_version: 1", "format_version: 2"))
+    with pytest.raises(ReorderKitError, match="format_version"):
+        OrderedModel.from_run(folder.path, host)
+
+
+def test_an_unfinished_run_has_no_result(tmp_path):
+    with pytest.raises(ReorderKitError, match="holds no finished run"):
+        RunFolder(tmp_path).read_result()

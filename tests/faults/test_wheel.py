@@ -1,0 +1,101 @@
+"""The wheel: what is in it, and that it works where there is no checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built with nothing downloaded."""
+    folder = tmp_path_factory.mktemp("wheel")
+    offline = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
+    subprocess.run([*PIP, "wheel", *offline, str(ROOT)], check=True, timeout=300)
+    (file,) = folder.iterdir()
+    return file
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """A fresh environment with the wheel in it; only what it depends on comes from the environment of the tests."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, symlinks=True)
+    bin_folder = folder / "bin"
+    site_packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+    # After those of the fresh environment on the path; a .pth file in them, of an editable install, is not read.
+    (site_packages / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    into = ["--python", str(bin_folder / "python"), "install", "--quiet", "--no-index", "--no-deps"]
+    subprocess.run([*PIP, *into, str(wheel)], check=True, timeout=300)
+    return bin_folder
+
+
+@pytest.fixture
+def call(installed, tmp_path):
+    """Call a program of the fresh environment in an empty folder."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "REORDER_KIT"))}
+
+    def call(program, *arguments):
+        done = subprocess.run(
+            [installed / program, *arguments], cwd=tmp_path, env=own, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return call
+
+
+def files_below(folder, pattern):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob(pattern)}
+
+
+def test_it_holds_the_package_and_its_recipes_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    metadata = {name for name in content if name.startswith("reorder_kit-")}
+    modules = {f"reorder_kit/{name}": text for name, text in files_below(ROOT / "reorder_kit", "*.py").items()}
+    recipes = {
+        f"reorder_kit/shipped_recipes/{name}": text for name, text in files_below(ROOT / "recipes", "*.yaml").items()
+    }
+    assert {name: content[name] for name in content.keys() - metadata} == {
+        **modules,
+        **recipes,
+        "reorder_kit/py.typed": b"",
+    }
+    assert any(name.endswith("/licenses/LICENSE") for name in metadata)
+
+
+def test_its_own_code_and_recipes_are_the_ones_used(call, installed):
+    shown = call("python", "-c", "import reorder_kit, torch; print(reorder_kit.__file__, torch.__file__, sep='\\n')")
+    package, torch_file = map(Path, shown.splitlines())
+    assert package.is_relative_to(installed.parent)
+    assert torch_file.is_relative_to(sysconfig.get_path("purelib"))
+    recipes = call("python", "-c", "from reorder_kit import recipe_library; print(recipe_library.recipes_folder())")
+    assert Path(recipes.strip()) == package.parent / "shipped_recipes"
+
+
+def test_recipes_are_listed_and_copied(call, tmp_path):
+    names = {name.removesuffix(".yaml") for name in files_below(ROOT / "recipes", "*.yaml")}
+    assert {line.split()[0] for line in call("reorder-kit", "recipes", "list").splitlines()} == names
+    call("reorder-kit", "recipes", "copy", "quickstart")
+    assert (tmp_path / "recipes" / "quickstart.yaml").read_bytes() == (ROOT / "recipes/quickstart.yaml").read_bytes()
+
+
+def test_the_quickstart_trains(call, tmp_path):
+    printed = call("reorder-kit", "run", "quickstart", "--set", "train.epochs=1", "--quiet")
+    assert "test top1" in printed
+    result = json.loads((tmp_path / "runs" / "quickstart" / "result.json").read_text())
+    assert set(result["controls"]) == {"fixed-start", "learned-static"}

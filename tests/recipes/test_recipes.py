@@ -1,0 +1,119 @@
+"""Every shipped recipe: it composes, and its header is true."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from typer.testing import CliRunner
+
+from reorder_kit.cli.main import app
+from reorder_kit.cli.validate import doubts
+from reorder_kit.compose import compose
+from reorder_kit.grid import Grid
+from reorder_kit.interfaces import ImageShape
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.recipe import override, parse_assignment
+from reorder_kit.recipe_library import read_recipe, recipe_names
+
+ROOT = Path(__file__).parents[2]
+RECIPES = [pytest.param(path, id=path.relative_to(ROOT).as_posix()) for path in sorted(ROOT.glob("recipes/**/*.yaml"))]
+PAPER = [recipe for recipe in RECIPES if "/paper/" in recipe.id]
+
+
+@pytest.fixture(scope="module")
+def host():
+    return PluginHost(third_party=False)
+
+
+def header(path):
+    """The comment at the top, without its marks."""
+    top = takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())
+    return [line.removeprefix("#").removeprefix(" ") for line in top]
+
+
+def commands(path):
+    """What the commands in a header give to `reorder-kit`, the one in its first line first."""
+    continued = re.sub(r" *\\\n *", " ", "\n".join(header(path)))
+    for line in continued.splitlines():
+        command, *_ = line.strip().split("  ")
+        if found := re.match(r"(?:torchrun [\w -]+ -m reorder_kit|reorder-kit) (run .*)", command):
+            yield shlex.split(found[1])
+
+
+COMMANDS = [pytest.param(words, id=" ".join(words)) for recipe in RECIPES for words in commands(recipe.values[0])]
+
+
+def test_the_library_lists_every_recipe():
+    assert RECIPES
+    assert [f"recipes/{name}.yaml" for name in recipe_names()] == [recipe.id for recipe in RECIPES]
+
+
+@pytest.mark.parametrize("path", RECIPES)
+def test_a_recipe_composes_and_raises_no_doubts(path, host):
+    experiment = compose(yaml.safe_load(path.read_text()), host, path.name)
+    # A ViT with a learner is a control, and a recipe of one says so.
+    assert [doubt for doubt in doubts(experiment) if "that is a control" not in doubt] == []
+
+
+@pytest.mark.parametrize("path", RECIPES)
+def test_the_name_of_a_recipe_is_its_path(path):
+    name = path.relative_to(ROOT / "recipes").with_suffix("").as_posix()
+    content, _ = read_recipe(name)
+    assert content["name"] == name.replace("/", "-")
+
+
+@pytest.mark.parametrize("path", RECIPES)
+def test_the_first_line_of_a_header_runs_the_recipe_itself(path):
+    assert re.match("reorder-kit run |torchrun ", header(path)[0])
+    _, recipe, *_ = next(commands(path))
+    assert recipe == path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_command_in_a_header_is_valid(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["validate", *words[1:]])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("path", RECIPES)
+def test_a_header_states_hardware_time_and_what_to_expect(path):
+    said = " ".join(header(path))
+    assert re.search(r"\b(CPU|A100|H100)\b", said)
+    assert re.search(r"\b(second|minute|hour)s?\b", said)
+    assert re.search(r"\b[Ee]xpect\b.*\d", said)
+
+
+@pytest.mark.parametrize("path", RECIPES)
+def test_nothing_in_a_header_is_left_to_be_filled_in(path):
+    assert re.findall(r"EXPECT_\w*|QS_\w*|TODO|\bTBD\b|\.\.\.", "\n".join(header(path))) == []
+
+
+def backbone_of(words, host, image):
+    """The backbone that a command trains; without memory for its weights, so that a large one is built at once."""
+    _, recipe, *options = words
+    assignments = [value for option, value in zip(options[::2], options[1::2], strict=True) if option == "--set"]
+    content, source = read_recipe(recipe)
+    with torch.device("meta"):
+        experiment = compose(override(content, map(parse_assignment, assignments)), host, source)
+        return experiment.build_backbone(image)
+
+
+def test_the_imagenet_command_of_the_vit_trains_the_size_it_names(host):
+    (words,) = [words for words in commands(ROOT / "recipes" / "vit_reinforce.yaml") if "IMAGENET" in " ".join(words)]
+    assert "base" in " ".join(words)
+    backbone = backbone_of(words, host, ImageShape(3, 224, 224))
+    assert (backbone.depth, backbone.dim, backbone.grid) == (12, 768, Grid(14, 14))
+
+
+@pytest.mark.parametrize("path", PAPER)
+def test_a_recipe_of_the_paper_trains_vit_base(path, host):
+    backbone = backbone_of(next(commands(path)), host, ImageShape(3, 224, 224))
+    assert (backbone.depth, backbone.dim, backbone.grid) == (12, 768, Grid(14, 14))
+    assert sum(parameter.numel() for parameter in backbone.parameters()) == pytest.approx(86e6, rel=0.02)

@@ -1,0 +1,80 @@
+"""Recipes train, shortened, on what they name and on photos."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tarfile
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+import reorder_kit
+from reorder_kit.cli.main import app
+from reorder_kit.recipe_library import read_recipe, recipe_names
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+EUROSAT = ROOT.parent / "shared" / "data" / "eurosat"
+SHORT = {"train.epochs": 2, "order.learner.warmup_epochs": 0.5, "order.learner.search_epochs": 1}
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if not name.startswith("paper/")])
+def test_a_recipe_trains_and_tells_what_came_out(name, tmp_path):
+    result = reorder_kit.run(name, SHORT, out=tmp_path / "run")
+    recipe, _ = read_recipe(name)
+    assert json.loads((tmp_path / "run" / "result.json").read_text()) == result
+    assert (result["format_version"], result["name"]) == (1, name)
+    assert {"order", "seconds", "images_per_second", "environment"} <= result.keys()
+    assert set(result["controls"]) == set(recipe["controls"])
+    for outcome in [result, *result["controls"].values()]:
+        assert 0 <= outcome["metrics"]["test"]["top1"] <= 1
+        assert 0 <= outcome["metrics"]["validation"]["top1"] <= 1
+    order = result["order"]
+    assert {"kendall_tau_to_start", "adjacency", "reach"} <= order.keys()
+    assert sorted(order["start"]) == sorted(order["final"]) == list(range(16))
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def photos_command(photos):
+    """The command for photos in the header of the recipe, as words after `reorder-kit`."""
+    (command,) = re.findall(r"reorder-kit (run .*PHOTOS.*)", (ROOT / "recipes" / "vit_reinforce.yaml").read_text())
+    return [word.replace("PHOTOS", str(photos)) for word in shlex.split(command)]
+
+
+def train_on(photos, monkeypatch):
+    monkeypatch.chdir(photos.parent)
+    done = CliRunner().invoke(app, photos_command(photos))
+    assert done.exit_code == 0, done.output
+    return json.loads((photos.parent / "runs" / "vit_reinforce" / "result.json").read_text())
+
+
+def test_the_command_for_photos_works_as_it_stands(tmp_path, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    for channel, name in enumerate(("red", "green", "blue")):
+        for split, count in (("train", 30), ("test", 10)):
+            folder = tmp_path / "photos" / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = torch.rand(64, 64, 3, generator=generator) * 100
+                pixels[..., channel] += 150
+                Image.fromarray(pixels.byte().numpy()).save(folder / f"{number}.jpg")
+    result = train_on(tmp_path / "photos", monkeypatch)
+    assert result["metrics"]["test"]["images"] == 30
+    assert set(result["metrics"]["test"]["per_class"]) == {"red", "green", "blue"}
+
+
+@pytest.mark.skipif(not EUROSAT.is_dir(), reason=f"no photos of EuroSAT in {EUROSAT}")
+def test_it_trains_on_photos_of_eurosat(tmp_path, monkeypatch):
+    for shard in ("train-00", "test-00"):
+        with tarfile.open(EUROSAT / f"{shard}.tar.gz") as archive:
+            archive.extractall(tmp_path / "photos", filter="data")
+    result = train_on(tmp_path / "photos", monkeypatch)
+    assert result["metrics"]["test"]["images"] == len(list((tmp_path / "photos" / "test").rglob("*.jpg")))
+    # Ten classes in equal shares: guessing is right for one in ten.
+    assert result["metrics"]["test"]["top1"] > 0.2

@@ -1,0 +1,96 @@
+import pytest
+import torch
+from torch import nn
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.fixed_policies import FixedOrder
+from reorder_kit.grid import Grid
+from reorder_kit.interfaces import Encoded, PatchSequence, Sample, Unreadable
+from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.patch_order import Order
+from reorder_kit.proposal import Proposal
+from reorder_kit.settings import TrainSettings
+from reorder_kit.tasks.classification import Classification
+from reorder_kit.training.data_loading import evaluation_loader
+from reorder_kit.training.devices import build_accelerator
+from reorder_kit.training.evaluation import evaluate
+
+CLASSES = ["zero", "one", "two"]
+
+
+class LastPatch(nn.Module):
+    """A backbone of 1x1 patches that are logits already; it reads the last slot."""
+
+    needs = frozenset()
+    grid = Grid(1, 2)
+
+    def tokenize(self, images):
+        return PatchSequence(images.flatten(2).transpose(1, 2), self.grid)
+
+    def encode(self, sequence):
+        return Encoded(sequence)
+
+    def summarize(self, encoded):
+        return encoded.sequence.patches[:, -1]
+
+
+class Readout(nn.Module):
+    def forward(self, features):
+        return features.summary()
+
+
+def sample(first, last, target):
+    """An image of two patches, each with one strong logit."""
+    logits = torch.zeros(3, 1, 2)
+    logits[first, 0, 0] = logits[last, 0, 1] = 2.0
+    return Sample(logits, target)
+
+
+SAMPLES = [sample(0, 1, 1), sample(2, 1, 2), sample(2, 2, 2), Unreadable("torn.png", "cut short"), sample(0, 0, 1)]
+
+
+def figures(samples=SAMPLES, choose=None, max_unreadable=None, batch_size=2):
+    model = OrderedModel(LastPatch(), FixedOrder(Order.identity(2)), Readout())
+    loader = evaluation_loader(samples, batch_size, 0, 0, 1)
+    accelerator = build_accelerator(TrainSettings(device="cpu"))
+    model.train()
+    result = evaluate(model, Classification(), loader, CLASSES, accelerator, choose, max_unreadable)
+    assert model.training
+    return result
+
+
+def test_figures_are_those_worked_out_by_hand():
+    result = figures()
+    hit, miss = (torch.logsumexp(torch.tensor([2.0, 0.0, 0.0]), 0).item() - logit for logit in (2.0, 0.0))
+    assert result["images"] == 4
+    assert result["top1"] == 0.5
+    assert result["per_class"] == {"one": 0.5, "two": 0.5}
+    assert result["loss"] == pytest.approx((2 * hit + 2 * miss) / 4)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 5, 100])
+def test_figures_do_not_depend_on_the_batch_size(batch_size):
+    other = figures(batch_size=batch_size)
+    assert other.pop("loss") == pytest.approx(figures()["loss"])
+    assert other == {name: figure for name, figure in figures().items() if name != "loss"}
+
+
+def test_another_order_can_be_chosen():
+    turned = Proposal(Order([1, 0]))
+    # Now the first patch of each image is read: the second and the third image are hit.
+    assert figures(choose=lambda sequence: turned)["per_class"] == {"one": 0.0, "two": 1.0}
+
+
+def test_unreadable_images_are_named_and_left_out():
+    assert figures()["unreadable"] == ["torn.png"]
+    assert "unreadable" not in figures([SAMPLES[0]])
+
+
+def test_too_many_unreadable_images_are_an_error_that_names_them():
+    with pytest.raises(ReorderKitError, match=r"(?s)1 images could not be read.*: 0.*torn\.png: cut short"):
+        figures(max_unreadable=0)
+
+
+def test_nothing_to_look_at_is_an_error():
+    with pytest.raises(ReorderKitError, match="no image to evaluate on"):
+        figures([SAMPLES[3]])
