@@ -226,11 +226,6 @@ def test_a_command_works(words, home, monkeypatch):
 # Everything else
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)", TEXT))))
-def test_a_file_that_is_linked_exists(target):
-    assert (ROOT / target).exists()
-
-
 def test_recipes_named_in_sentences_exist():
     named = re.findall(r"`recipes/([\w/]+)\.yaml`", PROSE)
     assert named

@@ -108,7 +108,7 @@ def test_a_policy_that_has_lost_its_numbers_is_caught_though_every_loss_is_fine(
         "lr": 1e38,
         "optimizer": "sgd",
         "baseline": "none",
-        "temperature": {"shape": "constant", "peak": 0.01},
+        "temperature": {"shape": "constant", "peak": 0.05},
     }
     chosen = recipe(data={"name": "digits", "batch_size": batch_size}, order={"learner": learner})
     with pytest.raises(ReorderKitError, match=r"no longer (a )?number"):

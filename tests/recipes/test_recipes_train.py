@@ -76,5 +76,5 @@ def test_it_trains_on_photos_of_eurosat(tmp_path, monkeypatch):
             archive.extractall(tmp_path / "photos", filter="data")
     result = train_on(tmp_path / "photos", monkeypatch)
     assert result["metrics"]["test"]["images"] == len(list((tmp_path / "photos" / "test").rglob("*.jpg")))
-    # Ten classes in equal shares: guessing is right for one in ten.
-    assert result["metrics"]["test"]["top1"] > 0.2
+    # Ten classes in equal shares: by guessing, 0.13 of 1,000 images is three standard deviations off.
+    assert result["metrics"]["test"]["top1"] > 0.13
