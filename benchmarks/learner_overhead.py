@@ -78,9 +78,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.manual_seed(0)
     batch = Batch(torch.randn(arguments.batch, 3, 224, 224), torch.randint(len(CLASSES), (arguments.batch,)))
-    print(
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {arguments.batch}, {arguments.pairs} pairs"
-    )
+    threads = torch.get_num_threads()
+    print(f"torch {torch.__version__}, {threads} threads, batch {arguments.batch}, {arguments.pairs} pairs")
     plain = training_step(None, batch)
     for learner, bar in LEARNERS.items():
         learned = training_step(learner, batch)

@@ -91,7 +91,7 @@ class Experiment:
         """The policy that proposes orders."""
         if self.recipe.order.control == "random-per-batch":
             return RandomPerBatch(start)
-        if self.learner is None:
+        if self.learner is None or self.recipe.order.control == "random-fixed":
             return FixedOrder(start)
         return self.learner.build_policy(LearnerContext(start, grid, patch_dim))
 
@@ -225,6 +225,8 @@ def _misfits(experiment: Experiment) -> list[Problem]:
     if learner is not None and learner.mixes_patches and task.is_autoregressive:
         hint = "use its straight-through option, or a learner that draws hard orders"
         found.append(Problem("order.learner.name", f"{learner.name} would leak later patches to {task.name}", hint))
+    if recipe.order.control != "none" and recipe.controls:
+        found.append(Problem("controls", "a run that is a control itself has none beside it", "remove one of the two"))
     found += [
         Problem(path, *reason)
         for path, control in [
@@ -256,11 +258,9 @@ def control_content(content: Mapping[str, Any], control: str, learned_order: str
     order: dict[str, Any] = dict(content["order"])
     match control:
         case "fixed-start":
-            # Of the run's own control, only a random start is a start.
-            kept = order["control"] if order["control"] == "random-fixed" else "none"
-            order |= {"learner": None, "control": kept}
+            order |= {"learner": None}
         case "learned-static":
-            order |= {"learner": None, "control": "none", "start": {"file": learned_order}}
+            order |= {"learner": None, "start": {"file": learned_order}}
         case "null-reward":
             order |= {"control": control}
         case _:

@@ -46,7 +46,8 @@ class Reinforce(OrderLearner):
         groups: int = Field(8, ge=1, description="orders drawn for a batch, when the granularity is group")
         baseline: Literal["leave-one-out", "ema", "none"] = Field(
             "leave-one-out",
-            description="what a reward is compared with: the other samples of the batch, a running mean, or nothing",
+            description="what a reward is compared with: the other samples of the batch, a running mean, or nothing "
+            "(unbiased, but Adam then drifts even on pure noise)",
         )
         ema_decay: float = Field(0.99, ge=0, lt=1, description="share of the old running mean that a step keeps")
         entropy_bonus: float = Field(0.0, ge=0, description="reward for each nat of entropy of the distribution")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -22,6 +23,20 @@ from reorder_kit.sequence import PatchSequence
 from reorder_kit.soft_permutation import SoftPermutation
 
 
+class SlotTemperature(TemperatureSchedule):
+    """From mixing over half of a short sequence down to neighbours.
+
+    Starting low traps scores in the order they start from: a patch only feels slots within a few temperatures.
+    """
+
+    shape: Literal["constant", "linear", "exponential", "triangular", "plateau"] = Field(
+        "exponential", description="form of the curve"
+    )
+    initial: float = Field(8.0, ge=0, description="temperature at the start of the search, slots")
+    peak: float = Field(8.0, ge=0, description="highest temperature of triangular and plateau; the one of constant")
+    final: float = Field(0.3, ge=0, description="temperature at the end of the search, slots")
+
+
 class SoftSort(OrderLearner):
     """Learn one score for each patch by gradient descent through a softly sorted permutation matrix.
 
@@ -36,9 +51,8 @@ class SoftSort(OrderLearner):
     uses_reward = False
 
     class Options(PhaseOptions):
-        temperature: TemperatureSchedule = Field(
-            TemperatureSchedule(shape="exponential", initial=1.0, final=0.1),
-            description="in slots: at 1 a slot mixes mostly patches that are one slot away; above 0",
+        temperature: SlotTemperature = Field(
+            SlotTemperature(), description="in slots: at 1 a slot mixes mostly patches that are one slot away"
         )
         straight_through: bool = Field(
             False, description="use the hard order forward and the soft gradient backward, so that slots never mix"
@@ -79,7 +93,7 @@ class SoftSortPolicy(Policy):
 
     def _spread_scores(self) -> Float[Tensor, " patch"]:
         """Scores as spread as at the start: the gradient vanishes as scores drift apart, and explodes as they meet."""
-        if len(self.scores) < 2:
+        if len(self.scores) < 3:  # two scores at a fixed spread could never change places
             return self.scores
         spread_at_start = math.sqrt((len(self.scores) ** 2 - 1) / 12)
         centred = self.scores - self.scores.mean()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -28,6 +26,7 @@ train: {epochs: 1, device: cpu}
 def cli(tmp_path, monkeypatch):
     """Call it with arguments; the folder it runs in holds ``trial.yaml``."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)  # a test runner may set it, as a terminal would
     (tmp_path / "trial.yaml").write_text(RECIPE)
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
@@ -35,13 +34,12 @@ def cli(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A run with a control beside it, and what the command printed."""
-    home, here = tmp_path_factory.mktemp("trained"), Path.cwd()
+    home = tmp_path_factory.mktemp("trained")
     (home / "trial.yaml").write_text(RECIPE)
-    os.chdir(home)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        patch.delenv("COLUMNS", raising=False)
         printed = CliRunner().invoke(app, ["run", "trial.yaml"])
-    finally:
-        os.chdir(here)
     folder = home / "runs" / "trial"
     assert printed.exit_code == 0, printed.output
     return Trained(folder, printed, json.loads((folder / "result.json").read_text()))

