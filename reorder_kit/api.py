@@ -87,6 +87,8 @@ def wrap(model: VisionTransformer, order: Order | str) -> nn.Module:
     Raises:
         ReorderKitError: if the order does not fit the model's grid.
     """
+    if hasattr(model, "head_dist"):
+        raise ReorderKitError("a distilled model has a second head, which reads a second token", "wrap one without it")
     backbone = Vit.from_timm(model)
     if isinstance(order, str):
         order = PluginHost.from_environment().orderings.get(order)().order(backbone.grid)
@@ -101,11 +103,10 @@ class _TimmHead(nn.Module):
 
     def __init__(self, model: VisionTransformer) -> None:
         super().__init__()
-        self.head_drop = model.head_drop
         self.head = model.head
 
     def forward(self, features: Features) -> Float[Tensor, "batch output"]:
-        outputs: Float[Tensor, "batch output"] = self.head(self.head_drop(features.summary()))
+        outputs: Float[Tensor, "batch output"] = self.head(features.summary())
         return outputs
 
 

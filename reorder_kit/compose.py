@@ -84,7 +84,7 @@ class Experiment:
         if isinstance(self.start, Ordering):
             return self.start.order(grid)
         orders = {name: ordering.order(grid) for name, ordering in self.candidates.items()}
-        scores = self.start.score(_pixels_of_patches(splits, grid), orders)
+        scores = self.start.score(_pixels_of_patches(splits, grid, self.recipe.seed), orders)
         return orders[max(scores, key=lambda name: scores[name])]
 
     def build_policy(self, start: Order, grid: Grid, patch_dim: int) -> Policy:
@@ -122,20 +122,25 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
         RecipeError: with every mistake.
     """
     problems: list[Problem] = []
-    recipe = None
     try:
-        recipe = Recipe.model_validate(content)
+        recipe: Recipe | None = Recipe.model_validate(content)
     except ValidationError as error:
         problems += problems_of(error, Recipe)
+        recipe = _readable_part(content, error)
     parts = _Parts(content, host, problems)
     data = parts.component(DataSection, host.data_sources, "data")
     task = parts.component(ComponentSection, host.tasks, "task", default="classification")
     backbone = parts.component(ComponentSection, host.backbones, "backbone")
-    learner = parts.component(ComponentSection, host.order_learners, "order", "learner")
+    chosen_learner = parts.component(ComponentSection, host.order_learners, "order", "learner")
     start = parts.start()
+    learner = chosen_learner[0](chosen_learner[1]) if chosen_learner else None
+    if data and task:
+        problems += _misfits_of_task(data[0], task[0], learner)
+    if recipe and (recipe.order.learner is None) == (learner is None):
+        problems += _misfits_of_controls(recipe, learner)
     if problems or recipe is None or not (data and task and backbone and start):
         raise RecipeError(problems, source)
-    experiment = Experiment(
+    return Experiment(
         recipe=recipe,
         data_source=data[0](data[1]),
         task=task[0](task[1]),
@@ -143,12 +148,17 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
         backbone_options=backbone[1],
         start=start,
         candidates=_candidates(host),
-        learner=learner[0](learner[1]) if learner else None,
+        learner=learner,
     )
-    misfits = _misfits(experiment)
-    if misfits:
-        raise RecipeError(misfits, source)
-    return experiment
+
+
+def _readable_part(content: Mapping[str, Any], error: ValidationError) -> Recipe | None:
+    """The recipe without its wrong fields, for what can be said of the others."""
+    wrong = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
+    try:
+        return Recipe.model_validate({field: value for field, value in content.items() if field not in wrong})
+    except ValidationError:
+        return None
 
 
 class _Parts:
@@ -211,30 +221,26 @@ class _Parts:
             return None
 
 
-def _misfits(experiment: Experiment) -> list[Problem]:
-    recipe, learner, task = experiment.recipe, experiment.learner, experiment.task
+def _misfits_of_task(data: type[DataSource], task: type[Task], learner: OrderLearner | None) -> list[Problem]:
     found = []
-    if experiment.data_source.target_kind != task.target_kind:
-        found.append(
-            Problem(
-                "task.name",
-                f"{task.name} needs targets of the kind {task.target_kind}, "
-                f"but data source {experiment.data_source.name} has {experiment.data_source.target_kind}",
-            )
-        )
+    if data.target_kind != task.target_kind:
+        needs = f"{task.name} needs targets of the kind {task.target_kind}"
+        found.append(Problem("task.name", f"{needs}, but data source {data.name} has {data.target_kind}"))
     if learner is not None and learner.mixes_patches and task.is_autoregressive:
         hint = "use its straight-through option, or a learner that draws hard orders"
         found.append(Problem("order.learner.name", f"{learner.name} would leak later patches to {task.name}", hint))
-    if recipe.order.control != "none" and recipe.controls:
-        found.append(Problem("controls", "a run that is a control itself has none beside it", "remove one of the two"))
-    found += [
+    return found
+
+
+def _misfits_of_controls(recipe: Recipe, learner: OrderLearner | None) -> list[Problem]:
+    own = recipe.order.control
+    found = [
         Problem(path, *reason)
-        for path, control in [
-            ("order.control", recipe.order.control),
-            *(("controls", name) for name in recipe.controls),
-        ]
+        for path, control in [("order.control", own), *(("controls", name) for name in recipe.controls)]
         if (reason := _misfit_of_control(control, learner))
     ]
+    if own != "none" and recipe.controls:
+        found.append(Problem("controls", "a run that is a control itself has none beside it", "remove one of the two"))
     return found
 
 
@@ -281,10 +287,15 @@ def _random_order(grid: Grid, seed: int) -> Order:
     return Order(torch.randperm(grid.num_patches, generator=torch.Generator().manual_seed(seed)))
 
 
-def _pixels_of_patches(splits: DataSplits, grid: Grid) -> Float[Tensor, "image patch pixel"]:
-    """The row-major patches of the first training images."""
-    samples = [splits.train[index] for index in range(min(PRIOR_IMAGES, len(splits.train)))]
-    images = torch.stack([sample.image for sample in samples if isinstance(sample, Sample)])
+def _pixels_of_patches(splits: DataSplits, grid: Grid, seed: int) -> Float[Tensor, "image patch pixel"]:
+    """The row-major patches of training images chosen at random, since many sources list them class by class."""
+    generator = torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(len(splits.train), generator=generator)[:PRIOR_IMAGES].tolist()
+    samples = [splits.train[index] for index in chosen]
+    read = [sample.image for sample in samples if isinstance(sample, Sample)]
+    if not read:
+        raise ReorderKitError("a prior has to choose the start, but no training image could be read")
+    images = torch.stack(read)
     height, width = splits.image.height // grid.height, splits.image.width // grid.width
     tiles = images.unfold(2, height, height).unfold(3, width, width)
     return tiles.permute(0, 2, 3, 1, 4, 5).reshape(len(images), grid.num_patches, -1)

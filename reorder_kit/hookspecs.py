@@ -84,7 +84,7 @@ def run_started(run: RunInfo) -> None:
 
 @hookspec
 def step_finished(run: RunInfo, report: StepReport) -> None:
-    """An optimiser step was taken."""
+    """An optimiser step was taken; told at most ten times a second, so that fast steps are not slowed down."""
 
 
 @hookspec

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from reorder_kit.compose import Experiment, compose
@@ -24,8 +23,9 @@ from reorder_kit.interfaces import (
     Proposal,
 )
 from reorder_kit.order_file import OrderFile
-from reorder_kit.patch_order import Order
+from reorder_kit.patch_order import Order, load_tensors
 from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.progress import Progress
 from reorder_kit.recipe import read_recipe_file
 from reorder_kit.run_folder import RunFolder, read_facts
 
@@ -90,7 +90,7 @@ class OrderedModel(nn.Module):
             host: where its components come from; the installed plugins if not given.
 
         Raises:
-            ReorderKitError: if the folder holds no checkpoint, or one of another format.
+            ReorderKitError: if the folder holds no checkpoint, one of another format, or one that cannot be read.
         """
         folder = RunFolder(Path(path))
         checkpoint = folder.latest_checkpoint()
@@ -102,10 +102,13 @@ class OrderedModel(nn.Module):
         untrained = experiment.without_pretrained_weights()
         model = cls.build(untrained, ImageShape(**facts["image"]), facts["classes"], lambda grid: start)
         averaged = checkpoint / "ema.safetensors"
-        weights = load_file(averaged if averaged.exists() else checkpoint / "model.safetensors")
+        weights = load_tensors(averaged if averaged.exists() else checkpoint / "model.safetensors")
         model.backbone.load_state_dict(_under("backbone.", weights))
         model.head.load_state_dict(_under("head.", weights))
-        model.policy.load_state_dict(load_file(checkpoint / "policy.safetensors"))
+        model.policy.load_state_dict(load_tensors(checkpoint / "policy.safetensors"))
+        # A finished search stays finished, also where the model is trained on.
+        epochs = experiment.recipe.train.epochs
+        model.policy.advance(Progress(step=facts["epoch"], steps_per_epoch=1, epochs=epochs))
         return model.eval()
 
     def compile_encode(self) -> None:

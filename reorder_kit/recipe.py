@@ -222,7 +222,9 @@ def _problem(detail: dict[str, Any], model: type[BaseModel], prefix: str) -> Pro
     given = "" if isinstance(detail["input"], (dict, BaseModel)) else f", not {detail['input']!r}"
     if detail["type"] == "literal_error" and isinstance(detail["input"], str):
         choices = [choice.strip("'") for choice in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
-        return Problem(path, f"there is no choice {detail['input']!r}", did_you_mean(detail["input"], choices))
+        quoted = detail["input"] in choices
+        hint = "write it without quotes" if quoted else did_you_mean(detail["input"], choices)
+        return Problem(path, f"there is no choice {detail['input']!r}", hint)
     if detail["type"] in _SHAPES:
         return Problem(path, f"has to be {_SHAPES[detail['type']]}{given}")
     return Problem(path, message[0].lower() + message[1:] + ("" if detail["type"] == "value_error" else given))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Settings(BaseModel):
     """A section of a recipe with a fixed set of fields."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class OptimizerSettings(Settings):
@@ -19,7 +21,7 @@ class OptimizerSettings(Settings):
     name: Literal["adamw"] = Field("adamw", description="the optimiser")
     lr: float = Field(1e-3, gt=0, description="peak step size")
     weight_decay: float = Field(0.03, ge=0, description="decoupled weight decay of weight matrices")
-    betas: tuple[float, float] = Field((0.9, 0.999), description="decay of the running moments")
+    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="decay of the running moments")
 
 
 class ScheduleSettings(Settings):

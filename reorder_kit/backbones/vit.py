@@ -257,19 +257,34 @@ def _named(name: str, options: Vit.Options, image: ImageShape) -> VisionTransfor
     arguments: dict[str, Any] = {}
     if options.patch_size is not None or options.grid is not None:
         arguments["patch_size"] = patch_geometry(options, image).patch_size
-    model = timm.create_model(
-        name,
-        pretrained=options.pretrained,
-        num_classes=0,
-        img_size=(image.height, image.width),
-        in_chans=image.channels,
-        drop_path_rate=options.drop_path,
-        **arguments,
-    )
+    try:
+        model = timm.create_model(
+            name,
+            pretrained=options.pretrained,
+            num_classes=0,
+            img_size=(image.height, image.width),
+            in_chans=image.channels,
+            drop_path_rate=options.drop_path,
+            **arguments,
+        )
+    except Exception as error:  # of timm, of the hub it downloads from, of the network
+        raise _not_built(name, options.pretrained, error) from error
     patch_height, patch_width = model.patch_embed.feat_ratio(as_scalar=False)
     whole_patches(patch_height, patch_width, image)
     _set_readout(model, options.readout)
     return model
+
+
+def _not_built(name: str, pretrained: bool, error: Exception) -> ReorderKitError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    architecture, _, tag = name.partition(".")
+    if tag and name not in timm.list_pretrained():
+        hint = did_you_mean(name, timm.list_pretrained(f"{architecture}.*")) + f", or leave .{tag} out"
+    elif pretrained:
+        hint = "name a model that has weights, go online for the first download, or set pretrained: false"
+    else:
+        hint = "name another model, or give size"
+    return ReorderKitError(f"timm cannot build {name}: {reason}", hint)
 
 
 def _set_readout(model: VisionTransformer, readout: Literal["cls", "mean"] | None) -> None:

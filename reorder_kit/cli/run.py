@@ -71,7 +71,8 @@ def run(
         if as_json:
             print_json(result)
         else:
-            print_summary(folder, result, experiment.learner is not None)
+            is_random = experiment.recipe.order.control in ("random-fixed", "random-per-batch")
+            print_summary(folder, result, has_learner=experiment.learner is not None and not is_random)
 
 
 class _FirstFolder:

@@ -72,6 +72,8 @@ def doubts(experiment: Experiment) -> list[str]:
 def _summary(experiment: Experiment) -> tuple[str, str]:
     recipe, learner = experiment.recipe, experiment.learner
     order = f"order from {experiment.start.name}, " + (f"learned by {learner.name}" if learner else "not learned")
+    if recipe.order.control != "none":
+        order += f", under the control {recipe.order.control}"
     controls = f"; beside it: {', '.join(recipe.controls)}" if recipe.controls else ""
     return (
         f"{experiment.backbone.name} does {experiment.task.name} on {experiment.data_source.name}; {order}{controls}",

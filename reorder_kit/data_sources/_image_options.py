@@ -17,7 +17,15 @@ from reorder_kit.interfaces import ComponentOptions, ImageShape
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-HomePath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+def _in_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:  # of a user that does not exist, which pydantic would not report as a mistake
+        raise ValueError(f"{path} has no home folder to start from: {error}") from error
+
+
+HomePath = Annotated[Path, AfterValidator(_in_home)]
 """A path in which ``~`` is the home folder."""
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 from reorder_kit.data_sources._image_file import read_image
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Sample, Unreadable
 
 Transform = Callable[[UInt8[Tensor, "channel height width"]], Float[Tensor, "channel height width"]]
@@ -44,7 +45,7 @@ class ImagesInMemory:
 
 
 class ImagesInFiles:
-    """Image files.
+    """Image files. One that cannot be decoded, or that the transform refuses, is unreadable.
 
     Args:
         files: the path and the class of each.
@@ -63,4 +64,9 @@ class ImagesInFiles:
     def __getitem__(self, index: int) -> Sample | Unreadable:
         path, target = self._files[index]
         image = read_image(path, self._channels)
-        return image if isinstance(image, Unreadable) else Sample(self._transform(image), target)
+        if isinstance(image, Unreadable):
+            return image
+        try:
+            return Sample(self._transform(image), target)
+        except ReorderKitError as error:
+            return Unreadable(path, error.message)

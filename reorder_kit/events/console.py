@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
+
+UNREADABLE_IMAGES_NAMED = 3
 
 
 class ConsoleProgress:
@@ -61,9 +63,12 @@ class ConsoleProgress:
 
     @hookimpl
     def epoch_finished(self, run: RunInfo, epoch: int, metrics: Mapping[str, Any]) -> None:
-        """Show the figures of the epoch."""
+        """Show the figures of the epoch, and say which images were missing from it."""
         if self._view:
             self._view.epoch(epoch, metrics)
+        unreadable = [*metrics.get("unreadable", ()), *metrics["validation"].get("unreadable", ())]
+        if unreadable:
+            _print(self._console, f"{run.name}: epoch {epoch}/{run.epochs}, {_missing(unreadable)}")
         # The bar of a run stays where it is, complete, while what comes after it writes below.
         if epoch == run.epochs:
             self._close_view()
@@ -157,6 +162,13 @@ def _introduction(run: RunInfo) -> list[str]:
     else:
         lines.append(f"  every one of {len(run.reach)} slots reaches the readout")
     return lines
+
+
+def _missing(unreadable: Sequence[str]) -> str:
+    count = "1 image" if len(unreadable) == 1 else f"{len(unreadable)} images"
+    further = len(unreadable) - UNREADABLE_IMAGES_NAMED
+    more = f" and {further} more" if further > 0 else ""
+    return f"{count} could not be read: {', '.join(unreadable[:UNREADABLE_IMAGES_NAMED])}{more}"
 
 
 def _figures(run: RunInfo, loss: float, headline: float | None, images_per_second: float | None) -> str:

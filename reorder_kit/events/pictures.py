@@ -14,7 +14,7 @@ from reorder_kit.order_file import OrderFile
 
 @hookimpl
 def run_finished(run: RunInfo, result: Mapping[str, Any]) -> None:
-    """Write ``order.png``, unless every image has its own order, and ``curves.png`` with the controls' curves."""
+    """Write ``order.png``, where there is a final order, and ``curves.png`` with the controls' curves."""
     # Imported late: matplotlib takes a second that `list-plugins` need not wait for.
     from reorder_kit.figures.curves import draw_curves
     from reorder_kit.figures.order_path import draw_order

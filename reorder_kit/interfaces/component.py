@@ -10,7 +10,7 @@ import pydantic
 class ComponentOptions(pydantic.BaseModel):
     """Options of a component, as written in a recipe. An option that does not exist is an error, not ignored."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class Component:

@@ -32,6 +32,18 @@ class TemperatureSchedule(ComponentOptions):
             raise ValueError("an exponential schedule needs initial and final above 0")
         return self
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether it is 0 from start to end."""
+        ends = self.initial == self.final == 0
+        match self.shape:
+            case "constant":
+                return self.peak == 0
+            case "linear" | "exponential":
+                return ends
+            case "triangular" | "plateau":
+                return ends and self.peak == 0
+
     def at(self, share: float) -> float:
         """The temperature when ``share`` (0 to 1) of the search is done."""
         match self.shape:

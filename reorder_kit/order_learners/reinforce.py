@@ -63,6 +63,8 @@ class Reinforce(OrderLearner):
         def _check(self) -> Self:
             if self.baseline == "leave-one-out" and self.granularity == "group" and self.groups < 2:
                 raise ValueError("a leave-one-out baseline needs at least 2 groups; or set baseline: ema")
+            if self.temperature.is_zero:
+                raise ValueError("at a temperature of 0 throughout, no order is drawn; set peak, or initial and final")
             return self
 
     options: Options

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
+from reorder_kit.patch_order import load_tensors
 from reorder_kit.run_folder import CHECKPOINT_VERSION, RunFolder, read_facts
 
 
@@ -50,10 +51,10 @@ def load_checkpoint(path: Path, weights: dict[str, nn.Module]) -> tuple[dict[str
     """Put saved weights into modules; return the optimizers' state and the facts.
 
     Raises:
-        ReorderKitError: if the checkpoint has another format.
+        ReorderKitError: if the checkpoint has another format, or its weights cannot be read.
     """
     state = read_facts(path)
     for name, module in weights.items():
-        module.load_state_dict(load_file(path / f"{name}.safetensors"))
+        module.load_state_dict(load_tensors(path / f"{name}.safetensors"))
     optimizers = torch.load(path / "optimizers.pt", map_location="cpu", weights_only=True)
     return optimizers, state

@@ -24,8 +24,8 @@ def build_accelerator(settings: TrainSettings) -> Accelerator:
     on_gpu = has_gpu and settings.device != "cpu"
     if settings.precision == "fp16" and not on_gpu:
         raise ReorderKitError("train.precision: fp16 needs a GPU", "set train.precision=fp32 or bf16")
-    # Accelerate keeps the first precision of a process for good; a second run may have another.
-    AcceleratorState._reset_state()
+    # Accelerate keeps the first device and precision of a process for good; a second run may have others.
+    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
     return Accelerator(cpu=not on_gpu, mixed_precision=_mixed_precision(settings.precision, on_gpu))
 
 

@@ -74,10 +74,11 @@ def _train(
     accelerator: Accelerator,
     host: PluginHost,
 ) -> Trainer:
+    # Builds the model before it writes anything: what cannot be built leaves no folder behind.
+    trainer = Trainer(name, experiment, splits, folder, accelerator, host)
     if accelerator.is_main_process:
         _write_description(experiment, folder, accelerator, host)
     accelerator.wait_for_everyone()
-    trainer = Trainer(name, experiment, splits, folder, accelerator, host)
     trainer.train()
     if accelerator.is_main_process:
         OrderFile(name, trainer.info.grid, trainer.model.policy.best_order().to("cpu")).save(folder.order)
@@ -91,6 +92,7 @@ def _write_description(experiment: Experiment, folder: RunFolder, accelerator: A
     plugins = [
         {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version, "status": plugin.status}
         for plugin in host.plugins
+        if plugin.distribution  # what the command line listens with is no plugin
     ]
     write_whole(folder.plugins, json.dumps(plugins, indent=2) + "\n")
     environment = describe_environment(str(accelerator.device))

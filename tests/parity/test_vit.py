@@ -215,6 +215,34 @@ def test_a_model_that_does_not_fit_is_refused(options: dict[str, Any], message: 
 
 
 @pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        ({"model": "test_vit.bogus"}, "timm cannot build test_vit.bogus: .*bogus", "test_vit.r160_in1k"),
+        (
+            {"model": "vit_small_patch16_18x2_224", "pretrained": True},
+            "timm cannot build vit_small_patch16_18x2_224: No pretrained",
+            "pretrained: false",
+        ),
+        (
+            {"model": "test_vit", "patch_size": 8, "pretrained": True},
+            "timm cannot build test_vit: no connection\n",
+            "go online",
+        ),
+    ],
+)
+def test_weights_that_cannot_be_had_are_an_error_with_a_way_out(
+    options: dict[str, Any], message: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*arguments: object, **named: object) -> None:
+        raise OSError("no\nconnection")
+
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", offline)
+    with pytest.raises(ReorderKitError, match=message) as caught:
+        Vit(Vit.Options(**options), IMAGE)
+    assert hint in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"model": "test_vit", "size": "tiny"}, "own size"),

@@ -80,3 +80,11 @@ def test_loading_runs_no_code(folder):
     torch.save({"main": Harm()}, folder.latest_checkpoint() / "optimizers.pt")
     with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
         weight_of(folder)
+
+
+def test_torn_weights_are_an_error_that_names_the_file(folder):
+    save(folder, 1, 1.0)
+    torn = folder.latest_checkpoint() / "model.safetensors"
+    torn.write_bytes(torn.read_bytes()[:-4])
+    with pytest.raises(ReorderKitError, match=r"epoch-000001/model\.safetensors: cannot be read"):
+        weight_of(folder)

@@ -209,6 +209,24 @@ def test_a_log_holds_no_control_characters(log, tmp_path):
     assert all(character.isprintable() or character == "\n" for character in written)
 
 
+@pytest.mark.parametrize("kind", ["log", "terminal"])
+def test_images_that_could_not_be_read_are_named_after_their_epoch(kind, tmp_path, request):
+    console, run = request.getfixturevalue(kind), run_info(tmp_path)
+    epochs = [{}, {"unreadable": ["[b].png"]}, {"unreadable": ["1.png", "2.png"]}]
+    with ConsoleProgress(console, clock=Clock()) as progress:
+        hook = listeners(progress)
+        hook.run_started(run=run)
+        for epoch, torn in enumerate(epochs, start=1):
+            figures = metrics(epoch) | torn
+            if epoch == 3:
+                figures["validation"]["unreadable"] = ["3.png", "4.png"]
+            hook.epoch_finished(run=run, epoch=epoch, metrics=figures)
+    written = console.file.getvalue()
+    assert "quickstart: epoch 2/3, 1 image could not be read: [b].png\n" in written
+    assert "quickstart: epoch 3/3, 4 images could not be read: 1.png, 2.png, 3.png and 1 more\n" in written
+    assert written.count("could not be read") == 2
+
+
 def test_a_terminal_shows_epoch_loss_accuracy_and_speed(terminal, tmp_path):
     play(terminal, run_info(tmp_path))
     written = terminal.file.getvalue()

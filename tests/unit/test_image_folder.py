@@ -182,11 +182,32 @@ def test_default_statistics_are_those_of_imagenet(tmp_path: Path, channels: int,
         ({"image_size": 0}, "image_size"),
         ({"test_fraction": 1.0}, "test_fraction"),
         ({"train_transforms": ["Flipp"]}, "no transform 'Flipp'"),
+        ({"root": "~nosuchuser/x"}, "~nosuchuser/x has no home folder"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(pydantic.ValidationError, match=said):
-        ImageFolder.Options(root="somewhere", **options)
+        ImageFolder.Options(**{"root": "somewhere", **options})
+
+
+@pytest.mark.parametrize(
+    ("transforms", "reason"),
+    [
+        ([{"name": "RandomCrop", "size": 12}], "RandomCrop(size=12)] fails on an image of 3x9x9: "),
+        ([{"name": "RandomInvert", "p": 1.0}], "turns an image of 3x9x9 into 3x9x9, where 3x12x12 is needed"),
+    ],
+)
+def test_an_image_that_the_transforms_refuse_is_unreadable(tmp_path: Path, transforms: Any, reason: str) -> None:
+    for split in ("train", "val", "test"):
+        save_image(tmp_path / split / "a" / "0.png", 7, size=(12, 12))
+        save_image(tmp_path / split / "a" / "1-small.png", 7, size=(9, 9))
+    splits = open_folder(tmp_path, train_transforms=transforms, eval_transforms=transforms)
+    for name, samples in (("train", splits.train), ("val", splits.validation), ("test", splits.test)):
+        assert not isinstance(samples[0], Unreadable)
+        small = samples[1]
+        assert isinstance(small, Unreadable)
+        assert small.path == str(tmp_path / name / "a" / "1-small.png")
+        assert reason in small.reason
 
 
 def test_unreadable_images_are_reported_and_not_raised(tmp_path: Path) -> None:

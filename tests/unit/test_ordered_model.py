@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -108,6 +109,15 @@ def test_loading_touches_neither_the_random_stream_nor_the_data(host, finished, 
 def test_a_folder_without_a_run_is_an_error(host, tmp_path):
     with pytest.raises(ReorderKitError, match="holds no checkpoint"):
         OrderedModel.from_run(tmp_path, host)
+
+
+@pytest.mark.parametrize("name", ["ema", "policy"])
+def test_torn_weights_are_an_error_that_names_the_file(name, host, finished, tmp_path):
+    copy = RunFolder(shutil.copytree(finished.path, tmp_path / "copy"))
+    torn = copy.latest_checkpoint() / f"{name}.safetensors"
+    torn.write_bytes(torn.read_bytes()[:-10])
+    with pytest.raises(ReorderKitError, match=f"{name}.safetensors: cannot be read"):
+        OrderedModel.from_run(copy.path, host)
 
 
 @pytest.fixture

@@ -93,6 +93,12 @@ def test_an_unknown_component_gets_the_closest_name(assignment, expected):
             ["order.learner=softsort", "order.learner.temperature.peak=-1"],
             "order.learner.temperature.peak: input should be greater than or equal to 0, not -1",
         ),
+        (
+            ["order.learner={name: softsort, search_epochs: .inf}"],
+            "order.learner.search_epochs: input should be a finite number, not inf",
+        ),
+        (["schedule.hold_epochs=.nan"], "schedule.hold_epochs: input should be a finite number, not nan"),
+        (["optimizer.betas=[0.9, 1.0]"], "optimizer.betas.1: input should be less than 1, not 1.0"),
         (["backbone.windw=3"], "backbone.windw: there is no such field (did you mean 'window'?)"),
         (["backbone.dim=30"], "backbone: dim 30 is not divisible by 4 heads"),
         (

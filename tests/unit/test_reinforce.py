@@ -84,9 +84,17 @@ def test_the_start_is_kept_before_the_search_and_the_best_order_after_it() -> No
             assert proposal.order == (start if step < 4 else Order(list(range(8, -1, -1))))
 
 
+@pytest.mark.parametrize(
+    "temperature", [{"shape": "constant", "peak": 0}, {"shape": "linear"}, {"shape": "triangular", "peak": 0}]
+)
+def test_a_temperature_that_is_always_zero_is_refused(temperature: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="no order is drawn"):
+        Reinforce.Options(temperature=temperature)
+
+
 def test_temperature_zero_gives_the_best_order_without_log_probability() -> None:
-    policy = build(shuffled(9), temperature={"shape": "constant", "peak": 0.0})
-    policy.advance(at(3))
+    policy = build(shuffled(9))
+    policy.advance(at(0))  # where the default triangle starts
     proposal = policy.propose(images(4, 9))
     assert policy.phase == "search"
     assert proposal.order == shuffled(9)
