@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Self, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -62,7 +62,7 @@ class StartSection(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
+    def _check(self) -> StartSection:
         if (self.name is None) == (self.prior is None):
             raise ValueError("give one of: the name of an ordering, a file, a prior")
         if self.prior is not None and self.model_extra:

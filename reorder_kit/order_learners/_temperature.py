@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -27,7 +27,7 @@ class TemperatureSchedule(ComponentOptions):
     final: float = Field(0.0, ge=0, description="temperature at the end of the search")
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
+    def _check(self) -> TemperatureSchedule:
         if self.shape == "exponential" and min(self.initial, self.final) <= 0:
             raise ValueError("an exponential schedule needs initial and final above 0")
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -60,7 +60,7 @@ class Reinforce(OrderLearner):
         )
 
         @model_validator(mode="after")
-        def _check(self) -> Self:
+        def _check(self) -> Reinforce.Options:
             if self.baseline == "leave-one-out" and self.granularity == "group" and self.groups < 2:
                 raise ValueError("a leave-one-out baseline needs at least 2 groups; or set baseline: ema")
             if self.temperature.is_zero:

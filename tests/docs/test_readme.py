@@ -74,7 +74,7 @@ def ten_lines(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         variables = execute(blocks("python")[0], print=lambda *values: printed.append(" ".join(map(str, values))))
-    return variables, printed, home / "runs" / "quickstart"
+    return variables, printed, home / "runs" / "short"
 
 
 def execute(source, **variables):
