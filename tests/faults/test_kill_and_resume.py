@@ -17,7 +17,7 @@ def kill_in_the_middle(children, wait_for_lines, recipe, out, moments, **options
         process = children.start("train", recipe, str(out), resume=resume > 0, **options)
         wait_for_lines(out / metrics, lines)
         time.sleep(seconds)
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.join()
         assert process.exitcode == SIGKILL
         assert not (out / "result.json").exists()
