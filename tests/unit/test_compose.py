@@ -253,7 +253,7 @@ def test_reinforce_goes_with_every_control(host, control):
 
 
 def test_random_controls_need_no_learner(host):
-    compose(recipe(controls=["random-fixed", "random-per-batch"]), host, "trial")
+    assert compose(recipe(controls=["random-fixed", "random-per-batch"]), host, "trial").learner is None
 
 
 def test_a_task_that_needs_other_targets_is_refused_before_data_are_opened(host):
@@ -268,7 +268,9 @@ def test_an_autoregressive_task_refuses_a_learner_that_mixes_patches(host):
 
 
 def test_an_autoregressive_task_takes_a_learner_that_does_not_mix(host):
-    compose(recipe(task="next-patch", order={"learner": {"name": "mixing", "hard": True}}), host, "trial")
+    experiment = compose(recipe(task="next-patch", order={"learner": {"name": "mixing", "hard": True}}), host, "trial")
+    assert experiment.learner is not None
+    assert not experiment.learner.mixes_patches
 
 
 def test_an_autoregressive_task_takes_softsort_straight_through_only(host):
