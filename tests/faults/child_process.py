@@ -35,7 +35,6 @@ class WatchedPlugin:
 
 def train(recipe, out, resume=False, process=0, processes=1, port=0):
     """Train a recipe; as one of several processes, save the weights this process ends with."""
-    os.setpgrp()  # so that a kill takes the workers of its data loader, too
     # As in a program that a person starts; in this one, the workers of a data loader would have to import everything.
     multiprocessing.set_start_method("fork", force=True)
     if processes > 1:

@@ -1,14 +1,24 @@
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 SIGKILL = -9
+
+
+def kill_with_all_it_started(pid):
+    """Kill a process, then its data-loading workers and, where it is torchrun, its ranks in sessions of their own."""
+    process = psutil.Process(pid)
+    process.suspend()  # so that it starts nothing more
+    started = process.children(recursive=True)
+    for each in [process, *started]:
+        each.kill()
+    psutil.wait_procs(started, timeout=30)
 
 
 def kill_in_the_middle(children, wait_for_lines, recipe, out, moments, **options):
@@ -17,7 +27,7 @@ def kill_in_the_middle(children, wait_for_lines, recipe, out, moments, **options
         process = children.start("train", recipe, str(out), resume=resume > 0, **options)
         wait_for_lines(out / metrics, lines)
         time.sleep(seconds)
-        os.killpg(process.pid, signal.SIGKILL)
+        kill_with_all_it_started(process.pid)
         process.join()
         assert process.exitcode == SIGKILL
         assert not (out / "result.json").exists()
@@ -111,7 +121,7 @@ def test_two_killed_processes_under_torchrun_go_on_as_if_they_had_not_been_kille
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
         arguments = [str(script), json.dumps(chosen), str(out), "resume" if resume else "anew"]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen([*torchrun, *arguments], env=environment, start_new_session=True)
+        return subprocess.Popen([*torchrun, *arguments], env=environment)
 
     out = tmp_path / "run"
     assert start().wait(200) == 0
@@ -120,7 +130,7 @@ def test_two_killed_processes_under_torchrun_go_on_as_if_they_had_not_been_kille
     for resume, metrics, lines in [(False, "metrics.jsonl", 2), (True, "controls/fixed-start/metrics.jsonl", 1)]:
         group = start(resume)
         wait_for_lines(out / metrics, lines)
-        os.killpg(group.pid, signal.SIGKILL)
+        kill_with_all_it_started(group.pid)
         group.wait()
         assert not (out / "result.json").exists()
     assert start(resume=True).wait(200) == 0
