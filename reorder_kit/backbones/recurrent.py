@@ -106,9 +106,22 @@ class _RecurrentBlock(nn.Module):
         self, patches: Float[Tensor, "batch slot dim"], valid: Bool[Tensor, "batch slot"] | None
     ) -> Float[Tensor, "batch slot dim"]:
         normed = self.norm(patches)
-        states = self.cell(normed)[0] if valid is None else self._walk_valid(normed, valid)
+        if normed.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+            # oneDNN has no LSTM in bfloat16 for processors without AVX-512.
+            with torch.autocast("cpu", enabled=False):
+                states = self._walk(normed.float(), valid)
+        else:
+            states = self._walk(normed, valid)
         added: Tensor = self.dropout(states)
         return patches + added
+
+    def _walk(
+        self, patches: Float[Tensor, "batch slot dim"], valid: Bool[Tensor, "batch slot"] | None
+    ) -> Float[Tensor, "batch slot dim"]:
+        if valid is not None:
+            return self._walk_valid(patches, valid)
+        states: Tensor = self.cell(patches)[0]
+        return states
 
     def _walk_valid(
         self, patches: Float[Tensor, "batch slot dim"], valid: Bool[Tensor, "batch slot"]
