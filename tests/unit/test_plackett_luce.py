@@ -10,7 +10,7 @@ import torch
 from scipy.stats import chisquare
 from torch import Tensor
 
-from reorder_kit.ops import naive
+from reorder_kit.ops.naive import plackett_luce as naive
 from reorder_kit.ops.plackett_luce import PlackettLuce
 
 TEMPERATURES = [0.2, 1.0, 3.0]

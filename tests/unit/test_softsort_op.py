@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from reorder_kit.ops import naive
+from reorder_kit.ops.naive import softsort as naive
 from reorder_kit.ops.softsort import softsort
 
 TEMPERATURES = [1e-4, 0.1, 1.0, 30.0, 1e4]

@@ -1,4 +1,4 @@
-"""The same mathematics, slowly and plainly, in float64: what the fast versions are compared with."""
+"""Plackett-Luce, choice by choice."""
 
 from __future__ import annotations
 
@@ -14,12 +14,3 @@ def plackett_luce_log_prob(logits: Sequence[float], order: Sequence[int]) -> flo
         highest = max(left)
         total += logits[patch] - highest - math.log(sum(math.exp(logit - highest) for logit in left))
     return total
-
-
-def softsort(scores: Sequence[float], temperature: float) -> list[list[float]]:
-    """The SoftSort matrix, row by row."""
-    matrix = []
-    for ranked in sorted(scores, reverse=True):
-        weights = [math.exp(-abs(ranked - score) / temperature) for score in scores]
-        matrix.append([weight / sum(weights) for weight in weights])
-    return matrix
