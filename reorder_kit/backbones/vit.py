@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import timm
@@ -12,7 +11,6 @@ from pydantic import Field, model_validator
 from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from reorder_kit.errors import ReorderKitError, did_you_mean
 from reorder_kit.grid import Grid
@@ -22,21 +20,8 @@ from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_geometry import Count, PatchOptions, patch_geometry, whole_patches
 from reorder_kit.layers.positions import Positions, sincos_positions
 from reorder_kit.layers.readout import mean_slot
-
-
-@dataclass(frozen=True)
-class _Size:
-    dim: int
-    depth: int
-    heads: int
-
-
-_SIZES = {
-    "tiny": _Size(192, 12, 3),
-    "small": _Size(384, 12, 6),
-    "base": _Size(768, 12, 12),
-    "large": _Size(1024, 24, 16),
-}
+from reorder_kit.layers.recompute import run_block
+from reorder_kit.layers.transformer_options import TRANSFORMER_SHAPES, TransformerShape, check_shape
 
 
 class Vit(Backbone):
@@ -81,17 +66,13 @@ class Vit(Backbone):
                 return self
             if self.pretrained:
                 raise ValueError("pretrained weights belong to a model: name one, as in model: vit_small_patch16_224")
-            shape = self.shape()
-            if shape.dim % shape.heads:
-                raise ValueError(f"dim {shape.dim} is not divisible by {shape.heads} heads: set heads")
-            if self.positions == "sincos" and shape.dim % 4:
-                raise ValueError(f"sincos positions need a dim that is a multiple of 4, not {shape.dim}")
+            check_shape(self.shape(), self.positions)
             return self
 
-        def shape(self) -> _Size:
+        def shape(self) -> TransformerShape:
             """Width, depth and heads without a named model."""
-            size = _SIZES[self.size or "small"]
-            return _Size(self.dim or size.dim, self.depth or size.depth, self.heads or size.heads)
+            size = TRANSFORMER_SHAPES[self.size or "small"]
+            return TransformerShape(self.dim or size.dim, self.depth or size.depth, self.heads or size.heads)
 
         def _needs_geometry(self) -> bool:
             return self.model is None
@@ -216,11 +197,8 @@ class Vit(Backbone):
         tokens: Float[Tensor, "batch token dim"],
         mask: Bool[Tensor, "batch 1 1 token"] | None,
     ) -> Float[Tensor, "batch token dim"]:
-        block = self.model.blocks[index]
-        if self.model.grad_checkpointing and torch.is_grad_enabled():
-            recomputed: Tensor = checkpoint(block, tokens, mask, use_reentrant=False)
-            return recomputed
-        mixed: Tensor = block(tokens, mask)
+        recompute = self.model.grad_checkpointing
+        mixed: Tensor = run_block(self.model.blocks[index], tokens, mask, recompute=recompute)
         return mixed
 
 

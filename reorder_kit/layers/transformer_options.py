@@ -1,0 +1,74 @@
+"""The sizes of transformers as published, and the options that transformers share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from reorder_kit.layers.patch_geometry import Count, PatchOptions
+from reorder_kit.layers.positions import Positions
+
+
+@dataclass(frozen=True)
+class TransformerShape:
+    """How large a transformer is.
+
+    Args:
+        dim: width of the embedding.
+        depth: blocks.
+        heads: attention heads.
+    """
+
+    dim: int
+    depth: int
+    heads: int
+
+
+# Base and large: Dosovitskiy et al., 2021, https://arxiv.org/abs/2010.11929. Tiny and small: DeiT, Touvron et al.,
+# 2021, https://arxiv.org/abs/2012.12877.
+TRANSFORMER_SHAPES = {
+    "tiny": TransformerShape(192, 12, 3),
+    "small": TransformerShape(384, 12, 6),
+    "base": TransformerShape(768, 12, 12),
+    "large": TransformerShape(1024, 24, 16),
+}
+
+
+class TransformerOptions(PatchOptions):
+    """Options of a transformer that is built from scratch."""
+
+    size: Literal["tiny", "small", "base", "large"] = Field("small", description="width, depth and heads as published")
+    depth: Count | None = Field(None, description="blocks, instead of the size's")
+    dim: Count | None = Field(None, description="width of the embedding, instead of the size's")
+    heads: Count | None = Field(None, description="attention heads, instead of the size's; they divide dim")
+    mlp_ratio: float = Field(4.0, gt=0, description="width of the hidden layer of an MLP, times dim")
+    positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout after attention and in the MLP, probability")
+    drop_path: float = Field(0.0, ge=0, lt=1, description="stochastic depth of the last block, probability")
+    gradient_checkpointing: bool = Field(
+        False, description="recompute blocks in the backward pass: less memory, more time"
+    )
+
+    @model_validator(mode="after")
+    def _shape_fits(self) -> TransformerOptions:
+        check_shape(self.shape(), self.positions)
+        return self
+
+    def shape(self) -> TransformerShape:
+        """Width, depth and heads."""
+        size = TRANSFORMER_SHAPES[self.size]
+        return TransformerShape(self.dim or size.dim, self.depth or size.depth, self.heads or size.heads)
+
+
+def check_shape(shape: TransformerShape, positions: Positions) -> None:
+    """Whether width, heads and positions go together.
+
+    Raises:
+        ValueError: if they do not, as a validator of options may.
+    """
+    if shape.dim % shape.heads:
+        raise ValueError(f"dim {shape.dim} is not divisible by {shape.heads} heads: set heads")
+    if positions == "sincos" and shape.dim % 4:
+        raise ValueError(f"sincos positions need a dim that is a multiple of 4, not {shape.dim}")
