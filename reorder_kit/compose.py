@@ -51,7 +51,7 @@ class Experiment:
         backbone: the class of the backbone.
         backbone_options: its options.
         start: what gives the starting order.
-        candidates: orderings among which a prior chooses.
+        candidates: orderings among which a prior chooses; none if the start is an ordering.
         learner: what learns the order; None keeps the start.
     """
 
@@ -147,7 +147,7 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
         backbone=backbone[0],
         backbone_options=backbone[1],
         start=start,
-        candidates=_candidates(host),
+        candidates=_candidates(host) if isinstance(start, Prior) else {},
         learner=learner,
     )
 
@@ -212,7 +212,8 @@ class _Parts:
         try:
             component = registry.get(section.name)
         except ReorderKitError as error:
-            self._problems.append(Problem(f"{path}.name", error.message, error.hint))
+            hint = "write null for none" if section.name == "none" else error.hint
+            self._problems.append(Problem(f"{path}.name", error.message, hint))
             return None
         try:
             return component, component.Options.model_validate(section.options)
@@ -246,7 +247,7 @@ def _misfits_of_controls(recipe: Recipe, learner: OrderLearner | None) -> list[P
 
 def _misfit_of_control(control: str, learner: OrderLearner | None) -> tuple[str, str] | None:
     if control in ("fixed-start", "learned-static") and learner is None:
-        return f"{control} needs a learner to be compared with", "name one in order.learner"
+        return f"{control} needs a learner to be compared with", "name one in order.learner, or leave the control out"
     if control == "null-reward" and (learner is None or not learner.uses_reward):
         name = "none" if learner is None else learner.name
         return f"null-reward needs a learner that learns from the reward; the learner is {name}", "use reinforce"
@@ -275,10 +276,10 @@ def control_content(content: Mapping[str, Any], control: str, learned_order: str
 
 
 def _candidates(host: PluginHost) -> dict[str, Ordering]:
-    """Every ordering that needs no options: those a prior can choose from."""
+    """Every ordering that can be built without options: those a prior can choose from."""
     usable = {}
     for name in host.orderings:
-        with suppress(ValidationError):
+        with suppress(Exception):  # what a plugin raises must not stop the others
             usable[name] = host.orderings.get(name)()
     return usable
 

@@ -163,7 +163,7 @@ class PluginHost:
             twice = next((name for name in names if names.count(name) > 1), None)
             if twice:
                 raise ReorderKitError(f"{twice[0]} {twice[1]!r} is registered twice by this plugin")
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if self._manager.get_plugin(record.name) is plugin:  # else it is another plugin's name, or its object
                 self._manager.unregister(plugin)
             record.fail(str(error) if isinstance(error, ReorderKitError) else f"{type(error).__name__}: {error}")

@@ -87,7 +87,7 @@ class Recipe(Settings):
     """A run, whole."""
 
     format_version: Literal[1] = Field(description="version of the recipe format")
-    name: str = Field(pattern=r"^[\w.-]+$", description="name of the run and of its folder")
+    name: str = Field(pattern=r"^\w[\w.-]*$", description="name of the run and of its folder")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of weights, batches, augmentation and sampled orders")
     data: DataSection
     task: ComponentSection = ComponentSection(name="classification")

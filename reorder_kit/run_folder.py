@@ -86,7 +86,7 @@ class RunFolder:
         """The result of a finished run.
 
         Raises:
-            ReorderKitError: if there is none, or it has another format.
+            ReorderKitError: if there is none, it is damaged, or it has another format.
         """
         if not self.is_finished:
             raise ReorderKitError(f"{self.path} holds no finished run", "go on with: reorder-kit run RECIPE --resume")
@@ -102,7 +102,7 @@ def read_facts(checkpoint: Path) -> dict[str, Any]:
     """What a checkpoint says of itself: epoch, classes, image shape, figures.
 
     Raises:
-        ReorderKitError: if it has another format.
+        ReorderKitError: if it is damaged, or has another format.
     """
     return _read_versioned(checkpoint / "state.json", CHECKPOINT_VERSION)
 
@@ -115,7 +115,10 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def _read_versioned(path: Path, version: int) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReorderKitError(f"{path}: cannot be read: {error}") from None
     if content.get("format_version") != version:
         raise ReorderKitError(f"{path}: format_version {content.get('format_version')!r} is not {version}")
     return content

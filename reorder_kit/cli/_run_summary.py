@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from reorder_kit.cli._output import console, table
+from reorder_kit.events.console import describe_unreadable
 from reorder_kit.run_folder import RunFolder
 
 
@@ -24,7 +25,8 @@ def print_summary(folder: RunFolder, result: dict[str, Any], has_learner: bool) 
     out.print()
     out.print(rows)
     out.print()
-    for line in [_reach(result), *_order(result, folder, has_learner), *_caution(result), "", *_files(folder)]:
+    lines = [_reach(result), *_order(result, folder, has_learner), *_unreadable(result, folder), *_caution(result)]
+    for line in [*lines, "", *_files(folder)]:
         out.print(line, soft_wrap=True)
 
 
@@ -49,6 +51,14 @@ def _order(result: dict[str, Any], folder: RunFolder, has_learner: bool) -> list
             "Raise train.epochs, or lower order.learner.warmup_epochs.",
         ]
     return [similarity]
+
+
+def _unreadable(result: dict[str, Any], folder: RunFolder) -> list[str]:
+    """The images that were missing, of any split."""
+    epochs = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
+    figures = [*epochs, *(epoch["validation"] for epoch in epochs), result["metrics"]["test"]]
+    named = dict.fromkeys(name for each in figures for name in each.get("unreadable", ()))
+    return [describe_unreadable(list(named))] if named else []
 
 
 def _caution(result: dict[str, Any]) -> list[str]:

@@ -22,7 +22,10 @@ def find_classes(folder: Path) -> list[str]:
     """
     classes = _class_names(folder)
     if not classes:
-        raise ReorderKitError(f"data.root: no classes found, {folder} has no folders", "one folder for each class")
+        raise ReorderKitError(
+            f"data.root: no classes found, {folder} has no folders",
+            "one folder for each class; train, val and test are names of splits, not of classes",
+        )
     return classes
 
 

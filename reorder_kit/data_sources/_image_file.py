@@ -17,6 +17,8 @@ from reorder_kit.interfaces import Unreadable
 def read_image(path: str, channels: int) -> UInt8[Tensor, "channel height width"] | Unreadable:
     """Decode the whole file. Transparency is dropped, 16 bits are brought to 8.
 
+    An EXIF orientation is ignored, as by torchvision's ImageFolder.
+
     Args:
         path: the file.
         channels: 3 for colour, 1 for grey.

@@ -68,7 +68,7 @@ class ConsoleProgress:
             self._view.epoch(epoch, metrics)
         unreadable = [*metrics.get("unreadable", ()), *metrics["validation"].get("unreadable", ())]
         if unreadable:
-            _print(self._console, f"{run.name}: epoch {epoch}/{run.epochs}, {_missing(unreadable)}")
+            _print(self._console, f"{run.name}: epoch {epoch}/{run.epochs}, {describe_unreadable(unreadable)}")
         # The bar of a run stays where it is, complete, while what comes after it writes below.
         if epoch == run.epochs:
             self._close_view()
@@ -164,7 +164,8 @@ def _introduction(run: RunInfo) -> list[str]:
     return lines
 
 
-def _missing(unreadable: Sequence[str]) -> str:
+def describe_unreadable(unreadable: Sequence[str]) -> str:
+    """How many images could not be read, and the first of them by name."""
     count = "1 image" if len(unreadable) == 1 else f"{len(unreadable)} images"
     further = len(unreadable) - UNREADABLE_IMAGES_NAMED
     more = f" and {further} more" if further > 0 else ""

@@ -21,7 +21,7 @@ class PatchOptions(ComponentOptions):
         None, description="side of a patch, or its [height, width], in pixels; or give grid"
     )
     grid: tuple[Count, Count] | None = Field(
-        None, description="patches per image, [height, width], instead of patch_size: images of any size fit"
+        None, description="patches per image, [height, width], instead of patch_size; they divide its sides"
     )
 
     @model_validator(mode="after")

@@ -32,6 +32,16 @@ class TemperatureSchedule(ComponentOptions):
             raise ValueError("an exponential schedule needs initial and final above 0")
         return self
 
+    def unused(self) -> dict[str, str]:
+        """What the shape does not look at."""
+        match self.shape:
+            case "constant":
+                return dict.fromkeys(("initial", "final"), "a constant temperature is peak throughout")
+            case "linear" | "exponential":
+                return {"peak": f"a temperature of shape {self.shape} goes from initial to final"}
+            case "triangular" | "plateau":
+                return {}
+
     @property
     def is_zero(self) -> bool:
         """Whether it is 0 from start to end."""

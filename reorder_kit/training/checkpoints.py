@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.patch_order import load_tensors
 from reorder_kit.run_folder import CHECKPOINT_VERSION, RunFolder, read_facts
 
@@ -51,10 +53,14 @@ def load_checkpoint(path: Path, weights: dict[str, nn.Module]) -> tuple[dict[str
     """Put saved weights into modules; return the optimizers' state and the facts.
 
     Raises:
-        ReorderKitError: if the checkpoint has another format, or its weights cannot be read.
+        ReorderKitError: if the checkpoint has another format, or a part of it cannot be read.
     """
     state = read_facts(path)
     for name, module in weights.items():
         module.load_state_dict(load_tensors(path / f"{name}.safetensors"))
-    optimizers = torch.load(path / "optimizers.pt", map_location="cpu", weights_only=True)
+    try:
+        optimizers = torch.load(path / "optimizers.pt", map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+        reason = str(error).partition(".")[0]  # torch goes on to tell how to load it all the same
+        raise ReorderKitError(f"{path / 'optimizers.pt'}: cannot be read: {reason}") from None
     return optimizers, state

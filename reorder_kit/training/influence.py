@@ -13,7 +13,8 @@ from reorder_kit.ordered_model import OrderedModel
 def influence_profile(model: OrderedModel, task: Task, batch: Batch) -> Float[Tensor, " slot"]:
     """Norm of the loss's gradient with respect to the patch in each slot, as shares of all slots.
 
-    A slot outside the reach has share 0; how the shares fall from the last slot to the first is how much the model has
+    A slot outside the reach has share 0, and so has one that a backbone stops the gradient to on purpose, as the memory
+    of transformer-xl; how the shares fall from the last slot to the first is how much the model has
     forgotten.
 
     Args:

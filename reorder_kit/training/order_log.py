@@ -26,9 +26,13 @@ class OrderLog:
     def __init__(self, folder: RunFolder, grid: Grid, start: Order, process: int) -> None:
         self._folder, self._grid, self._process = folder, grid, process
         self.start = self.last = start
-        folder.orders.mkdir(parents=True, exist_ok=True)
-        if process == 0:
-            OrderFile("start", grid, start).save(folder.start_order)
+        self._last_sampled_epoch = 0
+
+    def begin(self) -> None:
+        """Write down the start."""
+        self._folder.orders.mkdir(parents=True, exist_ok=True)
+        if self._process == 0:
+            OrderFile("start", self._grid, self.start).save(self._folder.start_order)
 
     def resume(self, epoch: int, order: Order) -> None:
         """Forget what was written after an epoch, and go on from the order it ended with."""
@@ -40,8 +44,9 @@ class OrderLog:
                     path.unlink()
 
     def sampled(self, epoch: int, proposal: Proposal) -> None:
-        """Write down the first order of a proposal that was drawn at random."""
-        if proposal.log_prob is not None:
+        """Write down the first order of the epoch's first proposal that was drawn at random."""
+        if proposal.log_prob is not None and epoch > self._last_sampled_epoch:
+            self._last_sampled_epoch = epoch
             line = {"epoch": epoch, "order": proposal.order.indices[0].tolist()}
             with self._folder.sampled_orders(self._process).open("a") as file:
                 file.write(json.dumps(line) + "\n")

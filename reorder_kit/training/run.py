@@ -61,6 +61,7 @@ def run_experiment(
             changed = compose(control_content(content, control, str(folder.order)), host, f"control {control}")
             other = _train(f"{name}/controls/{control}", changed, splits, beside, accelerator, host)
             _finish(other, changed, splits, beside, accelerator, host, {})
+            accelerator.free_memory()  # it keeps every model it has prepared
         accelerator.wait_for_everyone()
         controls[control] = {"metrics": beside.read_result()["metrics"]}
     return folder, _finish(trainer, experiment, splits, folder, accelerator, host, controls)
@@ -87,16 +88,20 @@ def _train(
 
 
 def _write_description(experiment: Experiment, folder: RunFolder, accelerator: Accelerator, host: PluginHost) -> None:
-    folder.path.mkdir(parents=True, exist_ok=True)
-    write_whole(folder.recipe, yaml.safe_dump(experiment.resolved(), sort_keys=False))
     plugins = [
         {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version, "status": plugin.status}
         for plugin in host.plugins
         if plugin.distribution  # what the command line listens with is no plugin
     ]
-    write_whole(folder.plugins, json.dumps(plugins, indent=2) + "\n")
     environment = describe_environment(str(accelerator.device))
-    write_whole(folder.environment, json.dumps(environment, indent=2) + "\n")
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_whole(folder.recipe, yaml.safe_dump(experiment.resolved(), sort_keys=False))
+        write_whole(folder.plugins, json.dumps(plugins, indent=2) + "\n")
+        write_whole(folder.environment, json.dumps(environment, indent=2) + "\n")
+    except OSError as error:
+        reason = f"{folder.path}: the run folder cannot be written: {error.strerror}"
+        raise ReorderKitError(reason, "give another --out") from None
 
 
 def _finish(

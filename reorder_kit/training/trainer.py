@@ -18,10 +18,13 @@ from torch import nn
 
 from reorder_kit.compose import Experiment
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.grid import Grid
 from reorder_kit.interfaces import Batch, DataSplits, Proposal, StepResult
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.interfaces.task import headline_of
+from reorder_kit.order_file import OrderFile
 from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.run_folder import RunFolder
@@ -71,11 +74,16 @@ class Trainer:
         self._settings, self._task, self._seed = recipe.train, experiment.task, recipe.seed
         self._process, self._processes = accelerator.process_index, accelerator.num_processes
         is_fresh = folder.latest_checkpoint() is None
+
+        def starting_order(grid: Grid) -> Order:
+            # What a run started from stays its start, though a file or a prior might say something else by now.
+            return experiment.starting_order(grid, splits) if is_fresh else OrderFile.load(folder.start_order).order
+
         self.model = OrderedModel.build(
             experiment if is_fresh else experiment.without_pretrained_weights(),
             splits.image,
             splits.classes,
-            lambda grid: experiment.starting_order(grid, splits),
+            starting_order,
         ).to(accelerator.device)
         self.start = self.model.policy.best_order().to("cpu")
         if self._settings.compile:
@@ -136,6 +144,8 @@ class Trainer:
         Raises:
             ReorderKitError: if the loss is no longer a number, or too many images cannot be read.
         """
+        self._order_log.begin()
+        self._accelerator.wait_for_everyone()  # for the folder
         self._announce("run_started")
         for epoch in range(self._epochs_done, self._settings.epochs):
             self._train_epoch(epoch)
@@ -175,8 +185,7 @@ class Trainer:
             step_size = self._optimizers.step(progress)
             if self._ema is not None:
                 self._ema.update(self._parts)
-            if step_in_epoch == 0:
-                self._order_log.sampled(epoch + 1, proposal)
+            self._order_log.sampled(epoch + 1, proposal)
             if (progress.step + 1) % STEPS_BETWEEN_LOSS_CHECKS == 0:
                 self._check_loss(epoch_loss)
             seconds = time.perf_counter() - began
@@ -245,7 +254,7 @@ class Trainer:
             "order": self._order_log.epoch(number, best),
             "policy": policy.metrics(),
         }
-        if policy.propose(None).soft is not None:
+        if not policy.propose(None).is_exact:
             soft = headline_of(self._task, self.evaluate("validation", choose_softly=True))
             line["soft_to_hard_gap"] = soft - headline_of(self._task, self._validation)
         if unreadable:

@@ -7,10 +7,13 @@ import yaml
 from PIL import Image
 
 import reorder_kit
+from reorder_kit import hookimpl
 from reorder_kit.compose import compose
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.grid import Grid
 from reorder_kit.order_file import OrderFile
 from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.run_folder import RunFolder
 
@@ -150,6 +153,59 @@ def test_a_run_does_not_go_on_with_another_recipe(host, tmp_path):
     reorder_kit.run(SMALL, out=tmp_path / "run", host=host)
     with pytest.raises(ReorderKitError, match=r"these fields differ: backbone\.dim, train\.epochs\n"):
         reorder_kit.run(SMALL, {"train.epochs": 2, "backbone.dim": 4}, out=tmp_path / "run", resume=True, host=host)
+
+
+class StopAfterEpochOne:
+    """What a person does with Ctrl-C."""
+
+    @hookimpl
+    def epoch_finished(self, run, epoch, metrics):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+
+def start_and_stop(recipe, out):
+    stopping = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
+    stopping.add(StopAfterEpochOne(), "stop")
+    with pytest.raises(KeyboardInterrupt):
+        reorder_kit.run(recipe, out=out, host=stopping)
+
+
+def test_a_run_keeps_the_start_it_had_though_its_file_changes(host, tmp_path):
+    file, reverse = tmp_path / "start.json", list(reversed(range(16)))
+    OrderFile("start", Grid(4, 4), Order(reverse)).save(file)
+    recipe = {**SMALL, "order": {"start": {"file": str(file)}}, "train": {"epochs": 2, "device": "cpu"}}
+    start_and_stop(recipe, tmp_path / "run")
+    OrderFile("start", Grid(4, 4), Order(range(16))).save(file)
+    result = reorder_kit.run(recipe, out=tmp_path / "run", resume=True, host=host)
+    assert result["order"]["start"] == result["order"]["final"] == reverse
+
+
+def test_an_entropy_is_that_of_the_step_and_none_of_an_earlier_one(host, tmp_path):
+    # One step an epoch; the last step of the search is at temperature 0, where nothing is drawn.
+    learner = {"name": "reinforce", "warmup_epochs": 1, "search_epochs": 3}
+    recipe = {**SMALL, "data": {"name": "digits", "batch_size": 1200}, "order": {"learner": learner}}
+    reorder_kit.run({**recipe, "train": {"epochs": 5, "device": "cpu"}}, out=tmp_path / "run", host=host)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["policy"]["entropy"] > 0 for line in lines] == [False, False, True, False, False]
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_for_people(host, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ReorderKitError, match="file/run: the run folder cannot be written") as caught:
+        reorder_kit.run(SMALL, out=tmp_path / "file" / "run", host=host)
+    assert "--out" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["result.json", "checkpoints/epoch-000001/state.json"])
+def test_a_damaged_file_is_named(name, host, tmp_path):
+    reorder_kit.run(SMALL, out=tmp_path / "run", host=host)
+    damaged = tmp_path / "run" / name
+    damaged.write_text(damaged.read_text()[:-20])
+    if name != "result.json":
+        (tmp_path / "run" / "result.json").unlink()
+    with pytest.raises(ReorderKitError, match=rf"{name}: cannot be read"):
+        reorder_kit.run(SMALL, out=tmp_path / "run", resume=True, host=host)
 
 
 def test_a_result_of_another_format_is_refused(host, tmp_path):

@@ -5,8 +5,10 @@ import pytest
 from PIL import Image
 
 import reorder_kit
+from reorder_kit.cli._run_summary import print_summary
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.run_folder import RunFolder
 
 IMAGES = {"train": 12, "val": 6, "test": 6}
 
@@ -89,3 +91,11 @@ def test_too_many_torn_images_end_an_evaluation_too(split, root):
     truncate(*[root / split / "bright" / f"{number}.jpg" for number in (0, 1)])
     with pytest.raises(ReorderKitError, match=rf"(?s)more than train.max_unreadable: 1.*{split}/bright/0\.jpg"):
         run(root, limit=1)
+
+
+def test_the_summary_of_a_run_names_the_torn_images_of_every_split(root, capsys):
+    torn = [root / split / "dark" / "1.jpg" for split in ("train", "test")]
+    truncate(*torn)
+    result, _ = run(root, limit=1)
+    print_summary(RunFolder(root.parent / "run"), result, has_learner=False)
+    assert f"2 images could not be read: {torn[0]}, {torn[1]}\n" in capsys.readouterr().out

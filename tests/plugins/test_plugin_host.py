@@ -64,6 +64,10 @@ RULE = ordering("leftover")
 BROKEN = {
     "raises at import": ("raise RuntimeError('no CUDA here')", "RuntimeError: no CUDA here"),
     "exits at import": ("import sys\nsys.exit('needs CUDA')", "SystemExit: needs CUDA"),
+    "exits when asked": (
+        HEAD + "@hookimpl\ndef register_orderings():\n    raise SystemExit('needs CUDA')\n",
+        "SystemExit: needs CUDA",
+    ),
     "is not Python": ("def register_orderings(:", "SyntaxError: "),
     "imports what is not there": ("import no_such_module_anywhere", "No module named 'no_such_module_anywhere'"),
     "has no hook": (HEAD + RULE, "it has no hook"),

@@ -325,9 +325,24 @@ def test_a_prior_obeys_its_options(host):
 
 
 def test_a_prior_chooses_only_among_orderings_that_need_no_options(host):
-    candidates = compose(recipe(), host, "trial").candidates
+    candidates = compose(recipe(order={"start": {"prior": "bright-last"}}), host, "trial").candidates
     assert {"row", "column", "hilbert", "random"} <= set(candidates)
     assert not {"custom", "shift", "either"} & set(candidates)
+
+
+def test_an_ordering_that_cannot_be_built_is_no_candidate_and_stops_nothing(host):
+    class Broken(Ordering):
+        name = "broken"
+
+        def __init__(self, options=None):
+            raise FileNotFoundError("its table is missing")
+
+        def cells(self, height, width):
+            raise AssertionError
+
+    host.orderings.add(Broken, "a test")
+    assert compose(recipe(), host, "trial").candidates == {}
+    assert "broken" not in compose(recipe(order={"start": {"prior": "bright-last"}}), host, "trial").candidates
 
 
 # The resolved recipe
@@ -357,7 +372,7 @@ def test_a_resolved_recipe_writes_out_every_default(host):
     assert content["backbone"]["window"] == 2
     assert content["data"] == {"name": "digits", "batch_size": 64, "workers": 0, "validation_images": 100}
     assert content["order"]["start"] == {"name": "row", "transpose": False, "flip": "none", "reverse": False}
-    assert content["order"]["learner"]["temperature"].keys() == {"shape", "initial", "peak", "final"}
+    assert content["order"]["learner"]["temperature"].keys() == {"shape", "initial", "final"}
     assert content["optimizer"]["betas"] == [0.9, 0.999]
     assert content["train"]["epochs"] == 10
 

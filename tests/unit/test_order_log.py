@@ -16,13 +16,19 @@ SWAPPED = Order([1, 0, 2, 3])
 REVERSED = Order([3, 2, 1, 0])
 
 
+def begun(folder, process):
+    log = OrderLog(folder, GRID, ROW, process)
+    log.begin()
+    return log
+
+
 @pytest.fixture
 def folder(tmp_path):
     return RunFolder(tmp_path)
 
 
 def test_the_start_and_the_order_of_every_epoch_are_written(folder):
-    log = OrderLog(folder, GRID, ROW, process=0)
+    log = begun(folder, process=0)
     log.epoch(1, ROW)
     log.epoch(2, SWAPPED)
     assert OrderFile.load(folder.start_order).order == ROW
@@ -30,7 +36,7 @@ def test_the_start_and_the_order_of_every_epoch_are_written(folder):
 
 
 def test_an_order_is_compared_with_the_start_and_the_epoch_before(folder):
-    log = OrderLog(folder, GRID, ROW, process=0)
+    log = begun(folder, process=0)
     log.epoch(1, REVERSED)
     figures = log.epoch(2, SWAPPED)
     assert figures["kendall_tau_to_start"] == pytest.approx(4 / 6)  # 1 of 6 pairs turned round
@@ -40,24 +46,37 @@ def test_an_order_is_compared_with_the_start_and_the_epoch_before(folder):
 
 
 def test_only_process_0_writes_the_orders_of_epochs(folder):
-    OrderLog(folder, GRID, ROW, process=1).epoch(1, ROW)
+    begun(folder, process=1).epoch(1, ROW)
     assert list(folder.orders.iterdir()) == []
 
 
 def test_every_process_writes_the_orders_it_drew(folder):
     drawn = Proposal(Order(torch.tensor([[1, 0, 2, 3], [3, 2, 1, 0]]), 4), log_prob=torch.zeros(2))
-    OrderLog(folder, GRID, ROW, process=1).sampled(7, drawn)
+    begun(folder, process=1).sampled(7, drawn)
     lines = folder.sampled_orders(1).read_text().splitlines()
     assert [json.loads(line) for line in lines] == [{"epoch": 7, "order": [1, 0, 2, 3]}]
 
 
+def test_the_first_draw_of_an_epoch_is_written_whenever_it_comes(folder):
+    log = begun(folder, process=0)
+    for epoch, proposal in [
+        (1, Proposal(ROW)),  # nothing is drawn in the warm-up, and at temperature 0
+        (1, Proposal(Order(torch.tensor([[1, 0, 2, 3]]), 4), log_prob=torch.zeros(1))),
+        (1, Proposal(Order(torch.tensor([[3, 2, 1, 0]]), 4), log_prob=torch.zeros(1))),
+        (2, Proposal(Order(torch.tensor([[0, 2, 1, 3]]), 4), log_prob=torch.zeros(1))),
+    ]:
+        log.sampled(epoch, proposal)
+    lines = [json.loads(line) for line in folder.sampled_orders(0).read_text().splitlines()]
+    assert lines == [{"epoch": 1, "order": [1, 0, 2, 3]}, {"epoch": 2, "order": [0, 2, 1, 3]}]
+
+
 def test_an_order_that_was_not_drawn_is_no_sample(folder):
-    OrderLog(folder, GRID, ROW, process=0).sampled(1, Proposal(ROW))
+    begun(folder, process=0).sampled(1, Proposal(ROW))
     assert not folder.sampled_orders(0).exists()
 
 
 def test_resuming_forgets_what_came_after_and_compares_with_the_order_at_hand(folder):
-    log = OrderLog(folder, GRID, ROW, process=0)
+    log = begun(folder, process=0)
     for epoch in (1, 2, 9999, 10000):
         log.epoch(epoch, ROW)
     log.resume(9999, REVERSED)

@@ -13,14 +13,25 @@ from reorder_kit.order_learners._temperature import TemperatureSchedule
 from reorder_kit.progress import Progress
 
 UP_AND_DOWN = {"initial": 0.1, "peak": 0.5, "final": 0.2}
-SHAPES = ["constant", "linear", "exponential", "triangular", "plateau"]
+USED = {
+    "constant": {"peak"},
+    "linear": {"initial", "final"},
+    "exponential": {"initial", "final"},
+    "triangular": {"initial", "peak", "final"},
+    "plateau": {"initial", "peak", "final"},
+}
+
+
+def schedule_of(shape: str, **temperatures: float) -> TemperatureSchedule:
+    """A schedule, given those temperatures that its shape looks at."""
+    return TemperatureSchedule(shape=shape, **{name: temperatures[name] for name in USED[shape]})
 
 
 @pytest.mark.parametrize(
     ("options", "points"),
     [
-        ({"shape": "constant", **UP_AND_DOWN}, {0: 0.5, 0.3: 0.5, 1: 0.5}),
-        ({"shape": "linear", **UP_AND_DOWN}, {0: 0.1, 0.25: 0.125, 0.5: 0.15, 1: 0.2}),
+        ({"shape": "constant", "peak": 0.5}, {0: 0.5, 0.3: 0.5, 1: 0.5}),
+        ({"shape": "linear", "initial": 0.1, "final": 0.2}, {0: 0.1, 0.25: 0.125, 0.5: 0.15, 1: 0.2}),
         ({"shape": "linear", "initial": 1.0, "final": 0.0}, {0: 1, 0.25: 0.75, 1: 0}),
         ({"shape": "exponential", "initial": 1.0, "final": 0.01}, {0: 1, 0.25: 0.316228, 0.5: 0.1, 1: 0.01}),
         ({"shape": "exponential", "initial": 0.1, "final": 0.8}, {0: 0.1, 1 / 3: 0.2, 2 / 3: 0.4, 1: 0.8}),
@@ -33,15 +44,26 @@ def test_points_are_worked_out_by_hand(options: dict[str, Any], points: dict[flo
     assert [schedule.at(share) for share in points] == pytest.approx(list(points.values()), rel=1e-5)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", USED)
+@pytest.mark.parametrize("field", ["initial", "peak", "final"])
+def test_a_temperature_that_the_shape_does_not_look_at_is_refused(shape: str, field: str) -> None:
+    given = schedule_of(shape, initial=0.3, peak=0.7, final=0.1).model_dump() | {field: 0.2}
+    if field in USED[shape]:
+        assert TemperatureSchedule(**given).model_dump() == given
+    else:
+        with pytest.raises(ValidationError, match=f"{field} does nothing"):
+            TemperatureSchedule(**given)
+
+
+@pytest.mark.parametrize("shape", USED)
 def test_no_share_gives_a_negative_temperature(shape: str) -> None:
-    schedule = TemperatureSchedule(shape=shape, initial=0.3, peak=0.7, final=0.001)
+    schedule = schedule_of(shape, initial=0.3, peak=0.7, final=0.001)
     assert min(schedule.at(step / 997) for step in range(998)) >= 0
 
 
 @pytest.mark.parametrize("shape", ["triangular", "plateau", "linear"])
 def test_an_end_at_zero_is_exactly_zero(shape: str) -> None:
-    assert TemperatureSchedule(shape=shape, initial=0.7, peak=0.2, final=0.0).at(1.0) == 0.0
+    assert schedule_of(shape, initial=0.7, peak=0.2, final=0.0).at(1.0) == 0.0
 
 
 @pytest.mark.parametrize("end", [{"initial": 0.0, "final": 0.1}, {"initial": 0.1, "final": 0.0}])
@@ -65,7 +87,7 @@ def over_a_search(schedule: TemperatureSchedule, epochs: int, steps_per_epoch: i
 
 @pytest.mark.parametrize("shape", ["linear", "exponential", "triangular"])
 def test_the_temperature_moves_at_every_optimiser_step(shape: str) -> None:
-    schedule = TemperatureSchedule(shape=shape, initial=0.05, peak=0.6, final=0.1)
+    schedule = schedule_of(shape, initial=0.05, peak=0.6, final=0.1)
     temperatures = over_a_search(schedule, epochs=3, steps_per_epoch=13)
     assert all(before != after for before, after in pairwise(temperatures))
 
