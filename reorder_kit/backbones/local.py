@@ -8,9 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 from timm.layers import calculate_drop_path_rates, trunc_normal_
-from timm.models.vision_transformer import Block
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Backbone, Encoded, ImageShape, PatchSequence
@@ -19,8 +17,9 @@ from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
 from reorder_kit.layers.positions import Positions
 from reorder_kit.layers.readout import last_slot, mean_slot
-from reorder_kit.ops.reach import propagate_reach
-from reorder_kit.ops.window_mask import valid_window_mask, window_mask
+from reorder_kit.layers.recompute import run_block
+from reorder_kit.layers.windowed_attention import WindowedAttention
+from reorder_kit.layers.windowed_block import WindowedBlock
 
 
 class Local(Backbone):
@@ -28,7 +27,7 @@ class Local(Backbone):
 
     These are the 1-D local neighbourhoods of the Image Transformer (Parmar et al., 2018,
     https://arxiv.org/abs/1802.05751): what a model can relate depends on which patches stand close to each other.
-    Blocks are timm's pre-norm blocks.
+    Blocks are pre-norm, with the names of timm's.
 
     A window of w is the slot itself and w slots before it, and w slots after it when attention is not causal. Other
     libraries count otherwise: Longformer's ``attention_window`` in transformers is both sides together (2w), and
@@ -37,7 +36,7 @@ class Local(Backbone):
     The CLS token of the readout ``cls`` stands at the end of the sequence and is an ordinary member of the window
     there. Padding takes no place in a window: the output is that of the sequence without it.
 
-    Memory grows with the square of the number of slots, because the window is a mask on full attention.
+    Time and memory grow in proportion to the number of slots.
     """
 
     name = "local"
@@ -78,13 +77,12 @@ class Local(Backbone):
             nn.Parameter(trunc_normal_(torch.empty(1, 1, self.dim), std=0.02)) if options.readout == "cls" else None
         )
         self.blocks = nn.ModuleList(
-            Block(
+            WindowedBlock(
+                WindowedAttention(self.dim, options.heads, options.window, options.causal, options.dropout),
                 self.dim,
-                options.heads,
                 options.mlp_ratio,
-                qkv_bias=True,
-                proj_drop=options.dropout,
-                drop_path=drop_path,
+                options.dropout,
+                drop_path,
             )
             for drop_path in calculate_drop_path_rates(options.drop_path, self.depth)
         )
@@ -105,10 +103,12 @@ class Local(Backbone):
         """Run the blocks ``start`` to ``stop``."""
         extra_tokens = starting_tokens(self.cls_token, extra_tokens, sequence, start)
         tokens = sequence.patches if extra_tokens is None else torch.cat([sequence.patches, extra_tokens], dim=1)
-        mask = self._mask(sequence, tokens)
+        valid = sequence.valid
+        if valid is not None:
+            valid = nn.functional.pad(valid, (0, tokens.shape[1] - sequence.num_slots), value=True)
         blocks = range(self.depth)[start:stop]
         for index in blocks:
-            tokens = self._block(index, tokens, mask)
+            tokens = run_block(self.blocks[index], tokens, valid, recompute=self.options.gradient_checkpointing)
         if self.depth - 1 in blocks:
             tokens = self.norm(tokens)
         patches, rest = tokens[:, : sequence.num_slots], tokens[:, sequence.num_slots :]
@@ -122,30 +122,10 @@ class Local(Backbone):
 
     def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
         """The slots within ``depth`` windows of the readout."""
-        length = num_slots if self.cls_token is None else num_slots + 1
-        read = torch.ones(length, dtype=torch.bool)
-        if self.options.readout != "mean":
-            read[:-1] = False
-        sees = window_mask(length, self.options.window, self.options.causal)
-        return propagate_reach(read, sees, self.depth)[:num_slots]
-
-    def _mask(
-        self, sequence: PatchSequence, tokens: Float[Tensor, "batch token dim"]
-    ) -> Bool[Tensor, "*batch query key"]:
-        window, causal = self.options.window, self.options.causal
-        if sequence.valid is None:
-            return window_mask(tokens.shape[1], window, causal, tokens.device)
-        extra = tokens.shape[1] - sequence.num_slots
-        valid = nn.functional.pad(sequence.valid, (0, extra), value=True)
-        return valid_window_mask(valid, window, causal).unsqueeze(1)
-
-    def _block(
-        self, index: int, tokens: Float[Tensor, "batch token dim"], mask: Bool[Tensor, "*batch query key"]
-    ) -> Float[Tensor, "batch token dim"]:
-        block = self.blocks[index]
-        recompute = self.options.gradient_checkpointing and torch.is_grad_enabled()
-        mixed: Tensor = checkpoint(block, tokens, mask, use_reentrant=False) if recompute else block(tokens, mask)
-        return mixed
+        if self.options.readout == "mean":
+            return torch.ones(num_slots, dtype=torch.bool)
+        read = num_slots if self.cls_token is not None else num_slots - 1
+        return torch.arange(num_slots) >= read - self.depth * self.options.window
 
 
 def _is_order_sensitive(options: Local.Options, num_patches: int) -> bool:

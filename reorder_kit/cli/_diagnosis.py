@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from reorder_kit.ops.selective_scan import choose_backend
 from reorder_kit.plugin_manager import PluginHost
 
 PACKAGES = {
@@ -46,11 +47,6 @@ KERNELS = {
         needs_gpu=True,
         remedy="pip install --no-build-isolation mamba-ssm (MAMBA_FORCE_BUILD=TRUE: compile, do not download)",
     ),
-    "causal-conv1d": Kernel(
-        "causal_conv1d",
-        needs_gpu=True,
-        remedy="pip install --no-build-isolation causal-conv1d (CAUSAL_CONV1D_FORCE_BUILD=TRUE: compile)",
-    ),
     "torchsort": Kernel(
         "torchsort",
         needs_gpu=False,
@@ -65,7 +61,7 @@ KERNELS = {
 
 
 def diagnose() -> dict[str, Any]:
-    """Versions, devices, compiled kernels and plugins."""
+    """Versions, devices, what computes the scan of Mamba on each of them, compiled kernels and plugins."""
     host = PluginHost.from_environment()
     failed = [
         {"name": plugin.name, "distribution": plugin.distribution, "reason": plugin.reason}
@@ -81,6 +77,7 @@ def diagnose() -> dict[str, Any]:
             "cuda": torch.version.cuda,
             "gpus": [_gpu(index) for index in range(torch.cuda.device_count())],
         },
+        "scan_backends": {device: choose_backend("auto", device) for device in _device_types()},
         "kernels": {**{name: _kernel(kernel) for name, kernel in KERNELS.items()}, "torch.compile": _compiler()},
         "plugins": {"ok": statuses.count("ok"), "blocked": statuses.count("blocked"), "failed": failed},
     }
@@ -102,6 +99,10 @@ def _gpu(index: int) -> dict[str, Any]:
     with torch.cuda.device(index):
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     return {"name": properties.name, "memory_gib": properties.total_memory / 2**30, "has_bf16": has_bf16}
+
+
+def _device_types() -> list[str]:
+    return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
 
 def _kernel(kernel: Kernel) -> dict[str, Any]:

@@ -47,6 +47,8 @@ def _print_diagnosis(diagnosis: dict[str, Any]) -> None:
         kernels.add_row(name, "yes" if kernel["is_active"] else "no", kernel["note"])
     out.print(kernels)
     out.print()
+    scans = ", ".join(f"{backend} on {device}" for device, backend in diagnosis["scan_backends"].items())
+    out.print(f"scan of the backbone mamba, backend auto: {scans}")
     plugins = diagnosis["plugins"]
     out.print(f"plugins: {plugins['ok']} ok, {plugins['blocked']} blocked, {len(plugins['failed'])} failed")
     for plugin in plugins["failed"]:

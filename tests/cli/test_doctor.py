@@ -56,7 +56,7 @@ def test_a_kernel_that_loads_is_active(cli, monkeypatch):
 def test_a_kernel_for_gpus_is_inactive_without_one(cli, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     kernels = diagnosis(cli)["kernels"]
-    for name in ("mamba-ssm", "causal-conv1d", "FlexAttention"):
+    for name in ("mamba-ssm", "FlexAttention"):
         assert kernels[name] == {"is_active": False, "note": "of use on a GPU only"}
 
 
@@ -66,6 +66,17 @@ def test_flex_attention_is_active_on_a_gpu_and_a_missing_kernel_is_named(cli, mo
     kernels = diagnosis(cli)["kernels"]
     assert kernels["FlexAttention"]["is_active"]
     assert "pip install --no-build-isolation mamba-ssm" in kernels["mamba-ssm"]["note"]
+
+
+def test_the_scan_backend_of_each_device_is_shown(cli, monkeypatch):
+    from reorder_kit.ops import selective_scan
+
+    assert "scan of the backbone mamba, backend auto: torch on cpu\n" in cli("doctor").stdout
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(selective_scan, "_kernel", lambda: ImportError("no CUDA"))
+    assert diagnosis(cli)["scan_backends"] == {"cpu": "torch", "cuda": "torch"}
+    monkeypatch.setattr(selective_scan, "_kernel", lambda: print)
+    assert diagnosis(cli)["scan_backends"] == {"cpu": "torch", "cuda": "mamba-ssm"}
 
 
 def test_without_a_compiler_it_says_how_to_get_one(cli, monkeypatch, tmp_path):

@@ -36,13 +36,47 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"window": 20, "readout": "mean"},
         {"window": 0, "readout": "mean"},
     ],
+    "longformer": [
+        {"size": "tiny", "dim": 16, "heads": 2, "depth": 2, "window": 1},
+        {"size": "tiny", "dim": 16, "heads": 2, "depth": 1, "window": 1, "positions": "sincos"},
+        {"size": "tiny", "dim": 12, "heads": 3, "depth": 3, "window": 14, "positions": "none", "patch_size": (2, 4)},
+        {"size": "tiny", "dim": 16, "heads": 2, "depth": 2, "window": 0},
+        {"size": "tiny", "dim": 16, "heads": 2, "depth": 2, "window": 2, "readout": "mean"},
+        {"size": "tiny", "dim": 16, "heads": 2, "depth": 1, "window": 1, "readout": "mean", "positions": "none"},
+        {"size": "tiny", "dim": 16, "heads": 2, "depth": 1, "window": 14, "readout": "mean"},
+        {"size": "tiny", "dim": 16, "heads": 2, "depth": 2, "window": 2, "readout": "last", "patch_size": (4, 2)},
+    ],
+    "mamba": [
+        {"dim": 16, "depth": 2},
+        {"dim": 16, "depth": 2, "bidirectional": False, "positions": "sincos"},
+        {"dim": 12, "depth": 1, "bidirectional": False, "readout": "last", "positions": "none", "patch_size": (2, 4)},
+        {"dim": 16, "depth": 1, "bidirectional": False, "readout": "mean", "state": 3, "conv_width": 2},
+        {"dim": 16, "depth": 1, "readout": "last", "expand": 1},
+        {"dim": 16, "depth": 1, "readout": "mean", "positions": "none"},
+        {"dim": 16, "depth": 1, "cls_position": "start", "positions": "none"},
+        {"dim": 16, "depth": 2, "cls_position": "end", "conv_width": 1},
+    ],
     "recurrent": [
         {},
         {"cell": "lstm", "positions": "sincos", "depth": 1},
         {"bidirectional": True, "positions": "none"},
         {"bidirectional": True, "cell": "lstm", "readout": "mean", "patch_size": (2, 4)},
     ],
+    "transformer-xl": [
+        {"dim": 16, "heads": 2, "depth": 2, "segment": 2, "memory": 2},
+        {"dim": 16, "heads": 2, "depth": 2, "segment": 3, "memory": 1, "readout": "last"},
+        {"dim": 12, "heads": 3, "depth": 2, "segment": 2, "memory": 5, "readout": "cls"},
+        {"dim": 16, "heads": 2, "depth": 1, "readout": "cls", "positions": "none", "patch_size": (2, 4)},
+        {"dim": 16, "heads": 2, "depth": 1, "causal": False, "positions": "sincos"},
+        {"dim": 16, "heads": 2, "depth": 2, "segment": 3, "memory": 3, "causal": False, "readout": "cls"},
+        {"dim": 16, "heads": 2, "depth": 2, "segment": 2, "memory": 0},
+    ],
 }
+# What lets through a gradient that a backbone stops on purpose, although the slot has an influence.
+UNSTOPPED: dict[str, dict[str, Any]] = {"transformer-xl": {"memory_gradient": True}}
+# In the last block of these, some weights act on patches alone: Longformer's CLS looks through its own projections, and
+# one of Mamba's two directions starts at a CLS that stands at an end.
+PATCHES_READ_TOO = {"longformer", "mamba"}
 IMAGES = [ImageShape(1, 8, 8), ImageShape(3, 12, 20), ImageShape(3, 4, 12)]
 SMALL = ImageShape(3, 8, 8)
 
@@ -142,7 +176,7 @@ def test_extra_tokens_must_be_handed_on(name: str, options: dict[str, Any]) -> N
 @every_image
 @every_case
 def test_reach_is_where_the_gradient_of_the_summary_is(name: str, options: dict[str, Any], image: ImageShape) -> None:
-    backbone = build(name, options, image)
+    backbone = build(name, options | UNSTOPPED.get(name, {}), image)
     sequence = backbone.tokenize(images_of(image))
     patches = sequence.patches.detach().requires_grad_()
     vectors = summary(backbone, sequence.with_patches(patches))
@@ -150,6 +184,21 @@ def test_reach_is_where_the_gradient_of_the_summary_is(name: str, options: dict[
     assert patches.grad is not None
     measured = (patches.grad != 0).any(dim=-1).any(dim=0)
     assert backbone.reach(sequence.num_slots).tolist() == measured.tolist()
+
+
+@every_image
+@every_case
+@torch.no_grad()
+def test_reach_is_which_slots_change_the_summary(name: str, options: dict[str, Any], image: ImageShape) -> None:
+    backbone = build(name, options, image)
+    sequence = backbone.tokenize(images_of(image, batch=1))
+    before = summary(backbone, sequence)
+    measured = []
+    for slot in range(sequence.num_slots):
+        patches = sequence.patches.clone()
+        patches[:, slot] += torch.randn(backbone.dim, dtype=torch.float64)
+        measured.append(not torch.equal(summary(backbone, sequence.with_patches(patches)), before))
+    assert backbone.reach(sequence.num_slots).tolist() == measured
 
 
 @every_image
@@ -173,8 +222,9 @@ def test_the_gradient_reaches_every_parameter(name: str, options: dict[str, Any]
     height, width = size if isinstance(size := options.get("patch_size", 4), tuple) else (size, size)
     image = ImageShape(3, 2 * height, 2 * width)
     backbone = build(name, options, image)
-    vectors = summary(backbone, backbone.tokenize(images_of(image)))
-    (vectors * torch.randn_like(vectors)).sum().backward()
+    encoded = backbone.encode(backbone.tokenize(images_of(image)))
+    read = [backbone.summarize(encoded), *([encoded.sequence.patches] if name in PATCHES_READ_TOO else [])]
+    sum((vectors * torch.randn_like(vectors)).sum() for vectors in read).backward()
     unmoved = [key for key, value in backbone.named_parameters() if value.grad is None or not value.grad.any()]
     assert unmoved == []
 
@@ -278,8 +328,13 @@ def test_images_of_another_size_are_refused(name: str) -> None:
     [
         ("vit", {"drop_path": 0.5}),
         ("local", {"drop_path": 0.5}),
+        ("mamba", {"drop_path": 0.5}),
         ("local", {"dropout": 0.5}),
         ("recurrent", {"dropout": 0.5}),
+        ("longformer", {"drop_path": 0.5}),
+        ("longformer", {"dropout": 0.5}),
+        ("transformer-xl", {"drop_path": 0.5}),
+        ("transformer-xl", {"dropout": 0.5}),
     ],
 )
 def test_dropping_acts_in_training_only(name: str, option: dict[str, float]) -> None:
@@ -293,20 +348,20 @@ def test_dropping_acts_in_training_only(name: str, option: dict[str, float]) -> 
     assert not torch.allclose(first, second)
 
 
-@pytest.mark.parametrize("name", ["vit", "local"])
+@pytest.mark.parametrize("name", ["vit", "local", "longformer", "mamba", "transformer-xl"])
 def test_gradient_checkpointing_recomputes_blocks_and_changes_no_gradient(name: str) -> None:
     calls: dict[bool, int] = {}
     gradients: dict[bool, list[Tensor | None]] = {}
     images = images_of(SMALL)
     for recompute in (False, True):
         backbone = build(name, OPTIONS[name][0] | {"gradient_checkpointing": recompute}).train()
-        mlps = [module for module in backbone.modules() if type(module).__name__ == "Mlp"]
+        inside = [module for module in backbone.modules() if type(module).__name__ in ("Mlp", "MambaMixer")]
         calls[recompute] = 0
 
         def count(*_: Any, recompute: bool = recompute) -> None:
             calls[recompute] += 1
 
-        for module in mlps:
+        for module in inside:
             module.register_forward_pre_hook(count)
         summary(backbone, backbone.tokenize(images)).square().sum().backward()
         gradients[recompute] = [parameter.grad for parameter in backbone.parameters()]

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
 
 from reorder_kit.backbones.local import Local
 from reorder_kit.interfaces import ImageShape, PatchSequence
+from reorder_kit.layers.patch_embedding import PatchEmbedding
+from reorder_kit.layers.patch_geometry import patch_geometry
 from reorder_kit.ops.reach import propagate_reach
 from reorder_kit.ops.window_mask import valid_window_mask, window_mask
 
@@ -78,6 +81,53 @@ def test_the_cls_token_is_seen_by_the_last_slots_when_not_causal() -> None:
 )
 def test_reach_of_sixteen_slots(options: dict[str, Any], reached: range | list[int]) -> None:
     assert build(**options).reach(16).nonzero().flatten().tolist() == list(reached)
+
+
+@given(
+    num_slots=st.integers(1, 12),
+    window=st.integers(1, 5),
+    depth=st.integers(1, 4),
+    causal=st.booleans(),
+    readout=st.sampled_from(["last", "mean", "cls"]),
+)
+@settings(max_examples=40, deadline=None)
+def test_reach_is_what_blocks_hand_on(num_slots: int, window: int, depth: int, causal: bool, readout: str) -> None:
+    local = build(window=window, depth=depth, causal=causal, readout=readout)
+    length = num_slots + 1 if readout == "cls" else num_slots
+    read = torch.full((length,), readout == "mean")
+    read[-1] = True
+    expected = propagate_reach(read, window_mask(length, window, causal), depth)[:num_slots]
+    assert torch.equal(local.reach(num_slots), expected)
+
+
+@pytest.mark.parametrize("readout", ["last", "mean", "cls"])
+@pytest.mark.parametrize("causal", [True, False])
+def test_a_long_sequence_is_encoded_as_timms_blocks_with_a_mask_do(causal: bool, readout: str) -> None:
+    """The weights are timm's by name and shape, and so is the result."""
+    image = ImageShape(1, 20, 20)
+    torch.manual_seed(0)
+    local = Local(Local.Options(patch_size=1, window=3, causal=causal, readout=readout), image).eval()
+    sequence = local.tokenize(torch.randn(2, 1, 20, 20))
+    tokens = sequence.patches
+    if local.cls_token is not None:
+        tokens = torch.cat([tokens, local.cls_token.expand(2, -1, -1)], dim=1)
+    mask = window_mask(tokens.shape[1], 3, causal)
+    for block in local.blocks:
+        timms = Block(32, 4, qkv_bias=True)
+        timms.load_state_dict(block.state_dict())
+        tokens = timms(tokens, attn_mask=mask)
+    expected = local.norm(tokens)[:, :400]
+    torch.testing.assert_close(local.encode(sequence).sequence.patches, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_start_as_those_of_timms_blocks() -> None:
+    torch.manual_seed(0)
+    local = Local(Local.Options(patch_size=2), DIGITS)
+    torch.manual_seed(0)
+    PatchEmbedding(DIGITS, patch_geometry(Local.Options(patch_size=2), DIGITS), 32, "learned")
+    blocks = nn.ModuleList(Block(32, 4, qkv_bias=True) for _ in range(2))
+    assert local.blocks.state_dict().keys() == blocks.state_dict().keys()
+    assert all(torch.equal(value, local.blocks.state_dict()[name]) for name, value in blocks.state_dict().items())
 
 
 def test_reach_of_fewer_slots_than_the_window_is_all_of_them() -> None:

@@ -1,0 +1,131 @@
+"""Longformer along the sequence of patches."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field
+from timm.layers import calculate_drop_path_rates, trunc_normal_
+from timm.models.vision_transformer import init_weights_vit_timm
+from torch import Tensor, nn
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import Backbone, Encoded, ImageShape, PatchSequence
+from reorder_kit.layers.extra_tokens import starting_tokens
+from reorder_kit.layers.patch_embedding import PatchEmbedding
+from reorder_kit.layers.patch_geometry import patch_geometry
+from reorder_kit.layers.readout import last_slot, mean_slot
+from reorder_kit.layers.recompute import run_block
+from reorder_kit.layers.transformer_options import TransformerOptions
+from reorder_kit.layers.windowed_attention import WindowedAttention
+from reorder_kit.layers.windowed_block import WindowedBlock
+
+
+class Longformer(Backbone):
+    """Longformer (Beltagy et al., 2020, https://arxiv.org/abs/2004.05150): a window for patches, everything for CLS.
+
+    A slot sees itself, ``window`` slots on either side, and the CLS token, which sees all slots through projections of
+    its own. CLS takes no slot. It exists with the readout ``cls`` only; with ``mean`` and ``last`` there is no global
+    attention. Padding takes no place in a window: the output is that of the sequence without it. Time and memory grow
+    in proportion to the number of slots.
+
+    A window is counted per side, as everywhere here. ``attention_window`` in transformers is both sides together: 28 is
+    our 14. For REOrder (https://arxiv.org/abs/2505.23751) the paper names a window of 14, and the released code sets
+    ``attention_window`` to 50, our 25.
+
+    What CLS sees does not depend on where patches stand, so a single block is blind to their order with the readout
+    ``cls``. In the last block, the projections of patches serve heads that read patches; CLS has no use for them.
+
+    Blocks are pre-norm and start as in ViT. The base size with sincos positions for 196 patches of 16 px and 1,000
+    classes has 107,677,672 parameters. The 107,683,048 of REOrder are those and seven vectors of width 768: norms
+    before and after the patch projection (4), an embedding of the token type (1), and a norm after the positions (2).
+    Its blocks are post-norm, which makes no difference to the number.
+    """
+
+    name = "longformer"
+
+    class Options(TransformerOptions):
+        window: int = Field(14, ge=0, description="slots seen on each side besides the slot itself, slots")
+        readout: Literal["cls", "mean", "last"] = Field(
+            "cls", description="what summarises the sequence; cls adds a token with global attention"
+        )
+
+    def __init__(self, options: Longformer.Options, image: ImageShape) -> None:
+        super().__init__()
+        geometry, shape = patch_geometry(options, image), options.shape()
+        self.options = options
+        self.grid, self.dim, self.depth = geometry.grid, shape.dim, shape.depth
+        self.order_sensitive = _is_order_sensitive(options, self.grid.num_patches)
+        self.embedding = PatchEmbedding(image, geometry, self.dim, options.positions)
+        cls = options.readout == "cls"
+        self.cls_token = nn.Parameter(trunc_normal_(torch.empty(1, 1, self.dim), std=0.02)) if cls else None
+        self.blocks = nn.ModuleList(
+            WindowedBlock(
+                WindowedAttention(
+                    self.dim, shape.heads, options.window, dropout=options.dropout, num_global=1 if cls else 0
+                ),
+                self.dim,
+                options.mlp_ratio,
+                options.dropout,
+                drop_path,
+            )
+            for drop_path in calculate_drop_path_rates(options.drop_path, self.depth)
+        )
+        self.blocks.apply(init_weights_vit_timm)
+        self.norm = nn.LayerNorm(self.dim)
+
+    def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
+        """Cut images into row-major patches."""
+        sequence: PatchSequence = self.embedding(images)
+        return sequence
+
+    def encode(
+        self,
+        sequence: PatchSequence,
+        start: int = 0,
+        stop: int | None = None,
+        extra_tokens: Float[Tensor, "batch extra dim"] | None = None,
+    ) -> Encoded:
+        """Run the blocks ``start`` to ``stop``, CLS before the patches."""
+        extra_tokens = starting_tokens(self.cls_token, extra_tokens, sequence, start)
+        tokens = sequence.patches if extra_tokens is None else torch.cat([extra_tokens, sequence.patches], dim=1)
+        blocks = range(self.depth)[start:stop]
+        for index in blocks:
+            tokens = run_block(
+                self.blocks[index], tokens, sequence.valid, recompute=self.options.gradient_checkpointing
+            )
+        if self.depth - 1 in blocks:
+            tokens = self.norm(tokens)
+        rest, patches = tokens[:, : -sequence.num_slots], tokens[:, -sequence.num_slots :]
+        return Encoded(sequence.with_patches(patches), None if extra_tokens is None else rest)
+
+    def summarize(self, encoded: Encoded) -> Float[Tensor, "batch dim"]:
+        """The CLS token, the mean of all slots, or the last slot."""
+        if encoded.extra_tokens is not None:
+            return encoded.extra_tokens[:, 0]
+        return last_slot(encoded.sequence) if self.options.readout == "last" else mean_slot(encoded.sequence)
+
+    def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
+        """Every slot; with the readout ``last``, those within ``depth`` windows of it."""
+        if self.options.readout != "last":
+            return torch.ones(num_slots, dtype=torch.bool)
+        return torch.arange(num_slots) >= num_slots - 1 - self.depth * self.options.window
+
+
+def _is_order_sensitive(options: Longformer.Options, num_patches: int) -> bool:
+    """Insensitive is what treats all slots alike: every slot sees itself alone or all, and so does the readout."""
+    if num_patches == 1:
+        return False
+    if options.readout == "last":
+        return True
+    # In a single block, CLS looks at patches that have not looked at each other.
+    blind = options.readout == "cls" and options.shape().depth == 1
+    return not blind and 0 < options.window < num_patches - 1
+
+
+@hookimpl
+def register_backbones() -> list[type[Backbone]]:
+    """Longformer."""
+    return [Longformer]

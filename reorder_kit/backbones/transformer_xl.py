@@ -1,0 +1,188 @@
+"""Transformer-XL along the sequence of patches."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
+from timm.layers import DropPath, Mlp, calculate_drop_path_rates, trunc_normal_
+from torch import Tensor, nn
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import Backbone, Encoded, ImageShape, Order, PatchSequence
+from reorder_kit.layers.extra_tokens import starting_tokens
+from reorder_kit.layers.patch_embedding import PatchEmbedding
+from reorder_kit.layers.patch_geometry import Count, patch_geometry
+from reorder_kit.layers.readout import last_slot, mean_slot
+from reorder_kit.layers.recompute import run_block
+from reorder_kit.layers.relative_attention import RelativeAttention, SegmentContext
+from reorder_kit.layers.slot_positions import distance_sinusoids
+from reorder_kit.layers.transformer_options import TransformerOptions
+from reorder_kit.ops.reach import propagate_reach
+from reorder_kit.ops.segments import Segments
+
+
+class TransformerXL(Backbone):
+    """Transformer-XL (Dai et al., 2019, https://arxiv.org/abs/1901.02860): segments of patches that have a memory.
+
+    In every block a slot sees its segment, up to itself when causal, and the ``memory`` slots before the segment as
+    they entered this block. How far apart two slots stand is part of the attention.
+
+    The gradient stops at the memory, as published. With the readouts ``last`` and ``cls`` this means that patches
+    before the last segment influence the output, and are within ``reach``, but that nothing teaches the model what to
+    write into the memory; ``mean`` reads all segments, and ``memory_gradient`` lets the gradient through.
+
+    Segments are cut from the end, so that the last one, through which a readout at the end learns, is full; the first
+    one may be short. The CLS token of the readout ``cls`` stands at the end and takes a slot of the last segment.
+    Padding takes no slot: the output is that of the sequence without it.
+
+    Time and memory are proportional to the number of slots, for a given segment and memory.
+
+    Blocks are those of ViT (pre-norm, GELU) where the paper has post-norm and ReLU. The biases u and v are one for all
+    blocks, as in the paper's formula. In the base size, 196 patches of 16 px, CLS and 1,000 classes make 93,609,448
+    parameters. REOrder (https://arxiv.org/abs/2505.23751) has 155,136 more: a learned table of 197 distances where we
+    have sines and cosines (151,296), two norms in the patch embedding (3,072) and a position for CLS (768). In its
+    released code CLS stands first, sees all slots and is seen by all, and the memory stays empty: the nearest to it is
+    one ``segment`` of 197.
+    """
+
+    name = "transformer-xl"
+
+    class Options(TransformerOptions):
+        segment: Count = Field(128, description="slots of a segment")
+        memory: int = Field(128, ge=0, description="slots before its segment that a slot sees, slots")
+        causal: bool = Field(True, description="see earlier slots only")
+        memory_gradient: bool = Field(False, description="let the gradient flow into the memory")
+        readout: Literal["last", "mean", "cls"] = Field("mean", description="what summarises the sequence")
+
+        @model_validator(mode="after")
+        def _fits(self) -> TransformerXL.Options:
+            if self.shape().dim % 2:
+                raise ValueError(f"sines and cosines of distances share dim, which must be even, not {self.dim}")
+            if self.readout == "cls" and self.segment == 1:
+                raise ValueError("with segment 1 the CLS token is alone in the last segment and learns from no patch")
+            return self
+
+    def __init__(self, options: TransformerXL.Options, image: ImageShape) -> None:
+        super().__init__()
+        geometry, shape = patch_geometry(options, image), options.shape()
+        self.options = options
+        self.grid, self.dim, self.depth = geometry.grid, shape.dim, shape.depth
+        self.order_sensitive = self.grid.num_patches > 1 and not _sees_itself_alone(options)
+        self.embedding = PatchEmbedding(image, geometry, self.dim, options.positions)
+        self.cls_token = (
+            nn.Parameter(trunc_normal_(torch.empty(1, 1, self.dim), std=0.02)) if options.readout == "cls" else None
+        )
+        self.content_bias, self.position_bias = (
+            nn.Parameter(trunc_normal_(torch.empty(shape.heads, self.dim // shape.heads), std=0.02)) for _ in range(2)
+        )
+        self.blocks = nn.ModuleList(
+            _Block(options, drop_path) for drop_path in calculate_drop_path_rates(options.drop_path, self.depth)
+        )
+        self.norm = nn.LayerNorm(self.dim)
+
+    def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
+        """Cut images into row-major patches."""
+        sequence: PatchSequence = self.embedding(images)
+        return sequence
+
+    def encode(
+        self,
+        sequence: PatchSequence,
+        start: int = 0,
+        stop: int | None = None,
+        extra_tokens: Float[Tensor, "batch extra dim"] | None = None,
+    ) -> Encoded:
+        """Run the blocks ``start`` to ``stop``, each over all segments at once.
+
+        What a segment remembers in a block is that block's input in earlier slots. So a block needs nothing but its own
+        input, and going block by block is the same as going segment by segment with the memory of all blocks in hand.
+        """
+        extra_tokens = starting_tokens(self.cls_token, extra_tokens, sequence, start)
+        patches, valid, padding_first = sequence.patches, sequence.valid, None
+        if valid is not None:
+            # Segments are cut from the end, so padding goes to the front.
+            padding_first = Order.trusted(valid.int().argsort(dim=1, stable=True), sequence.num_slots)
+            patches, valid = padding_first.apply(patches), padding_first.apply(valid)
+        tokens = patches if extra_tokens is None else torch.cat([patches, extra_tokens], dim=1)
+        context = self._context(tokens, valid)
+        blocks = range(self.depth)[start:stop]
+        for index in blocks:
+            tokens = run_block(self.blocks[index], tokens, context, recompute=self.options.gradient_checkpointing)
+        if self.depth - 1 in blocks:
+            tokens = self.norm(tokens)
+        patches, rest = tokens[:, : sequence.num_slots], tokens[:, sequence.num_slots :]
+        if padding_first is not None:
+            patches = padding_first.restore(patches)
+        return Encoded(sequence.with_patches(patches), None if extra_tokens is None else rest)
+
+    def summarize(self, encoded: Encoded) -> Float[Tensor, "batch dim"]:
+        """The last slot, the mean of all slots, or the CLS token."""
+        if encoded.extra_tokens is not None:
+            return encoded.extra_tokens[:, 0]
+        return last_slot(encoded.sequence) if self.options.readout == "last" else mean_slot(encoded.sequence)
+
+    def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
+        """The slots that influence the readout through segments and memories, whether or not a gradient comes back."""
+        segments = self._segments(num_slots if self.cls_token is None else num_slots + 1)
+        read = torch.ones(segments.num_tokens, dtype=torch.bool)
+        if self.options.readout != "mean":
+            read[:-1] = False
+        return propagate_reach(read, segments.sees(self.options.causal), self.depth)[:num_slots]
+
+    def _segments(self, num_tokens: int) -> Segments:
+        return Segments.of_sequence(num_tokens, self.options.segment, self.options.memory)
+
+    def _context(
+        self, tokens: Float[Tensor, "batch token dim"], valid: Bool[Tensor, "batch slot"] | None
+    ) -> SegmentContext:
+        """What all blocks share."""
+        segments, causal = self._segments(tokens.shape[1]), self.options.causal
+        if valid is not None:
+            valid = nn.functional.pad(valid, (0, tokens.shape[1] - valid.shape[1]), value=True)
+        farthest, nearest = segments.memory + segments.size - 1, 0 if causal else 1 - segments.size
+        return SegmentContext(
+            segments,
+            segments.visible(causal, valid, tokens.device),
+            distance_sinusoids(farthest, nearest, self.dim, tokens.device).to(tokens.dtype),
+            self.content_bias,
+            self.position_bias,
+        )
+
+
+class _Block(nn.Module):
+    """A pre-norm transformer block."""
+
+    def __init__(self, options: TransformerXL.Options, drop_path: float) -> None:
+        super().__init__()
+        shape = options.shape()
+        self.memory_gradient = options.memory_gradient
+        self.norm1 = nn.LayerNorm(shape.dim)
+        self.attention = RelativeAttention(shape.dim, shape.heads, options.dropout)
+        self.norm2 = nn.LayerNorm(shape.dim)
+        self.mlp = Mlp(shape.dim, int(shape.dim * options.mlp_ratio), drop=options.dropout)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(
+        self, tokens: Float[Tensor, "batch token dim"], context: SegmentContext
+    ) -> Float[Tensor, "batch token dim"]:
+        past = None
+        if context.segments.memory > 0 and not self.memory_gradient:
+            # The weights still learn from the memory; what it holds does not.
+            past = self.norm1(context.segments.before_last(tokens).detach())
+        tokens = tokens + self.drop_path(self.attention(self.norm1(tokens), past, context))
+        mixed: Tensor = tokens + self.drop_path(self.mlp(self.norm2(tokens)))
+        return mixed
+
+
+def _sees_itself_alone(options: TransformerXL.Options) -> bool:
+    """Every slot goes its own way, and the mean does not say which way was whose."""
+    return options.segment == 1 and options.memory == 0 and options.readout == "mean"
+
+
+@hookimpl
+def register_backbones() -> list[type[Backbone]]:
+    """Transformer-XL."""
+    return [TransformerXL]

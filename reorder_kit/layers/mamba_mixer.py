@@ -1,0 +1,135 @@
+"""The mixer of Mamba: a gated convolution and selective scan, in one direction or both."""
+
+# A, B and C are the symbols of the paper.
+# ruff: noqa: N806
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reorder_kit.ops.selective_scan import ScanBackend, selective_scan
+
+
+class SelectiveWalk(nn.Module):
+    """Convolution and selective scan along the sequence, in one direction.
+
+    Weights start as in mamba-ssm: ``A = -1, -2, ..., -state`` in every channel, and step sizes (softplus of the bias of
+    ``dt_proj``) spread log-uniformly from 0.001 to 0.1.
+
+    Args:
+        inner: channels.
+        rank: width of the bottleneck that step sizes come from.
+        state: size of the state of a channel.
+        conv_width: slots a convolution sees, the current one included.
+        backend: what computes the scan.
+    """
+
+    def __init__(self, inner: int, rank: int, state: int, conv_width: int, backend: ScanBackend) -> None:
+        super().__init__()
+        self.backend = backend
+        self.conv1d = nn.Conv1d(inner, inner, conv_width, groups=inner, padding=conv_width - 1)
+        self.x_proj = nn.Linear(inner, rank + 2 * state, bias=False)
+        self.dt_proj = nn.Linear(rank, inner)
+        self.A_log = nn.Parameter(torch.arange(1, state + 1).float().log().repeat(inner, 1))
+        self.D = nn.Parameter(torch.ones(inner))
+        nn.init.uniform_(self.dt_proj.weight, -(rank**-0.5), rank**-0.5)
+        step_size = torch.empty(inner).uniform_(math.log(0.001), math.log(0.1)).exp()
+        with torch.no_grad():
+            self.dt_proj.bias.copy_(_inverse_softplus(step_size))
+
+    def walk(
+        self, x: Float[Tensor, "batch inner slot"], z: Float[Tensor, "batch inner slot"]
+    ) -> Float[Tensor, "batch inner slot"]:
+        """Walk from the first slot to the last.
+
+        Args:
+            x: what is convolved and scanned.
+            z: gate of the output.
+        """
+        x = F.silu(self.conv1d(x)[..., : x.shape[-1]])
+        rank, state = self.dt_proj.in_features, self.A_log.shape[1]
+        delta, B, C = self.x_proj(x.transpose(1, 2)).transpose(1, 2).split([rank, state, state], dim=1)
+        delta, A = self.dt_proj.weight @ delta, -self.A_log.exp()
+        return selective_scan(
+            x, delta, A, B, C, self.D, z, self.dt_proj.bias, delta_softplus=True, backend=self.backend
+        )
+
+
+class MambaMixer(SelectiveWalk):
+    """A Mamba mixer, with the parameter names and shapes of ``Mamba`` in mamba-ssm, whose weights it loads.
+
+    Source: Gu and Dao, "Mamba", 2023 (https://arxiv.org/abs/2312.00752); their D is our ``dim``, E ``expand`` and N
+    ``state``.
+
+    When bidirectional, it is that of Vision Mamba (Zhu et al., 2024, https://arxiv.org/abs/2401.09417): both directions
+    share ``in_proj`` and ``out_proj``, have a convolution and a scan of their own, and are averaged. The weights of the
+    second direction are in ``reverse``: what is ``conv1d_b.weight`` or ``A_b_log`` there is ``reverse.conv1d.weight``
+    or ``reverse.A_log`` here.
+
+    Args:
+        dim: width of the embedding.
+        state: size of the state of a channel.
+        conv_width: slots a convolution sees, the current one included.
+        expand: channels, times dim.
+        bidirectional: walk from the last slot to the first, too.
+        backend: what computes the scan.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        state: int = 16,
+        conv_width: int = 4,
+        expand: int = 2,
+        bidirectional: bool = False,
+        backend: ScanBackend = "auto",
+    ) -> None:
+        inner, rank = expand * dim, math.ceil(dim / 16)
+        super().__init__(inner, rank, state, conv_width, backend)
+        self.in_proj = nn.Linear(dim, 2 * inner, bias=False)
+        self.reverse = SelectiveWalk(inner, rank, state, conv_width, backend) if bidirectional else None
+        self.out_proj = nn.Linear(inner, dim, bias=False)
+
+    def forward(
+        self, tokens: Float[Tensor, "batch slot dim"], lengths: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, "batch slot dim"]:
+        """Mix.
+
+        Args:
+            tokens: with all padding behind the valid slots, where a walk comes to it last.
+            lengths: valid slots of each image, where the reverse walk starts; None if all are valid.
+        """
+        projected = self.in_proj(tokens)
+        mixed = self.walk(*_x_and_z(projected))
+        if self.reverse is not None:
+            back = self.reverse.walk(*_x_and_z(_turn_round(projected, lengths)))
+            mixed = (mixed + _turn_round(back.transpose(1, 2), lengths).transpose(1, 2)) / 2
+        out: Tensor = self.out_proj(mixed.transpose(1, 2))
+        return out
+
+
+def _x_and_z(projected: Float[Tensor, "batch slot channels"]) -> tuple[Tensor, Tensor]:
+    x, z = projected.transpose(1, 2).chunk(2, dim=1)
+    return x, z
+
+
+def _turn_round(
+    tokens: Float[Tensor, "batch slot channels"], lengths: Int[Tensor, " batch"] | None
+) -> Float[Tensor, "batch slot channels"]:
+    """The valid slots from the last to the first, and the padding where it was: doing it twice undoes it."""
+    if lengths is None:
+        return tokens.flip(1)
+    slots = torch.arange(tokens.shape[1], device=tokens.device)
+    ends = lengths.unsqueeze(1)
+    source = torch.where(slots < ends, ends - 1 - slots, slots)
+    return tokens.gather(1, source.unsqueeze(-1).expand_as(tokens))
+
+
+def _inverse_softplus(value: Float[Tensor, " channel"]) -> Float[Tensor, " channel"]:
+    """``log(exp(value) - 1)``, without losing small values."""
+    return value + torch.log(-torch.expm1(-value))

@@ -1,0 +1,45 @@
+"""The order in which a model that walks along the sequence comes to its tokens."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from reorder_kit.interfaces import Order, PatchSequence
+
+ClsPosition = Literal["start", "middle", "end"]
+
+
+def walking_order(sequence: PatchSequence, cls_position: ClsPosition | None) -> Order:
+    """The order of ``[patches, CLS]`` in which CLS stands in its place and padding behind everything else.
+
+    The place of CLS counts valid slots only: what is walked is the sequence without its padding.
+
+    Args:
+        sequence: the patches.
+        cls_position: where CLS stands: before all patches, before the second half of them, or behind all of them; None
+            if there is no CLS.
+
+    >>> from reorder_kit.interfaces import Grid
+    >>> valid = torch.tensor([[True, False, True, True]])
+    >>> sequence = PatchSequence(torch.zeros(1, 4, 1), Grid(2, 2), valid=valid)
+    >>> walking_order(sequence, "middle").indices.tolist()
+    [[0, 4, 2, 3, 1]]
+    """
+    slots, device = sequence.num_slots, sequence.patches.device
+    valid = torch.ones(1, slots, dtype=torch.bool, device=device) if sequence.valid is None else sequence.valid
+    # Valid patches stand in odd places and CLS in an even one between them.
+    places = (2 * valid.cumsum(dim=1) - 1).masked_fill(~valid, 2 * slots + 1)
+    if cls_position is not None:
+        places = torch.cat([places, _place_of_cls(valid, cls_position)], dim=1)
+    indices = places.argsort(dim=1, stable=True)
+    return Order.trusted(indices[0] if sequence.valid is None else indices, places.shape[1])
+
+
+def _place_of_cls(valid: Bool[Tensor, "batch slot"], position: ClsPosition) -> Tensor:
+    patches = valid.sum(dim=1, keepdim=True)
+    before = {"start": torch.zeros_like(patches), "middle": patches // 2, "end": patches}[position]
+    return 2 * before

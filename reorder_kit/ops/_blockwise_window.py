@@ -1,0 +1,69 @@
+"""Sliding-window attention block by block: linear memory with the fused attention that every device has."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import pad, scaled_dot_product_attention
+
+# The queries of a block share the keys of the block and of a window on either side. Large blocks compare many pairs
+# that do not see each other, small ones copy keys often: blocks as large as a window are fastest, measured on CPU, but
+# not below 32 slots.
+_SMALLEST_BLOCK = 32
+
+
+def blockwise_window_attention(
+    query: Float[Tensor, "batch head slot dim"],
+    key: Float[Tensor, "batch head {num_global}+slot dim"],
+    value: Float[Tensor, "batch head {num_global}+slot dim"],
+    window: int,
+    causal: bool,
+    num_global: int,
+    valid: Bool[Tensor, "batch slot"] | None = None,
+) -> Float[Tensor, "batch head slot dim"]:
+    """Sliding-window attention of the slots; all blocks go into one call of fused attention.
+
+    Args:
+        query: of the slots.
+        key: of the global tokens, then of the slots.
+        value: as the keys.
+        window: slots seen on a side besides the slot itself.
+        causal: no slot after the slot itself is seen.
+        num_global: global tokens.
+        valid: False for padding, which must stand behind the valid slots. Valid slots do not see it.
+    """
+    batch, heads, length, dim = query.shape
+    size = max(_SMALLEST_BLOCK, window)
+    num_blocks = -(-length // size)
+    excess, after = num_blocks * size - length, 0 if causal else window
+
+    def surroundings(slots: Tensor, axis: int) -> Tensor:
+        """What a block may see: slots before it, its own and after it, in a new last dimension."""
+        widths = (0, 0) * (slots.ndim - 1 - axis) + (window, excess + after)
+        return pad(slots, widths).unfold(axis, window + size + after, size)
+
+    def seen(tokens: Tensor) -> Tensor:
+        blocks = surroundings(tokens[:, :, num_global:], axis=2).transpose(-1, -2)
+        shared = tokens[:, :, None, :num_global].expand(-1, -1, num_blocks, -1, -1)
+        return torch.cat([shared, blocks], dim=3).flatten(0, 1)
+
+    exists = query.new_ones(1, length, dtype=torch.bool) if valid is None else valid
+    mask = pad(_block_mask(surroundings(exists, axis=1), size, window, causal), (num_global, 0), value=True)
+    if valid is not None:
+        mask = mask.repeat_interleave(heads, dim=0)
+    # The fused kernels know two batch dimensions: blocks take the place of heads, and heads go to the batch.
+    queries = pad(query, (0, 0, 0, excess)).reshape(batch * heads, num_blocks, size, dim)
+    attended = scaled_dot_product_attention(queries, seen(key), seen(value), attn_mask=mask)
+    return attended.reshape(batch, heads, num_blocks * size, dim)[:, :, :length]
+
+
+def _block_mask(
+    exists: Bool[Tensor, "batch block key"], size: int, window: int, causal: bool
+) -> Bool[Tensor, "batch block query key"]:
+    """Which of its block's keys a query sees. Every query sees itself, padding too: no softmax is over nothing."""
+    query = torch.arange(size, device=exists.device)
+    key = torch.arange(exists.shape[2], device=exists.device) - window
+    behind = query.unsqueeze(1) - key
+    near = (behind <= window) & (behind >= (0 if causal else -window))
+    return (near & exists.unsqueeze(2)) | (behind == 0)

@@ -1,0 +1,67 @@
+"""Attention whose scores depend on how far apart query and key stand."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import pad, scaled_dot_product_attention
+
+
+def relative_attention(
+    query: Float[Tensor, "*batch head query dim"],
+    key: Float[Tensor, "*batch head key dim"],
+    value: Float[Tensor, "*batch head key dim"],
+    relative_key: Float[Tensor, "head distance dim"],
+    content_bias: Float[Tensor, "head dim"],
+    position_bias: Float[Tensor, "head dim"],
+    visible: Bool[Tensor, "*#batch query key"],
+) -> Float[Tensor, "*batch head query dim"]:
+    """Attention with the scores ``(q_i + u) k_j + (q_i + v) r_(i-j)``, divided by the square root of ``dim``.
+
+    The queries belong to the last of the tokens that the keys belong to: before them stand those of the memory.
+
+    Source: Dai et al., "Transformer-XL: Attentive Language Models beyond a Fixed-Length Context", ACL 2019
+    (https://arxiv.org/abs/1901.02860), section 3.3. Their u is our ``content_bias``, their v our ``position_bias``,
+    their W_(k,R) R our ``relative_key``.
+
+    Every query is multiplied by the keys of all distances at once, and a view shifts the rows of the result from
+    distances to keys. The position scores enter the fused attention as its additive mask.
+
+    Args:
+        query: of the last tokens.
+        key: of all tokens, the memory first.
+        value: of all tokens.
+        relative_key: of the distances ``i - j``, descending from ``key - 1``, the farthest behind; down to 0 at least,
+            and to ``1 - query`` for queries that see ahead.
+        content_bias: added to the query where it meets a key.
+        position_bias: added to the query where it meets a distance.
+        visible: which keys a query sees, the same for all heads. At least one, or the result is NaN.
+    """
+    scale = query.shape[-1] ** -0.5
+    # einsum, because matmul would copy the relative keys for every item of the batch.
+    by_distance = torch.einsum(
+        "...hqd,hrd->...hqr", (query + position_bias.unsqueeze(1)) * scale, pad(relative_key, (0, 0, 0, 1))
+    )
+    scores = _distances_to_keys(by_distance, key.shape[-2]).masked_fill(~visible.unsqueeze(-3), float("-inf"))
+    # The fused kernels know one batch dimension.
+    query, key, value, scores = (
+        tensor.reshape(-1, *tensor.shape[-3:]) for tensor in (query + content_bias.unsqueeze(1), key, value, scores)
+    )
+    attended = scaled_dot_product_attention(query, key, value, attn_mask=scores, scale=scale)
+    return attended.reshape(*by_distance.shape[:-1], -1)
+
+
+def _distances_to_keys(
+    scores: Float[Tensor, "*batch query distance"], num_keys: int
+) -> Float[Tensor, "*batch query key"]:
+    """A view in which the score of a query with a key stands in the column of the key.
+
+    Of query i, the score with key j stands in column ``queries - 1 - i + j``. In the rows written as one line, this
+    place moves on by ``columns - 1`` from one query to the next, so rows that are one column shorter line the keys up.
+    A column more than keys is needed. Keys ahead of the last distance show an arbitrary score.
+    """
+    queries, columns = scores.shape[-2:]
+    line = scores.flatten(-2)[..., queries - 1 :]
+    shifted = line[..., : queries * (columns - 1)].view(*scores.shape[:-2], queries, columns - 1)
+    return shifted[..., :num_keys]

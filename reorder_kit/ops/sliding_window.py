@@ -1,0 +1,97 @@
+"""Attention in which a slot sees its neighbours in the sequence and a few global tokens."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import pad, scaled_dot_product_attention
+
+from reorder_kit.ops._blockwise_window import blockwise_window_attention
+from reorder_kit.ops._flex_window import flex_window_attention, flex_works_on
+from reorder_kit.ops.window_mask import valid_window_mask, window_mask
+
+# Up to here, one masked attention over the whole sequence is the fastest, measured on CPU: in slots, and in windows.
+_SHORT_SLOTS, _SHORT_WINDOWS = 256, 4
+
+
+def sliding_window_attention(
+    query: Float[Tensor, "batch head slot dim"],
+    key: Float[Tensor, "batch head {num_global}+slot dim"],
+    value: Float[Tensor, "batch head {num_global}+slot dim"],
+    window: int,
+    causal: bool = False,
+    num_global: int = 0,
+    valid: Bool[Tensor, "batch slot"] | None = None,
+) -> Float[Tensor, "batch head slot dim"]:
+    """Let every slot attend to itself, to its neighbours, and to all global tokens.
+
+    Time and memory grow in proportion to the number of slots, on every device: long sequences are cut into blocks, or
+    given to FlexAttention on CUDA. No length has to be a multiple of anything.
+
+    Source: Beltagy et al., "Longformer: The Long-Document Transformer", 2020 (https://arxiv.org/abs/2004.05150),
+    section 3.1; their w is twice our ``window``, and their Q_s, K_s, V_s are our ``query``, ``key``, ``value``. What
+    the global tokens themselves see, with Q_g, K_g, V_g, is ordinary attention and none of this function's business.
+
+    Args:
+        query: of the slots.
+        key: of the global tokens, then of the slots.
+        value: as the keys.
+        window: slots seen on a side besides the slot itself, from 0; more than there are is all of them.
+        causal: no slot after the slot itself is seen.
+        num_global: global tokens.
+        valid: False for padding. It is seen by no valid slot and takes no place in a window: valid slots get what they
+            would get if the padding were cut out. What padding itself gets is finite and means nothing.
+
+    >>> slots = torch.tensor([[[[0.0], [3.0], [6.0]]]])
+    >>> alike = torch.zeros_like(slots)  # equal scores: the mean of what is seen
+    >>> sliding_window_attention(alike, alike, slots, window=1).flatten().tolist()
+    [1.5, 3.0, 4.5]
+    >>> sliding_window_attention(alike, alike, slots, window=1, causal=True).flatten().tolist()
+    [0.0, 1.5, 4.5]
+    """
+    length = query.shape[2]
+    if length <= max(_SHORT_SLOTS, _SHORT_WINDOWS * window):
+        mask = _mask(length, window, causal, num_global, valid, query.device)
+        return scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    if valid is None:
+        if flex_works_on(query):
+            return flex_window_attention(query, key, value, window, causal, num_global)
+        return blockwise_window_attention(query, key, value, window, causal, num_global)
+    # With the padding behind the valid slots, distances between valid slots are what they would be without it.
+    order = valid.logical_not().int().argsort(dim=1, stable=True)
+    global_tokens = torch.arange(num_global, device=order.device).expand(len(order), -1)
+    tokens = torch.cat([global_tokens, order + num_global], dim=1)
+    attended = blockwise_window_attention(
+        _take(query, order),
+        _take(key, tokens),
+        _take(value, tokens),
+        window,
+        causal,
+        num_global,
+        valid.gather(1, order),
+    )
+    return _take(attended, order.argsort(dim=1))
+
+
+def _mask(
+    length: int,
+    window: int,
+    causal: bool,
+    num_global: int,
+    valid: Bool[Tensor, "batch slot"] | None,
+    device: torch.device,
+) -> Bool[Tensor, "*batch query key"] | None:
+    if valid is not None:
+        mask = valid_window_mask(valid, window, causal).unsqueeze(1)
+    elif causal or window < length - 1:
+        mask = window_mask(length, window, causal, device)
+    else:
+        return None
+    return pad(mask, (num_global, 0), value=True) if num_global else mask
+
+
+def _take(
+    tensor: Float[Tensor, "batch head token dim"], places: Int[Tensor, "batch place"]
+) -> Float[Tensor, "batch head place dim"]:
+    return tensor.take_along_dim(places[:, None, :, None], dim=2)
