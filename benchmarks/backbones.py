@@ -4,9 +4,9 @@
     python benchmarks/backbones.py growth
 
 `speed`: forward and backward of the Mamba mixer beside transformers' slow path (batch 8, 197 slots, inner width 384,
-state 16), and of Longformer's attention beside transformers' LongformerSelfAttention (1,025 tokens, width 384, 6 heads,
-128 slots on either side, one global token), with the same weights and inputs. The runs of all contestants alternate in
-one process; figures are medians, ratios are those of the medians.
+state 16; the same weights), and of Longformer's attention beside transformers' LongformerSelfAttention (1,025 tokens,
+width 384, 6 heads, 128 slots on either side, one global token, no output projection). The runs of all contestants
+alternate in one process; figures are medians, ratios are those of the medians.
 
 `growth`: forward and backward of two blocks of width 192 for one image of 1,024, 4,096 and 16,384 slots, each in a
 process of its own: median time, and the peak of the resident memory above that before the first pass (Linux).
@@ -70,8 +70,9 @@ def both_ways(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Callable[
 def speed(repeats: int) -> None:
     """Print the tables of both comparisons."""
     describe_machine()
-    show("Mamba mixer, transformers' slow path", alternate(mixers(), repeats))
-    show("Longformer attention, transformers", alternate(attentions(), repeats))
+    show("Mamba mixer, batch 8", alternate(mixers(), repeats))
+    for batch in (1, 8):
+        show(f"Longformer attention, batch {batch}", alternate(attentions(batch), repeats))
 
 
 def show(title: str, seconds: dict[str, float]) -> None:
@@ -95,14 +96,14 @@ def mixers() -> dict[str, Callable[[], object]]:
     return contestants
 
 
-def attentions() -> dict[str, Callable[[], object]]:
+def attentions(batch: int) -> dict[str, Callable[[], object]]:
     """Attention with a CLS token that sees and is seen by all; transformers wants whole windows, so it gets padding."""
     tokens, padding = 1025, -1025 % (2 * WINDOW)
     config = LongformerConfig(
         hidden_size=384, num_attention_heads=6, attention_window=[2 * WINDOW], attention_probs_dropout_prob=0.0
     )
     theirs = LongformerSelfAttention(config, layer_id=0)
-    mask = torch.zeros(1, tokens + padding)
+    mask = torch.zeros(batch, tokens + padding)
     mask[:, 0], mask[:, tokens:] = 1, -10_000
 
     def attend(inputs: Tensor) -> Tensor:
@@ -111,7 +112,8 @@ def attentions() -> dict[str, Callable[[], object]]:
         return attended[0][:, :tokens]
 
     ours = WindowedAttention(384, heads=6, window=WINDOW, num_global=1)
-    inputs = torch.randn(1, tokens, 384, requires_grad=True)
+    ours.proj = nn.Identity()  # transformers has the output projection elsewhere
+    inputs = torch.randn(batch, tokens, 384, requires_grad=True)
     return {"transformers": both_ways(attend, inputs), "ours": both_ways(ours, inputs)}
 
 

@@ -45,7 +45,7 @@ class Mamba(Backbone):
 
     The base size has 97.6 million parameters with a classifier of 1,000 classes. The Mamba of REOrder
     (https://arxiv.org/abs/2505.23751) has 85,036,264: it is ARM (Ren et al., 2024, https://arxiv.org/abs/2406.07537),
-    12 blocks of this width with an MLP in each and four scans in image space, which undo part of an order.
+    12 blocks of this width with an MLP in each, and four scans in image space.
     """
 
     name = "mamba"
@@ -55,7 +55,7 @@ class Mamba(Backbone):
         depth: Count | None = Field(None, description="blocks, instead of the size's")
         dim: Count | None = Field(None, description="width of the embedding, instead of the size's")
         state: int = Field(16, ge=1, le=256, description="size of the state of a channel")
-        conv_width: int = Field(4, ge=1, description="slots a convolution sees, the current one included, slots")
+        conv_width: int = Field(4, ge=1, description="slots a convolution sees, the current one included")
         expand: int = Field(2, ge=1, description="channels of a mixer, times dim")
         bidirectional: bool = Field(True, description="walk in both directions")
         readout: Literal["cls", "mean", "last"] = Field("cls", description="what summarises the sequence")
