@@ -7,12 +7,13 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float
 from pydantic import Field
-from timm.layers import calculate_drop_path_rates, trunc_normal_
+from timm.layers import trunc_normal_
 from timm.models.vision_transformer import init_weights_vit_timm
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Backbone, Encoded, ImageShape, PatchSequence
+from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import patch_geometry
@@ -71,7 +72,7 @@ class Longformer(Backbone):
                 options.dropout,
                 drop_path,
             )
-            for drop_path in calculate_drop_path_rates(options.drop_path, self.depth)
+            for drop_path in drop_path_rates(options.drop_path, self.depth)
         )
         self.blocks.apply(init_weights_vit_timm)
         self.norm = nn.LayerNorm(self.dim)

@@ -8,11 +8,12 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
-from timm.layers import DropPath, calculate_drop_path_rates, trunc_normal_
+from timm.layers import DropPath, trunc_normal_
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Backbone, Encoded, ImageShape, PatchSequence
+from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.mamba_mixer import MambaMixer
 from reorder_kit.layers.patch_embedding import PatchEmbedding
@@ -71,6 +72,10 @@ class Mamba(Backbone):
             "auto", description="what computes the scan; auto: mamba-ssm where it can be used, else torch"
         )
 
+        def unused(self) -> dict[str, str]:
+            """The size, where nothing is left of it."""
+            return {} if None in (self.depth, self.dim) else {"size": "depth and dim are given"}
+
         @model_validator(mode="after")
         def _fits(self) -> Mamba.Options:
             if self.positions == "sincos" and self.width() % 4:
@@ -107,7 +112,7 @@ class Mamba(Backbone):
             None if self.cls_position is None else nn.Parameter(trunc_normal_(torch.empty(1, 1, self.dim), std=0.02))
         )
         self.blocks = nn.ModuleList(
-            MambaBlock(options, drop_path) for drop_path in calculate_drop_path_rates(options.drop_path, self.depth)
+            MambaBlock(options, drop_path) for drop_path in drop_path_rates(options.drop_path, self.depth)
         )
         self.norm = nn.RMSNorm(self.dim, eps=1e-5)
 

@@ -7,11 +7,12 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
-from timm.layers import DropPath, Mlp, calculate_drop_path_rates, trunc_normal_
+from timm.layers import DropPath, Mlp, trunc_normal_
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Backbone, Encoded, ImageShape, Order, PatchSequence
+from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import Count, patch_geometry
@@ -57,11 +58,17 @@ class TransformerXL(Backbone):
         memory_gradient: bool = Field(False, description="let the gradient flow into the memory")
         readout: Literal["last", "mean", "cls"] = Field("mean", description="what summarises the sequence")
 
+        def unused(self) -> dict[str, str]:
+            """What a model without memory has no use for."""
+            found = super().unused()
+            return found if self.memory else {**found, "memory_gradient": "there is no memory"}
+
         @model_validator(mode="after")
         def _fits(self) -> TransformerXL.Options:
             if self.shape().dim % 2:
                 raise ValueError(f"sines and cosines of distances share dim, which must be even, not {self.dim}")
-            if self.readout == "cls" and self.segment == 1:
+            learns_from_memory = self.memory > 0 and self.memory_gradient
+            if self.readout == "cls" and self.segment == 1 and not learns_from_memory:
                 raise ValueError("with segment 1 the CLS token is alone in the last segment and learns from no patch")
             return self
 
@@ -79,7 +86,7 @@ class TransformerXL(Backbone):
             nn.Parameter(trunc_normal_(torch.empty(shape.heads, self.dim // shape.heads), std=0.02)) for _ in range(2)
         )
         self.blocks = nn.ModuleList(
-            _Block(options, drop_path) for drop_path in calculate_drop_path_rates(options.drop_path, self.depth)
+            _Block(options, drop_path) for drop_path in drop_path_rates(options.drop_path, self.depth)
         )
         self.norm = nn.LayerNorm(self.dim)
 
@@ -126,10 +133,11 @@ class TransformerXL(Backbone):
 
     def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
         """The slots that influence the readout through segments and memories, whether or not a gradient comes back."""
+        if self.options.readout == "mean":
+            return torch.ones(num_slots, dtype=torch.bool)
         segments = self._segments(num_slots if self.cls_token is None else num_slots + 1)
-        read = torch.ones(segments.num_tokens, dtype=torch.bool)
-        if self.options.readout != "mean":
-            read[:-1] = False
+        read = torch.zeros(segments.num_tokens, dtype=torch.bool)
+        read[-1] = True
         return propagate_reach(read, segments.sees(self.options.causal), self.depth)[:num_slots]
 
     def _segments(self, num_tokens: int) -> Segments:

@@ -57,6 +57,15 @@ class Vit(Backbone):
             False, description="recompute blocks in the backward pass: less memory, more time"
         )
 
+        def unused(self) -> dict[str, str]:
+            """The size, where nothing is left of it, and paths that timm does not drop."""
+            found = {}
+            if None not in (self.depth, self.dim, self.heads):
+                found["size"] = "depth, dim and heads are given"
+            if self.model is None and self.shape().depth == 1:
+                found["drop_path"] = "timm drops no path where there is a single block"
+            return found
+
         @model_validator(mode="after")
         def _fits(self) -> Vit.Options:
             if self.model is not None:

@@ -51,6 +51,12 @@ class TransformerOptions(PatchOptions):
         False, description="recompute blocks in the backward pass: less memory, more time"
     )
 
+    def unused(self) -> dict[str, str]:
+        """The size, where nothing is left of it."""
+        if None in (self.depth, self.dim, self.heads):
+            return {}
+        return {"size": "depth, dim and heads are given"}
+
     @model_validator(mode="after")
     def _shape_fits(self) -> TransformerOptions:
         check_shape(self.shape(), self.positions)

@@ -44,7 +44,8 @@ def selective_scan(
     delta after bias and softplus. Names and shapes are those of ``selective_scan_fn`` in the package mamba-ssm.
 
     The state is float32 under any autocast, and float64 for float64. Safe for any step size and length: it is a
-    product of decays between 0 and 1, and never divided by one. Memory is linear in the length.
+    product of decays between 0 and 1, and never divided by one. Memory is linear in the length. There are no second
+    derivatives.
 
     Backends:
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from timm.layers import DropPath
 from torch import Tensor
 
 import reorder_kit.backbones
@@ -18,9 +19,9 @@ from reorder_kit.interfaces import Backbone, Encoded, Grid, ImageShape, Order, P
 # reach the readout. A new backbone adds its sets here.
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "vit": [
-        {"size": "tiny", "dim": 16, "heads": 2, "depth": 3},
-        {"size": "tiny", "dim": 16, "heads": 2, "depth": 2, "readout": "mean", "positions": "sincos"},
-        {"size": "tiny", "dim": 12, "heads": 3, "depth": 2, "positions": "none", "patch_size": (2, 4)},
+        {"dim": 16, "heads": 2, "depth": 3},
+        {"dim": 16, "heads": 2, "depth": 2, "readout": "mean", "positions": "sincos"},
+        {"dim": 12, "heads": 3, "depth": 2, "positions": "none", "patch_size": (2, 4)},
         {"model": "test_vit", "patch_size": 4},
     ],
     "local": [
@@ -37,14 +38,14 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"window": 0, "readout": "mean"},
     ],
     "longformer": [
-        {"size": "tiny", "dim": 16, "heads": 2, "depth": 2, "window": 1},
-        {"size": "tiny", "dim": 16, "heads": 2, "depth": 1, "window": 1, "positions": "sincos"},
-        {"size": "tiny", "dim": 12, "heads": 3, "depth": 3, "window": 14, "positions": "none", "patch_size": (2, 4)},
-        {"size": "tiny", "dim": 16, "heads": 2, "depth": 2, "window": 0},
-        {"size": "tiny", "dim": 16, "heads": 2, "depth": 2, "window": 2, "readout": "mean"},
-        {"size": "tiny", "dim": 16, "heads": 2, "depth": 1, "window": 1, "readout": "mean", "positions": "none"},
-        {"size": "tiny", "dim": 16, "heads": 2, "depth": 1, "window": 14, "readout": "mean"},
-        {"size": "tiny", "dim": 16, "heads": 2, "depth": 2, "window": 2, "readout": "last", "patch_size": (4, 2)},
+        {"dim": 16, "heads": 2, "depth": 2, "window": 1},
+        {"dim": 16, "heads": 2, "depth": 1, "window": 1, "positions": "sincos"},
+        {"dim": 12, "heads": 3, "depth": 3, "window": 14, "positions": "none", "patch_size": (2, 4)},
+        {"dim": 16, "heads": 2, "depth": 2, "window": 0},
+        {"dim": 16, "heads": 2, "depth": 2, "window": 2, "readout": "mean"},
+        {"dim": 16, "heads": 2, "depth": 1, "window": 1, "readout": "mean", "positions": "none"},
+        {"dim": 16, "heads": 2, "depth": 1, "window": 14, "readout": "mean"},
+        {"dim": 16, "heads": 2, "depth": 2, "window": 2, "readout": "last", "patch_size": (4, 2)},
     ],
     "mamba": [
         {"dim": 16, "depth": 2},
@@ -72,8 +73,6 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 16, "heads": 2, "depth": 2, "segment": 2, "memory": 0},
     ],
 }
-# What lets through a gradient that a backbone stops on purpose, although the slot has an influence.
-UNSTOPPED: dict[str, dict[str, Any]] = {"transformer-xl": {"memory_gradient": True}}
 # In the last block of these, some weights act on patches alone: Longformer's CLS looks through its own projections, and
 # one of Mamba's two directions starts at a CLS that stands at an end.
 PATCHES_READ_TOO = {"longformer", "mamba"}
@@ -173,10 +172,16 @@ def test_extra_tokens_must_be_handed_on(name: str, options: dict[str, Any]) -> N
         backbone.encode(first.sequence, start=1)
 
 
+def unstopped(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options that let through a gradient which is stopped on purpose, although the slot has an influence."""
+    has_memory = name == "transformer-xl" and options.get("memory") != 0
+    return {**options, "memory_gradient": True} if has_memory else options
+
+
 @every_image
 @every_case
 def test_reach_is_where_the_gradient_of_the_summary_is(name: str, options: dict[str, Any], image: ImageShape) -> None:
-    backbone = build(name, options | UNSTOPPED.get(name, {}), image)
+    backbone = build(name, unstopped(name, options), image)
     sequence = backbone.tokenize(images_of(image))
     patches = sequence.patches.detach().requires_grad_()
     vectors = summary(backbone, sequence.with_patches(patches))
@@ -369,12 +374,40 @@ def test_gradient_checkpointing_recomputes_blocks_and_changes_no_gradient(name: 
     torch.testing.assert_close(gradients[True], gradients[False])
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "unused"),
+    [
+        ("vit", {"size": "base", "dim": 16, "depth": 2, "heads": 2}, "size"),
+        ("vit", {"dim": 16, "depth": 1, "heads": 2, "drop_path": 0.5}, "drop_path"),
+        ("longformer", {"size": "base", "dim": 16, "depth": 2, "heads": 2}, "size"),
+        ("transformer-xl", {"memory": 0, "memory_gradient": True}, "memory_gradient"),
+        ("mamba", {"size": "base", "dim": 16, "depth": 2}, "size"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(name: str, options: dict[str, Any], unused: str) -> None:
+    with pytest.raises(ValueError, match=f"{unused} does nothing"):
+        BACKBONES[name].Options(patch_size=4, **options)
+    BACKBONES[name].Options(patch_size=4, **{key: value for key, value in options.items() if key != unused})
+
+
+@pytest.mark.parametrize("name", ["local", "longformer", "transformer-xl", "mamba"])
+def test_the_path_of_a_single_block_is_dropped_as_asked(name: str) -> None:
+    backbone = build(name, OPTIONS[name][0] | {"depth": 1, "drop_path": 0.5})
+    dropping = [module for module in backbone.modules() if isinstance(module, DropPath)]
+    assert dropping
+    assert all(module.drop_prob == 0.5 for module in dropping)
+
+
 # Warnings that torch's compiler raises and catches itself must not become errors inside it.
 @pytest.mark.filterwarnings("default")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(BACKBONES))
-def test_encode_compiles(name: str) -> None:
-    backbone = build(name, OPTIONS[name][0]).float()
+@pytest.mark.parametrize("recompute", [False, True])
+def test_encode_compiles(name: str, recompute: bool) -> None:
+    if recompute and "gradient_checkpointing" not in BACKBONES[name].Options.model_fields:
+        pytest.skip(f"{name} has no gradient checkpointing")
+    options = {"gradient_checkpointing": True} if recompute else {}
+    backbone = build(name, OPTIONS[name][0] | options).float()
     images = images_of(SMALL).float()
     for valid in (None, torch.tensor([[True, True, False, True]] * 3)):
         sequence = PatchSequence(backbone.tokenize(images).patches, backbone.grid, valid=valid)

@@ -114,6 +114,26 @@ def test_two_killed_processes_go_on_as_if_they_had_not_been_killed(
     assert outcome(killed) == outcome(tmp_path / "whole")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        {"name": "longformer", "dim": 16, "depth": 2, "heads": 2, "window": 1},
+        {"name": "transformer-xl", "dim": 16, "depth": 2, "heads": 2, "segment": 3, "memory": 3, "readout": "cls"},
+        {"name": "mamba", "dim": 8, "depth": 2, "cls_position": "end", "gradient_checkpointing": True},
+    ],
+    ids=lambda backbone: backbone["name"],
+)
+def test_every_backbone_trains_in_two_processes(backbone, children, recipe, tmp_path):
+    train = {**recipe["train"], "epochs": 2, "accumulate": 2}
+    learner = {"name": "softsort", "warmup_epochs": 0, "search_epochs": 1}
+    changed = {**recipe, "backbone": {**backbone, "patch_size": 2}, "train": train, "order": {"learner": learner}}
+    children.train_group(changed, tmp_path / "run")
+    first, second = (load_file(f"{tmp_path / 'run'}-process-{process}.safetensors") for process in range(2))
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["metrics"]["test"]["images"] == 497
+
+
 def test_gradients_and_means_of_the_policy_are_averaged_and_counts_are_those_of_the_first(children, tmp_path):
     children.finish(*children.start_group("average", str(tmp_path)))
     for process in range(2):

@@ -22,7 +22,7 @@ IMAGE = ImageShape(1, 8, 20)  # 10 patches
 
 def build(**options: Any) -> TransformerXL:
     torch.manual_seed(0)
-    settings = {"patch_size": 4, "size": "tiny", "dim": 12, "heads": 3, "depth": 3, "positions": "none", **options}
+    settings = {"patch_size": 4, "dim": 12, "heads": 3, "depth": 3, "positions": "none", **options}
     model = TransformerXL(TransformerXL.Options(**settings), IMAGE)
     with torch.no_grad():
         for parameter in model.parameters():

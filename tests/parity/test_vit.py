@@ -131,7 +131,7 @@ def test_a_named_model_has_timms_weights_and_its_own_patches() -> None:
 @pytest.mark.parametrize("positions", ["learned", "sincos", "none"])
 @pytest.mark.parametrize("readout", ["cls", "mean"])
 def test_a_size_with_each_kind_of_positions_and_readout(positions: Any, readout: Any) -> None:
-    options = Vit.Options(size="tiny", patch_size=4, dim=16, heads=2, depth=2, positions=positions, readout=readout)
+    options = Vit.Options(patch_size=4, dim=16, heads=2, depth=2, positions=positions, readout=readout)
     vit = Vit(options, IMAGE)
     shaken(vit)
     check_parity(vit, vit.model, images())
@@ -139,7 +139,7 @@ def test_a_size_with_each_kind_of_positions_and_readout(positions: Any, readout:
 
 
 def test_sincos_positions_are_timms_table_added_to_the_patches() -> None:
-    options: dict[str, Any] = {"size": "tiny", "patch_size": 4, "dim": 16, "heads": 2, "depth": 1}
+    options: dict[str, Any] = {"patch_size": 4, "dim": 16, "heads": 2, "depth": 1}
     with_positions = Vit(Vit.Options(**options, positions="sincos"), IMAGE)
     without = Vit(Vit.Options(**options, positions="none"), IMAGE)
     without.load_state_dict(with_positions.state_dict())

@@ -92,7 +92,7 @@ def test_a_header_states_hardware_time_and_what_to_expect(path):
 
 @pytest.mark.parametrize("path", RECIPES)
 def test_nothing_in_a_header_is_left_to_be_filled_in(path):
-    assert re.findall(r"EXPECT_\w*|QS_\w*|TODO|\bTBD\b|\.\.\.", "\n".join(header(path))) == []
+    assert re.findall(r"HEADER|EXPECT_\w*|QS_\w*|TODO|\bTBD\b|\.\.\.", "\n".join(header(path))) == []
 
 
 def backbone_of(words, host, image):
@@ -115,6 +115,8 @@ def test_the_imagenet_command_of_the_vit_trains_the_size_it_names(host):
 # Parameters without the head. As published, with a head for 1,000 classes (769,000): ViT 86,570,728, Longformer
 # 107,683,048, Transformer-XL 93,764,584.
 PUBLISHED = {"vit": 85_801_728, "longformer": 106_914_048, "transformer_xl": 92_995_584}
+# What the docstrings of the backbones explain.
+MISSING = {"vit": 4 * 768, "longformer": 7 * 768, "transformer_xl": 155_136}
 
 
 @pytest.mark.parametrize("path", PAPER)
@@ -122,4 +124,4 @@ def test_a_recipe_of_the_paper_trains_the_published_size(path, host):
     backbone = backbone_of(next(commands(path)), host, ImageShape(3, 224, 224))
     assert (backbone.depth, backbone.dim, backbone.grid) == (12, 768, Grid(14, 14))
     parameters = sum(parameter.numel() for parameter in backbone.parameters())
-    assert parameters == pytest.approx(PUBLISHED[path.stem], rel=0.003)
+    assert parameters == PUBLISHED[path.stem] - MISSING[path.stem]

@@ -17,7 +17,7 @@ DIGITS = ImageShape(1, 8, 8)
 
 def build(image: ImageShape = DIGITS, **options: Any) -> TransformerXL:
     torch.manual_seed(0)
-    settings = {"patch_size": 2, "size": "tiny", "dim": 16, "heads": 2, "depth": 2, **options}
+    settings = {"patch_size": 2, "dim": 16, "heads": 2, "depth": 2, **options}
     return TransformerXL(TransformerXL.Options(**settings), image).double().eval()
 
 
@@ -143,3 +143,12 @@ def test_the_base_size_is_that_of_reorder_but_for_what_the_docstring_says() -> N
 def test_options_that_do_not_fit_together_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(**options)
+
+
+def test_a_lone_cls_token_learns_from_a_memory_that_lets_the_gradient_through() -> None:
+    model = build(readout="cls", segment=1, memory=4, memory_gradient=True)
+    patches = patches_of(model)
+    model.summarize(model.encode(PatchSequence(patches, model.grid))).sum().backward()
+    assert patches.grad is not None
+    reached = (patches.grad != 0).any(dim=-1).any(dim=0)
+    assert reached.tolist() == [slot >= 8 for slot in range(16)]  # two blocks, a memory of four each
