@@ -374,22 +374,6 @@ def test_gradient_checkpointing_recomputes_blocks_and_changes_no_gradient(name: 
     torch.testing.assert_close(gradients[True], gradients[False])
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "unused"),
-    [
-        ("vit", {"size": "base", "dim": 16, "depth": 2, "heads": 2}, "size"),
-        ("vit", {"dim": 16, "depth": 1, "heads": 2, "drop_path": 0.5}, "drop_path"),
-        ("longformer", {"size": "base", "dim": 16, "depth": 2, "heads": 2}, "size"),
-        ("transformer-xl", {"memory": 0, "memory_gradient": True}, "memory_gradient"),
-        ("mamba", {"size": "base", "dim": 16, "depth": 2}, "size"),
-    ],
-)
-def test_options_that_would_do_nothing_are_refused(name: str, options: dict[str, Any], unused: str) -> None:
-    with pytest.raises(ValueError, match=f"{unused} does nothing"):
-        BACKBONES[name].Options(patch_size=4, **options)
-    BACKBONES[name].Options(patch_size=4, **{key: value for key, value in options.items() if key != unused})
-
-
 @pytest.mark.parametrize("name", ["local", "longformer", "transformer-xl", "mamba"])
 def test_the_path_of_a_single_block_is_dropped_as_asked(name: str) -> None:
     backbone = build(name, OPTIONS[name][0] | {"depth": 1, "drop_path": 0.5})
