@@ -15,12 +15,14 @@ class Progress:
         epochs: epochs of the whole run.
         stream: a number that is different in every step of every process of a run. Whatever draws at random seeds its
             generator with it, so that a run which was stopped draws the same when it goes on.
+        shared_stream: the same, but one number for all processes: for draws that they have to agree on.
     """
 
     step: int
     steps_per_epoch: int
     epochs: int
     stream: int = 0
+    shared_stream: int = 0
 
     @property
     def epoch(self) -> float:

@@ -4,7 +4,7 @@ from reorder_kit.grid import Grid
 from reorder_kit.interfaces.backbone import Backbone, ImageShape
 from reorder_kit.interfaces.component import Component, ComponentOptions
 from reorder_kit.interfaces.data_source import DataSource, DataSplits, Sample, SampleSet, TargetKind, Unreadable
-from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner, Policy
+from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Phase, Policy
 from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
 from reorder_kit.interfaces.prior import Prior
 from reorder_kit.interfaces.task import Batch, Features, Metrics, Model, ModelOutput, StepResult, Task
@@ -22,6 +22,7 @@ __all__ = [
     "DataSource",
     "DataSplits",
     "Encoded",
+    "Evaluate",
     "Features",
     "Grid",
     "ImageShape",
@@ -34,6 +35,7 @@ __all__ = [
     "Ordering",
     "OrderingOptions",
     "PatchSequence",
+    "Phase",
     "Policy",
     "Prior",
     "Progress",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from jaxtyping import Float
@@ -35,6 +35,21 @@ class LearnerContext:
     patch_dim: int
 
 
+class Evaluate(Protocol):
+    """Tries a proposal on the images of a training step."""
+
+    def __call__(self, proposal: Proposal, images: int | None = None) -> Float[Tensor, " image"]:
+        """The reward of each image, without gradient and without dropout, the images of all processes in one line.
+
+        The images are the same at every call of a step, so that two proposals can be compared image by image.
+
+        Args:
+            proposal: what to try; the same on every process.
+            images: use the first so many images of each process only; None for all, also where there are fewer.
+        """
+        ...
+
+
 class Policy(nn.Module, ABC):
     """The trainable module that proposes orders. All its state is in parameters and buffers.
 
@@ -59,6 +74,17 @@ class Policy(nn.Module, ABC):
     @abstractmethod
     def build_optimizer(self) -> torch.optim.Optimizer | None:
         """The optimiser of the policy's own parameters; None if it has none. They never decay."""
+
+    def search(self, evaluate: Evaluate) -> None:
+        """Try proposals on the images of a step, before its training pass; called at every step after ``advance``.
+
+        Every process has to try the same proposals: draw them from ``progress.shared_stream``.
+        """
+        return
+
+    def retrain_step(self, progress: Progress) -> int | None:
+        """The step from which new weights are trained in the order found until then; None if they never are."""
+        return None
 
     def loss(self, proposal: Proposal, reward: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
         """What is added to the task's loss. Zero for a policy that learns through its soft permutation alone."""
@@ -132,6 +158,7 @@ class OrderLearner(Component, ABC):
     * ``uses_reward``: whether it learns from the reward; if not, a null-reward control would control nothing.
     * ``mixes_patches``: whether a slot may hold a mixture of patches while training. An autoregressive task refuses
       that: a mixture leaks later patches.
+    * ``extra_passes``: what its search costs besides the training pass.
 
     Args:
         options: the options of the recipe; the defaults if not given.
@@ -146,6 +173,14 @@ class OrderLearner(Component, ABC):
     def mixes_patches(self) -> bool:
         """Whether a slot may hold a mixture of patches while training."""
         return False
+
+    def extra_passes(self, batch: int) -> float:
+        """Forward passes of a batch that a step of the search takes for evaluations, at most, on average.
+
+        Args:
+            batch: images in a batch.
+        """
+        return 0.0
 
     @abstractmethod
     def build_policy(self, context: LearnerContext) -> Policy:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 from pydantic import Field
 
 from reorder_kit.interfaces.component import ComponentOptions
-from reorder_kit.interfaces.order_learner import Phase
+from reorder_kit.interfaces.order_learner import Phase, Policy
 from reorder_kit.progress import Progress
 
 
@@ -18,20 +20,53 @@ class PhaseOptions(ComponentOptions):
     search_epochs: float | None = Field(
         None, ge=0, description="epochs of the search, after which the order is fixed; null: a share of the run"
     )
+    search: Literal["while-training", "then-retrain"] = Field(
+        "while-training",
+        description="what follows the search: the same weights are trained on, or new weights are trained from the "
+        "beginning with the order that was found; both parts together are the epochs of the run",
+    )
 
-    def phase(self, progress: Progress, search_share: float) -> tuple[Phase, float]:
-        """The phase at a step, and the share of the search that is done.
+    def bounds(self, progress: Progress, search_share: float) -> tuple[int, int]:
+        """The first step of the search, and the first step after it.
 
         Args:
-            progress: where the run stands.
+            progress: says how long the run is.
             search_share: share of the run that is searched where ``search_epochs`` is null.
         """
         warmup = 0.15 * progress.epochs if self.warmup_epochs is None else self.warmup_epochs
         search = search_share * progress.epochs if self.search_epochs is None else self.search_epochs
         first = round(warmup * progress.steps_per_epoch)
-        steps = round(search * progress.steps_per_epoch)
+        return first, first + round(search * progress.steps_per_epoch)
+
+    def phase(self, progress: Progress, search_share: float) -> tuple[Phase, float]:
+        """The phase at a step, and the share of the search that is done."""
+        first, end = self.bounds(progress, search_share)
         if progress.step < first:
             return "warm-up", 0.0
-        if progress.step >= first + steps:
+        if progress.step >= end:
             return "hardened", 1.0
-        return "search", (progress.step - first) / max(1, steps - 1)
+        return "search", (progress.step - first) / max(1, end - first - 1)
+
+
+class PhasedPolicy(Policy):
+    """A policy that warms up, searches, and then keeps its order.
+
+    Args:
+        phases: how long, and what follows.
+    """
+
+    SEARCH_SHARE: ClassVar[float]
+    """Share of the run that is searched where ``search_epochs`` is null."""
+
+    def __init__(self, phases: PhaseOptions) -> None:
+        super().__init__()
+        self._phases = phases
+        self.search_done = 0.0
+
+    def advance(self, progress: Progress) -> None:
+        """Phase of this step, and the share of the search that is done."""
+        self.phase, self.search_done = self._phases.phase(progress, self.SEARCH_SHARE)
+
+    def retrain_step(self, progress: Progress) -> int | None:
+        """The first step after the search, if new weights are trained from there."""
+        return self._phases.bounds(progress, self.SEARCH_SHARE)[1] if self._phases.search == "then-retrain" else None

@@ -10,10 +10,10 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner, Policy
+from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
 from reorder_kit.ops.plackett_luce import PlackettLuce
 from reorder_kit.ops.scores import order_of_scores, scores_of_order
-from reorder_kit.order_learners._phases import PhaseOptions
+from reorder_kit.order_learners._phases import PhasedPolicy, PhaseOptions
 from reorder_kit.order_learners._temperature import TemperatureSchedule
 from reorder_kit.patch_order import Order
 from reorder_kit.progress import Progress
@@ -84,7 +84,7 @@ class Reinforce(OrderLearner):
         return ReinforcePolicy(self.options, context.start)
 
 
-class ReinforcePolicy(Policy):
+class ReinforcePolicy(PhasedPolicy):
     """Logits of a Plackett-Luce distribution, and the running mean of the reward."""
 
     SEARCH_SHARE = 0.3
@@ -92,7 +92,7 @@ class ReinforcePolicy(Policy):
     reward_mean: Float[Tensor, ""]
 
     def __init__(self, options: Reinforce.Options, start: Order) -> None:
-        super().__init__()
+        super().__init__(options)
         self.options = options
         self.logits = nn.Parameter(scores_of_order(start.indices, first=0.0, last=-1.0))
         self.register_buffer("reward_mean", torch.tensor(float("nan")))
@@ -102,8 +102,8 @@ class ReinforcePolicy(Policy):
 
     def advance(self, progress: Progress) -> None:
         """Phase, temperature and random stream of this step."""
-        self.phase, share = self.options.phase(progress, self.SEARCH_SHARE)
-        self.temperature = self.options.temperature.at(share) if self.phase == "search" else 0.0
+        super().advance(progress)
+        self.temperature = self.options.temperature.at(self.search_done) if self.phase == "search" else 0.0
         self.entropy = 0.0
         self.generator.manual_seed(progress.stream)
 

@@ -1,0 +1,83 @@
+"""What all learners have in common whose order is learned through a soft permutation."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from pydantic import Field
+
+from reorder_kit.interfaces.order_learner import OrderLearner
+from reorder_kit.order_learners._phases import PhasedPolicy, PhaseOptions
+from reorder_kit.order_learners._temperature import TemperatureSchedule
+from reorder_kit.progress import Progress
+from reorder_kit.proposal import Proposal
+from reorder_kit.sequence import PatchSequence
+from reorder_kit.soft_permutation import SoftPermutation
+
+
+class SoftOptions(PhaseOptions):
+    """Options of every learner that learns through a soft permutation."""
+
+    temperature: TemperatureSchedule
+    straight_through: bool = Field(
+        False, description="use the hard order forward and the soft gradient backward, so that slots never mix"
+    )
+    lr: float = Field(0.1, gt=0, description="step size of Adam")
+
+
+class SoftOrderLearner(OrderLearner):
+    """A learner that needs no reward: the loss reaches its parameters through the soft permutation."""
+
+    uses_reward = False
+
+    options: SoftOptions
+
+    @property
+    def mixes_patches(self) -> bool:
+        """Slots mix unless the hard order is used forward."""
+        return not self.options.straight_through
+
+
+class SoftPolicy(PhasedPolicy):
+    """Proposes a soft permutation while searching, and the best order before and after.
+
+    Args:
+        options: phases, temperature, step size.
+    """
+
+    SEARCH_SHARE = 0.5
+
+    def __init__(self, options: SoftOptions) -> None:
+        super().__init__(options)
+        self._soft_options = options
+        self.temperature = options.temperature.at(0.0)
+
+    @abstractmethod
+    def soft_permutation(self) -> SoftPermutation:
+        """The soft permutation at the present temperature, which may be 0: finite there, too."""
+
+    def advance(self, progress: Progress) -> None:
+        """Phase and temperature of this step."""
+        super().advance(progress)
+        self.temperature = self._soft_options.temperature.at(self.search_done)
+
+    def propose(self, sequence: PatchSequence | None) -> Proposal:
+        """The soft permutation while searching; the best order before and after."""
+        order = self.best_order()
+        if self.phase != "search":
+            return Proposal(order)
+        if self._soft_options.straight_through:
+            return Proposal.straight_through(order, self.soft_permutation())
+        return Proposal.mixture(order, self.soft_permutation())
+
+    def build_optimizer(self) -> torch.optim.Optimizer:
+        """Adam."""
+        return torch.optim.Adam(self.parameters(), lr=self._soft_options.lr)
+
+    def metrics(self) -> dict[str, float]:
+        """Temperature, and the mean entropy (nats) of what a slot holds."""
+        if self.phase != "search":
+            return {"temperature": 0.0, "entropy": 0.0}
+        matrix = self.soft_permutation().matrix.detach()
+        return {"temperature": self.temperature, "entropy": float(torch.special.entr(matrix).sum(dim=-1).mean())}
