@@ -83,7 +83,10 @@ class Policy(nn.Module, ABC):
         return
 
     def retrain_step(self, progress: Progress) -> int | None:
-        """The step from which new weights are trained in the order found until then; None if they never are."""
+        """The step from which new weights are trained in the order found until then; None if they never are.
+
+        It is the same at every step, and the first step of an epoch.
+        """
         return None
 
     def loss(self, proposal: Proposal, reward: Float[Tensor, " batch"]) -> Float[Tensor, ""]:

@@ -36,7 +36,10 @@ class PhaseOptions(ComponentOptions):
         warmup = 0.15 * progress.epochs if self.warmup_epochs is None else self.warmup_epochs
         search = search_share * progress.epochs if self.search_epochs is None else self.search_epochs
         first = round(warmup * progress.steps_per_epoch)
-        return first, first + round(search * progress.steps_per_epoch)
+        end = first + round(search * progress.steps_per_epoch)
+        if self.search == "then-retrain":  # the first part is made of whole epochs
+            end = -(-end // progress.steps_per_epoch) * progress.steps_per_epoch
+        return first, end
 
     def phase(self, progress: Progress, search_share: float) -> tuple[Phase, float]:
         """The phase at a step, and the share of the search that is done."""

@@ -68,7 +68,11 @@ class Optimizers:
         self.policy = policy.build_optimizer()
 
     def step(self, progress: Progress) -> float:
-        """Take a step, forget the gradients, and return the step size."""
+        """Take a step, forget the gradients, and return the step size.
+
+        Args:
+            progress: where the training of the present weights stands.
+        """
         average_policy_over_processes(self._policy, self._accelerator)
         step_size = self._peak * step_size_ratio(self._schedule, progress)
         for group in self.main.param_groups:
@@ -88,6 +92,10 @@ class Optimizers:
         if scaler:
             scaler.update()
         return step_size
+
+    def forget(self) -> None:
+        """Start anew with new weights: no moments of the old ones are left."""
+        self.main.state.clear()
 
     def _policy_has_gradient(self) -> bool:
         return any(parameter.grad is not None for parameter in self._policy.parameters())

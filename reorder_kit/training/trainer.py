@@ -36,7 +36,9 @@ from reorder_kit.training.epoch_loss import EpochLoss
 from reorder_kit.training.evaluation import evaluate
 from reorder_kit.training.optimization import Optimizers
 from reorder_kit.training.order_log import OrderLog, keep_lines
+from reorder_kit.training.proposal_evaluation import ProposalEvaluator
 from reorder_kit.training.random_streams import seed_torch, stream
+from reorder_kit.training.retraining import check_parts, part_of_run
 from reorder_kit.training.step_module import StepModule
 from reorder_kit.training.unreadable_images import UnreadableImages
 
@@ -99,8 +101,10 @@ class Trainer:
             splits.train, self._keys, self._seed, recipe.data.batch_size, recipe.data.workers
         )
         self._steps_per_epoch = -(-len(self._train_loader) // self._settings.accumulate)
+        check_parts(self.model.policy, self._progress(0))
         self._order_log = OrderLog(folder, self.model.backbone.grid, self.start, self._process)
         self._epochs_done = 0
+        self._evaluated_images = 0
         self._seconds = 0.0
         self._images_per_second = 0.0
         self._validation: dict[str, Any] = {}
@@ -169,6 +173,10 @@ class Trainer:
     def _train_epoch(self, epoch: int) -> None:
         began = time.perf_counter()
         self._keys.epoch = epoch
+        first = self._progress(epoch * self._steps_per_epoch)
+        if self.model.policy.retrain_step(first) == first.step:
+            self._renew_weights()
+        self._evaluated_images = 0
         epoch_loss = EpochLoss(self._accelerator)
         unreadable = UnreadableImages(self._settings.max_unreadable)
         last_report = 0.0
@@ -182,7 +190,7 @@ class Trainer:
                 self._skip_step(progress, unreadable)
                 continue
             proposal = self._accumulate(batches, progress, epoch_loss)
-            step_size = self._optimizers.step(progress)
+            step_size = self._optimizers.step(part_of_run(self.model.policy, progress))
             if self._ema is not None:
                 self._ema.update(self._parts)
             self._order_log.sampled(epoch + 1, proposal)
@@ -200,8 +208,19 @@ class Trainer:
         self._finish_epoch(progress, {"loss": epoch_loss.mean(), "lr": step_size}, seconds, unreadable.gather())
 
     def _progress(self, step: int) -> Progress:
-        place = stream(self._seed, "policy", self._process, step)
-        return Progress(step, self._steps_per_epoch, self._settings.epochs, place)
+        own, shared = stream(self._seed, "policy", self._process, step), stream(self._seed, "policy", step)
+        return Progress(step, self._steps_per_epoch, self._settings.epochs, own, shared)
+
+    def _renew_weights(self) -> None:
+        """The weights that the run began with; the policy stays as it is."""
+        untrained = OrderedModel.build(
+            self._experiment, self._splits.image, self._splits.classes, lambda grid: self.start
+        )
+        self.model.backbone.load_state_dict(untrained.backbone.state_dict())
+        self.model.head.load_state_dict(untrained.head.state_dict())
+        self._optimizers.forget()
+        if self._ema is not None:
+            self._ema.set(self._parts)
 
     def _skip_step(self, progress: Progress, unreadable: UnreadableImages) -> None:
         if self._processes > 1:  # the others wait for the gradients of this one
@@ -214,6 +233,7 @@ class Trainer:
         """Add up the gradients of the batches of a step; return what the policy proposed for the first."""
         self.model.train()
         self.model.policy.advance(progress)
+        self._search(batches[0], progress)
         images = sum(map(len, batches))
         proposals = []
         for place, batch in enumerate(batches):
@@ -222,16 +242,30 @@ class Trainer:
                 proposals.append(self._backward(batch, progress, len(batch) / images, epoch_loss))
         return proposals[0]
 
+    def _search(self, loaded: Batch, progress: Progress) -> None:
+        """Let the policy try proposals on the first batch of a step."""
+        seed_torch(stream(self._seed, "search", self._process, progress.step))
+        evaluator = ProposalEvaluator(
+            self.model, self._task, lambda: self._prepare(loaded), progress, self._accelerator, self._reward_of_policy
+        )
+        self.model.policy.search(evaluator)
+        self._evaluated_images += evaluator.images
+
+    def _prepare(self, loaded: Batch) -> Batch:
+        return self._task.augment(to_device(loaded, self._accelerator.device), self._splits.classes)
+
+    def _reward_of_policy(self, reward: torch.Tensor) -> torch.Tensor:
+        """The reward as the policy is told it."""
+        return _noise_like(reward) if self._experiment.recipe.order.control == "null-reward" else reward
+
     def _synchronized(self, is_last: bool) -> AbstractContextManager[object]:
         """Processes average their gradients once a step, with its last batch."""
         no_sync: AbstractContextManager[object] = self._accelerator.no_sync(self._step_module)
         return nullcontext() if is_last else no_sync
 
     def _backward(self, loaded: Batch, progress: Progress, share: float, epoch_loss: EpochLoss) -> Proposal:
-        batch = self._task.augment(to_device(loaded, self._accelerator.device), self._splits.classes)
-        result: StepResult = self._step_module(batch, progress)
-        is_null = self._experiment.recipe.order.control == "null-reward"
-        reward = _noise_like(result.reward) if is_null else result.reward
+        result: StepResult = self._step_module(self._prepare(loaded), progress)
+        reward = self._reward_of_policy(result.reward)
         total = result.loss.mean() + self.model.policy.loss(result.proposal, reward)
         self._accelerator.backward(share * total)
         epoch_loss.add(progress.step, result.loss.detach(), total.detach())
@@ -257,6 +291,8 @@ class Trainer:
         if not policy.propose(None).is_exact:
             soft = headline_of(self._task, self.evaluate("validation", choose_softly=True))
             line["soft_to_hard_gap"] = soft - headline_of(self._task, self._validation)
+        if self._evaluated_images:
+            line["evaluated_images"] = self._evaluated_images * self._processes
         if unreadable:
             line["unreadable"] = unreadable
         line |= {"seconds": seconds, "images_per_second": self._images_per_second}

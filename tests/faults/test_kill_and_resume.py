@@ -58,11 +58,11 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(children, recipe, out
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("learner", ["softsort", "reinforce"])
-def test_a_run_survives_any_number_of_kills(
-    learner, children, recipe, reinforce, outcome, wait_for_lines, request, tmp_path
-):
-    chosen = recipe if learner == "softsort" else reinforce
+@pytest.mark.parametrize("learner", ["softsort", "softsort-then-retrain", "reinforce"])
+def test_a_run_survives_any_number_of_kills(learner, children, recipe, reinforce, outcome, wait_for_lines, tmp_path):
+    chosen = reinforce if learner == "reinforce" else recipe
+    if learner == "softsort-then-retrain":
+        recipe["order"]["learner"] |= {"warmup_epochs": 0, "search": "then-retrain"}
     chosen = {**chosen, "controls": ["fixed-start", "learned-static"], "data": {**chosen["data"], "workers": 2}}
     out = tmp_path / "run"
     children.train(chosen, out)

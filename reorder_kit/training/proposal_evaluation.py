@@ -1,0 +1,80 @@
+"""What a policy is offered that wants to try proposals before it makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from accelerate import Accelerator
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.interfaces import Batch, ModelOutput, Proposal, Task
+from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.progress import Progress
+
+
+class ProposalEvaluator:
+    """The rewards of proposals on the images of one step: an :class:`~reorder_kit.interfaces.Evaluate`.
+
+    Args:
+        model: the model, as trained so far.
+        task: gives the reward.
+        load: fetches the images of this process; called once, and only if something is evaluated.
+        progress: the step.
+        accelerator: precision, and the other processes.
+        disguise: what rewards are replaced with before the policy sees them.
+    """
+
+    def __init__(
+        self,
+        model: OrderedModel,
+        task: Task,
+        load: Callable[[], Batch],
+        progress: Progress,
+        accelerator: Accelerator,
+        disguise: Callable[[Float[Tensor, " batch"]], Float[Tensor, " batch"]],
+    ) -> None:
+        self._model, self._task, self._load, self._progress = model, task, load, progress
+        self._accelerator, self._disguise = accelerator, disguise
+        self._batch: Batch | None = None
+        self.images = 0
+        """Images of this process that were passed forward."""
+
+    def __call__(self, proposal: Proposal, images: int | None = None) -> Float[Tensor, " image"]:
+        """The reward of each image, those of all processes in one line."""
+        if self._batch is None:
+            self._batch = self._load()
+        batch = self._batch
+        if images is not None and images < len(batch):
+            batch = replace(batch, images=batch.images[:images], targets=batch.targets[:images])
+        self.images += len(batch)
+        was_training = self._model.training
+        self._model.eval()
+        with torch.no_grad(), self._accelerator.autocast():
+            reward = self._task.step(_Proposed(self._model, proposal), batch, self._progress).reward
+        self._model.train(was_training)
+        return self._of_all_processes(self._disguise(reward))
+
+    def _of_all_processes(self, reward: Float[Tensor, " batch"]) -> Float[Tensor, " image"]:
+        if self._accelerator.num_processes == 1:
+            return reward
+        # An unreadable image may have left this process with fewer images than another.
+        sizes = self._accelerator.gather(torch.tensor([len(reward)], device=reward.device)).tolist()
+        padded = torch.nn.functional.pad(reward, (0, max(sizes) - len(reward)))
+        rows = self._accelerator.gather(padded).reshape(len(sizes), -1)
+        return torch.cat([row[:size] for row, size in zip(rows, sizes, strict=True)])
+
+
+class _Proposed:
+    """The model with one proposal in the place of its policy."""
+
+    training = False
+
+    def __init__(self, model: OrderedModel, proposal: Proposal) -> None:
+        self._model, self._proposal = model, proposal
+
+    def __call__(self, images: Float[Tensor, "batch channel height width"]) -> ModelOutput:
+        output: ModelOutput = self._model(images, lambda _: self._proposal)
+        return output
