@@ -1,17 +1,27 @@
-"""Training-step time with an order-learner over the same step without one.
+"""What an order-learner costs: beside the training step of a model, and over the number of patches.
 
-    python benchmarks/learner_overhead.py
+    python benchmarks/learner_overhead.py step
+    python benchmarks/learner_overhead.py growth
 
-ViT-S/16 at 224 px, batch 16, CPU, fp32. Steps with and without the learner alternate in one process, so that whatever
-else the machine does falls on both; the figure is the median of the ratios of neighbouring steps, with its 95 %
-bootstrap interval.
+`step`: the training step of ViT-S/16 at 224 px (196 patches), batch 16, CPU, fp32, amid the search of a learner, over
+the same step without one. Steps with and without the learner alternate in one process, so that whatever else the
+machine does falls on both; the figure is the median of the ratios of neighbouring steps, with its 95 % bootstrap
+interval. Learners that try orders in forward passes of their own are marked with how many they declare.
+
+`growth`: what the learner itself does in a step (propose, apply to the patches of 4 images of width 64, backward,
+optimiser) for 49, 196, 784 and 3,136 patches, each in a process of its own: median time, and the peak of the resident
+memory above that before the first step (Linux). Forward passes of evaluations are the model's work and are left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,49 +29,57 @@ from accelerate import Accelerator
 from scipy.stats import bootstrap
 from torch import nn
 
-from reorder_kit.compose import compose
+from reorder_kit.compose import Experiment, compose
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import Batch, ImageShape
+from reorder_kit.interfaces import Batch, ImageShape, LearnerContext, Order, PatchSequence, Proposal
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.training.optimization import Optimizers
+from reorder_kit.training.proposal_evaluation import ProposalEvaluator
 from reorder_kit.training.step_module import StepModule
 
 IMAGE = ImageShape(3, 224, 224)
 CLASSES = [str(number) for number in range(1000)]
-LEARNERS = {"reinforce": 1.05, "softsort": 1.10}
+SIDES = (7, 14, 28, 56)
+SECONDS_OF_A_SIZE = 20.0
 # The middle of the search, where every learner does all of its work.
-PROGRESS = Progress(step=50, steps_per_epoch=100, epochs=1, stream=1)
+PROGRESS = Progress(step=50, steps_per_epoch=100, epochs=1, stream=1, shared_stream=2)
+SEARCH = {"warmup_epochs": 0, "search_epochs": 1}
+
+
+def experiment_with(learner: str | None, host: PluginHost) -> Experiment:
+    """A recipe with a learner amid its search, or none."""
+    content: dict[str, Any] = {
+        "format_version": 1,
+        "name": "overhead",
+        "data": {"name": "digits", "batch_size": 16},
+        "backbone": {"name": "vit", "size": "small", "patch_size": 16},
+        "order": {"start": "hilbert", "learner": {"name": learner, **SEARCH} if learner else None},
+    }
+    return compose(content, host, "benchmark")
 
 
 def training_step(learner: str | None, batch: Batch) -> Callable[[], float]:
     """A function that takes one training step and returns its seconds."""
     host = PluginHost(third_party=False)
-    order = {"start": "hilbert"}
-    if learner:
-        order["learner"] = {"name": learner, "warmup_epochs": 0, "search_epochs": 1}
-    content = {
-        "format_version": 1,
-        "name": "overhead",
-        "data": {"name": "digits"},
-        "backbone": {"name": "vit", "size": "small", "patch_size": 16},
-        "order": order,
-    }
-    experiment = compose(content, host, "benchmark")
+    experiment = experiment_with(learner, host)
 
-    def start(grid: Grid):
+    def start(grid: Grid) -> Order:
         return host.orderings.get("hilbert")().order(grid)
 
     model = OrderedModel.build(experiment, IMAGE, CLASSES, start).train()
     parts = nn.ModuleDict({"backbone": model.backbone, "head": model.head})
-    recipe = experiment.recipe
-    optimizers = Optimizers(parts, model.policy, recipe.optimizer, recipe.schedule, 5.0, Accelerator(cpu=True))
+    recipe, accelerator = experiment.recipe, Accelerator(cpu=True)
+    optimizers = Optimizers(parts, model.policy, recipe.optimizer, recipe.schedule, 5.0, accelerator)
     module = StepModule(model, experiment.task)
 
     def step() -> float:
         began = time.perf_counter()
         model.policy.advance(PROGRESS)
+        model.policy.search(
+            ProposalEvaluator(model, experiment.task, lambda: batch, PROGRESS, accelerator, lambda reward: reward)
+        )
         result = module(batch, PROGRESS)
         (result.loss.mean() + model.policy.loss(result.proposal, result.reward)).backward()
         optimizers.step(PROGRESS)
@@ -70,24 +88,21 @@ def training_step(learner: str | None, batch: Batch) -> Callable[[], float]:
     return step
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batch", type=int, default=16, help="images of a step")
-    parser.add_argument("--pairs", type=int, default=40, help="pairs of steps that are measured")
-    arguments = parser.parse_args()
+def step(learners: Iterable[str], batch_size: int, pairs: int) -> None:
+    """Print the ratio of the steps with and without each learner."""
     torch.manual_seed(0)
-    batch = Batch(torch.randn(arguments.batch, 3, 224, 224), torch.randint(len(CLASSES), (arguments.batch,)))
-    threads = torch.get_num_threads()
-    print(f"torch {torch.__version__}, {threads} threads, batch {arguments.batch}, {arguments.pairs} pairs")
+    batch = Batch(torch.randn(batch_size, 3, 224, 224), torch.randint(len(CLASSES), (batch_size,)))
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {batch_size}, {pairs} pairs\n")
+    print("| learner | passes for evaluations | step over plain step | 95 % interval | plain step, s |")
+    print("| --- | --- | --- | --- | --- |")
     plain = training_step(None, batch)
-    for learner, bar in LEARNERS.items():
+    host = PluginHost(third_party=False)
+    for learner in learners:
         learned = training_step(learner, batch)
-        for step in (plain, learned):
-            step()
-            step()
+        for warm_up in (plain, learned):
+            warm_up()
         ratios, seconds = [], []
-        for pair in range(arguments.pairs):
+        for pair in range(pairs):
             # Which of the two comes first alternates, too.
             first, second = (plain, learned) if pair % 2 else (learned, plain)
             one, other = first(), second()
@@ -95,10 +110,89 @@ def main() -> None:
             ratios.append(with_learner / base)
             seconds.append(base)
         interval = bootstrap((np.array(ratios),), np.median, rng=0).confidence_interval
+        passes = host.order_learners.get(learner)().extra_passes(batch_size)
         print(
-            f"{learner}: {np.median(ratios):.3f} of the plain step ({np.median(seconds):.2f} s), "
-            f"95 % interval {interval.low:.3f} to {interval.high:.3f}; at most {bar:.2f} wanted"
+            f"| {learner} | {passes:g} | {np.median(ratios):.3f} | {interval.low:.3f} to {interval.high:.3f} "
+            f"| {np.median(seconds):.2f} |",
+            flush=True,
         )
+
+
+def growth(learners: Iterable[str]) -> None:
+    """Print time and memory of each learner by number of patches."""
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    print("| learner | " + " | ".join(f"{side * side:,} patches" for side in SIDES) + " |")
+    print("| --- |" + " --- |" * len(SIDES))
+    for learner in learners:
+        figures = []
+        for side in SIDES:
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                milliseconds, mebibytes = pool.apply(measure_size, (learner, side))
+            figures.append(f"{milliseconds:,.1f} ms, {mebibytes:,.0f} MiB")
+        print(f"| {learner} | " + " | ".join(figures) + " |", flush=True)
+
+
+def measure_size(name: str, side: int) -> tuple[float, float]:
+    """Median milliseconds of what a learner does in a step, and peak memory above that before, MiB."""
+    grid = Grid(side, side)
+    learner = experiment_with(name, PluginHost(third_party=False)).learner
+    assert learner is not None
+    start = Order(torch.randperm(grid.num_patches, generator=torch.Generator().manual_seed(0)))
+    policy = learner.build_policy(LearnerContext(start, grid, 64))
+    optimizer = policy.build_optimizer()
+    images = torch.randn(4, grid.num_patches, 64)
+    weights = torch.randn(grid.num_patches, 64)
+
+    def evaluate(proposal: Proposal, images: int | None = None) -> torch.Tensor:
+        return torch.zeros(4)
+
+    def take() -> float:
+        began = time.perf_counter()
+        policy.advance(PROGRESS)
+        policy.search(evaluate)
+        proposal = policy.propose(PatchSequence(images, grid))
+        per_image = (proposal.apply(PatchSequence(images, grid)).patches * weights).mean(dim=(1, 2))
+        loss = per_image.mean() + policy.loss(proposal, -per_image.detach())
+        if loss.requires_grad:
+            loss.backward()
+        if optimizer is not None:
+            optimizer.step()
+            optimizer.zero_grad()
+        return time.perf_counter() - began
+
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    began = time.perf_counter()
+    seconds = [take()]
+    while len(seconds) < 3 or (time.perf_counter() - began < SECONDS_OF_A_SIZE / 10 and len(seconds) < 50):
+        seconds.append(take())
+        if time.perf_counter() - began > SECONDS_OF_A_SIZE:
+            break
+    # The first step also pays for what is done once.
+    return 1000 * median(seconds[1:] or seconds), resident("VmHWM") - before
+
+
+def resident(kind: str) -> float:
+    """Resident memory of this process, MiB: now (VmRSS) or at its peak (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    every = sorted(PluginHost(third_party=False).order_learners)
+    steps = commands.add_parser("step")
+    steps.add_argument("learners", nargs="*", default=every)
+    steps.add_argument("--batch", type=int, default=16, dest="batch_size", help="images of a step")
+    steps.add_argument("--pairs", type=int, default=15, help="pairs of steps that are measured")
+    steps.set_defaults(action=step)
+    growing = commands.add_parser("growth")
+    growing.add_argument("learners", nargs="*", default=every)
+    growing.set_defaults(action=growth)
+    arguments = vars(parser.parse_args())
+    arguments.pop("action")(**arguments)
 
 
 if __name__ == "__main__":

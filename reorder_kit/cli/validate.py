@@ -69,7 +69,7 @@ def doubts(experiment: Experiment) -> list[str]:
     return found
 
 
-def _summary(experiment: Experiment) -> tuple[str, str]:
+def _summary(experiment: Experiment) -> tuple[str, ...]:
     recipe, learner = experiment.recipe, experiment.learner
     order = f"order from {experiment.start.name}, " + (f"learned by {learner.name}" if learner else "not learned")
     if recipe.order.control != "none":
@@ -79,7 +79,23 @@ def _summary(experiment: Experiment) -> tuple[str, str]:
         f"{experiment.backbone.name} does {experiment.task.name} on {experiment.data_source.name}; {order}{controls}",
         f"{_epochs(recipe.train.epochs)}, {recipe.data.batch_size} images a batch, "
         f"{recipe.optimizer.name} with step size {recipe.optimizer.lr:g}, seed {recipe.seed}",
+        *_cost_of_search(experiment),
     )
+
+
+def _cost_of_search(experiment: Experiment) -> list[str]:
+    learner, recipe = experiment.learner, experiment.recipe
+    if learner is None:
+        return []
+    found = []
+    if getattr(learner.options, "search", None) == "then-retrain":
+        found.append(
+            f"the search and the training of new weights in the order found share the {_epochs(recipe.train.epochs)}; "
+            "so does whatever runs beside it"
+        )
+    if passes := learner.extra_passes(recipe.data.batch_size):
+        found.append(f"a step of the search tries orders in {passes:.2g} forward passes of a batch besides its own")
+    return found
 
 
 def _epochs(count: float) -> str:

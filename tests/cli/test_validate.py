@@ -67,6 +67,14 @@ def test_a_good_recipe_is_summed_up(cli):
     ]
 
 
+def test_what_a_search_costs_is_said(cli):
+    done = cli("validate", "trial.yaml", "--set", "order.learner.search=then-retrain", "--set", "train.epochs=3")
+    assert done.stdout.splitlines()[-1] == (
+        "  the search and the training of new weights in the order found share the 3 epochs; "
+        "so does whatever runs beside it"
+    )
+
+
 def test_data_is_not_loaded(cli):
     arguments = ["--set", "data={name: image-folder, root: /not/there}"]
     assert cli("validate", "trial.yaml", *arguments).exit_code == 0
