@@ -34,8 +34,9 @@ from reorder_kit.interfaces import (
 )
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import ComponentSection, DataSection, Recipe, StartSection, problems_of
+from reorder_kit.recipe import ComponentSection, DataSection, PlantSection, Recipe, StartSection, problems_of
 from reorder_kit.registry import Registry
+from reorder_kit.scrambled_images import scramble
 
 PRIOR_IMAGES = 256
 
@@ -47,6 +48,7 @@ class Experiment:
     Args:
         recipe: what was asked, with all defaults.
         data_source: where images come from.
+        plant: what gives the hidden order that scrambles every image; None leaves them as they are.
         task: what is to be learned.
         backbone: the class of the backbone.
         backbone_options: its options.
@@ -57,6 +59,7 @@ class Experiment:
 
     recipe: Recipe
     data_source: DataSource
+    plant: Ordering | None
     task: Task
     backbone: type[Backbone]
     backbone_options: ComponentOptions
@@ -76,6 +79,24 @@ class Experiment:
         if "pretrained" not in type(self.backbone_options).model_fields:
             return self
         return replace(self, backbone_options=self.backbone_options.model_copy(update={"pretrained": False}))
+
+    def open_data(self) -> DataSplits:
+        """The images as the model sees them: those of the data source, scrambled where the recipe plants an order.
+
+        Raises:
+            ReorderKitError: if the data is not there, or images cannot be cut into the backbone's patches.
+        """
+        splits = self.data_source.open(self.recipe.seed)
+        if self.plant is None:
+            return splits
+        # The grid is known when a backbone is built; this one is for nothing else.
+        with torch.random.fork_rng(devices=[]):
+            grid = self.without_pretrained_weights().build_backbone(splits.image).grid
+        return scramble(splits, grid, self.plant.order(grid))
+
+    def planted_order(self, grid: Grid) -> Order | None:
+        """The hidden order that the images were scrambled by; its inverse undoes it. None if they were not."""
+        return None if self.plant is None else self.plant.order(grid)
 
     def starting_order(self, grid: Grid, splits: DataSplits) -> Order:
         """The order that the run starts from."""
@@ -99,6 +120,8 @@ class Experiment:
         """The recipe as plain data, with every default written out."""
         content = self.recipe.model_dump(mode="json")
         content["data"] |= _dump(self.data_source.options)
+        if self.plant is not None:
+            content["data"]["plant"] = {"order": self.plant.name, **_dump(self.plant.options)}
         content["task"] |= _dump(self.task.options)
         content["backbone"] |= _dump(self.backbone_options)
         if isinstance(self.start, Ordering):
@@ -129,20 +152,25 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
         recipe = _readable_part(content, error)
     parts = _Parts(content, host, problems)
     data = parts.component(DataSection, host.data_sources, "data")
+    plant = parts.plant()
     task = parts.component(ComponentSection, host.tasks, "task", default="classification")
     backbone = parts.component(ComponentSection, host.backbones, "backbone")
     chosen_learner = parts.component(ComponentSection, host.order_learners, "order", "learner")
     start = parts.start()
     learner = chosen_learner[0](chosen_learner[1]) if chosen_learner else None
+    data_source = data[0](data[1]) if data else None
     if data and task:
         problems += _misfits_of_task(data[0], task[0], learner)
+    if data_source and plant:
+        problems += _misfits_of_plant(data_source)
     if recipe and (recipe.order.learner is None) == (learner is None):
         problems += _misfits_of_controls(recipe, learner)
-    if problems or recipe is None or not (data and task and backbone and start):
+    if problems or recipe is None or not (data_source and task and backbone and start):
         raise RecipeError(problems, source)
     return Experiment(
         recipe=recipe,
-        data_source=data[0](data[1]),
+        data_source=data_source,
+        plant=plant,
         task=task[0](task[1]),
         backbone=backbone[0],
         backbone_options=backbone[1],
@@ -172,6 +200,14 @@ class _Parts:
     ) -> tuple[type[Any], ComponentOptions] | None:
         section = self._section(model, keys, default)
         return None if section is None else self._checked(section, registry, ".".join(keys))
+
+    def plant(self) -> Ordering | None:
+        section = self._section(PlantSection, ("data", "plant"), None)
+        if section is None:
+            return None
+        named = ComponentSection.model_validate({"name": section.order, **section.options})
+        ordering = self._checked(named, self._host.orderings, "data.plant", key="order")
+        return ordering[0](ordering[1]) if ordering else None
 
     def start(self) -> Ordering | Prior | None:
         section = self._section(StartSection, ("order", "start"), "row")
@@ -207,13 +243,13 @@ class _Parts:
             return None
 
     def _checked(
-        self, section: ComponentSection, registry: Registry[Any], path: str
+        self, section: ComponentSection, registry: Registry[Any], path: str, key: str = "name"
     ) -> tuple[type[Any], ComponentOptions] | None:
         try:
             component = registry.get(section.name)
         except ReorderKitError as error:
             hint = "write null for none" if section.name == "none" else error.hint
-            self._problems.append(Problem(f"{path}.name", error.message, hint))
+            self._problems.append(Problem(f"{path}.{key}", error.message, hint))
             return None
         try:
             return component, component.Options.model_validate(section.options)
@@ -231,6 +267,15 @@ def _misfits_of_task(data: type[DataSource], task: type[Task], learner: OrderLea
         hint = "use its straight-through option, or a learner that draws hard orders"
         found.append(Problem("order.learner.name", f"{learner.name} would leak later patches to {task.name}", hint))
     return found
+
+
+def _misfits_of_plant(data: DataSource) -> list[Problem]:
+    if data.target_kind in ("boxes", "mask"):
+        reason = f"the images of {data.name} would be scrambled, but not their targets of the kind {data.target_kind}"
+        return [Problem("data.plant", reason)]
+    if data.hidden_order() is not None:
+        return [Problem("data.plant", f"{data.name} hides an order of its own", "leave one of the two out")]
+    return []
 
 
 def _misfits_of_controls(recipe: Recipe, learner: OrderLearner | None) -> list[Problem]:

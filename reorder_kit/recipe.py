@@ -37,11 +37,25 @@ class ComponentSection(BaseModel):
         return dict(self.model_extra or {})
 
 
+class PlantSection(BaseModel):
+    """A hidden order by the name of an ordering; every further key is one of the ordering's options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    order: str = Field(description="name of the ordering that scrambles")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The further keys."""
+        return dict(self.model_extra or {})
+
+
 class DataSection(ComponentSection):
-    """The data source, and how its samples are grouped."""
+    """The data source, how its samples are grouped, and whether their patches are scrambled."""
 
     batch_size: int = Field(64, ge=1, description="images of a batch on each process")
     workers: int = Field(0, ge=0, description="processes that load images, beside each training process")
+    plant: PlantSection | None = Field(None, description="scramble the patches of every image by a hidden order")
 
 
 class StartSection(BaseModel):

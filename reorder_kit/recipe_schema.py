@@ -32,6 +32,7 @@ def recipe_schema(host: PluginHost) -> Schema:
     del data_fields["name"]
     for generic in ("ComponentSection", "DataSection", "StartSection"):
         del definitions[generic]
+    definitions["PlantSection"] = {"oneOf": list(_components(host.orderings, definitions, key="order"))}
     fields = schema["properties"]
     fields["data"] = _section(host.data_sources, definitions, data_fields)
     fields["task"] = {**_section(host.tasks, definitions), "default": fields["task"]["default"]}
@@ -66,33 +67,39 @@ def resolve(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
 def _section(
     registry: Registry[Any], definitions: Schema, fields: Mapping[str, Schema] | None = None, nullable: bool = False
 ) -> Schema:
-    alternatives = list(_alternatives(registry, definitions, fields or {}))
+    alternatives = _alternatives(registry, definitions, fields)
     return {"oneOf": [*alternatives, {"type": "null"}] if nullable else alternatives}
 
 
-def _alternatives(registry: Registry[Any], definitions: Schema, fields: Mapping[str, Schema]) -> Iterator[Schema]:
+def _alternatives(
+    registry: Registry[Any], definitions: Schema, fields: Mapping[str, Schema] | None = None
+) -> list[Schema]:
     """A component with its options, for each; then the names that may stand alone."""
-    bare_names = []
+    components = list(_components(registry, definitions, fields))
+    bare_names = [each["properties"]["name"]["const"] for each in components if each["required"] == ["name"]]
+    return [*components, {"enum": bare_names}] if bare_names else components
+
+
+def _components(
+    registry: Registry[Any], definitions: Schema, fields: Mapping[str, Schema] | None = None, key: str = "name"
+) -> Iterator[Schema]:
+    """A section for each component: its name under a key, and its options."""
     for name in registry:
         component = registry.get(name)
         options = options_schema(component, prefix=f"{registry.kind}.{name}.")
         definitions |= options.pop("$defs", {})
         required = options.pop("required", [])
-        if not required:
-            bare_names.append(name)
         yield {
             **options,
             "title": f"{registry.kind} {name}",
             "description": (component.__doc__ or "").strip().partition("\n")[0],
-            "properties": {"name": {"const": name}, **options["properties"], **fields},
-            "required": ["name", *required],
+            "properties": {key: {"const": name}, **options["properties"], **(fields or {})},
+            "required": [key, *required],
         }
-    if bare_names:
-        yield {"enum": bare_names}
 
 
 def _start(host: PluginHost, definitions: Schema) -> Schema:
-    alternatives = list(_alternatives(host.orderings, definitions, {}))
+    alternatives = _alternatives(host.orderings, definitions)
     for alternative in alternatives:
         if alternative.get("title") == "ordering custom":  # a file is enough: `start: {file: order.json}`
             alternative["required"].remove("name")

@@ -79,7 +79,7 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
     others = [find_order(source, host, model.backbone.grid) for source in sources]
     accelerator = build_accelerator(_runnable_here(experiment.recipe.train))
     model.to(accelerator.device)
-    splits = experiment.data_source.open(experiment.recipe.seed)
+    splits = experiment.open_data()
     samples = splits.test if split == Split.test else splits.validation
     data = experiment.recipe.data
     loader = evaluation_loader(

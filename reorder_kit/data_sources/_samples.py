@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from reorder_kit.data_sources._image_file import read_image
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Sample, Unreadable
 
-Transform = Callable[[UInt8[Tensor, "channel height width"]], Float[Tensor, "channel height width"]]
+Transform = Callable[[Shaped[Tensor, "channel height width"]], Float[Tensor, "channel height width"]]
 
 
 class ImagesInMemory:

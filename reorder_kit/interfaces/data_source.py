@@ -12,6 +12,7 @@ from torch import Tensor
 
 from reorder_kit.interfaces.backbone import ImageShape
 from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.patch_order import Order
 
 TargetKind = Literal["class", "multi-label", "boxes", "mask", "caption", "statement", "none"]
 
@@ -118,3 +119,7 @@ class DataSource(Component, ABC):
         Raises:
             ReorderKitError: if the data is not there, naming where it was looked for.
         """
+
+    def hidden_order(self) -> Order | None:
+        """The order whose neighbours decide the targets, for reports; None if the images were not made by one."""
+        return None

@@ -24,6 +24,7 @@ from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.environment import describe_environment
 from reorder_kit.training.influence import influence_profile
 from reorder_kit.training.order_log import compare
+from reorder_kit.training.planted import planted_figures
 from reorder_kit.training.trainer import Trainer
 
 INFLUENCE_IMAGES = 256
@@ -50,7 +51,7 @@ def run_experiment(
     folder = _choose_folder(experiment, accelerator, out, resume)
     if folder.is_finished:
         return folder, folder.read_result()
-    splits = experiment.data_source.open(experiment.recipe.seed)
+    splits = experiment.open_data()
     content = experiment.resolved()
     name = experiment.recipe.name
     trainer = _train(name, experiment, splits, folder, accelerator, host)
@@ -117,6 +118,7 @@ def _finish(
     test = trainer.evaluate("test")
     info = trainer.info
     final = trainer.model.policy.best_order().to("cpu")
+    planted = planted_figures(experiment, final, info.grid)
     result: dict[str, Any] = {
         "format_version": RESULT_VERSION,
         "name": info.name,
@@ -126,6 +128,7 @@ def _finish(
             "start": info.start.indices.tolist(),
             "final": final.indices.tolist(),
             **compare(final, info.start, info.grid),
+            **({} if planted is None else {"planted": planted}),
             "reach": {"slots": info.reached_slots, "of": len(info.reach), "is_selection": info.is_selection},
             "influence": _influence(trainer, experiment, splits, accelerator),
         },

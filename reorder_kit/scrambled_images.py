@@ -1,0 +1,72 @@
+"""Images whose patches were scrambled by a hidden order, so that the order which undoes it is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.grid import Grid
+from reorder_kit.interfaces import DataSplits, ImageShape, Sample, SampleSet, Unreadable
+from reorder_kit.patch_order import Order
+
+
+def scramble(splits: DataSplits, grid: Grid, hidden: Order) -> DataSplits:
+    """The same data, but patch ``k`` of every image is patch ``hidden[k]`` of the true image.
+
+    So patches stand in their true row-major places again in the order ``hidden.inverse()``, and an order of scrambled
+    patches is the order ``hidden.compose(order)`` of true ones. Whatever a model learns of places it learns of the
+    scrambled ones. Targets stay as they are.
+
+    Args:
+        splits: the true images.
+        grid: how they are cut into patches.
+        hidden: a full order of the grid, the same for all images.
+
+    Raises:
+        ReorderKitError: if the patches do not fill the image exactly.
+    """
+    pixels = _scrambled_pixels(splits.image, grid, hidden)
+    return replace(
+        splits,
+        train=ScrambledImages(splits.train, pixels),
+        validation=ScrambledImages(splits.validation, pixels),
+        test=ScrambledImages(splits.test, pixels),
+    )
+
+
+class ScrambledImages:
+    """Samples with the pixels of their images in other places; what is unreadable stays so.
+
+    Args:
+        samples: the true images, after any augmentation.
+        pixels: the true row-major pixel in each place.
+    """
+
+    def __init__(self, samples: SampleSet, pixels: Int[Tensor, " pixel"]) -> None:
+        self._samples, self._pixels = samples, pixels
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Sample | Unreadable:
+        sample = self._samples[index]
+        if isinstance(sample, Unreadable):
+            return sample
+        image = sample.image
+        return Sample(image.flatten(1).index_select(1, self._pixels).view(image.shape), sample.target)
+
+
+def _scrambled_pixels(image: ImageShape, grid: Grid, hidden: Order) -> Int[Tensor, " pixel"]:
+    if image.height % grid.height or image.width % grid.width:
+        raise ReorderKitError(
+            f"data.plant: an image of {image.height}x{image.width} pixels has no {grid} whole patches to scramble",
+            "resize the images, or give the backbone another patch_size or grid",
+        )
+    height, width = image.height // grid.height, image.width // grid.width
+    pixels = torch.arange(image.height * image.width).view(grid.height, height, grid.width, width)
+    patches = pixels.transpose(1, 2).reshape(grid.num_patches, height, width)[hidden.indices]
+    return patches.view(grid.height, grid.width, height, width).transpose(1, 2).flatten()
