@@ -67,22 +67,13 @@ class SoftPermutation:
 
     def residual(self) -> float:
         """The largest distance of the sum of a row or column from one: 0 if every patch and slot has a full share."""
-        rows, columns = self.matrix.sum(dim=-1), self.matrix.sum(dim=-2)
+        matrix = self.matrix.detach()
+        rows, columns = matrix.sum(dim=-1), matrix.sum(dim=-2)
         return float(torch.maximum((rows - 1).abs().max(), (columns - 1).abs().max()))
 
     def to_order(self) -> Order:
-        """The nearest hard order: the assignment with the largest total share (Kuhn, 1955; scipy's solver)."""
-        matrices = self.matrix.detach().double().cpu()
-        if not bool(torch.isfinite(matrices).all()):
-            raise ReorderKitError(
-                "a soft permutation holds NaN or infinity", "raise the temperature or lower the step size"
-            )
-        rows = [
-            torch.from_numpy(linear_sum_assignment(matrix.numpy(), maximize=True)[1])
-            for matrix in matrices.reshape(-1, *matrices.shape[-2:])
-        ]
-        indices = torch.stack(rows).reshape(self.matrix.shape[:-1])
-        return Order.trusted(indices.to(self.matrix.device), self.matrix.shape[-1])
+        """The nearest hard order: the one with the largest sum of shares."""
+        return largest_assignment(self.matrix)
 
     def straight_through(self, order: Order) -> SoftPermutation:
         """Hard in the forward pass, with the gradient of this soft permutation."""
@@ -116,3 +107,25 @@ class SoftPermutation:
         if "matrix" not in tensors:
             raise ReorderKitError(f"{path}: holds no soft permutation", f"it holds: {', '.join(tensors) or 'nothing'}")
         return cls(tensors["matrix"])
+
+
+def largest_assignment(values: Float[Tensor, "*batch slot patch"]) -> Order:
+    """The order whose ``values[slot, patch]`` have the largest sum, without gradient (Kuhn, 1955; scipy's solver).
+
+    Args:
+        values: how well a patch fits into a slot; no more slots than patches.
+
+    Raises:
+        ReorderKitError: if one is NaN or infinite.
+    """
+    matrices = values.detach().double().cpu()
+    if not bool(torch.isfinite(matrices).all()):
+        raise ReorderKitError(
+            "what is to be assigned holds NaN or infinity", "raise the temperature or lower the step size"
+        )
+    rows = [
+        torch.from_numpy(linear_sum_assignment(matrix.numpy(), maximize=True)[1])
+        for matrix in matrices.reshape(-1, *matrices.shape[-2:])
+    ]
+    indices = torch.stack(rows).reshape(values.shape[:-1])
+    return Order.trusted(indices.to(values.device), values.shape[-1])

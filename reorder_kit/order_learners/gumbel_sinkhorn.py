@@ -1,0 +1,164 @@
+"""Gumbel-Sinkhorn: one logit for each slot and patch, balanced to a soft permutation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
+from reorder_kit.ops.gumbel import gumbel_noise
+from reorder_kit.ops.sinkhorn import sinkhorn
+from reorder_kit.order_learners._scores import SMALLEST_TEMPERATURE
+from reorder_kit.order_learners._soft_policy import SoftOptions, SoftOrderLearner, SoftPolicy
+from reorder_kit.order_learners._temperature import TemperatureSchedule
+from reorder_kit.patch_order import Order
+from reorder_kit.progress import Progress
+from reorder_kit.proposal import Proposal
+from reorder_kit.sequence import PatchSequence
+from reorder_kit.soft_permutation import SoftPermutation, largest_assignment
+
+
+class LogitTemperature(TemperatureSchedule):
+    """From a mixture of all patches down to one patch for each slot."""
+
+    shape: Literal["constant", "linear", "exponential", "triangular", "plateau"] = Field(
+        "exponential", description="form of the curve"
+    )
+    initial: float = Field(1.0, ge=0, description="temperature at the start of the search, in units of the logits")
+    peak: float = Field(
+        1.0, ge=0, description="highest of triangular and plateau, the one of constant, in units of the logits"
+    )
+    final: float = Field(0.05, ge=0, description="temperature at the end of the search, in units of the logits")
+
+
+class GumbelNoise(TemperatureSchedule):
+    """From noise that lets slots try other patches down to none."""
+
+    shape: Literal["constant", "linear", "exponential", "triangular", "plateau"] = Field(
+        "linear", description="form of the curve"
+    )
+    initial: float = Field(0.5, ge=0, description="scale at the start of the search, in units of the logits")
+    peak: float = Field(
+        0.5, ge=0, description="largest of triangular and plateau, the one of constant, in units of the logits"
+    )
+    final: float = Field(0.0, ge=0, description="scale at the end of the search, in units of the logits")
+
+
+class GumbelSinkhorn(SoftOrderLearner):
+    """Learn one logit for each slot and patch by gradient descent through a doubly stochastic matrix.
+
+    While searching, the logits get Gumbel noise, drawn anew at every step, and are balanced until the shares of every
+    slot and of every patch sum to one. Noise and temperature fall until, in the last phase, the hard order is used: the
+    one with the largest sum of logits. Where ``search_epochs`` is not given, half of the run is searched.
+
+    Logits that move from the first step on commit themselves to the patches that the model could read first. With an
+    ``explore_share`` the model first learns to read whatever the noise puts into its slots, and the logits move then.
+
+    Source: Mena et al., "Learning Latent Permutations with Gumbel-Sinkhorn Networks", ICLR 2018,
+    https://arxiv.org/abs/1802.08665 (their X is our ``logits``, their tau our temperature, their epsilon our noise,
+    which they don't scale).
+    """
+
+    name = "gumbel-sinkhorn"
+
+    class Options(SoftOptions):
+        temperature: LogitTemperature = Field(
+            LogitTemperature(), description="divides the logits with their noise; low is near a hard order"
+        )
+        noise: GumbelNoise = Field(GumbelNoise(), description="scale of the Gumbel noise; 0 is none")
+        samples: int = Field(
+            1, ge=1, description="draws of the noise in a step, each for as large a part of the images as the others"
+        )
+        explore_share: float = Field(
+            0.0, ge=0, lt=1, description="share of the search, at its beginning, in which the logits stay as they are"
+        )
+        start_strength: float = Field(
+            1.0, gt=0, description="by how much a slot's logit for its patch of the starting order is above the others"
+        )
+        max_iterations: int = Field(50, ge=1, description="normalisations of columns and rows in a step, at most")
+        tolerance: float = Field(
+            1e-3, ge=0, description="largest distance of a patch's total share from one at which to stop normalising"
+        )
+        lr: float = Field(0.1, gt=0, description="step size of Adam, in units of the logits")
+
+        def unused(self) -> dict[str, str]:
+            """Draws that would all be the same."""
+            return {"samples": "without noise there is nothing to draw"} if self.noise.is_zero else {}
+
+    options: Options
+
+    def build_policy(self, context: LearnerContext) -> GumbelSinkhornPolicy:
+        """The policy; its logits are 0 but for the starting order's."""
+        return GumbelSinkhornPolicy(self.options, context.start)
+
+
+class GumbelSinkhornPolicy(SoftPolicy):
+    """Logits of slots and patches, and the noise of this step."""
+
+    def __init__(self, options: GumbelSinkhorn.Options, start: Order) -> None:
+        super().__init__(options)
+        self.options = options
+        self.logits = nn.Parameter(options.start_strength * SoftPermutation.from_order(start).matrix)
+        self.noise_scale = 0.0
+        self._stream = 0
+
+    def advance(self, progress: Progress) -> None:
+        """Phase, temperature, and scale and stream of the noise of this step."""
+        super().advance(progress)
+        self.noise_scale = self.options.noise.at(self.search_done)
+        self._stream = progress.stream
+
+    def perturbed_logits(self, samples: int) -> Float[Tensor, "sample slot patch"]:
+        """The logits with the noise of this step, the same however often it is asked for."""
+        logits = self.logits.detach() if self.search_done < self.options.explore_share else self.logits
+        logits = logits.expand(samples, -1, -1)
+        if self.noise_scale == 0:
+            return logits
+        noise = gumbel_noise(logits.shape, torch.Generator().manual_seed(self._stream))
+        return logits + self.noise_scale * noise.to(logits.device)
+
+    def soft_permutation(self) -> SoftPermutation:
+        """The balanced matrix of the logits with the first draw of the noise."""
+        return SoftPermutation(self._balance(self.perturbed_logits(1))[0])
+
+    def _balance(self, logits: Float[Tensor, "sample slot patch"]) -> Float[Tensor, "sample slot patch"]:
+        temperature = max(self.temperature, SMALLEST_TEMPERATURE)
+        return sinkhorn(logits, temperature, self.options.max_iterations, self.options.tolerance)
+
+    def propose(self, sequence: PatchSequence | None) -> Proposal:
+        """While searching, matrices and hard orders of the logits with noise; the best order before and after."""
+        if self.phase != "search":
+            return Proposal(self.best_order())
+        batch = 1 if sequence is None else sequence.batch
+        samples = 1 if self.noise_scale == 0 else min(batch, self.options.samples)
+        logits = self.perturbed_logits(samples)
+        order, matrix = largest_assignment(logits), self._balance(logits)
+        if samples == 1:  # one matrix for all images takes less memory
+            return self._proposal(Order.trusted(order.indices[0], order.num_patches), matrix[0])
+        groups = torch.arange(batch, device=matrix.device) % samples
+        return self._proposal(Order.trusted(order.indices, order.num_patches, groups), matrix[groups])
+
+    def _proposal(self, order: Order, matrix: Float[Tensor, "*batch slot patch"]) -> Proposal:
+        make = Proposal.straight_through if self.options.straight_through else Proposal.mixture
+        return make(order, SoftPermutation(matrix))
+
+    def best_order(self, sequence: PatchSequence | None = None) -> Order:
+        """The order with the largest sum of logits: the limit of the matrix without noise at temperature 0."""
+        return largest_assignment(self.logits)
+
+    def metrics(self) -> dict[str, float]:
+        """Also the scale of the noise, and how far a patch's total share is from one, at most."""
+        if self.phase != "search":
+            return {**super().metrics(), "noise": 0.0, "residual": 0.0}
+        return {**super().metrics(), "noise": self.noise_scale, "residual": self.soft_permutation().residual()}
+
+
+@hookimpl
+def register_order_learners() -> list[type[OrderLearner]]:
+    """Register the learner."""
+    return [GumbelSinkhorn]
