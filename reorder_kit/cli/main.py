@@ -10,6 +10,7 @@ import typer
 
 from reorder_kit import __version__
 from reorder_kit.cli._errors import Command
+from reorder_kit.cli.bench import planted
 from reorder_kit.cli.describe import describe
 from reorder_kit.cli.doctor import doctor
 from reorder_kit.cli.evaluate import evaluate
@@ -29,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 recipes = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+bench = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 app.command(cls=Command)(run)
 app.command(cls=Command)(validate)
@@ -42,6 +44,8 @@ app.command(cls=Command)(doctor)
 app.add_typer(recipes, name="recipes", help="List or copy the recipes that come with it.")
 recipes.command("list", cls=Command)(list_recipes)
 recipes.command("copy", cls=Command)(copy_recipes)
+app.add_typer(bench, name="bench", help="Try order-learners on benchmarks with known answers.")
+bench.command("planted", cls=Command)(planted)
 
 
 def _print_version(is_asked: bool) -> None:

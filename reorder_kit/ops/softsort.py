@@ -15,11 +15,11 @@ def softsort(scores: Float[Tensor, "*batch patch"], temperature: float) -> Float
     difference.
 
     Args:
-        scores: one for each patch; the highest goes to the first slot. Computed in float32.
+        scores: one for each patch; the highest goes to the first slot. Computed in float32, or in float64 if they are.
         temperature: above 0, in units of the scores. Towards 0 the rows become one-hot (with equal scores they stay
             shared, and the gradient vanishes); towards infinity they become uniform.
     """
-    scores = scores.float()
+    scores = scores if scores.dtype == torch.float64 else scores.float()
     ranked = scores.sort(dim=-1, descending=True, stable=True).values
     distance = (ranked.unsqueeze(-1) - scores.unsqueeze(-2)).abs()
     return torch.softmax(distance / -temperature, dim=-1)

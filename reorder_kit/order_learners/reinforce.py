@@ -1,19 +1,28 @@
-"""REINFORCE over a Plackett-Luce distribution of orders."""
+"""REINFORCE over a distribution of orders."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
 from reorder_kit.ops.plackett_luce import PlackettLuce
-from reorder_kit.ops.scores import order_of_scores, scores_of_order
+from reorder_kit.order_learners._natural_gradient import natural_gradient
+from reorder_kit.order_learners._order_distributions import (
+    DistributionName,
+    OrderDistribution,
+    distribution_of,
+    starting_logits,
+)
 from reorder_kit.order_learners._phases import PhasedPolicy, PhaseOptions
+from reorder_kit.order_learners._relax import PositionSurrogate, relax_gradients
+from reorder_kit.order_learners._reuse import SampleMemory
+from reorder_kit.order_learners._swaps import with_swaps
 from reorder_kit.order_learners._temperature import TemperatureSchedule
 from reorder_kit.patch_order import Order
 from reorder_kit.progress import Progress
@@ -22,38 +31,66 @@ from reorder_kit.sequence import PatchSequence
 
 
 class Reinforce(OrderLearner):
-    """Draw orders from a Plackett-Luce distribution and make those more probable whose images were rewarded.
+    """Draw orders from a distribution and make those more probable whose images were rewarded.
 
     A batch is split into groups with an order each: several samples at the price of one pass. Sample and
     log-probability come from one distribution at one temperature. Where ``search_epochs`` is not given, 30 % of the run
-    are searched.
+    are searched. With successors, keep the temperature constant: while it is low, they hardly leave the start.
 
     Source: Williams, "Simple Statistical Gradient-Following Algorithms", Machine Learning 1992; for patch orders,
     REOrder, https://arxiv.org/abs/2505.23751 (their z is our ``logits``, their G our temperature); leave-one-out
-    baseline, Kool et al., "Buy 4 REINFORCE Samples, Get a Baseline for Free!", 2019.
+    baseline, Kool et al., "Buy 4 REINFORCE Samples, Get a Baseline for Free!", 2019. What the other options stand for,
+    and their sources, is said where they are computed: ``ops/plackett_luce.py``, ``ops/successors.py`` and the files
+    with an underscore beside this one.
     """
 
     name = "reinforce"
     uses_reward = True
 
     class Options(PhaseOptions):
+        distribution: DistributionName = Field(
+            "plackett-luce",
+            description="what is learned: a score of each patch for coming early, or which patch follows which",
+        )
         temperature: TemperatureSchedule = Field(
             TemperatureSchedule(),
-            description="of the distribution; logits start one unit apart from first to last slot",
+            description="of the distribution; logits of plackett-luce start one unit apart from first to last slot, "
+            "those of successors at 0.2 for the patch that follows and at 0 for the others",
         )
         granularity: Literal["group", "image"] = Field(
             "group", description="one order for each group of images, or one for each image"
         )
         groups: int = Field(8, ge=1, description="orders drawn for a batch, when the granularity is group")
+        proposals: Literal["samples", "swaps"] = Field(
+            "samples",
+            description="independent orders; or one order, and the same with two patches exchanged, whose "
+            "probabilities are compared with each other alone",
+        )
         baseline: Literal["leave-one-out", "ema", "none"] = Field(
             "leave-one-out",
             description="what a reward is compared with: the other samples of the batch, a running mean, or nothing "
             "(unbiased, but Adam then drifts even on pure noise)",
         )
         ema_decay: float = Field(0.99, ge=0, lt=1, description="share of the old running mean that a step keeps")
+        normalize_advantage: bool = Field(
+            False, description="divide advantages by their root mean square, so that the scale of rewards plays no role"
+        )
+        control_variate: Literal["none", "relax"] = Field(
+            "none", description="relax: a learned guess of the advantage takes variance out of the gradient"
+        )
+        reuse: int = Field(0, ge=0, description="batches whose samples are used again, weighed by importance")
+        ratio_limit: float = Field(2.0, ge=1, description="largest weight of a sample that is used again")
         entropy_bonus: float = Field(0.0, ge=0, description="reward for each nat of entropy of the distribution")
-        optimizer: Literal["adam", "sgd"] = Field("adam", description="optimiser of the logits")
+        optimizer: Literal["adam", "sgd", "natural"] = Field(
+            "adam", description="optimiser of the logits; natural: steps along the natural gradient"
+        )
         lr: float = Field(0.01, gt=0, description="its step size")
+        max_kl: float = Field(
+            0.01, gt=0, description="how far a step of the natural gradient may move the distribution, nats"
+        )
+        damping: float = Field(
+            0.1, gt=0, description="added to the diagonal of the Fisher matrix, whose entries are at most about 1"
+        )
         compat: Literal["none", "released"] = Field(
             "none",
             description="released: log-probability at temperature 1 whatever the samples' temperature, "
@@ -67,25 +104,43 @@ class Reinforce(OrderLearner):
                 found["groups"] = "with granularity image, every image has an order of its own"
             if self.baseline != "ema":
                 found["ema_decay"] = f"the baseline is {self.baseline}, and has no running mean"
+            if self.proposals == "swaps":
+                found |= dict.fromkeys(("baseline", "ema_decay"), "swaps are compared with each other alone")
+            if not self.reuse:
+                found["ratio_limit"] = "no sample is used again"
+            if self.optimizer != "natural":
+                found |= dict.fromkeys(("max_kl", "damping"), f"the optimizer is {self.optimizer}")
             return found
 
         @model_validator(mode="after")
         def _check(self) -> Reinforce.Options:
-            if self.baseline == "leave-one-out" and self.granularity == "group" and self.groups < 2:
-                raise ValueError("a leave-one-out baseline needs at least 2 groups; or set baseline: ema")
+            if self.granularity == "group" and self.groups < 2:
+                if self.proposals == "swaps":
+                    raise ValueError("swaps need at least 2 groups")
+                if self.baseline == "leave-one-out":
+                    raise ValueError("a leave-one-out baseline needs at least 2 groups; or set baseline: ema")
             if self.temperature.is_zero:
                 raise ValueError("at a temperature of 0 throughout, no order is drawn; set peak, or initial and final")
+            plain = self.proposals == "samples" and self.compat == "none"
+            if self.reuse and not (plain and self.granularity == "group"):
+                raise ValueError("reuse needs proposals: samples, granularity: group and compat: none")
+            relaxable = plain and self.distribution == "plackett-luce" and self.optimizer == "adam" and not self.reuse
+            if self.control_variate == "relax" and not relaxable:
+                raise ValueError(
+                    "control_variate: relax needs distribution: plackett-luce, proposals: samples, optimizer: adam, "
+                    "reuse: 0 and compat: none"
+                )
             return self
 
     options: Options
 
     def build_policy(self, context: LearnerContext) -> ReinforcePolicy:
-        """The policy; its logits fall from 0 to -1 along the starting order."""
+        """The policy; the greedy order of its distribution is the start."""
         return ReinforcePolicy(self.options, context.start)
 
 
 class ReinforcePolicy(PhasedPolicy):
-    """Logits of a Plackett-Luce distribution, and the running mean of the reward."""
+    """Logits of a distribution over orders, and what is learned or remembered beside them."""
 
     SEARCH_SHARE = 0.3
 
@@ -94,45 +149,67 @@ class ReinforcePolicy(PhasedPolicy):
     def __init__(self, options: Reinforce.Options, start: Order) -> None:
         super().__init__(options)
         self.options = options
-        self.logits = nn.Parameter(scores_of_order(start.indices, first=0.0, last=-1.0))
+        self.logits = nn.Parameter(starting_logits(options.distribution, start))
         self.register_buffer("reward_mean", torch.tensor(float("nan")))
+        self.memory = SampleMemory(options.reuse, options.groups, options.ratio_limit, start) if options.reuse else None
+        self.surrogate = PositionSurrogate(start.num_slots) if options.control_variate == "relax" else None
         self.temperature = 0.0
-        self.entropy = 0.0
         self.generator = torch.Generator()
+        self._drawn: Int[Tensor, "sample slot"] | None = None  # for the log alone
 
     def advance(self, progress: Progress) -> None:
         """Phase, temperature and random stream of this step."""
         super().advance(progress)
         self.temperature = self.options.temperature.at(self.search_done) if self.phase == "search" else 0.0
-        self.entropy = 0.0
-        self.generator.manual_seed(progress.stream)
+        self._drawn = None
+        # Processes can average what they remember of their orders if these are the same.
+        self.generator.manual_seed(progress.stream if self.memory is None else progress.shared_stream)
 
     def propose(self, sequence: PatchSequence | None) -> Proposal:
-        """Sampled orders while searching; the best order before and after, and where the temperature is 0."""
+        """Drawn orders while searching; the best order before and after, and where the temperature is 0."""
         if self.temperature == 0:
             return Proposal(self.best_order())
         batch = 1 if sequence is None else sequence.batch
         samples = batch if self.options.granularity == "image" else min(batch, self.options.groups)
-        indices = PlackettLuce(self.logits, self.temperature).sample(samples, self.generator)
+        distribution = self._distribution(self.temperature)
+        if self.options.proposals == "swaps":
+            indices = with_swaps(distribution.sample(1, self.generator)[0], samples, self.generator)
+        else:
+            indices = distribution.sample(samples, self.generator)
+        self._drawn = indices
         groups = torch.arange(batch, device=indices.device) % samples
-        order = Order.trusted(indices, len(self.logits), groups)
-        density_temperature = 1.0 if self.options.compat == "released" else self.temperature
-        return Proposal(order, log_prob=PlackettLuce(self.logits, density_temperature).log_prob(indices))
+        order = Order.trusted(indices, self.logits.shape[-1], groups)
+        return Proposal(order, log_prob=self._distribution(self._density_temperature).log_prob(indices))
 
     def loss(self, proposal: Proposal, reward: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
-        """Minus the log-probability of each sample, weighted by its advantage."""
+        """What has the gradient of minus the expected reward, in the mean over samples."""
         log_prob, groups = proposal.log_prob, proposal.order.groups
         if log_prob is None or groups is None:
             return reward.new_zeros(())
-        self.entropy = -float(log_prob.detach().mean())
-        # Relative to one of the rewards, so that equal rewards give advantages of exactly zero, without rounding.
-        anchor = reward[0].float()
-        sizes = torch.bincount(groups, minlength=len(log_prob))
-        relative = torch.zeros_like(log_prob).index_add(0, groups, reward.float() - anchor) / sizes
-        relative = relative - self.options.entropy_bonus * log_prob.detach()
-        return -(self._advantage(relative, anchor) * log_prob).mean()
+        orders, advantage = proposal.order.indices, self._advantage(reward, groups, log_prob.detach())
+        if self.surrogate is not None:
+            return self._relaxed_loss(self.surrogate, orders, self._scaled(advantage))
+        if self.options.proposals == "swaps":
+            # Of the drawn order and its neighbours alone: the mean reward, if one of them were drawn.
+            loss = -(log_prob.softmax(dim=0) * self._scaled(advantage)).sum()
+        else:
+            loss = -(self._scaled(advantage) * log_prob).mean()
+        if self.memory is not None:
+            loss = (loss + self._remembered_loss(self.memory)) / (1 + self.options.reuse)
+            self.memory.remember(orders, log_prob, advantage)
+        return self._natural_loss(loss, orders) if self.options.optimizer == "natural" else loss
 
-    def _advantage(self, relative: Float[Tensor, " sample"], anchor: Float[Tensor, ""]) -> Float[Tensor, " sample"]:
+    def _advantage(
+        self, reward: Float[Tensor, " batch"], groups: Int[Tensor, " batch"], log_prob: Float[Tensor, " sample"]
+    ) -> Float[Tensor, " sample"]:
+        """How much better than what it is compared with each sample was."""
+        # Relative to one of the rewards, so that equal rewards give advantages of exactly zero, without rounding.
+        reward = reward.to(log_prob.dtype)
+        anchor, sizes = reward[0], torch.bincount(groups, minlength=len(log_prob))
+        relative = torch.zeros_like(log_prob).index_add(0, groups, reward - anchor) / sizes
+        relative = relative - self.options.entropy_bonus * log_prob
+        if self.options.proposals == "swaps":
+            return relative - relative.mean()
         match self.options.baseline:
             case "leave-one-out":
                 others = max(1, len(relative) - 1)
@@ -146,19 +223,58 @@ class ReinforcePolicy(PhasedPolicy):
             case "none":
                 return anchor + relative
 
+    def _scaled(self, advantage: Float[Tensor, "*batch sample"]) -> Float[Tensor, "*batch sample"]:
+        if not self.options.normalize_advantage:
+            return advantage
+        size = advantage.square().mean(dim=-1, keepdim=True).sqrt()
+        return advantage / size.clamp(min=torch.finfo(size.dtype).tiny)
+
+    def _remembered_loss(self, memory: SampleMemory) -> Float[Tensor, ""]:
+        """The loss of the remembered batches, added up."""
+        log_prob, weight = memory.recall(self._distribution(self.temperature))
+        return -(weight * self._scaled(memory.advantage) * log_prob).mean(dim=1).sum()
+
+    def _relaxed_loss(
+        self, surrogate: PositionSurrogate, orders: Int[Tensor, "sample slot"], advantage: Float[Tensor, " sample"]
+    ) -> Float[Tensor, ""]:
+        """A loss whose gradients are those of RELAX."""
+        distribution = PlackettLuce(self.logits, self.temperature)
+        of_logits, of_surrogate = relax_gradients(surrogate, distribution, orders, advantage, self.generator)
+        return (distribution.scaled_logits * of_logits).sum() + (surrogate.worth * of_surrogate).sum()
+
+    def _natural_loss(self, loss: Float[Tensor, ""], orders: Int[Tensor, "sample slot"]) -> Float[Tensor, ""]:
+        """A loss whose gradient is the natural gradient of another."""
+        temperature, options = self._density_temperature, self.options
+        (gradient,) = torch.autograd.grad(loss, self.logits)
+        scores = self._distribution(temperature).score(orders).detach()
+        # In units of the temperature and back: the distribution is one of logits divided by it.
+        natural = natural_gradient(gradient * temperature, scores, options.damping, options.lr, options.max_kl)
+        return (self.logits * natural * temperature).sum()
+
+    def _distribution(self, temperature: float) -> OrderDistribution:
+        return distribution_of(self.options.distribution, self.logits, temperature)
+
+    @property
+    def _density_temperature(self) -> float:
+        return 1.0 if self.options.compat == "released" else self.temperature
+
     def best_order(self, sequence: PatchSequence | None = None) -> Order:
-        """The mode of the distribution."""
-        return Order.trusted(order_of_scores(self.logits), len(self.logits))
+        """The greedy order: every slot takes the most probable of the patches left."""
+        # Any temperature will do.
+        return Order.trusted(self._distribution(1.0).greedy(), self.logits.shape[-1])
 
     def build_optimizer(self) -> torch.optim.Optimizer:
-        """Adam or plain gradient descent."""
-        if self.options.optimizer == "sgd":
-            return torch.optim.SGD(self.parameters(), lr=self.options.lr)
-        return torch.optim.Adam(self.parameters(), lr=self.options.lr)
+        """Adam, or plain gradient descent, whose gradient may be the natural one."""
+        if self.options.optimizer == "adam":
+            return torch.optim.Adam(self.parameters(), lr=self.options.lr)
+        return torch.optim.SGD(self.parameters(), lr=self.options.lr)
 
     def metrics(self) -> dict[str, float]:
-        """Temperature, and an estimate of the distribution's entropy (nats) from the last samples."""
-        return {"temperature": self.temperature, "entropy": self.entropy}
+        """Temperature, and an estimate of the distribution's entropy (nats) from the last orders drawn."""
+        if self._drawn is None:
+            return {"temperature": self.temperature, "entropy": 0.0}
+        entropy = self._distribution(self.temperature).entropy(self._drawn).mean()
+        return {"temperature": self.temperature, "entropy": float(entropy.detach())}
 
 
 @hookimpl

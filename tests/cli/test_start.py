@@ -18,9 +18,10 @@ COMMANDS = sorted(
     for group, commands in {
         "": typer.main.get_command(app).commands,
         "recipes": typer.main.get_command(app).commands["recipes"].commands,
+        "bench": typer.main.get_command(app).commands["bench"].commands,
     }.items()
     for name in commands
-    if name != "recipes"
+    if name not in ("recipes", "bench")
 )
 
 HELP_OF_ALL = """
@@ -37,7 +38,7 @@ print(sorted({"torch", "matplotlib", "timm", "torchvision", "rich.table"} & sys.
 
 def test_every_command_is_there():
     expected = "run validate evaluate show-order export-order describe list-plugins schema doctor"
-    assert {*expected.split(), "recipes list", "recipes copy"} == set(COMMANDS)
+    assert {*expected.split(), "recipes list", "recipes copy", "bench planted"} == set(COMMANDS)
 
 
 def test_help_of_all_commands_loads_nothing_heavy():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -31,11 +31,31 @@ from reorder_kit.patch_order import Order
 
 # Further options to hold the promises with, by recipe name; the defaults are always among them.
 OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "diffsort": [
+        {"network": "bitonic", "distribution": "optimal"},
+        {"distribution": "logistic", "straight_through": True},
+    ],
+    "evolution": [{"candidates": 6, "parents": 5, "crossover": 1.0, "random_share": 0.0, "screen_images": 4}],
+    "gumbel-sinkhorn": [
+        {"straight_through": True, "samples": 3},
+        {"samples": 2, "explore_share": 0.2},
+        {"noise": {"shape": "constant", "peak": 0}, "start_strength": 0.1, "max_iterations": 3},
+    ],
+    "neuralsort": [{"straight_through": True}],
+    "random-search": [{"groups": 3, "candidates": 2, "random_share": 0.0, "warmup_epochs": 2.0}],
     "reinforce": [
         {"granularity": "image", "baseline": "ema"},
         {"groups": 3, "baseline": "none", "optimizer": "sgd", "entropy_bonus": 0.1, "compat": "released"},
+        {"distribution": "successors", "normalize_advantage": True, "reuse": 2},
+        {"proposals": "swaps", "normalize_advantage": True, "optimizer": "natural"},
+        {"distribution": "successors", "proposals": "swaps", "granularity": "image"},
+        {"control_variate": "relax"},
     ],
+    "segment-search": [{"guide_steps": 1, "finalists": 1, "random_share": 0.0, "warmup_epochs": 2.0}],
+    "shuffle-softsort": [{"round_steps": 3, "straight_through": True}],
+    "softrank": [{"straight_through": True}, {"strength": 2.0}],
     "softsort": [{"straight_through": True}],
+    "straight-through": [{"granularity": "image"}],
 }
 GRIDS = list(map(Grid.parse, ["1x1", "3x5", "8x8", "14x14"]))
 BATCHES = [1, 7, 100]
@@ -83,7 +103,7 @@ def build(name: str, options: dict[str, Any], start: Order, grid: Grid | None = 
 
 
 def at(step: int) -> Progress:
-    return Progress(step, STEPS_PER_EPOCH, EPOCHS, stream=1_000 + step)
+    return Progress(step, STEPS_PER_EPOCH, EPOCHS, stream=1_000 + step, shared_stream=2_000 + step)
 
 
 def images(batch: int, patches: int, dtype: torch.dtype = torch.float32) -> PatchSequence:
@@ -109,12 +129,30 @@ def amid_the_search(policy: Policy) -> Progress:
     return progress
 
 
-def objective(policy: Policy, proposal: Proposal, sequence: PatchSequence) -> Tensor:
-    """A loss of the patches in their slots, and the policy's own loss, as in training."""
+def loss_per_image(proposal: Proposal, sequence: PatchSequence) -> Tensor:
+    """A loss of the patches in their slots."""
     moved = proposal.apply(sequence).patches
     weights = torch.randn(moved.shape[1:], generator=torch.Generator().manual_seed(7)).to(moved.dtype)
-    per_image = (moved * weights).sum(dim=(1, 2))
+    return (moved * weights).sum(dim=(1, 2))
+
+
+def objective(policy: Policy, proposal: Proposal, sequence: PatchSequence) -> Tensor:
+    """A loss of the patches in their slots, and the policy's own loss, as in training."""
+    per_image = loss_per_image(proposal, sequence)
     return per_image.mean() + policy.loss(proposal, -per_image.detach())
+
+
+class Trials:
+    """What a search is offered: the rewards of proposals on the images of a step. It counts the images it passes."""
+
+    def __init__(self, sequence: PatchSequence, reward: Callable[[Proposal, PatchSequence], Tensor]) -> None:
+        self.sequence, self.reward = sequence, reward
+        self.images = 0
+
+    def __call__(self, proposal: Proposal, images: int | None = None) -> Tensor:
+        tried = self.sequence.with_patches(self.sequence.patches[:images])
+        self.images += tried.batch
+        return self.reward(proposal, tried).detach()
 
 
 def learn(policy: Policy, patches: int, steps: range) -> None:
@@ -122,6 +160,7 @@ def learn(policy: Policy, patches: int, steps: range) -> None:
     for step in steps:
         policy.advance(at(step))
         sequence = images(7, patches)
+        policy.search(Trials(sequence, lambda proposal, tried: -loss_per_image(proposal, tried)))
         loss = objective(policy, policy.propose(sequence), sequence)
         if optimizer is not None and loss.requires_grad:
             optimizer.zero_grad()
@@ -263,6 +302,9 @@ def test_all_state_is_in_parameters_and_buffers(name: str, options: dict[str, An
         losses = [objective(one, proposal, sequence) for one, proposal in zip((policy, fresh), proposals, strict=True)]
         assert torch.equal(*losses)
         assert_same(policy.propose(sequence), fresh.propose(sequence))
+    for one in (policy, fresh):
+        learn(one, 15, range(amid.step, amid.step + 3))
+    torch.testing.assert_close(fresh.state_dict(), policy.state_dict(), rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize("batch", BATCHES)
@@ -277,6 +319,10 @@ def test_the_loss_reaches_the_parameters_during_the_search(
     loss = objective(policy, policy.propose(sequence), sequence)
     assert loss.shape == ()
     assert loss.isfinite()
+    if not list(policy.parameters()):
+        assert learns_from_trials(policy)
+        assert policy.build_optimizer() is None
+        return
     loss.backward()
     for parameter in policy.parameters():
         assert parameter.grad is not None
@@ -306,6 +352,8 @@ def test_no_temperature_gives_nan(
             assert_valid(proposal, 5, patches)
             assert proposal.apply(sequence).patches.isfinite().all()
             loss = objective(policy, proposal, sequence)
+            trials = Trials(sequence, lambda proposal, tried: -loss_per_image(proposal, tried))
+            policy.search(trials)
         assert loss.isfinite()
         if optimizer is not None:
             optimizer.zero_grad()
@@ -330,7 +378,59 @@ def test_a_learner_that_uses_the_reward_hangs_on_it_and_no_other_does(name: str,
     amid_the_search(policy)
     proposal = policy.propose(images(12, 15))
     loss = policy.loss(proposal, torch.randn(12, generator=torch.Generator().manual_seed(0)))
-    assert (loss != 0) == LEARNERS[name].uses_reward
+    assert (loss != 0 or learns_from_trials(policy)) == LEARNERS[name].uses_reward
+
+
+def learns_from_trials(policy: Policy) -> bool:
+    return type(policy).search is not Policy.search
+
+
+def searched(policy: Policy, reward: Callable[[Proposal, PatchSequence], Tensor]) -> Order:
+    """The best order after a whole search in which trials are rewarded so."""
+    for step in steps_of(policy, "search"):
+        policy.advance(at(step))
+        policy.search(Trials(images(12, 15), reward))
+    return policy.best_order()
+
+
+@every_learner
+def test_the_best_order_follows_the_reward_of_trials_and_nothing_else(name: str, options: dict[str, Any]) -> None:
+    start, hidden = shuffled(15), shuffled(15, seed=1)
+    noise = torch.randn(12, generator=torch.Generator().manual_seed(0))
+
+    def ignores_the_order(proposal: Proposal, tried: PatchSequence) -> Tensor:
+        return noise[: tried.batch]
+
+    def likes_an_order(proposal: Proposal, tried: PatchSequence) -> Tensor:
+        return noise[: tried.batch] + proposal.order.kendall_tau(hidden)
+
+    assert searched(build(name, options, start), ignores_the_order) == start
+    policy = build(name, options, start)
+    gained = searched(policy, likes_an_order).kendall_tau(hidden) - start.kendall_tau(hidden)
+    assert gained > 0.2 if learns_from_trials(policy) else gained == 0
+
+
+@pytest.mark.parametrize("batch", [7, 100])
+@every_learner
+def test_a_search_evaluates_as_many_images_as_the_learner_declares(
+    name: str, options: dict[str, Any], batch: int
+) -> None:
+    policy = build(name, options, shuffled(15))
+    evaluated = dict.fromkeys(("warm-up", "search", "hardened"), 0)
+    rewards = iter(range(1_000_000))  # every trial does better than all before: nothing is left out
+
+    def rising(proposal: Proposal, tried: PatchSequence) -> Tensor:
+        return torch.full((tried.batch,), float(next(rewards)))
+
+    for step in range(STEPS_PER_EPOCH * EPOCHS):
+        policy.advance(at(step))
+        trials = Trials(images(batch, 15), rising)
+        policy.search(trials)
+        evaluated[policy.phase] += trials.images
+    assert evaluated["warm-up"] == evaluated["hardened"] == 0
+    declared = LEARNERS[name](LEARNERS[name].Options(**options)).extra_passes(batch)
+    passes = evaluated["search"] / batch / len(steps_of(policy, "search"))
+    assert 0.9 * declared <= passes <= declared + 1e-9
 
 
 @pytest.mark.parametrize("name", sorted(LEARNERS))

@@ -7,7 +7,7 @@ from itertools import permutations
 
 import pytest
 import torch
-from scipy.stats import chisquare
+from scipy.stats import chisquare, gumbel_r, kstest
 from torch import Tensor
 
 from reorder_kit.ops.naive import plackett_luce as naive
@@ -68,11 +68,11 @@ def test_equal_logits_make_every_order_equally_probable(size: int, level: float)
 
 
 @every_size
-def test_the_mode_is_the_most_probable_order(size: int) -> None:
+def test_the_greedy_order_is_the_most_probable_one(size: int) -> None:
     logits, orders = logits_of(size), all_orders(size)
     probabilities = [probability(logits, order, 1.0) for order in orders]
     best = orders[max(range(len(orders)), key=probabilities.__getitem__)]
-    assert PlackettLuce(logits, 0.3).mode().tolist() == best.tolist()
+    assert PlackettLuce(logits, 0.3).greedy().tolist() == best.tolist()
 
 
 def frequencies(orders: Tensor, size: int) -> list[int]:
@@ -141,7 +141,7 @@ def test_gradients_are_those_of_finite_differences(scale: float, temperature: fl
 def test_any_scale_of_the_logits_gives_finite_values(scale: float, temperature: float, size: int) -> None:
     logits = logits_of(size, scale).requires_grad_()
     distribution = PlackettLuce(logits, temperature)
-    orders = torch.stack([torch.randperm(size, generator=torch.Generator().manual_seed(0)), distribution.mode()])
+    orders = torch.stack([torch.randperm(size, generator=torch.Generator().manual_seed(0)), distribution.greedy()])
     log_prob = distribution.log_prob(orders)
     expected = [naive.plackett_luce_log_prob((logits / temperature).tolist(), order) for order in orders.tolist()]
     resolution = float((logits.detach() / temperature).abs().max()) * torch.finfo(torch.float32).eps
@@ -172,3 +172,175 @@ def test_half_precision_noise_is_not_coarse() -> None:
     sampled = PlackettLuce(torch.zeros(1000, dtype=torch.bfloat16)).sample(10_000, torch.Generator().manual_seed(0))
     first = torch.bincount(sampled[:, 0] // 10, minlength=100)
     assert chisquare(first.tolist()).pvalue > 1e-3
+
+
+# --- Partial orders
+
+
+def all_partial_orders(size: int, slots: int) -> Tensor:
+    return torch.tensor(list(permutations(range(size), slots)))
+
+
+sizes_and_slots = pytest.mark.parametrize(("size", "slots"), [(2, 1), (3, 2), (4, 1), (4, 2), (4, 4), (5, 3)])
+
+
+@sizes_and_slots
+def test_a_partial_order_has_the_probability_of_all_orders_that_begin_with_it(size: int, slots: int) -> None:
+    logits = logits_of(size)
+    expected = dict.fromkeys(permutations(range(size), slots), 0.0)
+    for order in all_orders(size):
+        expected[tuple(order[:slots].tolist())] += probability(logits, order, 0.7)
+    log_prob = PlackettLuce(logits, 0.7).log_prob(all_partial_orders(size, slots))
+    assert log_prob.exp().tolist() == pytest.approx(list(expected.values()), rel=1e-4)
+
+
+def test_the_first_slots_alone_are_drawn_as_often_as_they_are_probable() -> None:
+    # The false-alarm rate is 0.001.
+    distribution = PlackettLuce(torch.tensor([0.5, -0.25, 0.25, 0.0]), 0.5)
+    sampled = distribution.sample(20_000, torch.Generator().manual_seed(2), slots=2)
+    assert sampled.shape == (20_000, 2)
+    names = [tuple(order) for order in sampled.tolist()]
+    observed = [names.count(order) for order in permutations(range(4), 2)]
+    logits = (distribution.logits / 0.5).tolist()
+    expected = [20_000 * math.exp(naive.plackett_luce_log_prob(logits, order)) for order in permutations(range(4), 2)]
+    assert chisquare(observed, [count * 20_000 / sum(expected) for count in expected]).pvalue > 1e-3
+
+
+# --- Score and entropy
+
+
+@every_temperature
+@sizes_and_slots
+def test_score_and_entropy_are_those_of_the_plain_version(size: int, slots: int, temperature: float) -> None:
+    logits, orders = logits_of(size), all_partial_orders(size, slots)
+    scaled = (logits / temperature).tolist()
+    distribution = PlackettLuce(logits, temperature)
+    score = torch.tensor([naive.plackett_luce_score(scaled, order) for order in orders.tolist()])
+    torch.testing.assert_close(distribution.score(orders), score, rtol=1e-4, atol=1e-5)
+    entropy = torch.tensor([naive.plackett_luce_entropy(scaled, order) for order in orders.tolist()])
+    torch.testing.assert_close(distribution.entropy(orders), entropy, rtol=1e-4, atol=1e-5)
+
+
+@sizes_and_slots
+def test_the_score_is_the_gradient_of_the_log_probability(size: int, slots: int) -> None:
+    logits, orders = logits_of(size).double(), all_partial_orders(size, slots)
+    jacobian = torch.autograd.functional.jacobian(lambda scaled: PlackettLuce(scaled).log_prob(orders), logits)
+    torch.testing.assert_close(PlackettLuce(logits).score(orders), jacobian)
+
+
+@sizes_and_slots
+def test_the_closed_form_of_the_score_is_zero_in_the_mean(size: int, slots: int) -> None:
+    logits, orders = logits_of(size).double(), all_partial_orders(size, slots)
+    weights = [math.exp(naive.plackett_luce_log_prob(logits.tolist(), order)) for order in orders.tolist()]
+    mean = torch.tensor(weights, dtype=torch.float64) @ PlackettLuce(logits).score(orders)
+    assert mean.abs().max() < 1e-12
+
+
+@every_temperature
+@sizes_and_slots
+def test_the_mean_entropy_of_choices_is_the_entropy_of_the_distribution(
+    size: int, slots: int, temperature: float
+) -> None:
+    scaled, orders = (logits_of(size).double() / temperature).tolist(), all_partial_orders(size, slots)
+    log_prob = [naive.plackett_luce_log_prob(scaled, order) for order in orders.tolist()]
+    expected = -sum(math.exp(value) * value for value in log_prob)
+    choices = PlackettLuce(logits_of(size).double(), temperature).entropy(orders).tolist()
+    mean = sum(math.exp(value) * choice for value, choice in zip(log_prob, choices, strict=True))
+    assert mean == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 2, 196, 1024])
+def test_equal_logits_have_an_entropy_of_log_n_factorial_whatever_is_drawn(size: int) -> None:
+    order = torch.randperm(size, generator=torch.Generator().manual_seed(0))
+    entropy = PlackettLuce(torch.full((size,), 3.0)).entropy(order)
+    assert float(entropy) == pytest.approx(math.lgamma(size + 1), rel=1e-5)
+
+
+def test_the_entropy_of_choices_varies_less_than_minus_the_log_probability() -> None:
+    distribution = PlackettLuce(logits_of(20))
+    orders = distribution.sample(200, torch.Generator().manual_seed(0))
+    assert distribution.entropy(orders).std() < 0.5 * distribution.log_prob(orders).std()
+
+
+# --- Perturbed logits, given their order
+
+
+def test_perturbed_logits_of_drawn_orders_are_gumbel_distributed() -> None:
+    # Kolmogorov-Smirnov, for each patch; the false-alarm rate is 0.001 in all.
+    distribution = PlackettLuce(torch.tensor([1.0, -0.5, 0.0]), 0.5)
+    generator = torch.Generator().manual_seed(0)
+    perturbed = distribution.perturbed_logits(distribution.sample(5_000, generator), generator)
+    for patch, location in enumerate([2.0, -1.0, 0.0]):
+        assert kstest(perturbed[:, patch].numpy(), gumbel_r(loc=location).cdf).pvalue > 1e-3 / 3
+    # They depend on each other through their order alone.
+    assert abs(float(torch.corrcoef(perturbed.T)[0, 1])) < 0.06
+
+
+@pytest.mark.parametrize("size", [1, 2, 16, 196])
+def test_perturbed_logits_stand_in_the_order_that_is_given(size: int) -> None:
+    distribution, generator = PlackettLuce(logits_of(size)), torch.Generator().manual_seed(1)
+    orders = torch.stack([torch.randperm(size, generator=generator) for _ in range(5)])
+    perturbed = distribution.perturbed_logits(orders, generator).gather(1, orders)
+    assert (perturbed.diff(dim=1) <= 0).all()
+    assert size == 1 or (perturbed.diff(dim=1) < 0).float().mean() > 0.99
+
+
+# --- All of it
+
+
+def test_every_distribution_of_a_batch_is_one_of_its_own() -> None:
+    logits = logits_of(6).view(2, 3) * 3
+    both, generator = PlackettLuce(logits, 0.5), torch.Generator().manual_seed(0)
+    orders = both.sample(7, generator)
+    assert orders.shape == (7, 2, 3)
+    assert both.greedy().shape == (2, 3)
+    for row in range(2):
+        one = PlackettLuce(logits[row], 0.5)
+        for name in ("log_prob", "score", "entropy"):
+            torch.testing.assert_close(getattr(both, name)(orders)[:, row], getattr(one, name)(orders[:, row]))
+        assert torch.equal(both.greedy()[row], one.greedy())
+    assert both.perturbed_logits(orders, generator).shape == (7, 2, 3)
+
+
+@pytest.mark.parametrize("slots", [2, 4])
+def test_gradcheck(slots: int) -> None:
+    logits, orders = logits_of(4).double().requires_grad_(), all_partial_orders(4, slots)[::3]
+    assert torch.autograd.gradcheck(lambda value: PlackettLuce(value, 0.7).log_prob(orders), logits)
+    assert torch.autograd.gradcheck(lambda value: PlackettLuce(value, 0.7).entropy(orders), logits)
+
+    def perturbed(value: Tensor) -> Tensor:
+        return PlackettLuce(value, 0.7).perturbed_logits(all_orders(4)[::7], torch.Generator().manual_seed(0))
+
+    assert torch.autograd.gradcheck(perturbed, logits)
+    assert torch.autograd.gradgradcheck(perturbed, logits)
+
+
+@pytest.mark.parametrize("temperature", [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize("size", [1, 2, 196, 1024])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_no_temperature_makes_anything_infinite(size: int, temperature: float, autocast: bool) -> None:
+    logits = logits_of(size, 3.0).requires_grad_()
+    generator = torch.Generator().manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        distribution = PlackettLuce(logits, temperature)
+        orders = torch.stack([torch.randperm(size, generator=generator), distribution.greedy()])
+        for orders_or_part in (orders, orders[:, : max(1, size // 2)]):
+            score, entropy = distribution.score(orders_or_part), distribution.entropy(orders_or_part)
+            assert score.dtype == entropy.dtype == torch.float32
+            assert score.isfinite().all()
+            # In each choice, what is won is lost; a choice of probability 1 cannot be better.
+            assert (score <= 1.0).all()
+            assert (entropy > -1e-3).all()
+            assert (entropy <= math.lgamma(size + 1) * 1.001 + 1e-3).all()
+            entropy.sum().backward()
+        perturbed = distribution.perturbed_logits(orders, generator)
+        assert perturbed.isfinite().all()
+        perturbed.sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
+def test_the_entropy_vanishes_with_the_temperature() -> None:
+    distribution = PlackettLuce(torch.tensor([0.3, 2.0, -1.0, 0.9]), 1e-4)
+    assert distribution.entropy(distribution.greedy()) == 0
+    assert distribution.sample(50, torch.Generator().manual_seed(0)).unique(dim=0).tolist() == [[1, 3, 0, 2]]

@@ -32,7 +32,8 @@ def images(batch: int, patches: int) -> PatchSequence:
 
 def at(step: int, steps: int = 1000, stream: int | None = None) -> Progress:
     """A step of a run of one step an epoch, ``steps`` epochs long."""
-    return Progress(step, steps_per_epoch=1, epochs=steps, stream=step if stream is None else stream)
+    place = step if stream is None else stream
+    return Progress(step, steps_per_epoch=1, epochs=steps, stream=place, shared_stream=place)
 
 
 def shuffled(patches: int, seed: int = 0) -> Order:
@@ -43,7 +44,7 @@ def train(
     policy: ReinforcePolicy, reward: Callable[[Proposal, int], Tensor], batch: int, steps: int, seed: int = 0
 ) -> None:
     optimizer = policy.build_optimizer()
-    sequence = images(batch, len(policy.logits))
+    sequence = images(batch, policy.logits.shape[-1])
     for step in range(steps):
         policy.advance(at(step, steps, stream=1_000_003 * seed + step))
         proposal = policy.propose(sequence)
@@ -156,11 +157,14 @@ def test_a_higher_temperature_draws_farther_from_the_start() -> None:
 
 def density(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """All orders, and their probabilities by the definition, in float64, with gradient."""
-    orders = torch.tensor(list(permutations(range(len(logits)))))
+    size = logits.shape[-1]
+    orders = torch.tensor(list(permutations(range(size))))
     weights = (logits / temperature).exp()
-    chosen = weights[orders]
-    left = chosen.flip(1).cumsum(dim=1).flip(1)
-    return orders, (chosen / left).prod(dim=1)
+    before = torch.cat([torch.full((len(orders), 1), size), orders[:, :-1]], dim=1)
+    # Of each slot, the weight of every patch; those of Plackett-Luce do not depend on the patch before.
+    rows = weights[before] if logits.ndim == 2 else weights.expand(len(orders), size, -1)
+    ahead = rows.gather(2, orders.unsqueeze(1).expand(-1, size, -1)).triu()
+    return orders, (ahead.diagonal(dim1=1, dim2=2) / ahead.sum(dim=2)).prod(dim=1)
 
 
 @pytest.mark.parametrize("compat", ["none", "released"])
@@ -190,13 +194,17 @@ def test_the_expected_score_is_zero_unless_the_published_density_is_asked_for(te
         {"granularity": "image"},
         {"groups": 4, "baseline": "none"},
         {"granularity": "image", "baseline": "none"},
+        {"distribution": "successors", "groups": 4},
+        {"control_variate": "relax", "groups": 4},
     ],
     ids=str,
 )
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
 def test_the_mean_gradient_is_that_of_the_expected_reward(options: dict[str, Any], temperature: float) -> None:
-    # Within 4.5 standard errors in each of 4 logits; by the t distribution a false alarm has a rate below 0.0002.
+    # Within 4.5 standard errors in each logit; by the t distribution a false alarm has a rate below 0.0002 for 20.
     policy = build(shuffled(4), temperature={"shape": "constant", "peak": temperature}, **options)
+    if policy.surrogate is not None:  # no guess, or a wrong one, may bias it
+        policy.surrogate.worth.data.normal_(generator=torch.Generator().manual_seed(2))
     logits = policy.logits.detach().double().requires_grad_()
     orders, probabilities = density(logits, temperature)
     worth = torch.randn(24, generator=torch.Generator().manual_seed(1), dtype=torch.float64) + 0.5
@@ -213,7 +221,7 @@ def test_the_mean_gradient_is_that_of_the_expected_reward(options: dict[str, Any
         (gradient,) = torch.autograd.grad(policy.loss(proposal, reward), policy.logits)
         gradients.append(-gradient.double())
     mean, error = torch.stack(gradients).mean(dim=0), torch.stack(gradients).std(dim=0) / math.sqrt(400)
-    assert ((mean - logits.grad).abs() < 4.5 * error).all()
+    assert ((mean - logits.grad).abs() <= 4.5 * error).all()
     assert (logits.grad.abs() > 4.5 * error).any()  # it would notice no gradient at all
 
 
@@ -270,6 +278,23 @@ def test_rewards_in_half_precision_and_logits_in_double_work(baseline: str) -> N
     assert policy.logits.isfinite().all()
 
 
+def test_a_normalized_advantage_has_a_root_mean_square_of_one() -> None:
+    # Leave-one-out advantages -6, -1.5, 7.5, as above; their mean square is 31.5.
+    policy = build(shuffled(3), normalize_advantage=True)
+    advantages = weighed(policy, [1, 5, 11, 2, 3], [-1, -1, -1], [0, 1, 2, 0, 0])
+    assert advantages == pytest.approx([value / math.sqrt(31.5) for value in (-6, -1.5, 7.5)])
+    assert weighed(policy, [2, 2, 2], [-1, -5, -1], [0, 1, 2]) == [0, 0, 0]
+    scaled = weighed(policy, [1e-6, 5e-6, 11e-6, 2e-6, 3e-6], [-1, -1, -1], [0, 1, 2, 0, 0])
+    assert scaled == pytest.approx(advantages, rel=1e-4)
+
+
+def test_logits_of_successors_are_larger_for_the_next_patch_of_the_start() -> None:
+    logits = build(Order([2, 0, 1]), distribution="successors").logits
+    expected = torch.zeros(4, 3)
+    expected[3, 2] = expected[2, 0] = expected[0, 1] = 0.2
+    assert torch.equal(logits, expected)
+
+
 # --- Learning
 
 
@@ -281,6 +306,12 @@ def test_rewards_in_half_precision_and_logits_in_double_work(baseline: str) -> N
         {"baseline": "ema"},
         {"optimizer": "sgd", "lr": 0.05, "temperature": {"shape": "constant", "peak": 0.3}},
         {"temperature": {"shape": "linear", "initial": 0.5, "final": 0.1}},
+        {"normalize_advantage": True},
+        {"proposals": "swaps"},
+        {"reuse": 2},
+        {"optimizer": "natural", "lr": 1.0, "normalize_advantage": True},
+        {"distribution": "successors", "temperature": {"shape": "constant", "peak": 0.2}},
+        pytest.param({"control_variate": "relax"}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -323,6 +354,16 @@ def test_the_logged_entropy_estimates_that_of_the_distribution() -> None:
         ({"groups": 0}, "greater than or equal to 1"),
         ({"ema_decay": 1.0}, "less than 1"),
         ({"temprature": {}}, "Extra inputs"),
+        ({"proposals": "swaps", "groups": 1}, "at least 2 groups"),
+        ({"proposals": "swaps", "baseline": "ema"}, "baseline does nothing"),
+        ({"ratio_limit": 3.0}, "ratio_limit does nothing"),
+        ({"max_kl": 1.0}, "max_kl does nothing"),
+        ({"optimizer": "sgd", "damping": 1.0}, "damping does nothing"),
+        ({"reuse": 1, "granularity": "image"}, "reuse needs"),
+        ({"reuse": 1, "proposals": "swaps"}, "reuse needs"),
+        ({"reuse": 1, "control_variate": "relax"}, "relax needs"),
+        ({"control_variate": "relax", "distribution": "successors"}, "relax needs"),
+        ({"control_variate": "relax", "optimizer": "natural"}, "relax needs"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
@@ -330,7 +371,9 @@ def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: 
         Reinforce.Options(**options)
 
 
-@pytest.mark.parametrize(("optimizer", "kind"), [("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)])
+@pytest.mark.parametrize(
+    ("optimizer", "kind"), [("adam", torch.optim.Adam), ("sgd", torch.optim.SGD), ("natural", torch.optim.SGD)]
+)
 def test_the_policy_has_its_own_optimizer_without_decay(optimizer: str, kind: type[torch.optim.Optimizer]) -> None:
     policy: Policy = build(shuffled(5), optimizer=optimizer, lr=0.3)
     built = policy.build_optimizer()

@@ -33,7 +33,8 @@ def images(batch: int, patches: int) -> PatchSequence:
 
 def at(step: int, steps: int = 1000, stream: int | None = None) -> Progress:
     """A step of a run of one step an epoch, ``steps`` epochs long."""
-    return Progress(step, steps_per_epoch=1, epochs=steps, stream=step if stream is None else stream)
+    place = step if stream is None else stream
+    return Progress(step, steps_per_epoch=1, epochs=steps, stream=place, shared_stream=place)
 
 
 def shuffled(patches: int, seed: int = 0) -> Order:
@@ -44,7 +45,7 @@ def train(
     policy: ReinforcePolicy, reward: Callable[[Proposal, int], Tensor], batch: int, steps: int, seed: int = 0
 ) -> None:
     optimizer = policy.build_optimizer()
-    sequence = images(batch, len(policy.logits))
+    sequence = images(batch, policy.logits.shape[-1])
     for step in range(steps):
         policy.advance(at(step, steps, stream=1_000_003 * seed + step))
         proposal = policy.propose(sequence)
@@ -64,17 +65,39 @@ def taus(proposal: Proposal, hidden: Order, batch: int) -> Tensor:
 
 
 BATCHES = [{"groups": 8}, {"groups": 3}, {"granularity": "image"}]
+BASELINES = [{"baseline": "leave-one-out"}, {"baseline": "ema"}, {"proposals": "swaps"}]
+PARTS: list[dict[str, Any]] = [
+    {"optimizer": "natural", "lr": 1.0},
+    {"normalize_advantage": True},
+    {"distribution": "successors"},
+]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-@pytest.mark.parametrize("baseline", ["leave-one-out", "ema"])
+@pytest.mark.parametrize("baseline", BASELINES, ids=str)
 @pytest.mark.parametrize("options", BATCHES, ids=str)
 @pytest.mark.parametrize("constant", [0.0, -2.3026, 1e4])
 def test_a_constant_reward_changes_nothing_exactly(
-    options: dict[str, Any], baseline: str, optimizer: str, constant: float
+    options: dict[str, Any], baseline: dict[str, Any], optimizer: str, constant: float
 ) -> None:
+    assert_nothing_changes({**options, **baseline, "optimizer": optimizer}, constant)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=str)
+@pytest.mark.parametrize("baseline", BASELINES, ids=str)
+@pytest.mark.parametrize("options", BATCHES, ids=str)
+def test_nor_does_it_with_other_parts(options: dict[str, Any], baseline: dict[str, Any], part: dict[str, Any]) -> None:
+    assert_nothing_changes({**options, **baseline, **part}, constant=-2.3026)
+
+
+@pytest.mark.parametrize("options", [{"control_variate": "relax"}, {"reuse": 2}, {"reuse": 1, "groups": 3}], ids=str)
+def test_nor_does_it_with_what_is_learned_or_remembered_beside_the_logits(options: dict[str, Any]) -> None:
+    assert_nothing_changes(options, constant=-2.3026)
+
+
+def assert_nothing_changes(options: dict[str, Any], constant: float) -> None:
     # Batches of 8, then an uneven one, one smaller than the groups, and one of a single image.
-    policy = build(shuffled(6), baseline=baseline, optimizer=optimizer, temperature=HOT, **options)
+    policy = build(shuffled(6), temperature=HOT, **options)
     before = policy.logits.detach().clone()
     steps = policy.build_optimizer()
     for step in range(20):
@@ -126,14 +149,25 @@ def movements_of(options: dict[str, Any], reward_of: Callable[[Proposal, Tensor]
         noise = torch.Generator().manual_seed(seed)
         draw = torch.empty(30, 20).exponential_(generator=noise)
         train(policy, lambda proposal, step, draw=draw: reward_of(proposal, -draw[step]), batch=20, steps=30, seed=seed)
-        found.append((policy.logits.detach() - before).double().numpy())
+        found.append((policy.logits.detach() - before).double().flatten().numpy())
     return np.stack(found)
 
 
+SUCCESSORS = {"distribution": "successors", "temperature": {"shape": "constant", "peak": 0.2}}
 NULL_OPTIONS = distinct([{}, {"granularity": "image"}, {"baseline": "ema"}, *recipe_options()])
+NULL_OPTIONS += [{**SUCCESSORS, "normalize_advantage": True}, {"proposals": "swaps"}]
+SLOW_NULL_OPTIONS: list[dict[str, Any]] = [
+    {**SUCCESSORS, "normalize_advantage": True, "optimizer": "natural", "lr": 1.0, "max_kl": 0.02},
+    {"reuse": 2},
+    {"control_variate": "relax"},
+]
 
 
-@pytest.mark.parametrize("options", NULL_OPTIONS, ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [*NULL_OPTIONS, *(pytest.param(options, marks=pytest.mark.slow) for options in SLOW_NULL_OPTIONS)],
+    ids=str,
+)
 def test_a_reward_of_noise_moves_the_policy_nowhere_on_average(options: dict[str, Any]) -> None:
     # The false-alarm rate is 0.001 for each set of options.
     movements = movements_of(options, lambda proposal, noise: noise)

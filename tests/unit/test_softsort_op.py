@@ -14,8 +14,8 @@ from reorder_kit.ops.softsort import softsort
 TEMPERATURES = [1e-4, 0.1, 1.0, 30.0, 1e4]
 
 
-def scores_of(*shape: int) -> Tensor:
-    return 3 * torch.randn(*shape, generator=torch.Generator().manual_seed(len(shape)))
+def scores_of(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    return 3 * torch.randn(*shape, generator=torch.Generator().manual_seed(len(shape)), dtype=dtype)
 
 
 def test_two_scores_are_worked_out_by_hand() -> None:
@@ -40,7 +40,7 @@ def test_it_equals_the_plain_version(size: int, temperature: float) -> None:
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
-@pytest.mark.parametrize("size", [1, 3, 196])
+@pytest.mark.parametrize("size", [1, 3, 196, 1024])
 def test_rows_are_finite_shares_and_so_is_the_gradient(size: int, scale: float, temperature: float) -> None:
     scores = (scale * scores_of(size)).requires_grad_()
     matrix = softsort(scores, temperature)
@@ -110,8 +110,22 @@ def test_gradients_are_those_of_finite_differences() -> None:
     assert scores.grad.tolist() == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
-def test_half_precision_scores_are_computed_in_float32() -> None:
+@pytest.mark.parametrize("shape", [(1,), (5,), (2, 2, 4)])
+def test_gradcheck(shape: tuple[int, ...]) -> None:
+    scores = scores_of(*shape, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(lambda scores: softsort(scores, 0.8), scores)
+
+
+def test_float64_scores_are_computed_in_float64() -> None:
+    scores = scores_of(7, dtype=torch.float64)
+    expected = torch.tensor(naive.softsort(scores.tolist(), 0.5), dtype=torch.float64)
+    torch.testing.assert_close(softsort(scores, 0.5), expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_half_precision_scores_are_computed_in_float32(autocast: bool) -> None:
     scores = scores_of(16).bfloat16()
-    matrix = softsort(scores, 0.5)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        matrix = softsort(scores, 0.5)
     assert matrix.dtype == torch.float32
     torch.testing.assert_close(matrix, torch.tensor(naive.softsort(scores.tolist(), 0.5)), rtol=1e-4, atol=1e-6)

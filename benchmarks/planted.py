@@ -1,0 +1,64 @@
+"""The planted benchmark as its results are checked in: every case, every built-in learner with its chosen options.
+
+    python benchmarks/planted.py --jobs 2 --out planted.jsonl --figures docs/images
+
+Prints the tables of RESULTS.md and draws the pictures. `reorder-kit bench planted` does the same for some cases and any
+learner; both go on where they were stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.study.learner_options import chosen_options
+from reorder_kit.study.ledger import Ledger
+from reorder_kit.study.planted import run_benchmark
+from reorder_kit.study.planted_cases import CASES
+from reorder_kit.study.planted_pictures import draw_pictures
+from reorder_kit.study.planted_report import CaseReport, report
+from reorder_kit.study.planted_runs import planned_runs
+
+
+def print_markdown(found: CaseReport) -> None:
+    """A heading, what has to be known, and the table."""
+    slots, of = found.reach
+    print(f"\n### {found.case.name}: {found.case.about}\n\n{slots} of {of} slots reach the readout.")
+    if found.gap is not None:
+        print(f"Between scrambled and undone: {found.gap}.")
+    heading, *lines = found.table()
+    print(f"\n| {' | '.join(heading)} |\n| {' | '.join('---' for _ in heading)} |")
+    for line in lines:
+        print(f"| {' | '.join(line)} |")
+
+
+def main() -> None:
+    """Train what is missing, print, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
+    parser.add_argument("--learners", nargs="+", help="all built-in ones if not given")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--out", type=Path, default=Path("planted.jsonl"))
+    parser.add_argument("--figures", type=Path, default=Path("docs/images"))
+    arguments = parser.parse_args()
+    host = PluginHost(third_party=False)
+    learners = {
+        learner: {case: chosen_options(learner, case) for case in arguments.cases}
+        for learner in arguments.learners or host.order_learners
+    }
+    runs = list(planned_runs([CASES[name] for name in arguments.cases], learners, range(arguments.seeds)))
+    ledger = Ledger(arguments.out)
+    outcomes = run_benchmark(runs, ledger, host, arguments.jobs, tell=lambda line: print(line, file=sys.stderr))
+    reports = report(outcomes, "test")
+    for found in reports:
+        print_markdown(found)
+    print(f"\n{sum(outcome['seconds'] for outcome in outcomes.values()) / 3600:.1f} hours of training in all")
+    for path in draw_pictures(reports, arguments.figures):
+        print(f"wrote {path}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

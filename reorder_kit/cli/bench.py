@@ -1,0 +1,138 @@
+"""``reorder-kit bench``: benchmarks with known answers."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reorder_kit.cli._output import console, print_json, print_to_stderr, table, writing
+from reorder_kit.cli._parameters import JsonOption
+from reorder_kit.cli.evaluate import Split
+from reorder_kit.errors import ReorderKitError, did_you_mean
+from reorder_kit.study.planted_cases import CASES, Case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from reorder_kit.plugin_manager import PluginHost
+    from reorder_kit.study.planted_report import CaseReport
+
+
+def planted(
+    cases: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--case", metavar="NAME", help=f"One of: {', '.join(CASES)}. Repeatable; chain-16 if none is named."
+        ),
+    ] = None,
+    learners: Annotated[
+        list[str] | None,
+        typer.Option("--learner", metavar="NAME", help="An order-learner. Repeatable; all if none is named."),
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="LEARNER.OPTION=VALUE",
+            help="Replace a learner's option; the value is YAML. Repeatable.",
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Seeds, from 0.")] = 5,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 2,
+    split: Annotated[
+        Split, typer.Option("--split", help="Whose accuracy; choose options by that of validation images.")
+    ] = Split.test,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Finished runs; it goes on from there.")] = Path(
+        "planted.jsonl"
+    ),
+    figures: Annotated[
+        Path | None, typer.Option("--figures", metavar="DIR", help="Draw the results into this folder.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Try order-learners where the best order is known.
+
+    For each case, seed and learner a model is trained from a scrambled order, and another one in the order that was
+    learned, from scratch; beside them, the scrambled order and the one that undoes it. Reported are means over seeds
+    with their 95 % intervals, and how much of the accuracy between the two orders was recovered.
+
+    \b
+    Example:
+      reorder-kit bench planted --case chain-16 --learner softsort --seeds 3
+      reorder-kit bench planted --case selection --learner reinforce --set reinforce.lr=0.03 --split validation
+    """
+    from reorder_kit.cli._lookup import load_host
+    from reorder_kit.study.ledger import Ledger
+    from reorder_kit.study.planted import run_benchmark
+    from reorder_kit.study.planted_pictures import draw_pictures
+    from reorder_kit.study.planted_report import report
+    from reorder_kit.study.planted_runs import planned_runs
+
+    # Whatever plugins and libraries print is no part of the result.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        host = load_host()
+        chosen = _cases(cases or ["chain-16"])
+        options = _options(learners or list(host.order_learners), sets or (), chosen, host)
+        runs = list(planned_runs(chosen, options, range(seeds)))
+        outcomes = run_benchmark(runs, Ledger(out), host, jobs, tell=print_to_stderr)
+        reports = report(outcomes, split.value)
+        if figures is not None:
+            with writing(figures):
+                for path in draw_pictures(reports, figures):
+                    print_to_stderr(f"wrote {path}")
+    if as_json:
+        print_json({"split": split, "seeds": seeds, "cases": [case.as_dict() for case in reports]})
+    else:
+        _print(reports, split, seeds)
+
+
+def _cases(names: Iterable[str]) -> list[Case]:
+    for name in names:
+        if name not in CASES:
+            raise ReorderKitError(f"there is no case {name!r}", did_you_mean(name, CASES))
+    return [CASES[name] for name in dict.fromkeys(names)]
+
+
+def _options(
+    learners: Iterable[str], sets: Iterable[str], cases: Iterable[Case], host: PluginHost
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Options by learner and case: the chosen ones, with what is set instead."""
+    from reorder_kit.recipe import override, parse_assignment
+    from reorder_kit.study.learner_options import chosen_options
+
+    options = {}
+    for learner in dict.fromkeys(learners):
+        host.order_learners.get(learner)  # refuses a name that is none, with the closest one
+        options[learner] = {case.name: chosen_options(learner, case.name) for case in cases}
+    for assignment in sets:
+        path, value = parse_assignment(assignment)
+        learner, _, option = path.partition(".")
+        if learner not in options or not option:
+            hint = "write LEARNER.OPTION=VALUE, as in --set softsort.lr=0.2, of a learner that is tried"
+            raise ReorderKitError(f"--set {assignment}: names no option of a learner", hint)
+        for case, given in options[learner].items():
+            options[learner][case] = override(given, [(option, value)])
+    return options
+
+
+def _print(reports: Sequence[CaseReport], split: Split, seeds: int) -> None:
+    out = console()
+    over = "of 1 seed" if seeds == 1 else f"means over {seeds} seeds with 95 % intervals"
+    out.print(f"Accuracy on {split} images, {over}.")
+    for case in reports:
+        heading, *lines = case.table()
+        rows = table(*heading)
+        for line in lines:
+            rows.add_row(*line)
+        out.print()
+        out.print(f"{case.case.name}: {case.case.about}", soft_wrap=True)
+        if case.is_selection:
+            slots, of = case.reach
+            out.print(f"{slots} of {of} slots reach the readout: this is selection, not ordering.")
+        if case.gap is not None:
+            out.print(f"Between scrambled and undone: {case.gap}.")
+        out.print(rows)

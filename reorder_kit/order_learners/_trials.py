@@ -1,0 +1,155 @@
+"""What all learners have in common that try candidates, on a model whose weights are shared by all orders."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+from scipy.special import stdtrit
+from torch import Tensor
+
+from reorder_kit.interfaces.order_learner import Evaluate, OrderLearner
+from reorder_kit.order_learners._phases import PhasedPolicy, PhaseOptions
+from reorder_kit.patch_order import Order
+from reorder_kit.progress import Progress
+from reorder_kit.proposal import Proposal
+from reorder_kit.sequence import PatchSequence
+
+
+class TrialOptions(PhaseOptions):
+    """Options of every learner that tries candidates."""
+
+    warmup_epochs: float | None = Field(
+        0.0,
+        ge=0,
+        description="epochs with the starting order, before the search; null: 15 % of the run. Weights that have got "
+        "used to the start are no fair judges of other orders",
+    )
+    random_share: float = Field(
+        0.25,
+        ge=0,
+        lt=1,
+        description="share of the search that only trains the weights, in random orders, before candidates are tried",
+    )
+    candidates: int = Field(16, ge=1, description="orders that are tried in a step")
+    screen_images: int = Field(64, ge=1, description="images of each process that every candidate is tried on first")
+    finalists: int = Field(
+        4, ge=1, description="candidates, of those that did better than the best order there, to try on all images"
+    )
+    significance: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="chance, at most, that a step replaces the best order although no candidate is better",
+    )
+
+
+class TrialLearner(OrderLearner):
+    """A learner whose policy tries candidates in its search."""
+
+    uses_reward = True
+
+    options: TrialOptions
+
+    def extra_passes(self, batch: int) -> float:
+        """Screening and finals, the best order of so far among them, in the share of the search that tries."""
+        options = self.options
+        screening = (options.candidates + 1) * min(1.0, options.screen_images / batch)
+        finals = min(options.finalists, options.candidates) + 1
+        return (1 - options.random_share) * (screening + finals)
+
+
+class TrialPolicy(PhasedPolicy):
+    """An order that is replaced by a candidate only if the candidate is better by more than noise.
+
+    Both are tried on the same images with the same weights, and compared image by image (Student's paired t-test, 1908;
+    Bonferroni's correction for the number of candidates, so that it does not matter how finalists are chosen).
+
+    Args:
+        options: phases, number and size of trials.
+        start: the first best order.
+    """
+
+    SEARCH_SHARE = 0.5
+
+    indices: Int[Tensor, " slot"]
+    replacements: Int[Tensor, ""]
+
+    def __init__(self, options: TrialOptions, start: Order) -> None:
+        super().__init__(options)
+        self._trial_options = options
+        self.register_buffer("indices", start.indices.clone())
+        self.register_buffer("replacements", torch.tensor(0))
+        self.generator = torch.Generator()
+        self.shared_generator = torch.Generator()
+
+    def advance(self, progress: Progress) -> None:
+        """Phase and random streams of this step: one of this process's own, one that all processes share."""
+        super().advance(progress)
+        self.generator.manual_seed(progress.stream)
+        self.shared_generator.manual_seed(progress.shared_stream)
+
+    @property
+    def is_trying(self) -> bool:
+        """Whether candidates are tried in this step."""
+        return self.phase == "search" and self.search_done >= self._trial_options.random_share
+
+    def best_order(self, sequence: PatchSequence | None = None) -> Order:
+        """The order that no candidate has replaced yet."""
+        return Order.trusted(self.indices.clone(), len(self.indices))
+
+    def build_optimizer(self) -> torch.optim.Optimizer | None:
+        """Nothing to optimise, unless a learner has parameters."""
+        return None
+
+    def metrics(self) -> dict[str, float]:
+        """How often the best order was replaced."""
+        return {"replacements": float(self.replacements)}
+
+    def try_candidates(
+        self, evaluate: Evaluate, candidates: Int[Tensor, "candidate slot"]
+    ) -> Float[Tensor, " candidate"]:
+        """Replace the best order by the best candidate, if that is better by more than noise.
+
+        Returns:
+            How much more reward than the best order each candidate got on average where all were tried.
+        """
+        candidates = candidates.to(self.indices.device)
+        means = self._gains(evaluate, candidates, self._trial_options.screen_images).mean(dim=1)
+        best = means.topk(min(self._trial_options.finalists, len(candidates))).indices
+        finalists = candidates[best[means[best] > 0]]
+        if len(finalists):
+            gains = self._gains(evaluate, finalists, images=None)
+            statistics = [paired_t(gain) for gain in gains]
+            highest = max(statistics)
+            if highest > stdtrit(gains.shape[1] - 1, 1 - self._trial_options.significance / len(candidates)):
+                self.indices.copy_(finalists[statistics.index(highest)])
+                self.replacements += 1
+        return means
+
+    def _gains(
+        self, evaluate: Evaluate, candidates: Int[Tensor, "candidate slot"], images: int | None
+    ) -> Float[Tensor, "candidate image"]:
+        """How much more reward than the best order each candidate gets on each image."""
+        reference = evaluate(Proposal(self.best_order()), images)
+        proposals = (Proposal(Order.trusted(candidate, len(candidate))) for candidate in candidates)
+        return torch.stack([evaluate(proposal, images) - reference for proposal in proposals]).double()
+
+
+def paired_t(gain: Float[Tensor, " image"]) -> float:
+    """Student's t of a mean gain; 0 where nothing is gained or lost on any image, or there is one image alone."""
+    if len(gain) < 2 or not bool(gain.any()):
+        return 0.0
+    return float(gain.mean() / (gain.std() / math.sqrt(len(gain))))
+
+
+def random_orders(count: int, patches: int, generator: torch.Generator) -> Int[Tensor, "order slot"]:
+    """Independent orders, every one as probable as any other."""
+    return torch.rand(count, patches, generator=generator, dtype=torch.float64).argsort(dim=1)
+
+
+def deal(orders: Int[Tensor, "order slot"], batch: int) -> Order:
+    """Give every image of a batch one of the orders, in turn; there are no more orders than images."""
+    return Order.trusted(orders, orders.shape[1], torch.arange(batch, device=orders.device) % len(orders))

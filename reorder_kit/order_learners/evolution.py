@@ -1,0 +1,123 @@
+"""Evolution of a population of orders over a model whose weights they share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner
+from reorder_kit.order_learners._moves import random_move
+from reorder_kit.order_learners._trials import TrialLearner, TrialOptions, TrialPolicy, deal, random_orders
+from reorder_kit.patch_order import Order
+from reorder_kit.proposal import Proposal
+from reorder_kit.sequence import PatchSequence
+
+
+class Evolution(TrialLearner):
+    """Let the orders of a population compete on the same images, and breed the next generation from the best.
+
+    A step is a generation: all are tried, the best become parents, and crossover and mutation of parents replace the
+    others. Parents are tried again in the next step, on other images and with better weights, so nobody lives on a
+    lucky figure. Weights are trained in orders of the population. Where ``search_epochs`` is not given, half of the run
+    is searched.
+
+    Source: Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling", ECCV 2020,
+    https://arxiv.org/abs/1904.00420, algorithm 1 (their architecture is our order, their P our ``candidates``, their k
+    our ``parents``, their n and m the children by crossover and by mutation). There, the weights are trained before the
+    search and not in it. Order crossover: Davis, "Applying Adaptive Algorithms to Epistatic Domains", IJCAI 1985.
+    """
+
+    name = "evolution"
+
+    class Options(TrialOptions):
+        candidates: int = Field(16, ge=2, description="orders of the population, all of which are tried in a step")
+        parents: int = Field(4, ge=1, description="the best of them, which live on and have children")
+        crossover: float = Field(0.5, ge=0, le=1, description="share of the children that have two parents")
+        groups: int = Field(8, ge=1, description="orders of the population in which a batch trains the weights")
+
+        @model_validator(mode="after")
+        def _check(self) -> Evolution.Options:
+            if self.parents >= self.candidates:
+                raise ValueError("there have to be fewer parents than candidates, or no child is ever born")
+            return self
+
+    options: Options
+
+    def build_policy(self, context: LearnerContext) -> EvolutionPolicy:
+        """The policy; its population are random orders beside the starting order."""
+        return EvolutionPolicy(self.options, context.start)
+
+
+class EvolutionPolicy(TrialPolicy):
+    """A population of orders, and the best order that was found so far, which is always a parent."""
+
+    population: Int[Tensor, "candidate slot"]
+
+    def __init__(self, options: Evolution.Options, start: Order) -> None:
+        super().__init__(options, start)
+        self.options = options
+        orders = random_orders(options.candidates, len(self.indices), torch.default_generator)
+        self.register_buffer("population", orders.to(self.indices.device))
+
+    def search(self, evaluate: Evaluate) -> None:
+        """One generation."""
+        if self.is_trying:
+            fitness = self.try_candidates(evaluate, self.population)
+            if len(self.indices) > 1:
+                self.population.copy_(self._next_generation(fitness))
+
+    def _next_generation(self, fitness: Float[Tensor, " candidate"]) -> Int[Tensor, "candidate slot"]:
+        ranked = fitness.argsort(descending=True, stable=True)
+        survivors: list[list[int]] = self.population[ranked[: self.options.parents]].tolist()
+        parents = [self.indices.tolist(), *survivors]
+        children = [self._child(parents) for _ in range(self.options.candidates - len(survivors))]
+        return torch.tensor([*survivors, *children])
+
+    def _child(self, parents: Sequence[Sequence[int]]) -> list[int]:
+        generator = self.shared_generator
+        one, other = torch.randperm(len(parents), generator=generator)[:2].tolist()
+        if torch.rand((), generator=generator) >= self.options.crossover:
+            return random_move(parents[one], generator)
+        first, last = torch.randint(len(self.indices), (2,), generator=generator).sort().values.tolist()
+        return order_crossover(parents[one], parents[other], first, last + 1)
+
+    def propose(self, sequence: PatchSequence | None) -> Proposal:
+        """Orders of the population while searching, random ones at first; the best order before and after."""
+        if self.phase != "search":
+            return Proposal(self.best_order())
+        batch = 1 if sequence is None else sequence.batch
+        groups = min(batch, self.options.groups)
+        if self.is_trying:
+            chosen = torch.randperm(len(self.population), generator=self.generator)[:groups]
+            orders = self.population[chosen.to(self.indices.device)]
+        else:
+            orders = random_orders(groups, len(self.indices), self.generator).to(self.indices.device)
+        return Proposal(deal(orders, batch))
+
+
+def order_crossover(one: Sequence[int], other: Sequence[int], first: int, end: int) -> list[int]:
+    """Keep a segment of one parent in its slots, and put the other patches round it as they follow in the other parent.
+
+    Both what is read and what is filled begins behind the segment and goes on at the front (Davis' OX).
+
+    Args:
+        one: gives the segment.
+        other: gives the sequence of the others.
+        first: the slot where the segment begins.
+        end: the slot where it has ended.
+    """
+    segment = set(one[first:end])
+    following = [patch for patch in [*other[end:], *other[:end]] if patch not in segment]
+    behind = len(one) - end
+    return [*following[behind:], *one[first:end], *following[:behind]]
+
+
+@hookimpl
+def register_order_learners() -> list[type[OrderLearner]]:
+    """Register the learner."""
+    return [Evolution]

@@ -1,0 +1,64 @@
+"""Random search over a model whose weights are shared by all orders: the baseline of every other search."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner
+from reorder_kit.order_learners._trials import TrialLearner, TrialOptions, TrialPolicy, deal, random_orders
+from reorder_kit.patch_order import Order
+from reorder_kit.proposal import Proposal
+from reorder_kit.sequence import PatchSequence
+
+
+class RandomSearch(TrialLearner):
+    """Train the weights in random orders, and keep the best of the orders that were drawn to be tried.
+
+    What a learner finds beyond this, it owes to more than to trying. Where ``search_epochs`` is not given, half of the
+    run is searched.
+
+    Source: Li and Talwalkar, "Random Search and Reproducibility for Neural Architecture Search", UAI 2019,
+    https://arxiv.org/abs/1902.07638: random search with weight-sharing (their architecture is our order). There, one
+    architecture a batch trains the weights, and the best is chosen after the search; here, it is a group of images an
+    order, and a candidate replaces the best order as soon as it is better by more than noise.
+    """
+
+    name = "random-search"
+
+    class Options(TrialOptions):
+        groups: int = Field(8, ge=1, description="random orders in which a batch trains the weights")
+
+    options: Options
+
+    def build_policy(self, context: LearnerContext) -> RandomSearchPolicy:
+        """The policy, which begins with the starting order."""
+        return RandomSearchPolicy(self.options, context.start)
+
+
+class RandomSearchPolicy(TrialPolicy):
+    """The best order that was tried so far."""
+
+    def __init__(self, options: RandomSearch.Options, start: Order) -> None:
+        super().__init__(options, start)
+        self.options = options
+
+    def search(self, evaluate: Evaluate) -> None:
+        """Try random orders."""
+        if self.is_trying:
+            candidates = random_orders(self.options.candidates, len(self.indices), self.shared_generator)
+            self.try_candidates(evaluate, candidates)
+
+    def propose(self, sequence: PatchSequence | None) -> Proposal:
+        """Random orders while searching; the best order before and after."""
+        if self.phase != "search":
+            return Proposal(self.best_order())
+        batch = 1 if sequence is None else sequence.batch
+        orders = random_orders(min(batch, self.options.groups), len(self.indices), self.generator)
+        return Proposal(deal(orders.to(self.indices.device), batch))
+
+
+@hookimpl
+def register_order_learners() -> list[type[OrderLearner]]:
+    """Register the learner."""
+    return [RandomSearch]

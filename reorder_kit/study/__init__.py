@@ -1,0 +1,1 @@
+"""Studies: many runs, the controls beside them, and the statistics over their seeds."""

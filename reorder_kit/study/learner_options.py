@@ -1,0 +1,44 @@
+"""The options with which the built-in learners enter the planted benchmark, chosen on validation images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Search for 90 of 150 epochs, then train new weights for 60.
+_RETRAIN = {"search": "then-retrain", "warmup_epochs": 0, "search_epochs": 90}
+
+
+def _constant(value: float) -> dict[str, Any]:
+    return {"shape": "constant", "peak": value}
+
+
+CHOSEN: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "gumbel-sinkhorn": {
+        "selection": {
+            **_RETRAIN,
+            "temperature": _constant(0.3),
+            "noise": _constant(1.0),
+            "samples": 10,
+            "explore_share": 2 / 3,
+            "start_strength": 0.1,
+            "max_iterations": 12,
+            "lr": 0.03,
+        },
+    },
+    "reinforce": {
+        "selection": {
+            **_RETRAIN,
+            "temperature": _constant(0.5),
+            "groups": 20,
+            "normalize_advantage": True,
+            "lr": 0.01,
+        },
+    },
+}
+"""By learner and case; where a learner or a case is missing, the learner has its defaults."""
+
+
+def chosen_options(learner: str, case: str) -> dict[str, Any]:
+    """The options of a learner in a case."""
+    return dict(CHOSEN.get(learner, {}).get(case, {}))

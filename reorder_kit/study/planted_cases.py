@@ -1,0 +1,138 @@
+"""The cases of the planted benchmark: data and a model for which the value of an order is known or can be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SCRAMBLED, UNDONE = "scrambled", "undone"
+"""The order a case hides the answer with, and the answer."""
+
+RESTORED, IN_TRUE_IMAGE = "restored neighbours", "adjacency in the true image"
+"""What the patches of neighbouring slots are: neighbours in the hidden order, or in the image."""
+
+_RANDOM = {"name": "random"}
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Everything of a recipe but the seed and the order, and the orders to compare learners with.
+
+    Args:
+        name: what the command calls it.
+        about: what it is, in a line.
+        sections: the recipe's sections, all but ``order``.
+        grid: patches, (height, width).
+        seeded: fields of the recipe that hold the seed of the run, so that every seed hides another order.
+        orders: fixed orders that are trained beside the learners, by name, as a recipe's ``order.start``; None is the
+            known answer. ``random`` is another order for every seed.
+        starts: those among them that learners start from.
+        neighbours: what neighbouring slots are checked against.
+    """
+
+    name: str
+    about: str
+    sections: Mapping[str, Any]
+    grid: tuple[int, int]
+    seeded: tuple[str, ...]
+    orders: Mapping[str, Mapping[str, str] | None]
+    starts: tuple[str, ...]
+    neighbours: str = IN_TRUE_IMAGE
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether neighbours in the hidden order are all that counts."""
+        return self.neighbours == RESTORED
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether there is an order that undoes the scramble; in images, another may be better still."""
+        return UNDONE in self.orders
+
+
+def _chain(side: int, batch_size: int, steps_per_epoch: int, epochs: int) -> Case:
+    """Local attention over neighbouring slots only. Four heads: with fewer it may settle on half of the products."""
+    return Case(
+        name=f"chain-{side * side}",
+        about=f"planted chain of {side * side} patches; local attention over neighbours, every slot is read",
+        sections={
+            "data": {
+                "name": "planted-chain",
+                "grid": [side, side],
+                "train_images": batch_size * steps_per_epoch,
+                "batch_size": batch_size,
+            },
+            "backbone": {
+                "name": "local",
+                "patch_size": 1,
+                "window": 1,
+                "causal": True,
+                "depth": 1,
+                "dim": 16,
+                "heads": 4,
+                "positions": "none",
+                "readout": "mean",
+            },
+            "optimizer": {"lr": 1e-2, "weight_decay": 0.0},
+            "schedule": {"warmup_epochs": 1},
+            "train": {"epochs": epochs, "clip_grad": 5.0, "device": "cpu"},
+        },
+        grid=(side, side),
+        seeded=("data.order_seed",),
+        orders={SCRAMBLED: _RANDOM, UNDONE: None},
+        starts=(SCRAMBLED,),
+        neighbours=RESTORED,
+    )
+
+
+def _digits(backbone: Mapping[str, Any], side: int, epochs: int, plant: bool) -> dict[str, Any]:
+    data: dict[str, Any] = {"name": "digits", "batch_size": 100}
+    return {
+        "data": {**data, "plant": {"order": "random"}} if plant else data,
+        "backbone": {**backbone, "patch_size": 8 // side, "depth": 2, "dim": 32, "readout": "last"},
+        "optimizer": {"lr": 3e-3, "weight_decay": 0.03},
+        "schedule": {"warmup_epochs": 1},
+        "train": {"epochs": epochs, "clip_grad": 5.0, "device": "cpu"},
+    }
+
+
+def _scrambled(side: int, backbone: Mapping[str, Any]) -> Case:
+    return Case(
+        name=f"digits-{side}x{side}-{backbone['name']}",
+        about=f"digits, {side}x{side} patches scrambled; {backbone['name']} network, every slot is read",
+        sections=_digits(backbone, side, epochs=30, plant=True),
+        grid=(side, side),
+        seeded=("data.plant.seed",),
+        orders={SCRAMBLED: {"name": "row"}, UNDONE: None},
+        starts=(SCRAMBLED,),
+    )
+
+
+_RECURRENT = {"name": "recurrent"}
+_MAMBA = {"name": "mamba", "state": 4, "bidirectional": False}
+_RULES = ("row", "column", "hilbert", "spiral")
+
+SELECTION = Case(
+    name="selection",
+    about="digits, 4x4 patches; local attention of window 2 that reads the last slots only",
+    sections=_digits({"name": "local", "window": 2, "causal": True}, side=4, epochs=150, plant=False),
+    grid=(4, 4),
+    seeded=(),
+    orders={**{rule: {"name": rule} for rule in _RULES}, "random": _RANDOM},
+    starts=("row", "random"),
+)
+
+CASES: Mapping[str, Case] = {
+    case.name: case
+    for case in (
+        _chain(side=4, batch_size=256, steps_per_epoch=50, epochs=24),
+        _chain(side=8, batch_size=128, steps_per_epoch=100, epochs=15),
+        _chain(side=14, batch_size=64, steps_per_epoch=100, epochs=15),
+        _scrambled(4, _RECURRENT),
+        _scrambled(4, _MAMBA),
+        _scrambled(8, _RECURRENT),
+        _scrambled(8, _MAMBA),
+        SELECTION,
+    )
+}
