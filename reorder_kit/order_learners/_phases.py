@@ -51,6 +51,18 @@ class PhaseOptions(ComponentOptions):
         return "search", (progress.step - first) / max(1, end - first - 1)
 
 
+class ExploreOptions(PhaseOptions):
+    """Options of every learner that can draw orders before it learns from them.
+
+    A policy that moves from the first step on commits itself to what the model could read first. Where it stays at
+    first, the model learns to read all that it draws, and is a fairer judge afterwards.
+    """
+
+    explore_share: float = Field(
+        0.0, ge=0, lt=1, description="share of the search, at its beginning, in which the policy stays as it is"
+    )
+
+
 class PhasedPolicy(Policy):
     """A policy that warms up, searches, and then keeps its order.
 

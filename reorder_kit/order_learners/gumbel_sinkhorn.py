@@ -13,6 +13,7 @@ from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
 from reorder_kit.ops.gumbel import gumbel_noise
 from reorder_kit.ops.sinkhorn import sinkhorn
+from reorder_kit.order_learners._phases import ExploreOptions
 from reorder_kit.order_learners._scores import SMALLEST_TEMPERATURE
 from reorder_kit.order_learners._soft_policy import SoftOptions, SoftOrderLearner, SoftPolicy
 from reorder_kit.order_learners._temperature import TemperatureSchedule
@@ -56,9 +57,6 @@ class GumbelSinkhorn(SoftOrderLearner):
     slot and of every patch sum to one. Noise and temperature fall until, in the last phase, the hard order is used: the
     one with the largest sum of logits. Where ``search_epochs`` is not given, half of the run is searched.
 
-    Logits that move from the first step on commit themselves to the patches that the model could read first. With an
-    ``explore_share`` the model first learns to read whatever the noise puts into its slots, and the logits move then.
-
     Source: Mena et al., "Learning Latent Permutations with Gumbel-Sinkhorn Networks", ICLR 2018,
     https://arxiv.org/abs/1802.08665 (their X is our ``logits``, their tau our temperature, their epsilon our noise,
     which they don't scale).
@@ -66,16 +64,13 @@ class GumbelSinkhorn(SoftOrderLearner):
 
     name = "gumbel-sinkhorn"
 
-    class Options(SoftOptions):
+    class Options(ExploreOptions, SoftOptions):
         temperature: LogitTemperature = Field(
             LogitTemperature(), description="divides the logits with their noise; low is near a hard order"
         )
         noise: GumbelNoise = Field(GumbelNoise(), description="scale of the Gumbel noise; 0 is none")
         samples: int = Field(
             1, ge=1, description="draws of the noise in a step, each for as large a part of the images as the others"
-        )
-        explore_share: float = Field(
-            0.0, ge=0, lt=1, description="share of the search, at its beginning, in which the logits stay as they are"
         )
         start_strength: float = Field(
             1.0, gt=0, description="by how much a slot's logit for its patch of the starting order is above the others"

@@ -19,7 +19,7 @@ from reorder_kit.order_learners._order_distributions import (
     distribution_of,
     starting_logits,
 )
-from reorder_kit.order_learners._phases import PhasedPolicy, PhaseOptions
+from reorder_kit.order_learners._phases import ExploreOptions, PhasedPolicy
 from reorder_kit.order_learners._relax import PositionSurrogate, relax_gradients
 from reorder_kit.order_learners._reuse import SampleMemory
 from reorder_kit.order_learners._swaps import with_swaps
@@ -47,7 +47,7 @@ class Reinforce(OrderLearner):
     name = "reinforce"
     uses_reward = True
 
-    class Options(PhaseOptions):
+    class Options(ExploreOptions):
         distribution: DistributionName = Field(
             "plackett-luce",
             description="what is learned: a score of each patch for coming early, or which patch follows which",
@@ -184,7 +184,7 @@ class ReinforcePolicy(PhasedPolicy):
     def loss(self, proposal: Proposal, reward: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
         """What has the gradient of minus the expected reward, in the mean over samples."""
         log_prob, groups = proposal.log_prob, proposal.order.groups
-        if log_prob is None or groups is None:
+        if log_prob is None or groups is None or self.search_done < self.options.explore_share:
             return reward.new_zeros(())
         orders, advantage = proposal.order.indices, self._advantage(reward, groups, log_prob.detach())
         if self.surrogate is not None:

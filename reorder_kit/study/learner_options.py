@@ -13,6 +13,16 @@ def _constant(value: float) -> dict[str, Any]:
     return {"shape": "constant", "peak": value}
 
 
+_SUCCESSORS = {
+    "distribution": "successors",
+    "temperature": _constant(1.0),
+    "groups": 32,
+    "normalize_advantage": True,
+    "lr": 0.05,
+    "warmup_epochs": 0,
+    "search_epochs": 20,
+}
+
 CHOSEN: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "gumbel-sinkhorn": {
         "selection": {
@@ -29,11 +39,15 @@ CHOSEN: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "reinforce": {
         "selection": {
             **_RETRAIN,
-            "temperature": _constant(0.5),
+            "temperature": _constant(1.0),
             "groups": 20,
             "normalize_advantage": True,
-            "lr": 0.01,
+            "explore_share": 2 / 3,
+            "lr": 0.03,
         },
+        "chain-16": _SUCCESSORS,
+        "chain-64": {**_SUCCESSORS, "search_epochs": 12.5},
+        "chain-196": {**_SUCCESSORS, "search_epochs": 6.5},
     },
 }
 """By learner and case; where a learner or a case is missing, the learner has its defaults."""

@@ -116,5 +116,7 @@ def test_chosen_options_are_of_built_in_learners_and_known_cases():
         assert learner in HOST.order_learners
         assert set(by_case) <= set(CASES)
         for case in by_case:
-            HOST.order_learners.get(learner).Options.model_validate(chosen_options(learner, case))
+            options = HOST.order_learners.get(learner).Options.model_validate(chosen_options(learner, case))
+            searched = (options.warmup_epochs or 0) + (options.search_epochs or 0)
+            assert searched < CASES[case].sections["train"]["epochs"], (learner, case)
     assert chosen_options(SoftSort.name, "no such case") == {}

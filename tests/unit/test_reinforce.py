@@ -261,6 +261,15 @@ def test_the_running_mean_starts_at_the_first_mean() -> None:
     assert weighed(policy, [5], [-1], [0]) == pytest.approx([0])
 
 
+def test_nothing_is_learned_from_what_is_drawn_while_the_model_explores() -> None:
+    policy = build(shuffled(6), search_epochs=11, explore_share=0.5, temperature=HOT)
+    for step, learns in [(0, False), (4, False), (5, True), (10, True)]:
+        policy.advance(at(step))
+        proposal = policy.propose(images(8, 6))
+        assert len(proposal.order.indices) == 8
+        assert policy.loss(proposal, torch.arange(8.0)).requires_grad == learns, step
+
+
 def test_the_entropy_bonus_rewards_improbable_samples() -> None:
     # Rewards 1 and 1, plus half of 2 and 6 nats of surprise: 2 and 4.
     assert weighed(build(shuffled(3), entropy_bonus=0.5), [1, 1], [-2, -6], [0, 1]) == pytest.approx([-2, 2])
