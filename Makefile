@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 # torchsort is compiled against the torch just installed, which a wheel in pip's cache may not have been. Where it finds
 # nvcc, it also compiles for a GPU, and fails without one.
-WITHOUT_NVCC = $(shell IFS=:; for folder in $$PATH; do [ -x "$$folder/nvcc" ] || printf '%s:' "$$folder"; done)
+WITHOUT_NVCC = $(shell IFS=:; for folder in $$PATH; do [ -x "$$folder/nvcc" ] || echo "$$folder"; done | paste -sd:)
 
 .PHONY: demo test test-full lint
 

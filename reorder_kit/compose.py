@@ -5,6 +5,7 @@ Only this file sees a recipe's component sections; components get their own opti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -165,6 +166,7 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
         problems += _misfits_of_plant(data_source)
     if recipe and (recipe.order.learner is None) == (learner is None):
         problems += _misfits_of_controls(recipe, learner)
+        problems += _misfits_of_phases(recipe, learner)
     if problems or recipe is None or not (data_source and task and backbone and start):
         raise RecipeError(problems, source)
     return Experiment(
@@ -288,6 +290,19 @@ def _misfits_of_controls(recipe: Recipe, learner: OrderLearner | None) -> list[P
     if own != "none" and recipe.controls:
         found.append(Problem("controls", "a run that is a control itself has none beside it", "remove one of the two"))
     return found
+
+
+def _misfits_of_phases(recipe: Recipe, learner: OrderLearner | None) -> list[Problem]:
+    # Not every learner has phases; those that have call them so. A share of the run leaves room for the rest.
+    options = None if learner is None else learner.options
+    searched = getattr(options, "search_epochs", None)
+    if getattr(options, "search", None) != "then-retrain" or searched is None:
+        return []
+    epochs = recipe.train.epochs
+    if math.ceil((getattr(options, "warmup_epochs", None) or 0) + searched) < epochs:
+        return []
+    reason = f"then-retrain leaves none of the {epochs} epochs for training in the order found"
+    return [Problem("order.learner.search_epochs", reason, "lower it, or raise train.epochs")]
 
 
 def _misfit_of_control(control: str, learner: OrderLearner | None) -> tuple[str, str] | None:

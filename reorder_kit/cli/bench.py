@@ -77,6 +77,9 @@ def planted(
         host = load_host()
         chosen = _cases(cases or ["chain-16"])
         options = _options(learners or list(host.order_learners), sets or (), chosen, host)
+        if figures is not None:
+            with writing(figures):
+                figures.mkdir(parents=True, exist_ok=True)  # better to fail now than after the last training
         runs = list(planned_runs(chosen, options, range(seeds)))
         outcomes = run_benchmark(runs, Ledger(out), host, jobs, tell=print_to_stderr)
         reports = report(outcomes, split.value)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.run_folder import write_whole
+
+_TYPES = {"run": str, "settings": dict, "outcome": dict}
+_BEGINNING = '{"run": '
 
 
 class Ledger:
@@ -17,15 +20,16 @@ class Ledger:
     A line that a kill cut short is no finished run.
 
     Args:
-        path: the file; it is made with the first run.
+        path: the file; it is made where there is none.
 
     Raises:
-        ReorderKitError: if it cannot be read, or holds anything else.
+        ReorderKitError: if it cannot be read or written, or holds anything else.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lines = {line["run"]: line for line in self._read()}
+        self._append("")  # better to fail now than after the first training
 
     def outcome(self, run: str, settings: Mapping[str, Any]) -> dict[str, Any] | None:
         """What came out of a run; None if it is not finished.
@@ -49,12 +53,15 @@ class Ledger:
     def add(self, run: str, settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
         """Note that a run is finished."""
         line = {"run": run, "settings": settings, "outcome": outcome}
+        self._append(json.dumps(line) + "\n")
+        self._lines[run] = line
+
+    def _append(self, text: str) -> None:
         try:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+                file.write(text)
         except OSError as error:
             raise ReorderKitError(f"{self._path}: cannot be written: {error.strerror}") from None
-        self._lines[run] = line
 
     def _read(self) -> Iterator[dict[str, Any]]:
         if not self._path.exists():
@@ -66,17 +73,26 @@ class Ledger:
         complete, newline, cut_short = text.rpartition("\n")
         for number, written in enumerate(complete.splitlines(), start=1):
             yield self._parse(written, number)
-        if cut_short:
+        if not cut_short:
+            return
+        if not cut_short.startswith(_BEGINNING[: len(cut_short)]):
+            self._refuse(complete.count("\n") + 1 + bool(newline))
+        try:
             write_whole(self._path, complete + newline)
+        except OSError as error:
+            raise ReorderKitError(f"{self._path}: cannot be written: {error.strerror}") from None
 
     def _parse(self, written: str, number: int) -> dict[str, Any]:
         try:
             line = json.loads(written)
         except ValueError:
             line = None
-        if not (isinstance(line, dict) and {"run", "settings", "outcome"} == line.keys()):
-            raise ReorderKitError(f"{self._path}: line {number} is no run of a study", "give another file with --out")
+        if not (isinstance(line, dict) and {name: type(value) for name, value in line.items()} == _TYPES):
+            self._refuse(number)
         return line
+
+    def _refuse(self, number: int) -> NoReturn:
+        raise ReorderKitError(f"{self._path}: line {number} is no run of a study", "give another file with --out")
 
 
 def _fields(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:

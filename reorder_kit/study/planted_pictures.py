@@ -39,7 +39,7 @@ def _draw_chain(report: CaseReport, path: Path) -> None:
     draw_restored(
         {row.name: list(zip(row.neighbours.values, row.accuracy.values, strict=True)) for row in report.rows},
         {
-            "best possible": [bayes_accuracy(patches, restored) for restored in range(patches)],
+            "best from restored neighbours alone": [bayes_accuracy(patches, restored) for restored in range(patches)],
             "adding up all neighbours": [additive_accuracy(patches, restored) for restored in range(patches)],
         },
         report.case.name,

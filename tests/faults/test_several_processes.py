@@ -134,6 +134,19 @@ def test_every_backbone_trains_in_two_processes(backbone, children, recipe, tmp_
     assert json.loads((tmp_path / "run" / "result.json").read_text())["metrics"]["test"]["images"] == 497
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("learner", ["evolution", "random-search", "segment-search"])
+def test_learners_that_try_orders_decide_alike_in_every_process(learner, children, recipe, tmp_path):
+    """The batches of the two processes are different, and the last ones smaller."""
+    trials = {"warmup_epochs": 0, "search_epochs": 3, "candidates": 12, "screen_images": 50, "significance": 0.9}
+    changed = {**recipe, "order": {"learner": {"name": learner, "random_share": 0.0, **trials}}}
+    children.train_group(changed, tmp_path / "run")
+    first, second = (load_file(f"{tmp_path / 'run'}-process-{process}.safetensors") for process in range(2))
+    assert first["policy.replacements"] > 0
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name
+
+
 def test_gradients_and_means_of_the_policy_are_averaged_and_counts_are_those_of_the_first(children, tmp_path):
     children.finish(*children.start_group("average", str(tmp_path)))
     for process in range(2):

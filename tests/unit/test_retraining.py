@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 import reorder_kit
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.compose import compose
+from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import LearnerContext
 from reorder_kit.order_learners.softsort import SoftSort
@@ -80,6 +81,22 @@ def test_a_search_that_leaves_no_epoch_is_refused() -> None:
         check_parts(policy, Progress(0, 5, 8))
     assert "order.learner.search_epochs" in (error.value.hint or "")
     check_parts(policy, Progress(0, 5, 9))
+
+
+def test_compose_refuses_it_before_anything_is_loaded() -> None:
+    content = {
+        "format_version": 1,
+        "name": "parts",
+        "data": "digits",
+        "backbone": {"name": "local", "patch_size": 2},
+        "order": {"learner": {"name": "softsort", "warmup_epochs": 1, "search_epochs": 2.5, "search": "then-retrain"}},
+        "train": {"epochs": 4},
+    }
+    host = PluginHost(third_party=False)
+    with pytest.raises(RecipeError, match="leaves none of the 4 epochs") as error:
+        compose(content, host, "test")
+    assert [problem.path for problem in error.value.problems] == ["order.learner.search_epochs"]
+    compose({**content, "train": {"epochs": 5}}, host, "test")
 
 
 def test_nothing_is_left_of_the_weights_of_the_search(tmp_path: Path) -> None:

@@ -49,7 +49,17 @@ def test_other_settings_are_refused_and_named(path):
     assert error.value.hint == "give another file with --out"
 
 
-@pytest.mark.parametrize("text", ["no JSON\n", "[1]\n", '{"run": "x"}\n'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no JSON\n",
+        "[1]\n",
+        '{"run": "x"}\n',
+        '{"run": [1], "settings": {}, "outcome": {}}\n',
+        '{"run": "x", "settings": [1], "outcome": {}}\n',
+        "notes of a single line",
+    ],
+)
 def test_another_file_is_refused(path, text):
     path.write_text(text)
     with pytest.raises(ReorderKitError, match=r"runs\.jsonl: line 1 is no run of a study"):
@@ -61,4 +71,4 @@ def test_a_folder_is_refused_in_words(tmp_path):
     with pytest.raises(ReorderKitError, match="cannot be read"):
         Ledger(tmp_path)
     with pytest.raises(ReorderKitError, match="cannot be written: No such file"):
-        Ledger(tmp_path / "not" / "there").add("a run", {}, {})
+        Ledger(tmp_path / "not" / "there")
