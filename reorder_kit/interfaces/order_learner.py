@@ -178,7 +178,7 @@ class OrderLearner(Component, ABC):
         return False
 
     def extra_passes(self, batch: int) -> float:
-        """Forward passes of a batch that a step of the search takes for evaluations, at most, on average.
+        """Forward passes of a batch for evaluations, of a step of the search, on average, where none is left out.
 
         Args:
             batch: images in a batch.

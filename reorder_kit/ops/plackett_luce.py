@@ -24,7 +24,8 @@ class PlackettLuce:
     An order may be partial: the first slots only. Its probability is that of these choices, whatever follows.
 
     Towards a temperature of 0 the distribution is the greedy order alone, where no logits are equal; equal logits share
-    their slots evenly at any temperature. Towards infinity all orders become equally probable.
+    their slots evenly, as far as the noise of a draw is not lost beside logits that are some 10^5 temperatures large.
+    Towards infinity all orders become equally probable.
 
     Source: Plackett, "The Analysis of Permutations", Applied Statistics 1975; sampling by Gumbel top-k, Yellott 1977,
     and for partial orders Kool et al., "Stochastic Beams and Where to Find Them", ICML 2019,

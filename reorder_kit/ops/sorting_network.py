@@ -48,8 +48,8 @@ def sorting_network(
     Args:
         scores: one for each patch; the highest goes to the first slot. Computed in float32, or in float64 if they are.
         temperature: above 0, in units of the scores. Rows and columns sum to one at any temperature. Towards 0 the
-            matrix is that of the hard order, where patches of equal scores are shared among their slots; towards
-            infinity every comparator takes the mean of its two slots.
+            matrix is that of the hard order, where patches of equal scores are shared among their slots, not evenly;
+            towards infinity every comparator takes the mean of its two slots.
         network: which slots are compared.
         distribution: how the share that stays depends on the difference of two scores.
     """

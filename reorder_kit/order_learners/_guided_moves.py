@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -30,10 +31,13 @@ class GuidedMoves:
         self._order: list[int] = order.tolist()
         apart = torch.ones_like(attraction, dtype=torch.bool).fill_diagonal_(False)
         apart[self._order[:-1], self._order[1:]] = apart[self._order[1:], self._order[:-1]] = False
-        limits = torch.finfo(attraction.dtype)
-        spread = attraction.where(apart, 0.0).std().clamp(min=limits.tiny)
-        self._attraction = attraction / (TEMPERATURE * spread)
-        self._pair_probabilities = self._attraction.where(apart, limits.min).flatten().softmax(dim=0)
+        spread = float(attraction[apart].std(correction=0)) if bool(apart.any()) else 0.0
+        # Without a spread there is nothing to follow.
+        self._attraction = attraction / (TEMPERATURE * spread) if spread > 0 else torch.zeros_like(attraction)
+        strengths = self._attraction.masked_fill(~apart, -math.inf)
+        # Drawn in two steps, a patch and then its partner, since multinomial() is limited to 2^24 choices.
+        self._of_anchors = strengths.logsumexp(dim=1).nan_to_num(neginf=-1e30).softmax(dim=0)
+        self._strengths = strengths
 
     def draw(self, generator: torch.Generator) -> list[int]:
         """An order some moves away, most often one."""
@@ -44,8 +48,9 @@ class GuidedMoves:
 
     def _move(self, order: Sequence[int], generator: torch.Generator) -> list[int]:
         if _happens(GUIDED_SHARE, generator):
-            pair = int(torch.multinomial(self._pair_probabilities, 1, generator=generator))
-            anchor, patch = divmod(pair, len(order))
+            anchor = int(torch.multinomial(self._of_anchors, 1, generator=generator))
+            of_partners = self._strengths[anchor].nan_to_num(neginf=-1e30).softmax(dim=0)
+            patch = int(torch.multinomial(of_partners, 1, generator=generator))
             if abs(order.index(anchor) - order.index(patch)) > 1:  # an earlier move may have joined them
                 strengths = self._attraction[order[:-1], order[1:]].tolist()
                 return random_join(order, anchor, patch, strengths, generator)

@@ -118,13 +118,15 @@ class TrialPolicy(PhasedPolicy):
         """
         candidates = candidates.to(self.indices.device)
         means = self._gains(evaluate, candidates, self._trial_options.screen_images).mean(dim=1)
+        means = means.nan_to_num(nan=-math.inf)  # a candidate that breaks the model is no finalist
         best = means.topk(min(self._trial_options.finalists, len(candidates))).indices
         finalists = candidates[best[means[best] > 0]]
         if len(finalists):
             gains = self._gains(evaluate, finalists, images=None)
             statistics = [paired_t(gain) for gain in gains]
             highest = max(statistics)
-            if highest > stdtrit(gains.shape[1] - 1, 1 - self._trial_options.significance / len(candidates)):
+            threshold = stdtrit(gains.shape[1] - 1, 1 - self._trial_options.significance / len(candidates))
+            if highest > max(0.0, threshold):
                 self.indices.copy_(finalists[statistics.index(highest)])
                 self.replacements += 1
         return means
@@ -148,8 +150,3 @@ def paired_t(gain: Float[Tensor, " image"]) -> float:
 def random_orders(count: int, patches: int, generator: torch.Generator) -> Int[Tensor, "order slot"]:
     """Independent orders, every one as probable as any other."""
     return torch.rand(count, patches, generator=generator, dtype=torch.float64).argsort(dim=1)
-
-
-def deal(orders: Int[Tensor, "order slot"], batch: int) -> Order:
-    """Give every image of a batch one of the orders, in turn; there are no more orders than images."""
-    return Order.trusted(orders, orders.shape[1], torch.arange(batch, device=orders.device) % len(orders))

@@ -26,9 +26,9 @@ class Diffsort(SoftOrderLearner):
     """Learn one score for each patch by gradient descent through a sorting network with soft comparators.
 
     Every patch keeps its full share: the rows of the permutation matrix and its columns sum to one. Patches enter the
-    network in the starting order, so that before they have learned anything comparators find nothing to swap. A step
-    of the odd-even network takes a time of order n^3 for n patches: beyond some hundreds, take the bitonic one. Where
-    ``search_epochs`` is not given, half of the run is searched.
+    network in the starting order, so that before they have learned anything comparators find nothing to swap as the
+    temperature goes to 0. A step of the odd-even network takes a time of order n^3 for n patches: beyond some hundreds,
+    take the bitonic one. Where ``search_epochs`` is not given, half of the run is searched.
 
     Source: Petersen et al., "Differentiable Sorting Networks for Scalable Sorting and Ranking Supervision", ICML 2021,
     https://arxiv.org/abs/2105.04019, and "Monotonic Differentiable Sorting Networks", ICLR 2022,

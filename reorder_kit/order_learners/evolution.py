@@ -12,10 +12,11 @@ from torch import Tensor
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner
 from reorder_kit.order_learners._moves import random_move
-from reorder_kit.order_learners._trials import TrialLearner, TrialOptions, TrialPolicy, deal, random_orders
+from reorder_kit.order_learners._trials import TrialLearner, random_orders
+from reorder_kit.order_learners._uniform_training import UniformTrainingOptions, UniformTrainingPolicy
 from reorder_kit.patch_order import Order
-from reorder_kit.proposal import Proposal
-from reorder_kit.sequence import PatchSequence
+
+TRIES_OF_ANOTHER_CHILD = 20
 
 
 class Evolution(TrialLearner):
@@ -23,22 +24,21 @@ class Evolution(TrialLearner):
 
     A step is a generation: all are tried, the best become parents, and crossover and mutation of parents replace the
     others. Parents are tried again in the next step, on other images and with better weights, so nobody lives on a
-    lucky figure. Weights are trained in orders of the population. Where ``search_epochs`` is not given, half of the run
-    is searched.
+    lucky figure. The weights are trained in random orders. Where ``search_epochs`` is not given, half of the run is
+    searched.
 
     Source: Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling", ECCV 2020,
     https://arxiv.org/abs/1904.00420, algorithm 1 (their architecture is our order, their P our ``candidates``, their k
     our ``parents``, their n and m the children by crossover and by mutation). There, the weights are trained before the
-    search and not in it. Order crossover: Davis, "Applying Adaptive Algorithms to Epistatic Domains", IJCAI 1985.
+    search only, here all the while. Crossover: Davis, "Applying Adaptive Algorithms to Epistatic Domains", IJCAI 1985.
     """
 
     name = "evolution"
 
-    class Options(TrialOptions):
+    class Options(UniformTrainingOptions):
         candidates: int = Field(16, ge=2, description="orders of the population, all of which are tried in a step")
         parents: int = Field(4, ge=1, description="the best of them, which live on and have children")
         crossover: float = Field(0.5, ge=0, le=1, description="share of the children that have two parents")
-        groups: int = Field(8, ge=1, description="orders of the population in which a batch trains the weights")
 
         @model_validator(mode="after")
         def _check(self) -> Evolution.Options:
@@ -53,7 +53,7 @@ class Evolution(TrialLearner):
         return EvolutionPolicy(self.options, context.start)
 
 
-class EvolutionPolicy(TrialPolicy):
+class EvolutionPolicy(UniformTrainingPolicy):
     """A population of orders, and the best order that was found so far, which is always a parent."""
 
     population: Int[Tensor, "candidate slot"]
@@ -72,32 +72,30 @@ class EvolutionPolicy(TrialPolicy):
                 self.population.copy_(self._next_generation(fitness))
 
     def _next_generation(self, fitness: Float[Tensor, " candidate"]) -> Int[Tensor, "candidate slot"]:
-        ranked = fitness.argsort(descending=True, stable=True)
-        survivors: list[list[int]] = self.population[ranked[: self.options.parents]].tolist()
-        parents = [self.indices.tolist(), *survivors]
-        children = [self._child(parents) for _ in range(self.options.candidates - len(survivors))]
-        return torch.tensor([*survivors, *children])
+        ranked = self.population[fitness.argsort(descending=True, stable=True)].tolist()
+        best = tuple(self.indices.tolist())
+        # Copies would be tried again for nothing, and would soon be all that is left.
+        others = [order for order in dict.fromkeys(map(tuple, ranked)) if order != best]
+        survivors = others[: self.options.parents]
+        parents, following = [best, *survivors], dict.fromkeys(survivors)
+        while len(following) < self.options.candidates:
+            child = tuple(self._child(parents))
+            tries = 0
+            while (child == best or child in following) and tries < TRIES_OF_ANOTHER_CHILD:
+                child = tuple(random_move(child, self.shared_generator))
+                tries += 1
+            if child in following:  # so few patches that there are no more orders
+                return torch.tensor([*following, *[child] * (self.options.candidates - len(following))])
+            following[child] = None
+        return torch.tensor(list(following))
 
     def _child(self, parents: Sequence[Sequence[int]]) -> list[int]:
         generator = self.shared_generator
-        one, other = torch.randperm(len(parents), generator=generator)[:2].tolist()
-        if torch.rand((), generator=generator) >= self.options.crossover:
+        one, *others = torch.randperm(len(parents), generator=generator).tolist()
+        if not others or torch.rand((), generator=generator) >= self.options.crossover:
             return random_move(parents[one], generator)
         first, last = torch.randint(len(self.indices), (2,), generator=generator).sort().values.tolist()
-        return order_crossover(parents[one], parents[other], first, last + 1)
-
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
-        """Orders of the population while searching, random ones at first; the best order before and after."""
-        if self.phase != "search":
-            return Proposal(self.best_order())
-        batch = 1 if sequence is None else sequence.batch
-        groups = min(batch, self.options.groups)
-        if self.is_trying:
-            chosen = torch.randperm(len(self.population), generator=self.generator)[:groups]
-            orders = self.population[chosen.to(self.indices.device)]
-        else:
-            orders = random_orders(groups, len(self.indices), self.generator).to(self.indices.device)
-        return Proposal(deal(orders, batch))
+        return order_crossover(parents[one], parents[others[0]], first, last + 1)
 
 
 def order_crossover(one: Sequence[int], other: Sequence[int], first: int, end: int) -> list[int]:

@@ -83,7 +83,8 @@ class GumbelSinkhorn(SoftOrderLearner):
 
         def unused(self) -> dict[str, str]:
             """Draws that would all be the same."""
-            return {"samples": "without noise there is nothing to draw"} if self.noise.is_zero else {}
+            nothing = "without noise there is nothing to draw"
+            return dict.fromkeys(("samples", "explore_share"), nothing) if self.noise.is_zero else {}
 
     options: Options
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner
-from reorder_kit.order_learners._trials import TrialLearner, TrialOptions, TrialPolicy, deal, random_orders
+from reorder_kit.order_learners._trials import TrialLearner, random_orders
+from reorder_kit.order_learners._uniform_training import UniformTrainingOptions, UniformTrainingPolicy
 from reorder_kit.patch_order import Order
-from reorder_kit.proposal import Proposal
-from reorder_kit.sequence import PatchSequence
 
 
 class RandomSearch(TrialLearner):
@@ -26,8 +23,8 @@ class RandomSearch(TrialLearner):
 
     name = "random-search"
 
-    class Options(TrialOptions):
-        groups: int = Field(8, ge=1, description="random orders in which a batch trains the weights")
+    class Options(UniformTrainingOptions):
+        pass
 
     options: Options
 
@@ -36,7 +33,7 @@ class RandomSearch(TrialLearner):
         return RandomSearchPolicy(self.options, context.start)
 
 
-class RandomSearchPolicy(TrialPolicy):
+class RandomSearchPolicy(UniformTrainingPolicy):
     """The best order that was tried so far."""
 
     def __init__(self, options: RandomSearch.Options, start: Order) -> None:
@@ -48,14 +45,6 @@ class RandomSearchPolicy(TrialPolicy):
         if self.is_trying:
             candidates = random_orders(self.options.candidates, len(self.indices), self.shared_generator)
             self.try_candidates(evaluate, candidates)
-
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
-        """Random orders while searching; the best order before and after."""
-        if self.phase != "search":
-            return Proposal(self.best_order())
-        batch = 1 if sequence is None else sequence.batch
-        orders = random_orders(min(batch, self.options.groups), len(self.indices), self.generator)
-        return Proposal(deal(orders.to(self.indices.device), batch))
 
 
 @hookimpl

@@ -122,6 +122,8 @@ class Reinforce(OrderLearner):
             if self.temperature.is_zero:
                 raise ValueError("at a temperature of 0 throughout, no order is drawn; set peak, or initial and final")
             plain = self.proposals == "samples" and self.compat == "none"
+            if self.optimizer == "natural" and not plain:
+                raise ValueError("optimizer: natural needs proposals: samples and compat: none")
             if self.reuse and not (plain and self.granularity == "group"):
                 raise ValueError("reuse needs proposals: samples, granularity: group and compat: none")
             relaxable = plain and self.distribution == "plackett-luce" and self.optimizer == "adam" and not self.reuse
@@ -176,13 +178,16 @@ class ReinforcePolicy(PhasedPolicy):
             indices = with_swaps(distribution.sample(1, self.generator)[0], samples, self.generator)
         else:
             indices = distribution.sample(samples, self.generator)
-        self._drawn = indices
+        self._drawn = indices[:1] if self.options.proposals == "swaps" else indices
         groups = torch.arange(batch, device=indices.device) % samples
         order = Order.trusted(indices, self.logits.shape[-1], groups)
         return Proposal(order, log_prob=self._distribution(self._density_temperature).log_prob(indices))
 
     def loss(self, proposal: Proposal, reward: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
-        """What has the gradient of minus the expected reward, in the mean over samples."""
+        """What has the gradient of minus the expected reward, in the mean over samples.
+
+        With swaps it is the reward expected among the drawn order and its neighbours, whose gradient is shorter.
+        """
         log_prob, groups = proposal.log_prob, proposal.order.groups
         if log_prob is None or groups is None or self.search_done < self.options.explore_share:
             return reward.new_zeros(())

@@ -46,8 +46,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "reinforce": [
         {"granularity": "image", "baseline": "ema"},
         {"groups": 3, "baseline": "none", "optimizer": "sgd", "entropy_bonus": 0.1, "compat": "released"},
-        {"distribution": "successors", "normalize_advantage": True, "reuse": 2},
-        {"proposals": "swaps", "normalize_advantage": True, "optimizer": "natural"},
+        {"distribution": "successors", "normalize_advantage": True, "reuse": 2, "optimizer": "natural"},
+        {"proposals": "swaps", "normalize_advantage": True},
         {"distribution": "successors", "proposals": "swaps", "granularity": "image"},
         {"control_variate": "relax"},
     ],

@@ -373,6 +373,8 @@ def test_the_logged_entropy_estimates_that_of_the_distribution() -> None:
         ({"reuse": 1, "control_variate": "relax"}, "relax needs"),
         ({"control_variate": "relax", "distribution": "successors"}, "relax needs"),
         ({"control_variate": "relax", "optimizer": "natural"}, "relax needs"),
+        ({"proposals": "swaps", "optimizer": "natural"}, "natural needs"),
+        ({"compat": "released", "optimizer": "natural"}, "natural needs"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:

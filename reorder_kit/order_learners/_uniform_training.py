@@ -1,0 +1,45 @@
+"""Weights that are trained in random orders while candidates are tried, so that they judge all orders alike."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+
+from reorder_kit.order_learners._trials import TrialOptions, TrialPolicy, random_orders
+from reorder_kit.patch_order import Order
+from reorder_kit.proposal import Proposal
+from reorder_kit.sequence import PatchSequence
+
+
+class UniformTrainingOptions(TrialOptions):
+    """Options of every learner that trains the weights in random orders."""
+
+    groups: int = Field(8, ge=1, description="random orders in which a batch trains the weights, in the search")
+
+
+class UniformTrainingPolicy(TrialPolicy):
+    """Proposes random orders in the search.
+
+    Weights that were trained in the candidates instead would come to prefer the first that did well, and all that are
+    like it, before others had their chance.
+
+    Source: uniform sampling, Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling", ECCV
+    2020, https://arxiv.org/abs/1904.00420 (their architecture is our order).
+
+    Args:
+        options: phases, trials, groups.
+        start: the first best order.
+    """
+
+    def __init__(self, options: UniformTrainingOptions, start: Order) -> None:
+        super().__init__(options, start)
+        self._groups = options.groups
+
+    def propose(self, sequence: PatchSequence | None) -> Proposal:
+        """Random orders while searching, each for a group of images; the best order before and after."""
+        if self.phase != "search":
+            return Proposal(self.best_order())
+        batch = 1 if sequence is None else sequence.batch
+        orders = random_orders(min(batch, self._groups), len(self.indices), self.generator).to(self.indices.device)
+        groups = torch.arange(batch, device=orders.device) % len(orders)
+        return Proposal(Order.trusted(orders, len(self.indices), groups))
