@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,7 +21,7 @@ class Ledger:
     A line that a kill cut short is no finished run.
 
     Args:
-        path: the file; it is made where there is none.
+        path: the file; it is made with the first run.
 
     Raises:
         ReorderKitError: if it cannot be read or written, or holds anything else.
@@ -29,7 +30,8 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lines = {line["run"]: line for line in self._read()}
-        self._append("")  # better to fail now than after the first training
+        if not os.access(path if path.exists() else path.parent, os.W_OK):  # better to say so before any training
+            raise ReorderKitError(f"{path}: cannot be written", "give another file with --out")
 
     def outcome(self, run: str, settings: Mapping[str, Any]) -> dict[str, Any] | None:
         """What came out of a run; None if it is not finished.
@@ -53,15 +55,12 @@ class Ledger:
     def add(self, run: str, settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
         """Note that a run is finished."""
         line = {"run": run, "settings": settings, "outcome": outcome}
-        self._append(json.dumps(line) + "\n")
-        self._lines[run] = line
-
-    def _append(self, text: str) -> None:
         try:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(text)
+                file.write(json.dumps(line) + "\n")
         except OSError as error:
             raise ReorderKitError(f"{self._path}: cannot be written: {error.strerror}") from None
+        self._lines[run] = line
 
     def _read(self) -> Iterator[dict[str, Any]]:
         if not self._path.exists():

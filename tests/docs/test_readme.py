@@ -187,7 +187,9 @@ def test_the_plain_commands_behind_make_are_those_of_the_makefile(target):
     made = subprocess.run(
         ["make", "--dry-run", "--always-make", target], cwd=ROOT, env=clean, capture_output=True, text=True, check=True
     )
-    behind = [words for words in commands_of(made.stdout.replace(" --quiet", "")) if words[0] != "touch"]
+    commands = commands_of(made.stdout.replace(" --quiet", "").replace("\\\n", ""))
+    # Building torchsort depends on what is on the path; README says it in words.
+    behind = [words for words in commands if words[0] != "touch" and "torchsort" not in " ".join(words)]
 
     introduction = "`make demo` is" if target == "demo" else "`make test` is"
     (block,) = re.findall(rf"{introduction}.*?\n\n```console\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)

@@ -148,3 +148,10 @@ def test_guided_moves_of_few_patches_and_of_any_unit(patches: int, scale: float)
     drawn = {tuple(moves.draw(seeded(seed))) for seed in range(100)}
     assert all(sorted(one) == list(range(patches)) for one in drawn)
     assert len(drawn) > 1
+
+
+def test_guided_moves_where_only_neighbours_attract_each_other() -> None:
+    attraction = torch.zeros(5, 5, dtype=torch.float64)
+    attraction[1, 2] = attraction[2, 1] = 3.0
+    moves, generator = GuidedMoves(torch.arange(5), attraction), seeded()
+    assert all(sorted(moves.draw(generator)) == list(range(5)) for _ in range(100))

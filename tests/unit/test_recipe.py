@@ -20,6 +20,10 @@ backbone: {name: local, patch_size: 2}
 """
 
 BACKBONES = "local, longformer, mamba, recurrent, transformer-xl, vit"
+LEARNERS = (
+    "diffsort, evolution, gumbel-sinkhorn, neuralsort, random-search, reinforce, segment-search, shuffle-softsort, "
+    "softrank, softsort, straight-through"
+)
 
 
 def mistakes_of(text, *assignments):
@@ -73,7 +77,7 @@ def test_one_mistake_is_counted_as_one():
         ),
         ("order.start={prior: lzma}", "order.start.prior.name: there is no prior 'lzma' (there is none)"),
         ("backbone=''", f"backbone.name: there is no backbone '' (known: {BACKBONES})"),
-        ("order.learner=''", "order.learner.name: there is no order-learner '' (known: reinforce, softsort)"),
+        ("order.learner=''", f"order.learner.name: there is no order-learner '' (known: {LEARNERS})"),
     ],
 )
 def test_an_unknown_component_gets_the_closest_name(assignment, expected):

@@ -87,6 +87,8 @@ def test_a_constant_reward_changes_nothing_exactly(
 @pytest.mark.parametrize("baseline", BASELINES, ids=str)
 @pytest.mark.parametrize("options", BATCHES, ids=str)
 def test_nor_does_it_with_other_parts(options: dict[str, Any], baseline: dict[str, Any], part: dict[str, Any]) -> None:
+    if "proposals" in baseline and "optimizer" in part:
+        pytest.skip("swaps have no natural gradient")
     assert_nothing_changes({**options, **baseline, **part}, constant=-2.3026)
 
 

@@ -70,5 +70,5 @@ def test_another_file_is_refused(path, text):
 def test_a_folder_is_refused_in_words(tmp_path):
     with pytest.raises(ReorderKitError, match="cannot be read"):
         Ledger(tmp_path)
-    with pytest.raises(ReorderKitError, match="cannot be written: No such file"):
+    with pytest.raises(ReorderKitError, match="cannot be written"):
         Ledger(tmp_path / "not" / "there")
