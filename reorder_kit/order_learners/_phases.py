@@ -52,7 +52,7 @@ class PhaseOptions(ComponentOptions):
 
 
 class ExploreOptions(PhaseOptions):
-    """Options of every learner that can draw orders before it learns from them.
+    """Options of learners that can draw orders before they learn from them.
 
     A policy that moves from the first step on commits itself to what the model could read first. Where it stays at
     first, the model learns to read all that it draws, and is a fairer judge afterwards.

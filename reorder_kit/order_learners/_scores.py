@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Literal
 
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
 from reorder_kit.ops.scores import order_of_scores, scores_of_order
-from reorder_kit.order_learners._soft_policy import SoftOptions, SoftPolicy
-from reorder_kit.order_learners._temperature import TemperatureSchedule
+from reorder_kit.order_learners._soft_policy import SMALLEST_TEMPERATURE, SoftOptions, SoftPolicy
+from reorder_kit.order_learners._temperature import TemperatureSchedule, TemperatureShape
 from reorder_kit.patch_order import Order
 from reorder_kit.sequence import PatchSequence
 from reorder_kit.soft_permutation import SoftPermutation
-
-SMALLEST_TEMPERATURE = 1e-6
 
 
 class SlotTemperature(TemperatureSchedule):
@@ -26,9 +23,7 @@ class SlotTemperature(TemperatureSchedule):
     Starting low traps scores in the order they start from: a patch only feels slots within a few temperatures.
     """
 
-    shape: Literal["constant", "linear", "exponential", "triangular", "plateau"] = Field(
-        "exponential", description="form of the curve"
-    )
+    shape: TemperatureShape = Field("exponential", description="form of the curve")
     initial: float = Field(8.0, ge=0, description="temperature at the start of the search, slots")
     peak: float = Field(8.0, ge=0, description="highest temperature of triangular and plateau; the one of constant")
     final: float = Field(0.3, ge=0, description="temperature at the end of the search, slots")

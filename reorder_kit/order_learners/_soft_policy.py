@@ -10,10 +10,14 @@ from pydantic import Field
 from reorder_kit.interfaces.order_learner import OrderLearner
 from reorder_kit.order_learners._phases import PhasedPolicy, PhaseOptions
 from reorder_kit.order_learners._temperature import TemperatureSchedule
+from reorder_kit.patch_order import Order
 from reorder_kit.progress import Progress
 from reorder_kit.proposal import Proposal
 from reorder_kit.sequence import PatchSequence
 from reorder_kit.soft_permutation import SoftPermutation
+
+SMALLEST_TEMPERATURE = 1e-6
+"""What stands in for a temperature of 0, at which nothing can be divided."""
 
 
 class SoftOptions(PhaseOptions):
@@ -65,11 +69,12 @@ class SoftPolicy(PhasedPolicy):
     def propose(self, sequence: PatchSequence | None) -> Proposal:
         """The soft permutation while searching; the best order before and after."""
         order = self.best_order()
-        if self.phase != "search":
-            return Proposal(order)
-        if self._soft_options.straight_through:
-            return Proposal.straight_through(order, self.soft_permutation())
-        return Proposal.mixture(order, self.soft_permutation())
+        return self.soft_proposal(order, self.soft_permutation()) if self.phase == "search" else Proposal(order)
+
+    def soft_proposal(self, order: Order, soft: SoftPermutation) -> Proposal:
+        """A soft permutation with the hard order it stands for, mixed or straight-through."""
+        make = Proposal.straight_through if self._soft_options.straight_through else Proposal.mixture
+        return make(order, soft)
 
     def build_optimizer(self) -> torch.optim.Optimizer:
         """Adam."""

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from reorder_kit.interfaces.component import ComponentOptions
 
+TemperatureShape = Literal["constant", "linear", "exponential", "triangular", "plateau"]
+
 
 class TemperatureSchedule(ComponentOptions):
     """A temperature as a function of the share of the search that is done, moved at every optimiser step.
@@ -19,9 +21,7 @@ class TemperatureSchedule(ComponentOptions):
     * ``plateau``: up in the first quarter, ``peak`` for half the time, down in the last quarter.
     """
 
-    shape: Literal["constant", "linear", "exponential", "triangular", "plateau"] = Field(
-        "triangular", description="form of the curve"
-    )
+    shape: TemperatureShape = Field("triangular", description="form of the curve")
     initial: float = Field(0.0, ge=0, description="temperature at the start of the search")
     peak: float = Field(0.2, ge=0, description="highest temperature of triangular and plateau; the one of constant")
     final: float = Field(0.0, ge=0, description="temperature at the end of the search")

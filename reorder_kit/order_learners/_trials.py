@@ -11,14 +11,14 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from reorder_kit.interfaces.order_learner import Evaluate, OrderLearner
-from reorder_kit.order_learners._phases import PhasedPolicy, PhaseOptions
+from reorder_kit.order_learners._phases import ExploreOptions, PhasedPolicy
 from reorder_kit.patch_order import Order
 from reorder_kit.progress import Progress
 from reorder_kit.proposal import Proposal
 from reorder_kit.sequence import PatchSequence
 
 
-class TrialOptions(PhaseOptions):
+class TrialOptions(ExploreOptions):
     """Options of every learner that tries candidates."""
 
     warmup_epochs: float | None = Field(
@@ -27,7 +27,7 @@ class TrialOptions(PhaseOptions):
         description="epochs with the starting order, before the search; null: 15 % of the run. Weights that have got "
         "used to the start are no fair judges of other orders",
     )
-    random_share: float = Field(
+    explore_share: float = Field(
         0.25,
         ge=0,
         lt=1,
@@ -58,7 +58,7 @@ class TrialLearner(OrderLearner):
         options = self.options
         screening = (options.candidates + 1) * min(1.0, options.screen_images / batch)
         finals = min(options.finalists, options.candidates) + 1
-        return (1 - options.random_share) * (screening + finals)
+        return (1 - options.explore_share) * (screening + finals)
 
 
 class TrialPolicy(PhasedPolicy):
@@ -94,7 +94,7 @@ class TrialPolicy(PhasedPolicy):
     @property
     def is_trying(self) -> bool:
         """Whether candidates are tried in this step."""
-        return self.phase == "search" and self.search_done >= self._trial_options.random_share
+        return self.phase == "search" and self.search_done >= self._trial_options.explore_share
 
     def best_order(self, sequence: PatchSequence | None = None) -> Order:
         """The order that no candidate has replaced yet."""

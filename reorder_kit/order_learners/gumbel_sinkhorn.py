@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from jaxtyping import Float
 from pydantic import Field
@@ -14,9 +12,8 @@ from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
 from reorder_kit.ops.gumbel import gumbel_noise
 from reorder_kit.ops.sinkhorn import sinkhorn
 from reorder_kit.order_learners._phases import ExploreOptions
-from reorder_kit.order_learners._scores import SMALLEST_TEMPERATURE
-from reorder_kit.order_learners._soft_policy import SoftOptions, SoftOrderLearner, SoftPolicy
-from reorder_kit.order_learners._temperature import TemperatureSchedule
+from reorder_kit.order_learners._soft_policy import SMALLEST_TEMPERATURE, SoftOptions, SoftOrderLearner, SoftPolicy
+from reorder_kit.order_learners._temperature import TemperatureSchedule, TemperatureShape
 from reorder_kit.patch_order import Order
 from reorder_kit.progress import Progress
 from reorder_kit.proposal import Proposal
@@ -27,9 +24,7 @@ from reorder_kit.soft_permutation import SoftPermutation, largest_assignment
 class LogitTemperature(TemperatureSchedule):
     """From a mixture of all patches down to one patch for each slot."""
 
-    shape: Literal["constant", "linear", "exponential", "triangular", "plateau"] = Field(
-        "exponential", description="form of the curve"
-    )
+    shape: TemperatureShape = Field("exponential", description="form of the curve")
     initial: float = Field(1.0, ge=0, description="temperature at the start of the search, in units of the logits")
     peak: float = Field(
         1.0, ge=0, description="highest of triangular and plateau, the one of constant, in units of the logits"
@@ -40,9 +35,7 @@ class LogitTemperature(TemperatureSchedule):
 class GumbelNoise(TemperatureSchedule):
     """From noise that lets slots try other patches down to none."""
 
-    shape: Literal["constant", "linear", "exponential", "triangular", "plateau"] = Field(
-        "linear", description="form of the curve"
-    )
+    shape: TemperatureShape = Field("linear", description="form of the curve")
     initial: float = Field(0.5, ge=0, description="scale at the start of the search, in units of the logits")
     peak: float = Field(
         0.5, ge=0, description="largest of triangular and plateau, the one of constant, in units of the logits"
@@ -135,13 +128,11 @@ class GumbelSinkhornPolicy(SoftPolicy):
         logits = self.perturbed_logits(samples)
         order, matrix = largest_assignment(logits), self._balance(logits)
         if samples == 1:  # one matrix for all images takes less memory
-            return self._proposal(Order.trusted(order.indices[0], order.num_patches), matrix[0])
+            first = Order.trusted(order.indices[0], order.num_patches)
+            return self.soft_proposal(first, SoftPermutation(matrix[0]))
         groups = torch.arange(batch, device=matrix.device) % samples
-        return self._proposal(Order.trusted(order.indices, order.num_patches, groups), matrix[groups])
-
-    def _proposal(self, order: Order, matrix: Float[Tensor, "*batch slot patch"]) -> Proposal:
-        make = Proposal.straight_through if self.options.straight_through else Proposal.mixture
-        return make(order, SoftPermutation(matrix))
+        dealt = Order.trusted(order.indices, order.num_patches, groups)
+        return self.soft_proposal(dealt, SoftPermutation(matrix[groups]))
 
     def best_order(self, sequence: PatchSequence | None = None) -> Order:
         """The order with the largest sum of logits: the limit of the matrix without noise at temperature 0."""

@@ -35,14 +35,14 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"network": "bitonic", "distribution": "optimal"},
         {"distribution": "logistic", "straight_through": True},
     ],
-    "evolution": [{"candidates": 6, "parents": 5, "crossover": 1.0, "random_share": 0.0, "screen_images": 4}],
+    "evolution": [{"candidates": 6, "parents": 5, "crossover": 1.0, "explore_share": 0.0, "screen_images": 4}],
     "gumbel-sinkhorn": [
         {"straight_through": True, "samples": 3},
         {"samples": 2, "explore_share": 0.2},
         {"noise": {"shape": "constant", "peak": 0}, "start_strength": 0.1, "max_iterations": 3},
     ],
     "neuralsort": [{"straight_through": True}],
-    "random-search": [{"groups": 3, "candidates": 2, "random_share": 0.0, "warmup_epochs": 2.0}],
+    "random-search": [{"groups": 3, "candidates": 2, "explore_share": 0.0, "warmup_epochs": 2.0}],
     "reinforce": [
         {"granularity": "image", "baseline": "ema"},
         {"groups": 3, "baseline": "none", "optimizer": "sgd", "entropy_bonus": 0.1, "compat": "released"},
@@ -51,7 +51,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"distribution": "successors", "proposals": "swaps", "granularity": "image"},
         {"control_variate": "relax"},
     ],
-    "segment-search": [{"guide_steps": 1, "finalists": 1, "random_share": 0.0, "warmup_epochs": 2.0}],
+    "segment-search": [{"guide_steps": 1, "finalists": 1, "explore_share": 0.0, "warmup_epochs": 2.0}],
     "shuffle-softsort": [{"round_steps": 3, "straight_through": True}],
     "softrank": [{"straight_through": True}, {"strength": 2.0}],
     "softsort": [{"straight_through": True}],
@@ -338,13 +338,27 @@ def test_the_loss_reaches_the_parameters_during_the_search(
 def test_no_temperature_gives_nan(
     name: str, options: dict[str, Any], patches: int, temperature: float, autocast: bool
 ) -> None:
+    assert_finite_steps(name, options, patches, temperature, autocast, steps=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("temperature", [1e-4, 1e4])
+@pytest.mark.parametrize("autocast", [False, True], ids=["fp32", "bf16-autocast"])
+@pytest.mark.parametrize("name", sorted(LEARNERS))
+def test_nor_does_it_with_a_thousand_patches(name: str, temperature: float, autocast: bool) -> None:
+    assert_finite_steps(name, {}, 1024, temperature, autocast, steps=1)
+
+
+def assert_finite_steps(
+    name: str, options: dict[str, Any], patches: int, temperature: float, autocast: bool, steps: int
+) -> None:
     fields = LEARNERS[name].Options.model_fields
     if "temperature" in fields:
         options = {**options, "temperature": {"shape": "constant", "peak": temperature}}
     policy = build(name, options, shuffled(patches))
     progress = amid_the_search(policy)
     optimizer = policy.build_optimizer()
-    for step in range(progress.step, progress.step + 3):
+    for step in range(progress.step, progress.step + steps):
         policy.advance(at(step))
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
             sequence = images(5, patches, torch.bfloat16 if autocast else torch.float32)

@@ -139,7 +139,7 @@ def test_every_backbone_trains_in_two_processes(backbone, children, recipe, tmp_
 def test_learners_that_try_orders_decide_alike_in_every_process(learner, children, recipe, tmp_path):
     """The batches of the two processes are different, and the last ones smaller."""
     trials = {"warmup_epochs": 0, "search_epochs": 3, "candidates": 12, "screen_images": 50, "significance": 0.9}
-    changed = {**recipe, "order": {"learner": {"name": learner, "random_share": 0.0, **trials}}}
+    changed = {**recipe, "order": {"learner": {"name": learner, "explore_share": 0.0, **trials}}}
     children.train_group(changed, tmp_path / "run")
     first, second = (load_file(f"{tmp_path / 'run'}-process-{process}.safetensors") for process in range(2))
     assert first["policy.replacements"] > 0

@@ -21,7 +21,7 @@ STEPS = 100
 
 def build(start: Order, seed: int = 0, **options: Any) -> EvolutionPolicy:
     """A policy that tries candidates from the first step to the last."""
-    learner = Evolution(Evolution.Options(**{"search_epochs": STEPS, "random_share": 0.0, **options}))
+    learner = Evolution(Evolution.Options(**{"search_epochs": STEPS, "explore_share": 0.0, **options}))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return learner.build_policy(LearnerContext(start, Grid(1, start.num_slots), patch_dim=1))

@@ -23,7 +23,7 @@ STEPS = 1000
 
 def build(start: Order, **options: Any) -> RandomSearchPolicy:
     """A policy that searches from the first step to the last."""
-    learner = RandomSearch(RandomSearch.Options(**{"search_epochs": STEPS, "random_share": 0.0, **options}))
+    learner = RandomSearch(RandomSearch.Options(**{"search_epochs": STEPS, "explore_share": 0.0, **options}))
     return learner.build_policy(LearnerContext(start, Grid(1, start.num_slots), patch_dim=1))
 
 
@@ -122,10 +122,10 @@ def test_rewards_of_noise_replace_the_best_order_as_often_as_they_may_or_less() 
 
 def test_what_a_search_costs() -> None:
     # 17 orders on 64 of 256 images, 5 on all of them, in three of four steps.
-    learner = RandomSearch(RandomSearch.Options(candidates=16, screen_images=64, finalists=4, random_share=0.25))
+    learner = RandomSearch(RandomSearch.Options(candidates=16, screen_images=64, finalists=4, explore_share=0.25))
     assert learner.extra_passes(256) == pytest.approx(0.75 * (17 / 4 + 5))
     assert learner.extra_passes(32) == pytest.approx(0.75 * (17 + 5))
-    learner = RandomSearch(RandomSearch.Options(candidates=1, finalists=4, random_share=0.0))
+    learner = RandomSearch(RandomSearch.Options(candidates=1, finalists=4, explore_share=0.0))
     assert learner.extra_passes(64) == pytest.approx(2 + 2)
 
 
@@ -154,7 +154,7 @@ def test_it_finds_the_best_of_all_orders() -> None:
 
 
 def test_weights_are_trained_in_random_orders_and_nothing_is_tried_at_first() -> None:
-    policy = build(Order.identity(30), random_share=0.25, search_epochs=100, warmup_epochs=0, groups=4)
+    policy = build(Order.identity(30), explore_share=0.25, search_epochs=100, warmup_epochs=0, groups=4)
     steps = []
     for step in range(STEPS):
         policy.advance(at(step))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from reorder_kit.grid import Grid
 from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress, Proposal
 from reorder_kit.order_learners.reinforce import Reinforce, ReinforcePolicy
 from reorder_kit.patch_order import Order
+from reorder_kit.study.learner_options import CHOSEN
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 HOT = {"shape": "constant", "peak": 1.0}
@@ -124,8 +125,12 @@ def recipe_options() -> Iterator[dict[str, Any]]:
     for path in sorted(RECIPES.rglob("*.yaml")):
         learner = ((yaml.safe_load(path.read_text()) or {}).get("order") or {}).get("learner") or {}
         if learner.get("name") == "reinforce":
-            phases = ("name", "warmup_epochs", "search_epochs")
-            yield {key: value for key, value in learner.items() if key not in phases}
+            yield without_phases(learner)
+
+
+def without_phases(learner: Mapping[str, Any]) -> dict[str, Any]:
+    phases = ("name", "warmup_epochs", "search_epochs", "search")
+    return {key: value for key, value in learner.items() if key not in phases}
 
 
 def distinct(options: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -162,6 +167,7 @@ SLOW_NULL_OPTIONS: list[dict[str, Any]] = [
     {**SUCCESSORS, "normalize_advantage": True, "optimizer": "natural", "lr": 1.0, "max_kl": 0.02},
     {"reuse": 2},
     {"control_variate": "relax"},
+    *distinct([without_phases(chosen) for chosen in CHOSEN["reinforce"].values()]),  # those of the planted benchmark
 ]
 
 

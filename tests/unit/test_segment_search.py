@@ -52,7 +52,7 @@ def test_the_sum_over_neighbouring_slots() -> None:
 
 
 def test_the_guide_is_minus_the_gradient_in_the_slots_beside_a_patch() -> None:
-    policy, sequence = build(shuffled(5), random_share=0.0), sequence_of(4, 5)
+    policy, sequence = build(shuffled(5), explore_share=0.0), sequence_of(4, 5)
     policy.advance(at(0))
     optimizer = policy.build_optimizer()
     loss_of(policy.propose(sequence).apply(sequence).patches).backward()
@@ -71,7 +71,7 @@ def test_the_guide_is_minus_the_gradient_in_the_slots_beside_a_patch() -> None:
 
 
 def test_the_guide_is_a_running_mean_over_steps_in_different_orders() -> None:
-    policy = build(shuffled(6), random_share=0.5, guide_steps=4)
+    policy = build(shuffled(6), explore_share=0.5, guide_steps=4)
     optimizer = policy.build_optimizer()
     expected = torch.zeros(6, 6)
     orders = set()
@@ -96,7 +96,7 @@ def test_the_more_patches_the_longer_the_mean(patches: int, steps: int) -> None:
 
 
 def test_what_is_proposed_is_exactly_a_hard_order_whatever_the_guide() -> None:
-    policy, sequence = build(shuffled(7), random_share=0.0), sequence_of(3, 7)
+    policy, sequence = build(shuffled(7), explore_share=0.0), sequence_of(3, 7)
     policy.guide.data.normal_(generator=torch.Generator().manual_seed(0))
     policy.advance(at(0))
     proposal = policy.propose(sequence)
@@ -115,7 +115,7 @@ def test_attraction_is_mutual_and_blind_to_what_a_slot_gains_from_any_patch() ->
 
 
 def test_a_guide_that_is_no_number_makes_random_moves() -> None:
-    policy = build(shuffled(6), random_share=0.0)
+    policy = build(shuffled(6), explore_share=0.0)
     policy.guide.data.fill_(float("nan"))
     policy.advance(at(0))
     policy.search(lambda proposal, images=None: torch.zeros(4))
@@ -123,7 +123,7 @@ def test_a_guide_that_is_no_number_makes_random_moves() -> None:
 
 
 def test_orders_are_random_at_first_and_then_the_best() -> None:
-    policy = build(shuffled(30), random_share=0.25, search_epochs=40)
+    policy = build(shuffled(30), explore_share=0.25, search_epochs=40)
     for step in range(STEPS):
         policy.advance(at(step))
         proposal = policy.propose(sequence_of(4, 30))
