@@ -41,7 +41,10 @@ def planted(
             help="Replace a learner's option; the value is YAML. Repeatable.",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Seeds, from 0.")] = 5,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 5,
+    first_seed: Annotated[
+        int, typer.Option("--first-seed", min=0, help="The first seed; choose options on others than you report.")
+    ] = 0,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 2,
     split: Annotated[
         Split, typer.Option("--split", help="Whose accuracy; choose options by that of validation images.")
@@ -80,7 +83,7 @@ def planted(
         if figures is not None:
             with writing(figures):
                 figures.mkdir(parents=True, exist_ok=True)  # better to fail now than after the last training
-        runs = list(planned_runs(chosen, options, range(seeds)))
+        runs = list(planned_runs(chosen, options, range(first_seed, first_seed + seeds)))
         outcomes = run_benchmark(runs, Ledger(out), host, jobs, tell=print_to_stderr)
         reports = report(outcomes, split.value)
         if figures is not None:
@@ -88,7 +91,7 @@ def planted(
                 for path in draw_pictures(reports, figures):
                     print_to_stderr(f"wrote {path}")
     if as_json:
-        print_json({"split": split, "seeds": seeds, "cases": [case.as_dict() for case in reports]})
+        print_json({"split": split, "first_seed": first_seed, "seeds": seeds, "cases": [case.as_dict() for case in reports]})
     else:
         _print(reports, split, seeds)
 

@@ -127,7 +127,7 @@ CASES: Mapping[str, Case] = {
     case.name: case
     for case in (
         _chain(side=4, batch_size=256, steps_per_epoch=50, epochs=24),
-        _chain(side=8, batch_size=128, steps_per_epoch=100, epochs=15),
+        _chain(side=8, batch_size=256, steps_per_epoch=100, epochs=15),
         _chain(side=14, batch_size=64, steps_per_epoch=200, epochs=8),
         _scrambled(4, _RECURRENT),
         _scrambled(4, _MAMBA),
