@@ -158,8 +158,8 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
     backbone = parts.component(ComponentSection, host.backbones, "backbone")
     chosen_learner = parts.component(ComponentSection, host.order_learners, "order", "learner")
     start = parts.start()
-    learner = chosen_learner[0](chosen_learner[1]) if chosen_learner else None
-    data_source = data[0](data[1]) if data else None
+    learner = _build_learner(*chosen_learner, task[0] if task else None) if chosen_learner else None
+    data_source = _build_source(*data, task[0] if task else None) if data else None
     if data and task:
         problems += _misfits_of_task(data[0], task[0], learner)
     if data_source and plant:
@@ -260,11 +260,27 @@ class _Parts:
             return None
 
 
+def _build_source(source: type[DataSource], options: ComponentOptions, task: type[Task] | None) -> DataSource:
+    """The source with the targets that the task needs, if it has them."""
+    offered = task is not None and task.target_kind in source.target_kinds
+    return source(options, task.target_kind) if task and offered else source(options)
+
+
+def _build_learner(learner: type[OrderLearner], options: ComponentOptions, task: type[Task] | None) -> OrderLearner:
+    """The learner; for a task that looks at places it moves whole patches where the recipe does not say otherwise."""
+    field = "straight_through"
+    if task and task.is_dense and field in type(options).model_fields and field not in options.model_fields_set:
+        options = options.model_copy(update={field: True})
+    return learner(options)
+
+
 def _misfits_of_task(data: type[DataSource], task: type[Task], learner: OrderLearner | None) -> list[Problem]:
     found = []
-    if data.target_kind != task.target_kind:
+    if task.target_kind not in data.target_kinds:
         needs = f"{task.name} needs targets of the kind {task.target_kind}"
-        found.append(Problem("task.name", f"{needs}, but data source {data.name} has {data.target_kind}"))
+        found.append(
+            Problem("task.name", f"{needs}, but data source {data.name} has {' and '.join(data.target_kinds)}")
+        )
     if learner is not None and learner.mixes_patches and task.is_autoregressive:
         hint = "use its straight-through option, or a learner that draws hard orders"
         found.append(Problem("order.learner.name", f"{learner.name} would leak later patches to {task.name}", hint))

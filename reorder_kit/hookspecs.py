@@ -31,9 +31,10 @@ import pluggy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from reorder_kit.interfaces import Backbone, DataSource, Ordering, OrderLearner, Prior, Task
-    from reorder_kit.interfaces.run_events import RunInfo, StepReport
+    from reorder_kit.interfaces.run_events import Predictions, RunInfo, StepReport
     from reorder_kit.patch_order import Order
 
 PROJECT = "reorder_kit"
@@ -100,3 +101,11 @@ def epoch_finished(run: RunInfo, epoch: int, metrics: Mapping[str, Any]) -> None
 @hookspec
 def run_finished(run: RunInfo, result: Mapping[str, Any]) -> None:
     """A run has written its ``result.json``, whose content is ``result``."""
+
+
+@hookspec
+def predictions_made(directory: Path, predictions: Predictions) -> None:
+    """A trained model was asked about some images, at the end of a run or by ``evaluate``.
+
+    ``directory`` is the run folder.
+    """

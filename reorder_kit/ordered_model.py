@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from reorder_kit.compose import Experiment, compose
@@ -15,6 +16,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import (
     Backbone,
+    Encoded,
     Features,
     ImageShape,
     ModelOutput,
@@ -119,30 +121,57 @@ class OrderedModel(nn.Module):
         self,
         images: Float[Tensor, "batch channel height width"],
         choose: Callable[[PatchSequence], Proposal] | None = None,
+        content: Int[Tensor, "batch 2"] | None = None,
     ) -> ModelOutput:
         """One pass.
 
         Args:
             images: the images.
             choose: proposes orders instead of the model itself, such as ``policy.propose`` in evaluation.
+            content: height and width, pixels, of what stands in the top left corner of each image; the rest is padding,
+                which no mixer reads. None if there is no padding.
         """
-        ordered = self.order_patches(images, choose)
-        features = Features(self._encode(ordered.sequence), ordered.proposal, self.backbone)
+        ordered = self.order_patches(images, choose, content)
+        features = self.features(self._encode(ordered.sequence), ordered.proposal, images, content)
         return ModelOutput(self.head(features), features)
+
+    def features(
+        self,
+        encoded: Encoded,
+        proposal: Proposal,
+        images: Float[Tensor, "batch channel height width"],
+        content: Int[Tensor, "batch 2"] | None,
+    ) -> Features:
+        """What the head may look at."""
+        return Features(encoded, proposal, self.backbone, (images.shape[-2], images.shape[-1]), content)
 
     def order_patches(
         self,
         images: Float[Tensor, "batch channel height width"],
         choose: Callable[[PatchSequence], Proposal] | None = None,
+        content: Int[Tensor, "batch 2"] | None = None,
     ) -> OrderedPatches:
         """The first half of a pass: what the backbone is given to encode."""
         sequence = self.backbone.tokenize(images)
+        if content is not None:
+            size = (images.shape[-2], images.shape[-1])
+            sequence = replace(sequence, valid=_holds_content(content.to(images.device), size, sequence.grid))
         proposal = (choose or self._choose)(sequence)
         ordered = proposal.apply(sequence)
         return OrderedPatches(ordered if "order" in self.backbone.needs else ordered.without_order(), proposal)
 
     def _choose(self, sequence: PatchSequence) -> Proposal:
         return self.policy.propose(sequence) if self.training else Proposal(self.policy.best_order(sequence))
+
+
+def _holds_content(
+    content: Int[Tensor, "batch 2"], image_size: tuple[int, int], grid: Grid
+) -> Bool[Tensor, "batch patch"]:
+    """Which row-major patches hold at least one pixel that is no padding."""
+    top = torch.arange(grid.height, device=content.device) * (image_size[0] / grid.height)
+    left = torch.arange(grid.width, device=content.device) * (image_size[1] / grid.width)
+    held: Tensor = (top < content[:, :1]).unsqueeze(2) & (left < content[:, 1:]).unsqueeze(1)
+    return held.flatten(1).repeat(1, grid.frames)
 
 
 def _under(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:

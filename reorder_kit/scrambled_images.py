@@ -57,6 +57,7 @@ class ScrambledImages:
         if isinstance(sample, Unreadable):
             return sample
         image = sample.image
+        # Padding is scattered with the rest, so no corner is left that holds the content.
         return Sample(image.flatten(1).index_select(1, self._pixels).view(image.shape), sample.target)
 
 

@@ -57,9 +57,10 @@ def _says(component: type[Component]) -> dict[str, str]:
         return {
             "target kind": component.target_kind,
             "headline": component.headline,
+            "dense": _yes_or_no(component.is_dense),
             "autoregressive": _yes_or_no(component.is_autoregressive),
         }
-    return {"target kind": component.target_kind} if issubclass(component, DataSource) else {}
+    return {"target kinds": ", ".join(component.target_kinds)} if issubclass(component, DataSource) else {}
 
 
 def _yes_or_no(fact: bool) -> str:

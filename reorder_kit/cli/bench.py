@@ -91,7 +91,9 @@ def planted(
                 for path in draw_pictures(reports, figures):
                     print_to_stderr(f"wrote {path}")
     if as_json:
-        print_json({"split": split, "first_seed": first_seed, "seeds": seeds, "cases": [case.as_dict() for case in reports]})
+        print_json(
+            {"split": split, "first_seed": first_seed, "seeds": seeds, "cases": [case.as_dict() for case in reports]}
+        )
     else:
         _print(reports, split, seeds)
 

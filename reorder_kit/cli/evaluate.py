@@ -72,6 +72,7 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
     from reorder_kit.training.data_loading import evaluation_loader
     from reorder_kit.training.devices import build_accelerator
     from reorder_kit.training.evaluation import evaluate as evaluate_model
+    from reorder_kit.training.predictions import predict_some
 
     host = load_host()
     experiment = compose(read_recipe_file(folder.recipe), host, str(folder.recipe))
@@ -90,6 +91,12 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
         proposal = Proposal(order.to(accelerator.device))
         return evaluate_model(model, experiment.task, loader, splits.classes, accelerator, lambda sequence: proposal)
 
+    if accelerator.is_main_process:
+        predictions = predict_some(
+            model, experiment.task, samples, splits.classes, accelerator, experiment.recipe.name, str(split)
+        )
+        if predictions is not None:
+            host.announce("predictions_made", directory=folder.path, predictions=predictions)
     own = model.policy.best_order().to("cpu")
     rows = [
         {"order": name, "kendall_tau_to_own": order.kendall_tau(own), "metrics": figures(order)}

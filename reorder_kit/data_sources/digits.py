@@ -28,7 +28,7 @@ class Digits(DataSource):
     """
 
     name = "digits"
-    target_kind = "class"
+    target_kinds = ("class",)
 
     class Options(ComponentOptions):
         validation_images: int = Field(

@@ -40,7 +40,7 @@ class ImageFolder(DataSource):
     """
 
     name = "image-folder"
-    target_kind = "class"
+    target_kinds = ("class",)
 
     class Options(ImageOptions):
         root: HomePath = Field(description="the folder; ~ is the home folder")

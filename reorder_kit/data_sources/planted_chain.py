@@ -37,7 +37,7 @@ class PlantedChain(DataSource):
     """
 
     name = "planted-chain"
-    target_kind = "class"
+    target_kinds = ("class",)
 
     class Options(ComponentOptions):
         grid: tuple[Count, Count] = Field((4, 4), description="patches of an image, [height, width], an even number")

@@ -36,7 +36,7 @@ class TorchvisionSets(DataSource):
     """
 
     name = "torchvision"
-    target_kind = "class"
+    target_kinds = ("class",)
 
     class Options(ImageOptions):
         dataset: Literal["cifar10", "cifar100", "fashion-mnist", "imagenet"] = Field(description="which data set")

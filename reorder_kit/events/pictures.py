@@ -1,4 +1,4 @@
-"""Pictures in the run folder: the final order over the grid, and the training curves."""
+"""Pictures in the run folder: the final order over the grid, the training curves, and predictions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces.run_events import RunInfo
+from reorder_kit.interfaces.run_events import Predictions, RunInfo
 from reorder_kit.order_file import OrderFile
 
 
@@ -26,6 +26,15 @@ def run_finished(run: RunInfo, result: Mapping[str, Any]) -> None:
         title = f"{run.name}: {'order unchanged' if order == run.start else 'order'} after {epochs}"
         draw_order(order, run.grid, run.directory / "order.png", title=title, reach=run.reach)
     draw_curves(_curves(run), run.headline, run.directory / "curves.png")
+
+
+@hookimpl
+def predictions_made(directory: Path, predictions: Predictions) -> None:
+    """Write ``predictions.png`` for test images, ``predictions-validation.png`` for those of the validation split."""
+    from reorder_kit.figures.predictions import draw_predictions
+
+    suffix = "" if predictions.split == "test" else f"-{predictions.split}"
+    draw_predictions(predictions, directory / f"predictions{suffix}.png")
 
 
 def _curves(run: RunInfo) -> dict[str, list[dict[str, Any]]]:

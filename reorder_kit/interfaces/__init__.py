@@ -7,6 +7,7 @@ from reorder_kit.interfaces.data_source import DataSource, DataSplits, Sample, S
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Phase, Policy
 from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
 from reorder_kit.interfaces.prior import Prior
+from reorder_kit.interfaces.targets import IGNORED, Annotation, BoxTarget
 from reorder_kit.interfaces.task import Batch, Features, Metrics, Model, ModelOutput, StepResult, Task
 from reorder_kit.patch_order import Order
 from reorder_kit.progress import Progress
@@ -15,8 +16,11 @@ from reorder_kit.sequence import Encoded, PatchSequence
 from reorder_kit.soft_permutation import SoftPermutation
 
 __all__ = [
+    "IGNORED",
+    "Annotation",
     "Backbone",
     "Batch",
+    "BoxTarget",
     "Component",
     "ComponentOptions",
     "DataSource",

@@ -18,10 +18,26 @@ TargetKind = Literal["class", "multi-label", "boxes", "mask", "caption", "statem
 
 
 class Sample(NamedTuple):
-    """One image and its target; for the target kind ``class``, the number of the class."""
+    """One image and its target.
+
+    By target kind, the target is
+
+    * ``class``: the number of the class, an ``int``;
+    * ``multi-label``: 1.0 for every class that is present and 0.0 for the others, ``Float[class]``;
+    * ``boxes``: a :class:`~reorder_kit.interfaces.targets.BoxTarget`;
+    * ``mask``: the number of the class of each pixel, ``Int[height width]``, or
+      :data:`~reorder_kit.interfaces.targets.IGNORED`.
+
+    Args:
+        image: what the model sees.
+        target: what it shall say.
+        content: height and width, pixels, of what stands in the top left corner of the image; the rest is padding. None
+            if there is no padding.
+    """
 
     image: Float[Tensor, "channel height width"]
     target: Any
+    content: tuple[int, int] | None = None
 
 
 class Unreadable(NamedTuple):
@@ -91,7 +107,7 @@ class DataSource(Component, ABC):
             \"""Tell images with a bright left half from those with a bright right half.\"""
 
             name = "bright-half"
-            target_kind = "class"
+            target_kinds = ("class",)
 
             def open(self, seed):
                 return DataSplits(ImageShape(1, 8, 8), ["left", "right"], Halves(64), Halves(16), Halves(16))
@@ -100,14 +116,19 @@ class DataSource(Component, ABC):
         def register_data_sources():
             return [BrightHalf]
 
+    A source whose images are labelled in several ways names all of them in ``target_kinds``, and gives its samples the
+    targets of ``self.target_kind``, which the task has chosen.
+
     Args:
         options: the options of the recipe; the defaults if not given.
+        target_kind: one of ``target_kinds``; the first if not given.
     """
 
-    target_kind: ClassVar[TargetKind]
+    target_kinds: ClassVar[tuple[TargetKind, ...]]
 
-    def __init__(self, options: ComponentOptions | None = None) -> None:
+    def __init__(self, options: ComponentOptions | None = None, target_kind: TargetKind | None = None) -> None:
         self.options = self.Options() if options is None else options
+        self.target_kind = self.target_kinds[0] if target_kind is None else target_kind
 
     @abstractmethod
     def open(self, seed: int) -> DataSplits:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from reorder_kit.grid import Grid
+from reorder_kit.interfaces.targets import Annotation
 from reorder_kit.patch_order import Order
 
 
@@ -71,3 +72,24 @@ class StepReport:
     loss: float
     accuracy: float | None
     images_per_second: float
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of some images.
+
+    Args:
+        run: name of the run.
+        split: where the images are from.
+        images: as the model sees them.
+        truths: the target of each.
+        answers: what the model says of each.
+        classes: names of the classes.
+    """
+
+    run: str
+    split: str
+    images: Float[Tensor, "image channel height width"]
+    truths: Sequence[Annotation]
+    answers: Sequence[Annotation]
+    classes: Sequence[str]

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from reorder_kit.interfaces.backbone import Backbone
 from reorder_kit.interfaces.component import Component, ComponentOptions
 from reorder_kit.interfaces.data_source import TargetKind, Unreadable
+from reorder_kit.interfaces.targets import Annotation
 from reorder_kit.progress import Progress
 from reorder_kit.proposal import Proposal
 from reorder_kit.sequence import Encoded, PatchSequence
@@ -24,16 +25,25 @@ class Batch:
 
     Args:
         images: the images.
-        targets: what the task's target kind says; class numbers, or shares of the classes after mixing images.
+        targets: those of the samples: one tensor, its first dimension the batch, or a list of
+            :class:`~reorder_kit.interfaces.targets.BoxTarget`. Shares of the classes after mixing images.
         unreadable: the images that are missing from this batch.
+        content: height and width, pixels, of what stands in the top left corner of each image; the rest is padding.
+            None if no image has padding.
     """
 
     images: Float[Tensor, "batch channel height width"]
     targets: Any
     unreadable: tuple[Unreadable, ...] = ()
+    content: Int[Tensor, "batch 2"] | None = None
 
     def __len__(self) -> int:
         return self.images.shape[0]
+
+    def first(self, images: int) -> Batch:
+        """The first images with their targets."""
+        content = None if self.content is None else self.content[:images]
+        return Batch(self.images[:images], self.targets[:images], (), content)
 
 
 @dataclass(frozen=True)
@@ -44,18 +54,22 @@ class Features:
         encoded: the backbone's output, in slots.
         proposal: how the patches were moved.
         backbone: where the features come from.
+        image_size: height and width of the images, pixels.
+        content: height and width, pixels, of each image without its padding; None if no image has padding.
     """
 
     encoded: Encoded
     proposal: Proposal
     backbone: Backbone
+    image_size: tuple[int, int]
+    content: Int[Tensor, "batch 2"] | None = None
 
     def summary(self) -> Float[Tensor, "batch dim"]:
         """The readout of the backbone: one vector for each image."""
         return self.backbone.summarize(self.encoded)
 
     def patches(self) -> PatchSequence:
-        """Patches in row-major places again, for heads of dense tasks."""
+        """Patches in row-major places again, for heads of dense tasks; padding is marked invalid."""
         return self.proposal.restore(self.encoded.sequence)
 
 
@@ -83,7 +97,9 @@ class Model(Protocol):
 
     training: bool
 
-    def __call__(self, images: Float[Tensor, "batch channel height width"]) -> ModelOutput:
+    def __call__(
+        self, images: Float[Tensor, "batch channel height width"], content: Int[Tensor, "batch 2"] | None = None
+    ) -> ModelOutput:
         """One pass: tokenize, propose, apply, encode, head."""
         ...
 
@@ -171,6 +187,8 @@ class Task(Component, ABC):
 
     * ``target_kind``: the targets it needs; a data source with others is refused before anything is loaded.
     * ``headline``: the metric that stands for the others.
+    * ``is_dense``: whether its head looks at places. Then soft learners move whole patches forward (straight-through)
+      where a recipe does not say otherwise, and nothing is scrambled.
     * ``is_autoregressive``: whether it predicts later patches from earlier ones.
 
     Args:
@@ -179,6 +197,7 @@ class Task(Component, ABC):
 
     target_kind: ClassVar[TargetKind]
     headline: ClassVar[str]
+    is_dense: ClassVar[bool] = False
     is_autoregressive: ClassVar[bool] = False
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
@@ -206,10 +225,18 @@ class Task(Component, ABC):
 
     def step(self, model: Model, batch: Batch, progress: Progress) -> StepResult:
         """One pass through the model. Tasks with several views, decoders or generation override it."""
-        output = model(batch.images)
+        output = model(batch.images, content=batch.content)
         loss = self.loss_per_image(output.outputs, batch.targets)
         reward = self.reward_per_image(output.outputs, batch.targets, loss)
         return StepResult(loss, reward, output.outputs, output.proposal)
+
+    def annotate_outputs(self, outputs: Any, classes: Sequence[str]) -> Sequence[Annotation]:
+        """What the model says of each image, to be drawn; empty if the task has nothing to show."""
+        return ()
+
+    def annotate_targets(self, targets: Any, classes: Sequence[str]) -> Sequence[Annotation]:
+        """The truth of each image, to be drawn beside that; empty if the task has nothing to show."""
+        return ()
 
 
 def headline_of(task: Task, figures: Mapping[str, Any]) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Batch, ComponentOptions, Features, Metrics, Task
+from reorder_kit.interfaces import Annotation, Batch, ComponentOptions, Features, Metrics, Task
 
 
 class Classification(Task):
@@ -67,6 +67,18 @@ class Classification(Task):
             return batch
         images, targets = v2.RandomChoice(mixers)(batch.images, batch.targets)
         return replace(batch, images=images, targets=targets)
+
+    def annotate_outputs(self, outputs: Float[Tensor, "batch class"], classes: Sequence[str]) -> Sequence[Annotation]:
+        """The most probable class and its probability."""
+        probabilities, found = outputs.float().softmax(dim=1).max(dim=1)
+        return [
+            Annotation(f"{classes[number]} ({probability:.0%})")
+            for number, probability in zip(found.tolist(), probabilities.tolist(), strict=True)
+        ]
+
+    def annotate_targets(self, targets: Int[Tensor, " batch"], classes: Sequence[str]) -> Sequence[Annotation]:
+        """The class."""
+        return [Annotation(classes[number]) for number in targets.tolist()]
 
 
 class SummaryHead(nn.Module):

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
-from reorder_kit.interfaces import Batch, Sample, SampleSet, Unreadable
+from reorder_kit.interfaces import Batch, BoxTarget, Sample, SampleSet, Unreadable
 from reorder_kit.training.random_streams import seed_torch, stream
 
 
@@ -97,6 +99,16 @@ def collate(samples: Sequence[Sample | Unreadable]) -> Batch:
     unreadable = tuple(sample for sample in samples if isinstance(sample, Unreadable))
     if not read:
         return Batch(torch.empty(0), (), unreadable)
+    targets = [sample.target for sample in read]
     return Batch(
-        torch.stack([sample.image for sample in read]), default_collate([sample.target for sample in read]), unreadable
+        torch.stack([sample.image for sample in read]),
+        targets if isinstance(targets[0], BoxTarget) else default_collate(targets),
+        unreadable,
+        _content(read),
     )
+
+
+def _content(samples: Sequence[Sample]) -> Int[Tensor, "batch 2"] | None:
+    if all(sample.content is None for sample in samples):
+        return None
+    return torch.tensor([sample.content or tuple(sample.image.shape[-2:]) for sample in samples])

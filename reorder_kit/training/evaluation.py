@@ -49,7 +49,7 @@ def evaluate(
             unreadable.add(batch.unreadable)
             if not len(batch):
                 continue
-            outputs = model(batch.images, choose).outputs
+            outputs = model(batch.images, choose, batch.content).outputs
             loss = task.loss_per_image(outputs, batch.targets)
             sums += torch.stack([loss.double().sum(), loss.new_tensor(len(batch), dtype=torch.float64)])
             metrics.update(outputs, batch.targets)

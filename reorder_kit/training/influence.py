@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.interfaces import Batch, Features, Task
+from reorder_kit.interfaces import Batch, Task
 from reorder_kit.ordered_model import OrderedModel
 
 
@@ -26,11 +26,10 @@ def influence_profile(model: OrderedModel, task: Task, batch: Batch) -> Float[Te
     model.eval()
     # cuDNN's recurrent layers have no backward pass in evaluation mode.
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-        ordered = model.order_patches(batch.images)
+        ordered = model.order_patches(batch.images, content=batch.content)
         patches = ordered.sequence.patches.detach().requires_grad_()
-        features = Features(
-            model.backbone.encode(ordered.sequence.with_patches(patches)), ordered.proposal, model.backbone
-        )
+        encoded = model.backbone.encode(ordered.sequence.with_patches(patches))
+        features = model.features(encoded, ordered.proposal, batch.images, batch.content)
         loss = task.loss_per_image(model.head(features), batch.targets).sum()
         (gradient,) = torch.autograd.grad(loss, patches)
     model.train(was_training)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from accelerate import Accelerator
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from reorder_kit.interfaces import Batch, ModelOutput, Proposal, Task
@@ -48,7 +47,7 @@ class ProposalEvaluator:
             self._batch = self._load()
         batch = self._batch
         if images is not None and images < len(batch):
-            batch = replace(batch, images=batch.images[:images], targets=batch.targets[:images])
+            batch = batch.first(images)
         self.images += len(batch)
         was_training = self._model.training
         self._model.eval()
@@ -75,6 +74,8 @@ class _Proposed:
     def __init__(self, model: OrderedModel, proposal: Proposal) -> None:
         self._model, self._proposal = model, proposal
 
-    def __call__(self, images: Float[Tensor, "batch channel height width"]) -> ModelOutput:
-        output: ModelOutput = self._model(images, lambda _: self._proposal)
+    def __call__(
+        self, images: Float[Tensor, "batch channel height width"], content: Int[Tensor, "batch 2"] | None = None
+    ) -> ModelOutput:
+        output: ModelOutput = self._model(images, lambda _: self._proposal, content)
         return output

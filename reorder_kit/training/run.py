@@ -25,6 +25,7 @@ from reorder_kit.training.environment import describe_environment
 from reorder_kit.training.influence import influence_profile
 from reorder_kit.training.order_log import compare
 from reorder_kit.training.planted import planted_figures
+from reorder_kit.training.predictions import predict_some
 from reorder_kit.training.trainer import Trainer
 
 INFLUENCE_IMAGES = 256
@@ -138,9 +139,21 @@ def _finish(
     }
     if accelerator.is_main_process:
         write_whole(folder.result, json.dumps(result, indent=2) + "\n")
+        _show_predictions(trainer, experiment, splits, accelerator, host)
         host.announce("run_finished", run=info, result=result)
     accelerator.wait_for_everyone()
     return result
+
+
+def _show_predictions(
+    trainer: Trainer, experiment: Experiment, splits: DataSplits, accelerator: Accelerator, host: PluginHost
+) -> None:
+    info = trainer.info
+    predictions = predict_some(
+        trainer.evaluated_model, experiment.task, splits.test, splits.classes, accelerator, info.name, "test"
+    )
+    if predictions is not None:
+        host.announce("predictions_made", directory=info.directory, predictions=predictions)
 
 
 def _influence(trainer: Trainer, experiment: Experiment, splits: DataSplits, accelerator: Accelerator) -> list[float]:

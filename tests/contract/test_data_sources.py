@@ -15,7 +15,16 @@ import torch
 from PIL import Image
 
 import reorder_kit.data_sources
-from reorder_kit.interfaces import ComponentOptions, DataSource, DataSplits, Sample, SampleSet, TargetKind
+from reorder_kit.interfaces import (
+    IGNORED,
+    BoxTarget,
+    ComponentOptions,
+    DataSource,
+    DataSplits,
+    Sample,
+    SampleSet,
+    TargetKind,
+)
 
 
 def shipped_sources() -> Iterator[type[DataSource]]:
@@ -55,11 +64,25 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(scope="module", params=list(shipped_sources()), ids=lambda source: source.name)
+def sources_and_kinds() -> list[tuple[type[DataSource], TargetKind]]:
+    return [(source, kind) for source in shipped_sources() for kind in source.target_kinds]
+
+
+def ids(pair: tuple[type[DataSource], TargetKind]) -> str:
+    return f"{pair[0].name}-{pair[1]}"
+
+
+def only(kind: TargetKind) -> pytest.MarkDecorator:
+    """For the sources that have such targets."""
+    pairs = [pair for pair in sources_and_kinds() if pair[1] == kind]
+    return pytest.mark.parametrize("source", pairs, ids=ids, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", params=sources_and_kinds(), ids=ids)
 def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DataSource:
-    kind: type[DataSource] = request.param
+    kind, target_kind = request.param
     make = SMALL.get(kind.name, lambda _: {})
-    return kind(kind.Options(**make(tmp_path_factory.mktemp(kind.name))))
+    return kind(kind.Options(**make(tmp_path_factory.mktemp(kind.name))), target_kind)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +107,7 @@ def test_names_are_distinct() -> None:
 
 def test_it_says_what_it_is_and_what_its_options_mean(source: DataSource) -> None:
     assert source.__doc__
-    assert source.target_kind in get_args(TargetKind)
+    assert set(source.target_kinds) <= set(get_args(TargetKind))
     assert issubclass(source.Options, ComponentOptions)
     assert all(field.description for field in source.Options.model_fields.values())
 
@@ -93,25 +116,74 @@ def test_every_split_has_samples_of_the_declared_shape(splits: DataSplits) -> No
     shape = (splits.image.channels, splits.image.height, splits.image.width)
     for split in all_splits(splits).values():
         assert len(split) > 0
-        for image, _ in samples(split):
+        for image, *_ in samples(split):
             assert image.shape == shape
             assert image.dtype == torch.float32
             assert image.isfinite().all()
 
 
-def test_class_targets_are_numbers_of_classes(source: DataSource, splits: DataSplits) -> None:
-    if source.target_kind != "class":
-        pytest.skip(f"its targets are of the kind {source.target_kind}")
+@only("class")
+def test_class_targets_are_numbers_of_classes(splits: DataSplits) -> None:
     assert len(set(splits.classes)) == len(splits.classes)
     for split in all_splits(splits).values():
-        for _, target in samples(split):
+        for _, target, _ in samples(split):
             assert type(target) is int
             assert 0 <= target < len(splits.classes)
-    assert {target for _, target in samples(splits.train)} == set(range(len(splits.classes)))
+    assert {target for _, target, _ in samples(splits.train)} == set(range(len(splits.classes)))
+
+
+@only("multi-label")
+def test_multi_label_targets_say_of_every_class_whether_it_is_there(splits: DataSplits) -> None:
+    for split in all_splits(splits).values():
+        for sample in samples(split):
+            assert sample.target.shape == (len(splits.classes),)
+            assert sample.target.dtype == torch.float32
+            assert set(sample.target.tolist()) <= {0.0, 1.0}
+    labels = torch.stack([sample.target for sample in samples(splits.train)])
+    assert (labels.sum(dim=0) > 0).all()
+
+
+@only("boxes")
+def test_boxes_lie_in_the_content_of_the_image(splits: DataSplits) -> None:
+    for split in all_splits(splits).values():
+        for sample in samples(split):
+            target, (height, width) = sample.target, sample.content or tuple(sample.image.shape[1:])
+            assert isinstance(target, BoxTarget)
+            assert target.boxes.shape == (len(target), 4)
+            assert target.boxes.dtype == torch.float32
+            assert (target.classes.dtype, target.crowd.dtype) == (torch.int64, torch.bool)
+            assert (target.boxes[:, 2:] > target.boxes[:, :2]).all()
+            assert (target.boxes >= 0).all()
+            assert (target.boxes <= torch.tensor([width, height, width, height])).all()
+            assert all(0 <= number < len(splits.classes) for number in target.classes.tolist())
+    assert sum(len(sample.target) for sample in samples(splits.train)) > 0
+
+
+@only("mask")
+def test_masks_cover_the_content_of_the_image(splits: DataSplits) -> None:
+    for split in all_splits(splits).values():
+        for sample in samples(split):
+            height, width = sample.content or tuple(sample.image.shape[1:])
+            assert sample.target.shape == sample.image.shape[1:]
+            assert sample.target.dtype == torch.int64
+            assert (sample.target[height:] == IGNORED).all()
+            assert (sample.target[:, width:] == IGNORED).all()
+            numbers = set(sample.target.unique().tolist()) - {IGNORED}
+            assert all(0 <= number < len(splits.classes) for number in numbers)
+    assert {number for sample in samples(splits.train) for number in sample.target.unique().tolist()} - {IGNORED}
+
+
+def test_padding_is_zero(splits: DataSplits) -> None:
+    for split in all_splits(splits).values():
+        for sample in samples(split):
+            if sample.content is not None:
+                height, width = sample.content
+                assert not sample.image[:, height:].any()
+                assert not sample.image[:, :, width:].any()
 
 
 def test_no_image_is_in_two_splits(splits: DataSplits) -> None:
-    contents = [{image.numpy().tobytes() for image, _ in samples(split)} for split in all_splits(splits).values()]
+    contents = [{image.numpy().tobytes() for image, *_ in samples(split)} for split in all_splits(splits).values()]
     assert sum(map(len, contents)) == len(set().union(*contents))
 
 
@@ -121,9 +193,9 @@ def test_opening_twice_gives_the_same(source: DataSource, splits: DataSplits) ->
     assert list(again.classes) == list(splits.classes)
     for first, second in zip(all_splits(splits).values(), all_splits(again).values(), strict=True):
         assert len(first) == len(second)
-        for (image, target), (same_image, same_target) in zip(samples(first), samples(second), strict=True):
+        for (image, target, _), (same_image, same_target, _) in zip(samples(first), samples(second), strict=True):
             assert torch.equal(image, same_image)
-            assert target == same_target
+            assert pickle.dumps(target) == pickle.dumps(same_target)
 
 
 def test_opening_leaves_the_random_stream_as_it_was(source: DataSource) -> None:

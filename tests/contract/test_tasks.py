@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 import reorder_kit.tasks
 from reorder_kit.interfaces import (
+    IGNORED,
     Backbone,
     Batch,
+    BoxTarget,
     ComponentOptions,
     Encoded,
     Features,
@@ -33,9 +35,35 @@ from reorder_kit.interfaces import (
 CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]
 IMAGES = 6
 
+SIDE = 32
+ORDER = [5, 12, 3, 0, 15, 7, 9, 1, 14, 2, 11, 4, 8, 13, 6, 10]
+
+
+def boxes() -> list[BoxTarget]:
+    """One to three boxes an image, but none in the last."""
+    generator = torch.Generator().manual_seed(1)
+    found = []
+    for image in range(IMAGES):
+        count = (image + 1) % IMAGES % 4
+        corners = torch.rand(count, 2, generator=generator) * 16
+        sizes = 4 + torch.rand(count, 2, generator=generator) * 12
+        classes = torch.randint(len(CLASSES), (count,), generator=generator)
+        found.append(BoxTarget(torch.cat([corners, corners + sizes], dim=1), classes, torch.zeros(count).bool()))
+    return found
+
+
+def masks() -> Tensor:
+    mask = torch.randint(len(CLASSES), (IMAGES, SIDE, SIDE), generator=torch.Generator().manual_seed(1))
+    mask[:, :2] = IGNORED
+    return mask
+
+
 # A batch of targets for each kind.
 TARGETS: dict[str, Callable[[], Any]] = {
     "class": lambda: torch.arange(IMAGES) % len(CLASSES),
+    "multi-label": lambda: torch.randint(2, (IMAGES, len(CLASSES)), generator=torch.Generator().manual_seed(1)).float(),
+    "boxes": boxes,
+    "mask": masks,
 }
 
 
@@ -46,17 +74,17 @@ def shipped_tasks() -> Iterator[type[Task]]:
 
 
 class MeanOfPatches(Backbone):
-    """The smallest backbone there can be: 2x2 patches, embedded and averaged."""
+    """The smallest backbone there can be: 4x4 patches, embedded and averaged."""
 
     name = "mean-of-patches"
     order_sensitive = False
     depth = 0
     dim = 5
-    grid = Grid(2, 2)
+    grid = Grid(4, 4)
 
     def __init__(self) -> None:
         super().__init__()
-        self.embed = nn.Conv2d(1, self.dim, 2, 2)
+        self.embed = nn.Conv2d(1, self.dim, 8, 8)
 
     def tokenize(self, images: Tensor) -> PatchSequence:
         return PatchSequence(self.embed(images).flatten(2).transpose(1, 2), self.grid)
@@ -81,10 +109,10 @@ class Model(nn.Module):
         self.backbone = MeanOfPatches()
         self.head = task.build_head(self.backbone.dim, classes)
 
-    def forward(self, images: Tensor) -> ModelOutput:
-        proposal = Proposal(Order([3, 1, 0, 2]))
+    def forward(self, images: Tensor, content: Tensor | None = None) -> ModelOutput:
+        proposal = Proposal(Order(ORDER))
         encoded = self.backbone.encode(proposal.apply(self.backbone.tokenize(images)))
-        features = Features(encoded, proposal, self.backbone)
+        features = Features(encoded, proposal, self.backbone, (images.shape[-2], images.shape[-1]), content)
         return ModelOutput(self.head(features), features)
 
 
@@ -96,7 +124,9 @@ def task(request: pytest.FixtureRequest) -> Task:
 
 @pytest.fixture
 def batch(task: Task) -> Batch:
-    return Batch(torch.rand(IMAGES, 1, 4, 4, generator=torch.Generator().manual_seed(0)), TARGETS[task.target_kind]())
+    return Batch(
+        torch.rand(IMAGES, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)), TARGETS[task.target_kind]()
+    )
 
 
 @pytest.fixture
@@ -126,7 +156,7 @@ def test_every_image_has_a_loss_and_a_reward(task: Task, model: Model, batch: Ba
     assert result.loss.shape == result.reward.shape == (IMAGES,)
     assert result.loss.dtype == torch.float32
     assert result.loss.isfinite().all()
-    assert result.proposal.order.indices.tolist() == [3, 1, 0, 2]
+    assert result.proposal.order.indices.tolist() == ORDER
 
 
 def test_the_default_reward_is_minus_the_loss_and_has_no_gradient(task: Task, model: Model, batch: Batch) -> None:
@@ -164,14 +194,32 @@ def test_augmenting_keeps_the_number_and_the_shape_of_the_images(task: Task, mod
 
 
 def test_the_figures_hold_the_headline_and_do_not_hang_on_batches(task: Task, model: Model, batch: Batch) -> None:
-    outputs = step(task, model, batch).outputs
     whole, parts = task.build_metrics(CLASSES, "cpu"), task.build_metrics(CLASSES, "cpu")
-    whole.update(outputs, batch.targets)
-    for part in (slice(4), slice(4, 6)):
-        parts.update(outputs[part], batch.targets[part])
-    figures = whole.compute()
+    model.eval()
+    with torch.no_grad():
+        whole.update(step(task, model, batch).outputs, batch.targets)
+        for part in (slice(4), slice(4, 6)):
+            part_of_batch = Batch(batch.images[part], batch.targets[part])
+            parts.update(step(task, model, part_of_batch).outputs, part_of_batch.targets)
+    figures, figures_of_parts = whole.compute(), parts.compute()
     assert math.isfinite(figures[task.headline])
-    assert parts.compute() == figures
-    for value in figures.values():
+    assert figures_of_parts.keys() == figures.keys()
+    for name, value in figures.items():
+        assert figures_of_parts[name] == pytest.approx(value, abs=1e-6)
         for number in value.values() if isinstance(value, dict) else [value]:
             assert type(number) is float
+
+
+def test_every_image_has_something_to_look_at(task: Task, model: Model, batch: Batch) -> None:
+    model.eval()
+    with torch.no_grad():
+        outputs = step(task, model, batch).outputs
+    answers, truths = task.annotate_outputs(outputs, CLASSES), task.annotate_targets(batch.targets, CLASSES)
+    assert len(answers) == len(truths) == IMAGES
+    for annotation in (*answers, *truths):
+        assert len(annotation.box_texts) == len(annotation.boxes)
+        assert annotation.text or len(annotation.boxes) or annotation.mask is not None or task.target_kind == "boxes"
+
+
+def test_only_tasks_whose_targets_lie_in_the_image_are_dense(task: Task) -> None:
+    assert task.is_dense == (task.target_kind in ("boxes", "mask"))

@@ -38,7 +38,7 @@ class Masks(DataSource):
     """Images with masks."""
 
     name = "masks"
-    target_kind = "mask"
+    target_kinds = ("mask",)
 
     def open(self, seed):
         raise AssertionError("a recipe is refused before data are opened")

@@ -38,7 +38,9 @@ def open_folder(root: Path, seed: int = 0, **options: Any) -> DataSplits:
 
 def content(samples: SampleSet) -> list[tuple[int, int]]:
     """(colour, class) of every image."""
-    return [(round(image[0, 0, 0].item()), target) for image, target in map(samples.__getitem__, range(len(samples)))]
+    return [
+        (round(image[0, 0, 0].item()), target) for image, target, _ in map(samples.__getitem__, range(len(samples)))
+    ]
 
 
 def test_three_folders_are_three_splits(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def open_set(**options: Any) -> DataSplits:
 
 
 def samples(split: SampleSet) -> list[tuple[Tensor, int]]:
-    return [(image, target) for image, target in map(split.__getitem__, range(len(split)))]
+    return [(image, target) for image, target, _ in map(split.__getitem__, range(len(split)))]
 
 
 def pickle_as_cifar_does(path: Path, content: dict[str, Any]) -> str:
@@ -114,7 +114,7 @@ def test_cifar10_is_read_and_split(cifar10: Path) -> None:
 
 
 def test_cifar10_is_normalised_by_channel(cifar10: Path) -> None:
-    image, _ = open_set(dataset="cifar10", root=cifar10).test[3]
+    image, *_ = open_set(dataset="cifar10", root=cifar10).test[3]
     expected = [(203 / 255 - 0.4914) / 0.2470, (100 / 255 - 0.4822) / 0.2435, (200 / 255 - 0.4465) / 0.2616]
     assert image.dtype == torch.float32
     for channel, value in zip(image, expected, strict=True):
@@ -124,7 +124,7 @@ def test_cifar10_is_normalised_by_channel(cifar10: Path) -> None:
 def test_training_and_validation_share_no_image(cifar10: Path) -> None:
     splits = open_set(dataset="cifar10", root=cifar10, validation_fraction=0.3)
     reds = [
-        {round((image[0, 0, 0].item() * 0.2470 + 0.4914) * 255) for image, _ in samples(split)}
+        {round((image[0, 0, 0].item() * 0.2470 + 0.4914) * 255) for image, *_ in samples(split)}
         for split in (splits.train, splits.validation)
     ]
     assert reds[0].isdisjoint(reds[1])

@@ -1,0 +1,200 @@
+"""Images with targets that move with them: labels, boxes and masks, through transforms and letterboxing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+import torch
+from jaxtyping import Int, UInt8
+from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor, nn
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from reorder_kit.data_sources._image_file import read_image
+from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD
+from reorder_kit.data_sources._letterbox import content_size, letterbox
+from reorder_kit.data_sources._transforms import NamedTransform, TransformChoice
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import IGNORED, BoxTarget, ComponentOptions, ImageShape, Sample, Unreadable
+
+
+class AnnotatedOptions(ComponentOptions):
+    """Options of every source of images with labels, boxes or masks."""
+
+    image_size: PositiveInt | tuple[PositiveInt, PositiveInt] = Field(
+        224,
+        description="side of the square, or [height, width], pixels, into which every image is scaled with its "
+        "proportions kept; what is left over is padding, which no model reads",
+    )
+    channels: Literal[3, 1] = Field(3, description="3: colour; 1: grey")
+    train_transforms: tuple[TransformChoice, ...] = Field(
+        (NamedTransform(name="RandomHorizontalFlip"),),
+        description="transforms of training images, by name; boxes and masks move with the image",
+    )
+    mean: tuple[float, ...] | None = Field(
+        None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
+    )
+    std: tuple[float, ...] | None = Field(
+        None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
+    )
+
+    @model_validator(mode="after")
+    def _one_number_for_each_channel(self) -> AnnotatedOptions:
+        for field, numbers in (("mean", self.mean), ("std", self.std)):
+            if numbers is not None and len(numbers) != self.channels:
+                raise ValueError(f"{field} has {len(numbers)} numbers for {self.channels} channels")
+        if self.std is not None and min(self.std) <= 0:
+            raise ValueError("std has to be above 0")
+        return self
+
+    @property
+    def image(self) -> ImageShape:
+        """What the model will see."""
+        height, width = (self.image_size,) * 2 if isinstance(self.image_size, int) else self.image_size
+        return ImageShape(self.channels, height, width)
+
+    def pipelines(self) -> tuple[AnnotatedPipeline, AnnotatedPipeline]:
+        """For training and for evaluation."""
+        mean, std = (
+            given or (numbers if self.channels == 3 else (sum(numbers) / 3,))
+            for given, numbers in ((self.mean, IMAGENET_MEAN), (self.std, IMAGENET_STD))
+        )
+        train, evaluation = (
+            AnnotatedPipeline(transforms, self.image, mean, std) for transforms in (self.train_transforms, ())
+        )
+        return train, evaluation
+
+
+class RawSample(NamedTuple):
+    """An image as it lies in a file, and its target in pixels of that image.
+
+    Args:
+        image: the image.
+        target: a tensor of labels, a :class:`~reorder_kit.interfaces.BoxTarget`, or an integer tensor of the image's
+            height and width.
+    """
+
+    image: UInt8[Tensor, "channel height width"]
+    target: Any
+
+
+class Entry(Protocol):
+    """One image of a source, not yet read."""
+
+    def read(self) -> RawSample | Unreadable:
+        """Read it."""
+        ...
+
+
+@dataclass(frozen=True)
+class LabelledFile:
+    """An image file whose target is known: labels or boxes.
+
+    Args:
+        path: the file.
+        channels: 3 for colour, 1 for grey.
+        target: what :class:`RawSample` says.
+    """
+
+    path: str
+    channels: int
+    target: Any
+
+    def read(self) -> RawSample | Unreadable:
+        """Decode the image."""
+        image = read_image(self.path, self.channels)
+        return image if isinstance(image, Unreadable) else RawSample(image, self.target)
+
+
+class AnnotatedImages:
+    """The samples of one split. What cannot be read is unreadable.
+
+    Args:
+        entries: the images.
+        pipeline: what is done to each.
+    """
+
+    def __init__(self, entries: Sequence[Entry], pipeline: AnnotatedPipeline) -> None:
+        self._entries, self._pipeline = entries, pipeline
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index: int) -> Sample | Unreadable:
+        entry = self._entries[index]
+        raw = entry.read()
+        if isinstance(raw, Unreadable):
+            return raw
+        try:
+            return self._pipeline(raw)
+        except ReorderKitError as error:
+            return Unreadable(getattr(entry, "path", f"image {index}"), error.message)
+
+
+class AnnotatedPipeline:
+    """Named transforms of image and target together, letterboxing, then ``(value - mean) / std`` by channel.
+
+    Padding is 0 after that, boxes are cut at the edges of the image and left out where nothing remains of them, and
+    the mask of padding is :data:`~reorder_kit.interfaces.IGNORED`.
+
+    Args:
+        transforms: the named transforms, in their sequence.
+        image: the shape to end with.
+        mean: of each channel, on the scale from 0 to 1.
+        std: of each channel, on the same scale.
+    """
+
+    def __init__(
+        self, transforms: Sequence[NamedTransform], image: ImageShape, mean: Sequence[float], std: Sequence[float]
+    ) -> None:
+        self._named, self._size = transforms, (image.height, image.width)
+        self._transforms = nn.ModuleList([transform.build() for transform in transforms])
+        self._to_float = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))])
+
+    def __call__(self, raw: RawSample) -> Sample:
+        """Transform one image with its target.
+
+        Raises:
+            ReorderKitError: if the named transforms fail.
+        """
+        pictures: dict[str, Any] = {"image": tv_tensors.Image(raw.image), **_pictures_of(raw)}
+        try:
+            for transform in self._transforms:
+                pictures = transform(pictures)
+        except (RuntimeError, TypeError, ValueError) as error:
+            names = ", ".join(map(str, self._named))
+            reason = f"data.train_transforms: [{names}] fails on an image of {tuple(raw.image.shape)}: {error}"
+            raise ReorderKitError(reason) from error
+        content = content_size(pictures["image"].shape[-2], pictures["image"].shape[-1], self._size)
+        normalised = self._to_float(letterbox(pictures["image"], self._size)).as_subclass(Tensor)
+        normalised[:, content[0] :] = 0.0
+        normalised[:, :, content[1] :] = 0.0
+        has_padding = content != self._size
+        return Sample(normalised, self._target(raw.target, pictures), content if has_padding else None)
+
+    def _target(self, target: Any, pictures: Mapping[str, Any]) -> Any:
+        if "boxes" in pictures:
+            return _kept_boxes(letterbox(pictures["boxes"], self._size), pictures)
+        if "mask" in pictures:
+            return letterbox(pictures["mask"], self._size, fill=IGNORED).as_subclass(Tensor)
+        return target
+
+
+def _pictures_of(raw: RawSample) -> dict[str, Any]:
+    """The target as torchvision's transforms want it; labels do not move."""
+    if isinstance(raw.target, BoxTarget):
+        size = (raw.image.shape[-2], raw.image.shape[-1])
+        boxes = tv_tensors.BoundingBoxes(raw.target.boxes, format="XYXY", canvas_size=size)
+        return {"boxes": boxes, "classes": raw.target.classes, "crowd": raw.target.crowd}
+    is_mask = isinstance(raw.target, Tensor) and raw.target.shape == raw.image.shape[-2:]
+    return {"mask": tv_tensors.Mask(raw.target)} if is_mask else {}
+
+
+def _kept_boxes(boxes: Any, pictures: Mapping[str, Any]) -> BoxTarget:
+    clamped: Tensor = v2.functional.clamp_bounding_boxes(boxes).as_subclass(Tensor).float()
+    kept = ((clamped[:, 2:] - clamped[:, :2]) > 0).all(dim=1)
+    classes: Int[Tensor, " box"] = pictures["classes"]
+    return BoxTarget(clamped[kept], classes[kept], pictures["crowd"][kept])

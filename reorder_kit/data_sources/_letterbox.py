@@ -1,0 +1,28 @@
+"""Bring an image of any proportions to a given size without cutting anything off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torchvision.transforms.v2.functional as F
+
+
+def content_size(height: int, width: int, size: Sequence[int]) -> tuple[int, int]:
+    """Height and width, pixels, of an image scaled to fit inside a size, its proportions kept."""
+    scale = min(size[0] / height, size[1] / width)
+    return min(size[0], max(1, round(height * scale))), min(size[1], max(1, round(width * scale)))
+
+
+def letterbox(picture: Any, size: Sequence[int], fill: float = 0) -> Any:
+    """Scale to fit inside a size, and pad on the right and at the bottom.
+
+    Args:
+        picture: an image, boxes or a mask, as torchvision's ``tv_tensors``, which say how each is scaled.
+        size: height and width to reach, pixels.
+        fill: the value of the padding.
+    """
+    original_height, original_width = F.get_size(picture)
+    height, width = content_size(original_height, original_width, size)
+    scaled = F.resize(picture, [height, width], antialias=True)
+    return F.pad(scaled, [0, 0, size[1] - width, size[0] - height], fill=fill)

@@ -1,0 +1,52 @@
+"""What images are labelled with, beside the number of a class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+IGNORED = 255
+"""The value of a pixel in a mask that no loss and no metric looks at."""
+
+
+@dataclass(frozen=True)
+class BoxTarget:
+    """The objects of an image, of the target kind ``boxes``.
+
+    Args:
+        boxes: left, top, right and bottom edge, pixels of the image that the model sees.
+        classes: the number of each object's class.
+        crowd: True for a box around many objects, which is neither learned nor counted as missed.
+    """
+
+    boxes: Float[Tensor, "box 4"]
+    classes: Int[Tensor, " box"]
+    crowd: Bool[Tensor, " box"]
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def to(self, device: torch.device | str) -> BoxTarget:
+        """The same on another device."""
+        return BoxTarget(self.boxes.to(device), self.classes.to(device), self.crowd.to(device))
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What is drawn on an image: its target, or what a model says of it.
+
+    Args:
+        text: stands below the image.
+        boxes: left, top, right and bottom edge, pixels.
+        box_texts: what stands at each box.
+        mask: the number of a class for each pixel, :data:`IGNORED` for none.
+    """
+
+    text: str = ""
+    boxes: Float[Tensor, "box 4"] = field(default_factory=lambda: torch.zeros(0, 4))
+    box_texts: Sequence[str] = ()
+    mask: Int[Tensor, "height width"] | None = None

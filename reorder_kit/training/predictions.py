@@ -1,0 +1,50 @@
+"""What a model says of a few images, to be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from accelerate import Accelerator
+
+from reorder_kit.interfaces import SampleSet, Task
+from reorder_kit.interfaces.run_events import Predictions
+from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.training.batches import to_device
+from reorder_kit.training.data_loading import collate
+
+IMAGES = 12
+
+
+def predict_some(
+    model: OrderedModel,
+    task: Task,
+    samples: SampleSet,
+    classes: Sequence[str],
+    accelerator: Accelerator,
+    run: str,
+    split: str,
+) -> Predictions | None:
+    """Images from all over a split, since many sources list them class by class; None if there is nothing to show.
+
+    Args:
+        model: the model; its best order is used.
+        task: puts outputs and targets into words.
+        samples: the split.
+        classes: names of the classes.
+        accelerator: device and precision.
+        run: name of the run.
+        split: name of the split.
+    """
+    chosen = torch.linspace(0, len(samples) - 1, min(IMAGES, len(samples))).round().int().tolist()
+    with torch.random.fork_rng(devices=[]):
+        batch = to_device(collate([samples[index] for index in chosen]), accelerator.device)
+    if not len(batch):
+        return None
+    was_training = model.training
+    model.eval()
+    with torch.no_grad(), accelerator.autocast():
+        outputs = model(batch.images, content=batch.content).outputs
+    model.train(was_training)
+    answers, truths = task.annotate_outputs(outputs, classes), task.annotate_targets(batch.targets, classes)
+    return Predictions(run, split, batch.images.cpu(), truths, answers, classes) if answers and truths else None
