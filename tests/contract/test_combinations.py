@@ -1,0 +1,214 @@
+"""Every task with every backbone and every way of ordering: pairs in the fast suite, all of them in the full one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from reorder_kit import hookimpl
+from reorder_kit.compose import Experiment, compose
+from reorder_kit.interfaces import (
+    IGNORED,
+    Batch,
+    BoxTarget,
+    DataSource,
+    DataSplits,
+    Features,
+    ImageShape,
+    Progress,
+    Proposal,
+)
+from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.training.data_loading import collate
+
+HOST = PluginHost(third_party=False)
+IMAGE = ImageShape(1, 32, 32)
+CLASSES = ["ant", "bee", "cat"]
+# A new backbone says here how it is built small, for patches of 8x8 pixels.
+BACKBONES: dict[str, dict[str, Any]] = {
+    "vit": {"dim": 16, "heads": 2, "depth": 2},
+    "local": {"dim": 16, "heads": 2, "depth": 2, "window": 20, "causal": False, "readout": "mean"},
+    "longformer": {"dim": 16, "heads": 2, "depth": 2, "window": 14},
+    "mamba": {"dim": 16, "depth": 2, "state": 2},
+    "recurrent": {"dim": 16, "depth": 2, "readout": "mean"},
+    "transformer-xl": {"dim": 16, "heads": 2, "depth": 2, "segment": 6, "memory": 6},
+}
+LEARNERS: dict[str, dict[str, Any] | None] = {
+    "fixed": None,
+    "reinforce": {"name": "reinforce", "groups": 2, "warmup_epochs": 0, "search_epochs": 1},
+    "softsort": {"name": "softsort", "warmup_epochs": 0, "search_epochs": 1},
+}
+TASKS = sorted(HOST.tasks)
+# The middle of a search of two epochs.
+PROGRESS = Progress(step=2, steps_per_epoch=4, epochs=2, stream=1, shared_stream=2)
+
+
+def target(kind: str, image: int, mask: Tensor) -> Any:
+    if kind == "class":
+        return image % len(CLASSES)
+    if kind == "multi-label":
+        return torch.tensor([1.0, 0.0, float(image % 2)])
+    if kind == "boxes":
+        box = torch.tensor([[8.0, 8.0, 16.0, 20.0]])[: image % 3]
+        return BoxTarget(box, torch.full((len(box),), 1), torch.zeros(len(box), dtype=torch.bool))
+    return mask
+
+
+class Small(DataSource):
+    """Four images with every kind of target; the last has padding."""
+
+    name = "small"
+    target_kinds = ("class", "multi-label", "boxes", "mask")
+
+    def open(self, seed: int) -> DataSplits:
+        raise AssertionError("its samples are made by batch()")
+
+
+def batch(kind: str) -> Batch:
+    from reorder_kit.interfaces import Sample
+
+    generator = torch.Generator().manual_seed(0)
+    samples = []
+    for image in range(4):
+        mask = torch.randint(len(CLASSES), (32, 32), generator=generator)
+        content = (24, 32) if image == 3 else None
+        if content:
+            mask[24:] = IGNORED
+        samples.append(Sample(torch.randn(1, 32, 32, generator=generator), target(kind, image, mask), content))
+    return collate(samples)
+
+
+def experiment(task: str, backbone: str, learner: str, start: Any = "spiral") -> Experiment:
+    host = PluginHost(third_party=False)
+    host.add(SimpleNamespace(register_data_sources=hookimpl(lambda: [Small])), "small")
+    content = {
+        "format_version": 1,
+        "name": "combination",
+        "data": {"name": "small"},
+        "task": task,
+        "backbone": {"name": backbone, "patch_size": 8, **BACKBONES[backbone]},
+        "order": {"start": start, "learner": LEARNERS[learner]},
+        "train": {"epochs": 2},
+    }
+    return compose(content, host, "combination")
+
+
+def build(made: Experiment) -> OrderedModel:
+    return OrderedModel.build(made, IMAGE, CLASSES, lambda grid: made.start.order(grid))
+
+
+def pairwise() -> Iterator[tuple[str, str, str]]:
+    """Every task with every backbone, the learner going round so that it meets all of both."""
+    for place, (task, backbone) in enumerate(product(TASKS, BACKBONES)):
+        round_of_task = place // len(BACKBONES)
+        yield task, backbone, list(LEARNERS)[(place + round_of_task) % len(LEARNERS)]
+
+
+def check(task: str, backbone: str, learner: str) -> None:
+    made = experiment(task, backbone, learner)
+    model = build(made).train()
+    images = batch(made.task.target_kind)
+    model.policy.advance(PROGRESS)
+    torch.manual_seed(0)
+    result = made.task.step(model, images, PROGRESS)
+    assert result.loss.shape == result.reward.shape == (len(images),)
+    assert result.loss.isfinite().all()
+    total = result.loss.mean() + model.policy.loss(result.proposal, result.reward)
+    parameters = [*model.backbone.parameters(), *model.head.parameters()]
+    optimizer = torch.optim.SGD(parameters, lr=0.05)
+    total.backward()
+    optimizer.step()
+    assert all(parameter.isfinite().all() for parameter in parameters)
+    if LEARNERS[learner] is not None:
+        assert any(parameter.grad is not None and parameter.grad.any() for parameter in model.policy.parameters())
+    # Alone or in a batch, an image has the same loss: that of the batch is their mean.
+    model.eval()
+    with torch.no_grad():
+        together = made.task.step(model, images, PROGRESS).loss
+        alone = [made.task.step(model, single, PROGRESS).loss for single in map(images_alone(images), range(4))]
+    torch.testing.assert_close(torch.cat(alone), together, rtol=1e-4, atol=1e-5)
+
+
+def images_alone(images: Batch) -> Any:
+    def pick(place: int) -> Batch:
+        part = slice(place, place + 1)
+        content = None if images.content is None else images.content[part]
+        return Batch(images.images[part], images.targets[part], (), content)
+
+    return pick
+
+
+def test_every_backbone_of_the_package_is_in_the_table() -> None:
+    assert sorted(BACKBONES) == sorted(HOST.backbones)
+
+
+def test_pairs_cover_every_task_and_backbone_with_every_learner() -> None:
+    pairs = list(pairwise())
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        seen = {(combination[first], combination[second]) for combination in pairs}
+        names = (TASKS, list(BACKBONES), list(LEARNERS))
+        assert seen == set(product(names[first], names[second]))
+
+
+@pytest.mark.parametrize(("task", "backbone", "learner"), list(pairwise()))
+def test_a_step_of_a_pair(task: str, backbone: str, learner: str) -> None:
+    check(task, backbone, learner)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "backbone", "learner"), list(product(TASKS, BACKBONES, LEARNERS)))
+def test_a_step_of_every_combination(task: str, backbone: str, learner: str) -> None:
+    check(task, backbone, learner)
+
+
+@pytest.mark.parametrize("backbone", list(BACKBONES))
+@pytest.mark.parametrize("ordering", sorted(set(HOST.orderings) - {"custom"}))
+def test_a_bright_patch_is_found_where_it_is(ordering: str, backbone: str) -> None:
+    made = experiment("classification", backbone, "fixed", ordering)
+    model = build(made).eval()
+    dark, bright = torch.zeros(1, 1, 32, 32), torch.zeros(1, 1, 32, 32)
+    bright[:, :, 16:24, 8:16] = 3.0  # the patch in row 2, column 1 of 4x4
+
+    def patches(images: Tensor) -> Tensor:
+        ordered = model.order_patches(images)
+        before_blocks = model.backbone.encode(ordered.sequence, 0, 0)
+        return Features(before_blocks, ordered.proposal, model.backbone, (32, 32)).patches().patches
+
+    changed = (patches(bright) - patches(dark)).norm(dim=-1)
+    assert (changed[0] > 0).nonzero().flatten().tolist() == [9]
+
+
+def test_a_model_that_does_not_care_about_the_order_gives_every_patch_the_same() -> None:
+    made = experiment("classification", "vit", "fixed")
+    model = build(made).eval()
+    images = batch("class").images
+    rows = Proposal(HOST.orderings.get("row")().order(model.backbone.grid))
+    expected = model(images, lambda _: rows).features.patches().patches
+    found = model(images).features.patches().patches
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("backbone", list(BACKBONES))
+def test_no_mixer_reads_padding(backbone: str) -> None:
+    made = experiment("classification", backbone, "fixed", {"name": "random", "seed": 1})
+    model = build(made).eval()
+    content = torch.tensor([[24, 32], [32, 12]])
+    images = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    changed = images.clone()
+    changed[0, :, 24:] += 10.0
+    changed[1, :, :, 16:] -= 10.0  # the patches of columns 1 and 2 hold some of the content
+    first, second = (model(which, content=content) for which in (images, changed))
+    torch.testing.assert_close(first.outputs, second.outputs)
+    valid = first.features.patches().valid
+    assert valid is not None
+    assert valid.reshape(2, 4, 4)[0].all(dim=1).tolist() == [True, True, True, False]
+    assert valid.reshape(2, 4, 4)[1].all(dim=0).tolist() == [True, True, False, False]
+    kept = valid.unsqueeze(-1)
+    torch.testing.assert_close(first.features.patches().patches * kept, second.features.patches().patches * kept)

@@ -1,0 +1,101 @@
+"""What is looked at after a run: images, truth, and what the model says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from PIL import Image
+from torch import nn
+
+from reorder_kit.figures.predictions import draw_predictions
+from reorder_kit.interfaces import IGNORED, Annotation, Sample, Unreadable
+from reorder_kit.interfaces.run_events import Predictions
+from reorder_kit.tasks.classification import Classification
+from reorder_kit.training.predictions import IMAGES, predict_some
+
+BLACK = torch.zeros(1, 24, 24)
+
+
+def picture(tmp_path, truth: Annotation, answer: Annotation, image=BLACK):
+    path = tmp_path / "predictions.png"
+    draw_predictions(Predictions("run", "test", image[None], [truth], [answer], ["a", "b"]), path)
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def coloured(pixels) -> int:
+    """Pixels that are neither grey nor the dark blue of the text."""
+    return int(((pixels.max(axis=2) - pixels.min(axis=2)) > 60).sum())
+
+
+def test_boxes_are_visible(tmp_path):
+    box = Annotation(boxes=torch.tensor([[4.0, 4.0, 20.0, 16.0]]), box_texts=["cat"])
+    assert coloured(picture(tmp_path, Annotation(), Annotation())) == 0
+    assert coloured(picture(tmp_path, box, Annotation())) > 200
+
+
+def test_masks_are_visible_and_ignored_pixels_are_not(tmp_path):
+    mask = torch.zeros(24, 24, dtype=torch.int64)
+    plain = coloured(picture(tmp_path, Annotation(mask=mask), Annotation(mask=mask)))
+    ignored = coloured(picture(tmp_path, Annotation(mask=mask + IGNORED), Annotation(mask=mask)))
+    mask[:12] = 1
+    half = coloured(picture(tmp_path, Annotation(mask=mask), Annotation(mask=torch.zeros_like(mask))))
+    assert plain == ignored == 0
+    assert half > 1000
+
+
+def test_a_wrong_word_is_red_and_a_right_one_is_not(tmp_path):
+    assert coloured(picture(tmp_path, Annotation("cat"), Annotation("cat (90%)"))) == 0
+    assert coloured(picture(tmp_path, Annotation("cat"), Annotation("dog (90%)"))) > 0
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 12])
+def test_images_of_any_channels_are_drawn(tmp_path, channels):
+    assert picture(tmp_path, Annotation("a"), Annotation("a"), torch.randn(channels, 8, 12)).std() > 0
+
+
+class Numbered:
+    """Images that are their own number; the second cannot be read."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> Sample | Unreadable:
+        return Unreadable("broken.png", "truncated") if index == 1 else Sample(torch.full((1, 2, 2), float(index)), 0)
+
+
+class Says(nn.Module):
+    """Always the first of two classes, with certainty."""
+
+    def forward(self, images, content=None):
+        class Output:
+            outputs = torch.tensor([[50.0, 0.0]]).repeat(len(images), 1)
+
+        return Output()
+
+
+def predicted(samples):
+    model = Says().train()
+    found = predict_some(model, Classification(), samples, ["ant", "bee"], Accelerator(cpu=True), "run", "test")
+    assert model.training
+    return found
+
+
+def test_images_come_from_all_over_the_split():
+    found = predicted(Numbered(1000))
+    assert found.images[:, 0, 0, 0].tolist() == [round(999 * place / (IMAGES - 1)) for place in range(IMAGES)]
+    assert [answer.text for answer in found.answers] == ["ant (100%)"] * IMAGES
+    assert [truth.text for truth in found.truths] == ["ant"] * IMAGES
+
+
+def test_small_splits_and_unreadable_images():
+    assert predicted(Numbered(3)).images[:, 0, 0, 0].tolist() == [0.0, 2.0]
+
+
+def test_a_task_that_shows_nothing_has_no_picture(monkeypatch):
+    monkeypatch.setattr(Classification, "annotate_outputs", lambda *_: ())
+    assert predicted(Numbered(3)) is None
