@@ -1,0 +1,53 @@
+"""The simple feature pyramid."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from reorder_kit.layers.feature_pyramid import SimpleFeaturePyramid, check_scales
+
+
+def test_levels_come_finest_first_whatever_the_scales_were_listed_in() -> None:
+    pyramid = SimpleFeaturePyramid(6, 8, scales=(0.5, 4.0, 1.0, 2.0))
+    assert pyramid.scales == (4.0, 2.0, 1.0, 0.5)
+    shapes = [tuple(level.shape) for level in pyramid(torch.randn(2, 6, 4, 6))]
+    assert shapes == [(2, 8, 16, 24), (2, 8, 8, 12), (2, 8, 4, 6), (2, 8, 2, 3)]
+
+
+@pytest.mark.parametrize(("sides", "expected"), [((5, 7), (3, 4)), ((1, 1), (1, 1)), ((2, 3), (1, 2))])
+def test_an_odd_side_loses_no_patch(sides: tuple[int, int], expected: tuple[int, int]) -> None:
+    [level] = SimpleFeaturePyramid(6, 8, scales=(0.5,))(torch.randn(1, 6, *sides))
+    assert tuple(level.shape[2:]) == expected
+
+
+def test_a_patch_changes_its_neighbourhood_in_every_level_and_nothing_else() -> None:
+    torch.manual_seed(0)
+    pyramid = SimpleFeaturePyramid(6, 8).double()
+    image = torch.randn(1, 6, 16, 16, dtype=torch.float64)
+    changed = image.clone()
+    changed[:, :, 8, 2] += 100
+    for scale, level, other in zip(pyramid.scales, pyramid(image), pyramid(changed), strict=True):
+        rows, columns = (level - other).abs().amax(dim=(0, 1)).nonzero().T
+        # The cells of the patch, and one more on every side, from the 3x3 convolution.
+        first_row, first_column = int(8 * scale) - 1, int(2 * scale) - 1
+        side = max(1, int(scale)) + 2
+        assert (int(rows.min()), int(columns.min())) == (first_row, max(0, first_column))
+        assert int(rows.max()) == first_row + side - 1
+        assert int(columns.max()) == first_column + side - 1
+
+
+def test_the_pooled_level_is_the_maximum_of_four_patches() -> None:
+    [level] = SimpleFeaturePyramid(1, 1, scales=(0.5,)).levels
+    assert isinstance(level, nn.Sequential)
+    patches = torch.arange(16.0).reshape(1, 1, 4, 4)
+    assert level[0](patches).flatten().tolist() == [5, 7, 13, 15]
+
+
+@pytest.mark.parametrize("scales", [(), (3.0,), (0.0,), (-2.0,), (float("inf"),), (float("nan"),), (2.0, 2.0)])
+def test_other_scales_are_refused(scales: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="pyramid"):
+        check_scales(scales)
+    with pytest.raises(ValueError, match="pyramid"):
+        SimpleFeaturePyramid(4, 4, scales)
