@@ -68,5 +68,6 @@ def _caution(result: dict[str, Any]) -> list[str]:
 
 
 def _files(folder: RunFolder) -> list[str]:
-    files = [folder.path / "order.png", folder.path / "curves.png", folder.order, folder.result]
+    pictures = [folder.path / f"{name}.png" for name in ("order", "curves", "predictions")]
+    files = [*pictures, folder.order, folder.result]
     return [f"wrote {file}" for file in files if file.exists()]

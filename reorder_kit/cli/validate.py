@@ -75,8 +75,10 @@ def _summary(experiment: Experiment) -> tuple[str, ...]:
     if recipe.order.control != "none":
         order += f", under the control {recipe.order.control}"
     controls = f"; beside it: {', '.join(recipe.controls)}" if recipe.controls else ""
+    scrambled = "" if experiment.plant is None else f", its patches scrambled by a hidden {experiment.plant.name} order"
+    data = f"{experiment.data_source.name}{scrambled}"
     return (
-        f"{experiment.backbone.name} does {experiment.task.name} on {experiment.data_source.name}; {order}{controls}",
+        f"{experiment.backbone.name} does {experiment.task.name} on {data}; {order}{controls}",
         f"{_epochs(recipe.train.epochs)}, {recipe.data.batch_size} images a batch, "
         f"{recipe.optimizer.name} with step size {recipe.optimizer.lr:g}, seed {recipe.seed}",
         *_cost_of_search(experiment),

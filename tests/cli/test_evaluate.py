@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 import torch
+from PIL import Image
 
 
 def evaluated(cli, *arguments):
@@ -31,6 +32,16 @@ def test_the_validation_split_can_be_asked_for(cli, trained):
     report = evaluated(cli, trained.folder, "--split", "validation")
     assert_same(report["orders"][0]["metrics"], trained.result["metrics"]["validation"])
     assert report["orders"][0]["metrics"]["images"] == 100
+
+
+def test_predictions_are_drawn_beside_the_run(cli, trained, tmp_path):
+    shutil.copytree(trained.folder, tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "predictions.png").unlink()
+    evaluated(cli, tmp_path / "elsewhere")
+    evaluated(cli, tmp_path / "elsewhere", "--split", "validation")
+    for name in ("predictions.png", "predictions-validation.png"):
+        with Image.open(tmp_path / "elsewhere" / name) as picture:
+            assert min(picture.size) > 100
 
 
 def test_a_run_of_a_gpu_can_be_evaluated_without_one(cli, trained, tmp_path, monkeypatch):

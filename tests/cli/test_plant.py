@@ -17,6 +17,11 @@ def test_a_wrong_plant_is_explained(cli, command):
     ]
 
 
+def test_validate_says_that_images_are_scrambled(cli):
+    done = cli("validate", "trial.yaml", "--set", "data.plant={order: random, seed: 3}")
+    assert "on digits, its patches scrambled by a hidden random order; order from" in done.stdout
+
+
 def test_a_run_is_evaluated_on_the_images_it_was_trained_on(cli, monkeypatch, tmp_path):
     monkeypatch.setenv("REORDER_KIT_BLOCK", "events.pictures,events.tensorboard")
     sets = ["--set", "data.plant={order: random, seed: 3}", "--set", "controls=[]", "--set", "data.batch_size=100"]

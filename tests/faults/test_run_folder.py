@@ -58,6 +58,7 @@ def test_everything_is_there(control, finished):
         "orders",
         "order.json",
         "order.png",
+        "predictions.png",
         "checkpoints",
         "result.json",
         "tensorboard",
