@@ -38,6 +38,7 @@ from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import ComponentSection, DataSection, PlantSection, Recipe, StartSection, problems_of
 from reorder_kit.registry import Registry
 from reorder_kit.scrambled_images import scramble
+from reorder_kit.shuffled_targets import shuffle_targets
 
 PRIOR_IMAGES = 256
 
@@ -82,12 +83,14 @@ class Experiment:
         return replace(self, backbone_options=self.backbone_options.model_copy(update={"pretrained": False}))
 
     def open_data(self) -> DataSplits:
-        """The images as the model sees them: those of the data source, scrambled where the recipe plants an order.
+        """The images as the model sees them, scrambled or with each other's targets where the recipe says so.
 
         Raises:
             ReorderKitError: if the data is not there, or images cannot be cut into the backbone's patches.
         """
         splits = self.data_source.open(self.recipe.seed)
+        if self.recipe.data.shuffle_targets:
+            splits = shuffle_targets(splits, self.recipe.seed)
         if self.plant is None:
             return splits
         # The grid is known when a backbone is built; this one is for nothing else.
@@ -303,7 +306,7 @@ def _misfits_of_controls(recipe: Recipe, learner: OrderLearner | None) -> list[P
         for path, control in [("order.control", own), *(("controls", name) for name in recipe.controls)]
         if (reason := _misfit_of_control(control, learner))
     ]
-    if own != "none" and recipe.controls:
+    if (own != "none" or recipe.data.shuffle_targets) and recipe.controls:
         found.append(Problem("controls", "a run that is a control itself has none beside it", "remove one of the two"))
     return found
 
@@ -339,6 +342,7 @@ def control_content(content: Mapping[str, Any], control: str, learned_order: str
         learned_order: path of the run's final order.
     """
     order: dict[str, Any] = dict(content["order"])
+    data: dict[str, Any] = dict(content["data"])
     match control:
         case "fixed-start":
             order |= {"learner": None}
@@ -346,9 +350,11 @@ def control_content(content: Mapping[str, Any], control: str, learned_order: str
             order |= {"learner": None, "start": {"file": learned_order}}
         case "null-reward":
             order |= {"control": control}
+        case "shuffled-targets":
+            data |= {"shuffle_targets": True}
         case _:
             order |= {"learner": None, "control": control}
-    return {**content, "order": order, "controls": []}
+    return {**content, "data": data, "order": order, "controls": []}
 
 
 def _candidates(host: PluginHost) -> dict[str, Ordering]:

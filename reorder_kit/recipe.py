@@ -16,7 +16,7 @@ from reorder_kit.settings import OptimizerSettings, ScheduleSettings, Settings, 
 
 FORMAT_VERSION = 1
 Control = Literal["none", "null-reward", "random-fixed", "random-per-batch"]
-SubRun = Literal["fixed-start", "learned-static", "null-reward", "random-fixed", "random-per-batch"]
+SubRun = Literal["fixed-start", "learned-static", "null-reward", "random-fixed", "random-per-batch", "shuffled-targets"]
 
 
 class ComponentSection(BaseModel):
@@ -51,11 +51,14 @@ class PlantSection(BaseModel):
 
 
 class DataSection(ComponentSection):
-    """The data source, how its samples are grouped, and whether their patches are scrambled."""
+    """The data source, how its samples are grouped, and what is hidden in them."""
 
     batch_size: int = Field(64, ge=1, description="images of a batch on each process")
     workers: int = Field(0, ge=0, description="processes that load images, beside each training process")
     plant: PlantSection | None = Field(None, description="scramble the patches of every image by a hidden order")
+    shuffle_targets: bool = Field(
+        False, description="give training images each other's targets, as a control: there is nothing to be seen"
+    )
 
 
 class StartSection(BaseModel):

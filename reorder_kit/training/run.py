@@ -61,8 +61,9 @@ def run_experiment(
         beside = RunFolder(folder.controls / control)
         if not beside.is_finished:
             changed = compose(control_content(content, control, str(folder.order)), host, f"control {control}")
-            other = _train(f"{name}/controls/{control}", changed, splits, beside, accelerator, host)
-            _finish(other, changed, splits, beside, accelerator, host, {})
+            data = splits if changed.recipe.data == experiment.recipe.data else changed.open_data()
+            other = _train(f"{name}/controls/{control}", changed, data, beside, accelerator, host)
+            _finish(other, changed, data, beside, accelerator, host, {})
             accelerator.free_memory()  # it keeps every model it has prepared
         accelerator.wait_for_everyone()
         controls[control] = {"metrics": beside.read_result()["metrics"]}

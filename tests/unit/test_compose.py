@@ -370,7 +370,7 @@ def test_a_resolved_recipe_composes_to_itself(host, order):
 def test_a_resolved_recipe_writes_out_every_default(host):
     content = compose(recipe(order={"learner": "softsort"}), host, "trial").resolved()
     assert content["backbone"]["window"] == 2
-    defaults = {"batch_size": 64, "workers": 0, "plant": None, "validation_images": 100}
+    defaults = {"batch_size": 64, "workers": 0, "plant": None, "shuffle_targets": False, "validation_images": 100}
     assert content["data"] == {"name": "digits", **defaults}
     assert content["order"]["start"] == {"name": "row", "transpose": False, "flip": "none", "reverse": False}
     assert content["order"]["learner"]["temperature"].keys() == {"shape", "initial", "final"}

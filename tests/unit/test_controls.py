@@ -14,7 +14,7 @@ from reorder_kit.order_learners.reinforce import ReinforcePolicy
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 
-CONTROLS = ("fixed-start", "learned-static", "null-reward", "random-fixed", "random-per-batch")
+CONTROLS = ("fixed-start", "learned-static", "null-reward", "random-fixed", "random-per-batch", "shuffled-targets")
 HOST = PluginHost(third_party=False)
 SPLITS = Digits().open(0)
 
@@ -54,6 +54,7 @@ def test_each_control_gets_its_policy():
         ("null-reward", ("column", True, "null-reward")),
         ("random-fixed", ("column", False, "random-fixed")),
         ("random-per-batch", ("column", False, "random-per-batch")),
+        ("shuffled-targets", ("column", True, "none")),
     ],
 )
 def test_a_control_changes_one_thing(control, expected):
@@ -65,6 +66,8 @@ def test_a_control_changes_one_thing(control, expected):
     assert (order["start"]["name"], order["learner"] is not None, order["control"]) == expected
     assert order["start"].get("file") == ("runs/trial/order.json" if control == "learned-static" else None)
     assert beside["controls"] == []
+    assert beside["data"].pop("shuffle_targets") == (control == "shuffled-targets")
+    assert not content["data"].pop("shuffle_targets")
     assert {key: beside[key] for key in beside if key not in ("order", "controls")} == {
         key: content[key] for key in content if key not in ("order", "controls")
     }
