@@ -50,7 +50,8 @@ def draw_restored(
     axes.set_xlabel("share of hidden neighbours that are restored", fontsize=9, color=_INK)
     axes.set_ylabel("accuracy", fontsize=9, color=_INK)
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=8, frameon=False, labelcolor=_INK)
-    figure.savefig(path, dpi=_DOTS_PER_INCH, facecolor="white")
+    # As wide as the longest name needs.
+    figure.savefig(path, dpi=_DOTS_PER_INCH, facecolor="white", bbox_inches="tight", pad_inches=0.1)
 
 
 def draw_recovered(shares: Mapping[str, Mapping[str, tuple[float, float, float]]], path: Path) -> None:
