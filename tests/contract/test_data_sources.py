@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import pkgutil
+import tarfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any, get_args
 
@@ -48,7 +51,7 @@ def small_multi_label_csv(root: Path) -> dict[str, Any]:
     for number in range(30):
         Image.fromarray(noise.integers(0, 256, (12, 10, 3), dtype=np.uint8)).save(root / f"{number}.png")
         split = ("train", "train", "val")[number // 10]
-        # The first image has two classes, the second none; the last class is nowhere in training.
+        # Image 0 has two classes, image 1 none; the last class is nowhere in training.
         lines.append(f"{number}.png,{split},{int(number % 2 == 0)},{int(number % 3 == 0)},{int(number == 29)}")
     (root / "labels.csv").write_text("\n".join(lines))
     return {"root": root, "image_size": 16, "train_transforms": []}
@@ -58,10 +61,22 @@ def small_multi_label_folder(root: Path) -> dict[str, Any]:
     noise = np.random.default_rng(0)
     for number in range(40):
         image = Image.fromarray(noise.integers(0, 256, (12, 10, 3), dtype=np.uint8))
-        for name in ("odd", "half")[:: 1 if number % 4 else -1][: 1 + number % 2]:
+        # Of four images, two are in one of the folders and two in both.
+        for name in (("left",), ("left", "right"), ("right",), ("left", "right"))[number % 4]:
             (root / name).mkdir(exist_ok=True)
             image.save(root / name / f"{number}.png")
     return {"root": root, "image_size": 16, "train_transforms": []}
+
+
+def small_segmentation_folder(root: Path) -> dict[str, Any]:
+    noise = np.random.default_rng(0)
+    for folder in ("images", "masks"):
+        (root / folder).mkdir()
+    for number in range(20):
+        Image.fromarray(noise.integers(0, 256, (12, 10, 3), dtype=np.uint8)).save(root / "images" / f"{number}.png")
+        mask = noise.choice(np.array([0, 1, 2, 255], dtype=np.uint8), (12, 10))
+        Image.fromarray(mask).save(root / "masks" / f"{number}.png")
+    return {"root": root, "classes": ["sky", "sea", "sand"], "image_size": 16, "train_transforms": []}
 
 
 def small_fashion_mnist(root: Path) -> dict[str, Any]:
@@ -77,15 +92,87 @@ def small_fashion_mnist(root: Path) -> dict[str, Any]:
     return {"dataset": "fashion-mnist", "root": root, "train_transforms": []}
 
 
+def small_imagenet(root: Path) -> dict[str, Any]:
+    noise = np.random.default_rng(0)
+    for number in range(24):
+        folder = root / ("val" if number < 4 else "train") / f"n0000000{number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise.integers(0, 256, (12, 10, 3), dtype=np.uint8)).save(folder / f"{number}.JPEG")
+    return {"root": root, "image_size": 8, "train_transforms": [{"name": "Fit", "size": 8}]}
+
+
+def small_fmow(root: Path) -> dict[str, Any]:
+    noise = np.random.default_rng(0)
+    for number in range(24):
+        category = ("airport", "zoo")[number % 2]
+        folder = root / ("val" if number < 4 else "train") / category / f"{category}_{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{category}_{number}_0_rgb.jpg"
+        Image.fromarray(noise.integers(0, 256, (12, 10, 3), dtype=np.uint8)).save(path)
+        boxes = [{"ID": 0, "box": [2, 1, 5, 6], "category": category}]
+        path.with_suffix(".json").write_text(json.dumps({"bounding_boxes": boxes}))
+    return {"root": root, "image_size": 8, "train_transforms": [{"name": "Fit", "size": 8}]}
+
+
+def small_records() -> Iterator[dict[str, Any]]:
+    """Images as arrays, with targets of every kind; every fourth has no object."""
+    noise = np.random.default_rng(0)
+    for number in range(40):
+        boxes = [[1.0, 2.0, 4.0, 6.0], [3.0, 0.0, 7.0, 12.0]][: 2 if number % 4 else 0]
+        yield {
+            "image": noise.integers(0, 256, (12, 10, 3), dtype=np.uint8),
+            "label": number % 2,
+            "labels": sorted({number % 2, number % 3 % 2}),
+            "objects": {"bbox": boxes, "category": [0, 1][: len(boxes)]},
+            "mask": noise.choice([0, 1, IGNORED], (12, 10)).astype(np.uint8),
+        }
+
+
+def small_hf(root: Path) -> dict[str, Any]:
+    datasets = pytest.importorskip("datasets", reason="the extra hf is not installed")
+    label = datasets.ClassLabel(names=["square", "disc"])
+    features = {
+        "image": datasets.Image(),
+        "label": label,
+        "labels": datasets.Sequence(label),
+        "objects": {"bbox": datasets.Sequence(datasets.Sequence(datasets.Value("float32"))), "category": [label]},
+        "mask": datasets.Image(),
+    }
+    made = datasets.Dataset.from_list(list(small_records()), features=datasets.Features(features))
+    made.save_to_disk(root / "saved")
+    return {"dataset": root / "saved", "classes": ("square", "disc"), "image_size": 16, "train_transforms": []}
+
+
+def small_webdataset(root: Path) -> dict[str, Any]:
+    for number, record in enumerate(small_records()):
+        content = {"labels": record["labels"], "objects": record["objects"]}
+        members = {"cls": str(record["label"]).encode(), "json": json.dumps(content).encode()}
+        for ending, pixels in (("png", record["image"]), ("mask.png", record["mask"])):
+            Image.fromarray(pixels).save(encoded := BytesIO(), "PNG")
+            members[ending] = encoded.getvalue()
+        with tarfile.open(root / f"{'val' if number < 10 else 'train'}-{number % 3}.tar", "a") as shard:
+            for ending, data in members.items():
+                member = tarfile.TarInfo(f"{number:04}.{ending}")
+                member.size = len(data)
+                shard.addfile(member, BytesIO(data))
+    patterns = {"train": "train-{0..2}.tar", "validation": "val-*.tar"}
+    return {"root": root, **patterns, "classes": ("square", "disc"), "image_size": 16, "train_transforms": []}
+
+
 # How to make small data, without augmentation, for a source whose defaults are large or do not open.
 SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "fmow": small_fmow,
+    "hf": small_hf,
     "image-folder": small_image_folder,
+    "imagenet": small_imagenet,
     "multi-label-csv": small_multi_label_csv,
     "multi-label-folder": small_multi_label_folder,
     # 64 patches: of 16 there are so few images that every split would hold those of another.
     "planted-chain": lambda _: {"grid": (8, 8), "train_images": 60, "validation_images": 20, "test_images": 30},
+    "segmentation-folder": small_segmentation_folder,
     "scenes": lambda _: {"train_images": 60, "validation_images": 20, "test_images": 30},
     "torchvision": small_fashion_mnist,
+    "webdataset": small_webdataset,
 }
 
 
