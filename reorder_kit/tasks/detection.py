@@ -1,0 +1,133 @@
+"""Object detection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxtyping import Float
+from pydantic import Field, NonNegativeInt, field_validator
+from torch import Tensor, nn
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import Annotation, BoxTarget, ComponentOptions, Metrics, Task
+from reorder_kit.layers.feature_pyramid import check_scales
+from reorder_kit.tasks._detection_head import DetectionHead, DetectionOutputs
+
+
+class Detection(Task):
+    """Boxes around objects and their classes: FCOS over a simple feature pyramid of the patches in their places.
+
+    Every cell of every level says which object it lies in, where the edges of that are, and how near its middle is. The
+    loss is that of FCOS, for each image alone. A crowd is neither learned nor counted as missed; an object in which no
+    cell has its middle, as one smaller than a cell may be, counts in the figures but cannot be learned.
+
+    Figures: ``mAP50``, the mean over the classes of the average precision where boxes that overlap by half count as
+    hits; ``mAP75``; ``mAP``, COCO's mean over ten overlaps from 0.5 to 0.95; and that for each class. The headline is
+    mAP50, since on small images the stricter overlaps ask for edges that are right to less than a pixel.
+
+    Sources: FCOS, Tian et al., ICCV 2019, https://arxiv.org/abs/1904.01355, as torchvision has it; the pyramid of
+    ViTDet, Li et al., ECCV 2022, https://arxiv.org/abs/2203.16527; mAP, Lin et al., ECCV 2014,
+    https://arxiv.org/abs/1405.0312.
+    """
+
+    name = "detection"
+    target_kind = "boxes"
+    headline = "mAP50"
+    is_dense = True
+
+    class Options(ComponentOptions):
+        scales: tuple[float, ...] = Field(
+            (2.0, 1.0, 0.5),
+            description="sides of the pyramid's maps, as multiples of the grid's: powers of two; a map with scale 2 "
+            "has cells half as wide and high as a patch",
+        )
+        pyramid_dim: int = Field(
+            64, ge=64, multiple_of=32, description="channels of the pyramid's levels, which have 32 groups"
+        )
+        convolutions: NonNegativeInt = Field(
+            2, description="3x3 convolutions in each of the two branches, for classes and for boxes"
+        )
+        center_radius: float = Field(
+            1.5, gt=0, description="how far the middle of a cell may be from that of its object, in cells"
+        )
+        score_threshold: float = Field(0.05, ge=0, lt=1, description="boxes with a lower score are dropped")
+        nms_threshold: float = Field(
+            0.6,
+            gt=0,
+            le=1,
+            description="a box is dropped if a better one of its class overlaps it by more (intersection over union)",
+        )
+        detections_per_image: int = Field(
+            100, ge=1, le=100, description="boxes to keep, the best; COCO's figures look at no more than 100"
+        )
+        shown_score: float = Field(
+            0.3, ge=0, lt=1, description="boxes with a lower score are not drawn in pictures of predictions"
+        )
+
+        @field_validator("scales")
+        @classmethod
+        def _pyramid_can_have_them(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
+            check_scales(scales)
+            return scales
+
+    options: Options
+
+    def build_head(self, dim: int, classes: Sequence[str]) -> nn.Module:
+        """The pyramid and the branches of FCOS."""
+        options = self.options
+        return DetectionHead(
+            dim,
+            len(classes),
+            pyramid_dim=options.pyramid_dim,
+            scales=options.scales,
+            convolutions=options.convolutions,
+            center_radius=options.center_radius,
+            score_threshold=options.score_threshold,
+            nms_threshold=options.nms_threshold,
+            detections_per_image=options.detections_per_image,
+        )
+
+    def loss_per_image(self, outputs: DetectionOutputs, targets: Sequence[BoxTarget]) -> Float[Tensor, " batch"]:
+        """Focal loss of the classes, GIoU loss of the boxes, cross-entropy of the centerness."""
+        return outputs.loss_per_image(targets)
+
+    def build_metrics(self, classes: Sequence[str], device: Any) -> Metrics:
+        """COCO's mean average precision."""
+        # Imported on first use: torchmetrics takes seconds, for which a command that lists plugins shall not wait.
+        from reorder_kit.tasks._coco_map import CocoMap
+
+        return CocoMap(classes)
+
+    def annotate_outputs(self, outputs: DetectionOutputs, classes: Sequence[str]) -> Sequence[Annotation]:
+        """The boxes that the model is rather sure of, with class and score."""
+        found = [image.of_score(self.options.shown_score).to("cpu") for image in outputs.detections()]
+        return [
+            Annotation(
+                boxes=image.boxes,
+                box_texts=[
+                    f"{classes[number]} {score:.2f}"
+                    for number, score in zip(image.classes.tolist(), image.scores.tolist(), strict=True)
+                ],
+            )
+            for image in found
+        ]
+
+    def annotate_targets(self, targets: Sequence[BoxTarget], classes: Sequence[str]) -> Sequence[Annotation]:
+        """The objects with their class."""
+        return [
+            Annotation(
+                boxes=image.boxes,
+                box_texts=[
+                    f"{classes[number]} (crowd)" if is_crowd else classes[number]
+                    for number, is_crowd in zip(image.classes.tolist(), image.crowd.tolist(), strict=True)
+                ],
+            )
+            for image in (target.to("cpu") for target in targets)
+        ]
+
+
+@hookimpl
+def register_tasks() -> list[type[Task]]:
+    """Register the task."""
+    return [Detection]
