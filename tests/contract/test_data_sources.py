@@ -159,8 +159,49 @@ def small_webdataset(root: Path) -> dict[str, Any]:
     return {"root": root, **patterns, "classes": ("square", "disc"), "image_size": 16, "train_transforms": []}
 
 
+def small_coco(root: Path) -> dict[str, Any]:
+    noise = np.random.default_rng(0)
+    images, annotations = [], []
+    (root / "images").mkdir()
+    for number in range(30):
+        height, width = ((12, 10), (8, 16))[number % 2]
+        pixels = noise.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / "images" / f"{number}.png")
+        images.append({"id": 100 + number, "file_name": f"{number}.png", "width": width, "height": height})
+        # One that fills the image, one that leads over its edges, a pixel; every third image has none.
+        for place, bbox in enumerate(([0, 0, width, height], [-2.5, 3, 6, 40], [width - 1, height - 1, 1, 1])):
+            if number % 3:
+                object_ = {"image_id": 100 + number, "category_id": (7, 3, 7)[place], "bbox": bbox}
+                annotations.append({"id": len(annotations), "iscrowd": int(number % 4 == 0 and place == 2), **object_})
+    categories = [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (root / "train.json").write_text(json.dumps(content))
+    return {"root": root, "image_size": 16, "train_transforms": []}
+
+
+def small_voc(root: Path) -> dict[str, Any]:
+    noise = np.random.default_rng(0)
+    for folder in ("JPEGImages", "Annotations", "SegmentationClass", "ImageSets/Main", "ImageSets/Segmentation"):
+        (root / folder).mkdir(parents=True)
+    for number in range(30):
+        pixels = noise.integers(0, 256, (12, 10, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / "JPEGImages" / f"{number}.jpg")
+        mask = Image.fromarray(noise.choice(np.array([0, 1, 2, 255], dtype=np.uint8), (12, 10)))
+        mask.putpalette([value % 256 for value in range(768)])
+        mask.save(root / "SegmentationClass" / f"{number}.png")
+        box = "<bndbox><xmin>3</xmin><ymin>1</ymin><xmax>10</xmax><ymax>12</ymax></bndbox>"
+        names = ("cat", "dog")[: number % 3]
+        objects = "".join(f"<object><name>{name}</name><difficult>0</difficult>{box}</object>" for name in names)
+        (root / "Annotations" / f"{number}.xml").write_text(f"<annotation>{objects}</annotation>")
+    for lists in ("Main", "Segmentation"):
+        (root / "ImageSets" / lists / "train.txt").write_text("\n".join(map(str, range(20))))
+        (root / "ImageSets" / lists / "val.txt").write_text("\n".join(map(str, range(20, 30))))
+    return {"root": root, "image_size": 16, "train_transforms": [], "classes": ("cat", "dog")}
+
+
 # How to make small data, without augmentation, for a source whose defaults are large or do not open.
 SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "coco-detection": small_coco,
     "fmow": small_fmow,
     "hf": small_hf,
     "image-folder": small_image_folder,
@@ -172,6 +213,7 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
     "segmentation-folder": small_segmentation_folder,
     "scenes": lambda _: {"train_images": 60, "validation_images": 20, "test_images": 30},
     "torchvision": small_fashion_mnist,
+    "voc": small_voc,
     "webdataset": small_webdataset,
 }
 

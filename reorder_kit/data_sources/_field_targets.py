@@ -1,0 +1,207 @@
+"""Targets from the fields of a record: a class, a list of classes, boxes with their classes, or an encoded mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from reorder_kit.data_sources._annotated import RawSample
+from reorder_kit.data_sources._encoded_image import decode_mask
+from reorder_kit.data_sources._mask_file import Legend
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import BoxTarget, TargetKind, Unreadable
+
+Label = int | str
+"""How a record calls a class: by a number or by its name."""
+
+BoxFormat = Literal["xywh", "xyxy"]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The classes of a data set.
+
+    Args:
+        names: the name of each class, by number.
+        numbers: the number of each class, by what records call it.
+    """
+
+    names: tuple[str, ...]
+    numbers: Mapping[Label, int]
+
+    @classmethod
+    def named(cls, names: Sequence[str]) -> Labels:
+        """Classes that records call by their name, or by their place in the list."""
+        places: dict[Label, int] = {number: number for number in range(len(names))}
+        return cls(tuple(names), places | {name: number for number, name in enumerate(names)})
+
+    @classmethod
+    def found(cls, labels: Iterable[Label]) -> Labels:
+        """Classes that records were seen to have, sorted.
+
+        Raises:
+            ReorderKitError: if there are none, or some are numbers and some names.
+        """
+        distinct = set(labels)
+        if not distinct:
+            raise ReorderKitError("the training images have no classes that could be read")
+        if len({isinstance(label, str) for label in distinct}) > 1:
+            raise ReorderKitError(
+                "some training images have a number as their class, and some a name",
+                "name the classes in data.classes, then both are understood",
+            )
+        ordered = sorted(distinct)
+        return cls(tuple(map(str, ordered)), {label: number for number, label in enumerate(ordered)})
+
+    def number(self, label: Any) -> int:
+        """The number of a class.
+
+        Raises:
+            ValueError: if there is no such class.
+        """
+        number = self.numbers.get(checked_label(label))
+        if number is None:
+            raise ValueError(f"{label!r} is none of the {len(self.names)} classes")
+        return number
+
+
+@dataclass(frozen=True)
+class FieldTargets:
+    """Turns what a record holds into targets of one kind.
+
+    Args:
+        kind: the kind.
+        labels: the classes.
+        box_format: whether a box is left, top, width and height, or left, top, right and bottom.
+        legend: what the values of a mask stand for; None for the other kinds.
+    """
+
+    kind: TargetKind
+    labels: Labels
+    box_format: BoxFormat
+    legend: Legend | None
+
+    def sample(self, image: UInt8[Tensor, "channel height width"], value: Any, name: str) -> RawSample | Unreadable:
+        """An image with the target that its record holds.
+
+        Args:
+            image: the image.
+            value: what the record holds.
+            name: how to call the record where that makes no target.
+        """
+        try:
+            target = self(value)
+        except ValueError as error:
+            return Unreadable(name, str(error))
+        if self.kind == "mask" and target.shape != image.shape[-2:]:
+            sizes = [f"{height}x{width}" for height, width in (target.shape, image.shape[-2:])]
+            return Unreadable(name, f"the mask has {sizes[0]} pixels, the image {sizes[1]}")
+        return RawSample(image, target)
+
+    def __call__(self, value: Any) -> Any:
+        """The target.
+
+        Raises:
+            ValueError: if the value does not make one.
+        """
+        match self.kind:
+            case "class":
+                return self.labels.number(value)
+            case "multi-label":
+                return self._present(value)
+            case "boxes":
+                return self._boxes(value)
+            case _:
+                assert self.legend is not None
+                return torch.from_numpy(self.legend.numbers(decode_mask(value)))
+
+    def _present(self, value: Any) -> Float[Tensor, " class"]:
+        present = torch.zeros(len(self.labels.names))
+        for label in _listed(value):
+            present[self.labels.number(label)] = 1.0
+        return present
+
+    def _boxes(self, value: Any) -> BoxTarget:
+        columns = object_columns(value)
+        classes = [self.labels.number(label) for label in columns["category"]]
+        boxes = _edges(columns["bbox"], self.box_format)
+        crowd = columns.get("iscrowd", [False] * len(classes))
+        if not len(boxes) == len(classes) == len(crowd):
+            raise ValueError(f"{len(boxes)} boxes have {len(classes)} classes and {len(crowd)} marks of a crowd")
+        return BoxTarget(
+            boxes,
+            torch.tensor(classes, dtype=torch.int64),
+            torch.tensor([bool(mark) for mark in crowd], dtype=torch.bool),
+        )
+
+
+def checked_label(label: Any) -> Label:
+    """What a record calls a class.
+
+    Raises:
+        ValueError: if that is neither a number nor a name.
+    """
+    if not isinstance(label, int | str):
+        raise ValueError("there is no class" if label is None else f"a class is a number or a name, not {label!r}")
+    return label
+
+
+def labels_in(kind: TargetKind, value: Any) -> list[Label]:
+    """The classes that a record holds, for the kinds that name them.
+
+    Raises:
+        ValueError: if it does not hold what it has to.
+    """
+    if kind == "class":
+        return [checked_label(value)]
+    labels = object_columns(value)["category"] if kind == "boxes" else _listed(value)
+    return [checked_label(label) for label in labels]
+
+
+def object_columns(value: Any) -> dict[str, Sequence[Any]]:
+    """``bbox``, ``category`` and, where it is there, ``iscrowd`` of every object.
+
+    Args:
+        value: a dictionary of lists, or a list of dictionaries, one for each object.
+
+    Raises:
+        ValueError: if it is neither, or lacks one of them.
+    """
+    if isinstance(value, Mapping):
+        lists = {key: _listed(value.get(key)) for key in ("bbox", "category")}
+        return lists if value.get("iscrowd") is None else lists | {"iscrowd": _listed(value["iscrowd"])}
+    objects = _listed(value)
+    if not all(isinstance(entry, Mapping) and {"bbox", "category"} <= entry.keys() for entry in objects):
+        raise ValueError("an object has no bbox or no category")
+    return {key: [entry[key] for entry in objects] for key in ("bbox", "category")} | {
+        "iscrowd": [entry.get("iscrowd", False) for entry in objects]
+    }
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"a list was expected, not {value!r:.60}")
+    return value
+
+
+def _edges(boxes: Sequence[Any], box_format: BoxFormat) -> Float[Tensor, "box 4"]:
+    """Left, top, right and bottom edge."""
+    if not boxes:
+        return torch.zeros(0, 4)
+    try:
+        given = torch.tensor(boxes, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"a box is not made of numbers: {error}") from error
+    if given.shape != (len(boxes), 4) or not given.isfinite().all():
+        raise ValueError("a box does not have four finite numbers")
+    edges = torch.cat([given[:, :2], given[:, :2] + given[:, 2:]], dim=1) if box_format == "xywh" else given
+    backwards = (edges[:, 2:] < edges[:, :2]).any(dim=1)
+    if backwards.any():
+        first = given[backwards][0].tolist()
+        raise ValueError(f"the box {first} ends before it begins; data.box_format is {box_format}")
+    return edges

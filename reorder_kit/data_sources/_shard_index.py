@@ -1,0 +1,208 @@
+"""Where the members of a tar file lie, so that each can be read without reading those before it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tarfile
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+from jaxtyping import Int64
+
+from reorder_kit.errors import ReorderKitError
+
+Places = Int64[np.ndarray, "sample 2"]
+"""Offset and size of a member of each sample, bytes; a negative offset where a sample has no such member."""
+
+# Directories, then the stem up to the first dot, then the ending: the rule of the format.
+_NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]+)")
+_FORMAT = 1
+_OPEN_FILES = 64
+
+
+@dataclass(frozen=True)
+class ShardIndex:
+    """The samples of a shard: members that share directory and stem.
+
+    Args:
+        path: the shard.
+        keys: directory and stem of each sample, in UTF-8.
+        members: by ending, where that member of each sample lies.
+    """
+
+    path: Path
+    keys: np.ndarray
+    members: Mapping[str, Places]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def name(self, sample: int) -> str:
+        """How to call a sample."""
+        return f"{self.path}, sample {self.keys[sample].decode(errors='replace')}"
+
+    def places(self, endings: Sequence[str]) -> Places:
+        """Where the member of each sample lies that has the first of these endings that the sample has."""
+        found = np.full((len(self), 2), -1, dtype=np.int64)
+        for ending in reversed(endings):
+            if ending in self.members:
+                there = self.members[ending]
+                found = np.where(there[:, :1] >= 0, there, found)
+        return found
+
+
+def index_shard(path: Path) -> ShardIndex:
+    """Read the headers of a shard, or what was noted of them before.
+
+    The note is a file beside the shard, or in the user's cache folder where that cannot be written; it holds for the
+    shard's size and time of change.
+
+    Raises:
+        ReorderKitError: if the shard is damaged or cut short.
+    """
+    places = (path.with_name(f"{path.name}.index.npz"), _cache_folder() / f"{_digest(path)}.npz")
+    for place in places:
+        noted = _read_note(place, path)
+        if noted is not None:
+            return noted
+    index = _read_headers(path)
+    for place in places:
+        if _write_note(place, index):
+            break
+    return index
+
+
+class ShardFiles:
+    """Shards that stay open between reads, the last few of them.
+
+    Every process opens its own after it was sent the object. One that was forked may go on with what it inherits, since
+    reads name their position and share none.
+    """
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Path, int] = OrderedDict()
+
+    def __reduce__(self) -> tuple[type[ShardFiles], tuple[()]]:
+        return ShardFiles, ()
+
+    def __del__(self) -> None:
+        for descriptor in self._open.values():
+            os.close(descriptor)
+
+    def read(self, path: Path, offset: int, size: int) -> bytes:
+        """Bytes of a shard.
+
+        Raises:
+            OSError: if they are not there.
+        """
+        descriptor = self._open.get(path)
+        if descriptor is None:
+            descriptor = self._open[path] = os.open(path, os.O_RDONLY)
+            if len(self._open) > _OPEN_FILES:
+                os.close(self._open.popitem(last=False)[1])
+        self._open.move_to_end(path)
+        data = os.pread(descriptor, size, offset)
+        if len(data) < size:
+            raise OSError(f"the shard has {len(data)} of {size} bytes at {offset}; it was changed since it was opened")
+        return data
+
+
+def _read_headers(path: Path) -> ShardIndex:
+    samples: dict[str, dict[str, tuple[int, int]]] = {}
+    try:
+        with tarfile.open(path, "r:") as archive:
+            for key, ending, member in _named_members(archive):
+                members = samples.setdefault(key, {})
+                if ending in members:
+                    raise ReorderKitError(f"the shard {path} has two members {member.name}")
+                if member.issparse():
+                    raise ReorderKitError(f"the shard {path} has a sparse member, {member.name}", "write it without -S")
+                members[ending] = (member.offset_data, member.size)
+            end = archive.offset
+        # tarfile takes a broken header in the middle for the end, which is a block of zeros.
+        with path.open("rb") as file:
+            file.seek(end)
+            block = file.read(tarfile.BLOCKSIZE)
+    except (tarfile.TarError, OSError) as error:
+        raise ReorderKitError(f"the shard {path} cannot be read: {error}", _HINT) from error
+    if block != tarfile.NUL * tarfile.BLOCKSIZE:
+        what = "is cut short" if len(block) < tarfile.BLOCKSIZE else "is damaged"
+        raise ReorderKitError(f"the shard {path} {what}: after {end} bytes there is no header and no end mark", _HINT)
+    return _as_arrays(path, samples)
+
+
+_HINT = "copy or write it again; shards are tar files without compression"
+
+
+def _named_members(archive: tarfile.TarFile) -> Iterator[tuple[str, str, tarfile.TarInfo]]:
+    for member in archive:
+        match = _NAME.fullmatch(member.name)
+        if member.isreg() and match:
+            yield match[1], match[2].lower(), member
+
+
+def _as_arrays(path: Path, samples: Mapping[str, Mapping[str, tuple[int, int]]]) -> ShardIndex:
+    endings = sorted({ending for members in samples.values() for ending in members})
+    nowhere = (-1, 0)
+    return ShardIndex(
+        path,
+        np.array([key.encode(errors="surrogateescape") for key in samples], dtype=np.bytes_),
+        {
+            ending: np.array([members.get(ending, nowhere) for members in samples.values()], dtype=np.int64)
+            for ending in endings
+        },
+    )
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [_FORMAT, status.st_size, status.st_mtime_ns]
+
+
+def _read_note(place: Path, path: Path) -> ShardIndex | None:
+    try:
+        with np.load(place, allow_pickle=False) as note:
+            if note["stamp"].tolist() != _stamp(path):
+                return None
+            members = {str(ending): note["places"][number] for number, ending in enumerate(note["endings"])}
+            return ShardIndex(path, note["keys"], members)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write_note(place: Path, index: ShardIndex) -> bool:
+    """Whether it could be written. Other processes see all of it or nothing."""
+    part = place.with_name(f"{place.name}.{uuid4().hex}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            np.savez(
+                file,
+                stamp=np.array(_stamp(index.path), dtype=np.int64),
+                endings=np.array(list(index.members), dtype=np.str_),
+                keys=index.keys,
+                places=np.array(list(index.members.values()), dtype=np.int64),
+            )
+        part.replace(place)
+    except OSError:
+        with suppress(OSError):  # nothing was begun where there is no such folder
+            part.unlink()
+        return False
+    return True
+
+
+def _cache_folder() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "reorder-kit" / "shards"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(str(path.resolve()).encode(errors="surrogateescape")).hexdigest()

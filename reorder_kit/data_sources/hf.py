@@ -1,0 +1,338 @@
+"""Data sets of Hugging Face, from the hub or from a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from reorder_kit.data_sources._annotated import RawSample
+from reorder_kit.data_sources._encoded_image import decode_image
+from reorder_kit.data_sources._field_targets import FieldTargets, Label, Labels
+from reorder_kit.data_sources._image_options import HomePath
+from reorder_kit.data_sources._record_options import RecordOptions, Rows, open_records
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import DataSource, DataSplits, TargetKind, Unreadable
+
+VALIDATION_NAMES = ("validation", "val", "valid", "dev")
+TARGET_COLUMNS: dict[TargetKind, str] = {"class": "label", "multi-label": "labels", "boxes": "objects", "mask": "mask"}
+
+
+class HuggingFace(DataSource):
+    """A data set that the library ``datasets`` can read: of the hub, or in a local folder.
+
+    A local folder is what ``save_to_disk`` wrote, or one that ``load_dataset`` understands, as a folder of Parquet
+    files, which is copied into the library's cache once; neither needs a network. Images are not loaded into memory:
+    Arrow maps the files, and a row is decoded when it is asked for. The library comes with ``pip install 'reorder-kit[hf]'``.
+
+    By target kind, the target column holds
+
+    * ``class``: a ``ClassLabel``, a whole number or a text;
+    * ``multi-label``: a list of these;
+    * ``boxes``: objects with ``bbox`` (four numbers, see ``box_format``), ``category`` (as a class) and, where it is
+      there, ``iscrowd``; a dictionary of lists or a list of dictionaries;
+    * ``mask``: an image with one channel.
+
+    A missing validation split is set aside from train. Where there is a validation split but no test, that is the test
+    split, and validation is set aside from train; where there is neither, both are, test first. What is set aside is
+    drawn with the run's seed, the same share of every class where an image has one class. Unlabelled test images, which
+    many data sets have, are refused: name another split.
+
+    Source: https://huggingface.co/docs/datasets
+    """
+
+    name = "hf"
+    target_kinds = ("class", "multi-label", "boxes", "mask")
+
+    class Options(RecordOptions):
+        dataset: HomePath = Field(description="name on the Hugging Face hub, or a local folder; ~ is the home folder")
+        config: str | None = Field(None, description="which of several configurations a data set has")
+        revision: str | None = Field(None, description="commit, branch or tag on the hub; not given: the newest")
+        train: str = Field("train", description="name of the split for training")
+        validation: str | None = Field(
+            None, description=f"name of the split for validation; not given: {', '.join(VALIDATION_NAMES)} if there"
+        )
+        test: str | None = Field(None, description="name of the split for testing; not given: test if there")
+        image_column: str = Field("image", description="column with the images")
+        target_column: str | None = Field(
+            None,
+            description="column with the targets; not given, by their kind: "
+            + ", ".join(f"{column} ({kind})" for kind, column in TARGET_COLUMNS.items()),
+        )
+
+        @model_validator(mode="after")
+        def _splits_are_told_apart(self) -> HuggingFace.Options:
+            named = [name for name in (self.train, self.validation, self.test) if name is not None]
+            if len(set(named)) < len(named):
+                raise ValueError("train, validation and test are different splits")
+            return self
+
+    options: Options
+
+    def open(self, seed: int) -> DataSplits:
+        """Open the Arrow files, and read the classes of the training images where the columns do not name them."""
+        options, kind = self.options, self.target_kind
+        loaded = _load(options)
+        names = self._split_names(loaded)
+        column = options.target_column or TARGET_COLUMNS[kind]
+        tables = {
+            split: _Table(loaded[name], f"{options.dataset}, split {name}", options.image_column, column, kind)
+            for split, name in names.items()
+        }
+        train = tables["train"]
+        labels = options.given_labels(kind) or train.labels()
+        if kind != "mask":
+            for table in tables.values():
+                table.require_known(labels)
+        aside = options.set_aside(
+            train.strata(labels), seed, validation="validation" not in tables, test="test" not in tables
+        )
+        targets = options.targets(kind, labels)
+
+        def rows(split: str, from_train: Rows | None) -> _TableRows:
+            table = train if from_train is not None else tables[split]
+            numbers = np.arange(len(table)) if from_train is None else from_train
+            return _TableRows(table, numbers, options.channels, targets)
+
+        return open_records(
+            options, labels, rows("train", aside.train), rows("validation", aside.validation), rows("test", aside.test)
+        )
+
+    def _split_names(self, loaded: dict[str, Any]) -> dict[str, str]:
+        """The name of each split that the data set has."""
+        options = self.options
+        for field, name in (("train", options.train), ("validation", options.validation), ("test", options.test)):
+            if name is not None and name not in loaded:
+                raise ReorderKitError(
+                    f"data.{field}: {options.dataset} has no split {name!r}", f"its splits: {', '.join(loaded)}"
+                )
+        free = [name for name in (*VALIDATION_NAMES, "test") if name in loaded]
+        free = [name for name in free if name not in (options.train, options.validation, options.test)]
+        test = options.test or ("test" if "test" in free else None)
+        validation = options.validation or next((name for name in free if name != "test"), None)
+        if test is None and options.validation is None:
+            test, validation = validation, None
+        chosen = {"train": options.train, "validation": validation, "test": test}
+        return {split: name for split, name in chosen.items() if name is not None}
+
+
+def _load(options: HuggingFace.Options) -> dict[str, Any]:
+    """The data set's splits by name."""
+    try:
+        # Imported late: not everyone has it, and it takes seconds.
+        import datasets
+    except ImportError as error:
+        raise ReorderKitError(
+            f"data.name: hf needs the package datasets: {error}", "pip install 'reorder-kit[hf]'"
+        ) from error
+    place = options.dataset
+    is_saved = any((place / name).is_file() for name in ("dataset_dict.json", "state.json"))
+    if place.is_absolute() and not place.is_dir():
+        raise ReorderKitError(f"data.dataset: there is no folder {place}")
+    for field, value, useless in (
+        ("config", options.config, is_saved),
+        ("revision", options.revision, place.is_dir()),
+    ):
+        if value is not None and useless:
+            raise ReorderKitError(f"data.{field}: a local folder has none", "leave it out")
+    try:
+        if is_saved:
+            loaded = datasets.load_from_disk(str(place))
+        else:
+            loaded = datasets.load_dataset(str(place), options.config, revision=options.revision)
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        # OSError is also what a missing network ends in, ValueError a configuration that does not exist.
+        raise ReorderKitError(
+            f"data.dataset: cannot open {place}: {error}",
+            "a local folder has to exist; a data set of the hub needs its full name, and a network the first time",
+        ) from error
+    return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
+
+
+class _Table:
+    """The two columns of a split that are used."""
+
+    def __init__(self, dataset: Any, name: str, image: str, target: str, kind: TargetKind) -> None:
+        features = dataset.features
+        for field, column in (("data.image_column", image), ("data.target_column", target)):
+            if column not in features:
+                raise ReorderKitError(
+                    f"{field}: {name} has no column {column!r}", f"its columns: {', '.join(features)}"
+                )
+        if not _is_image(features[image]):
+            raise ReorderKitError(
+                f"data.image_column: column {image!r} of {name} does not hold images but {features[image]}"
+            )
+        if not _fits(features[target], kind):
+            raise ReorderKitError(
+                f"data.target_column: column {target!r} of {name} does not hold targets of the kind {kind} but "
+                f"{features[target]}",
+                "name another column, or a task that these targets are for",
+            )
+        self.name, self._image, self._target, self._kind = name, image, target, kind
+        self._feature = features[target]
+        # As Arrow rather than as Python objects, so that reading the targets does not decode the images.
+        self._rows = dataset.select_columns(list(dict.fromkeys((image, target)))).with_format("arrow")
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def row(self, number: int) -> tuple[Any, Any]:
+        """The image, as the bytes and the path of its file, and the target."""
+        row = self._rows[number]
+        return row.column(self._image)[0].as_py(), row.column(self._target)[0].as_py()
+
+    def labels(self) -> Labels:
+        """The classes: those that the column names, or those that its rows have."""
+        names = getattr(_label_feature(self._feature, self._kind), "names", None)
+        return Labels.found(self._distinct()) if names is None else Labels.named(names)
+
+    def require_known(self, labels: Labels) -> None:
+        """Check the classes of every row.
+
+        Raises:
+            ReorderKitError: if one is unknown.
+        """
+        for label in self._distinct():
+            if label not in labels.numbers:
+                hint = "the classes are those of the training images, or of data.classes"
+                if label == -1:
+                    hint = "-1 stands for images without a class; name another split, as data.test=validation"
+                count = len(labels.names)
+                raise ReorderKitError(
+                    f"data.target_column: {self.name} has the class {label!r}, which is none of the {count} classes",
+                    hint,
+                )
+
+    def strata(self, labels: Labels) -> list[int]:
+        """The class of every row where it has one, for a split with the same share of each."""
+        if self._kind != "class":
+            return [0] * len(self)
+        return [0 if label is None else labels.number(label) for label in self._column().to_pylist()]
+
+    def _column(self) -> Any:
+        return self._rows.select_columns([self._target])[:].column(self._target)
+
+    def _distinct(self) -> list[Label]:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        column = self._column()
+        while not _is_scalar(column.type):
+            column = pc.struct_field(column, "category") if pa.types.is_struct(column.type) else pc.list_flatten(column)
+        return [label for label in pc.unique(column).to_pylist() if label is not None]
+
+
+class _TableRows(Sequence["_TableRow"]):
+    """Rows of a split, not yet read."""
+
+    def __init__(self, table: _Table, rows: Rows, channels: int, targets: FieldTargets) -> None:
+        self._table, self._rows, self._channels, self._targets = table, rows, channels, targets
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> _TableRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[_TableRow]: ...
+    def __getitem__(self, index: int | slice) -> _TableRow | Sequence[_TableRow]:
+        if isinstance(index, slice):
+            return _TableRows(self._table, self._rows[index], self._channels, self._targets)
+        return _TableRow(self._table, int(self._rows[index]), self._channels, self._targets)
+
+
+@dataclass(frozen=True)
+class _TableRow:
+    table: _Table
+    number: int
+    channels: int
+    targets: FieldTargets
+
+    @property
+    def path(self) -> str:
+        return f"{self.table.name}, row {self.number}"
+
+    def read(self) -> RawSample | Unreadable:
+        """Decode image and target."""
+        cell, target = self.table.row(self.number)
+        try:
+            encoded = _encoded(cell)
+            value = _encoded(target) if self.targets.kind == "mask" else target
+        except (OSError, ValueError) as error:
+            return Unreadable(self.path, str(error))
+        image = decode_image(encoded, self.path, self.channels)
+        return image if isinstance(image, Unreadable) else self.targets.sample(image, value, self.path)
+
+
+def _encoded(cell: Any) -> bytes:
+    """The file of an image, which lies in the data set or beside it."""
+    if cell is None or (cell["bytes"] is None and cell["path"] is None):
+        raise ValueError("there is no image")
+    return Path(cell["path"]).read_bytes() if cell["bytes"] is None else bytes(cell["bytes"])
+
+
+def _is_image(feature: Any) -> bool:
+    import datasets
+
+    return isinstance(feature, datasets.Image)
+
+
+def _fits(feature: Any, kind: TargetKind) -> bool:
+    import pyarrow as pa
+
+    if kind == "mask":
+        return _is_image(feature)
+    if _is_image(feature):
+        return False
+    stored = _stored(feature)
+    if kind == "boxes":
+        stored = stored.value_type if _is_list(stored) else stored
+        return pa.types.is_struct(stored) and all(stored.get_field_index(key) >= 0 for key in ("bbox", "category"))
+    if kind == "multi-label":
+        return _is_list(stored) and _is_scalar(stored.value_type)
+    return _is_scalar(stored)
+
+
+def _stored(feature: Any) -> Any:
+    """How Arrow stores a column."""
+    import datasets
+
+    return datasets.Features({"column": feature}).arrow_schema.field("column").type
+
+
+def _is_scalar(stored: Any) -> bool:
+    import pyarrow as pa
+
+    checks = (pa.types.is_integer, pa.types.is_boolean, pa.types.is_string, pa.types.is_large_string)
+    return any(check(stored) for check in checks)
+
+
+def _is_list(stored: Any) -> bool:
+    import pyarrow as pa
+
+    return any(check(stored) for check in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list))
+
+
+def _label_feature(feature: Any, kind: TargetKind) -> Any:
+    """The feature of a single class, inside the lists and dictionaries that older and newer releases write."""
+    while True:
+        if kind == "boxes" and isinstance(feature, dict):
+            feature = feature["category"]
+        elif isinstance(feature, list):
+            feature = feature[0]
+        elif hasattr(feature, "feature"):
+            feature = feature.feature
+        else:
+            return feature
+
+
+@hookimpl
+def register_data_sources() -> list[type[DataSource]]:
+    """Register the data source."""
+    return [HuggingFace]

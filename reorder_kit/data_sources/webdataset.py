@@ -1,0 +1,327 @@
+"""Images and targets in the tar files of the WebDataset format."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, overload
+
+import numpy as np
+from braceexpand import braceexpand
+from pydantic import Field, field_validator, model_validator
+
+from reorder_kit.data_sources._annotated import RawSample
+from reorder_kit.data_sources._encoded_image import decode_image
+from reorder_kit.data_sources._field_targets import FieldTargets, Label, Labels, labels_in
+from reorder_kit.data_sources._image_options import HomePath
+from reorder_kit.data_sources._record_options import RecordOptions, Rows, open_records
+from reorder_kit.data_sources._shard_index import ShardFiles, ShardIndex, index_shard
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import DataSource, DataSplits, TargetKind, Unreadable
+
+TARGET_ENDINGS: dict[TargetKind, str] = {"class": "cls", "multi-label": "json", "boxes": "json", "mask": "mask.png"}
+JSON_FIELDS: dict[TargetKind, str] = {"class": "class", "multi-label": "labels", "boxes": "objects"}
+
+
+class WebDataset(DataSource):
+    """Shards of the WebDataset format: tar files whose members ``0001.jpg`` and ``0001.cls`` make a sample.
+
+    By target kind, the target is
+
+    * ``class``: a member ``cls`` with the number or the name of the class, or ``class`` in a JSON member;
+    * ``multi-label``: ``labels`` in a JSON member, a list of classes;
+    * ``boxes``: ``objects`` in a JSON member, a list of dictionaries with ``bbox`` (four numbers, see ``box_format``),
+      ``category`` (a class) and, where it is there, ``iscrowd``; or a dictionary of such lists;
+    * ``mask``: a member ``mask.png``.
+
+    Where a JSON member is not a dictionary, it is the value itself.
+
+    Shards are not streamed. Their headers are read once, and where each member lies is noted in a file beside the shard
+    (``NAME.tar.index.npz``, or in the user's cache folder); members are then read by position. So shards are shuffled,
+    divided and resumed as image files are: an epoch has every sample once over all ranks and workers, in a new
+    permutation of all samples, and a run that was stopped continues with the same batches. The price is random access,
+    which is cheap on local solid-state disks, in the file system's cache, and on mounted object stores that can read a
+    range; on spinning disks and stores that fetch whole files, streaming would be much faster. Plain tar files only.
+
+    Missing splits are set aside from train with the run's seed, test first, the same share of every class where an
+    image has one class. That, and classes that are not given, take one read of every training target at the start.
+
+    Source: https://github.com/webdataset/webdataset
+    """
+
+    name = "webdataset"
+    target_kinds = ("class", "multi-label", "boxes", "mask")
+
+    class Options(RecordOptions):
+        root: HomePath = Field(description="the folder of the shards; ~ is the home folder")
+        train: str = Field(description="shards for training, below root: train-*.tar, or train-{000..146}.tar")
+        validation: str | None = Field(
+            None, description="shards for validation, in the same way; not given: set aside from train"
+        )
+        test: str | None = Field(
+            None, description="shards for testing, in the same way; not given: set aside from train"
+        )
+        image_endings: tuple[str, ...] = Field(
+            ("jpg", "jpeg", "png", "webp"), min_length=1, description="endings of images; a sample's first counts"
+        )
+        target_ending: str | None = Field(
+            None,
+            description="ending of the members with the targets; not given, by their kind: "
+            + ", ".join(f"{ending} ({kind})" for kind, ending in TARGET_ENDINGS.items()),
+        )
+        json_field: str | None = Field(
+            None,
+            description="field of a JSON target; not given, by its kind: "
+            + ", ".join(f"{name} ({kind})" for kind, name in JSON_FIELDS.items()),
+        )
+
+        @field_validator("train", "validation", "test")
+        @classmethod
+        def _is_a_pattern(cls, pattern: str | None) -> str | None:
+            if pattern is not None:
+                # An unbalanced brace is a ValueError.
+                for name in braceexpand(pattern):
+                    if not name or PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+                        raise ValueError(f"{pattern!r} has to lead to files below root")
+            return pattern
+
+        @model_validator(mode="after")
+        def _image_is_not_the_target(self) -> WebDataset.Options:
+            if self.target_ending in self.image_endings:
+                raise ValueError(f"{self.target_ending!r} cannot be the ending of the images and of the targets")
+            return self
+
+        def unused(self) -> dict[str, str]:
+            """Beside the shares of splits: a field of what has none."""
+            ending = self.target_ending
+            if ending is None or _is_json(ending):
+                return super().unused()
+            return super().unused() | {"json_field": f"members with the ending {ending} have none"}
+
+    options: Options
+
+    def open(self, seed: int) -> DataSplits:
+        """Index the shards, and read the training targets where that is needed."""
+        options, kind = self.options, self.target_kind
+        meaning = self._target_member()
+        patterns = {"train": options.train, "validation": options.validation, "test": options.test}
+        paths = {
+            split: _find_shards(options.root, pattern, f"data.{split}")
+            for split, pattern in patterns.items()
+            if pattern is not None
+        }
+        _require_distinct(paths)
+        shards = {split: _Shards(split_paths, options.image_endings, meaning) for split, split_paths in paths.items()}
+        train = shards["train"]
+        given = options.given_labels(kind)
+        is_stratified = kind == "class" and len(paths) < len(patterns)
+        found = train.labels() if given is None or is_stratified else None
+        labels = given or Labels.found(label for sample in found or () for label in sample)
+        strata = [labels.numbers.get(sample[0], 0) if sample else 0 for sample in found or ()]
+        aside = options.set_aside(
+            strata if is_stratified else [0] * len(train),
+            seed,
+            validation="validation" not in shards,
+            test="test" not in shards,
+        )
+        targets = options.targets(kind, labels)
+
+        def samples(split: str, from_train: Rows | None) -> _ShardSamples:
+            source = train if from_train is not None else shards[split]
+            numbers = np.arange(len(source)) if from_train is None else from_train
+            return _ShardSamples(source, numbers, options.channels, targets)
+
+        return open_records(
+            options,
+            labels,
+            samples("train", aside.train),
+            samples("validation", aside.validation),
+            samples("test", aside.test),
+        )
+
+    def _target_member(self) -> _TargetMember:
+        kind, field = self.target_kind, self.options.json_field
+        ending = self.options.target_ending or TARGET_ENDINGS[kind]
+        if kind != "class" and _is_json(ending) == (kind == "mask"):
+            raise ReorderKitError(
+                f"data.target_ending: targets of the kind {kind} cannot be read from members with the ending {ending}"
+            )
+        if field is not None and not _is_json(ending):
+            raise ReorderKitError(f"data.json_field does nothing: members with the ending {ending} have no fields")
+        return _TargetMember(kind, ending, field or JSON_FIELDS.get(kind))
+
+
+def _is_json(ending: str) -> bool:
+    return ending.rpartition(".")[2] in ("json", "jsn")
+
+
+def _find_shards(root: Path, pattern: str, field: str) -> list[Path]:
+    if not root.is_dir():
+        raise ReorderKitError(f"data.root: there is no folder {root}")
+    found: dict[Path, None] = {}
+    for name in braceexpand(pattern):
+        matching = [path for path in sorted(root.glob(name)) if path.is_file()]
+        if not matching:
+            raise ReorderKitError(f"{field}: there is no shard {root / name}")
+        found |= dict.fromkeys(matching)
+    return list(found)
+
+
+def _require_distinct(paths: Mapping[str, Iterable[Path]]) -> None:
+    owner: dict[Path, str] = {}
+    for split, split_paths in paths.items():
+        for path in split_paths:
+            if path in owner:
+                raise ReorderKitError(f"data.{split}: the shard {path} is one of data.{owner[path]}, too")
+            owner[path] = split
+
+
+@dataclass(frozen=True)
+class _TargetMember:
+    """Where in a sample its target is.
+
+    Args:
+        kind: of the target.
+        ending: of the member.
+        field: of a JSON member.
+    """
+
+    kind: TargetKind
+    ending: str
+    field: str | None
+
+    def value(self, data: bytes) -> Any:
+        """What the member says.
+
+        Raises:
+            ValueError: if it cannot be understood.
+        """
+        if self.kind == "mask":
+            return data
+        if _is_json(self.ending):
+            content = json.loads(data)
+            if not isinstance(content, dict):
+                return content
+            if self.field not in content:
+                raise ValueError(f"there is no field {self.field!r}; fields: {', '.join(content)}")
+            return content[self.field]
+        text = data.decode().strip()
+        return int(text) if re.fullmatch(r"-?\d+", text) else text
+
+
+class _Shards:
+    """The samples of several shards: where the image and the target of each lie."""
+
+    def __init__(self, paths: Sequence[Path], images: Sequence[str], target: _TargetMember) -> None:
+        self._indexes = [index_shard(path) for path in paths]
+        self._ends = np.cumsum([len(index) for index in self._indexes])
+        self._target, self._files = target, ShardFiles()
+        self._image_places = np.concatenate([_places(index, images, "data.image_endings") for index in self._indexes])
+        self._target_places = np.concatenate(
+            [_places(index, [target.ending], "data.target_ending") for index in self._indexes]
+        )
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def name(self, number: int) -> str:
+        """How to call a sample."""
+        shard = self._shard(number)
+        return self._indexes[shard].name(number - int(self._ends[shard]) + len(self._indexes[shard]))
+
+    def image(self, number: int) -> bytes:
+        """The encoded image.
+
+        Raises:
+            OSError: if the shard has changed.
+            ValueError: if the sample has none.
+        """
+        return self._read(number, self._image_places, "image")
+
+    def value(self, number: int) -> Any:
+        """What the target says.
+
+        Raises:
+            OSError: if the shard has changed.
+            ValueError: if the sample has none, or it cannot be understood.
+        """
+        return self._target.value(self._read(number, self._target_places, f"member {self._target.ending}"))
+
+    def labels(self) -> list[list[Label]]:
+        """The classes of every sample; none where they cannot be read, which reading the sample will tell."""
+        return [self._labels(number) for number in range(len(self))]
+
+    def _labels(self, number: int) -> list[Label]:
+        try:
+            return labels_in(self._target.kind, self.value(number))
+        except (OSError, ValueError):
+            return []
+
+    def _read(self, number: int, places: Rows, what: str) -> bytes:
+        offset, size = places[number].tolist()
+        if offset < 0:
+            raise ValueError(f"the sample has no {what}")
+        return self._files.read(self._indexes[self._shard(number)].path, offset, size)
+
+    def _shard(self, number: int) -> int:
+        return int(np.searchsorted(self._ends, number, side="right"))
+
+
+def _places(index: ShardIndex, endings: Sequence[str], field: str) -> Rows:
+    places = index.places(endings)
+    if len(places) and (places[:, 0] < 0).all():
+        raise ReorderKitError(
+            f"{field}: no sample of {index.path} has a member {' or '.join(endings)}",
+            f"endings there: {', '.join(index.members)}",
+        )
+    return places
+
+
+class _ShardSamples(Sequence["_ShardSample"]):
+    """Samples of a split, not yet read."""
+
+    def __init__(self, shards: _Shards, numbers: Rows, channels: int, targets: FieldTargets) -> None:
+        self._shards, self._numbers, self._channels, self._targets = shards, numbers, channels, targets
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> _ShardSample: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[_ShardSample]: ...
+    def __getitem__(self, index: int | slice) -> _ShardSample | Sequence[_ShardSample]:
+        if isinstance(index, slice):
+            return _ShardSamples(self._shards, self._numbers[index], self._channels, self._targets)
+        return _ShardSample(self._shards, int(self._numbers[index]), self._channels, self._targets)
+
+
+@dataclass(frozen=True)
+class _ShardSample:
+    shards: _Shards
+    number: int
+    channels: int
+    targets: FieldTargets
+
+    @property
+    def path(self) -> str:
+        return self.shards.name(self.number)
+
+    def read(self) -> RawSample | Unreadable:
+        """Decode image and target."""
+        try:
+            encoded, value = self.shards.image(self.number), self.shards.value(self.number)
+        except (OSError, ValueError) as error:
+            return Unreadable(self.path, str(error))
+        image = decode_image(encoded, self.path, self.channels)
+        return image if isinstance(image, Unreadable) else self.targets.sample(image, value, self.path)
+
+
+@hookimpl
+def register_data_sources() -> list[type[DataSource]]:
+    """Register the data source."""
+    return [WebDataset]
