@@ -1,0 +1,233 @@
+"""A folder of images and a folder of their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from reorder_kit.data_sources._annotated import AnnotatedImages, AnnotatedOptions, AnnotatedPipeline
+from reorder_kit.data_sources._image_options import HomePath
+from reorder_kit.data_sources._mask_file import LARGEST_VALUE, InstanceLegend, Legend, MaskedFile, ValueLegend
+from reorder_kit.data_sources._mask_folders import find_pairs, read_class_table, read_index
+from reorder_kit.data_sources._split_folders import find_split_folders
+from reorder_kit.data_sources._splits import split_off
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import IGNORED, DataSource, DataSplits, Unreadable
+
+Files = list[MaskedFile]
+PixelValue = Annotated[int, Field(ge=0, le=LARGEST_VALUE)]
+
+
+class SegmentationFolder(DataSource):
+    """Images in one folder and their masks in another; an image and its mask have one name, up to the ending.
+
+    A mask has one channel of 1, 8 or 16 bits; of a palette the numbers count, not the colours. What its values stand
+    for is said by ``classes``, with ``values`` where these are not 0, 1, 2, ...; by ``class_table``; or by
+    ``instance_maps``.
+
+    Splits come from ``index``, or from folders ``train``, ``val`` (``valid``, ``validation``) and ``test`` in both
+    folders; otherwise all images are for training. A missing validation split is set aside from train. Where there is
+    val but no test, val is the test split, and validation is set aside from train; where there is neither, both are,
+    test first. What is set aside is drawn with the run's seed.
+
+    Masks of COCO's panoptic categories (Kirillov et al., CVPR 2019, https://arxiv.org/abs/1801.00868), in which 0 is
+    unlabelled, are read with ``class_table: semantic_classes.csv``, ``ignored_values: [0]``, ``masks: semantic`` and
+    ``unmasked_images: skip``.
+    """
+
+    name = "segmentation-folder"
+    target_kinds = ("mask",)
+
+    class Options(AnnotatedOptions):
+        root: HomePath = Field(description="the folder that holds both; ~ is the home folder")
+        images: str = Field("images", description="the folder of images, below root")
+        masks: str = Field("masks", description="the folder of masks, below root")
+        unmasked_images: Literal["refuse", "skip"] = Field(
+            "refuse", description="what to do about images without a mask: an error, or leave them out"
+        )
+        index: str | None = Field(
+            None,
+            description="CSV file below root with the columns name and split, which is train, val or test; images that "
+            "it does not name are left out",
+        )
+        classes: tuple[str, ...] | None = Field(
+            None, description="names of the classes, in the sequence of their values; for instance_maps two names"
+        )
+        values: tuple[PixelValue, ...] | None = Field(
+            None, description="value of the pixels of each class; not given: 0, 1, 2, ..."
+        )
+        class_table: str | None = Field(
+            None,
+            description="instead of classes: CSV file below root with the columns id, the value of the pixels, and "
+            "name; ids that are ignored are no classes",
+        )
+        ignored_values: tuple[PixelValue, ...] | None = Field(
+            None, description="values of pixels that nothing is learned from; not given: 255, unless that is a class"
+        )
+        instance_maps: bool = Field(
+            False, description="masks number their objects from 1 on, with 0 for background: two classes"
+        )
+        validation_fraction: float = Field(
+            0.1, gt=0, lt=1, description="share of the training images set aside where there is no validation split"
+        )
+        test_fraction: float = Field(
+            0.2, gt=0, lt=1, description="share of the images set aside where there is no test split"
+        )
+
+        def unused(self) -> dict[str, str]:
+            """What says the same as something else that was given."""
+            if self.instance_maps:
+                reason = "with instance_maps, 0 is background and every other value an object"
+                return dict.fromkeys(("values", "class_table", "ignored_values"), reason)
+            return {"values": "there are no classes beside it"} if self.classes is None else {}
+
+        @model_validator(mode="after")
+        def _classes_are_said_once(self) -> SegmentationFolder.Options:
+            if self.instance_maps:
+                if self.classes is not None and len(self.classes) != 2:
+                    raise ValueError("with instance_maps, classes are two names: background and object")
+            elif (self.classes is None) == (self.class_table is None):
+                raise ValueError("give one of classes, class_table and instance_maps, which say what the masks mean")
+            if self.classes is not None:
+                _check_names(self.classes)
+            return self
+
+        @model_validator(mode="after")
+        def _values_are_those_of_the_classes(self) -> SegmentationFolder.Options:
+            if self.classes is None or self.values is None:
+                return self
+            if len(self.values) != len(self.classes):
+                raise ValueError(f"values are {len(self.values)}, classes {len(self.classes)}")
+            if len(set(self.values)) < len(self.values):
+                raise ValueError("two classes have the same value")
+            return self
+
+        @model_validator(mode="after")
+        def _no_class_is_ignored(self) -> SegmentationFolder.Options:
+            values = self.values or range(len(self.classes or ()))
+            both = sorted(set(values) & set(self.ignored_values or ()))
+            if both:
+                raise ValueError(f"the value {both[0]} is that of a class, and ignored")
+            return self
+
+    options: Options
+
+    def open(self, seed: int) -> DataSplits:
+        """List the files, split them, and read the first image of the folder for training with its mask."""
+        options = self.options
+        classes, legend = self._classes()
+        train, validation, test = self._split(legend, seed)
+        train_pipeline, evaluation_pipeline = options.pipelines()
+        _try_first(train, train_pipeline)
+        return DataSplits(
+            image=options.image,
+            classes=classes,
+            train=AnnotatedImages(train, train_pipeline),
+            validation=AnnotatedImages(validation, evaluation_pipeline),
+            test=AnnotatedImages(test, evaluation_pipeline),
+        )
+
+    def _classes(self) -> tuple[Sequence[str], Legend]:
+        options = self.options
+        if options.instance_maps:
+            return options.classes or ("background", "object"), InstanceLegend()
+        if options.class_table is not None:
+            file = options.root / options.class_table
+            table = read_class_table(file, options.ignored_values or ())
+            try:
+                _check_names(list(table.values()))
+            except ValueError as error:
+                raise ReorderKitError(f"data.class_table: {file}: {error}") from None
+            names, values = tuple(table.values()), tuple(table)
+        else:
+            names = options.classes or ()
+            values = options.values or tuple(range(len(names)))
+        ignored = options.ignored_values
+        return names, ValueLegend(values, tuple({IGNORED}.difference(values)) if ignored is None else ignored)
+
+    def _split(self, legend: Legend, seed: int) -> tuple[Files, Files, Files]:
+        options = self.options
+        if options.index is not None:
+            train, validation, test = self._indexed(legend, options.root / options.index)
+        else:
+            train, validation, test = self._in_folders(legend)
+        if test is None:
+            train, test = _set_aside(train, options.test_fraction, seed, "data.test_fraction")
+        if validation is None:
+            train, validation = _set_aside(train, options.validation_fraction, seed, "data.validation_fraction")
+        return train, validation, test
+
+    def _indexed(self, legend: Legend, index: Path) -> tuple[Files, Files | None, Files | None]:
+        pairs = self._pairs(self.options.root / self.options.images, legend)
+        splits = read_index(index)
+        missing = [name for name in splits if name not in pairs]
+        if missing and self.options.unmasked_images == "refuse":
+            raise ReorderKitError(
+                f"data.index: {index} names {missing[0]!r}, which is no image in"
+                f" {self.options.root / self.options.images}"
+            )
+        train, validation, test = (
+            [pairs[name] for name, given in splits.items() if given == split and name in pairs] or None
+            for split in ("train", "validation", "test")
+        )
+        if train is None:
+            raise ReorderKitError(f"data.index: {index} has no image whose split is train")
+        return (train, None, validation) if test is None else (train, validation, test)
+
+    def _in_folders(self, legend: Legend) -> tuple[Files, Files | None, Files | None]:
+        folders = find_split_folders(self.options.root / self.options.images)
+        train, validation, test = (
+            None if folder is None else list(self._pairs(folder, legend).values()) for folder in folders
+        )
+        return train or [], validation, test
+
+    def _pairs(self, folder: Path, legend: Legend) -> dict[str, MaskedFile]:
+        options = self.options
+        masks = options.root / options.masks / folder.relative_to(options.root / options.images)
+        pairs = find_pairs(folder, masks, skip_unmasked=options.unmasked_images == "skip")
+        return {
+            name: MaskedFile(str(image), str(mask), options.channels, legend) for name, (image, mask) in pairs.items()
+        }
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Check the names of the classes.
+
+    Raises:
+        ValueError: if there are too few or too many, or one comes twice.
+    """
+    if not 2 <= len(names) <= IGNORED:
+        raise ValueError(f"there are from 2 to {IGNORED} classes, not {len(names)}")
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise ValueError(f"two classes are called {repeated[0]!r}")
+
+
+def _set_aside(files: Files, fraction: float, seed: int, field: str) -> tuple[Files, Files]:
+    stay, aside = split_off([0] * len(files), fraction, seed, field)
+    return [files[index] for index in stay], [files[index] for index in aside]
+
+
+def _try_first(files: Files, pipeline: AnnotatedPipeline) -> None:
+    """Find out at once what would make every image unreadable."""
+    unreadable = None
+    for file in files:
+        raw = file.read()
+        if not isinstance(raw, Unreadable):
+            return pipeline.check(raw)
+        unreadable = unreadable or raw
+    if unreadable is None:
+        raise ReorderKitError("data.images: there is no training image")
+    raise ReorderKitError(
+        f"no training image can be read with its mask, {unreadable.path} to begin with: {unreadable.reason}"
+    )
+
+
+@hookimpl
+def register_data_sources() -> list[type[DataSource]]:
+    """Register the data source."""
+    return [SegmentationFolder]

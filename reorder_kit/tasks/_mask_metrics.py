@@ -1,0 +1,66 @@
+"""How well masks agree over a split."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import IGNORED
+
+
+class MaskMetrics:
+    """All figures come from one confusion matrix, whose pixels are counted over the whole split and all processes.
+
+    Nothing else of a batch is kept. Ignored pixels count nowhere, whatever a model says of them.
+
+    Args:
+        classes: names of the classes.
+        device: where the outputs are.
+    """
+
+    def __init__(self, classes: Sequence[str], device: Any) -> None:
+        self._classes = classes
+        confusion = MulticlassConfusionMatrix(len(classes), ignore_index=IGNORED, validate_args=False)
+        self._confusion = confusion.to(device)
+
+    def update(
+        self, outputs: Float[Tensor, "batch class height width"], targets: Int[Tensor, "batch height width"]
+    ) -> None:
+        """Count the pixels of a batch; the most probable class is the answer."""
+        self._confusion.update(outputs.detach().argmax(dim=1), targets)
+
+    def compute(self) -> dict[str, Any]:
+        """``mIoU``, ``dice``, ``pixel_accuracy`` and ``per_class``, all from 0 to 1.
+
+        ``per_class`` is the intersection over union of each class. ``mIoU`` and ``dice`` are means over the classes
+        that some pixel of the split has or is said to have: a class that is nowhere has no figure, and one that is only
+        wrongly found has 0.
+
+        Raises:
+            ReorderKitError: if no process has counted a pixel.
+        """
+        with warnings.catch_warnings():
+            # torchmetrics warns in a process that got no image of a small split, though the others did.
+            warnings.filterwarnings("ignore", message="The ``compute`` method of metric")
+            confusion = self._confusion.compute().cpu().double()
+        if confusion.sum() == 0:
+            raise ReorderKitError(
+                "there was no pixel to evaluate on",
+                "no image could be read, or every pixel of every mask is ignored",
+            )
+        hits, true, found = confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0)
+        is_counted = (true + found) > 0
+        iou = hits / (true + found - hits)
+        return {
+            "mIoU": float(iou[is_counted].mean()),
+            "dice": float((2 * hits / (true + found))[is_counted].mean()),
+            "pixel_accuracy": float(hits.sum() / confusion.sum()),
+            "per_class": {self._classes[number]: float(iou[number]) for number in torch.where(is_counted)[0].tolist()},
+        }

@@ -1,0 +1,114 @@
+"""Semantic segmentation: a class for every pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import IGNORED, Annotation, ComponentOptions, Metrics, Task
+
+NAMED_SHARE = 0.01
+
+
+class Segmentation(Task):
+    """Cross-entropy of the pixels of an image, and soft Dice on request; mean intersection over union of the classes.
+
+    The loss of an image is the mean over its pixels that are not ignored. To tell objects from background is the case
+    of two classes. Figures are counted over all pixels of a split, not image by image.
+
+    Soft Dice is 1 minus the mean over the classes of the image's mask of ``2 sum(p t) / (sum(p) + sum(t))``, p the
+    probability and t the truth of each pixel; Milletari et al., V-Net, 3DV 2016, https://arxiv.org/abs/1606.04797,
+    without its squares.
+    """
+
+    name = "segmentation"
+    target_kind = "mask"
+    headline = "mIoU"
+    is_dense = True
+
+    class Options(ComponentOptions):
+        head: Literal["linear", "upernet"] = Field(
+            "linear",
+            description="linear: a linear layer over the patches, interpolated; upernet: convolutions over a pyramid "
+            "of maps, which see the neighbourhood of a patch in the image, whatever its place in the sequence",
+        )
+        width: int = Field(64, ge=4, description="channels of the maps of upernet")
+        dice_weight: float = Field(0.0, ge=0, description="weight of soft Dice beside the cross-entropy; 0: off")
+
+        def unused(self) -> dict[str, str]:
+            """The linear head has no maps."""
+            return {"width": "it is for head: upernet"} if self.head == "linear" else {}
+
+    options: Options
+
+    def build_head(self, dim: int, classes: Sequence[str]) -> nn.Module:
+        """The head that the recipe names."""
+        # Imported on first use: its layers come from timm, for which a command that lists plugins shall not wait.
+        from reorder_kit.tasks._segmentation_heads import LinearMaskHead, UperNetHead
+
+        if self.options.head == "linear":
+            return LinearMaskHead(dim, len(classes))
+        return UperNetHead(dim, len(classes), self.options.width)
+
+    def loss_per_image(
+        self, outputs: Float[Tensor, "batch class height width"], targets: Int[Tensor, "batch height width"]
+    ) -> Float[Tensor, " batch"]:
+        """Mean over the pixels of each image that are not ignored; 0 for an image without any."""
+        scores = outputs.float()
+        by_pixel = F.cross_entropy(scores, targets, ignore_index=IGNORED, reduction="none").flatten(1)
+        pixels = (targets != IGNORED).flatten(1).sum(dim=1)
+        loss = by_pixel.sum(dim=1) / pixels.clamp(min=1)
+        if self.options.dice_weight:
+            loss = loss + self.options.dice_weight * _soft_dice_loss(scores, targets)
+        return loss
+
+    def build_metrics(self, classes: Sequence[str], device: Any) -> Metrics:
+        """Mean intersection over union, Dice and pixel accuracy."""
+        # Imported on first use: torchmetrics takes seconds, for which a command that lists plugins shall not wait.
+        from reorder_kit.tasks._mask_metrics import MaskMetrics
+
+        return MaskMetrics(classes, device)
+
+    def annotate_outputs(
+        self, outputs: Float[Tensor, "batch class height width"], classes: Sequence[str]
+    ) -> Sequence[Annotation]:
+        """The most probable class of each pixel, and the names of those found."""
+        return [Annotation(_names(mask, classes), mask=mask) for mask in outputs.argmax(dim=1).cpu()]
+
+    def annotate_targets(
+        self, targets: Int[Tensor, "batch height width"], classes: Sequence[str]
+    ) -> Sequence[Annotation]:
+        """The mask, and the names of the classes in it."""
+        return [Annotation(_names(mask, classes), mask=mask) for mask in targets.cpu()]
+
+
+def _soft_dice_loss(
+    scores: Float[Tensor, "batch class height width"], targets: Int[Tensor, "batch height width"]
+) -> Float[Tensor, " batch"]:
+    is_counted = (targets != IGNORED).unsqueeze(1)
+    truth = F.one_hot(targets.masked_fill(targets == IGNORED, 0), scores.shape[1]).movedim(3, 1) * is_counted
+    probabilities = scores.softmax(dim=1) * is_counted
+    shared, true, found = (value.flatten(2).sum(dim=2) for value in (probabilities * truth, truth, probabilities))
+    in_image = true > 0
+    # Classes that are not in the image, and images without a pixel that counts, add nothing, nor to the gradient.
+    missed = (1 - 2 * shared / (true + found).clamp(min=1)) * in_image
+    return missed.sum(dim=1) / in_image.sum(dim=1).clamp(min=1)
+
+
+def _names(mask: Int[Tensor, "height width"], classes: Sequence[str]) -> str:
+    """The classes of a hundredth of the pixels or more, those that are ignored left out."""
+    counted = mask[mask != IGNORED]
+    shares = counted.bincount(minlength=len(classes)) / max(1, len(counted))
+    return ", ".join(name for name, share in zip(classes, shares.tolist(), strict=True) if share >= NAMED_SHARE)
+
+
+@hookimpl
+def register_tasks() -> list[type[Task]]:
+    """Register the task."""
+    return [Segmentation]
