@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
@@ -16,7 +17,7 @@ from torchvision.transforms import v2
 from reorder_kit.data_sources._image_file import read_image
 from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data_sources._letterbox import content_size, letterbox
-from reorder_kit.data_sources._transforms import NamedTransform, TransformChoice
+from reorder_kit.data_sources._transforms import KNOWN_TRANSFORMS, NamedTransform, TransformChoice
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import IGNORED, BoxTarget, ComponentOptions, ImageShape, Sample, Unreadable
 
@@ -48,6 +49,14 @@ class AnnotatedOptions(ComponentOptions):
                 raise ValueError(f"{field} has {len(numbers)} numbers for {self.channels} channels")
         if self.std is not None and min(self.std) <= 0:
             raise ValueError("std has to be above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _transforms_move_targets(self) -> AnnotatedOptions:
+        if any(transform.name == "Fit" for transform in self.train_transforms):
+            raise ValueError(
+                "Fit would crop images without their targets; here every image is scaled to fit as a whole"
+            )
         return self
 
     @property
@@ -150,15 +159,15 @@ class AnnotatedPipeline:
     def __init__(
         self, transforms: Sequence[NamedTransform], image: ImageShape, mean: Sequence[float], std: Sequence[float]
     ) -> None:
-        self._named, self._size = transforms, (image.height, image.width)
-        self._transforms = nn.ModuleList([transform.build() for transform in transforms])
+        self._named, self._image, self._size = transforms, image, (image.height, image.width)
+        self._transforms = nn.ModuleList([_build(transform) for transform in transforms])
         self._to_float = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))])
 
     def __call__(self, raw: RawSample) -> Sample:
         """Transform one image with its target.
 
         Raises:
-            ReorderKitError: if the named transforms fail.
+            ReorderKitError: if the named transforms fail, or change the number of channels.
         """
         pictures: dict[str, Any] = {"image": tv_tensors.Image(raw.image), **_pictures_of(raw)}
         try:
@@ -168,19 +177,40 @@ class AnnotatedPipeline:
             names = ", ".join(map(str, self._named))
             reason = f"data.train_transforms: [{names}] fails on an image of {tuple(raw.image.shape)}: {error}"
             raise ReorderKitError(reason) from error
+        channels = pictures["image"].shape[0]
+        if channels != self._image.channels:
+            names = ", ".join(map(str, self._named))
+            raise ReorderKitError(
+                f"data.train_transforms: [{names}] gives {channels} channels, not {self._image.channels}"
+            )
         content = content_size(pictures["image"].shape[-2], pictures["image"].shape[-1], self._size)
         normalised = self._to_float(letterbox(pictures["image"], self._size)).as_subclass(Tensor)
         normalised[:, content[0] :] = 0.0
         normalised[:, :, content[1] :] = 0.0
         has_padding = content != self._size
-        return Sample(normalised, self._target(raw.target, pictures), content if has_padding else None)
+        return Sample(normalised, self._target(raw.target, pictures, content), content if has_padding else None)
 
-    def _target(self, target: Any, pictures: Mapping[str, Any]) -> Any:
+    def check(self, raw: RawSample) -> None:
+        """Try it on one image, so that a mistake is found at once; the global random stream stays as it was."""
+        with torch.random.fork_rng(devices=[]):
+            self(raw)
+
+    def _target(self, target: Any, pictures: Mapping[str, Any], content: tuple[int, int]) -> Any:
         if "boxes" in pictures:
-            return _kept_boxes(letterbox(pictures["boxes"], self._size), pictures)
+            return _kept_boxes(letterbox(pictures["boxes"], self._size), pictures, content)
         if "mask" in pictures:
             return letterbox(pictures["mask"], self._size, fill=IGNORED).as_subclass(Tensor)
         return target
+
+
+def _build(named: NamedTransform) -> nn.Module:
+    """Where a transform uncovers what the image does not show, a mask is ignored rather than of the class ``fill``."""
+    parameters = inspect.signature(KNOWN_TRANSFORMS[named.name]).parameters
+    if "fill" not in parameters:
+        return named.build()
+    fill = named.arguments.get("fill", parameters["fill"].default)
+    arguments = {**named.arguments, "fill": {tv_tensors.Mask: IGNORED, "others": fill}}
+    return NamedTransform.model_validate({"name": named.name, **arguments}).build()
 
 
 def _pictures_of(raw: RawSample) -> dict[str, Any]:
@@ -193,8 +223,10 @@ def _pictures_of(raw: RawSample) -> dict[str, Any]:
     return {"mask": tv_tensors.Mask(raw.target)} if is_mask else {}
 
 
-def _kept_boxes(boxes: Any, pictures: Mapping[str, Any]) -> BoxTarget:
-    clamped: Tensor = v2.functional.clamp_bounding_boxes(boxes).as_subclass(Tensor).float()
+def _kept_boxes(boxes: Any, pictures: Mapping[str, Any], content: tuple[int, int]) -> BoxTarget:
+    # Cut at the edges of what the image shows, which padding lies beyond; rounding, too, can lead over them.
+    height, width = content
+    clamped: Tensor = boxes.as_subclass(Tensor).float().clamp(min=0).minimum(torch.tensor([width, height] * 2))
     kept = ((clamped[:, 2:] - clamped[:, :2]) > 0).all(dim=1)
     classes: Int[Tensor, " box"] = pictures["classes"]
     return BoxTarget(clamped[kept], classes[kept], pictures["crowd"][kept])

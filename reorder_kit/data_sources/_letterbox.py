@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torchvision.transforms.v2.functional as F
+from torchvision import tv_tensors
+from torchvision.transforms.v2 import InterpolationMode
 
 
 def content_size(height: int, width: int, size: Sequence[int]) -> tuple[int, int]:
@@ -24,5 +26,8 @@ def letterbox(picture: Any, size: Sequence[int], fill: float = 0) -> Any:
     """
     original_height, original_width = F.get_size(picture)
     height, width = content_size(original_height, original_width, size)
-    scaled = F.resize(picture, [height, width], antialias=True)
+    # The other nearest neighbour takes the upper left one of several pixels, and so moves a mask against its image.
+    is_mask = isinstance(picture, tv_tensors.Mask)
+    interpolation = InterpolationMode.NEAREST_EXACT if is_mask else InterpolationMode.BILINEAR
+    scaled = F.resize(picture, [height, width], interpolation=interpolation, antialias=True)
     return F.pad(scaled, [0, 0, size[1] - width, size[0] - height], fill=fill)
