@@ -1,0 +1,154 @@
+"""Images with boxes in COCO's format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from reorder_kit.data_sources._boxed_images import BoxedFile, open_boxed
+from reorder_kit.data_sources._coco_json import CocoFile, find_images, read_coco
+from reorder_kit.data_sources._image_options import HomePath
+from reorder_kit.data_sources._multi_label import MultiLabelOptions
+from reorder_kit.data_sources._split_folders import VALIDATION_NAMES
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import DataSource, DataSplits
+
+Split = Literal["train", "validation", "test"]
+_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "validation": VALIDATION_NAMES, "test": ("test",)}
+# How the annotations of a split are called: as COCO does, plainly, and as Roboflow exports them.
+_LAYOUTS = (
+    "annotations/instances_{}*.json",
+    "annotations/{}.json",
+    "instances_{}*.json",
+    "{}.json",
+    "{}/_annotations.coco.json",
+)
+
+
+class CocoDetection(DataSource):
+    """Images with boxes, one JSON file of annotations for each split, in COCO's format.
+
+    The files are found by their names where the recipe does not give them: ``annotations/instances_train2017.json``,
+    ``train.json`` and the like, with ``val``, ``valid`` or ``validation``, and ``test``. A missing validation split is
+    set aside from train. Where there is val but no test, as COCO is laid out, val is the test split, and validation is
+    set aside from train; where there is neither, both are. What is set aside is drawn with the run's seed.
+
+    Images are looked for in ``images``, else in the folder ``images``, in that of the split (``train2017``, ``train``),
+    beside the annotations, and in ``root``. All that a file names have to be there.
+
+    Classes are the categories of the training file, sorted by id; ids may have gaps. Another file has no others. Boxes
+    are cut at the edges of the image; boxes without width or height are left out. A crowd is neither learned nor
+    counted as missed. For multi-label tasks, a class is present where it has a box, crowds included.
+
+    An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
+    left to right by chance. Named transforms replace that.
+
+    Source of the format: https://cocodataset.org/#format-data
+    """
+
+    name = "coco-detection"
+    target_kinds = ("boxes", "multi-label")
+
+    class Options(MultiLabelOptions):
+        train: Path | None = Field(
+            None, description="annotations for training, relative to root; not given: found by its name"
+        )
+        validation: Path | None = Field(
+            None, description="annotations for validation, relative to root; not given: found by its name, if there"
+        )
+        test: Path | None = Field(
+            None, description="annotations for the test, relative to root; not given: found by its name, if there"
+        )
+        images: HomePath | None = Field(
+            None, description="folder of the images, relative to root; not given: found as described"
+        )
+
+    options: Options
+
+    def open(self, seed: int) -> DataSplits:
+        """Read the annotations, look whether the images are there, and split them."""
+        options = self.options
+        if not options.root.is_dir():
+            raise ReorderKitError(f"data.root: there is no folder {options.root}")
+        train_path = self._annotations("train")
+        if train_path is None:
+            known = ", ".join(layout.format("train") for layout in _LAYOUTS)
+            raise ReorderKitError(
+                f"data.root: {options.root} has no annotations for training; looked for {known}",
+                "say with data.train which file it is, relative to data.root",
+            )
+        train = read_coco(train_path, self._field("train"))
+        validation, test = self._annotations("validation"), self._annotations("test")
+        if test is None and options.validation is None:
+            validation, test = None, validation
+        return open_boxed(
+            options,
+            self.target_kind,
+            list(train.categories.values()),
+            self._files(train, "train", train),
+            None if validation is None else self._evaluated(validation, "validation", train),
+            None if test is None else self._evaluated(test, "test", train),
+            seed,
+        )
+
+    def _given(self, split: Split) -> Path | None:
+        options = self.options
+        return {"train": options.train, "validation": options.validation, "test": options.test}[split]
+
+    def _field(self, split: Split) -> str:
+        """The field of the recipe that led to the annotations of a split."""
+        return "data.root" if self._given(split) is None else f"data.{split}"
+
+    def _annotations(self, split: Split) -> Path | None:
+        """The file of a split; None if there is none."""
+        root, given = self.options.root, self._given(split)
+        if given is not None:
+            return root / given
+        patterns = [layout.format(name) for layout in _LAYOUTS for name in _NAMES[split]]
+        found = sorted({path for pattern in patterns for path in root.glob(pattern)})
+        if len(found) > 1:
+            names = " and ".join(str(path.relative_to(root)) for path in found)
+            raise ReorderKitError(
+                f"data.root: {root} has several files for {split}, {names}", f"choose by data.{split}"
+            )
+        return found[0] if found else None
+
+    def _evaluated(self, path: Path, split: Split, train: CocoFile) -> list[BoxedFile]:
+        field = self._field(split)
+        file = read_coco(path, field)
+        for number, name in file.categories.items():
+            if train.categories.get(number) != name:
+                known = f"has {train.categories[number]!r}" if number in train.categories else "lacks it"
+                raise ReorderKitError(f"{field}: {path} has the category {number}, {name!r}; {train.path} {known}")
+        return self._files(file, split, train)
+
+    def _files(self, file: CocoFile, split: Split, train: CocoFile) -> list[BoxedFile]:
+        number_of = {category: number for number, category in enumerate(train.categories)}
+        paths = find_images(file, self._image_folders(file, split), self._field(split))
+        return [
+            BoxedFile(
+                str(path),
+                self.options.channels,
+                tuple(image.boxes),
+                tuple(number_of[category] for category in image.categories),
+                tuple(image.crowd),
+            )
+            for path, image in zip(paths, file.images, strict=True)
+        ]
+
+    def _image_folders(self, file: CocoFile, split: Split) -> list[Path]:
+        root = self.options.root
+        if self.options.images is not None:
+            return [root / self.options.images]
+        names = (file.path.stem.removeprefix("instances_"), *_NAMES[split])
+        below = [base / name for base in (root, root / "images") for name in names]
+        return [root / "images", *below, file.path.parent, root]
+
+
+@hookimpl
+def register_data_sources() -> list[type[DataSource]]:
+    """Register the data source."""
+    return [CocoDetection]
