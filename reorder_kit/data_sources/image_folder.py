@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -12,13 +11,12 @@ from reorder_kit.data_sources._class_folders import find_classes, find_files, re
 from reorder_kit.data_sources._image_file import read_first
 from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
 from reorder_kit.data_sources._samples import ImagesInFiles
+from reorder_kit.data_sources._split_folders import SplitFolders, find_split_folders
 from reorder_kit.data_sources._splits import split_off
-from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import DataSource, DataSplits
 
 Files = list[tuple[str, int]]
-VALIDATION_NAMES = ("val", "valid", "validation")
 
 
 class ImageFolder(DataSource):
@@ -69,7 +67,7 @@ class ImageFolder(DataSource):
     def open(self, seed: int) -> DataSplits:
         """List the files, split them, and look at the first image of the folder for training."""
         options = self.options
-        folders = self._folders()
+        folders = find_split_folders(options.root)
         classes = find_classes(folders.train)
         listed = find_files(folders.train, classes)
         require_every_class(listed, classes, folders.train)
@@ -88,24 +86,9 @@ class ImageFolder(DataSource):
             test=ImagesInFiles(test, options.channels, eval_pipeline),
         )
 
-    def _folders(self) -> _Folders:
-        root = self.options.root
-        if not root.is_dir():
-            raise ReorderKitError(f"data.root: there is no folder {root}")
-        found = [name for name in ("train", *VALIDATION_NAMES, "test") if (root / name).is_dir()]
-        if not found:
-            return _Folders(root, None, None)
-        if "train" not in found:
-            raise ReorderKitError(f"data.root: {root} has a folder {found[0]!r}, but none that is named 'train'")
-        validation = [root / name for name in found if name in VALIDATION_NAMES]
-        if len(validation) > 1:
-            names = " and ".join(repr(folder.name) for folder in validation)
-            raise ReorderKitError(f"data.root: {root} has several folders for validation, {names}", "keep one")
-        if "test" in found:
-            return _Folders(root / "train", validation[0] if validation else None, root / "test")
-        return _Folders(root / "train", None, validation[0] if validation else None)
-
-    def _split(self, listed: Files, classes: Sequence[str], folders: _Folders, seed: int) -> tuple[Files, Files, Files]:
+    def _split(
+        self, listed: Files, classes: Sequence[str], folders: SplitFolders, seed: int
+    ) -> tuple[Files, Files, Files]:
         train = listed
         if folders.test is None:
             train, test = _set_aside(train, self.options.test_fraction, seed, "data.test_fraction")
@@ -116,14 +99,6 @@ class ImageFolder(DataSource):
         else:
             validation = find_files(folders.validation, classes)
         return train, validation, test
-
-
-class _Folders(NamedTuple):
-    """Where the images of each split are; None for a split that has to be set aside."""
-
-    train: Path
-    validation: Path | None
-    test: Path | None
 
 
 def _set_aside(files: Files, fraction: float, seed: int, field: str) -> tuple[Files, Files]:

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Annotation, Batch, ComponentOptions, Features, Metrics, Task
+from reorder_kit.interfaces import Annotation, Batch, ComponentOptions, Metrics, Task
+from reorder_kit.tasks._summary_head import SummaryHead
 
 
 class Classification(Task):
@@ -79,24 +80,6 @@ class Classification(Task):
     def annotate_targets(self, targets: Int[Tensor, " batch"], classes: Sequence[str]) -> Sequence[Annotation]:
         """The class."""
         return [Annotation(classes[number]) for number in targets.tolist()]
-
-
-class SummaryHead(nn.Module):
-    """A linear layer over the readout of the backbone.
-
-    Args:
-        dim: width of the readout.
-        outputs: numbers to give for each image.
-    """
-
-    def __init__(self, dim: int, outputs: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(dim, outputs)
-
-    def forward(self, features: Features) -> Float[Tensor, "batch output"]:
-        """One number for each class."""
-        scores: Tensor = self.linear(features.summary())
-        return scores
 
 
 @hookimpl

@@ -1,0 +1,81 @@
+"""A folder of image files, one folder for each class, an image in the folders of all its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
+from reorder_kit.data_sources._multi_label import Labels, MultiLabelOptions, open_multi_label
+from reorder_kit.data_sources._split_folders import find_split_folders
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import DataSource, DataSplits
+
+
+class MultiLabelFolder(DataSource):
+    """Images in one folder for each class, copied or linked into the folders of all classes that they have.
+
+    The same file name in several class folders of a split is one image with several labels: ``root/train/cat/7.jpg``
+    and ``root/train/dog/7.jpg`` show a cat and a dog. Files of one name but of different size are refused, since they
+    cannot be the same image. An image without any class has no place here; a table has (``multi-label-csv``).
+
+    Splits are found as by ``image-folder``: in ``root/train/CLASS/*``, ``root/val/CLASS/*`` (or ``valid``,
+    ``validation``) and ``root/test/CLASS/*``, where val is the test split if there is no other; or everything lies in
+    ``root/CLASS/*``. What is missing is set aside with the run's seed, test first, and no class loses its last training
+    image by that. Classes are the folders of train, sorted by name; images may lie in folders below them.
+
+    An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
+    left to right by chance. Named transforms replace that.
+    """
+
+    name = "multi-label-folder"
+    target_kinds = ("multi-label",)
+    Options = MultiLabelOptions
+
+    options: MultiLabelOptions
+
+    def open(self, seed: int) -> DataSplits:
+        """List the files, bring those of one name together, and split them."""
+        folders = find_split_folders(self.options.root)
+        classes = find_classes(folders.train)
+        listed = find_files(folders.train, classes)
+        require_every_class(listed, classes, folders.train)
+        validation, test = (
+            None if folder is None else _by_name(folder, classes, find_files(folder, classes))
+            for folder in (folders.validation, folders.test)
+        )
+        return open_multi_label(self.options, classes, _by_name(folders.train, classes, listed), validation, test, seed)
+
+
+def _by_name(folder: Path, classes: Sequence[str], listed: Sequence[tuple[str, int]]) -> list[Labels]:
+    """One entry for each name below the class folders, sorted."""
+    files: dict[str, dict[int, Path]] = {}
+    for path, number in listed:
+        name = Path(path).relative_to(folder / classes[number]).as_posix()
+        files.setdefault(name, {})[number] = Path(path)
+    return [Labels(str(_the_image(files[name])), tuple(files[name])) for name in sorted(files)]
+
+
+def _the_image(copies: dict[int, Path]) -> Path:
+    first, *others = copies.values()
+    for other in others:
+        if _size(other) != _size(first):
+            raise ReorderKitError(
+                f"data.root: {first} and {other} have one name, but are different images",
+                "a file name stands for one image, in the folders of all its classes; rename one of them",
+            )
+    return first
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise ReorderKitError(f"data.root: {path} cannot be read: {error.strerror}") from error
+
+
+@hookimpl
+def register_data_sources() -> list[type[DataSource]]:
+    """Register the data source."""
+    return [MultiLabelFolder]

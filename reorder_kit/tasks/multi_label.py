@@ -1,0 +1,164 @@
+"""Multi-label classification."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pydantic import Field, PositiveFloat
+from torch import Tensor, nn
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import Annotation, ComponentOptions, Metrics, Task
+from reorder_kit.tasks._summary_head import SummaryHead
+
+# Below this, a probability has no gradient through its focusing weight: powers under 1 are infinitely steep at 0.
+_SMALLEST = 1e-8
+
+
+class MultiLabel(Task):
+    """Any number of classes for each image: a linear layer over the readout, one yes or no for each class.
+
+    The loss of an image is the mean over its classes. With the probability p of a class, it is -w log(p) where the
+    class is present, w being its positive weight, and -log(1 - p) where it is absent. The asymmetric loss multiplies
+    the first with (1 - p)^gamma_positive and takes p_m^gamma_negative log(1 - p_m) for the second, with
+    p_m = max(p - clip, 0), so that absent classes that are easily told count little, and below ``clip`` not at all. It
+    is made for many classes of which an image has few.
+
+    Source: Ridnik et al., ICCV 2021, https://arxiv.org/abs/2009.14119, equations 4 to 7; its gamma+, gamma- and m are
+    ``gamma_positive``, ``gamma_negative`` and ``clip``. The paper adds up the classes.
+
+    The reward ``average-precision`` is that of an image's own labels: the mean, over its classes, of the share of them
+    among all classes that score as high. It is 1 for an image that has no class or all of them, and teaches nothing
+    there.
+    """
+
+    name = "multi-label"
+    target_kind = "multi-label"
+    headline = "mAP"
+
+    class Options(ComponentOptions):
+        loss: Literal["bce", "asymmetric"] = Field("bce", description="binary cross-entropy, or the asymmetric loss")
+        gamma_positive: float = Field(
+            0.0, ge=0, description="asymmetric: how much less a present class counts, the surer it is told"
+        )
+        gamma_negative: float = Field(
+            4.0, ge=0, description="asymmetric: how much less an absent class counts, the surer it is told"
+        )
+        clip: float = Field(
+            0.05, ge=0, lt=1, description="asymmetric: probability below which an absent class does not count"
+        )
+        positive_weights: PositiveFloat | tuple[PositiveFloat, ...] = Field(
+            1.0,
+            description="how much a class counts where it is present: one number for all, or one for each, in the "
+            "sequence of the classes",
+        )
+        reward: Literal["loss", "average-precision"] = Field(
+            "loss", description="what an order is rewarded by: minus the image's loss, or its average precision"
+        )
+
+        def unused(self) -> dict[str, str]:
+            """What only the asymmetric loss looks at."""
+            if self.loss == "asymmetric":
+                return {}
+            return dict.fromkeys(("gamma_positive", "gamma_negative", "clip"), f"the loss is {self.loss}")
+
+    options: Options
+
+    def build_head(self, dim: int, classes: Sequence[str]) -> nn.Module:
+        """A linear layer over the readout.
+
+        Raises:
+            ReorderKitError: if there are positive weights for another number of classes.
+        """
+        weights = self.options.positive_weights
+        if isinstance(weights, tuple) and len(weights) != len(classes):
+            raise ReorderKitError(
+                f"task.positive_weights has {len(weights)} numbers for {len(classes)} classes",
+                f"the classes are {', '.join(classes)}",
+            )
+        return SummaryHead(dim, len(classes))
+
+    def loss_per_image(
+        self, outputs: Float[Tensor, "batch class"], targets: Float[Tensor, "batch class"]
+    ) -> Float[Tensor, " batch"]:
+        """The mean over the classes."""
+        logits = outputs.float()
+        weights = logits.new_tensor(self.options.positive_weights)
+        if self.options.loss == "bce":
+            loss = F.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights, reduction="none")
+        else:
+            loss = weights * targets * self._present(logits) + (1 - targets) * self._absent(logits)
+        return loss.mean(dim=1)
+
+    def _present(self, logits: Float[Tensor, "batch class"]) -> Float[Tensor, "batch class"]:
+        focus = torch.sigmoid(-logits).clamp(min=_SMALLEST) ** self.options.gamma_positive
+        return -focus * F.logsigmoid(logits)
+
+    def _absent(self, logits: Float[Tensor, "batch class"]) -> Float[Tensor, "batch class"]:
+        clip = self.options.clip
+        focus = (torch.sigmoid(logits) - clip).clamp(min=_SMALLEST) ** self.options.gamma_negative
+        # log(1 - p_m) = log(min(1 - p + clip, 1)), which keeps its precision where p is near 1
+        log_clip = logits.new_tensor(math.log(clip) if clip else -math.inf)
+        return -focus * torch.logaddexp(F.logsigmoid(-logits), log_clip).clamp(max=0)
+
+    def reward_per_image(
+        self,
+        outputs: Float[Tensor, "batch class"],
+        targets: Float[Tensor, "batch class"],
+        loss: Float[Tensor, " batch"],
+    ) -> Float[Tensor, " batch"]:
+        """Minus the loss, or the average precision of the image's labels."""
+        if self.options.reward == "loss":
+            return -loss.detach()
+        return _average_precision(outputs.detach().float(), targets)
+
+    def build_metrics(self, classes: Sequence[str], device: Any) -> Metrics:
+        """Mean average precision, by class, and F1."""
+        # Imported on first use: torchmetrics takes seconds, for which a command that lists plugins shall not wait.
+        from reorder_kit.tasks._label_metrics import LabelMetrics
+
+        return LabelMetrics(classes, device)
+
+    def annotate_outputs(self, outputs: Float[Tensor, "batch class"], classes: Sequence[str]) -> Sequence[Annotation]:
+        """The classes above 0.5; where there are none, the most probable one and its probability."""
+        texts = []
+        for probabilities in outputs.float().sigmoid():
+            best = int(probabilities.argmax())
+            texts.append(_names(probabilities > 0.5, classes) or f"{classes[best]} ({probabilities[best]:.0%})")
+        return [Annotation(text) for text in texts]
+
+    def annotate_targets(self, targets: Float[Tensor, "batch class"], classes: Sequence[str]) -> Sequence[Annotation]:
+        """The classes."""
+        return [Annotation(_names(labels > 0.5, classes) or "(none)") for labels in targets]
+
+
+def _names(present: Tensor, classes: Sequence[str]) -> str:
+    return ", ".join(classes[number] for number in present.nonzero().flatten().tolist())
+
+
+def _average_precision(
+    scores: Float[Tensor, "batch class"], labels: Float[Tensor, "batch class"]
+) -> Float[Tensor, " batch"]:
+    """For each image, the mean over its labels of the share of labels among the classes that score as high."""
+    rank = _as_high(scores, scores)
+    rank_among_labels = _as_high(scores.masked_fill(labels < 0.5, -math.inf), scores)
+    precision = (labels * rank_among_labels / rank).sum(dim=1)
+    count = labels.sum(dim=1)
+    return torch.where(count > 0, precision / count.clamp(min=1), 1.0)
+
+
+def _as_high(values: Float[Tensor, "batch class"], scores: Float[Tensor, "batch class"]) -> Tensor:
+    """How many of the values are as high as each score."""
+    return values.shape[1] - torch.searchsorted(values.sort(dim=1).values, scores.contiguous())
+
+
+@hookimpl
+def register_tasks() -> list[type[Task]]:
+    """Register the task."""
+    return [MultiLabel]
