@@ -315,3 +315,14 @@ def test_bright_and_dark_squares_are_found_where_they_are() -> None:
     with torch.no_grad():
         metrics.update(model.eval()(unseen.images).outputs, unseen.targets)
     assert metrics.compute()["mAP50"] > 0.8
+
+
+def test_images_of_all_processes_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    cat = [0.0, 0.0, 10.0, 10.0]
+    mine, other = CocoMap(CLASSES), CocoMap(CLASSES)
+    mine.add([found([cat], [0.9], [0])], [target(cat)])
+    # Another process has more images, and finds nothing in them.
+    other.add([found([], [], [])] * 3, [target(cat)] * 3)
+    monkeypatch.setattr("reorder_kit.tasks._coco_map.gather_object", lambda images: images + other._images)
+    # One of four objects is found: recalls 0 to 0.25 of COCO's 101, each with precision 1.
+    assert mine.compute()["mAP50"] == pytest.approx(26 / 101)
