@@ -68,7 +68,7 @@ class LabelMetrics:
             raise ReorderKitError(
                 f"none of the {len(labels)} images to evaluate on has a label, so there is no average precision"
             )
-        steps, numbers = logits.unique(return_inverse=True)
+        steps, numbers = torch.unique(logits, return_inverse=True)
         # Evenly from 0 to 1: torchmetrics would take logits for probabilities or make them some, of which many near 0
         # and 1 are equal.
         scores = numbers.double() / len(steps)

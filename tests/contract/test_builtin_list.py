@@ -96,5 +96,6 @@ def option_models(model):
 @pytest.mark.parametrize(("kind", "component"), COMPONENTS)
 def test_what_others_published_names_its_source(kind, component):
     without_a_source = {"row", "column", "boustrophedon", "diagonal", "spiral", "random", "custom", "image-folder"}
+    without_a_source |= {"multi-label-csv", "multi-label-folder"}
     doc = f"{inspect.getmodule(component).__doc__}\n{component.__doc__}"
     assert component.name in without_a_source or re.search(r"https://|\b(19|20)\d\d\b", doc)
