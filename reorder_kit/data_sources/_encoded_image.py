@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from reorder_kit.data_sources._image_file import _to_8_bit
+from reorder_kit.data_sources._image_file import to_8_bit
 from reorder_kit.interfaces import Unreadable
 
 # One number for each pixel; a palette's pixels are its indices.
@@ -30,7 +30,7 @@ def decode_image(data: bytes, name: str, channels: int) -> UInt8[Tensor, "channe
     try:
         with Image.open(BytesIO(data)) as image:
             image.load()
-            decoded = _to_8_bit(image).convert("RGB" if channels == 3 else "L")
+            decoded = to_8_bit(image).convert("RGB" if channels == 3 else "L")
     except Exception as error:  # decoders raise whatever they like, from SyntaxError to struct.error
         return Unreadable(name, f"{type(error).__name__}: {error}")
     tensor: Tensor = F.pil_to_tensor(decoded)

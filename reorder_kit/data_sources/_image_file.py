@@ -26,7 +26,7 @@ def read_image(path: str, channels: int) -> UInt8[Tensor, "channel height width"
     try:
         with Image.open(path) as image:
             image.load()
-            decoded = _to_8_bit(image).convert("RGB" if channels == 3 else "L")
+            decoded = to_8_bit(image).convert("RGB" if channels == 3 else "L")
     except Exception as error:  # decoders raise whatever they like, from SyntaxError to struct.error
         return Unreadable(path, f"{type(error).__name__}: {error}")
     tensor: Tensor = F.pil_to_tensor(decoded)
@@ -50,7 +50,12 @@ def read_first(paths: Iterable[str], channels: int) -> UInt8[Tensor, "channel he
     raise ReorderKitError(f"no training image can be read, {unreadable.path} to begin with: {unreadable.reason}")
 
 
-def _to_8_bit(image: Image.Image) -> Image.Image:
+def to_8_bit(image: Image.Image) -> Image.Image:
+    """Bring 16 bits to 8, and a palette with transparent colours to one without.
+
+    Raises:
+        ValueError: if the pixels have no fixed scale.
+    """
     if image.mode.startswith("I;16"):
         # Pillow itself would cut off everything above 255.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

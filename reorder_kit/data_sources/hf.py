@@ -28,7 +28,8 @@ class HuggingFace(DataSource):
 
     A local folder is what ``save_to_disk`` wrote, or one that ``load_dataset`` understands, as a folder of Parquet
     files, which is copied into the library's cache once; neither needs a network. Images are not loaded into memory:
-    Arrow maps the files, and a row is decoded when it is asked for. The library comes with ``pip install 'reorder-kit[hf]'``.
+    Arrow maps the files, and a row is decoded when it is asked for. The library comes with
+    ``pip install 'reorder-kit[hf]'``.
 
     By target kind, the target column holds
 

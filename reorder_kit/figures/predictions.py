@@ -51,7 +51,8 @@ def draw_predictions(predictions: Predictions, path: Path) -> None:
     for number, (ax, image, annotation) in enumerate(zip(axes, pictures, shown, strict=False)):
         _draw(ax, image, annotation)
         truth = predictions.truths[number // 2]
-        is_wrong = number % 2 == 1 and truth.text != "" and not annotation.text.startswith(truth.text)
+        # What stands in brackets is how sure the model is.
+        is_wrong = number % 2 == 1 and truth.text != "" and annotation.text.split(" (")[0] != truth.text
         lines = textwrap.wrap(annotation.text, _LETTERS, max_lines=_LINES, placeholder=" …")
         ax.text(
             0.5, -0.03, "\n".join(lines), transform=ax.transAxes, ha="center", va="top", fontsize=6.5,

@@ -37,8 +37,11 @@ def _draw_chain(report: CaseReport, path: Path) -> None:
     rows, columns = report.case.grid
     patches = rows * columns
     draw_restored(
-        # A chain has one start, which no name needs to repeat.
-        {row.learner or row.order: list(zip(row.neighbours.values, row.accuracy.values, strict=True)) for row in report.rows},
+        {
+            # A chain has one start, which no name needs to repeat.
+            row.learner or row.order: list(zip(row.neighbours.values, row.accuracy.values, strict=True))
+            for row in report.rows
+        },
         {
             "best from restored neighbours alone": [bayes_accuracy(patches, restored) for restored in range(patches)],
             "adding up all neighbours": [additive_accuracy(patches, restored) for restored in range(patches)],

@@ -48,6 +48,7 @@ def test_masks_are_visible_and_ignored_pixels_are_not(tmp_path):
 def test_a_wrong_word_is_red_and_a_right_one_is_not(tmp_path):
     assert coloured(picture(tmp_path, Annotation("cat"), Annotation("cat (90%)"))) == 0
     assert coloured(picture(tmp_path, Annotation("cat"), Annotation("dog (90%)"))) > 0
+    assert coloured(picture(tmp_path, Annotation("cat"), Annotation("cat, dog"))) > 0
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 12])
