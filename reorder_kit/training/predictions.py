@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from accelerate import Accelerator
 
-from reorder_kit.interfaces import SampleSet, Task
+from reorder_kit.interfaces import IGNORED, Annotation, SampleSet, Task
 from reorder_kit.interfaces.run_events import Predictions
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.training.batches import to_device
@@ -47,4 +48,17 @@ def predict_some(
         outputs = model(batch.images, content=batch.content).outputs
     model.train(was_training)
     answers, truths = task.annotate_outputs(outputs, classes), task.annotate_targets(batch.targets, classes)
+    if batch.content is not None:
+        contents = batch.content.tolist()
+        answers = [_within(answer, *content) for answer, content in zip(answers, contents, strict=False)]
     return Predictions(run, split, batch.images.cpu(), truths, answers, classes) if answers and truths else None
+
+
+def _within(answer: Annotation, height: int, width: int) -> Annotation:
+    """What a mask says of padding is no answer."""
+    if answer.mask is None:
+        return answer
+    mask = answer.mask.clone()
+    mask[height:] = IGNORED
+    mask[:, width:] = IGNORED
+    return replace(answer, mask=mask)

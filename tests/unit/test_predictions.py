@@ -13,6 +13,7 @@ from reorder_kit.figures.predictions import draw_predictions
 from reorder_kit.interfaces import IGNORED, Annotation, Sample, Unreadable
 from reorder_kit.interfaces.run_events import Predictions
 from reorder_kit.tasks.classification import Classification
+from reorder_kit.tasks.segmentation import Segmentation
 from reorder_kit.training.predictions import IMAGES, predict_some
 
 BLACK = torch.zeros(1, 24, 24)
@@ -95,6 +96,23 @@ def test_images_come_from_all_over_the_split():
 
 def test_small_splits_and_unreadable_images():
     assert predicted(Numbered(3)).images[:, 0, 0, 0].tolist() == [0.0, 2.0]
+
+
+def test_what_a_mask_says_of_padding_is_not_shown():
+    class Padded(Numbered):
+        def __getitem__(self, index):
+            return Sample(torch.zeros(1, 4, 4), torch.zeros(4, 4, dtype=torch.int64), (3, 2) if index else None)
+
+    class Marks(nn.Module):
+        def forward(self, images, content=None):
+            class Output:
+                outputs = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1).expand(len(images), 2, 4, 4)
+
+            return Output()
+
+    found = predict_some(Marks(), Segmentation(), Padded(2), ["ground", "thing"], Accelerator(cpu=True), "run", "test")
+    assert found.answers[0].mask.tolist() == [[1] * 4] * 4
+    assert found.answers[1].mask.tolist() == [[1, 1, IGNORED, IGNORED]] * 3 + [[IGNORED] * 4]
 
 
 def test_a_task_that_shows_nothing_has_no_picture(monkeypatch):
