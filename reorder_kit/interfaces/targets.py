@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 IGNORED = 255
@@ -33,6 +35,15 @@ class BoxTarget:
     def to(self, device: torch.device | str) -> BoxTarget:
         """The same on another device."""
         return BoxTarget(self.boxes.to(device), self.classes.to(device), self.crowd.to(device))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As bytes: a tensor on its way from a loader process holds an open file, and a batch has three for each image.
+        parts = (self.boxes, self.classes, self.crowd)
+        return _from_arrays, tuple(part.detach().cpu().numpy() for part in parts)
+
+
+def _from_arrays(*parts: NDArray[Any]) -> BoxTarget:
+    return BoxTarget(*map(torch.from_numpy, parts))
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,8 @@ CHOSEN: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "chain-64": {**_SUCCESSORS, "search_epochs": 12.5},
         "chain-196": {**_SUCCESSORS, "search_epochs": 6.5},
     },
-    # With many patches, it takes longer until weights trained in random orders tell orders apart; candidates tried before
-    # that are chance.
+    # With many patches, it takes longer until weights trained in random orders tell orders apart; which candidate wins
+    # before that is chance.
     "segment-search": {
         "chain-64": {"search_epochs": 10, "explore_share": 0.5},
         "chain-196": {"search_epochs": 6.5, "explore_share": 0.5},

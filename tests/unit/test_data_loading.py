@@ -1,9 +1,10 @@
+import resource
 from collections import Counter
 
 import pytest
 import torch
 
-from reorder_kit.interfaces import Sample, Unreadable
+from reorder_kit.interfaces import BoxTarget, Sample, Unreadable
 from reorder_kit.training.data_loading import ShuffledKeys, collate, evaluation_loader, train_loader
 
 SIZE = 23
@@ -102,3 +103,31 @@ def test_an_unreadable_sample_is_named_and_left_out():
 
 def test_a_batch_of_unreadable_samples_is_empty():
     assert len(collate([Noisy()[5]])) == 0
+
+
+class Boxed:
+    """Samples with one box each, at the place of the sample."""
+
+    def __len__(self):
+        return 128
+
+    def __getitem__(self, index):
+        boxes = torch.tensor([[0.0, 0.0, 1.0, index + 1.0]])
+        return Sample(torch.zeros(1, 2, 2), BoxTarget(boxes, torch.tensor([index]), torch.tensor([index % 2 == 0])))
+
+
+@pytest.fixture
+def few_open_files():
+    """Fewer than systems usually allow, so that a small batch shows what a large one would meet."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("few_open_files")
+def test_boxes_of_a_large_batch_come_from_a_worker_without_an_open_file_each():
+    (batch,) = evaluation_loader(Boxed(), batch_size=128, workers=1, process=0, processes=1)
+    assert [float(target.boxes[0, 3]) for target in batch.targets] == [index + 1.0 for index in range(128)]
+    assert [int(target.classes) for target in batch.targets] == list(range(128))
+    assert [bool(target.crowd) for target in batch.targets] == [index % 2 == 0 for index in range(128)]
