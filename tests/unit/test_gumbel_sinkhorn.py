@@ -18,6 +18,7 @@ from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress
 from reorder_kit.ops.naive import sinkhorn as naive
 from reorder_kit.order_learners.gumbel_sinkhorn import GumbelSinkhorn, GumbelSinkhornPolicy
 from reorder_kit.patch_order import Order
+from reorder_kit.study.learner_options import CHOSEN
 
 BOTH: list[dict[str, Any]] = [{}, {"straight_through": True}]
 both = pytest.mark.parametrize("options", BOTH, ids=["mixture", "straight-through"])
@@ -296,7 +297,8 @@ def movements(options: dict[str, Any], signal: float = 0.0) -> np.ndarray:
     """
     found = []
     for seed in range(SEEDS):
-        policy = build(shuffled(9, seed), search_epochs=6, temperature=constant(0.7), noise=constant(0.3), **options)
+        fixed = {"temperature": constant(0.7), "noise": constant(0.3), "search_epochs": 6, **options}
+        policy = build(shuffled(9, seed), **fixed)
         generator = torch.Generator().manual_seed(seed)
         images = torch.randn(6, 24, 9, 4, generator=generator)
         labels = torch.randint(3, (6, 24), generator=generator)
@@ -339,7 +341,12 @@ def p_value_of_alike(moved: np.ndarray) -> float:
     return (1 + larger) / 2000
 
 
-@both
+# Those of the planted benchmark, but the six steps are all search, and all of them move the logits.
+PHASES = ("search", "warmup_epochs", "search_epochs", "explore_share")
+CHOSEN_HERE = {name: value for name, value in CHOSEN["gumbel-sinkhorn"]["selection"].items() if name not in PHASES}
+
+
+@pytest.mark.parametrize("options", [*BOTH, CHOSEN_HERE], ids=["mixture", "straight-through", "chosen"])
 def test_exchangeable_patches_move_alike(options: dict[str, Any]) -> None:
     # The false-alarm rate is 0.002 for each: 0.001 for direction and for distance.
     moved = movements(options)
