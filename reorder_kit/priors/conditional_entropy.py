@@ -54,11 +54,12 @@ class ConditionalEntropy(CompressionPrior):
             for count, tokens in zip(counts, ordered, strict=True):
                 count += overlapping(tokens, length, levels).flatten().bincount(minlength=len(count))
         costs = [_bits(count, levels) for count in counts]
-        bits: list[list[Tensor]] = [[] for _ in orders]
+        bits: list[list[float]] = [[] for _ in orders]
         for ordered in ordered_tokens(batches, orders.values(), levels):
             for found, cost, tokens in zip(bits, costs, ordered, strict=True):
-                found.append(cost[overlapping(tokens, length, levels)].mean(dim=(1, 2)))
-        return {name: torch.cat(found) for name, found in zip(orders, bits, strict=True)}
+                # Kept as numbers: small tensors between large ones would keep the memory from being used again.
+                found += cost[overlapping(tokens, length, levels)].mean(dim=(1, 2)).tolist()
+        return {name: torch.tensor(found, dtype=torch.float64) for name, found in zip(orders, bits, strict=True)}
 
 
 def _bits(counts: Int[Tensor, " stretch"], levels: int) -> Float[Tensor, " stretch"]:
