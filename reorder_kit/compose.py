@@ -12,9 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from pydantic import BaseModel, ValidationError
-from torch import Tensor
 
 from reorder_kit.errors import Problem, RecipeError, ReorderKitError
 from reorder_kit.fixed_policies import FixedOrder, RandomPerBatch
@@ -30,7 +28,6 @@ from reorder_kit.interfaces import (
     OrderLearner,
     Policy,
     Prior,
-    Sample,
     Task,
 )
 from reorder_kit.patch_order import Order
@@ -39,6 +36,7 @@ from reorder_kit.recipe import ComponentSection, DataSection, PlantSection, Reci
 from reorder_kit.registry import Registry
 from reorder_kit.scrambled_images import scramble
 from reorder_kit.shuffled_targets import shuffle_targets
+from reorder_kit.training_patches import TrainingPatches
 
 PRIOR_IMAGES = 256
 
@@ -93,24 +91,37 @@ class Experiment:
             splits = shuffle_targets(splits, self.recipe.seed)
         if self.plant is None:
             return splits
-        # The grid is known when a backbone is built; this one is for nothing else.
-        with torch.random.fork_rng(devices=[]):
-            grid = self.without_pretrained_weights().build_backbone(splits.image).grid
+        grid = self.grid_of(splits.image)
         return scramble(splits, grid, self.plant.order(grid))
+
+    def grid_of(self, image: ImageShape) -> Grid:
+        """The grid of patches that the backbone cuts an image into."""
+        # It is known when a backbone is built; this one is for nothing else.
+        with torch.random.fork_rng(devices=[]):
+            return self.without_pretrained_weights().build_backbone(image).grid
 
     def planted_order(self, grid: Grid) -> Order | None:
         """The hidden order that the images were scrambled by; its inverse undoes it. None if they were not."""
         return None if self.plant is None else self.plant.order(grid)
 
     def starting_order(self, grid: Grid, splits: DataSplits) -> Order:
-        """The order that the run starts from."""
+        """The order that the run starts from; of orderings that a prior scores the same, the first by name."""
         if self.recipe.order.control == "random-fixed":
             return _random_order(grid, self.recipe.seed)
         if isinstance(self.start, Ordering):
             return self.start.order(grid)
         orders = {name: ordering.order(grid) for name, ordering in self.candidates.items()}
-        scores = self.start.score(_pixels_of_patches(splits, grid, self.recipe.seed), orders)
-        return orders[max(scores, key=lambda name: scores[name])]
+        batches = list(TrainingPatches(splits, grid, self.recipe.seed, PRIOR_IMAGES))
+        if not batches:
+            raise ReorderKitError("a prior has to choose the start, but no training image could be read")
+        scores = self.start.score(torch.cat(batches), orders)
+        return orders[max(orders, key=lambda name: scores[name])]
+
+    def chosen_by_prior(self, start: Order, grid: Grid) -> str | None:
+        """The ordering that a prior chose when it gave this start; None if no prior was asked."""
+        if not isinstance(self.start, Prior) or self.recipe.order.control == "random-fixed":
+            return None
+        return next((name for name, ordering in self.candidates.items() if ordering.order(grid) == start), None)
 
     def build_policy(self, start: Order, grid: Grid, patch_dim: int) -> Policy:
         """The policy that proposes orders."""
@@ -368,20 +379,6 @@ def _candidates(host: PluginHost) -> dict[str, Ordering]:
 
 def _random_order(grid: Grid, seed: int) -> Order:
     return Order(torch.randperm(grid.num_patches, generator=torch.Generator().manual_seed(seed)))
-
-
-def _pixels_of_patches(splits: DataSplits, grid: Grid, seed: int) -> Float[Tensor, "image patch pixel"]:
-    """The row-major patches of training images chosen at random, since many sources list them class by class."""
-    generator = torch.Generator().manual_seed(seed)
-    chosen = torch.randperm(len(splits.train), generator=generator)[:PRIOR_IMAGES].tolist()
-    samples = [splits.train[index] for index in chosen]
-    read = [sample.image for sample in samples if isinstance(sample, Sample)]
-    if not read:
-        raise ReorderKitError("a prior has to choose the start, but no training image could be read")
-    images = torch.stack(read)
-    height, width = splits.image.height // grid.height, splits.image.width // grid.width
-    tiles = images.unfold(2, height, height).unfold(3, width, width)
-    return tiles.permute(0, 2, 3, 1, 4, 5).reshape(len(images), grid.num_patches, -1)
 
 
 def _dump(options: BaseModel) -> dict[str, Any]:

@@ -25,7 +25,8 @@ def print_summary(folder: RunFolder, result: dict[str, Any], has_learner: bool) 
     out.print()
     out.print(rows)
     out.print()
-    lines = [_reach(result), *_order(result, folder, has_learner), *_unreadable(result, folder), *_caution(result)]
+    order = [*_prior(result), *_order(result, folder, has_learner)]
+    lines = [_reach(result), *order, *_unreadable(result, folder), *_caution(result)]
     for line in [*lines, "", *_files(folder)]:
         out.print(line, soft_wrap=True)
 
@@ -36,6 +37,11 @@ def _reach(result: dict[str, Any]) -> str:
     if reach["is_selection"]:
         return f"{reached}: this is a selection case; the order also selects which patches are read."
     return f"{reached}: the order selects nothing, every patch is read."
+
+
+def _prior(result: dict[str, Any]) -> list[str]:
+    prior = result["order"].get("prior")
+    return [f"The prior {prior['name']} chose {prior['chosen']} to start from."] if prior else []
 
 
 def _order(result: dict[str, Any], folder: RunFolder, has_learner: bool) -> list[str]:

@@ -16,6 +16,7 @@ from reorder_kit.cli.doctor import doctor
 from reorder_kit.cli.evaluate import evaluate
 from reorder_kit.cli.export_order import export_order
 from reorder_kit.cli.list_plugins import list_plugins
+from reorder_kit.cli.prior import prior
 from reorder_kit.cli.recipes import copy_recipes, list_recipes
 from reorder_kit.cli.run import run
 from reorder_kit.cli.schema import schema
@@ -37,6 +38,7 @@ app.command(cls=Command)(validate)
 app.command(cls=Command)(evaluate)
 app.command(cls=Command)(show_order)
 app.command(cls=Command)(export_order)
+app.command(cls=Command)(prior)
 app.command(cls=Command)(describe)
 app.command(cls=Command)(list_plugins)
 app.command(cls=Command)(schema)

@@ -75,7 +75,7 @@ def test_one_mistake_is_counted_as_one():
             "order.learner=soft-sort",
             "order.learner.name: there is no order-learner 'soft-sort' (did you mean 'softsort'?)",
         ),
-        ("order.start={prior: lzma}", "order.start.prior.name: there is no prior 'lzma' (there is none)"),
+        ("order.start={prior: lmza}", "order.start.prior.name: there is no prior 'lmza' (did you mean 'lzma'?)"),
         ("backbone=''", f"backbone.name: there is no backbone '' (known: {BACKBONES})"),
         ("order.learner=''", f"order.learner.name: there is no order-learner '' (known: {LEARNERS})"),
     ],

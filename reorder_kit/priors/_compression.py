@@ -1,0 +1,48 @@
+"""What priors have in common that ask how small a sequence can be written."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.interfaces import Prior
+from reorder_kit.patch_order import Order
+from reorder_kit.priors._tokens import TokenOptions
+
+
+class CompressionPrior(Prior):
+    """Scores an order by the share of their size that its sequences save, in percent.
+
+    The whole size is that of tokens written with ``log2(vocabulary)`` bits each. Where there is nothing to write,
+    nothing is saved. With ``prefer: least`` the score is minus that.
+    """
+
+    Options = TokenOptions
+    measure = "% saved"
+    options: TokenOptions
+
+    @abstractmethod
+    def bits_per_token(
+        self, batches: Iterable[Float[Tensor, "image patch pixel"]], orders: Mapping[str, Order]
+    ) -> dict[str, Float[Tensor, " image"]]:
+        """The mean bits that a token of each image takes; NaN if it has none."""
+
+    def score(self, patches: Float[Tensor, "image patch pixel"], orders: Mapping[str, Order]) -> dict[str, float]:
+        """The mean over images."""
+        return {name: float(scores.mean()) for name, scores in self.score_per_image([patches], orders).items()}
+
+    def score_per_image(
+        self, batches: Iterable[Float[Tensor, "image patch pixel"]], orders: Mapping[str, Order]
+    ) -> dict[str, Float[Tensor, " image"]]:
+        """The percentage saved of each image."""
+        whole = math.log2(self.options.vocabulary)
+        sign = 1 if self.options.prefer == "most" else -1
+        return {
+            name: torch.nan_to_num(sign * 100 * (1 - bits / whole), nan=0.0)
+            for name, bits in self.bits_per_token(batches, orders).items()
+        }
