@@ -59,7 +59,10 @@ def experiment_with(learner: str | None, host: PluginHost) -> Experiment:
         "name": "overhead",
         "data": {"name": "digits", "batch_size": 16},
         "backbone": {"name": "vit", "size": "small", "patch_size": 16},
-        "order": {"start": "hilbert", "learner": {"name": learner, **SEARCH, **OPTIONS.get(learner, {})} if learner else None},
+        "order": {
+            "start": "hilbert",
+            "learner": {"name": learner, **SEARCH, **OPTIONS.get(learner, {})} if learner else None,
+        },
     }
     return compose(content, host, "benchmark")
 

@@ -19,7 +19,10 @@ from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data_sources._letterbox import content_size, letterbox
 from reorder_kit.data_sources._transforms import KNOWN_TRANSFORMS, NamedTransform, TransformChoice
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import IGNORED, BoxTarget, ComponentOptions, ImageShape, Sample, Unreadable
+from reorder_kit.interfaces import IGNORED, BoxTarget, ComponentOptions, DataSplits, ImageShape, Sample, Unreadable
+
+TRIED = 1_000
+"""So many training images are looked at, at the most, for one that can be read."""
 
 
 class AnnotatedOptions(ComponentOptions):
@@ -75,6 +78,30 @@ class AnnotatedOptions(ComponentOptions):
             AnnotatedPipeline(transforms, self.image, mean, std) for transforms in (self.train_transforms, ())
         )
         return train, evaluation
+
+    def splits(
+        self, classes: Sequence[str], train: Sequence[Entry], validation: Sequence[Entry], test: Sequence[Entry]
+    ) -> DataSplits:
+        """The opened data, the transforms tried on the first training image that can be read.
+
+        Args:
+            classes: names of the classes.
+            train: images for training.
+            validation: images for validation.
+            test: images for the test.
+
+        Raises:
+            ReorderKitError: if no training image can be read, or the transforms do not fit it.
+        """
+        train_pipeline, evaluation_pipeline = self.pipelines()
+        train_pipeline.check(_first_readable(train))
+        return DataSplits(
+            image=self.image,
+            classes=classes,
+            train=AnnotatedImages(train, train_pipeline),
+            validation=AnnotatedImages(validation, evaluation_pipeline),
+            test=AnnotatedImages(test, evaluation_pipeline),
+        )
 
 
 class RawSample(NamedTuple):
@@ -201,6 +228,19 @@ class AnnotatedPipeline:
         if "mask" in pictures:
             return letterbox(pictures["mask"], self._size, fill=IGNORED).as_subclass(Tensor)
         return target
+
+
+def _first_readable(entries: Sequence[Entry]) -> RawSample:
+    first = None
+    for number in range(min(len(entries), TRIED)):
+        raw = entries[number].read()
+        if isinstance(raw, RawSample):
+            return raw
+        first = first or raw
+    if first is None:
+        raise ReorderKitError("data: there is no training image")
+    which = "no training image" if len(entries) <= TRIED else f"none of the first {TRIED} training images"
+    raise ReorderKitError(f"data: {which} can be used, {first.path} to begin with: {first.reason}")
 
 
 def _build(named: NamedTransform) -> nn.Module:

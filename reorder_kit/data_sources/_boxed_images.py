@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from reorder_kit.data_sources._annotated import AnnotatedImages, LabelledFile, RawSample
+from reorder_kit.data_sources._annotated import LabelledFile, RawSample
 from reorder_kit.data_sources._multi_label import Labels, MultiLabelOptions, open_multi_label
 from reorder_kit.data_sources._splits import split_off
 from reorder_kit.errors import ReorderKitError
@@ -83,14 +83,7 @@ def open_boxed(
                 f"data.root: none of the {len(files)} {name} images of {options.root} has an object with a box",
                 "figures over such a split would say nothing",
             )
-    train_pipeline, eval_pipeline = options.pipelines()
-    return DataSplits(
-        image=options.image,
-        classes=classes,
-        train=AnnotatedImages(train, train_pipeline),
-        validation=AnnotatedImages(validation, eval_pipeline),
-        test=AnnotatedImages(test, eval_pipeline),
-    )
+    return options.splits(classes, train, validation, test)
 
 
 def refuse_shared(*splits: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +70,8 @@ class _Reader:
         categories = self._categories(content)
         images = self._images(content)
         self._add_objects(content, categories, images)
-        return CocoFile(self._path, categories, list(images.values()))
+        named = self._named_once(categories, {number for image in images.values() for number in image.categories})
+        return CocoFile(self._path, named, list(images.values()))
 
     def _mistake(self, what: str, hint: str | None = None) -> ReorderKitError:
         return ReorderKitError(f"{self._source}: {self._path}: {what}", hint)
@@ -99,12 +101,21 @@ class _Reader:
                 raise self._mistake(f"{where} has no name")
             if number in found:
                 raise self._mistake(f"the category id {number} comes twice")
-            if name in found.values():
-                raise self._mistake(f"the category name {name!r} comes twice", "every class needs a name of its own")
             found[number] = name
         if not found:
             raise self._mistake("there is no category")
         return dict(sorted(found.items()))
+
+    def _named_once(self, categories: dict[int, str], used: set[int]) -> dict[int, str]:
+        """Without categories that have no object and another's name, as Roboflow's group of all the others."""
+        times = Counter(categories.values())
+        named = {number: name for number, name in categories.items() if number in used or times[name] == 1}
+        twice = [name for name, count in Counter(named.values()).items() if count > 1]
+        if twice:
+            raise self._mistake(f"the category name {twice[0]!r} comes twice", "every class needs a name of its own")
+        if not named:
+            raise self._mistake("no category has an object and a name of its own")
+        return named
 
     def _images(self, content: dict[str, Any]) -> dict[int, CocoImage]:
         found: dict[int, CocoImage] = {}
@@ -133,9 +144,9 @@ class _Reader:
                 raise self._mistake(f"annotations[{place}] is no object")
             where = f"annotation {annotation['id']}" if "id" in annotation else f"annotations[{place}]"
             image_id, category_id = annotation.get("image_id"), annotation.get("category_id")
-            if image_id not in images:
+            if not _is_number(image_id) or image_id not in images:
                 raise self._mistake(f"{where} is of the image {image_id}, which the file does not list")
-            if category_id not in categories:
+            if not _is_number(category_id) or category_id not in categories:
                 known = ", ".join(map(str, list(categories)[:10])) + (", ..." if len(categories) > 10 else "")
                 raise self._mistake(f"{where} has the category {category_id}, which is none of {known}")
             left, top, width, height = self._numbers(annotation.get("bbox"), where)

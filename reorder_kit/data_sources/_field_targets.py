@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from numpy.typing import NDArray
 from torch import Tensor
 
 from reorder_kit.data_sources._annotated import RawSample
-from reorder_kit.data_sources._encoded_image import decode_mask
-from reorder_kit.data_sources._mask_file import Legend
+from reorder_kit.data_sources._mask_file import Legend, read_values
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BoxTarget, TargetKind, Unreadable
 
@@ -118,7 +120,7 @@ class FieldTargets:
                 return self._boxes(value)
             case _:
                 assert self.legend is not None
-                return torch.from_numpy(self.legend.numbers(decode_mask(value)))
+                return torch.from_numpy(self.legend.numbers(_mask_values(value)))
 
     def _present(self, value: Any) -> Float[Tensor, " class"]:
         present = torch.zeros(len(self.labels.names))
@@ -181,6 +183,15 @@ def object_columns(value: Any) -> dict[str, Sequence[Any]]:
     return {key: [entry[key] for entry in objects] for key in ("bbox", "category")} | {
         "iscrowd": [entry.get("iscrowd", False) for entry in objects]
     }
+
+
+def _mask_values(data: Any) -> NDArray[np.int64]:
+    if not isinstance(data, bytes):
+        raise ValueError("there is no mask")
+    try:
+        return read_values(BytesIO(data))
+    except Exception as error:
+        raise ValueError(f"the mask cannot be read, {type(error).__name__}: {error}") from error
 
 
 def _listed(value: Any) -> Sequence[Any]:

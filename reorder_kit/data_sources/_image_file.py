@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -15,20 +16,31 @@ from reorder_kit.interfaces import Unreadable
 
 
 def read_image(path: str, channels: int) -> UInt8[Tensor, "channel height width"] | Unreadable:
-    """Decode the whole file. Transparency is dropped, 16 bits are brought to 8.
-
-    An EXIF orientation is ignored, as by torchvision's ImageFolder.
+    """Decode the whole file as :func:`decode_image` does.
 
     Args:
         path: the file.
         channels: 3 for colour, 1 for grey.
     """
+    return decode_image(path, path, channels)
+
+
+def decode_image(file: str | BinaryIO, name: str, channels: int) -> UInt8[Tensor, "channel height width"] | Unreadable:
+    """Decode an image. Transparency is dropped, 16 bits are brought to 8.
+
+    An EXIF orientation is ignored, as by torchvision's ImageFolder.
+
+    Args:
+        file: its path, or an open file.
+        name: how to call the image where it cannot be read.
+        channels: 3 for colour, 1 for grey.
+    """
     try:
-        with Image.open(path) as image:
+        with Image.open(file) as image:
             image.load()
             decoded = to_8_bit(image).convert("RGB" if channels == 3 else "L")
     except Exception as error:  # decoders raise whatever they like, from SyntaxError to struct.error
-        return Unreadable(path, f"{type(error).__name__}: {error}")
+        return Unreadable(name, f"{type(error).__name__}: {error}")
     tensor: Tensor = F.pil_to_tensor(decoded)
     return tensor
 

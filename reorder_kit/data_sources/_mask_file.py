@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import torch
@@ -95,7 +95,7 @@ class MaskedFile:
         if isinstance(image, Unreadable):
             return image
         try:
-            numbers = self.legend.numbers(_read_values(self.mask))
+            numbers = self.legend.numbers(read_values(self.mask))
         except Exception as error:  # decoders raise whatever they like, from SyntaxError to struct.error
             return Unreadable(self.mask, f"{type(error).__name__}: {error}")
         if numbers.shape != image.shape[-2:]:
@@ -104,9 +104,16 @@ class MaskedFile:
         return RawSample(image, torch.from_numpy(numbers))
 
 
-def _read_values(path: str) -> NDArray[Any]:
-    """The values as they stand in the file: numbers of a palette, not its colours, and all of 16 bits."""
-    with Image.open(path) as image:
+def read_values(file: str | BinaryIO) -> NDArray[np.int64]:
+    """The values as they stand in a file: numbers of a palette, not its colours, and all of 16 bits.
+
+    Args:
+        file: its path, or an open file.
+
+    Raises:
+        Exception: what decoders like, from SyntaxError to struct.error; ValueError if there are several channels.
+    """
+    with Image.open(file) as image:
         image.load()
         if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
             raise ValueError(f"a mask has one channel of whole numbers; these are of mode {image.mode}")

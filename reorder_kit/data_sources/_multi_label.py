@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from reorder_kit.data_sources._annotated import AnnotatedImages, AnnotatedOptions, LabelledFile, RawSample
+from reorder_kit.data_sources._annotated import AnnotatedOptions, LabelledFile, RawSample
 from reorder_kit.data_sources._image_options import HomePath
 from reorder_kit.data_sources._splits import split_off
 from reorder_kit.errors import ReorderKitError
@@ -104,13 +104,11 @@ def open_multi_label(
             for image, present in zip(images, found, strict=True)
         ]
 
-    train_pipeline, eval_pipeline = options.pipelines()
-    return DataSplits(
-        image=options.image,
-        classes=[classes[old] for old in kept],
-        train=AnnotatedImages(samples("training", train), train_pipeline),
-        validation=AnnotatedImages(samples("validation", validation), eval_pipeline),
-        test=AnnotatedImages(samples("test", test), eval_pipeline),
+    return options.splits(
+        [classes[old] for old in kept],
+        samples("training", train),
+        samples("validation", validation),
+        samples("test", test),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int64
 from pydantic import Field, model_validator
 
-from reorder_kit.data_sources._annotated import AnnotatedImages, AnnotatedOptions, Entry, RawSample
+from reorder_kit.data_sources._annotated import AnnotatedOptions, Entry
 from reorder_kit.data_sources._field_targets import BoxFormat, FieldTargets, Labels
 from reorder_kit.data_sources._mask_file import LARGEST_VALUE, ValueLegend
 from reorder_kit.data_sources._splits import split_off
@@ -73,7 +73,7 @@ class RecordOptions(AnnotatedOptions):
         """
         names = self.classes
         if kind != "mask":
-            return None if names is None else Labels.named(names)
+            return None if names is None else Labels.named(_unambiguous(names))
         if names is None and self.mask_values is None:
             raise ReorderKitError(
                 "data.classes: masks do not tell how many classes there are", "name them, as [background, ship]"
@@ -132,26 +132,18 @@ def open_records(
     for split, entries in (("train", train), ("validation", validation), ("test", test)):
         if not len(entries):
             raise ReorderKitError(f"data.{split}: there is no image")
-    train_pipeline, evaluation_pipeline = options.pipelines()
-    train_pipeline.check(_first_readable(train))
-    return DataSplits(
-        image=options.image,
-        classes=labels.names,
-        train=AnnotatedImages(train, train_pipeline),
-        validation=AnnotatedImages(validation, evaluation_pipeline),
-        test=AnnotatedImages(test, evaluation_pipeline),
-    )
+    return options.splits(labels.names, train, validation, test)
 
 
-def _first_readable(entries: Sequence[Entry]) -> RawSample:
-    first = None
-    for entry in entries:
-        raw = entry.read()
-        if isinstance(raw, RawSample):
-            return raw
-        first = first or raw
-    assert first is not None
-    raise ReorderKitError(f"no training image can be used, {first.path} to begin with: {first.reason}")
+def _unambiguous(names: Sequence[str]) -> Sequence[str]:
+    """The names, if no number can mean one class by its name and another by its place."""
+    for place, name in enumerate(names):
+        if name.isdecimal() and int(name) != place:
+            raise ReorderKitError(
+                f"data.classes: {name!r} stands in place {place}, so a record's {int(name)} could mean two classes",
+                "names that are numbers have to be 0, 1, 2, ...; leave data.classes out to take them from the data",
+            )
+    return names
 
 
 class SetAside(NamedTuple):

@@ -25,6 +25,9 @@ Places = Int64[np.ndarray, "sample 2"]
 # Directories, then the stem up to the first dot, then the ending: the rule of the format.
 _NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]+)")
 _FORMAT = 1
+_MOST_ENDINGS = 1_000
+NOTE_ENDING = ".index.npz"
+"""Of the file beside a shard that says where its members lie."""
 _OPEN_FILES = 64
 
 
@@ -68,7 +71,7 @@ def index_shard(path: Path) -> ShardIndex:
     Raises:
         ReorderKitError: if the shard is damaged or cut short.
     """
-    places = (path.with_name(f"{path.name}.index.npz"), _cache_folder() / f"{_digest(path)}.npz")
+    places = (path.with_name(path.name + NOTE_ENDING), _cache_folder() / f"{_digest(path)}.npz")
     for place in places:
         noted = _read_note(place, path)
         if noted is not None:
@@ -151,6 +154,11 @@ def _named_members(archive: tarfile.TarFile) -> Iterator[tuple[str, str, tarfile
 
 def _as_arrays(path: Path, samples: Mapping[str, Mapping[str, tuple[int, int]]]) -> ShardIndex:
     endings = sorted({ending for members in samples.values() for ending in members})
+    if len(endings) > _MOST_ENDINGS:
+        raise ReorderKitError(
+            f"the shard {path} has members of {len(endings)} endings, as {endings[0]!r}",
+            "an ending starts at the first dot of a name; write the shard again, with names that have no other dots",
+        )
     nowhere = (-1, 0)
     return ShardIndex(
         path,

@@ -39,9 +39,10 @@ class CocoDetection(DataSource):
     Images are looked for in ``images``, else in the folder ``images``, in that of the split (``train2017``, ``train``),
     beside the annotations, and in ``root``. All that a file names have to be there.
 
-    Classes are the categories of the training file, sorted by id; ids may have gaps. Another file has no others. Boxes
-    are cut at the edges of the image; boxes without width or height are left out. A crowd is neither learned nor
-    counted as missed. For multi-label tasks, a class is present where it has a box, crowds included.
+    Classes are the categories of the training file, sorted by id; ids may have gaps. A category without any object that
+    has another's name is none. Another file has no others. Boxes are cut at the edges of the image; boxes without width
+    or height are left out. A crowd is neither learned nor counted as missed. For multi-label tasks, a class is present
+    where it has a box, crowds included.
 
     An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
     left to right by chance. Named transforms replace that.
@@ -108,7 +109,9 @@ class CocoDetection(DataSource):
         if given is not None:
             return root / given
         patterns = [layout.format(name) for layout in _LAYOUTS for name in _NAMES[split]]
-        found = sorted({path for pattern in patterns for path in root.glob(pattern)})
+        # A file that the recipe gives to one split is none of another's.
+        taken = {root / other for other in (self.options.train, self.options.validation, self.options.test) if other}
+        found = sorted({path for pattern in patterns for path in root.glob(pattern)} - taken)
         if len(found) > 1:
             names = " and ".join(str(path.relative_to(root)) for path in found)
             raise ReorderKitError(

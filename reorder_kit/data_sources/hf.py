@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, overload
 
@@ -11,8 +12,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from reorder_kit.data_sources._annotated import RawSample
-from reorder_kit.data_sources._encoded_image import decode_image
 from reorder_kit.data_sources._field_targets import FieldTargets, Label, Labels
+from reorder_kit.data_sources._image_file import decode_image
 from reorder_kit.data_sources._image_options import HomePath
 from reorder_kit.data_sources._record_options import RecordOptions, Rows, open_records
 from reorder_kit.errors import ReorderKitError
@@ -267,7 +268,7 @@ class _TableRow:
             value = _encoded(target) if self.targets.kind == "mask" else target
         except (OSError, ValueError) as error:
             return Unreadable(self.path, str(error))
-        image = decode_image(encoded, self.path, self.channels)
+        image = decode_image(BytesIO(encoded), self.path, self.channels)
         return image if isinstance(image, Unreadable) else self.targets.sample(image, value, self.path)
 
 
@@ -294,7 +295,10 @@ def _fits(feature: Any, kind: TargetKind) -> bool:
     stored = _stored(feature)
     if kind == "boxes":
         stored = stored.value_type if _is_list(stored) else stored
-        return pa.types.is_struct(stored) and all(stored.get_field_index(key) >= 0 for key in ("bbox", "category"))
+        if not pa.types.is_struct(stored) or any(stored.get_field_index(key) < 0 for key in ("bbox", "category")):
+            return False
+        category = stored.field("category").type
+        return _is_scalar(category.value_type if _is_list(category) else category)
     if kind == "multi-label":
         return _is_list(stored) and _is_scalar(stored.value_type)
     return _is_scalar(stored)

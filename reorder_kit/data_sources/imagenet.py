@@ -86,7 +86,7 @@ class ImageNet(DataSource):
 
     def _test_files(self, folder: Path, wnids: Sequence[str]) -> Files:
         solution = self.options.root / SOLUTION
-        if any(entry.is_dir() for entry in folder.iterdir()):
+        if any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()):
             return find_files(folder, wnids)
         if not solution.is_file():
             raise ReorderKitError(

@@ -17,16 +17,16 @@ from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import DataSource, DataSplits
 
 SPLITS = {"train": "train", **dict.fromkeys(VALIDATION_NAMES, "validation"), "test": "test"}
-LABELS = {"0": False, "1": True, "0.0": False, "1.0": True}
+LABELS = {"0": False, "1": True, "0.0": False, "1.0": True, "False": False, "True": True}
 
 
 class MultiLabelCsv(DataSource):
     """Images with any number of classes each, listed in a table.
 
-    The table has a column ``path``, relative to ``root``, and a column of 0 and 1 for every class. A column ``split``
-    says ``train``, ``val`` (or ``valid``, ``validation``) or ``test``. Where there is val but no test, val is the test
-    split, and validation is set aside from train; what is missing otherwise is set aside, too, with the run's seed,
-    test first, and no class loses its last training image by that.
+    The table has a column ``path``, relative to ``root``, and a column of 0 and 1, or False and True, for every class.
+    A column ``split`` says ``train``, ``val`` (or ``valid``, ``validation``) or ``test``. Where there is val but no
+    test, val is the test split, and validation is set aside from train; what is missing otherwise is set aside, too,
+    with the run's seed, test first, and no class loses its last training image by that.
 
     Classes stand in the sequence of their columns. A class that no training image has cannot be learned and is left
     out, in all splits. An image may have no class at all.
@@ -119,7 +119,7 @@ class _Table:
             if value not in LABELS:
                 raise self.mistake(
                     line,
-                    f"column {name!r} has {value!r}, which is neither 0 nor 1",
+                    f"column {name!r} has {value!r}, which is neither 0 nor 1, nor False nor True",
                     "every column beside 'path' and 'split' is a class; an unknown label (empty, -1) is of no use",
                 )
         return tuple(number for number, value in enumerate(values.values()) if LABELS[value])

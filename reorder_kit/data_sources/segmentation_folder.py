@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from reorder_kit.data_sources._annotated import AnnotatedImages, AnnotatedOptions, AnnotatedPipeline
+from reorder_kit.data_sources._annotated import AnnotatedOptions
 from reorder_kit.data_sources._image_options import HomePath
 from reorder_kit.data_sources._mask_file import LARGEST_VALUE, InstanceLegend, Legend, MaskedFile, ValueLegend
 from reorder_kit.data_sources._mask_folders import find_pairs, read_class_table, read_index
@@ -16,7 +16,7 @@ from reorder_kit.data_sources._split_folders import find_split_folders
 from reorder_kit.data_sources._splits import split_off
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import IGNORED, DataSource, DataSplits, Unreadable
+from reorder_kit.interfaces import IGNORED, DataSource, DataSplits
 
 Files = list[MaskedFile]
 PixelValue = Annotated[int, Field(ge=0, le=LARGEST_VALUE)]
@@ -121,15 +121,7 @@ class SegmentationFolder(DataSource):
         options = self.options
         classes, legend = self._classes()
         train, validation, test = self._split(legend, seed)
-        train_pipeline, evaluation_pipeline = options.pipelines()
-        _try_first(train, train_pipeline)
-        return DataSplits(
-            image=options.image,
-            classes=classes,
-            train=AnnotatedImages(train, train_pipeline),
-            validation=AnnotatedImages(validation, evaluation_pipeline),
-            test=AnnotatedImages(test, evaluation_pipeline),
-        )
+        return options.splits(classes, train, validation, test)
 
     def _classes(self) -> tuple[Sequence[str], Legend]:
         options = self.options
@@ -210,21 +202,6 @@ def _check_names(names: Sequence[str]) -> None:
 def _set_aside(files: Files, fraction: float, seed: int, field: str) -> tuple[Files, Files]:
     stay, aside = split_off([0] * len(files), fraction, seed, field)
     return [files[index] for index in stay], [files[index] for index in aside]
-
-
-def _try_first(files: Files, pipeline: AnnotatedPipeline) -> None:
-    """Find out at once what would make every image unreadable."""
-    unreadable = None
-    for file in files:
-        raw = file.read()
-        if not isinstance(raw, Unreadable):
-            return pipeline.check(raw)
-        unreadable = unreadable or raw
-    if unreadable is None:
-        raise ReorderKitError("data.images: there is no training image")
-    raise ReorderKitError(
-        f"no training image can be read with its mask, {unreadable.path} to begin with: {unreadable.reason}"
-    )
 
 
 @hookimpl

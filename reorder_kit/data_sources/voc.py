@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 
 from pydantic import Field, field_validator
 
-from reorder_kit.data_sources._annotated import AnnotatedImages
 from reorder_kit.data_sources._boxed_images import BoxedFile, open_boxed, refuse_shared
 from reorder_kit.data_sources._mask_file import MaskedFile, ValueLegend
 from reorder_kit.data_sources._multi_label import MultiLabelOptions
@@ -101,9 +100,11 @@ class Voc(DataSource):
     def _lists(self, files: _Files) -> tuple[Names, Names | None, Names | None]:
         options = self.options
         validation, test = options.validation, options.test
-        if validation is None and options.train != "trainval" and files.has("val"):
+        # A list that the recipe gives to one split is none of another's.
+        taken = (options.train, validation, test)
+        if validation is None and "val" not in taken and options.train != "trainval" and files.has("val"):
             validation = "val"
-        if test is None and files.has("test"):
+        if test is None and "test" not in taken and files.has("test"):
             test = "test"
         if test is None and options.validation is None:
             validation, test = None, validation
@@ -150,19 +151,14 @@ class Voc(DataSource):
             train, validation = _set_aside(train, options.validation_fraction, seed, "data.validation_fraction")
         refuse_shared(train, validation, test)
         classes = [_BACKGROUND, *options.classes]
+        if len(classes) > IGNORED:
+            raise ReorderKitError(f"data.classes: a mask has {IGNORED - 1} classes at the most beside the background")
         legend = ValueLegend(range(len(classes)), (IGNORED,))
         train_files, validation_files, test_files = (
             [MaskedFile(str(files.image(name)), str(files.mask(name)), options.channels, legend) for name in names]
             for names in (train, validation, test)
         )
-        train_pipeline, eval_pipeline = options.pipelines()
-        return DataSplits(
-            image=options.image,
-            classes=classes,
-            train=AnnotatedImages(train_files, train_pipeline),
-            validation=AnnotatedImages(validation_files, eval_pipeline),
-            test=AnnotatedImages(test_files, eval_pipeline),
-        )
+        return options.splits(classes, train_files, validation_files, test_files)
 
 
 class _Object(NamedTuple):

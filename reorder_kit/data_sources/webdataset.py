@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path, PurePath
 from typing import Any, overload
 
@@ -14,11 +15,11 @@ from braceexpand import braceexpand
 from pydantic import Field, field_validator, model_validator
 
 from reorder_kit.data_sources._annotated import RawSample
-from reorder_kit.data_sources._encoded_image import decode_image
 from reorder_kit.data_sources._field_targets import FieldTargets, Label, Labels, labels_in
+from reorder_kit.data_sources._image_file import decode_image
 from reorder_kit.data_sources._image_options import HomePath
 from reorder_kit.data_sources._record_options import RecordOptions, Rows, open_records
-from reorder_kit.data_sources._shard_index import ShardFiles, ShardIndex, index_shard
+from reorder_kit.data_sources._shard_index import NOTE_ENDING, ShardFiles, ShardIndex, index_shard
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import DataSource, DataSplits, TargetKind, Unreadable
@@ -164,7 +165,8 @@ def _find_shards(root: Path, pattern: str, field: str) -> list[Path]:
         raise ReorderKitError(f"data.root: there is no folder {root}")
     found: dict[Path, None] = {}
     for name in braceexpand(pattern):
-        matching = [path for path in sorted(root.glob(name)) if path.is_file()]
+        # A pattern without an ending matches the notes beside the shards, too.
+        matching = [path for path in sorted(root.glob(name)) if path.is_file() and not path.match(f"*{NOTE_ENDING}")]
         if not matching:
             raise ReorderKitError(f"{field}: there is no shard {root / name}")
         found |= dict.fromkeys(matching)
@@ -317,7 +319,7 @@ class _ShardSample:
             encoded, value = self.shards.image(self.number), self.shards.value(self.number)
         except (OSError, ValueError) as error:
             return Unreadable(self.path, str(error))
-        image = decode_image(encoded, self.path, self.channels)
+        image = decode_image(BytesIO(encoded), self.path, self.channels)
         return image if isinstance(image, Unreadable) else self.targets.sample(image, value, self.path)
 
 

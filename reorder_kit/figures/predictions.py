@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap
@@ -25,6 +26,7 @@ _INK, _WRONG = "#1b1b24", "#b3261e"
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 _LETTERS = 26  # that fit below an image
 _LINES = 3
+_NAMED_SHARE = 0.01  # of an image's pixels, for a class to be named below its mask
 
 
 def draw_predictions(predictions: Predictions, path: Path) -> None:
@@ -50,15 +52,28 @@ def draw_predictions(predictions: Predictions, path: Path) -> None:
     shown = [side for pair in zip(predictions.truths, predictions.answers, strict=True) for side in pair]
     for number, (ax, image, annotation) in enumerate(zip(axes, pictures, shown, strict=False)):
         _draw(ax, image, annotation)
-        truth = predictions.truths[number // 2]
-        # What stands in brackets is how sure the model is.
-        is_wrong = number % 2 == 1 and truth.text != "" and annotation.text.split(" (")[0] != truth.text
-        lines = textwrap.wrap(annotation.text, _LETTERS, max_lines=_LINES, placeholder=" …")
+        text, truth = (_text(side, predictions.classes) for side in (annotation, predictions.truths[number // 2]))
+        is_wrong = number % 2 == 1 and truth != "" and text != truth
+        words = f"{text} ({annotation.note})" if annotation.note else text
+        lines = textwrap.wrap(words, _LETTERS, max_lines=_LINES, placeholder=" …")
         ax.text(
             0.5, -0.03, "\n".join(lines), transform=ax.transAxes, ha="center", va="top", fontsize=6.5,
             color=_WRONG if is_wrong else _INK,
         )  # fmt: skip
     figure.savefig(path)
+
+
+def _text(annotation: Annotation, classes: Sequence[str]) -> str:
+    if annotation.text or annotation.mask is None:
+        return annotation.text
+    return _names(annotation.mask, classes)
+
+
+def _names(mask: Int[Tensor, "height width"], classes: Sequence[str]) -> str:
+    """The classes of a hundredth of the pixels or more, those that are ignored left out."""
+    counted = mask[mask != IGNORED]
+    shares = counted.bincount(minlength=len(classes)) / max(1, len(counted))
+    return ", ".join(name for name, share in zip(classes, shares.tolist(), strict=True) if share >= _NAMED_SHARE)
 
 
 def _draw(ax: Axes, image: Float[Tensor, "channel height width"], annotation: Annotation) -> None:

@@ -67,13 +67,15 @@ class Classification(Task):
         if not mixers:
             return batch
         images, targets = v2.RandomChoice(mixers)(batch.images, batch.targets)
-        return replace(batch, images=images, targets=targets)
+        # Both mix every image with the one before it: there is content wherever one of the two has some.
+        content = None if batch.content is None else batch.content.maximum(batch.content.roll(1, 0))
+        return replace(batch, images=images, targets=targets, content=content)
 
     def annotate_outputs(self, outputs: Float[Tensor, "batch class"], classes: Sequence[str]) -> Sequence[Annotation]:
         """The most probable class and its probability."""
         probabilities, found = outputs.float().softmax(dim=1).max(dim=1)
         return [
-            Annotation(f"{classes[number]} ({probability:.0%})")
+            Annotation(classes[number], note=f"{probability:.0%}")
             for number, probability in zip(found.tolist(), probabilities.tolist(), strict=True)
         ]
 

@@ -19,6 +19,7 @@ from reorder_kit.tasks._summary_head import SummaryHead
 
 # Below this, a probability has no gradient through its focusing weight: powers under 1 are infinitely steep at 0.
 _SMALLEST = 1e-8
+_NONE = "(none)"
 
 
 class MultiLabel(Task):
@@ -126,16 +127,18 @@ class MultiLabel(Task):
         return LabelMetrics(classes, device)
 
     def annotate_outputs(self, outputs: Float[Tensor, "batch class"], classes: Sequence[str]) -> Sequence[Annotation]:
-        """The classes above 0.5; where there are none, the most probable one and its probability."""
-        texts = []
+        """The classes above 0.5; where there are none, that, and the most probable one with its probability."""
+        answers = []
         for probabilities in outputs.float().sigmoid():
             best = int(probabilities.argmax())
-            texts.append(_names(probabilities > 0.5, classes) or f"{classes[best]} ({probabilities[best]:.0%})")
-        return [Annotation(text) for text in texts]
+            found = _names(probabilities > 0.5, classes)
+            nearest = "" if found else f"{classes[best]} {probabilities[best]:.0%}"
+            answers.append(Annotation(found or _NONE, note=nearest))
+        return answers
 
     def annotate_targets(self, targets: Float[Tensor, "batch class"], classes: Sequence[str]) -> Sequence[Annotation]:
         """The classes."""
-        return [Annotation(_names(labels > 0.5, classes) or "(none)") for labels in targets]
+        return [Annotation(_names(labels > 0.5, classes) or _NONE) for labels in targets]
 
 
 def _names(present: Tensor, classes: Sequence[str]) -> str:

@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import IGNORED, Annotation, ComponentOptions, Metrics, Task
 
-NAMED_SHARE = 0.01
-
 
 class Segmentation(Task):
     """Cross-entropy of the pixels of an image, and soft Dice on request; mean intersection over union of the classes.
@@ -78,14 +76,14 @@ class Segmentation(Task):
     def annotate_outputs(
         self, outputs: Float[Tensor, "batch class height width"], classes: Sequence[str]
     ) -> Sequence[Annotation]:
-        """The most probable class of each pixel, and the names of those found."""
-        return [Annotation(_names(mask, classes), mask=mask) for mask in outputs.argmax(dim=1).cpu()]
+        """The most probable class of each pixel."""
+        return [Annotation(mask=mask) for mask in outputs.argmax(dim=1).cpu()]
 
     def annotate_targets(
         self, targets: Int[Tensor, "batch height width"], classes: Sequence[str]
     ) -> Sequence[Annotation]:
-        """The mask, and the names of the classes in it."""
-        return [Annotation(_names(mask, classes), mask=mask) for mask in targets.cpu()]
+        """The mask."""
+        return [Annotation(mask=mask) for mask in targets.cpu()]
 
 
 def _soft_dice_loss(
@@ -99,13 +97,6 @@ def _soft_dice_loss(
     # Classes that are not in the image, and images without a pixel that counts, add nothing, nor to the gradient.
     missed = (1 - 2 * shared / (true + found).clamp(min=1)) * in_image
     return missed.sum(dim=1) / in_image.sum(dim=1).clamp(min=1)
-
-
-def _names(mask: Int[Tensor, "height width"], classes: Sequence[str]) -> str:
-    """The classes of a hundredth of the pixels or more, those that are ignored left out."""
-    counted = mask[mask != IGNORED]
-    shares = counted.bincount(minlength=len(classes)) / max(1, len(counted))
-    return ", ".join(name for name, share in zip(classes, shares.tolist(), strict=True) if share >= NAMED_SHARE)
 
 
 @hookimpl

@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from jaxtyping import Bool
 from timm.utils import ModelEmaV3
-from torch import nn
+from torch import Tensor, nn
 
 from reorder_kit.compose import Experiment
 from reorder_kit.errors import ReorderKitError
@@ -91,6 +93,8 @@ class Trainer:
         if self._settings.compile:
             self.model.compile_encode()
         self._parts = nn.ModuleDict({"backbone": self.model.backbone, "head": self.model.head})
+        # What only a summary passes through has no gradient where a head looks at places instead.
+        accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=self._task.is_dense)
         self._step_module = accelerator.prepare_model(StepModule(self.model, self._task))
         self._ema = ModelEmaV3(self._parts, decay=self._settings.ema_decay) if self._settings.ema_decay else None
         self._optimizers = Optimizers(
@@ -114,7 +118,7 @@ class Trainer:
             directory=folder.path,
             grid=self.model.backbone.grid,
             start=self.start,
-            reach=self.model.backbone.reach(self.start.num_slots),
+            reach=self._reach(),
             headline=self._task.headline,
             classes=splits.classes,
             epochs=self._settings.epochs,
@@ -141,6 +145,11 @@ class Trainer:
     def validation(self) -> dict[str, Any]:
         """The figures of the last epoch."""
         return self._validation
+
+    def _reach(self) -> Bool[Tensor, " slot"]:
+        slots = self.start.num_slots
+        # A head that looks at places reads every slot itself.
+        return torch.ones(slots, dtype=torch.bool) if self._task.is_dense else self.model.backbone.reach(slots)
 
     def train(self) -> None:
         """Train to the last epoch.

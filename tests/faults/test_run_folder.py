@@ -232,3 +232,17 @@ def test_a_checkpoint_or_a_recipe_of_another_format_is_refused(host, tmp_path):
 def test_an_unfinished_run_has_no_result(tmp_path):
     with pytest.raises(ReorderKitError, match="holds no finished run"):
         RunFolder(tmp_path).read_result()
+
+
+def test_a_head_that_looks_at_places_reads_every_patch(host, tmp_path):
+    recipe = {
+        "format_version": 1,
+        "name": "places",
+        "data": {"name": "scenes", "train_images": 4, "validation_images": 1, "test_images": 1},
+        "task": "segmentation",
+        "backbone": {"name": "local", "patch_size": 16, "window": 2, "depth": 1, "dim": 8, "heads": 2},
+        "train": {"epochs": 1, "device": "cpu"},
+    }
+    result = reorder_kit.run(recipe, out=tmp_path / "run", host=host)
+    assert result["order"]["reach"] == {"slots": 16, "of": 16, "is_selection": False}
+    assert all(result["order"]["influence"])

@@ -154,3 +154,17 @@ def test_gradients_and_means_of_the_policy_are_averaged_and_counts_are_those_of_
         assert ended["gradient"].tolist() == [1.5, -3.0]  # the mean of (1, -2) and (2, -4)
         assert ended["mean"] == 5.0
         assert ended["count"] == 0
+
+
+@pytest.mark.parametrize("task", [pytest.param("detection", marks=pytest.mark.slow), "segmentation"])
+def test_a_head_that_looks_at_places_trains_in_two_processes(task, children, recipe, tmp_path):
+    """The norm of the summary has no gradient then."""
+    changed = {
+        **recipe,
+        "data": {"name": "scenes", "train_images": 24, "validation_images": 3, "test_images": 1, "batch_size": 8},
+        "task": task,
+        "backbone": {"name": "vit", "patch_size": 8, "dim": 16, "heads": 2, "depth": 1, "readout": "mean"},
+        "train": {**recipe["train"], "epochs": 3, "accumulate": 2},
+    }
+    children.train_group(changed, tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["metrics"]["test"]["images"] == 1

@@ -105,6 +105,21 @@ def test_mixing_draws_from_the_global_generator(options: dict[str, float]) -> No
     assert not torch.equal(first[0], first[1])
 
 
+@pytest.mark.parametrize("options", [{"mixup": 0.8}, {"cutmix": 1.0}])
+def test_what_is_mixed_into_an_image_is_no_padding(options: dict[str, float]) -> None:
+    content = torch.tensor([[16, 4], [8, 16], [16, 16]])
+    images = torch.zeros(3, 1, 16, 16)
+    for image, (height, width) in zip(images, content.tolist(), strict=True):
+        image[:, :height, :width] = torch.rand(1, height, width) + 0.1
+    for seed in range(5):
+        torch.manual_seed(seed)
+        mixed = task(**options).augment(Batch(images, torch.arange(3), content=content), CLASSES)
+        assert mixed.content is not None
+        for image, (height, width) in zip(mixed.images, mixed.content.tolist(), strict=True):
+            assert not image[:, height:].any()
+            assert not image[:, :, width:].any()
+
+
 def test_mixing_keeps_the_original_batch() -> None:
     batch = Batch(constant_images(4), torch.arange(4))
     task(mixup=1.0, cutmix=1.0).augment(batch, CLASSES)

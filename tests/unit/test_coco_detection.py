@@ -15,6 +15,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 import reorder_kit
+from reorder_kit.data_sources import _annotated
 from reorder_kit.data_sources.coco_detection import CocoDetection
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import DataSplits, Sample, SampleSet, TargetKind, Unreadable
@@ -284,3 +285,41 @@ def test_real_photographs() -> None:
     assert sample.content == (128, 96)
     first = torch.tensor([34.78, 195.56, 34.78 + 114.19, 195.56 + 65.62]) * 2 / 7
     torch.testing.assert_close(sample.target.boxes[0], first)
+
+
+def test_a_file_named_for_the_test_is_not_validation_too(tmp_path: Path) -> None:
+    write_json(tmp_path / "train.json", write_images(tmp_path / "images", 20))
+    write_json(tmp_path / "val.json", write_images(tmp_path / "images", 4, 50))
+    assert sizes(open_coco(tmp_path, test="val.json")) == (18, 2, 4)
+
+
+def test_a_category_without_objects_that_has_the_name_of_another_is_none(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "images", 10)
+    group = [{"id": 0, "name": "dog", "supercategory": "none"}, *CATEGORIES]
+    content = {"images": images, "annotations": objects(images), "categories": group}
+    (tmp_path / "train.json").write_text(json.dumps(content))
+    splits = open_coco(tmp_path)
+    assert splits.classes == ["cat", "dog"]
+    assert samples(splits.train)[0].target.classes.tolist() == [0, 1]
+
+
+def test_an_image_that_is_a_list_is_named(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "images", 10)
+    write_json(tmp_path / "train.json", images, [{"id": 3, "image_id": [0], "category_id": 4, "bbox": [1, 2, 5, 4]}])
+    with pytest.raises(ReorderKitError, match=r"annotation 3 is of the image \[0\], which the file does not list"):
+        open_coco(tmp_path)
+
+
+def test_transforms_that_cannot_move_boxes_are_found_at_once(three_files: Path) -> None:
+    with pytest.raises(ReorderKitError, match=r"data\.train_transforms: \[RandAugment\(\)\] fails"):
+        open_coco(three_files, train_transforms=["RandAugment"])
+
+
+def test_the_search_for_an_image_that_can_be_read_has_an_end(
+    three_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_annotated, "TRIED", 2)
+    for number in (0, 1):
+        (three_files / "images" / f"{number}.jpg").write_bytes(b"")
+    with pytest.raises(ReorderKitError, match=r"none of the first 2 training images can be used, .*0\.jpg"):
+        open_coco(three_files)

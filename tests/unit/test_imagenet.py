@@ -121,3 +121,9 @@ def test_a_table_that_says_nothing_is_refused(kaggle: Path, table: str, message:
     (kaggle / "LOC_val_solution.csv").write_text(table)
     with pytest.raises(ReorderKitError, match=message):
         open_imagenet(kaggle)
+
+
+def test_a_hidden_folder_beside_loose_validation_images_is_no_class(kaggle: Path) -> None:
+    before = len(open_imagenet(kaggle).test)
+    (kaggle / "ILSVRC" / "Data" / "CLS-LOC" / "val" / ".cache").mkdir()
+    assert len(open_imagenet(kaggle).test) == before

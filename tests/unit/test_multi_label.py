@@ -194,7 +194,8 @@ def test_no_image_and_no_label_are_no_precision_of_zero() -> None:
 
 def test_what_is_drawn() -> None:
     outputs = torch.cat([logit(0.9, 0.2, 0.6), logit(0.1, 0.31, 0.2)])
-    assert [shown.text for shown in task().annotate_outputs(outputs, CLASSES)] == ["ant, cat", "bee (31%)"]
+    answers = task().annotate_outputs(outputs, CLASSES)
+    assert [(shown.text, shown.note) for shown in answers] == [("ant, cat", ""), ("(none)", "bee 31%")]
     labels = torch.tensor([[0.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
     assert [shown.text for shown in task().annotate_targets(labels, CLASSES)] == ["bee, cat", "(none)"]
 

@@ -78,7 +78,7 @@ def test_columns_come_in_any_sequence_and_validation_has_three_names(tmp_path: P
 def test_what_spreadsheets_and_pandas_write_is_read(tmp_path: Path) -> None:
     write_table(tmp_path, "x", THREE)
     text = 'path,split,dog,"cat, tame"\r\n' + "\r\n".join(THREE) + "\r\n\r\n"
-    text = text.replace("1.png,train,1,1", "1.png, train ,1.0, 1").replace("2.png,train,0,0", "2.png,train,0.0,0")
+    text = text.replace("1.png,train,1,1", "1.png, train ,1.0, 1").replace("2.png,train,0,0", "2.png,train,0.0,False")
     (tmp_path / "tame.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
     splits = open_table(tmp_path, file="tame.csv")
     assert list(splits.classes) == ["dog", "cat, tame"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from matplotlib.axes import Axes
 from PIL import Image
 from torch import nn
 
@@ -13,6 +14,7 @@ from reorder_kit.figures.predictions import draw_predictions
 from reorder_kit.interfaces import IGNORED, Annotation, Sample, Unreadable
 from reorder_kit.interfaces.run_events import Predictions
 from reorder_kit.tasks.classification import Classification
+from reorder_kit.tasks.multi_label import MultiLabel
 from reorder_kit.tasks.segmentation import Segmentation
 from reorder_kit.training.predictions import IMAGES, predict_some
 
@@ -47,9 +49,52 @@ def test_masks_are_visible_and_ignored_pixels_are_not(tmp_path):
 
 
 def test_a_wrong_word_is_red_and_a_right_one_is_not(tmp_path):
-    assert coloured(picture(tmp_path, Annotation("cat"), Annotation("cat (90%)"))) == 0
-    assert coloured(picture(tmp_path, Annotation("cat"), Annotation("dog (90%)"))) > 0
+    assert coloured(picture(tmp_path, Annotation("cat"), Annotation("cat", note="90%"))) == 0
+    assert coloured(picture(tmp_path, Annotation("cat"), Annotation("dog", note="90%"))) > 0
+    assert coloured(picture(tmp_path, Annotation("crane (bird)"), Annotation("crane (bird)", note="90%"))) == 0
+    assert coloured(picture(tmp_path, Annotation("crane (bird)"), Annotation("crane (tool)", note="90%"))) > 0
     assert coloured(picture(tmp_path, Annotation("cat"), Annotation("cat, dog"))) > 0
+
+
+def test_no_label_where_there_is_none_is_right(tmp_path):
+    unsure = MultiLabel().annotate_outputs(torch.full((1, 2), -1.0), ["a", "b"])[0]
+    none, one = MultiLabel().annotate_targets(torch.tensor([[0.0, 0.0], [1.0, 0.0]]), ["a", "b"])
+    assert coloured(picture(tmp_path, none, unsure)) == 0
+    assert coloured(picture(tmp_path, one, unsure)) > 0
+
+
+def test_below_a_mask_stand_the_classes_in_it(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(Axes, "text", lambda self, x, y, text, **_: shown.append(text))
+    mask = torch.zeros(24, 24, dtype=torch.int64)
+    mask[0, :5] = 1  # five of 564 pixels that count
+    mask[1, :12] = IGNORED
+    picture(tmp_path, Annotation(mask=mask), Annotation(mask=torch.full_like(mask, IGNORED)))
+    mask[2, 0] = 1
+    picture(tmp_path, Annotation(mask=mask), Annotation("said", mask=mask))
+    assert shown == ["a", "", "a, b", "said"]
+
+
+def test_a_mask_that_is_right_but_for_padding_is_not_wrong(tmp_path):
+    class Padded(Numbered):
+        def __getitem__(self, index):
+            mask = torch.ones(4, 4, dtype=torch.int64)
+            mask[2:] = IGNORED
+            return Sample(torch.zeros(1, 4, 4), mask, (2, 4))
+
+    class RightAbove(nn.Module):
+        def forward(self, images, content=None):
+            class Output:
+                outputs = torch.zeros(len(images), 2, 4, 4)
+
+            Output.outputs[:, 1, :2] = 1.0
+            return Output()
+
+    samples, names = Padded(1), ["ground", "thing"]
+    found = predict_some(RightAbove(), Segmentation(), samples, names, Accelerator(cpu=True), "run", "test")
+    right = picture(tmp_path, found.truths[0], found.answers[0])
+    wrong = picture(tmp_path, found.truths[0], Annotation("ground, thing", mask=found.answers[0].mask))
+    assert coloured(right) < coloured(wrong)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 12])
@@ -90,7 +135,7 @@ def predicted(samples):
 def test_images_come_from_all_over_the_split():
     found = predicted(Numbered(1000))
     assert found.images[:, 0, 0, 0].tolist() == [round(999 * place / (IMAGES - 1)) for place in range(IMAGES)]
-    assert [answer.text for answer in found.answers] == ["ant (100%)"] * IMAGES
+    assert [(answer.text, answer.note) for answer in found.answers] == [("ant", "100%")] * IMAGES
     assert [truth.text for truth in found.truths] == ["ant"] * IMAGES
 
 

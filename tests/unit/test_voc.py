@@ -194,8 +194,27 @@ def test_images_and_masks_that_are_missing_are_named(root: Path) -> None:
 
 
 def test_a_mask_with_a_number_that_is_no_class_is_unreadable(root: Path) -> None:
-    write_image(root, "train-image", mask=np.full((12, 10), 21))
-    sample = open_voc(root, "mask").train[0]
+    write_image(root, "test-image", mask=np.full((12, 10), 21))
+    sample = open_voc(root, "mask").test[0]
     assert isinstance(sample, Unreadable)
-    assert sample.path.endswith("SegmentationClass/train-image.png")
+    assert sample.path.endswith("SegmentationClass/test-image.png")
     assert "21" in sample.reason
+    write_image(root, "train-image", mask=np.full((12, 10), 21))
+    with pytest.raises(ReorderKitError, match=r"no training image can be used, .*train-image\.png to begin with: .*21"):
+        open_voc(root, "mask")
+
+
+@pytest.mark.parametrize("kind", ["boxes", "mask"])
+def test_a_list_named_for_the_test_is_not_validation_too(root: Path, kind: TargetKind) -> None:
+    names = [f"more-{number}" for number in range(10)]
+    for lists in ("Main", "Segmentation"):
+        write_list(root, lists, "train", names)
+    for name in names:
+        write_image(root, name, thing("cat", (2, 3, 6, 12)), np.zeros((12, 10)))
+    splits = open_voc(root, kind, test="val")
+    assert (len(splits.train), len(splits.validation), len(splits.test)) == (9, 1, 1)
+
+
+def test_more_classes_than_a_mask_can_number_are_refused(root: Path) -> None:
+    with pytest.raises(ReorderKitError, match=r"data\.classes: a mask has 254 classes at the most"):
+        open_voc(root, "mask", classes=[f"class {number}" for number in range(255)])

@@ -389,3 +389,23 @@ def test_mistakes_that_show_without_data_are_those_of_the_recipe(options: dict[s
 def test_an_index_of_nothing_is_empty(tmp_path: Path) -> None:
     path = write(tmp_path / "empty.tar", [])
     assert len(index_shard(path)) == len(index_shard(path)) == 0
+
+
+def test_notes_beside_the_shards_are_no_shards(root: Path) -> None:
+    for _ in range(2):
+        assert len(open_shards(root, train="train-*").train) == 5
+
+
+def test_names_with_dots_that_would_each_be_an_ending_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_shard_index, "_MOST_ENDINGS", 4)
+    path = write(tmp_path / "dotted.tar", [(f"photo.{number}.jpg", b"") for number in range(5)])
+    with pytest.raises(ReorderKitError, match=r"dotted\.tar has members of 5 endings, as '0\.jpg'"):
+        index_shard(path)
+
+
+def test_classes_that_a_number_could_mean_twice_are_refused(root: Path) -> None:
+    with pytest.raises(ReorderKitError, match=r"data\.classes: '2' stands in place 1"):
+        open_shards(root, classes=("0", "2", "1"))
+    assert list(open_shards(root, classes=("0", "1", "2")).classes) == ["0", "1", "2"]
