@@ -125,7 +125,8 @@ def print_row(case: str, results: list[Mapping[str, Any]]) -> None:
     control = [result["controls"][CONTROL]["metrics"]["test"][headline] for result in results]
     count = len(results)
     errors = [stdev(values) / count**0.5 if count > 1 else float("nan") for values in (own, control)]
-    apart = (mean(own) - mean(control)) / (errors[0] ** 2 + errors[1] ** 2) ** 0.5
+    error = (errors[0] ** 2 + errors[1] ** 2) ** 0.5
+    apart = (mean(own) - mean(control)) / error if error else float("nan")
     images, seconds = results[0]["metrics"]["test"]["images"], mean(result["seconds"] for result in results)
     print(
         f"| {case} | {headline} | {images} | {mean(own):.3f} ± {errors[0]:.3f} | {mean(control):.3f} ± {errors[1]:.3f} "

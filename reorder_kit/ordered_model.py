@@ -131,6 +131,7 @@ class OrderedModel(nn.Module):
             content: height and width, pixels, of what stands in the top left corner of each image; the rest is padding,
                 which no mixer reads. None if there is no padding.
         """
+        content = None if content is None else content.to(images.device)
         ordered = self.order_patches(images, choose, content)
         features = self.features(self._encode(ordered.sequence), ordered.proposal, images, content)
         return ModelOutput(self.head(features), features)
@@ -155,7 +156,7 @@ class OrderedModel(nn.Module):
         sequence = self.backbone.tokenize(images)
         if content is not None:
             size = (images.shape[-2], images.shape[-1])
-            sequence = replace(sequence, valid=_holds_content(content.to(images.device), size, sequence.grid))
+            sequence = replace(sequence, valid=_holds_content(content, size, sequence.grid))
         proposal = (choose or self._choose)(sequence)
         ordered = proposal.apply(sequence)
         return OrderedPatches(ordered if "order" in self.backbone.needs else ordered.without_order(), proposal)

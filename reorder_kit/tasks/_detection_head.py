@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torchvision.models.detection.fcos import FCOS, FCOSHead
+from torchvision.ops import nms
 
 from reorder_kit.interfaces import BoxTarget, Features
 from reorder_kit.layers.feature_pyramid import SimpleFeaturePyramid
@@ -35,6 +36,11 @@ class Detections:
         """Those with at least this score."""
         sure = self.scores >= least
         return Detections(self.boxes[sure], self.scores[sure], self.classes[sure])
+
+    def without_overlaps(self, most: float) -> Detections:
+        """Those that no better one, of whatever class, overlaps by more, as intersection over union."""
+        kept = nms(self.boxes, self.scores, most)
+        return Detections(self.boxes[kept], self.scores[kept], self.classes[kept])
 
     def to(self, device: torch.device | str) -> Detections:
         """The same on another device."""
@@ -180,8 +186,9 @@ class DetectionHead(nn.Module):
         patches, grid = sequence.patches, sequence.grid
         if sequence.valid is not None:
             patches = patches.masked_fill(~sequence.valid.unsqueeze(-1), 0)
-        levels = self.pyramid(patches.transpose(1, 2).reshape(len(patches), -1, grid.height, grid.width))
-        outputs = self.fcos.head(levels)
+        with torch.autocast(patches.device.type, enabled=False):
+            levels = self.pyramid(patches.float().transpose(1, 2).reshape(len(patches), -1, grid.height, grid.width))
+            outputs = self.fcos.head(levels)
         height, width = features.image_size
         cells = [
             _cells(level, height / (grid.height * scale), width / (grid.width * scale))
@@ -191,9 +198,9 @@ class DetectionHead(nn.Module):
         if content is None:
             content = torch.tensor([[height, width]], device=patches.device).expand(len(patches), 2)
         return DetectionOutputs(
-            outputs["cls_logits"].float(),
-            outputs["bbox_regression"].float(),
-            outputs["bbox_ctrness"].float(),
+            outputs["cls_logits"],
+            outputs["bbox_regression"],
+            outputs["bbox_ctrness"],
             torch.cat(cells),
             tuple(map(len, cells)),
             content,

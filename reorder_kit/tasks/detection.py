@@ -100,8 +100,11 @@ class Detection(Task):
         return CocoMap(classes)
 
     def annotate_outputs(self, outputs: DetectionOutputs, classes: Sequence[str]) -> Sequence[Annotation]:
-        """The boxes that the model is rather sure of, with class and score."""
-        found = [image.of_score(self.options.shown_score).to("cpu") for image in outputs.detections()]
+        """The boxes that the model is rather sure of, with class and score: where there are several, the best class."""
+        found = [
+            image.of_score(self.options.shown_score).without_overlaps(self.options.nms_threshold).to("cpu")
+            for image in outputs.detections()
+        ]
         return [
             Annotation(
                 boxes=image.boxes,

@@ -141,8 +141,9 @@ def _finish(
         "environment": json.loads(folder.environment.read_text()),
     }
     if accelerator.is_main_process:
-        write_whole(folder.result, json.dumps(result, indent=2) + "\n")
+        # Before the result: what has one is finished, and nothing is done for it any more.
         _show_predictions(trainer, experiment, splits, accelerator, host)
+        write_whole(folder.result, json.dumps(result, indent=2) + "\n")
         host.announce("run_finished", run=info, result=result)
     accelerator.wait_for_everyone()
     return result

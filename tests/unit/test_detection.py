@@ -254,6 +254,14 @@ def test_pictures_show_what_the_model_is_rather_sure_of() -> None:
     assert every.box_texts == ["dog 0.99", "cat 0.28"]
 
 
+def test_pictures_show_the_best_class_of_an_object_alone() -> None:
+    outputs = outputs_of(squares(8, 4, 4), (16,), [32, 32])
+    outputs.logits[0, 0, 1], outputs.logits[0, 0, 0] = 4.0, 2.0
+    assert [len(image) for image in outputs.detections()] == [2]  # figures know of both
+    [answer] = Detection(Detection.Options(shown_score=0.4)).annotate_outputs(outputs, CLASSES)
+    assert answer.box_texts == ["dog 0.99"]
+
+
 def test_pictures_show_objects_and_crowds() -> None:
     truth = target([0, 0, 4, 4], [4, 4, 9, 9], classes=[1, 0], crowd=[False, True])
     [shown] = Detection().annotate_targets([truth], CLASSES)
