@@ -52,12 +52,8 @@ CHOSEN: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "chain-64": {**_SUCCESSORS, "search_epochs": 12.5},
         "chain-196": {**_SUCCESSORS, "search_epochs": 6.5},
     },
-    # With many patches, it takes longer until weights trained in random orders tell orders apart; which candidate wins
-    # before that is chance.
-    "segment-search": {
-        "chain-64": {"search_epochs": 10, "explore_share": 0.5},
-        "chain-196": {"search_epochs": 6.5, "explore_share": 0.5},
-    },
+    # Half of the epochs are too few to find every neighbour of many patches.
+    "segment-search": {"chain-64": {"search_epochs": 10}, "chain-196": {"search_epochs": 6.5}},
 }
 """By learner and case; where a learner or a case is missing, the learner has its defaults."""
 
