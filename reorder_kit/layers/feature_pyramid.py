@@ -35,9 +35,7 @@ class SimpleFeaturePyramid(nn.Module):
         check_scales(self.scales)
         self.levels = nn.ModuleList(_level(dim, out_dim, round(math.log2(scale))) for scale in self.scales)
 
-    def forward(
-        self, features: Float[Tensor, "batch dim height width"]
-    ) -> list[Float[Tensor, "batch out_dim _ _"]]:
+    def forward(self, features: Float[Tensor, "batch dim height width"]) -> list[Float[Tensor, "batch out_dim _ _"]]:
         """The levels, finest first."""
         return [level(features) for level in self.levels]
 
