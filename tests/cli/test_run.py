@@ -56,7 +56,9 @@ def test_the_summary_says_that_the_order_selects(trained):
 
 def test_the_summary_names_the_files_that_were_written(trained):
     named = [line.removeprefix("wrote ") for line in trained.printed.stdout.splitlines() if line.startswith("wrote ")]
-    assert named == [f"runs/trial/{name}" for name in ("order.png", "curves.png", "order.json", "result.json")]
+    assert named == [
+        f"runs/trial/{name}" for name in ("order.png", "curves.png", "predictions.png", "order.json", "result.json")
+    ]
     assert all((trained.folder.parents[1] / name).stat().st_size > 0 for name in named)
 
 

@@ -38,7 +38,7 @@ def test_digits_hold_every_bundled_image_once_with_its_target() -> None:
     samples = [split[index] for split in (splits.train, splits.validation, splits.test) for index in range(len(split))]
     # The standardisation keeps the sequence of the values, so ranks of values identify an image.
     bundled = load_digits()
-    values = torch.cat([image.flatten() for image, _ in samples]).unique()
+    values = torch.cat([image.flatten() for image, *_ in samples]).unique()
     assert len(values) == 17
     found = {(tuple(torch.searchsorted(values, image.flatten()).tolist()), target) for image, target, _ in samples}
     expected = zip(bundled.data.astype(int).tolist(), bundled.target.tolist(), strict=True)
