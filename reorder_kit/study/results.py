@@ -1,0 +1,151 @@
+"""What came out of a study: the content of its ``study.json``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.run_folder import write_whole
+from reorder_kit.study.statistics import Estimate
+
+STUDY_VERSION = 1
+
+Question = Literal["order-matters", "learning-helps", "order-holds-up", "control"]
+Verdict = Literal["different", "equivalent", "not distinguishable"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a study's table: the same run with every seed.
+
+    Args:
+        data: name of the data in the study.
+        backbone: name of the backbone in the study.
+        start: name of the starting order in the study.
+        learner: name of the learner in the study; None if the start is used as it is.
+        control: the control, as in a recipe's ``controls``; None for the thing under test.
+        score: the headline metric on test images, more is better; its values are those of ``seeds``, in that order.
+        seeds: those that finished.
+        runs: the run folders of the seeds, relative to the folder of the study.
+        reached_slots: slots that can reach the readout.
+        num_slots: all slots.
+        is_selection: whether some slots cannot reach the readout, so that an order chooses which patches are seen.
+        seconds: mean time of a run.
+    """
+
+    data: str
+    backbone: str
+    start: str
+    learner: str | None
+    control: str | None
+    score: Estimate
+    seeds: tuple[int, ...]
+    runs: tuple[str, ...]
+    reached_slots: int
+    num_slots: int
+    is_selection: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a study says to one question.
+
+    Args:
+        question: ``order-matters``: do fixed orders differ? ``learning-helps``: is the learner better than its start,
+            fixed? ``order-holds-up``: is the learned order, from scratch, better than the start? ``control``: does what
+            cannot work leave the start as it is?
+        data: name of the data in the study.
+        backbone: name of the backbone in the study.
+        rows: indices in the study's table; of a pair, the first is compared with the second.
+        difference: first minus second over paired seeds, or for more than two rows the best minus the worst; its values
+            are those of the seeds that all rows have.
+        effect_size: mean of the paired differences over their standard deviation (Cohen's d_z); None where it is not
+            defined.
+        p: of the paired permutation test.
+        p_holm: after Holm's correction over all comparisons of the study with the same question.
+        margin: differences smaller than this are taken for none, in units of the metric.
+        verdict: ``different`` if p_holm is below alpha, else ``equivalent`` if the difference is surely within the
+            margin, else ``not distinguishable``.
+        sentence: the verdict in words, with figures.
+    """
+
+    question: Question
+    data: str
+    backbone: str
+    rows: tuple[int, ...]
+    difference: Estimate
+    effect_size: float | None
+    p: float
+    p_holm: float
+    margin: float
+    verdict: Verdict
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that could not be finished.
+
+    Args:
+        run: its folder, relative to the folder of the study.
+        reason: the message.
+    """
+
+    run: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A study, finished or so far.
+
+    Args:
+        name: name of the study.
+        headline: the metric of all figures.
+        alpha: level of the tests, after correction.
+        rows: the table.
+        comparisons: answers, by question.
+        verdict: the answers that matter in a few sentences.
+        failures: what is missing.
+        unfinished: number of runs that were not trained yet.
+        commands: how it was made.
+        environment: versions and hardware, as in a run folder.
+    """
+
+    name: str
+    headline: str
+    alpha: float
+    rows: tuple[Row, ...]
+    comparisons: tuple[Comparison, ...]
+    verdict: tuple[str, ...]
+    failures: tuple[Failure, ...]
+    unfinished: int
+    commands: tuple[str, ...]
+    environment: dict[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        write_whole(path, json.dumps({"format_version": STUDY_VERSION, **asdict(self)}, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> StudyResults:
+        """Read it.
+
+        Raises:
+            ReorderKitError: if it cannot be read or is none.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content.pop("format_version", None) != STUDY_VERSION:
+                raise ReorderKitError(f"{path}: not a study of format_version {STUDY_VERSION}")
+            return TypeAdapter(cls).validate_python(content)
+        except OSError as error:
+            raise ReorderKitError(f"{path}: cannot be read: {error.strerror}") from None
+        except (ValueError, AttributeError, ValidationError) as error:
+            raise ReorderKitError(f"{path}: not the results of a study: {error}") from None
