@@ -53,6 +53,12 @@ class Local(Backbone):
         positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
         dropout: float = Field(0.0, ge=0, lt=1, description="dropout after attention and in the MLP, probability")
         drop_path: float = Field(0.0, ge=0, lt=1, description="stochastic depth of the last block, probability")
+        init_scale: float = Field(
+            1.0,
+            gt=0,
+            description="starting weights of the blocks, times the usual ones; above 1, a block is far from linear at "
+            "the first step",
+        )
         gradient_checkpointing: bool = Field(
             False, description="recompute blocks in the backward pass: less memory, more time"
         )
@@ -87,6 +93,9 @@ class Local(Backbone):
             )
             for drop_path in drop_path_rates(options.drop_path, self.depth)
         )
+        for layer in self.blocks.modules():
+            if isinstance(layer, nn.Linear):
+                layer.weight.data.mul_(options.init_scale)
         self.norm = nn.LayerNorm(self.dim)
 
     def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:

@@ -52,8 +52,12 @@ CHOSEN: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "chain-64": {**_SUCCESSORS, "search_epochs": 12.5},
         "chain-196": {**_SUCCESSORS, "search_epochs": 6.5},
     },
-    # Half of the epochs are too few to find every neighbour of many patches.
-    "segment-search": {"chain-64": {"search_epochs": 10}, "chain-196": {"search_epochs": 6.5}},
+    # Half of the epochs are too few to find every neighbour of many patches. One neighbour more gains so little that a
+    # strict test hardly ever notices; moves to fewer neighbours still pass it far more rarely.
+    "segment-search": {
+        "chain-64": {"search_epochs": 10, "significance": 0.5},
+        "chain-196": {"search_epochs": 6.5, "significance": 0.5},
+    },
 }
 """By learner and case; where a learner or a case is missing, the learner has its defaults."""
 

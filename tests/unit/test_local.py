@@ -186,3 +186,11 @@ def test_reach_is_the_power_of_the_adjacency(slots: int, blocks: int, seed: int)
 def test_options_that_do_not_fit_together_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(**options)
+
+
+def test_init_scale_multiplies_the_starting_weights_of_the_blocks_and_nothing_else() -> None:
+    usual, scaled = build().state_dict(), build(init_scale=3.0).state_dict()
+    linear = {f"{name}.weight" for name, layer in build().named_modules() if isinstance(layer, nn.Linear)}
+    assert linear
+    for name, values in usual.items():
+        torch.testing.assert_close(scaled[name], 3 * values if name in linear else values)
