@@ -42,8 +42,7 @@ def train_all(runs: Sequence[R], jobs: int) -> Iterator[tuple[R, dict[str, Any]]
     """
     failed: ReorderKitError | None = None
     left = deque(runs)
-    processes: Processes[R]
-    with Processes(_train, [Slot(threads=1)] * min(jobs, len(runs))) as processes:
+    with Processes[R](_train, [Slot(threads=1)] * min(jobs, len(runs))) as processes:
         while True:
             while left and processes.free:
                 processes.start(left.popleft())

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from reorder_kit.errors import Problem, ReorderKitError
+from reorder_kit.errors import Problem, ReorderKitError, did_you_mean
 from reorder_kit.recipe import problems_of
 from reorder_kit.recipe_library import read_recipe
 from reorder_kit.settings import Settings
@@ -21,6 +21,17 @@ StudyControl = Literal["learned-static", "null-reward", "random-fixed", "random-
 CONTROLS: tuple[StudyControl, ...] = ("learned-static", "null-reward", "random-fixed", "random-per-batch")
 CONTROLS_OF_LEARNERS: tuple[StudyControl, ...] = ("learned-static", "null-reward")
 """Those that stand beside a learner; the others replace the order of a backbone as such."""
+
+_DECIDED_BY_STUDY = {
+    "format_version": "format_version",
+    "name": "name",
+    "seed": "seeds",
+    "data": "data",
+    "backbone": "backbones",
+    "order": "starts",
+    "controls": "controls",
+}
+"""Fields of a recipe that a study replaces, and by which of its own."""
 
 _NAME = re.compile(r"\w[\w.-]*")
 
@@ -129,15 +140,6 @@ class Study(Settings):
     def _check_names(cls, variants: Any) -> Any:
         return _check_names(variants)
 
-    @model_validator(mode="after")
-    def _check_starts(self) -> Study:
-        for name, learner in self.learners.items():
-            for start in learner.starts or ():
-                if start not in self.starts:
-                    known = ", ".join(self.starts) or "none is named"
-                    raise ValueError(f"learners.{name}.from: there is no start {start!r} (starts: {known})")
-        return self
-
     def as_plain_data(self) -> dict[str, Any]:
         """What is written into the folder of the study: everything, defaults included."""
         return self.model_dump(mode="json", by_alias=True)
@@ -154,11 +156,18 @@ def read_study(content: Mapping[str, Any], folder: Path) -> tuple[Study | None, 
         The study, without what is wrong in it where it can be read at all, and the mistakes.
     """
     content, problems = _with_recipe(content, folder)
-    content = {**content, **_from_recipe(content)}
+    study, wrong = _readable(content)
+    problems += wrong
+    if study is not None:
+        problems += _unknown_starts(study)
+    return study, problems
+
+
+def _readable(content: Mapping[str, Any]) -> tuple[Study | None, list[Problem]]:
     try:
-        return Study.model_validate(content), problems
+        return Study.model_validate(content), []
     except ValidationError as error:
-        problems += problems_of(error, Study)
+        problems = problems_of(error, Study)
         wrong = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
     readable = {field: value for field, value in content.items() if field not in wrong}
     try:
@@ -167,36 +176,54 @@ def read_study(content: Mapping[str, Any], folder: Path) -> tuple[Study | None, 
         return None, problems
 
 
+def _unknown_starts(study: Study) -> list[Problem]:
+    return [
+        Problem(f"learners.{name}.from", f"there is no start {start!r}", did_you_mean(start, study.starts))
+        for name, learner in study.learners.items()
+        for start in learner.starts or ()
+        if start not in study.starts
+    ]
+
+
 def _with_recipe(content: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], list[Problem]]:
-    """The study with the content of its recipe in place of a name or file."""
-    recipe = content.get("recipe")
-    if not isinstance(recipe, str):
-        return dict(content), []
-    beside = folder / recipe
-    try:
-        return {**content, "recipe": read_recipe(str(beside) if beside.is_file() else recipe)[0]}, []
-    except ReorderKitError as error:
-        return {**content, "recipe": {}}, [Problem("recipe", error.message, error.hint)]
-
-
-def _from_recipe(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What the study leaves to its recipe, each section under the name of its component."""
-    recipe = content.get("recipe")
+    """The study with the content of its recipe in place of a name or file, and with what it leaves to the recipe."""
+    recipe = content.get("recipe", {})
+    problems: list[Problem] = []
+    if isinstance(recipe, str):
+        beside = folder / recipe
+        try:
+            recipe, _ = read_recipe(str(beside) if beside.is_file() else recipe)
+        except ReorderKitError as error:
+            recipe, problems = {}, [Problem("recipe", error.message, error.hint)]
+    elif isinstance(recipe, Mapping):
+        problems = _given_twice(content, recipe)
     if not isinstance(recipe, Mapping):
-        return {}
+        return dict(content), problems
+    shared = {field: section for field, section in recipe.items() if field not in _DECIDED_BY_STUDY}
+    return {**_from_recipe(content, recipe), **content, "recipe": shared}, problems
+
+
+def _given_twice(content: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[Problem]:
+    """Fields written into a study that would be replaced; a recipe that is named has them for runs of its own."""
+    found = []
+    for field, by in _DECIDED_BY_STUDY.items():
+        replaced = by in content or field in ("name", "seed", "controls")
+        if field in recipe and replaced and field != "format_version":
+            found.append(Problem(f"recipe.{field}", f"is what {by} of the study says", "leave it out"))
+    return found
+
+
+def _from_recipe(content: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What the study leaves to its recipe, each section under the name of its component."""
     order = recipe.get("order")
     order = order if isinstance(order, Mapping) else {}
-    found = {
+    sections = {
         "data": recipe.get("data"),
         "backbones": recipe.get("backbone"),
         "starts": order.get("start", "row"),
         "learners": order.get("learner"),
     }
-    return {
-        field: {_name_of(section): section}
-        for field, section in found.items()
-        if field not in content and section is not None
-    }
+    return {field: {_name_of(section): section} for field, section in sections.items() if section is not None}
 
 
 def _name_of(section: Any) -> str:
