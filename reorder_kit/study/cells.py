@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -72,20 +73,20 @@ def rows_of(study: Study, host: PluginHost) -> Iterator[RowKey]:
     The fixed start is a row of its own, which learners share; so it is trained once. Random orders have no start. They
     are filed under the first of the study, in which a model that was trained in random orders is evaluated.
     """
-    for data in study.data:
-        for backbone in study.backbones:
-            for start in study.starts:
-                yield RowKey(data, backbone, start)
-                for learner, variant in study.learners.items():
-                    if variant.starts is not None and start not in variant.starts:
-                        continue
+    of_learners = [control for control in study.controls if control in CONTROLS_OF_LEARNERS]
+    for data, backbone in product(study.data, study.backbones):
+        for start in study.starts:
+            yield RowKey(data, backbone, start)
+            for learner, variant in study.learners.items():
+                if variant.starts is None or start in variant.starts:
                     yield RowKey(data, backbone, start, learner)
-                    for control in study.controls:
-                        if control in CONTROLS_OF_LEARNERS and not is_left_out(study, learner, control, host):
+                    for control in of_learners:
+                        if not is_left_out(study, learner, control, host):
                             yield RowKey(data, backbone, start, learner, control)
+        for start in list(study.starts)[:1]:
             for control in study.controls:
-                if control not in CONTROLS_OF_LEARNERS:
-                    yield RowKey(data, backbone, next(iter(study.starts)), control=control)
+                if control not in of_learners:
+                    yield RowKey(data, backbone, start, control=control)
 
 
 def cells_of(study: Study, host: PluginHost) -> list[Cell]:

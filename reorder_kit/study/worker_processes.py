@@ -14,8 +14,6 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-import torch
-
 T = TypeVar("T")
 
 
@@ -147,6 +145,8 @@ def _prepare_process(slot: Slot) -> None:
     if slot.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = slot.gpu  # torch looks when it first uses a GPU
     if slot.threads is not None:
+        import torch  # not above, since a process that does not need it starts at once
+
         torch.set_num_threads(slot.threads)
 
 
