@@ -198,7 +198,8 @@ def _print_results(results: StudyResults, folder: StudyFolder) -> None:
     for sentence in results.verdict:
         out.print(sentence, soft_wrap=True)
     if results.unfinished:
-        out.print(f"{results.unfinished} runs were not trained, since others failed.")
+        count = "1 run was" if results.unfinished == 1 else f"{results.unfinished} runs were"
+        out.print(f"{count} not trained, since others failed.")
     out.print(f"wrote {folder.results}", soft_wrap=True)
 
 
