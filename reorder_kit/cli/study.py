@@ -103,13 +103,13 @@ def study(
             _print_plan(plan, folder.path, finished)
         failures: Sequence[Failure] = ()
         results = None
-        if smoke:
+        if smoke or not dry_run:
             with _trainers(checked, folder, jobs, submit, submit_options) as trainers:
-                failures = _smoke(run, trainers, len(plan.rows), shows)
-        if not (dry_run or failures):
-            with _trainers(checked, folder, jobs, submit, submit_options) as trainers:
-                results = _train(run, trainers, finished, shows)
-            failures = results.failures
+                if smoke:
+                    failures = _smoke(run, trainers, len(plan.rows), shows)
+                if not (dry_run or failures):
+                    results = _train(run, trainers, finished, shows)
+                    failures = results.failures
     if as_json:
         print_json(_as_json(plan, finished, failures, results))
     elif results is not None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.study.cells import RowKey, is_left_out, rows_of
+from reorder_kit.study.power import too_few_seeds
+from reorder_kit.study.questions import Asked, questions_of
+from reorder_kit.study.results import Question
 from reorder_kit.study.study_file import Study
 
-_QUESTIONS = {
+_QUESTIONS: dict[Question, str] = {
     "order-matters": "do fixed orders differ",
     "learning-helps": "is a learner better than its start, kept",
     "order-holds-up": "is a learned order, from scratch, better than its start",
@@ -26,14 +29,14 @@ class Plan:
     Args:
         rows: its table.
         seeds: runs of each row.
-        comparisons: how many there are, by question.
+        comparisons: how many there are, by question that is asked.
         left_out: controls that mean nothing for a learner, in words.
         warnings: what so few seeds cannot tell.
     """
 
     rows: tuple[RowKey, ...]
     seeds: int
-    comparisons: dict[str, int]
+    comparisons: dict[Question, int]
     left_out: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -45,7 +48,7 @@ class Plan:
     @property
     def questions(self) -> list[str]:
         """What is asked, each with the number of comparisons."""
-        return [f"{_QUESTIONS[question]}: {_times(count)}" for question, count in self.comparisons.items() if count]
+        return [f"{_QUESTIONS[question]}: {_times(count)}" for question, count in self.comparisons.items()]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -65,6 +68,8 @@ class Plan:
 def plan_of(study: Study, host: PluginHost) -> Plan:
     """The plan of a study."""
     rows = tuple(rows_of(study, host))
+    asked = questions_of(rows)
+    families = Counter(each.question for each in asked)
     left_out = {
         control: [name for name in study.learners if is_left_out(study, name, control, host)]
         for control in study.controls
@@ -72,25 +77,23 @@ def plan_of(study: Study, host: PluginHost) -> Plan:
     return Plan(
         rows,
         len(study.seeds),
-        _comparisons(rows),
+        {question: count for question in _QUESTIONS if (count := families[question])},
         tuple(
             f"{control} is left out for {', '.join(names)}, which {'do' if len(names) > 1 else 'does'} not learn from "
             "rewards"
             for control, names in left_out.items()
             if names
         ),
-        (),
+        tuple(_warnings(asked, len(study.seeds), study.alpha)),
     )
 
 
-def _comparisons(rows: Sequence[RowKey]) -> dict[str, int]:
-    fixed = Counter((row.data, row.backbone) for row in rows if row.learner is None and row.control is None)
-    return {
-        "order-matters": sum(count > 1 for count in fixed.values()),
-        "learning-helps": sum(row.learner is not None and row.control is None for row in rows),
-        "order-holds-up": sum(row.control == "learned-static" for row in rows),
-        "control": sum(row.control not in (None, "learned-static") for row in rows),
-    }
+def _warnings(asked: Sequence[Asked], seeds: int, alpha: float) -> Iterator[str]:
+    families = Counter(each.question for each in asked)
+    for question, count in families.items():
+        rows = min(len(each.rows) for each in asked if each.question == question)
+        if reason := too_few_seeds(seeds, count, alpha, rows):
+            yield f"{_QUESTIONS[question]}: {reason}"
 
 
 def _times(count: int) -> str:

@@ -14,7 +14,7 @@ from reorder_kit.study.checking import CheckedStudy
 from reorder_kit.study.results import Failure, StudyResults
 from reorder_kit.study.study_folder import StudyFolder
 from reorder_kit.study.summary import Summary
-from reorder_kit.study.training import Training, note_failure
+from reorder_kit.study.training import Training, forget_failure, note_failure
 
 
 class Trainers(Protocol):
@@ -130,10 +130,11 @@ class StudyRun:
                 return  # what is still waiting waits for a run that failed
             for training, reason in ended:
                 cell = running.pop(training.folder)
-                if reason is not None and not folder.run(cell).is_finished:
+                if reason is not None and not folder.run(cell).is_finished and folder.failure(cell) is None:
                     note_failure(training.folder, reason)
                 yield CellReport(cell, folder.failure(cell))
 
     def _training(self, cell: Cell, folder: StudyFolder, is_smoke: bool) -> Training:
+        forget_failure(folder.run(cell).path)
         recipe = recipe_of(self.checked.study, cell, self.host, folder.path)
         return Training(recipe, folder.run(cell).path, is_smoke)

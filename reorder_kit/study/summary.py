@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
-from numpy.typing import NDArray
 
+from reorder_kit.study.bootstrap import mean_over_seeds_and_images
 from reorder_kit.study.cells import Cell, RowKey
 from reorder_kit.study.checking import CheckedStudy
+from reorder_kit.study.comparisons import compare
+from reorder_kit.study.paired_scores import ImageScores
 from reorder_kit.study.results import Failure, Row, StudyResults
-from reorder_kit.study.statistics import mean_over_seeds
 from reorder_kit.study.study_folder import StudyFolder
+from reorder_kit.study.verdict import verdict
 
 SHARE_OF_TIME = 0.05
 """How much of the time may be spent on summing up a study that is not finished."""
@@ -55,31 +56,36 @@ class Summary:
             self.write()
 
     def _results(self) -> StudyResults:
-        rows, _scores = self._rows()
+        study = self._checked.study
+        rows, image_scores = self._rows()
+        comparisons = compare(rows, image_scores, study.margin, study.alpha, _STATISTICS_SEED)
         failures = self._failures()
         return StudyResults(
-            name=self._checked.study.name,
+            name=study.name,
             headline=self._checked.headline,
-            alpha=self._checked.study.alpha,
-            rows=rows,
-            comparisons=(),
-            verdict=(),
+            alpha=study.alpha,
+            rows=tuple(rows),
+            comparisons=comparisons,
+            verdict=verdict(rows, comparisons),
             failures=failures,
             unfinished=len(self._cells) - sum(len(row.seeds) for row in rows) - len(failures),
             commands=self._commands,
             environment=self._environment(rows),
         )
 
-    def _rows(self) -> tuple[tuple[Row, ...], list[Float[NDArray[np.float32], "seed image"] | None]]:
+    def _rows(self) -> tuple[list[Row], list[ImageScores | None]]:
         finished: dict[RowKey, list[Cell]] = {}
         for cell in self._cells:
             if self._folder.run(cell).is_finished:
                 finished.setdefault(cell.row, []).append(cell)
         keys = [key for key in dict.fromkeys(cell.row for cell in self._cells) if key in finished]
-        return tuple(self._row(key, finished[key]) for key in keys), [self._scores(finished[key]) for key in keys]
+        image_scores = [self._image_scores(finished[key]) for key in keys]
+        rows = [self._row(key, finished[key], scores) for key, scores in zip(keys, image_scores, strict=True)]
+        return rows, image_scores
 
-    def _row(self, key: RowKey, cells: Sequence[Cell]) -> Row:
+    def _row(self, key: RowKey, cells: Sequence[Cell], image_scores: ImageScores | None) -> Row:
         results = [self._folder.run(cell).read_result() for cell in cells]
+        values = [float(result["metrics"]["test"][self._checked.headline]) for result in results]
         reach = results[0]["order"]["reach"]
         return Row(
             data=key.data,
@@ -87,7 +93,7 @@ class Summary:
             start=key.start,
             learner=key.learner,
             control=key.control,
-            score=mean_over_seeds([float(result["metrics"]["test"][self._checked.headline]) for result in results]),
+            score=mean_over_seeds_and_images(values, image_scores, _STATISTICS_SEED),
             seeds=tuple(cell.seed for cell in cells),
             runs=tuple(str(cell.path) for cell in cells),
             reached_slots=reach["slots"],
@@ -96,7 +102,7 @@ class Summary:
             seconds=float(np.mean([result["seconds"] for result in results])),
         )
 
-    def _scores(self, cells: Sequence[Cell]) -> Float[NDArray[np.float32], "seed image"] | None:
+    def _image_scores(self, cells: Sequence[Cell]) -> ImageScores | None:
         """What each test image scored with each seed; None where it is not known of all."""
         paths = [self._folder.run(cell).test_scores for cell in cells]
         if not all(path.exists() for path in paths):

@@ -54,7 +54,6 @@ def train(training: Training) -> None:
 
 def _train(training: Training, host: PluginHost) -> None:
     run = RunFolder(training.folder)
-    (run.path / _FAILURE).unlink(missing_ok=True)
     if run.is_finished:
         return
     if not run.recipe.exists():  # killed before there was anything to go on with
@@ -74,9 +73,14 @@ def _empty(folder: Path) -> None:
 
 
 def note_failure(folder: Path, reason: str, details: str = "") -> None:
-    """Write down why a run could not be finished; it is forgotten when the run is tried again."""
+    """Write down why a run could not be finished."""
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / _FAILURE, json.dumps({"reason": reason, "traceback": details}, indent=2) + "\n")
+
+
+def forget_failure(folder: Path) -> None:
+    """A run is tried again."""
+    (folder / _FAILURE).unlink(missing_ok=True)
 
 
 def failure_of(folder: Path) -> str | None:

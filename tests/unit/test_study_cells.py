@@ -134,4 +134,10 @@ def test_the_plan_counts_runs_and_comparisons(study):
         "order-holds-up": 6,
         "control": 6,
     }
+    # With 2 seeds p cannot fall below 0.5 for a pair, nor below 2 * 6 / 36 for three rows.
+    assert len(plan.warnings) == 4
+    assert plan.warnings[1].startswith(
+        "is a learner better than its start, kept: 2 seeds are too few: p cannot fall below 0.5"
+    )
+    assert plan_of(study.model_copy(update={"seeds": tuple(range(20))}), HOST).warnings == ()
     assert plan.left_out == ("null-reward is left out for soft, which does not learn from rewards",)
