@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import shutil
@@ -50,6 +51,7 @@ def train(training: Training) -> None:
             note_failure(folder, str(error))
         except Exception as error:  # a plugin's mistake must not stop the other runs
             note_failure(folder, f"{type(error).__name__}: {error}", traceback.format_exc())
+    gc.collect()  # the next run of this process shall not find the memory of a GPU taken by this one's model
 
 
 def _train(training: Training, host: PluginHost) -> None:
