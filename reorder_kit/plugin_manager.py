@@ -80,10 +80,14 @@ class PluginHost:
                 self._load_entry_point(distribution, entry_point)
 
     @classmethod
-    def from_environment(cls) -> PluginHost:
-        """The host of the command line: obeys REORDER_KIT_BLOCK and REORDER_KIT_NO_THIRD_PARTY."""
-        blocked = [name.strip() for name in os.environ.get("REORDER_KIT_BLOCK", "").split(",") if name.strip()]
-        return cls(os.environ.get("REORDER_KIT_NO_THIRD_PARTY", "") not in ("1", "true"), blocked)
+    def from_environment(cls, blocked: Iterable[str] = ()) -> PluginHost:
+        """The host of the command line: obeys REORDER_KIT_BLOCK and REORDER_KIT_NO_THIRD_PARTY.
+
+        Args:
+            blocked: names of further plugins that are not loaded.
+        """
+        named = [name.strip() for name in os.environ.get("REORDER_KIT_BLOCK", "").split(",") if name.strip()]
+        return cls(os.environ.get("REORDER_KIT_NO_THIRD_PARTY", "") not in ("1", "true"), [*named, *blocked])
 
     @property
     def registries(self) -> dict[str, Registry[Any]]:

@@ -202,6 +202,20 @@ def _assign(section: dict[str, Any], path: str, keys: list[str], value: Any) -> 
     _assign(section[key], path, rest, value)
 
 
+def differences(first: Any, second: Any, path: str = "") -> list[str]:
+    """The dotted paths of the fields that differ.
+
+    >>> differences({"seed": 0, "train": {"epochs": 5}}, {"seed": 0, "train": {"epochs": 3}})
+    ['train.epochs']
+    """
+    if isinstance(first, dict) and isinstance(second, dict):
+        keys = sorted(first.keys() | second.keys())
+        return [
+            found for key in keys for found in differences(first.get(key), second.get(key), f"{path}.{key}".strip("."))
+        ]
+    return [] if first == second else [path]
+
+
 def parse_assignment(text: str) -> tuple[str, Any]:
     """Read ``path.to.field=value``; the value is YAML.
 

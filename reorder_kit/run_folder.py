@@ -73,6 +73,11 @@ class RunFolder:
         return self.path / "result.json"
 
     @property
+    def test_scores(self) -> Path:
+        """What each test image scores, float32 by number of the image; there only where every image has a score."""
+        return self.path / "test_scores.npy"
+
+    @property
     def controls(self) -> Path:
         """The runs trained beside it."""
         return self.path / "controls"

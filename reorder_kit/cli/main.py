@@ -21,6 +21,7 @@ from reorder_kit.cli.recipes import copy_recipes, list_recipes
 from reorder_kit.cli.run import run
 from reorder_kit.cli.schema import schema
 from reorder_kit.cli.show_order import show_order
+from reorder_kit.cli.study import study
 from reorder_kit.cli.validate import validate
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ app.command(cls=Command)(evaluate)
 app.command(cls=Command)(show_order)
 app.command(cls=Command)(export_order)
 app.command(cls=Command)(prior)
+app.command(cls=Command)(study)
 app.command(cls=Command)(describe)
 app.command(cls=Command)(list_plugins)
 app.command(cls=Command)(schema)

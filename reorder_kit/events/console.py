@@ -145,7 +145,7 @@ class _Lines:
         run = self._run
         figures = _figures(run, metrics["train"]["loss"], metrics["validation"][run.headline], self._images_per_second)
         seconds_left = (now - self._started) / (epoch - run.first_epoch + 1) * (run.epochs - epoch)
-        left = f", {_duration(seconds_left)} left" if epoch < run.epochs else ""
+        left = f", {duration(seconds_left)} left" if epoch < run.epochs else ""
         _print(self._console, f"{run.name}: epoch {epoch}/{run.epochs}, {figures}{left}")
 
     def close(self) -> None:
@@ -185,7 +185,12 @@ def _figure(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.3f}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    >>> duration(75)
+    '0:01:15'
+    """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"

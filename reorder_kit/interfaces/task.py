@@ -223,6 +223,13 @@ class Task(Component, ABC):
         """The reward of each image: minus its loss."""
         return -loss.detach()
 
+    def score_per_image(self, outputs: Any, targets: Any) -> Float[Tensor, " batch"] | None:
+        """What each image adds to the headline metric, where that is a mean over images; None where it is none.
+
+        Studies resample images by it.
+        """
+        return None
+
     def step(self, model: Model, batch: Batch, progress: Progress) -> StepResult:
         """One pass through the model. Tasks with several views, decoders or generation override it."""
         output = model(batch.images, content=batch.content)

@@ -129,9 +129,13 @@ class StudyResults:
     commands: tuple[str, ...]
     environment: dict[str, Any]
 
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"format_version": STUDY_VERSION, **asdict(self)}
+
     def save(self, path: Path) -> None:
         """Write it as JSON."""
-        write_whole(path, json.dumps({"format_version": STUDY_VERSION, **asdict(self)}, indent=2) + "\n")
+        write_whole(path, json.dumps(self.as_dict(), indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> StudyResults:

@@ -50,6 +50,12 @@ class Classification(Task):
         """Cross-entropy with class numbers, or with shares of the classes."""
         return F.cross_entropy(outputs.float(), targets, reduction="none", label_smoothing=self.options.label_smoothing)
 
+    def score_per_image(
+        self, outputs: Float[Tensor, "batch class"], targets: Int[Tensor, " batch"]
+    ) -> Float[Tensor, " batch"]:
+        """1 for an image whose most probable class is the right one, else 0."""
+        return (outputs.float().argmax(dim=1) == targets).float()
+
     def build_metrics(self, classes: Sequence[str], device: Any) -> Metrics:
         """Top-1, top-5 and accuracy by class."""
         # Imported on first use: torchmetrics takes seconds, for which a command that lists plugins shall not wait.

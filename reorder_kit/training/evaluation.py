@@ -5,14 +5,46 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from reorder_kit.interfaces import Batch, PatchSequence, Proposal, Sample, Task, Unreadable
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.training.batches import to_device
 from reorder_kit.training.unreadable_images import UnreadableImages
+
+
+class ImageScores:
+    """What each image of a split scores, image by image, with images dealt out to processes as loaders do.
+
+    Args:
+        images: of the split.
+    """
+
+    def __init__(self, images: int) -> None:
+        self._images = images
+        self._scores: list[float] = []
+
+    def add(self, scores: Float[Tensor, " batch"] | None) -> None:
+        """The next batch of this process; None if the task scores no single image."""
+        if scores is not None:
+            self._scores += scores.tolist()
+
+    def gather(self) -> NDArray[np.float32] | None:
+        """The scores in the order of the split; None unless every image has one. Every process has to call it."""
+        shares: list[list[float]] = gather_object([self._scores])
+        if sum(map(len, shares)) < self._images:
+            return None
+        scores = np.empty(self._images, dtype=np.float32)
+        for process, share in enumerate(shares):
+            scores[process :: len(shares)] = share
+        return scores
 
 
 def evaluate(
@@ -23,6 +55,7 @@ def evaluate(
     accelerator: Accelerator,
     choose: Callable[[PatchSequence], Proposal] | None = None,
     max_unreadable: int | None = None,
+    image_scores: ImageScores | None = None,
 ) -> dict[str, Any]:
     """Mean loss, the task's metrics and the number of images, every image of every process counted once.
 
@@ -34,6 +67,7 @@ def evaluate(
         accelerator: adds up over processes.
         choose: proposes orders instead of the model itself.
         max_unreadable: images that may be unreadable; None for any number.
+        image_scores: is given what each image of this process scores.
 
     Raises:
         ReorderKitError: if more are, or no image is left.
@@ -53,6 +87,8 @@ def evaluate(
             loss = task.loss_per_image(outputs, batch.targets)
             sums += torch.stack([loss.double().sum(), loss.new_tensor(len(batch), dtype=torch.float64)])
             metrics.update(outputs, batch.targets)
+            if image_scores is not None:
+                image_scores.add(task.score_per_image(outputs, batch.targets))
     model.train(was_training)
     loss_sum, images = accelerator.reduce(sums, reduction="sum").tolist()
     figures = {"loss": loss_sum / max(1.0, images), "images": int(images), **metrics.compute()}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
@@ -16,12 +17,13 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import DataSplits
 from reorder_kit.order_file import OrderFile
 from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import read_recipe_file
+from reorder_kit.recipe import differences, read_recipe_file
 from reorder_kit.run_folder import RESULT_VERSION, RunFolder, write_whole
 from reorder_kit.training.batches import to_device
 from reorder_kit.training.data_loading import evaluation_loader
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.environment import describe_environment
+from reorder_kit.training.evaluation import ImageScores
 from reorder_kit.training.influence import influence_profile
 from reorder_kit.training.order_log import compare
 from reorder_kit.training.planted import planted_figures
@@ -117,7 +119,9 @@ def _finish(
     controls: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Read the test split, once, and write the result."""
-    test = trainer.evaluate("test")
+    image_scores = ImageScores(len(splits.test))
+    test = trainer.evaluate("test", image_scores=image_scores)
+    scores = image_scores.gather()
     info = trainer.info
     final = trainer.model.policy.best_order().to("cpu")
     planted = planted_figures(experiment, final, info.grid)
@@ -143,6 +147,8 @@ def _finish(
     if accelerator.is_main_process:
         # Before the result: what has one is finished, and nothing is done for it any more.
         _show_predictions(trainer, experiment, splits, accelerator, host)
+        if scores is not None:
+            np.save(folder.test_scores, scores)
         write_whole(folder.result, json.dumps(result, indent=2) + "\n")
         host.announce("run_finished", run=info, result=result)
     accelerator.wait_for_everyone()
@@ -207,19 +213,10 @@ def _resumed_folder(experiment: Experiment, out: Path | None) -> Path:
     folder = RunFolder(out)
     if not folder.recipe.exists():
         raise ReorderKitError(f"{out} holds no run to go on with", "run it without --resume")
-    different = _differences(read_recipe_file(folder.recipe), experiment.resolved())
+    different = differences(read_recipe_file(folder.recipe), experiment.resolved())
     if different:
         raise ReorderKitError(
             f"{out} was started with another recipe; these fields differ: {', '.join(different)}",
             "resume with the recipe it was started with, or start anew with another --out",
         )
     return out
-
-
-def _differences(first: Any, second: Any, path: str = "") -> list[str]:
-    if isinstance(first, dict) and isinstance(second, dict):
-        keys = sorted(first.keys() | second.keys())
-        return [
-            found for key in keys for found in _differences(first.get(key), second.get(key), f"{path}.{key}".strip("."))
-        ]
-    return [] if first == second else [path]

@@ -35,7 +35,7 @@ from reorder_kit.training.checkpoints import load_checkpoint, save_checkpoint
 from reorder_kit.training.data_loading import ShuffledKeys, evaluation_loader, train_loader
 from reorder_kit.training.devices import describe_device
 from reorder_kit.training.epoch_loss import EpochLoss
-from reorder_kit.training.evaluation import evaluate
+from reorder_kit.training.evaluation import ImageScores, evaluate
 from reorder_kit.training.optimization import Optimizers
 from reorder_kit.training.order_log import OrderLog, keep_lines
 from reorder_kit.training.proposal_evaluation import ProposalEvaluator
@@ -163,8 +163,10 @@ class Trainer:
         for epoch in range(self._epochs_done, self._settings.epochs):
             self._train_epoch(epoch)
 
-    def evaluate(self, split: str, choose_softly: bool = False) -> dict[str, Any]:
-        """The figures of a split: ``validation`` or ``test``."""
+    def evaluate(
+        self, split: str, choose_softly: bool = False, image_scores: ImageScores | None = None
+    ) -> dict[str, Any]:
+        """The figures of a split, ``validation`` or ``test``; ``image_scores`` is given those of its images."""
         recipe = self._experiment.recipe
         samples = self._splits.validation if split == "validation" else self._splits.test
         loader = evaluation_loader(samples, recipe.data.batch_size, recipe.data.workers, self._process, self._processes)
@@ -177,6 +179,7 @@ class Trainer:
             self._accelerator,
             choose,
             self._settings.max_unreadable,
+            image_scores,
         )
 
     def _train_epoch(self, epoch: int) -> None:

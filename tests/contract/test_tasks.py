@@ -210,6 +210,21 @@ def test_the_figures_hold_the_headline_and_do_not_hang_on_batches(task: Task, mo
             assert type(number) is float
 
 
+def test_the_headline_is_the_mean_of_what_images_score_where_they_score(task: Task, model: Model, batch: Batch) -> None:
+    model.eval()
+    with torch.no_grad():
+        outputs = step(task, model, batch).outputs
+    scores = task.score_per_image(outputs, batch.targets)
+    if scores is None:
+        assert task.name != "classification"
+        return
+    assert scores.shape == (IMAGES,)
+    assert scores.dtype == torch.float32
+    metrics = task.build_metrics(CLASSES, "cpu")
+    metrics.update(outputs, batch.targets)
+    assert float(scores.mean()) == pytest.approx(metrics.compute()[task.headline], abs=1e-6)
+
+
 def test_every_image_has_something_to_look_at(task: Task, model: Model, batch: Batch) -> None:
     model.eval()
     with torch.no_grad():

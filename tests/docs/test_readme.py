@@ -23,6 +23,8 @@ from reorder_kit.grid import Grid
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import override, parse_assignment
 from reorder_kit.recipe_library import read_recipe, recipe_names
+from reorder_kit.study.checking import check_study
+from reorder_kit.study.library import study_names
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text()
@@ -224,13 +226,21 @@ def test_a_command_works(words, home, monkeypatch):
         assert done.exit_code == 2
         assert "--set wrong: not an assignment" in done.output
         return
-    short = ["--set", "train.epochs=1"] if words[0] == "run" else []
+    short = {"run": ["--set", "train.epochs=1"], "study": ["--dry-run"]}.get(words[0], [])
     done = CliRunner().invoke(app, [*words, *short])
     assert done.exit_code == 0, done.output
     assert done.stdout
 
 
 # Everything else
+
+
+def test_studies_exist_and_the_one_that_is_shown_is_right(tmp_path):
+    assert set(re.findall(r"`studies/(\w+)\.yaml`", PROSE)) == set(study_names())
+    (shown,) = (yaml.safe_load(block) for block in blocks("yaml"))
+    shown["backbones"]["mine"]["name"] = "recurrent"  # in the place of the reader's own
+    study = check_study(shown, PluginHost(third_party=False), "README.md", tmp_path).study
+    assert (study.name, len(study.seeds), list(study.data)) == ("mine", 8, ["digits"])
 
 
 def test_recipes_named_in_sentences_exist():

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -12,6 +13,12 @@ from torch import nn
 import reorder_kit
 from reorder_kit import hookimpl
 from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.study.checking import check_study
+from reorder_kit.study.local_trainers import LocalTrainers
+from reorder_kit.study.run_study import StudyRun
+from reorder_kit.study.study_folder import StudyFolder
+from reorder_kit.study.training import train as train_run
+from reorder_kit.study.worker_processes import slots_for
 from reorder_kit.tasks.classification import Classification
 from reorder_kit.training.optimization import average_policy_over_processes
 
@@ -44,6 +51,33 @@ def train(recipe, out, resume=False, process=0, processes=1, port=0):
     reorder_kit.run(recipe, out=out, resume=resume, host=host)
     if Watched.model is not None:
         save_file(Watched.model.state_dict(), f"{out}-process-{process}.safetensors")
+
+
+def study(content, out, jobs):
+    """Train a study; with jobs, in so many processes of its own."""
+    host = PluginHost.from_environment()
+    run = StudyRun(check_study(content, host, "study", Path()), StudyFolder(Path(out)), host, "reorder-kit study")
+    with LocalTrainers(slots_for(jobs, [])) if jobs else InThisProcess() as trainers:
+        run.train(trainers, lambda report: None)
+
+
+class InThisProcess(nullcontext):
+    """In the place of processes that take seconds to start."""
+
+    free = 1
+
+    def __enter__(self):
+        self.ended = []
+        return self
+
+    def start(self, trainings):
+        for training in trainings:
+            train_run(training)
+            self.ended.append((training, None))
+
+    def wait(self):
+        ended, self.ended = self.ended, []
+        return ended
 
 
 def average(path, process, processes, port):

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -14,7 +15,7 @@ from reorder_kit.settings import TrainSettings
 from reorder_kit.tasks.classification import Classification
 from reorder_kit.training.data_loading import evaluation_loader
 from reorder_kit.training.devices import build_accelerator
-from reorder_kit.training.evaluation import evaluate
+from reorder_kit.training.evaluation import ImageScores, evaluate
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +75,18 @@ def test_every_image_is_counted_once_and_the_figures_are_those_of_one_process(fi
     finished.recipe.write_text(recipe)
     splits = Digits().open(0)
     loader = evaluation_loader(splits.test, 128, 0, process=0, processes=1)
+    scores = ImageScores(497)
     alone = evaluate(
         OrderedModel.from_run(finished.path, host),
         Classification(),
         loader,
         splits.classes,
         build_accelerator(TrainSettings(device="cpu")),
+        image_scores=scores,
     )
+    # What images score stands in the order of the split, whichever process saw them.
+    assert np.load(finished.test_scores).tolist() == scores.gather().tolist()
+    assert 0 < scores.gather().sum() < 497
     assert alone.pop("loss") == pytest.approx(figures.pop("loss"), rel=1e-6)
     assert alone == figures
 

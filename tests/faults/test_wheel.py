@@ -62,7 +62,7 @@ def files_below(folder, pattern):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob(pattern)}
 
 
-def test_it_holds_the_package_and_its_recipes_and_nothing_else(wheel):
+def test_it_holds_the_package_with_recipes_and_studies_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
     metadata = {name for name in content if name.startswith("reorder_kit-")}
@@ -70,9 +70,13 @@ def test_it_holds_the_package_and_its_recipes_and_nothing_else(wheel):
     recipes = {
         f"reorder_kit/shipped_recipes/{name}": text for name, text in files_below(ROOT / "recipes", "*.yaml").items()
     }
+    studies = {
+        f"reorder_kit/shipped_studies/{name}": text for name, text in files_below(ROOT / "studies", "*.yaml").items()
+    }
     assert {name: content[name] for name in content.keys() - metadata} == {
         **modules,
         **recipes,
+        **studies,
         "reorder_kit/py.typed": b"",
     }
     assert any(name.endswith("/licenses/LICENSE") for name in metadata)

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from reorder_kit.settings import TrainSettings
 from reorder_kit.tasks.classification import Classification
 from reorder_kit.training.data_loading import evaluation_loader
 from reorder_kit.training.devices import build_accelerator
-from reorder_kit.training.evaluation import evaluate
+from reorder_kit.training.evaluation import ImageScores, evaluate
 
 CLASSES = ["zero", "one", "two"]
 
@@ -49,12 +50,12 @@ def sample(first, last, target):
 SAMPLES = [sample(0, 1, 1), sample(2, 1, 2), sample(2, 2, 2), Unreadable("torn.png", "cut short"), sample(0, 0, 1)]
 
 
-def figures(samples=SAMPLES, choose=None, max_unreadable=None, batch_size=2):
+def figures(samples=SAMPLES, choose=None, max_unreadable=None, batch_size=2, image_scores=None):
     model = OrderedModel(LastPatch(), FixedOrder(Order.identity(2)), Readout())
     loader = evaluation_loader(samples, batch_size, 0, 0, 1)
     accelerator = build_accelerator(TrainSettings(device="cpu"))
     model.train()
-    result = evaluate(model, Classification(), loader, CLASSES, accelerator, choose, max_unreadable)
+    result = evaluate(model, Classification(), loader, CLASSES, accelerator, choose, max_unreadable, image_scores)
     assert model.training
     return result
 
@@ -94,3 +95,22 @@ def test_too_many_unreadable_images_are_an_error_that_names_them():
 def test_nothing_to_look_at_is_an_error():
     with pytest.raises(ReorderKitError, match="no image to evaluate on"):
         figures([SAMPLES[3]])
+
+
+def test_each_image_is_scored_in_the_order_of_the_split():
+    readable = [each for each in SAMPLES if isinstance(each, Sample)]
+    scores = ImageScores(len(readable))
+    found = figures(readable, batch_size=3, image_scores=scores)
+    # The last patches say 1, 1, 2, 0; the targets are 1, 2, 2, 1.
+    assert scores.gather().tolist() == [1.0, 0.0, 1.0, 0.0]
+    assert scores.gather().dtype == np.float32
+    assert found["top1"] == 0.5
+
+
+def test_there_are_no_scores_where_an_image_is_missing_or_the_task_has_none():
+    scores = ImageScores(len(SAMPLES))
+    figures(image_scores=scores)
+    assert scores.gather() is None
+    scores = ImageScores(2)
+    scores.add(None)
+    assert scores.gather() is None

@@ -1,0 +1,260 @@
+"""What a study's verdicts are worth: made-up studies through the statistics of real ones.
+
+    python benchmarks/verdicts.py [--studies 200] [--seeds 8] [--seed 0]
+
+A study has three backbones. Each is trained in three fixed orders, with two learners that start from the third of them,
+each with its order from scratch, noise for a reward beside it, and with two random orders: 33 rows, 8 seeds, 497 test
+images (as the digits have), scored right or wrong. An image is right where a sum is above a threshold: what the row is
+worth, how easy the image is, what the seed adds (in part the same in all rows, since seeds are paired), what the image
+and the seed add (in part the same in all rows), and, where it is said, how well this row suits this image with any
+seed. The last one is what other test images would change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy import stats
+
+from reorder_kit.study.bootstrap import mean_over_seeds_and_images
+from reorder_kit.study.comparisons import compare
+from reorder_kit.study.results import Comparison, Row
+from reorder_kit.study.statistics import mean_over_seeds
+
+IMAGES = 497
+MARGIN = 0.02
+ALPHA = 0.05
+ACCURACY = 0.93
+BACKBONES = ("one", "two", "three")
+QUESTIONS = ("order-matters", "learning-helps", "order-holds-up", "control")
+Scores = Float[NDArray[np.float64], "seed image"]
+
+EASE, SEEDS_SHARED, SEEDS_OWN, BOTH_SHARED, BOTH_OWN = 2.0, 0.08, 0.12, 0.7, 0.7
+"""Standard deviations of what an image, a seed, and both add; those of seeds are 0.5 and 0.7 points of accuracy."""
+
+SUITS = 0.7
+"""Standard deviation of how well a row suits an image, where rows differ in that."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What is true in a study.
+
+    Args:
+        name: in tables.
+        gap: by how much one order of each backbone is better than the other two, and one learner than its start, also
+            from scratch.
+        suits: how much rows differ in the images that suit them.
+    """
+
+    name: str
+    gap: float = 0.0
+    suits: float = 0.0
+
+
+NOTHING = World("nothing matters")
+OTHER_IMAGES = World("orders get other images right, as many", suits=SUITS)
+TWO_POINTS = World("2 points", gap=0.02, suits=SUITS / 2)
+FIVE_POINTS = World("5 points", gap=0.05, suits=SUITS / 2)
+WORLDS = (NOTHING, OTHER_IMAGES, TWO_POINTS, FIVE_POINTS)
+
+
+def scores_of(
+    random: np.random.Generator, accuracies: Float[NDArray[np.float64], " row"], seeds: int, suits: float
+) -> Float[NDArray[np.float64], "row seed image"]:
+    """Right or wrong, for every row; an accuracy is that of all seeds and all images there might be."""
+    rows = len(accuracies)
+    spread = np.sqrt(EASE**2 + SEEDS_SHARED**2 + SEEDS_OWN**2 + BOTH_SHARED**2 + BOTH_OWN**2 + suits**2)
+    latent = stats.norm.ppf(accuracies)[:, None, None] * spread
+    for size, shape in (
+        (EASE, (1, 1, IMAGES)),
+        (SEEDS_SHARED, (1, seeds, 1)),
+        (SEEDS_OWN, (rows, seeds, 1)),
+        (BOTH_SHARED, (1, seeds, IMAGES)),
+        (BOTH_OWN, (rows, seeds, IMAGES)),
+        (suits, (rows, 1, IMAGES)),
+    ):
+        latent = latent + size * random.standard_normal(shape)
+    return (latent > 0).astype(np.float64)
+
+
+def grid_of(backbone: str) -> Iterator[tuple[str, str | None, str | None, bool]]:
+    """Start, learner, control, and whether it is better where something is, of every row of a backbone."""
+    yield from (("row", None, None, False), ("spiral", None, None, True), ("random", None, None, False))
+    for learner in ("this", "that"):
+        for control in (None, "learned-static", "null-reward"):
+            yield "random", learner, control, learner == "this" and control != "null-reward"
+    yield from (("row", None, control, False) for control in ("random-fixed", "random-per-batch"))
+
+
+def made_up(world: World, random: np.random.Generator, seeds: int) -> tuple[list[Row], list[Scores]]:
+    """The table of a study, with scores of images."""
+    rows, scores = [], []
+    for backbone in BACKBONES:
+        grid = list(grid_of(backbone))
+        accuracies = np.array([ACCURACY + world.gap * is_better for *_, is_better in grid])
+        found = scores_of(random, accuracies, seeds, world.suits)
+        for (start, learner, control, _), each in zip(grid, found, strict=True):
+            score = mean_over_seeds(each.mean(axis=1).tolist())
+            rows.append(
+                Row("images", backbone, start, learner, control, score, tuple(range(seeds)), (), 16, 16, False, 1.0)
+            )
+            scores.append(each)
+    return rows, scores
+
+
+def studies(world: World, count: int, seeds: int, seed: int) -> Iterator[tuple[list[Row], tuple[Comparison, ...]]]:
+    """Tables and what is said about them."""
+    random = np.random.default_rng([seed, WORLDS.index(world)])
+    for number in range(count):
+        rows, scores = made_up(world, random, seeds)
+        yield rows, compare(rows, scores, MARGIN, ALPHA, seed=number)
+
+
+def is_true(comparison: Comparison, rows: list[Row], world: World) -> bool:
+    """Whether there is something to be found."""
+    first = rows[comparison.rows[0]]
+    has_gap = comparison.question == "order-matters" or (first.learner == "this" and first.control != "null-reward")
+    return world.gap > 0 and has_gap
+
+
+@dataclass(frozen=True)
+class Told:
+    """What studies said to a question.
+
+    Args:
+        verdicts: how often, by verdict and whether there is something to be found.
+        unsure: those of ``different`` whose interval holds 0, by the same.
+        misled: studies that found a difference where there is none.
+        sure_misled: those of them that did so with an interval that does not hold 0.
+    """
+
+    verdicts: Counter[tuple[str, bool]]
+    unsure: Counter[bool]
+    misled: int
+    sure_misled: int
+
+    def share(self, verdict: str, is_there: bool) -> float:
+        """Of the comparisons in which there is something, or nothing, to be found."""
+        of = sum(count for (_, found), count in self.verdicts.items() if found == is_there)
+        return self.verdicts[verdict, is_there] / of
+
+
+def tell(world: World, count: int, seeds: int, seed: int) -> dict[str, Told]:
+    """Make studies up, and count what they say, by question and for all of them together."""
+    found = {question: Told(Counter(), Counter(), 0, 0) for question in (*QUESTIONS, "any")}
+    misled, sure = Counter[str](), Counter[str]()
+    for rows, comparisons in studies(world, count, seeds, seed):
+        wrong: dict[str, list[bool]] = {question: [] for question in found}
+        for each in comparisons:
+            truth = is_true(each, rows, world)
+            different = each.verdict == "different"
+            low, high = each.difference.low, each.difference.high
+            holds_zero = low is not None and high is not None and low <= 0 <= high
+            for question in (each.question, "any"):
+                found[question].verdicts[each.verdict, truth] += 1
+                found[question].unsure[truth] += different and holds_zero
+                if different and not truth:
+                    wrong[question].append(holds_zero)
+        misled.update(question for question, those in wrong.items() if those)
+        sure.update(question for question, those in wrong.items() if not all(those))
+    return {
+        question: Told(told.verdicts, told.unsure, misled[question], sure[question]) for question, told in found.items()
+    }
+
+
+def pigeonhole(values: list[float], scores: Scores, seed: int) -> tuple[float, float]:
+    """Percentiles over resampled seeds and resampled images, for comparison."""
+    random, (seeds, images) = np.random.default_rng(seed), scores.shape
+    drawn = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=500) @ scores
+    weights = np.stack([np.bincount(random.integers(images, size=images), minlength=images) for _ in drawn])
+    low, high = np.quantile((drawn * weights).sum(axis=1) / seeds / images, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def ends(estimate: Callable[[], tuple[float | None, float | None]]) -> tuple[float, float]:
+    low, high = estimate()
+    assert low is not None
+    assert high is not None
+    return low, high
+
+
+def coverage(count: int, seeds: int, suits: float, seed: int) -> dict[str, dict[str, float]]:
+    """How often intervals of a row, and of the difference of two, hold what is true of all seeds and images."""
+    random = np.random.default_rng([seed, seeds])
+    hits: dict[str, Counter[str]] = {"row": Counter(), "difference": Counter()}
+    for number in range(count):
+        first, second = scores_of(random, np.full(2, ACCURACY), seeds, suits)
+        for what, scores, truth in (("row", first, ACCURACY), ("difference", first - second, 0.0)):
+            values = scores.mean(axis=1).tolist()
+            student, ours = mean_over_seeds(values), mean_over_seeds_and_images(values, scores, number)
+            for name, (low, high) in {
+                "seeds alone (Student)": (student.ends[1], student.ends[2]),
+                "seeds and images, percentiles (pigeonhole)": pigeonhole(values, scores, number),
+                "seeds and images": (ours.ends[1], ours.ends[2]),
+            }.items():
+                hits[what][name] += low <= truth <= high
+    return {what: {name: hit / count for name, hit in found.items()} for what, found in hits.items()}
+
+
+def print_verdicts(arguments: argparse.Namespace) -> None:
+    """Two tables: what is said where there is nothing, and where there is something."""
+    began = time.perf_counter()
+    told = {world: tell(world, arguments.studies, arguments.seeds, arguments.seed) for world in WORLDS}
+    seconds = (time.perf_counter() - began) / len(WORLDS) / arguments.studies
+    print(
+        f"{arguments.studies} studies of {arguments.seeds} seeds, {IMAGES} images, margin {MARGIN}, alpha {ALPHA}; "
+        f"{seconds:.2f} s a study\n"
+    )
+    print("| nothing to be found | question | studies with a difference | whose interval leaves 0 out | equivalent |")
+    print("| --- | --- | --- | --- | --- |")
+    for world in (NOTHING, OTHER_IMAGES):
+        for question, found in told[world].items():
+            print(
+                f"| {world.name} | {question} | {found.misled} of {arguments.studies} | {found.sure_misled} | "
+                f"{found.share('equivalent', False):.0%} |"
+            )
+    print("\n| something to be found | question | different | not distinguishable | equivalent |")
+    print("| --- | --- | --- | --- | --- |")
+    for world in (TWO_POINTS, FIVE_POINTS):
+        for question in QUESTIONS[:3]:
+            shares = [
+                told[world][question].share(verdict, True)
+                for verdict in ("different", "not distinguishable", "equivalent")
+            ]
+            print(f"| {world.name} | {question} | {' | '.join(f'{share:.1%}' for share in shares)} |")
+
+
+def print_coverage(arguments: argparse.Namespace) -> None:
+    """A table of intervals."""
+    print("\n| 95 % interval of | seeds | seeds alone (Student) | pigeonhole, percentiles | seeds and images |")
+    print("| --- | --- | --- | --- | --- |")
+    for seeds in (3, 5, 8):
+        for suits in (0.0, SUITS):
+            for what, found in coverage(arguments.studies * 5, seeds, suits, arguments.seed).items():
+                name = "a row" if what == "row" else f"a difference, {'other' if suits else 'the same'} images suit"
+                if what == "row" and suits:
+                    continue
+                print(f"| {name} | {seeds} | {' | '.join(f'{share:.3f}' for share in found.values())} |", flush=True)
+
+
+def main() -> None:
+    """Make up, count, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=200)
+    parser.add_argument("--seeds", type=int, default=8, help="of each row")
+    parser.add_argument("--seed", type=int, default=0, help="of what is made up")
+    arguments = parser.parse_args()
+    print_verdicts(arguments)
+    print_coverage(arguments)
+
+
+if __name__ == "__main__":
+    main()

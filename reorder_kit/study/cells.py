@@ -1,0 +1,140 @@
+"""The grid of a study: its rows, and the runs of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.recipe import override
+from reorder_kit.study.study_file import CONTROLS_OF_LEARNERS, Study
+
+
+@dataclass(frozen=True)
+class RowKey:
+    """A row of a study: the same run with every seed.
+
+    Args:
+        data: name of the data in the study.
+        backbone: name of the backbone in the study.
+        start: name of the starting order in the study.
+        learner: name of the learner in the study; None if the start is used as it is.
+        control: the control; None for the thing under test.
+    """
+
+    data: str
+    backbone: str
+    start: str
+    learner: str | None = None
+    control: str | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names, without those that are not there."""
+        names = (self.data, self.backbone, self.start, self.learner, self.control)
+        return tuple(name for name in names if name is not None)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A run of a study.
+
+    Args:
+        row: whose run it is.
+        seed: of weights, batches and whatever else is drawn, random starts included; the same for all rows.
+    """
+
+    row: RowKey
+    seed: int
+
+    @property
+    def path(self) -> PurePosixPath:
+        """The run folder, relative to that of the study."""
+        return PurePosixPath("cells", *self.row.parts, f"seed-{self.seed}")
+
+    @property
+    def after(self) -> Cell | None:
+        """The run whose order this one trains with from scratch; None if it waits for none."""
+        row = self.row
+        if row.control != "learned-static":
+            return None
+        return Cell(RowKey(row.data, row.backbone, row.start, row.learner), self.seed)
+
+    def __str__(self) -> str:
+        return f"{'/'.join(self.row.parts)}/seed-{self.seed}"
+
+
+def rows_of(study: Study, host: PluginHost) -> Iterator[RowKey]:
+    """Every row: the starts as they are, the learners with their controls, and random orders.
+
+    The fixed start is a row of its own, which learners share; so it is trained once. Random orders have no start. They
+    are filed under the first of the study, in which a model that was trained in random orders is evaluated.
+    """
+    of_learners = [control for control in study.controls if control in CONTROLS_OF_LEARNERS]
+    for data, backbone in product(study.data, study.backbones):
+        for start in study.starts:
+            yield RowKey(data, backbone, start)
+            for learner, variant in study.learners.items():
+                if variant.starts is None or start in variant.starts:
+                    yield RowKey(data, backbone, start, learner)
+                    for control in of_learners:
+                        if not is_left_out(study, learner, control, host):
+                            yield RowKey(data, backbone, start, learner, control)
+        for start in list(study.starts)[:1]:
+            for control in study.controls:
+                if control not in of_learners:
+                    yield RowKey(data, backbone, start, control=control)
+
+
+def cells_of(study: Study, host: PluginHost) -> list[Cell]:
+    """Every run, seed by seed, so that a study that was stopped has about as many of one row as of another."""
+    rows = list(rows_of(study, host))
+    return [Cell(row, seed) for seed in study.seeds for row in rows]
+
+
+def is_left_out(study: Study, learner: str, control: str, host: PluginHost) -> bool:
+    """Whether a control means nothing for a learner: noise for a reward, where no reward is looked at."""
+    name = str(study.learners[learner].section.get("name"))
+    known = name in host.order_learners
+    return control == "null-reward" and known and not host.order_learners.get(name).uses_reward
+
+
+def recipe_of(study: Study, cell: Cell, host: PluginHost, folder: Path) -> dict[str, Any]:
+    """The recipe of a run.
+
+    Args:
+        study: the study.
+        cell: which run.
+        host: tells which orderings draw at random.
+        folder: that of the study.
+    """
+    row = cell.row
+    data, backbone = study.data[row.data], study.backbones[row.backbone]
+    order: dict[str, Any] = {"start": _start(study.starts[row.start].section, cell.seed, host), "learner": None}
+    if cell.after is not None:
+        order["start"] = {"file": str(folder / cell.after.path / "order.json")}
+    elif row.learner is not None:
+        order["learner"] = study.learners[row.learner].section
+    if row.control is not None and cell.after is None:
+        order["control"] = row.control
+    content = {
+        **study.recipe,
+        "format_version": 1,
+        "name": "-".join([study.name, *row.parts, f"seed-{cell.seed}"]),
+        "seed": cell.seed,
+        "data": data.section,
+        "backbone": backbone.section,
+        "order": order,
+        "controls": [],
+    }
+    return override(content, [*data.set.items(), *backbone.set.items()])
+
+
+def _start(section: Mapping[str, Any], seed: int, host: PluginHost) -> dict[str, Any]:
+    """A start that draws at random draws another order for every seed, unless it names one."""
+    name = str(section.get("name"))
+    draws = name in host.orderings and "seed" in host.orderings.get(name).Options.model_fields
+    return {**section, "seed": seed} if draws and "seed" not in section else dict(section)

@@ -1,0 +1,94 @@
+"""Every mistake in a study before anything is trained: those of its recipes are told at the fields of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from reorder_kit.compose import compose
+from reorder_kit.errors import Problem, RecipeError
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.study.cells import Cell, RowKey, recipe_of, rows_of
+from reorder_kit.study.study_file import Study, read_study
+
+
+@dataclass(frozen=True)
+class CheckedStudy:
+    """A study whose every recipe composes.
+
+    Args:
+        study: the study.
+        headline: the metric of all its runs.
+        on_gpu: whether some of its runs use a GPU where there is one.
+    """
+
+    study: Study
+    headline: str
+    on_gpu: bool
+
+
+def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folder: Path) -> CheckedStudy:
+    """Check a study and one recipe of each row.
+
+    Args:
+        content: the study as plain data.
+        host: the plugins there are.
+        source: what to call the study in messages.
+        folder: where its file is.
+
+    Raises:
+        RecipeError: with every mistake.
+    """
+    study, problems = read_study(content, folder)
+    headlines: dict[str, str] = {}
+    on_gpu = False
+    if study is not None:
+        mistaken = {problem.path.partition(".")[0] for problem in problems}
+        problems += [
+            Problem(field, "is missing", "name one here or in the recipe")
+            for field in ("data", "backbones", "starts")
+            if not getattr(study, field) and field not in mistaken
+        ]
+        for row in rows_of(study, host):
+            try:
+                recipe = recipe_of(study, Cell(row, study.seeds[0]), host, Path(study.name))
+                experiment = compose(recipe, host, source)
+            except RecipeError as error:
+                problems += _at_fields_of_study(study, row, error)
+            else:
+                headlines[experiment.task.headline] = row.data
+                on_gpu = on_gpu or experiment.recipe.train.device != "cpu"
+    if len(headlines) > 1:
+        told = " and ".join(f"{headline} of {data}" for headline, data in headlines.items())
+        problems.append(Problem("data", f"the rows of a study share one headline metric, not {told}"))
+    if problems or study is None:
+        raise RecipeError(list(dict.fromkeys(problems)), source)
+    return CheckedStudy(study, next(iter(headlines)), on_gpu)
+
+
+def _at_fields_of_study(study: Study, row: RowKey, error: RecipeError) -> Iterator[Problem]:
+    for problem in error.problems:
+        yield replace(problem, path=_field_of_study(study, row, problem.path))
+
+
+def _field_of_study(study: Study, row: RowKey, path: str) -> str:
+    """Where the study says what a field of a row's recipe is.
+
+    Controls have no options of their own, so what is wrong with them is wrong with the start or the learner.
+    """
+    for field, name, variant in (
+        ("backbones", row.backbone, study.backbones[row.backbone]),
+        ("data", row.data, study.data[row.data]),
+    ):
+        for key in variant.set:
+            if path == key or path.startswith(f"{key}."):
+                return f"{field}.{name}.set.{path}"
+    places = {"data": ("data", row.data), "backbone": ("backbones", row.backbone), "order.start": ("starts", row.start)}
+    if row.learner is not None:
+        places["order.learner"] = ("learners", row.learner)
+    for section, (field, name) in places.items():
+        if path == section or path.startswith(f"{section}."):
+            return f"{field}.{name}{path.removeprefix(section)}"
+    return f"recipe.{path}"

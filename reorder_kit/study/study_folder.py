@@ -1,0 +1,105 @@
+"""Where things are in the folder of a study, and whose folder it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.recipe import differences, read_recipe_file
+from reorder_kit.run_folder import RunFolder, write_whole
+from reorder_kit.study.cells import Cell
+from reorder_kit.study.study_file import Study
+from reorder_kit.study.training import alone, failure_of
+
+_MAY_CHANGE = ("margin", "alpha")
+"""Fields of which no run depends."""
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The paths of a study's folder."""
+
+    path: Path
+
+    @property
+    def study(self) -> Path:
+        """The study with all defaults."""
+        return self.path / "study.yaml"
+
+    @property
+    def results(self) -> Path:
+        """What came out so far."""
+        return self.path / "study.json"
+
+    @property
+    def smoke(self) -> Path:
+        """Where every row is tried; thrown away afterwards."""
+        return self.path / "smoke"
+
+    @property
+    def jobs(self) -> Path:
+        """What jobs of a cluster say."""
+        return self.path / "jobs"
+
+    def run(self, cell: Cell) -> RunFolder:
+        """The folder of a run."""
+        return RunFolder(self.path / cell.path)
+
+    def failure(self, cell: Cell) -> str | None:
+        """Why a run failed; None if it did not."""
+        return failure_of(self.run(cell).path)
+
+    @contextmanager
+    def held_for(self, study: Study) -> Iterator[None]:
+        """Make the folder that of a study, or go on in it, while no other process does.
+
+        Raises:
+            ReorderKitError: if it holds anything else, cannot be written, or another process is at work in it.
+        """
+        self.check(study)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ReorderKitError(
+                f"{self.path}: the folder of the study cannot be written: {error.strerror}", "give another --out"
+            ) from None
+        with alone(self.path, wait=False):
+            write_whole(self.study, yaml.safe_dump(study.as_plain_data(), sort_keys=False))
+            yield
+
+    def check(self, study: Study) -> None:
+        """Refuse a folder that holds something else.
+
+        A study may have more seeds than before, and be judged by another margin and level.
+
+        Raises:
+            ReorderKitError: naming the fields that differ.
+        """
+        if not self.study.exists():
+            if self.path.exists() and not (self.path.is_dir() and not _begun_by_others(self.path)):
+                raise ReorderKitError(f"{self.path} is not an empty folder and holds no study", "give another --out")
+            return
+        before, now = read_recipe_file(self.study), study.as_plain_data()
+        different = [field for field in differences(before, now) if field not in _MAY_CHANGE]
+        if "seeds" in different and set(_seeds(before)) <= set(study.seeds):
+            different.remove("seeds")
+        if different:
+            raise ReorderKitError(
+                f"{self.path} holds another study; these fields differ: {', '.join(different)}", "give another --out"
+            )
+
+
+def _begun_by_others(folder: Path) -> bool:
+    """Whether there is anything that the first moment of a study does not leave behind."""
+    return any(path.name != "study.yaml.unfinished" for path in folder.iterdir())
+
+
+def _seeds(content: dict[str, Any]) -> list[Any]:
+    seeds = content.get("seeds")
+    return seeds if isinstance(seeds, list) else []

@@ -1,0 +1,123 @@
+"""The results of a study, finished or so far, from its run folders."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from reorder_kit.study.bootstrap import mean_over_seeds_and_images
+from reorder_kit.study.cells import Cell, RowKey
+from reorder_kit.study.checking import CheckedStudy
+from reorder_kit.study.comparisons import compare
+from reorder_kit.study.paired_scores import ImageScores
+from reorder_kit.study.results import Failure, Row, StudyResults
+from reorder_kit.study.study_folder import StudyFolder
+from reorder_kit.study.verdict import verdict
+
+SHARE_OF_TIME = 0.05
+"""How much of the time may be spent on summing up a study that is not finished."""
+
+_STATISTICS_SEED = 0
+
+
+class Summary:
+    """Writes the results of a study again and again.
+
+    Args:
+        checked: the study.
+        folder: its folder.
+        cells: its runs.
+        command: how it was called.
+    """
+
+    def __init__(self, checked: CheckedStudy, folder: StudyFolder, cells: Sequence[Cell], command: str) -> None:
+        self._checked, self._folder, self._cells = checked, folder, cells
+        before = StudyResults.load(folder.results).commands if folder.results.exists() else ()
+        self._commands = tuple(dict.fromkeys([*before, command]))
+        self._took = 0.0
+        self._written = time.monotonic()
+
+    def write(self) -> StudyResults:
+        """Sum up, and write it down."""
+        began = time.monotonic()
+        results = self._results()
+        results.save(self._folder.results)
+        self._written = time.monotonic()
+        self._took = self._written - began
+        return results
+
+    def write_now_and_then(self) -> None:
+        """Write if that has not been done for a while."""
+        if time.monotonic() - self._written > self._took / SHARE_OF_TIME:
+            self.write()
+
+    def _results(self) -> StudyResults:
+        study = self._checked.study
+        rows, image_scores = self._rows()
+        comparisons = compare(rows, image_scores, study.margin, study.alpha, _STATISTICS_SEED)
+        failures = self._failures()
+        return StudyResults(
+            name=study.name,
+            headline=self._checked.headline,
+            alpha=study.alpha,
+            rows=tuple(rows),
+            comparisons=comparisons,
+            verdict=verdict(rows, comparisons),
+            failures=failures,
+            unfinished=len(self._cells) - sum(len(row.seeds) for row in rows) - len(failures),
+            commands=self._commands,
+            environment=self._environment(rows),
+        )
+
+    def _rows(self) -> tuple[list[Row], list[ImageScores | None]]:
+        finished: dict[RowKey, list[Cell]] = {}
+        for cell in self._cells:
+            if self._folder.run(cell).is_finished:
+                finished.setdefault(cell.row, []).append(cell)
+        keys = [key for key in dict.fromkeys(cell.row for cell in self._cells) if key in finished]
+        image_scores = [self._image_scores(finished[key]) for key in keys]
+        rows = [self._row(key, finished[key], scores) for key, scores in zip(keys, image_scores, strict=True)]
+        return rows, image_scores
+
+    def _row(self, key: RowKey, cells: Sequence[Cell], image_scores: ImageScores | None) -> Row:
+        results = [self._folder.run(cell).read_result() for cell in cells]
+        values = [float(result["metrics"]["test"][self._checked.headline]) for result in results]
+        reach = results[0]["order"]["reach"]
+        return Row(
+            data=key.data,
+            backbone=key.backbone,
+            start=key.start,
+            learner=key.learner,
+            control=key.control,
+            score=mean_over_seeds_and_images(values, image_scores, _STATISTICS_SEED),
+            seeds=tuple(cell.seed for cell in cells),
+            runs=tuple(str(cell.path) for cell in cells),
+            reached_slots=reach["slots"],
+            num_slots=reach["of"],
+            is_selection=reach["is_selection"],
+            seconds=float(np.mean([result["seconds"] for result in results])),
+        )
+
+    def _image_scores(self, cells: Sequence[Cell]) -> ImageScores | None:
+        """What each test image scored with each seed; None where it is not known of all."""
+        paths = [self._folder.run(cell).test_scores for cell in cells]
+        if not all(path.exists() for path in paths):
+            return None
+        scores = [np.load(path) for path in paths]
+        return np.stack(scores) if len({len(each) for each in scores}) == 1 else None
+
+    def _failures(self) -> tuple[Failure, ...]:
+        reasons = ((cell, self._folder.failure(cell)) for cell in self._cells)
+        return tuple(Failure(str(cell.path), reason) for cell, reason in reasons if reason is not None)
+
+    def _environment(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """That of the first run; every run folder has its own."""
+        if not rows:
+            return {}
+        content = (self._folder.path / rows[0].runs[0] / "environment.json").read_text(encoding="utf-8")
+        environment: dict[str, Any] = json.loads(content)
+        return {name: value for name, value in environment.items() if name != "command"}

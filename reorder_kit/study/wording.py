@@ -1,0 +1,87 @@
+"""How rows and figures of a study are called in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reorder_kit.study.results import Comparison, Row
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Names and figures, as the table needs them.
+
+    Args:
+        rows: the table.
+    """
+
+    rows: Sequence[Row]
+
+    def case(self, comparison: Comparison) -> str:
+        """The backbone, with its data where the study has several."""
+        several = len({row.data for row in self.rows}) > 1
+        return f"{comparison.backbone} on {comparison.data}" if several else comparison.backbone
+
+    def row(self, place: int) -> str:
+        """What was trained in a row, without its backbone."""
+        row = self.rows[place]
+        match row.control:
+            case None:
+                return row.start if row.learner is None else f"{row.learner} from {row.start}"
+            case "learned-static":
+                return f"the order that {row.learner} learned from {row.start}, from scratch,"
+            case "null-reward":
+                return f"{row.learner} from {row.start} with noise for a reward"
+            case "random-fixed":
+                return "a random order"
+            case "random-per-batch":
+                return "a new random order for every batch"
+            case other:
+                return f"{other} of {row.start if row.learner is None else f'{row.learner} from {row.start}'}"
+
+    def size(self, difference: float) -> str:
+        """How large a difference is, without its sign: in points where all scores are shares."""
+        if self._are_shares:
+            return f"{100 * abs(difference):.1f} points"
+        return f"{abs(difference):.3f}"
+
+    def gap(self, comparison: Comparison) -> str:
+        """By how much the first row is above or below the last one, with the interval."""
+        difference = comparison.difference
+        side = "below" if difference.mean < 0 else "above"
+        if difference.low is None or difference.high is None:
+            return f"{self.size(difference.mean)} {side}"
+        scale, digits = (100, 1) if self._are_shares else (1, 3)
+        ends = sorted(scale * (-end if difference.mean < 0 else end) for end in (difference.low, difference.high))
+        low, high = (f"{end:.{digits}f}" for end in ends)
+        return f"{self.size(difference.mean)} ({low} to {high}) {side}"
+
+    def selection(self, comparison: Comparison) -> str | None:
+        """How many slots are read, if not all are: then an order selects patches."""
+        partial = [self.rows[place] for place in comparison.rows if self.rows[place].is_selection]
+        if not partial:
+            return None
+        return f"{partial[0].reached_slots} of {partial[0].num_slots} slots"
+
+    @property
+    def _are_shares(self) -> bool:
+        return all(0 <= value <= 1 for row in self.rows for value in row.score.values)
+
+
+def of_p(p: float) -> str:
+    """A p after correction.
+
+    >>> of_p(0.04712), of_p(0.00002)
+    ('p = 0.047 after Holm', 'p < 0.001 after Holm')
+    """
+    return "p < 0.001 after Holm" if p < 0.001 else f"p = {p:.3f} after Holm"
+
+
+def counted(count: int, name: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "seed"), counted(3, "seed")
+    ('1 seed', '3 seeds')
+    """
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
