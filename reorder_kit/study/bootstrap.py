@@ -14,6 +14,7 @@ from scipy import stats
 from reorder_kit.study.statistics import Estimate, mean_over_seeds
 
 RESAMPLES = 2000
+FEW_VALUES = 64
 
 
 def mean_over_seeds_and_images(
@@ -94,12 +95,12 @@ def _t_quantiles(degrees: int) -> Float[NDArray[np.float64], " draw"]:
 def _image_parts(
     deviations: Float[NDArray[np.float64], " image"], random: np.random.Generator
 ) -> Float[NDArray[np.float64], " draw"]:
-    """Mean deviations of images drawn with replacement.
-
-    How often each value is drawn is all that counts, and hits and misses of a few seeds have few values.
-    """
-    values, counts = np.unique(deviations, return_counts=True)
+    """Mean deviations of images drawn with replacement."""
     images = len(deviations)
+    values, counts = np.unique(deviations, return_counts=True)
+    if len(values) > FEW_VALUES:
+        return np.array([deviations[random.integers(images, size=images)].mean() for _ in range(RESAMPLES)])
+    # How often each value is drawn is all that counts, and hits and misses of a few seeds have few values.
     drawn = random.multinomial(images, counts / images, size=RESAMPLES)
     means: NDArray[np.float64] = drawn @ values / images
     return means

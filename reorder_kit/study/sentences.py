@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reorder_kit.study.results import Comparison, Row
-from reorder_kit.study.wording import Wording, counted, of_p
+from reorder_kit.study.wording import Wording, of_p
 
 
 def sentence(comparison: Comparison, rows: Sequence[Row], could_tell: bool) -> str:
@@ -23,22 +23,22 @@ def sentence(comparison: Comparison, rows: Sequence[Row], could_tell: bool) -> s
         else _of_pair(comparison, rows, words)
     )
     parts = [f"{words.case(comparison)}: {said}"]
-    if comparison.verdict == "different" and _holds_zero(comparison):
-        parts.append("with other seeds or test images there may be no difference")
+    if unsure := words.unsure(comparison):
+        parts.append(unsure)
     if comparison.verdict == "not distinguishable":
         parts.append(
             f"a difference of {comparison.margin:.3f} is not ruled out"
             if could_tell
-            else f"{counted(len(comparison.difference.values), 'seed')} could not have told"
+            else f"{words.seeds(comparison)} could not have told"
         )
     if read := words.selection(comparison):
-        parts.append(f"only {read} are read, so an order selects patches, and this is not about ordering alone")
+        parts.append(f"only {read} are read: an order is a selection of patches here")
     return "; ".join(parts)
 
 
 def _of_all(comparison: Comparison, rows: Sequence[Row], words: Wording) -> str:
     best, worst = comparison.rows[0], comparison.rows[-1]
-    count, seeds = len(comparison.rows), _seeds(comparison)
+    count, seeds = len(comparison.rows), words.seeds(comparison)
     last = words.row(worst) if count == 2 else f"{words.row(worst)}, the worst of {count} orders"
     if comparison.verdict == "different":
         return (
@@ -57,7 +57,7 @@ def _of_all(comparison: Comparison, rows: Sequence[Row], words: Wording) -> str:
 def _of_pair(comparison: Comparison, rows: Sequence[Row], words: Wording) -> str:
     first, second = comparison.rows
     what = f"{words.row(first)} scores {rows[first].score}"
-    start, seeds = f"{words.row(second)}, kept", _seeds(comparison)
+    start, seeds = f"{words.row(second)}, kept", words.seeds(comparison)
     if comparison.verdict == "equivalent":
         return f"{what}, within ±{comparison.margin:.3f} of {start} (equivalence shown, {seeds})"
     figures = f"({of_p(comparison.p_holm)}, {seeds})"
@@ -65,12 +65,3 @@ def _of_pair(comparison: Comparison, rows: Sequence[Row], words: Wording) -> str
         return f"{what}, not distinguishable from {start}: {words.gap(comparison)} it {figures}"
     unexpected = comparison.question == "control" and comparison.difference.mean > 0
     return f"{what}, {words.gap(comparison)} {start} {figures}{', which is not expected' if unexpected else ''}"
-
-
-def _seeds(comparison: Comparison) -> str:
-    return counted(len(comparison.difference.values), "seed")
-
-
-def _holds_zero(comparison: Comparison) -> bool:
-    low, high = comparison.difference.low, comparison.difference.high
-    return low is not None and high is not None and low <= 0 <= high

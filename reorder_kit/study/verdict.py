@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reorder_kit.study.results import Comparison, Row
-from reorder_kit.study.wording import Wording, counted
+from reorder_kit.study.wording import Wording
 
 
 def verdict(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> tuple[str, ...]:
@@ -42,12 +42,14 @@ def _sensitivity(comparison: Comparison, words: Wording) -> str:
     case, count, margin = words.case(comparison), len(comparison.rows), f"{comparison.margin:.3f}"
     best, worst = words.row(comparison.rows[0]), words.row(comparison.rows[-1])
     if comparison.verdict == "different":
-        return f"The order matters to {case}: {best} is {words.gap(comparison)} {worst}."
+        last = worst if count == 2 else f"{worst}, the worst of {count} orders"
+        unsure = f"; {said}" if (said := words.unsure(comparison)) else ""
+        return f"The order matters to {case}: {best} is {words.gap(comparison)} {last}{unsure}."
     if comparison.verdict == "equivalent":
         return f"The order does not matter to {case}: its {count} orders are within ±{margin} of each other."
     return (
-        f"Whether the order matters to {case} is open: its {count} orders are not distinguishable, and a difference of "
-        f"{margin} is not ruled out."
+        f"Whether the order matters to {case} is open with {words.seeds(comparison)}: its {count} orders are not "
+        f"distinguishable, and a difference of {margin} is not ruled out."
     )
 
 
@@ -56,25 +58,30 @@ def _of_learners(learned: Sequence[Comparison], found: Sequence[Comparison], wor
     yield from (_gain(each, found, words) for each in learned if _is_gain(each))
     if without:
         listed = ", ".join(f"{words.row(each.rows[0])} ({_without_gain(each, words)})" for each in without)
-        yield f"No gain over the start, kept, is shown with {words.case(without[0])} for {listed}."
+        yield f"With {words.case(without[0])}, no gain over the start, kept, is shown for {listed}."
 
 
 def _gain(learned: Comparison, found: Sequence[Comparison], words: Wording) -> str:
     said = f"With {words.case(learned)}, {words.row(learned.rows[0])} gains {words.size(learned.difference.mean)}"
+    if unsure := words.unsure(learned):
+        said += f" ({unsure})"
     scratch = _beside(learned, "learned-static", found, words)
     if scratch is not None:
-        said += {
-            "different": f", and its order holds up from scratch ({words.gap(scratch)} the start)"
-            if scratch.difference.mean > 0
-            else f", but its order does not hold up from scratch ({words.gap(scratch)} the start)",
-            "equivalent": ", but its order does not hold up from scratch: it is no better than the start",
-            "not distinguishable": ", but whether its order holds up from scratch is open "
-            f"({words.gap(scratch)} the start, not distinguishable)",
-        }[scratch.verdict]
+        said += f", {_from_scratch(scratch, words)}"
     noise = _beside(learned, "null-reward", found, words)
     if noise is not None and _is_gain(noise):
         said += f"; with noise for a reward it gains {words.size(noise.difference.mean)}, so not all is the reward's"
     return f"{said}."
+
+
+def _from_scratch(scratch: Comparison, words: Wording) -> str:
+    gap = f"{words.gap(scratch)} the start"
+    if _is_gain(scratch):
+        return f"and its order holds up from scratch: {gap}"
+    if scratch.verdict == "not distinguishable":
+        return f"but whether its order holds up from scratch is open: {gap}, not distinguishable from it"
+    within = f"within ±{scratch.margin:.3f} of the start"
+    return f"but its order does not hold up from scratch: {within if scratch.verdict == 'equivalent' else gap}"
 
 
 def _beside(learned: Comparison, control: str, found: Sequence[Comparison], words: Wording) -> Comparison | None:
@@ -94,7 +101,7 @@ def _without_gain(comparison: Comparison, words: Wording) -> str:
         case "equivalent":
             return f"within ±{comparison.margin:.3f} of it"
         case "not distinguishable":
-            return "not distinguishable from it"
+            return f"not distinguishable from it with {words.seeds(comparison)}"
 
 
 def _of_controls(controls: Sequence[Comparison], words: Wording) -> Iterator[str]:
@@ -103,8 +110,13 @@ def _of_controls(controls: Sequence[Comparison], words: Wording) -> Iterator[str
         control, start = words.row(each.rows[0]), words.row(each.rows[1])
         yield f"Not as expected: with {words.case(each)}, {control} is {words.gap(each)} {start}, kept."
     if expected := len(controls) - len(unexpected):
-        which = "The other controls are" if unexpected else "The controls are"
-        yield f"{which} as expected: of {counted(expected, 'comparison')}, none shows one to be better than its start."
+        which = "none of the other controls" if unexpected else "no control"
+        clear = sum(each.verdict != "not distinguishable" for each in controls) - len(unexpected)
+        rest = "" if clear == expected else ", the rest leaves it open"
+        yield (
+            f"As expected, {which} is shown to be better than its start, kept: in {clear} of {expected} comparisons it "
+            f"is worse or within ±{controls[0].margin:.3f}{rest}."
+        )
 
 
 def _is_gain(comparison: Comparison) -> bool:

@@ -40,6 +40,10 @@ class Wording:
             case other:
                 return f"{other} of {row.start if row.learner is None else f'{row.learner} from {row.start}'}"
 
+    def seeds(self, comparison: Comparison) -> str:
+        """How many seeds it rests on."""
+        return counted(len(comparison.difference.values), "seed")
+
     def size(self, difference: float) -> str:
         """How large a difference is, without its sign: in points where all scores are shares."""
         if self._are_shares:
@@ -56,6 +60,13 @@ class Wording:
         ends = sorted(scale * (-end if difference.mean < 0 else end) for end in (difference.low, difference.high))
         low, high = (f"{end:.{digits}f}" for end in ends)
         return f"{self.size(difference.mean)} ({low} to {high}) {side}"
+
+    def unsure(self, comparison: Comparison) -> str | None:
+        """What to add to a difference whose interval holds 0: the test is about these images, the interval is not."""
+        low, high = comparison.difference.low, comparison.difference.high
+        if comparison.verdict != "different" or low is None or high is None or not low <= 0 <= high:
+            return None
+        return "with other seeds or test images there may be no difference"
 
     def selection(self, comparison: Comparison) -> str | None:
         """How many slots are read, if not all are: then an order selects patches."""
