@@ -8,7 +8,7 @@ images (as the digits have), scored right or wrong. An image is right where a su
 worth, how easy the image is, what the seed adds (in part the same in all rows, since seeds are paired), what the image
 and the seed add (in part the same in all rows), and, where it is said, how well this row suits this image with any
 seed. The last one is what other test images would change.
-Takes a quarter of an hour on one core.
+Takes some minutes on one core.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ from scipy import stats
 
 from reorder_kit.study.bootstrap import mean_over_seeds_and_images
 from reorder_kit.study.comparisons import compare
+from reorder_kit.study.power import too_few_seeds
 from reorder_kit.study.results import Comparison, Row
 from reorder_kit.study.statistics import mean_over_seeds
 
@@ -180,13 +181,6 @@ def pigeonhole(values: list[float], scores: Scores, seed: int) -> tuple[float, f
     return float(low), float(high)
 
 
-def ends(estimate: Callable[[], tuple[float | None, float | None]]) -> tuple[float, float]:
-    low, high = estimate()
-    assert low is not None
-    assert high is not None
-    return low, high
-
-
 def coverage(count: int, seeds: int, suits: float, seed: int) -> dict[str, dict[str, float]]:
     """How often intervals of a row, and of the difference of two, hold what is true of all seeds and images."""
     random = np.random.default_rng([seed, seeds])
@@ -214,6 +208,8 @@ def print_verdicts(arguments: argparse.Namespace) -> None:
         f"{arguments.studies} studies of {arguments.seeds} seeds, {IMAGES} images, margin {MARGIN}, alpha {ALPHA}; "
         f"{seconds:.2f} s a study\n"
     )
+    if warning := too_few_seeds(arguments.seeds, 12, ALPHA):
+        print(f"For the 12 comparisons of controls, {warning}.\n")
     print("| nothing to be found | question | studies with a difference | whose interval leaves 0 out | equivalent |")
     print("| --- | --- | --- | --- | --- |")
     for world in (NOTHING, OTHER_IMAGES):
@@ -225,7 +221,7 @@ def print_verdicts(arguments: argparse.Namespace) -> None:
     print("\n| something to be found | question | different | not distinguishable | equivalent |")
     print("| --- | --- | --- | --- | --- |")
     for world in (TWO_POINTS, FIVE_POINTS):
-        for question in QUESTIONS[:3]:
+        for question in (*QUESTIONS[:3], "any"):
             shares = [
                 told[world][question].share(verdict, True)
                 for verdict in ("different", "not distinguishable", "equivalent")

@@ -62,8 +62,8 @@ class Comparison:
             cannot work leave the start as it is?
         data: name of the data in the study.
         backbone: name of the backbone in the study.
-        rows: indices in the study's table; of a pair, the first is compared with the second; fixed orders stand from the
-            best to the worst.
+        rows: indices in the study's table; of a pair, the first is compared with the second; fixed orders stand from
+            the best to the worst.
         difference: first minus second over paired seeds, or for more than two rows the best minus the worst; its values
             are those of the seeds that all rows have.
         effect_size: mean of the paired differences over their standard deviation (Cohen's d_z); None where it is not
