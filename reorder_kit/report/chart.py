@@ -23,6 +23,15 @@ _REFERENCE = re.compile(r"^#(?P<plain>.+)$|^url\(#(?P<paint>.+)\)$")
 _COLOUR = re.compile("|".join(map(re.escape, ROLES)), re.IGNORECASE)
 
 
+def file_name(*parts: str) -> str:
+    """A name for a file and an element of the page, of whatever something is called.
+
+    >>> file_name("rank-shift", "digits/4x4", "../x")
+    'rank-shift-digits-4x4----x'
+    """
+    return "-".join("".join(letter if letter.isalnum() else "-" for letter in part) for part in parts)
+
+
 @dataclass(frozen=True)
 class HoverLine:
     """A line whose values are read off a chart.

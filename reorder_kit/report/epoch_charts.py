@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from reorder_kit.report.chart import Chart
+from reorder_kit.report.chart import Chart, file_name
 from reorder_kit.report.line_chart import Band, Line, line_chart
 from reorder_kit.report.record import RunRecord
 
@@ -46,7 +46,7 @@ def search_charts(name: str, groups: Groups, headline: str, bands: Sequence[Band
         _chart(f"{name}-tau-last", "Kendall tau to the epoch before", groups,
                lambda line: _number(line, "order", "kendall_tau_to_last_epoch"), bands, note=_TAU),
         *(
-            _chart(f"{name}-{key.replace('_', '-')}", key.replace("_", " ").capitalize(), groups, _policy(key), bands)
+            _chart(file_name(name, key), key.replace("_", " ").capitalize(), groups, _policy(key), bands)
             for key in keys
         ),
     ]  # fmt: skip

@@ -93,7 +93,7 @@ def heat_chart(
 
 
 def shift_panels(starts: Sequence[Sequence[int]], finals: Sequence[Sequence[int]]) -> list[Panel]:
-    """Slots of patches at the start, at the end, and by how much they differ.
+    """Slots of patches at the start, at the end, and by how much they differ: means over runs.
 
     Args:
         starts: for each run, the slot of each row-major patch in its starting order.
@@ -103,10 +103,9 @@ def shift_panels(starts: Sequence[Sequence[int]], finals: Sequence[Sequence[int]
     shift = after - before
     last, reach = len(before) - 1, float(max(1.0, np.abs(shift).max()))
     digits = 0 if len(starts) == 1 else 1
-    mean = "" if len(starts) == 1 else "mean "
     return [
-        Panel(f"{mean}slot at the start", before.tolist(), 0, last, "viridis", digits),
-        Panel(f"{mean}slot at the end", after.tolist(), 0, last, "viridis", digits),
+        Panel("slot at the start", before.tolist(), 0, last, "viridis", digits),
+        Panel("slot at the end", after.tolist(), 0, last, "viridis", digits),
         Panel("moved by", shift.tolist(), -reach, reach, "PuOr", digits, sign=True),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle, groupby
+from itertools import groupby
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -16,10 +16,10 @@ from matplotlib.ticker import MaxNLocator
 from reorder_kit.report.chart import POINTS_PER_INCH, Chart, Hover, HoverLine
 from reorder_kit.report.palette import BANDS, DASHES, INK, LINE, MUTED, SERIES
 
-WIDTH = 5.0  # inches; a phone shows it smaller, a desktop larger
-_PLOT_HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP = 2.0, 0.5, 0.12, 0.42, 0.12  # inches
-_LEGEND_ROW, _BAND_ROW, _LETTER, _KEY = 0.2, 0.17, 0.078, 0.5  # inches
-SMALL, MEDIUM = 8.5, 9.0  # points
+WIDTH = 4.7  # inches; a phone shows it smaller, a desktop larger
+_PLOT_HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP = 2.0, 0.56, 0.12, 0.5, 0.12  # inches
+_LEGEND_ROW, _BAND_ROW, _LETTER, _KEY = 0.22, 0.19, 0.092, 0.5  # inches
+SMALL, MEDIUM = 10.5, 11.0  # points
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,16 @@ def line_chart(
     figure.subplots_adjust(**sides)
     axes = figure.add_subplot()
     dress(axes, axis)
-    looks = list(zip(SERIES, DASHES, strict=True))
-    handles = []
-    for line, (colour, dash) in zip(lines, cycle(looks), strict=False):
+    for place, line in enumerate(lines):
+        colour, dash = _look(place)
         marker = "o" if sum(map(math.isfinite, line.values)) == 1 else None
-        handles += axes.plot(line.places, line.values, color=colour, linestyle=dash, linewidth=1.6, marker=marker, ms=4)
+        axes.plot(line.places, line.values, color=colour, linestyle=dash, linewidth=1.6, marker=marker, ms=4)
     places = sorted({place for line in lines for place in line.places})
     axes.set_xlim(places[0] - 0.5, places[-1] + 0.5)
     if zero:
         axes.axhline(0, color=MUTED, linewidth=0.8, zorder=0)
     _draw_bands(axes, bands)
-    _draw_legend(figure, rows, handles, [line.name for line in lines])
+    _draw_legend(figure, rows, [line.name for line in lines])
     return Chart(name, title, alt, figure, hover=_hover(figure, axes, axis, places, lines), note=note)
 
 
@@ -122,6 +121,11 @@ def bands_of(epochs: Sequence[Mapping[str, Any]]) -> list[Band]:
     return [Band(phase, own[0], own[-1]) for phase, own in groups] if len(groups) > 1 else []
 
 
+def _look(place: int) -> tuple[str, Any]:
+    """Colour and dashes of a line; when colours repeat, they come with other dashes."""
+    return SERIES[place % len(SERIES)], DASHES[(place + place // len(SERIES)) % len(DASHES)]
+
+
 def _legend_rows(names: Sequence[str]) -> list[list[int]]:
     """As many entries in a row as there is room for."""
     rows: list[list[int]] = [[]]
@@ -136,18 +140,14 @@ def _legend_rows(names: Sequence[str]) -> list[list[int]]:
     return rows
 
 
-def _draw_legend(
-    figure: Figure, rows: Sequence[Sequence[int]], handles: Sequence[Line2D], names: Sequence[str]
-) -> None:
+def _draw_legend(figure: Figure, rows: Sequence[Sequence[int]], names: Sequence[str]) -> None:
     width, height = figure.get_size_inches()
     for number, row in enumerate(rows):
         x, y = 0.1, height - _LEGEND_ROW * (number + 0.5)
         for place in row:
-            handle = handles[place]
+            colour, dash = _look(place)
             ends = [x / width, (x + 0.28) / width]
-            figure.add_artist(
-                Line2D(ends, [y / height] * 2, color=handle.get_color(), linestyle=DASHES[place % len(DASHES)], lw=1.8)
-            )
+            figure.add_artist(Line2D(ends, [y / height] * 2, color=colour, linestyle=dash, lw=1.8))
             look: dict[str, Any] = {"fontsize": SMALL, "color": INK, "va": "center_baseline", "parse_math": False}
             figure.text((x + 0.35) / width, y / height, names[place], **look)
             x += _KEY + _LETTER * len(names[place])

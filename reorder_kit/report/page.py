@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -30,6 +31,19 @@ class Answer:
     verdict: str
     tone: Tone
     sentence: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What has to be known before anything is read.
+
+    Args:
+        tone: how it is marked.
+        text: in a sentence or two.
+    """
+
+    tone: Tone
+    text: str
 
 
 @dataclass(frozen=True)
@@ -117,7 +131,7 @@ class Page:
         kind: ``run`` or ``study``.
         facts: about it, in a few words each.
         verdict: sentences of the paragraph on top.
-        notices: what is missing, and what else has to be known before anything is read.
+        notices: below it.
         sections: in their order.
     """
 
@@ -125,8 +139,13 @@ class Page:
     kind: str
     facts: Sequence[str]
     verdict: Sequence[str]
-    notices: Sequence[str]
+    notices: Sequence[Notice]
     sections: Sequence[Section]
+
+    def __post_init__(self) -> None:
+        names = [block.name for block in self.blocks() if isinstance(block, Chart | Table)]
+        if len(set(names)) < len(names):
+            raise ValueError("two charts or tables of a page have one name")
 
     def html(self) -> str:
         """The whole page. It can fetch nothing and runs no script but its own, by its own policy."""
@@ -171,6 +190,20 @@ class Page:
         """The blocks of all sections."""
         for section in self.sections:
             yield from section.blocks
+
+
+def with_distinct_names(sections: Sequence[Section]) -> list[Section]:
+    """The same sections, with a number behind every name of a chart or table that was there before."""
+    count: Counter[str] = Counter()
+
+    def distinct(block: Block) -> Block:
+        if not isinstance(block, Chart | Table):
+            return block
+        count[block.name] += 1
+        number = count[block.name]
+        return block if number == 1 else replace(block, name=f"{block.name}-again-{number}")
+
+    return [replace(section, blocks=[distinct(block) for block in section.blocks]) for section in sections]
 
 
 def _own(name: str) -> Markup:

@@ -40,7 +40,8 @@ def run_page(folder: RunFolder, host: PluginHost) -> Page:
     record = RunRecord.read(folder)
     controls = record.controls()
     every = {str(record.result["name"]): record, **controls}
-    bands = bands_of(record.epochs)
+    groups = {name: [run] for name, run in every.items()}
+    curves = learning_charts("curves", groups, record.headline, bands_of(record.epochs))
     moved = record.start != record.final
     return Page(
         title=str(record.result["name"]),
@@ -49,24 +50,17 @@ def run_page(folder: RunFolder, host: PluginHost) -> Page:
         verdict=run_verdict(record),
         notices=[],
         sections=[
-            Section("figures", "Figures", "", [_table(record), _intervals(record)]),
+            Section("figures", "Figures", "", [_table(record), _intervals(record), *curves]),
             Section("playback", "The order, epoch by epoch", *_playback(record, host)),
-            Section("shift", "Where patches moved", _SHIFT, [_shift(record)] if moved else []),
-            Section("slots", "What the slots are worth", "", _slots(record)),
+            Section("slots", "Patches and slots", _SLOTS, [*([_shift(record)] if moved else []), *_slots(record)]),
             Section("search", "The search", _SEARCH, _search(record)),
-            Section(
-                "curves",
-                "Learning curves",
-                "",
-                learning_charts("curves", {name: [run] for name, run in every.items()}, record.headline, bands),
-            ),
             Section("environment", "Environment", "", environment_facts(record.environment)),
             Section("commands", "Commands", "", _commands(record)),
         ],
     )
 
 
-_SHIFT = "Each patch in its place in the image, with the slot it is read in: 0 is read first."
+_SLOTS = "Where each patch is read, slot 0 first, and how much hangs on each slot."
 _SEARCH = "How the learner came to its order. Shaded: the phases of the run."
 
 
@@ -76,8 +70,8 @@ def _facts(record: RunRecord) -> list[str]:
     return [
         f"{recipe['backbone']['name']} on {recipe['data']['name']}",
         f"{record.grid} patches",
-        f"starts from {start_of(record)}",
-        *([f"learner {recipe['order']['learner']['name']}"] if record.has_learner else []),
+        f"start: {start_of(record)}",
+        *([f"learner: {recipe['order']['learner']['name']}"] if record.has_learner else []),
         f"{len(record.epochs)} epochs in {seconds:.0f} s",
         f"seed {recipe['seed']}",
     ]
@@ -102,7 +96,7 @@ def _table(record: RunRecord) -> Table:
         Column("run", "run"),
         Column(f"test {headline}", f"test_{headline}", is_number=True),
         *([Column("95 % low", "low", True), Column("95 % high", "high", True)] if has_intervals else []),
-        *([Column("run minus this, points", "difference_points", True)] if has_controls else []),
+        *([Column("run is ahead by, points", "difference_points", True)] if has_controls else []),
         Column(f"validation {headline}", f"validation_{headline}", is_number=True),
         Column("test loss", "test_loss", is_number=True),
     ]

@@ -48,25 +48,25 @@ def start_of(record: RunRecord) -> str:
     start = record.recipe["order"]["start"]
     if "prior" in start:
         chosen = record.result["order"].get("prior", {}).get("chosen")
-        return f"the order that the prior {start['prior']['name']} chose" + (f", {chosen}" if chosen else "")
-    return f"the order in {start['file']}" if "file" in start else f"the order {start['name']}"
+        return f"what the prior {start['prior']['name']} chose" + (f" ({chosen})" if chosen else "")
+    return f"the order of {start['file']}" if "file" in start else str(start["name"])
 
 
 def _score(record: RunRecord) -> str:
     images = record.result["metrics"]["test"].get("images")
-    over = f" on {images} test images" if images else ""
+    over = f" on {images} images" if images else ""
     interval = interval_over_images(record.result)
     within = f" (95 % interval over images {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
-    figure = f"{record.headline} {record.score:.3f}{over}{within}"
+    figure = f"test {record.headline} {record.score:.3f}{over}{within}"
     own = record.recipe["order"].get("control", "none")
     if own != "none":
         return f"This run is the control {own}: {figure}."
     if not record.has_learner:
-        return f"No order was learned: {figure} in {start_of(record)}."
+        return f"No order was learned: {figure} in the starting order, {start_of(record)}."
     learner = record.recipe["order"]["learner"]["name"]
     if record.start == record.final:
-        return f"{learner} left the order as it was: {figure} in {start_of(record)}."
-    return f"{figure} in the order that {learner} learned from {start_of(record)}."
+        return f"{learner} left the starting order, {start_of(record)}, as it was: {figure}."
+    return f"The order that {learner} learned, starting from {start_of(record)}, gives {figure}."
 
 
 def _against_start(record: RunRecord, controls: Mapping[str, float]) -> list[str]:

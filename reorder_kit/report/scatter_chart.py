@@ -15,7 +15,7 @@ from reorder_kit.report.chart import POINTS_PER_INCH, Chart
 from reorder_kit.report.line_chart import MEDIUM, SMALL, WIDTH, dress
 from reorder_kit.report.palette import INK, SERIES
 
-_HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP, _KEY, _LETTER = 2.9, 0.55, 0.12, 0.45, 0.36, 0.3, 0.078  # inches
+_HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP, _KEY, _LETTER = 2.8, 0.7, 0.12, 0.52, 0.36, 0.3, 0.092  # inches
 _MARKERS = ("o", "^", "s", "D")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from reorder_kit.report.chart import Chart
 from reorder_kit.report.decimals import within
@@ -34,14 +35,13 @@ _COLOURS: dict[Question, str] = {
 
 
 def answer_sections(results: StudyResults) -> list[Section]:
-    """A section for each question, and one with the figures of all."""
+    """A section for each question."""
     sections = []
     for question, heading in _HEADINGS.items():
         own = [comparison for comparison in results.comparisons if comparison.question == question]
         blocks: list[Block] = [_chart(results, question, own), Answers([_answer(each) for each in own])] if own else []
         sections.append(Section(question, heading, _LEADS[question], blocks))
-    tests = [_table(results)] if results.comparisons else []
-    return [*sections, Section("tests", "The tests behind it", "", tests)]
+    return sections
 
 
 def _chart(results: StudyResults, question: Question, comparisons: Sequence[Comparison]) -> Chart:
@@ -50,9 +50,9 @@ def _chart(results: StudyResults, question: Question, comparisons: Sequence[Comp
     band = f" Shaded: within ±{max(margins):g}, differences are taken for none." if len(margins) == 1 else ""
     return interval_chart(
         f"differences-{question}",
-        _HEADINGS[question],
+        f"Difference in test {results.headline}",
         dots,
-        axis=f"difference in test {results.headline}",
+        axis="difference",
         alt=f"Differences in test {results.headline}: " + "; ".join(dot.tip for dot in dots),
         margin=max(margins) if len(margins) == 1 else None,
         zero=True,
@@ -71,9 +71,15 @@ def _selects(results: StudyResults, comparison: Comparison) -> bool:
 
 def _dot(results: StudyResults, comparison: Comparison) -> Dot:
     mean, low, high = comparison.difference.ends
-    label = f"{comparison.backbone} on {comparison.data}: {_compared(results, comparison)}"
-    if comparison.question != "order-matters":
-        label = f"{comparison.backbone}: {label_of(results.rows[comparison.rows[0]])}"
+    first = results.rows[comparison.rows[0]]
+    what = label_of(first)
+    if comparison.question == "order-matters":
+        what = _compared(results, comparison)
+    elif comparison.question == "order-holds-up":
+        what = label_of(replace(first, control=None))  # the section says that it is from scratch
+    has_one_source = len({row.data for row in results.rows}) == 1
+    where = comparison.backbone if has_one_source else f"{comparison.backbone} on {comparison.data}"
+    label = f"{where}: {what}"
     is_different = comparison.verdict == "different"
     tip = f"{label}: {within(mean, low, high, sign=True)}, {comparison.verdict}"
     return Dot(label, mean, low, high, _COLOURS[comparison.question], tip, is_different)
@@ -93,7 +99,10 @@ def _answer(comparison: Comparison) -> Answer:
     return Answer(comparison.verdict, tone, comparison.sentence)
 
 
-def _table(results: StudyResults) -> Table:
+def tests_table(results: StudyResults) -> list[Table]:
+    """The figures behind all answers; nothing if there are none."""
+    if not results.comparisons:
+        return []
     columns = [
         Column("question", "question"),
         Column("data", "data"),
@@ -126,4 +135,4 @@ def _table(results: StudyResults) -> Table:
         for comparison in results.comparisons
     ]
     caption = "Paired permutation tests over seeds; effect size is Cohen's d of the paired differences"
-    return Table("comparisons", caption, columns, rows)
+    return [Table("comparisons", caption, columns, rows)]

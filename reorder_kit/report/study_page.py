@@ -9,8 +9,8 @@ from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.report.chart import Chart
 from reorder_kit.report.environment import environment_facts
 from reorder_kit.report.interval_chart import CONTROL, FIXED, LEARNED, SCRATCH, Dot, interval_chart
-from reorder_kit.report.page import Block, Listing, Page, Section
-from reorder_kit.report.study_answers import answer_sections
+from reorder_kit.report.page import Block, Listing, Notice, Page, Section, with_distinct_names
+from reorder_kit.report.study_answers import answer_sections, tests_table
 from reorder_kit.report.study_rows import Group, groups_of, label_of
 from reorder_kit.report.study_runs import run_sections
 from reorder_kit.report.table import Cell, Column, Table, number
@@ -35,15 +35,17 @@ def study_page(results: StudyResults, folder: Path, host: PluginHost) -> Page:
         facts=_facts(results, groups),
         verdict=results.verdict,
         notices=_notices(results),
-        sections=[
-            *answer_sections(results),
-            Section("orders", "Accuracy against order", _ORDERS, [_accuracy(results, group) for group in groups]),
-            Section("rows", "All figures", "", [_table(results)] if results.rows else []),
-            *run_sections(results, groups, folder, host),
-            Section("failures", "What failed", "", _failures(results)),
-            Section("environment", "Environment", "", environment_facts(results.environment)),
-            Section("commands", "Commands", "", _commands(results)),
-        ],
+        sections=with_distinct_names(
+            [
+                *answer_sections(results),
+                Section("orders", "Accuracy against order", _ORDERS, [_accuracy(results, group) for group in groups]),
+                Section("rows", "All figures", "", [_table(results), *tests_table(results)]),
+                *run_sections(results, groups, folder, host),
+                Section("failures", "What failed", "", _failures(results)),
+                Section("environment", "Environment", "", environment_facts(results.environment)),
+                Section("commands", "Commands", "", _commands(results)),
+            ]
+        ),
     )
 
 
@@ -64,19 +66,23 @@ def _facts(results: StudyResults, groups: Sequence[Group]) -> list[str]:
     ]
 
 
-def _notices(results: StudyResults) -> list[str]:
+def _notices(results: StudyResults) -> list[Notice]:
     said = []
     if results.unfinished:
         runs = "1 run is" if results.unfinished == 1 else f"{results.unfinished} runs are"
-        said.append(f"This study is not finished: {runs} not trained yet. Figures are of those that are.")
+        unfinished = f"This study is not finished: {runs} not trained yet. Figures are of those that are."
+        said.append(Notice("warning", unfinished))
     if results.failures:
         failed = "1 run" if len(results.failures) == 1 else f"{len(results.failures)} runs"
-        said.append(f"{failed} failed; the reasons stand below.")
+        said.append(Notice("warning", f"{failed} failed; the reasons stand below."))
     selecting = [group.name for group in groups_of(results) if group.note]
     if selecting:
         said.append(
-            f"Selection cases: {', '.join(selecting)}. There some slots never reach the readout, so an order also "
-            "chooses which patches are read, and a difference is not one of ordering alone."
+            Notice(
+                "neutral",
+                f"Selection cases: {', '.join(selecting)}. There some slots never reach the readout, so an order also "
+                "chooses which patches are read, and a difference is not one of ordering alone.",
+            )
         )
     return said
 

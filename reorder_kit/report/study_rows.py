@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reorder_kit.report.chart import file_name
 from reorder_kit.report.record import RunRecord
 from reorder_kit.run_folder import RunFolder
 from reorder_kit.study.results import Row, StudyResults
@@ -33,7 +34,7 @@ class Group:
     @property
     def key(self) -> str:
         """For the name of a file."""
-        return "-".join("".join(c if c.isalnum() else "-" for c in part) for part in (self.data, self.backbone))
+        return file_name(self.data, self.backbone)
 
     @property
     def note(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.report.chart import Chart
+from reorder_kit.report.chart import Chart, file_name
 from reorder_kit.report.compressibility import FEWEST_ORDERS, PRIOR, ScoredOrder, correlate, score_orders
 from reorder_kit.report.epoch_charts import learning_charts, search_charts
 from reorder_kit.report.heat_chart import heat_chart, shift_panels
@@ -52,7 +52,9 @@ def run_sections(results: StudyResults, groups: Sequence[Group], folder: Path, h
         ),
         Section("slots", "What the slots are worth", "", [*_influences(groups, runs)]),
         Section("search", "The search", _SEARCH, _searches(groups, learned, results.headline)),
-        Section("curves", "Learning curves", "Means over seeds.", _curves(groups, runs, results.headline)),
+        Section(
+            "curves", "Learning curves", "Means over seeds, without controls.", _curves(groups, runs, results.headline)
+        ),
     ]
 
 
@@ -97,7 +99,7 @@ def _shift(group: Group, row: Row, records: Sequence[RunRecord]) -> Chart:
     seeds = "1 seed" if len(records) == 1 else f"{len(records)} seeds"
     moved = sum(record.final.mean_rank_shift(record.start) for record in records) / len(records)
     return heat_chart(
-        f"rank-shift-{group.key}-{_plain(label_of(row))}",
+        file_name("rank-shift", group.key, label_of(row)),
         f"{group.name}: {label_of(row)}",
         grid,
         panels,
@@ -179,7 +181,8 @@ def _searches(groups: Sequence[Group], learned: _Runs, headline: str) -> list[Ch
 def _curves(groups: Sequence[Group], runs: _Runs, headline: str) -> list[Chart]:
     charts = []
     for group in groups:
-        own = {label_of(row): runs[row] for row in _rows(group, runs)}
+        told = [row for row in _rows(group, runs) if row.control in (None, "learned-static")]
+        own = {label_of(row): runs[row] for row in told}
         found = learning_charts(f"curves-{group.key}", own, headline) if own else []
         charts += [_titled(chart, group) for chart in found]
     return charts
@@ -189,7 +192,3 @@ def _titled(chart: Chart, group: Group) -> Chart:
     return Chart(
         chart.name, f"{group.name}: {chart.title.lower()}", chart.alt, chart.figure, chart.tips, chart.hover, group.note
     )
-
-
-def _plain(text: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in text)
