@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
+from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
@@ -71,14 +72,18 @@ def correlate(points: Sequence[ScoredOrder], seed: int = 0) -> Correlation | Non
     x, y = (np.array([getattr(point, name) for point in points]) for name in ("compressibility", "score"))
     if len(points) < FEWEST_ORDERS or len(set(x)) < 2 or len(set(y)) < 2:
         return None
-    random = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(_RESAMPLES):
-        places = random.integers(len(points), size=len(points))
-        if len(set(x[places])) > 1 and len(set(y[places])) > 1:  # else it is not defined
-            drawn.append(spearmanr(x[places], y[places]).statistic)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Correlation(float(spearmanr(x, y).statistic), float(low), float(high), len(points))
+    places = np.random.default_rng(seed).integers(len(points), size=(_RESAMPLES, len(points)))
+    drawn = _rank_correlation(x[places], y[places])
+    low, high = np.nanquantile(drawn, [0.025, 0.975])  # it is not defined where a draw holds one order only
+    return Correlation(float(_rank_correlation(x[None], y[None])[0]), float(low), float(high), len(points))
+
+
+def _rank_correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pearson's correlation of the ranks in each row; NaN where all of them are tied."""
+    x, y = (rankdata(values, axis=1) - (values.shape[1] + 1) / 2 for values in (x, y))
+    scale = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    found: NDArray[np.float64] = np.divide((x * y).sum(axis=1), scale, out=np.full(len(x), np.nan), where=scale > 0)
+    return found
 
 
 def score_orders(runs: Mapping[str, Sequence[RunRecord]], opened: OpenedRun, host: PluginHost) -> list[ScoredOrder]:

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from reorder_kit.report.chart import POINTS_PER_INCH, Chart
 from reorder_kit.report.decimals import decimal
 from reorder_kit.report.line_chart import MEDIUM, SMALL, WIDTH, dress
-from reorder_kit.report.palette import INK, LINE, MARGIN, MUTED, SERIES
+from reorder_kit.report.palette import CARD, INK, LINE, MARGIN, MUTED, SERIES
 
 _ROW, _SIDE, _RIGHT, _TOP, _BOTTOM = 0.42, 0.12, 0.2, 0.08, 0.5  # inches
 _LETTERS = 42  # of a label that fit above its interval
@@ -81,7 +81,7 @@ def interval_chart(
         axes.axvline(0, color=MUTED, linewidth=1, zorder=0.5)
     for row, dot in enumerate(dots):
         axes.plot([dot.low, dot.high], [row + 0.22] * 2, color=dot.colour, linewidth=2.2, solid_capstyle="round")
-        look: dict[str, Any] = {"facecolor": dot.colour if dot.is_filled else "none", "edgecolor": dot.colour}
+        look: dict[str, Any] = {"facecolor": dot.colour if dot.is_filled else CARD, "edgecolor": dot.colour}
         axes.scatter([dot.mean], [row + 0.22], s=34, linewidth=1.6, zorder=3, gid=f"dot-{row}", clip_on=False, **look)
         label = dot.label if len(dot.label) <= _LETTERS else f"{dot.label[: _LETTERS - 1]}…"
         words: dict[str, Any] = {"fontsize": SMALL, "color": INK, "ha": "left", "va": "center_baseline"}

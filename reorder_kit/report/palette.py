@@ -13,6 +13,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 INK, MUTED, LINE = "#1b1b24", "#5c5d6c", "#dfe0e7"
+CARD = "#fefefe"  # not quite white, which letters on dark fills keep in both themes
 SERIES = ("#0072b2", "#d05a00", "#00805d", "#b04f8f", "#6a6cd6", "#8a6d00")
 DASHES: tuple[Any, ...] = (
     "-",
@@ -30,6 +31,7 @@ ROLES = {
     INK: "--ink",
     MUTED: "--muted",
     LINE: "--line",
+    CARD: "--card",
     MARGIN: "--margin",
     **{colour: f"--series-{number}" for number, colour in enumerate(SERIES, start=1)},
     **{colour: f"--band-{phase}" for phase, colour in BANDS.items()},

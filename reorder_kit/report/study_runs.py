@@ -24,6 +24,7 @@ _COMPRESSIBILITY = (
     f"Each point is an order in which models were trained from their first step. Across: the compressibility that the "
     f"prior {PRIOR} gives it on training images, more to the right."
 )
+_CURVES = "Means over seeds, without controls."
 _SEARCH = "Means over seeds of what the learners tell of themselves."
 
 _Runs = Mapping[Row, Sequence[RunRecord]]

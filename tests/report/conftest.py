@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,76 @@ def copy_run(source, target, start, final, score):
     result["order"] |= {"start": start.indices.tolist(), "final": final.indices.tolist()}
     result["controls"] = {}
     folder.result.write_text(json.dumps(result))
+
+
+class ParsedPage(HTMLParser):
+    """A page as elements with their attributes and text; a tag that is not closed, or closed twice, is an error."""
+
+    VOID = frozenset({"meta", "link", "input", "img", "br"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements = []
+        self._open = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attributes):
+        assert len(dict(attributes)) == len(attributes), f"an attribute of <{tag}> is given twice"
+        element = Element(tag, dict(attributes), [each.tag for each in self._open])
+        self.elements.append(element)
+        if tag not in self.VOID:
+            self._open.append(element)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop().tag == tag
+
+    def handle_data(self, data):
+        for element in self._open:
+            element.text += data
+
+    def all(self, tag, **attributes):
+        return [
+            each
+            for each in self.elements
+            if each.tag == tag and all(each.attributes.get(name) == value for name, value in attributes.items())
+        ]
+
+    def table(self, name):
+        """The table whose CSV has a name: a dict for each row, by keys, of what it is sorted by."""
+        places = [place for place, each in enumerate(self.elements) if each.attributes.get("data-csv") == f"{name}.csv"]
+        (place,) = places
+        start = max(number for number in range(place) if self.elements[number].tag == "table")
+        cells = [each for each in self.elements[start:place] if each.tag in ("th", "td")]
+        keys = [each.attributes["data-key"] for each in cells if "data-key" in each.attributes]
+        values = [each.attributes["data-value"] for each in cells if "data-value" in each.attributes]
+        assert len(values) % len(keys) == 0
+        return [
+            dict(zip(keys, values[first : first + len(keys)], strict=True))
+            for first in range(0, len(values), len(keys))
+        ]
+
+    @property
+    def sections(self):
+        return [each.attributes["id"] for each in self.all("section") if "id" in each.attributes]
+
+
+class Element:
+    def __init__(self, tag, attributes, inside):
+        self.tag, self.attributes, self.inside, self.text = tag, attributes, inside, ""
+
+
+@pytest.fixture(scope="session")
+def parse():
+    return ParsedPage
+
+
+@pytest.fixture(scope="session")
+def hostile():
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def copied_run():
+    return copy_run
