@@ -77,7 +77,7 @@ def _names(mask: Int[Tensor, "height width"], classes: Sequence[str]) -> str:
 
 
 def _draw(ax: Axes, image: Float[Tensor, "channel height width"], annotation: Annotation) -> None:
-    pixels = _displayable(image)
+    pixels = displayable(image)
     ax.imshow(pixels.numpy(), interpolation="nearest")
     if annotation.mask is not None:
         mask = annotation.mask
@@ -99,7 +99,7 @@ def _draw(ax: Axes, image: Float[Tensor, "channel height width"], annotation: An
     ax.set_ylim(pixels.shape[0] - 0.5, -0.5)
 
 
-def _displayable(image: Float[Tensor, "channel height width"]) -> Float[Tensor, "height width 3"]:
+def displayable(image: Float[Tensor, "channel height width"]) -> Float[Tensor, "height width 3"]:
     """Stretched from 0 to 1, since what the model sees was normalised; the first three channels, or grey."""
     channels = image[:3] if image.shape[0] >= 3 else image[:1].expand(3, -1, -1)
     low, high = channels.min(), channels.max()

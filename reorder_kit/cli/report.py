@@ -1,0 +1,41 @@
+"""``reorder-kit report``: a page to look at, and to share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reorder_kit.cli._output import print_to_stderr, writing
+
+
+def report(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN_OR_STUDY", help="The folder of a finished run, or of a study.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where to; into the folder report of the run or study if not given."),
+    ] = None,
+) -> None:
+    """Write report.html: one file that fetches nothing and can be sent to anybody.
+
+    It opens from disk and shows the verdict, figures with their intervals and controls, the order epoch by epoch over
+    an image of the data, and how it was made. Beside it are its pictures as PNG and its tables as CSV. What a run does
+    not have is left out.
+
+    \b
+    Example:
+      reorder-kit report runs/quickstart
+      reorder-kit report studies/quick --out page
+    """
+    from reorder_kit.cli._lookup import load_host
+    from reorder_kit.report.write import page_of
+
+    page = page_of(source, load_host())
+    target = out or source / "report"
+    with writing(target):
+        written = page.write(target)
+    typer.echo(written[0])
+    print_to_stderr(f"with {len(written) - 1} pictures and tables beside it")

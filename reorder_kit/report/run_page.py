@@ -1,0 +1,193 @@
+"""The report of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.report.chart import Chart
+from reorder_kit.report.environment import command_of, environment_facts
+from reorder_kit.report.epoch_charts import learning_charts, search_charts
+from reorder_kit.report.heat_chart import heat_chart, shift_panels
+from reorder_kit.report.images import open_if_there
+from reorder_kit.report.interval_chart import CONTROL, FIXED, LEARNED, SCRATCH, Dot, interval_chart
+from reorder_kit.report.line_chart import bands_of
+from reorder_kit.report.page import Block, Listing, Page, Section, Words
+from reorder_kit.report.playback import player_of, track_of
+from reorder_kit.report.record import RunRecord
+from reorder_kit.report.run_words import interval_over_images, run_verdict, start_of
+from reorder_kit.report.slot_charts import influence_chart, saliency_chart, saliency_words
+from reorder_kit.report.table import Cell, Column, Table, number
+from reorder_kit.run_folder import RunFolder
+
+_COLOURS = {"fixed-start": FIXED, "learned-static": SCRATCH}
+_CAPTION = "The run and the controls beside it, on test images"
+
+
+def run_page(folder: RunFolder, host: PluginHost) -> Page:
+    """Make the page of a finished run.
+
+    Args:
+        folder: the run.
+        host: opens its data, for an image.
+
+    Raises:
+        ReorderKitError: if the run is not finished or damaged.
+    """
+    record = RunRecord.read(folder)
+    controls = record.controls()
+    every = {str(record.result["name"]): record, **controls}
+    groups = {name: [run] for name, run in every.items()}
+    curves = learning_charts("curves", groups, record.headline, bands_of(record.epochs))
+    moved = record.start != record.final
+    return Page(
+        title=str(record.result["name"]),
+        kind="run",
+        facts=_facts(record),
+        verdict=run_verdict(record),
+        notices=[],
+        sections=[
+            Section("figures", "Figures", "", [_table(record), _intervals(record), *curves]),
+            Section("playback", "The order, epoch by epoch", *_playback(record, host)),
+            Section("slots", "Patches and slots", _SLOTS, [*([_shift(record)] if moved else []), *_slots(record)]),
+            Section("search", "The search", _SEARCH, _search(record)),
+            Section("environment", "Environment", "", environment_facts(record.environment)),
+            Section("commands", "Commands", "", _commands(record)),
+        ],
+    )
+
+
+_SLOTS = "Where each patch is read, slot 0 first, and how much hangs on each slot."
+_SEARCH = "How the learner came to its order. Shaded: the phases of the run."
+
+
+def _facts(record: RunRecord) -> list[str]:
+    recipe = record.recipe
+    seconds = float(record.result["seconds"])
+    return [
+        f"{recipe['backbone']['name']} on {recipe['data']['name']}",
+        f"{record.grid} patches",
+        f"start: {start_of(record)}",
+        *([f"learner: {recipe['order']['learner']['name']}"] if record.has_learner else []),
+        f"{len(record.epochs)} epochs in {seconds:.0f} s",
+        f"seed {recipe['seed']}",
+    ]
+
+
+def _rows(record: RunRecord) -> dict[str, Mapping[str, Any]]:
+    """The results by name: the run first. A control's result of its own is not needed."""
+    return {
+        str(record.result["name"]): record.result,
+        **{
+            name: {"headline": record.headline, "metrics": control["metrics"]}
+            for name, control in record.result["controls"].items()
+        },
+    }
+
+
+def _table(record: RunRecord) -> Table:
+    headline = record.headline
+    has_intervals = interval_over_images(record.result) is not None
+    has_controls = bool(record.result["controls"])
+    columns = [
+        Column("run", "run"),
+        Column(f"test {headline}", f"test_{headline}", is_number=True),
+        *([Column("95 % low", "low", True), Column("95 % high", "high", True)] if has_intervals else []),
+        *([Column("run is ahead by, points", "difference_points", True)] if has_controls else []),
+        Column(f"validation {headline}", f"validation_{headline}", is_number=True),
+        Column("test loss", "test_loss", is_number=True),
+    ]
+    rows = []
+    for place, (name, result) in enumerate(_rows(record).items()):
+        test, validation = result["metrics"]["test"], result["metrics"]["validation"]
+        ends = interval_over_images(result) or ()
+        difference = None if place == 0 else 100 * (record.score - test[headline])
+        rows.append([
+            Cell(name),
+            number(test[headline]),
+            *(number(end) for end in ends),
+            *([number(difference, 1, sign=True)] if has_controls else []),
+            number(validation[headline]),
+            number(test["loss"]),
+        ])  # fmt: skip
+    over = "; intervals are Wilson's over test images, not over seeds" if has_intervals else ""
+    return Table("runs", _CAPTION + over, columns, rows)
+
+
+def _intervals(record: RunRecord) -> Chart:
+    dots = []
+    for place, (name, result) in enumerate(_rows(record).items()):
+        score = float(result["metrics"]["test"][record.headline])
+        low, high = interval_over_images(result) or (score, score)
+        own = LEARNED if record.has_learner else FIXED
+        within = f", {low:.3f} to {high:.3f}" if low < high else ""
+        colour = own if place == 0 else _COLOURS.get(name, CONTROL)
+        dots.append(Dot(name, score, low, high, colour, f"{name}: {score:.3f}{within}"))
+    return interval_chart(
+        "intervals",
+        f"Test {record.headline}",
+        dots,
+        axis=f"test {record.headline}",
+        alt=f"Test {record.headline}: " + "; ".join(dot.tip for dot in dots),
+        note=_selection(record),
+    )
+
+
+def _selection(record: RunRecord) -> str:
+    slots, of = record.reach
+    return f"Selection: {slots} of {of} slots reach the readout." if record.is_selection else ""
+
+
+def _playback(record: RunRecord, host: PluginHost) -> tuple[str, Sequence[Block]]:
+    track = track_of(record, str(record.result["name"]), open_if_there(record, host))
+    lead = "The path on which the model reads the patches. Move the slider, or play."
+    return lead, player_of([track], "The order drawn over a test image, as the model sees it")
+
+
+def _shift(record: RunRecord) -> Chart:
+    before, after = record.start.rank.tolist(), record.final.rank.tolist()
+    tips = []
+    for patch, (first, last) in enumerate(zip(before, after, strict=True)):
+        _, row, column = record.grid.cell(patch)
+        tips.append(f"row {row}, column {column}: slot {first} at the start, {last} at the end")
+    mean = record.final.mean_rank_shift(record.start)
+    return heat_chart(
+        "rank-shift",
+        "Slot of each patch at the start and at the end",
+        record.grid,
+        shift_panels([before], [after]),
+        tips=tips,
+        alt=f"Maps of the grid. A patch moved by {mean:.1f} slots on average.",
+        note=_selection(record),
+    )
+
+
+def _slots(record: RunRecord) -> list[Block]:
+    blocks: list[Block] = []
+    if len(record.influence) > 1:
+        profile = {"influence": [record.influence]}
+        blocks.append(influence_chart("influence", "Influence by slot", profile, _selection(record)))
+    saliency = record.saliency()
+    if saliency is not None:
+        blocks = [saliency_chart("saliency", saliency), *blocks]
+        blocks.append(Words(" ".join(saliency_words(saliency))))
+    return blocks
+
+
+def _search(record: RunRecord) -> list[Chart]:
+    if not record.has_learner:
+        return []
+    name = str(record.result["name"])
+    return search_charts("search", {name: [record]}, record.headline, bands_of(record.epochs))
+
+
+def _commands(record: RunRecord) -> list[Block]:
+    folder = record.folder.path
+    lines = [command_of(record.environment["command"])] if record.environment.get("command") else []
+    return [
+        Listing("What trained it, and this page", "\n".join([*lines, f"reorder-kit report {folder}"])),
+        Listing("The recipe, with every default", yaml.safe_dump(record.recipe, sort_keys=False), is_folded=True),
+    ]

@@ -1,0 +1,122 @@
+"""What a single run says, and what it cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scipy.stats import binomtest
+
+from reorder_kit.report.decimals import decimal
+from reorder_kit.report.record import RunRecord
+
+_BLIND = {
+    "null-reward": "a learner that is told noise for a reward",
+    "random-fixed": "a random order",
+    "random-per-batch": "another random order for every batch",
+    "shuffled-targets": "a model that was shown each other's targets",
+}
+
+
+def interval_over_images(result: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The 95 % interval of an accuracy over test images (Wilson's); None for a metric that is no share of images."""
+    test = result["metrics"]["test"]
+    if result["headline"] != "top1" or not test.get("images"):
+        return None
+    right = round(test["top1"] * test["images"])
+    interval = binomtest(right, test["images"]).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def run_verdict(record: RunRecord) -> list[str]:
+    """The figures of a run and of the controls beside it, in sentences."""
+    controls = {
+        name: float(control["metrics"]["test"][record.headline]) for name, control in record.result["controls"].items()
+    }
+    return [
+        _score(record),
+        *_against_start(record, controls),
+        *_from_scratch(controls),
+        *_blind_controls(record, controls),
+        *_selection(record),
+        _caution(controls),
+    ]
+
+
+def start_of(record: RunRecord) -> str:
+    """What the run started from, in words."""
+    start = record.recipe["order"]["start"]
+    if "prior" in start:
+        chosen = record.result["order"].get("prior", {}).get("chosen")
+        return f"what the prior {start['prior']['name']} chose" + (f" ({chosen})" if chosen else "")
+    return f"the order of {start['file']}" if "file" in start else str(start["name"])
+
+
+def _score(record: RunRecord) -> str:
+    images = record.result["metrics"]["test"].get("images")
+    over = f" on {images} images" if images else ""
+    interval = interval_over_images(record.result)
+    within = f" (95 % interval over images {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+    figure = f"test {record.headline} {record.score:.3f}{over}{within}"
+    own = record.recipe["order"].get("control", "none")
+    if own != "none":
+        return f"This run is the control {own}: {figure}."
+    if not record.has_learner:
+        return f"No order was learned: {figure} in the starting order, {start_of(record)}."
+    learner = record.recipe["order"]["learner"]["name"]
+    if record.start == record.final:
+        return f"{learner} left the starting order, {start_of(record)}, as it was: {figure}."
+    return f"The order that {learner} learned, starting from {start_of(record)}, gives {figure}."
+
+
+def _against_start(record: RunRecord, controls: Mapping[str, float]) -> list[str]:
+    if "fixed-start" not in controls:
+        return []
+    fixed = controls["fixed-start"]
+    return [f"That is {_points(record.score - fixed)} against the same training with the start kept ({fixed:.3f})."]
+
+
+def _from_scratch(controls: Mapping[str, float]) -> list[str]:
+    if "learned-static" not in controls:
+        return []
+    scratch = controls["learned-static"]
+    if "fixed-start" not in controls:
+        return [f"Trained in the learned order from the first step, it is {scratch:.3f}."]
+    difference = _points(scratch - controls["fixed-start"])
+    return [
+        f"Trained in the learned order from the first step, it is {scratch:.3f}, {difference} against the start kept."
+    ]
+
+
+def _blind_controls(record: RunRecord, controls: Mapping[str, float]) -> list[str]:
+    """Controls that cannot know a good order; one that does half as well casts doubt on the gain."""
+    said = []
+    for name, words in _BLIND.items():
+        if name not in controls:
+            continue
+        sentence = f"The control {name}, {words}, has {controls[name]:.3f}"
+        gain = record.score - controls.get("fixed-start", record.score)
+        if name == "null-reward" and 0 < gain <= 2 * (controls[name] - controls["fixed-start"]):
+            sentence += ": at least half of the gain, so it need not come from the order"
+        said.append(f"{sentence}.")
+    return said
+
+
+def _selection(record: RunRecord) -> list[str]:
+    if not record.is_selection:
+        return []
+    slots, of = record.reach
+    return [
+        f"Only {slots} of {of} slots reach the readout: this is a selection case. "
+        "The order chooses which patches are read at all, so a difference is not one of ordering alone."
+    ]
+
+
+def _caution(controls: Mapping[str, float]) -> str:
+    if not controls:
+        return "Nothing was trained beside it, so this run alone does not say whether the order matters."
+    return "One run of each with one seed: whether differences hold is said by a study over seeds, not by this page."
+
+
+def _points(difference: float) -> str:
+    return f"{decimal(100 * difference, 1, sign=True)} points"

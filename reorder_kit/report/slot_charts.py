@@ -1,0 +1,65 @@
+"""What the slots of a sequence are worth: influence and saliency by slot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from reorder_kit.report.chart import Chart
+from reorder_kit.report.decimals import within
+from reorder_kit.report.line_chart import Line, line_chart
+
+_INFLUENCE = "The share of each slot in the gradient of the loss over validation images."
+
+
+def influence_chart(name: str, title: str, profiles: Mapping[str, Sequence[Sequence[float]]], note: str) -> Chart:
+    """How much of the loss hangs on each slot.
+
+    Args:
+        name: of the chart.
+        title: what is shown.
+        profiles: for each group, the profiles of its runs, of one length within a group; the mean is drawn.
+        note: what has to be known besides.
+    """
+    lines = [Line(group, list(range(len(runs[0]))), np.mean(runs, axis=0).tolist()) for group, runs in profiles.items()]
+    alt = "; ".join(_words(line) for line in lines)
+    note = f"{_INFLUENCE} {note}".strip()
+    return line_chart(name, title, lines, axis="slot", alt=f"Influence by slot. {alt}", note=note)
+
+
+def saliency_chart(name: str, saliency: Mapping[str, Any]) -> Chart:
+    """Where salient patches stand in the sequence, before and after.
+
+    Args:
+        name: of the chart.
+        saliency: the content of ``saliency.json``.
+    """
+    by_slot = saliency["by_slot"]
+    words = {"start": "in the starting order", "final": "in the final order"}
+    lines = [Line(words[when], list(range(len(by_slot[when]))), by_slot[when]) for when in ("start", "final")]
+    return line_chart(
+        name,
+        f"Saliency by slot ({saliency['method']})",
+        lines,
+        axis="slot",
+        alt="Share of the saliency by slot. " + "; ".join(_words(line) for line in lines),
+        note="The mean share of an image's saliency that stands in each slot.",
+    )
+
+
+def saliency_words(saliency: Mapping[str, Any]) -> list[str]:
+    """What the test says."""
+    if saliency.get("conclusion"):
+        return [str(sentence) for sentence in saliency["conclusion"]]
+    shift = saliency["shift"]
+    told = within(shift["mean"], shift["low"], shift["high"], sign=True)
+    return [
+        f"Salient patches moved by {told} of the sequence's length, p = {shift['p']:.2g}; towards the end is positive."
+    ]
+
+
+def _words(line: Line) -> str:
+    most = int(np.argmax(line.values))
+    return f"{line.name}: most, {line.values[most]:.0%}, in slot {most}"

@@ -1,0 +1,138 @@
+"""What a study answers, question by question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from reorder_kit.report.chart import Chart
+from reorder_kit.report.decimals import within
+from reorder_kit.report.interval_chart import CONTROL, FIXED, LEARNED, SCRATCH, Dot, interval_chart
+from reorder_kit.report.page import Answer, Answers, Block, Section
+from reorder_kit.report.study_rows import label_of
+from reorder_kit.report.table import Cell, Column, Table, Tone, number, p_value
+from reorder_kit.study.results import Comparison, Question, StudyResults, Verdict
+
+_HEADINGS: dict[Question, str] = {
+    "order-matters": "Does the order matter?",
+    "learning-helps": "Did learning help?",
+    "order-holds-up": "Does the learned order hold up from scratch?",
+    "control": "Do the controls behave?",
+}
+_LEADS: dict[Question, str] = {
+    "order-matters": "Fixed orders against each other: where there are more than two, the best minus the worst.",
+    "learning-helps": "The learner minus the same training with its start kept.",
+    "order-holds-up": "The learned order, kept from the first step, minus the start kept: is the gain the order's?",
+    "control": "What cannot know a good order, minus the start kept. A difference here is a warning.",
+}
+_TONES: dict[Verdict, Tone] = {"different": "good", "equivalent": "neutral", "not distinguishable": "open"}
+_COLOURS: dict[Question, str] = {
+    "order-matters": FIXED,
+    "learning-helps": LEARNED,
+    "order-holds-up": SCRATCH,
+    "control": CONTROL,
+}
+
+
+def answer_sections(results: StudyResults) -> list[Section]:
+    """A section for each question."""
+    sections = []
+    for question, heading in _HEADINGS.items():
+        own = [comparison for comparison in results.comparisons if comparison.question == question]
+        blocks: list[Block] = [_chart(results, question, own), Answers([_answer(each) for each in own])] if own else []
+        sections.append(Section(question, heading, _LEADS[question], blocks))
+    return sections
+
+
+def _chart(results: StudyResults, question: Question, comparisons: Sequence[Comparison]) -> Chart:
+    dots = [_dot(results, comparison) for comparison in comparisons]
+    margins = {comparison.margin for comparison in comparisons}
+    band = f" Shaded: within ±{max(margins):g}, differences are taken for none." if len(margins) == 1 else ""
+    return interval_chart(
+        f"differences-{question}",
+        f"Difference in test {results.headline}",
+        dots,
+        axis="difference",
+        alt=f"Differences in test {results.headline}: " + "; ".join(dot.tip for dot in dots),
+        margin=max(margins) if len(margins) == 1 else None,
+        zero=True,
+        note=f"Filled: different. 95 % intervals over paired seeds.{band}{_selection(results, comparisons)}",
+    )
+
+
+def _selection(results: StudyResults, comparisons: Sequence[Comparison]) -> str:
+    names = dict.fromkeys(comparison.backbone for comparison in comparisons if _selects(results, comparison))
+    return f" Selection rather than ordering: {', '.join(names)}." if names else ""
+
+
+def _selects(results: StudyResults, comparison: Comparison) -> bool:
+    return any(results.rows[place].is_selection for place in comparison.rows)
+
+
+def _dot(results: StudyResults, comparison: Comparison) -> Dot:
+    mean, low, high = comparison.difference.ends
+    first = results.rows[comparison.rows[0]]
+    what = label_of(first)
+    if comparison.question == "order-matters":
+        what = _compared(results, comparison)
+    elif comparison.question == "order-holds-up":
+        what = label_of(replace(first, control=None))  # the section says that it is from scratch
+    has_one_source = len({row.data for row in results.rows}) == 1
+    where = comparison.backbone if has_one_source else f"{comparison.backbone} on {comparison.data}"
+    label = f"{where}: {what}"
+    is_different = comparison.verdict == "different"
+    tip = f"{label}: {within(mean, low, high, sign=True)}, {comparison.verdict}"
+    return Dot(label, mean, low, high, _COLOURS[comparison.question], tip, is_different)
+
+
+def _compared(results: StudyResults, comparison: Comparison) -> str:
+    first, *others = (label_of(results.rows[place]) for place in comparison.rows)
+    if len(others) == 1:
+        return f"{first} against {others[0]}"
+    return f"best against worst of {len(comparison.rows)} orders"
+
+
+def _answer(comparison: Comparison) -> Answer:
+    tone = _TONES[comparison.verdict]
+    if comparison.question == "control" and comparison.verdict == "different":
+        tone = "warning"
+    return Answer(comparison.verdict, tone, comparison.sentence)
+
+
+def tests_table(results: StudyResults) -> list[Table]:
+    """The figures behind all answers; nothing if there are none."""
+    if not results.comparisons:
+        return []
+    columns = [
+        Column("question", "question"),
+        Column("data", "data"),
+        Column("backbone", "backbone"),
+        Column("compared", "compared"),
+        Column("difference", "difference", is_number=True),
+        Column("95 % low", "low", is_number=True),
+        Column("95 % high", "high", is_number=True),
+        Column("effect size", "effect_size", is_number=True),
+        Column("p", "p", is_number=True),
+        Column("p, Holm", "p_holm", is_number=True),
+        Column("margin", "margin", is_number=True),
+        Column("verdict", "verdict"),
+    ]
+    rows = [
+        [
+            Cell(comparison.question),
+            Cell(comparison.data),
+            Cell(comparison.backbone),
+            Cell(_compared(results, comparison)),
+            number(comparison.difference.mean, sign=True),
+            number(comparison.difference.low, sign=True),
+            number(comparison.difference.high, sign=True),
+            number(comparison.effect_size, 2),
+            p_value(comparison.p),
+            p_value(comparison.p_holm),
+            number(comparison.margin),
+            Cell(comparison.verdict, tone=_answer(comparison).tone),
+        ]
+        for comparison in results.comparisons
+    ]
+    caption = "Paired permutation tests over seeds; effect size is Cohen's d of the paired differences"
+    return [Table("comparisons", caption, columns, rows)]

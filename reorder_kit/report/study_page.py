@@ -1,0 +1,165 @@
+"""The report of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.report.chart import Chart
+from reorder_kit.report.environment import environment_facts
+from reorder_kit.report.interval_chart import CONTROL, FIXED, LEARNED, SCRATCH, Dot, interval_chart
+from reorder_kit.report.page import Block, Listing, Notice, Page, Section, with_distinct_names
+from reorder_kit.report.study_answers import answer_sections, tests_table
+from reorder_kit.report.study_rows import Group, groups_of, label_of
+from reorder_kit.report.study_runs import run_sections
+from reorder_kit.report.table import Cell, Column, Table, number
+from reorder_kit.study.results import Row, StudyResults
+
+
+def study_page(results: StudyResults, folder: Path, host: PluginHost) -> Page:
+    """Make the page of a study; of runs that are not there any more it shows what the study itself holds.
+
+    Args:
+        results: the study.
+        folder: where its run folders are.
+        host: opens their data, for images and for a prior.
+
+    Raises:
+        ReorderKitError: if a run folder is damaged.
+    """
+    groups = groups_of(results)
+    return Page(
+        title=results.name,
+        kind="study",
+        facts=_facts(results, groups),
+        verdict=results.verdict,
+        notices=_notices(results),
+        sections=with_distinct_names(
+            [
+                *answer_sections(results),
+                Section("orders", "Accuracy against order", _ORDERS, [_accuracy(results, group) for group in groups]),
+                Section("rows", "All figures", "", [_table(results), *tests_table(results)]),
+                *run_sections(results, groups, folder, host),
+                Section("failures", "What failed", "", _failures(results)),
+                Section("environment", "Environment", "", environment_facts(results.environment)),
+                Section("commands", "Commands", "", _commands(results)),
+            ]
+        ),
+    )
+
+
+_ORDERS = (
+    "Means over seeds with 95 % intervals: orders that are kept, learned orders, learned orders from scratch, controls."
+)
+
+
+def _facts(results: StudyResults, groups: Sequence[Group]) -> list[str]:
+    runs = sum(len(row.seeds) for row in results.rows)
+    seeds = sorted({len(row.seeds) for row in results.rows}) or [0]
+    return [
+        f"{runs} runs in {len(results.rows)} rows",
+        f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds",
+        ", ".join(group.name for group in groups),
+        f"headline {results.headline}",
+        f"level of the tests {results.alpha:g}",
+    ]
+
+
+def _notices(results: StudyResults) -> list[Notice]:
+    said = []
+    if results.unfinished:
+        runs = "1 run is" if results.unfinished == 1 else f"{results.unfinished} runs are"
+        unfinished = f"This study is not finished: {runs} not trained yet. Figures are of those that are."
+        said.append(Notice("warning", unfinished))
+    if results.failures:
+        failed = "1 run" if len(results.failures) == 1 else f"{len(results.failures)} runs"
+        said.append(Notice("warning", f"{failed} failed; the reasons stand below."))
+    selecting = [group.name for group in groups_of(results) if group.note]
+    if selecting:
+        said.append(
+            Notice(
+                "neutral",
+                f"Selection cases: {', '.join(selecting)}. There some slots never reach the readout, so an order also "
+                "chooses which patches are read, and a difference is not one of ordering alone.",
+            )
+        )
+    return said
+
+
+def _accuracy(results: StudyResults, group: Group) -> Chart:
+    dots = [_dot(row) for row in group.rows]
+    return interval_chart(
+        f"accuracy-{group.key}",
+        group.name,
+        dots,
+        axis=f"test {results.headline}",
+        alt=f"Test {results.headline} of {group.name}: " + "; ".join(dot.tip for dot in dots),
+        note=group.note,
+    )
+
+
+def _dot(row: Row) -> Dot:
+    mean, low, high = row.score.ends
+    if row.control == "learned-static":
+        colour = SCRATCH
+    elif row.control is not None:
+        colour = CONTROL
+    else:
+        colour = FIXED if row.learner is None else LEARNED
+    label = label_of(row)
+    within = f" ({low:.3f} to {high:.3f})" if row.score.low is not None else ""
+    return Dot(label, mean, low, high, colour, f"{label}: {mean:.3f}{within}, {_seeds(row)}", row.control is None)
+
+
+def _seeds(row: Row) -> str:
+    return "1 seed" if len(row.seeds) == 1 else f"{len(row.seeds)} seeds"
+
+
+def _table(results: StudyResults) -> Table:
+    columns = [
+        Column("data", "data"),
+        Column("backbone", "backbone"),
+        Column("start", "start"),
+        Column("learner", "learner"),
+        Column("control", "control"),
+        Column(f"test {results.headline}", f"test_{results.headline}", is_number=True),
+        Column("95 % low", "low", is_number=True),
+        Column("95 % high", "high", is_number=True),
+        Column("seeds", "seeds", is_number=True),
+        Column("slots read", "reached_slots", is_number=True),
+        Column("of", "num_slots", is_number=True),
+        Column("is it", "case"),
+        Column("seconds a run", "seconds", is_number=True),
+    ]
+    rows = [
+        [
+            Cell(row.data),
+            Cell(row.backbone),
+            Cell(row.start),
+            Cell(row.learner or ""),
+            Cell(row.control or ""),
+            number(row.score.mean),
+            number(row.score.low),
+            number(row.score.high),
+            number(len(row.seeds), 0),
+            number(row.reached_slots, 0),
+            number(row.num_slots, 0),
+            Cell("selection", tone="warning") if row.is_selection else Cell("ordering"),
+            number(row.seconds, 1),
+        ]
+        for row in results.rows
+    ]
+    return Table("rows", f"Every row of the study: mean test {results.headline} over seeds", columns, rows)
+
+
+def _failures(results: StudyResults) -> list[Block]:
+    if not results.failures:
+        return []
+    rows = [[Cell(failure.run), Cell(failure.reason)] for failure in results.failures]
+    columns = [Column("run", "run"), Column("reason", "reason")]
+    return [Table("failures", "Runs that could not be finished", columns, rows)]
+
+
+def _commands(results: StudyResults) -> list[Block]:
+    return [Listing("How it was made", "\n".join(results.commands))] if results.commands else []

@@ -1,0 +1,67 @@
+"""The rows of a study in words, with the runs behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reorder_kit.report.chart import file_name
+from reorder_kit.report.record import RunRecord
+from reorder_kit.run_folder import RunFolder
+from reorder_kit.study.results import Row, StudyResults
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows of a backbone on some data, which are drawn together.
+
+    Args:
+        data: name of the data in the study.
+        backbone: name of the backbone in the study.
+        rows: in the order of the study.
+    """
+
+    data: str
+    backbone: str
+    rows: Sequence[Row]
+
+    @property
+    def name(self) -> str:
+        """For a heading."""
+        return f"{self.backbone} on {self.data}"
+
+    @property
+    def key(self) -> str:
+        """For the name of a file."""
+        return file_name(self.data, self.backbone)
+
+    @property
+    def note(self) -> str:
+        """Whether its orders select patches."""
+        return next((f"Selection: {selection_of(row)}." for row in self.rows if row.is_selection), "")
+
+
+def groups_of(results: StudyResults) -> list[Group]:
+    """The groups of a study, in the order of its rows."""
+    keys = dict.fromkeys((row.data, row.backbone) for row in results.rows)
+    return [Group(*key, [row for row in results.rows if (row.data, row.backbone) == key]) for key in keys]
+
+
+def label_of(row: Row) -> str:
+    """What a row is called within its group."""
+    if row.learner is None:
+        return row.start if row.control is None else row.control
+    learned = f"{row.learner} from {row.start}"
+    return learned if row.control is None else f"{learned}: {row.control}"
+
+
+def selection_of(row: Row) -> str:
+    """How many slots reach the readout."""
+    return f"{row.reached_slots} of {row.num_slots} slots reach the readout"
+
+
+def records_of(row: Row, folder: Path) -> list[RunRecord]:
+    """The runs of a row that are there, by seed."""
+    found = [RunFolder(folder / run) for run in row.runs]
+    return [RunRecord.read(run) for run in found if run.is_finished]

@@ -1,0 +1,42 @@
+"""Playback: which orders a page carries with it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+from reorder_kit.order_file import OrderFile
+from reorder_kit.patch_order import Order
+from reorder_kit.report.playback import player_of, track_of
+from reorder_kit.report.record import RunRecord
+from reorder_kit.run_folder import RunFolder
+
+
+def many_epochs(run_folder, count):
+    folder = RunFolder(run_folder)
+    line = json.loads(folder.metrics.read_text().splitlines()[0])
+    folder.metrics.write_text("".join(json.dumps({**line, "epoch": 1 + number}) + "\n" for number in range(count)))
+    for number in range(count):
+        order = Order([*range(number % 16, 16), *range(number % 16)])
+        OrderFile("x", RunRecord.read(folder).grid, order).save(folder.epoch_order(1 + number))
+    return RunRecord.read(folder)
+
+
+def test_a_long_run_is_thinned_out_from_first_to_last(run_folder):
+    track = track_of(many_epochs(run_folder, 1500), "long", "the data is gone")
+    epochs = [step.epoch for step in track.steps]
+    assert (epochs[0], epochs[-1], len(epochs)) == (0, 1500, 20_000 // 16)
+    assert max(after - before for before, after in itertools.pairwise(epochs)) == 2
+    assert list(track.steps[-1].order) == [*range(1499 % 16, 16), *range(1499 % 16)]
+
+
+def test_orders_that_are_gone_are_left_out(run_folder):
+    RunFolder(run_folder).epoch_order(3).unlink()
+    track = track_of(RunRecord.read(RunFolder(run_folder)), "short", "gone")
+    assert [step.epoch for step in track.steps] == [0, 1, 2, 4, 5, 6]
+    assert track.steps[0].words == "the starting order"
+    assert track.steps[1].words.startswith("warm-up · validation top1 0.")
+
+
+def test_nothing_to_play_is_no_player():
+    assert player_of([None], "caption") == []
