@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,8 @@ PRIOR = "lzma"
 FEWEST_ORDERS = 5
 _IMAGES = 128
 _RESAMPLES = 2000
+_DIGITS = 9
+"""What is left of a difference of equal scores is rounding, and would be ranked."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,14 @@ class ScoredOrder:
     Args:
         group: what kind of order it is.
         compressibility: what the prior gives it.
-        score: the mean of the headline metric over the runs in it.
+        advantage: by how much the headline metric of the runs in it lies above that of all runs of the same seed, on
+            average. Weights and batches of a seed are the same in all orders, so their luck says nothing of an order.
         runs: how many those are.
     """
 
     group: str
     compressibility: float
-    score: float
+    advantage: float
     runs: int
 
 
@@ -69,7 +74,7 @@ def correlate(points: Sequence[ScoredOrder], seed: int = 0) -> Correlation | Non
         points: an order each.
         seed: of the resampling.
     """
-    x, y = (np.array([getattr(point, name) for point in points]) for name in ("compressibility", "score"))
+    x, y = (np.array([getattr(point, name) for point in points]) for name in ("compressibility", "advantage"))
     if len(points) < FEWEST_ORDERS or len(set(x)) < 2 or len(set(y)) < 2:
         return None
     places = np.random.default_rng(seed).integers(len(points), size=(_RESAMPLES, len(points)))
@@ -94,17 +99,26 @@ def score_orders(runs: Mapping[str, Sequence[RunRecord]], opened: OpenedRun, hos
         opened: the data.
         host: provides the prior.
     """
-    scores: dict[Order, list[float]] = {}
+    of_seeds: dict[int, list[float]] = {}
+    for record in chain.from_iterable(runs.values()):
+        of_seeds.setdefault(record.seed, []).append(record.score)
+    advantages: dict[Order, list[float]] = {}
     kinds: dict[Order, str] = {}
     for group, records in runs.items():
         for record in records:
-            scores.setdefault(record.final, []).append(record.score)
+            advantage = record.score - fmean(of_seeds[record.seed])
+            advantages.setdefault(record.final, []).append(advantage)
             kinds.setdefault(record.final, group)  # an order that was learned and is a curve counts as the curve
-    orders = {str(place): order for place, order in enumerate(scores)}
+    orders = {str(place): order for place, order in enumerate(advantages)}
     grid, seed = next(record.grid for records in runs.values() for record in records), opened.experiment.recipe.seed
     prior = host.priors.get(PRIOR)()
     found = prior.score_per_image(TrainingPatches(opened.splits, grid, seed, _IMAGES), orders)
     return [
-        ScoredOrder(kinds[order], float(found[name].mean()), float(np.mean(scores[order])), len(scores[order]))
+        ScoredOrder(
+            kinds[order],
+            float(found[name].mean()),
+            round(fmean(advantages[order]), _DIGITS),
+            len(advantages[order]),
+        )
         for name, order in orders.items()
     ]

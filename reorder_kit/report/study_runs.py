@@ -22,7 +22,8 @@ from reorder_kit.study.results import Row, StudyResults
 _SHIFT = "Learned orders, the mean over seeds: the slot in which each patch is read, where the patch is in the image."
 _COMPRESSIBILITY = (
     f"Each point is an order in which models were trained from their first step. Across: the compressibility that the "
-    f"prior {PRIOR} gives it on training images, more to the right."
+    f"prior {PRIOR} gives it on training images, more to the right. Upwards: how much better its runs were than all of "
+    "their seed, which share weights and batches."
 )
 _CURVES = "Means over seeds, without controls."
 _SEARCH = "Means over seeds of what the learners tell of themselves."
@@ -144,8 +145,8 @@ def _scatter(results: StudyResults, group: Group, scored: Sequence[ScoredOrder])
         Point(
             each.group,
             each.compressibility,
-            each.score,
-            f"{each.group}: compressibility {each.compressibility:.3f}, {results.headline} {each.score:.3f}, "
+            each.advantage,
+            f"{each.group}: compressibility {each.compressibility:.3f}, {results.headline} {each.advantage:+.3f}, "
             + ("1 run" if each.runs == 1 else f"{each.runs} runs"),
         )
         for each in scored
@@ -155,8 +156,8 @@ def _scatter(results: StudyResults, group: Group, scored: Sequence[ScoredOrder])
         group.name,
         points,
         x_axis=f"compressibility ({PRIOR})",
-        y_axis=f"test {results.headline}",
-        alt=f"Compressibility against test {results.headline} for {group.name}. {told}",
+        y_axis=f"test {results.headline}, above its seed's mean",
+        alt=f"Compressibility against test {results.headline}, above that of the same seed, for {group.name}. {told}",
         note=f"{told} {group.note}".strip(),
     )
 
