@@ -200,7 +200,7 @@ def _print_results(results: StudyResults, folder: StudyFolder) -> None:
     if results.unfinished:
         count = "1 run was" if results.unfinished == 1 else f"{results.unfinished} runs were"
         out.print(f"{count} not trained, since others failed.")
-    out.print(f"wrote {folder.results}", soft_wrap=True)
+    out.print(f"wrote {folder.results}; see it with: reorder-kit report {folder.path}", soft_wrap=True)
 
 
 def _as_json(plan: Plan, finished: int, failures: Sequence[Failure], results: StudyResults | None) -> dict[str, Any]:

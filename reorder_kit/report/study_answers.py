@@ -23,7 +23,7 @@ _LEADS: dict[Question, str] = {
     "order-matters": "Fixed orders against each other: where there are more than two, the best minus the worst.",
     "learning-helps": "The learner minus the same training with its start kept.",
     "order-holds-up": "The learned order, kept from the first step, minus the start kept: is the gain the order's?",
-    "control": "What cannot know a good order, minus the start kept. A difference here is a warning.",
+    "control": "What cannot know a good order, minus the start kept. One that is better is a warning.",
 }
 _TONES: dict[Verdict, Tone] = {"different": "good", "equivalent": "neutral", "not distinguishable": "open"}
 _COLOURS: dict[Question, str] = {
@@ -39,7 +39,9 @@ def answer_sections(results: StudyResults) -> list[Section]:
     sections = []
     for question, heading in _HEADINGS.items():
         own = [comparison for comparison in results.comparisons if comparison.question == question]
-        blocks: list[Block] = [_chart(results, question, own), Answers([_answer(each) for each in own])] if own else []
+        blocks: list[Block] = (
+            [_chart(results, question, own), Answers([answer_of(each) for each in own])] if own else []
+        )
         sections.append(Section(question, heading, _LEADS[question], blocks))
     return sections
 
@@ -92,9 +94,12 @@ def _compared(results: StudyResults, comparison: Comparison) -> str:
     return f"best against worst of {len(comparison.rows)} orders"
 
 
-def _answer(comparison: Comparison) -> Answer:
+def answer_of(comparison: Comparison) -> Answer:
+    """A comparison in words, with a badge: a warning where it is not as one would wish."""
     tone = _TONES[comparison.verdict]
-    if comparison.question == "control" and comparison.verdict == "different":
+    # A control should be no better than its start, and what was learned no worse.
+    is_above = comparison.difference.mean > 0
+    if comparison.verdict == "different" and is_above == (comparison.question == "control"):
         tone = "warning"
     return Answer(comparison.verdict, tone, comparison.sentence)
 
@@ -130,7 +135,7 @@ def tests_table(results: StudyResults) -> list[Table]:
             p_value(comparison.p),
             p_value(comparison.p_holm),
             number(comparison.margin),
-            Cell(comparison.verdict, tone=_answer(comparison).tone),
+            Cell(comparison.verdict, tone=answer_of(comparison).tone),
         ]
         for comparison in results.comparisons
     ]

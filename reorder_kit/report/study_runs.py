@@ -136,7 +136,9 @@ def _kept_kind(row: Row) -> str | None:
 
 def _scatter(results: StudyResults, group: Group, scored: Sequence[ScoredOrder]) -> Chart:
     correlation = correlate(scored)
-    if correlation is None:
+    if len({each.advantage for each in scored}) == 1:
+        told = f"{len(scored)} orders, none of which scores higher than another."
+    elif correlation is None:
         told = f"{len(scored)} orders: a correlation takes at least {FEWEST_ORDERS} that differ."
     else:
         touches = correlation.low <= 0 <= correlation.high

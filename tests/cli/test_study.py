@@ -86,7 +86,7 @@ def test_a_study_is_planned_trained_and_summed_up(study, tmp_path):
         "digits/local/random/softsort/seed-0",
         "digits/local/random/softsort/learned-static/seed-0",
     }
-    assert trained.stdout.splitlines()[-1] == "wrote runs/tiny/study.json"
+    assert trained.stdout.splitlines()[-1] == "wrote runs/tiny/study.json; see it with: reorder-kit report runs/tiny"
     table = [line.split() for line in trained.stdout.splitlines() if line.startswith("digits")]
     assert [line[-2] for line in table] == ["1"] * 4
     results = json.loads((tmp_path / "runs/tiny/study.json").read_text())
