@@ -19,7 +19,8 @@ from reorder_kit.data_sources._field_targets import FieldTargets, Label, Labels,
 from reorder_kit.data_sources._image_file import decode_image
 from reorder_kit.data_sources._image_options import HomePath
 from reorder_kit.data_sources._record_options import RecordOptions, Rows, open_records
-from reorder_kit.data_sources._shard_index import NOTE_ENDING, ShardFiles, ShardIndex, index_shard
+from reorder_kit.data_sources._shard_index import ShardFiles, ShardIndex, index_shard
+from reorder_kit.data_sources._shard_notes import NOTE_ENDING, add_to_note, as_array, from_array, read_note
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import DataSource, DataSplits, TargetKind, Unreadable
@@ -42,14 +43,15 @@ class WebDataset(DataSource):
     Where a JSON member is not a dictionary, it is the value itself.
 
     Shards are not streamed. Their headers are read once, and where each member lies is noted in a file beside the shard
-    (``NAME.tar.index.npz``, or in the user's cache folder); members are then read by position. So shards are shuffled,
+    (``NAME.tar.index.npz``, or in the user's cache folder), and so are the classes of its samples where they have to be
+    known before training; members are then read by position. So shards are shuffled,
     divided and resumed as image files are: an epoch has every sample once over all ranks and workers, in a new
     permutation of all samples, and a run that was stopped continues with the same batches. The price is random access,
     which is cheap on local solid-state disks, in the file system's cache, and on mounted object stores that can read a
     range; on spinning disks and stores that fetch whole files, streaming would be much faster. Plain tar files only.
 
     Missing splits are set aside from train with the run's seed, test first, the same share of every class where an
-    image has one class. That, and classes that are not given, take one read of every training target at the start.
+    image has one class. That, and classes that are not given, take one read of every training target, the first time.
 
     Source: https://github.com/webdataset/webdataset
     """
@@ -196,6 +198,9 @@ class _TargetMember:
     ending: str
     field: str | None
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.ending} {self.field}"
+
     def value(self, data: bytes) -> Any:
         """What the member says.
 
@@ -254,13 +259,30 @@ class _Shards:
         return self._target.value(self._read(number, self._target_places, f"member {self._target.ending}"))
 
     def labels(self) -> list[list[Label]]:
-        """The classes of every sample; none where they cannot be read, which reading the sample will tell."""
-        return [self._labels(number) for number in range(len(self))]
+        """The classes of every sample; none where they cannot be read, which reading the sample will tell.
+
+        They are noted beside the shards, and read from there the next time.
+        """
+        return [labels for shard in range(len(self._indexes)) for labels in self._labels_of(shard)]
+
+    def _labels_of(self, shard: int) -> list[list[Label]]:
+        path, end = self._indexes[shard].path, int(self._ends[shard])
+        name = f"labels {self._target}"
+        noted = read_note(path, [name])
+        if noted is not None:
+            labels: list[list[Label]] = from_array(noted[name])
+            return labels
+        try:
+            labels = [self._labels(number) for number in range(end - len(self._indexes[shard]), end)]
+        except OSError as error:
+            raise ReorderKitError(f"the shard {path} cannot be read: {error}") from error
+        add_to_note(path, {name: as_array(labels)})
+        return labels
 
     def _labels(self, number: int) -> list[Label]:
         try:
             return labels_in(self._target.kind, self.value(number))
-        except (OSError, ValueError):
+        except ValueError:
             return []
 
     def _read(self, number: int, places: Rows, what: str) -> bytes:
