@@ -52,7 +52,7 @@ def add_to_note(shard: Path, arrays: Arrays) -> None:
         shard: the tar file.
         arrays: by name.
     """
-    content = {**(read_note(shard) or {}), **arrays, _STAMP: np.array(_stamp(shard), dtype=np.int64)}
+    content: dict[str, Any] = {**(read_note(shard) or {}), **arrays, _STAMP: np.array(_stamp(shard), dtype=np.int64)}
     for place in _places(shard):
         part = place.with_name(f"{place.name}.{uuid4().hex}")
         try:
