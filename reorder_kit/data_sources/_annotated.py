@@ -14,15 +14,12 @@ from torch import Tensor, nn
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from reorder_kit.data_sources._image_file import read_image
+from reorder_kit.data_sources._image_file import first_readable, read_image
 from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data_sources._letterbox import content_size, letterbox
 from reorder_kit.data_sources._transforms import KNOWN_TRANSFORMS, NamedTransform, TransformChoice
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import IGNORED, BoxTarget, ComponentOptions, DataSplits, ImageShape, Sample, Unreadable
-
-TRIED = 1_000
-"""So many training images are looked at, at the most, for one that can be read."""
 
 
 class AnnotatedOptions(ComponentOptions):
@@ -94,7 +91,7 @@ class AnnotatedOptions(ComponentOptions):
             ReorderKitError: if no training image can be read, or the transforms do not fit it.
         """
         train_pipeline, evaluation_pipeline = self.pipelines()
-        train_pipeline.check(_first_readable(train))
+        train_pipeline.check(first_readable(len(train), lambda number: train[number].read()))
         return DataSplits(
             image=self.image,
             classes=classes,
@@ -228,19 +225,6 @@ class AnnotatedPipeline:
         if "mask" in pictures:
             return letterbox(pictures["mask"], self._size, fill=IGNORED).as_subclass(Tensor)
         return target
-
-
-def _first_readable(entries: Sequence[Entry]) -> RawSample:
-    first = None
-    for number in range(min(len(entries), TRIED)):
-        raw = entries[number].read()
-        if isinstance(raw, RawSample):
-            return raw
-        first = first or raw
-    if first is None:
-        raise ReorderKitError("data: there is no training image")
-    which = "no training image" if len(entries) <= TRIED else f"none of the first {TRIED} training images"
-    raise ReorderKitError(f"data: {which} can be used, {first.path} to begin with: {first.reason}")
 
 
 def _build(named: NamedTransform) -> nn.Module:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -13,6 +13,11 @@ from torchvision.transforms.v2 import functional as F
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Unreadable
+
+Decoded = TypeVar("Decoded")
+
+TRIED = 1_000
+"""So many training images are looked at, at the most, for one that can be read."""
 
 
 def read_image(path: str, channels: int) -> UInt8[Tensor, "channel height width"] | Unreadable:
@@ -45,21 +50,26 @@ def decode_image(file: str | BinaryIO, name: str, channels: int) -> UInt8[Tensor
     return tensor
 
 
-def read_first(paths: Iterable[str], channels: int) -> UInt8[Tensor, "channel height width"]:
-    """The first image that can be read.
+def first_readable(images: int, read: Callable[[int], Decoded | Unreadable]) -> Decoded:
+    """The first training image that can be read; no more than :data:`TRIED` are tried.
+
+    Args:
+        images: how many there are.
+        read: reads one by its number.
 
     Raises:
-        ReorderKitError: if none can be.
+        ReorderKitError: if none of those that were tried can be read.
     """
-    unreadable = None
-    for path in paths:
-        image = read_image(path, channels)
+    first = None
+    for number in range(min(images, TRIED)):
+        image = read(number)
         if not isinstance(image, Unreadable):
             return image
-        unreadable = unreadable or image
-    if unreadable is None:
-        raise ReorderKitError("there is no image to read")
-    raise ReorderKitError(f"no training image can be read, {unreadable.path} to begin with: {unreadable.reason}")
+        first = first or image
+    if first is None:
+        raise ReorderKitError("data: there is no training image")
+    which = "no training image" if images <= TRIED else f"none of the first {TRIED} training images"
+    raise ReorderKitError(f"data: {which} can be used, {first.path} to begin with: {first.reason}")
 
 
 def to_8_bit(image: Image.Image) -> Image.Image:

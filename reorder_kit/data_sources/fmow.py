@@ -12,7 +12,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
-from reorder_kit.data_sources._image_file import read_first, read_image
+from reorder_kit.data_sources._image_file import first_readable, read_image
 from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
 from reorder_kit.data_sources._samples import Transform
 from reorder_kit.data_sources._splits import split_off
@@ -74,7 +74,7 @@ class Fmow(DataSource):
         require_every_class(listed, classes, root / "train")
         test = self._find(root / "val", classes)
         train, validation = _set_places_aside(listed, self.options.validation_fraction, seed)
-        example = read_first((path for path, _ in listed), channels=3)
+        example = first_readable(len(listed), lambda number: read_image(listed[number][0], channels=3))
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         crop = self.options.crop
         return DataSplits(

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
-from reorder_kit.data_sources._image_file import read_first
+from reorder_kit.data_sources._image_file import first_readable, read_image
 from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
 from reorder_kit.data_sources._samples import ImagesInFiles
 from reorder_kit.data_sources._split_folders import SplitFolders, find_split_folders
@@ -31,6 +31,9 @@ class ImageFolder(DataSource):
 
     What is set aside is drawn with the run's seed, the same share of every class. Classes are the folders of train,
     sorted by name; images may lie in folders below them.
+
+    At the start files are listed, and one is opened: the first training image that can be read, whose size counts where
+    none is given. No more than 1,000 are tried; other files that are broken are found when they are used.
 
     By default an image larger than ``image_size`` is resized to cover 256/224 of it and loses the margin (``Fit``);
     a smaller one is resized to cover it; one that has this size already is left untouched. Training images are also
@@ -74,7 +77,7 @@ class ImageFolder(DataSource):
         train, validation, test = self._split(listed, classes, folders, seed)
 
         # The first of all that are listed, so that the size of the images does not hang on the seed.
-        example = read_first((path for path, _ in listed), options.channels)
+        example = first_readable(len(listed), lambda number: read_image(listed[number][0], options.channels))
         mean = _for_channels(options.mean, IMAGENET_MEAN, options.channels)
         std = _for_channels(options.std, IMAGENET_STD, options.channels)
         train_pipeline, eval_pipeline = options.pipelines(example, mean, std)

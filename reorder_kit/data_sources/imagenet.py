@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import Field, PositiveInt
 
 from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
-from reorder_kit.data_sources._image_file import read_first
+from reorder_kit.data_sources._image_file import first_readable, read_image
 from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
 from reorder_kit.data_sources._samples import ImagesInFiles
 from reorder_kit.data_sources._splits import split_off
@@ -72,7 +72,7 @@ class ImageNet(DataSource):
             [target for _, target in listed], self.options.validation_fraction, seed, "data.validation_fraction"
         )
         test = self._test_files(folder / "val", wnids)
-        example = read_first((path for path, _ in listed), channels=3)
+        example = first_readable(len(listed), lambda number: read_image(listed[number][0], channels=3))
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         names = _read_names(root)
         return DataSplits(

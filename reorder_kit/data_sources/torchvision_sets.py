@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torchvision import datasets
 
-from reorder_kit.data_sources._image_file import read_first
+from reorder_kit.data_sources._image_file import first_readable, read_image
 from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
 from reorder_kit.data_sources._samples import ImagesInFiles, ImagesInMemory
 from reorder_kit.data_sources._splits import split_off
@@ -79,7 +79,7 @@ class TorchvisionSets(DataSource):
         options = self.options
         if options.image_size is None:
             options = options.model_copy(update={"image_size": IMAGENET_SIZE})
-        example = read_first((path for path, _ in train.samples), channels=3)
+        example = first_readable(len(train.samples), lambda number: read_image(train.samples[number][0], channels=3))
         train_pipeline, eval_pipeline = options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         stay, aside = self._set_aside(train.targets, seed)
         return DataSplits(

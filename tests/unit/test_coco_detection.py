@@ -15,7 +15,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 import reorder_kit
-from reorder_kit.data_sources import _annotated
+from reorder_kit.data_sources import _image_file
 from reorder_kit.data_sources.coco_detection import CocoDetection
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import DataSplits, Sample, SampleSet, TargetKind, Unreadable
@@ -318,7 +318,7 @@ def test_transforms_that_cannot_move_boxes_are_found_at_once(three_files: Path) 
 def test_the_search_for_an_image_that_can_be_read_has_an_end(
     three_files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_annotated, "TRIED", 2)
+    monkeypatch.setattr(_image_file, "TRIED", 2)
     for number in (0, 1):
         (three_files / "images" / f"{number}.jpg").write_bytes(b"")
     with pytest.raises(ReorderKitError, match=r"none of the first 2 training images can be used, .*0\.jpg"):

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from reorder_kit.data_sources import _image_file
 from reorder_kit.data_sources.image_folder import ImageFolder
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import DataSplits, SampleSet, Unreadable
@@ -310,7 +311,18 @@ def test_a_folder_where_nothing_can_be_read_is_refused(tmp_path: Path) -> None:
     for number in range(10):
         (tmp_path / "cat").mkdir(exist_ok=True)
         (tmp_path / "cat" / f"{number}.jpg").write_text("no")
-    with pytest.raises(ReorderKitError, match=r"no training image can be read, .*cat"):
+    with pytest.raises(ReorderKitError, match=r"data: no training image can be used, .*cat"):
+        open_folder(tmp_path)
+
+
+def test_the_search_for_an_image_that_can_be_read_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_image_file, "TRIED", 3)
+    fill(tmp_path, {"cat": range(10), "dog": range(10, 20)})
+    for number in range(2):
+        (tmp_path / "cat" / f"{number:03}.png").write_text("no")
+    assert str(open_folder(tmp_path).image) == "3x8x8"
+    (tmp_path / "cat" / "002.png").write_text("no")
+    with pytest.raises(ReorderKitError, match=r"none of the first 3 training images can be used, .*000\.png to begin"):
         open_folder(tmp_path)
 
 
