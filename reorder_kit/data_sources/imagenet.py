@@ -33,8 +33,9 @@ class ImageNet(DataSource):
     * the download from Kaggle as it unpacks: these folders below ``root/ILSVRC/Data/CLS-LOC``, the images of ``val`` in
       one folder, and their classes in ``root/LOC_val_solution.csv``.
 
-    ``root/LOC_synset_mapping.txt`` or ``root/words.txt``, where there is one, gives the classes their names. The test
-    split is ``val``; validation is set aside from train with the run's seed, the same share of every class.
+    Classes are the folders of ``train``; images of ``val`` that are of others are left out. Where there is
+    ``root/LOC_synset_mapping.txt`` or ``root/words.txt``, it gives the classes their names. The test split is ``val``;
+    validation is set aside from train with the run's seed, the same share of every class.
 
     By default, as in the published work on the order of patches, images are resized to cover 256 of 224 pixels and cut
     to the centre of 224 (``Fit``), and training images are flipped from left to right by chance.
@@ -87,7 +88,7 @@ class ImageNet(DataSource):
     def _test_files(self, folder: Path, wnids: Sequence[str]) -> Files:
         solution = self.options.root / SOLUTION
         if any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()):
-            return find_files(folder, wnids)
+            return find_files(folder, wnids, skip_others=True)
         if not solution.is_file():
             raise ReorderKitError(
                 f"data.root: the images of {folder} are in no class folders, and there is no {solution}",

@@ -72,6 +72,20 @@ def test_both_layouts_give_the_same(layout: str, request: pytest.FixtureRequest)
     assert everything == [(n, 0) for n in range(10)] + [(100 + n, 1) for n in range(10)]
 
 
+@pytest.mark.parametrize("layout", ["folders", "kaggle"])
+def test_a_part_of_the_classes_is_read(
+    layout: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = request.getfixturevalue(layout)
+    train = (root if layout == "folders" else root / BELOW_THE_DOWNLOAD) / "train"
+    (train / BIRD).rename(root / "elsewhere")
+    splits = open_imagenet(root)
+    assert splits.classes == [FISH]
+    assert content(splits.test) == [(50, 0)]
+    if layout == "folders":
+        assert "val: 1 of 2 classes are left out; the training images lack them" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
