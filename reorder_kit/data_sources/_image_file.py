@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import BinaryIO, TypeVar
 
 import numpy as np
@@ -15,6 +16,12 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Unreadable
 
 Decoded = TypeVar("Decoded")
+
+# A variable of its module; threads shall not see each other's.
+_PILLOWS_LIMIT = Lock()
+
+MOST_PIXELS = 2**28
+"""Larger images are not decoded: their colours alone would take more than 0.8 GB."""
 
 TRIED = 1_000
 """So many training images are looked at, at the most, for one that can be read."""
@@ -41,13 +48,40 @@ def decode_image(file: str | BinaryIO, name: str, channels: int) -> UInt8[Tensor
         channels: 3 for colour, 1 for grey.
     """
     try:
-        with Image.open(file) as image:
+        with open_picture(file) as image:
             image.load()
             decoded = to_8_bit(image).convert("RGB" if channels == 3 else "L")
     except Exception as error:  # decoders raise whatever they like, from SyntaxError to struct.error
         return Unreadable(name, f"{type(error).__name__}: {error}")
     tensor: Tensor = F.pil_to_tensor(decoded)
     return tensor
+
+
+def open_picture(file: str | BinaryIO) -> Image.Image:
+    """Open an image file as Pillow does, which decodes it later.
+
+    Pillow itself warns from 89 million pixels on, and refuses what has twice as many; images of satellites have more.
+
+    Args:
+        file: its path, or an open file.
+
+    Raises:
+        ValueError: if it has more than :data:`MOST_PIXELS` pixels.
+        Exception: what decoders like, from SyntaxError to struct.error.
+    """
+    with _PILLOWS_LIMIT:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(file)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+    if image.width * image.height > MOST_PIXELS:
+        size = f"{image.height}x{image.width}"
+        image.close()
+        raise ValueError(
+            f"of {size} pixels, more than the {MOST_PIXELS:,} that are decoded; cut it into several images"
+        )
+    return image
 
 
 def first_readable(images: int, read: Callable[[int], Decoded | Unreadable]) -> Decoded:

@@ -9,10 +9,9 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from reorder_kit.data_sources._annotated import RawSample
-from reorder_kit.data_sources._image_file import read_image
+from reorder_kit.data_sources._image_file import open_picture, read_image
 from reorder_kit.interfaces import IGNORED, Unreadable
 
 # Endings of files that keep every value; JPEG does not.
@@ -113,7 +112,7 @@ def read_values(file: str | BinaryIO) -> NDArray[np.int64]:
     Raises:
         Exception: what decoders like, from SyntaxError to struct.error; ValueError if there are several channels.
     """
-    with Image.open(file) as image:
+    with open_picture(file) as image:
         image.load()
         if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
             raise ValueError(f"a mask has one channel of whole numbers; these are of mode {image.mode}")

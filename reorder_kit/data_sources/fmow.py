@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,8 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import DataSource, DataSplits, Sample, Unreadable
 
+_log = logging.getLogger(__name__)
+
 # Added to a side of a box, as a share of it, by the share of the image that it covers: the first limit that it reaches.
 CONTEXT = ((0.5, 0.15), (0.4, 0.2), (0.3, 0.3), (0.2, 0.5), (0.1, 1.0), (0.0, 2.0))
 
@@ -32,12 +35,13 @@ class Fmow(DataSource):
     Read from ``root/train/CLASS/CLASS_N/CLASS_N_T_rgb.jpg`` and ``root/val/...``: N is a place, T one of several times
     at which it was photographed. The test split is ``val``; other folders, as ``test`` and ``seq``, are not looked at.
     Validation is set aside from train with the run's seed, the same share of every class, and a place with all its
-    images, since they resemble each other.
+    images, since they resemble each other. Classes are the folders of both: one that train lacks, as may be the case
+    with ``false_detection``, counts in the figures, though no model can find it.
 
     By default an image is cut to the object, which the JSON file beside it says (``bounding_boxes``, the one with the
     folder's class), with context around it: little around what fills most of the image, twice its size around what is
-    tiny, as in the data set's own baseline. A JSON file that is missing or has no such box makes the image unreadable.
-    What was cut out goes through the same transforms as those of ``image-folder``.
+    tiny, as in the data set's own baseline. A JSON file that is missing or has no such box makes the image unreadable;
+    so do more than 2**28 pixels. What was cut out goes through the same transforms as those of ``image-folder``.
 
     Source: G. Christie et al., Functional Map of the World, CVPR 2018, https://arxiv.org/abs/1711.07846; data and
     licence: https://github.com/fMoW/dataset; context: https://github.com/fMoW/baseline
@@ -69,7 +73,7 @@ class Fmow(DataSource):
                     f"data.root: there is no folder {root / split}",
                     "https://github.com/fMoW/dataset says how to get it",
                 )
-        classes = find_classes(root / "train")
+        classes = self._classes(find_classes(root / "train"), find_classes(root / "val"))
         listed = self._find(root / "train", classes)
         require_every_class(listed, classes, root / "train")
         test = self._find(root / "val", classes)
@@ -84,6 +88,12 @@ class Fmow(DataSource):
             validation=PlacesInFiles(validation, classes, crop, eval_pipeline),
             test=PlacesInFiles(test, classes, crop, eval_pipeline),
         )
+
+    def _classes(self, train: Sequence[str], val: Sequence[str]) -> list[str]:
+        only_in_val = sorted(set(val) - set(train))
+        if only_in_val:
+            _log.warning("%s: no training image has the class %s", self.options.root, ", ".join(only_in_val))
+        return sorted({*train, *val})
 
     def _find(self, folder: Path, classes: Sequence[str]) -> Files:
         ending = f"_{self.options.bands}.jpg"

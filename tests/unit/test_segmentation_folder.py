@@ -251,6 +251,12 @@ def test_what_one_mask_has_wrong_makes_it_unreadable(tmp_path: Path) -> None:
     assert "UnidentifiedImageError" in reasons["005.png"]
 
 
+def test_large_masks_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, range(1, 9))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 7)
+    assert len(read(open_folder(tmp_path).test)) == 2
+
+
 def test_values_that_no_mask_should_have_are_found_at_once(tmp_path: Path) -> None:
     for value in range(1, 9):
         save_pair(tmp_path, str(value), value, mask=row_of(0, 128, 0, 128))
