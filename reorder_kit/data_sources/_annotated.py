@@ -17,12 +17,13 @@ from torchvision.transforms import v2
 from reorder_kit.data_sources._image_file import first_readable, read_image
 from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data_sources._letterbox import content_size, letterbox
+from reorder_kit.data_sources._set_aside import SplitOptions
 from reorder_kit.data_sources._transforms import KNOWN_TRANSFORMS, NamedTransform, TransformChoice
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import IGNORED, BoxTarget, ComponentOptions, DataSplits, ImageShape, Sample, Unreadable
+from reorder_kit.interfaces import IGNORED, BoxTarget, DataSplits, ImageShape, Sample, Unreadable
 
 
-class AnnotatedOptions(ComponentOptions):
+class AnnotatedOptions(SplitOptions):
     """Options of every source of images with labels, boxes or masks."""
 
     image_size: PositiveInt | tuple[PositiveInt, PositiveInt] = Field(

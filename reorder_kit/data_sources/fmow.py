@@ -16,7 +16,6 @@ from reorder_kit.data_sources._class_folders import find_classes, find_files, re
 from reorder_kit.data_sources._image_file import first_readable, read_image
 from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
 from reorder_kit.data_sources._samples import Transform
-from reorder_kit.data_sources._splits import split_off
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import DataSource, DataSplits, Sample, Unreadable
@@ -34,7 +33,7 @@ class Fmow(DataSource):
 
     Read from ``root/train/CLASS/CLASS_N/CLASS_N_T_rgb.jpg`` and ``root/val/...``: N is a place, T one of several times
     at which it was photographed. The test split is ``val``; other folders, as ``test`` and ``seq``, are not looked at.
-    Validation is set aside from train with the run's seed, the same share of every class, and a place with all its
+    Validation is set aside from train by ``split_seed``, the same share of every class, and a place with all its
     images, since they resemble each other. Classes are the folders of both: one that train lacks, as may be the case
     with ``false_detection``, counts in the figures, though no model can find it.
 
@@ -77,7 +76,10 @@ class Fmow(DataSource):
         listed = self._find(root / "train", classes)
         require_every_class(listed, classes, root / "train")
         test = self._find(root / "val", classes)
-        train, validation = _set_places_aside(listed, self.options.validation_fraction, seed)
+        train, validation = (
+            [file for place in places for file in place]
+            for places in self.options.take_validation(_by_place(listed), lambda place: (place[0][1],), seed)
+        )
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], channels=3))
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         crop = self.options.crop
@@ -186,14 +188,11 @@ def _read_box(path: Path, category: str) -> tuple[int, int, int, int]:
     return left, top, width, height
 
 
-def _set_places_aside(files: Files, fraction: float, seed: int) -> tuple[Files, Files]:
-    places: dict[Path, list[int]] = {}
-    for number, (path, _) in enumerate(files):
-        places.setdefault(Path(path).parent, []).append(number)
-    images = list(places.values())
-    chosen = split_off([files[first][1] for first, *_ in images], fraction, seed, "data.validation_fraction")
-    train, validation = ([files[image] for place in part for image in images[place]] for part in chosen)
-    return train, validation
+def _by_place(files: Files) -> list[Files]:
+    places: dict[Path, Files] = {}
+    for file in files:
+        places.setdefault(Path(file[0]).parent, []).append(file)
+    return list(places.values())
 
 
 @hookimpl

@@ -12,7 +12,6 @@ from reorder_kit.data_sources._class_folders import find_classes, find_files, re
 from reorder_kit.data_sources._image_file import first_readable, read_image
 from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
 from reorder_kit.data_sources._samples import ImagesInFiles
-from reorder_kit.data_sources._splits import split_off
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import DataSource, DataSplits
@@ -35,7 +34,7 @@ class ImageNet(DataSource):
 
     Classes are the folders of ``train``; images of ``val`` that are of others are left out. Where there is
     ``root/LOC_synset_mapping.txt`` or ``root/words.txt``, it gives the classes their names. The test split is ``val``;
-    validation is set aside from train with the run's seed, the same share of every class.
+    validation is set aside from train by ``split_seed``, the same share of every class.
 
     By default, as in the published work on the order of patches, images are resized to cover 256 of 224 pixels and cut
     to the centre of 224 (``Fit``), and training images are flipped from left to right by chance.
@@ -69,9 +68,7 @@ class ImageNet(DataSource):
         wnids = find_classes(folder / "train")
         listed = find_files(folder / "train", wnids)
         require_every_class(listed, wnids, folder / "train")
-        stay, aside = split_off(
-            [target for _, target in listed], self.options.validation_fraction, seed, "data.validation_fraction"
-        )
+        train, validation = self.options.take_validation(listed, lambda file: (file[1],), seed)
         test = self._test_files(folder / "val", wnids)
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], channels=3))
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
@@ -80,8 +77,8 @@ class ImageNet(DataSource):
             image=self.options.image_shape(example),
             # Two classes of ImageNet are called "crane", so the name alone would not do.
             classes=[f"{wnid} {names[wnid]}" if wnid in names else wnid for wnid in wnids],
-            train=ImagesInFiles([listed[index] for index in stay], 3, train_pipeline),
-            validation=ImagesInFiles([listed[index] for index in aside], 3, eval_pipeline),
+            train=ImagesInFiles(train, 3, train_pipeline),
+            validation=ImagesInFiles(validation, 3, eval_pipeline),
             test=ImagesInFiles(test, 3, eval_pipeline),
         )
 

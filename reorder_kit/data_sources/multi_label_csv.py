@@ -26,7 +26,7 @@ class MultiLabelCsv(DataSource):
     The table has a column ``path``, relative to ``root``, and a column of 0 and 1, or False and True, for every class.
     A column ``split`` says ``train``, ``val`` (or ``valid``, ``validation``) or ``test``. Where there is val but no
     test, val is the test split, and validation is set aside from train; what is missing otherwise is set aside, too,
-    with the run's seed, test first, and no class loses its last training image by that.
+    by ``split_seed``, test first, and no class loses its last training image by that.
 
     Classes stand in the sequence of their columns. A class that no training image has cannot be learned and is left
     out, in all splits. An image may have no class at all.

@@ -135,7 +135,8 @@ class DataSource(Component, ABC):
         """Find the data and split it.
 
         Args:
-            seed: of a split that the source makes itself.
+            seed: of the run. What a source sets aside by itself should be the same for every seed, or two runs are
+                measured on different images; those of the package have an option ``split_seed``.
 
         Raises:
             ReorderKitError: if the data is not there, naming where it was looked for.

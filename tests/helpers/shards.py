@@ -43,11 +43,11 @@ def classed(labels: dict[int, int | str]) -> list[Member]:
     ]
 
 
-def open_shards(root: Path, kind: TargetKind = "class", seed: int = 0, **options: Any) -> DataSplits:
+def open_shards(root: Path, kind: TargetKind = "class", **options: Any) -> DataSplits:
     plain = {"image_size": 8, "train_transforms": [], "mean": (0,) * 3, "std": (1 / 255,) * 3}
     splits = {"train": "train*.tar", "validation": "val.tar", "test": "test.tar"}
     given = {name: value for name, value in {**plain, **splits, **options}.items() if value is not None}
-    return WebDataset(WebDataset.Options(root=root, **given), kind).open(seed)
+    return WebDataset(WebDataset.Options(root=root, **given), kind).open(seed=0)
 
 
 def content(samples: SampleSet) -> list[tuple[int, Any]]:
