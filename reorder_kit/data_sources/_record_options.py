@@ -8,8 +8,9 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from reorder_kit.data_sources._annotated import AnnotatedOptions
-from reorder_kit.data_sources._field_targets import BoxFormat, FieldTargets, Labels
+from reorder_kit.data_sources._field_targets import FieldTargets, Labels
 from reorder_kit.data_sources._mask_file import LARGEST_VALUE, ValueLegend
+from reorder_kit.data_sources._record_objects import BoxFormat, tell_of_flaws
 from reorder_kit.data_sources._records import Records, RecordStore
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import IGNORED, DataSplits, TargetKind
@@ -102,11 +103,14 @@ def open_records(
         seed: of the run.
 
     Raises:
-        ReorderKitError: if a split is empty, no training record can be read, or the transforms do not fit it.
+        ReorderKitError: if a split is empty, most of its boxes are none, no training record can be read, or the
+            transforms do not fit it.
     """
     for split, store in stores.items():
         if not len(store):
             raise ReorderKitError(f"data.{split}: there is no image")
+        if targets.kind == "boxes":
+            tell_of_flaws(store.count_boxes(options.box_format), split, store.name, options.box_format)
     there = {split: range(len(store)) for split, store in stores.items()}
     numbers = options.complete(there["train"], there.get("validation"), there.get("test"), present, seed)
     train, validation, test = (

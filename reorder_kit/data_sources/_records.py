@@ -13,6 +13,7 @@ from jaxtyping import Int64
 from reorder_kit.data_sources._annotated import RawSample
 from reorder_kit.data_sources._field_targets import FieldTargets
 from reorder_kit.data_sources._image_file import decode_image
+from reorder_kit.data_sources._record_objects import BoxCounts, BoxFormat
 from reorder_kit.interfaces import Unreadable
 
 
@@ -34,6 +35,10 @@ class RecordStore(Protocol):
             OSError: if it cannot be read.
             ValueError: if something is missing, or cannot be understood.
         """
+        ...
+
+    def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
+        """How many boxes of each record are none, and how many there are; asked for where targets are boxes."""
         ...
 
 

@@ -19,6 +19,7 @@ Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
 
 NOTE_ENDING = ".index.npz"
 """Of the file beside a shard that holds its note."""
+# Goes up when something else is noted under a name that has been used before.
 _FORMAT = 1
 _STAMP = "stamp"
 

@@ -6,10 +6,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from reorder_kit.data_sources._field_targets import Label, Labels
 from reorder_kit.data_sources._image_options import HomePath
+from reorder_kit.data_sources._record_objects import BoxCounts, BoxFormat, count_boxes
 from reorder_kit.data_sources._record_options import RecordOptions, open_records
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
@@ -34,6 +36,8 @@ class HuggingFace(DataSource):
     * ``boxes``: objects with ``bbox`` (four numbers, see ``box_format``), ``category`` (as a class) and, where it is
       there, ``iscrowd``; a dictionary of lists or a list of dictionaries;
     * ``mask``: an image with one channel.
+
+    Boxes without width or height, or of no four finite numbers, are left out, and counted in the log.
 
     A missing validation split is set aside from train. Where there is a validation split but no test, that is the test
     split, and validation is set aside from train; where there is neither, both are, test first. What is set aside is
@@ -220,6 +224,12 @@ class _Table:
             case _:
                 rows = _categories(column)
         return [[labels.numbers[label] for label in row or () if label is not None] for row in rows]
+
+    def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
+        """How many boxes of each row are none, and how many there are."""
+        chunks = self._column().iterchunks()
+        counts = [count_boxes(value, box_format) for chunk in chunks for value in chunk.to_pylist()]
+        return np.array(counts, dtype=np.int64).reshape(-1, 2)
 
     def _column(self) -> Any:
         return self._rows.select_columns([self._target])[:].column(self._target)

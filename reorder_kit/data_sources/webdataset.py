@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 from braceexpand import braceexpand
+from jaxtyping import UInt8
 from pydantic import Field, field_validator, model_validator
 
 from reorder_kit.data_sources._field_targets import Label, Labels, labels_in
 from reorder_kit.data_sources._image_options import HomePath
+from reorder_kit.data_sources._record_objects import BoxCounts, BoxFormat, count_boxes
 from reorder_kit.data_sources._record_options import RecordOptions, open_records
 from reorder_kit.data_sources._shard_index import Places, ShardFiles, ShardIndex, index_shard
 from reorder_kit.data_sources._shard_notes import NOTE_ENDING, add_to_note, as_array, from_array, read_note
@@ -40,16 +42,17 @@ class WebDataset(DataSource):
     Where a JSON member is not a dictionary, it is the value itself.
 
     Shards are not streamed. Their headers are read once, and where each member lies is noted in a file beside the shard
-    (``NAME.tar.index.npz``, or in the user's cache folder), and so are the classes of its samples where they have to be
-    known before training; members are then read by position. So shards are shuffled, divided and resumed as image files
-    are: an epoch has every sample once over all ranks and workers, in a new permutation of all samples, and a run that
-    was stopped continues with the same batches. The price is random access, which is cheap on local solid-state disks,
-    in the file system's cache, and on mounted object stores that can read a range; on spinning disks and stores that
-    fetch whole files, streaming would be much faster. Plain tar files only.
+    (``NAME.tar.index.npz``, or in the user's cache folder), and so is what has to be known of its targets before
+    training; members are then read by position. So shards are shuffled, divided and resumed as image files are: an
+    epoch has every sample once over all ranks and workers, in a new permutation of all samples, and a run that was
+    stopped continues with the same batches. The price is random access, which is cheap on local solid-state disks, in
+    the file system's cache, and on mounted object stores that can read a range; on spinning disks and stores that fetch
+    whole files, streaming would be much faster. Plain tar files only.
 
     Missing splits are set aside from train by ``split_seed``, test first, as nearly the same share of each image's
     rarest class as can be; no class loses its last training image by that. That, and classes that are not given, take
-    one read of every training target, the first time.
+    one read of every training target, the first time; boxes take one of every target. Boxes without width or height, or
+    of no four finite numbers, are left out, and counted in the log.
 
     Source: https://github.com/webdataset/webdataset
     """
@@ -235,31 +238,38 @@ class _Shards:
         return self._target.value(self._read(number, self._target_places, f"member {self._target.ending}"))
 
     def labels(self) -> list[list[Label]]:
-        """The classes of every sample; none where they cannot be read, which reading the sample will tell.
+        """The classes of every sample; none where they cannot be read, which reading the sample will tell."""
+        noted = self._noted(f"labels {self._target}", lambda value: labels_in(self._target.kind, value), [])
+        return [labels for array in noted for labels in from_array(array)]
 
-        They are noted beside the shards, and read from there the next time.
+    def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
+        """How many boxes of each sample are none, and how many there are."""
+        noted = self._noted(f"boxes {box_format} {self._target}", lambda value: count_boxes(value, box_format), (0, 0))
+        return np.array([counts for array in noted for counts in from_array(array)], dtype=np.int64).reshape(-1, 2)
+
+    def _noted(self, name: str, extract: Callable[[Any], Any], default: Any) -> Iterator[UInt8[np.ndarray, " byte"]]:
+        """What is extracted from all targets of each shard, noted beside it and read from there the next time.
+
+        Args:
+            name: of the note.
+            extract: what is noted of a target; a ValueError stands for the default.
+            default: of a sample whose target cannot be read.
         """
-        return [labels for shard in range(len(self._indexes)) for labels in self._labels_of(shard)]
+        for index, end in zip(self._indexes, self._ends.tolist(), strict=True):
+            noted = read_note(index.path, [name])
+            if noted is None:
+                samples = range(end - len(index), end)
+                noted = {name: as_array([self._extracted(number, extract, default) for number in samples])}
+                add_to_note(index.path, noted)
+            yield noted[name]
 
-    def _labels_of(self, shard: int) -> list[list[Label]]:
-        path, end = self._indexes[shard].path, int(self._ends[shard])
-        name = f"labels {self._target}"
-        noted = read_note(path, [name])
-        if noted is not None:
-            labels: list[list[Label]] = from_array(noted[name])
-            return labels
+    def _extracted(self, number: int, extract: Callable[[Any], Any], default: Any) -> Any:
         try:
-            labels = [self._labels(number) for number in range(end - len(self._indexes[shard]), end)]
-        except OSError as error:
-            raise ReorderKitError(f"the shard {path} cannot be read: {error}") from error
-        add_to_note(path, {name: as_array(labels)})
-        return labels
-
-    def _labels(self, number: int) -> list[Label]:
-        try:
-            return labels_in(self._target.kind, self._value(number))
+            return extract(self._value(number))
         except ValueError:
-            return []
+            return default
+        except OSError as error:
+            raise ReorderKitError(f"{self.name(number)} cannot be read: {error}") from error
 
     def _read(self, number: int, places: Places, what: str) -> bytes:
         offset, size = places[number].tolist()

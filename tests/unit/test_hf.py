@@ -285,22 +285,55 @@ def test_what_cannot_be_read_is_unreadable_and_named(tmp_path: Path) -> None:
         assert words in sample.reason
 
 
+SOUND, OTHER = [1.0, 1.0, 2.0, 2.0], [0.0, 2.0, 4.0, 4.0]
+
+
+def open_boxes(folder: Path, *boxes: list[list[float]]) -> DataSplits:
+    """Images with these boxes, all of class 0, in every split."""
+    split = table({"objects": [{"bbox": of_image, "category": [0] * len(of_image)} for of_image in boxes]})
+    save(folder, train=split, validation=split, test=split)
+    return open_saved(folder, "boxes", box_format="xyxy")
+
+
 @pytest.mark.parametrize(
-    ("objects", "reason"),
+    "broken",
     [
-        ({"bbox": [[5.0, 5.0, 2.0, 2.0]], "category": [0]}, "ends before it begins; data.box_format is xyxy"),
-        ({"bbox": [[1.0, 1.0, 2.0]], "category": [0]}, "four finite numbers"),
-        ({"bbox": [[1.0, 1.0, 2.0, 2.0]], "category": []}, "1 boxes have 0 classes"),
-        ({"bbox": [[1.0, 1.0, 2.0, float("nan")]], "category": [0]}, "four finite numbers"),
+        [5.0, 5.0, 2.0, 2.0],
+        [1.0, 1.0, 1.0, 2.0],
+        [1.0, 1.0, 2.0],
+        [],
+        [1.0, 1.0, 2.0, float("nan")],
+        [1.0, 1.0, float("inf"), 2.0],
+        [float("inf"), 1.0, float("inf"), 2.0],
     ],
+    ids=str,
 )
-def test_boxes_that_mean_nothing_are_unreadable(tmp_path: Path, objects: Any, reason: str) -> None:
-    good = {"bbox": [[1.0, 1.0, 2.0, 2.0]], "category": [0]}
-    split = table({"objects": [good, objects]})
+def test_a_box_that_is_none_is_left_out_and_the_others_are_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: list[float]
+) -> None:
+    splits = open_boxes(tmp_path / "saved", [SOUND], [SOUND, broken, OTHER])
+    assert [target.boxes.tolist() for _, target in content(splits.train)] == [[SOUND], [SOUND, OTHER]]
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("reorder_kit")]
+    assert [message.split(" of the ")[0] for message in told] == ["1 of 4 boxes"] * 3
+    assert told[0].endswith(f"read as xyxy, and are left out: {tmp_path / 'saved'}, split train, row 1")
+
+
+def test_boxes_that_are_mostly_none_are_of_another_format(tmp_path: Path) -> None:
+    boxes = [[[5.0, 5.0, 2.0, 2.0], SOUND, [7.0, 6.0, 1.0, 1.0]]] + [[[5.0, 5.0, 2.0, 2.0]]] * 4
+    with pytest.raises(
+        ReorderKitError, match=r"data\.box_format: read as xyxy, 6 of 7 boxes of the train split"
+    ) as error:
+        open_boxes(tmp_path / "saved", *boxes)
+    assert "row 0, " in str(error.value)
+    assert "row 2 and 2 more" in str(error.value)
+
+
+def test_boxes_without_their_classes_make_an_image_unreadable(tmp_path: Path) -> None:
+    split = table({"objects": [{"bbox": [SOUND], "category": [0]}, {"bbox": [SOUND], "category": []}]})
     save(tmp_path / "saved", train=split, validation=split, test=split)
-    sample = open_saved(tmp_path / "saved", "boxes", box_format="xyxy").train[1]
+    sample = open_saved(tmp_path / "saved", "boxes").train[1]
     assert isinstance(sample, Unreadable)
-    assert reason in sample.reason
+    assert "1 boxes have 0 classes" in sample.reason
 
 
 def test_errors_name_the_field_and_what_there_is(tmp_path: Path) -> None:

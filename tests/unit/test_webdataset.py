@@ -107,6 +107,32 @@ def test_objects_are_boxes(tmp_path: Path) -> None:
     assert len(third) == 0
 
 
+def test_a_box_that_is_none_is_left_out_and_the_others_are_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    boxes = [
+        [1, 2, 3, 4],
+        [1, 2, -3, 4],
+        [1, 2, "3", 4],
+        [0, 0, 8, 8],
+        None,
+        [1, 1, 4, 4],
+        [1, 1, 10**400, 1],
+        [0, 0, 9, 9],
+    ]
+    flaws = [{"bbox": box, "category": "fish", "iscrowd": box == [0, 0, 8, 8]} for box in boxes]
+    fill(tmp_path, with_json({1: {"objects": flaws}, 2: {"objects": "none"}, 3: {"objects": flaws[:1]}}))
+    for _ in range(2):
+        caplog.clear()
+        samples = open_shards(tmp_path, "boxes").train
+        first, broken = samples[0], samples[1]
+        assert first.target.boxes.tolist() == [[1, 2, 4, 6], [0, 0, 8, 8], [1, 1, 5, 5], [0, 0, 8, 8]]
+        assert first.target.crowd.tolist() == [False, True, False, False]
+        assert isinstance(broken, Unreadable)
+        assert caplog.text.count("4 of 9 boxes of the ") == 3
+        assert f"left out: {tmp_path / 'train.tar'}, sample 1\n" in caplog.text
+
+
 def test_masks_are_members_of_their_own(tmp_path: Path) -> None:
     mask = np.array([[0, 1, 1], [255, 0, 1]], dtype=np.uint8)
     fill(tmp_path, [("1.mask.png", picture(mask)), ("1.png", picture(9, (2, 3)))])
