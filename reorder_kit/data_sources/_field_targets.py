@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
@@ -165,7 +164,7 @@ def labels_in(kind: TargetKind, value: Any) -> list[Label]:
     return [checked_label(label) for label in labels]
 
 
-def _mask_values(data: Any) -> NDArray[np.int64]:
+def _mask_values(data: Any) -> NDArray[Any]:
     if not isinstance(data, bytes):
         raise ValueError("there is no mask")
     try:

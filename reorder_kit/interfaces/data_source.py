@@ -25,8 +25,8 @@ class Sample(NamedTuple):
     * ``class``: the number of the class, an ``int``;
     * ``multi-label``: 1.0 for every class that is present and 0.0 for the others, ``Float[class]``;
     * ``boxes``: a :class:`~reorder_kit.interfaces.targets.BoxTarget`;
-    * ``mask``: the number of the class of each pixel, ``Int[height width]``, or
-      :data:`~reorder_kit.interfaces.targets.IGNORED`.
+    * ``mask``: the number of the class of each pixel, ``Integer[height width]``, or
+      :data:`~reorder_kit.interfaces.targets.IGNORED`; a byte is enough, a batch has 64 bits.
 
     Args:
         image: what the model sees.

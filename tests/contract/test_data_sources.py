@@ -326,7 +326,7 @@ def test_masks_cover_the_content_of_the_image(splits: DataSplits) -> None:
         for sample in samples(split):
             height, width = sample.content or tuple(sample.image.shape[1:])
             assert sample.target.shape == sample.image.shape[1:]
-            assert sample.target.dtype == torch.int64
+            assert sample.target.dtype == torch.uint8
             assert (sample.target[height:] == IGNORED).all()
             assert (sample.target[:, width:] == IGNORED).all()
             numbers = set(sample.target.unique().tolist()) - {IGNORED}

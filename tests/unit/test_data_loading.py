@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.data._utils.pin_memory import pin_memory  # what the loader does with a batch
 
-from reorder_kit.interfaces import BoxTarget, Sample, Unreadable
+from reorder_kit.interfaces import IGNORED, BoxTarget, Sample, Unreadable
 from reorder_kit.training.data_loading import ShuffledKeys, collate, evaluation_loader, train_loader
 
 SIZE = 23
@@ -104,6 +104,17 @@ def test_an_unreadable_sample_is_named_and_left_out():
 
 def test_a_batch_of_unreadable_samples_is_empty():
     assert len(collate([Noisy()[5]])) == 0
+
+
+def test_masks_of_bytes_become_numbers_of_classes():
+    mask = torch.tensor([[0, 254, IGNORED]], dtype=torch.uint8)
+    targets = collate([Sample(torch.zeros(1, 1, 3), mask)] * 2).targets
+    assert targets.dtype == torch.int64
+    assert targets.tolist() == [[[0, 254, 255]]] * 2
+
+
+def test_labels_and_shares_stay_what_they_are():
+    assert collate([Sample(torch.zeros(1, 1, 1), torch.tensor([0.0, 0.25]))]).targets.tolist() == [[0.0, 0.25]]
 
 
 class Boxed:
