@@ -41,18 +41,22 @@ class Labels:
         return cls(tuple(names), places | {name: number for number, name in enumerate(names)})
 
     @classmethod
-    def found(cls, labels: Iterable[Label]) -> Labels:
+    def found(cls, labels: Iterable[Label], field: str) -> Labels:
         """Classes that records were seen to have, sorted.
+
+        Args:
+            labels: of all training records.
+            field: the recipe's field that says where they are, for messages.
 
         Raises:
             ReorderKitError: if there are none, or some are numbers and some names.
         """
         distinct = set(labels)
         if not distinct:
-            raise ReorderKitError("the training images have no classes that could be read")
+            raise ReorderKitError(f"{field}: the training images have no classes that could be read")
         if len({isinstance(label, str) for label in distinct}) > 1:
             raise ReorderKitError(
-                "some training images have a number as their class, and some a name",
+                f"{field}: some training images have a number as their class, and some a name",
                 "name the classes in data.classes, then both are understood",
             )
         ordered = sorted(distinct)

@@ -194,7 +194,7 @@ class _Table:
     def labels(self) -> Labels:
         """The classes: those that the column names, or those that its rows have."""
         names = getattr(_label_feature(self._feature, self._kind), "names", None)
-        return Labels.found(self._distinct()) if names is None else Labels.named(names)
+        return Labels.found(self._distinct(), "data.target_column") if names is None else Labels.named(names)
 
     def require_known(self, labels: Labels) -> None:
         """Check the classes of every row.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field, PositiveInt
 
 from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
+from reorder_kit.data_sources._csv_table import read_table
 from reorder_kit.data_sources._image_file import first_readable, read_image
 from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
 from reorder_kit.data_sources._samples import ImagesInFiles
@@ -97,14 +97,12 @@ class ImageNet(DataSource):
 def _solved(solution: Path, folder: Path, numbers: Mapping[str, int]) -> Files:
     """The images that the table names, of the classes that there are, in the sequence of their names."""
     files = []
-    with solution.open(newline="") as table:
-        for line, row in enumerate(csv.DictReader(table), start=2):
-            image, prediction = row.get("ImageId"), row.get("PredictionString")
-            if not image or not prediction:
-                raise ReorderKitError(f"data.root: {solution}, line {line}: needs ImageId and PredictionString")
-            wnid = prediction.split()[0]
-            if wnid in numbers:
-                files.append((str(folder / f"{image}.JPEG"), numbers[wnid]))
+    for line, (image, prediction) in read_table(solution, ("ImageId", "PredictionString"), "data.root"):
+        if not image or not prediction:
+            raise ReorderKitError(f"data.root: {solution}, line {line}: needs ImageId and PredictionString")
+        wnid = prediction.split()[0]
+        if wnid in numbers:
+            files.append((str(folder / f"{image}.JPEG"), numbers[wnid]))
     if not files:
         raise ReorderKitError(f"data.root: {solution} names no image of a class that train has")
     return sorted(files)
@@ -112,11 +110,15 @@ def _solved(solution: Path, folder: Path, numbers: Mapping[str, int]) -> Files:
 
 def _read_names(root: Path) -> dict[str, str]:
     """The first name of each WordNet number: ``n01440764 tench, Tinca tinca``."""
-    for name in NAMES:
-        if (root / name).is_file():
-            pairs = (line.split(maxsplit=1) for line in (root / name).read_text(encoding="utf-8").splitlines())
-            return {pair[0]: pair[1].split(",")[0].strip() for pair in pairs if len(pair) == 2}
-    return {}
+    file = next((root / name for name in NAMES if (root / name).is_file()), None)
+    if file is None:
+        return {}
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReorderKitError(f"data.root: the names of the classes in {file} cannot be read: {error}") from error
+    pairs = (line.split(maxsplit=1) for line in lines)
+    return {pair[0]: pair[1].split(",")[0].strip() for pair in pairs if len(pair) == 2}
 
 
 @hookimpl

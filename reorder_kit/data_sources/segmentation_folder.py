@@ -112,6 +112,8 @@ class SegmentationFolder(DataSource):
     def open(self, seed: int) -> DataSplits:
         """List the files, split them, and read the first image of the folder for training with its mask."""
         options = self.options
+        if not options.root.is_dir():
+            raise ReorderKitError(f"data.root: there is no folder {options.root}")
         classes, legend = self._classes()
         train, validation, test = self._split(legend, seed)
         return options.splits(classes, train, validation, test)
@@ -160,7 +162,7 @@ class SegmentationFolder(DataSource):
         return (train, None, validation) if test is None else (train, validation, test)
 
     def _in_folders(self, legend: Legend) -> tuple[Files, Files | None, Files | None]:
-        folders = find_split_folders(self.options.root / self.options.images)
+        folders = find_split_folders(self.options.root / self.options.images, "data.images")
         train, validation, test = (
             None if folder is None else list(self._pairs(folder, legend).values()) for folder in folders
         )

@@ -124,7 +124,7 @@ class WebDataset(DataSource):
         given = options.given_labels(kind)
         is_complete = len(paths) == len(patterns)
         found = train.labels() if given is None or not (is_complete or kind == "mask") else None
-        labels = given or Labels.found(label for sample in found or () for label in sample)
+        labels = given or Labels.found((label for sample in found or () for label in sample), "data.target_ending")
 
         def present(number: int) -> list[int]:
             return [labels.numbers[label] for label in (found or {number: ()})[number] if label in labels.numbers]

@@ -360,6 +360,11 @@ def test_errors_name_the_field_and_what_there_is(tmp_path: Path) -> None:
     assert "data.dataset: cannot open" in refused(place=tmp_path / "empty")
     assert "data.classes: masks do not tell" in refused("mask", target_column="image")
     assert "of the 1 classes" in refused(classes=("a",))
+    nothing = save(
+        tmp_path / "nothing", train=table({"names": [[], []]}, names=datasets.Sequence(datasets.Value("string")))
+    )
+    said = refused("multi-label", nothing, target_column="names")
+    assert said.startswith("data.target_column: the training images have no classes")
 
 
 def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

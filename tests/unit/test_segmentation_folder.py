@@ -129,13 +129,13 @@ def test_mistakes_in_an_index_are_named(tmp_path: Path, rows: list[str], reason:
 
 def test_an_index_that_is_none_is_named(tmp_path: Path) -> None:
     fill(tmp_path, [1])
-    with pytest.raises(ReorderKitError, match=r"data.index: .*index.csv: No such file"):
+    with pytest.raises(ReorderKitError, match=r"data.index: .*index.csv cannot be read: No such file"):
         open_folder(tmp_path, index="index.csv")
     write_index(tmp_path, ["1"], head="file,split")
     with pytest.raises(ReorderKitError, match="has no column 'name'"):
         open_folder(tmp_path, index="index.csv")
     (tmp_path / "index.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ReorderKitError, match="is no CSV file"):
+    with pytest.raises(ReorderKitError, match=r"data.index: .*index.csv is no CSV table in UTF-8"):
         open_folder(tmp_path, index="index.csv")
 
 
@@ -269,7 +269,9 @@ def test_transforms_that_cannot_move_masks_are_found_at_once(tmp_path: Path) -> 
 
 
 def test_missing_folders_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ReorderKitError, match=r"there is no folder .*images"):
+    with pytest.raises(ReorderKitError, match=r"data.root: there is no folder .*nowhere"):
+        open_folder(tmp_path / "nowhere")
+    with pytest.raises(ReorderKitError, match=r"data.images: there is no folder .*images"):
         open_folder(tmp_path)
     (tmp_path / "images").mkdir()
     with pytest.raises(ReorderKitError, match=r"data.masks: there is no folder .*masks"):

@@ -210,6 +210,10 @@ def test_errors_name_the_field_and_what_there_is(root: Path) -> None:
     assert "data.target_ending: no sample of" in refused("boxes")
     assert "cannot be read from members with the ending cls" in refused("multi-label", target_ending="cls")
     assert "data.json_field does nothing" in refused(json_field="label")
+    write(root / "train-000.tar", classed({1: "a", 2: 1}))
+    assert refused().startswith(
+        "data.target_ending: some training images have a number as their class, and some a name"
+    )
     write(root / "val.tar", [*classed({6: 0}), *classed({6: 0})])
     assert "has two members" in refused()
 
