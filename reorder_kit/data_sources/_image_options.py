@@ -15,9 +15,6 @@ from reorder_kit.data_sources._set_aside import ValidationOptions
 from reorder_kit.data_sources._transforms import NamedTransform, TransformChoice
 from reorder_kit.interfaces import ImageShape
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 
 def _in_home(path: Path) -> Path:
     try:

@@ -12,9 +12,10 @@ from jaxtyping import UInt8
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
+from reorder_kit.data_sources._channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
 from reorder_kit.data_sources._image_file import first_readable, read_image
-from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
+from reorder_kit.data_sources._image_options import HomePath, ImageOptions
 from reorder_kit.data_sources._samples import Transform
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl

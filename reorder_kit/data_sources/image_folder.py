@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pydantic import Field
 
-from pydantic import Field, model_validator
-
+from reorder_kit.data_sources._channel_options import ChannelOptions
 from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
 from reorder_kit.data_sources._image_file import first_readable, read_image
-from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
+from reorder_kit.data_sources._image_options import HomePath, ImageOptions
 from reorder_kit.data_sources._samples import ImagesInFiles
 from reorder_kit.data_sources._set_aside import SplitOptions
 from reorder_kit.data_sources._split_folders import find_split_folders
@@ -40,24 +39,8 @@ class ImageFolder(DataSource):
     name = "image-folder"
     target_kinds = ("class",)
 
-    class Options(ImageOptions, SplitOptions):
+    class Options(ImageOptions, ChannelOptions, SplitOptions):
         root: HomePath = Field(description="the folder; ~ is the home folder")
-        channels: Literal[3, 1] = Field(3, description="3: colour; 1: grey")
-        mean: tuple[float, ...] | None = Field(
-            None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
-        )
-        std: tuple[float, ...] | None = Field(
-            None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
-        )
-
-        @model_validator(mode="after")
-        def _one_number_for_each_channel(self) -> ImageFolder.Options:
-            for field, numbers in (("mean", self.mean), ("std", self.std)):
-                if numbers is not None and len(numbers) != self.channels:
-                    raise ValueError(f"{field} has {len(numbers)} numbers for {self.channels} channels")
-            if self.std is not None and min(self.std) <= 0:
-                raise ValueError("std has to be above 0")
-            return self
 
     options: Options
 
@@ -73,9 +56,7 @@ class ImageFolder(DataSource):
 
         # The first of all that are listed, so that the size of the images does not hang on the seed.
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], options.channels))
-        mean = _for_channels(options.mean, IMAGENET_MEAN, options.channels)
-        std = _for_channels(options.std, IMAGENET_STD, options.channels)
-        train_pipeline, eval_pipeline = options.pipelines(example, mean, std)
+        train_pipeline, eval_pipeline = options.pipelines(example, *options.scale)
         return DataSplits(
             image=options.image_shape(example),
             classes=classes,
@@ -83,12 +64,6 @@ class ImageFolder(DataSource):
             validation=ImagesInFiles(validation, options.channels, eval_pipeline),
             test=ImagesInFiles(test, options.channels, eval_pipeline),
         )
-
-
-def _for_channels(given: tuple[float, ...] | None, colour: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    if given is not None:
-        return given
-    return colour if channels == len(colour) else (sum(colour) / len(colour),)
 
 
 @hookimpl
