@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from reorder_kit.data_sources._csv_table import read_lines
+from reorder_kit.data_sources._folder_listing import FolderListing
 from reorder_kit.data_sources._image_options import HomePath
 from reorder_kit.data_sources._multi_label import Labels, MultiLabelOptions, open_multi_label
 from reorder_kit.data_sources._split_folders import VALIDATION_NAMES
@@ -48,14 +49,14 @@ class MultiLabelCsv(DataSource):
         root = self.options.root
         if not root.is_dir():
             raise ReorderKitError(f"data.root: there is no folder {root}")
-        table = _Table(root / self.options.file)
+        table, listing = _Table(root / self.options.file), FolderListing()
         images: dict[str, list[Labels]] = {"train": [], "validation": [], "test": []}
         lines: dict[Path, int] = {}
         for row in table.rows():
             path = root / row.path
             if path in lines:
                 raise table.mistake(row.line, f"{row.path} stands in line {lines[path]}, too", "one line for an image")
-            if not path.is_file():
+            if not listing.has(path):
                 raise table.mistake(row.line, f"there is no image {path}", "paths are relative to data.root")
             lines[path] = row.line
             images[row.split].append(Labels(str(path), row.present))

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 from pydantic import Field, field_validator
 
 from reorder_kit.data_sources._boxed_images import BoxedFile, open_boxed, refuse_shared
+from reorder_kit.data_sources._folder_listing import FolderListing
 from reorder_kit.data_sources._mask_file import MaskedFile, ValueLegend
 from reorder_kit.data_sources._multi_label import MultiLabelOptions
 from reorder_kit.errors import ReorderKitError
@@ -173,7 +174,7 @@ class _Files:
     """
 
     def __init__(self, folder: Path, kind: str) -> None:
-        self._folder, self._lists = folder, folder / "ImageSets" / kind
+        self._folder, self._lists, self._listing = folder, folder / "ImageSets" / kind, FolderListing()
 
     def has(self, split: str) -> bool:
         """There is such a list."""
@@ -209,7 +210,7 @@ class _Files:
     def _existing(self, folder: str, name: str, endings: Sequence[str]) -> Path:
         paths = [self._folder / folder / f"{name}{ending}" for ending in endings]
         for path in paths:
-            if path.is_file():
+            if self._listing.has(path):
                 return path
         raise ReorderKitError(
             f"data.root: {self._lists} lists {name}, but there is no {paths[0]}",
