@@ -34,7 +34,7 @@ from torch.utils.data import DataLoader, Subset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD
+from reorder_kit.data_sources._channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.interfaces import DataSource
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.training.data_loading import ShuffledKeys, train_loader

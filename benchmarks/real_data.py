@@ -107,7 +107,8 @@ class RealRun:
             "schedule": {"warmup_epochs": 1},
             "controls": [CONTROL],
             **sections,
-            "data": {**sections["data"], "root": str(self.data / sections["data"]["root"])},
+            # Where no validation images come with the data, every seed sets aside others.
+            "data": {"split_seed": None, **sections["data"], "root": str(self.data / sections["data"]["root"])},
             "train": {"clip_grad": 1.0, "device": "cpu", **sections["train"]},
         }
 

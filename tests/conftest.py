@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# So that what fails in them is told in detail, too.
+pytest.register_assert_rewrite("backbone_cases", "learner_cases", "shards")
+
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from jaxtyping import Int, UInt8
@@ -14,18 +14,16 @@ from torch import Tensor, nn
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from reorder_kit.data_sources._image_file import read_image
-from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD
+from reorder_kit.data_sources._channel_options import ChannelOptions
+from reorder_kit.data_sources._image_file import first_readable, read_image
 from reorder_kit.data_sources._letterbox import content_size, letterbox
+from reorder_kit.data_sources._set_aside import SplitOptions
 from reorder_kit.data_sources._transforms import KNOWN_TRANSFORMS, NamedTransform, TransformChoice
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import IGNORED, BoxTarget, ComponentOptions, DataSplits, ImageShape, Sample, Unreadable
-
-TRIED = 1_000
-"""So many training images are looked at, at the most, for one that can be read."""
+from reorder_kit.interfaces import IGNORED, BoxTarget, DataSplits, ImageShape, Sample, Unreadable
 
 
-class AnnotatedOptions(ComponentOptions):
+class AnnotatedOptions(ChannelOptions, SplitOptions):
     """Options of every source of images with labels, boxes or masks."""
 
     image_size: PositiveInt | tuple[PositiveInt, PositiveInt] = Field(
@@ -33,26 +31,10 @@ class AnnotatedOptions(ComponentOptions):
         description="side of the square, or [height, width], pixels, into which every image is scaled with its "
         "proportions kept; what is left over is padding, which no model reads",
     )
-    channels: Literal[3, 1] = Field(3, description="3: colour; 1: grey")
     train_transforms: tuple[TransformChoice, ...] = Field(
         (NamedTransform(name="RandomHorizontalFlip"),),
         description="transforms of training images, by name; boxes and masks move with the image",
     )
-    mean: tuple[float, ...] | None = Field(
-        None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
-    )
-    std: tuple[float, ...] | None = Field(
-        None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
-    )
-
-    @model_validator(mode="after")
-    def _one_number_for_each_channel(self) -> AnnotatedOptions:
-        for field, numbers in (("mean", self.mean), ("std", self.std)):
-            if numbers is not None and len(numbers) != self.channels:
-                raise ValueError(f"{field} has {len(numbers)} numbers for {self.channels} channels")
-        if self.std is not None and min(self.std) <= 0:
-            raise ValueError("std has to be above 0")
-        return self
 
     @model_validator(mode="after")
     def _transforms_move_targets(self) -> AnnotatedOptions:
@@ -70,12 +52,8 @@ class AnnotatedOptions(ComponentOptions):
 
     def pipelines(self) -> tuple[AnnotatedPipeline, AnnotatedPipeline]:
         """For training and for evaluation."""
-        mean, std = (
-            given or (numbers if self.channels == 3 else (sum(numbers) / 3,))
-            for given, numbers in ((self.mean, IMAGENET_MEAN), (self.std, IMAGENET_STD))
-        )
         train, evaluation = (
-            AnnotatedPipeline(transforms, self.image, mean, std) for transforms in (self.train_transforms, ())
+            AnnotatedPipeline(transforms, self.image, *self.scale) for transforms in (self.train_transforms, ())
         )
         return train, evaluation
 
@@ -94,7 +72,7 @@ class AnnotatedOptions(ComponentOptions):
             ReorderKitError: if no training image can be read, or the transforms do not fit it.
         """
         train_pipeline, evaluation_pipeline = self.pipelines()
-        train_pipeline.check(_first_readable(train))
+        train_pipeline.check(first_readable(len(train), lambda number: train[number].read()))
         return DataSplits(
             image=self.image,
             classes=classes,
@@ -228,19 +206,6 @@ class AnnotatedPipeline:
         if "mask" in pictures:
             return letterbox(pictures["mask"], self._size, fill=IGNORED).as_subclass(Tensor)
         return target
-
-
-def _first_readable(entries: Sequence[Entry]) -> RawSample:
-    first = None
-    for number in range(min(len(entries), TRIED)):
-        raw = entries[number].read()
-        if isinstance(raw, RawSample):
-            return raw
-        first = first or raw
-    if first is None:
-        raise ReorderKitError("data: there is no training image")
-    which = "no training image" if len(entries) <= TRIED else f"none of the first {TRIED} training images"
-    raise ReorderKitError(f"data: {which} can be used, {first.path} to begin with: {first.reason}")
 
 
 def _build(named: NamedTransform) -> nn.Module:

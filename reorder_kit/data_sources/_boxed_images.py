@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,6 @@ import torch
 
 from reorder_kit.data_sources._annotated import LabelledFile, RawSample
 from reorder_kit.data_sources._multi_label import Labels, MultiLabelOptions, open_multi_label
-from reorder_kit.data_sources._splits import split_off
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BoxTarget, DataSplits, TargetKind, Unreadable
 
@@ -64,7 +62,7 @@ def open_boxed(
         train: the images for training, from which the others are set aside.
         validation: the images for validation; None if there is no such split.
         test: the images for the test; None if there is no such split.
-        seed: of the random choice.
+        seed: of the run.
 
     Raises:
         ReorderKitError: if there is nothing to set aside, a split without any object, or an image in two splits.
@@ -73,10 +71,7 @@ def open_boxed(
     if target_kind == "multi-label":
         train_labels, validation_labels, test_labels = map(_labels, (train, validation, test))
         return open_multi_label(options, classes, train_labels or (), validation_labels, test_labels, seed)
-    if test is None:
-        train, test = _set_aside(train, options.test_fraction, seed, "data.test_fraction")
-    if validation is None:
-        train, validation = _set_aside(train, options.validation_fraction, seed, "data.validation_fraction")
+    train, validation, test = options.complete(train, validation, test, _learned_classes, seed)
     for name, files in (("training", train), ("validation", validation), ("test", test)):
         if all(all(file.crowd) for file in files):
             raise ReorderKitError(
@@ -108,10 +103,6 @@ def _labels(files: Files | None) -> list[Labels] | None:
     return None if files is None else [Labels(file.path, tuple(sorted(set(file.classes)))) for file in files]
 
 
-def _set_aside(files: Files, fraction: float, seed: int, field: str) -> tuple[Files, Files]:
-    """Those that stay, and those set aside: of each image's rarest class as nearly the same share as can be."""
-    images = Counter(number for file in files for number in set(file.classes))
-    without = max(images, default=0) + 1
-    rarest = [min(file.classes, key=lambda number: images[number], default=without) for file in files]
-    stay, aside = split_off(rarest, fraction, seed, field)
-    return [files[index] for index in stay], [files[index] for index in aside]
+def _learned_classes(file: BoxedFile) -> set[int]:
+    """Those of which the image has more than a crowd, from which nothing is learned."""
+    return {number for number, is_crowd in zip(file.classes, file.crowd, strict=True) if not is_crowd}

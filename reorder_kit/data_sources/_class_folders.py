@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 
 from reorder_kit.errors import ReorderKitError
+
+_log = logging.getLogger(__name__)
 
 
 def _class_names(folder: Path) -> list[str]:
@@ -29,17 +32,26 @@ def find_classes(folder: Path) -> list[str]:
     return classes
 
 
-def find_files(folder: Path, classes: Sequence[str]) -> list[tuple[str, int]]:
+def find_files(folder: Path, classes: Sequence[str], skip_others: bool = False) -> list[tuple[str, int]]:
     """The image files of each class, sorted by class and path, with the number of the class.
 
     A class without a folder has no images here.
 
+    Args:
+        folder: holds a folder for each class.
+        classes: names of the classes, by number.
+        skip_others: leave out the folders of other classes, and log how many.
+
     Raises:
-        ReorderKitError: if the folder has a class that is not among these, or no image at all.
+        ReorderKitError: if the folder has a class that is not among these and not skipped, or no image at all.
     """
     present = _class_names(folder)
     unknown = sorted(set(present) - set(classes))
-    if unknown:
+    if unknown and skip_others:
+        _log.warning(
+            "%s: %d of %d classes are left out; the training images lack them", folder, len(unknown), len(present)
+        )
+    elif unknown:
         raise ReorderKitError(f"data.root: {folder} has the class {unknown[0]!r}, which the training images lack")
     numbers = {name: number for number, name in enumerate(classes) if name in present}
     files: list[tuple[str, int]] = []
@@ -54,14 +66,14 @@ def find_files(folder: Path, classes: Sequence[str]) -> list[tuple[str, int]]:
 
 
 def require_every_class(files: Sequence[tuple[str, int]], classes: Sequence[str], folder: Path) -> None:
-    """Check that every class has an image.
+    """Check that every class with a folder has an image.
 
     Raises:
         ReorderKitError: naming the first class that has none.
     """
     filled = {target for _, target in files}
     for number, name in enumerate(classes):
-        if number not in filled:
+        if number not in filled and (folder / name).is_dir():
             raise ReorderKitError(
                 f"data.root: the class {name!r} has no image in {folder / name}", "remove the folder or fill it"
             )

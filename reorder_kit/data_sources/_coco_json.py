@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reorder_kit.data_sources._folder_listing import FolderListing
 from reorder_kit.errors import ReorderKitError
 
 _log = logging.getLogger(__name__)
@@ -186,7 +187,7 @@ def find_images(file: CocoFile, folders: Sequence[Path], source: str) -> list[Pa
     Raises:
         ReorderKitError: if an image is in none of them, or is missing.
     """
-    first = file.images[0].file_name
+    first, listing = file.images[0].file_name, FolderListing()
     folder = next((folder for folder in folders if (folder / first).is_file()), None)
     if folder is None:
         looked = ", ".join(map(str, folders))
@@ -195,7 +196,7 @@ def find_images(file: CocoFile, folders: Sequence[Path], source: str) -> list[Pa
             "say with data.images where the images are",
         )
     paths = [folder / image.file_name for image in file.images]
-    missing = [str(path) for path in paths if not path.is_file()]
+    missing = [str(path) for path in paths if not listing.has(path)]
     if missing:
         raise ReorderKitError(
             f"{source}: {file.path} names images that are not there: {_some(missing)}",

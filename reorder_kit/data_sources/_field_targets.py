@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
@@ -15,13 +14,12 @@ from torch import Tensor
 
 from reorder_kit.data_sources._annotated import RawSample
 from reorder_kit.data_sources._mask_file import Legend, read_values
+from reorder_kit.data_sources._record_objects import BoxFormat, edges_of, listed, object_columns
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BoxTarget, TargetKind, Unreadable
 
 Label = int | str
 """How a record calls a class: by a number or by its name."""
-
-BoxFormat = Literal["xywh", "xyxy"]
 
 
 @dataclass(frozen=True)
@@ -43,18 +41,22 @@ class Labels:
         return cls(tuple(names), places | {name: number for number, name in enumerate(names)})
 
     @classmethod
-    def found(cls, labels: Iterable[Label]) -> Labels:
+    def found(cls, labels: Iterable[Label], field: str) -> Labels:
         """Classes that records were seen to have, sorted.
+
+        Args:
+            labels: of all training records.
+            field: the recipe's field that says where they are, for messages.
 
         Raises:
             ReorderKitError: if there are none, or some are numbers and some names.
         """
         distinct = set(labels)
         if not distinct:
-            raise ReorderKitError("the training images have no classes that could be read")
+            raise ReorderKitError(f"{field}: the training images have no classes that could be read")
         if len({isinstance(label, str) for label in distinct}) > 1:
             raise ReorderKitError(
-                "some training images have a number as their class, and some a name",
+                f"{field}: some training images have a number as their class, and some a name",
                 "name the classes in data.classes, then both are understood",
             )
         ordered = sorted(distinct)
@@ -124,21 +126,22 @@ class FieldTargets:
 
     def _present(self, value: Any) -> Float[Tensor, " class"]:
         present = torch.zeros(len(self.labels.names))
-        for label in _listed(value):
+        for label in listed(value):
             present[self.labels.number(label)] = 1.0
         return present
 
     def _boxes(self, value: Any) -> BoxTarget:
         columns = object_columns(value)
         classes = [self.labels.number(label) for label in columns["category"]]
-        boxes = _edges(columns["bbox"], self.box_format)
+        edges = edges_of(columns["bbox"], self.box_format)
         crowd = columns.get("iscrowd", [False] * len(classes))
-        if not len(boxes) == len(classes) == len(crowd):
-            raise ValueError(f"{len(boxes)} boxes have {len(classes)} classes and {len(crowd)} marks of a crowd")
+        if not len(edges) == len(classes) == len(crowd):
+            raise ValueError(f"{len(edges)} boxes have {len(classes)} classes and {len(crowd)} marks of a crowd")
+        boxes = [number for number, box in enumerate(edges) if box is not None]
         return BoxTarget(
-            boxes,
-            torch.tensor(classes, dtype=torch.int64),
-            torch.tensor([bool(mark) for mark in crowd], dtype=torch.bool),
+            torch.tensor([edges[number] for number in boxes], dtype=torch.float32).reshape(-1, 4),
+            torch.tensor([classes[number] for number in boxes], dtype=torch.int64),
+            torch.tensor([bool(crowd[number]) for number in boxes], dtype=torch.bool),
         )
 
 
@@ -161,58 +164,14 @@ def labels_in(kind: TargetKind, value: Any) -> list[Label]:
     """
     if kind == "class":
         return [checked_label(value)]
-    labels = object_columns(value)["category"] if kind == "boxes" else _listed(value)
+    labels = object_columns(value)["category"] if kind == "boxes" else listed(value)
     return [checked_label(label) for label in labels]
 
 
-def object_columns(value: Any) -> dict[str, Sequence[Any]]:
-    """``bbox``, ``category`` and, where it is there, ``iscrowd`` of every object.
-
-    Args:
-        value: a dictionary of lists, or a list of dictionaries, one for each object.
-
-    Raises:
-        ValueError: if it is neither, or lacks one of them.
-    """
-    if isinstance(value, Mapping):
-        lists = {key: _listed(value.get(key)) for key in ("bbox", "category")}
-        return lists if value.get("iscrowd") is None else lists | {"iscrowd": _listed(value["iscrowd"])}
-    objects = _listed(value)
-    if not all(isinstance(entry, Mapping) and {"bbox", "category"} <= entry.keys() for entry in objects):
-        raise ValueError("an object has no bbox or no category")
-    return {key: [entry[key] for entry in objects] for key in ("bbox", "category")} | {
-        "iscrowd": [entry.get("iscrowd", False) for entry in objects]
-    }
-
-
-def _mask_values(data: Any) -> NDArray[np.int64]:
+def _mask_values(data: Any) -> NDArray[Any]:
     if not isinstance(data, bytes):
         raise ValueError("there is no mask")
     try:
         return read_values(BytesIO(data))
     except Exception as error:
         raise ValueError(f"the mask cannot be read, {type(error).__name__}: {error}") from error
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"a list was expected, not {value!r:.60}")
-    return value
-
-
-def _edges(boxes: Sequence[Any], box_format: BoxFormat) -> Float[Tensor, "box 4"]:
-    """Left, top, right and bottom edge."""
-    if not boxes:
-        return torch.zeros(0, 4)
-    try:
-        given = torch.tensor(boxes, dtype=torch.float32)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"a box is not made of numbers: {error}") from error
-    if given.shape != (len(boxes), 4) or not given.isfinite().all():
-        raise ValueError("a box does not have four finite numbers")
-    edges = torch.cat([given[:, :2], given[:, :2] + given[:, 2:]], dim=1) if box_format == "xywh" else given
-    backwards = (edges[:, 2:] < edges[:, :2]).any(dim=1)
-    if backwards.any():
-        first = given[backwards][0].tolist()
-        raise ValueError(f"the box {first} ends before it begins; data.box_format is {box_format}")
-    return edges

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import BinaryIO
+from collections.abc import Callable
+from threading import Lock
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -13,6 +14,17 @@ from torchvision.transforms.v2 import functional as F
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Unreadable
+
+Decoded = TypeVar("Decoded")
+
+# A variable of its module; threads shall not see each other's.
+_PILLOWS_LIMIT = Lock()
+
+MOST_PIXELS = 2**28
+"""Larger images are not decoded: their colours alone would take more than 0.8 GB."""
+
+TRIED = 1_000
+"""So many training images are looked at, at the most, for one that can be read."""
 
 
 def read_image(path: str, channels: int) -> UInt8[Tensor, "channel height width"] | Unreadable:
@@ -36,7 +48,7 @@ def decode_image(file: str | BinaryIO, name: str, channels: int) -> UInt8[Tensor
         channels: 3 for colour, 1 for grey.
     """
     try:
-        with Image.open(file) as image:
+        with open_picture(file) as image:
             image.load()
             decoded = to_8_bit(image).convert("RGB" if channels == 3 else "L")
     except Exception as error:  # decoders raise whatever they like, from SyntaxError to struct.error
@@ -45,21 +57,53 @@ def decode_image(file: str | BinaryIO, name: str, channels: int) -> UInt8[Tensor
     return tensor
 
 
-def read_first(paths: Iterable[str], channels: int) -> UInt8[Tensor, "channel height width"]:
-    """The first image that can be read.
+def open_picture(file: str | BinaryIO) -> Image.Image:
+    """Open an image file as Pillow does, which decodes it later.
+
+    Pillow itself warns from 89 million pixels on, and refuses what has twice as many; images of satellites have more.
+
+    Args:
+        file: its path, or an open file.
 
     Raises:
-        ReorderKitError: if none can be.
+        ValueError: if it has more than :data:`MOST_PIXELS` pixels.
+        Exception: what decoders like, from SyntaxError to struct.error.
     """
-    unreadable = None
-    for path in paths:
-        image = read_image(path, channels)
+    with _PILLOWS_LIMIT:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(file)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+    if image.width * image.height > MOST_PIXELS:
+        size = f"{image.height}x{image.width}"
+        image.close()
+        raise ValueError(
+            f"of {size} pixels, more than the {MOST_PIXELS:,} that are decoded; cut it into several images"
+        )
+    return image
+
+
+def first_readable(images: int, read: Callable[[int], Decoded | Unreadable]) -> Decoded:
+    """The first training image that can be read; no more than :data:`TRIED` are tried.
+
+    Args:
+        images: how many there are.
+        read: reads one by its number.
+
+    Raises:
+        ReorderKitError: if none of those that were tried can be read.
+    """
+    first = None
+    for number in range(min(images, TRIED)):
+        image = read(number)
         if not isinstance(image, Unreadable):
             return image
-        unreadable = unreadable or image
-    if unreadable is None:
-        raise ReorderKitError("there is no image to read")
-    raise ReorderKitError(f"no training image can be read, {unreadable.path} to begin with: {unreadable.reason}")
+        first = first or image
+    if first is None:
+        raise ReorderKitError("data: there is no training image")
+    which = "no training image" if images <= TRIED else f"none of the first {TRIED} training images"
+    raise ReorderKitError(f"data: {which} can be used, {first.path} to begin with: {first.reason}")
 
 
 def to_8_bit(image: Image.Image) -> Image.Image:

@@ -11,11 +11,9 @@ from pydantic import AfterValidator, Field, PositiveInt
 from torch import Tensor
 
 from reorder_kit.data_sources._pipeline import ImagePipeline
+from reorder_kit.data_sources._set_aside import ValidationOptions
 from reorder_kit.data_sources._transforms import NamedTransform, TransformChoice
-from reorder_kit.interfaces import ComponentOptions, ImageShape
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from reorder_kit.interfaces import ImageShape
 
 
 def _in_home(path: Path) -> Path:
@@ -29,7 +27,7 @@ HomePath = Annotated[Path, AfterValidator(_in_home)]
 """A path in which ``~`` is the home folder."""
 
 
-class ImageOptions(ComponentOptions):
+class ImageOptions(ValidationOptions):
     """Size, transforms and validation split."""
 
     image_size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = Field(
@@ -40,9 +38,6 @@ class ImageOptions(ComponentOptions):
     )
     eval_transforms: tuple[TransformChoice, ...] | None = Field(
         None, description="transforms of validation and test images, by name; not given: Fit"
-    )
-    validation_fraction: float = Field(
-        0.1, gt=0, lt=1, description="share of the training images set aside where there is no validation split"
     )
 
     def image_shape(self, example: UInt8[Tensor, "channel height width"]) -> ImageShape:

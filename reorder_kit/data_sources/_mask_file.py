@@ -9,10 +9,9 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from reorder_kit.data_sources._annotated import RawSample
-from reorder_kit.data_sources._image_file import read_image
+from reorder_kit.data_sources._image_file import open_picture, read_image
 from reorder_kit.interfaces import IGNORED, Unreadable
 
 # Endings of files that keep every value; JPEG does not.
@@ -26,8 +25,8 @@ _LISTED = 8
 class Legend(Protocol):
     """What the values of the pixels stand for."""
 
-    def numbers(self, pixels: NDArray[Any]) -> NDArray[np.int64]:
-        """The number of each pixel's class, or IGNORED.
+    def numbers(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
+        """The number of each pixel's class, or IGNORED; a byte each, since images in memory are many.
 
         Raises:
             ValueError: if a value stands for nothing.
@@ -45,18 +44,18 @@ class ValueLegend:
 
     def __init__(self, values: Sequence[int], ignored: Sequence[int]) -> None:
         self._values, self._ignored = values, ignored
-        self._numbers = np.full(max(*values, *ignored, 0) + 1, _UNKNOWN, dtype=np.int64)
+        self._numbers = np.full(max(*values, *ignored, 0) + 1, _UNKNOWN, dtype=np.int16)
         self._numbers[list(values)] = np.arange(len(values))
         self._numbers[list(ignored)] = IGNORED
 
-    def numbers(self, pixels: NDArray[Any]) -> NDArray[np.int64]:
+    def numbers(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
         """As :class:`Legend` says."""
         is_listed = (pixels >= 0) & (pixels < len(self._numbers))
-        numbers: NDArray[np.int64] = self._numbers[np.where(is_listed, pixels, 0)]
+        numbers = self._numbers[np.where(is_listed, pixels, 0)]
         unknown = pixels[~is_listed | (numbers == _UNKNOWN)]
         if len(unknown):
             raise ValueError(f"pixels of the value {unknown.min()}, which is no class: {self}")
-        return numbers
+        return numbers.astype(np.uint8)
 
     def __str__(self) -> str:
         more = ", ..." if len(self._values) > _LISTED else ""
@@ -68,9 +67,9 @@ class ValueLegend:
 class InstanceLegend:
     """Objects are numbered from 1 on, and 0 is background: two classes."""
 
-    def numbers(self, pixels: NDArray[Any]) -> NDArray[np.int64]:
+    def numbers(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
         """As :class:`Legend` says."""
-        return (pixels > 0).astype(np.int64)
+        return (pixels > 0).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class MaskedFile:
         return RawSample(image, torch.from_numpy(numbers))
 
 
-def read_values(file: str | BinaryIO) -> NDArray[np.int64]:
+def read_values(file: str | BinaryIO) -> NDArray[Any]:
     """The values as they stand in a file: numbers of a palette, not its colours, and all of 16 bits.
 
     Args:
@@ -113,9 +112,9 @@ def read_values(file: str | BinaryIO) -> NDArray[np.int64]:
     Raises:
         Exception: what decoders like, from SyntaxError to struct.error; ValueError if there are several channels.
     """
-    with Image.open(file) as image:
+    with open_picture(file) as image:
         image.load()
         if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
             raise ValueError(f"a mask has one channel of whole numbers; these are of mode {image.mode}")
-        # Signed and wide, since bool and uint8 neither count nor compare as numbers do.
-        return np.asarray(image).astype(np.int64)
+        values = np.asarray(image)
+        return values.astype(np.uint8) if values.dtype == np.bool_ else values

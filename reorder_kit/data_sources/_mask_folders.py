@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
+from reorder_kit.data_sources._csv_table import read_table
 from reorder_kit.data_sources._mask_file import LARGEST_VALUE, MASK_EXTENSIONS
 from reorder_kit.data_sources._split_folders import VALIDATION_NAMES
 from reorder_kit.errors import ReorderKitError
@@ -48,7 +48,7 @@ def read_index(file: Path) -> dict[str, str]:
         ReorderKitError: naming the line, if it is no such table.
     """
     splits: dict[str, str] = {}
-    for line, (name, split) in _read_table(file, ("name", "split"), "data.index"):
+    for line, (name, split) in read_table(file, ("name", "split"), "data.index"):
         stem = Path(name).with_suffix("").as_posix() if name.lower().endswith(IMG_EXTENSIONS) else name
         if split not in SPLITS:
             raise ReorderKitError(
@@ -67,7 +67,7 @@ def read_class_table(file: Path, ignored: Collection[int]) -> dict[int, str]:
         ReorderKitError: naming the line, if it is no such table.
     """
     names: dict[int, str] = {}
-    for line, (number, name) in _read_table(file, ("id", "name"), "data.class_table"):
+    for line, (number, name) in read_table(file, ("id", "name"), "data.class_table"):
         if not number.isdecimal() or int(number) > LARGEST_VALUE:
             raise ReorderKitError(
                 f"data.class_table: {file}, line {line}: the id {number!r} is no whole number from 0 to {LARGEST_VALUE}"
@@ -76,22 +76,6 @@ def read_class_table(file: Path, ignored: Collection[int]) -> dict[int, str]:
             raise ReorderKitError(f"data.class_table: {file}, line {line}: the id {number} has a line before this one")
         names[int(number)] = name
     return {number: names[number] for number in sorted(names) if number not in ignored}
-
-
-def _read_table(file: Path, columns: Sequence[str], field: str) -> Iterator[tuple[int, list[str]]]:
-    try:
-        # Written by a spreadsheet, the file may begin with a mark of its encoding.
-        with file.open(newline="", encoding="utf-8-sig") as opened:
-            reader = csv.DictReader(opened)
-            missing = [column for column in columns if column not in (reader.fieldnames or ())]
-            if missing:
-                raise ReorderKitError(f"{field}: {file} has no column {missing[0]!r} in its first line")
-            for row in reader:
-                yield reader.line_num, [(row[column] or "").strip() for column in columns]
-    except OSError as error:
-        raise ReorderKitError(f"{field}: {file}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ReorderKitError(f"{field}: {file} is no CSV file: {error}") from None
 
 
 def _files(folder: Path, endings: Collection[str], field: str) -> dict[str, Path]:

@@ -1,27 +1,25 @@
-"""The options that sources of records share, and the splits they set aside."""
+"""The options that sources of records share, and how these are opened."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Annotated
 
-import numpy as np
-from jaxtyping import Int64
 from pydantic import Field, model_validator
 
-from reorder_kit.data_sources._annotated import AnnotatedOptions, Entry
-from reorder_kit.data_sources._field_targets import BoxFormat, FieldTargets, Labels
+from reorder_kit.data_sources._annotated import AnnotatedOptions
+from reorder_kit.data_sources._field_targets import FieldTargets, Labels
 from reorder_kit.data_sources._mask_file import LARGEST_VALUE, ValueLegend
-from reorder_kit.data_sources._splits import split_off
+from reorder_kit.data_sources._record_objects import BoxFormat, tell_of_flaws
+from reorder_kit.data_sources._records import Records, RecordStore
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import IGNORED, DataSplits, TargetKind
 
-Rows = Int64[np.ndarray, " row"]
 PixelValue = Annotated[int, Field(ge=0, le=LARGEST_VALUE)]
 
 
 class RecordOptions(AnnotatedOptions):
-    """What records mean, and how missing splits are set aside."""
+    """What records mean."""
 
     validation: str | None = Field(None, description="where the validation split is")
     test: str | None = Field(None, description="where the test split is")
@@ -39,12 +37,6 @@ class RecordOptions(AnnotatedOptions):
     ignored_values: tuple[PixelValue, ...] | None = Field(
         None, description="values in a mask that nothing is learned from; not given: 255, unless that is a class"
     )
-    validation_fraction: float = Field(
-        0.1, gt=0, lt=1, description="share of the training images set aside where there is no validation split"
-    )
-    test_fraction: float = Field(
-        0.2, gt=0, lt=1, description="share of the images set aside where there is no test split"
-    )
 
     @model_validator(mode="after")
     def _classes_are_told_apart(self) -> RecordOptions:
@@ -58,12 +50,13 @@ class RecordOptions(AnnotatedOptions):
         return self
 
     def unused(self) -> dict[str, str]:
-        """A share of a split that has a place of its own."""
-        return {
+        """How to set aside what has a place of its own."""
+        found = {
             f"{split}_fraction": f"there is a {split} split of its own, {place}"
             for split, place in (("validation", self.validation), ("test", self.test))
             if place is not None
         }
+        return found | {"split_seed": "no split is set aside"} if len(found) == 2 else found
 
     def given_labels(self, kind: TargetKind) -> Labels | None:
         """The classes, if they need not be looked for.
@@ -92,47 +85,39 @@ class RecordOptions(AnnotatedOptions):
         usual = () if IGNORED in values else (IGNORED,)
         return ValueLegend(values, usual if self.ignored_values is None else self.ignored_values)
 
-    def set_aside(self, classes: Sequence[int], seed: int, *, validation: bool, test: bool) -> SetAside:
-        """Set missing splits aside from train: test first, then validation from the rest.
-
-        Args:
-            classes: the class of every training record; all the same if none shall have the same share everywhere.
-            seed: of the random choice within each class.
-            validation: whether validation is missing.
-            test: whether test is missing.
-
-        Raises:
-            ReorderKitError: if there are too few records.
-        """
-        of_class = np.asarray(classes)
-        train = np.arange(len(of_class))
-        aside: dict[str, Rows | None] = {"test": None, "validation": None}
-        for split, missing, fraction in (
-            ("test", test, self.test_fraction),
-            ("validation", validation, self.validation_fraction),
-        ):
-            if missing:
-                stay, out = split_off(of_class[train].tolist(), fraction, seed, f"data.{split}_fraction")
-                aside[split], train = train[out], train[stay]
-        return SetAside(train, aside["validation"], aside["test"])
-
 
 def open_records(
     options: RecordOptions,
-    labels: Labels,
-    train: Sequence[Entry],
-    validation: Sequence[Entry],
-    test: Sequence[Entry],
+    targets: FieldTargets,
+    stores: Mapping[str, RecordStore],
+    present: Callable[[int], Collection[int]],
+    seed: int,
 ) -> DataSplits:
     """The splits, the transforms tried on the first training record that can be read.
 
+    Args:
+        options: of the source.
+        targets: makes targets of what records say.
+        stores: where the records for ``train`` lie, and those for ``validation`` and ``test`` if there are any.
+        present: numbers of the classes of a training record; asked for only where a split has to be set aside.
+        seed: of the run.
+
     Raises:
-        ReorderKitError: if a split is empty, no training record can be read, or the transforms do not fit it.
+        ReorderKitError: if a split is empty, most of its boxes are none, no training record can be read, or the
+            transforms do not fit it.
     """
-    for split, entries in (("train", train), ("validation", validation), ("test", test)):
-        if not len(entries):
+    for split, store in stores.items():
+        if not len(store):
             raise ReorderKitError(f"data.{split}: there is no image")
-    return options.splits(labels.names, train, validation, test)
+        if targets.kind == "boxes":
+            tell_of_flaws(store.count_boxes(options.box_format), split, store.name, options.box_format)
+    there = {split: range(len(store)) for split, store in stores.items()}
+    numbers = options.complete(there["train"], there.get("validation"), there.get("test"), present, seed)
+    train, validation, test = (
+        Records(stores.get(split, stores["train"]), of_split, options.channels, targets)
+        for split, of_split in zip(("train", "validation", "test"), numbers, strict=True)
+    )
+    return options.splits(targets.labels.names, train, validation, test)
 
 
 def _unambiguous(names: Sequence[str]) -> Sequence[str]:
@@ -144,11 +129,3 @@ def _unambiguous(names: Sequence[str]) -> Sequence[str]:
                 "names that are numbers have to be 0, 1, 2, ...; leave data.classes out to take them from the data",
             )
     return names
-
-
-class SetAside(NamedTuple):
-    """Numbers of the training records by split; None for a split that has records of its own."""
-
-    train: Rows
-    validation: Rows | None
-    test: Rows | None

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import tarfile
-import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from jaxtyping import Int64
 
+from reorder_kit.data_sources._shard_notes import add_to_note, read_note
 from reorder_kit.errors import ReorderKitError
 
 Places = Int64[np.ndarray, "sample 2"]
@@ -24,10 +21,7 @@ Places = Int64[np.ndarray, "sample 2"]
 
 # Directories, then the stem up to the first dot, then the ending: the rule of the format.
 _NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]+)")
-_FORMAT = 1
 _MOST_ENDINGS = 1_000
-NOTE_ENDING = ".index.npz"
-"""Of the file beside a shard that says where its members lie."""
 _OPEN_FILES = 64
 
 
@@ -65,21 +59,22 @@ class ShardIndex:
 def index_shard(path: Path) -> ShardIndex:
     """Read the headers of a shard, or what was noted of them before.
 
-    The note is a file beside the shard, or in the user's cache folder where that cannot be written; it holds for the
-    shard's size and time of change.
-
     Raises:
         ReorderKitError: if the shard is damaged or cut short.
     """
-    places = (path.with_name(path.name + NOTE_ENDING), _cache_folder() / f"{_digest(path)}.npz")
-    for place in places:
-        noted = _read_note(place, path)
-        if noted is not None:
-            return noted
+    noted = read_note(path, ("keys", "endings", "places"))
+    if noted is not None:
+        endings = map(str, noted["endings"])
+        return ShardIndex(path, noted["keys"], dict(zip(endings, noted["places"], strict=True)))
     index = _read_headers(path)
-    for place in places:
-        if _write_note(place, index):
-            break
+    add_to_note(
+        path,
+        {
+            "keys": index.keys,
+            "endings": np.array(list(index.members), dtype=np.str_),
+            "places": np.array(list(index.members.values()), dtype=np.int64),
+        },
+    )
     return index
 
 
@@ -168,49 +163,3 @@ def _as_arrays(path: Path, samples: Mapping[str, Mapping[str, tuple[int, int]]])
             for ending in endings
         },
     )
-
-
-def _stamp(path: Path) -> list[int]:
-    status = path.stat()
-    return [_FORMAT, status.st_size, status.st_mtime_ns]
-
-
-def _read_note(place: Path, path: Path) -> ShardIndex | None:
-    try:
-        with np.load(place, allow_pickle=False) as note:
-            if note["stamp"].tolist() != _stamp(path):
-                return None
-            members = {str(ending): note["places"][number] for number, ending in enumerate(note["endings"])}
-            return ShardIndex(path, note["keys"], members)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-
-
-def _write_note(place: Path, index: ShardIndex) -> bool:
-    """Whether it could be written. Other processes see all of it or nothing."""
-    part = place.with_name(f"{place.name}.{uuid4().hex}")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            np.savez(
-                file,
-                stamp=np.array(_stamp(index.path), dtype=np.int64),
-                endings=np.array(list(index.members), dtype=np.str_),
-                keys=index.keys,
-                places=np.array(list(index.members.values()), dtype=np.int64),
-            )
-        part.replace(place)
-    except OSError:
-        with suppress(OSError):  # nothing was begun where there is no such folder
-            part.unlink()
-        return False
-    return True
-
-
-def _cache_folder() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "reorder-kit" / "shards"
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(str(path.resolve()).encode(errors="surrogateescape")).hexdigest()

@@ -25,26 +25,30 @@ class SplitFolders(NamedTuple):
     test: Path | None
 
 
-def find_split_folders(root: Path) -> SplitFolders:
+def find_split_folders(root: Path, field: str = "data.root") -> SplitFolders:
     """Look for ``train``, ``val`` (``valid``, ``validation``) and ``test``.
 
     Where there is val but no test, as ImageNet is laid out, val is the test split. A folder with none of them is taken
     for training as a whole.
 
+    Args:
+        root: the folder.
+        field: the recipe's field that names it, for messages.
+
     Raises:
         ReorderKitError: if the folder is not there, holds splits but no train, or several for validation.
     """
     if not root.is_dir():
-        raise ReorderKitError(f"data.root: there is no folder {root}")
+        raise ReorderKitError(f"{field}: there is no folder {root}")
     found = [name for name in ("train", *VALIDATION_NAMES, "test") if (root / name).is_dir()]
     if not found:
         return SplitFolders(root, None, None)
     if "train" not in found:
-        raise ReorderKitError(f"data.root: {root} has a folder {found[0]!r}, but none that is named 'train'")
+        raise ReorderKitError(f"{field}: {root} has a folder {found[0]!r}, but none that is named 'train'")
     validation = [root / name for name in found if name in VALIDATION_NAMES]
     if len(validation) > 1:
         names = " and ".join(repr(folder.name) for folder in validation)
-        raise ReorderKitError(f"data.root: {root} has several folders for validation, {names}", "keep one")
+        raise ReorderKitError(f"{field}: {root} has several folders for validation, {names}", "keep one")
     if "test" in found:
         return SplitFolders(root / "train", validation[0] if validation else None, root / "test")
     return SplitFolders(root / "train", None, validation[0] if validation else None)

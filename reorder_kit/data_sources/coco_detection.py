@@ -34,7 +34,8 @@ class CocoDetection(DataSource):
     The files are found by their names where the recipe does not give them: ``annotations/instances_train2017.json``,
     ``train.json`` and the like, with ``val``, ``valid`` or ``validation``, and ``test``. A missing validation split is
     set aside from train. Where there is val but no test, as COCO is laid out, val is the test split, and validation is
-    set aside from train; where there is neither, both are. What is set aside is drawn with the run's seed.
+    set aside from train; where there is neither, both are. What is set aside is drawn by ``split_seed``, as nearly the
+    same share of each image's rarest class as can be; no class loses its last training image by that.
 
     Images are looked for in ``images``, else in the folder ``images``, in that of the split (``train2017``, ``train``),
     beside the annotations, and in ``root``. All that a file names have to be there.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,14 +12,16 @@ from jaxtyping import UInt8
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
+from reorder_kit.data_sources._channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
-from reorder_kit.data_sources._image_file import read_first, read_image
-from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
+from reorder_kit.data_sources._image_file import first_readable, read_image
+from reorder_kit.data_sources._image_options import HomePath, ImageOptions
 from reorder_kit.data_sources._samples import Transform
-from reorder_kit.data_sources._splits import split_off
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import DataSource, DataSplits, Sample, Unreadable
+
+_log = logging.getLogger(__name__)
 
 # Added to a side of a box, as a share of it, by the share of the image that it covers: the first limit that it reaches.
 CONTEXT = ((0.5, 0.15), (0.4, 0.2), (0.3, 0.3), (0.2, 0.5), (0.1, 1.0), (0.0, 2.0))
@@ -31,13 +34,14 @@ class Fmow(DataSource):
 
     Read from ``root/train/CLASS/CLASS_N/CLASS_N_T_rgb.jpg`` and ``root/val/...``: N is a place, T one of several times
     at which it was photographed. The test split is ``val``; other folders, as ``test`` and ``seq``, are not looked at.
-    Validation is set aside from train with the run's seed, the same share of every class, and a place with all its
-    images, since they resemble each other.
+    Validation is set aside from train by ``split_seed``, the same share of every class, and a place with all its
+    images, since they resemble each other. Classes are the folders of both: one that train lacks, as may be the case
+    with ``false_detection``, counts in the figures, though no model can find it.
 
     By default an image is cut to the object, which the JSON file beside it says (``bounding_boxes``, the one with the
     folder's class), with context around it: little around what fills most of the image, twice its size around what is
-    tiny, as in the data set's own baseline. A JSON file that is missing or has no such box makes the image unreadable.
-    What was cut out goes through the same transforms as those of ``image-folder``.
+    tiny, as in the data set's own baseline. A JSON file that is missing or has no such box makes the image unreadable;
+    so do more than 2**28 pixels. What was cut out goes through the same transforms as those of ``image-folder``.
 
     Source: G. Christie et al., Functional Map of the World, CVPR 2018, https://arxiv.org/abs/1711.07846; data and
     licence: https://github.com/fMoW/dataset; context: https://github.com/fMoW/baseline
@@ -69,12 +73,15 @@ class Fmow(DataSource):
                     f"data.root: there is no folder {root / split}",
                     "https://github.com/fMoW/dataset says how to get it",
                 )
-        classes = find_classes(root / "train")
+        classes = self._classes(find_classes(root / "train"), find_classes(root / "val"))
         listed = self._find(root / "train", classes)
         require_every_class(listed, classes, root / "train")
         test = self._find(root / "val", classes)
-        train, validation = _set_places_aside(listed, self.options.validation_fraction, seed)
-        example = read_first((path for path, _ in listed), channels=3)
+        train, validation = (
+            [file for place in places for file in place]
+            for places in self.options.take_validation(_by_place(listed), lambda place: (place[0][1],), seed)
+        )
+        example = first_readable(len(listed), lambda number: read_image(listed[number][0], channels=3))
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         crop = self.options.crop
         return DataSplits(
@@ -84,6 +91,12 @@ class Fmow(DataSource):
             validation=PlacesInFiles(validation, classes, crop, eval_pipeline),
             test=PlacesInFiles(test, classes, crop, eval_pipeline),
         )
+
+    def _classes(self, train: Sequence[str], val: Sequence[str]) -> list[str]:
+        only_in_val = sorted(set(val) - set(train))
+        if only_in_val:
+            _log.warning("%s: no training image has the class %s", self.options.root, ", ".join(only_in_val))
+        return sorted({*train, *val})
 
     def _find(self, folder: Path, classes: Sequence[str]) -> Files:
         ending = f"_{self.options.bands}.jpg"
@@ -176,14 +189,11 @@ def _read_box(path: Path, category: str) -> tuple[int, int, int, int]:
     return left, top, width, height
 
 
-def _set_places_aside(files: Files, fraction: float, seed: int) -> tuple[Files, Files]:
-    places: dict[Path, list[int]] = {}
-    for number, (path, _) in enumerate(files):
-        places.setdefault(Path(path).parent, []).append(number)
-    images = list(places.values())
-    chosen = split_off([files[first][1] for first, *_ in images], fraction, seed, "data.validation_fraction")
-    train, validation = ([files[image] for place in part for image in images[place]] for part in chosen)
-    return train, validation
+def _by_place(files: Files) -> list[Files]:
+    places: dict[Path, Files] = {}
+    for file in files:
+        places.setdefault(Path(file[0]).parent, []).append(file)
+    return list(places.values())
 
 
 @hookimpl

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from io import BytesIO
+from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from reorder_kit.data_sources._annotated import RawSample
-from reorder_kit.data_sources._field_targets import FieldTargets, Label, Labels
-from reorder_kit.data_sources._image_file import decode_image
+from reorder_kit.data_sources._field_targets import Label, Labels
 from reorder_kit.data_sources._image_options import HomePath
-from reorder_kit.data_sources._record_options import RecordOptions, Rows, open_records
+from reorder_kit.data_sources._record_objects import BoxCounts, BoxFormat, count_boxes
+from reorder_kit.data_sources._record_options import RecordOptions, open_records
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import DataSource, DataSplits, TargetKind, Unreadable
+from reorder_kit.interfaces import DataSource, DataSplits, TargetKind
 
 VALIDATION_NAMES = ("validation", "val", "valid", "dev")
 TARGET_COLUMNS: dict[TargetKind, str] = {"class": "label", "multi-label": "labels", "boxes": "objects", "mask": "mask"}
@@ -40,10 +37,12 @@ class HuggingFace(DataSource):
       there, ``iscrowd``; a dictionary of lists or a list of dictionaries;
     * ``mask``: an image with one channel.
 
+    Boxes without width or height, or of no four finite numbers, are left out, and counted in the log.
+
     A missing validation split is set aside from train. Where there is a validation split but no test, that is the test
     split, and validation is set aside from train; where there is neither, both are, test first. What is set aside is
-    drawn with the run's seed, the same share of every class where an image has one class. Unlabelled test images, which
-    many data sets have, are refused: name another split.
+    drawn by ``split_seed``, as nearly the same share of each image's rarest class as can be; no class loses its last
+    training image by that. Unlabelled test images, which many data sets have, are refused: name another split.
 
     Source: https://huggingface.co/docs/datasets
     """
@@ -91,18 +90,10 @@ class HuggingFace(DataSource):
         if kind != "mask":
             for table in tables.values():
                 table.require_known(labels)
-        aside = options.set_aside(
-            train.strata(labels), seed, validation="validation" not in tables, test="test" not in tables
-        )
-        targets = options.targets(kind, labels)
-
-        def rows(split: str, from_train: Rows | None) -> _TableRows:
-            table = train if from_train is not None else tables[split]
-            numbers = np.arange(len(table)) if from_train is None else from_train
-            return _TableRows(table, numbers, options.channels, targets)
-
+        is_complete = len(tables) == 3
+        classes = None if is_complete or kind == "mask" else train.classes(labels)
         return open_records(
-            options, labels, rows("train", aside.train), rows("validation", aside.validation), rows("test", aside.test)
+            options, options.targets(kind, labels), tables, lambda row: () if classes is None else classes[row], seed
         )
 
     def _split_names(self, loaded: dict[str, Any]) -> dict[str, str]:
@@ -176,7 +167,7 @@ class _Table:
                 f"{features[target]}",
                 "name another column, or a task that these targets are for",
             )
-        self.name, self._image, self._target, self._kind = name, image, target, kind
+        self._name, self._image, self._target, self._kind = name, image, target, kind
         self._feature = features[target]
         # As Arrow rather than as Python objects, so that reading the targets does not decode the images.
         self._rows = dataset.select_columns(list(dict.fromkeys((image, target)))).with_format("arrow")
@@ -184,15 +175,26 @@ class _Table:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def row(self, number: int) -> tuple[Any, Any]:
-        """The image, as the bytes and the path of its file, and the target."""
+    def name(self, number: int) -> str:
+        """How to call a row."""
+        return f"{self._name}, row {number}"
+
+    def read(self, number: int) -> tuple[bytes, Any]:
+        """The encoded image of a row, and its target.
+
+        Raises:
+            OSError: if a file beside the data set cannot be read.
+            ValueError: if there is no image.
+        """
         row = self._rows[number]
-        return row.column(self._image)[0].as_py(), row.column(self._target)[0].as_py()
+        target = row.column(self._target)[0].as_py()
+        image = _encoded(row.column(self._image)[0].as_py())
+        return image, _encoded(target) if self._kind == "mask" else target
 
     def labels(self) -> Labels:
         """The classes: those that the column names, or those that its rows have."""
         names = getattr(_label_feature(self._feature, self._kind), "names", None)
-        return Labels.found(self._distinct()) if names is None else Labels.named(names)
+        return Labels.found(self._distinct(), "data.target_column") if names is None else Labels.named(names)
 
     def require_known(self, labels: Labels) -> None:
         """Check the classes of every row.
@@ -207,15 +209,27 @@ class _Table:
                     hint = "-1 stands for images without a class; name another split, as data.test=validation"
                 count = len(labels.names)
                 raise ReorderKitError(
-                    f"data.target_column: {self.name} has the class {label!r}, which is none of the {count} classes",
+                    f"data.target_column: {self._name} has the class {label!r}, which is none of the {count} classes",
                     hint,
                 )
 
-    def strata(self, labels: Labels) -> list[int]:
-        """The class of every row where it has one, for a split with the same share of each."""
-        if self._kind != "class":
-            return [0] * len(self)
-        return [0 if label is None else labels.number(label) for label in self._column().to_pylist()]
+    def classes(self, labels: Labels) -> list[list[int]]:
+        """The numbers of the classes of every row; none where it has none."""
+        column = self._column()
+        match self._kind:
+            case "class":
+                rows = [[label] for label in column.to_pylist()]
+            case "multi-label":
+                rows = column.to_pylist()
+            case _:
+                rows = _categories(column)
+        return [[labels.numbers[label] for label in row or () if label is not None] for row in rows]
+
+    def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
+        """How many boxes of each row are none, and how many there are."""
+        chunks = self._column().iterchunks()
+        counts = [count_boxes(value, box_format) for chunk in chunks for value in chunk.to_pylist()]
+        return np.array(counts, dtype=np.int64).reshape(-1, 2)
 
     def _column(self) -> Any:
         return self._rows.select_columns([self._target])[:].column(self._target)
@@ -230,46 +244,16 @@ class _Table:
         return [label for label in pc.unique(column).to_pylist() if label is not None]
 
 
-class _TableRows(Sequence["_TableRow"]):
-    """Rows of a split, not yet read."""
+def _categories(objects: Any) -> list[Any]:
+    """The categories of every row's objects, without the boxes, which would take long to turn into Python's numbers."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    def __init__(self, table: _Table, rows: Rows, channels: int, targets: FieldTargets) -> None:
-        self._table, self._rows, self._channels, self._targets = table, rows, channels, targets
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @overload
-    def __getitem__(self, index: int) -> _TableRow: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[_TableRow]: ...
-    def __getitem__(self, index: int | slice) -> _TableRow | Sequence[_TableRow]:
-        if isinstance(index, slice):
-            return _TableRows(self._table, self._rows[index], self._channels, self._targets)
-        return _TableRow(self._table, int(self._rows[index]), self._channels, self._targets)
-
-
-@dataclass(frozen=True)
-class _TableRow:
-    table: _Table
-    number: int
-    channels: int
-    targets: FieldTargets
-
-    @property
-    def path(self) -> str:
-        return f"{self.table.name}, row {self.number}"
-
-    def read(self) -> RawSample | Unreadable:
-        """Decode image and target."""
-        cell, target = self.table.row(self.number)
-        try:
-            encoded = _encoded(cell)
-            value = _encoded(target) if self.targets.kind == "mask" else target
-        except (OSError, ValueError) as error:
-            return Unreadable(self.path, str(error))
-        image = decode_image(BytesIO(encoded), self.path, self.channels)
-        return image if isinstance(image, Unreadable) else self.targets.sample(image, value, self.path)
+    if pa.types.is_struct(objects.type):
+        rows: list[Any] = pc.struct_field(objects, "category").to_pylist()
+        return rows
+    flat = iter(pc.struct_field(pc.list_flatten(objects), "category").to_pylist())
+    return [list(islice(flat, length or 0)) for length in pc.list_value_length(objects).to_pylist()]
 
 
 def _encoded(cell: Any) -> bytes:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from pydantic import Field
 
-from pydantic import Field, model_validator
-
+from reorder_kit.data_sources._channel_options import ChannelOptions
 from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
-from reorder_kit.data_sources._image_file import read_first
-from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
+from reorder_kit.data_sources._image_file import first_readable, read_image
+from reorder_kit.data_sources._image_options import HomePath, ImageOptions
 from reorder_kit.data_sources._samples import ImagesInFiles
-from reorder_kit.data_sources._split_folders import SplitFolders, find_split_folders
-from reorder_kit.data_sources._splits import split_off
+from reorder_kit.data_sources._set_aside import SplitOptions
+from reorder_kit.data_sources._split_folders import find_split_folders
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import DataSource, DataSplits
-
-Files = list[tuple[str, int]]
 
 
 class ImageFolder(DataSource):
@@ -29,8 +25,11 @@ class ImageFolder(DataSource):
       split, and validation is set aside from train; where there is neither, both are.
     * ``root/CLASS/*``: test is set aside first, then validation from the rest.
 
-    What is set aside is drawn with the run's seed, the same share of every class. Classes are the folders of train,
+    What is set aside is drawn by ``split_seed``, the same share of every class. Classes are the folders of train,
     sorted by name; images may lie in folders below them.
+
+    At the start files are listed, and one is opened: the first training image that can be read, whose size counts where
+    none is given. No more than 1,000 are tried; other files that are broken are found when they are used.
 
     By default an image larger than ``image_size`` is resized to cover 256/224 of it and loses the margin (``Fit``);
     a smaller one is resized to cover it; one that has this size already is left untouched. Training images are also
@@ -40,27 +39,8 @@ class ImageFolder(DataSource):
     name = "image-folder"
     target_kinds = ("class",)
 
-    class Options(ImageOptions):
+    class Options(ImageOptions, ChannelOptions, SplitOptions):
         root: HomePath = Field(description="the folder; ~ is the home folder")
-        channels: Literal[3, 1] = Field(3, description="3: colour; 1: grey")
-        test_fraction: float = Field(
-            0.2, gt=0, lt=1, description="share of the images set aside where there is no test split"
-        )
-        mean: tuple[float, ...] | None = Field(
-            None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
-        )
-        std: tuple[float, ...] | None = Field(
-            None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
-        )
-
-        @model_validator(mode="after")
-        def _one_number_for_each_channel(self) -> ImageFolder.Options:
-            for field, numbers in (("mean", self.mean), ("std", self.std)):
-                if numbers is not None and len(numbers) != self.channels:
-                    raise ValueError(f"{field} has {len(numbers)} numbers for {self.channels} channels")
-            if self.std is not None and min(self.std) <= 0:
-                raise ValueError("std has to be above 0")
-            return self
 
     options: Options
 
@@ -71,13 +51,12 @@ class ImageFolder(DataSource):
         classes = find_classes(folders.train)
         listed = find_files(folders.train, classes)
         require_every_class(listed, classes, folders.train)
-        train, validation, test = self._split(listed, classes, folders, seed)
+        of_validation, of_test = (None if folder is None else find_files(folder, classes) for folder in folders[1:])
+        train, validation, test = options.complete(listed, of_validation, of_test, lambda file: (file[1],), seed)
 
         # The first of all that are listed, so that the size of the images does not hang on the seed.
-        example = read_first((path for path, _ in listed), options.channels)
-        mean = _for_channels(options.mean, IMAGENET_MEAN, options.channels)
-        std = _for_channels(options.std, IMAGENET_STD, options.channels)
-        train_pipeline, eval_pipeline = options.pipelines(example, mean, std)
+        example = first_readable(len(listed), lambda number: read_image(listed[number][0], options.channels))
+        train_pipeline, eval_pipeline = options.pipelines(example, *options.scale)
         return DataSplits(
             image=options.image_shape(example),
             classes=classes,
@@ -85,31 +64,6 @@ class ImageFolder(DataSource):
             validation=ImagesInFiles(validation, options.channels, eval_pipeline),
             test=ImagesInFiles(test, options.channels, eval_pipeline),
         )
-
-    def _split(
-        self, listed: Files, classes: Sequence[str], folders: SplitFolders, seed: int
-    ) -> tuple[Files, Files, Files]:
-        train = listed
-        if folders.test is None:
-            train, test = _set_aside(train, self.options.test_fraction, seed, "data.test_fraction")
-        else:
-            test = find_files(folders.test, classes)
-        if folders.validation is None:
-            train, validation = _set_aside(train, self.options.validation_fraction, seed, "data.validation_fraction")
-        else:
-            validation = find_files(folders.validation, classes)
-        return train, validation, test
-
-
-def _set_aside(files: Files, fraction: float, seed: int, field: str) -> tuple[Files, Files]:
-    stay, aside = split_off([target for _, target in files], fraction, seed, field)
-    return [files[index] for index in stay], [files[index] for index in aside]
-
-
-def _for_channels(given: tuple[float, ...] | None, colour: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    if given is not None:
-        return given
-    return colour if channels == len(colour) else (sum(colour) / len(colour),)
 
 
 @hookimpl

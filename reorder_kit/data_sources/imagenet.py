@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field, PositiveInt
 
+from reorder_kit.data_sources._channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
-from reorder_kit.data_sources._image_file import read_first
-from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
+from reorder_kit.data_sources._csv_table import read_table
+from reorder_kit.data_sources._image_file import first_readable, read_image
+from reorder_kit.data_sources._image_options import HomePath, ImageOptions
 from reorder_kit.data_sources._samples import ImagesInFiles
-from reorder_kit.data_sources._splits import split_off
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import DataSource, DataSplits
@@ -33,8 +33,9 @@ class ImageNet(DataSource):
     * the download from Kaggle as it unpacks: these folders below ``root/ILSVRC/Data/CLS-LOC``, the images of ``val`` in
       one folder, and their classes in ``root/LOC_val_solution.csv``.
 
-    ``root/LOC_synset_mapping.txt`` or ``root/words.txt``, where there is one, gives the classes their names. The test
-    split is ``val``; validation is set aside from train with the run's seed, the same share of every class.
+    Classes are the folders of ``train``; images of ``val`` that are of others are left out. Where there is
+    ``root/LOC_synset_mapping.txt`` or ``root/words.txt``, it gives the classes their names. The test split is ``val``;
+    validation is set aside from train by ``split_seed``, the same share of every class.
 
     By default, as in the published work on the order of patches, images are resized to cover 256 of 224 pixels and cut
     to the centre of 224 (``Fit``), and training images are flipped from left to right by chance.
@@ -68,26 +69,24 @@ class ImageNet(DataSource):
         wnids = find_classes(folder / "train")
         listed = find_files(folder / "train", wnids)
         require_every_class(listed, wnids, folder / "train")
-        stay, aside = split_off(
-            [target for _, target in listed], self.options.validation_fraction, seed, "data.validation_fraction"
-        )
+        train, validation = self.options.take_validation(listed, lambda file: (file[1],), seed)
         test = self._test_files(folder / "val", wnids)
-        example = read_first((path for path, _ in listed), channels=3)
+        example = first_readable(len(listed), lambda number: read_image(listed[number][0], channels=3))
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         names = _read_names(root)
         return DataSplits(
             image=self.options.image_shape(example),
             # Two classes of ImageNet are called "crane", so the name alone would not do.
             classes=[f"{wnid} {names[wnid]}" if wnid in names else wnid for wnid in wnids],
-            train=ImagesInFiles([listed[index] for index in stay], 3, train_pipeline),
-            validation=ImagesInFiles([listed[index] for index in aside], 3, eval_pipeline),
+            train=ImagesInFiles(train, 3, train_pipeline),
+            validation=ImagesInFiles(validation, 3, eval_pipeline),
             test=ImagesInFiles(test, 3, eval_pipeline),
         )
 
     def _test_files(self, folder: Path, wnids: Sequence[str]) -> Files:
         solution = self.options.root / SOLUTION
         if any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()):
-            return find_files(folder, wnids)
+            return find_files(folder, wnids, skip_others=True)
         if not solution.is_file():
             raise ReorderKitError(
                 f"data.root: the images of {folder} are in no class folders, and there is no {solution}",
@@ -99,14 +98,12 @@ class ImageNet(DataSource):
 def _solved(solution: Path, folder: Path, numbers: Mapping[str, int]) -> Files:
     """The images that the table names, of the classes that there are, in the sequence of their names."""
     files = []
-    with solution.open(newline="") as table:
-        for line, row in enumerate(csv.DictReader(table), start=2):
-            image, prediction = row.get("ImageId"), row.get("PredictionString")
-            if not image or not prediction:
-                raise ReorderKitError(f"data.root: {solution}, line {line}: needs ImageId and PredictionString")
-            wnid = prediction.split()[0]
-            if wnid in numbers:
-                files.append((str(folder / f"{image}.JPEG"), numbers[wnid]))
+    for line, (image, prediction) in read_table(solution, ("ImageId", "PredictionString"), "data.root"):
+        if not image or not prediction:
+            raise ReorderKitError(f"data.root: {solution}, line {line}: needs ImageId and PredictionString")
+        wnid = prediction.split()[0]
+        if wnid in numbers:
+            files.append((str(folder / f"{image}.JPEG"), numbers[wnid]))
     if not files:
         raise ReorderKitError(f"data.root: {solution} names no image of a class that train has")
     return sorted(files)
@@ -114,11 +111,15 @@ def _solved(solution: Path, folder: Path, numbers: Mapping[str, int]) -> Files:
 
 def _read_names(root: Path) -> dict[str, str]:
     """The first name of each WordNet number: ``n01440764 tench, Tinca tinca``."""
-    for name in NAMES:
-        if (root / name).is_file():
-            pairs = (line.split(maxsplit=1) for line in (root / name).read_text(encoding="utf-8").splitlines())
-            return {pair[0]: pair[1].split(",")[0].strip() for pair in pairs if len(pair) == 2}
-    return {}
+    file = next((root / name for name in NAMES if (root / name).is_file()), None)
+    if file is None:
+        return {}
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReorderKitError(f"data.root: the names of the classes in {file} cannot be read: {error}") from error
+    pairs = (line.split(maxsplit=1) for line in lines)
+    return {pair[0]: pair[1].split(",")[0].strip() for pair in pairs if len(pair) == 2}
 
 
 @hookimpl

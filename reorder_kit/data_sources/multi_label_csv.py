@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import Field
 
+from reorder_kit.data_sources._csv_table import read_lines
+from reorder_kit.data_sources._folder_listing import FolderListing
 from reorder_kit.data_sources._image_options import HomePath
 from reorder_kit.data_sources._multi_label import Labels, MultiLabelOptions, open_multi_label
 from reorder_kit.data_sources._split_folders import VALIDATION_NAMES
@@ -26,7 +27,7 @@ class MultiLabelCsv(DataSource):
     The table has a column ``path``, relative to ``root``, and a column of 0 and 1, or False and True, for every class.
     A column ``split`` says ``train``, ``val`` (or ``valid``, ``validation``) or ``test``. Where there is val but no
     test, val is the test split, and validation is set aside from train; what is missing otherwise is set aside, too,
-    with the run's seed, test first, and no class loses its last training image by that.
+    by ``split_seed``, test first, and no class loses its last training image by that.
 
     Classes stand in the sequence of their columns. A class that no training image has cannot be learned and is left
     out, in all splits. An image may have no class at all.
@@ -48,14 +49,14 @@ class MultiLabelCsv(DataSource):
         root = self.options.root
         if not root.is_dir():
             raise ReorderKitError(f"data.root: there is no folder {root}")
-        table = _Table(root / self.options.file)
+        table, listing = _Table(root / self.options.file), FolderListing()
         images: dict[str, list[Labels]] = {"train": [], "validation": [], "test": []}
         lines: dict[Path, int] = {}
         for row in table.rows():
             path = root / row.path
             if path in lines:
                 raise table.mistake(row.line, f"{row.path} stands in line {lines[path]}, too", "one line for an image")
-            if not path.is_file():
+            if not listing.has(path):
                 raise table.mistake(row.line, f"there is no image {path}", "paths are relative to data.root")
             lines[path] = row.line
             images[row.split].append(Labels(str(path), row.present))
@@ -79,8 +80,7 @@ class _Table:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        lines = self._lines()
-        self._columns = [name.strip() for name in next(lines, (0, []))[1]]
+        _, self._columns = next(read_lines(file, "data.file"), (0, []))
         self.classes = [name for name in self._columns if name not in ("path", "split")]
         told = f"its columns are {', '.join(map(repr, self._columns))}" if self._columns else "it is empty"
         if "path" not in self._columns:
@@ -98,13 +98,13 @@ class _Table:
 
     def rows(self) -> Iterator[_Row]:
         """The rows below the heading; empty lines are passed over."""
-        lines = self._lines()
+        lines = read_lines(self.file, "data.file")
         next(lines)
         for line, cells in lines:
             if len(cells) != len(self._columns):
                 what = f"{len(cells)} values for {len(self._columns)} columns"
                 raise self.mistake(line, what, "a name with a comma in it stands in quotes")
-            values = dict(zip(self._columns, map(str.strip, cells), strict=True))
+            values = dict(zip(self._columns, cells, strict=True))
             path = values.pop("path")
             if not path:
                 raise self.mistake(line, "column 'path' is empty", "every line names an image")
@@ -123,20 +123,6 @@ class _Table:
                     "every column beside 'path' and 'split' is a class; an unknown label (empty, -1) is of no use",
                 )
         return tuple(number for number, value in enumerate(values.values()) if LABELS[value])
-
-    def _lines(self) -> Iterator[tuple[int, Sequence[str]]]:
-        """Lines that are not empty, with their number in the file."""
-        try:
-            # utf-8-sig, since spreadsheets write a byte-order mark.
-            with self.file.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.reader(file)
-                for cells in reader:
-                    if cells:
-                        yield reader.line_num, cells
-        except OSError as error:
-            raise ReorderKitError(f"data.file: {self.file} cannot be read: {error.strerror}") from error
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise ReorderKitError(f"data.file: {self.file} is no CSV table in UTF-8: {error}") from error
 
 
 @hookimpl

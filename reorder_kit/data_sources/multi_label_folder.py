@@ -22,7 +22,7 @@ class MultiLabelFolder(DataSource):
 
     Splits are found as by ``image-folder``: in ``root/train/CLASS/*``, ``root/val/CLASS/*`` (or ``valid``,
     ``validation``) and ``root/test/CLASS/*``, where val is the test split if there is no other; or everything lies in
-    ``root/CLASS/*``. What is missing is set aside with the run's seed, test first, and no class loses its last training
+    ``root/CLASS/*``. What is missing is set aside by ``split_seed``, test first, and no class loses its last training
     image by that. Classes are the folders of train, sorted by name; images may lie in folders below them.
 
     An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from

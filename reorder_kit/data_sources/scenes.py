@@ -159,7 +159,7 @@ def _boxes(scene: Scene) -> BoxTarget:
 
 
 def _mask(scene: Scene) -> Tensor:
-    return torch.from_numpy(scene.mask()).long()
+    return torch.from_numpy(scene.mask()).to(torch.uint8)
 
 
 _TARGETS: dict[TargetKind, Any] = {"multi-label": _labels, "boxes": _boxes, "mask": _mask}

@@ -13,7 +13,6 @@ from reorder_kit.data_sources._image_options import HomePath
 from reorder_kit.data_sources._mask_file import LARGEST_VALUE, InstanceLegend, Legend, MaskedFile, ValueLegend
 from reorder_kit.data_sources._mask_folders import find_pairs, read_class_table, read_index
 from reorder_kit.data_sources._split_folders import find_split_folders
-from reorder_kit.data_sources._splits import split_off
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import IGNORED, DataSource, DataSplits
@@ -32,7 +31,7 @@ class SegmentationFolder(DataSource):
     Splits come from ``index``, or from folders ``train``, ``val`` (``valid``, ``validation``) and ``test`` in both
     folders; otherwise all images are for training. A missing validation split is set aside from train. Where there is
     val but no test, val is the test split, and validation is set aside from train; where there is neither, both are,
-    test first. What is set aside is drawn with the run's seed.
+    test first. What is set aside is drawn by ``split_seed``.
 
     Masks of COCO's panoptic categories (Kirillov et al., CVPR 2019, https://arxiv.org/abs/1801.00868), in which 0 is
     unlabelled, are read with ``class_table: semantic_classes.csv``, ``ignored_values: [0]``, ``masks: semantic`` and
@@ -70,12 +69,6 @@ class SegmentationFolder(DataSource):
         )
         instance_maps: bool = Field(
             False, description="masks number their objects from 1 on, with 0 for background: two classes"
-        )
-        validation_fraction: float = Field(
-            0.1, gt=0, lt=1, description="share of the training images set aside where there is no validation split"
-        )
-        test_fraction: float = Field(
-            0.2, gt=0, lt=1, description="share of the images set aside where there is no test split"
         )
 
         def unused(self) -> dict[str, str]:
@@ -119,6 +112,8 @@ class SegmentationFolder(DataSource):
     def open(self, seed: int) -> DataSplits:
         """List the files, split them, and read the first image of the folder for training with its mask."""
         options = self.options
+        if not options.root.is_dir():
+            raise ReorderKitError(f"data.root: there is no folder {options.root}")
         classes, legend = self._classes()
         train, validation, test = self._split(legend, seed)
         return options.splits(classes, train, validation, test)
@@ -141,17 +136,13 @@ class SegmentationFolder(DataSource):
         ignored = options.ignored_values
         return names, ValueLegend(values, tuple({IGNORED}.difference(values)) if ignored is None else ignored)
 
-    def _split(self, legend: Legend, seed: int) -> tuple[Files, Files, Files]:
+    def _split(self, legend: Legend, seed: int) -> tuple[Sequence[MaskedFile], ...]:
         options = self.options
         if options.index is not None:
             train, validation, test = self._indexed(legend, options.root / options.index)
         else:
             train, validation, test = self._in_folders(legend)
-        if test is None:
-            train, test = _set_aside(train, options.test_fraction, seed, "data.test_fraction")
-        if validation is None:
-            train, validation = _set_aside(train, options.validation_fraction, seed, "data.validation_fraction")
-        return train, validation, test
+        return options.complete(train, validation, test, lambda _: (), seed)
 
     def _indexed(self, legend: Legend, index: Path) -> tuple[Files, Files | None, Files | None]:
         pairs = self._pairs(self.options.root / self.options.images, legend)
@@ -171,7 +162,7 @@ class SegmentationFolder(DataSource):
         return (train, None, validation) if test is None else (train, validation, test)
 
     def _in_folders(self, legend: Legend) -> tuple[Files, Files | None, Files | None]:
-        folders = find_split_folders(self.options.root / self.options.images)
+        folders = find_split_folders(self.options.root / self.options.images, "data.images")
         train, validation, test = (
             None if folder is None else list(self._pairs(folder, legend).values()) for folder in folders
         )
@@ -197,11 +188,6 @@ def _check_names(names: Sequence[str]) -> None:
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
         raise ValueError(f"two classes are called {repeated[0]!r}")
-
-
-def _set_aside(files: Files, fraction: float, seed: int, field: str) -> tuple[Files, Files]:
-    stay, aside = split_off([0] * len(files), fraction, seed, field)
-    return [files[index] for index in stay], [files[index] for index in aside]
 
 
 @hookimpl

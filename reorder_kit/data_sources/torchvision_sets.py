@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,10 +10,10 @@ import torch
 from pydantic import Field, model_validator
 from torchvision import datasets
 
-from reorder_kit.data_sources._image_file import read_first
-from reorder_kit.data_sources._image_options import IMAGENET_MEAN, IMAGENET_STD, HomePath, ImageOptions
+from reorder_kit.data_sources._channel_options import IMAGENET_MEAN, IMAGENET_STD
+from reorder_kit.data_sources._image_file import first_readable, read_image
+from reorder_kit.data_sources._image_options import HomePath, ImageOptions
 from reorder_kit.data_sources._samples import ImagesInFiles, ImagesInMemory
-from reorder_kit.data_sources._splits import split_off
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import DataSource, DataSplits
@@ -25,7 +25,7 @@ class TorchvisionSets(DataSource):
     """CIFAR-10, CIFAR-100, Fashion-MNIST or ImageNet (ILSVRC 2012) from a local folder.
 
     The test split is the data set's own, for ImageNet its validation images. Validation is set aside from the training
-    images, the same share of every class, drawn with the run's seed. Images are normalised with the mean and standard
+    images, the same share of every class, drawn by ``split_seed``. Images are normalised with the mean and standard
     deviation of the data set's training pixels.
 
     Where no ``image_size`` is given, images keep their size; those of ImageNet, which differ, become 224x224. The
@@ -62,7 +62,7 @@ class TorchvisionSets(DataSource):
         test = self._load(kind.build, train=False, download=self.options.download)
         images, targets = _as_tensor(train.data), [int(target) for target in train.targets]
         train_pipeline, eval_pipeline = self.options.pipelines(images[0], kind.mean, kind.std)
-        stay, aside = self._set_aside(targets, seed)
+        stay, aside = self.options.take_validation(range(len(targets)), lambda image: (targets[image],), seed)
         return DataSplits(
             image=self.options.image_shape(images[0]),
             classes=list(train.classes),
@@ -79,20 +79,17 @@ class TorchvisionSets(DataSource):
         options = self.options
         if options.image_size is None:
             options = options.model_copy(update={"image_size": IMAGENET_SIZE})
-        example = read_first((path for path, _ in train.samples), channels=3)
+        example = first_readable(len(train.samples), lambda number: read_image(train.samples[number][0], channels=3))
         train_pipeline, eval_pipeline = options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
-        stay, aside = self._set_aside(train.targets, seed)
+        stay, aside = self.options.take_validation(train.samples, lambda file: (file[1],), seed)
         return DataSplits(
             image=options.image_shape(example),
             # Two classes of ImageNet are called "crane", so the name alone would not do.
             classes=[f"{wnid} {names[0]}" for wnid, names in zip(train.wnids, train.classes, strict=True)],
-            train=ImagesInFiles([train.samples[index] for index in stay], 3, train_pipeline),
-            validation=ImagesInFiles([train.samples[index] for index in aside], 3, eval_pipeline),
+            train=ImagesInFiles(stay, 3, train_pipeline),
+            validation=ImagesInFiles(aside, 3, eval_pipeline),
             test=ImagesInFiles(test.samples, 3, eval_pipeline),
         )
-
-    def _set_aside(self, targets: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
-        return split_off(targets, self.options.validation_fraction, seed, "data.validation_fraction")
 
     def _load(self, build: Callable[..., Any], **arguments: Any) -> Any:
         try:

@@ -12,9 +12,9 @@ from xml.etree import ElementTree
 from pydantic import Field, field_validator
 
 from reorder_kit.data_sources._boxed_images import BoxedFile, open_boxed, refuse_shared
+from reorder_kit.data_sources._folder_listing import FolderListing
 from reorder_kit.data_sources._mask_file import MaskedFile, ValueLegend
 from reorder_kit.data_sources._multi_label import MultiLabelOptions
-from reorder_kit.data_sources._splits import split_off
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import IGNORED, DataSource, DataSplits
@@ -35,7 +35,8 @@ class Voc(DataSource):
 
     The lists of the splits are ``train``, ``val`` and ``test`` in ``ImageSets/Main``, for masks in
     ``ImageSets/Segmentation``; a recipe may name others, such as trainval, which holds val. Where the list of the test
-    is missing, as in VOC2012, val is the test split. What is missing then is set aside from train with the run's seed.
+    is missing, as in VOC2012, val is the test split. What is missing then is set aside from train by ``split_seed``; no
+    class of boxes or labels loses its last training image by that.
 
     Boxes and labels come from the XML files, masks from the images of numbers beside them, where 0 is background and
     255, the rim of an object, is ignored. Boxes are cut at the edges of the image; boxes without width or height are
@@ -145,10 +146,7 @@ class Voc(DataSource):
         self, files: _Files, train: Names, validation: Names | None, test: Names | None, seed: int
     ) -> DataSplits:
         options = self.options
-        if test is None:
-            train, test = _set_aside(train, options.test_fraction, seed, "data.test_fraction")
-        if validation is None:
-            train, validation = _set_aside(train, options.validation_fraction, seed, "data.validation_fraction")
+        train, validation, test = options.complete(train, validation, test, lambda _: (), seed)
         refuse_shared(train, validation, test)
         classes = [_BACKGROUND, *options.classes]
         if len(classes) > IGNORED:
@@ -176,7 +174,7 @@ class _Files:
     """
 
     def __init__(self, folder: Path, kind: str) -> None:
-        self._folder, self._lists = folder, folder / "ImageSets" / kind
+        self._folder, self._lists, self._listing = folder, folder / "ImageSets" / kind, FolderListing()
 
     def has(self, split: str) -> bool:
         """There is such a list."""
@@ -212,7 +210,7 @@ class _Files:
     def _existing(self, folder: str, name: str, endings: Sequence[str]) -> Path:
         paths = [self._folder / folder / f"{name}{ending}" for ending in endings]
         for path in paths:
-            if path.is_file():
+            if self._listing.has(path):
                 return path
         raise ReorderKitError(
             f"data.root: {self._lists} lists {name}, but there is no {paths[0]}",
@@ -257,11 +255,6 @@ def _year_folder(root: Path) -> Path:
         names = " and ".join(str(folder.relative_to(root)) for folder in found)
         raise ReorderKitError(f"data.root: {root} has several years, {names}", "give the folder of one of them")
     return found[0]
-
-
-def _set_aside(names: Names, fraction: float, seed: int, field: str) -> tuple[Names, Names]:
-    stay, aside = split_off([0] * len(names), fraction, seed, field)
-    return [names[index] for index in stay], [names[index] for index in aside]
 
 
 @hookimpl

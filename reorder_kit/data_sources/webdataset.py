@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path, PurePath
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from braceexpand import braceexpand
+from jaxtyping import UInt8
 from pydantic import Field, field_validator, model_validator
 
-from reorder_kit.data_sources._annotated import RawSample
-from reorder_kit.data_sources._field_targets import FieldTargets, Label, Labels, labels_in
-from reorder_kit.data_sources._image_file import decode_image
+from reorder_kit.data_sources._field_targets import Label, Labels, labels_in
 from reorder_kit.data_sources._image_options import HomePath
-from reorder_kit.data_sources._record_options import RecordOptions, Rows, open_records
-from reorder_kit.data_sources._shard_index import NOTE_ENDING, ShardFiles, ShardIndex, index_shard
+from reorder_kit.data_sources._record_objects import BoxCounts, BoxFormat, count_boxes
+from reorder_kit.data_sources._record_options import RecordOptions, open_records
+from reorder_kit.data_sources._shard_index import Places, ShardFiles, ShardIndex, index_shard
+from reorder_kit.data_sources._shard_notes import NOTE_ENDING, add_to_note, as_array, from_array, read_note
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import DataSource, DataSplits, TargetKind, Unreadable
+from reorder_kit.interfaces import DataSource, DataSplits, TargetKind
 
 TARGET_ENDINGS: dict[TargetKind, str] = {"class": "cls", "multi-label": "json", "boxes": "json", "mask": "mask.png"}
 JSON_FIELDS: dict[TargetKind, str] = {"class": "class", "multi-label": "labels", "boxes": "objects"}
@@ -42,14 +42,17 @@ class WebDataset(DataSource):
     Where a JSON member is not a dictionary, it is the value itself.
 
     Shards are not streamed. Their headers are read once, and where each member lies is noted in a file beside the shard
-    (``NAME.tar.index.npz``, or in the user's cache folder); members are then read by position. So shards are shuffled,
-    divided and resumed as image files are: an epoch has every sample once over all ranks and workers, in a new
-    permutation of all samples, and a run that was stopped continues with the same batches. The price is random access,
-    which is cheap on local solid-state disks, in the file system's cache, and on mounted object stores that can read a
-    range; on spinning disks and stores that fetch whole files, streaming would be much faster. Plain tar files only.
+    (``NAME.tar.index.npz``, or in the user's cache folder), and so is what has to be known of its targets before
+    training; members are then read by position. So shards are shuffled, divided and resumed as image files are: an
+    epoch has every sample once over all ranks and workers, in a new permutation of all samples, and a run that was
+    stopped continues with the same batches. The price is random access, which is cheap on local solid-state disks, in
+    the file system's cache, and on mounted object stores that can read a range; on spinning disks and stores that fetch
+    whole files, streaming would be much faster. Plain tar files only.
 
-    Missing splits are set aside from train with the run's seed, test first, the same share of every class where an
-    image has one class. That, and classes that are not given, take one read of every training target at the start.
+    Missing splits are set aside from train by ``split_seed``, test first, as nearly the same share of each image's
+    rarest class as can be; no class loses its last training image by that. That, and classes that are not given, take
+    one read of every training target, the first time; boxes take one of every target. Boxes without width or height, or
+    of no four finite numbers, are left out, and counted in the log.
 
     Source: https://github.com/webdataset/webdataset
     """
@@ -119,30 +122,14 @@ class WebDataset(DataSource):
         shards = {split: _Shards(split_paths, options.image_endings, meaning) for split, split_paths in paths.items()}
         train = shards["train"]
         given = options.given_labels(kind)
-        is_stratified = kind == "class" and len(paths) < len(patterns)
-        found = train.labels() if given is None or is_stratified else None
-        labels = given or Labels.found(label for sample in found or () for label in sample)
-        strata = [labels.numbers.get(sample[0], 0) if sample else 0 for sample in found or ()]
-        aside = options.set_aside(
-            strata if is_stratified else [0] * len(train),
-            seed,
-            validation="validation" not in shards,
-            test="test" not in shards,
-        )
-        targets = options.targets(kind, labels)
+        is_complete = len(paths) == len(patterns)
+        found = train.labels() if given is None or not (is_complete or kind == "mask") else None
+        labels = given or Labels.found((label for sample in found or () for label in sample), "data.target_ending")
 
-        def samples(split: str, from_train: Rows | None) -> _ShardSamples:
-            source = train if from_train is not None else shards[split]
-            numbers = np.arange(len(source)) if from_train is None else from_train
-            return _ShardSamples(source, numbers, options.channels, targets)
+        def present(number: int) -> list[int]:
+            return [labels.numbers[label] for label in (found or {number: ()})[number] if label in labels.numbers]
 
-        return open_records(
-            options,
-            labels,
-            samples("train", aside.train),
-            samples("validation", aside.validation),
-            samples("test", aside.test),
-        )
+        return open_records(options, options.targets(kind, labels), shards, present, seed)
 
     def _target_member(self) -> _TargetMember:
         kind, field = self.target_kind, self.options.json_field
@@ -196,6 +183,9 @@ class _TargetMember:
     ending: str
     field: str | None
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.ending} {self.field}"
+
     def value(self, data: bytes) -> Any:
         """What the member says.
 
@@ -235,35 +225,53 @@ class _Shards:
         shard = self._shard(number)
         return self._indexes[shard].name(number - int(self._ends[shard]) + len(self._indexes[shard]))
 
-    def image(self, number: int) -> bytes:
-        """The encoded image.
+    def read(self, number: int) -> tuple[bytes, Any]:
+        """The encoded image of a sample, and what its target says.
 
         Raises:
             OSError: if the shard has changed.
-            ValueError: if the sample has none.
+            ValueError: if the sample lacks one of them, or its target cannot be understood.
         """
-        return self._read(number, self._image_places, "image")
+        return self._read(number, self._image_places, "image"), self._value(number)
 
-    def value(self, number: int) -> Any:
-        """What the target says.
-
-        Raises:
-            OSError: if the shard has changed.
-            ValueError: if the sample has none, or it cannot be understood.
-        """
+    def _value(self, number: int) -> Any:
         return self._target.value(self._read(number, self._target_places, f"member {self._target.ending}"))
 
     def labels(self) -> list[list[Label]]:
         """The classes of every sample; none where they cannot be read, which reading the sample will tell."""
-        return [self._labels(number) for number in range(len(self))]
+        noted = self._noted(f"labels {self._target}", lambda value: labels_in(self._target.kind, value), [])
+        return [labels for array in noted for labels in from_array(array)]
 
-    def _labels(self, number: int) -> list[Label]:
+    def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
+        """How many boxes of each sample are none, and how many there are."""
+        noted = self._noted(f"boxes {box_format} {self._target}", lambda value: count_boxes(value, box_format), (0, 0))
+        return np.array([counts for array in noted for counts in from_array(array)], dtype=np.int64).reshape(-1, 2)
+
+    def _noted(self, name: str, extract: Callable[[Any], Any], default: Any) -> Iterator[UInt8[np.ndarray, " byte"]]:
+        """What is extracted from all targets of each shard, noted beside it and read from there the next time.
+
+        Args:
+            name: of the note.
+            extract: what is noted of a target; a ValueError stands for the default.
+            default: of a sample whose target cannot be read.
+        """
+        for index, end in zip(self._indexes, self._ends.tolist(), strict=True):
+            noted = read_note(index.path, [name])
+            if noted is None:
+                samples = range(end - len(index), end)
+                noted = {name: as_array([self._extracted(number, extract, default) for number in samples])}
+                add_to_note(index.path, noted)
+            yield noted[name]
+
+    def _extracted(self, number: int, extract: Callable[[Any], Any], default: Any) -> Any:
         try:
-            return labels_in(self._target.kind, self.value(number))
-        except (OSError, ValueError):
-            return []
+            return extract(self._value(number))
+        except ValueError:
+            return default
+        except OSError as error:
+            raise ReorderKitError(f"{self.name(number)} cannot be read: {error}") from error
 
-    def _read(self, number: int, places: Rows, what: str) -> bytes:
+    def _read(self, number: int, places: Places, what: str) -> bytes:
         offset, size = places[number].tolist()
         if offset < 0:
             raise ValueError(f"the sample has no {what}")
@@ -273,7 +281,7 @@ class _Shards:
         return int(np.searchsorted(self._ends, number, side="right"))
 
 
-def _places(index: ShardIndex, endings: Sequence[str], field: str) -> Rows:
+def _places(index: ShardIndex, endings: Sequence[str], field: str) -> Places:
     places = index.places(endings)
     if len(places) and (places[:, 0] < 0).all():
         raise ReorderKitError(
@@ -281,46 +289,6 @@ def _places(index: ShardIndex, endings: Sequence[str], field: str) -> Rows:
             f"endings there: {', '.join(index.members)}",
         )
     return places
-
-
-class _ShardSamples(Sequence["_ShardSample"]):
-    """Samples of a split, not yet read."""
-
-    def __init__(self, shards: _Shards, numbers: Rows, channels: int, targets: FieldTargets) -> None:
-        self._shards, self._numbers, self._channels, self._targets = shards, numbers, channels, targets
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    @overload
-    def __getitem__(self, index: int) -> _ShardSample: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[_ShardSample]: ...
-    def __getitem__(self, index: int | slice) -> _ShardSample | Sequence[_ShardSample]:
-        if isinstance(index, slice):
-            return _ShardSamples(self._shards, self._numbers[index], self._channels, self._targets)
-        return _ShardSample(self._shards, int(self._numbers[index]), self._channels, self._targets)
-
-
-@dataclass(frozen=True)
-class _ShardSample:
-    shards: _Shards
-    number: int
-    channels: int
-    targets: FieldTargets
-
-    @property
-    def path(self) -> str:
-        return self.shards.name(self.number)
-
-    def read(self) -> RawSample | Unreadable:
-        """Decode image and target."""
-        try:
-            encoded, value = self.shards.image(self.number), self.shards.value(self.number)
-        except (OSError, ValueError) as error:
-            return Unreadable(self.path, str(error))
-        image = decode_image(BytesIO(encoded), self.path, self.channels)
-        return image if isinstance(image, Unreadable) else self.targets.sample(image, value, self.path)
 
 
 @hookimpl

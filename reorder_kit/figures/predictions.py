@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.text import Text
+from numpy.typing import NDArray
 from torch import Tensor
 
+from reorder_kit.figures.class_colours import COLOURS, colours_of
 from reorder_kit.interfaces import IGNORED, Annotation
 from reorder_kit.interfaces.run_events import Predictions
 
@@ -22,10 +26,11 @@ _DOTS_PER_INCH = 130
 _SIDE, _TEXT, _TOP = 1.7, 0.5, 0.6  # inches: an image, the lines below it, the heading
 _COLUMNS = 6  # of images; two to a prediction
 _INK, _WRONG = "#1b1b24", "#b3261e"
-# The palette of Okabe and Ito (2008), without the black; classes share colours where there are more of them.
-_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+_LEGEND_ROW, _LEGEND_ENTRY, _LEGEND_LETTERS = 0.17, 1.3, 16  # inches: height and width of an entry; letters of a name
 _LETTERS = 26  # that fit below an image
 _LINES = 3
+_MASK_ALPHA = 0.55
+_PAD = 0.6  # points, around the text of a box
 _NAMED_SHARE = 0.01  # of an image's pixels, for a class to be named below its mask
 
 
@@ -39,26 +44,32 @@ def draw_predictions(predictions: Predictions, path: Path) -> None:
     pairs = len(predictions.images)
     columns = min(_COLUMNS, 2 * pairs)
     rows = math.ceil(2 * pairs / columns)
-    width, height = columns * (_SIDE + 0.1), rows * (_SIDE + _TEXT) + _TOP
-    figure = Figure(figsize=(max(width, 4), height), dpi=_DOTS_PER_INCH, facecolor="white")
+    shown = [side for pair in zip(predictions.truths, predictions.answers, strict=True) for side in pair]
+    colours = colours_of(number for side in shown for number in _visible(side.mask))
+    width = max(columns * (_SIDE + 0.1), 4)
+    entries = max(1, int(width / _LEGEND_ENTRY))  # in a row
+    legend = math.ceil(len(colours) / entries) * _LEGEND_ROW
+    height = rows * (_SIDE + _TEXT) + _TOP + legend
+    figure = Figure(figsize=(width, height), dpi=_DOTS_PER_INCH, facecolor="white")
     FigureCanvasAgg(figure)
     heading = f"{predictions.run}: {predictions.split} images, truth on the left, prediction on the right"
-    figure.suptitle("\n".join(textwrap.wrap(heading, int(12 * max(width, 4)))), color=_INK, fontsize=9)
+    figure.suptitle("\n".join(textwrap.wrap(heading, int(12 * width))), color=_INK, fontsize=9)
     axes = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
-    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.3 / height, top=1 - _TOP / height, wspace=0.06, hspace=0.3)
+    bottom, top = (0.3 + legend) / height, 1 - _TOP / height
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=bottom, top=top, wspace=0.06, hspace=0.3)
     for ax in axes:
         ax.set_axis_off()
+    _explain(figure, colours, predictions.classes, entries)
     pictures = [picture for image in predictions.images for picture in (image, image)]
-    shown = [side for pair in zip(predictions.truths, predictions.answers, strict=True) for side in pair]
     for number, (ax, image, annotation) in enumerate(zip(axes, pictures, shown, strict=False)):
-        _draw(ax, image, annotation)
+        _draw(ax, image, annotation, colours)
         text, truth = (_text(side, predictions.classes) for side in (annotation, predictions.truths[number // 2]))
         is_wrong = number % 2 == 1 and truth != "" and text != truth
         words = f"{text} ({annotation.note})" if annotation.note else text
         lines = textwrap.wrap(words, _LETTERS, max_lines=_LINES, placeholder=" …")
         ax.text(
             0.5, -0.03, "\n".join(lines), transform=ax.transAxes, ha="center", va="top", fontsize=6.5,
-            color=_WRONG if is_wrong else _INK,
+            color=_WRONG if is_wrong else _INK, parse_math=False,
         )  # fmt: skip
     figure.savefig(path)
 
@@ -76,27 +87,71 @@ def _names(mask: Int[Tensor, "height width"], classes: Sequence[str]) -> str:
     return ", ".join(name for name, share in zip(classes, shares.tolist(), strict=True) if share >= _NAMED_SHARE)
 
 
-def _draw(ax: Axes, image: Float[Tensor, "channel height width"], annotation: Annotation) -> None:
+def _visible(mask: Int[Tensor, "height width"] | None) -> set[int]:
+    """Classes with a colour: the first one is mostly background, for which the image itself stands."""
+    return set() if mask is None else set(np.unique(mask.numpy()).tolist()) - {0, IGNORED}
+
+
+def _explain(figure: Figure, colours: Mapping[int, str], classes: Sequence[str], entries: int) -> None:
+    """What the colours of masks stand for, in rows of so many entries below the images."""
+    if not colours:
+        return
+    patches = [Patch(color=colour, alpha=_MASK_ALPHA) for colour in colours.values()]
+    whole = [classes[number] for number in colours]
+    names = [name if len(name) <= _LEGEND_LETTERS else f"{name[: _LEGEND_LETTERS - 1]}…" for name in whole]
+    legend = figure.legend(
+        patches, names, loc="lower center", ncols=min(entries, len(names)), fontsize=6.5, frameon=False,
+        borderaxespad=0.2, borderpad=0, labelspacing=0.4, handlelength=1.2, columnspacing=1.5, labelcolor=_INK,
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _draw(
+    ax: Axes, image: Float[Tensor, "channel height width"], annotation: Annotation, colours: Mapping[int, str]
+) -> None:
     pixels = displayable(image)
     ax.imshow(pixels.numpy(), interpolation="nearest")
     if annotation.mask is not None:
-        mask = annotation.mask
-        # The first class is mostly background; the image itself stands for it.
-        shown = (mask % len(_COLOURS)).float().masked_fill((mask == IGNORED) | (mask == 0), float("nan"))
-        colours = ListedColormap(_COLOURS)
-        ax.imshow(shown.numpy(), cmap=colours, vmin=0, vmax=len(_COLOURS) - 1, alpha=0.55, interpolation="nearest")
+        ax.imshow(_coloured(annotation.mask, colours), interpolation="nearest")
+    ax.set_xlim(-0.5, pixels.shape[1] - 0.5)
+    ax.set_ylim(pixels.shape[0] - 0.5, -0.5)
+    ax.apply_aspect()  # or it would have another size until it is drawn
     texts = [*annotation.box_texts, *[""] * (len(annotation.boxes) - len(annotation.box_texts))]
     for (left, top, right, bottom), text in zip(annotation.boxes.tolist(), texts, strict=True):
         # A class has its colour in every picture: the texts of a class begin with its name.
-        colour = _COLOURS[sum(map(ord, text.split(" ")[0])) % len(_COLOURS)]
+        colour = COLOURS[sum(map(ord, text.split(" ")[0])) % len(COLOURS)]
         # A pixel's centre is at whole numbers in the picture, and its edges half a pixel beside.
         ax.add_patch(
             Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=1.2)
         )
-        ax.text(left, top, text, fontsize=4.5, color="black", va="bottom", clip_on=True,
-                bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.6})  # fmt: skip
-    ax.set_xlim(-0.5, pixels.shape[1] - 0.5)
-    ax.set_ylim(pixels.shape[0] - 0.5, -0.5)
+        label = ax.text(left, top, text, fontsize=4.5, color=_readable_on(colour), va="bottom", clip_on=True,
+                        parse_math=False, bbox={"facecolor": colour, "edgecolor": "none", "pad": _PAD})  # fmt: skip
+        _push_inside(ax, label)
+
+
+def _coloured(mask: Int[Tensor, "height width"], colours: Mapping[int, str]) -> NDArray[np.float64]:
+    """Red, green, blue and opacity of every pixel."""
+    table = np.zeros((IGNORED + 1, 4))
+    for number, colour in colours.items():
+        table[number] = to_rgba(colour, _MASK_ALPHA)
+    coloured: NDArray[np.float64] = table[mask.numpy()]
+    return coloured
+
+
+def _readable_on(colour: str) -> str:
+    red, green, blue = to_rgb(colour)
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.4 else "white"
+
+
+def _push_inside(ax: Axes, label: Text) -> None:
+    """Move a text that the edges of the image would cut, no further than needed; its beginning stays visible."""
+    shown = label.get_window_extent().padded(_PAD * _DOTS_PER_INCH / 72)
+    frame = ax.bbox
+    right = max(min(0.0, frame.x1 - shown.x1), frame.x0 - shown.x0)
+    up = min(0.0, frame.y1 - shown.y1) if shown.y1 > frame.y1 else max(0.0, frame.y0 - shown.y0)
+    x, y = ax.transData.transform(label.get_position())
+    label.set_position(ax.transData.inverted().transform((x + right, y + up)).tolist())
 
 
 def displayable(image: Float[Tensor, "channel height width"]) -> Float[Tensor, "height width 3"]:

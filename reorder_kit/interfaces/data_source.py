@@ -25,8 +25,8 @@ class Sample(NamedTuple):
     * ``class``: the number of the class, an ``int``;
     * ``multi-label``: 1.0 for every class that is present and 0.0 for the others, ``Float[class]``;
     * ``boxes``: a :class:`~reorder_kit.interfaces.targets.BoxTarget`;
-    * ``mask``: the number of the class of each pixel, ``Int[height width]``, or
-      :data:`~reorder_kit.interfaces.targets.IGNORED`.
+    * ``mask``: the number of the class of each pixel, ``Integer[height width]``, or
+      :data:`~reorder_kit.interfaces.targets.IGNORED`; a byte is enough, a batch has 64 bits.
 
     Args:
         image: what the model sees.
@@ -135,7 +135,8 @@ class DataSource(Component, ABC):
         """Find the data and split it.
 
         Args:
-            seed: of a split that the source makes itself.
+            seed: of the run. What a source sets aside by itself should be the same for every seed, or two runs are
+                measured on different images; those of the package have an option ``split_seed``.
 
         Raises:
             ReorderKitError: if the data is not there, naming where it was looked for.

@@ -32,9 +32,14 @@ class BoxTarget:
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def to(self, device: torch.device | str) -> BoxTarget:
-        """The same on another device."""
-        return BoxTarget(self.boxes.to(device), self.classes.to(device), self.crowd.to(device))
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> BoxTarget:
+        """The same on another device, where copying from pinned memory need not be waited for."""
+        parts = (self.boxes, self.classes, self.crowd)
+        return BoxTarget(*(part.to(device, non_blocking=non_blocking) for part in parts))
+
+    def pin_memory(self) -> BoxTarget:
+        """The same in memory that a GPU can copy from while the processor goes on."""
+        return BoxTarget(self.boxes.pin_memory(), self.classes.pin_memory(), self.crowd.pin_memory())
 
     def __reduce__(self) -> tuple[Any, ...]:
         # As bytes: a tensor on its way from a loader process holds an open file, and a batch has three for each image.

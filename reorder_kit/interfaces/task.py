@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from reorder_kit.interfaces.backbone import Backbone
 from reorder_kit.interfaces.component import Component, ComponentOptions
 from reorder_kit.interfaces.data_source import TargetKind, Unreadable
-from reorder_kit.interfaces.targets import Annotation
+from reorder_kit.interfaces.targets import Annotation, BoxTarget
 from reorder_kit.progress import Progress
 from reorder_kit.proposal import Proposal
 from reorder_kit.sequence import Encoded, PatchSequence
@@ -44,6 +44,16 @@ class Batch:
         """The first images with their targets."""
         content = None if self.content is None else self.content[:images]
         return Batch(self.images[:images], self.targets[:images], (), content)
+
+    def pin_memory(self) -> Batch:
+        """The same in memory that a GPU can copy from while the processor goes on; torch's loader asks for it."""
+        targets = self.targets
+        if isinstance(targets, Tensor):
+            targets = targets.pin_memory()
+        elif targets and isinstance(targets[0], BoxTarget):
+            targets = [target.pin_memory() for target in targets]
+        content = None if self.content is None else self.content.pin_memory()
+        return replace(self, images=self.images.pin_memory(), targets=targets, content=content)
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,9 @@ class SampleMemory(nn.Module):
         log_prob: Float[Tensor, " sample"],
         advantage: Float[Tensor, " sample"],
     ) -> None:
-        """Forget the oldest batch for a new one; a batch of fewer samples than usual is not remembered."""
-        if len(orders) < self.orders.shape[1]:
-            return
+        """Forget the oldest batch for a new one. Where it has fewer samples than usual, they come several times."""
+        samples = torch.arange(self.orders.shape[1], device=orders.device) % len(orders)
+        orders, log_prob, advantage = orders[samples], log_prob[samples], advantage[samples]
         # New tensors, because those that were recalled are still needed for the gradient.
         self.orders = torch.cat([orders.unsqueeze(0), self.orders[:-1]])
         self.log_prob = torch.cat([log_prob.detach().unsqueeze(0).to(self.log_prob), self.log_prob[:-1]])

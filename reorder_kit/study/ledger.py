@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from reorder_kit import __version__
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.run_folder import write_whole
 
-_TYPES = {"run": str, "settings": dict, "outcome": dict}
+_TYPES = {"run": str, "version": str, "settings": dict, "outcome": dict}
 _BEGINNING = '{"run": '
 
 
 class Ledger:
-    """A JSON line for each finished run: its name, its settings, and what came out.
+    """A JSON line for each finished run: its name, the version that trained it, its settings, and what came out.
 
     A line that a kill cut short is no finished run.
 
@@ -52,9 +53,13 @@ class Ledger:
         outcome: dict[str, Any] = line["outcome"]
         return outcome
 
+    def other_versions(self, runs: Iterable[str]) -> set[str]:
+        """Versions of this package, other than the one that asks, that trained some of these finished runs."""
+        return {self._lines[run]["version"] for run in runs} - {__version__}
+
     def add(self, run: str, settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
         """Note that a run is finished."""
-        line = {"run": run, "settings": settings, "outcome": outcome}
+        line = {"run": run, "version": __version__, "settings": settings, "outcome": outcome}
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
@@ -83,8 +88,9 @@ class Ledger:
 
     def _parse(self, written: str, number: int) -> dict[str, Any]:
         try:
-            line = json.loads(written)
-        except ValueError:
+            # The first ledgers did not say.
+            line = {"version": "unknown", **json.loads(written)}
+        except (ValueError, TypeError):
             line = None
         if not (isinstance(line, dict) and {name: type(value) for name, value in line.items()} == _TYPES):
             self._refuse(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from reorder_kit import __version__
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.study.ledger import Ledger
 from reorder_kit.study.planted_runs import PlantedRun
@@ -35,6 +36,10 @@ def run_benchmark(
     settings = {run: run.settings(host) for run in runs}
     outcomes = {run: ledger.outcome(str(run), settings[run]) for run in runs}
     missing = [run for run, outcome in outcomes.items() if outcome is None]
+    others = ledger.other_versions(str(run) for run, outcome in outcomes.items() if outcome is not None)
+    if others:
+        found = ", ".join(sorted(others))
+        tell(f"some runs were trained by reorder-kit {found}, this is {__version__}: their figures may not compare")
     for number, (run, outcome) in enumerate(train_all(missing, jobs), start=1):
         ledger.add(str(run), settings[run], outcome)
         outcomes[run] = outcome

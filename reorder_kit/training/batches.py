@@ -16,6 +16,6 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     if isinstance(targets, Tensor):
         targets = targets.to(device, non_blocking=True)
     elif targets and isinstance(targets[0], BoxTarget):
-        targets = [target.to(device) for target in targets]
+        targets = [target.to(device, non_blocking=True) for target in targets]
     content = None if batch.content is None else batch.content.to(device, non_blocking=True)
     return replace(batch, images=batch.images.to(device, non_blocking=True), targets=targets, content=content)

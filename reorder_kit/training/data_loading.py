@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -102,10 +103,17 @@ def collate(samples: Sequence[Sample | Unreadable]) -> Batch:
     targets = [sample.target for sample in read]
     return Batch(
         torch.stack([sample.image for sample in read]),
-        targets if isinstance(targets[0], BoxTarget) else default_collate(targets),
+        targets if isinstance(targets[0], BoxTarget) else _stacked(targets),
         unreadable,
         _content(read),
     )
+
+
+def _stacked(targets: list[Any]) -> Any:
+    """Together; numbers of classes, of which a mask may have a byte for each pixel, as losses want them."""
+    stacked = default_collate(targets)
+    is_number = isinstance(stacked, Tensor) and not stacked.is_floating_point()
+    return stacked.long() if is_number else stacked
 
 
 def _content(samples: Sequence[Sample]) -> Int[Tensor, "batch 2"] | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from reorder_kit import __version__
 from reorder_kit.recipe import override
 from reorder_kit.study.planted_cases import CASES
 
@@ -92,6 +93,14 @@ def test_what_can_be_trained_is_kept_and_reported(small, tmp_path):
     lines = small("--learner", "mine", "--split", "validation").stdout.splitlines()
     assert lines[0] == "Accuracy on validation images, of 1 seed."
     assert [line.split("   ")[0].strip() for line in lines[-3:]] == ["scrambled", "undone", "mine from scrambled"]
+
+    ledger = tmp_path / "planted.jsonl"
+    ledger.write_text(ledger.read_text().replace(f'"version": "{__version__}"', '"version": "0.0.9"'))
+    older = small("--learner", "mine", "--json")
+    assert older.stderr == (
+        f"some runs were trained by reorder-kit 0.0.9, this is {__version__}: their figures may not compare\n"
+    )
+    assert json.loads(older.stdout) == found
 
     other = small("--learner", "mine", "--set", "mine.lr=0.7")
     assert other.exit_code == 2

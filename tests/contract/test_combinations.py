@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
 from typing import Any
@@ -166,6 +167,49 @@ def test_a_step_of_a_pair(task: str, backbone: str, learner: str) -> None:
 @pytest.mark.parametrize(("task", "backbone", "learner"), list(product(TASKS, BACKBONES, LEARNERS)))
 def test_a_step_of_every_combination(task: str, backbone: str, learner: str) -> None:
     check(task, backbone, learner)
+
+
+def without_padding(images: Batch) -> Batch:
+    return replace(images, content=None)
+
+
+def gradients(made: Experiment, model: OrderedModel, images: Batch) -> dict[str, Tensor]:
+    """Of the loss by the weights of backbone and head, the same randomness each time."""
+    model.zero_grad()
+    torch.manual_seed(0)
+    made.task.step(model, images, PROGRESS).loss.mean().backward()
+    weights = [*model.backbone.named_parameters(), *model.head.named_parameters()]
+    return {name: weight.grad.clone() for name, weight in weights if weight.grad is not None}
+
+
+# Warnings that torch's compiler raises and catches itself must not become errors inside it.
+@pytest.mark.filterwarnings("default")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "learner", "backbone"),
+    # What is compiled knows neither task nor learner, so that they take turns.
+    [
+        (*(("detection", "softsort"), ("segmentation", "fixed"))[place % 2], name)
+        for place, name in enumerate(BACKBONES)
+    ],
+)
+def test_compiling_changes_nothing_for_tasks_that_look_at_places(task: str, learner: str, backbone: str) -> None:
+    made = experiment(task, backbone, learner)
+    plain, compiled = build(made), build(made)
+    torch.compiler.reset()
+    compiled.compile_encode()
+    for model in (plain, compiled):
+        model.policy.advance(PROGRESS)
+    padded = batch(made.task.target_kind)
+    # Batches with and without padding take turns, as in a run, and so do training and evaluation.
+    for images in (padded, without_padding(padded), padded):
+        expected, found = (gradients(made, model.train(), images) for model in (plain, compiled))
+        assert expected.keys() == found.keys()
+        for name, gradient in expected.items():
+            torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-5)
+        with torch.no_grad():
+            losses = [made.task.step(model.eval(), images, PROGRESS).loss for model in (plain, compiled)]
+        torch.testing.assert_close(*losses, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("backbone", list(BACKBONES))

@@ -326,7 +326,7 @@ def test_masks_cover_the_content_of_the_image(splits: DataSplits) -> None:
         for sample in samples(split):
             height, width = sample.content or tuple(sample.image.shape[1:])
             assert sample.target.shape == sample.image.shape[1:]
-            assert sample.target.dtype == torch.int64
+            assert sample.target.dtype == torch.uint8
             assert (sample.target[height:] == IGNORED).all()
             assert (sample.target[:, width:] == IGNORED).all()
             numbers = set(sample.target.unique().tolist()) - {IGNORED}
@@ -357,6 +357,30 @@ def test_opening_twice_gives_the_same(source: DataSource, splits: DataSplits) ->
         for (image, target, _), (same_image, same_target, _) in zip(samples(first), samples(second), strict=True):
             assert torch.equal(image, same_image)
             assert numbers_of(target) == numbers_of(same_target)
+
+
+def contents(splits: DataSplits) -> list[list[bytes]]:
+    return [[image.numpy().tobytes() for image, *_ in samples(split)] for split in all_splits(splits).values()]
+
+
+def test_runs_of_every_seed_are_measured_on_the_same_images(source: DataSource, splits: DataSplits) -> None:
+    assert contents(source.open(seed=7)) == contents(splits)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [pair for pair in sources_and_kinds() if "split_seed" in pair[0].Options.model_fields],
+    ids=ids,
+    indirect=True,
+    scope="module",
+)
+def test_images_can_be_set_aside_anew(source: DataSource, splits: DataSplits) -> None:
+    def by(split_seed: int | None, seed: int = 0) -> list[list[bytes]]:
+        options = source.options.model_copy(update={"split_seed": split_seed})
+        return contents(type(source)(options, source.target_kind).open(seed))
+
+    assert by(0) == contents(splits) != by(5)
+    assert by(None, seed=5) == by(5)
 
 
 def test_opening_leaves_the_random_stream_as_it_was(source: DataSource) -> None:

@@ -82,6 +82,20 @@ def test_a_command_in_a_header_is_valid(words, tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
 
 
+SCENES = [recipe for recipe in RECIPES if re.search("multilabel|detection|segmentation", recipe.id)]
+
+
+@pytest.mark.parametrize("path", SCENES)
+def test_a_recipe_on_generated_scenes_says_how_it_is_run_on_real_images(path):
+    sources = [re.search(r"data=\{name: ([\w-]+)", " ".join(words)) for words in commands(path)]
+    assert {found[1] for found in sources if found} & {
+        "voc",
+        "coco-detection",
+        "multi-label-csv",
+        "segmentation-folder",
+    }
+
+
 @pytest.mark.parametrize("path", RECIPES)
 def test_a_header_states_hardware_time_and_what_to_expect(path):
     said = " ".join(header(path))

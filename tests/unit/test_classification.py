@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
-import multiprocessing
-from pathlib import Path
 
 import pydantic
 import pytest
 import torch
-import torch.distributed as dist
 from sklearn.metrics import accuracy_score, recall_score, top_k_accuracy_score
 from torch import Tensor
 
@@ -177,37 +173,3 @@ def test_figures_can_be_read_between_batches() -> None:
 def test_no_image_at_all_is_no_accuracy_of_zero() -> None:
     with pytest.raises(ReorderKitError, match="no image"):
         task().build_metrics(CLASSES, "cpu").compute()
-
-
-def count_in_a_process(rank: int, folder: Path, shares: list[tuple[int, int]]) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=len(shares))
-    metrics = task().build_metrics(CLASSES, "cpu")
-    start, stop = shares[rank]
-    if start < stop:
-        metrics.update(FIVE_OUTPUTS[start:stop], FIVE_TARGETS[start:stop])
-    (folder / f"{rank}.json").write_text(json.dumps(metrics.compute()))
-    dist.destroy_process_group()
-
-
-# Right, right, wrong (3 instead of 1), wrong (the 6 it should be comes last), right.
-FIVE_OUTPUTS = torch.eye(7)[[0, 1, 3, 0, 6]] - 0.01 * torch.arange(7)
-FIVE_TARGETS = torch.tensor([0, 1, 1, 6, 6])
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize("shares", [[(0, 3), (3, 5)], [(0, 5), (5, 5)]], ids=["three and two", "five and none"])
-def test_two_processes_count_every_image_once(tmp_path: Path, shares: list[tuple[int, int]]) -> None:
-    # Forked, since importing everything anew in each process would take half a minute.
-    fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=count_in_a_process, args=(rank, tmp_path, shares)) for rank in (0, 1)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=60)
-        process.kill()
-    assert [process.exitcode for process in processes] == [0, 0]
-    figures = {"top1": 0.6, "top5": 0.8, "per_class": {"ant": 1.0, "bee": 0.5, "gnu": 0.5}}
-    for rank in (0, 1):
-        found = json.loads((tmp_path / f"{rank}.json").read_text())
-        assert found == {**figures, "top5": pytest.approx(0.8)}

@@ -75,7 +75,7 @@ def test_mistakes_in_a_table_are_named(folder: Path, rows: list[str], reason: st
 
 
 def test_a_missing_table_is_named(folder: Path) -> None:
-    with pytest.raises(ReorderKitError, match=r"data.class_table: .*names.csv: No such file"):
+    with pytest.raises(ReorderKitError, match=r"data.class_table: .*names.csv cannot be read: No such file"):
         make(folder, class_table="names.csv").open(0)
 
 

@@ -3,8 +3,9 @@ from collections import Counter
 
 import pytest
 import torch
+from torch.utils.data._utils.pin_memory import pin_memory  # what the loader does with a batch
 
-from reorder_kit.interfaces import BoxTarget, Sample, Unreadable
+from reorder_kit.interfaces import IGNORED, BoxTarget, Sample, Unreadable
 from reorder_kit.training.data_loading import ShuffledKeys, collate, evaluation_loader, train_loader
 
 SIZE = 23
@@ -105,6 +106,17 @@ def test_a_batch_of_unreadable_samples_is_empty():
     assert len(collate([Noisy()[5]])) == 0
 
 
+def test_masks_of_bytes_become_numbers_of_classes():
+    mask = torch.tensor([[0, 254, IGNORED]], dtype=torch.uint8)
+    targets = collate([Sample(torch.zeros(1, 1, 3), mask)] * 2).targets
+    assert targets.dtype == torch.int64
+    assert targets.tolist() == [[[0, 254, 255]]] * 2
+
+
+def test_labels_and_shares_stay_what_they_are():
+    assert collate([Sample(torch.zeros(1, 1, 1), torch.tensor([0.0, 0.25]))]).targets.tolist() == [[0.0, 0.25]]
+
+
 class Boxed:
     """Samples with one box each, at the place of the sample."""
 
@@ -131,3 +143,42 @@ def test_boxes_of_a_large_batch_come_from_a_worker_without_an_open_file_each():
     assert [float(target.boxes[0, 3]) for target in batch.targets] == [index + 1.0 for index in range(128)]
     assert [int(target.classes) for target in batch.targets] == list(range(128))
     assert [bool(target.crowd) for target in batch.targets] == [index % 2 == 0 for index in range(128)]
+
+
+@pytest.fixture
+def pinned(monkeypatch):
+    """Stands in for a GPU: the tensors that were pinned, as what comes back in their place."""
+    found = []
+
+    def pin_memory(tensor, *_):
+        found.append(tensor.clone())
+        return found[-1]
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin_memory)
+    return found
+
+
+def is_one_of(tensor, found):
+    return any(tensor is other for other in found)
+
+
+def test_a_batch_of_classes_is_pinned_with_its_content(pinned):
+    sample = Sample(torch.zeros(1, 2, 2), 3, (1, 2))
+    batch = collate([sample, Unreadable("five.png", "torn"), sample])
+    there = pin_memory(batch)
+    assert all(is_one_of(part, pinned) for part in (there.images, there.targets, there.content))
+    assert (there.targets.tolist(), there.content.tolist()) == ([3, 3], [[1, 2]] * 2)
+    assert there.unreadable == batch.unreadable
+
+
+def test_a_batch_of_boxes_is_pinned_box_by_box(pinned):
+    there = pin_memory(collate([Boxed()[0], Boxed()[1]]))
+    assert there.content is None
+    parts = [part for target in there.targets for part in (target.boxes, target.classes, target.crowd)]
+    assert len(parts) == 6
+    assert all(is_one_of(part, pinned) for part in parts)
+    assert [target.classes.tolist() for target in there.targets] == [[0], [1]]
+
+
+def test_a_batch_of_nothing_is_pinned(pinned):
+    assert len(pin_memory(collate([Noisy()[5]]))) == 0

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from reorder_kit.data_sources import _image_file
 from reorder_kit.data_sources.fmow import Fmow, cut_out
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import DataSplits, ImageShape, Sample, SampleSet, Unreadable
@@ -176,3 +177,31 @@ def test_both_folders_are_needed(root: Path, split: str) -> None:
     (root / split).rename(root / "elsewhere")
     with pytest.raises(ReorderKitError, match=rf"data\.root: there is no folder .*{split}"):
         open_fmow(root)
+
+
+def test_a_class_that_only_val_has_is_a_class(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    add_image(root, "val", "false_detection", 0, 0)
+    splits = open_fmow(root)
+    assert splits.classes == ["airport", "false_detection", "zoo"]
+    assert [sample.target for sample in samples(splits.test)] == [0, 1, 2]
+    assert {sample.target for sample in samples(splits.train)} == {0, 2}
+    assert "no training image has the class false_detection" in caplog.text
+
+
+def test_an_empty_class_folder_of_train_is_refused(root: Path) -> None:
+    (root / "train" / "dam").mkdir()
+    with pytest.raises(ReorderKitError, match="the class 'dam' has no image"):
+        open_fmow(root)
+
+
+def test_large_images_are_read_up_to_a_limit(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Pillow would refuse 20x20 pixels, which are more than twice as many.
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert len(samples(open_fmow(root).test)) == 2
+    assert Image.MAX_IMAGE_PIXELS == 100
+    splits = open_fmow(root)
+    monkeypatch.setattr(_image_file, "MOST_PIXELS", 399)
+    large = splits.test[0]
+    assert isinstance(large, Unreadable)
+    assert large.path == str(root / "val" / "airport" / "airport_0" / "airport_0_0_rgb.jpg")
+    assert "20x20 pixels, more than the 399 that are decoded" in large.reason

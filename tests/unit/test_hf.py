@@ -47,9 +47,9 @@ def save(folder: Path, **splits: Any) -> Path:
     return folder
 
 
-def open_saved(folder: Path, kind: TargetKind = "class", seed: int = 0, **options: Any) -> DataSplits:
+def open_saved(folder: Path, kind: TargetKind = "class", **options: Any) -> DataSplits:
     plain = {"image_size": 8, "train_transforms": [], "mean": (0,) * 3, "std": (1 / 255,) * 3}
-    return HuggingFace(HuggingFace.Options(dataset=folder, **{**plain, **options}), kind).open(seed)
+    return HuggingFace(HuggingFace.Options(dataset=folder, **{**plain, **options}), kind).open(seed=0)
 
 
 def content(samples: SampleSet) -> list[tuple[int, Any]]:
@@ -185,17 +185,39 @@ def test_a_mask_of_another_size_or_value_is_unreadable(tmp_path: Path) -> None:
 
 def test_a_single_split_is_divided_with_the_same_share_of_every_class(tmp_path: Path) -> None:
     table({"label": [0] * 20 + [1] * 10}, label=CAT_OR_DOG).save_to_disk(tmp_path / "saved")
-    first, again, other = (
-        open_saved(tmp_path / "saved", seed=seed, test_fraction=0.2, validation_fraction=0.25) for seed in (0, 0, 1)
-    )
-    parts = [content(part) for part in (first.train, first.validation, first.test)]
+    splits = open_saved(tmp_path / "saved", test_fraction=0.2, validation_fraction=0.25)
+    parts = [content(part) for part in (splits.train, splits.validation, splits.test)]
     assert [[label for _, label in part].count(0) for part in parts] == [12, 4, 4]
     assert [[label for _, label in part].count(1) for part in parts] == [6, 2, 2]
     # Colours tell images apart, so that every image is in one split, with its own class.
     together = sorted(colour for part in parts for colour, _ in part)
     assert together == list(range(1, 31))
     assert all(label == (colour > 20) for part in parts for colour, label in part)
-    assert content(again.test) == content(first.test) != content(other.test)
+
+
+def lists_of(objects: list[list[str]]) -> list[Any]:
+    return [{"bbox": [[0.0, 0.0, 2.0, 2.0]] * len(names), "category": names} for names in objects]
+
+
+def dictionaries_of(objects: list[list[str]]) -> list[Any]:
+    return [[{"bbox": [0.0, 0.0, 2.0, 2.0], "category": name} for name in names] for names in objects]
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"), [("multi-label", list), ("boxes", lists_of), ("boxes", dictionaries_of)], ids=str
+)
+def test_no_class_loses_its_last_training_image(tmp_path: Path, kind: TargetKind, made: Any) -> None:
+    # Eels are in two images; drawn without regard to them, both would be set aside for one of four seeds.
+    present = [["fish"], [], ["eel", "fish"], ["fish"], ["fish", "eel"], ["fish"], [], ["fish"]]
+    table({"targets": made(present)}).save_to_disk(tmp_path / "saved")
+    given = {"target_column": "targets", "test_fraction": 0.5, "validation_fraction": 0.3}
+    for seed in range(12):
+        splits = open_saved(tmp_path / "saved", kind, split_seed=seed, **given)
+        targets = [target for _, target in content(splits.train)]
+        found = [
+            target.classes.tolist() if kind == "boxes" else target.nonzero().flatten().tolist() for target in targets
+        ]
+        assert {number for numbers in found for number in numbers} == {0, 1}
 
 
 def test_validation_without_a_test_is_the_test(tmp_path: Path) -> None:
@@ -263,22 +285,55 @@ def test_what_cannot_be_read_is_unreadable_and_named(tmp_path: Path) -> None:
         assert words in sample.reason
 
 
+SOUND, OTHER = [1.0, 1.0, 2.0, 2.0], [0.0, 2.0, 4.0, 4.0]
+
+
+def open_boxes(folder: Path, *boxes: list[list[float]]) -> DataSplits:
+    """Images with these boxes, all of class 0, in every split."""
+    split = table({"objects": [{"bbox": of_image, "category": [0] * len(of_image)} for of_image in boxes]})
+    save(folder, train=split, validation=split, test=split)
+    return open_saved(folder, "boxes", box_format="xyxy")
+
+
 @pytest.mark.parametrize(
-    ("objects", "reason"),
+    "broken",
     [
-        ({"bbox": [[5.0, 5.0, 2.0, 2.0]], "category": [0]}, "ends before it begins; data.box_format is xyxy"),
-        ({"bbox": [[1.0, 1.0, 2.0]], "category": [0]}, "four finite numbers"),
-        ({"bbox": [[1.0, 1.0, 2.0, 2.0]], "category": []}, "1 boxes have 0 classes"),
-        ({"bbox": [[1.0, 1.0, 2.0, float("nan")]], "category": [0]}, "four finite numbers"),
+        [5.0, 5.0, 2.0, 2.0],
+        [1.0, 1.0, 1.0, 2.0],
+        [1.0, 1.0, 2.0],
+        [],
+        [1.0, 1.0, 2.0, float("nan")],
+        [1.0, 1.0, float("inf"), 2.0],
+        [float("inf"), 1.0, float("inf"), 2.0],
     ],
+    ids=str,
 )
-def test_boxes_that_mean_nothing_are_unreadable(tmp_path: Path, objects: Any, reason: str) -> None:
-    good = {"bbox": [[1.0, 1.0, 2.0, 2.0]], "category": [0]}
-    split = table({"objects": [good, objects]})
+def test_a_box_that_is_none_is_left_out_and_the_others_are_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: list[float]
+) -> None:
+    splits = open_boxes(tmp_path / "saved", [SOUND], [SOUND, broken, OTHER])
+    assert [target.boxes.tolist() for _, target in content(splits.train)] == [[SOUND], [SOUND, OTHER]]
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("reorder_kit")]
+    assert [message.split(" of the ")[0] for message in told] == ["1 of 4 boxes"] * 3
+    assert told[0].endswith(f"read as xyxy, and are left out: {tmp_path / 'saved'}, split train, row 1")
+
+
+def test_boxes_that_are_mostly_none_are_of_another_format(tmp_path: Path) -> None:
+    boxes = [[[5.0, 5.0, 2.0, 2.0], SOUND, [7.0, 6.0, 1.0, 1.0]]] + [[[5.0, 5.0, 2.0, 2.0]]] * 4
+    with pytest.raises(
+        ReorderKitError, match=r"data\.box_format: read as xyxy, 6 of 7 boxes of the train split"
+    ) as error:
+        open_boxes(tmp_path / "saved", *boxes)
+    assert "row 0, " in str(error.value)
+    assert "row 2 and 2 more" in str(error.value)
+
+
+def test_boxes_without_their_classes_make_an_image_unreadable(tmp_path: Path) -> None:
+    split = table({"objects": [{"bbox": [SOUND], "category": [0]}, {"bbox": [SOUND], "category": []}]})
     save(tmp_path / "saved", train=split, validation=split, test=split)
-    sample = open_saved(tmp_path / "saved", "boxes", box_format="xyxy").train[1]
+    sample = open_saved(tmp_path / "saved", "boxes").train[1]
     assert isinstance(sample, Unreadable)
-    assert reason in sample.reason
+    assert "1 boxes have 0 classes" in sample.reason
 
 
 def test_errors_name_the_field_and_what_there_is(tmp_path: Path) -> None:
@@ -305,6 +360,11 @@ def test_errors_name_the_field_and_what_there_is(tmp_path: Path) -> None:
     assert "data.dataset: cannot open" in refused(place=tmp_path / "empty")
     assert "data.classes: masks do not tell" in refused("mask", target_column="image")
     assert "of the 1 classes" in refused(classes=("a",))
+    nothing = save(
+        tmp_path / "nothing", train=table({"names": [[], []]}, names=datasets.Sequence(datasets.Value("string")))
+    )
+    said = refused("multi-label", nothing, target_column="names")
+    assert said.startswith("data.target_column: the training images have no classes")
 
 
 def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from reorder_kit.data_sources import _image_file
 from reorder_kit.data_sources.image_folder import ImageFolder
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import DataSplits, SampleSet, Unreadable
@@ -32,8 +33,8 @@ def fill(folder: Path, values: dict[str, Sequence[int]]) -> None:
             save_image(folder / name / f"{value:03}.png", value)
 
 
-def open_folder(root: Path, seed: int = 0, **options: Any) -> DataSplits:
-    return ImageFolder(ImageFolder.Options(root=root, mean=(0,) * 3, std=(1 / 255,) * 3, **options)).open(seed)
+def open_folder(root: Path, **options: Any) -> DataSplits:
+    return ImageFolder(ImageFolder.Options(root=root, mean=(0,) * 3, std=(1 / 255,) * 3, **options)).open(seed=0)
 
 
 def content(samples: SampleSet) -> list[tuple[int, int]]:
@@ -91,12 +92,6 @@ def test_without_other_folders_test_and_validation_are_set_aside(tmp_path: Path,
     assert sorted(everything) == [(n, n // 20) for n in range(40)]
 
 
-def test_the_seed_decides_what_is_set_aside(tmp_path: Path) -> None:
-    fill(tmp_path, {"cat": range(20), "dog": range(20, 40)})
-    test_of_seed = [content(open_folder(tmp_path, seed).test) for seed in (0, 0, 1)]
-    assert test_of_seed[0] == test_of_seed[1] != test_of_seed[2]
-
-
 def test_images_lie_in_folders_below_the_class_and_other_files_do_not_count(tmp_path: Path) -> None:
     fill(tmp_path / "train", {"cat/young": [1], "cat/old": [2]})
     fill(tmp_path / "train" / ".cache", {"x": [9]})
@@ -119,7 +114,7 @@ def test_the_size_is_that_of_the_first_image_for_every_seed(tmp_path: Path, seed
     save_image(tmp_path / "a" / "0.png", 100, size=(6, 9))
     for number in range(1, 5):
         save_image(tmp_path / "a" / f"{number}.png", 100, size=(30, 30))
-    splits = open_folder(tmp_path, seed, test_fraction=0.4, validation_fraction=0.4)
+    splits = open_folder(tmp_path, split_seed=seed, test_fraction=0.4, validation_fraction=0.4)
     assert str(splits.image) == "3x6x9"
     for split in (splits.train, splits.validation, splits.test):
         assert {split[index][0].shape for index in range(len(split))} == {(3, 6, 9)}
@@ -310,7 +305,18 @@ def test_a_folder_where_nothing_can_be_read_is_refused(tmp_path: Path) -> None:
     for number in range(10):
         (tmp_path / "cat").mkdir(exist_ok=True)
         (tmp_path / "cat" / f"{number}.jpg").write_text("no")
-    with pytest.raises(ReorderKitError, match=r"no training image can be read, .*cat"):
+    with pytest.raises(ReorderKitError, match=r"data: no training image can be used, .*cat"):
+        open_folder(tmp_path)
+
+
+def test_the_search_for_an_image_that_can_be_read_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_image_file, "TRIED", 3)
+    fill(tmp_path, {"cat": range(10), "dog": range(10, 20)})
+    for number in range(2):
+        (tmp_path / "cat" / f"{number:03}.png").write_text("no")
+    assert str(open_folder(tmp_path).image) == "3x8x8"
+    (tmp_path / "cat" / "002.png").write_text("no")
+    with pytest.raises(ReorderKitError, match=r"none of the first 3 training images can be used, .*000\.png to begin"):
         open_folder(tmp_path)
 
 

@@ -72,6 +72,20 @@ def test_both_layouts_give_the_same(layout: str, request: pytest.FixtureRequest)
     assert everything == [(n, 0) for n in range(10)] + [(100 + n, 1) for n in range(10)]
 
 
+@pytest.mark.parametrize("layout", ["folders", "kaggle"])
+def test_a_part_of_the_classes_is_read(
+    layout: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = request.getfixturevalue(layout)
+    train = (root if layout == "folders" else root / BELOW_THE_DOWNLOAD) / "train"
+    (train / BIRD).rename(root / "elsewhere")
+    splits = open_imagenet(root)
+    assert splits.classes == [FISH]
+    assert content(splits.test) == [(50, 0)]
+    if layout == "folders":
+        assert "val: 1 of 2 classes are left out; the training images lack them" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -82,6 +96,12 @@ def test_both_layouts_give_the_same(layout: str, request: pytest.FixtureRequest)
 def test_classes_get_their_names(folders: Path, name: str, text: str) -> None:
     (folders / name).write_text(text)
     assert open_imagenet(folders).classes == [f"{FISH} tench", f"{BIRD} crane"]
+
+
+def test_names_that_are_no_text_are_refused(folders: Path) -> None:
+    (folders / "words.txt").write_bytes(b"n01440764\ttench\xff\n")
+    with pytest.raises(ReorderKitError, match=r"data\.root: the names of the classes in .*words\.txt cannot be read"):
+        open_imagenet(folders)
 
 
 def test_a_class_without_a_name_keeps_its_number(folders: Path) -> None:
@@ -113,12 +133,15 @@ def test_loose_validation_images_need_the_table_of_their_classes(kaggle: Path) -
     ("table", "message"),
     [
         ("ImageId,PredictionString\nILSVRC2012_val_00000001,\n", r"LOC_val_solution\.csv, line 2: needs ImageId and"),
-        ("image,wnid\na,b\n", r"LOC_val_solution\.csv, line 2: needs ImageId and PredictionString"),
+        ("ImageId,PredictionString\n\n,n1 1\n", r"LOC_val_solution\.csv, line 3: needs ImageId and"),
+        ("image,wnid\na,b\n", r"data\.root: .*LOC_val_solution\.csv has no column 'ImageId' in its first line"),
+        ("", r"data\.root: .*LOC_val_solution\.csv has no column 'ImageId' in its first line"),
+        ("ImageId,PredictionString\nILSVRC2012_val_00000001,\xff\n", r"LOC_val_solution\.csv is no CSV table in UTF-8"),
         ("ImageId,PredictionString\na,n09999999 1 2 3 4\n", "names no image of a class that train has"),
     ],
 )
 def test_a_table_that_says_nothing_is_refused(kaggle: Path, table: str, message: str) -> None:
-    (kaggle / "LOC_val_solution.csv").write_text(table)
+    (kaggle / "LOC_val_solution.csv").write_text(table, encoding="latin-1")
     with pytest.raises(ReorderKitError, match=message):
         open_imagenet(kaggle)
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-import multiprocessing
-from pathlib import Path
 from typing import Any
 
 import pydantic
 import pytest
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
@@ -198,41 +194,3 @@ def test_what_is_drawn() -> None:
     assert [(shown.text, shown.note) for shown in answers] == [("ant, cat", ""), ("(none)", "bee 31%")]
     labels = torch.tensor([[0.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
     assert [shown.text for shown in task().annotate_targets(labels, CLASSES)] == ["bee, cat", "(none)"]
-
-
-def count_in_a_process(rank: int, folder: Path, shares: list[tuple[int, int]]) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=len(shares))
-    metrics = task().build_metrics(CLASSES, "cpu")
-    start, stop = shares[rank]
-    if start < stop:
-        metrics.update(FIVE_OUTPUTS[start:stop], FIVE_LABELS[start:stop])
-    (folder / f"{rank}.json").write_text(json.dumps(metrics.compute()))
-    dist.destroy_process_group()
-
-
-# Sorted by the score of a class: ant 1 0 1 0 0, bee 0 1 0 0 0, cat never.
-FIVE_OUTPUTS = torch.tensor([[4.0, -1, -5], [3, -2, -5], [2, -3, -5], [-3, -4, -5], [-4, -4.5, -5]])
-FIVE_LABELS = torch.tensor([[1.0, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0]])
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize("shares", [[(0, 3), (3, 5)], [(0, 5), (5, 5)]], ids=["three and two", "five and none"])
-def test_two_processes_count_every_image_once(tmp_path: Path, shares: list[tuple[int, int]]) -> None:
-    # Forked, since importing everything anew in each process would take half a minute.
-    fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=count_in_a_process, args=(rank, tmp_path, shares)) for rank in (0, 1)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=60)
-        process.kill()
-    assert [process.exitcode for process in processes] == [0, 0]
-    # Above 0.5 are three ants, two of them right, and the bee is missed; down to 2.0 the same, down to -2.0 all are
-    # found among five.
-    ant, bee = (1 + 2 / 3) / 2, 1 / 2
-    for rank in (0, 1):
-        found = json.loads((tmp_path / f"{rank}.json").read_text())
-        assert found.pop("per_class") == pytest.approx({"ant": ant, "bee": bee})
-        assert found.pop("threshold") == pytest.approx(torch.tensor(-2.0).sigmoid().item())
-        assert found == pytest.approx({"mAP": (ant + bee) / 2, "f1": 2 / 3, "max_f1": 2 * 3 / (5 + 3)})

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import nn
 
+from reorder_kit.figures.class_colours import COLOURS, colours_of
 from reorder_kit.figures.predictions import draw_predictions
 from reorder_kit.interfaces import IGNORED, Annotation, Sample, Unreadable
 from reorder_kit.interfaces.run_events import Predictions
@@ -46,6 +51,89 @@ def test_masks_are_visible_and_ignored_pixels_are_not(tmp_path):
     half = coloured(picture(tmp_path, Annotation(mask=mask), Annotation(mask=torch.zeros_like(mask))))
     assert plain == ignored == 0
     assert half > 1000
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 24, 24), (0, 0, 5, 5), (20, 1, 24, 9), (2, 10, 9, 20), (0, 23, 24, 24)], ids=str
+)
+def test_the_words_of_a_box_are_never_cut(tmp_path, monkeypatch, box):
+    drawn = []
+    original = Axes.text
+
+    def kept(self, x, y, text, **options):
+        drawn.append(original(self, x, y, text, **options))
+        return drawn[-1]
+
+    monkeypatch.setattr(Axes, "text", kept)
+    annotation = Annotation(boxes=torch.tensor([box], dtype=torch.float32), box_texts=["jellyfish 0.87"])
+    picture(tmp_path, annotation, annotation)
+    labels = [text for text in drawn if text.get_text() == "jellyfish 0.87"]
+    assert len(labels) == 2
+    for label in labels:
+        shown, frame = label.get_window_extent(), label.axes.bbox
+        assert frame.x0 <= shown.x0 < shown.x1 <= frame.x1
+        assert frame.y0 <= shown.y0 < shown.y1 <= frame.y1
+    # No further than needed: the words begin at the left edge where there is room, and stand on the upper one.
+    if box == (2, 10, 9, 20):
+        assert labels[0].get_position() == pytest.approx((2, 10))
+
+
+def seen_as(colour):
+    """Lightness and two colours of CIE Lab, in which distances are what eyes see."""
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour))
+    rows = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
+    x, y, z = (a * red + b * green + c * blue for a, b, c in rows)
+    x, y, z = (v ** (1 / 3) if v > 0.008856 else 7.787 * v + 16 / 116 for v in (x / 0.9505, y, z / 1.089))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_twenty_classes_and_more_are_told_apart():
+    assert len(COLOURS) >= 20
+    seen = [seen_as(colour) for colour in COLOURS]
+    assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 25
+
+
+def test_classes_that_are_shown_have_colours_of_their_own():
+    many = len(COLOURS)
+    alone = colours_of([3])[3]
+    assert colours_of([3, 8, 11])[3] == alone
+    crowded = colours_of([3, 3 + many, 3 + 2 * many, 8])
+    assert crowded[3] == alone
+    assert len(set(crowded.values())) == 4
+    assert set(colours_of(range(100, 100 + many)).values()) == set(COLOURS)
+    assert len(colours_of(range(3 * many + 1))) == 3 * many + 1
+    assert colours_of([]) == {}
+
+
+def test_a_legend_names_the_colours_of_a_mask(tmp_path, monkeypatch):
+    legends = []
+    original = Figure.legend
+
+    def kept(self, *arguments, **options):
+        legends.append(original(self, *arguments, **options))
+        return legends[-1]
+
+    monkeypatch.setattr(Figure, "legend", kept)
+    names = ["ground", "tree", "$n_1$ of a very long name", *(f"class {number}" for number in range(3, 30))]
+    mask = torch.zeros(24, 24, dtype=torch.int64)
+    mask[:, 3:6] = 27
+    shown = {"truth": mask.clone(), "answer": mask.clone()}
+    shown["truth"][:, :3], shown["answer"][:, 6:9], shown["answer"][:, 9:] = 2, 1, IGNORED
+    path = tmp_path / "predictions.png"
+    sides = [[Annotation(mask=shown[side])] for side in ("truth", "answer")]
+    draw_predictions(Predictions("run", "test", torch.zeros(1, 1, 24, 24), *sides, names), path)
+    (legend,) = legends
+    assert [text.get_text() for text in legend.get_texts()] == ["tree", "$n_1$ of a very…", "class 27"]
+    colours = [to_rgb(patch.get_facecolor()) for patch in legend.get_patches()]
+    # On black, a mask has its colour by the share that it covers, as the legend has on white.
+    pixels = np.asarray(Image.open(path).convert("RGB")) / 255
+    for colour in colours:
+        assert (np.abs(pixels - 0.55 * np.array(colour)).max(axis=2) < 0.01).sum() > 500
+
+
+def test_without_masks_there_is_no_legend(tmp_path, monkeypatch):
+    monkeypatch.setattr(Figure, "legend", None)
+    picture(tmp_path, Annotation("a", mask=torch.zeros(24, 24, dtype=torch.int64)), Annotation("a"))
 
 
 def test_a_wrong_word_is_red_and_a_right_one_is_not(tmp_path):

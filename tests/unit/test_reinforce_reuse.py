@@ -49,10 +49,31 @@ def test_the_latest_batches_are_kept() -> None:
     assert memory.orders.tolist() == [[[0, 1, 2], [1, 0, 2]]] * 2
 
 
-def test_a_batch_with_fewer_samples_is_not_remembered() -> None:
+def test_of_a_batch_with_fewer_samples_all_are_remembered() -> None:
     memory = memory_of(1, 3)
-    memory.remember(torch.tensor([[0, 1, 2]]), torch.tensor([-1.0]), torch.tensor([5.0]))
-    assert memory.advantage.tolist() == [[0, 0, 0]]
+    memory.remember(torch.tensor([[0, 1, 2], [2, 0, 1]]), torch.tensor([-1.0, -2.0]), torch.tensor([5.0, 7.0]))
+    assert memory.orders.tolist() == [[[0, 1, 2], [2, 0, 1], [0, 1, 2]]]
+    assert memory.log_prob.tolist() == [[-1, -2, -1]]
+    assert memory.advantage.tolist() == [[5, 7, 5]]
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_batches_smaller_than_the_groups_are_reused_as_if_the_groups_were_as_few(normalised: bool) -> None:
+    few, many = (build(groups=groups, reuse=2, normalize_advantage=normalised) for groups in (2, 8))
+    for step in range(4):
+        losses = []
+        for policy in (few, many):
+            policy.advance(at(step))
+            proposal = policy.propose(images(2))
+            policy.logits.data.mul_(0.9)  # or what is remembered would weigh what it weighed then
+            losses.append(policy.loss(proposal, torch.tensor([1.0, 3.0])))
+        torch.testing.assert_close(*losses)
+        gradients = [
+            torch.autograd.grad(loss, policy.logits)[0] for loss, policy in zip(losses, (few, many), strict=True)
+        ]
+        torch.testing.assert_close(*gradients)
+    assert many.memory is not None
+    assert many.memory.advantage.all()
 
 
 def test_a_sample_weighs_the_ratio_of_its_probabilities_up_to_the_limit() -> None:

@@ -41,7 +41,7 @@ def test_the_three_kinds_of_targets_tell_of_the_same_scene() -> None:
         assert torch.equal(image, again)
         assert isinstance(target, BoxTarget)
         assert set(present.nonzero().flatten().tolist()) == set(target.classes.tolist())
-        assert set((mask.unique() - 1).tolist()) - {-1} == set(target.classes.tolist())
+        assert set((mask.long().unique() - 1).tolist()) - {-1} == set(target.classes.tolist())
         inside = torch.zeros_like(mask)
         for box in target.boxes.long().tolist():
             left, top, right, bottom = box

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-import multiprocessing
-from pathlib import Path
 from typing import Any
 
 import pydantic
 import pytest
 import torch
-import torch.distributed as dist
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, jaccard_score
@@ -178,40 +174,6 @@ def test_no_pixel_at_all_is_no_figure_of_zero() -> None:
     metrics.update(torch.zeros(1, 3, 2, 2), torch.full((1, 2, 2), IGNORED))
     with pytest.raises(ReorderKitError, match="no pixel"):
         metrics.compute()
-
-
-ANSWERS = torch.tensor([[[0, 2]], [[1, 1]], [[2, 0]]])
-TARGETS = torch.tensor([[[0, 0]], [[1, IGNORED]], [[1, 2]]])
-
-
-def count_in_a_process(rank: int, folder: Path, shares: list[tuple[int, int]]) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=len(shares))
-    metrics = task().build_metrics(CLASSES, "cpu")
-    start, stop = shares[rank]
-    if start < stop:
-        metrics.update(scores_of(ANSWERS[start:stop]), TARGETS[start:stop])
-    (folder / f"{rank}.json").write_text(json.dumps(metrics.compute()))
-    dist.destroy_process_group()
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize("shares", [[(0, 2), (2, 3)], [(0, 3), (3, 3)]], ids=["two and one", "three and none"])
-def test_two_processes_count_every_pixel_once(tmp_path: Path, shares: list[tuple[int, int]]) -> None:
-    # Forked, since importing everything anew in each process would take half a minute.
-    fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=count_in_a_process, args=(rank, tmp_path, shares)) for rank in (0, 1)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=60)
-        process.kill()
-    assert [process.exitcode for process in processes] == [0, 0]
-    # Five pixels: sky 1 of 3 in the union, sea 1 of 2, sand 0 of 3.
-    for rank in (0, 1):
-        found = json.loads((tmp_path / f"{rank}.json").read_text())
-        assert found["mIoU"] == pytest.approx((1 / 3 + 1 / 2 + 0) / 3)
-        assert found["pixel_accuracy"] == pytest.approx(2 / 5)
 
 
 # Heads

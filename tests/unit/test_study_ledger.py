@@ -7,6 +7,7 @@ import json
 import pytest
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.study import ledger
 from reorder_kit.study.ledger import Ledger
 
 SETTINGS = {"seed": 0, "order": {"learner": {"name": "softsort", "lr": 0.1}}}
@@ -49,14 +50,28 @@ def test_other_settings_are_refused_and_named(path):
     assert error.value.hint == "give another file with --out"
 
 
+def test_a_run_is_kept_with_the_version_that_trained_it(path, monkeypatch):
+    monkeypatch.setattr(ledger, "__version__", "0.1.0")
+    Ledger(path).add("old", SETTINGS, {})
+    monkeypatch.setattr(ledger, "__version__", "0.2.0")
+    book = Ledger(path)
+    book.add("new", SETTINGS, {})
+    # It is still a run of these settings; who compares shall know.
+    assert book.outcome("old", SETTINGS) == {}
+    assert book.other_versions(["new"]) == set()
+    assert book.other_versions(["old", "new"]) == {"0.1.0"}
+    path.write_text(json.dumps({"run": "older", "settings": SETTINGS, "outcome": {}}) + "\n")
+    assert Ledger(path).other_versions(["older"]) == {"unknown"}
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "no JSON\n",
         "[1]\n",
         '{"run": "x"}\n',
-        '{"run": [1], "settings": {}, "outcome": {}}\n',
-        '{"run": "x", "settings": [1], "outcome": {}}\n',
+        '{"run": [1], "version": "1", "settings": {}, "outcome": {}}\n',
+        '{"run": "x", "version": "1", "settings": [1], "outcome": {}}\n',
         "notes of a single line",
     ],
 )

@@ -1,0 +1,50 @@
+"""Colour or grey, and the scale of the values."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from pydantic import Field, model_validator
+
+from reorder_kit.interfaces import ComponentOptions
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Scale(NamedTuple):
+    """What is taken from the values of each channel, on the scale from 0 to 1, and what they are divided by."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class ChannelOptions(ComponentOptions):
+    """Colour or grey, and the scale of the values."""
+
+    channels: Literal[3, 1] = Field(3, description="3: colour; 1: grey")
+    mean: tuple[float, ...] | None = Field(
+        None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
+    )
+    std: tuple[float, ...] | None = Field(
+        None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
+    )
+
+    @model_validator(mode="after")
+    def _one_number_for_each_channel(self) -> ChannelOptions:
+        for field, numbers in (("mean", self.mean), ("std", self.std)):
+            if numbers is not None and len(numbers) != self.channels:
+                raise ValueError(f"{field} has {len(numbers)} numbers for {self.channels} channels")
+        if self.std is not None and min(self.std) <= 0:
+            raise ValueError("std has to be above 0")
+        return self
+
+    @property
+    def scale(self) -> Scale:
+        """The given one, or ImageNet's."""
+        return Scale(self._of_channels(self.mean, IMAGENET_MEAN), self._of_channels(self.std, IMAGENET_STD))
+
+    def _of_channels(self, given: tuple[float, ...] | None, colour: tuple[float, ...]) -> tuple[float, ...]:
+        if given is not None:
+            return given
+        return colour if self.channels == len(colour) else (sum(colour) / len(colour),)

@@ -1,0 +1,90 @@
+"""What was read of a shard once, kept for the next time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from jaxtyping import Shaped, UInt8
+
+Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
+
+NOTE_ENDING = ".index.npz"
+"""Of the file beside a shard that holds its note."""
+# Goes up when something else is noted under a name that has been used before.
+_FORMAT = 1
+_STAMP = "stamp"
+
+
+def read_note(shard: Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray] | None:
+    """Arrays that were noted of a shard; None if one of them was not, or the shard has changed since.
+
+    The note is a file beside the shard, or in the user's cache folder where that cannot be written; it holds for the
+    shard's size and time of change.
+
+    Args:
+        shard: the tar file.
+        names: which arrays; all if not given.
+    """
+    for place in _places(shard):
+        try:
+            with np.load(place, allow_pickle=False) as note:
+                if note[_STAMP].tolist() == _stamp(shard):
+                    return {name: note[name] for name in (note.files if names is None else names)}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            continue
+    return None
+
+
+def add_to_note(shard: Path, arrays: Arrays) -> None:
+    """Note arrays beside those that are there; where no place can be written, nothing is noted.
+
+    Other processes see all of it or nothing. Of two that write at once one is lost, and is noted the next time.
+
+    Args:
+        shard: the tar file.
+        arrays: by name.
+    """
+    content: dict[str, Any] = {**(read_note(shard) or {}), **arrays, _STAMP: np.array(_stamp(shard), dtype=np.int64)}
+    for place in _places(shard):
+        part = place.with_name(f"{place.name}.{uuid4().hex}")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                np.savez(file, **content)
+            part.replace(place)
+        except OSError:
+            with suppress(OSError):  # nothing was begun where there is no such folder
+                part.unlink()
+        else:
+            return
+
+
+def as_array(content: Any) -> UInt8[np.ndarray, " byte"]:
+    """Plain data as an array of bytes, without a pickle."""
+    return np.frombuffer(json.dumps(content).encode(), dtype=np.uint8)
+
+
+def from_array(array: UInt8[np.ndarray, " byte"]) -> Any:
+    """What :func:`as_array` was given."""
+    return json.loads(array.tobytes())
+
+
+def _places(shard: Path) -> tuple[Path, Path]:
+    digest = hashlib.sha256(str(shard.resolve()).encode(errors="surrogateescape")).hexdigest()
+    home = os.environ.get("XDG_CACHE_HOME")
+    cache = Path(home) if home else Path.home() / ".cache"
+    return shard.with_name(shard.name + NOTE_ENDING), cache / "reorder-kit" / "shards" / f"{digest}.npz"
+
+
+def _stamp(shard: Path) -> list[int]:
+    status = shard.stat()
+    return [_FORMAT, status.st_size, status.st_mtime_ns]

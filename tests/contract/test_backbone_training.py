@@ -1,0 +1,116 @@
+"""What every backbone promises in training: gradients, dropping, lower precision, recomputing, compiling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from timm.layers import DropPath
+from torch import Tensor
+
+from backbone_cases import BACKBONES, OPTIONS, SMALL, build, every_case, images_of, summary
+from reorder_kit.interfaces import ImageShape, PatchSequence
+
+# In the last block of these, some weights act on patches alone: Longformer's CLS looks through its own projections, and
+# one of Mamba's two directions starts at a CLS that stands at an end.
+PATCHES_READ_TOO = {"longformer", "mamba"}
+
+
+@every_case
+def test_the_gradient_reaches_every_parameter(name: str, options: dict[str, Any]) -> None:
+    height, width = size if isinstance(size := options.get("patch_size", 4), tuple) else (size, size)
+    image = ImageShape(3, 2 * height, 2 * width)
+    backbone = build(name, options, image)
+    encoded = backbone.encode(backbone.tokenize(images_of(image)))
+    read = [backbone.summarize(encoded), *([encoded.sequence.patches] if name in PATCHES_READ_TOO else [])]
+    sum((vectors * torch.randn_like(vectors)).sum() for vectors in read).backward()
+    unmoved = [key for key, value in backbone.named_parameters() if value.grad is None or not value.grad.any()]
+    assert unmoved == []
+
+
+@every_case
+def test_bfloat16_autocast_is_finite_both_ways(name: str, options: dict[str, Any]) -> None:
+    backbone = build(name, options).float().train()
+    images = images_of(SMALL).float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        sequence = backbone.tokenize(images)
+        vectors = summary(backbone, sequence)
+        padded = summary(backbone, PatchSequence(sequence.patches, sequence.grid, valid=sequence.patches[..., 0] < 9))
+    (vectors.float().square().mean() + padded.float().square().mean()).backward()
+    assert vectors.isfinite().all()
+    assert padded.isfinite().all()
+    assert all(value.grad.isfinite().all() for value in backbone.parameters() if value.grad is not None)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("vit", {"drop_path": 0.5}),
+        ("local", {"drop_path": 0.5}),
+        ("mamba", {"drop_path": 0.5}),
+        ("local", {"dropout": 0.5}),
+        ("recurrent", {"dropout": 0.5}),
+        ("longformer", {"drop_path": 0.5}),
+        ("longformer", {"dropout": 0.5}),
+        ("transformer-xl", {"drop_path": 0.5}),
+        ("transformer-xl", {"dropout": 0.5}),
+    ],
+)
+def test_dropping_acts_in_training_only(name: str, option: dict[str, float]) -> None:
+    backbone = build(name, OPTIONS[name][0] | option)
+    images = images_of(SMALL)
+    torch.testing.assert_close(
+        summary(backbone, backbone.tokenize(images)), summary(backbone, backbone.tokenize(images))
+    )
+    backbone.train()
+    first, second = (summary(backbone, backbone.tokenize(images)) for _ in range(2))
+    assert not torch.allclose(first, second)
+
+
+@pytest.mark.parametrize("name", ["vit", "local", "longformer", "mamba", "transformer-xl"])
+def test_gradient_checkpointing_recomputes_blocks_and_changes_no_gradient(name: str) -> None:
+    calls: dict[bool, int] = {}
+    gradients: dict[bool, list[Tensor | None]] = {}
+    images = images_of(SMALL)
+    for recompute in (False, True):
+        backbone = build(name, OPTIONS[name][0] | {"gradient_checkpointing": recompute}).train()
+        inside = [module for module in backbone.modules() if type(module).__name__ in ("Mlp", "MambaMixer")]
+        calls[recompute] = 0
+
+        def count(*_: Any, recompute: bool = recompute) -> None:
+            calls[recompute] += 1
+
+        for module in inside:
+            module.register_forward_pre_hook(count)
+        summary(backbone, backbone.tokenize(images)).square().sum().backward()
+        gradients[recompute] = [parameter.grad for parameter in backbone.parameters()]
+    assert calls[True] == 2 * calls[False] > 0
+    torch.testing.assert_close(gradients[True], gradients[False])
+
+
+@pytest.mark.parametrize("name", ["local", "longformer", "transformer-xl", "mamba"])
+def test_the_path_of_a_single_block_is_dropped_as_asked(name: str) -> None:
+    backbone = build(name, OPTIONS[name][0] | {"depth": 1, "drop_path": 0.5})
+    dropping = [module for module in backbone.modules() if isinstance(module, DropPath)]
+    assert dropping
+    assert all(module.drop_prob == 0.5 for module in dropping)
+
+
+# Warnings that torch's compiler raises and catches itself must not become errors inside it.
+@pytest.mark.filterwarnings("default")
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(BACKBONES))
+@pytest.mark.parametrize("recompute", [False, True])
+def test_encode_compiles(name: str, recompute: bool) -> None:
+    if recompute and "gradient_checkpointing" not in BACKBONES[name].Options.model_fields:
+        pytest.skip(f"{name} has no gradient checkpointing")
+    options = {"gradient_checkpointing": True} if recompute else {}
+    backbone = build(name, OPTIONS[name][0] | options).float()
+    images = images_of(SMALL).float()
+    for valid in (None, torch.tensor([[True, True, False, True]] * 3)):
+        sequence = PatchSequence(backbone.tokenize(images).patches, backbone.grid, valid=valid)
+        torch.compiler.reset()
+        compiled = backbone.summarize(torch.compile(backbone.encode)(sequence))
+        torch.testing.assert_close(compiled, summary(backbone, sequence), rtol=1e-4, atol=1e-4)
+        compiled.sum().backward()

@@ -1,0 +1,110 @@
+"""Every backbone of the package with several options."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import reorder_kit.backbones
+from reorder_kit.interfaces import Backbone, ImageShape, PatchSequence
+
+# Option sets by recipe name, for patches of 4x4 pixels unless they say otherwise; with each, all slots of a 2x2 grid
+# reach the readout. A new backbone adds its sets here.
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "vit": [
+        {"dim": 16, "heads": 2, "depth": 3},
+        {"dim": 16, "heads": 2, "depth": 2, "readout": "mean", "positions": "sincos"},
+        {"dim": 12, "heads": 3, "depth": 2, "positions": "none", "patch_size": (2, 4)},
+        {"model": "test_vit", "patch_size": 4},
+    ],
+    "local": [
+        {"window": 2},
+        {"window": 3, "depth": 1},
+        {"window": 1, "depth": 3, "causal": False, "positions": "none"},
+        {"window": 1, "readout": "mean", "positions": "sincos"},
+        {"window": 2, "readout": "cls", "patch_size": (4, 2)},
+        {"window": 3, "readout": "cls", "causal": False, "depth": 3},
+        {"window": 20, "readout": "cls", "causal": False},
+        {"window": 20, "readout": "cls", "depth": 1},
+        {"window": 20, "readout": "mean", "causal": False},
+        {"window": 20, "readout": "mean"},
+        {"window": 0, "readout": "mean"},
+    ],
+    "longformer": [
+        {"dim": 16, "heads": 2, "depth": 2, "window": 1},
+        {"dim": 16, "heads": 2, "depth": 1, "window": 1, "positions": "sincos"},
+        {"dim": 12, "heads": 3, "depth": 3, "window": 14, "positions": "none", "patch_size": (2, 4)},
+        {"dim": 16, "heads": 2, "depth": 2, "window": 0},
+        {"dim": 16, "heads": 2, "depth": 2, "window": 2, "readout": "mean"},
+        {"dim": 16, "heads": 2, "depth": 1, "window": 1, "readout": "mean", "positions": "none"},
+        {"dim": 16, "heads": 2, "depth": 1, "window": 14, "readout": "mean"},
+        {"dim": 16, "heads": 2, "depth": 2, "window": 2, "readout": "last", "patch_size": (4, 2)},
+    ],
+    "mamba": [
+        {"dim": 16, "depth": 2},
+        {"dim": 16, "depth": 2, "bidirectional": False, "positions": "sincos"},
+        {"dim": 12, "depth": 1, "bidirectional": False, "readout": "last", "positions": "none", "patch_size": (2, 4)},
+        {"dim": 16, "depth": 1, "bidirectional": False, "readout": "mean", "state": 3, "conv_width": 2},
+        {"dim": 16, "depth": 1, "readout": "last", "expand": 1},
+        {"dim": 16, "depth": 1, "readout": "mean", "positions": "none"},
+        {"dim": 16, "depth": 1, "cls_position": "start", "positions": "none"},
+        {"dim": 16, "depth": 2, "cls_position": "end", "conv_width": 1},
+    ],
+    "recurrent": [
+        {},
+        {"cell": "lstm", "positions": "sincos", "depth": 1},
+        {"bidirectional": True, "positions": "none"},
+        {"bidirectional": True, "cell": "lstm", "readout": "mean", "patch_size": (2, 4)},
+    ],
+    "transformer-xl": [
+        {"dim": 16, "heads": 2, "depth": 2, "segment": 2, "memory": 2},
+        {"dim": 16, "heads": 2, "depth": 2, "segment": 3, "memory": 1, "readout": "last"},
+        {"dim": 12, "heads": 3, "depth": 2, "segment": 2, "memory": 5, "readout": "cls"},
+        {"dim": 16, "heads": 2, "depth": 1, "readout": "cls", "positions": "none", "patch_size": (2, 4)},
+        {"dim": 16, "heads": 2, "depth": 1, "causal": False, "positions": "sincos"},
+        {"dim": 16, "heads": 2, "depth": 2, "segment": 3, "memory": 3, "causal": False, "readout": "cls"},
+        {"dim": 16, "heads": 2, "depth": 2, "segment": 2, "memory": 0},
+    ],
+}
+IMAGES = [ImageShape(1, 8, 8), ImageShape(3, 12, 20), ImageShape(3, 4, 12)]
+SMALL = ImageShape(3, 8, 8)
+
+
+def all_backbones() -> dict[str, type[Backbone]]:
+    found: dict[str, type[Backbone]] = {}
+    for module in pkgutil.iter_modules(reorder_kit.backbones.__path__, "reorder_kit.backbones."):
+        found |= {backbone.name: backbone for backbone in importlib.import_module(module.name).register_backbones()}
+    return found
+
+
+BACKBONES = all_backbones()
+CASES = [
+    pytest.param(name, options, id=f"{name}-{'-'.join(str(value) for value in options.values())}")
+    for name, sets in OPTIONS.items()
+    for options in sets
+]
+every_case = pytest.mark.parametrize(("name", "options"), CASES)
+every_image = pytest.mark.parametrize("image", IMAGES, ids=str)
+
+
+def build(name: str, options: dict[str, Any], image: ImageShape = SMALL, seed: int = 0) -> Backbone:
+    geometry = {} if "patch_size" in options else {"patch_size": 4}
+    torch.manual_seed(seed)
+    backbone = BACKBONES[name](BACKBONES[name].Options(**options, **geometry), image)
+    with torch.no_grad():
+        for parameter in backbone.parameters():  # no special start (zero biases, tiny CLS) shall hide anything
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return backbone.double().eval()
+
+
+def images_of(image: ImageShape, batch: int = 3) -> Tensor:
+    return torch.randn(batch, image.channels, image.height, image.width, dtype=torch.float64)
+
+
+def summary(backbone: Backbone, sequence: PatchSequence) -> Tensor:
+    return backbone.summarize(backbone.encode(sequence))
