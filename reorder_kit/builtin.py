@@ -30,6 +30,7 @@ MODULES = (
     "reorder_kit.order_learners.straight_through",
     "reorder_kit.priors.conditional_entropy",
     "reorder_kit.priors.lzma",
+    "reorder_kit.priors.zstd",
     "reorder_kit.tasks.classification",
     "reorder_kit.tasks.detection",
     "reorder_kit.tasks.multi_label",

@@ -76,7 +76,7 @@ def test_equal_orders_tie_and_neither_brightness_nor_contrast_counts(name, optio
 def test_least_is_the_opposite_of_most(name, tokens):
     grid = Grid(3, 5)
     most, least = (
-        build(name, {"prefer": prefer, "tokens": tokens}).score(photos(4, grid), orders_of(grid))
+        build(name, {"prefer": prefer, "tokens": tokens, "levels": 2}).score(photos(4, grid), orders_of(grid))
         for prefer in ("most", "least")
     )
     assert least == pytest.approx({key: -score for key, score in most.items()})

@@ -9,12 +9,14 @@ from itertools import pairwise
 
 import pytest
 import torch
+import zstandard
 from pydantic import ValidationError
 
 from reorder_kit.patch_order import Order
 from reorder_kit.priors._tokens import quantise
 from reorder_kit.priors.conditional_entropy import ConditionalEntropy
 from reorder_kit.priors.lzma import Lzma
+from reorder_kit.priors.zstd import Zstd
 
 FORWARD = {"forward": Order.identity(4)}
 
@@ -84,6 +86,47 @@ def test_pairs_of_many_levels_are_written_in_two_bytes():
     # Pairs of 16 bits are written as 16 bits; noise does not fit into less.
     assert -8 < saved(Lzma, patches, levels=256, tokens="bigram") < 55
     assert saved(Lzma, torch.zeros(1, 40, 40), levels=256, tokens="bigram") > 98
+
+
+# Zstandard
+
+
+@pytest.mark.parametrize(("tokens", "bits"), [("unigram", 64 * 64 * 4), ("bigram", 63 * 64 * 8)])
+def test_zstd_of_a_constant_image_takes_next_to_nothing(tokens, bits):
+    # RFC 8878: the least is a block that repeats a byte, which takes that byte beyond its header. A literal and one
+    # long match take more, but fit into 16 bytes: two section headers, the literal, and the codes and bits of a match.
+    found = saved(Zstd, torch.full((1, 64, 64), 0.3), tokens=tokens)
+    assert 100 * (1 - 8 * 16 / bits) < found <= 100 * (1 - 8 / bits)
+
+
+def test_zstd_of_noise_saves_nothing_and_costs_a_little():
+    # Of 256 levels it is stored as it is: what is added is no more than a header, which an empty frame has, too.
+    assert saved(Zstd, noise(64, 64, levels=256), levels=256) == pytest.approx(0)
+    # Of 16 levels Huffman's codes have four bits each; their table and a few matches are what it costs.
+    assert -8 < saved(Zstd, noise(64, 64)) < 0
+
+
+def test_zstd_is_what_a_decoder_needs_for_the_sequence(monkeypatch):
+    patches, order = noise(9, 40, levels=3), Order([4, 1, 8, 0, 2, 3, 7, 6, 5])
+    data = bytes(int(pixel) for patch in order.indices for pixel in patches[0, patch])
+    frames = []
+    real = zstandard.ZstdCompressor
+
+    class Recording:
+        def __init__(self, compression_params):
+            self.compressor = real(compression_params=compression_params)
+
+        def compress(self, data):
+            frames.append(self.compressor.compress(data))
+            return frames[-1]
+
+    monkeypatch.setattr("reorder_kit.priors.zstd.zstandard.ZstdCompressor", Recording)
+    found = saved(Zstd, patches, order, levels=3)
+    (frame,) = frames
+    decoder = zstandard.ZstdDecompressor(format=zstandard.FORMAT_ZSTD1_MAGICLESS)
+    assert decoder.decompress(frame, max_output_size=len(data)) == data
+    # Two bytes of frame header and three of block header are those of an empty frame.
+    assert found == pytest.approx(100 * (1 - 8 * (len(frame) - 5) / (len(data) * math.log2(3))))
 
 
 # Conditional entropy
