@@ -31,6 +31,8 @@ MODULES = (
     "reorder_kit.priors.conditional_entropy",
     "reorder_kit.priors.lzma",
     "reorder_kit.priors.zstd",
+    "reorder_kit.tokenizers.pixels",
+    "reorder_kit.tokenizers.vq_vae",
     "reorder_kit.tasks.classification",
     "reorder_kit.tasks.detection",
     "reorder_kit.tasks.multi_label",

@@ -31,17 +31,14 @@ class StreamPrior(CompressionPrior):
         bits: dict[str, list[float]] = {name: [] for name in orders}
         # Compressors let other threads run; as many are used as torch would use.
         with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            for ordered in ordered_tokens(batches, orders.values(), self.options.levels):
+            for ordered in ordered_tokens(batches, orders.values(), self.tokenizer):
                 for name, tokens in zip(orders, ordered, strict=True):
-                    numbers = self._numbers(tokens)
+                    numbers = overlapping(tokens, self.options.stretch, self.tokenizer.vocabulary)
                     count = numbers[0].numel()
                     sizes = threads.map(self.compressed_bytes, self._as_bytes(numbers))
                     bits[name] += [8 * size / count if count else float("nan") for size in sizes]
         return {name: torch.tensor(values, dtype=torch.float64) for name, values in bits.items()}
 
-    def _numbers(self, tokens: Int[Tensor, "image slot pixel"]) -> Int[Tensor, "image stretch pixel"]:
-        return overlapping(tokens, 1 if self.options.tokens == "unigram" else 2, self.options.levels)
-
-    def _as_bytes(self, numbers: Int[Tensor, "image stretch pixel"]) -> list[bytes]:
-        kind = "<u1" if self.options.vocabulary <= 256 else "<u2"
-        return [image.tobytes() for image in numbers.numpy().astype(np.dtype(kind))]
+    def _as_bytes(self, numbers: Int[Tensor, "image stretch token"]) -> list[bytes]:
+        width = next(width for width in (1, 2, 4) if self.vocabulary <= 256**width)
+        return [image.tobytes() for image in numbers.numpy().astype(np.dtype(f"<u{width}"))]

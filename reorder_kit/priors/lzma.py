@@ -14,15 +14,15 @@ PRESET = 6
 class Lzma(StreamPrior):
     """How much smaller LZMA makes the patch sequence of an image, in percent; the mean over images.
 
-    Each pixel is a token, one of ``levels`` even steps from the image's smallest to its largest pixel. Written are the
-    tokens of the patch in the first slot, by channel, row and column, then those of the patch in the second slot, and
-    so on. With ``tokens: bigram`` each token is written together with the one that the same pixel has in the next slot,
-    as one number, and the last slot has none. A number is a byte, or two, the lower first, if there are more than 256.
+    A tokenizer gives each patch tokens: one for each pixel, if none is named. Written are those of the patch in the
+    first slot, then those of the patch in the second slot, and so on. With ``tokens: bigram`` each token is written
+    together with the one in the same place of the patch in the next slot, as one number, and the last slot has none. A
+    number is a byte, or two or four, the lowest first, if there are more than 256 or 65,536.
 
     Every image is compressed alone, as a raw LZMA stream of preset 6 whose dictionary holds all of it; what an empty
     stream takes is not counted. Saved is what the stream is smaller than the same numbers at ``log2(vocabulary)`` bits
     each, so noise saves nothing, and costs a little; so do sequences of a few dozen tokens, which are over before the
-    compressor has learned anything: then only the ranking counts. Padding counts as pixels do.
+    compressor has learned anything: then only the ranking counts. Padding counts, too.
 
     The idea, with a VQ-VAE's codes for tokens, is that of REOrder (Kutscher et al., 2025,
     https://arxiv.org/abs/2505.23751); the compressor is that of https://docs.python.org/3/library/lzma.html
