@@ -15,7 +15,7 @@ from reorder_kit.layers.vq_vae import VqConfig, VqVae
 
 STEPS = 500
 PATCHES_A_STEP = 1024
-PEAK_LR = 2e-3
+PEAK_LR = 5e-3
 COMMITMENT = 0.25
 """Weight of what pulls encoder outputs to their codes; beta of van den Oord et al., 2017."""
 

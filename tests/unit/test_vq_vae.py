@@ -174,9 +174,9 @@ def images_of(count, seed=0):
     return KINDS[kinds] + 0.05 * torch.randn(count, 9, 4, generator=random), kinds
 
 
-def fitted(seed=0, steps=150):
+def fitted(seed=0, steps=300):
     patches, _ = images_of(64)
-    small = VqConfig(channels=1, height=2, width=2, codes=8, hidden=8, dim=4)
+    small = VqConfig(channels=1, height=2, width=2, codes=8, dim=4)
     return fit_vq_vae(small, patches.split(16), seed, steps)
 
 
