@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from reorder_kit.patch_order import Order
@@ -32,13 +35,15 @@ class StreamPrior(CompressionPrior):
         # Compressors let other threads run; as many are used as torch would use.
         with ThreadPoolExecutor(torch.get_num_threads()) as threads:
             for ordered in ordered_tokens(batches, orders.values(), self.tokenizer):
-                for name, tokens in zip(orders, ordered, strict=True):
-                    numbers = overlapping(tokens, self.options.stretch, self.tokenizer.vocabulary)
-                    count = numbers[0].numel()
-                    sizes = threads.map(self.compressed_bytes, self._as_bytes(numbers))
-                    bits[name] += [8 * size / count if count else float("nan") for size in sizes]
+                written = [self._numbers(tokens) for tokens in ordered]
+                # Those of all orders are handed over before any is waited for, so that no thread runs out of work.
+                sizes = [threads.map(self.compressed_bytes, map(bytes, numbers)) for numbers in written]
+                for name, numbers, found in zip(orders, written, sizes, strict=True):
+                    bits[name] += [8 * size / numbers[0].size if numbers[0].size else math.nan for size in found]
         return {name: torch.tensor(values, dtype=torch.float64) for name, values in bits.items()}
 
-    def _as_bytes(self, numbers: Int[Tensor, "image stretch token"]) -> list[bytes]:
+    def _numbers(self, tokens: Int[Tensor, "image slot token"]) -> NDArray[np.unsignedinteger[Any]]:
+        """What is written of each image, in as many bytes a number as it needs."""
+        numbers = overlapping(tokens, self.options.stretch, self.tokenizer.vocabulary)
         width = next(width for width in (1, 2, 4) if self.vocabulary <= 256**width)
-        return [image.tobytes() for image in numbers.numpy().astype(np.dtype(f"<u{width}"))]
+        return numbers.numpy().astype(np.dtype(f"<u{width}"))
