@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -47,7 +47,7 @@ class StartByPrior:
         if self.tokenizer is None:
             return self.prior(self.options)
         kind, options = self.tokenizer
-        prior: type[TokenPrior] = self.prior  # type: ignore[assignment]  # only those are given a tokenizer
+        prior = cast("type[TokenPrior]", self.prior)  # only those are given a tokenizer
         return prior(self.options, kind(options, image, grid))
 
     def orders(self, grid: Grid) -> dict[str, Order]:

@@ -77,9 +77,7 @@ def fit_vq(request: VqRequest, name: str, splits: DataSplits, grid: Grid, seed: 
     except ValidationError as error:
         raise RecipeError(problems_of(error, VqConfig), "--fit-vq") from None
     file = _free_file(name) if request.out is None else request.out
-    with writing(file):  # before a minute of training, not after it
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+    _try_to_write(file)  # before a minute of training, not after it
     steps = STEPS if request.steps is None else request.steps
     print_to_stderr(f"training a VQ-VAE of {config.codes} codes for {steps} steps ...")
     patches = TrainingPatches(splits, grid, seed, images)
@@ -89,6 +87,15 @@ def fit_vq(request: VqRequest, name: str, splits: DataSplits, grid: Grid, seed: 
     with writing(file):
         model.save(file)
     return FittedVq(file, figures)
+
+
+def _try_to_write(file: Path) -> None:
+    was_there = file.exists()
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.open("ab").close()
+    if not was_there:
+        file.unlink()
 
 
 def _free_file(name: str) -> Path:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
@@ -129,7 +129,7 @@ class VqVae(nn.Module):
             OSError: if the file cannot be written.
         """
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        save_file(tensors, path, metadata={_HEADER: self.config.model_dump_json()})
+        path.write_bytes(save(tensors, metadata={_HEADER: self.config.model_dump_json()}))
 
     @classmethod
     def load(cls, path: Path) -> VqVae:

@@ -128,7 +128,8 @@ def test_training_again_writes_another_file_of_the_same_content(cli, tmp_path):
 
 
 def test_a_table_of_codes_says_how_good_they_are(cli):
-    done = cli("prior", "trial.yaml", *FIT, "--vq-side", 2, "--prior", "zstd", "--vq-out", "vq.safetensors")
+    start = "order.start={prior: {name: zstd, tokens: bigram}}"
+    done = cli("prior", "trial.yaml", *FIT, "--vq-side", 2, "--set", start, "--vq-out", "vq.safetensors")
     first, second = done.stdout.splitlines()[:2]
     assert re.fullmatch(
         r"The VQ-VAE in vq.safetensors: on 60 held-out images it uses \d+ of 12 codes \(perplexity \d+\.\d\), and its "
@@ -167,6 +168,7 @@ def test_a_run_starts_from_what_the_codes_say(cli, tmp_path):
         (["--fit-vq", "--vq-codes", "1"], "codes: input should be greater than or equal to 2, not 1"),
         (["--fit-vq", "--vq-side", "3"], "3x3 codes do not divide a patch of 2x2 pixels"),
         (["--fit-vq", "--vq-out", "trial.yaml/vq.safetensors"], "trial.yaml: cannot be written: "),
+        (["--fit-vq", "--vq-out", "."], "cannot be written: Is a directory"),
         (["--prior", "conditional-entropy", "--fit-vq", *FIT[3:], "--vq-codes", "2000"], "'vq-vae' has 2,000 tokens"),
     ],
 )

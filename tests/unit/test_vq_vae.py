@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+import tarfile
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
+from reorder_kit.data_sources.image_folder import ImageFolder
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.grid import Grid
 from reorder_kit.layers.vq_vae import VqConfig, VqVae
 from reorder_kit.training.vq_vae import fit_vq_vae, vq_figures
+from reorder_kit.training_patches import TrainingPatches
 
+REPOSITORY = Path(__file__).parents[2]
 SHAPES = [(1, 2, 2, 1), (3, 8, 8, 1), (3, 8, 8, 2), (3, 16, 8, 4), (2, 7, 5, 1), (1, 1, 1, 1), (1, 6, 9, 3)]
 
 
@@ -246,3 +253,22 @@ def test_without_a_readable_image_there_is_nothing_to_train_on(model):
     for batches, held_out in [([], [KINDS[None]]), ([KINDS[None]], [])]:
         with pytest.raises(ReorderKitError, match="no image could be read"):
             vq_figures(model, batches, held_out)
+
+
+@pytest.mark.slow
+def test_real_photos_are_read_back_with_most_of_the_codebook_in_use(tmp_path):
+    shard = REPOSITORY.parent / "shared" / "data" / "eurosat" / "test-00.tar.gz"
+    if not shard.exists():
+        pytest.skip("shared/data/eurosat, which holds real photos, is not beside the repository")
+    with tarfile.open(shard) as photos:
+        photos.extractall(tmp_path, filter="data")
+    splits = ImageFolder(ImageFolder.Options(root=tmp_path / "test")).open(0)
+    patches, held_out = (
+        TrainingPatches(some, Grid(8, 8), 0, 500) for some in (splits, replace(splits, train=splits.test))
+    )
+    photo_codes = fit_vq_vae(VqConfig(channels=3, height=8, width=8), patches, 0, steps=250)
+    figures = vq_figures(photo_codes, patches, held_out)
+    assert figures.use > 0.5
+    assert figures.perplexity > 20
+    # A tenth or two are left at the end of a whole training; the mean colour of patches alone leaves less than a third.
+    assert figures.left < 0.35
