@@ -1,9 +1,11 @@
-"""Time and memory of a prior: seconds by prior, and peak memory by the number of images.
+"""Time and memory of priors: seconds by prior, and peak memory by the number of images.
 
-python benchmarks/prior.py [--images 2000] [--size 64] [--patch 8]
+python benchmarks/prior.py [--images 500 2000 8000] [--size 64] [--patch 8]
 
 Images are made up: smooth shapes under a little noise. Eleven orderings: every one that needs no options, and some of
-them reversed. Each measurement is a process of its own; seconds are of ranking alone, memory is that of the process.
+them reversed. Tokens are pixels, and codes of an untrained VQ-VAE, which take as long as those of a trained one. Each
+measurement is a process of its own; seconds are of ranking alone, those of all threads beside them, memory is that of
+the process, most of which are the libraries.
 """
 
 from __future__ import annotations
@@ -14,11 +16,15 @@ import resource
 import subprocess
 import sys
 import time
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import DataSplits, ImageShape, Sample
+from reorder_kit.interfaces import DataSplits, ImageShape, Sample, Tokenizer
+from reorder_kit.layers.vq_vae import VqConfig, VqVae
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.study.prior_ranking import rank_orderings
@@ -52,16 +58,34 @@ def orders_of(grid: Grid) -> dict[str, Order]:
     return dict(list(orders.items())[:ORDERINGS])
 
 
-def measure(prior: str, images: int, size: int, patch: int) -> dict[str, float]:
+def tokenizer_of(name: str, image: ImageShape, grid: Grid) -> Tokenizer:
+    kind = HOST.tokenizers.get(name)
+    if name != "vq-vae":
+        return kind(kind.Options(), image, grid)
+    with TemporaryDirectory() as folder:
+        torch.manual_seed(0)
+        side = image.height // grid.height
+        model = VqVae(VqConfig(channels=image.channels, height=side, width=side))
+        vectors = model.encode(torch.randn(512, image.channels, side, side)).detach()
+        model.codebook.start(vectors, torch.Generator().manual_seed(0))
+        model.save(Path(folder) / "vq.safetensors")
+        return kind(kind.Options(file=Path(folder) / "vq.safetensors"), image, grid)
+
+
+def measure(prior: str, tokens: str, images: int, size: int, patch: int) -> dict[str, float]:
     """Rank, in this process."""
-    grid = Grid(size // patch, size // patch)
+    grid, image = Grid(size // patch, size // patch), ImageShape(3, size, size)
     samples = MadeUp(images, size)
-    splits = DataSplits(ImageShape(3, size, size), ["one"], samples, samples, samples)
+    splits = DataSplits(image, ["one"], samples, samples, samples)
+    scorer = HOST.priors.get(prior)(None, tokenizer_of(tokens, image, grid))
     orders = orders_of(grid)
-    began = time.perf_counter()
-    rank_orderings(HOST.priors.get(prior)(), TrainingPatches(splits, grid, 0, images), orders, 0)
-    seconds = time.perf_counter() - began
-    return {"seconds": seconds, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    began, began_cpu = time.perf_counter(), time.process_time()
+    rank_orderings(scorer, TrainingPatches(splits, grid, 0, images), orders, 0)
+    return {
+        "seconds": time.perf_counter() - began,
+        "cpu": time.process_time() - began_cpu,
+        "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
 
 
 def in_a_process(*arguments: object) -> dict[str, float]:
@@ -73,24 +97,26 @@ def in_a_process(*arguments: object) -> dict[str, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=2000, help="images that are scored")
+    parser.add_argument("--images", type=int, nargs="+", default=[500, 2000, 8000], help="images that are scored")
     parser.add_argument("--size", type=int, default=64, help="height and width of an image, pixels")
     parser.add_argument("--patch", type=int, default=8, help="height and width of a patch, pixels")
-    parser.add_argument("--measure", nargs=4, metavar=("PRIOR", "IMAGES", "SIZE", "PATCH"), help=argparse.SUPPRESS)
+    hidden = ("PRIOR", "TOKENS", "IMAGES", "SIZE", "PATCH")
+    parser.add_argument("--measure", nargs=len(hidden), metavar=hidden, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        prior, *numbers = arguments.measure
-        print(json.dumps(measure(prior, *map(int, numbers))))
+        prior, tokens, *numbers = arguments.measure
+        print(json.dumps(measure(prior, tokens, *map(int, numbers))))
         return
     size, patch = arguments.size, arguments.patch
     print(
         f"torch {torch.__version__}, {torch.get_num_threads()} threads; {ORDERINGS} orderings, {size} px, {patch} px\n"
     )
-    print("| prior | images | seconds | peak memory, MiB |\n| --- | --- | --- | --- |")
-    for prior in HOST.priors:
-        for images in (arguments.images // 4, arguments.images // 2, arguments.images):
-            found = in_a_process(prior, images, size, patch)
-            print(f"| {prior} | {images:,} | {found['seconds']:.1f} | {found['mib']:.0f} |", flush=True)
+    print("| prior | tokens | images | seconds | of all threads | peak memory, MiB |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for prior, tokens, images in product(HOST.priors, HOST.tokenizers, arguments.images):
+        found = in_a_process(prior, tokens, images, size, patch)
+        figures = f"{found['seconds']:.1f} | {found['cpu']:.1f} | {found['mib']:.0f}"
+        print(f"| {prior} | {tokens} | {images:,} | {figures} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -27,18 +27,25 @@ from reorder_kit.interfaces import (
     Ordering,
     OrderLearner,
     Policy,
-    Prior,
     Task,
+    TokenPrior,
 )
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import ComponentSection, DataSection, PlantSection, Recipe, StartSection, problems_of
+from reorder_kit.recipe import (
+    DEFAULT_TOKENIZER,
+    ComponentSection,
+    DataSection,
+    PlantSection,
+    PriorSection,
+    Recipe,
+    StartSection,
+    problems_of,
+)
 from reorder_kit.registry import Registry
 from reorder_kit.scrambled_images import scramble
 from reorder_kit.shuffled_targets import shuffle_targets
-from reorder_kit.training_patches import TrainingPatches
-
-PRIOR_IMAGES = 256
+from reorder_kit.start_by_prior import StartByPrior
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,6 @@ class Experiment:
         backbone: the class of the backbone.
         backbone_options: its options.
         start: what gives the starting order.
-        candidates: orderings among which a prior chooses; none if the start is an ordering.
         learner: what learns the order; None keeps the start.
     """
 
@@ -63,8 +69,7 @@ class Experiment:
     task: Task
     backbone: type[Backbone]
     backbone_options: ComponentOptions
-    start: Ordering | Prior
-    candidates: Mapping[str, Ordering]
+    start: Ordering | StartByPrior
     learner: OrderLearner | None
 
     def build_backbone(self, image: ImageShape) -> Backbone:
@@ -110,18 +115,13 @@ class Experiment:
             return _random_order(grid, self.recipe.seed)
         if isinstance(self.start, Ordering):
             return self.start.order(grid)
-        orders = {name: ordering.order(grid) for name, ordering in self.candidates.items()}
-        batches = list(TrainingPatches(splits, grid, self.recipe.seed, PRIOR_IMAGES))
-        if not batches:
-            raise ReorderKitError("a prior has to choose the start, but no training image could be read")
-        scores = self.start.score(torch.cat(batches), orders)
-        return orders[max(orders, key=lambda name: scores[name])]
+        return self.start.choose(splits, grid, self.recipe.seed)
 
     def chosen_by_prior(self, start: Order, grid: Grid) -> str | None:
         """The ordering that a prior chose when it gave this start; None if no prior was asked."""
-        if not isinstance(self.start, Prior) or self.recipe.order.control == "random-fixed":
+        if not isinstance(self.start, StartByPrior) or self.recipe.order.control == "random-fixed":
             return None
-        return next((name for name, ordering in self.candidates.items() if ordering.order(grid) == start), None)
+        return self.start.chosen(start, grid)
 
     def build_policy(self, start: Order, grid: Grid, patch_dim: int) -> Policy:
         """The policy that proposes orders."""
@@ -142,7 +142,7 @@ class Experiment:
         if isinstance(self.start, Ordering):
             content["order"]["start"] = {"name": self.start.name, **_dump(self.start.options)}
         else:
-            content["order"]["start"] = {"prior": {"name": self.start.name, **_dump(self.start.options)}}
+            content["order"]["start"] = {"prior": self.start.as_dict()}
         if self.learner is not None:
             content["order"]["learner"] = {"name": self.learner.name, **_dump(self.learner.options)}
         return content
@@ -191,7 +191,6 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
         backbone=backbone[0],
         backbone_options=backbone[1],
         start=start,
-        candidates=_candidates(host) if isinstance(start, Prior) else {},
         learner=learner,
     )
 
@@ -225,16 +224,27 @@ class _Parts:
         ordering = self._checked(named, self._host.orderings, "data.plant", key="order")
         return ordering[0](ordering[1]) if ordering else None
 
-    def start(self) -> Ordering | Prior | None:
+    def start(self) -> Ordering | StartByPrior | None:
         section = self._section(StartSection, ("order", "start"), "row")
         if section is None:
             return None
         if section.prior is not None:
-            prior = self._checked(section.prior, self._host.priors, "order.start.prior")
-            return prior[0](prior[1]) if prior else None
+            return self._start_by_prior(section.prior)
         named = ComponentSection.model_validate({"name": section.name, **section.options})
         ordering = self._checked(named, self._host.orderings, "order.start")
         return ordering[0](ordering[1]) if ordering else None
+
+    def _start_by_prior(self, section: PriorSection) -> StartByPrior | None:
+        path = "order.start.prior"
+        prior = self._checked(section, self._host.priors, path)
+        reads_tokens = prior is not None and issubclass(prior[0], TokenPrior)
+        named = section.tokenizer or ComponentSection(name=DEFAULT_TOKENIZER)
+        tokenizer = self._checked(named, self._host.tokenizers, f"{path}.tokenizer") if reads_tokens else None
+        if prior and section.tokenizer and not reads_tokens:
+            self._problems.append(Problem(f"{path}.tokenizer", f"{section.name} looks at pixels, not at tokens"))
+        if prior is None or (reads_tokens and tokenizer is None):
+            return None
+        return StartByPrior(*prior, tokenizer, _candidates(self._host))
 
     def _section(self, model: type[Any], keys: tuple[str, ...], default: str | None) -> Any:
         value: Any = self._content

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from reorder_kit.interfaces import Backbone, DataSource, Ordering, OrderLearner, Prior, Task
+    from reorder_kit.interfaces import Backbone, DataSource, Ordering, OrderLearner, Prior, Task, Tokenizer
     from reorder_kit.interfaces.run_events import Predictions, RunInfo, StepReport
     from reorder_kit.patch_order import Order
 
@@ -63,6 +63,12 @@ def register_order_learners() -> list[type[OrderLearner]]:
 @hookspec
 def register_priors() -> list[type[Prior]]:
     """Measures over data that choose a starting order."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def register_tokenizers() -> list[type[Tokenizer]]:
+    """Ways of saying with numbers what is in a patch, for priors that look at sequences of tokens."""
     raise AssertionError("a specification is never called")
 
 

@@ -14,7 +14,7 @@ import pluggy
 
 from reorder_kit import __version__, builtin, hookspecs
 from reorder_kit.errors import ReorderKitError, did_you_mean
-from reorder_kit.interfaces import Backbone, DataSource, Ordering, OrderLearner, Prior, Task
+from reorder_kit.interfaces import Backbone, DataSource, Ordering, OrderLearner, Prior, Task, Tokenizer
 from reorder_kit.registry import Registry
 
 ENTRY_POINT_GROUP = "reorder_kit"
@@ -71,6 +71,7 @@ class PluginHost:
         self.backbones: Registry[Backbone] = Registry("backbone", Backbone)
         self.order_learners: Registry[OrderLearner] = Registry("order-learner", OrderLearner)
         self.priors: Registry[Prior] = Registry("prior", Prior)
+        self.tokenizers: Registry[Tokenizer] = Registry("tokenizer", Tokenizer)
         self.tasks: Registry[Task] = Registry("task", Task)
         self.data_sources: Registry[DataSource] = Registry("data-source", DataSource)
         for module in builtin.MODULES:
@@ -97,6 +98,7 @@ class PluginHost:
             "backbones": self.backbones,
             "order-learners": self.order_learners,
             "priors": self.priors,
+            "tokenizers": self.tokenizers,
             "tasks": self.tasks,
             "data-sources": self.data_sources,
         }

@@ -15,6 +15,7 @@ from reorder_kit.errors import Problem, ReorderKitError, did_you_mean
 from reorder_kit.settings import OptimizerSettings, ScheduleSettings, Settings, TrainSettings
 
 FORMAT_VERSION = 1
+DEFAULT_TOKENIZER = "pixels"
 Control = Literal["none", "null-reward", "random-fixed", "random-per-batch"]
 SubRun = Literal["fixed-start", "learned-static", "null-reward", "random-fixed", "random-per-batch", "shuffled-targets"]
 
@@ -35,6 +36,14 @@ class ComponentSection(BaseModel):
     def options(self) -> dict[str, Any]:
         """The further keys."""
         return dict(self.model_extra or {})
+
+
+class PriorSection(ComponentSection):
+    """A prior, and what gives it tokens."""
+
+    tokenizer: ComponentSection | None = Field(
+        None, description=f"the tokenizer of a prior of token sequences; not given: {DEFAULT_TOKENIZER}"
+    )
 
 
 class PlantSection(BaseModel):
@@ -67,7 +76,7 @@ class StartSection(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str | None = Field(None, description="name of an ordering")
-    prior: ComponentSection | None = Field(None, description="the prior that chooses among all orderings")
+    prior: PriorSection | None = Field(None, description="the prior that chooses among all orderings")
 
     @model_validator(mode="before")
     @classmethod

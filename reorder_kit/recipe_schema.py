@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import PydanticUserError
 
-from reorder_kit.interfaces import Component
+from reorder_kit.interfaces import Component, TokenPrior
 from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import DataSection, Recipe
+from reorder_kit.recipe import DEFAULT_TOKENIZER, DataSection, Recipe
 from reorder_kit.registry import Registry
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,7 +30,7 @@ def recipe_schema(host: PluginHost) -> Schema:
     definitions = schema["$defs"]
     data_fields = DataSection.model_json_schema()["properties"]
     del data_fields["name"]
-    for generic in ("ComponentSection", "DataSection", "StartSection"):
+    for generic in ("ComponentSection", "DataSection", "PriorSection", "StartSection"):
         del definitions[generic]
     definitions["PlantSection"] = {"oneOf": list(_components(host.orderings, definitions, key="order"))}
     fields = schema["properties"]
@@ -105,6 +105,11 @@ def _start(host: PluginHost, definitions: Schema) -> Schema:
             alternative["required"].remove("name")
     if len(host.priors):
         prior = _section(host.priors, definitions)
+        tokenizer = _section(host.tokenizers, definitions, nullable=True)
+        for alternative in prior["oneOf"]:
+            name = alternative.get("properties", {}).get("name", {}).get("const")
+            if name is not None and issubclass(host.priors.get(name), TokenPrior):
+                alternative["properties"]["tokenizer"] = {**tokenizer, "default": DEFAULT_TOKENIZER}
         alternatives.append(
             {"type": "object", "properties": {"prior": prior}, "required": ["prior"], "additionalProperties": False}
         )

@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reorder_kit.interfaces import Backbone, Component, DataSource, OrderLearner, Task
+from reorder_kit.interfaces import Backbone, Component, DataSource, OrderLearner, Prior, Task, TokenPrior
+from reorder_kit.recipe import DEFAULT_TOKENIZER
 from reorder_kit.recipe_schema import options_schema, resolve
 from reorder_kit.registry import Registry
 
@@ -53,6 +54,9 @@ def _says(component: type[Component]) -> dict[str, str]:
         }
     if issubclass(component, OrderLearner):
         return {"uses the reward": _yes_or_no(component.uses_reward)}
+    if issubclass(component, Prior):
+        tokens = f"tokens; tokenizer, beside its options, says whose; {DEFAULT_TOKENIZER} if not given"
+        return {"measure": component.measure, "looks at": tokens if issubclass(component, TokenPrior) else "pixels"}
     if issubclass(component, Task):
         return {
             "target kind": component.target_kind,

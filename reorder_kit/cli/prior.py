@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,11 +16,13 @@ from reorder_kit.errors import ReorderKitError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from reorder_kit.cli._fit_vq import FittedVq
     from reorder_kit.compose import Experiment
     from reorder_kit.grid import Grid
     from reorder_kit.interfaces import Prior
     from reorder_kit.patch_order import Order
     from reorder_kit.plugin_manager import PluginHost
+    from reorder_kit.start_by_prior import StartByPrior
     from reorder_kit.study.prior_ranking import Ranking
 
 DEFAULT_PRIOR = "lzma"
@@ -42,22 +45,51 @@ def prior(
     images: Annotated[
         int, typer.Option("--images", min=2, help="Training images to look at, chosen at random by the recipe's seed.")
     ] = 2000,
+    vq: Annotated[
+        Path | None,
+        typer.Option("--vq", metavar="FILE", help="Look at the codes of this VQ-VAE instead of at pixels."),
+    ] = None,
+    fit: Annotated[
+        bool, typer.Option("--fit-vq", help="Train a VQ-VAE on these images first, and look at its codes.")
+    ] = False,
+    vq_out: Annotated[
+        Path | None,
+        typer.Option(
+            "--vq-out",
+            metavar="FILE",
+            help="Where to write it; tokenizers/RECIPE.safetensors if not given, with a number if that is taken.",
+        ),
+    ] = None,
+    vq_codes: Annotated[int | None, typer.Option("--vq-codes", help="Codes of its codebook; 64 if not given.")] = None,
+    vq_side: Annotated[
+        int | None, typer.Option("--vq-side", help="Codes along either side of a patch; 1 if not given.")
+    ] = None,
+    vq_steps: Annotated[
+        int | None, typer.Option("--vq-steps", min=1, help="Steps of its training; 500 if not given.")
+    ] = None,
     sets: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Rank orderings by how a prior scores them.
 
-    For images and patches of a recipe; nothing is trained. Every score is a mean over images with its 95 % bootstrap
+    For images and patches of a recipe; no model is trained. Every score is a mean over images with its 95 % bootstrap
     interval, and so is what an ordering lies behind the best on the same images: where that holds 0, the two are not
     distinguishable. Intervals are of one ordering each: among many, one in twenty misses. Options of the prior are
     fields of order.start.prior.
+
+    Patches are told by their pixels, or by the codes of a VQ-VAE, which --fit-vq trains. A recipe uses its file with
+    order.start: {prior: {name: lzma, tokenizer: {name: vq-vae, file: FILE}}}.
 
     \b
     Example:
       reorder-kit prior quickstart
       reorder-kit prior vit_reinforce --orderings row --orderings hilbert --images 200 --json
-      reorder-kit prior quickstart --set 'order.start={prior: {name: lzma, levels: 8, tokens: bigram}}'
+      reorder-kit prior quickstart --set 'order.start={prior: {name: lzma, tokens: bigram}}'
+      reorder-kit prior quickstart --fit-vq --vq-out digits.safetensors
+      reorder-kit prior quickstart --vq digits.safetensors --prior conditional-entropy
     """
+    given = {"--vq-out": vq_out, "--vq-codes": vq_codes, "--vq-side": vq_side, "--vq-steps": vq_steps}
+    _refuse_what_does_nothing(fit, vq, given)
     from reorder_kit.cli._lookup import load_host
     from reorder_kit.study.prior_ranking import rank_orderings
     from reorder_kit.training_patches import TrainingPatches
@@ -65,22 +97,45 @@ def prior(
     # Whatever plugins and libraries print is no part of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         host = load_host()
-        experiment, scorer = _compose(recipe, sets or (), name, host)
+        content, source = _with_prior(recipe, sets or (), name, host)
+        if vq is not None:
+            content = _with_vq(content, vq)
+        experiment, start = _compose(content, host, source)
         splits = experiment.open_data()
-        grid = experiment.grid_of(splits.image)
-        orders = _orders(orderings or ["all"], experiment, grid, host)
-        patches = TrainingPatches(splits, grid, experiment.recipe.seed, images)
-        ranking = rank_orderings(scorer, patches, orders, experiment.recipe.seed)
+        grid, seed = experiment.grid_of(splits.image), experiment.recipe.seed
+        fitted: FittedVq | None = None
+        if fit:
+            from reorder_kit.cli._fit_vq import VqRequest, fit_vq
+
+            _require_tokens(start)
+            request = VqRequest(vq_out, vq_codes, vq_side, vq_steps)
+            fitted = fit_vq(request, experiment.recipe.name, splits, grid, seed, images)
+            experiment, start = _compose(_with_vq(content, fitted.file), host, source)
+        scorer = start.build(splits.image, grid)
+        orders = _orders(orderings or ["all"], start, grid, host)
+        patches = TrainingPatches(splits, grid, seed, images)
+        ranking = rank_orderings(scorer, patches, orders, seed)
     if as_json:
-        print_json(_as_dict(experiment, scorer, grid, ranking))
+        print_json(_as_dict(experiment.recipe.name, start, scorer, grid, ranking, fitted))
     else:
-        _print(recipe, scorer, grid, ranking, unreadable=len(patches) - ranking.images)
+        _print(recipe, start, scorer, grid, ranking, fitted, unreadable=len(patches) - ranking.images)
 
 
-def _compose(recipe: str, sets: Iterable[str], name: str | None, host: PluginHost) -> tuple[Experiment, Prior]:
-    """The recipe, started by the prior that is asked for; options it gives to that one are kept."""
-    from reorder_kit.compose import compose
-    from reorder_kit.interfaces import Prior
+def _refuse_what_does_nothing(fit: bool, vq: Path | None, given: Mapping[str, Any]) -> None:
+    if fit and vq is not None:
+        raise ReorderKitError("--vq names a VQ-VAE, and --fit-vq trains one", "leave one of the two out")
+    idle = [option for option, value in given.items() if value is not None]
+    if idle and not fit:
+        raise ReorderKitError(f"{idle[0]} does nothing without --fit-vq")
+
+
+def _require_tokens(start: StartByPrior) -> None:
+    if start.tokenizer is None:
+        raise ReorderKitError(f"{start.name} looks at pixels, not at tokens, so a VQ-VAE does nothing for it")
+
+
+def _with_prior(recipe: str, sets: Iterable[str], name: str | None, host: PluginHost) -> tuple[dict[str, Any], str]:
+    """The recipe, started by the prior that is asked for; options it gives to that one are kept. And its source."""
     from reorder_kit.recipe import override, parse_assignment
     from reorder_kit.recipe_library import read_recipe
 
@@ -92,8 +147,21 @@ def _compose(recipe: str, sets: Iterable[str], name: str | None, host: PluginHos
     if name is not None and name != given:
         host.priors.get(name)  # refuses a name that is none, with the closest one
         content = override(content, [("order.start", {"prior": name})])
+    return content, source
+
+
+def _with_vq(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    from reorder_kit.recipe import override
+
+    return override(content, [("order.start.prior.tokenizer", {"name": "vq-vae", "file": str(file)})])
+
+
+def _compose(content: Mapping[str, Any], host: PluginHost, source: str) -> tuple[Experiment, StartByPrior]:
+    from reorder_kit.compose import compose
+    from reorder_kit.start_by_prior import StartByPrior
+
     experiment = compose(content, host, source)
-    if not isinstance(experiment.start, Prior):
+    if not isinstance(experiment.start, StartByPrior):
         raise TypeError("a recipe that names a prior starts with it")
     return experiment, experiment.start
 
@@ -106,13 +174,13 @@ def _prior_of(content: Mapping[str, Any]) -> Any:
     return found.get("name") if isinstance(found, dict) else found
 
 
-def _orders(names: Iterable[str], experiment: Experiment, grid: Grid, host: PluginHost) -> dict[str, Order]:
+def _orders(names: Iterable[str], start: StartByPrior, grid: Grid, host: PluginHost) -> dict[str, Order]:
     from reorder_kit.cli._lookup import find_order
 
     orders: dict[str, Order] = {}
     for name in names:
         if name == "all":
-            orders |= {each: ordering.order(grid) for each, ordering in experiment.candidates.items()}
+            orders |= start.orders(grid)
             continue
         order = find_order(name, host, grid).order
         if not order.is_full:
@@ -122,22 +190,36 @@ def _orders(names: Iterable[str], experiment: Experiment, grid: Grid, host: Plug
     return orders
 
 
-def _as_dict(experiment: Experiment, scorer: Prior, grid: Grid, ranking: Ranking) -> dict[str, Any]:
+def _as_dict(
+    name: str, start: StartByPrior, scorer: Prior, grid: Grid, ranking: Ranking, fitted: FittedVq | None
+) -> dict[str, Any]:
     return {
-        "name": experiment.recipe.name,
-        "prior": {"name": scorer.name, **scorer.options.model_dump(mode="json")},
+        "name": name,
+        "prior": start.as_dict(),
         "measure": scorer.measure,
         "grid": [grid.height, grid.width],
         "images": ranking.images,
         "best": ranking.best.name,
         "verdict": ranking.verdict(),
         "orderings": [ordering.as_dict() for ordering in ranking.orderings],
+        **({} if fitted is None else {"vq": fitted.as_dict()}),
     }
 
 
-def _print(recipe: str, scorer: Prior, grid: Grid, ranking: Ranking, unreadable: int) -> None:
+def _print(
+    recipe: str,
+    start: StartByPrior,
+    scorer: Prior,
+    grid: Grid,
+    ranking: Ranking,
+    fitted: FittedVq | None,
+    unreadable: int,
+) -> None:
     out = console()
-    out.print(f"{scorer.name} on {ranking.images} training images of {recipe}, {grid} patches; 95 % intervals.")
+    if fitted is not None:
+        out.print(f"The VQ-VAE in {fitted.file}: {fitted.figures}.", soft_wrap=True)
+    tokens = "" if start.tokenizer is None else f" of {start.tokenizer[0].name} tokens"
+    out.print(f"{start.name}{tokens} on {ranking.images} training images of {recipe}, {grid} patches; 95 % intervals.")
     if unreadable:
         out.print(f"{unreadable} further images could not be read.")
     rows = table("", scorer.measure, "behind the best", "")

@@ -6,9 +6,10 @@ from reorder_kit.interfaces.component import Component, ComponentOptions
 from reorder_kit.interfaces.data_source import DataSource, DataSplits, Sample, SampleSet, TargetKind, Unreadable
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Phase, Policy
 from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
-from reorder_kit.interfaces.prior import Prior
+from reorder_kit.interfaces.prior import Prior, TokenPrior
 from reorder_kit.interfaces.targets import IGNORED, Annotation, BoxTarget
 from reorder_kit.interfaces.task import Batch, Features, Metrics, Model, ModelOutput, StepResult, Task
+from reorder_kit.interfaces.tokenizer import Tokenizer
 from reorder_kit.patch_order import Order
 from reorder_kit.progress import Progress
 from reorder_kit.proposal import Proposal
@@ -50,5 +51,7 @@ __all__ = [
     "StepResult",
     "TargetKind",
     "Task",
+    "TokenPrior",
+    "Tokenizer",
     "Unreadable",
 ]

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.tokenizer import Tokenizer
 from reorder_kit.patch_order import Order
 
 
@@ -71,3 +72,18 @@ class Prior(Component, ABC):
                 for name, score in self.score(patches[image : image + 1], orders).items():
                     scores[name].append(score)
         return {name: torch.tensor(values, dtype=torch.float64) for name, values in scores.items()}
+
+
+class TokenPrior(Prior):
+    """A prior that looks at tokens instead of pixels: those of ``self.tokenizer``, which a recipe chooses.
+
+    In a recipe the tokenizer stands beside its options: ``{name: lzma, tokenizer: {name: pixels, levels: 4}}``.
+
+    Args:
+        options: the options of the recipe; the defaults if None.
+        tokenizer: numbers the patches.
+    """
+
+    def __init__(self, options: ComponentOptions | None, tokenizer: Tokenizer) -> None:
+        super().__init__(options)
+        self.tokenizer = tokenizer

@@ -10,27 +10,32 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.interfaces import Prior
+from reorder_kit.interfaces import TokenPrior
 from reorder_kit.patch_order import Order
 from reorder_kit.priors._tokens import TokenOptions
 
 
-class CompressionPrior(Prior):
+class CompressionPrior(TokenPrior):
     """Scores an order by the share of their size that its sequences save, in percent.
 
-    The whole size is that of tokens written with ``log2(vocabulary)`` bits each. Where there is nothing to write,
-    nothing is saved. With ``prefer: least`` the score is minus that.
+    The whole size is that of tokens written with ``log2(vocabulary)`` bits each, pairs with twice that. Where there is
+    nothing to write, nothing is saved. With ``prefer: least`` the score is minus that.
     """
 
     Options = TokenOptions
     measure = "% saved"
     options: TokenOptions
 
+    @property
+    def vocabulary(self) -> int:
+        """Tokens, or pairs of them."""
+        return int(self.tokenizer.vocabulary**self.options.stretch)
+
     @abstractmethod
     def bits_per_token(
         self, batches: Iterable[Float[Tensor, "image patch pixel"]], orders: Mapping[str, Order]
     ) -> dict[str, Float[Tensor, " image"]]:
-        """The mean bits that a token of each image takes; NaN if it has none."""
+        """The mean bits that a token, or pair, of each image takes; NaN if it has none."""
 
     def score(self, patches: Float[Tensor, "image patch pixel"], orders: Mapping[str, Order]) -> dict[str, float]:
         """The mean over images."""
@@ -40,7 +45,7 @@ class CompressionPrior(Prior):
         self, batches: Iterable[Float[Tensor, "image patch pixel"]], orders: Mapping[str, Order]
     ) -> dict[str, Float[Tensor, " image"]]:
         """The percentage saved of each image."""
-        whole = math.log2(self.options.vocabulary)
+        whole = math.log2(self.vocabulary)
         sign = 1 if self.options.prefer == "most" else -1
         return {
             name: torch.nan_to_num(sign * 100 * (1 - bits / whole), nan=0.0)

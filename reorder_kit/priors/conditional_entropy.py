@@ -6,65 +6,71 @@ from collections.abc import Iterable, Mapping
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import model_validator
 from torch import Tensor
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Prior
+from reorder_kit.interfaces import Prior, Tokenizer
 from reorder_kit.patch_order import Order
 from reorder_kit.priors._compression import CompressionPrior
 from reorder_kit.priors._tokens import TokenOptions, ordered_tokens, overlapping
 
-MAX_BIGRAM_LEVELS = 64
+MAX_COUNTS = 2**21
+"""Of a table; there is one for each order."""
 
 
 class ConditionalEntropy(CompressionPrior):
     """What knowing the patch before saves, in percent: from H(x_t | x_(t-1)) of tokens, counted over all images.
 
-    Each pixel is a token, one of ``levels`` even steps from the image's smallest to its largest pixel. x_t is the token
-    that a pixel has in slot t, x_(t-1) the one that the same pixel has in the slot before. With ``tokens: bigram``, x_t
-    is the pair of what the pixel has in slots t and t + 1; as pairs overlap, H is the entropy of a token, given two. H
-    is that of the counted frequencies, in bits; saved is ``1 - H / log2(vocabulary)``. Padding counts as pixels do.
+    A tokenizer gives each patch tokens: one for each pixel, if none is named. x_t is a token of the patch in slot t,
+    x_(t-1) the one in the same place of the patch in the slot before. With ``tokens: bigram``, x_t is the pair of those
+    in slots t and t + 1; as pairs overlap, H is the entropy of a token, given two. H is that of the counted
+    frequencies, in bits; saved is ``1 - H / log2(vocabulary)``, where pairs have the squared vocabulary of tokens.
+    Padding counts, too.
 
     An image's own figure is what it takes to write it with the frequencies of all images. Their mean is H; intervals
     over images take the frequencies as given. Images are looked at twice, and no more than a batch of them is kept.
+    Frequencies counted on the images they score are too good: the fewer images there are for the possible pairs, or
+    triples, of tokens, the more seems to be saved, in any order. Then only the ranking counts.
 
-    It is the least that a coder can reach that looks one slot back at the same pixel, and a check on ``lzma``, whose
+    It is the least that a coder can reach that looks one slot back at the same place, and a check on ``lzma``, whose
     matches go further. Source: C. E. Shannon, "A Mathematical Theory of Communication", 1948,
     https://doi.org/10.1002/j.1538-7305.1948.tb01338.x, section 6: H_x(y).
     """
 
     name = "conditional-entropy"
 
-    class Options(TokenOptions):
-        @model_validator(mode="after")
-        def _tables_fit_into_memory(self) -> ConditionalEntropy.Options:
-            if self.tokens == "bigram" and self.levels > MAX_BIGRAM_LEVELS:
-                raise ValueError(f"levels is at most {MAX_BIGRAM_LEVELS} with bigrams, for tables of levels^3 counts")
-            return self
+    def __init__(self, options: TokenOptions | None, tokenizer: Tokenizer) -> None:
+        super().__init__(options, tokenizer)
+        self.length = self.options.stretch + 1
+        if tokenizer.vocabulary**self.length > MAX_COUNTS:
+            most = int(MAX_COUNTS ** (1 / self.length) + 1e-9)
+            reason = (
+                f"{tokenizer.name!r} has {tokenizer.vocabulary:,} tokens, and stretches of {self.length} are counted"
+            )
+            raise ReorderKitError(f"prior {self.name!r}: {reason}", f"use at most {most:,} tokens, or another prior")
 
     def bits_per_token(
         self, batches: Iterable[Float[Tensor, "image patch pixel"]], orders: Mapping[str, Order]
     ) -> dict[str, Float[Tensor, " image"]]:
         """Minus the mean binary logarithm of the frequency of a token after those before it."""
-        levels = self.options.levels
-        length = 2 if self.options.tokens == "unigram" else 3
-        counts = [torch.zeros(levels**length, dtype=torch.int64) for _ in orders]
-        for ordered in ordered_tokens(batches, orders.values(), levels):
+        length, vocabulary = self.length, self.tokenizer.vocabulary
+        counts = [torch.zeros(vocabulary**length, dtype=torch.int64) for _ in orders]
+        for ordered in ordered_tokens(batches, orders.values(), self.tokenizer):
             for count, tokens in zip(counts, ordered, strict=True):
-                count += overlapping(tokens, length, levels).flatten().bincount(minlength=len(count))
-        costs = [_bits(count, levels) for count in counts]
+                count += overlapping(tokens, length, vocabulary).flatten().bincount(minlength=len(count))
+        costs = [_bits(count, vocabulary) for count in counts]
         bits: list[list[float]] = [[] for _ in orders]
-        for ordered in ordered_tokens(batches, orders.values(), levels):
+        for ordered in ordered_tokens(batches, orders.values(), self.tokenizer):
             for found, cost, tokens in zip(bits, costs, ordered, strict=True):
                 # Kept as numbers: small tensors between large ones would keep the memory from being used again.
-                found += cost[overlapping(tokens, length, levels)].mean(dim=(1, 2)).tolist()
+                found += cost[overlapping(tokens, length, vocabulary)].mean(dim=(1, 2)).tolist()
         return {name: torch.tensor(found, dtype=torch.float64) for name, found in zip(orders, bits, strict=True)}
 
 
-def _bits(counts: Int[Tensor, " stretch"], levels: int) -> Float[Tensor, " stretch"]:
+def _bits(counts: Int[Tensor, " stretch"], vocabulary: int) -> Float[Tensor, " stretch"]:
     """What the last token of every stretch takes after the others; without meaning where it was never seen."""
-    by_context = counts.double().view(-1, levels)
+    by_context = counts.double().view(-1, vocabulary)
     return -(by_context / by_context.sum(dim=1, keepdim=True)).log2().flatten()
 
 

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import lzma
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-
-import numpy as np
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Prior
-from reorder_kit.patch_order import Order
-from reorder_kit.priors._compression import CompressionPrior
-from reorder_kit.priors._tokens import ordered_tokens, overlapping
+from reorder_kit.priors._streams import StreamPrior
 
 PRESET = 6
 
 
-class Lzma(CompressionPrior):
+class Lzma(StreamPrior):
     """How much smaller LZMA makes the patch sequence of an image, in percent; the mean over images.
 
-    Each pixel is a token, one of ``levels`` even steps from the image's smallest to its largest pixel. Written are the
-    tokens of the patch in the first slot, by channel, row and column, then those of the patch in the second slot, and
-    so on. With ``tokens: bigram`` each token is written together with the one that the same pixel has in the next slot,
-    as one number, and the last slot has none. A number is a byte, or two, the lower first, if there are more than 256.
+    A tokenizer gives each patch tokens: one for each pixel, if none is named. Written are those of the patch in the
+    first slot, then those of the patch in the second slot, and so on. With ``tokens: bigram`` each token is written
+    together with the one in the same place of the patch in the next slot, as one number, and the last slot has none. A
+    number is a byte, or two or four, the lowest first, if there are more than 256 or 65,536.
 
     Every image is compressed alone, as a raw LZMA stream of preset 6 whose dictionary holds all of it; what an empty
     stream takes is not counted. Saved is what the stream is smaller than the same numbers at ``log2(vocabulary)`` bits
     each, so noise saves nothing, and costs a little; so do sequences of a few dozen tokens, which are over before the
-    compressor has learned anything: then only the ranking counts. Padding counts as pixels do.
+    compressor has learned anything: then only the ranking counts. Padding counts, too.
 
     The idea, with a VQ-VAE's codes for tokens, is that of REOrder (Kutscher et al., 2025,
     https://arxiv.org/abs/2505.23751); the compressor is that of https://docs.python.org/3/library/lzma.html
@@ -39,31 +30,10 @@ class Lzma(CompressionPrior):
 
     name = "lzma"
 
-    def bits_per_token(
-        self, batches: Iterable[Float[Tensor, "image patch pixel"]], orders: Mapping[str, Order]
-    ) -> dict[str, Float[Tensor, " image"]]:
-        """Compressed bits by the number of tokens."""
-        bits: dict[str, list[float]] = {name: [] for name in orders}
-        # The compressor lets other threads run; as many are used as torch would use.
-        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            for ordered in ordered_tokens(batches, orders.values(), self.options.levels):
-                for name, tokens in zip(orders, ordered, strict=True):
-                    numbers = self._numbers(tokens)
-                    count = numbers[0].numel()
-                    sizes = threads.map(_compressed_bytes, self._as_bytes(numbers))
-                    bits[name] += [8 * size / count if count else float("nan") for size in sizes]
-        return {name: torch.tensor(values, dtype=torch.float64) for name, values in bits.items()}
-
-    def _numbers(self, tokens: Int[Tensor, "image slot pixel"]) -> Int[Tensor, "image stretch pixel"]:
-        return overlapping(tokens, 1 if self.options.tokens == "unigram" else 2, self.options.levels)
-
-    def _as_bytes(self, numbers: Int[Tensor, "image stretch pixel"]) -> list[bytes]:
-        kind = "<u1" if self.options.vocabulary <= 256 else "<u2"
-        return [image.tobytes() for image in numbers.numpy().astype(np.dtype(kind))]
-
-
-def _compressed_bytes(data: bytes) -> int:
-    return _stream_bytes(data) - _EMPTY
+    @staticmethod
+    def compressed_bytes(data: bytes) -> int:
+        """The raw stream, less an empty one."""
+        return _stream_bytes(data) - _EMPTY
 
 
 def _stream_bytes(data: bytes) -> int:

@@ -99,9 +99,6 @@ def rank_orderings(
 ) -> Ranking:
     """Score orders on images and rank them.
 
-    Images are resampled, and the differences to the best are those of the same images: what makes one image more
-    compressible than another drops out of them.
-
     Args:
         prior: what scores.
         batches: patches of the images, which can be gone through several times.
@@ -111,18 +108,34 @@ def rank_orderings(
     Raises:
         ReorderKitError: if there are fewer than two images.
     """
-    per_image = prior.score_per_image(batches, orders)
-    scores = np.stack([per_image[name].double().numpy() for name in orders], axis=1)
+    return rank_scores(prior.score_per_image(batches, orders), seed)
+
+
+def rank_scores(per_image: Mapping[str, Float[Tensor, " image"]], seed: int) -> Ranking:
+    """Rank orders by their scores of the same images.
+
+    Images are resampled, and the differences to the best are those of the same images: what makes one image more
+    compressible than another drops out of them.
+
+    Args:
+        per_image: the score of each image, by the name of the order.
+        seed: of the resampling.
+
+    Raises:
+        ReorderKitError: if there are fewer than two images.
+    """
+    names = list(per_image)
+    scores = np.stack([per_image[name].double().numpy() for name in names], axis=1)
     images = len(scores)
     if images < 2:
         raise ReorderKitError(f"intervals need at least 2 training images, and {images} could be read")
     means, resampled = scores.mean(axis=0), _resampled_means(scores, seed)
-    ranked = sorted(range(len(orders)), key=lambda place: (-means[place], list(orders)[place]))
+    ranked = sorted(range(len(names)), key=lambda place: (-means[place], names[place]))
     best = ranked[0]
     lead, resampled_lead = means[best] - means, resampled[:, [best]] - resampled
     found = [
         RankedOrdering(
-            list(orders)[place],
+            names[place],
             _interval(means[place], resampled[:, place]),
             _interval(lead[place], resampled_lead[:, place]),
         )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
+from reorder_kit.layers.vq_vae import VqVae
 from reorder_kit.priors.lzma import Lzma
 
 
@@ -17,7 +19,12 @@ def ranked(cli, *arguments):
 
 def test_json_holds_every_ordering_from_the_best_to_the_worst(cli):
     found = ranked(cli)
-    assert found["prior"] == {"name": "lzma", "levels": 16, "tokens": "unigram", "prefer": "most"}
+    assert found["prior"] == {
+        "name": "lzma",
+        "tokens": "unigram",
+        "prefer": "most",
+        "tokenizer": {"name": "pixels", "levels": 16},
+    }
     assert (found["name"], found["grid"], found["images"], found["measure"]) == ("trial", [4, 4], 100, "% saved")
     names = [ordering["name"] for ordering in found["orderings"]]
     assert {"row", "column", "hilbert", "spiral", "random"} <= set(names)
@@ -41,13 +48,18 @@ def test_chosen_orderings_and_order_files_are_compared(cli, tmp_path):
 
 
 def test_the_recipes_own_prior_and_its_options_are_used(cli):
-    start = "order.start={prior: {name: lzma, levels: 4, prefer: least}}"
-    expected = {"name": "lzma", "levels": 4, "tokens": "unigram", "prefer": "least"}
+    start = "order.start={prior: {name: lzma, tokenizer: {name: pixels, levels: 4}, prefer: least}}"
+    expected = {
+        "name": "lzma",
+        "tokens": "unigram",
+        "prefer": "least",
+        "tokenizer": {"name": "pixels", "levels": 4},
+    }
     least = ranked(cli, "--set", start)
     assert least["prior"] == expected
     assert ranked(cli, "--set", start, "--prior", "lzma")["prior"] == expected
     other = ranked(cli, "--set", start, "--prior", "conditional-entropy", "--orderings", "row")
-    assert (other["prior"]["name"], other["prior"]["levels"]) == ("conditional-entropy", 16)
+    assert (other["prior"]["name"], other["prior"]["tokenizer"]["levels"]) == ("conditional-entropy", 16)
     most = ranked(cli, "--set", start.replace("least", "most"))
     assert most["best"] == least["orderings"][-1]["name"]
 
@@ -56,7 +68,7 @@ def test_the_table_ends_with_words(cli):
     lines = cli(
         "prior", "trial.yaml", "--images", 50, "--orderings", "row", "--orderings", "spiral"
     ).stdout.splitlines()
-    assert lines[0] == "lzma on 50 training images of trial.yaml, 4x4 patches; 95 % intervals."
+    assert lines[0] == "lzma of pixels tokens on 50 training images of trial.yaml, 4x4 patches; 95 % intervals."
     assert lines[2].split() == ["%", "saved", "behind", "the", "best"]
     assert {lines[3].split()[0], lines[4].split()[0]} == {"row", "spiral"}
     assert lines[-1].endswith("on 50 images.")
@@ -70,8 +82,8 @@ def test_the_table_ends_with_words(cli):
         (["trial.yaml", "--orderings", "small.json"], "small.json holds an order of a 1x3 grid, not of 4x4"),
         (["trial.yaml", "--orderings", "partial.json"], "partial.json: a partial order is small because it leaves"),
         (
-            ["trial.yaml", "--set", "order.start={prior: {name: lzma, levels: 1}}"],
-            "order.start.prior.levels: input should be greater than or equal to 2, not 1",
+            ["trial.yaml", "--set", "order.start={prior: {name: lzma, tokenizer: {name: pixels, levels: 1}}}"],
+            "order.start.prior.tokenizer.levels: input should be greater than or equal to 2, not 1",
         ),
         (["trial.yaml", "--images", "1"], "--images"),
         (["nowhere.yaml"], "nowhere.yaml: no such file, and no shipped recipe"),
@@ -83,6 +95,111 @@ def test_mistakes_are_told_in_words(cli, tmp_path, arguments, message):
     done = cli("prior", *arguments)
     assert done.exit_code == 2
     assert message in done.stderr
+
+
+FIT = ("--fit-vq", "--vq-codes", 12, "--vq-steps", 40, "--images", 60)
+
+
+def test_a_vq_vae_is_trained_told_of_and_used(cli, tmp_path):
+    found = ranked(cli, *FIT, "--orderings", "row", "--orderings", "random")
+    file = tmp_path / "tokenizers" / "trial.safetensors"
+    assert found["prior"]["tokenizer"] == {"name": "vq-vae", "file": "tokenizers/trial.safetensors"}
+    assert VqVae.load(file).config.codes == found["vq"]["codes"] == 12
+    # The recipe has 100 validation images, of which 60 are looked at.
+    assert (found["vq"]["file"], found["vq"]["images"]) == ("tokenizers/trial.safetensors", 60)
+    assert 1 <= found["vq"]["perplexity"] <= found["vq"]["used"] <= 12
+    assert 0 < found["vq"]["error"] < found["vq"]["baseline"]
+
+    again = ranked(cli, "--vq", file, "--images", 60, "--orderings", "row", "--orderings", "random")
+    assert again["orderings"] == found["orderings"]
+    assert "vq" not in again
+    pixels = ranked(cli, "--images", 60, "--orderings", "row", "--orderings", "random")
+    assert pixels["orderings"] != found["orderings"]
+
+
+def test_training_again_writes_another_file_of_the_same_content(cli, tmp_path):
+    for file in ("tokenizers/trial.safetensors", "tokenizers/trial-2.safetensors", "tokenizers/trial-3.safetensors"):
+        assert ranked(cli, *FIT, "--orderings", "row")["vq"]["file"] == file
+    contents = {file.read_bytes() for file in (tmp_path / "tokenizers").iterdir()}
+    assert len(contents) == 1
+    other = ranked(cli, *FIT, "--orderings", "row", "--set", "seed=1", "--vq-out", "mine/other.safetensors")
+    assert (tmp_path / "mine" / "other.safetensors").read_bytes() not in contents
+    assert other["vq"]["file"] == "mine/other.safetensors"
+
+
+def test_a_table_of_codes_says_how_good_they_are(cli):
+    start = "order.start={prior: {name: zstd, tokens: bigram}}"
+    done = cli("prior", "trial.yaml", *FIT, "--vq-side", 2, "--set", start, "--vq-out", "vq.safetensors")
+    first, second = done.stdout.splitlines()[:2]
+    assert re.fullmatch(
+        r"The VQ-VAE in vq.safetensors: on 60 held-out images it uses \d+ of 12 codes \(perplexity \d+\.\d\), and its "
+        r"squared error is 0\.\d+ of that of the mean image\.",
+        first,
+    )
+    assert second == "zstd of vq-vae tokens on 60 training images of trial.yaml, 4x4 patches; 95 % intervals."
+    assert "training a VQ-VAE of 12 codes for 40 steps" in done.stderr
+
+
+def test_a_run_starts_from_what_the_codes_say(cli, tmp_path):
+    ranked(cli, *FIT, "--vq-out", "vq.safetensors", "--orderings", "row")
+    best = ranked(cli, "--vq", "vq.safetensors", "--images", 256)["best"]
+    start = "order.start={prior: {name: lzma, tokenizer: {name: vq-vae, file: vq.safetensors}}}"
+    done = cli("run", "trial.yaml", "--set", start, "--set", "controls=[]")
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "runs" / "trial"
+    result = json.loads((folder / "result.json").read_text())
+    assert result["order"]["prior"] == {"name": "lzma", "chosen": best}
+    assert "file: vq.safetensors" in (folder / "recipe.yaml").read_text()
+
+    # The codes are those of 2x2 pixels, and a run with other patches says so before it trains.
+    done = cli("run", "trial.yaml", "--set", start, "--set", "backbone.patch_size=4")
+    assert (done.exit_code, done.exception.code) == (2, 2)
+    assert "vq.safetensors: made for patches of 1x2x2, channels first, not 1x4x4" in done.stderr
+    assert not (tmp_path / "runs" / "trial-2").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--vq", "nowhere.safetensors"], "nowhere.safetensors: cannot be read as safetensors: No such file"),
+        (["--vq", "trial.yaml"], "trial.yaml: cannot be read as safetensors"),
+        (["--vq", "vq.safetensors", "--fit-vq"], "--vq names a VQ-VAE, and --fit-vq trains one"),
+        (["--vq-codes", "9"], "--vq-codes does nothing without --fit-vq"),
+        (["--fit-vq", "--vq-codes", "1"], "codes: input should be greater than or equal to 2, not 1"),
+        (["--fit-vq", "--vq-side", "3"], "3x3 codes do not divide a patch of 2x2 pixels"),
+        (["--fit-vq", "--vq-out", "trial.yaml/vq.safetensors"], "trial.yaml: cannot be written: "),
+        (["--fit-vq", "--vq-out", "."], "cannot be written: Is a directory"),
+        (["--prior", "conditional-entropy", "--fit-vq", *FIT[3:], "--vq-codes", "2000"], "'vq-vae' has 2,000 tokens"),
+    ],
+)
+def test_mistakes_with_a_vq_vae_are_told_in_words(cli, arguments, message):
+    done = cli("prior", "trial.yaml", *arguments)
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+
+
+def test_a_prior_of_pixels_has_no_use_for_codes(cli, install):
+    source = """
+from reorder_kit import hookimpl
+from reorder_kit.interfaces import Prior
+
+class First(Prior):
+    name = "first"
+
+    def score(self, patches, orders):
+        return {name: float(order.indices[0]) for name, order in orders.items()}
+
+@hookimpl
+def register_priors():
+    return [First]
+"""
+    install("first-dist", {"first": "first_prior"}, {"first_prior": source})
+    for option in (["--fit-vq"], ["--vq", "vq.safetensors"]):
+        done = cli("prior", "trial.yaml", "--prior", "first", *option)
+        assert done.exit_code == 2
+        assert "first looks at pixels, not at tokens" in done.stderr
+    done = cli("prior", "trial.yaml", "--prior", "first", "--images", 50)
+    assert done.stdout.startswith("first on 50 training images of trial.yaml")
 
 
 def test_a_run_starts_from_what_the_prior_chose_and_says_so(cli, monkeypatch, tmp_path):

@@ -17,7 +17,7 @@ from reorder_kit import builtin, hookspecs
 from reorder_kit.interfaces import ComponentOptions
 from reorder_kit.plugin_manager import PluginHost
 
-FOLDERS = ("orderings", "backbones", "order_learners", "priors", "tasks", "data_sources", "events")
+FOLDERS = ("orderings", "backbones", "order_learners", "priors", "tokenizers", "tasks", "data_sources", "events")
 HOST = PluginHost(third_party=False)
 COMPONENTS = [
     pytest.param(kind, registry.get(name), id=f"{kind} {name}")
@@ -95,7 +95,17 @@ def option_models(model):
 
 @pytest.mark.parametrize(("kind", "component"), COMPONENTS)
 def test_what_others_published_names_its_source(kind, component):
-    without_a_source = {"row", "column", "boustrophedon", "diagonal", "spiral", "random", "custom", "image-folder"}
+    without_a_source = {
+        "row",
+        "column",
+        "boustrophedon",
+        "diagonal",
+        "spiral",
+        "random",
+        "custom",
+        "image-folder",
+        "pixels",
+    }
     without_a_source |= {"multi-label-csv", "multi-label-folder"}
     doc = f"{inspect.getmodule(component).__doc__}\n{component.__doc__}"
     assert component.name in without_a_source or re.search(r"https://|\b(19|20)\d\d\b", doc)

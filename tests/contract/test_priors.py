@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from reorder_kit.grid import Grid
+from reorder_kit.interfaces import ImageShape
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 
-PRIORS = PluginHost(third_party=False).priors
+HOST = PluginHost(third_party=False)
+PRIORS = HOST.priors
 OPTIONS = [{}, {"tokens": "bigram"}, {"levels": 2}, {"levels": 64, "tokens": "bigram"}, {"prefer": "least"}]
 CASES = [
     pytest.param(name, options, id="-".join([name, *map(str, options.values())]))
@@ -19,8 +21,11 @@ CASES = [
 
 
 def build(name, options):
-    prior = PRIORS.get(name)
-    return prior(prior.Options(**options))
+    """The prior over pixels, ``levels`` of them."""
+    prior, pixels = PRIORS.get(name), HOST.tokenizers.get("pixels")
+    own = {key: value for key, value in options.items() if key != "levels"}
+    levels = {key: value for key, value in options.items() if key == "levels"}
+    return prior(prior.Options(**own), pixels(pixels.Options(**levels), ImageShape(1, 3, 5), Grid(3, 5)))
 
 
 def photos(count, grid, pixels=3, seed=0):
@@ -76,7 +81,7 @@ def test_equal_orders_tie_and_neither_brightness_nor_contrast_counts(name, optio
 def test_least_is_the_opposite_of_most(name, tokens):
     grid = Grid(3, 5)
     most, least = (
-        build(name, {"prefer": prefer, "tokens": tokens}).score(photos(4, grid), orders_of(grid))
+        build(name, {"prefer": prefer, "tokens": tokens, "levels": 2}).score(photos(4, grid), orders_of(grid))
         for prefer in ("most", "least")
     )
     assert least == pytest.approx({key: -score for key, score in most.items()})

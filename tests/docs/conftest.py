@@ -73,6 +73,7 @@ def _sections(kind: str, name: str) -> dict[str, Any]:
     return {
         "ordering": {"order": {"start": name}},
         "prior": {"order": {"start": {"prior": name}}},
+        "tokenizer": {"order": {"start": {"prior": {"name": "lzma", "tokenizer": name}}}},
         "order-learner": {"order": {"start": "spiral", "learner": name}},
         "backbone": {"backbone": {"name": name, "patch_size": 2}},
         "task": {"task": name},

@@ -24,6 +24,7 @@ KINDS = {
     "A task": "task",
     "A data source": "data-source",
     "A prior": "prior",
+    "A tokenizer": "tokenizer",
     "A run-event listener": None,
 }
 
@@ -132,6 +133,22 @@ def test_the_prior_puts_detail_last(load):
     patches[:, 1, ::2] = 1.0
     scores = prior.score(patches, {"last": Order([0, 2, 1]), "middle": Order([0, 1, 2]), "first": Order([1, 0, 2])})
     assert scores == pytest.approx({"last": 1.0, "middle": 0.5, "first": 0.0})
+    patches[1] = 0
+    each = prior.score_per_image(patches.split(1), {"last": Order([0, 2, 1])})
+    assert each["last"].tolist() == pytest.approx([1.0, 0.0])
+
+
+def test_the_tokenizer_tells_which_way_lines_run(load):
+    kind = load(example("A tokenizer")).host.tokenizers.get("edges")
+    tokenizer = kind(kind.Options(), ImageShape(1, 4, 8), Grid(1, 2))
+    stripes = torch.tensor([0.0, 1.0, 0.0, 1.0])
+    flat, rows, columns = torch.zeros(4, 4), stripes[:, None].expand(4, 4), stripes.expand(4, 4)
+    # Of the two steps beyond a patch, into stripes and out of them, neither outweighs the lines in it.
+    patches = torch.stack(
+        [torch.stack([rows.flatten(), flat.flatten()]), torch.stack([columns.flatten(), flat.flatten()])]
+    )
+    assert tokenizer.tokens(patches).tolist() == [[[1], [0]], [[2], [0]]]
+    assert kind(kind.Options(least=5.0), ImageShape(1, 4, 8), Grid(1, 2)).tokens(patches).max() == 0
 
 
 def test_the_listener_writes_a_table_of_changes(load):

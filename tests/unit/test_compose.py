@@ -88,7 +88,7 @@ class BrightLast(Prior):
         sign: int = Field(1, description="1: bright, -1: dark")
 
     def score(self, patches, orders):
-        self.seen = patches
+        type(self).seen = patches
         return {name: self.options.sign * float(order.apply(patches)[:, -1].mean()) for name, order in orders.items()}
 
 
@@ -309,7 +309,7 @@ def test_misfits_are_listed_beside_other_mistakes(host):
 def test_a_prior_gets_the_patches_of_readable_training_images_and_chooses(host, corner):
     experiment = compose(recipe(order={"start": {"prior": "bright-last"}}), host, "trial")
     start = experiment.starting_order(Grid(2, 2), splits(corner))
-    seen = experiment.start.seen
+    seen = BrightLast.seen
 
     # 256 samples are looked at, of which about a third cannot be read.
     assert 150 < len(seen) < 190
@@ -325,7 +325,7 @@ def test_a_prior_obeys_its_options(host):
 
 
 def test_a_prior_chooses_only_among_orderings_that_need_no_options(host):
-    candidates = compose(recipe(order={"start": {"prior": "bright-last"}}), host, "trial").candidates
+    candidates = compose(recipe(order={"start": {"prior": "bright-last"}}), host, "trial").start.candidates
     assert {"row", "column", "hilbert", "random"} <= set(candidates)
     assert not {"custom", "shift", "either"} & set(candidates)
 
@@ -341,8 +341,42 @@ def test_an_ordering_that_cannot_be_built_is_no_candidate_and_stops_nothing(host
             raise AssertionError
 
     host.orderings.add(Broken, "a test")
-    assert compose(recipe(), host, "trial").candidates == {}
-    assert "broken" not in compose(recipe(order={"start": {"prior": "bright-last"}}), host, "trial").candidates
+    compose(recipe(), host, "trial")
+    assert "broken" not in compose(recipe(order={"start": {"prior": "bright-last"}}), host, "trial").start.candidates
+
+
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        ({"name": "lzma", "tokenizer": "pixel"}, "order.start.prior.tokenizer.name: there is no tokenizer 'pixel'"),
+        ({"name": "lzma", "levels": 4}, "order.start.prior.levels: there is no such field"),
+        ({"name": "zstd", "tokenizer": "vq-vae"}, "order.start.prior.tokenizer.file: is missing"),
+        (
+            {"name": "lzma", "tokenizer": {"name": "pixels", "level": 4}},
+            "order.start.prior.tokenizer.level: there is no such field (did you mean 'levels'?)",
+        ),
+        (
+            {"name": "bright-last", "tokenizer": "pixels"},
+            "order.start.prior.tokenizer: bright-last looks at pixels, not at tokens",
+        ),
+        ({"name": "lzma", "tokenizer": 3}, "order.start.prior.tokenizer: has to be a mapping of fields, not 3"),
+    ],
+)
+def test_what_is_wrong_with_a_tokenizer_is_told(host, prior, message):
+    (problem,) = problems(host, order={"start": {"prior": prior}})
+    assert problem.startswith(message)
+
+
+def test_a_prior_of_tokens_gets_its_tokenizer_with_its_options_or_pixels(host):
+    shape, grid = ImageShape(1, 4, 4), Grid(2, 2)
+    chosen = compose(
+        recipe(order={"start": {"prior": {"name": "lzma", "tokenizer": {"name": "pixels", "levels": 4}}}}),
+        host,
+        "trial",
+    )
+    usual = compose(recipe(order={"start": {"prior": "lzma"}}), host, "trial")
+    assert [each.start.build(shape, grid).tokenizer.vocabulary for each in (chosen, usual)] == [4, 16]
+    assert chosen.resolved()["order"]["start"]["prior"]["tokenizer"] == {"name": "pixels", "levels": 4}
 
 
 # The resolved recipe
@@ -357,6 +391,7 @@ def test_an_ordering_that_cannot_be_built_is_no_candidate_and_stops_nothing(host
             "start": {"prior": "bright-last"},
             "learner": {"name": "reinforce", "temperature": {"shape": "linear", "final": 0.1}},
         },
+        {"start": {"prior": {"name": "lzma", "tokenizer": {"name": "vq-vae", "file": "vq.safetensors"}}}},
         {"start": {"file": "order.json"}, "control": "random-per-batch"},
     ],
 )

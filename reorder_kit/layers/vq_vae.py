@@ -1,0 +1,165 @@
+"""A small convolutional VQ-VAE of patches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.layers.codebook import Codebook
+
+FORMAT_VERSION = 1
+_HEADER = "reorder-kit-vq-vae"
+_MAX_HALVINGS = 2
+
+
+class VqConfig(BaseModel):
+    """What a VQ-VAE is built from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format_version: Literal[1] = 1
+    channels: int = Field(ge=1, description="of a patch")
+    height: int = Field(ge=1, description="of a patch, pixels")
+    width: int = Field(ge=1, description="of a patch, pixels")
+    codes: int = Field(64, ge=2, le=4096, description="codes there are")
+    side: int = Field(1, ge=1, description="codes along either side of a patch; a patch has the square of that")
+    dim: int = Field(16, ge=1, description="length of a code")
+    hidden: int = Field(32, ge=1, description="channels of the convolutions")
+
+    @model_validator(mode="after")
+    def _codes_lie_on_a_lattice(self) -> VqConfig:
+        if self.height % self.side or self.width % self.side:
+            raise ValueError(
+                f"{self.side}x{self.side} codes do not divide a patch of {self.height}x{self.width} pixels"
+            )
+        return self
+
+
+class Coded(NamedTuple):
+    """What training looks at.
+
+    Args:
+        vectors: of the encoder, one for each token.
+        numbers: of the code next to each.
+        patches: as decoded from the codes; the gradient passes to the encoder as if there were no codebook.
+    """
+
+    vectors: Float[Tensor, "vector dim"]
+    numbers: Int[Tensor, " vector"]
+    patches: Float[Tensor, "patch channel height width"]
+
+
+class VqVae(nn.Module):
+    """Writes a patch as one code of a codebook, or as a few, and reads it back.
+
+    Every patch is encoded alone, so its codes say nothing of its neighbours. Encoder: a convolution of 3x3, up to two
+    of 4x4 and stride 2, and one without overlap that leaves a vector for each code; the decoder is its mirror image.
+    Patches are brought to mean 0 and variance 1 first, by ``mean`` and ``std`` of each channel.
+
+    Source: A. van den Oord et al., "Neural Discrete Representation Learning", 2017, https://arxiv.org/abs/1711.00937.
+
+    Args:
+        config: sizes.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: VqConfig) -> None:
+        super().__init__()
+        self.config = config
+        halvings = _halvings(config)
+        left = (config.height >> halvings) // config.side, (config.width >> halvings) // config.side
+        hidden = config.hidden
+        down = [layer for _ in range(halvings) for layer in (nn.Conv2d(hidden, hidden, 4, 2, 1), nn.GELU())]
+        up = [layer for _ in range(halvings) for layer in (nn.ConvTranspose2d(hidden, hidden, 4, 2, 1), nn.GELU())]
+        self.encoder = nn.Sequential(
+            nn.Conv2d(config.channels, hidden, 3, padding=1),
+            nn.GELU(),
+            *down,
+            nn.Conv2d(hidden, config.dim, left, left),
+        )
+        self.decoder = nn.Sequential(
+            nn.ConvTranspose2d(config.dim, hidden, left, left),
+            nn.GELU(),
+            *up,
+            nn.Conv2d(hidden, config.channels, 3, padding=1),
+        )
+        self.codebook = Codebook(config.codes, config.dim)
+        self.register_buffer("mean", torch.zeros(config.channels, 1, 1))
+        self.register_buffer("std", torch.ones(config.channels, 1, 1))
+
+    def encode(self, patches: Float[Tensor, "patch channel height width"]) -> Float[Tensor, "vector dim"]:
+        """A vector for each code: those of the first patch row by row, then those of the second, and so on."""
+        maps: Tensor = self.encoder((patches - self.mean) / self.std)
+        return maps.permute(0, 2, 3, 1).reshape(-1, self.config.dim)
+
+    def decode(self, vectors: Float[Tensor, "vector dim"]) -> Float[Tensor, "patch channel height width"]:
+        """The patches that vectors stand for."""
+        side = self.config.side
+        maps = vectors.view(-1, side, side, self.config.dim).permute(0, 3, 1, 2)
+        decoded: Tensor = self.decoder(maps)
+        return decoded * self.std + self.mean
+
+    def tokens(self, patches: Float[Tensor, "patch channel height width"]) -> Int[Tensor, "patch token"]:
+        """The numbers of the codes of each patch."""
+        return self.codebook.nearest(self.encode(patches)).view(len(patches), -1)
+
+    def forward(self, patches: Float[Tensor, "patch channel height width"]) -> Coded:
+        """Write and read back."""
+        vectors = self.encode(patches)
+        numbers = self.codebook.nearest(vectors)
+        codes = F.embedding(numbers, self.codebook.codes)
+        return Coded(vectors, numbers, self.decode(vectors + (codes - vectors).detach()))
+
+    def save(self, path: Path) -> None:
+        """Write weights, codebook and configuration as safetensors.
+
+        Raises:
+            OSError: if the file cannot be written.
+        """
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        path.write_bytes(save(tensors, metadata={_HEADER: self.config.model_dump_json()}))
+
+    @classmethod
+    def load(cls, path: Path) -> VqVae:
+        """Read the file.
+
+        Raises:
+            ReorderKitError: if it is missing, holds no VQ-VAE, or one of another format.
+        """
+        try:
+            with safe_open(path, "pt") as file:
+                written = (file.metadata() or {}).get(_HEADER)
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        except (OSError, SafetensorError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise ReorderKitError(f"{path}: cannot be read as safetensors: {reason}") from None
+        if written is None:
+            raise ReorderKitError(f"{path}: holds no VQ-VAE", "make one with: reorder-kit prior RECIPE --fit-vq")
+        try:
+            config = json.loads(written)
+            version = config.get("format_version")
+            if version != FORMAT_VERSION:
+                raise ReorderKitError(f"{path}: format_version {version!r} is not {FORMAT_VERSION}")
+            model = cls(VqConfig.model_validate(config))
+            model.load_state_dict(tensors)
+        except (AttributeError, ValueError, RuntimeError) as error:  # no JSON, no mapping, wrong fields, wrong tensors
+            raise ReorderKitError(f"{path}: holds a damaged VQ-VAE: {error}") from None
+        return model.eval()
+
+
+def _halvings(config: VqConfig) -> int:
+    """Convolutions of stride 2: as many as leave whole pixels for every code, and no more than two."""
+    sides = config.height // config.side, config.width // config.side
+    return next((count for count in range(_MAX_HALVINGS, 0, -1) if all(side % (1 << count) == 0 for side in sides)), 0)

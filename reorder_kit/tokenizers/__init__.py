@@ -1,0 +1,1 @@
+"""Tokenizers that come with reorder-kit, one a file."""
