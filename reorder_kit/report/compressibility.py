@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ class ScoredOrder:
     Args:
         group: what kind of order it is.
         compressibility: what the prior gives it.
-        score: the mean of the headline metric over the runs in it.
+        score: the mean of the headline metric over the runs in it, freed of what seeds have in common.
         runs: how many those are.
     """
 
@@ -89,22 +90,40 @@ def _rank_correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray
 def score_orders(runs: Mapping[str, Sequence[RunRecord]], opened: OpenedRun, host: PluginHost) -> list[ScoredOrder]:
     """Score the orders of runs that kept theirs from the first step to the last.
 
+    Runs of one seed share their weights and batches, so a lucky seed lifts all of its orders, of which most have no run
+    with another seed. Every score is therefore taken from the mean of its seed to the mean of all.
+
     Args:
         runs: of one backbone on some data, by what kind of order it is.
         opened: the data.
         host: provides the prior.
     """
+    level = _seed_levels([record for records in runs.values() for record in records])
     scores: dict[Order, list[float]] = {}
     kinds: dict[Order, str] = {}
     for group, records in runs.items():
         for record in records:
-            scores.setdefault(record.final, []).append(record.score)
+            scores.setdefault(record.final, []).append(record.score - level[record.recipe["seed"]])
             kinds.setdefault(record.final, group)  # an order that was learned and is a curve counts as the curve
     orders = {str(place): order for place, order in enumerate(scores)}
     grid, seed = next(record.grid for records in runs.values() for record in records), opened.experiment.recipe.seed
     prior = host.priors.get(PRIOR)()
     found = prior.score_per_image(TrainingPatches(opened.splits, grid, seed, _IMAGES), orders)
     return [
-        ScoredOrder(kinds[order], float(found[name].mean()), float(np.mean(scores[order])), len(scores[order]))
+        ScoredOrder(kinds[order], float(found[name].mean()), _rounded(np.mean(scores[order])), len(scores[order]))
         for name, order in orders.items()
     ]
+
+
+def _seed_levels(records: Sequence[RunRecord]) -> dict[int, float]:
+    """By how much the mean of a seed lies above the mean of all."""
+    by_seed: dict[int, list[float]] = {}
+    for record in records:
+        by_seed.setdefault(record.recipe["seed"], []).append(record.score)
+    overall = float(np.mean([record.score for record in records]))
+    return {seed: float(np.mean(scores)) - overall for seed, scores in by_seed.items()}
+
+
+def _rounded(score: np.floating[Any]) -> float:
+    """Without the noise of adding up, which would put orders that score the same in some rank order."""
+    return round(float(score), 9)

@@ -23,7 +23,7 @@ _LEADS: dict[Question, str] = {
     "order-matters": "Fixed orders against each other: where there are more than two, the best minus the worst.",
     "learning-helps": "The learner minus the same training with its start kept.",
     "order-holds-up": "The learned order, kept from the first step, minus the start kept: is the gain the order's?",
-    "control": "What cannot know a good order, minus the start kept. A difference here is a warning.",
+    "control": "What cannot know a good order, minus the start kept. To be better would be a warning.",
 }
 _TONES: dict[Verdict, Tone] = {"different": "good", "equivalent": "neutral", "not distinguishable": "open"}
 _COLOURS: dict[Question, str] = {
@@ -93,10 +93,17 @@ def _compared(results: StudyResults, comparison: Comparison) -> str:
 
 
 def _answer(comparison: Comparison) -> Answer:
-    tone = _TONES[comparison.verdict]
-    if comparison.question == "control" and comparison.verdict == "different":
-        tone = "warning"
-    return Answer(comparison.verdict, tone, comparison.sentence)
+    return Answer(*_judged(comparison), comparison.sentence)
+
+
+def _judged(comparison: Comparison) -> tuple[str, Tone]:
+    """The verdict in a word, and how it is marked: a control that is worse than its start is as it should be."""
+    if comparison.verdict != "different" or comparison.question == "order-matters":
+        return comparison.verdict, _TONES[comparison.verdict]
+    is_control = comparison.question == "control"
+    if comparison.difference.mean > 0:
+        return "better", "warning" if is_control else "good"
+    return "worse", "neutral" if is_control else "warning"
 
 
 def tests_table(results: StudyResults) -> list[Table]:
@@ -108,6 +115,7 @@ def tests_table(results: StudyResults) -> list[Table]:
         Column("data", "data"),
         Column("backbone", "backbone"),
         Column("compared", "compared"),
+        Column("verdict", "verdict"),
         Column("difference", "difference", is_number=True),
         Column("95 % low", "low", is_number=True),
         Column("95 % high", "high", is_number=True),
@@ -115,7 +123,6 @@ def tests_table(results: StudyResults) -> list[Table]:
         Column("p", "p", is_number=True),
         Column("p, Holm", "p_holm", is_number=True),
         Column("margin", "margin", is_number=True),
-        Column("verdict", "verdict"),
     ]
     rows = [
         [
@@ -123,6 +130,7 @@ def tests_table(results: StudyResults) -> list[Table]:
             Cell(comparison.data),
             Cell(comparison.backbone),
             Cell(_compared(results, comparison)),
+            Cell(comparison.verdict, tone=_judged(comparison)[1]),
             number(comparison.difference.mean, sign=True),
             number(comparison.difference.low, sign=True),
             number(comparison.difference.high, sign=True),
@@ -130,7 +138,6 @@ def tests_table(results: StudyResults) -> list[Table]:
             p_value(comparison.p),
             p_value(comparison.p_holm),
             number(comparison.margin),
-            Cell(comparison.verdict, tone=_answer(comparison).tone),
         ]
         for comparison in results.comparisons
     ]

@@ -22,7 +22,8 @@ from reorder_kit.study.results import Row, StudyResults
 _SHIFT = "Learned orders, the mean over seeds: the slot in which each patch is read, where the patch is in the image."
 _COMPRESSIBILITY = (
     f"Each point is an order in which models were trained from their first step. Across: the compressibility that the "
-    f"prior {PRIOR} gives it on training images, more to the right."
+    f"prior {PRIOR} gives it on training images, more to the right. Scores are levelled: what runs of one seed have in "
+    "common is taken out."
 )
 _CURVES = "Means over seeds, without controls."
 _SEARCH = "Means over seeds of what the learners tell of themselves."
@@ -136,7 +137,11 @@ def _kept_kind(row: Row) -> str | None:
 def _scatter(results: StudyResults, group: Group, scored: Sequence[ScoredOrder]) -> Chart:
     correlation = correlate(scored)
     if correlation is None:
-        told = f"{len(scored)} orders: a correlation takes at least {FEWEST_ORDERS} that differ."
+        told = (
+            f"{len(scored)} orders: a correlation takes at least {FEWEST_ORDERS}."
+            if len(scored) < FEWEST_ORDERS
+            else f"All {len(scored)} orders score the same, so there is no correlation."
+        )
     else:
         touches = correlation.low <= 0 <= correlation.high
         told = f"{correlation}{', not distinguishable from none' if touches else ''}."
@@ -155,7 +160,7 @@ def _scatter(results: StudyResults, group: Group, scored: Sequence[ScoredOrder])
         group.name,
         points,
         x_axis=f"compressibility ({PRIOR})",
-        y_axis=f"test {results.headline}",
+        y_axis=f"test {results.headline}, levelled",
         alt=f"Compressibility against test {results.headline} for {group.name}. {told}",
         note=f"{told} {group.note}".strip(),
     )
