@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from statistics import fmean
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,6 @@ PRIOR = "lzma"
 FEWEST_ORDERS = 5
 _IMAGES = 128
 _RESAMPLES = 2000
-_DIGITS = 9
-"""What is left of a difference of equal scores is rounding, and would be ranked."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +30,13 @@ class ScoredOrder:
     Args:
         group: what kind of order it is.
         compressibility: what the prior gives it.
-        advantage: by how much the headline metric of the runs in it lies above that of all runs of the same seed, on
-            average. Weights and batches of a seed are the same in all orders, so their luck says nothing of an order.
+        score: the mean of the headline metric over the runs in it, freed of what seeds have in common.
         runs: how many those are.
     """
 
     group: str
     compressibility: float
-    advantage: float
+    score: float
     runs: int
 
 
@@ -74,7 +70,7 @@ def correlate(points: Sequence[ScoredOrder], seed: int = 0) -> Correlation | Non
         points: an order each.
         seed: of the resampling.
     """
-    x, y = (np.array([getattr(point, name) for point in points]) for name in ("compressibility", "advantage"))
+    x, y = (np.array([getattr(point, name) for point in points]) for name in ("compressibility", "score"))
     if len(points) < FEWEST_ORDERS or len(set(x)) < 2 or len(set(y)) < 2:
         return None
     places = np.random.default_rng(seed).integers(len(points), size=(_RESAMPLES, len(points)))
@@ -94,31 +90,40 @@ def _rank_correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray
 def score_orders(runs: Mapping[str, Sequence[RunRecord]], opened: OpenedRun, host: PluginHost) -> list[ScoredOrder]:
     """Score the orders of runs that kept theirs from the first step to the last.
 
+    Runs of one seed share their weights and batches, so a lucky seed lifts all of its orders, of which most have no run
+    with another seed. Every score is therefore taken from the mean of its seed to the mean of all.
+
     Args:
         runs: of one backbone on some data, by what kind of order it is.
         opened: the data.
         host: provides the prior.
     """
-    of_seeds: dict[int, list[float]] = {}
-    for record in chain.from_iterable(runs.values()):
-        of_seeds.setdefault(record.seed, []).append(record.score)
-    advantages: dict[Order, list[float]] = {}
+    level = _seed_levels([record for records in runs.values() for record in records])
+    scores: dict[Order, list[float]] = {}
     kinds: dict[Order, str] = {}
     for group, records in runs.items():
         for record in records:
-            advantage = record.score - fmean(of_seeds[record.seed])
-            advantages.setdefault(record.final, []).append(advantage)
+            scores.setdefault(record.final, []).append(record.score - level[record.recipe["seed"]])
             kinds.setdefault(record.final, group)  # an order that was learned and is a curve counts as the curve
-    orders = {str(place): order for place, order in enumerate(advantages)}
+    orders = {str(place): order for place, order in enumerate(scores)}
     grid, seed = next(record.grid for records in runs.values() for record in records), opened.experiment.recipe.seed
     prior = host.priors.get(PRIOR)()
     found = prior.score_per_image(TrainingPatches(opened.splits, grid, seed, _IMAGES), orders)
     return [
-        ScoredOrder(
-            kinds[order],
-            float(found[name].mean()),
-            round(fmean(advantages[order]), _DIGITS),
-            len(advantages[order]),
-        )
+        ScoredOrder(kinds[order], float(found[name].mean()), _rounded(np.mean(scores[order])), len(scores[order]))
         for name, order in orders.items()
     ]
+
+
+def _seed_levels(records: Sequence[RunRecord]) -> dict[int, float]:
+    """By how much the mean of a seed lies above the mean of all."""
+    by_seed: dict[int, list[float]] = {}
+    for record in records:
+        by_seed.setdefault(record.recipe["seed"], []).append(record.score)
+    overall = float(np.mean([record.score for record in records]))
+    return {seed: float(np.mean(scores)) - overall for seed, scores in by_seed.items()}
+
+
+def _rounded(score: np.floating[Any]) -> float:
+    """Without the noise of adding up, which would put orders that score the same in some rank order."""
+    return round(float(score), 9)

@@ -73,11 +73,6 @@ class RunRecord:
         return float(self.result["metrics"]["test"][self.headline])
 
     @property
-    def seed(self) -> int:
-        """Of weights and batches."""
-        return int(self.recipe["seed"])
-
-    @property
     def has_learner(self) -> bool:
         """Whether something could change the order."""
         order = self.recipe["order"]

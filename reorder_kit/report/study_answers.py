@@ -23,7 +23,7 @@ _LEADS: dict[Question, str] = {
     "order-matters": "Fixed orders against each other: where there are more than two, the best minus the worst.",
     "learning-helps": "The learner minus the same training with its start kept.",
     "order-holds-up": "The learned order, kept from the first step, minus the start kept: is the gain the order's?",
-    "control": "What cannot know a good order, minus the start kept. One that is better is a warning.",
+    "control": "What cannot know a good order, minus the start kept. To be better would be a warning.",
 }
 _TONES: dict[Verdict, Tone] = {"different": "good", "equivalent": "neutral", "not distinguishable": "open"}
 _COLOURS: dict[Question, str] = {
@@ -39,9 +39,7 @@ def answer_sections(results: StudyResults) -> list[Section]:
     sections = []
     for question, heading in _HEADINGS.items():
         own = [comparison for comparison in results.comparisons if comparison.question == question]
-        blocks: list[Block] = (
-            [_chart(results, question, own), Answers([answer_of(each) for each in own])] if own else []
-        )
+        blocks: list[Block] = [_chart(results, question, own), Answers([_answer(each) for each in own])] if own else []
         sections.append(Section(question, heading, _LEADS[question], blocks))
     return sections
 
@@ -94,14 +92,18 @@ def _compared(results: StudyResults, comparison: Comparison) -> str:
     return f"best against worst of {len(comparison.rows)} orders"
 
 
-def answer_of(comparison: Comparison) -> Answer:
-    """A comparison in words, with a badge: a warning where it is not as one would wish."""
-    tone = _TONES[comparison.verdict]
-    # A control should be no better than its start, and what was learned no worse.
-    is_above = comparison.difference.mean > 0
-    if comparison.verdict == "different" and is_above == (comparison.question == "control"):
-        tone = "warning"
-    return Answer(comparison.verdict, tone, comparison.sentence)
+def _answer(comparison: Comparison) -> Answer:
+    return Answer(*_judged(comparison), comparison.sentence)
+
+
+def _judged(comparison: Comparison) -> tuple[str, Tone]:
+    """The verdict in a word, and how it is marked: a control that is worse than its start is as it should be."""
+    if comparison.verdict != "different" or comparison.question == "order-matters":
+        return comparison.verdict, _TONES[comparison.verdict]
+    is_control = comparison.question == "control"
+    if comparison.difference.mean > 0:
+        return "better", "warning" if is_control else "good"
+    return "worse", "neutral" if is_control else "warning"
 
 
 def tests_table(results: StudyResults) -> list[Table]:
@@ -113,6 +115,7 @@ def tests_table(results: StudyResults) -> list[Table]:
         Column("data", "data"),
         Column("backbone", "backbone"),
         Column("compared", "compared"),
+        Column("verdict", "verdict"),
         Column("difference", "difference", is_number=True),
         Column("95 % low", "low", is_number=True),
         Column("95 % high", "high", is_number=True),
@@ -120,7 +123,6 @@ def tests_table(results: StudyResults) -> list[Table]:
         Column("p", "p", is_number=True),
         Column("p, Holm", "p_holm", is_number=True),
         Column("margin", "margin", is_number=True),
-        Column("verdict", "verdict"),
     ]
     rows = [
         [
@@ -128,6 +130,7 @@ def tests_table(results: StudyResults) -> list[Table]:
             Cell(comparison.data),
             Cell(comparison.backbone),
             Cell(_compared(results, comparison)),
+            Cell(comparison.verdict, tone=_judged(comparison)[1]),
             number(comparison.difference.mean, sign=True),
             number(comparison.difference.low, sign=True),
             number(comparison.difference.high, sign=True),
@@ -135,7 +138,6 @@ def tests_table(results: StudyResults) -> list[Table]:
             p_value(comparison.p),
             p_value(comparison.p_holm),
             number(comparison.margin),
-            Cell(comparison.verdict, tone=answer_of(comparison).tone),
         ]
         for comparison in results.comparisons
     ]

@@ -22,8 +22,8 @@ from reorder_kit.study.results import Row, StudyResults
 _SHIFT = "Learned orders, the mean over seeds: the slot in which each patch is read, where the patch is in the image."
 _COMPRESSIBILITY = (
     f"Each point is an order in which models were trained from their first step. Across: the compressibility that the "
-    f"prior {PRIOR} gives it on training images, more to the right. Upwards: how much better its runs were than all of "
-    "their seed, which share weights and batches."
+    f"prior {PRIOR} gives it on training images, more to the right. Scores are levelled: what runs of one seed have in "
+    "common is taken out."
 )
 _CURVES = "Means over seeds, without controls."
 _SEARCH = "Means over seeds of what the learners tell of themselves."
@@ -136,10 +136,12 @@ def _kept_kind(row: Row) -> str | None:
 
 def _scatter(results: StudyResults, group: Group, scored: Sequence[ScoredOrder]) -> Chart:
     correlation = correlate(scored)
-    if len({each.advantage for each in scored}) == 1:
-        told = f"{len(scored)} orders, none of which scores higher than another."
-    elif correlation is None:
-        told = f"{len(scored)} orders: a correlation takes at least {FEWEST_ORDERS} that differ."
+    if correlation is None:
+        told = (
+            f"{len(scored)} orders: a correlation takes at least {FEWEST_ORDERS}."
+            if len(scored) < FEWEST_ORDERS
+            else f"All {len(scored)} orders score the same, so there is no correlation."
+        )
     else:
         touches = correlation.low <= 0 <= correlation.high
         told = f"{correlation}{', not distinguishable from none' if touches else ''}."
@@ -147,8 +149,8 @@ def _scatter(results: StudyResults, group: Group, scored: Sequence[ScoredOrder])
         Point(
             each.group,
             each.compressibility,
-            each.advantage,
-            f"{each.group}: compressibility {each.compressibility:.3f}, {results.headline} {each.advantage:+.3f}, "
+            each.score,
+            f"{each.group}: compressibility {each.compressibility:.3f}, {results.headline} {each.score:.3f}, "
             + ("1 run" if each.runs == 1 else f"{each.runs} runs"),
         )
         for each in scored
@@ -158,8 +160,8 @@ def _scatter(results: StudyResults, group: Group, scored: Sequence[ScoredOrder])
         group.name,
         points,
         x_axis=f"compressibility ({PRIOR})",
-        y_axis=f"test {results.headline}, above its seed's mean",
-        alt=f"Compressibility against test {results.headline}, above that of the same seed, for {group.name}. {told}",
+        y_axis=f"test {results.headline}, levelled",
+        alt=f"Compressibility against test {results.headline} for {group.name}. {told}",
         note=f"{told} {group.note}".strip(),
     )
 

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 from reorder_kit.api import run
 from reorder_kit.grid import Grid
@@ -102,7 +103,7 @@ def _row(folder, trained, seeds, backbone, start, learner, control, mean):
         final = (
             begun if learner is None else begun.compose(Order([1, 0, *range(2, 16 - seed), *range(15, 15 - seed, -1)]))
         )
-        copy_run(trained, folder / path, final if control else begun, final, score)
+        copy_run(trained, folder / path, final if control else begun, final, score, seed)
         runs.append(path.as_posix())
     reached = 5 if backbone == "local" else 16
     estimate = mean_over_seeds(scores)
@@ -134,11 +135,13 @@ def _comparisons(rows):
             )  # fmt: skip
 
 
-def copy_run(source, target, start, final, score):
-    """A run folder with other orders and another score; epochs between have the first half of each."""
+def copy_run(source, target, start, final, score, seed=0):
+    """A run folder with other orders, another score and another seed; the order changes after the third epoch."""
     target.mkdir(parents=True)
-    for name in ("recipe.yaml", "environment.json", "metrics.jsonl"):
+    for name in ("environment.json", "metrics.jsonl"):
         shutil.copy(source / name, target)
+    recipe = yaml.safe_load((source / "recipe.yaml").read_text())
+    (target / "recipe.yaml").write_text(yaml.safe_dump({**recipe, "seed": seed}))
     folder = RunFolder(target)
     folder.orders.mkdir()
     OrderFile("start", GRID, start).save(folder.start_order)

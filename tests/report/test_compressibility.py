@@ -47,39 +47,26 @@ def test_there_is_none_for_few_orders_or_equal_ones(x, y):
     assert correlate(points(x, y)) is None
 
 
-def test_a_point_is_an_order_with_the_mean_advantage_of_its_runs_over_all_of_their_seed(
-    trained, tmp_path, copied_run, host
-):
+def test_what_seeds_have_in_common_is_taken_out(trained, tmp_path, copied_run, host):
+    scores = {"a": (0, 0.5), "b": (0, 0.75), "c": (1, 0.625), "d": (1, 0.875)}  # the second seed is lucky by 1/8
+    runs = {}
+    for place, (name, (seed, score)) in enumerate(scores.items()):
+        order = Order([*range(place, 16), *range(place)])
+        copied_run(trained, tmp_path / name, order, order, score, seed)
+        runs[name] = [RunRecord.read(RunFolder(tmp_path / name))]
+    found = score_orders(runs, OpenedRun.open(runs["a"][0], host), host)
+    assert [(each.group, each.score) for each in found] == [("a", 0.5625), ("b", 0.8125), ("c", 0.5625), ("d", 0.8125)]
+
+
+def test_a_point_is_an_order_with_the_mean_over_its_runs(trained, tmp_path, copied_run, host):
     row, back = Order.identity(16), Order(list(range(15, -1, -1)))
-    made = {"a": (row, 0.5, 0), "b": (back, 0.25, 0), "c": (row, 1.0, 1), "d": (back, 0.5, 1), "e": (back, 0.75, 1)}
-    for name, (order, score, seed) in made.items():
+    for name, order, score in (("a", row, 0.5), ("b", row, 0.75), ("c", back, 0.25)):
         copied_run(trained, tmp_path / name, order, order, score)
-        recipe = tmp_path / name / "recipe.yaml"
-        recipe.write_text(recipe.read_text().replace("seed: 0", f"seed: {seed}", 1))
-    runs = {name: RunRecord.read(RunFolder(tmp_path / name)) for name in made}
-    assert [runs[name].seed for name in made] == [0, 0, 1, 1, 1]
+    runs = {name: RunRecord.read(RunFolder(tmp_path / name)) for name in "abc"}
     opened = OpenedRun.open(runs["a"], host)
-    kinds = {"fixed": [runs["a"], runs["c"]], "learned": [runs["b"], runs["d"], runs["e"]]}
-    first, second = score_orders(kinds, opened, host)
-    # The means of the seeds are 0.375 and 0.75.
-    assert (first.group, first.advantage, first.runs) == ("fixed", (0.125 + 0.25) / 2, 2)
-    assert (second.group, second.advantage, second.runs) == ("learned", round((-0.125 - 0.25 + 0.0) / 3, 9), 3)
+    first, second = score_orders({"fixed": [runs["a"], runs["b"]], "learned": [runs["c"]]}, opened, host)
+    assert (first.group, first.score, first.runs) == ("fixed", 0.625, 2)
+    assert (second.group, second.score, second.runs) == ("learned", 0.25, 1)
     patches = torch.cat(list(TrainingPatches(opened.splits, runs["a"].grid, 0, 128)))
     expected = host.priors.get("lzma")().score(patches, {"row": row, "back": back})
     assert (first.compressibility, second.compressibility) == pytest.approx((expected["row"], expected["back"]))
-
-
-def test_luck_of_seeds_is_no_correlation(trained, tmp_path, copied_run, host):
-    """Scores that hang on the seed alone, each seed with another order beside the common one."""
-    orders = [Order(torch.randperm(16, generator=torch.Generator().manual_seed(seed)).tolist()) for seed in range(6)]
-    records = []
-    for seed, order in enumerate(orders):
-        for name, used in (("common", Order.identity(16)), ("own", order)):
-            copied_run(trained, tmp_path / f"{name}-{seed}", used, used, 0.1 + 0.13 * seed)
-            recipe = tmp_path / f"{name}-{seed}" / "recipe.yaml"
-            recipe.write_text(recipe.read_text().replace("seed: 0", f"seed: {seed}", 1))
-            records.append(RunRecord.read(RunFolder(tmp_path / f"{name}-{seed}")))
-    scored = score_orders({"fixed": records}, OpenedRun.open(records[0], host), host)
-    assert len(scored) == 7
-    assert {each.advantage for each in scored} == {0.0}
-    assert correlate(scored) is None
