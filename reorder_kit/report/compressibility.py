@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from reorder_kit.patch_order import Order
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.priors.lzma import Lzma
 from reorder_kit.report.decimals import within
 from reorder_kit.report.images import OpenedRun
 from reorder_kit.report.record import RunRecord
+from reorder_kit.tokenizers.pixels import Pixels
 from reorder_kit.training_patches import TrainingPatches
 
-PRIOR = "lzma"
+PRIOR = Lzma.name
 FEWEST_ORDERS = 5
 _IMAGES = 128
 _RESAMPLES = 2000
@@ -87,7 +88,7 @@ def _rank_correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray
     return found
 
 
-def score_orders(runs: Mapping[str, Sequence[RunRecord]], opened: OpenedRun, host: PluginHost) -> list[ScoredOrder]:
+def score_orders(runs: Mapping[str, Sequence[RunRecord]], opened: OpenedRun) -> list[ScoredOrder]:
     """Score the orders of runs that kept theirs from the first step to the last.
 
     Runs of one seed share their weights and batches, so a lucky seed lifts all of its orders, of which most have no run
@@ -96,7 +97,6 @@ def score_orders(runs: Mapping[str, Sequence[RunRecord]], opened: OpenedRun, hos
     Args:
         runs: of one backbone on some data, by what kind of order it is.
         opened: the data.
-        host: provides the prior.
     """
     level = _seed_levels([record for records in runs.values() for record in records])
     scores: dict[Order, list[float]] = {}
@@ -107,7 +107,8 @@ def score_orders(runs: Mapping[str, Sequence[RunRecord]], opened: OpenedRun, hos
             kinds.setdefault(record.final, group)  # an order that was learned and is a curve counts as the curve
     orders = {str(place): order for place, order in enumerate(scores)}
     grid, seed = next(record.grid for records in runs.values() for record in records), opened.experiment.recipe.seed
-    prior = host.priors.get(PRIOR)()
+    pixels = Pixels(Pixels.Options(), opened.splits.image, grid)
+    prior = Lzma(Lzma.Options(), pixels)
     found = prior.score_per_image(TrainingPatches(opened.splits, grid, seed, _IMAGES), orders)
     return [
         ScoredOrder(kinds[order], float(found[name].mean()), _rounded(np.mean(scores[order])), len(scores[order]))

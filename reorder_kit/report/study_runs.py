@@ -50,7 +50,7 @@ def run_sections(results: StudyResults, groups: Sequence[Group], folder: Path, h
             "compressibility",
             f"Compressibility against {results.headline}",
             _COMPRESSIBILITY,
-            [block for group in groups for block in _compressibility(results, group, runs, opened[group.key], host)],
+            [block for group in groups for block in _compressibility(results, group, runs, opened[group.key])],
         ),
         Section("slots", "What the slots are worth", "", [*_influences(groups, runs)]),
         Section("search", "The search", _SEARCH, _searches(groups, learned, results.headline)),
@@ -111,9 +111,7 @@ def _shift(group: Group, row: Row, records: Sequence[RunRecord]) -> Chart:
     )
 
 
-def _compressibility(
-    results: StudyResults, group: Group, runs: _Runs, opened: OpenedRun | str | None, host: PluginHost
-) -> list[Block]:
+def _compressibility(results: StudyResults, group: Group, runs: _Runs, opened: OpenedRun | str | None) -> list[Block]:
     if not isinstance(opened, OpenedRun):
         return [] if opened is None else [Words(f"{group.name}: left out. {opened}.")]
     kept: dict[str, list[RunRecord]] = {}
@@ -121,7 +119,7 @@ def _compressibility(
         kind = _kept_kind(row)
         if kind is not None:
             kept.setdefault(kind, []).extend(runs[row])
-    scored = score_orders(kept, opened, host) if kept else []
+    scored = score_orders(kept, opened) if kept else []
     return [_scatter(results, group, scored)] if len(scored) > 1 else []
 
 

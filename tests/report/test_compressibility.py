@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
+from reorder_kit.compose import compose
 from reorder_kit.patch_order import Order
 from reorder_kit.report.compressibility import ScoredOrder, correlate, score_orders
 from reorder_kit.report.images import OpenedRun
@@ -54,7 +55,7 @@ def test_what_seeds_have_in_common_is_taken_out(trained, tmp_path, copied_run, h
         order = Order([*range(place, 16), *range(place)])
         copied_run(trained, tmp_path / name, order, order, score, seed)
         runs[name] = [RunRecord.read(RunFolder(tmp_path / name))]
-    found = score_orders(runs, OpenedRun.open(runs["a"][0], host), host)
+    found = score_orders(runs, OpenedRun.open(runs["a"][0], host))
     assert [(each.group, each.score) for each in found] == [("a", 0.5625), ("b", 0.8125), ("c", 0.5625), ("d", 0.8125)]
 
 
@@ -64,9 +65,13 @@ def test_a_point_is_an_order_with_the_mean_over_its_runs(trained, tmp_path, copi
         copied_run(trained, tmp_path / name, order, order, score)
     runs = {name: RunRecord.read(RunFolder(tmp_path / name)) for name in "abc"}
     opened = OpenedRun.open(runs["a"], host)
-    first, second = score_orders({"fixed": [runs["a"], runs["b"]], "learned": [runs["c"]]}, opened, host)
+    first, second = score_orders({"fixed": [runs["a"], runs["b"]], "learned": [runs["c"]]}, opened)
     assert (first.group, first.score, first.runs) == ("fixed", 0.625, 2)
     assert (second.group, second.score, second.runs) == ("learned", 0.25, 1)
     patches = torch.cat(list(TrainingPatches(opened.splits, runs["a"].grid, 0, 128)))
-    expected = host.priors.get("lzma")().score(patches, {"row": row, "back": back})
+    grid = runs["a"].grid
+    start = {"prior": "lzma"}
+    content = {"format_version": 1, "name": "x", "data": "digits", "backbone": "vit", "order": {"start": start}}
+    prior = compose(content, host, "test").start.build(opened.splits.image, grid)
+    expected = prior.score(patches, {"row": row, "back": back})
     assert (first.compressibility, second.compressibility) == pytest.approx((expected["row"], expected["back"]))
