@@ -94,6 +94,10 @@ def open_if_there(record: RunRecord, host: PluginHost) -> OpenedRun | str:
 def _png(image: Any) -> str:
     pixels = (displayable(image) * 255).round().byte().numpy()
     picture = Image.fromarray(pixels)
+    # Pixels of small images stay squares; a browser would blur them.
+    factor = _LONGEST_SIDE // max(picture.size)
+    if factor > 1:
+        picture = picture.resize((factor * picture.width, factor * picture.height), Image.Resampling.NEAREST)
     picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     out = io.BytesIO()
     picture.save(out, format="PNG", optimize=True)

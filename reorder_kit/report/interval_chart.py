@@ -15,7 +15,7 @@ from reorder_kit.report.line_chart import MEDIUM, SMALL, WIDTH, dress
 from reorder_kit.report.palette import CARD, INK, LINE, MARGIN, MUTED, SERIES
 
 _ROW, _SIDE, _RIGHT, _TOP, _BOTTOM = 0.42, 0.12, 0.2, 0.08, 0.5  # inches
-_LETTERS = 42  # of a label that fit above its interval
+_LETTERS = 46  # of a label that fit above its interval
 FIXED, LEARNED, SCRATCH, CONTROL, OPEN = SERIES[0], SERIES[1], SERIES[2], MUTED, MUTED
 
 

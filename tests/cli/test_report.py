@@ -33,7 +33,7 @@ def refused(cli, *arguments):
 
 
 def test_what_is_no_folder_is_refused(cli, tmp_path):
-    assert "error: other: there is no such folder\n  hint: give that of a run or a study" in refused(cli, "other")
+    assert "error: other: there is no such folder\n  hint: give the folder of a run or a study" in refused(cli, "other")
     (tmp_path / "runs" / "trial").mkdir(parents=True)
     assert "hint: did you mean runs/trial?" in refused(cli, "trial")
 

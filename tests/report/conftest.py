@@ -94,6 +94,7 @@ def make_study(folder, trained, seeds):
 def _row(folder, trained, seeds, backbone, start, learner, control, mean):
     parts = [part for part in ("digits", backbone, start, learner, control) if part]
     scores = [mean + 0.013 * ((7 * seed + len(parts)) % 5 - 2) / 2 for seed in range(seeds)]
+    reached = 5 if backbone == "local" else 16
     runs = []
     for seed, score in enumerate(scores):
         path = Path("cells", *parts, f"seed-{seed}")
@@ -103,9 +104,8 @@ def _row(folder, trained, seeds, backbone, start, learner, control, mean):
         final = (
             begun if learner is None else begun.compose(Order([1, 0, *range(2, 16 - seed), *range(15, 15 - seed, -1)]))
         )
-        copy_run(trained, folder / path, final if control else begun, final, score, seed)
+        copy_run(trained, folder / path, final if control else begun, final, score, seed, reached)
         runs.append(path.as_posix())
-    reached = 5 if backbone == "local" else 16
     estimate = mean_over_seeds(scores)
     return Row(
         "digits", backbone, start, learner, control, estimate, tuple(range(seeds)), tuple(runs), reached, 16,
@@ -135,7 +135,7 @@ def _comparisons(rows):
             )  # fmt: skip
 
 
-def copy_run(source, target, start, final, score, seed=0):
+def copy_run(source, target, start, final, score, seed=0, reached=5):
     """A run folder with other orders, another score and another seed; the order changes after the third epoch."""
     target.mkdir(parents=True)
     for name in ("environment.json", "metrics.jsonl"):
@@ -151,6 +151,7 @@ def copy_run(source, target, start, final, score, seed=0):
     result = json.loads(RunFolder(source).result.read_text())
     result["metrics"]["test"]["top1"] = score
     result["order"] |= {"start": start.indices.tolist(), "final": final.indices.tolist()}
+    result["order"]["reach"] = {"slots": reached, "of": 16, "is_selection": reached < 16}
     result["controls"] = {}
     folder.result.write_text(json.dumps(result))
 

@@ -9,6 +9,7 @@ import json
 import shutil
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from reorder_kit.report.page import Page, Section
 from reorder_kit.report.playback import Player, Step, Track
@@ -31,8 +32,6 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the pat
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield started
@@ -153,7 +152,8 @@ def test_the_sequence_shows_the_patches_in_their_order(visit, files):
     order = list(map(int, orders(page).split()))
     positions = page.evaluate("[...document.querySelectorAll('.strip i')].map((tile) => tile.style.backgroundPosition)")
     places = [tuple(float(share.rstrip("%")) for share in position.split()) for position in positions]
-    assert places == pytest.approx([(100 * (patch % 4) / 3, 100 * (patch // 4) / 3) for patch in order], abs=0.01)
+    assert [across for across, _ in places] == pytest.approx([100 * (patch % 4) / 3 for patch in order], abs=0.01)
+    assert [down for _, down in places] == pytest.approx([100 * (patch // 4) / 3 for patch in order], abs=0.01)
     # With a causal window of two blocks, the last five are read.
     assert (
         page.evaluate("[...document.querySelectorAll('.strip li')].map((each) => each.className)")
@@ -166,11 +166,12 @@ def test_it_plays_to_the_end_and_pauses(visit, files):
     play = page.get_by_role("button", name="Play")
     play.click()
     assert page.locator(".play").get_attribute("aria-pressed") == "true"
-    page.wait_for_function("document.querySelector('.epoch output').textContent === '2'")
+    expect(page.locator(".epoch output")).to_have_text("2")
     page.locator(".play").press("Enter")
     assert page.locator(".play").text_content() == "Play"
     page.locator(".play").press("Space")
-    page.wait_for_function("document.querySelector('.play').textContent === 'Play'")
+    expect(page.locator(".play")).to_have_text("Pause")
+    expect(page.locator(".play")).to_have_text("Play")
     assert page.locator(".epoch output").text_content() == "6"
 
 
@@ -252,8 +253,7 @@ def test_commands_are_copied(visit, files):
     page = visit(files["study"])
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator(".copy").first.click()
-    page.wait_for_function("document.querySelector('.copy').textContent !== 'Copy'")
-    assert page.locator(".copy").first.text_content() == "Copied"
+    expect(page.locator(".copy").first).to_have_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == "reorder-kit study studies/example.yaml\nreorder-kit report studies/example"
 

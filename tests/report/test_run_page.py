@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import io
 import json
 import math
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.order_file import OrderFile
@@ -89,7 +93,13 @@ def test_the_player_has_every_order_and_images_of_the_data(shown, trained):
     assert track["grid"] == [4, 4]
     assert track["reached"] == [False] * 11 + [True] * 5
     assert len(data["sources"]) == len(track["pictures"]) == 4
-    assert all(source.startswith("data:image/png;base64,") for source in data["sources"])
+    for source in data["sources"]:
+        kind, encoded = source.split(",")
+        assert kind == "data:image/png;base64"
+        with Image.open(io.BytesIO(base64.b64decode(encoded))) as picture:
+            assert picture.size == (256, 256)  # 8x8 pixels, each a square of 32
+            pixels = np.asarray(picture)
+        assert (pixels[::32, ::32].repeat(32, axis=0).repeat(32, axis=1) == pixels).all()
 
 
 def test_what_selects_says_so_beside_its_figures(shown):
