@@ -24,6 +24,7 @@ from reorder_kit.cli.saliency import saliency
 from reorder_kit.cli.schema import schema
 from reorder_kit.cli.show_order import show_order
 from reorder_kit.cli.study import study
+from reorder_kit.cli.transfer import transfer
 from reorder_kit.cli.validate import validate
 
 app = typer.Typer(
@@ -45,6 +46,7 @@ app.command(cls=Command)(prior)
 app.command(cls=Command)(study)
 app.command(cls=Command)(report)
 app.command(cls=Command)(saliency)
+app.command(cls=Command)(transfer)
 app.command(cls=Command)(describe)
 app.command(cls=Command)(list_plugins)
 app.command(cls=Command)(schema)
