@@ -6,7 +6,7 @@ EUROSAT is a folder with EuroSAT's photos, as `train/CLASS/*.jpg` and `test/CLAS
 (`train-00.tar.gz`, ...), of which the first two for training and the first for testing are unpacked into the system's
 folder for temporary files. Both data sets are read as 8x8 patches: digits pixel by pixel, photos in tiles of 8 pixels.
 Everything starts from the same random order, another one for every seed; all slots reach the readout. It goes on where
-it was stopped, and prints Markdown for RESULTS.md.
+it was stopped, and prints Markdown for RESULTS.md; the picture is in the folder.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.study.transfer import plan_transfer, run_transfer
+from reorder_kit.study.transfer_files import write_results
 
 BACKBONES: dict[str, dict[str, Any]] = {
     "recurrent": {"name": "recurrent", "readout": "last"},
@@ -74,6 +75,7 @@ def main() -> None:
     recipes = [(recipe(data, backbone, root), f"{data}-{backbone}") for backbone in BACKBONES for data in EPOCHS]
     plan = plan_transfer(recipes, range(arguments.seeds), arguments.out, None, host)
     results = run_transfer(plan, host, arguments.jobs, lambda text: print(text, file=sys.stderr, flush=True))
+    write_results(results, arguments.out)
     print(results.markdown())
 
 

@@ -13,9 +13,7 @@ from reorder_kit.cli._output import console, print_json, print_to_stderr, table,
 from reorder_kit.cli._parameters import JsonOption, SetOption
 
 if TYPE_CHECKING:
-    from reorder_kit.study.transfer_results import How, TransferResults
-
-FILES = ("transfer.json", "transfer.md", "transfer.png")
+    from reorder_kit.study.transfer_results import TransferResults
 
 
 def transfer(
@@ -57,6 +55,7 @@ def transfer(
     from reorder_kit.recipe import override, parse_assignment
     from reorder_kit.recipe_library import read_recipe
     from reorder_kit.study.transfer import plan_transfer, run_transfer
+    from reorder_kit.study.transfer_files import write_results
 
     # Whatever plugins and libraries print is no part of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
@@ -66,34 +65,15 @@ def transfer(
         plan = plan_transfer(read, range(first_seed, first_seed + seeds), out, tune_epochs, host)
         with writing(out):
             results = run_transfer(plan, host, jobs, print_to_stderr)
-            _write(results, out)
+            write_results(results, out)
     if as_json:
         print_json(results.as_dict())
     else:
         _print(results, out)
 
 
-def _write(results: TransferResults, out: Path) -> None:
-    from reorder_kit.figures.transfer import draw_transfer
-    from reorder_kit.run_folder import write_whole
-    from reorder_kit.study.transfer_results import HEADINGS
-
-    json_file, markdown_file, picture = (out / name for name in FILES)
-    results.save(json_file)
-    write_whole(markdown_file, results.markdown())
-    names = [target.name for target in results.targets]
-
-    def cell(how: How, target: str, row: str) -> tuple[float, float | None, bool]:
-        found = results.cell(how, target, row)
-        return found.score.mean, None if found.gain is None else found.gain.mean, found.verdict in ("better", "worse")
-
-    panels = {
-        heading: [[cell(how, name, row) for name in names] for row in results.rows] for how, heading in HEADINGS.items()
-    }
-    draw_transfer(panels, results.rows, names, picture)
-
-
 def _print(results: TransferResults, out: Path) -> None:
+    from reorder_kit.study.transfer_files import FILES
     from reorder_kit.study.transfer_results import HEADINGS
 
     printed = console()

@@ -64,7 +64,7 @@ def _draw(axes: Axes, matrix: Sequence[Sequence[MatrixCell]], scale: Normalize) 
     for row, cells in enumerate(matrix):
         for column, (score, gain, is_sure) in enumerate(cells):
             value = abs(scale(gains[row, column]) - 0.5)
-            text = f"{score:.3f}" if gain is None else f"{score:.3f}\n{100 * gain:+.1f} points"
+            text = f"{score:.3f}" if gain is None else f"{score:.3f}\n{round(100 * gain, 1) + 0.0:+.1f} points"
             axes.text(
                 column,
                 row,

@@ -111,7 +111,7 @@ class TransferResults:
             return [*said, "One seed has no interval: nothing here is told from noise."]
         return [
             *said,
-            f"Intervals are over {len(self.seeds)} paired seeds, 95 % each; of twenty such comparisons, one is wrong.",
+            f"95 % intervals over {len(self.seeds)} paired seeds; one in twenty misses. None is corrected.",
         ]
 
     def _of(self, target: Target) -> Iterator[str]:
@@ -122,7 +122,7 @@ class TransferResults:
             cell = self.cell("scratch", target.name, source.name)
             whose = "its own learned order" if source is target else f"the order of {source.name}"
             if cell.gain is not None:
-                yield f"{target.name}, from scratch in {whose}: {in_points(cell.gain)} to its start; {cell.verdict}."
+                yield f"{target.name}, from scratch in {whose}: {in_points(cell.gain)} over its start; {cell.verdict}."
 
     def save(self, path: Path) -> None:
         """Write it as JSON: the arguments of this class by name, ``format_version``, and ``verdict``."""
@@ -190,9 +190,13 @@ def _target(name: str, result: Mapping[str, Any]) -> Target:
 
 def in_points(gain: Estimate) -> str:
     """A difference in hundredths, with its interval."""
-    if gain.low is None or gain.high is None:
-        return f"{100 * gain.mean:+.1f} points"
-    return f"{100 * gain.mean:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
+    mean = f"{points(gain.mean)} points"
+    return mean if gain.low is None or gain.high is None else f"{mean} ({points(gain.low)} to {points(gain.high)})"
+
+
+def points(difference: float) -> str:
+    """A difference in hundredths, with its sign."""
+    return f"{round(100 * difference, 1) + 0.0:+.1f}"  # no -0.0
 
 
 def _text(cell: TransferCell) -> str:
