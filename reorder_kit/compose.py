@@ -80,10 +80,14 @@ class Experiment:
             raise ReorderKitError(f"backbone {self.backbone.name!r}: {error.message}", error.hint) from None
 
     def without_pretrained_weights(self) -> Experiment:
-        """The same, but a backbone with an option ``pretrained`` fetches no weights: a checkpoint will replace them."""
-        if "pretrained" not in type(self.backbone_options).model_fields:
-            return self
-        return replace(self, backbone_options=self.backbone_options.model_copy(update={"pretrained": False}))
+        """The same, but no weights are fetched from elsewhere: a checkpoint will replace them."""
+        recipe = self.recipe
+        if recipe.train.weights is not None:
+            recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"weights": None})})
+        options = self.backbone_options
+        if "pretrained" in type(options).model_fields:
+            options = options.model_copy(update={"pretrained": False})
+        return replace(self, recipe=recipe, backbone_options=options)
 
     def open_data(self) -> DataSplits:
         """The images as the model sees them, scrambled or with each other's targets where the recipe says so.

@@ -65,9 +65,10 @@ class OrderedModel(nn.Module):
         classes: Sequence[str],
         starting_order: Callable[[Grid], Order],
     ) -> OrderedModel:
-        """An untrained model; its weights depend on the recipe's seed alone, not on order or learner.
+        """A model as training begins with it.
 
-        The global random stream is left as it is.
+        Its weights depend on the recipe's seed alone, or are those of the run that the recipe takes them from; never on
+        order or learner. The global random stream is left as it is.
 
         Args:
             experiment: the parts.
@@ -75,13 +76,19 @@ class OrderedModel(nn.Module):
             classes: names of the classes.
             starting_order: gives the order to start from for the backbone's grid. The untrained policy's best order is
                 this one.
+
+        Raises:
+            ReorderKitError: if the weights that the recipe names are not there, or are of another model.
         """
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(experiment.recipe.seed)
             backbone = experiment.build_backbone(image)
             head = experiment.task.build_head(backbone.dim, classes)
             policy = experiment.build_policy(starting_order(backbone.grid), backbone.grid, backbone.dim)
-        return cls(backbone, policy, head)
+        model = cls(backbone, policy, head)
+        if experiment.recipe.train.weights is not None:
+            model.load_weights(experiment.recipe.train.weights)
+        return model
 
     @classmethod
     def from_run(cls, path: str | Path, host: PluginHost | None = None) -> OrderedModel:
@@ -103,15 +110,37 @@ class OrderedModel(nn.Module):
         start = OrderFile.load(folder.start_order).order
         untrained = experiment.without_pretrained_weights()
         model = cls.build(untrained, ImageShape(**facts["image"]), facts["classes"], lambda grid: start)
-        averaged = checkpoint / "ema.safetensors"
-        weights = load_tensors(averaged if averaged.exists() else checkpoint / "model.safetensors")
-        model.backbone.load_state_dict(_under("backbone.", weights))
-        model.head.load_state_dict(_under("head.", weights))
+        model._load_parts(checkpoint)
         model.policy.load_state_dict(load_tensors(checkpoint / "policy.safetensors"))
         # A finished search stays finished, also where the model is trained on.
         epochs = experiment.recipe.train.epochs
         model.policy.advance(Progress(step=facts["epoch"], steps_per_epoch=1, epochs=epochs))
         return model.eval()
+
+    def load_weights(self, run: Path) -> None:
+        """Take over the final weights of backbone and head from a finished run; the policy stays as it is.
+
+        Raises:
+            ReorderKitError: if the run is not finished, or its weights are those of another model.
+        """
+        folder = RunFolder(run)
+        folder.read_result()
+        checkpoint = folder.latest_checkpoint()
+        if checkpoint is None:
+            raise ReorderKitError(f"{run} holds no checkpoint", "give the folder of a run, as in runs/quickstart")
+        try:
+            self._load_parts(checkpoint)
+        except RuntimeError as error:
+            first = str(error).split("\n")[1].strip()
+            reason = f"{run}: the weights are those of another model: {first}"
+            raise ReorderKitError(reason, "give the run of a recipe with the same data and backbone") from None
+
+    def _load_parts(self, checkpoint: Path) -> None:
+        """The weights that a run is judged by: averaged ones where there are any."""
+        averaged = checkpoint / "ema.safetensors"
+        weights = load_tensors(averaged if averaged.exists() else checkpoint / "model.safetensors")
+        self.backbone.load_state_dict(_under("backbone.", weights))
+        self.head.load_state_dict(_under("head.", weights))
 
     def compile_encode(self) -> None:
         """Compile the backbone's encode, where the time goes."""

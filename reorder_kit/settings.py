@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -49,4 +50,7 @@ class TrainSettings(Settings):
     )
     compile: bool = Field(False, description="compile the backbone's encode with torch.compile")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
+    weights: Path | None = Field(
+        None, description="run folder whose final weights of backbone and head training begins with; null: new ones"
+    )
     max_unreadable: int = Field(10, ge=0, description="unreadable images of an epoch above which the run stops")

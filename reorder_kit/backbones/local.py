@@ -11,7 +11,8 @@ from timm.layers import trunc_normal_
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Backbone, Encoded, ImageShape, PatchSequence
+from reorder_kit.interfaces import AttentionMaps, Backbone, Encoded, ImageShape, PatchSequence
+from reorder_kit.layers.attention_maps import windowed_attention_maps
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_embedding import PatchEmbedding
@@ -136,6 +137,12 @@ class Local(Backbone):
             return torch.ones(num_slots, dtype=torch.bool)
         read = num_slots if self.cls_token is not None else num_slots - 1
         return torch.arange(num_slots) >= read - self.depth * self.options.window
+
+    def attention(self, sequence: PatchSequence) -> AttentionMaps:
+        """The window of each token, CLS after the slots."""
+        return windowed_attention_maps(
+            self, self.blocks, sequence, num_before=0, num_after=0 if self.cls_token is None else 1
+        )
 
 
 def _is_order_sensitive(options: Local.Options, num_patches: int) -> bool:

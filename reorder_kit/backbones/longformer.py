@@ -12,7 +12,8 @@ from timm.models.vision_transformer import init_weights_vit_timm
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Backbone, Encoded, ImageShape, PatchSequence
+from reorder_kit.interfaces import AttentionMaps, Backbone, Encoded, ImageShape, PatchSequence
+from reorder_kit.layers.attention_maps import windowed_attention_maps
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_embedding import PatchEmbedding
@@ -113,6 +114,12 @@ class Longformer(Backbone):
         if self.options.readout != "last":
             return torch.ones(num_slots, dtype=torch.bool)
         return torch.arange(num_slots) >= num_slots - 1 - self.depth * self.options.window
+
+    def attention(self, sequence: PatchSequence) -> AttentionMaps:
+        """The window of each slot and CLS, which stands before the slots and looks at everything."""
+        return windowed_attention_maps(
+            self, self.blocks, sequence, num_before=0 if self.cls_token is None else 1, num_after=0
+        )
 
 
 def _is_order_sensitive(options: Longformer.Options, num_patches: int) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import timm
 import torch
 from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
+from timm.layers import Attention
 from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
@@ -15,7 +18,7 @@ from torch import Tensor, nn
 from reorder_kit.errors import ReorderKitError, did_you_mean
 from reorder_kit.grid import Grid
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Backbone, Encoded, ImageShape, PatchSequence
+from reorder_kit.interfaces import AttentionMaps, Backbone, Encoded, ImageShape, PatchSequence
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_geometry import Count, PatchOptions, patch_geometry, whole_patches
 from reorder_kit.layers.positions import Positions, sincos_positions
@@ -181,6 +184,32 @@ class Vit(Backbone):
         """Every slot: all tokens see all tokens."""
         return torch.ones(num_slots, dtype=torch.bool)
 
+    def attention(self, sequence: PatchSequence) -> AttentionMaps | None:
+        """What timm's attention computes where it is not fused; None for blocks of another kind, or another pooling."""
+        attentions = [block.attn for block in self.model.blocks if type(getattr(block, "attn", None)) is Attention]
+        readout = self._readout_shares(sequence)
+        if readout is None or len(attentions) < self.depth:
+            return None
+        with _recorded_weights(attentions) as weights:
+            self.encode(sequence)
+        return AttentionMaps(tuple(weights), readout, first_slot=readout.shape[1] - sequence.num_slots)
+
+    def _readout_shares(self, sequence: PatchSequence) -> Float[Tensor, "batch token"] | None:
+        """The share of each token in what is pooled; None where that is no mean, or no readout of :meth:`summarize`."""
+        model = self.model
+        is_plain = model.attn_pool is None and not isinstance(model, VisionTransformerDistilled)
+        prefix = self._prefix()
+        num_prefix = 0 if prefix is None else prefix.shape[1]
+        if is_plain and model.global_pool == "token":
+            shares = sequence.patches.new_zeros(sequence.batch, num_prefix + sequence.num_slots)
+            shares[:, 0] = 1
+            return shares
+        if is_plain and model.global_pool == "avg" and not model.pool_include_prefix:
+            units = torch.eye(sequence.num_slots, device=sequence.patches.device, dtype=sequence.patches.dtype)
+            shares = mean_slot(sequence.with_patches(units.expand(sequence.batch, -1, -1)))
+            return nn.functional.pad(shares, (num_prefix, 0))
+        return None
+
     def _prefix(self) -> Float[Tensor, "1 extra dim"] | None:
         """CLS, distillation and register tokens with their positions."""
         model = self.model
@@ -209,6 +238,26 @@ class Vit(Backbone):
         recompute = self.model.grad_checkpointing
         mixed: Tensor = run_block(self.model.blocks[index], tokens, mask, recompute=recompute)
         return mixed
+
+
+@contextmanager
+def _recorded_weights(attentions: Sequence[Attention]) -> Iterator[list[Float[Tensor, "batch token token"]]]:
+    """The weights that each attention computes meanwhile, the mean over heads. The fused operator shows none."""
+    weights: list[Tensor] = []
+
+    def record(dropout: nn.Module, inputs: tuple[Tensor]) -> None:
+        weights.append(inputs[0].mean(dim=1))
+
+    fused = [attention.fused_attn for attention in attentions]
+    handles = [attention.attn_drop.register_forward_pre_hook(record) for attention in attentions]
+    try:
+        for attention in attentions:
+            attention.fused_attn = False
+        yield weights
+    finally:
+        for attention, handle, was_fused in zip(attentions, handles, fused, strict=True):
+            handle.remove()
+            attention.fused_attn = was_fused
 
 
 def _key_mask(valid: Bool[Tensor, "batch slot"], num_tokens: int) -> Bool[Tensor, "batch 1 1 token"]:

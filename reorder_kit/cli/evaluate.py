@@ -15,7 +15,6 @@ from reorder_kit.cli._parameters import JsonOption, RunArgument
 if TYPE_CHECKING:
     from reorder_kit.patch_order import Order
     from reorder_kit.run_folder import RunFolder
-    from reorder_kit.settings import TrainSettings
 
 OWN = "own order"
 
@@ -70,7 +69,7 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
     from reorder_kit.ordered_model import OrderedModel
     from reorder_kit.recipe import read_recipe_file
     from reorder_kit.training.data_loading import evaluation_loader
-    from reorder_kit.training.devices import build_accelerator
+    from reorder_kit.training.devices import build_accelerator, runnable_here
     from reorder_kit.training.evaluation import evaluate as evaluate_model
     from reorder_kit.training.predictions import predict_some
 
@@ -78,7 +77,7 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
     experiment = compose(read_recipe_file(folder.recipe), host, str(folder.recipe))
     model = OrderedModel.from_run(folder.path, host)
     others = [find_order(source, host, model.backbone.grid) for source in sources]
-    accelerator = build_accelerator(_runnable_here(experiment.recipe.train))
+    accelerator = build_accelerator(runnable_here(experiment.recipe.train))
     model.to(accelerator.device)
     splits = experiment.open_data()
     samples = splits.test if split == Split.test else splits.validation
@@ -103,16 +102,6 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
         for name, order in [(OWN, own), *zip(sources, (other.order for other in others), strict=True)]
     ]
     return {"run": str(folder.path), "split": str(split), "headline": experiment.task.headline, "orders": rows}
-
-
-def _runnable_here(settings: TrainSettings) -> TrainSettings:
-    """The settings of training, but a run of a GPU can be evaluated where there is none."""
-    import torch
-
-    if torch.cuda.is_available():
-        return settings
-    precision = "fp32" if settings.precision == "fp16" else settings.precision
-    return settings.model_copy(update={"device": "auto", "precision": precision})
 
 
 def _print_report(report: dict[str, Any]) -> None:

@@ -20,9 +20,11 @@ from reorder_kit.cli.prior import prior
 from reorder_kit.cli.recipes import copy_recipes, list_recipes
 from reorder_kit.cli.report import report
 from reorder_kit.cli.run import run
+from reorder_kit.cli.saliency import saliency
 from reorder_kit.cli.schema import schema
 from reorder_kit.cli.show_order import show_order
 from reorder_kit.cli.study import study
+from reorder_kit.cli.transfer import transfer
 from reorder_kit.cli.validate import validate
 
 app = typer.Typer(
@@ -43,6 +45,8 @@ app.command(cls=Command)(export_order)
 app.command(cls=Command)(prior)
 app.command(cls=Command)(study)
 app.command(cls=Command)(report)
+app.command(cls=Command)(saliency)
+app.command(cls=Command)(transfer)
 app.command(cls=Command)(describe)
 app.command(cls=Command)(list_plugins)
 app.command(cls=Command)(schema)

@@ -1,7 +1,7 @@
 """The interfaces of everything a plugin can provide, and the words they speak in."""
 
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces.backbone import Backbone, ImageShape
+from reorder_kit.interfaces.backbone import AttentionMaps, Backbone, ImageShape
 from reorder_kit.interfaces.component import Component, ComponentOptions
 from reorder_kit.interfaces.data_source import DataSource, DataSplits, Sample, SampleSet, TargetKind, Unreadable
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Phase, Policy
@@ -19,6 +19,7 @@ from reorder_kit.soft_permutation import SoftPermutation
 __all__ = [
     "IGNORED",
     "Annotation",
+    "AttentionMaps",
     "Backbone",
     "Batch",
     "BoxTarget",

@@ -26,6 +26,22 @@ class ImageShape:
         return f"{self.channels}x{self.height}x{self.width}"
 
 
+@dataclass(frozen=True)
+class AttentionMaps:
+    """Which token looks at which, in every block of a backbone.
+
+    Args:
+        blocks: for each block, the share that each token (first) gives to each token (second), the mean over heads.
+            What a token gives adds up to one.
+        readout: the share of each token in the readout; adds up to one.
+        first_slot: the token in slot 0; those of the other slots follow it.
+    """
+
+    blocks: tuple[Float[Tensor, "batch token token"], ...]
+    readout: Float[Tensor, "batch token"]
+    first_slot: int = 0
+
+
 class Backbone(nn.Module, Component, ABC):
     """A model that cuts images into patches and encodes the sequence of them.
 
@@ -114,3 +130,11 @@ class Backbone(nn.Module, Component, ABC):
     @abstractmethod
     def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
         """Which slots have a path to the readout. Where some have none, an order selects patches, too."""
+
+    def attention(self, sequence: PatchSequence) -> AttentionMaps | None:
+        """Which token looks at which when a sequence is encoded, padding at none but itself.
+
+        None, as here, where the blocks do not mix tokens by attention over the sequence, or the readout is no mean of
+        tokens.
+        """
+        return None

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from reorder_kit.ops.sliding_window import sliding_window_attention
+from reorder_kit.ops.sliding_window import sliding_window_attention, sliding_window_weights
 
 
 class WindowedAttention(nn.Module):
@@ -55,6 +55,34 @@ class WindowedAttention(nn.Module):
             seen = torch.cat([self._seen_by_global_tokens(tokens, valid), seen], dim=2)
         mixed: Tensor = self.proj_drop(self.proj(seen.transpose(1, 2).reshape(batch, length, dim)))
         return mixed
+
+    def weights(
+        self, tokens: Float[Tensor, "batch token dim"], valid: Bool[Tensor, "batch slot"] | None = None
+    ) -> Float[Tensor, "batch token token"]:
+        """The share that each token gives to each token, the mean over heads; arguments as those of the module."""
+        batch, length, _ = tokens.shape
+        query, key, _ = self.qkv(tokens).reshape(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        shares = sliding_window_weights(
+            query[:, :, self.num_global :], key, self.window, self.causal, self.num_global, valid
+        )
+        if self.num_global:
+            shares = torch.cat([self._weights_of_global_tokens(tokens, valid), shares], dim=2)
+        mean: Tensor = shares.mean(dim=1)
+        return mean
+
+    def _weights_of_global_tokens(
+        self, tokens: Float[Tensor, "batch token dim"], valid: Bool[Tensor, "batch slot"] | None
+    ) -> Float[Tensor, "batch head global token"]:
+        batch, length, _ = tokens.shape
+        query = self.global_query(tokens[:, : self.num_global]).reshape(batch, self.num_global, self.heads, -1)
+        key = self.global_key_value(tokens).reshape(batch, length, 2, self.heads, -1)[:, :, 0]
+        scores = torch.einsum("bghd,bthd->bhgt", query, key) / query.shape[-1] ** 0.5
+        if valid is not None:
+            scores = scores.masked_fill(
+                ~nn.functional.pad(valid, (self.num_global, 0), value=True)[:, None, None], -torch.inf
+            )
+        shares: Tensor = scores.softmax(dim=-1)
+        return shares
 
     def _seen_by_global_tokens(
         self, tokens: Float[Tensor, "batch token dim"], valid: Bool[Tensor, "batch slot"] | None

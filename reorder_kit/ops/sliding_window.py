@@ -74,6 +74,28 @@ def sliding_window_attention(
     return _take(attended, order.argsort(dim=1))
 
 
+def sliding_window_weights(
+    query: Float[Tensor, "batch head slot dim"],
+    key: Float[Tensor, "batch head {num_global}+slot dim"],
+    window: int,
+    causal: bool = False,
+    num_global: int = 0,
+    valid: Bool[Tensor, "batch slot"] | None = None,
+) -> Float[Tensor, "batch head slot {num_global}+slot"]:
+    """The matrix that :func:`sliding_window_attention` multiplies values with.
+
+    It is there to be looked at: time and memory grow with the square of the number of slots. Arguments are those of
+    :func:`sliding_window_attention`.
+
+    >>> alike = torch.zeros(1, 1, 3, 1)
+    >>> sliding_window_weights(alike, alike, window=1, causal=True)[0, 0].tolist()
+    [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]
+    """
+    scores: Tensor = query @ key.transpose(2, 3) / query.shape[3] ** 0.5
+    mask = _mask(query.shape[2], window, causal, num_global, valid, query.device)
+    return (scores if mask is None else scores.masked_fill(~mask, -torch.inf)).softmax(dim=-1)
+
+
 def _mask(
     length: int,
     window: int,

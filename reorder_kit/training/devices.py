@@ -29,6 +29,14 @@ def build_accelerator(settings: TrainSettings) -> Accelerator:
     return Accelerator(cpu=not on_gpu, mixed_precision=_mixed_precision(settings.precision, on_gpu))
 
 
+def runnable_here(settings: TrainSettings) -> TrainSettings:
+    """The settings of training, but what was trained on a GPU can be looked at where there is none."""
+    if torch.cuda.is_available():
+        return settings
+    precision = "fp32" if settings.precision == "fp16" else settings.precision
+    return settings.model_copy(update={"device": "auto", "precision": precision})
+
+
 def _mixed_precision(precision: str, on_gpu: bool) -> str:
     if precision == "auto":
         precision = ("bf16" if torch.cuda.is_bf16_supported() else "fp16") if on_gpu else "fp32"

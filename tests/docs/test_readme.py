@@ -149,6 +149,8 @@ def test_a_command_is_one_that_the_command_line_knows(words, host, tmp_path, mon
     if "recipe" in given:
         content, source = read_recipe(given["recipe"])
         compose(override(content, map(parse_assignment, given["sets"] or ())), host, source)
+    for recipe in given["recipes"] if name == "transfer" else ():
+        compose(read_recipe(recipe)[0], host, recipe)
     if name == "copy":
         assert set(given["names"] or ()) <= set(recipe_names())
     if "run" in given:
@@ -226,7 +228,8 @@ def test_a_command_works(words, home, monkeypatch):
         assert done.exit_code == 2
         assert "--set wrong: not an assignment" in done.output
         return
-    short = {"run": ["--set", "train.epochs=1"], "study": ["--dry-run"]}.get(words[0], [])
+    short = ["--set", "train.epochs=1"] if words[0] in ("run", "transfer") else []
+    short += {"transfer": ["--seeds", "1"], "study": ["--dry-run"]}.get(words[0], [])
     done = CliRunner().invoke(app, [*words, *short])
     assert done.exit_code == 0, done.output
     assert done.stdout

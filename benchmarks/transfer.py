@@ -1,0 +1,83 @@
+"""Is an order that was learned on digits any good for satellite photos, and the other way round? Two backbones.
+
+    python benchmarks/transfer.py --eurosat EUROSAT --out transfer --seeds 3 --jobs 2
+
+EUROSAT is a folder with EuroSAT's photos, as `train/CLASS/*.jpg` and `test/CLASS/*.jpg`, or with tar archives of that
+(`train-00.tar.gz`, ...), of which the first two for training and the first for testing are unpacked into the system's
+folder for temporary files. Both data sets are read as 8x8 patches: digits pixel by pixel, photos in tiles of 8 pixels.
+Everything starts from the same random order, another one for every seed; all slots reach the readout. It goes on where
+it was stopped, and prints Markdown for RESULTS.md; the picture is in the folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.study.transfer import plan_transfer, run_transfer
+from reorder_kit.study.transfer_files import write_results
+
+BACKBONES: dict[str, dict[str, Any]] = {
+    "recurrent": {"name": "recurrent", "readout": "last"},
+    "local": {"name": "local", "window": 2, "causal": False, "readout": "mean"},
+}
+EPOCHS = {"digits": 10, "eurosat": 3}
+ARCHIVES = ("train-00.tar.gz", "train-01.tar.gz", "test-00.tar.gz")
+
+
+def recipe(data: str, backbone: str, root: Path) -> dict[str, Any]:
+    """The recipe of one side."""
+    sources: dict[str, dict[str, Any]] = {
+        "digits": {"name": "digits"},
+        "eurosat": {"name": "image-folder", "root": str(root), "image_size": 64},
+    }
+    return {
+        "format_version": 1,
+        "name": f"{data}-{backbone}",
+        "data": {**sources[data], "batch_size": 50},
+        "backbone": {**BACKBONES[backbone], "depth": 2, "dim": 32, "grid": [8, 8]},
+        "order": {"start": "random", "learner": {"name": "gumbel-sinkhorn"}},
+        "optimizer": {"lr": 3e-3, "weight_decay": 0.03},
+        "schedule": {"warmup_epochs": 1},
+        "train": {"epochs": EPOCHS[data], "clip_grad": 5.0, "device": "cpu"},
+    }
+
+
+def photos(eurosat: Path) -> Path:
+    """The folder of photos, unpacked if need be."""
+    if (eurosat / "train").exists():
+        return eurosat
+    # The same place every time: a recipe holds it, and a run that goes on has to have the recipe it began with.
+    root = Path(tempfile.gettempdir()) / "reorder-kit-eurosat"
+    for name in ARCHIVES if not root.exists() else ():
+        with tarfile.open(eurosat / name) as archive:
+            archive.extractall(root, filter="data")
+    return root
+
+
+def main() -> None:
+    """Train and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--eurosat", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("transfer"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
+    arguments = parser.parse_args()
+    if not ((arguments.eurosat / "train").exists() or (arguments.eurosat / ARCHIVES[0]).exists()):
+        sys.exit(f"skipped: {arguments.eurosat} holds neither a folder train nor {ARCHIVES[0]}")
+    host = PluginHost.from_environment()
+    root = photos(arguments.eurosat)
+    recipes = [(recipe(data, backbone, root), f"{data}-{backbone}") for backbone in BACKBONES for data in EPOCHS]
+    plan = plan_transfer(recipes, range(arguments.seeds), arguments.out, None, host)
+    results = run_transfer(plan, host, arguments.jobs, lambda text: print(text, file=sys.stderr, flush=True))
+    write_results(results, arguments.out)
+    print(results.markdown())
+
+
+if __name__ == "__main__":
+    main()

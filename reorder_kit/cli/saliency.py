@@ -1,0 +1,138 @@
+"""``reorder-kit saliency``: where the patches that count stand in the sequence, before learning and after."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext, redirect_stdout
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reorder_kit.cli._output import console, print_json, table, writing
+from reorder_kit.cli._parameters import JsonOption, RunArgument
+from reorder_kit.cli.evaluate import Split
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from reorder_kit.run_folder import RunFolder
+    from reorder_kit.study.saliency import SaliencyReport
+
+ROWS = 16
+
+
+class Method(StrEnum):
+    """What saliency is."""
+
+    gradient = "gradient"
+    occlusion = "occlusion"
+    rollout = "rollout"
+
+
+def saliency(
+    run: RunArgument,
+    method: Annotated[
+        Method,
+        typer.Option(
+            "--method",
+            help="gradient: slope of the loss times distance from the mean training image; occlusion: change of the "
+            "loss with the patch of the mean training image instead, a pass for each patch; rollout: attention, for "
+            "vit, local and longformer.",
+        ),
+    ] = Method.gradient,
+    split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
+    images: Annotated[int, typer.Option("--images", min=2, help="How many, chosen at random by the run's seed.")] = 256,
+    as_json: JsonOption = False,
+) -> None:
+    """Where salient patches stand in the sequence, before learning and after.
+
+    Saliency is measured with the trained model, twice: as it reads its images, in the final order, and with each image
+    in a random order of its own, since a patch can be salient merely because of the slot it stands in. A patch has the
+    same saliency before and after; only its slot differs. The influence of each slot stands beside it: how much the
+    model has forgotten. Writes saliency.json and saliency.png into the run folder.
+
+    \b
+    Example:
+      reorder-kit saliency runs/quickstart
+      reorder-kit saliency runs/quickstart --method occlusion --split validation --json
+    """
+    from reorder_kit.cli._lookup import find_run, load_host
+    from reorder_kit.compose import compose
+    from reorder_kit.ordered_model import OrderedModel
+    from reorder_kit.recipe import read_recipe_file
+    from reorder_kit.study.saliency import follow_saliency
+    from reorder_kit.training.devices import build_accelerator, runnable_here
+
+    # Whatever plugins and libraries print is no part of the result.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        folder, host = find_run(run), load_host()
+        experiment = compose(read_recipe_file(folder.recipe), host, str(folder.recipe))
+        model = OrderedModel.from_run(folder.path, host)
+        model.to(build_accelerator(runnable_here(experiment.recipe.train)).device)
+        report = follow_saliency(folder, experiment, model, method.value, split.value, images)
+        with writing(folder.path):
+            report.save(folder)
+            _draw(report, folder)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        _print(report, folder)
+
+
+def _draw(report: SaliencyReport, folder: RunFolder) -> None:
+    from reorder_kit.figures.saliency import draw_saliency
+
+    panels = {
+        "read in the final order": (report.own.start, report.own.final),
+        "each image read in a random order": (report.apart.start, report.apart.final),
+    }
+    title = f"{report.run}: saliency by slot ({report.method})"
+    draw_saliency(panels, report.influence, title, folder.path / "saliency.png")
+
+
+def _print(report: SaliencyReport, folder: RunFolder) -> None:
+    out = console()
+    out.print(
+        f"{folder.path}: {report.method} over {report.images} {report.split} images; shares of an image's saliency."
+    )
+    if report.without_saliency:
+        out.print(f"{report.without_saliency} further images were left out: no patch made a difference to the model.")
+    out.print()
+    out.print(_by_slot(report))
+    out.print()
+    out.print(_ranks(report))
+    out.print()
+    for line in [*report.conclusion(), "", *(f"wrote {folder.path / f'saliency.{kind}'}" for kind in ("json", "png"))]:
+        out.print(line, soft_wrap=True)
+
+
+def _ranks(report: SaliencyReport) -> Table:
+    """The mean rank of saliency, what it shifted by, and what it shifts by without a reason."""
+    placements = (report.own, report.apart)
+    rows = table("mean rank of saliency, 0 to 1", "read in the final order", "each image in a random order")
+    rows.add_row("starting order", *(f"{each.mean_rank[0]:.3f}" for each in placements))
+    rows.add_row("final order", *(f"{each.mean_rank[1]:.3f}" for each in placements))
+    rows.add_row("shift, 95 % interval", *(f"{each.shift}, p = {each.shift.p:.2g}" for each in placements))
+    rows.add_row(
+        "of patches drawn at random", *(f"{c}, p = {c.p:.2g}" for c in (each.blind_moves for each in placements))
+    )
+    rows.add_row("of random orders", *(f"{c}, p = {c.p:.2g}" for c in (each.random_orders for each in placements)))
+    return rows
+
+
+def _by_slot(report: SaliencyReport) -> Table:
+    """Shares by slot, neighbouring slots together where there are many."""
+    rows = table("slots", "starting order", "final order", "influence of the slot")
+    slots = len(report.own.start)
+    for number in range(min(ROWS, slots)):
+        first, end = (slots * place // min(ROWS, slots) for place in (number, number + 1))
+
+        def share(values: Sequence[float], first: int = first, end: int = end) -> str:
+            return f"{sum(values[first:end]):.3f}" if values else ""
+
+        name = str(first) if end == first + 1 else f"{first}-{end - 1}"
+        rows.add_row(name, share(report.own.start), share(report.own.final), share(report.influence))
+    return rows

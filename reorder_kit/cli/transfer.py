@@ -1,0 +1,92 @@
+"""``reorder-kit transfer``: whether a learned order is any good for another model or other data."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reorder_kit.cli._output import console, print_json, print_to_stderr, table, writing
+from reorder_kit.cli._parameters import JsonOption, SetOption
+
+if TYPE_CHECKING:
+    from reorder_kit.study.transfer_results import TransferResults
+
+
+def transfer(
+    recipes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RECIPE...",
+            help="Two recipes or more, files or shipped ones, each with a learner.",
+            show_default=False,
+        ),
+    ],
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 3,
+    first_seed: Annotated[int, typer.Option("--first-seed", min=0, help="The first seed.")] = 0,
+    tune_epochs: Annotated[
+        int | None,
+        typer.Option("--tune-epochs", min=1, help="Epochs of fine-tuning; a fifth of a recipe's own if not given."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where the run folders are; it goes on from there.")
+    ] = Path("runs/transfer"),
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 2,
+    sets: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give orders that recipes learn to each other: the generalisation matrix.
+
+    Every recipe learns its order, and gets those of all in three ways: its trained model is evaluated in them without
+    training, its weights are trained on in them, and new weights are trained in them from scratch. The order it starts
+    from and its own learned order stand beside them, treated the same. All recipes have to read the same grid of
+    patches. Every training is a run folder; what is finished is not trained again. Writes transfer.json, transfer.md
+    and transfer.png.
+
+    \b
+    Example:
+      reorder-kit transfer recurrent_softsort mamba_softsort --seeds 3
+      reorder-kit transfer digits.yaml photos.yaml --out runs/digits-photos --tune-epochs 2 --jobs 4
+    """
+    from reorder_kit.cli._lookup import load_host
+    from reorder_kit.recipe import override, parse_assignment
+    from reorder_kit.recipe_library import read_recipe
+    from reorder_kit.study.transfer import plan_transfer, run_transfer
+    from reorder_kit.study.transfer_files import write_results
+
+    # Whatever plugins and libraries print is no part of the result.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        host = load_host()
+        assignments = [parse_assignment(text) for text in sets or ()]
+        read = [(override(content, assignments), source) for content, source in map(read_recipe, recipes)]
+        plan = plan_transfer(read, range(first_seed, first_seed + seeds), out, tune_epochs, host)
+        with writing(out):
+            results = run_transfer(plan, host, jobs, print_to_stderr)
+            write_results(results, out)
+    if as_json:
+        print_json(results.as_dict())
+    else:
+        _print(results, out)
+
+
+def _print(results: TransferResults, out: Path) -> None:
+    from reorder_kit.study.transfer_files import FILES
+    from reorder_kit.study.transfer_results import HEADINGS
+
+    printed = console()
+    over = "of 1 seed" if len(results.seeds) == 1 else f"means over {len(results.seeds)} seeds; 95 % intervals"
+    printed.print(f"Scores on test images, and what an order gains over the target's start, {over}.")
+    for how, heading in HEADINGS.items():
+        columns, lines = results.table(how)
+        rows = table(*columns)
+        for line in lines:
+            rows.add_row(*line)
+        printed.print()
+        printed.print(heading)
+        printed.print(rows)
+    printed.print()
+    for sentence in [*results.verdict(), "", *(f"wrote {out / name}" for name in FILES)]:
+        printed.print(sentence, soft_wrap=True)

@@ -1,0 +1,235 @@
+"""Where salient patches stand in the sequence of a trained run, before learning and after."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
+
+from reorder_kit.compose import Experiment
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import DataSplits, Sample, Unreadable
+from reorder_kit.order_file import OrderFile
+from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.patch_order import Order
+from reorder_kit.run_folder import RunFolder, write_whole
+from reorder_kit.saliency.baseline import mean_training_image
+from reorder_kit.saliency.gradient import Gradient
+from reorder_kit.saliency.method import SaliencyMethod
+from reorder_kit.saliency.occlusion import Occlusion
+from reorder_kit.saliency.rollout import Rollout
+from reorder_kit.study.saliency_shift import Placement, place
+from reorder_kit.training.batches import to_device
+from reorder_kit.training.data_loading import evaluation_loader
+
+SALIENCY_VERSION = 1
+ALPHA = 0.05
+METHODS = (Gradient.name, Occlusion.name, Rollout.name)
+
+
+@dataclass(frozen=True)
+class SaliencyReport:
+    """What :meth:`save` writes as ``saliency.json``.
+
+    Its keys: ``format_version``; ``run``, its name; ``method``; ``split``; ``images``, how many were used, and
+    ``images_without_saliency``, how many were not, since no patch of them made a difference; ``influence`` of each slot
+    and ``reach``, as in ``result.json``; ``conclusion``, a list of sentences. Of the saliency as the run's model reads
+    its images, in the final order:
+
+    * ``by_slot.start`` and ``by_slot.final``: mean share of each slot of the starting and the final order;
+    * ``mean_rank.start`` and ``mean_rank.final``: the mean slot of saliency, 0 the first and 1 the last;
+    * ``shift.mean``, with its bootstrap interval over images ``low``, ``high``, and ``p`` over images;
+    * ``chance.blind_moves`` and ``chance.random_orders``, each with ``low``, ``high`` and ``p``.
+
+    All of these again under ``apart_from_slots``, of saliency measured with every image in a random order of its own.
+    Placements are described in :class:`~reorder_kit.study.saliency_shift.Placement`.
+
+    Args:
+        run: name of the run.
+        method: name of the method.
+        split: which images.
+        images: how many.
+        without_saliency: images left out.
+        influence: share of each slot in the gradient of the loss, as the run measured it at its end.
+        reach: slots that reach the readout, of how many.
+        is_selection: whether some do not.
+        moved: whether the order changed at all.
+        own: by saliency in the final order.
+        apart: by saliency in random orders.
+    """
+
+    run: str
+    method: str
+    split: str
+    images: int
+    without_saliency: int
+    influence: tuple[float, ...]
+    reach: tuple[int, int]
+    is_selection: bool
+    moved: bool
+    own: Placement
+    apart: Placement
+
+    def conclusion(self) -> list[str]:
+        """What it comes to, in plain words."""
+        if not self.moved:
+            return ["The final order is the starting order: nothing moved, and there is nothing to test."]
+        return [self._of_the_order(), *self._of_the_slots(), self._of_the_run()]
+
+    def _of_the_order(self) -> str:
+        shift, chance = self.own.shift, self.own.blind_moves
+        if shift.p >= ALPHA or shift.low <= 0 <= shift.high:
+            return (
+                f"Where salient patches stand did not change noticeably: shift {shift}, p = {shift.p:.2g} over images."
+            )
+        where = "towards the end" if shift.mean > 0 else "towards the start"
+        moved = f"Salient patches moved {where} of the sequence by {abs(shift.mean):.1%} of its length"
+        if chance.p >= ALPHA:
+            return (
+                f"{moved}, but the same change of order would move patches drawn at random as far by chance "
+                f"(p = {chance.p:.2g}): no sign that saliency had a part in it."
+            )
+        return (
+            f"{moved}, further than patches drawn at random would under the same change of order (p = {chance.p:.2g})."
+        )
+
+    def _of_the_slots(self) -> list[str]:
+        shift, chance = self.apart.shift, self.apart.blind_moves
+        slots, of = self.reach
+        reach = f"{slots} of {of} slots reach the readout: a patch in another has no saliency, whatever it shows."
+        holds = chance.p < ALPHA and shift.p < ALPHA and shift.mean * self.own.shift.mean > 0
+        verdict = (
+            "what patches hold has a part in it" if holds else "it is not shown that what they hold has a part in it"
+        )
+        return [
+            *([reach] if self.is_selection else []),
+            "A patch can be salient because of the slot it stands in. With each image in a random order instead, the "
+            f"shift is {shift}, p = {chance.p:.2g} against patches drawn at random: {verdict}.",
+        ]
+
+    def _of_the_run(self) -> str:
+        return "All images share the two orders of one run; other seeds may learn others."
+
+    def save(self, folder: RunFolder) -> None:
+        """Write ``saliency.json`` into the run folder."""
+        write_whole(folder.path / "saliency.json", json.dumps(self.as_dict(), indent=2) + "\n")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of the file."""
+        slots, of = self.reach
+        return {
+            "format_version": SALIENCY_VERSION,
+            "run": self.run,
+            "method": self.method,
+            "split": self.split,
+            "images": self.images,
+            "images_without_saliency": self.without_saliency,
+            **self.own.as_dict(),
+            "apart_from_slots": self.apart.as_dict(),
+            "influence": list(self.influence),
+            "reach": {"slots": slots, "of": of, "is_selection": self.is_selection},
+            "conclusion": self.conclusion(),
+        }
+
+
+def follow_saliency(
+    folder: RunFolder, experiment: Experiment, model: OrderedModel, method: str, split: str, images: int
+) -> SaliencyReport:
+    """Measure saliency in a finished run, and where it stands in the starting and the final order.
+
+    Args:
+        folder: the run.
+        experiment: its parts.
+        model: its trained model, where it shall be measured.
+        method: one of :data:`METHODS`.
+        split: ``validation`` or ``test``.
+        images: how many to look at, chosen at random by the run's seed; all if there are fewer.
+
+    Raises:
+        ReorderKitError: if the orders cannot be compared, the method says nothing of such a model, or fewer than two
+            images are left.
+    """
+    start, final = _orders(folder, model)
+    splits, seed = experiment.open_data(), experiment.recipe.seed
+    chosen = _chosen(splits, split, images, seed)
+    loader = evaluation_loader(chosen, experiment.recipe.data.batch_size, experiment.recipe.data.workers, 0, 1)
+    own, apart = _measure(_method(method, splits, model, seed), model, experiment, loader, final)
+    has_saliency = (own.sum(axis=1) > 0) & (apart.sum(axis=1) > 0)
+    left = int(has_saliency.sum())
+    if left < 2:
+        raise ReorderKitError(
+            f"{left} of {len(own)} images have a patch that makes a difference to the model; a test needs 2",
+            "try another --method, or more --images",
+        )
+    order = folder.read_result()["order"]
+    reach = order["reach"]
+    return SaliencyReport(
+        run=experiment.recipe.name,
+        method=method,
+        split=split,
+        images=left,
+        without_saliency=len(own) - left,
+        influence=tuple(order["influence"]),
+        reach=(reach["slots"], reach["of"]),
+        is_selection=reach["is_selection"],
+        moved=start != final,
+        own=place(_shares(own[has_saliency]), start, final, seed),
+        apart=place(_shares(apart[has_saliency]), start, final, seed),
+    )
+
+
+def _orders(folder: RunFolder, model: OrderedModel) -> tuple[Order, Order]:
+    start, final = OrderFile.load(folder.start_order).order, model.policy.best_order().to("cpu")
+    if not (start.is_full and final.is_full and final.is_static):
+        raise ReorderKitError(f"{folder.path}: only full orders that are the same for all images can be compared")
+    if final.num_slots < 2:
+        raise ReorderKitError(f"{folder.path}: a sequence of one patch has no order")
+    return start, final
+
+
+def _chosen(splits: DataSplits, split: str, images: int, seed: int) -> Subset[Sample | Unreadable]:
+    """Images from all over a split, since many sources list them class by class."""
+    samples: Any = splits.validation if split == "validation" else splits.test
+    shuffled = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed))
+    return Subset(samples, sorted(shuffled[:images].tolist()))
+
+
+def _method(name: str, splits: DataSplits, model: OrderedModel, seed: int) -> SaliencyMethod:
+    if name == Rollout.name:
+        return Rollout()
+    baseline = mean_training_image(splits, model.backbone.grid, seed)
+    return Gradient(baseline) if name == Gradient.name else Occlusion(baseline)
+
+
+def _measure(
+    method: SaliencyMethod,
+    model: OrderedModel,
+    experiment: Experiment,
+    loader: DataLoader[Sample | Unreadable],
+    final: Order,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Saliency by image and patch: in the final order, and with each image in a random order of its own."""
+    device = next(model.parameters()).device
+    generator = torch.Generator().manual_seed(experiment.recipe.seed)
+    own: list[Tensor] = []
+    apart: list[Tensor] = []
+    for loaded in loader:
+        batch = to_device(loaded, device)
+        if not len(batch):
+            continue
+        shuffled = torch.rand(len(batch), final.num_patches, generator=generator).argsort(dim=1)
+        for found, order in ((own, final), (apart, Order.trusted(shuffled, final.num_patches))):
+            found.append(method.measure(model, experiment.task, batch, order.to(device)).double().cpu())
+    empty = torch.empty(0, final.num_patches)
+    return torch.cat([*own, empty]).numpy(), torch.cat([*apart, empty]).numpy()
+
+
+def _shares(saliency: NDArray[np.float64]) -> NDArray[np.float64]:
+    shares: NDArray[np.float64] = saliency / saliency.sum(axis=1, keepdims=True)
+    return shares

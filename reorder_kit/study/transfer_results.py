@@ -1,0 +1,204 @@
+"""What came out of a transfer: the matrix of orders and those that are given them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from reorder_kit.run_folder import write_whole
+from reorder_kit.study.statistics import Estimate, mean_over_seeds
+
+TRANSFER_VERSION = 1
+START = "start"
+"""The order that a target starts from, as a row among the recipes whose learned orders it is given."""
+
+How = Literal["evaluated", "tuned", "scratch"]
+HEADINGS: Mapping[How, str] = {
+    "evaluated": "evaluated, nothing trained",
+    "tuned": "fine-tuned",
+    "scratch": "from scratch",
+}
+Cell = tuple[How, str, str, int]
+"""How, name of the target, name of the row, seed."""
+Scores = dict[Cell, float]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A recipe that is given orders.
+
+    Args:
+        name: of the recipe.
+        headline: the metric of its scores, more is better.
+        reached_slots: slots that reach the readout.
+        num_slots: all slots.
+        is_selection: whether some do not, so that an order chooses which patches are seen.
+    """
+
+    name: str
+    headline: str
+    reached_slots: int
+    num_slots: int
+    is_selection: bool
+
+
+@dataclass(frozen=True)
+class TransferCell:
+    """A target in an order, over seeds.
+
+    Args:
+        how: ``evaluated``: the weights it learned its own order with, in this order, nothing trained; ``tuned``: the
+            same weights, trained on in this order; ``scratch``: new weights, trained in this order.
+        target: name of the target.
+        row: whose learned order; the target's own name for its own, ``start`` for the one it starts from.
+        score: the headline metric on test images.
+        gain: the same less that of row ``start`` of the same target, how and seed; None for that row itself.
+    """
+
+    how: How
+    target: str
+    row: str
+    score: Estimate
+    gain: Estimate | None
+
+    @property
+    def verdict(self) -> str:
+        """What the interval of the gain says."""
+        if self.gain is None:
+            return "reference"
+        if self.gain.low is None or self.gain.high is None:
+            return "one seed"
+        if self.gain.low > 0:
+            return "better"
+        return "worse" if self.gain.high < 0 else "not distinguishable"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        gain = None if self.gain is None else self.gain.as_dict()
+        return {**asdict(self), "score": self.score.as_dict(), "gain": gain, "verdict": self.verdict}
+
+
+@dataclass(frozen=True)
+class TransferResults:
+    """The matrix.
+
+    Args:
+        seeds: of every cell.
+        targets: the recipes, each a target and a source.
+        cells: every way, target and row.
+    """
+
+    seeds: tuple[int, ...]
+    targets: tuple[Target, ...]
+    cells: tuple[TransferCell, ...]
+
+    @property
+    def rows(self) -> list[str]:
+        """The orders."""
+        return [START, *(target.name for target in self.targets)]
+
+    def cell(self, how: How, target: str, row: str) -> TransferCell:
+        """One of them."""
+        return next(cell for cell in self.cells if (cell.how, cell.target, cell.row) == (how, target, row))
+
+    def verdict(self) -> list[str]:
+        """What it comes to, in words."""
+        said = [sentence for target in self.targets for sentence in self._of(target)]
+        if len(self.seeds) == 1:
+            return [*said, "One seed has no interval: nothing here is told from noise."]
+        return [
+            *said,
+            f"95 % intervals over {len(self.seeds)} paired seeds; one in twenty misses. None is corrected.",
+        ]
+
+    def _of(self, target: Target) -> Iterator[str]:
+        if target.is_selection:
+            reached = f"{target.reached_slots} of {target.num_slots} slots reach the readout"
+            yield f"{target.name}: {reached}, so an order also selects patches."
+        for source in self.targets:
+            cell = self.cell("scratch", target.name, source.name)
+            whose = "its own learned order" if source is target else f"the order of {source.name}"
+            if cell.gain is not None:
+                yield f"{target.name}, from scratch in {whose}: {in_points(cell.gain)} over its start; {cell.verdict}."
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON: the arguments of this class by name, ``format_version``, and ``verdict``."""
+        write_whole(path, json.dumps({"format_version": TRANSFER_VERSION, **self.as_dict()}, indent=2) + "\n")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "seeds": list(self.seeds),
+            "targets": [asdict(target) for target in self.targets],
+            "cells": [cell.as_dict() for cell in self.cells],
+            "verdict": self.verdict(),
+        }
+
+    def table(self, how: How) -> tuple[list[str], list[list[str]]]:
+        """The heading and the lines of a matrix: score and gain, a column for each target."""
+        heading = ["order of", *(f"{target.name}, {target.headline}" for target in self.targets)]
+        return heading, [
+            [row, *(_text(self.cell(how, target.name, row)) for target in self.targets)] for row in self.rows
+        ]
+
+    def markdown(self) -> str:
+        """The three matrices and the verdict."""
+        parts = []
+        for how in get_args(How):
+            heading, lines = self.table(how)
+            parts += [f"**{HEADINGS[how]}**", ""]
+            parts += [f"| {' | '.join(line)} |" for line in (heading, ["---"] * len(heading), *lines)]
+            parts.append("")
+        return "\n".join([*parts, *(f"* {sentence}" for sentence in self.verdict()), ""])
+
+
+def collect(
+    scores: Mapping[Cell, float], seeds: Sequence[int], results: Mapping[str, Mapping[str, Any]]
+) -> TransferResults:
+    """Put the scores of all seeds together.
+
+    Args:
+        scores: of every cell.
+        seeds: all of them.
+        results: by name of the recipe: the result of a run in which it learned its order.
+    """
+
+    def over_seeds(how: How, target: str, row: str) -> list[float]:
+        return [scores[how, target, row, seed] for seed in seeds]
+
+    def cell(how: How, target: str, row: str) -> TransferCell:
+        own = over_seeds(how, target, row)
+        if row == START:
+            return TransferCell(how, target, row, mean_over_seeds(own), None)
+        gains = [score - start for score, start in zip(own, over_seeds(how, target, START), strict=True)]
+        return TransferCell(how, target, row, mean_over_seeds(own), mean_over_seeds(gains))
+
+    return TransferResults(
+        seeds=tuple(seeds),
+        targets=tuple(_target(name, result) for name, result in results.items()),
+        cells=tuple(cell(how, target, row) for how in get_args(How) for target in results for row in [START, *results]),
+    )
+
+
+def _target(name: str, result: Mapping[str, Any]) -> Target:
+    reach = result["order"]["reach"]
+    return Target(name, result["headline"], reach["slots"], reach["of"], reach["is_selection"])
+
+
+def in_points(gain: Estimate) -> str:
+    """A difference in hundredths, with its interval."""
+    mean = f"{points(gain.mean)} points"
+    return mean if gain.low is None or gain.high is None else f"{mean} ({points(gain.low)} to {points(gain.high)})"
+
+
+def points(difference: float) -> str:
+    """A difference in hundredths, with its sign."""
+    return f"{round(100 * difference, 1) + 0.0:+.1f}"  # no -0.0
+
+
+def _text(cell: TransferCell) -> str:
+    gain = "" if cell.gain is None else f"; {in_points(cell.gain)}"
+    return f"{cell.score.mean:.3f}{gain}"

@@ -1,0 +1,172 @@
+"""`reorder-kit transfer`: orders of two recipes, given to each other."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+
+import pytest
+import yaml
+from PIL import Image
+from typer.testing import CliRunner
+
+from reorder_kit.cli.main import app
+from reorder_kit.order_file import OrderFile
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.study import transfer
+from reorder_kit.study.processes import PICTURES
+
+RECIPE = """\
+format_version: 1
+name: {name}
+data: {{name: digits, batch_size: 600}}
+backbone: {{name: {backbone}, patch_size: {patch_size}, dim: 8}}
+order: {order}
+controls: [random-fixed]
+optimizer: {{lr: 0.01}}
+train: {{epochs: 2, device: cpu}}
+"""
+LEARNED = "{start: random, learner: {name: random-search, warmup_epochs: 0, search_epochs: 1, explore_share: 0}}"
+FILES = {
+    "a.yaml": ("a", "recurrent", 4, LEARNED),
+    "b.yaml": ("b", "local", 4, LEARNED),
+    "small-patches.yaml": ("small-patches", "recurrent", 2, LEARNED),
+    "fixed.yaml": ("fixed", "recurrent", 4, "{start: row}"),
+}
+
+
+def write_recipes(folder):
+    for file, fields in FILES.items():
+        names = ("name", "backbone", "patch_size", "order")
+        (folder / file).write_text(RECIPE.format(**dict(zip(names, fields, strict=True))))
+
+
+def train_here(runs, jobs):
+    """Everything in this process, which does not have to start others, but as others would be told of it."""
+    host = PluginHost(third_party=False, blocked=PICTURES)
+    return [(run, pickle.loads(pickle.dumps(run)).train(host)) for run in runs]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A transfer, and what the command printed."""
+    home = tmp_path_factory.mktemp("transfer")
+    write_recipes(home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        patch.delenv("COLUMNS", raising=False)
+        patch.setattr(transfer, "train_all", train_here)
+        printed = CliRunner().invoke(app, ["transfer", "a.yaml", "b.yaml", "--seeds", "2", "--out", "out", "--json"])
+    assert printed.exit_code == 0, printed.output
+    return home, json.loads(printed.stdout)
+
+
+@pytest.fixture
+def again(done, tmp_path, monkeypatch):
+    """The folder of a finished transfer, for this test alone, where nothing may be trained."""
+    home = shutil.copytree(done[0], tmp_path / "home")
+    monkeypatch.chdir(home)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr(transfer, "train_all", lambda *_: pytest.fail("something was trained"))
+    return lambda *arguments: CliRunner().invoke(app, ["transfer", *arguments, "--out", "out"])
+
+
+def score(folder):
+    return json.loads((folder / "result.json").read_text())["metrics"]["test"]["top1"]
+
+
+def cells(report):
+    return {(cell["how"], cell["target"], cell["row"]): cell["score"]["values"] for cell in report["cells"]}
+
+
+def test_every_training_is_a_run_in_the_order_it_says(done):
+    home, report = done
+    found = cells(report)
+    for target in ("a", "b"):
+        for seed in (0, 1):
+            own = home / "out" / target / f"seed-{seed}"
+            for row in ("start", "a", "b"):
+                given = own / "learned" / "orders" / "start.json"
+                if row != "start":
+                    given = home / "out" / row / f"seed-{seed}" / "learned" / "order.json"
+                for how in ("scratch", "tuned"):
+                    run = own / f"{how}-{row}"
+                    assert OrderFile.load(run / "order.json").order == OrderFile.load(given).order
+                    assert found[how, target, row][seed] == score(run)
+            assert not (own / "learned" / "controls").exists()
+
+
+def test_evaluated_in_its_own_order_a_model_scores_what_it_scored(done):
+    home, report = done
+    for target in ("a", "b"):
+        expected = [score(home / "out" / target / f"seed-{seed}" / "learned") for seed in (0, 1)]
+        assert cells(report)["evaluated", target, target] == pytest.approx(expected)
+
+
+def test_seeds_differ_in_everything_and_sides_start_alike(done):
+    home, _ = done
+    starts = {
+        (name, seed): OrderFile.load(home / "out" / name / f"seed-{seed}" / "learned" / "orders" / "start.json").order
+        for name in ("a", "b")
+        for seed in (0, 1)
+    }
+    assert starts["a", 0] == starts["b", 0] != starts["a", 1] == starts["b", 1]
+
+
+def test_fine_tuning_goes_on_from_the_learned_weights_for_less_long(done):
+    home, _ = done
+    recipe = yaml.safe_load((home / "out" / "a" / "seed-1" / "tuned-b" / "recipe.yaml").read_text())
+    assert recipe["train"]["weights"] == "out/a/seed-1/learned"
+    assert (recipe["train"]["epochs"], recipe["order"]["learner"], recipe["seed"]) == (1, None, 1)
+
+
+def test_a_second_time_nothing_is_trained_and_the_same_is_said(done, again):
+    printed = again("a.yaml", "b.yaml", "--seeds", "2")
+    assert printed.exit_code == 0, printed.output
+    assert "means over 2 seeds" in printed.stdout
+    assert "a, from scratch in the order of b:" in printed.stdout
+    assert json.loads(again("a.yaml", "b.yaml", "--seeds", "2", "--json").stdout) == done[1]
+
+
+def test_the_matrix_is_written_and_drawn(done):
+    home, report = done
+    written = json.loads((home / "out" / "transfer.json").read_text())
+    assert {name: written[name] for name in report} == report
+    assert (home / "out" / "transfer.md").read_text().count("| order of | a, top1 | b, top1 |") == 3
+    with Image.open(home / "out" / "transfer.png") as picture:
+        assert min(picture.size) > 300
+
+
+def test_runs_of_another_recipe_are_not_mixed_in(again):
+    printed = again("a.yaml", "b.yaml", "--seeds", "2", "--set", "optimizer.lr=0.1")
+    assert printed.exit_code == 2
+    assert "was started with another recipe; these fields differ: optimizer.lr" in printed.stderr
+
+
+@pytest.mark.slow
+def test_processes_do_the_same(done, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_recipes(tmp_path)
+    printed = CliRunner().invoke(app, ["transfer", "a.yaml", "b.yaml", "--seeds", "1", "--out", "out", "--json"])
+    assert printed.exit_code == 0, printed.output
+    first = {cell: values[:1] for cell, values in cells(done[1]).items()}
+    assert cells(json.loads(printed.stdout)) == first
+
+
+@pytest.mark.parametrize(
+    ("recipes", "message"),
+    [
+        (["a.yaml"], "name at least two"),
+        (["a.yaml", "a.yaml"], "two recipes have the name 'a'"),
+        (["a.yaml", "fixed.yaml"], "fixed.yaml: learns no order"),
+        (["a.yaml", "small-patches.yaml"], "a reads 2x2 patches and small-patches 4x4: an order of one grid"),
+    ],
+)
+def test_what_cannot_be_transferred_is_refused_before_anything_is_trained(recipes, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_recipes(tmp_path)
+    printed = CliRunner().invoke(app, ["transfer", *recipes])
+    assert printed.exit_code == 2
+    assert message in printed.stderr
+    assert not (tmp_path / "runs").exists()
