@@ -122,12 +122,12 @@ class WebDataset(DataSource):
         shards = {split: _Shards(split_paths, options.image_endings, meaning) for split, split_paths in paths.items()}
         train = shards["train"]
         given = options.given_labels(kind)
-        is_complete = len(paths) == len(patterns)
-        found = train.labels() if given is None or not (is_complete or kind == "mask") else None
-        labels = given or Labels.found((label for sample in found or () for label in sample), "data.target_ending")
+        is_set_aside = len(paths) < len(patterns) and kind != "mask"
+        found = train.labels() if given is None or is_set_aside else [()] * len(train)
+        labels = given or Labels.found((label for sample in found for label in sample), "data.target_ending")
 
         def present(number: int) -> list[int]:
-            return [labels.numbers[label] for label in (found or {number: ()})[number] if label in labels.numbers]
+            return [labels.numbers[label] for label in found[number] if label in labels.numbers]
 
         return open_records(options, options.targets(kind, labels), shards, present, seed)
 
@@ -237,7 +237,7 @@ class _Shards:
     def _value(self, number: int) -> Any:
         return self._target.value(self._read(number, self._target_places, f"member {self._target.ending}"))
 
-    def labels(self) -> list[list[Label]]:
+    def labels(self) -> list[Sequence[Label]]:
         """The classes of every sample; none where they cannot be read, which reading the sample will tell."""
         noted = self._noted(f"labels {self._target}", lambda value: labels_in(self._target.kind, value), [])
         return [labels for array in noted for labels in from_array(array)]
