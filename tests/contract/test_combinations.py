@@ -187,11 +187,8 @@ def gradients(made: Experiment, model: OrderedModel, images: Batch) -> dict[str,
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "learner", "backbone"),
-    # What is compiled knows neither task nor learner, so that they take turns.
-    [
-        (*(("detection", "softsort"), ("segmentation", "fixed"))[place % 2], name)
-        for place, name in enumerate(BACKBONES)
-    ],
+    # What is compiled knows neither task nor learner; a scan, a window and attention to all differ in how they skip padding.
+    [("detection", "softsort", "local"), ("segmentation", "fixed", "vit"), ("detection", "softsort", "mamba")],
 )
 def test_compiling_changes_nothing_for_tasks_that_look_at_places(task: str, learner: str, backbone: str) -> None:
     made = experiment(task, backbone, learner)

@@ -204,7 +204,9 @@ def dictionaries_of(objects: list[list[str]]) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "made"), [("multi-label", list), ("boxes", lists_of), ("boxes", dictionaries_of)], ids=str
+    ("kind", "made"),
+    [("multi-label", list), ("boxes", lists_of), ("boxes", dictionaries_of)],
+    ids=["labels", "lists", "dictionaries"],
 )
 def test_no_class_loses_its_last_training_image(tmp_path: Path, kind: TargetKind, made: Any) -> None:
     # Eels are in two images; drawn without regard to them, both would be set aside for one of four seeds.
