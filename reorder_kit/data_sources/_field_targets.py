@@ -126,7 +126,7 @@ class FieldTargets:
 
     def _present(self, value: Any) -> Float[Tensor, " class"]:
         present = torch.zeros(len(self.labels.names))
-        for label in listed(value):
+        for label in () if value is None else listed(value):  # tables hold null for an empty list
             present[self.labels.number(label)] = 1.0
         return present
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import BinaryIO, TypeVar
 
@@ -58,9 +59,10 @@ def decode_image(file: str | BinaryIO, name: str, channels: int) -> UInt8[Tensor
 
 
 def open_picture(file: str | BinaryIO) -> Image.Image:
-    """Open an image file as Pillow does, which decodes it later.
+    """Open an image file as Pillow does, which decodes it later; one with many pixels is decoded at once.
 
     Pillow itself warns from 89 million pixels on, and refuses what has twice as many; images of satellites have more.
+    Of a compressed TIFF it does so when it is decoded, too.
 
     Args:
         file: its path, or an open file.
@@ -69,19 +71,29 @@ def open_picture(file: str | BinaryIO) -> Image.Image:
         ValueError: if it has more than :data:`MOST_PIXELS` pixels.
         Exception: what decoders like, from SyntaxError to struct.error.
     """
-    with _PILLOWS_LIMIT:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            image = Image.open(file)
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+    with _pillows_limit_lifted() as usual:
+        image = Image.open(file)
     if image.width * image.height > MOST_PIXELS:
         size = f"{image.height}x{image.width}"
         image.close()
         raise ValueError(
             f"of {size} pixels, more than the {MOST_PIXELS:,} that are decoded; cut it into several images"
         )
+    if usual is not None and image.width * image.height > usual:
+        with _pillows_limit_lifted():
+            image.load()
     return image
+
+
+@contextmanager
+def _pillows_limit_lifted() -> Iterator[int | None]:
+    """While it lasts, Pillow has no limit; gives the usual one, pixels."""
+    with _PILLOWS_LIMIT:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield limit
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def first_readable(images: int, read: Callable[[int], Decoded | Unreadable]) -> Decoded:

@@ -78,11 +78,15 @@ def from_array(array: UInt8[np.ndarray, " byte"]) -> Any:
     return json.loads(array.tobytes())
 
 
-def _places(shard: Path) -> tuple[Path, Path]:
+def _places(shard: Path) -> tuple[Path, ...]:
+    beside = shard.with_name(shard.name + NOTE_ENDING)
     digest = hashlib.sha256(str(shard.resolve()).encode(errors="surrogateescape")).hexdigest()
     home = os.environ.get("XDG_CACHE_HOME")
-    cache = Path(home) if home else Path.home() / ".cache"
-    return shard.with_name(shard.name + NOTE_ENDING), cache / "reorder-kit" / "shards" / f"{digest}.npz"
+    try:
+        cache = Path(home) if home else Path.home() / ".cache"
+    except RuntimeError:  # a user without a home, as in some containers
+        return (beside,)
+    return beside, cache / "reorder-kit" / "shards" / f"{digest}.npz"
 
 
 def _stamp(shard: Path) -> list[int]:

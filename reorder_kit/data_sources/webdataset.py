@@ -152,8 +152,8 @@ def _find_shards(root: Path, pattern: str, field: str) -> list[Path]:
         raise ReorderKitError(f"data.root: there is no folder {root}")
     found: dict[Path, None] = {}
     for name in braceexpand(pattern):
-        # A pattern without an ending matches the notes beside the shards, too.
-        matching = [path for path in sorted(root.glob(name)) if path.is_file() and not path.match(f"*{NOTE_ENDING}")]
+        # A pattern without an ending matches the notes beside the shards, too, and what is being written of them.
+        matching = [path for path in sorted(root.glob(name)) if NOTE_ENDING not in path.name and path.is_file()]
         if not matching:
             raise ReorderKitError(f"{field}: there is no shard {root / name}")
         found |= dict.fromkeys(matching)

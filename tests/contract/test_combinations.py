@@ -187,7 +187,7 @@ def gradients(made: Experiment, model: OrderedModel, images: Batch) -> dict[str,
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "learner", "backbone"),
-    # What is compiled knows neither task nor learner; a scan, a window and attention to all differ in how they skip padding.
+    # What is compiled knows neither task nor learner. A scan, a window and attention to all skip padding differently.
     [("detection", "softsort", "local"), ("segmentation", "fixed", "vit"), ("detection", "softsort", "mamba")],
 )
 def test_compiling_changes_nothing_for_tasks_that_look_at_places(task: str, learner: str, backbone: str) -> None:

@@ -205,3 +205,14 @@ def test_large_images_are_read_up_to_a_limit(root: Path, monkeypatch: pytest.Mon
     assert isinstance(large, Unreadable)
     assert large.path == str(root / "val" / "airport" / "airport_0" / "airport_0_0_rgb.jpg")
     assert "20x20 pixels, more than the 399 that are decoded" in large.reason
+
+
+@pytest.mark.parametrize("name", ["image.png", "image.tif"])
+def test_a_large_compressed_image_is_decoded(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"compression": "tiff_deflate"} if name.endswith(".tif") else {}
+    Image.new("L", (20, 20), 7).save(tmp_path / name, **options)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # which a compressed TIFF is measured by twice
+    image = _image_file.read_image(str(tmp_path / name), channels=1)
+    assert isinstance(image, torch.Tensor)
+    assert image.unique().tolist() == [7]
+    assert Image.MAX_IMAGE_PIXELS == 100

@@ -106,12 +106,12 @@ def test_classes_that_are_given_are_called_by_place_or_name(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("feature", [datasets.ClassLabel(names=["a", "b", "c"]), datasets.Value("string")])
 def test_lists_of_classes_are_labels(tmp_path: Path, feature: Any) -> None:
-    lists: list[list[Any]] = [["c"], [], ["c", "a", "b"]]
+    lists: list[list[Any] | None] = [["c"], [], ["c", "a", "b"], None]
     split = table({"labels": lists}, labels=datasets.Sequence(feature))
     splits = open_saved(save(tmp_path / "saved", train=split, validation=split, test=split), "multi-label")
     assert list(splits.classes) == ["a", "b", "c"]
     targets = torch.stack([target for _, target in content(splits.train)])
-    assert targets.tolist() == [[0, 0, 1], [0, 0, 0], [1, 1, 1]]
+    assert targets.tolist() == [[0, 0, 1], [0, 0, 0], [1, 1, 1], [0, 0, 0]]
 
 
 BOXES = {"xywh": [[1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 8.0, 8.0]], "xyxy": [[1.0, 2.0, 4.0, 6.0], [0.0, 0.0, 8.0, 8.0]]}

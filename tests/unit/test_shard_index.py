@@ -66,6 +66,21 @@ def test_notes_go_to_the_cache_folder_where_the_shards_cannot_be_written(
     assert len(list((root / "cache" / "reorder-kit" / "shards").iterdir())) == 1
 
 
+def test_a_user_without_a_home_has_notes_beside_the_shards(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    assert content(open_shards(root).validation) == [(6, 0)]
+    assert (root / "val.tar.index.npz").is_file()
+
+
+def test_what_is_left_of_a_note_is_no_shard(root: Path) -> None:
+    (root / "val.tar.index.npz.0123abcd").write_bytes(b"torn")
+    assert content(open_shards(root, validation="val*").validation) == [(6, 0)]
+
+
 def test_without_any_place_for_notes_headers_are_read_every_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(root / "file"))
