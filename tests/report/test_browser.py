@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 import shutil
 
 import pytest
@@ -53,10 +54,13 @@ def visit(browser):
     """Open a file, without a network; whatever the console says, and every request that is no part of it, fails."""
     with contextlib.ExitStack() as after:
 
-        def visit(file, **look):
+        def visit(file, stopped_clock=False, **look):
             context = browser.new_context(offline=True, **{"viewport": {"width": 1280, "height": 900}, **look})
             after.callback(context.close)
             page = context.new_page()
+            if stopped_clock:
+                page.clock.install(time=0)
+                page.clock.pause_at(60_000)
             said, asked = [], []
             page.on("console", lambda message: said.append(message.text))
             page.on("pageerror", lambda error: said.append(str(error)))
@@ -121,9 +125,16 @@ def orders(page):
     return page.locator(".path").get_attribute("data-order")
 
 
-def ends(page):
-    """Where the first slot's node is drawn."""
-    return page.locator(".path g > g").first.get_attribute("transform")
+def nodes(page):
+    """Where the node of each slot is drawn: across and down."""
+    transforms = page.evaluate(
+        "[...document.querySelectorAll('.path g > g')].map((node) => node.getAttribute('transform'))"
+    )
+    return [tuple(map(float, re.findall(r"[\d.]+", transform))) for transform in transforms]
+
+
+def centres(order):
+    return [(50.0 + 100 * (patch % 4), 50.0 + 100 * (patch // 4)) for patch in order]
 
 
 def test_the_slider_moves_the_path(visit, files):
@@ -131,20 +142,19 @@ def test_the_slider_moves_the_path(visit, files):
     data = json.loads(page.locator("script.orders").text_content())
     steps = data["tracks"][0]["steps"]
     assert orders(page) == " ".join(map(str, steps[-1]["order"]))
-    final = ends(page)
+    assert nodes(page) == centres(steps[-1]["order"])
     slider = page.locator("input[type=range]")
     slider.focus()
     page.keyboard.press("Home")
     assert orders(page) == " ".join(map(str, steps[0]["order"]))
-    first = steps[0]["order"][0]
-    assert ends(page) == f"translate({50 + 100 * (first % 4)}.0 {50 + 100 * (first // 4)}.0)"
+    assert nodes(page) == centres(steps[0]["order"]) != centres(steps[-1]["order"])
     assert page.locator(".epoch output").text_content() == "0"
     assert page.locator(".told").text_content() == "the starting order"
     assert slider.get_attribute("aria-valuetext") == "epoch 0: the starting order"
     page.keyboard.press("ArrowRight")
     assert page.locator(".epoch output").text_content() == "1"
     page.keyboard.press("End")
-    assert ends(page) == final
+    assert nodes(page) == centres(steps[-1]["order"])
 
 
 def test_the_sequence_shows_the_patches_in_their_order(visit, files):
@@ -162,17 +172,37 @@ def test_the_sequence_shows_the_patches_in_their_order(visit, files):
 
 
 def test_it_plays_to_the_end_and_pauses(visit, files):
-    page = visit(files["run"])
-    play = page.get_by_role("button", name="Play")
+    page = visit(files["run"], stopped_clock=True)
+    play, epoch = page.locator(".play"), page.locator(".epoch output")
     play.click()
-    assert page.locator(".play").get_attribute("aria-pressed") == "true"
-    expect(page.locator(".epoch output")).to_have_text("2")
-    page.locator(".play").press("Enter")
-    assert page.locator(".play").text_content() == "Play"
-    page.locator(".play").press("Space")
-    expect(page.locator(".play")).to_have_text("Pause")
-    expect(page.locator(".play")).to_have_text("Play")
-    assert page.locator(".epoch output").text_content() == "6"
+    assert (play.text_content(), play.get_attribute("aria-pressed")) == ("Pause", "true")
+    assert epoch.text_content() == "0"
+    page.clock.run_for(1000)
+    assert epoch.text_content() == "2"
+    play.press("Enter")
+    assert (play.text_content(), play.get_attribute("aria-pressed")) == ("Play", "false")
+    page.clock.run_for(1000)
+    assert epoch.text_content() == "2"
+    play.press("Space")
+    page.clock.run_for(10_000)
+    assert (play.text_content(), epoch.text_content()) == ("Play", "6")
+
+
+def test_the_path_moves_smoothly_to_its_place(visit, files):
+    page = visit(files["run"], stopped_clock=True)
+    final = nodes(page)
+    page.locator("input[type=range]").press("Home")
+    page.clock.run_for(100)
+    between = nodes(page)
+    page.clock.run_for(1000)
+    start = nodes(page)
+    assert final != start
+    moved = [
+        (each, middle, end)
+        for node in zip(final, between, start, strict=True)
+        for each, middle, end in zip(*node, strict=True)
+    ]
+    assert all(each < middle < end or each > middle > end or each == end for each, middle, end in moved)
 
 
 def test_another_run_and_another_image_can_be_chosen(visit, files):
@@ -231,7 +261,7 @@ def test_a_table_is_saved_as_its_csv(visit, files):
 
 
 def test_values_are_told_under_the_pointer_and_by_the_keyboard(visit, files):
-    page = visit(files["run"])
+    page = visit(files["run"], reduced_motion="reduce")  # else it scrolls smoothly, away from under the pointer
     drawing = page.locator("#curves-validation .drawing")
     hover = json.loads(drawing.get_attribute("data-hover"))
     drawing.focus()

@@ -71,7 +71,8 @@ def test_a_point_is_an_order_with_the_mean_over_its_runs(trained, tmp_path, copi
     patches = torch.cat(list(TrainingPatches(opened.splits, runs["a"].grid, 0, 128)))
     grid = runs["a"].grid
     start = {"prior": "lzma"}
-    content = {"format_version": 1, "name": "x", "data": "digits", "backbone": "vit", "order": {"start": start}}
+    backbone = {"name": "vit", "patch_size": 2}
+    content = {"format_version": 1, "name": "x", "data": "digits", "backbone": backbone, "order": {"start": start}}
     prior = compose(content, host, "test").start.build(opened.splits.image, grid)
     expected = prior.score(patches, {"row": row, "back": back})
     assert (first.compressibility, second.compressibility) == pytest.approx((expected["row"], expected["back"]))

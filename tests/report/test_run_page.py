@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -155,8 +156,6 @@ def test_where_the_data_is_gone_the_path_is_drawn_without_it(run_folder, host, p
 
 
 def test_controls_whose_folders_are_gone_keep_their_figures(run_folder, host, parse):
-    import shutil
-
     shutil.rmtree(run_folder / "controls")
     shown = parse(page_of(run_folder, host).html())
     assert [row["run"] for row in shown.table("runs")] == ["trial", "fixed-start", "learned-static"]

@@ -180,9 +180,10 @@
       cancelAnimationFrame(frame);
       if (calm.matches || document.hidden) return place(target);
       const from = points;
-      const began = performance.now();
+      let began;
       const tick = (now) => {
-        const share = Math.min(1, Math.max(0, (now - began) / MILLISECONDS_TO_MOVE));
+        began ??= now;
+        const share = Math.min(1, (now - began) / MILLISECONDS_TO_MOVE);
         const eased = share * share * (3 - 2 * share);
         place(target.map(([x, y], slot) => [from[slot][0] + eased * (x - from[slot][0]), from[slot][1] + eased * (y - from[slot][1])]));
         if (share < 1) frame = requestAnimationFrame(tick);
