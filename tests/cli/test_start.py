@@ -37,7 +37,10 @@ print(sorted({"torch", "matplotlib", "timm", "torchvision", "rich.table"} & sys.
 
 
 def test_every_command_is_there():
-    expected = "run validate evaluate show-order export-order prior study describe list-plugins schema doctor"
+    expected = (
+        "run validate evaluate show-order export-order prior saliency transfer study report describe list-plugins "
+        "schema doctor"
+    )
     assert {*expected.split(), "recipes list", "recipes copy", "bench planted"} == set(COMMANDS)
 
 
