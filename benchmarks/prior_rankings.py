@@ -238,7 +238,7 @@ def conclusion(rankings: Mapping[tuple[str, ...], Line]) -> Iterable[str]:
     for data, tokenizer, numbers, prior in starving:
         yield (
             f"Not counted: {prior} of {data}, {tokenizer}, {numbers}. Fewer stretches are counted than are possible, "
-            "and what is seen once takes no bits: the table favours orders that mix everything up."
+            "and what is seen once takes no bits, which is too good for orders that mix everything up."
         )
 
 

@@ -134,8 +134,8 @@ def test_a_study_trains_every_run_and_writes_what_came_out(finished):
         values = [each["metrics"]["test"]["top1"] for each in own]
         assert row.score.values == tuple(values)
         assert row.score.mean == pytest.approx(sum(values) / 2)
-        # Student's t for one degree of freedom is 12.706; the standard error of two values is half their distance. Other
-        # images, which are drawn, add no more than the error of as many independent ones.
+        # Student's t for one degree of freedom is 12.706; the standard error of two values is half their distance.
+        # Other images, which are drawn, add no more than the error of as many independent ones.
         seeds_alone = 12.7062 * abs(values[0] - values[1]) / 2
         images = own[0]["metrics"]["test"]["images"]
         images_alone = 1.96 * (row.score.mean * (1 - row.score.mean) / images) ** 0.5
