@@ -32,7 +32,7 @@ def read_recipe(recipe: str) -> tuple[dict[str, Any], str]:
         ReorderKitError: if it is neither.
     """
     path = Path(recipe)
-    if path.exists():
+    if path.is_file():
         return read_recipe_file(path), recipe
     name = path.with_suffix("").as_posix().removeprefix("recipes/")
     shipped = recipes_folder() / f"{name}.yaml"

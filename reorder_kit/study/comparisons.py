@@ -82,10 +82,11 @@ def _compare(
     first, second = order[0], order[-1]
     differences = scores.differences(first, second)
     verdict: Verdict = "not distinguishable"
-    if p_holm < alpha:
-        verdict = "different"
-    elif _are_equivalent(scores, margin, alpha, seed):
+    # First, since a difference that is surely within the margin is taken for none, however sure it is.
+    if _are_equivalent(scores, margin, alpha, seed):
         verdict = "equivalent"
+    elif p_holm < alpha:
+        verdict = "different"
     row = rows[asked.rows[0]]
     return Comparison(
         question=asked.question,

@@ -31,7 +31,7 @@ def find_study(study: str) -> tuple[dict[str, Any], Path]:
         ReorderKitError: if it is neither.
     """
     path = Path(study)
-    if path.exists():
+    if path.is_file():
         return read_recipe_file(path), path.parent
     name = path.with_suffix("").as_posix().removeprefix("studies/")
     shipped = studies_folder() / f"{name}.yaml"

@@ -71,8 +71,8 @@ class Comparison:
         p: of the paired permutation test.
         p_holm: after Holm's correction over all comparisons of the study with the same question.
         margin: differences smaller than this are taken for none, in units of the metric.
-        verdict: ``different`` if p_holm is below alpha, else ``equivalent`` if the difference is surely within the
-            margin, else ``not distinguishable``.
+        verdict: ``equivalent`` if the difference is surely within the margin, each comparison at alpha; else
+            ``different`` if p_holm is below alpha, else ``not distinguishable``.
         sentence: the verdict in words, with figures.
     """
 
@@ -147,10 +147,10 @@ class StudyResults:
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            if content.pop("format_version", None) != STUDY_VERSION:
-                raise ReorderKitError(f"{path}: not a study of format_version {STUDY_VERSION}")
+            if not isinstance(content, dict) or content.pop("format_version", None) != STUDY_VERSION:
+                raise ReorderKitError(f"{path}: not the results of a study of format_version {STUDY_VERSION}")
             return TypeAdapter(cls).validate_python(content)
         except OSError as error:
             raise ReorderKitError(f"{path}: cannot be read: {error.strerror}") from None
-        except (ValueError, AttributeError, ValidationError) as error:
+        except (ValueError, ValidationError) as error:
             raise ReorderKitError(f"{path}: not the results of a study: {error}") from None

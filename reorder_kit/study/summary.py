@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.study.bootstrap import mean_over_seeds_and_images
 from reorder_kit.study.cells import Cell, RowKey
 from reorder_kit.study.checking import CheckedStudy
@@ -36,7 +39,7 @@ class Summary:
 
     def __init__(self, checked: CheckedStudy, folder: StudyFolder, cells: Sequence[Cell], command: str) -> None:
         self._checked, self._folder, self._cells = checked, folder, cells
-        before = StudyResults.load(folder.results).commands if folder.results.exists() else ()
+        before = _commands_of(folder.results) if folder.results.exists() else ()
         self._commands = tuple(dict.fromkeys([*before, command]))
         self._took = 0.0
         self._written = time.monotonic()
@@ -107,7 +110,7 @@ class Summary:
         paths = [self._folder.run(cell).test_scores for cell in cells]
         if not all(path.exists() for path in paths):
             return None
-        scores = [np.load(path) for path in paths]
+        scores = [_load(path) for path in paths]
         return np.stack(scores) if len({len(each) for each in scores}) == 1 else None
 
     def _failures(self) -> tuple[Failure, ...]:
@@ -121,3 +124,19 @@ class Summary:
         content = (self._folder.path / rows[0].runs[0] / "environment.json").read_text(encoding="utf-8")
         environment: dict[str, Any] = json.loads(content)
         return {name: value for name, value in environment.items() if name != "command"}
+
+
+def _commands_of(path: Path) -> tuple[str, ...]:
+    try:
+        return StudyResults.load(path).commands
+    except ReorderKitError as error:
+        raise ReorderKitError(error.message, "remove it: it is written anew from the run folders") from None
+
+
+def _load(path: Path) -> NDArray[np.float32]:
+    try:
+        scores: NDArray[np.float32] = np.load(path)
+    except (OSError, ValueError) as error:
+        reason = f"{path}: cannot be read: {error}"
+        raise ReorderKitError(reason, f"remove {path.parent}, and the run is trained again") from None
+    return scores

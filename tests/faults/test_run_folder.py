@@ -172,6 +172,20 @@ def start_and_stop(recipe, out):
         reorder_kit.run(recipe, out=out, host=stopping)
 
 
+def test_a_run_goes_on_though_its_file_is_called_by_another_path(host, tmp_path, monkeypatch):
+    OrderFile("mine", Grid(4, 4), Order(list(reversed(range(16))))).save(tmp_path / "mine.json")
+    monkeypatch.chdir(tmp_path)
+    start = {"train.epochs": 1}
+    first = reorder_kit.run(SMALL, {**start, "order.start": {"file": "./mine.json"}}, out="run", host=host)
+    spelt = {**start, "order.start": {"file": str(tmp_path / "mine.json")}}
+    assert reorder_kit.run(SMALL, spelt, out="run", resume=True, host=host) == first
+    other = {**start, "order.start": {"file": str(tmp_path / "other" / "mine.json")}}
+    (tmp_path / "other").mkdir()
+    OrderFile("mine", Grid(4, 4), Order(list(reversed(range(16))))).save(tmp_path / "other" / "mine.json")
+    with pytest.raises(ReorderKitError, match=r"these fields differ: order\.start\.file\n"):
+        reorder_kit.run(SMALL, other, out="run", resume=True, host=host)
+
+
 def test_a_run_keeps_the_start_it_had_though_its_file_changes(host, tmp_path):
     file, reverse = tmp_path / "start.json", list(reversed(range(16)))
     OrderFile("start", Grid(4, 4), Order(reverse)).save(file)

@@ -8,6 +8,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.study.comparisons import compare
 from reorder_kit.study.questions import Asked, questions_of
 from reorder_kit.study.results import Row, StudyResults
@@ -160,10 +161,10 @@ def test_equivalence_has_to_hold_for_other_images():
     assert found.difference.high == pytest.approx(1.96 * 0.1, rel=0.1)
 
 
-def test_a_difference_goes_before_equivalence():
+def test_a_sure_difference_within_the_margin_is_taken_for_none():
     values = np.array([0.01, 0.011, 0.012, 0.01, 0.011, 0.012, 0.01, 0.011])
     (found,) = answers([row(0.9 + 0 * values), row(0.9 + values, learner="softsort")])
-    assert (found.p, found.verdict) == (2 / 2**8, "different")
+    assert (found.p, found.verdict) == (2 / 2**8, "equivalent")
 
 
 def test_images_of_different_counts_are_left_out():
@@ -189,3 +190,10 @@ def test_the_same_again_and_into_a_file(tmp_path):
     results = StudyResults("s", "top1", 0.05, tuple(rows), found, (), (), 0, (), {})
     results.save(tmp_path / "study.json")
     assert StudyResults.load(tmp_path / "study.json") == results
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", '"study"', "{", '{"format_version": 2}'])
+def test_a_file_of_something_else_is_refused(tmp_path, text):
+    (tmp_path / "study.json").write_text(text)
+    with pytest.raises(ReorderKitError, match=r"study\.json: not the results of a study"):
+        StudyResults.load(tmp_path / "study.json")

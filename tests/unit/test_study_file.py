@@ -9,6 +9,7 @@ import pytest
 from reorder_kit.errors import RecipeError
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.study.checking import check_study
+from reorder_kit.study.library import find_study
 
 HOST = PluginHost(third_party=False)
 SMALL = {
@@ -174,3 +175,10 @@ def test_a_mistake_of_several_rows_is_told_once():
         "recipe.train.epochs: input should be greater than or equal to 1, not 0",
         "backbones.b: give patch_size (pixels) or grid (patches per image, [height, width])",
     ]
+
+
+def test_a_folder_of_its_name_does_not_hide_a_shipped_study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quick").mkdir()
+    content, _ = find_study("quick")
+    assert content["name"] == "quick"
