@@ -212,7 +212,7 @@ def _assign(section: dict[str, Any], path: str, keys: list[str], value: Any) -> 
 
 
 def differences(first: Any, second: Any, path: str = "") -> list[str]:
-    """The dotted paths of the fields that differ.
+    """The dotted paths of the fields that differ; two spellings of the path of one file do not.
 
     >>> differences({"seed": 0, "train": {"epochs": 5}}, {"seed": 0, "train": {"epochs": 3}})
     ['train.epochs']
@@ -222,7 +222,14 @@ def differences(first: Any, second: Any, path: str = "") -> list[str]:
         return [
             found for key in keys for found in differences(first.get(key), second.get(key), f"{path}.{key}".strip("."))
         ]
-    return [] if first == second else [path]
+    return [] if first == second or _are_one_file(first, second) else [path]
+
+
+def _are_one_file(first: Any, second: Any) -> bool:
+    """As from another working directory, or through a symbolic link."""
+    if not (isinstance(first, str) and isinstance(second, str) and "/" in first + second):
+        return False
+    return Path(first).resolve() == Path(second).resolve()
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
