@@ -32,10 +32,10 @@ def read_recipe(recipe: str) -> tuple[dict[str, Any], str]:
         ReorderKitError: if it is neither.
     """
     path = Path(recipe)
-    if path.is_file():
-        return read_recipe_file(path), recipe
     name = path.with_suffix("").as_posix().removeprefix("recipes/")
     shipped = recipes_folder() / f"{name}.yaml"
-    if shipped.exists():
+    if not path.is_file() and shipped.exists():  # a folder of its name does not hide it
         return read_recipe_file(shipped), recipe
+    if path.exists():
+        return read_recipe_file(path), recipe
     raise ReorderKitError(f"{recipe}: no such file, and no shipped recipe", did_you_mean(name, recipe_names()))

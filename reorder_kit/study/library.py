@@ -31,10 +31,10 @@ def find_study(study: str) -> tuple[dict[str, Any], Path]:
         ReorderKitError: if it is neither.
     """
     path = Path(study)
-    if path.is_file():
-        return read_recipe_file(path), path.parent
     name = path.with_suffix("").as_posix().removeprefix("studies/")
     shipped = studies_folder() / f"{name}.yaml"
-    if shipped.exists():
+    if not path.is_file() and shipped.exists():  # a folder of its name does not hide it
         return read_recipe_file(shipped), shipped.parent
+    if path.exists():
+        return read_recipe_file(path), path.parent
     raise ReorderKitError(f"{study}: no such file, and no shipped study", did_you_mean(name, study_names()))

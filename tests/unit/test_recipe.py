@@ -258,6 +258,13 @@ def test_a_file_that_is_no_recipe_is_named(tmp_path, content):
         read_recipe_file(file)
 
 
+def test_a_folder_of_its_name_does_not_hide_a_shipped_recipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quickstart").mkdir()
+    content, _ = read_recipe("quickstart")
+    assert content["name"] == "quickstart"
+
+
 def test_a_folder_is_no_recipe(tmp_path):
     with pytest.raises(ReorderKitError, match="Is a directory"):
         read_recipe(str(tmp_path))
