@@ -105,6 +105,9 @@ class OrderSection(Settings):
     """Where the order starts, how it is learned, and what controls that."""
 
     start: StartSection = Field(StartSection(name="row"), description="the starting order")
+    weights: Path | None = Field(
+        None, description="run folder whose policy is learned further, instead of a start: its best order is the start"
+    )
     learner: ComponentSection | None = Field(None, description="the order-learner; null: the start is used as it is")
     control: Control = Field("none", description="replace the thing under test by something that cannot work")
 
