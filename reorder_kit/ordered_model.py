@@ -84,7 +84,7 @@ class OrderedModel(nn.Module):
             torch.default_generator.manual_seed(experiment.recipe.seed)
             backbone = experiment.build_backbone(image)
             head = experiment.task.build_head(backbone.dim, classes)
-            policy = experiment.build_policy(starting_order(backbone.grid), backbone.grid, backbone.dim)
+            policy = experiment.build_policy(starting_order(backbone.grid), backbone, classes)
         model = cls(backbone, policy, head)
         if experiment.recipe.train.weights is not None:
             model.load_weights(experiment.recipe.train.weights)
@@ -114,7 +114,8 @@ class OrderedModel(nn.Module):
         model.policy.load_state_dict(load_tensors(checkpoint / "policy.safetensors"))
         # A finished search stays finished, also where the model is trained on.
         epochs = experiment.recipe.train.epochs
-        model.policy.advance(Progress(step=facts["epoch"], steps_per_epoch=1, epochs=epochs))
+        progress = Progress(step=facts["epoch"], steps_per_epoch=1, epochs=epochs)
+        model.policy.advance(experiment.phases(epochs).locate(progress))
         return model.eval()
 
     def load_weights(self, run: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from accelerate import Accelerator
@@ -41,8 +41,9 @@ class ProposalEvaluator:
         self.images = 0
         """Images of this process that were passed forward."""
 
-    def __call__(self, proposal: Proposal, images: int | None = None) -> Float[Tensor, " image"]:
+    def __call__(self, proposal: Proposal | Sequence[Proposal], images: int | None = None) -> Float[Tensor, " image"]:
         """The reward of each image, those of all processes in one line."""
+        (proposal,) = [proposal] if isinstance(proposal, Proposal) else proposal
         if self._batch is None:
             self._batch = self._load()
         batch = self._batch

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from reorder_kit.compose import Experiment
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import Batch, DataSplits, Proposal, StepResult
+from reorder_kit.interfaces import Batch, DataSplits, Pass, Proposal, StepResult
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.interfaces.task import headline_of
 from reorder_kit.order_file import OrderFile
@@ -40,7 +40,7 @@ from reorder_kit.training.optimization import Optimizers
 from reorder_kit.training.order_log import OrderLog, keep_lines
 from reorder_kit.training.proposal_evaluation import ProposalEvaluator
 from reorder_kit.training.random_streams import seed_torch, stream
-from reorder_kit.training.retraining import check_parts, part_of_run
+from reorder_kit.training.retraining import check_phases, part_of_run
 from reorder_kit.training.step_module import StepModule
 from reorder_kit.training.unreadable_images import UnreadableImages
 
@@ -77,6 +77,8 @@ class Trainer:
         recipe = experiment.recipe
         self._settings, self._task, self._seed = recipe.train, experiment.task, recipe.seed
         self._process, self._processes = accelerator.process_index, accelerator.num_processes
+        self._phases = experiment.phases(self._settings.epochs)
+        check_phases(self._phases, self._settings.epochs)
         is_fresh = folder.latest_checkpoint() is None
 
         def starting_order(grid: Grid) -> Order:
@@ -105,7 +107,6 @@ class Trainer:
             splits.train, self._keys, self._seed, recipe.data.batch_size, recipe.data.workers
         )
         self._steps_per_epoch = -(-len(self._train_loader) // self._settings.accumulate)
-        check_parts(self.model.policy, self._progress(0))
         self._order_log = OrderLog(folder, self.model.backbone.grid, self.start, self._process)
         self._epochs_done = 0
         self._evaluated_images = 0
@@ -113,6 +114,7 @@ class Trainer:
         self._images_per_second = 0.0
         self._validation: dict[str, Any] = {}
         self._resume()
+        self.model.policy.advance(self._progress(self._epochs_done * self._steps_per_epoch))
         self.info = RunInfo(
             name=name,
             directory=folder.path,
@@ -185,8 +187,7 @@ class Trainer:
     def _train_epoch(self, epoch: int) -> None:
         began = time.perf_counter()
         self._keys.epoch = epoch
-        first = self._progress(epoch * self._steps_per_epoch)
-        if self.model.policy.retrain_step(first) == first.step:
+        if epoch == self._phases.retrain_epoch:
             self._renew_weights()
         self._evaluated_images = 0
         epoch_loss = EpochLoss(self._accelerator)
@@ -202,7 +203,7 @@ class Trainer:
                 self._skip_step(progress, unreadable)
                 continue
             proposal = self._accumulate(batches, progress, epoch_loss)
-            step_size = self._optimizers.step(part_of_run(self.model.policy, progress))
+            step_size = self._optimizers.step(part_of_run(self._phases, progress))
             if self._ema is not None:
                 self._ema.update(self._parts)
             self._order_log.sampled(epoch + 1, proposal)
@@ -221,7 +222,7 @@ class Trainer:
 
     def _progress(self, step: int) -> Progress:
         own, shared = stream(self._seed, "policy", self._process, step), stream(self._seed, "policy", step)
-        return Progress(step, self._steps_per_epoch, self._settings.epochs, own, shared)
+        return self._phases.locate(Progress(step, self._steps_per_epoch, self._settings.epochs, own, shared))
 
     def _renew_weights(self) -> None:
         """The weights that the run began with; the policy stays as it is."""
@@ -276,9 +277,10 @@ class Trainer:
         return nullcontext() if is_last else no_sync
 
     def _backward(self, loaded: Batch, progress: Progress, share: float, epoch_loss: EpochLoss) -> Proposal:
-        result: StepResult = self._step_module(self._prepare(loaded), progress)
+        batch = self._prepare(loaded)
+        result: StepResult = self._step_module(batch, progress)
         reward = self._reward_of_policy(result.reward)
-        total = result.loss.mean() + self.model.policy.loss(result.proposal, reward)
+        total = result.loss.mean() + self.model.policy.loss([Pass((result.proposal,), reward)], batch)
         self._accelerator.backward(share * total)
         epoch_loss.add(progress.step, result.loss.detach(), total.detach())
         return result.proposal
@@ -300,7 +302,7 @@ class Trainer:
             "order": self._order_log.epoch(number, best),
             "policy": policy.metrics(),
         }
-        if not policy.propose(None).is_exact:
+        if policy.mixes and policy.phase == "search":
             soft = headline_of(self._task, self.evaluate("validation", choose_softly=True))
             line["soft_to_hard_gap"] = soft - headline_of(self._task, self._validation)
         if self._evaluated_images:
