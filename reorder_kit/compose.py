@@ -5,8 +5,7 @@ Only this file sees a recipe's component sections; components get their own opti
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +25,7 @@ from reorder_kit.interfaces import (
     LearnerContext,
     Ordering,
     OrderLearner,
+    Phases,
     Policy,
     Task,
     TokenPrior,
@@ -127,13 +127,19 @@ class Experiment:
             return None
         return self.start.chosen(start, grid)
 
-    def build_policy(self, start: Order, grid: Grid, patch_dim: int) -> Policy:
+    def phases(self, epochs: float) -> Phases:
+        """When a run of that many epochs searches; never where no learner proposes its orders."""
+        return _phases(self.recipe, self.learner, epochs)
+
+    def build_policy(self, start: Order, backbone: Backbone, classes: Sequence[str]) -> Policy:
         """The policy that proposes orders."""
         if self.recipe.order.control == "random-per-batch":
             return RandomPerBatch(start)
         if self.learner is None or self.recipe.order.control == "random-fixed":
             return FixedOrder(start)
-        return self.learner.build_policy(LearnerContext(start, grid, patch_dim))
+        kind = self.data_source.target_kind
+        context = LearnerContext(start, backbone.grid, backbone.dim, backbone.depth, kind, classes)
+        return self.learner.build_policy(context)
 
     def resolved(self) -> dict[str, Any]:
         """The recipe as plain data, with every default written out."""
@@ -176,7 +182,9 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
     backbone = parts.component(ComponentSection, host.backbones, "backbone")
     chosen_learner = parts.component(ComponentSection, host.order_learners, "order", "learner")
     start = parts.start()
-    learner = _build_learner(*chosen_learner, task[0] if task else None) if chosen_learner else None
+    learner = chosen_learner[0](chosen_learner[1]) if chosen_learner else None
+    if learner and task:
+        learner = learner.adapted_to(task[0](task[1]))
     data_source = _build_source(*data, task[0] if task else None) if data else None
     if data and task:
         problems += _misfits_of_task(data[0], task[0], learner)
@@ -294,14 +302,6 @@ def _build_source(source: type[DataSource], options: ComponentOptions, task: typ
     return source(options, task.target_kind) if task and offered else source(options)
 
 
-def _build_learner(learner: type[OrderLearner], options: ComponentOptions, task: type[Task] | None) -> OrderLearner:
-    """The learner; for a task that looks at places it moves whole patches where the recipe does not say otherwise."""
-    field = "straight_through"
-    if task and task.is_dense and field in type(options).model_fields and field not in options.model_fields_set:
-        options = options.model_copy(update={field: True})
-    return learner(options)
-
-
 def _misfits_of_task(data: type[DataSource], task: type[Task], learner: OrderLearner | None) -> list[Problem]:
     found = []
     if task.target_kind not in data.target_kinds:
@@ -309,10 +309,16 @@ def _misfits_of_task(data: type[DataSource], task: type[Task], learner: OrderLea
         found.append(
             Problem("task.name", f"{needs}, but data source {data.name} has {' and '.join(data.target_kinds)}")
         )
-    if learner is not None and learner.mixes_patches and task.is_autoregressive:
+    if learner is not None and task.is_autoregressive and _mixes(learner):
         hint = "use its straight-through option, or a learner that draws hard orders"
         found.append(Problem("order.learner.name", f"{learner.name} would leak later patches to {task.name}", hint))
     return found
+
+
+def _mixes(learner: OrderLearner) -> bool:
+    """Whether a slot may hold a mixture of patches while it searches, as a policy of any start tells."""
+    with torch.random.fork_rng(devices=[]):
+        return learner.build_policy(LearnerContext(Order.identity(4), Grid(2, 2), 1, 1, "none", ())).mixes
 
 
 def _misfits_of_plant(data: DataSource) -> list[Problem]:
@@ -337,16 +343,16 @@ def _misfits_of_controls(recipe: Recipe, learner: OrderLearner | None) -> list[P
 
 
 def _misfits_of_phases(recipe: Recipe, learner: OrderLearner | None) -> list[Problem]:
-    # Not every learner has phases; those that have call them so. A share of the run leaves room for the rest.
-    options = None if learner is None else learner.options
-    searched = getattr(options, "search_epochs", None)
-    if getattr(options, "search", None) != "then-retrain" or searched is None:
-        return []
     epochs = recipe.train.epochs
-    if math.ceil((getattr(options, "warmup_epochs", None) or 0) + searched) < epochs:
-        return []
-    reason = f"then-retrain leaves none of the {epochs} epochs for training in the order found"
-    return [Problem("order.learner.search_epochs", reason, "lower it, or raise train.epochs")]
+    misfit = _phases(recipe, learner, epochs).misfit(epochs)
+    hint = "shorten the warm-up or the search, or raise train.epochs"
+    return [] if misfit is None else [Problem("order.learner", misfit, hint)]
+
+
+def _phases(recipe: Recipe, learner: OrderLearner | None, epochs: float) -> Phases:
+    if learner is None or recipe.order.control in ("random-fixed", "random-per-batch"):
+        return Phases(0.0, 0.0)
+    return learner.phases(epochs)
 
 
 def _misfit_of_control(control: str, learner: OrderLearner | None) -> tuple[str, str] | None:

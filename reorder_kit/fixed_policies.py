@@ -31,11 +31,11 @@ class FixedOrder(Policy):
     def advance(self, progress: Progress) -> None:
         """Nothing moves."""
 
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
+    def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         """The order."""
-        return Proposal(self.best_order())
+        return Proposal(self.best_order(), block=block)
 
-    def best_order(self, sequence: PatchSequence | None = None) -> Order:
+    def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
         """The order."""
         return Order.trusted(self.indices, self.num_patches)
 
@@ -59,7 +59,8 @@ class RandomPerBatch(FixedOrder):
         """Seed the order of this step."""
         self.generator.manual_seed(progress.stream)
 
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
+    def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         """A random order."""
         shuffle = torch.randperm(len(self.indices), generator=self.generator)
-        return Proposal(Order.trusted(self.indices[shuffle.to(self.indices.device)], self.num_patches))
+        order = Order.trusted(self.indices[shuffle.to(self.indices.device)], self.num_patches)
+        return Proposal(order, block=block)

@@ -4,14 +4,16 @@ from reorder_kit.grid import Grid
 from reorder_kit.interfaces.backbone import AttentionMaps, Backbone, ImageShape
 from reorder_kit.interfaces.component import Component, ComponentOptions
 from reorder_kit.interfaces.data_source import DataSource, DataSplits, Sample, SampleSet, TargetKind, Unreadable
-from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Phase, Policy
+from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Policy
 from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
+from reorder_kit.interfaces.passes import Pass
+from reorder_kit.interfaces.phases import Phases
 from reorder_kit.interfaces.prior import Prior, TokenPrior
 from reorder_kit.interfaces.targets import IGNORED, Annotation, BoxTarget
 from reorder_kit.interfaces.task import Batch, Features, Metrics, Model, ModelOutput, StepResult, Task
 from reorder_kit.interfaces.tokenizer import Tokenizer
 from reorder_kit.patch_order import Order
-from reorder_kit.progress import Progress
+from reorder_kit.progress import Phase, Progress
 from reorder_kit.proposal import Proposal
 from reorder_kit.sequence import Encoded, PatchSequence
 from reorder_kit.soft_permutation import SoftPermutation
@@ -40,8 +42,10 @@ __all__ = [
     "OrderLearner",
     "Ordering",
     "OrderingOptions",
+    "Pass",
     "PatchSequence",
     "Phase",
+    "Phases",
     "Policy",
     "Prior",
     "Progress",

@@ -37,7 +37,7 @@ from reorder_kit.training.optimization import Optimizers
 from reorder_kit.training.order_log import OrderLog, keep_lines
 from reorder_kit.training.order_summary import OrderSummary, summarize_orders
 from reorder_kit.training.random_streams import stream
-from reorder_kit.training.retraining import part_of_run
+from reorder_kit.training.retraining import check_phases, part_of_run
 from reorder_kit.training.saved_state import SavedState
 from reorder_kit.training.step_module import StepModule
 from reorder_kit.training.training_step import TrainingStep
@@ -87,7 +87,9 @@ class Trainer:
             splits.train, self._keys, self._seed, recipe.data, context.kind, self._task.views(training=True)
         )
         self._steps_per_epoch = -(-len(self._train_loader) // self._settings.accumulate)
-        self._phases = experiment.phases(self._settings.epochs_of(self._steps_per_epoch))
+        self._epochs_of_run = self._settings.epochs_of(self._steps_per_epoch)
+        self._phases = experiment.phases(self._epochs_of_run)
+        check_phases(self._phases, self._epochs_of_run)
         is_fresh = folder.latest_checkpoint() is None
         self._model_source = experiment if is_fresh else experiment.without_downloads()
         self.start = start
@@ -247,7 +249,7 @@ class Trainer:
         began = time.perf_counter()
         self._keys.epoch = epoch
         first = epoch * self._steps_per_epoch
-        if self._phases.retrain_step(self._steps_per_epoch) == first:
+        if self._phases.retrain_epoch == epoch:
             self._renew_weights()
         self._step.evaluated_images = 0
         epoch_loss = EpochLoss(self._accelerator)
@@ -293,7 +295,8 @@ class Trainer:
 
     def _progress(self, step: int) -> Progress:
         own, shared = stream(self._seed, "policy", self._process, step), stream(self._seed, "policy", step)
-        return self._experiment.progress(step, self._steps_per_epoch, own, shared)
+        progress = Progress(step, self._steps_per_epoch, self._epochs_of_run, own, shared)
+        return self._phases.locate(progress)
 
     def _renew_weights(self) -> None:
         """The weights that the run began with; the policy stays as it is."""
