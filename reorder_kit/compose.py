@@ -27,6 +27,7 @@ from reorder_kit.interfaces import (
     Ordering,
     OrderLearner,
     Policy,
+    TargetKind,
     Task,
     TokenPrior,
 )
@@ -177,7 +178,7 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
     chosen_learner = parts.component(ComponentSection, host.order_learners, "order", "learner")
     start = parts.start()
     learner = _build_learner(*chosen_learner, task[0] if task else None) if chosen_learner else None
-    data_source = _build_source(*data, task[0] if task else None) if data else None
+    data_source = data[0](data[1], _common_kind(data[0], task[0]) if task else None) if data else None
     if data and task:
         problems += _misfits_of_task(data[0], task[0], learner)
     if data_source and plant:
@@ -288,10 +289,9 @@ class _Parts:
             return None
 
 
-def _build_source(source: type[DataSource], options: ComponentOptions, task: type[Task] | None) -> DataSource:
-    """The source with the targets that the task needs, if it has them."""
-    offered = task is not None and task.target_kind in source.target_kinds
-    return source(options, task.target_kind) if task and offered else source(options)
+def _common_kind(source: type[DataSource], task: type[Task]) -> TargetKind | None:
+    """The first of the task's kinds that the source has."""
+    return next((kind for kind in task.target_kinds if kind in source.target_kinds), None)
 
 
 def _build_learner(learner: type[OrderLearner], options: ComponentOptions, task: type[Task] | None) -> OrderLearner:
@@ -304,11 +304,10 @@ def _build_learner(learner: type[OrderLearner], options: ComponentOptions, task:
 
 def _misfits_of_task(data: type[DataSource], task: type[Task], learner: OrderLearner | None) -> list[Problem]:
     found = []
-    if task.target_kind not in data.target_kinds:
-        needs = f"{task.name} needs targets of the kind {task.target_kind}"
-        found.append(
-            Problem("task.name", f"{needs}, but data source {data.name} has {' and '.join(data.target_kinds)}")
-        )
+    if _common_kind(data, task) is None:
+        needs = f"{task.name} needs targets of the kind {' or '.join(map(str, task.target_kinds))}"
+        offers = " and ".join(map(str, data.target_kinds))
+        found.append(Problem("task.name", f"{needs}, but data source {data.name} has {offers}"))
     if learner is not None and learner.mixes_patches and task.is_autoregressive:
         hint = "use its straight-through option, or a learner that draws hard orders"
         found.append(Problem("order.learner.name", f"{learner.name} would leak later patches to {task.name}", hint))
@@ -316,7 +315,7 @@ def _misfits_of_task(data: type[DataSource], task: type[Task], learner: OrderLea
 
 
 def _misfits_of_plant(data: DataSource) -> list[Problem]:
-    if data.target_kind in ("boxes", "mask"):
+    if data.target_kind.lies_in_image:
         reason = f"the images of {data.name} would be scrambled, but not their targets of the kind {data.target_kind}"
         return [Problem("data.plant", reason)]
     if data.hidden_order() is not None:

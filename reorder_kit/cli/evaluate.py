@@ -82,8 +82,15 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
     splits = experiment.open_data()
     samples = splits.test if split == Split.test else splits.validation
     data = experiment.recipe.data
+    kind = experiment.data_source.target_kind
     loader = evaluation_loader(
-        samples, data.batch_size, data.workers, accelerator.process_index, accelerator.num_processes
+        samples,
+        kind,
+        str(split),
+        data.batch_size,
+        data.workers,
+        accelerator.process_index,
+        accelerator.num_processes,
     )
 
     def figures(order: Order) -> dict[str, Any]:
@@ -92,7 +99,7 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
 
     if accelerator.is_main_process:
         predictions = predict_some(
-            model, experiment.task, samples, splits.classes, accelerator, experiment.recipe.name, str(split)
+            model, experiment.task, samples, kind, splits.classes, accelerator, experiment.recipe.name, str(split)
         )
         if predictions is not None:
             host.announce("predictions_made", directory=folder.path, predictions=predictions)

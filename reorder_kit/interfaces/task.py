@@ -4,56 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from reorder_kit.interfaces.backbone import Backbone
+from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import Component, ComponentOptions
-from reorder_kit.interfaces.data_source import TargetKind, Unreadable
-from reorder_kit.interfaces.targets import Annotation, BoxTarget
+from reorder_kit.interfaces.target_kind import TargetKind
+from reorder_kit.interfaces.targets import Annotation
 from reorder_kit.progress import Progress
 from reorder_kit.proposal import Proposal
 from reorder_kit.sequence import Encoded, PatchSequence
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Samples, stacked.
-
-    Args:
-        images: the images.
-        targets: those of the samples: one tensor, its first dimension the batch, or a list of
-            :class:`~reorder_kit.interfaces.targets.BoxTarget`. Shares of the classes after mixing images.
-        unreadable: the images that are missing from this batch.
-        content: height and width, pixels, of what stands in the top left corner of each image; the rest is padding.
-            None if no image has padding.
-    """
-
-    images: Float[Tensor, "batch channel height width"]
-    targets: Any
-    unreadable: tuple[Unreadable, ...] = ()
-    content: Int[Tensor, "batch 2"] | None = None
-
-    def __len__(self) -> int:
-        return self.images.shape[0]
-
-    def first(self, images: int) -> Batch:
-        """The first images with their targets."""
-        content = None if self.content is None else self.content[:images]
-        return Batch(self.images[:images], self.targets[:images], (), content)
-
-    def pin_memory(self) -> Batch:
-        """The same in memory that a GPU can copy from while the processor goes on; torch's loader asks for it."""
-        targets = self.targets
-        if isinstance(targets, Tensor):
-            targets = targets.pin_memory()
-        elif targets and isinstance(targets[0], BoxTarget):
-            targets = [target.pin_memory() for target in targets]
-        content = None if self.content is None else self.content.pin_memory()
-        return replace(self, images=self.images.pin_memory(), targets=targets, content=content)
 
 
 @dataclass(frozen=True)
@@ -152,7 +116,7 @@ class Task(Component, ABC):
         import torch
         from torch import nn
         from reorder_kit import hookimpl
-        from reorder_kit.interfaces import Task
+        from reorder_kit.interfaces import CLASS, Task
 
         class LinearHead(nn.Module):
             def __init__(self, dim, classes):
@@ -177,7 +141,7 @@ class Task(Component, ABC):
             \"""Single labels with the multi-class hinge loss.\"""
 
             name = "hinge-classification"
-            target_kind = "class"
+            target_kinds = (CLASS,)
             headline = "accuracy"
 
             def build_head(self, dim, classes):
@@ -195,7 +159,8 @@ class Task(Component, ABC):
 
     A task says of itself:
 
-    * ``target_kind``: the targets it needs; a data source with others is refused before anything is loaded.
+    * ``target_kinds``: the kinds of targets it can use, the preferred one first; a data source without any of them is
+      refused before anything is loaded.
     * ``headline``: the metric that stands for the others.
     * ``is_dense``: whether its head looks at places. Then soft learners move whole patches forward (straight-through)
       where a recipe does not say otherwise, and nothing is scrambled.
@@ -205,7 +170,7 @@ class Task(Component, ABC):
         options: the options of the recipe; the defaults if not given.
     """
 
-    target_kind: ClassVar[TargetKind]
+    target_kinds: ClassVar[tuple[TargetKind, ...]]
     headline: ClassVar[str]
     is_dense: ClassVar[bool] = False
     is_autoregressive: ClassVar[bool] = False

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
 from reorder_kit.compose import Experiment
 from reorder_kit.errors import ReorderKitError
@@ -25,7 +25,6 @@ from reorder_kit.saliency.method import SaliencyMethod
 from reorder_kit.saliency.occlusion import Occlusion
 from reorder_kit.saliency.rollout import Rollout
 from reorder_kit.study.saliency_shift import Placement, place
-from reorder_kit.training.batches import to_device
 from reorder_kit.training.data_loading import evaluation_loader
 
 SALIENCY_VERSION = 1
@@ -157,8 +156,10 @@ def follow_saliency(
     """
     start, final = _orders(folder, model)
     splits, seed = experiment.open_data(), experiment.recipe.seed
-    chosen = _chosen(splits, split, images, seed)
-    loader = evaluation_loader(chosen, experiment.recipe.data.batch_size, experiment.recipe.data.workers, 0, 1)
+    samples, data = splits.validation if split == "validation" else splits.test, experiment.recipe.data
+    chosen = _chosen(len(samples), images, seed)
+    kind = experiment.data_source.target_kind
+    loader = evaluation_loader(samples, kind, split, data.batch_size, data.workers, chosen=chosen)
     own, apart = _measure(_method(method, splits, model, seed), model, experiment, loader, final)
     has_saliency = (own.sum(axis=1) > 0) & (apart.sum(axis=1) > 0)
     left = int(has_saliency.sum())
@@ -193,11 +194,10 @@ def _orders(folder: RunFolder, model: OrderedModel) -> tuple[Order, Order]:
     return start, final
 
 
-def _chosen(splits: DataSplits, split: str, images: int, seed: int) -> Subset[Sample | Unreadable]:
+def _chosen(samples: int, images: int, seed: int) -> list[int]:
     """Images from all over a split, since many sources list them class by class."""
-    samples: Any = splits.validation if split == "validation" else splits.test
-    shuffled = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed))
-    return Subset(samples, sorted(shuffled[:images].tolist()))
+    shuffled = torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
+    return sorted(shuffled[:images].tolist())
 
 
 def _method(name: str, splits: DataSplits, model: OrderedModel, seed: int) -> SaliencyMethod:
@@ -220,7 +220,7 @@ def _measure(
     own: list[Tensor] = []
     apart: list[Tensor] = []
     for loaded in loader:
-        batch = to_device(loaded, device)
+        batch = loaded.to(device)
         if not len(batch):
             continue
         shuffled = torch.rand(len(batch), final.num_patches, generator=generator).argsort(dim=1)

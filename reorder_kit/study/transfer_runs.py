@@ -115,7 +115,8 @@ class OrderTrial:
         accelerator = build_accelerator(runnable_here(experiment.recipe.train))
         model.to(accelerator.device)
         splits, data = experiment.open_data(), experiment.recipe.data
-        loader = evaluation_loader(splits.test, data.batch_size, data.workers, 0, 1)
+        kind = experiment.data_source.target_kind
+        loader = evaluation_loader(splits.test, kind, "test", data.batch_size, data.workers)
         scores = {}
         for name, file in self.orders.items():
             proposal = Proposal(OrderFile.load(file).order.to(accelerator.device))

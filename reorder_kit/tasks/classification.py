@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Annotation, Batch, ComponentOptions, Metrics, Task
+from reorder_kit.interfaces import CLASS, Annotation, Batch, ComponentOptions, Metrics, Task
 from reorder_kit.tasks._summary_head import SummaryHead
 
 
@@ -26,7 +26,7 @@ class Classification(Task):
     """
 
     name = "classification"
-    target_kind = "class"
+    target_kinds = (CLASS,)
     headline = "top1"
 
     class Options(ComponentOptions):

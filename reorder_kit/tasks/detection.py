@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeInt, field_validator
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Annotation, BoxTarget, ComponentOptions, Metrics, Task
+from reorder_kit.interfaces import BOXES, Annotation, BoxTarget, ComponentOptions, Metrics, Task
 from reorder_kit.layers.feature_pyramid import check_scales
 from reorder_kit.tasks._detection_head import DetectionHead, DetectionOutputs
 
@@ -32,7 +32,7 @@ class Detection(Task):
     """
 
     name = "detection"
-    target_kind = "boxes"
+    target_kinds = (BOXES,)
     headline = "mAP50"
     is_dense = True
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Annotation, ComponentOptions, Metrics, Task
+from reorder_kit.interfaces import MULTI_LABEL, Annotation, ComponentOptions, Metrics, Task
 from reorder_kit.tasks._summary_head import SummaryHead
 
 # Below this, a probability has no gradient through its focusing weight: powers under 1 are infinitely steep at 0.
@@ -40,7 +40,7 @@ class MultiLabel(Task):
     """
 
     name = "multi-label"
-    target_kind = "multi-label"
+    target_kinds = (MULTI_LABEL,)
     headline = "mAP"
 
     class Options(ComponentOptions):

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import IGNORED, Annotation, ComponentOptions, Metrics, Task
+from reorder_kit.interfaces import IGNORED, MASK, Annotation, ComponentOptions, Metrics, Task
 
 
 class Segmentation(Task):
@@ -26,7 +26,7 @@ class Segmentation(Task):
     """
 
     name = "segmentation"
-    target_kind = "mask"
+    target_kinds = (MASK,)
     headline = "mIoU"
     is_dense = True
 

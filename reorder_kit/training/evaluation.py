@@ -16,12 +16,11 @@ from torch.utils.data import DataLoader
 
 from reorder_kit.interfaces import Batch, PatchSequence, Proposal, Sample, Task, Unreadable
 from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.training.batches import to_device
 from reorder_kit.training.unreadable_images import UnreadableImages
 
 
 class ImageScores:
-    """What each image of a split scores, image by image, with images dealt out to processes as loaders do.
+    """What each image of a split scores, image by image, with images dealt out to processes as loaders do: by turns.
 
     Args:
         images: of the split.
@@ -79,7 +78,7 @@ def evaluate(
     model.eval()
     with torch.no_grad(), accelerator.autocast():
         for loaded in loader:
-            batch: Batch = to_device(loaded, accelerator.device)
+            batch: Batch = loaded.to(accelerator.device)
             unreadable.add(batch.unreadable)
             if not len(batch):
                 continue

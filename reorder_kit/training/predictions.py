@@ -8,11 +8,10 @@ from dataclasses import replace
 import torch
 from accelerate import Accelerator
 
-from reorder_kit.interfaces import IGNORED, Annotation, SampleSet, Task
+from reorder_kit.interfaces import IGNORED, Annotation, SampleSet, TargetKind, Task
 from reorder_kit.interfaces.run_events import Predictions
 from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.training.batches import to_device
-from reorder_kit.training.data_loading import collate
+from reorder_kit.training.data_loading import load_batch
 
 IMAGES = 12
 
@@ -21,6 +20,7 @@ def predict_some(
     model: OrderedModel,
     task: Task,
     samples: SampleSet,
+    kind: TargetKind,
     classes: Sequence[str],
     accelerator: Accelerator,
     run: str,
@@ -32,14 +32,14 @@ def predict_some(
         model: the model; its best order is used.
         task: puts outputs and targets into words.
         samples: the split.
+        kind: of its targets.
         classes: names of the classes.
         accelerator: device and precision.
         run: name of the run.
         split: name of the split.
     """
     chosen = torch.linspace(0, len(samples) - 1, min(IMAGES, len(samples))).round().int().tolist()
-    with torch.random.fork_rng(devices=[]):
-        batch = to_device(collate([samples[index] for index in chosen]), accelerator.device)
+    batch = load_batch(samples, kind, split, chosen).to(accelerator.device)
     if not len(batch):
         return None
     was_training = model.training

@@ -47,7 +47,7 @@ class ProposalEvaluator:
             self._batch = self._load()
         batch = self._batch
         if images is not None and images < len(batch):
-            batch = batch.first(images)
+            batch = batch.take(torch.arange(images))
         self.images += len(batch)
         was_training = self._model.training
         self._model.eval()

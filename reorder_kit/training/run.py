@@ -19,8 +19,7 @@ from reorder_kit.order_file import OrderFile
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import differences, read_recipe_file
 from reorder_kit.run_folder import RESULT_VERSION, RunFolder, write_whole
-from reorder_kit.training.batches import to_device
-from reorder_kit.training.data_loading import evaluation_loader
+from reorder_kit.training.data_loading import load_batch
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.environment import describe_environment
 from reorder_kit.training.evaluation import ImageScores
@@ -160,7 +159,14 @@ def _show_predictions(
 ) -> None:
     info = trainer.info
     predictions = predict_some(
-        trainer.evaluated_model, experiment.task, splits.test, splits.classes, accelerator, info.name, "test"
+        trainer.evaluated_model,
+        experiment.task,
+        splits.test,
+        experiment.data_source.target_kind,
+        splits.classes,
+        accelerator,
+        info.name,
+        "test",
     )
     if predictions is not None:
         host.announce("predictions_made", directory=info.directory, predictions=predictions)
@@ -168,8 +174,9 @@ def _show_predictions(
 
 def _influence(trainer: Trainer, experiment: Experiment, splits: DataSplits, accelerator: Accelerator) -> list[float]:
     """Influence of each slot on the loss over some validation images, the same ones on every process."""
-    loader = evaluation_loader(splits.validation, INFLUENCE_IMAGES, 0, process=0, processes=1)
-    batch = to_device(next(iter(loader)), accelerator.device)
+    chosen = range(min(INFLUENCE_IMAGES, len(splits.validation)))
+    batch = load_batch(splits.validation, experiment.data_source.target_kind, "validation", chosen)
+    batch = batch.to(accelerator.device)
     if not len(batch):
         return []
     profile: list[float] = influence_profile(trainer.evaluated_model, experiment.task, batch).tolist()

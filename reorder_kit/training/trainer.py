@@ -30,9 +30,8 @@ from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.run_folder import RunFolder
-from reorder_kit.training.batches import to_device
 from reorder_kit.training.checkpoints import load_checkpoint, save_checkpoint
-from reorder_kit.training.data_loading import ShuffledKeys, evaluation_loader, train_loader
+from reorder_kit.training.data_loading import ShuffledKeys, evaluation_loader, require_samples, train_loader
 from reorder_kit.training.devices import describe_device
 from reorder_kit.training.epoch_loss import EpochLoss
 from reorder_kit.training.evaluation import ImageScores, evaluate
@@ -101,9 +100,10 @@ class Trainer:
             self._parts, self.model.policy, recipe.optimizer, recipe.schedule, self._settings.clip_grad, accelerator
         )
         self._keys = ShuffledKeys(len(splits.train), self._seed, self._process, self._processes)
-        self._train_loader = train_loader(
-            splits.train, self._keys, self._seed, recipe.data.batch_size, recipe.data.workers
-        )
+        data, kind = recipe.data, experiment.data_source.target_kind
+        self._train_loader = train_loader(splits.train, kind, self._keys, self._seed, data.batch_size, data.workers)
+        require_samples(len(splits.validation), "validation", self._processes)
+        require_samples(len(splits.test), "test", self._processes)
         self._steps_per_epoch = -(-len(self._train_loader) // self._settings.accumulate)
         check_parts(self.model.policy, self._progress(0))
         self._order_log = OrderLog(folder, self.model.backbone.grid, self.start, self._process)
@@ -167,9 +167,9 @@ class Trainer:
         self, split: str, choose_softly: bool = False, image_scores: ImageScores | None = None
     ) -> dict[str, Any]:
         """The figures of a split, ``validation`` or ``test``; ``image_scores`` is given those of its images."""
-        recipe = self._experiment.recipe
+        data, kind = self._experiment.recipe.data, self._experiment.data_source.target_kind
         samples = self._splits.validation if split == "validation" else self._splits.test
-        loader = evaluation_loader(samples, recipe.data.batch_size, recipe.data.workers, self._process, self._processes)
+        loader = evaluation_loader(samples, kind, split, data.batch_size, data.workers, self._process, self._processes)
         choose = self.model.policy.propose if choose_softly else None
         return evaluate(
             self.evaluated_model,
@@ -264,7 +264,7 @@ class Trainer:
         self._evaluated_images += evaluator.images
 
     def _prepare(self, loaded: Batch) -> Batch:
-        return self._task.augment(to_device(loaded, self._accelerator.device), self._splits.classes)
+        return self._task.augment(loaded.to(self._accelerator.device), self._splits.classes)
 
     def _reward_of_policy(self, reward: torch.Tensor) -> torch.Tensor:
         """The reward as the policy is told it."""
