@@ -27,6 +27,7 @@ from reorder_kit.interfaces import (
     OrderLearner,
     Phases,
     Policy,
+    TargetKind,
     Task,
     TokenPrior,
 )
@@ -185,7 +186,7 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
     learner = chosen_learner[0](chosen_learner[1]) if chosen_learner else None
     if learner and task:
         learner = learner.adapted_to(task[0](task[1]))
-    data_source = _build_source(*data, task[0] if task else None) if data else None
+    data_source = data[0](data[1], _common_kind(data[0], task[0]) if task else None) if data else None
     if data and task:
         problems += _misfits_of_task(data[0], task[0], learner)
     if data_source and plant:
@@ -296,19 +297,17 @@ class _Parts:
             return None
 
 
-def _build_source(source: type[DataSource], options: ComponentOptions, task: type[Task] | None) -> DataSource:
-    """The source with the targets that the task needs, if it has them."""
-    offered = task is not None and task.target_kind in source.target_kinds
-    return source(options, task.target_kind) if task and offered else source(options)
+def _common_kind(source: type[DataSource], task: type[Task]) -> TargetKind | None:
+    """The first of the task's kinds that the source has."""
+    return next((kind for kind in task.target_kinds if kind in source.target_kinds), None)
 
 
 def _misfits_of_task(data: type[DataSource], task: type[Task], learner: OrderLearner | None) -> list[Problem]:
     found = []
-    if task.target_kind not in data.target_kinds:
-        needs = f"{task.name} needs targets of the kind {task.target_kind}"
-        found.append(
-            Problem("task.name", f"{needs}, but data source {data.name} has {' and '.join(data.target_kinds)}")
-        )
+    if _common_kind(data, task) is None:
+        needs = f"{task.name} needs targets of the kind {' or '.join(map(str, task.target_kinds))}"
+        offers = " and ".join(map(str, data.target_kinds))
+        found.append(Problem("task.name", f"{needs}, but data source {data.name} has {offers}"))
     if learner is not None and task.is_autoregressive and _mixes(learner):
         hint = "use its straight-through option, or a learner that draws hard orders"
         found.append(Problem("order.learner.name", f"{learner.name} would leak later patches to {task.name}", hint))
@@ -322,7 +321,7 @@ def _mixes(learner: OrderLearner) -> bool:
 
 
 def _misfits_of_plant(data: DataSource) -> list[Problem]:
-    if data.target_kind in ("boxes", "mask"):
+    if data.target_kind.lies_in_image:
         reason = f"the images of {data.name} would be scrambled, but not their targets of the kind {data.target_kind}"
         return [Problem("data.plant", reason)]
     if data.hidden_order() is not None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from reorder_kit.interfaces import Backbone, Component, DataSource, OrderLearner, Prior, Task, TokenPrior
+from reorder_kit.interfaces import Backbone, Component, DataSource, OrderLearner, Prior, TargetKind, Task, TokenPrior
 from reorder_kit.recipe import DEFAULT_TOKENIZER
 from reorder_kit.recipe_schema import options_schema, resolve
 from reorder_kit.registry import Registry
@@ -59,12 +59,16 @@ def _says(component: type[Component]) -> dict[str, str]:
         return {"measure": component.measure, "looks at": tokens if issubclass(component, TokenPrior) else "pixels"}
     if issubclass(component, Task):
         return {
-            "target kind": component.target_kind,
+            "target kinds": _names(component.target_kinds),
             "headline": component.headline,
             "dense": _yes_or_no(component.is_dense),
             "autoregressive": _yes_or_no(component.is_autoregressive),
         }
-    return {"target kinds": ", ".join(component.target_kinds)} if issubclass(component, DataSource) else {}
+    return {"target kinds": _names(component.target_kinds)} if issubclass(component, DataSource) else {}
+
+
+def _names(kinds: Iterable[TargetKind]) -> str:
+    return ", ".join(map(str, kinds))
 
 
 def _yes_or_no(fact: bool) -> str:

@@ -1,16 +1,28 @@
 """The interfaces of everything a plugin can provide, and the words they speak in."""
 
+from reorder_kit.gather_images import gather_images
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces.backbone import AttentionMaps, Backbone, ImageShape
+from reorder_kit.image_shape import ImageShape
+from reorder_kit.interfaces.backbone import AttentionMaps, Backbone
+from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import Component, ComponentOptions
-from reorder_kit.interfaces.data_source import DataSource, DataSplits, Sample, SampleSet, TargetKind, Unreadable
+from reorder_kit.interfaces.data_source import (
+    DataSource,
+    DataSplits,
+    HasTargets,
+    HasViews,
+    Sample,
+    SampleSet,
+    Unreadable,
+)
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Policy
 from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
 from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.phases import Phases
 from reorder_kit.interfaces.prior import Prior, TokenPrior
+from reorder_kit.interfaces.target_kind import BOXES, CAPTION, CLASS, MASK, MULTI_LABEL, NONE, TargetKind
 from reorder_kit.interfaces.targets import IGNORED, Annotation, BoxTarget
-from reorder_kit.interfaces.task import Batch, Features, Metrics, Model, ModelOutput, StepResult, Task
+from reorder_kit.interfaces.task import Features, Metrics, Model, ModelOutput, StepResult, Task
 from reorder_kit.interfaces.tokenizer import Tokenizer
 from reorder_kit.patch_order import Order
 from reorder_kit.progress import Phase, Progress
@@ -19,7 +31,13 @@ from reorder_kit.sequence import Encoded, PatchSequence
 from reorder_kit.soft_permutation import SoftPermutation
 
 __all__ = [
+    "BOXES",
+    "CAPTION",
+    "CLASS",
     "IGNORED",
+    "MASK",
+    "MULTI_LABEL",
+    "NONE",
     "Annotation",
     "AttentionMaps",
     "Backbone",
@@ -33,6 +51,8 @@ __all__ = [
     "Evaluate",
     "Features",
     "Grid",
+    "HasTargets",
+    "HasViews",
     "ImageShape",
     "LearnerContext",
     "Metrics",
@@ -59,4 +79,5 @@ __all__ = [
     "TokenPrior",
     "Tokenizer",
     "Unreadable",
+    "gather_images",
 ]

@@ -15,18 +15,6 @@ from reorder_kit.sequence import Encoded, PatchSequence
 
 
 @dataclass(frozen=True)
-class ImageShape:
-    """The images a model is built for, in pixels."""
-
-    channels: int
-    height: int
-    width: int
-
-    def __str__(self) -> str:
-        return f"{self.channels}x{self.height}x{self.width}"
-
-
-@dataclass(frozen=True)
 class AttentionMaps:
     """Which token looks at which, in every block of a backbone.
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces.backbone import ImageShape
+from reorder_kit.image_shape import ImageShape
 from reorder_kit.interfaces.component import Component, ComponentOptions
 
 

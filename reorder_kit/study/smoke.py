@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from reorder_kit.compose import Experiment
-from reorder_kit.interfaces import DataSource, DataSplits, Sample, SampleSet, Unreadable
+from reorder_kit.interfaces import DataSource, DataSplits, ImageShape, SampleSet
+from reorder_kit.wrapped_samples import WrappedSamples
 
 STEPS_PER_EPOCH = 2
 EPOCHS = 2
@@ -38,6 +39,10 @@ class _FirstImages(DataSource):
         self.name, self.target_kinds = source.name, source.target_kinds  # type: ignore[misc]
         self._source, self._images = source, images
 
+    @property
+    def image(self) -> ImageShape | None:
+        return self._source.image
+
     def open(self, seed: int) -> DataSplits:
         splits = self._source.open(seed)
         parts: dict[str, Any] = {
@@ -49,15 +54,12 @@ class _FirstImages(DataSource):
         return self._source.hidden_order()
 
 
-@dataclass(frozen=True)
-class _First:
+class _First(WrappedSamples):
     """The first samples of a set."""
 
-    samples: SampleSet
-    count: int
+    def __init__(self, samples: SampleSet, count: int) -> None:
+        super().__init__(samples)
+        self._count = count
 
     def __len__(self) -> int:
-        return min(self.count, len(self.samples))
-
-    def __getitem__(self, index: int) -> Sample | Unreadable:
-        return self.samples[index]
+        return min(self._count, len(self._samples))
