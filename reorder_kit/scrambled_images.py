@@ -12,6 +12,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import DataSplits, ImageShape, Sample, SampleSet, Unreadable
 from reorder_kit.patch_order import Order
+from reorder_kit.patches import cut, paste
 
 
 def scramble(splits: DataSplits, grid: Grid, hidden: Order) -> DataSplits:
@@ -67,7 +68,6 @@ def _scrambled_pixels(image: ImageShape, grid: Grid, hidden: Order) -> Int[Tenso
             f"data.plant: an image of {image.height}x{image.width} pixels has no {grid} whole patches to scramble",
             "resize the images, or give the backbone another patch_size or grid",
         )
-    height, width = image.height // grid.height, image.width // grid.width
-    pixels = torch.arange(image.height * image.width).view(grid.height, height, grid.width, width)
-    patches = pixels.transpose(1, 2).reshape(grid.num_patches, height, width)[hidden.indices]
-    return patches.view(grid.height, grid.width, height, width).transpose(1, 2).flatten()
+    numbers = ImageShape(1, image.height, image.width, image.frames)
+    pixels = torch.arange(image.frames * image.height * image.width).view(1, *numbers.axes)
+    return paste(hidden.apply(cut(pixels, grid)), grid, numbers).flatten()

@@ -58,8 +58,8 @@ def doubts(experiment: Experiment) -> list[str]:
         found.append("order.learner.search_epochs: the order is never searched")
     elif search is not None and (warmup or 0) + search > epochs:
         found.append("order.learner.search_epochs: the run is over before the search is")
-    # A backbone that says so as a class never depends on the order, whatever its options.
-    if getattr(experiment.backbone, "order_sensitive", True) is False:
+    image = experiment.data_source.image
+    if image is not None and not experiment.facts(image).order_sensitive:
         found.append(
             f"backbone.name: {experiment.backbone.name} gives the same output in every order, "
             "so the learner has nothing to learn; that is a control, not an experiment"

@@ -37,6 +37,11 @@ class Digits(DataSource):
 
     options: Options
 
+    @property
+    def image(self) -> ImageShape:
+        """8x8 grey pixels."""
+        return ImageShape(1, 8, 8)
+
     def open(self, seed: int) -> DataSplits:
         """Load and split; the seed plays no part."""
         bundled = load_digits()
@@ -49,7 +54,7 @@ class Digits(DataSource):
         images = ((raw - raw[train].mean()) / raw[train].std()).float()
         targets = bundled.target.tolist()
         return DataSplits(
-            image=ImageShape(1, 8, 8),
+            image=self.image,
             classes=[str(digit) for digit in range(10)],
             train=ImagesInMemory(images, targets, train),
             validation=ImagesInMemory(images, targets, validation),

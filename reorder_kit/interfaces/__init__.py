@@ -1,7 +1,8 @@
 """The interfaces of everything a plugin can provide, and the words they speak in."""
 
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces.backbone import AttentionMaps, Backbone, ImageShape
+from reorder_kit.image_shape import ImageShape
+from reorder_kit.interfaces.backbone import AttentionMaps, Backbone, BackboneFacts, Level
 from reorder_kit.interfaces.component import Component, ComponentOptions
 from reorder_kit.interfaces.data_source import DataSource, DataSplits, Sample, SampleSet, TargetKind, Unreadable
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Phase, Policy
@@ -21,6 +22,7 @@ __all__ = [
     "Annotation",
     "AttentionMaps",
     "Backbone",
+    "BackboneFacts",
     "Batch",
     "BoxTarget",
     "Component",
@@ -33,6 +35,7 @@ __all__ = [
     "Grid",
     "ImageShape",
     "LearnerContext",
+    "Level",
     "Metrics",
     "Model",
     "ModelOutput",

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkab
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.interfaces.backbone import ImageShape
+from reorder_kit.image_shape import ImageShape
 from reorder_kit.interfaces.component import Component, ComponentOptions
 from reorder_kit.patch_order import Order
 
@@ -129,6 +129,11 @@ class DataSource(Component, ABC):
     def __init__(self, options: ComponentOptions | None = None, target_kind: TargetKind | None = None) -> None:
         self.options = self.Options() if options is None else options
         self.target_kind = self.target_kinds[0] if target_kind is None else target_kind
+
+    @property
+    def image(self) -> ImageShape | None:
+        """The shape of its images, where it is known without opening the data."""
+        return None
 
     @abstractmethod
     def open(self, seed: int) -> DataSplits:
