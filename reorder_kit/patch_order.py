@@ -149,7 +149,9 @@ class Order:
                 f"{self.num_patches} patches do not make up a {grid} grid of cells that each cover a square of patches",
                 "merge as many rows as columns, as in 2x2",
             )
-        first = self.rank.unflatten(-1, (grid.frames, grid.height, side, grid.width, side)).amin(dim=(-3, -1))
+        rank = self.rank
+        by_cell = rank.reshape(*rank.shape[:-1], grid.frames, grid.height, side, grid.width, side)
+        first = by_cell.amin(dim=(-3, -1))
         return Order.trusted(first.flatten(-3).argsort(dim=-1), grid.num_patches, self.groups)
 
     def per_image(self, batch: int) -> Int[Tensor, "batch slot"]:

@@ -73,8 +73,7 @@ def tiles(
     clips = images if images.ndim == 5 else images.unsqueeze(2)
     frames, height, width = clips.shape[2:]
     _check_division(frames, height, width, grid)
-    rows = clips.unflatten(3, (grid.height, height // grid.height))
-    return rows.unflatten(5, (grid.width, width // grid.width))
+    return clips.reshape(*clips.shape[:3], grid.height, height // grid.height, grid.width, width // grid.width)
 
 
 def _check_division(frames: int, height: int, width: int, grid: Grid) -> None:
