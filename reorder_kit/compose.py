@@ -5,8 +5,8 @@ Only this file sees a recipe's component sections; components get their own opti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from reorder_kit.fixed_policies import FixedOrder, RandomPerBatch
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import (
     Backbone,
+    BackboneFacts,
     ComponentOptions,
     DataSource,
     DataSplits,
@@ -75,8 +76,22 @@ class Experiment:
 
     def build_backbone(self, image: ImageShape) -> Backbone:
         """The backbone for images of a shape."""
-        try:
+        with self._backbone_named():
             return self.backbone(self.backbone_options, image)
+
+    def facts(self, image: ImageShape) -> BackboneFacts:
+        """What is known of the backbone for images of a shape, without building it.
+
+        Raises:
+            ReorderKitError: if it cannot be built for such images.
+        """
+        with self._backbone_named():
+            return self.backbone.facts(self.backbone_options, image)
+
+    @contextmanager
+    def _backbone_named(self) -> Iterator[None]:
+        try:
+            yield
         except ReorderKitError as error:
             raise ReorderKitError(f"backbone {self.backbone.name!r}: {error.message}", error.hint) from None
 
@@ -85,10 +100,7 @@ class Experiment:
         recipe = self.recipe
         if recipe.train.weights is not None:
             recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"weights": None})})
-        options = self.backbone_options
-        if "pretrained" in type(options).model_fields:
-            options = options.model_copy(update={"pretrained": False})
-        return replace(self, recipe=recipe, backbone_options=options)
+        return replace(self, recipe=recipe, backbone_options=self.backbone.without_downloads(self.backbone_options))
 
     def open_data(self) -> DataSplits:
         """The images as the model sees them, scrambled or with each other's targets where the recipe says so.
@@ -106,9 +118,7 @@ class Experiment:
 
     def grid_of(self, image: ImageShape) -> Grid:
         """The grid of patches that the backbone cuts an image into."""
-        # It is known when a backbone is built; this one is for nothing else.
-        with torch.random.fork_rng(devices=[]):
-            return self.without_pretrained_weights().build_backbone(image).grid
+        return self.facts(image).grid
 
     def planted_order(self, grid: Grid) -> Order | None:
         """The hidden order that the images were scrambled by; its inverse undoes it. None if they were not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -129,6 +130,35 @@ class Order:
             return Order.trusted(self.indices[:, then.indices], self.num_patches, self.groups)
         batch = len(self.indices if self.groups is None else self.groups)
         return Order.trusted(self.per_image(batch).gather(1, then.per_image(batch)), self.num_patches)
+
+    def merged(self, grid: Grid) -> Order:
+        """The order of the cells of a coarser grid: a merged cell stands where its first patch stood.
+
+        A cell covers a square of patches within a frame; how many on a side follows from the number of patches.
+
+        Args:
+            grid: the coarser grid, of as many frames.
+
+        Raises:
+            ReorderKitError: if the order is partial, or its patches do not make up squares.
+
+        >>> Order([6, 0, 7, 3, 2, 1, 5, 4]).merged(Grid(1, 2)).indices.tolist()  # of a 2x4 grid
+        [1, 0]
+        """
+        if not self.is_full:
+            raise ReorderKitError(
+                "a partial order cannot be merged: some patches of a cell would be missing", "use a full order"
+            )
+        side = math.isqrt(self.num_patches // grid.num_patches)
+        if side * side * grid.num_patches != self.num_patches:
+            raise ReorderKitError(
+                f"{self.num_patches} patches do not make up a {grid} grid of cells that each cover a square of patches",
+                "merge as many rows as columns, as in 2x2",
+            )
+        rank = self.rank
+        by_cell = rank.reshape(*rank.shape[:-1], grid.frames, grid.height, side, grid.width, side)
+        first = by_cell.amin(dim=(-3, -1))
+        return Order.trusted(first.flatten(-3).argsort(dim=-1), grid.num_patches, self.groups)
 
     def per_image(self, batch: int) -> Int[Tensor, "batch slot"]:
         """The order of every image of a batch.

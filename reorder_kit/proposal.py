@@ -68,12 +68,13 @@ class Proposal:
     def apply(self, sequence: PatchSequence) -> PatchSequence:
         """Move the patches and all that belongs to them.
 
-        Validity and the known order follow the hard order, since half a patch is neither valid nor anywhere.
+        Validity, pixels and the known order follow the hard order, since half a patch is neither valid nor anywhere.
         """
         patches = (self.soft or self.order).apply(sequence.patches)
         valid = None if sequence.valid is None else self.order.apply(sequence.valid)
+        pixels = None if sequence.pixels is None else self.order.apply(sequence.pixels)
         order = self.order if sequence.order is None else sequence.order.compose(self.order)
-        return replace(sequence, patches=patches, order=order, valid=valid)
+        return replace(sequence, patches=patches, order=order, valid=valid, pixels=pixels)
 
     def restore(self, sequence: PatchSequence) -> PatchSequence:
         """Undo :meth:`apply`: back to row-major, or to the slots of the proposal that was applied before this one.
@@ -82,7 +83,8 @@ class Proposal:
         proposals, the last that was applied is restored first.
         """
         patches = (self.soft or self.order).restore(sequence.patches)
-        return replace(sequence, patches=patches, order=None, valid=self._restored_valid(sequence))
+        pixels = None if sequence.pixels is None else self.order.restore(sequence.pixels)
+        return replace(sequence, patches=patches, order=None, valid=self._restored_valid(sequence), pixels=pixels)
 
     def _restored_valid(self, sequence: PatchSequence) -> Bool[Tensor, "batch patch"] | None:
         if sequence.valid is not None:

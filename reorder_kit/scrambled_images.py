@@ -12,6 +12,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import DataSplits, ImageShape, Sample, SampleSet
 from reorder_kit.patch_order import Order
+from reorder_kit.patches import cut, paste
 from reorder_kit.wrapped_samples import WrappedSamples
 
 
@@ -65,8 +66,6 @@ def _scrambled_pixels(image: ImageShape, grid: Grid, hidden: Order) -> Int[Tenso
             f"data.plant: an image of {size} pixels has no {grid} whole patches to scramble",
             "resize the images, or give the backbone another patch_size or grid",
         )
-    frames, height, width = image.frames // grid.frames, image.height // grid.height, image.width // grid.width
-    pixels = torch.arange(image.frames * image.height * image.width)
-    tiles = pixels.view(grid.frames, frames, grid.height, height, grid.width, width).permute(0, 2, 4, 1, 3, 5)
-    scrambled = tiles.reshape(grid.num_patches, -1)[hidden.indices].view(tiles.shape)
-    return scrambled.permute(0, 3, 1, 4, 2, 5).flatten()
+    numbers = ImageShape(1, image.height, image.width, image.frames)
+    pixels = torch.arange(image.frames * image.height * image.width).view(1, *numbers.axes)
+    return paste(hidden.apply(cut(pixels, grid)), grid, numbers).flatten()

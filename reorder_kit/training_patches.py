@@ -10,6 +10,7 @@ from torch import Tensor
 
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import DataSplits, Sample
+from reorder_kit.patches import cut
 
 IMAGES_AT_ONCE = 32
 
@@ -29,7 +30,6 @@ class TrainingPatches:
 
     def __init__(self, splits: DataSplits, grid: Grid, seed: int, images: int) -> None:
         self._samples, self._grid, self._seed = splits.train, grid, seed
-        self._tile = splits.image.height // grid.height, splits.image.width // grid.width
         generator = torch.Generator().manual_seed(seed)
         self._chosen: list[int] = torch.randperm(len(splits.train), generator=generator)[:images].tolist()
 
@@ -41,7 +41,7 @@ class TrainingPatches:
         for first in range(0, len(self._chosen), IMAGES_AT_ONCE):
             read = self._read(self._chosen[first : first + IMAGES_AT_ONCE])
             if read:
-                yield self._cut(torch.stack(read))
+                yield cut(torch.stack(read), self._grid)
 
     def _read(self, indices: Sequence[int]) -> list[Tensor]:
         images = []
@@ -52,8 +52,3 @@ class TrainingPatches:
                 if isinstance(sample, Sample):
                     images.append(sample.image)
         return images
-
-    def _cut(self, images: Float[Tensor, "image channel height width"]) -> Float[Tensor, "image patch pixel"]:
-        height, width = self._tile
-        tiles = images.unfold(2, height, height).unfold(3, width, width)
-        return tiles.permute(0, 2, 3, 1, 4, 5).reshape(len(images), self._grid.num_patches, -1)

@@ -45,11 +45,9 @@ def describe_component(registry: Registry[Any], name: str) -> dict[str, Any]:
 def _says(component: type[Component]) -> dict[str, str]:
     """What a component declares beside its options."""
     if issubclass(component, Backbone):
-        declared = getattr(component, "order_sensitive", None)
-        sensitive = "depends on its options" if declared is None else _yes_or_no(bool(declared))
         return {
             "needs": ", ".join(sorted(component.needs)) or "nothing but the patches",
-            "order-sensitive": sensitive,
+            "facts": inspect.cleandoc(component.facts.__doc__ or ""),
             "reach": inspect.cleandoc(component.reach.__doc__ or ""),
         }
     if issubclass(component, OrderLearner):

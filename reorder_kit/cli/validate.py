@@ -49,8 +49,8 @@ def doubts(experiment: Experiment) -> list[str]:
     doubt = learner.phases(epochs).doubt(epochs)
     if doubt is not None:
         found.append(f"order.learner: {doubt}")
-    # A backbone that says so as a class never depends on the order, whatever its options.
-    if getattr(experiment.backbone, "order_sensitive", True) is False:
+    image = experiment.data_source.image
+    if image is not None and not experiment.facts(image).order_sensitive:
         found.append(
             f"backbone.name: {experiment.backbone.name} gives the same output in every order, "
             "so the learner has nothing to learn; that is a control, not an experiment"

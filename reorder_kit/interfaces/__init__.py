@@ -3,7 +3,7 @@
 from reorder_kit.gather_images import gather_images
 from reorder_kit.grid import Grid
 from reorder_kit.image_shape import ImageShape
-from reorder_kit.interfaces.backbone import AttentionMaps, Backbone
+from reorder_kit.interfaces.backbone import AttentionMaps, Backbone, BackboneFacts, Level
 from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import Component, ComponentOptions
 from reorder_kit.interfaces.data_source import (
@@ -41,6 +41,7 @@ __all__ = [
     "Annotation",
     "AttentionMaps",
     "Backbone",
+    "BackboneFacts",
     "Batch",
     "BoxTarget",
     "Component",
@@ -55,6 +56,7 @@ __all__ = [
     "HasViews",
     "ImageShape",
     "LearnerContext",
+    "Level",
     "Metrics",
     "Model",
     "ModelOutput",
