@@ -6,7 +6,8 @@ from reorder_kit.interfaces.component import Component, ComponentOptions
 from reorder_kit.interfaces.data_source import DataSource, DataSplits, Sample, SampleSet, TargetKind, Unreadable
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Phase, Policy
 from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
-from reorder_kit.interfaces.prior import Prior, TokenPrior
+from reorder_kit.interfaces.part import Part
+from reorder_kit.interfaces.prior import Influence, Prior, PriorContext, ScoringPrior
 from reorder_kit.interfaces.targets import IGNORED, Annotation, BoxTarget
 from reorder_kit.interfaces.task import Batch, Features, Metrics, Model, ModelOutput, StepResult, Task
 from reorder_kit.interfaces.tokenizer import Tokenizer
@@ -32,6 +33,7 @@ __all__ = [
     "Features",
     "Grid",
     "ImageShape",
+    "Influence",
     "LearnerContext",
     "Metrics",
     "Model",
@@ -40,19 +42,21 @@ __all__ = [
     "OrderLearner",
     "Ordering",
     "OrderingOptions",
+    "Part",
     "PatchSequence",
     "Phase",
     "Policy",
     "Prior",
+    "PriorContext",
     "Progress",
     "Proposal",
     "Sample",
     "SampleSet",
+    "ScoringPrior",
     "SoftPermutation",
     "StepResult",
     "TargetKind",
     "Task",
-    "TokenPrior",
     "Tokenizer",
     "Unreadable",
 ]

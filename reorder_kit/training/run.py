@@ -125,7 +125,7 @@ def _finish(
     info = trainer.info
     final = trainer.model.policy.best_order().to("cpu")
     planted = planted_figures(experiment, final, info.grid)
-    chosen = experiment.chosen_by_prior(info.start, info.grid)
+    prior = experiment.prior_of(info.start, info.grid)
     result: dict[str, Any] = {
         "format_version": RESULT_VERSION,
         "name": info.name,
@@ -136,7 +136,7 @@ def _finish(
             "final": final.indices.tolist(),
             **compare(final, info.start, info.grid),
             **({} if planted is None else {"planted": planted}),
-            **({} if chosen is None else {"prior": {"name": experiment.start.name, "chosen": chosen}}),
+            **({"prior": prior} if prior else {}),
             "reach": {"slots": info.reached_slots, "of": len(info.reach), "is_selection": info.is_selection},
             "influence": _influence(trainer, experiment, splits, accelerator),
         },

@@ -30,6 +30,7 @@ from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.run_folder import RunFolder
+from reorder_kit.start_by_prior import no_influence
 from reorder_kit.training.batches import to_device
 from reorder_kit.training.checkpoints import load_checkpoint, save_checkpoint
 from reorder_kit.training.data_loading import ShuffledKeys, evaluation_loader, train_loader
@@ -81,7 +82,9 @@ class Trainer:
 
         def starting_order(grid: Grid) -> Order:
             # What a run started from stays its start, though a file or a prior might say something else by now.
-            return experiment.starting_order(grid, splits) if is_fresh else OrderFile.load(folder.start_order).order
+            if not is_fresh:
+                return OrderFile.load(folder.start_order).order
+            return experiment.starting_order(grid, splits, no_influence)
 
         self.model = OrderedModel.build(
             experiment if is_fresh else experiment.without_pretrained_weights(),

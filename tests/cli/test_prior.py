@@ -181,9 +181,9 @@ def test_mistakes_with_a_vq_vae_are_told_in_words(cli, arguments, message):
 def test_a_prior_of_pixels_has_no_use_for_codes(cli, install):
     source = """
 from reorder_kit import hookimpl
-from reorder_kit.interfaces import Prior
+from reorder_kit.interfaces import ScoringPrior
 
-class First(Prior):
+class First(ScoringPrior):
     name = "first"
 
     def score(self, patches, orders):
