@@ -70,9 +70,10 @@ def order(name: str, height: int, width: int, host: PluginHost | None = None, **
     Raises:
         ReorderKitError: if there is no such ordering or option.
     """
-    ordering = (host or PluginHost.from_environment()).orderings.get(name)
+    host = host or PluginHost.from_environment()
+    ordering = host.orderings.get(name)
     try:
-        checked = ordering.Options.model_validate(options)
+        checked = ordering.Options.model_validate(options, context={"host": host})
     except ValidationError as error:
         raise RecipeError(problems_of(error, ordering.Options), f"ordering {name!r}") from None
     return ordering(checked).order(Grid(height, width))
@@ -104,9 +105,11 @@ def wrap(model: VisionTransformer, order: Order | str) -> nn.Module:
     if hasattr(model, "head_dist"):
         raise ReorderKitError("a distilled model has a second head, which reads a second token", "wrap one without it")
     backbone = Vit.from_timm(model)
-    if isinstance(order, str):
-        order = PluginHost.from_environment().orderings.get(order)().order(backbone.grid)
     grid = backbone.grid
+    if isinstance(order, str):
+        host = PluginHost.from_environment()
+        ordering = host.orderings.get(order)
+        order = ordering(ordering.Options.model_validate({}, context={"host": host})).order(grid)
     if not order.is_static or order.num_patches != grid.num_patches:
         raise ReorderKitError(f"{order!r} is no static order of the model's {grid} grid of {grid.num_patches} patches")
     return _Outputs(OrderedModel(backbone, FixedOrder(order), _TimmHead(model)))

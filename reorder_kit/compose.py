@@ -23,23 +23,23 @@ from reorder_kit.interfaces import (
     DataSource,
     DataSplits,
     ImageShape,
+    Influence,
     LearnerContext,
     Ordering,
     OrderLearner,
+    Part,
     Phases,
     Policy,
+    PriorContext,
     TargetKind,
     Task,
-    TokenPrior,
 )
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import (
-    DEFAULT_TOKENIZER,
     ComponentSection,
     DataSection,
     PlantSection,
-    PriorSection,
     Recipe,
     StartSection,
     problems_of,
@@ -48,6 +48,7 @@ from reorder_kit.registry import Registry
 from reorder_kit.scrambled_images import scramble
 from reorder_kit.shuffled_targets import shuffle_targets
 from reorder_kit.start_by_prior import StartByPrior
+from reorder_kit.training_data import TrainingData
 
 
 @dataclass(frozen=True)
@@ -124,19 +125,29 @@ class Experiment:
         """The hidden order that the images were scrambled by; its inverse undoes it. None if they were not."""
         return None if self.plant is None else self.plant.order(grid)
 
-    def starting_order(self, grid: Grid, splits: DataSplits) -> Order:
-        """The order that the run starts from; of orderings that a prior scores the same, the first by name."""
+    def starting_order(self, grid: Grid, splits: DataSplits, influence: Influence) -> Order:
+        """The order that the run starts from.
+
+        Args:
+            grid: of the patches.
+            splits: opened data, for a prior.
+            influence: how much each slot counts, for a prior.
+
+        Raises:
+            ReorderKitError: if a prior cannot give an order.
+        """
         if self.recipe.order.control == "random-fixed":
             return _random_order(grid, self.recipe.seed)
         if isinstance(self.start, Ordering):
             return self.start.order(grid)
-        return self.start.choose(splits, grid, self.recipe.seed)
+        training, seed = TrainingData(splits, self.recipe.seed), self.recipe.seed
+        return self.start.start(PriorContext(grid, splits.image, seed, self.start.orders(grid), training, influence))
 
-    def chosen_by_prior(self, start: Order, grid: Grid) -> str | None:
-        """The ordering that a prior chose when it gave this start; None if no prior was asked."""
+    def prior_of(self, start: Order, grid: Grid) -> dict[str, str | None]:
+        """The prior that gave this start, and the ordering that it chose, if it is one; empty if none was asked."""
         if not isinstance(self.start, StartByPrior) or self.recipe.order.control == "random-fixed":
-            return None
-        return self.start.chosen(start, grid)
+            return {}
+        return {"name": self.start.name, "chosen": self.start.chosen(start, grid)}
 
     def phases(self, epochs: float) -> Phases:
         """When a run of that many epochs searches; never where no learner proposes its orders."""
@@ -163,7 +174,7 @@ class Experiment:
         if isinstance(self.start, Ordering):
             content["order"]["start"] = {"name": self.start.name, **_dump(self.start.options)}
         else:
-            content["order"]["start"] = {"prior": self.start.as_dict()}
+            content["order"]["start"] = {"prior": self.start.prior.as_dict()}
         if self.learner is not None:
             content["order"]["learner"] = {"name": self.learner.name, **_dump(self.learner.options)}
         return content
@@ -252,22 +263,11 @@ class _Parts:
         if section is None:
             return None
         if section.prior is not None:
-            return self._start_by_prior(section.prior)
+            prior = self._checked(section.prior, self._host.priors, "order.start.prior")
+            return StartByPrior(Part(*prior), _candidates(self._host)) if prior else None
         named = ComponentSection.model_validate({"name": section.name, **section.options})
         ordering = self._checked(named, self._host.orderings, "order.start")
         return ordering[0](ordering[1]) if ordering else None
-
-    def _start_by_prior(self, section: PriorSection) -> StartByPrior | None:
-        path = "order.start.prior"
-        prior = self._checked(section, self._host.priors, path)
-        reads_tokens = prior is not None and issubclass(prior[0], TokenPrior)
-        named = section.tokenizer or ComponentSection(name=DEFAULT_TOKENIZER)
-        tokenizer = self._checked(named, self._host.tokenizers, f"{path}.tokenizer") if reads_tokens else None
-        if prior and section.tokenizer and not reads_tokens:
-            self._problems.append(Problem(f"{path}.tokenizer", f"{section.name} looks at pixels, not at tokens"))
-        if prior is None or (reads_tokens and tokenizer is None):
-            return None
-        return StartByPrior(*prior, tokenizer, _candidates(self._host))
 
     def _section(self, model: type[Any], keys: tuple[str, ...], default: str | None) -> Any:
         value: Any = self._content
@@ -301,7 +301,7 @@ class _Parts:
             self._problems.append(Problem(f"{path}.{key}", error.message, hint))
             return None
         try:
-            return component, component.Options.model_validate(section.options)
+            return component, component.Options.model_validate(section.options, context={"host": self._host})
         except ValidationError as error:
             self._problems.extend(problems_of(error, component.Options, path))
             return None
@@ -402,7 +402,8 @@ def _candidates(host: PluginHost) -> dict[str, Ordering]:
     usable = {}
     for name in host.orderings:
         with suppress(Exception):  # what a plugin raises must not stop the others
-            usable[name] = host.orderings.get(name)()
+            ordering = host.orderings.get(name)
+            usable[name] = ordering(ordering.Options.model_validate({}, context={"host": host}))
     return usable
 
 

@@ -15,7 +15,6 @@ from reorder_kit.errors import Problem, ReorderKitError, did_you_mean
 from reorder_kit.settings import OptimizerSettings, ScheduleSettings, Settings, TrainSettings
 
 FORMAT_VERSION = 1
-DEFAULT_TOKENIZER = "pixels"
 Control = Literal["none", "null-reward", "random-fixed", "random-per-batch"]
 SubRun = Literal["fixed-start", "learned-static", "null-reward", "random-fixed", "random-per-batch", "shuffled-targets"]
 
@@ -36,14 +35,6 @@ class ComponentSection(BaseModel):
     def options(self) -> dict[str, Any]:
         """The further keys."""
         return dict(self.model_extra or {})
-
-
-class PriorSection(ComponentSection):
-    """A prior, and what gives it tokens."""
-
-    tokenizer: ComponentSection | None = Field(
-        None, description=f"the tokenizer of a prior of token sequences; not given: {DEFAULT_TOKENIZER}"
-    )
 
 
 class PlantSection(BaseModel):
@@ -76,7 +67,7 @@ class StartSection(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str | None = Field(None, description="name of an ordering")
-    prior: PriorSection | None = Field(None, description="the prior that chooses among all orderings")
+    prior: ComponentSection | None = Field(None, description="the prior that chooses among all orderings")
 
     @model_validator(mode="before")
     @classmethod
@@ -254,16 +245,26 @@ def problems_of(error: ValidationError, model: type[BaseModel], prefix: str = ""
     """A pydantic error as problems with field paths and suggestions, one for each field."""
     found: dict[str, Problem] = {}
     for detail in error.errors(include_url=False):
-        problem = _problem(dict(detail), model, prefix)
-        earlier = found.get(problem.path)
-        message = problem.message if earlier is None else f"{earlier.message}; or {problem.message}"
-        found[problem.path] = replace(problem, message=message)
+        location = _up_to_union(model, detail["loc"])
+        path = ".".join([prefix, *map(str, location)] if prefix else map(str, location))
+        for problem in _problems(dict(detail), model, location, path):
+            earlier = found.get(problem.path)
+            message = problem.message if earlier is None else f"{earlier.message}; or {problem.message}"
+            found[problem.path] = replace(problem, message=message)
     return list(found.values())
 
 
-def _problem(detail: dict[str, Any], model: type[BaseModel], prefix: str) -> Problem:
-    location = _up_to_union(model, detail["loc"])
-    path = ".".join([prefix, *map(str, location)] if prefix else map(str, location))
+def _problems(
+    detail: dict[str, Any], model: type[BaseModel], location: tuple[int | str, ...], path: str
+) -> list[Problem]:
+    if detail["type"] == "wrong_part":
+        return problems_of(detail["ctx"]["error"], detail["ctx"]["options"], path)
+    if detail["type"] == "unknown_part":
+        return [Problem(f"{path}.name", detail["msg"], detail["ctx"]["hint"])]
+    return [_problem(detail, model, location, path)]
+
+
+def _problem(detail: dict[str, Any], model: type[BaseModel], location: tuple[int | str, ...], path: str) -> Problem:
     if detail["type"] == "extra_forbidden":
         return Problem(path, "there is no such field", did_you_mean(str(location[-1]), _fields(model, location[:-1])))
     if detail["type"] == "missing":

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from reorder_kit.interfaces import Backbone, Component, DataSource, OrderLearner, Prior, TargetKind, Task, TokenPrior
-from reorder_kit.recipe import DEFAULT_TOKENIZER
-from reorder_kit.recipe_schema import options_schema, resolve
+from reorder_kit.interfaces import Backbone, Component, DataSource, OrderLearner, Prior, ScoringPrior, TargetKind, Task
+from reorder_kit.interfaces.part import KIND_KEYWORD
+from reorder_kit.recipe_schema import kinds_of_parts, options_schema, resolve
 from reorder_kit.registry import Registry
 
 _TYPES = {
@@ -52,9 +52,10 @@ def _says(component: type[Component]) -> dict[str, str]:
         }
     if issubclass(component, OrderLearner):
         return {"uses the reward": _yes_or_no(component.uses_reward)}
+    if issubclass(component, ScoringPrior):
+        return {"starts from": "the ordering with the highest score", "measure": component.measure}
     if issubclass(component, Prior):
-        tokens = f"tokens; tokenizer, beside its options, says whose; {DEFAULT_TOKENIZER} if not given"
-        return {"measure": component.measure, "looks at": tokens if issubclass(component, TokenPrior) else "pixels"}
+        return {"starts from": "an order of its own"}
     if issubclass(component, Task):
         return {
             "target kinds": _names(component.target_kinds),
@@ -91,13 +92,25 @@ def _options(
             if "properties" in (section := resolve(choice, definitions)) and id(section) not in above
         ]
         docs = [section["description"] for section in sections if "description" in section]
-        yield {**row, "doc": "\n".join(docs)} if docs else row
+        if docs:
+            row["doc"] = "\n".join(docs)
+        if kinds := sorted(kinds_of_parts(option)):
+            row["hint"] = "; ".join(
+                f"{_a(kind)} by its name, or a mapping with its name and its options" for kind in kinds
+            )
+        yield row
         for section in sections:
             yield from _options(section, definitions, f"{row['name']}.", (*above, id(section)))
 
 
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
 def _type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     schema = resolve(dict(schema), definitions)
+    if KIND_KEYWORD in schema:
+        return str(schema[KIND_KEYWORD])
     for alternatives in ("anyOf", "oneOf"):
         if alternatives in schema:
             return " | ".join(dict.fromkeys(_type(choice, definitions) for choice in schema[alternatives]))

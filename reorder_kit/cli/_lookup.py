@@ -58,7 +58,7 @@ def find_order(
             raise ReorderKitError(f"ordering {source!r} needs a grid", "add --grid HEIGHTxWIDTH, as in --grid 14x14")
         ordering = host.orderings.get(source)
         try:
-            checked = ordering.Options.model_validate(dict(options or {}))
+            checked = ordering.Options.model_validate(dict(options or {}), context={"host": host})
         except ValidationError as error:
             raise RecipeError(problems_of(error, ordering.Options), f"ordering {source!r}") from None
         return OrderFile(source, grid, ordering(checked).order(grid))

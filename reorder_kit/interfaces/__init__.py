@@ -17,9 +17,10 @@ from reorder_kit.interfaces.data_source import (
 )
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Policy
 from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
+from reorder_kit.interfaces.part import Part
 from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.phases import Phases
-from reorder_kit.interfaces.prior import Prior, TokenPrior
+from reorder_kit.interfaces.prior import Influence, Prior, PriorContext, ScoringPrior
 from reorder_kit.interfaces.target_kind import BOXES, CAPTION, CLASS, MASK, MULTI_LABEL, NONE, TargetKind
 from reorder_kit.interfaces.targets import IGNORED, Annotation, BoxTarget
 from reorder_kit.interfaces.task import Features, Metrics, Model, ModelOutput, StepResult, Task
@@ -55,6 +56,7 @@ __all__ = [
     "HasTargets",
     "HasViews",
     "ImageShape",
+    "Influence",
     "LearnerContext",
     "Level",
     "Metrics",
@@ -65,20 +67,22 @@ __all__ = [
     "Ordering",
     "OrderingOptions",
     "Pass",
+    "Part",
     "PatchSequence",
     "Phase",
     "Phases",
     "Policy",
     "Prior",
+    "PriorContext",
     "Progress",
     "Proposal",
     "Sample",
     "SampleSet",
+    "ScoringPrior",
     "SoftPermutation",
     "StepResult",
     "TargetKind",
     "Task",
-    "TokenPrior",
     "Tokenizer",
     "Unreadable",
     "gather_images",

@@ -92,8 +92,10 @@ def plan_transfer(
 
 def _seed_of_start(experiment: Experiment, seed: int) -> list[tuple[str, int]]:
     """A start that draws at random draws another order for every seed, unless the recipe names one."""
+    if not isinstance(experiment.start, Ordering):
+        return []
     options = experiment.start.options
-    draws = isinstance(experiment.start, Ordering) and "seed" in type(options).model_fields
+    draws = "seed" in type(options).model_fields
     return [("order.start.seed", seed)] if draws and "seed" not in options.model_fields_set else []
 
 

@@ -127,7 +127,7 @@ def _finish(
     scores = image_scores.gather()
     info, summary = trainer.info, trainer.summarize_order()
     planted = planted_figures(experiment, summary.order, info.grid)
-    chosen = experiment.chosen_by_prior(info.start, info.grid)
+    prior = experiment.prior_of(info.start, info.grid)
     result: dict[str, Any] = {
         "format_version": RESULT_VERSION,
         "name": info.name,
@@ -140,7 +140,7 @@ def _finish(
             **compare(summary.order, info.start, info.grid),
             **_of_dynamic_policy(summary),
             **({} if planted is None else {"planted": planted}),
-            **({} if chosen is None else {"prior": {"name": experiment.start.name, "chosen": chosen}}),
+            **({"prior": prior} if prior else {}),
             "reach": info.reach_as_dict(),
             **_influence(trainer),
         },

@@ -11,7 +11,7 @@ PLUGIN = """
 from typing import Literal
 from pydantic import Field
 from reorder_kit import hookimpl
-from reorder_kit.interfaces import ComponentOptions, Prior
+from reorder_kit.interfaces import ComponentOptions, ScoringPrior
 
 class Inner(ComponentOptions):
     \"\"\"Where to look.\"\"\"
@@ -19,7 +19,7 @@ class Inner(ComponentOptions):
     corner: Literal["top", "bottom"] = Field("top", description="which end")
     inner: "Inner | None" = Field(None, description="a section within itself")
 
-class Guess(Prior):
+class Guess(ScoringPrior):
     \"\"\"Prefer what comes first.
 
     Without looking [at anything].

@@ -13,6 +13,7 @@ from reorder_kit.order_file import OrderFile
 from reorder_kit.order_learners.reinforce import ReinforcePolicy
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.start_by_prior import no_influence
 
 CONTROLS = ("fixed-start", "learned-static", "null-reward", "random-fixed", "random-per-batch", "shuffled-targets")
 HOST = PluginHost(third_party=False)
@@ -27,7 +28,7 @@ def recipe(**sections):
 def test_a_random_start_depends_on_the_seed_and_on_nothing_else():
     def start(seed, first):
         order = {"start": first, "control": "random-fixed"}
-        return compose(recipe(seed=seed, order=order), HOST, "trial").starting_order(Grid(4, 4), SPLITS)
+        return compose(recipe(seed=seed, order=order), HOST, "trial").starting_order(Grid(4, 4), SPLITS, no_influence)
 
     assert start(0, "row") == start(0, "hilbert")
     assert start(0, "row") != start(1, "row")
@@ -85,4 +86,4 @@ def test_learned_static_starts_from_the_learned_order(tmp_path):
     OrderFile("learned", Grid(2, 2), learned).save(tmp_path / "order.json")
     content = compose(recipe(order={"start": "column", "learner": "reinforce"}), HOST, "trial").resolved()
     beside = compose(control_content(content, "learned-static", str(tmp_path / "order.json")), HOST, "control")
-    assert beside.starting_order(Grid(2, 2), SPLITS) == learned
+    assert beside.starting_order(Grid(2, 2), SPLITS, no_influence) == learned
