@@ -14,15 +14,18 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ValidationError
 
+from reorder_kit.controls import NamedControls, controls_of, misfits_of_controls, named_controls
 from reorder_kit.errors import Problem, RecipeError, ReorderKitError
-from reorder_kit.fixed_policies import FixedOrder, RandomPerBatch
+from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import (
     Backbone,
     ComponentOptions,
+    Control,
     DataSource,
     DataSplits,
     ImageShape,
+    InRunControl,
     LearnerContext,
     Ordering,
     OrderLearner,
@@ -61,6 +64,8 @@ class Experiment:
         backbone_options: its options.
         start: what gives the starting order.
         learner: what learns the order; None keeps the start.
+        control: what replaces the thing under test in this run; None in every run that is no control.
+        beside: the controls it is compared with.
     """
 
     recipe: Recipe
@@ -71,6 +76,13 @@ class Experiment:
     backbone_options: ComponentOptions
     start: Ordering | StartByPrior
     learner: OrderLearner | None
+    control: InRunControl | None
+    beside: tuple[Control, ...]
+
+    @property
+    def learns(self) -> bool:
+        """Whether something learns the order."""
+        return self.learner is not None and (self.control is None or self.control.keeps_learner)
 
     def build_backbone(self, image: ImageShape) -> Backbone:
         """The backbone for images of a shape."""
@@ -115,23 +127,28 @@ class Experiment:
 
     def starting_order(self, grid: Grid, splits: DataSplits) -> Order:
         """The order that the run starts from; of orderings that a prior scores the same, the first by name."""
-        if self.recipe.order.control == "random-fixed":
-            return _random_order(grid, self.recipe.seed)
+        replaced = self._replaced_start(grid)
+        if replaced is not None:
+            return replaced
         if isinstance(self.start, Ordering):
             return self.start.order(grid)
         return self.start.choose(splits, grid, self.recipe.seed)
 
     def chosen_by_prior(self, start: Order, grid: Grid) -> str | None:
         """The ordering that a prior chose when it gave this start; None if no prior was asked."""
-        if not isinstance(self.start, StartByPrior) or self.recipe.order.control == "random-fixed":
+        if not isinstance(self.start, StartByPrior) or self._replaced_start(grid) is not None:
             return None
         return self.start.chosen(start, grid)
 
+    def _replaced_start(self, grid: Grid) -> Order | None:
+        return None if self.control is None else self.control.starting_order(grid, self.recipe.seed)
+
     def build_policy(self, start: Order, grid: Grid, patch_dim: int) -> Policy:
         """The policy that proposes orders."""
-        if self.recipe.order.control == "random-per-batch":
-            return RandomPerBatch(start)
-        if self.learner is None or self.recipe.order.control == "random-fixed":
+        replaced = None if self.control is None else self.control.policy(start)
+        if replaced is not None:
+            return replaced
+        if self.learner is None:
             return FixedOrder(start)
         return self.learner.build_policy(LearnerContext(start, grid, patch_dim))
 
@@ -182,21 +199,40 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
         problems += _misfits_of_task(data[0], task[0], learner)
     if data_source and plant:
         problems += _misfits_of_plant(data_source)
+    built_task = task[0](task[1]) if task else None
+    controls = _controls(content, built_task, problems)
     if recipe and (recipe.order.learner is None) == (learner is None):
-        problems += _misfits_of_controls(recipe, learner)
+        if built_task:
+            problems += misfits_of_controls(controls, learner, built_task.target_kind)
+        if (controls.own or recipe.data.shuffle_targets) and controls.beside:
+            reason = "a run that is a control itself has none beside it"
+            problems.append(Problem("controls", reason, "remove one of the two"))
         problems += _misfits_of_phases(recipe, learner)
-    if problems or recipe is None or not (data_source and task and backbone and start):
+    if problems or recipe is None or not (data_source and built_task and backbone and start):
         raise RecipeError(problems, source)
     return Experiment(
         recipe=recipe,
         data_source=data_source,
         plant=plant,
-        task=task[0](task[1]),
+        task=built_task,
         backbone=backbone[0],
         backbone_options=backbone[1],
         start=start,
         learner=learner,
+        control=controls.own,
+        beside=controls.beside,
     )
+
+
+def _controls(content: Mapping[str, Any], task: Task | None, problems: list[Problem]) -> NamedControls:
+    """Those that the recipe names; none where its task, which may have some of its own, is not known."""
+    if task is None:
+        return NamedControls(None, ())
+    try:
+        return named_controls(content, controls_of(task), problems)
+    except ReorderKitError as error:
+        problems.append(Problem("task.name", error.message, error.hint))
+        return NamedControls(None, ())
 
 
 def _readable_part(content: Mapping[str, Any], error: ValidationError) -> Recipe | None:
@@ -324,18 +360,6 @@ def _misfits_of_plant(data: DataSource) -> list[Problem]:
     return []
 
 
-def _misfits_of_controls(recipe: Recipe, learner: OrderLearner | None) -> list[Problem]:
-    own = recipe.order.control
-    found = [
-        Problem(path, *reason)
-        for path, control in [("order.control", own), *(("controls", name) for name in recipe.controls)]
-        if (reason := _misfit_of_control(control, learner))
-    ]
-    if (own != "none" or recipe.data.shuffle_targets) and recipe.controls:
-        found.append(Problem("controls", "a run that is a control itself has none beside it", "remove one of the two"))
-    return found
-
-
 def _misfits_of_phases(recipe: Recipe, learner: OrderLearner | None) -> list[Problem]:
     # Not every learner has phases; those that have call them so. A share of the run leaves room for the rest.
     options = None if learner is None else learner.options
@@ -349,39 +373,6 @@ def _misfits_of_phases(recipe: Recipe, learner: OrderLearner | None) -> list[Pro
     return [Problem("order.learner.search_epochs", reason, "lower it, or raise train.epochs")]
 
 
-def _misfit_of_control(control: str, learner: OrderLearner | None) -> tuple[str, str] | None:
-    if control in ("fixed-start", "learned-static") and learner is None:
-        return f"{control} needs a learner to be compared with", "name one in order.learner, or leave the control out"
-    if control == "null-reward" and (learner is None or not learner.uses_reward):
-        name = "none" if learner is None else learner.name
-        return f"null-reward needs a learner that learns from the reward; the learner is {name}", "use reinforce"
-    return None
-
-
-def control_content(content: Mapping[str, Any], control: str, learned_order: str) -> dict[str, Any]:
-    """The recipe of a run trained beside another: the same schedule and seed, and one thing changed.
-
-    Args:
-        content: the resolved recipe of the run.
-        control: which one.
-        learned_order: path of the run's final order.
-    """
-    order: dict[str, Any] = dict(content["order"])
-    data: dict[str, Any] = dict(content["data"])
-    match control:
-        case "fixed-start":
-            order |= {"learner": None}
-        case "learned-static":
-            order |= {"learner": None, "start": {"file": learned_order}}
-        case "null-reward":
-            order |= {"control": control}
-        case "shuffled-targets":
-            data |= {"shuffle_targets": True}
-        case _:
-            order |= {"learner": None, "control": control}
-    return {**content, "data": data, "order": order, "controls": []}
-
-
 def _candidates(host: PluginHost) -> dict[str, Ordering]:
     """Every ordering that can be built without options: those a prior can choose from."""
     usable = {}
@@ -389,10 +380,6 @@ def _candidates(host: PluginHost) -> dict[str, Ordering]:
         with suppress(Exception):  # what a plugin raises must not stop the others
             usable[name] = host.orderings.get(name)()
     return usable
-
-
-def _random_order(grid: Grid, seed: int) -> Order:
-    return Order(torch.randperm(grid.num_patches, generator=torch.Generator().manual_seed(seed)))
 
 
 def _dump(options: BaseModel) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from reorder_kit.settings import OptimizerSettings, ScheduleSettings, Settings, 
 
 FORMAT_VERSION = 1
 DEFAULT_TOKENIZER = "pixels"
-Control = Literal["none", "null-reward", "random-fixed", "random-per-batch"]
-SubRun = Literal["fixed-start", "learned-static", "null-reward", "random-fixed", "random-per-batch", "shuffled-targets"]
+NO_CONTROL = "none"
 
 
 class ComponentSection(BaseModel):
@@ -106,7 +105,7 @@ class OrderSection(Settings):
 
     start: StartSection = Field(StartSection(name="row"), description="the starting order")
     learner: ComponentSection | None = Field(None, description="the order-learner; null: the start is used as it is")
-    control: Control = Field("none", description="replace the thing under test by something that cannot work")
+    control: str = Field(NO_CONTROL, description="replace the thing under test by something that cannot work")
 
 
 class Recipe(Settings):
@@ -119,14 +118,17 @@ class Recipe(Settings):
     task: ComponentSection = ComponentSection(name="classification")
     backbone: ComponentSection
     order: OrderSection = OrderSection()
-    controls: tuple[SubRun, ...] = Field((), description="runs trained beside it, with the same schedule and seed")
+    controls: tuple[str, ...] = Field(
+        (),
+        description="what it is compared with: matched runs, or its own model in other orders",
+    )
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     train: TrainSettings = TrainSettings()
 
     @field_validator("controls")
     @classmethod
-    def _check_controls(cls, controls: tuple[SubRun, ...]) -> tuple[SubRun, ...]:
+    def _check_controls(cls, controls: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(controls)) < len(controls):
             raise ValueError("a control is named twice")
         return controls

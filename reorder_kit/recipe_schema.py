@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import PydanticUserError
 
-from reorder_kit.interfaces import Component, TokenPrior
+from reorder_kit.controls import BUILT_IN, controls_of
+from reorder_kit.interfaces import Component, Control, InRunControl, TokenPrior
 from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import DEFAULT_TOKENIZER, DataSection, Recipe
+from reorder_kit.recipe import DEFAULT_TOKENIZER, NO_CONTROL, DataSection, Recipe
 from reorder_kit.registry import Registry
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -39,8 +41,23 @@ def recipe_schema(host: PluginHost) -> Schema:
     fields["backbone"] = _section(host.backbones, definitions)
     order = definitions["OrderSection"]["properties"]
     order["start"] = {**_start(host, definitions), "default": "row"}
+    known = _controls(host)
+    order["control"]["enum"] = [
+        NO_CONTROL,
+        *(name for name, control in known.items() if isinstance(control, InRunControl)),
+    ]
+    fields["controls"]["items"]["enum"] = list(known)
     order["learner"] = {**_section(host.order_learners, definitions, nullable=True), "default": None}
     return {"$schema": DIALECT, **schema, "title": "reorder-kit recipe"}
+
+
+def _controls(host: PluginHost) -> dict[str, Control]:
+    """The built-in controls and those of every task."""
+    known = dict(BUILT_IN)
+    for name in host.tasks:
+        with suppress(Exception):  # a task that needs options, or whose controls are wrong
+            known |= controls_of(host.tasks.get(name)())
+    return known
 
 
 def options_schema(component: type[Component], prefix: str = "") -> Schema:

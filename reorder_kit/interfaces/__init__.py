@@ -3,6 +3,7 @@
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces.backbone import AttentionMaps, Backbone, ImageShape
 from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.control import Control, EvaluatedControl, InRunControl, Need, TrainedControl
 from reorder_kit.interfaces.data_source import DataSource, DataSplits, Sample, SampleSet, TargetKind, Unreadable
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Phase, Policy
 from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
@@ -25,17 +26,21 @@ __all__ = [
     "BoxTarget",
     "Component",
     "ComponentOptions",
+    "Control",
     "DataSource",
     "DataSplits",
     "Encoded",
     "Evaluate",
+    "EvaluatedControl",
     "Features",
     "Grid",
     "ImageShape",
+    "InRunControl",
     "LearnerContext",
     "Metrics",
     "Model",
     "ModelOutput",
+    "Need",
     "Order",
     "OrderLearner",
     "Ordering",
@@ -54,5 +59,6 @@ __all__ = [
     "Task",
     "TokenPrior",
     "Tokenizer",
+    "TrainedControl",
     "Unreadable",
 ]

@@ -54,10 +54,11 @@ class Policy(nn.Module, ABC):
     """The trainable module that proposes orders. All its state is in parameters and buffers.
 
     ``phase`` is ``warm-up`` while the order is still the starting order, ``search`` while it is being learned, and
-    ``hardened`` once it is fixed for good.
+    ``hardened`` once it is fixed for good. ``is_static`` is False where the best order depends on the image.
     """
 
     phase: Phase = "search"
+    is_static: bool = True
 
     @abstractmethod
     def propose(self, sequence: PatchSequence | None) -> Proposal:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reorder_kit.interfaces.backbone import Backbone
 from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.control import Control
 from reorder_kit.interfaces.data_source import TargetKind, Unreadable
 from reorder_kit.interfaces.targets import Annotation, BoxTarget
 from reorder_kit.progress import Progress
@@ -212,6 +213,10 @@ class Task(Component, ABC):
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
         self.options = self.Options() if options is None else options
+
+    def controls(self) -> Sequence[Control]:
+        """Controls that only this task has, besides those of the package."""
+        return ()
 
     @abstractmethod
     def build_head(self, dim: int, classes: Sequence[str]) -> nn.Module:

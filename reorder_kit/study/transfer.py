@@ -78,7 +78,7 @@ def plan_transfer(
             raise ReorderKitError(f"two recipes have the name {recipe.name!r}", "give them names of their own")
         if recipe.name == START:
             raise ReorderKitError(f"a recipe of the name {START!r} would be taken for the starting order")
-        if experiment.learner is None or recipe.order.control != "none":
+        if experiment.learner is None or experiment.control is not None:
             raise ReorderKitError(f"{source}: learns no order that could be transferred", "name an order.learner")
         grids[recipe.name] = experiment.grid_of(experiment.open_data().image)
         tuning[recipe.name] = tune_epochs or default_tuning(recipe.train.epochs)

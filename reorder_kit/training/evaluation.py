@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from reorder_kit.interfaces import Batch, PatchSequence, Proposal, Sample, Task, Unreadable
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.training.batches import to_device
+from reorder_kit.training.beside import Change
 from reorder_kit.training.unreadable_images import UnreadableImages
 
 
@@ -56,6 +57,7 @@ def evaluate(
     choose: Callable[[PatchSequence], Proposal] | None = None,
     max_unreadable: int | None = None,
     image_scores: ImageScores | None = None,
+    change: Change | None = None,
 ) -> dict[str, Any]:
     """Mean loss, the task's metrics and the number of images, every image of every process counted once.
 
@@ -68,6 +70,7 @@ def evaluate(
         choose: proposes orders instead of the model itself.
         max_unreadable: images that may be unreadable; None for any number.
         image_scores: is given what each image of this process scores.
+        change: gives the model and the batch that are evaluated instead; where no image is left, there are no metrics.
 
     Raises:
         ReorderKitError: if more are, or no image is left.
@@ -83,7 +86,13 @@ def evaluate(
             unreadable.add(batch.unreadable)
             if not len(batch):
                 continue
-            outputs = model(batch.images, choose, batch.content).outputs
+            if change is None:
+                outputs = model(batch.images, choose, batch.content).outputs
+            else:
+                changed, batch = change(model, batch)
+                if not len(batch):
+                    continue
+                outputs = changed(batch.images, content=batch.content).outputs
             loss = task.loss_per_image(outputs, batch.targets)
             sums += torch.stack([loss.double().sum(), loss.new_tensor(len(batch), dtype=torch.float64)])
             metrics.update(outputs, batch.targets)
@@ -91,6 +100,7 @@ def evaluate(
                 image_scores.add(task.score_per_image(outputs, batch.targets))
     model.train(was_training)
     loss_sum, images = accelerator.reduce(sums, reduction="sum").tolist()
-    figures = {"loss": loss_sum / max(1.0, images), "images": int(images), **metrics.compute()}
+    measured = metrics.compute() if images or change is None else {}
+    figures = {"loss": loss_sum / max(1.0, images), "images": int(images), **measured}
     missing = unreadable.gather()
     return {**figures, "unreadable": missing} if missing else figures

@@ -31,6 +31,7 @@ from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.run_folder import RunFolder
 from reorder_kit.training.batches import to_device
+from reorder_kit.training.beside import Change, in_random_order
 from reorder_kit.training.checkpoints import load_checkpoint, save_checkpoint
 from reorder_kit.training.data_loading import ShuffledKeys, evaluation_loader, train_loader
 from reorder_kit.training.devices import describe_device
@@ -164,11 +165,16 @@ class Trainer:
             self._train_epoch(epoch)
 
     def evaluate(
-        self, split: str, choose_softly: bool = False, image_scores: ImageScores | None = None
+        self,
+        split: str,
+        choose_softly: bool = False,
+        image_scores: ImageScores | None = None,
+        change: Change | None = None,
     ) -> dict[str, Any]:
-        """The figures of a split, ``validation`` or ``test``; ``image_scores`` is given those of its images."""
+        """The figures of a split; a ``change`` is applied to the model and random batches of its images."""
         recipe = self._experiment.recipe
         samples = self._splits.validation if split == "validation" else self._splits.test
+        samples = samples if change is None else in_random_order(samples, self._seed)
         loader = evaluation_loader(samples, recipe.data.batch_size, recipe.data.workers, self._process, self._processes)
         choose = self.model.policy.propose if choose_softly else None
         return evaluate(
@@ -180,6 +186,7 @@ class Trainer:
             choose,
             self._settings.max_unreadable,
             image_scores,
+            change,
         )
 
     def _train_epoch(self, epoch: int) -> None:
@@ -268,7 +275,8 @@ class Trainer:
 
     def _reward_of_policy(self, reward: torch.Tensor) -> torch.Tensor:
         """The reward as the policy is told it."""
-        return _noise_like(reward) if self._experiment.recipe.order.control == "null-reward" else reward
+        control = self._experiment.control
+        return reward if control is None else control.reward(reward)
 
     def _synchronized(self, is_last: bool) -> AbstractContextManager[object]:
         """Processes average their gradients once a step, with its last batch."""
@@ -387,8 +395,3 @@ def _chunks(batches: Iterable[Any], size: int) -> Iterator[list[Any]]:
     iterator = iter(batches)
     while chunk := list(islice(iterator, size)):
         yield chunk
-
-
-def _noise_like(reward: torch.Tensor) -> torch.Tensor:
-    """Rewards of the same spread that know nothing of the order; merely shuffled ones would keep the batch's mean."""
-    return torch.randn_like(reward) * reward.std(correction=0)
