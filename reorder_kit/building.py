@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from reorder_kit.compose import Experiment
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment import Experiment
 from reorder_kit.interfaces import Backbone, Policy, TaskContext
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.patch_order import Order, load_tensors
@@ -37,7 +37,7 @@ def build_model(experiment: Experiment, context: TaskContext, start: Order) -> O
         torch.default_generator.manual_seed(experiment.recipe.seed)
         backbone = experiment.build_backbone(context.image)
         head = experiment.task.build_head(context)
-        policy = experiment.build_policy(start, context)
+        policy = experiment.build_policy(start, context.facts, context.classes)
         if weights is not None:
             take_weights({"backbone": backbone, "head": head}, weights)
         state = experiment.task.build_state(context, backbone, head)

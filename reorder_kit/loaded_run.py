@@ -10,8 +10,9 @@ from typing import Any, Self
 import torch
 
 from reorder_kit.building import POLICY_WEIGHTS, STATE_WEIGHTS, build_model, load_parts
-from reorder_kit.compose import Experiment, compose
+from reorder_kit.compose import compose
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment import Experiment
 from reorder_kit.image_shape import ImageShape
 from reorder_kit.interfaces import TaskContext
 from reorder_kit.order_file import OrderFile
@@ -64,7 +65,7 @@ class LoadedRun:
         context = TaskContext(
             facts=untrained.facts(image),
             image=image,
-            kind=experiment.data_source.target_kind,
+            kind=experiment.kind,
             classes=saved["classes"],
             fitted=read_fitted(folder),
         )
@@ -73,7 +74,9 @@ class LoadedRun:
         model.policy.load_state_dict(load_tensors(checkpoint / POLICY_WEIGHTS))
         if model.state is not None:
             model.state.load_state_dict(load_tensors(checkpoint / STATE_WEIGHTS))
-        progress = experiment.progress(step=saved["step"], steps_per_epoch=saved["steps_per_epoch"])
+        steps_per_epoch = saved["steps_per_epoch"]
+        epochs = experiment.recipe.train.epochs_of(steps_per_epoch)
+        progress = experiment.phases(epochs).locate(Progress(saved["step"], steps_per_epoch, epochs))
         # A finished search stays finished, also where the model is trained on.
         model.policy.advance(progress)
         return cls(folder, experiment, context, model.eval(), progress)

@@ -13,7 +13,7 @@ from reorder_kit.progress import Progress
 from reorder_kit.sequence import PatchSequence
 
 
-class SeveralPasses(ReorderKitError):
+class SeveralPassesError(ReorderKitError):
     """A step reads its batch more than once, or never, so no single slot or patch can be held responsible."""
 
 
@@ -43,7 +43,7 @@ def one_pass(
         differentiable: the patches become leaves, with respect to which the loss can be differentiated.
 
     Raises:
-        SeveralPasses: if the step does not read the batch exactly once.
+        SeveralPassesError: if the step does not read the batch exactly once.
     """
     seen: list[PatchSequence] = []
 
@@ -55,7 +55,7 @@ def one_pass(
 
     result = task.step(model.watched(watch), batch, progress)
     if len(seen) != 1:
-        raise SeveralPasses(
+        raise SeveralPassesError(
             f"a step of {task.name} reads its batch {len(seen)} times, and this is defined for a single reading"
         )
     return OnePass(result, seen[0])

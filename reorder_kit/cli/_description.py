@@ -57,11 +57,14 @@ def _says(component: type[Component]) -> dict[str, str]:
     if issubclass(component, Prior):
         return {"starts from": "an order of its own"}
     if issubclass(component, Task):
+        # A task that wraps another one has these only once it is built.
+        known = {"target_kinds", "headline"} <= {name for each in component.__mro__ for name in vars(each)}
+        if not known:
+            return {"target kinds": "depend on its options"}
         return {
             "target kinds": _names(component.target_kinds),
-            "headline": component.headline,
+            "headline": f"{component.headline}, {'higher' if component.higher_is_better else 'lower'} is better",
             "dense": _yes_or_no(component.is_dense),
-            "autoregressive": _yes_or_no(component.is_autoregressive),
         }
     return {"target kinds": _names(component.target_kinds)} if issubclass(component, DataSource) else {}
 

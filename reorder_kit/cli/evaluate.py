@@ -79,14 +79,16 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
     run = run.on(accelerator.device)
     splits = experiment.open_data()
     samples = splits.test if split == Split.test else splits.validation
+    data = experiment.recipe.data
     loader = evaluation_loader(
         samples,
-        experiment.recipe.data,
         run.context.kind,
         str(split),
-        task.views(training=False),
+        data.batch_size,
+        data.workers,
         accelerator.process_index,
         accelerator.num_processes,
+        task.views(training=False),
     )
 
     def figures(model: Model) -> dict[str, Any]:

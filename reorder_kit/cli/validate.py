@@ -10,7 +10,7 @@ from reorder_kit.cli._output import print_json, print_to_stderr
 from reorder_kit.cli._parameters import JsonOption, RecipeArgument, SetOption
 
 if TYPE_CHECKING:
-    from reorder_kit.compose import Experiment
+    from reorder_kit.experiment import Experiment
 
 
 def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption = False) -> None:
@@ -55,7 +55,7 @@ def doubts(experiment: Experiment) -> list[str]:
             f"backbone.name: {experiment.backbone.name} gives the same output in every order, "
             "so the learner has nothing to learn; that is a control, not an experiment"
         )
-    if not recipe.controls and recipe.order.control == "none":
+    if not recipe.controls and experiment.control is None:
         found.append("controls: there is no run beside it that would tell what the learned order is worth")
     return found
 
@@ -63,8 +63,8 @@ def doubts(experiment: Experiment) -> list[str]:
 def _summary(experiment: Experiment) -> tuple[str, ...]:
     recipe, learner = experiment.recipe, experiment.learner
     order = f"order from {experiment.start.name}, " + (f"learned by {learner.name}" if learner else "not learned")
-    if recipe.order.control != "none":
-        order += f", under the control {recipe.order.control}"
+    if experiment.control is not None:
+        order += f", under the control {experiment.control.name}"
     controls = f"; beside it: {', '.join(recipe.controls)}" if recipe.controls else ""
     scrambled = "" if experiment.plant is None else f", its patches scrambled by a hidden {experiment.plant.name} order"
     data = f"{experiment.data_source.name}{scrambled}"

@@ -40,7 +40,7 @@ class Batch:
     """
 
     images: Float[Tensor, "batch channel *frame height width"]
-    targets: Any
+    targets: Any = None
     kind: TargetKind = NONE
     unreadable: tuple[Unreadable, ...] = ()
     content: Int[Tensor, "batch 2"] | None = None
@@ -73,6 +73,14 @@ class Batch:
             tuple(view.take(index) for view in self.views),
             {name: part[index] for name, part in self.prepared.items()},
         )
+
+    def with_images(self, images: Float[Tensor, "batch channel *frame height width"]) -> Batch:
+        """The same samples with other images, such as negatives made of them."""
+        return replace(self, images=images)
+
+    def with_prepared(self, **tensors: Shaped[Tensor, "batch *rest"]) -> Batch:
+        """The same samples with more that a task has prepared."""
+        return replace(self, prepared={**self.prepared, **tensors})
 
     def random(self, name: str, *shape: int) -> Float[Tensor, "batch *shape"]:
         """Uniform numbers in [0, 1) for each image, on the device of the images.

@@ -51,9 +51,7 @@ def require_static(policy: Policy, why: str) -> None:
         ReorderKitError: if the policy orders each image by what it shows.
     """
     if not policy.is_static:
-        raise ReorderKitError(
-            f"the order depends on the image: {why}", "use a learner with one order for all images"
-        )
+        raise ReorderKitError(f"the order depends on the image: {why}", "use a learner with one order for all images")
 
 
 def require_first_block_only(policy: Policy, why: str) -> None:

@@ -75,6 +75,11 @@ class TargetKind(ABC):
         """1.0 for the classes that each image has, 0.0 for the others; None where that means nothing."""
         return None
 
+    @property
+    def tells_classes(self) -> bool:
+        """Whether :meth:`presence` says which classes an image has."""
+        return type(self).presence is not TargetKind.presence
+
     def _moved(self, targets: Any, move: Callable[[Any], Any]) -> Any:
         if isinstance(targets, list):
             return [self._moved(entry, move) for entry in targets]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -21,8 +21,10 @@ from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.target_kind import TargetKind
 from reorder_kit.interfaces.targets import Annotation
 from reorder_kit.interfaces.task_context import TaskContext
-from reorder_kit.interfaces.training_data import TrainingData
 from reorder_kit.progress import Progress
+
+if TYPE_CHECKING:
+    from reorder_kit.training_data import TrainingData
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -17,8 +17,10 @@ from reorder_kit.interfaces.order_learner import Policy
 from reorder_kit.interfaces.targets import Annotation
 from reorder_kit.interfaces.task import Metrics, StepResult, Task
 from reorder_kit.interfaces.task_context import TaskContext
-from reorder_kit.interfaces.training_data import TrainingData
 from reorder_kit.progress import Progress
+
+if TYPE_CHECKING:
+    from reorder_kit.training_data import TrainingData
 
 
 class TaskWrapper(Task):

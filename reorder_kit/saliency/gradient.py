@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.interfaces import Batch, Order, Task
+from reorder_kit.one_pass import one_pass
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.progress import Progress
 from reorder_kit.saliency.method import SaliencyMethod
 from reorder_kit.saliency.pixel_patches import sum_over_pixels
-from reorder_kit.one_pass import one_pass
 
 
 class Gradient(SaliencyMethod):

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import AttentionMaps, Batch, Order, Task
+from reorder_kit.one_pass import one_pass
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.progress import Progress
 from reorder_kit.saliency.method import SaliencyMethod
-from reorder_kit.one_pass import one_pass
 
 INSTEAD = "use --method gradient or --method occlusion"
 

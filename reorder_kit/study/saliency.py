@@ -152,9 +152,11 @@ def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> Sal
     start, final = _orders(run.folder)
     experiment = run.experiment
     splits, recipe = experiment.open_data(), experiment.recipe
-    chosen = _chosen(splits, split, images, recipe.seed)
-    views = experiment.task.views(training=False)
-    loader = evaluation_loader(chosen, recipe.data, run.context.kind, split, views)
+    samples, data = splits.validation if split == "validation" else splits.test, recipe.data
+    chosen, views = _chosen(len(samples), images, recipe.seed), experiment.task.views(training=False)
+    loader = evaluation_loader(
+        samples, run.context.kind, split, data.batch_size, data.workers, views=views, chosen=chosen
+    )
     own, apart = _measure(_method(method, splits, run, recipe.seed), run, loader, final)
     has_saliency = (own.sum(axis=1) > 0) & (apart.sum(axis=1) > 0)
     left = int(has_saliency.sum())
@@ -194,11 +196,10 @@ def _orders(folder: RunFolder) -> tuple[Order, Order]:
     return start, final.order
 
 
-def _chosen(splits: DataSplits, split: str, images: int, seed: int) -> SampleSubset:
+def _chosen(samples: int, images: int, seed: int) -> list[int]:
     """Images from all over a split, since many sources list them class by class."""
-    samples = splits.validation if split == "validation" else splits.test
-    shuffled = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed))
-    return SampleSubset(samples, sorted(shuffled[:images].tolist()))
+    shuffled = torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
+    return sorted(shuffled[:images].tolist())
 
 
 def _method(name: str, splits: DataSplits, run: LoadedRun, seed: int) -> SaliencyMethod:

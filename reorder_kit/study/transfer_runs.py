@@ -113,7 +113,8 @@ class OrderTrial:
         accelerator = build_accelerator(runnable_here(experiment.recipe.train))
         run = run.on(accelerator.device)
         splits, data, task = experiment.open_data(), experiment.recipe.data, experiment.task
-        loader = evaluation_loader(splits.test, data, run.context.kind, "test", task.views(training=False))
+        views = task.views(training=False)
+        loader = evaluation_loader(splits.test, run.context.kind, "test", data.batch_size, data.workers, views=views)
         scores = {}
         for name, file in self.orders.items():
             model = run.evaluated_model.ordered_by(OrderFile.load(file).order.to(accelerator.device))

@@ -61,7 +61,8 @@ class Classification(SupervisedTask):
 
     def score_per_image(self, predictions: Float[Tensor, "batch class"], batch: Batch) -> Float[Tensor, " batch"]:
         """1 for an image whose most probable class is the right one, else 0."""
-        return (predictions.float().argmax(dim=1) == batch.targets).float()
+        hits: Tensor = predictions.float().argmax(dim=1) == batch.targets
+        return hits.float()
 
     def build_metrics(self, context: TaskContext) -> Metrics:
         """Top-1, top-5 and accuracy by class."""

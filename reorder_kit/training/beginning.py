@@ -9,15 +9,15 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from reorder_kit.compose import Experiment
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment import Experiment
 from reorder_kit.interfaces import DataSplits, TaskContext
 from reorder_kit.loaded_run import read_fitted
 from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order
 from reorder_kit.run_folder import RunFolder
 from reorder_kit.training.short_training import influence_of_short_training
-from reorder_kit.training_data import TrainingSamples
+from reorder_kit.training_data import TrainingData
 
 
 def begin(
@@ -38,9 +38,9 @@ def begin(
         ReorderKitError: if the parts do not fit the data.
     """
     facts = experiment.facts(splits.image)
-    kind = experiment.data_source.target_kind
+    kind = experiment.kind
     is_fresh = folder.latest_checkpoint() is None
-    training = TrainingSamples(splits, kind, experiment.recipe.seed)
+    training = TrainingData(splits, experiment.recipe.seed, kind)
     fitted = _on_one_process(accelerator, lambda: _fitted(experiment, training) if is_fresh else read_fitted(folder))
     context = TaskContext(facts, splits.image, kind, splits.classes, fitted, accelerator.device)
     experiment.check(facts, splits.classes)
@@ -48,12 +48,12 @@ def begin(
         return context, OrderFile.load(folder.start_order).order
     influence = influence_of_short_training(experiment, splits, context, accelerator)
     start = _on_one_process(
-        accelerator, lambda: experiment.starting_order(facts.grid, training, influence).indices.tolist()
+        accelerator, lambda: experiment.starting_order(facts.grid, splits, influence).indices.tolist()
     )
     return context, Order(start, facts.grid.num_patches)
 
 
-def _fitted(experiment: Experiment, training: TrainingSamples) -> Mapping[str, Any]:
+def _fitted(experiment: Experiment, training: TrainingData) -> Mapping[str, Any]:
     """As a resumed run would read it."""
     try:
         fitted: Mapping[str, Any] = json.loads(json.dumps(dict(experiment.task.fit(training))))

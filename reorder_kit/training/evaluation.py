@@ -10,13 +10,15 @@ from torch.utils.data import DataLoader
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Batch, Model, Sample, Task, TaskContext, Unreadable
+from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.progress import Progress
+from reorder_kit.training.beside import Change
 from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.unreadable_images import UnreadableImages
 
 
 def evaluate(
-    model: Model,
+    model: OrderedModel,
     task: Task,
     loader: DataLoader[Sample | Unreadable],
     context: TaskContext,
@@ -24,6 +26,7 @@ def evaluate(
     progress: Progress,
     max_unreadable: int | None = None,
     image_scores: ImageScores | None = None,
+    change: Change | None = None,
 ) -> dict[str, Any]:
     """Mean loss and its parts, the task's metrics and the number of images, each of all processes counted once.
 
@@ -38,6 +41,7 @@ def evaluate(
         progress: where training stands.
         max_unreadable: images that may be unreadable; None for any number.
         image_scores: is given what each image of this process scores.
+        change: gives the model and the batch that are evaluated instead; where no image is left, there are no metrics.
 
     Raises:
         ReorderKitError: if more are, no image is left, or the task has another number of losses than images.
@@ -53,19 +57,25 @@ def evaluate(
             if not sums.has_images(loaded):
                 continue
             batch = task.prepare(loaded.to(accelerator.device), False, context)
-            result = task.step(model, batch, progress)
+            read: Model = model
+            if change is not None:
+                read, batch = change(model, batch)
+                if not len(batch):
+                    continue
+            result = task.step(read, batch, progress)
             sums.add("loss", result.loss, len(batch), task)
             for name, part in result.parts.items():
                 sums.add(name, part, len(batch), task)
             sums.images += len(batch)
-            predictions = task.predict(model, batch, result)
+            predictions = task.predict(read, batch, result)
             metrics.update(predictions, batch)
             if image_scores is not None:
                 image_scores.add(task.score_per_image(predictions, batch))
     model.train(was_training)
     means, images = sums.means()
     loss = means.pop("loss", 0.0)
-    figures = {"loss": loss, **({"parts": means} if means else {}), "images": images, **metrics.compute()}
+    measured = metrics.compute() if images or change is None else {}
+    figures = {"loss": loss, **({"parts": means} if means else {}), "images": images, **measured}
     missing = unreadable.gather()
     return {**figures, "unreadable": missing} if missing else figures
 
@@ -79,7 +89,7 @@ class _Sums:
         self.images = 0
 
     def has_images(self, batch: Batch) -> bool:
-        """Whether there is something to count; on several processes every one needs an image, since tasks may gather."""
+        """Whether there is something to count. Of several processes each needs an image, since tasks may gather."""
         if self._accelerator.num_processes == 1:
             return len(batch) > 0
         sizes = self._accelerator.gather(torch.tensor([len(batch)], device=self._accelerator.device))

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.interfaces import Batch, Task
+from reorder_kit.one_pass import evaluating, one_pass
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.progress import Progress
-from reorder_kit.one_pass import evaluating, one_pass
 
 
 def influence_profile(model: OrderedModel, task: Task, batch: Batch, progress: Progress) -> Float[Tensor, " slot"]:
@@ -25,7 +25,7 @@ def influence_profile(model: OrderedModel, task: Task, batch: Batch, progress: P
         progress: where the run stands.
 
     Raises:
-        SeveralPasses: if a step of the task reads its batch more than once.
+        SeveralPassesError: if a step of the task reads its batch more than once.
     """
     # cuDNN's recurrent layers have no backward pass in evaluation mode.
     with evaluating(model), torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):

@@ -10,7 +10,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import Batch, Model, Policy
+from reorder_kit.interfaces import Batch, Policy
+from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.patch_order import Order
 
 EXAMPLES = 4
@@ -69,7 +70,7 @@ def consensus(orders: Int[Tensor, "image slot"], num_patches: int) -> OrderSumma
 
 
 @torch.no_grad()
-def summarize_orders(model: Model, policy: Policy, batches: Iterable[Batch]) -> OrderSummary:
+def summarize_orders(model: OrderedModel, policy: Policy, batches: Iterable[Batch]) -> OrderSummary:
     """The best order of a static policy, or the consensus over images.
 
     Args:
@@ -95,4 +96,3 @@ def summarize_orders(model: Model, policy: Policy, batches: Iterable[Batch]) -> 
     if not found:
         raise ReorderKitError("the order depends on the image, and no validation image could be read")
     return consensus(torch.cat(found), num_patches)
-

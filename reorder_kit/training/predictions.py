@@ -7,15 +7,16 @@ from dataclasses import replace
 import torch
 from accelerate import Accelerator
 
-from reorder_kit.interfaces import IGNORED, Annotation, Model, SampleSet, Task, TaskContext
+from reorder_kit.interfaces import IGNORED, Annotation, SampleSet, Task, TaskContext
 from reorder_kit.interfaces.run_events import Predictions
-from reorder_kit.training.data_loading import collate
+from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.training.data_loading import load_batch
 
 IMAGES = 12
 
 
 def predict_some(
-    model: Model,
+    model: OrderedModel,
     task: Task,
     samples: SampleSet,
     context: TaskContext,
@@ -35,8 +36,7 @@ def predict_some(
         split: name of the split.
     """
     chosen = torch.linspace(0, len(samples) - 1, min(IMAGES, len(samples))).round().int().tolist()
-    with torch.random.fork_rng(devices=[]):
-        loaded = collate([samples[index] for index in chosen], context.kind)
+    loaded = load_batch(samples, context.kind, split, chosen, task.views(training=False))
     if not len(loaded):
         return None
     batch = task.prepare(loaded.to(accelerator.device), False, context)

@@ -12,17 +12,19 @@ import yaml
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from reorder_kit.compose import Experiment, compose, control_content
+from reorder_kit.compose import compose
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import DataSplits, TaskContext
+from reorder_kit.experiment import Experiment
+from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext, TrainedControl
+from reorder_kit.one_pass import SeveralPassesError
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import differences, read_recipe_file
 from reorder_kit.run_folder import RESULT_VERSION, RunFolder, write_whole
 from reorder_kit.training.beginning import begin
+from reorder_kit.training.beside import figures_beside, recipe_beside
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.environment import describe_environment
 from reorder_kit.training.image_scores import ImageScores
-from reorder_kit.one_pass import SeveralPasses
 from reorder_kit.training.order_log import compare, order_file
 from reorder_kit.training.order_summary import OrderSummary
 from reorder_kit.training.planted import planted_figures
@@ -58,16 +60,21 @@ def run_experiment(
     name = experiment.recipe.name
     trainer = _train(name, experiment, splits, folder, accelerator, host)
     controls: dict[str, Any] = {}
-    for control in experiment.recipe.controls:
-        beside = RunFolder(folder.controls / control)
-        if not beside.is_finished:
-            changed = compose(control_content(content, control, str(folder.order)), host, f"control {control}")
-            data = splits if changed.recipe.data == experiment.recipe.data else changed.open_data()
-            other = _train(f"{name}/controls/{control}", changed, data, beside, accelerator, host)
-            _finish(other, changed, data, beside, accelerator, host, {})
-            accelerator.free_memory()  # it keeps every model it has prepared
-        accelerator.wait_for_everyone()
-        controls[control] = {"metrics": beside.read_result()["metrics"]}
+    for control in experiment.beside:
+        if isinstance(control, EvaluatedControl):
+            figures = figures_beside(control, lambda change: trainer.evaluate("test", change=change), splits.classes)
+        elif isinstance(control, TrainedControl):
+            beside = RunFolder(folder.controls / control.name)
+            if not beside.is_finished:
+                recipe = recipe_beside(control, content, folder)
+                changed = compose(recipe, host, f"control {control.name}")
+                data = splits if changed.recipe.data == experiment.recipe.data else changed.open_data()
+                other = _train(f"{name}/controls/{control.name}", changed, data, beside, accelerator, host)
+                _finish(other, changed, data, beside, accelerator, host, {})
+                accelerator.free_memory()  # it keeps every model it has prepared
+            accelerator.wait_for_everyone()
+            figures = {"metrics": beside.read_result()["metrics"]}
+        controls[control.name] = {"words": control.words, **figures}
     return folder, _finish(trainer, experiment, splits, folder, accelerator, host, controls)
 
 
@@ -182,7 +189,7 @@ def _influence(trainer: Trainer) -> dict[str, Any]:
     """Influence of each slot on the loss over some validation images, or why there is none."""
     try:
         profile = trainer.influence(INFLUENCE_IMAGES)
-    except SeveralPasses as error:
+    except SeveralPassesError as error:
         return {"influence": None, "influence_does_not_apply": error.message}
     return {"influence": profile.tolist()}
 

@@ -74,6 +74,4 @@ class SavedState:
                 f"go on with torchrun --nproc-per-node {state['processes']}",
             )
         optimizers.load_state_dict(moments)
-        return cls(
-            state["epoch"], state["step"], state["seconds"], state["images_per_second"], state["validation"]
-        )
+        return cls(state["epoch"], state["step"], state["seconds"], state["images_per_second"], state["validation"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle, islice
 
@@ -12,23 +12,23 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.building import build_model
-from reorder_kit.compose import Experiment
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import DataSplits, TaskContext
+from reorder_kit.experiment import Experiment
+from reorder_kit.interfaces import DataSplits, Influence, TaskContext
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.patch_order import Order
-from reorder_kit.training.data_loading import ShuffledKeys, evaluation_loader, train_loader
+from reorder_kit.progress import Progress
+from reorder_kit.training.data_loading import ShuffledKeys, load_batch, train_loader
 from reorder_kit.training.influence import influence_profile
 from reorder_kit.training.optimization import parameter_groups
 from reorder_kit.training.random_streams import seed_torch, stream
 
-InfluenceOf = Callable[[Sequence[Order], int, int], Float[Tensor, " slot"]]
 INFLUENCE_IMAGES = 256
 
 
 def influence_of_short_training(
     experiment: Experiment, splits: DataSplits, context: TaskContext, accelerator: Accelerator
-) -> InfluenceOf:
+) -> Influence:
     """A function of orders, models and steps: the mean influence profile of models trained for so many steps.
 
     Each model has weights and batches of its own; its batches are read in the orders in turn, with a constant step
@@ -67,15 +67,15 @@ def _influence_of_one(
     recipe = experiment.recipe.model_copy(update={"seed": seed})
     alone = replace(experiment, recipe=recipe, learner=None)
     model = build_model(alone, context, orders[0].to("cpu")).to(accelerator.device)
-    turn = cycle(orders[number % len(orders) :] + orders[: number % len(orders)])
+    turn = cycle([*orders[number % len(orders) :], *orders[: number % len(orders)]])
     with torch.random.fork_rng(devices=[]):
         _train(model, alone, splits, context, accelerator, turn, steps)
-    loader = evaluation_loader(splits.validation, recipe.data, context.kind, "validation", batch_size=INFLUENCE_IMAGES)
-    batch = next(iter(loader)).to(accelerator.device)
+    chosen = range(min(INFLUENCE_IMAGES, len(splits.validation)))
+    batch = load_batch(splits.validation, context.kind, "validation", chosen, experiment.task.views(training=False))
     if not len(batch):
         raise ReorderKitError("influence is measured on validation images, but none could be read")
-    prepared = experiment.task.prepare(batch, False, context)
-    progress = alone.progress(steps, max(1, steps))
+    prepared = experiment.task.prepare(batch.to(accelerator.device), False, context)
+    progress = Progress(steps, max(1, steps), 1.0, phase="hardened", share=1.0)
     return influence_profile(model.ordered_by(next(turn)), experiment.task, prepared, progress)
 
 
@@ -93,7 +93,8 @@ def _train(
     groups = parameter_groups(modules, recipe.optimizer.weight_decay)
     optimizer = torch.optim.AdamW(groups, lr=recipe.optimizer.lr, betas=recipe.optimizer.betas)
     keys = ShuffledKeys(len(splits.train), recipe.seed, 0, 1)
-    loader = train_loader(splits.train, keys, recipe.seed, recipe.data, context.kind, task.views(training=True))
+    data, views = recipe.data, task.views(training=True)
+    loader = train_loader(splits.train, context.kind, keys, recipe.seed, data.batch_size, data.workers, views)
     step = 0
     while step < steps:
         for batch in islice(loader, steps - step):
@@ -101,7 +102,7 @@ def _train(
             if len(batch):
                 prepared = task.prepare(batch.to(accelerator.device), True, context)
                 model.train()
-                progress = experiment.progress(step, len(loader))
+                progress = Progress(step, len(loader), steps / len(loader), phase="hardened", share=1.0)
                 with accelerator.autocast():
                     result = task.step(model.ordered_by(next(turn)), prepared, progress)
                 result.loss.mean().backward()  # type: ignore[no-untyped-call]

@@ -17,9 +17,9 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from reorder_kit.building import build_model, frozen_parts
-from reorder_kit.compose import Experiment
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import Batch, DataSplits, Model, TaskContext
+from reorder_kit.experiment import Experiment
+from reorder_kit.interfaces import Batch, DataSplits, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.interfaces.task import headline_of
 from reorder_kit.ordered_model import OrderedModel, for_evaluation
@@ -27,7 +27,14 @@ from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.run_folder import RunFolder
-from reorder_kit.training.data_loading import ShuffledKeys, evaluation_loader, train_loader
+from reorder_kit.training.beside import Change, in_random_order
+from reorder_kit.training.data_loading import (
+    ShuffledKeys,
+    evaluation_loader,
+    load_batch,
+    require_samples,
+    train_loader,
+)
 from reorder_kit.training.devices import describe_device
 from reorder_kit.training.epoch_loss import EpochLoss
 from reorder_kit.training.evaluation import evaluate
@@ -83,9 +90,13 @@ class Trainer:
         self._settings, self._task, self._seed = recipe.train, experiment.task, recipe.seed
         self._process, self._processes = accelerator.process_index, accelerator.num_processes
         self._keys = ShuffledKeys(len(splits.train), self._seed, self._process, self._processes)
+        data = recipe.data
+        views = self._task.views(training=True)
         self._train_loader = train_loader(
-            splits.train, self._keys, self._seed, recipe.data, context.kind, self._task.views(training=True)
+            splits.train, context.kind, self._keys, self._seed, data.batch_size, data.workers, views
         )
+        require_samples(len(splits.validation), "validation", self._processes)
+        require_samples(len(splits.test), "test", self._processes)
         self._steps_per_epoch = -(-len(self._train_loader) // self._settings.accumulate)
         self._epochs_of_run = self._settings.epochs_of(self._steps_per_epoch)
         self._phases = experiment.phases(self._epochs_of_run)
@@ -133,7 +144,7 @@ class Trainer:
 
     @property
     def evaluated_model(self) -> OrderedModel:
-        """The model that is judged: of averaged weights where the recipe asks for them, or what the task takes for it."""
+        """The model that is judged, of averaged weights where the recipe asks for them, as the task has it evaluated."""
         model = self.model
         if self._ema is not None:
             averaged = self._ema.module
@@ -184,7 +195,11 @@ class Trainer:
             self._train_epoch(epoch)
 
     def evaluate(
-        self, split: str, model: Model | None = None, image_scores: ImageScores | None = None
+        self,
+        split: str,
+        model: OrderedModel | None = None,
+        image_scores: ImageScores | None = None,
+        change: Change | None = None,
     ) -> dict[str, Any]:
         """The figures of a split, ``validation`` or ``test``.
 
@@ -192,58 +207,59 @@ class Trainer:
             split: which.
             model: what is evaluated; the evaluated model if not given.
             image_scores: is given the scores of the split's images.
+            change: is applied to the model and random batches of images.
         """
+        samples = self._splits.validation if split == "validation" else self._splits.test
+        data = self._experiment.recipe.data
+        loader = evaluation_loader(
+            samples,
+            self.context.kind,
+            split,
+            data.batch_size,
+            data.workers,
+            self._process,
+            self._processes,
+            self._task.views(training=False),
+            None if change is None else in_random_order(len(samples), self._seed),
+        )
         return evaluate(
             self.evaluated_model if model is None else model,
             self._task,
-            self._loader(split),
+            loader,
             self.context,
             self._accelerator,
             self.progress,
             self._settings.max_unreadable,
             image_scores,
+            change,
         )
 
     def summarize_order(self) -> OrderSummary:
-        """The policy's order now."""
-        batches = (
-            self._task.prepare(batch.to(self._accelerator.device), False, self.context)
-            for batch in islice(self._consensus_loader(), -(-CONSENSUS_IMAGES // self._experiment.recipe.data.batch_size))
+        """The policy's order now; of a dynamic one, the consensus over the first validation images."""
+        data, samples = self._experiment.recipe.data, self._splits.validation
+        chosen = range(min(CONSENSUS_IMAGES, len(samples)))
+        loader = evaluation_loader(
+            samples, self.context.kind, "validation", data.batch_size, data.workers, chosen=chosen
         )
-        return summarize_orders(self.evaluated_model, self.model.policy, batches)
+        return summarize_orders(self.evaluated_model, self.model.policy, map(self._prepared, loader))
 
     def influence(self, images: int) -> Float[Tensor, " slot"]:
         """Influence of each slot on the loss over the first validation images, the same ones on every process.
 
         Raises:
-            SeveralPasses: if a step of the task reads its batch more than once.
+            SeveralPassesError: if a step of the task reads its batch more than once.
             ReorderKitError: if none of the images can be read.
         """
-        data = self._experiment.recipe.data
-        loader = evaluation_loader(self._splits.validation, data, self.context.kind, "validation", batch_size=images)
-        batch = next(iter(loader)).to(self._accelerator.device)
+        samples = self._splits.validation
+        chosen = range(min(images, len(samples)))
+        batch = load_batch(samples, self.context.kind, "validation", chosen, self._task.views(training=False))
         if not len(batch):
             raise ReorderKitError("influence is measured on validation images, but none could be read")
-        prepared = self._task.prepare(batch, False, self.context)
-        return influence_profile(self.evaluated_model, self._task, prepared, self.progress)
+        return influence_profile(self.evaluated_model, self._task, self._prepared(batch), self.progress)
 
-    def _loader(self, split: str) -> Iterable[Batch]:
-        samples = self._splits.validation if split == "validation" else self._splits.test
-        return evaluation_loader(
-            samples,
-            self._experiment.recipe.data,
-            self.context.kind,
-            split,
-            self._task.views(training=False),
-            self._process,
-            self._processes,
-        )
-
-    def _consensus_loader(self) -> Iterable[Batch]:
-        """The same images on every process."""
-        return evaluation_loader(
-            self._splits.validation, self._experiment.recipe.data, self.context.kind, "validation"
-        )
+    def _prepared(self, batch: Batch) -> Batch:
+        """For an evaluation."""
+        return self._task.prepare(batch.to(self._accelerator.device), False, self.context)
 
     def _train_epoch(self, epoch: int) -> None:
         began = time.perf_counter()

@@ -11,7 +11,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from reorder_kit.interfaces import Batch, Control, StepResult, Task, TaskContext
+from reorder_kit.interfaces import Batch, InRunControl, StepResult, Task, TaskContext
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.progress import Progress
 from reorder_kit.training.epoch_loss import EpochLoss
@@ -40,7 +40,7 @@ class TrainingStep:
         frozen: Sequence[nn.Module],
         task: Task,
         context: TaskContext,
-        control: Control | None,
+        control: InRunControl | None,
         seed: int,
         accelerator: Accelerator,
     ) -> None:
