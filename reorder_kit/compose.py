@@ -115,16 +115,7 @@ class Experiment:
         return None if self.plant is None else self.plant.order(grid)
 
     def starting_order(self, grid: Grid, splits: DataSplits, influence: Influence) -> Order:
-        """The order that the run starts from.
-
-        Args:
-            grid: of the patches.
-            splits: opened data, for a prior.
-            influence: how much each slot counts, for a prior.
-
-        Raises:
-            ReorderKitError: if a prior cannot give an order.
-        """
+        """The order that the run starts from; a prior looks at the data, and may ask for the influence of slots."""
         if self.recipe.order.control == "random-fixed":
             return _random_order(grid, self.recipe.seed)
         if isinstance(self.start, Ordering):

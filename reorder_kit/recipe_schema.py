@@ -83,7 +83,7 @@ def _define_parts(schema: Schema, host: PluginHost) -> None:
     while missing := kinds_of_parts(schema) - defined:
         for kind in sorted(missing):
             alternatives = _alternatives(registries[kind], schema["$defs"])
-            schema["$defs"][f"part.{kind}"] = {"oneOf": alternatives or [False]}
+            schema["$defs"][f"part.{kind}"] = {"oneOf": alternatives or [{"not": {}}]}
         defined |= missing
 
 

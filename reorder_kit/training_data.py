@@ -62,16 +62,9 @@ class TrainingData:
             images: how many to look at; all if there are fewer.
             batch_size: at once.
         """
-        chosen = self.chosen(images)
-        for first in range(0, len(chosen), batch_size):
-            samples = self._read(chosen[first : first + batch_size])
-            read = [sample for sample in samples if isinstance(sample, Sample)]
-            if read:
-                yield Batch(
-                    torch.stack([sample.image for sample in read]),
-                    [sample.target for sample in read],
-                    tuple(sample for sample in samples if isinstance(sample, Unreadable)),
-                )
+        for read, unreadable in self._readable(images, batch_size):
+            pixels = torch.stack([sample.image for sample in read])
+            yield Batch(pixels, [sample.target for sample in read], tuple(unreadable))
 
     def patches(self, grid: Grid, images: int) -> Iterator[Float[Tensor, "image patch pixel"]]:
         """The row-major patches of the same images, a batch at a time.
@@ -81,19 +74,20 @@ class TrainingData:
             images: how many to look at; all if there are fewer.
         """
         height, width = self.image.height // grid.height, self.image.width // grid.width
-        for batch in self.batches(images):
-            tiles = batch.images.unfold(2, height, height).unfold(3, width, width)
-            yield tiles.permute(0, 2, 3, 1, 4, 5).reshape(len(batch.images), grid.num_patches, -1)
+        for read, _ in self._readable(images, IMAGES_AT_ONCE):
+            pixels = torch.stack([sample.image for sample in read])
+            tiles = pixels.unfold(2, height, height).unfold(3, width, width)
+            yield tiles.permute(0, 2, 3, 1, 4, 5).reshape(len(pixels), grid.num_patches, -1)
 
-    def chosen(self, images: int) -> list[int]:
-        """The numbers of the samples that are looked at.
-
-        Args:
-            images: how many; all if there are fewer.
-        """
+    def _readable(self, images: int, batch_size: int) -> Iterator[tuple[list[Sample], list[Unreadable]]]:
+        """The chosen samples, and what could not be read beside them; a batch without any readable one is left out."""
         generator = torch.Generator().manual_seed(self._seed)
         chosen: list[int] = torch.randperm(len(self), generator=generator)[:images].tolist()
-        return chosen
+        for first in range(0, len(chosen), batch_size):
+            samples = self._read(chosen[first : first + batch_size])
+            read = [sample for sample in samples if isinstance(sample, Sample)]
+            if read:
+                yield read, [sample for sample in samples if isinstance(sample, Unreadable)]
 
     def _read(self, indices: Sequence[int]) -> list[Sample | Unreadable]:
         samples = []
