@@ -171,7 +171,7 @@ class Trainer:
         image_scores: ImageScores | None = None,
         change: Change | None = None,
     ) -> dict[str, Any]:
-        """The figures of a split; a ``change`` is applied to the model and random batches of its images."""
+        """The figures of ``validation`` or ``test``; a ``change`` is applied to the model and random batches."""
         recipe = self._experiment.recipe
         samples = self._splits.validation if split == "validation" else self._splits.test
         samples = samples if change is None else in_random_order(samples, self._seed)
