@@ -4,7 +4,7 @@ import torch
 from pydantic import Field
 
 from reorder_kit import hookimpl
-from reorder_kit.interfaces import ComponentOptions, Order, Prior, ReorderKitError, cut
+from reorder_kit.interfaces import CLASS, ComponentOptions, Order, Prior, ReorderKitError, cut
 
 
 class TellingPatches(Prior):
@@ -21,28 +21,30 @@ class TellingPatches(Prior):
         steps: int = Field(6, ge=0, description="steps that each of them is trained for")
 
     def start(self, context):
-        if len(set(context.training.targets())) < 2:
-            raise ReorderKitError("telling-patches compares classes, and the training images have only one")
         patches, targets = [], []
         for batch in context.training.batches(self.options.images):
+            if batch.kind != CLASS:
+                raise ReorderKitError(f"telling-patches compares classes, but targets are of the kind {batch.kind}")
             patches.append(cut(batch.images, context.grid).double())
             targets.append(batch.targets)
-        telling = share_between(torch.cat(patches), torch.cat(targets))
+        frequency = torch.tensor(list(context.training.targets())).bincount().double()
+        telling = share_between(torch.cat(patches), torch.cat(targets), frequency)
         candidates = [context.candidates["row"], context.candidates["column"]]
         influence = context.influence(candidates, self.options.models, self.options.steps)
-        order = torch.empty_like(context.candidates["row"].indices)
+        order = torch.empty_like(candidates[0].indices)
         order[influence.argsort(stable=True)] = telling.argsort(stable=True)
         return Order(order)
 
 
-def share_between(patches, targets):
-    """The share of each patch's variance that lies between classes."""
-    between = torch.zeros_like(patches[0])
-    for label in targets.unique():
-        of_class = patches[targets == label]
-        between += len(of_class) * (of_class.mean(dim=0) - patches.mean(dim=0)).square()
-    within_and_between = (patches - patches.mean(dim=0)).square().sum(dim=0)
-    return between.sum(dim=1) / within_and_between.sum(dim=1).clamp(min=1e-12)
+def share_between(patches, targets, frequency):
+    """The share of each patch's variance that lies between classes, which are as frequent as in all training images."""
+    labels = targets.unique()
+    weights = (frequency[labels] / frequency[labels].sum())[:, None, None]
+    means = torch.stack([patches[targets == label].mean(dim=0) for label in labels])
+    within = torch.stack([patches[targets == label].var(dim=0, correction=0) for label in labels])
+    between = weights * (means - (weights * means).sum(dim=0)).square()
+    of_patches = between.sum(dim=(0, 2))
+    return of_patches / (of_patches + (weights * within).sum(dim=(0, 2))).clamp(min=1e-12)
 
 
 @hookimpl
