@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import DataSplits, ImageShape, Sample, Tokenizer
+from reorder_kit.interfaces import DataSplits, ImageShape, Part, Sample, ScoringPrior, Tokenizer
 from reorder_kit.layers.vq_vae import VqConfig, VqVae
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
@@ -58,10 +58,16 @@ def orders_of(grid: Grid) -> dict[str, Order]:
     return dict(list(orders.items())[:ORDERINGS])
 
 
-def tokenizer_of(name: str, image: ImageShape, grid: Grid) -> Tokenizer:
-    kind = HOST.tokenizers.get(name)
-    if name != "vq-vae":
-        return kind(kind.Options(), image, grid)
+def scorer_of(prior: str, tokens: str, image: ImageShape, grid: Grid) -> ScoringPrior:
+    kind = HOST.priors.get(prior)
+    assert issubclass(kind, ScoringPrior)
+
+    def build(tokenizer: Part[Tokenizer]) -> ScoringPrior:
+        return kind(kind.Options(tokenizer=tokenizer), image, grid)
+
+    tokenizer = HOST.tokenizers.get(tokens)
+    if tokens != "vq-vae":
+        return build(Part.of(tokenizer))
     with TemporaryDirectory() as folder:
         torch.manual_seed(0)
         side = image.height // grid.height
@@ -69,7 +75,7 @@ def tokenizer_of(name: str, image: ImageShape, grid: Grid) -> Tokenizer:
         vectors = model.encode(torch.randn(512, image.channels, side, side)).detach()
         model.codebook.start(vectors, torch.Generator().manual_seed(0))
         model.save(Path(folder) / "vq.safetensors")
-        return kind(kind.Options(file=Path(folder) / "vq.safetensors"), image, grid)
+        return build(Part.of(tokenizer, file=Path(folder) / "vq.safetensors"))
 
 
 def measure(prior: str, tokens: str, images: int, size: int, patch: int) -> dict[str, float]:
@@ -77,7 +83,7 @@ def measure(prior: str, tokens: str, images: int, size: int, patch: int) -> dict
     grid, image = Grid(size // patch, size // patch), ImageShape(3, size, size)
     samples = MadeUp(images, size)
     splits = DataSplits(image, ["one"], samples, samples, samples)
-    scorer = HOST.priors.get(prior)(None, tokenizer_of(tokens, image, grid))
+    scorer = scorer_of(prior, tokens, image, grid)
     orders = orders_of(grid)
     began, began_cpu = time.perf_counter(), time.process_time()
     rank_orderings(scorer, TrainingPatches(splits, grid, 0, images), orders, 0)

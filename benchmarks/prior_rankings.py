@@ -30,7 +30,7 @@ from torch import Tensor
 
 from reorder_kit.compose import compose
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import DataSplits
+from reorder_kit.interfaces import DataSplits, ScoringPrior
 from reorder_kit.layers.vq_vae import VqConfig
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
@@ -102,6 +102,7 @@ def rank(data: Path, tokenizer: Mapping[str, Any], numbers: str, prior: str, see
     """All orders by one prior, and the six published ones by themselves."""
     splits, grid, start = opened(data, seed, {"name": prior, "tokens": numbers, "tokenizer": dict(tokenizer)})
     scorer, patches = start.build(splits.image, grid), TrainingPatches(splits, grid, seed, images)
+    assert isinstance(scorer, ScoringPrior)
     began = time.perf_counter()
     scores = scorer.score_per_image(patches, orders_of(grid))
     seconds = time.perf_counter() - began

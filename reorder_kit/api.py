@@ -17,7 +17,8 @@ from reorder_kit.compose import compose
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import Features
+from reorder_kit.interfaces import Batch, Features
+from reorder_kit.loaded_run import LoadedRun
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
@@ -69,12 +70,26 @@ def order(name: str, height: int, width: int, host: PluginHost | None = None, **
     Raises:
         ReorderKitError: if there is no such ordering or option.
     """
-    ordering = (host or PluginHost.from_environment()).orderings.get(name)
+    host = host or PluginHost.from_environment()
+    ordering = host.orderings.get(name)
     try:
-        checked = ordering.Options.model_validate(options)
+        checked = ordering.Options.model_validate(options, context={"host": host})
     except ValidationError as error:
         raise RecipeError(problems_of(error, ordering.Options), f"ordering {name!r}") from None
     return ordering(checked).order(Grid(height, width))
+
+
+def load_run(path: str | Path, host: PluginHost | None = None) -> LoadedRun:
+    """The trained model of a run, in evaluation mode, on the CPU, with its task, recipe and progress.
+
+    Args:
+        path: the run folder.
+        host: the plugins; all installed ones if not given.
+
+    Raises:
+        ReorderKitError: if the folder holds no checkpoint, one of another format, or one that cannot be read.
+    """
+    return LoadedRun.open(path, host)
 
 
 def wrap(model: VisionTransformer, order: Order | str) -> nn.Module:
@@ -90,9 +105,11 @@ def wrap(model: VisionTransformer, order: Order | str) -> nn.Module:
     if hasattr(model, "head_dist"):
         raise ReorderKitError("a distilled model has a second head, which reads a second token", "wrap one without it")
     backbone = Vit.from_timm(model)
-    if isinstance(order, str):
-        order = PluginHost.from_environment().orderings.get(order)().order(backbone.grid)
     grid = backbone.grid
+    if isinstance(order, str):
+        host = PluginHost.from_environment()
+        ordering = host.orderings.get(order)
+        order = ordering(ordering.Options.model_validate({}, context={"host": host})).order(grid)
     if not order.is_static or order.num_patches != grid.num_patches:
         raise ReorderKitError(f"{order!r} is no static order of the model's {grid} grid of {grid.num_patches} patches")
     return _Outputs(OrderedModel(backbone, FixedOrder(order), _TimmHead(model)))
@@ -118,5 +135,5 @@ class _Outputs(nn.Module):
         self.model = model
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> torch.Tensor:
-        outputs: torch.Tensor = self.model(images).outputs
+        outputs: torch.Tensor = self.model(Batch(images)).outputs
         return outputs

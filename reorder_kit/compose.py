@@ -1,176 +1,47 @@
-"""What fits together: turns a recipe into typed parts, or lists everything that is wrong with it.
+"""Turns a recipe into typed parts, or lists everything that is wrong with it.
 
 Only this file sees a recipe's component sections; components get their own options, already checked.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from reorder_kit.controls import NamedControls, controls_of, misfits_of_controls, named_controls
 from reorder_kit.errors import Problem, RecipeError, ReorderKitError
-from reorder_kit.fixed_policies import FixedOrder
-from reorder_kit.grid import Grid
+from reorder_kit.experiment import Experiment
 from reorder_kit.interfaces import (
-    Backbone,
+    NONE,
     ComponentOptions,
-    Control,
     DataSource,
-    DataSplits,
-    ImageShape,
-    InRunControl,
-    LearnerContext,
     Ordering,
     OrderLearner,
-    Policy,
+    Part,
+    TargetKind,
     Task,
-    TokenPrior,
 )
-from reorder_kit.patch_order import Order
+from reorder_kit.misfits import misfits_of_parts, misfits_of_phases, misfits_of_plant, misfits_of_weights, trial_policy
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import (
-    DEFAULT_TOKENIZER,
     ComponentSection,
     DataSection,
     PlantSection,
-    PriorSection,
     Recipe,
     StartSection,
     problems_of,
 )
 from reorder_kit.registry import Registry
-from reorder_kit.scrambled_images import scramble
-from reorder_kit.shuffled_targets import shuffle_targets
 from reorder_kit.start_by_prior import StartByPrior
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """Every part of a run, checked and built as far as that is possible without data.
-
-    Args:
-        recipe: what was asked, with all defaults.
-        data_source: where images come from.
-        plant: what gives the hidden order that scrambles every image; None leaves them as they are.
-        task: what is to be learned.
-        backbone: the class of the backbone.
-        backbone_options: its options.
-        start: what gives the starting order.
-        learner: what learns the order; None keeps the start.
-        control: what replaces the thing under test in this run; None in every run that is no control.
-        beside: the controls it is compared with.
-    """
-
-    recipe: Recipe
-    data_source: DataSource
-    plant: Ordering | None
-    task: Task
-    backbone: type[Backbone]
-    backbone_options: ComponentOptions
-    start: Ordering | StartByPrior
-    learner: OrderLearner | None
-    control: InRunControl | None
-    beside: tuple[Control, ...]
-
-    @property
-    def learns(self) -> bool:
-        """Whether something learns the order."""
-        return self.learner is not None and (self.control is None or self.control.keeps_learner)
-
-    def build_backbone(self, image: ImageShape) -> Backbone:
-        """The backbone for images of a shape."""
-        try:
-            return self.backbone(self.backbone_options, image)
-        except ReorderKitError as error:
-            raise ReorderKitError(f"backbone {self.backbone.name!r}: {error.message}", error.hint) from None
-
-    def without_pretrained_weights(self) -> Experiment:
-        """The same, but no weights are fetched from elsewhere: a checkpoint will replace them."""
-        recipe = self.recipe
-        if recipe.train.weights is not None:
-            recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"weights": None})})
-        options = self.backbone_options
-        if "pretrained" in type(options).model_fields:
-            options = options.model_copy(update={"pretrained": False})
-        return replace(self, recipe=recipe, backbone_options=options)
-
-    def open_data(self) -> DataSplits:
-        """The images as the model sees them, scrambled or with each other's targets where the recipe says so.
-
-        Raises:
-            ReorderKitError: if the data is not there, or images cannot be cut into the backbone's patches.
-        """
-        splits = self.data_source.open(self.recipe.seed)
-        if self.recipe.data.shuffle_targets:
-            splits = shuffle_targets(splits, self.recipe.seed)
-        if self.plant is None:
-            return splits
-        grid = self.grid_of(splits.image)
-        return scramble(splits, grid, self.plant.order(grid))
-
-    def grid_of(self, image: ImageShape) -> Grid:
-        """The grid of patches that the backbone cuts an image into."""
-        # It is known when a backbone is built; this one is for nothing else.
-        with torch.random.fork_rng(devices=[]):
-            return self.without_pretrained_weights().build_backbone(image).grid
-
-    def planted_order(self, grid: Grid) -> Order | None:
-        """The hidden order that the images were scrambled by; its inverse undoes it. None if they were not."""
-        return None if self.plant is None else self.plant.order(grid)
-
-    def starting_order(self, grid: Grid, splits: DataSplits) -> Order:
-        """The order that the run starts from; of orderings that a prior scores the same, the first by name."""
-        replaced = self._replaced_start(grid)
-        if replaced is not None:
-            return replaced
-        if isinstance(self.start, Ordering):
-            return self.start.order(grid)
-        return self.start.choose(splits, grid, self.recipe.seed)
-
-    def chosen_by_prior(self, start: Order, grid: Grid) -> str | None:
-        """The ordering that a prior chose when it gave this start; None if no prior was asked."""
-        if not isinstance(self.start, StartByPrior) or self._replaced_start(grid) is not None:
-            return None
-        return self.start.chosen(start, grid)
-
-    def _replaced_start(self, grid: Grid) -> Order | None:
-        return None if self.control is None else self.control.starting_order(grid, self.recipe.seed)
-
-    def build_policy(self, start: Order, grid: Grid, patch_dim: int) -> Policy:
-        """The policy that proposes orders."""
-        replaced = None if self.control is None else self.control.policy(start)
-        if replaced is not None:
-            return replaced
-        if self.learner is None:
-            return FixedOrder(start)
-        return self.learner.build_policy(LearnerContext(start, grid, patch_dim))
-
-    def resolved(self) -> dict[str, Any]:
-        """The recipe as plain data, with every default written out."""
-        content = self.recipe.model_dump(mode="json")
-        content["data"] |= _dump(self.data_source.options)
-        if self.plant is not None:
-            content["data"]["plant"] = {"order": self.plant.name, **_dump(self.plant.options)}
-        content["task"] |= _dump(self.task.options)
-        content["backbone"] |= _dump(self.backbone_options)
-        if isinstance(self.start, Ordering):
-            content["order"]["start"] = {"name": self.start.name, **_dump(self.start.options)}
-        else:
-            content["order"]["start"] = {"prior": self.start.as_dict()}
-        if self.learner is not None:
-            content["order"]["learner"] = {"name": self.learner.name, **_dump(self.learner.options)}
-        return content
 
 
 def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experiment:
     """Check a recipe's content and build what can be built without data.
+
+    What a run refuses before it looks at its data is refused here, so that validating is enough.
 
     Args:
         content: the recipe as plain data.
@@ -189,32 +60,20 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
     parts = _Parts(content, host, problems)
     data = parts.component(DataSection, host.data_sources, "data")
     plant = parts.plant()
-    task = parts.component(ComponentSection, host.tasks, "task", default="classification")
+    task = parts.task()
     backbone = parts.component(ComponentSection, host.backbones, "backbone")
-    chosen_learner = parts.component(ComponentSection, host.order_learners, "order", "learner")
     start = parts.start()
-    learner = _build_learner(*chosen_learner, task[0] if task else None) if chosen_learner else None
-    data_source = _build_source(*data, task[0] if task else None) if data else None
-    if data and task:
-        problems += _misfits_of_task(data[0], task[0], learner)
-    if data_source and plant:
-        problems += _misfits_of_plant(data_source)
-    built_task = task[0](task[1]) if task else None
-    controls = _controls(content, built_task, problems)
-    if recipe and (recipe.order.learner is None) == (learner is None):
-        if built_task:
-            problems += misfits_of_controls(controls, learner, built_task.target_kind)
-        if (controls.own or recipe.data.shuffle_targets) and controls.beside:
-            reason = "a run that is a control itself has none beside it"
-            problems.append(Problem("controls", reason, "remove one of the two"))
-        problems += _misfits_of_phases(recipe, learner)
-    if problems or recipe is None or not (data_source and built_task and backbone and start):
+    learner = parts.learner(task)
+    data_source, kind = _source_with_kind(*data, task, problems) if data else (None, NONE)
+    controls = _controls(content, task, problems)
+    if recipe is None or not (data_source and task and backbone and start):
         raise RecipeError(problems, source)
-    return Experiment(
+    experiment = Experiment(
         recipe=recipe,
         data_source=data_source,
+        kind=kind,
         plant=plant,
-        task=built_task,
+        task=task,
         backbone=backbone[0],
         backbone_options=backbone[1],
         start=start,
@@ -222,6 +81,21 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
         control=controls.own,
         beside=controls.beside,
     )
+    if (recipe.order.learner is None) == (learner is None):
+        policy = trial_policy(experiment)
+        problems += misfits_of_controls(controls, learner, policy, kind)
+        problems += misfits_of_weights(experiment)
+        problems += misfits_of_phases(experiment)
+        if not problems:
+            problems += misfits_of_parts(experiment)
+    if plant:
+        problems += misfits_of_plant(experiment)
+    if (controls.own or recipe.data.shuffle_targets) and controls.beside:
+        reason = "a run that is a control itself has none beside it"
+        problems.append(Problem("controls", reason, "remove one of the two"))
+    if problems:
+        raise RecipeError(problems, source)
+    return experiment
 
 
 def _controls(content: Mapping[str, Any], task: Task | None, problems: list[Problem]) -> NamedControls:
@@ -233,6 +107,22 @@ def _controls(content: Mapping[str, Any], task: Task | None, problems: list[Prob
     except ReorderKitError as error:
         problems.append(Problem("task.name", error.message, error.hint))
         return NamedControls(None, ())
+
+
+def _source_with_kind(
+    source: type[DataSource], options: ComponentOptions, task: Task | None, problems: list[Problem]
+) -> tuple[DataSource, TargetKind]:
+    """The source with the first of the task's kinds that it has. Every source has images without targets."""
+    if task is None:
+        return source(options), NONE
+    kind = next((kind for kind in task.target_kinds if kind in source.target_kinds or kind == NONE), None)
+    if kind is None:
+        needs = f"{task.name} needs targets of the kind {' or '.join(map(str, task.target_kinds))}"
+        offers = " and ".join(map(str, source.target_kinds))
+        problems.append(Problem("task.name", f"{needs}, but data source {source.name} has {offers}"))
+    if kind is None or kind not in source.target_kinds:
+        return source(options), NONE
+    return source(options, kind), kind
 
 
 def _readable_part(content: Mapping[str, Any], error: ValidationError) -> Recipe | None:
@@ -256,6 +146,15 @@ class _Parts:
         section = self._section(model, keys, default)
         return None if section is None else self._checked(section, registry, ".".join(keys))
 
+    def task(self) -> Task | None:
+        chosen = self.component(ComponentSection, self._host.tasks, "task", default="classification")
+        return chosen[0](chosen[1]) if chosen else None
+
+    def learner(self, task: Task | None) -> OrderLearner | None:
+        chosen = self.component(ComponentSection, self._host.order_learners, "order", "learner")
+        learner: OrderLearner | None = chosen[0](chosen[1]) if chosen else None
+        return learner if learner is None or task is None else learner.adapted_to(task)
+
     def plant(self) -> Ordering | None:
         section = self._section(PlantSection, ("data", "plant"), None)
         if section is None:
@@ -269,22 +168,11 @@ class _Parts:
         if section is None:
             return None
         if section.prior is not None:
-            return self._start_by_prior(section.prior)
+            prior = self._checked(section.prior, self._host.priors, "order.start.prior")
+            return StartByPrior(Part(*prior), _candidates(self._host)) if prior else None
         named = ComponentSection.model_validate({"name": section.name, **section.options})
         ordering = self._checked(named, self._host.orderings, "order.start")
         return ordering[0](ordering[1]) if ordering else None
-
-    def _start_by_prior(self, section: PriorSection) -> StartByPrior | None:
-        path = "order.start.prior"
-        prior = self._checked(section, self._host.priors, path)
-        reads_tokens = prior is not None and issubclass(prior[0], TokenPrior)
-        named = section.tokenizer or ComponentSection(name=DEFAULT_TOKENIZER)
-        tokenizer = self._checked(named, self._host.tokenizers, f"{path}.tokenizer") if reads_tokens else None
-        if prior and section.tokenizer and not reads_tokens:
-            self._problems.append(Problem(f"{path}.tokenizer", f"{section.name} looks at pixels, not at tokens"))
-        if prior is None or (reads_tokens and tokenizer is None):
-            return None
-        return StartByPrior(*prior, tokenizer, _candidates(self._host))
 
     def _section(self, model: type[Any], keys: tuple[str, ...], default: str | None) -> Any:
         value: Any = self._content
@@ -318,59 +206,10 @@ class _Parts:
             self._problems.append(Problem(f"{path}.{key}", error.message, hint))
             return None
         try:
-            return component, component.Options.model_validate(section.options)
+            return component, component.Options.model_validate(section.options, context={"host": self._host})
         except ValidationError as error:
             self._problems.extend(problems_of(error, component.Options, path))
             return None
-
-
-def _build_source(source: type[DataSource], options: ComponentOptions, task: type[Task] | None) -> DataSource:
-    """The source with the targets that the task needs, if it has them."""
-    offered = task is not None and task.target_kind in source.target_kinds
-    return source(options, task.target_kind) if task and offered else source(options)
-
-
-def _build_learner(learner: type[OrderLearner], options: ComponentOptions, task: type[Task] | None) -> OrderLearner:
-    """The learner; for a task that looks at places it moves whole patches where the recipe does not say otherwise."""
-    field = "straight_through"
-    if task and task.is_dense and field in type(options).model_fields and field not in options.model_fields_set:
-        options = options.model_copy(update={field: True})
-    return learner(options)
-
-
-def _misfits_of_task(data: type[DataSource], task: type[Task], learner: OrderLearner | None) -> list[Problem]:
-    found = []
-    if task.target_kind not in data.target_kinds:
-        needs = f"{task.name} needs targets of the kind {task.target_kind}"
-        found.append(
-            Problem("task.name", f"{needs}, but data source {data.name} has {' and '.join(data.target_kinds)}")
-        )
-    if learner is not None and learner.mixes_patches and task.is_autoregressive:
-        hint = "use its straight-through option, or a learner that draws hard orders"
-        found.append(Problem("order.learner.name", f"{learner.name} would leak later patches to {task.name}", hint))
-    return found
-
-
-def _misfits_of_plant(data: DataSource) -> list[Problem]:
-    if data.target_kind in ("boxes", "mask"):
-        reason = f"the images of {data.name} would be scrambled, but not their targets of the kind {data.target_kind}"
-        return [Problem("data.plant", reason)]
-    if data.hidden_order() is not None:
-        return [Problem("data.plant", f"{data.name} hides an order of its own", "leave one of the two out")]
-    return []
-
-
-def _misfits_of_phases(recipe: Recipe, learner: OrderLearner | None) -> list[Problem]:
-    # Not every learner has phases; those that have call them so. A share of the run leaves room for the rest.
-    options = None if learner is None else learner.options
-    searched = getattr(options, "search_epochs", None)
-    if getattr(options, "search", None) != "then-retrain" or searched is None:
-        return []
-    epochs = recipe.train.epochs
-    if math.ceil((getattr(options, "warmup_epochs", None) or 0) + searched) < epochs:
-        return []
-    reason = f"then-retrain leaves none of the {epochs} epochs for training in the order found"
-    return [Problem("order.learner.search_epochs", reason, "lower it, or raise train.epochs")]
 
 
 def _candidates(host: PluginHost) -> dict[str, Ordering]:
@@ -378,9 +217,6 @@ def _candidates(host: PluginHost) -> dict[str, Ordering]:
     usable = {}
     for name in host.orderings:
         with suppress(Exception):  # what a plugin raises must not stop the others
-            usable[name] = host.orderings.get(name)()
+            ordering = host.orderings.get(name)
+            usable[name] = ordering(ordering.Options.model_validate({}, context={"host": host}))
     return usable
-
-
-def _dump(options: BaseModel) -> dict[str, Any]:
-    return options.model_dump(mode="json")

@@ -30,11 +30,11 @@ class FixedOrder(Policy):
     def advance(self, progress: Progress) -> None:
         """Nothing moves."""
 
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
+    def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         """The order."""
-        return Proposal(self.best_order())
+        return Proposal(self.best_order(), block=block)
 
-    def best_order(self, sequence: PatchSequence | None = None) -> Order:
+    def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
         """The order."""
         return Order.trusted(self.indices, self.num_patches)
 

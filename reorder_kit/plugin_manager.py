@@ -14,7 +14,7 @@ import pluggy
 
 from reorder_kit import __version__, builtin, hookspecs
 from reorder_kit.errors import ReorderKitError, did_you_mean
-from reorder_kit.interfaces import Backbone, DataSource, Ordering, OrderLearner, Prior, Task, Tokenizer
+from reorder_kit.interfaces import Backbone, Component, DataSource, Ordering, OrderLearner, Prior, Task, Tokenizer
 from reorder_kit.registry import Registry
 
 ENTRY_POINT_GROUP = "reorder_kit"
@@ -102,6 +102,17 @@ class PluginHost:
             "tasks": self.tasks,
             "data-sources": self.data_sources,
         }
+
+    def registry_of(self, interface: type[Component]) -> Registry[Any]:
+        """The registry of the components that implement an interface.
+
+        Raises:
+            TypeError: if there is none.
+        """
+        for registry in self.registries.values():
+            if registry.interface is interface:
+                return registry
+        raise TypeError(f"{interface.__name__} is no interface; write Part[Ordering], for example")
 
     def announce(self, event: str, **facts: Any) -> None:
         """Tell every plugin that follows a run event, first registered first.

@@ -15,7 +15,6 @@ from reorder_kit.errors import Problem, ReorderKitError, did_you_mean
 from reorder_kit.settings import OptimizerSettings, ScheduleSettings, Settings, TrainSettings
 
 FORMAT_VERSION = 1
-DEFAULT_TOKENIZER = "pixels"
 NO_CONTROL = "none"
 
 
@@ -35,14 +34,6 @@ class ComponentSection(BaseModel):
     def options(self) -> dict[str, Any]:
         """The further keys."""
         return dict(self.model_extra or {})
-
-
-class PriorSection(ComponentSection):
-    """A prior, and what gives it tokens."""
-
-    tokenizer: ComponentSection | None = Field(
-        None, description=f"the tokenizer of a prior of token sequences; not given: {DEFAULT_TOKENIZER}"
-    )
 
 
 class PlantSection(BaseModel):
@@ -75,7 +66,7 @@ class StartSection(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str | None = Field(None, description="name of an ordering")
-    prior: PriorSection | None = Field(None, description="the prior that chooses among all orderings")
+    prior: ComponentSection | None = Field(None, description="the prior that chooses among all orderings")
 
     @model_validator(mode="before")
     @classmethod
@@ -104,8 +95,17 @@ class OrderSection(Settings):
     """Where the order starts, how it is learned, and what controls that."""
 
     start: StartSection = Field(StartSection(name="row"), description="the starting order")
+    weights: Path | None = Field(
+        None, description="run folder whose policy is learned further, instead of a start: its best order is the start"
+    )
     learner: ComponentSection | None = Field(None, description="the order-learner; null: the start is used as it is")
     control: str = Field(NO_CONTROL, description="replace the thing under test by something that cannot work")
+
+    @model_validator(mode="after")
+    def _check(self) -> OrderSection:
+        if self.weights is not None and "start" in self.model_fields_set:
+            raise ValueError("order.weights has a start of its own, the best order of that run; leave start out")
+        return self
 
 
 class Recipe(Settings):
@@ -253,16 +253,26 @@ def problems_of(error: ValidationError, model: type[BaseModel], prefix: str = ""
     """A pydantic error as problems with field paths and suggestions, one for each field."""
     found: dict[str, Problem] = {}
     for detail in error.errors(include_url=False):
-        problem = _problem(dict(detail), model, prefix)
-        earlier = found.get(problem.path)
-        message = problem.message if earlier is None else f"{earlier.message}; or {problem.message}"
-        found[problem.path] = replace(problem, message=message)
+        location = _up_to_union(model, detail["loc"])
+        path = ".".join([prefix, *map(str, location)] if prefix else map(str, location))
+        for problem in _problems(dict(detail), model, location, path):
+            earlier = found.get(problem.path)
+            message = problem.message if earlier is None else f"{earlier.message}; or {problem.message}"
+            found[problem.path] = replace(problem, message=message)
     return list(found.values())
 
 
-def _problem(detail: dict[str, Any], model: type[BaseModel], prefix: str) -> Problem:
-    location = _up_to_union(model, detail["loc"])
-    path = ".".join([prefix, *map(str, location)] if prefix else map(str, location))
+def _problems(
+    detail: dict[str, Any], model: type[BaseModel], location: tuple[int | str, ...], path: str
+) -> list[Problem]:
+    if detail["type"] == "wrong_part":
+        return problems_of(detail["ctx"]["error"], detail["ctx"]["options"], path)
+    if detail["type"] == "unknown_part":
+        return [Problem(f"{path}.name", detail["msg"], detail["ctx"]["hint"])]
+    return [_problem(detail, model, location, path)]
+
+
+def _problem(detail: dict[str, Any], model: type[BaseModel], location: tuple[int | str, ...], path: str) -> Problem:
     if detail["type"] == "extra_forbidden":
         return Problem(path, "there is no such field", did_you_mean(str(location[-1]), _fields(model, location[:-1])))
     if detail["type"] == "missing":

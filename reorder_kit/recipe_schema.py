@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import PydanticUserError
 
 from reorder_kit.controls import BUILT_IN, controls_of
-from reorder_kit.interfaces import Component, Control, InRunControl, TokenPrior
+from reorder_kit.interfaces import Component, Control, InRunControl
+from reorder_kit.interfaces.part import KIND_KEYWORD
 from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import DEFAULT_TOKENIZER, NO_CONTROL, DataSection, Recipe
+from reorder_kit.recipe import NO_CONTROL, DataSection, Recipe
 from reorder_kit.registry import Registry
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -32,7 +33,7 @@ def recipe_schema(host: PluginHost) -> Schema:
     definitions = schema["$defs"]
     data_fields = DataSection.model_json_schema()["properties"]
     del data_fields["name"]
-    for generic in ("ComponentSection", "DataSection", "PriorSection", "StartSection"):
+    for generic in ("ComponentSection", "DataSection", "StartSection"):
         del definitions[generic]
     definitions["PlantSection"] = {"oneOf": list(_components(host.orderings, definitions, key="order"))}
     fields = schema["properties"]
@@ -48,7 +49,8 @@ def recipe_schema(host: PluginHost) -> Schema:
     ]
     fields["controls"]["items"]["enum"] = list(known)
     order["learner"] = {**_section(host.order_learners, definitions, nullable=True), "default": None}
-    return {"$schema": DIALECT, **schema, "title": "reorder-kit recipe"}
+    _define_parts(schema, host)
+    return {"$schema": DIALECT, **_with_references(schema), "title": "reorder-kit recipe"}
 
 
 def _controls(host: PluginHost) -> dict[str, Control]:
@@ -79,6 +81,37 @@ def options_schema(component: type[Component], prefix: str = "") -> Schema:
 def resolve(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
     """What a reference stands for; anything else is itself."""
     return definitions[schema["$ref"].removeprefix(_REFERENCE)] if "$ref" in schema else schema
+
+
+def kinds_of_parts(schema: Any) -> set[str]:
+    """The kinds of component that stand in a schema as parts of another one, themselves or in lists and sections."""
+    if isinstance(schema, list):
+        return set().union(*map(kinds_of_parts, schema))
+    if not isinstance(schema, dict):
+        return set()
+    here = {schema[KIND_KEYWORD]} if KIND_KEYWORD in schema else set()
+    return here.union(*map(kinds_of_parts, schema.values()))
+
+
+def _define_parts(schema: Schema, host: PluginHost) -> None:
+    """Add a definition for each kind; what a part consists of may have parts in turn, even of the same kind."""
+    registries = {registry.kind: registry for registry in host.registries.values()}
+    defined: set[str] = set()
+    while missing := kinds_of_parts(schema) - defined:
+        for kind in sorted(missing):
+            alternatives = _alternatives(registries[kind], schema["$defs"])
+            schema["$defs"][f"part.{kind}"] = {"oneOf": alternatives or [{"not": {}}]}
+        defined |= missing
+
+
+def _with_references(schema: Any) -> Any:
+    """The same, with references to those definitions."""
+    if isinstance(schema, list):
+        return list(map(_with_references, schema))
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _with_references(value) for key, value in schema.items() if key != KIND_KEYWORD}
+    return {"$ref": f"{_REFERENCE}part.{schema[KIND_KEYWORD]}", **found} if KIND_KEYWORD in schema else found
 
 
 def _section(
@@ -122,11 +155,6 @@ def _start(host: PluginHost, definitions: Schema) -> Schema:
             alternative["required"].remove("name")
     if len(host.priors):
         prior = _section(host.priors, definitions)
-        tokenizer = _section(host.tokenizers, definitions, nullable=True)
-        for alternative in prior["oneOf"]:
-            name = alternative.get("properties", {}).get("name", {}).get("const")
-            if name is not None and issubclass(host.priors.get(name), TokenPrior):
-                alternative["properties"]["tokenizer"] = {**tokenizer, "default": DEFAULT_TOKENIZER}
         alternatives.append(
             {"type": "object", "properties": {"prior": prior}, "required": ["prior"], "additionalProperties": False}
         )

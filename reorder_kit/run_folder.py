@@ -41,6 +41,11 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def fitted(self) -> Path:
+        """What the task was fitted to, such as a vocabulary."""
+        return self.path / "fitted.json"
+
+    @property
     def orders(self) -> Path:
         """The starting order and the order after each epoch."""
         return self.path / "orders"

@@ -1,36 +1,29 @@
-"""A starting order that a prior chooses."""
+"""A starting order that a prior gives."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
-import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import ComponentOptions, DataSplits, ImageShape, Ordering, Prior, Tokenizer, TokenPrior
+from reorder_kit.interfaces import ImageShape, Ordering, Part, Prior, PriorContext
 from reorder_kit.patch_order import Order
-from reorder_kit.training_patches import TrainingPatches
-
-PRIOR_IMAGES = 256
 
 
 @dataclass(frozen=True)
 class StartByPrior:
-    """A prior, what it looks at, and the orderings among which it chooses.
+    """A prior, and the orderings among which it may choose.
 
     Args:
-        prior: what scores.
-        options: of the prior.
-        tokenizer: what numbers patches, and its options; None for a prior that looks at pixels.
+        prior: what gives the order, with its options.
         candidates: orderings by name.
     """
 
-    prior: type[Prior]
-    options: ComponentOptions
-    tokenizer: tuple[type[Tokenizer], ComponentOptions] | None
+    prior: Part[Prior]
     candidates: Mapping[str, Ordering]
 
     @property
@@ -42,39 +35,44 @@ class StartByPrior:
         """The prior, for images and their patches.
 
         Raises:
-            ReorderKitError: if its tokenizer is not there, or made for other patches.
+            ReorderKitError: if a part of it is not there, or made for other patches.
         """
-        if self.tokenizer is None:
-            return self.prior(self.options)
-        kind, options = self.tokenizer
-        prior = cast("type[TokenPrior]", self.prior)  # only those are given a tokenizer
-        return prior(self.options, kind(options, image, grid))
+        return self.prior.build(image, grid)
 
     def orders(self, grid: Grid) -> dict[str, Order]:
         """The candidates' orders by name."""
         return {name: ordering.order(grid) for name, ordering in self.candidates.items()}
 
-    def choose(self, splits: DataSplits, grid: Grid, seed: int) -> Order:
-        """The order with the highest score on some training images; of equal ones, the first by name.
+    def start(self, context: PriorContext) -> Order:
+        """The order that the prior gives.
 
         Raises:
-            ReorderKitError: if no image can be read.
+            ReorderKitError: if that is no order of all patches.
         """
-        prior, orders = self.build(splits.image, grid), self.orders(grid)
-        batches = list(TrainingPatches(splits, grid, seed, PRIOR_IMAGES))
-        if not batches:
-            raise ReorderKitError("a prior has to choose the start, but no training image could be read")
-        scores = prior.score(torch.cat(batches), orders)
-        return orders[max(orders, key=lambda name: scores[name])]
+        found = self.build(context.image, context.grid).start(context)
+        patches = context.grid.num_patches
+        if not (isinstance(found, Order) and found.is_static and found.is_full and found.num_patches == patches):
+            reason = f"prior {self.name!r} gave {_in_words(found)} instead of one order of all {patches} patches"
+            raise ReorderKitError(reason, "a start holds every patch of the grid once, and is the same for all images")
+        return found.to("cpu")
 
     def chosen(self, start: Order, grid: Grid) -> str | None:
-        """The ordering that was chosen when this start was."""
+        """The candidate that the prior chose when it gave this start; None if the order is of its own making."""
         return next((name for name, order in self.orders(grid).items() if order == start), None)
 
-    def as_dict(self) -> dict[str, Any]:
-        """As a recipe names it, with every default."""
-        described = {"name": self.name, **self.options.model_dump(mode="json")}
-        if self.tokenizer is None:
-            return described
-        kind, options = self.tokenizer
-        return {**described, "tokenizer": {"name": kind.name, **options.model_dump(mode="json")}}
+
+def _in_words(found: object) -> str:
+    if not isinstance(found, Order):
+        return f"{type(found).__name__!r}"
+    if not found.is_static:
+        return f"{len(found.indices)} orders"
+    return f"an order with {found.num_slots} slots for {found.num_patches} patches"
+
+
+def no_influence(orders: Sequence[Order], models: int, steps: int) -> Float[Tensor, " slot"]:
+    """Stands in a context where no model can be trained.
+
+    Raises:
+        ReorderKitError: always.
+    """
+    raise ReorderKitError("the influence of slots is not known here", "only a run trains models to measure it")

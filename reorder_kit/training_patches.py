@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import DataSplits, Sample
-
-IMAGES_AT_ONCE = 32
+from reorder_kit.interfaces import NONE, DataSplits
+from reorder_kit.training_data import TrainingData
 
 
 class TrainingPatches:
-    """Batches of row-major patches of training images, chosen at random, since many sources list them class by class.
-
-    They can be gone through several times and are the same each time: an image's augmentation is seeded with the seed
-    and its number. Only one batch is held at a time. Images that cannot be read are left out.
+    """Batches of row-major patches of training images, which can be gone through several times.
 
     Args:
         splits: opened data.
@@ -28,32 +23,11 @@ class TrainingPatches:
     """
 
     def __init__(self, splits: DataSplits, grid: Grid, seed: int, images: int) -> None:
-        self._samples, self._grid, self._seed = splits.train, grid, seed
-        self._tile = splits.image.height // grid.height, splits.image.width // grid.width
-        generator = torch.Generator().manual_seed(seed)
-        self._chosen: list[int] = torch.randperm(len(splits.train), generator=generator)[:images].tolist()
+        self._data, self._grid, self._images = TrainingData(splits, seed, NONE), grid, images
 
     def __len__(self) -> int:
         """Images that are looked at, readable or not."""
-        return len(self._chosen)
+        return min(self._images, len(self._data))
 
     def __iter__(self) -> Iterator[Float[Tensor, "image patch pixel"]]:
-        for first in range(0, len(self._chosen), IMAGES_AT_ONCE):
-            read = self._read(self._chosen[first : first + IMAGES_AT_ONCE])
-            if read:
-                yield self._cut(torch.stack(read))
-
-    def _read(self, indices: Sequence[int]) -> list[Tensor]:
-        images = []
-        with torch.random.fork_rng(devices=[]):
-            for index in indices:
-                torch.default_generator.manual_seed((self._seed << 32) + index)
-                sample = self._samples[index]
-                if isinstance(sample, Sample):
-                    images.append(sample.image)
-        return images
-
-    def _cut(self, images: Float[Tensor, "image channel height width"]) -> Float[Tensor, "image patch pixel"]:
-        height, width = self._tile
-        tiles = images.unfold(2, height, height).unfold(3, width, width)
-        return tiles.permute(0, 2, 3, 1, 4, 5).reshape(len(images), self._grid.num_patches, -1)
+        return self._data.patches(self._grid, self._images)

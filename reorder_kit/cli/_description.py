@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from reorder_kit.interfaces import Backbone, Component, DataSource, OrderLearner, Prior, Task, TokenPrior
-from reorder_kit.recipe import DEFAULT_TOKENIZER
-from reorder_kit.recipe_schema import options_schema, resolve
+from reorder_kit.interfaces import Backbone, Component, DataSource, OrderLearner, Prior, ScoringPrior, TargetKind, Task
+from reorder_kit.interfaces.part import KIND_KEYWORD
+from reorder_kit.recipe_schema import kinds_of_parts, options_schema, resolve
 from reorder_kit.registry import Registry
 
 _TYPES = {
@@ -45,26 +45,32 @@ def describe_component(registry: Registry[Any], name: str) -> dict[str, Any]:
 def _says(component: type[Component]) -> dict[str, str]:
     """What a component declares beside its options."""
     if issubclass(component, Backbone):
-        declared = getattr(component, "order_sensitive", None)
-        sensitive = "depends on its options" if declared is None else _yes_or_no(bool(declared))
         return {
             "needs": ", ".join(sorted(component.needs)) or "nothing but the patches",
-            "order-sensitive": sensitive,
+            "facts": inspect.cleandoc(component.facts.__doc__ or ""),
             "reach": inspect.cleandoc(component.reach.__doc__ or ""),
         }
     if issubclass(component, OrderLearner):
         return {"uses the reward": _yes_or_no(component.uses_reward)}
+    if issubclass(component, ScoringPrior):
+        return {"starts from": "the ordering with the highest score", "measure": component.measure}
     if issubclass(component, Prior):
-        tokens = f"tokens; tokenizer, beside its options, says whose; {DEFAULT_TOKENIZER} if not given"
-        return {"measure": component.measure, "looks at": tokens if issubclass(component, TokenPrior) else "pixels"}
+        return {"starts from": "an order of its own"}
     if issubclass(component, Task):
+        # A task that wraps another one has these only once it is built.
+        known = {"target_kinds", "headline"} <= {name for each in component.__mro__ for name in vars(each)}
+        if not known:
+            return {"target kinds": "depend on its options"}
         return {
-            "target kind": component.target_kind,
-            "headline": component.headline,
+            "target kinds": _names(component.target_kinds),
+            "headline": f"{component.headline}, {'higher' if component.higher_is_better else 'lower'} is better",
             "dense": _yes_or_no(component.is_dense),
-            "autoregressive": _yes_or_no(component.is_autoregressive),
         }
-    return {"target kinds": ", ".join(component.target_kinds)} if issubclass(component, DataSource) else {}
+    return {"target kinds": _names(component.target_kinds)} if issubclass(component, DataSource) else {}
+
+
+def _names(kinds: Iterable[TargetKind]) -> str:
+    return ", ".join(map(str, kinds))
 
 
 def _yes_or_no(fact: bool) -> str:
@@ -89,13 +95,25 @@ def _options(
             if "properties" in (section := resolve(choice, definitions)) and id(section) not in above
         ]
         docs = [section["description"] for section in sections if "description" in section]
-        yield {**row, "doc": "\n".join(docs)} if docs else row
+        if docs:
+            row["doc"] = "\n".join(docs)
+        if kinds := sorted(kinds_of_parts(option)):
+            row["hint"] = "; ".join(
+                f"{_a(kind)} by its name, or a mapping with its name and its options" for kind in kinds
+            )
+        yield row
         for section in sections:
             yield from _options(section, definitions, f"{row['name']}.", (*above, id(section)))
 
 
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
 def _type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     schema = resolve(dict(schema), definitions)
+    if KIND_KEYWORD in schema:
+        return str(schema[KIND_KEYWORD])
     for alternatives in ("anyOf", "oneOf"):
         if alternatives in schema:
             return " | ".join(dict.fromkeys(_type(choice, definitions) for choice in schema[alternatives]))

@@ -40,7 +40,10 @@ def _reach(result: dict[str, Any]) -> str:
 
 def _prior(result: dict[str, Any]) -> list[str]:
     prior = result["order"].get("prior")
-    return [f"The prior {prior['name']} chose {prior['chosen']} to start from."] if prior else []
+    if not prior:
+        return []
+    start = f"chose {prior['chosen']}" if prior["chosen"] else "made an order of its own"
+    return [f"The prior {prior['name']} {start} to start from."]
 
 
 def _order(result: dict[str, Any], folder: RunFolder, has_learner: bool) -> list[str]:

@@ -61,6 +61,9 @@ def _print_description(out: Console, description: dict[str, Any]) -> None:
         options.add_row(option["name"], option["type"], default, option["description"])
     out.print(options)
     for option in description["options"]:
+        if "hint" in option:
+            out.print()
+            out.print(f"{option['name']}: {option['hint']}; reorder-kit list-plugins lists them.", soft_wrap=True)
         if "doc" in option:
             out.print()
             out.print(f"{option['name']}: {option['doc']}", soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from reorder_kit.cli._fit_vq import FittedVq
-    from reorder_kit.compose import Experiment
+    from reorder_kit.experiment import Experiment
     from reorder_kit.grid import Grid
-    from reorder_kit.interfaces import Prior
+    from reorder_kit.interfaces import ScoringPrior
     from reorder_kit.patch_order import Order
     from reorder_kit.plugin_manager import PluginHost
     from reorder_kit.start_by_prior import StartByPrior
@@ -98,20 +98,20 @@ def prior(
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         host = load_host()
         content, source = _with_prior(recipe, sets or (), name, host)
-        if vq is not None:
-            content = _with_vq(content, vq)
         experiment, start = _compose(content, host, source)
+        if vq is not None:
+            experiment, start = _compose(_with_vq(content, start, vq), host, source)
         splits = experiment.open_data()
-        grid, seed = experiment.grid_of(splits.image), experiment.recipe.seed
+        grid, seed = experiment.facts(splits.image).grid, experiment.recipe.seed
         fitted: FittedVq | None = None
         if fit:
             from reorder_kit.cli._fit_vq import VqRequest, fit_vq
 
-            _require_tokens(start)
+            _with_vq(content, start, Path())  # refuses a prior that has no use for it, before a minute of training
             request = VqRequest(vq_out, vq_codes, vq_side, vq_steps)
             fitted = fit_vq(request, experiment.recipe.name, splits, grid, seed, images)
-            experiment, start = _compose(_with_vq(content, fitted.file), host, source)
-        scorer = start.build(splits.image, grid)
+            experiment, start = _compose(_with_vq(content, start, fitted.file), host, source)
+        scorer = cast("ScoringPrior", start.build(splits.image, grid))  # any other was refused
         orders = _orders(orderings or ["all"], start, grid, host)
         patches = TrainingPatches(splits, grid, seed, images)
         ranking = rank_orderings(scorer, patches, orders, seed)
@@ -127,11 +127,6 @@ def _refuse_what_does_nothing(fit: bool, vq: Path | None, given: Mapping[str, An
     idle = [option for option, value in given.items() if value is not None]
     if idle and not fit:
         raise ReorderKitError(f"{idle[0]} does nothing without --fit-vq")
-
-
-def _require_tokens(start: StartByPrior) -> None:
-    if start.tokenizer is None:
-        raise ReorderKitError(f"{start.name} looks at pixels, not at tokens, so a VQ-VAE does nothing for it")
 
 
 def _with_prior(recipe: str, sets: Iterable[str], name: str | None, host: PluginHost) -> tuple[dict[str, Any], str]:
@@ -150,19 +145,36 @@ def _with_prior(recipe: str, sets: Iterable[str], name: str | None, host: Plugin
     return content, source
 
 
-def _with_vq(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
+def _with_vq(content: Mapping[str, Any], start: StartByPrior, file: Path) -> dict[str, Any]:
     from reorder_kit.recipe import override
 
-    return override(content, [("order.start.prior.tokenizer", {"name": "vq-vae", "file": str(file)})])
+    option = _tokenizer_option(start)
+    if option is None:
+        raise ReorderKitError(f"{start.name} looks at pixels, not at tokens, so a VQ-VAE does nothing for it")
+    return override(content, [(f"order.start.prior.{option}", {"name": "vq-vae", "file": str(file)})])
+
+
+def _tokenizer_option(start: StartByPrior) -> str | None:
+    """The option of the prior that says whose tokens it looks at; None if it looks at pixels."""
+    from reorder_kit.interfaces import Part, Tokenizer
+
+    fields = start.prior.component.Options.model_fields.items()
+    return next(
+        (name for name, field in fields if Part[Tokenizer] in (field.annotation, *get_args(field.annotation))), None
+    )
 
 
 def _compose(content: Mapping[str, Any], host: PluginHost, source: str) -> tuple[Experiment, StartByPrior]:
     from reorder_kit.compose import compose
+    from reorder_kit.interfaces import ScoringPrior
     from reorder_kit.start_by_prior import StartByPrior
 
     experiment = compose(content, host, source)
     if not isinstance(experiment.start, StartByPrior):
         raise TypeError("a recipe that names a prior starts with it")
+    if not issubclass(experiment.start.prior.component, ScoringPrior):
+        reason = f"{experiment.start.name} scores no orderings: it gives an order of its own, so nothing can be ranked"
+        raise ReorderKitError(reason, "see the order that it gives in orders/ of a run that starts from it")
     return experiment, experiment.start
 
 
@@ -191,11 +203,11 @@ def _orders(names: Iterable[str], start: StartByPrior, grid: Grid, host: PluginH
 
 
 def _as_dict(
-    name: str, start: StartByPrior, scorer: Prior, grid: Grid, ranking: Ranking, fitted: FittedVq | None
+    name: str, start: StartByPrior, scorer: ScoringPrior, grid: Grid, ranking: Ranking, fitted: FittedVq | None
 ) -> dict[str, Any]:
     return {
         "name": name,
-        "prior": start.as_dict(),
+        "prior": start.prior.as_dict(),
         "measure": scorer.measure,
         "grid": [grid.height, grid.width],
         "images": ranking.images,
@@ -209,7 +221,7 @@ def _as_dict(
 def _print(
     recipe: str,
     start: StartByPrior,
-    scorer: Prior,
+    scorer: ScoringPrior,
     grid: Grid,
     ranking: Ranking,
     fitted: FittedVq | None,
@@ -218,7 +230,8 @@ def _print(
     out = console()
     if fitted is not None:
         out.print(f"The VQ-VAE in {fitted.file}: {fitted.figures}.", soft_wrap=True)
-    tokens = "" if start.tokenizer is None else f" of {start.tokenizer[0].name} tokens"
+    option = _tokenizer_option(start)
+    tokens = f" of {start.prior.as_dict()[option]['name']} tokens" if option else ""
     out.print(f"{start.name}{tokens} on {ranking.images} training images of {recipe}, {grid} patches; 95 % intervals.")
     if unreadable:
         out.print(f"{unreadable} further images could not be read.")

@@ -10,7 +10,7 @@ from reorder_kit.cli._output import print_json, print_to_stderr
 from reorder_kit.cli._parameters import JsonOption, RecipeArgument, SetOption
 
 if TYPE_CHECKING:
-    from reorder_kit.compose import Experiment
+    from reorder_kit.experiment import Experiment
 
 
 def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption = False) -> None:
@@ -46,20 +46,11 @@ def doubts(experiment: Experiment) -> list[str]:
         found.append(f"schedule.warmup_epochs: the step size still warms up when the {_epochs(epochs)} are over")
     if learner is None:
         return found
-    # Not every learner has phases; those that have call them so.
-    warmup = getattr(learner.options, "warmup_epochs", None)
-    search = getattr(learner.options, "search_epochs", None)
-    if warmup is not None and warmup >= epochs:
-        found.append(
-            f"order.learner.warmup_epochs: the search never starts, its warm-up of {_epochs(warmup)} "
-            f"lasts to the end of the run of {_epochs(epochs)}"
-        )
-    elif search == 0:
-        found.append("order.learner.search_epochs: the order is never searched")
-    elif search is not None and (warmup or 0) + search > epochs:
-        found.append("order.learner.search_epochs: the run is over before the search is")
-    # A backbone that says so as a class never depends on the order, whatever its options.
-    if getattr(experiment.backbone, "order_sensitive", True) is False:
+    doubt = learner.phases(epochs).doubt(epochs)
+    if doubt is not None:
+        found.append(f"order.learner: {doubt}")
+    image = experiment.data_source.image
+    if image is not None and not experiment.facts(image).order_sensitive:
         found.append(
             f"backbone.name: {experiment.backbone.name} gives the same output in every order, "
             "so the learner has nothing to learn; that is a control, not an experiment"
@@ -90,7 +81,7 @@ def _cost_of_search(experiment: Experiment) -> list[str]:
     if learner is None:
         return []
     found = []
-    if getattr(learner.options, "search", None) == "then-retrain":
+    if learner.phases(recipe.train.epochs).retrains:
         found.append(
             f"the search and the training of new weights in the order found share the {_epochs(recipe.train.epochs)}; "
             "so does whatever runs beside it"

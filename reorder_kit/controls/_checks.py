@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import torch
-
 from reorder_kit.errors import Problem, did_you_mean
-from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, Order, OrderLearner, TargetKind
+from reorder_kit.interfaces import OrderLearner, Policy, TargetKind
 from reorder_kit.interfaces.control import Control, InRunControl
 
 _NO_CONTROL = "none"
-_KINDS_WITH_CLASSES: tuple[TargetKind, ...] = ("class", "multi-label", "boxes", "mask")
 
 
 class NamedControls(NamedTuple):
@@ -59,19 +55,24 @@ def _no_choice(path: str, name: str, choices: Iterable[str]) -> Problem:
     return Problem(path, f"there is no choice {name!r}", did_you_mean(name, choices))
 
 
-def misfits_of_controls(named: NamedControls, learner: OrderLearner | None, targets: TargetKind) -> list[Problem]:
+def misfits_of_controls(
+    named: NamedControls, learner: OrderLearner | None, policy: Policy | None, kind: TargetKind
+) -> list[Problem]:
     """What the controls of a recipe need and the run does not have.
 
     Args:
         named: the controls.
         learner: what learns the order, if anything does.
-        targets: the kind of targets that the task asks for.
+        policy: as the learner builds it from the identity; None where that is not known.
+        kind: of the run's targets.
     """
     every = [*([] if named.own is None else [("order.control", named.own)]), *(("controls", c) for c in named.beside)]
-    return [Problem(path, *reason) for path, control in every if (reason := _lacks(control, learner, targets))]
+    return [Problem(path, *reason) for path, control in every if (reason := _lacks(control, learner, policy, kind))]
 
 
-def _lacks(control: Control, learner: OrderLearner | None, targets: TargetKind) -> tuple[str, str] | None:
+def _lacks(
+    control: Control, learner: OrderLearner | None, policy: Policy | None, kind: TargetKind
+) -> tuple[str, str] | None:
     learned_by = "none" if learner is None else learner.name
     if "reward" in control.needs and (learner is None or not learner.uses_reward):
         needed = f"{control.name} needs a learner that learns from the reward; the learner is {learned_by}"
@@ -79,17 +80,10 @@ def _lacks(control: Control, learner: OrderLearner | None, targets: TargetKind) 
     if "learner" in control.needs and learner is None:
         needed = f"{control.name} needs a learner to be compared with"
         return needed, "name one in order.learner, or leave the control out"
-    if "dynamic" in control.needs and (learner is None or not _orders_by_image(learner)):
+    if "dynamic" in control.needs and (learner is None or (policy is not None and policy.is_static)):
         needed = f"{control.name} needs a learner whose order depends on the image; the learner is {learned_by}"
         return needed, "leave the control out"
-    if "classes" in control.needs and targets not in _KINDS_WITH_CLASSES:
-        needed = f"{control.name} needs targets that tell which classes an image has, not those of the kind {targets}"
+    if "classes" in control.needs and not kind.tells_classes:
+        needed = f"{control.name} needs targets that tell which classes an image has, not those of the kind {kind}"
         return needed, "leave the control out"
     return None
-
-
-def _orders_by_image(learner: OrderLearner) -> bool:
-    """Whether the policy is dynamic. It says so itself; this one is built for nothing else."""
-    with torch.random.fork_rng(devices=[]):
-        policy = learner.build_policy(LearnerContext(Order.identity(16), Grid(4, 4), 16))
-    return not policy.is_static

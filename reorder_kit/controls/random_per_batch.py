@@ -36,7 +36,7 @@ class RandomOrders(FixedOrder):
         """Seed the order of this step."""
         self.generator.manual_seed(progress.stream)
 
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
+    def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         """A random order."""
         shuffle = torch.randperm(len(self.indices), generator=self.generator)
-        return Proposal(Order.trusted(self.indices[shuffle.to(self.indices.device)], self.num_patches))
+        return Proposal(Order.trusted(self.indices[shuffle.to(self.indices.device)], self.num_patches), block=block)

@@ -3,27 +3,105 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.grid import Grid
+from reorder_kit.image_shape import ImageShape
 from reorder_kit.interfaces.component import Component, ComponentOptions
-from reorder_kit.interfaces.tokenizer import Tokenizer
 from reorder_kit.patch_order import Order
+
+if TYPE_CHECKING:
+    from reorder_kit.training_data import TrainingData
+
+PRIOR_IMAGES = 256
+"""Training images that a prior scores to choose the start."""
+
+Influence = Callable[[Sequence[Order], int, int], Float[Tensor, " slot"]]
+"""Called with orders, models and steps: the mean influence of each slot on the loss of that many models, each trained
+from scratch for that many steps, reading in these orders."""
+
+
+@dataclass(frozen=True)
+class PriorContext:
+    """What a prior may ask for.
+
+    Args:
+        grid: of the patches.
+        image: the shape of the images.
+        seed: of the run.
+        candidates: the orders of the orderings that need no options, by name.
+        training: the training images and their targets; no other images may decide a start.
+        influence: how much each slot counts for the model that is to be trained.
+    """
+
+    grid: Grid
+    image: ImageShape
+    seed: int
+    candidates: Mapping[str, Order]
+    training: TrainingData
+    influence: Influence
 
 
 class Prior(Component, ABC):
-    """A measure over data that scores orderings, used to choose the starting order.
+    """A look at the data, and at the model that is to be trained, that gives the starting order.
+
+    A complete plugin::
+
+        import torch
+        from reorder_kit import hookimpl
+        from reorder_kit.interfaces import Order, Prior
+
+        class BusyLast(Prior):
+            \"""Patches by how much they vary between training images, those that vary most last.\"""
+
+            name = "busy-last"
+
+            def start(self, context):
+                patches = torch.cat(list(context.training.patches(context.grid, images=256)))
+                return Order(patches.var(dim=0).mean(dim=1).argsort())
+
+        @hookimpl
+        def register_priors():
+            return [BusyLast]
+
+    One that scores candidates and starts from the best derives from :class:`ScoringPrior`.
+
+    Args:
+        options: the options of the recipe; the defaults if None.
+        image: the images that it looks at.
+        grid: their patches.
+    """
+
+    def __init__(self, options: ComponentOptions | None, image: ImageShape, grid: Grid) -> None:
+        self.options = self.Options() if options is None else options
+        self.image = image
+        self.grid = grid
+
+    @abstractmethod
+    def start(self, context: PriorContext) -> Order:
+        """The order to start from: one for all images, which holds every patch. It need not be a candidate.
+
+        Args:
+            context: the data, the candidates and the influence of slots.
+        """
+
+
+class ScoringPrior(Prior):
+    """A measure over data that scores orders; a run starts from the candidate with the highest score.
 
     A complete plugin::
 
         from reorder_kit import hookimpl
-        from reorder_kit.interfaces import Prior
+        from reorder_kit.interfaces import ScoringPrior
 
-        class Smoothness(Prior):
+        class Smoothness(ScoringPrior):
             \"""How little consecutive patches differ.\"""
 
             name = "smoothness"
@@ -36,16 +114,11 @@ class Prior(Component, ABC):
             return [Smoothness]
 
     ``measure`` says in a few words what a score is, for tables. A prior whose score of many images is not the mean of
-    their own scores, or that can score many at once, has its own ``score_per_image``, too.
-
-    Args:
-        options: the options of the recipe; the defaults if not given.
+    their own scores, or that can score many at once, has its own ``score_per_image``, too. One that looks at tokens
+    instead of pixels has an option ``tokenizer: Part[Tokenizer]``, and builds it with ``self.image`` and ``self.grid``.
     """
 
     measure: ClassVar[str] = "score"
-
-    def __init__(self, options: ComponentOptions | None = None) -> None:
-        self.options = self.Options() if options is None else options
 
     @abstractmethod
     def score(self, patches: Float[Tensor, "image patch pixel"], orders: Mapping[str, Order]) -> Mapping[str, float]:
@@ -73,17 +146,14 @@ class Prior(Component, ABC):
                     scores[name].append(score)
         return {name: torch.tensor(values, dtype=torch.float64) for name, values in scores.items()}
 
+    def start(self, context: PriorContext) -> Order:
+        """The candidate with the highest score on some training images; of equal ones, the first by name.
 
-class TokenPrior(Prior):
-    """A prior that looks at tokens instead of pixels: those of ``self.tokenizer``, which a recipe chooses.
-
-    In a recipe the tokenizer stands beside its options: ``{name: lzma, tokenizer: {name: pixels, levels: 4}}``.
-
-    Args:
-        options: the options of the recipe; the defaults if None.
-        tokenizer: numbers the patches.
-    """
-
-    def __init__(self, options: ComponentOptions | None, tokenizer: Tokenizer) -> None:
-        super().__init__(options)
-        self.tokenizer = tokenizer
+        Raises:
+            ReorderKitError: if no image can be read.
+        """
+        batches = list(context.training.patches(context.grid, PRIOR_IMAGES))
+        if not batches:
+            raise ReorderKitError("a prior has to choose the start, but no training image could be read")
+        scores = self.score(torch.cat(batches), context.candidates)
+        return context.candidates[max(sorted(context.candidates), key=lambda name: scores[name])]

@@ -10,12 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.interfaces import TokenPrior
+from reorder_kit.grid import Grid
+from reorder_kit.interfaces import ImageShape, ScoringPrior, Tokenizer
 from reorder_kit.patch_order import Order
 from reorder_kit.priors._tokens import TokenOptions
 
 
-class CompressionPrior(TokenPrior):
+class CompressionPrior(ScoringPrior):
     """Scores an order by the share of their size that its sequences save, in percent.
 
     The whole size is that of tokens written with ``log2(vocabulary)`` bits each, pairs with twice that. Where there is
@@ -25,6 +26,10 @@ class CompressionPrior(TokenPrior):
     Options = TokenOptions
     measure = "% saved"
     options: TokenOptions
+
+    def __init__(self, options: TokenOptions | None, image: ImageShape, grid: Grid) -> None:
+        super().__init__(options, image, grid)
+        self.tokenizer: Tokenizer = self.options.tokenizer.build(image, grid)
 
     @property
     def vocabulary(self) -> int:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
-from reorder_kit.interfaces import ComponentOptions, Tokenizer
+from reorder_kit.interfaces import ComponentOptions, Part, Tokenizer
 from reorder_kit.patch_order import Order
 
 
@@ -22,6 +22,7 @@ class TokenOptions(ComponentOptions):
     prefer: Literal["most", "least"] = Field(
         "most", description="start from the ordering whose sequences are the most or the least compressible"
     )
+    tokenizer: Part[Tokenizer] = Field(Part.named("pixels"), description="what gives each patch its tokens")
 
     @property
     def stretch(self) -> int:

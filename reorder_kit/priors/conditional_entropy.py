@@ -9,8 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.grid import Grid
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Prior, Tokenizer
+from reorder_kit.interfaces import ImageShape, Prior
 from reorder_kit.patch_order import Order
 from reorder_kit.priors._compression import CompressionPrior
 from reorder_kit.priors._tokens import TokenOptions, ordered_tokens, overlapping
@@ -40,8 +41,9 @@ class ConditionalEntropy(CompressionPrior):
 
     name = "conditional-entropy"
 
-    def __init__(self, options: TokenOptions | None, tokenizer: Tokenizer) -> None:
-        super().__init__(options, tokenizer)
+    def __init__(self, options: TokenOptions | None, image: ImageShape, grid: Grid) -> None:
+        super().__init__(options, image, grid)
+        tokenizer = self.tokenizer
         self.length = self.options.stretch + 1
         if tokenizer.vocabulary**self.length > MAX_COUNTS:
             most = int(MAX_COUNTS ** (1 / self.length) + 1e-9)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from reorder_kit.interfaces import Part
 from reorder_kit.patch_order import Order
 from reorder_kit.priors.lzma import Lzma
 from reorder_kit.report.decimals import within
@@ -107,8 +108,7 @@ def score_orders(runs: Mapping[str, Sequence[RunRecord]], opened: OpenedRun) -> 
             kinds.setdefault(record.final, group)  # an order that was learned and is a curve counts as the curve
     orders = {str(place): order for place, order in enumerate(scores)}
     grid, seed = next(record.grid for records in runs.values() for record in records), opened.experiment.recipe.seed
-    pixels = Pixels(Pixels.Options(), opened.splits.image, grid)
-    prior = Lzma(Lzma.Options(), pixels)
+    prior = Lzma(Lzma.Options(tokenizer=Part.of(Pixels)), opened.splits.image, grid)
     found = prior.score_per_image(TrainingPatches(opened.splits, grid, seed, _IMAGES), orders)
     return [
         ScoredOrder(kinds[order], float(found[name].mean()), _rounded(np.mean(scores[order])), len(scores[order]))

@@ -44,7 +44,8 @@ def start_of(record: RunRecord) -> str:
     start = record.recipe["order"]["start"]
     if "prior" in start:
         chosen = record.result["order"].get("prior", {}).get("chosen")
-        return f"what the prior {start['prior']['name']} chose" + (f" ({chosen})" if chosen else "")
+        name = start["prior"]["name"]
+        return f"what the prior {name} chose ({chosen})" if chosen else f"what the prior {name} gave"
     return f"the order of {start['file']}" if "file" in start else str(start["name"])
 
 

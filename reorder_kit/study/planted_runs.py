@@ -8,8 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from reorder_kit.compose import Experiment, compose
+from reorder_kit.compose import compose
 from reorder_kit.controls import LearnedStatic
+from reorder_kit.experiment import Experiment
 from reorder_kit.grid import Grid
 from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order

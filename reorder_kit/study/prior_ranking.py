@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import Prior
+from reorder_kit.interfaces import ScoringPrior
 from reorder_kit.patch_order import Order
 
 RESAMPLES = 2000
@@ -95,7 +95,7 @@ class Ranking:
 
 
 def rank_orderings(
-    prior: Prior, batches: Iterable[Float[Tensor, "image patch pixel"]], orders: Mapping[str, Order], seed: int
+    prior: ScoringPrior, batches: Iterable[Float[Tensor, "image patch pixel"]], orders: Mapping[str, Order], seed: int
 ) -> Ranking:
     """Score orders on images and rank them.
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
-from torch.utils.data import Subset
 
-from reorder_kit.interfaces import Batch, EvaluatedControl, Model, Sample, SampleSet, TrainedControl, Unreadable
+from reorder_kit.interfaces import Batch, EvaluatedControl, Model, TrainedControl
+from reorder_kit.run_folder import RunFolder
 
 
 class Change(Protocol):
@@ -27,15 +27,21 @@ class Evaluate(Protocol):
         ...
 
 
-def recipe_beside(control: TrainedControl, content: Mapping[str, Any], learned_order: str) -> dict[str, Any]:
+def recipe_beside(control: TrainedControl, content: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
     """The recipe of a run that is trained alongside; nothing is trained beside that one.
 
     Args:
         control: what is changed.
         content: the resolved recipe of the run.
-        learned_order: path of the run's final order.
+        folder: of the run.
     """
-    return {**control.recipe(content, learned_order), "controls": []}
+    changed = {**control.recipe(content, str(folder.order)), "controls": []}
+    order = dict(changed["order"])
+    if order.get("weights") is not None and order.get("learner") is None:
+        # Without a learner nothing is learned further; what the run started from is the start.
+        order["weights"] = None
+        order.setdefault("start", {"file": str(folder.start_order)})
+    return {**changed, "order": order}
 
 
 def figures_beside(control: EvaluatedControl, evaluate: Evaluate, classes: Sequence[str]) -> dict[str, Any]:
@@ -64,7 +70,7 @@ def figures_beside(control: EvaluatedControl, evaluate: Evaluate, classes: Seque
     return {"metrics": {"test": dict(evaluate(changed))}, "own": {"test": dict(before)}}
 
 
-def in_random_order(samples: SampleSet, seed: int) -> Subset[Sample | Unreadable]:
-    """The same samples, so that each batch is a random part of the split: folders are often sorted by class."""
-    places = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed))
-    return Subset(samples, places.tolist())  # type: ignore[arg-type]  # a sample set is what torch reads of a dataset
+def in_random_order(samples: int, seed: int) -> list[int]:
+    """The numbers of all samples, so that a batch is a random part of a split that may be sorted by class."""
+    places: list[int] = torch.randperm(samples, generator=torch.Generator().manual_seed(seed)).tolist()
+    return places

@@ -11,7 +11,7 @@ PLUGIN = """
 from typing import Literal
 from pydantic import Field
 from reorder_kit import hookimpl
-from reorder_kit.interfaces import ComponentOptions, Prior
+from reorder_kit.interfaces import ComponentOptions, ScoringPrior
 
 class Inner(ComponentOptions):
     \"\"\"Where to look.\"\"\"
@@ -19,7 +19,7 @@ class Inner(ComponentOptions):
     corner: Literal["top", "bottom"] = Field("top", description="which end")
     inner: "Inner | None" = Field(None, description="a section within itself")
 
-class Guess(Prior):
+class Guess(ScoringPrior):
     \"\"\"Prefer what comes first.
 
     Without looking [at anything].
@@ -106,9 +106,9 @@ def test_temperature_schedules_are_expanded(cli):
 def test_a_backbone_says_what_it_needs_and_what_reaches_its_readout(cli):
     says = json.loads(cli("describe", "backbone", "vit", "--json").stdout)["says"]
     assert says["needs"] == "nothing but the patches"
-    assert says["order-sensitive"] == "no"
+    assert says["facts"].startswith("Blind to the order")
     assert says["reach"]
-    assert "depends" in json.loads(cli("describe", "backbone", "local", "--json").stdout)["says"]["order-sensitive"]
+    assert "window 0" in json.loads(cli("describe", "backbone", "local", "--json").stdout)["says"]["facts"]
 
 
 def test_every_registered_component_can_be_described(cli):

@@ -9,6 +9,9 @@ import pytest
 
 from reorder_kit.layers.vq_vae import VqVae
 from reorder_kit.priors.lzma import Lzma
+from reorder_kit.report.record import RunRecord
+from reorder_kit.report.run_words import start_of
+from reorder_kit.run_folder import RunFolder
 
 
 def ranked(cli, *arguments):
@@ -181,9 +184,9 @@ def test_mistakes_with_a_vq_vae_are_told_in_words(cli, arguments, message):
 def test_a_prior_of_pixels_has_no_use_for_codes(cli, install):
     source = """
 from reorder_kit import hookimpl
-from reorder_kit.interfaces import Prior
+from reorder_kit.interfaces import ScoringPrior
 
-class First(Prior):
+class First(ScoringPrior):
     name = "first"
 
     def score(self, patches, orders):
@@ -224,3 +227,43 @@ def test_a_run_starts_from_what_the_prior_chose_and_says_so(cli, monkeypatch, tm
     again = cli("run", "trial.yaml", "--set", "order.start={prior: lzma}", "--out", folder, "--resume")
     assert again.exit_code == 0, again.output
     assert json.loads((folder / "result.json").read_text())["order"]["prior"]["chosen"] == best
+
+
+OWN_ORDER = """
+import torch
+from reorder_kit import hookimpl
+from reorder_kit.interfaces import Order, Prior
+
+class Swapped(Prior):
+    name = "swapped"
+
+    def start(self, context):
+        return Order([1, 0, *range(2, context.grid.num_patches)])
+
+@hookimpl
+def register_priors():
+    return [Swapped]
+"""
+
+
+def test_a_prior_that_scores_nothing_cannot_rank(cli, install):
+    install("swapped-dist", {"swapped": "swapped_prior"}, {"swapped_prior": OWN_ORDER})
+    for options in ([], ["--fit-vq"], ["--vq", "vq.safetensors"]):
+        done = cli("prior", "trial.yaml", "--prior", "swapped", *options)
+        assert done.exit_code == 2
+        assert "swapped scores no orderings: it gives an order of its own, so nothing can be ranked" in done.stderr
+    says = json.loads(cli("describe", "prior", "swapped", "--json").stdout)["says"]
+    assert says == {"starts from": "an order of its own"}
+    assert json.loads(cli("describe", "prior", "lzma", "--json").stdout)["says"]["measure"] == "% saved"
+
+
+def test_a_run_starts_from_an_order_of_the_priors_own_making_and_says_so(cli, install, tmp_path):
+    install("swapped-dist", {"swapped": "swapped_prior"}, {"swapped_prior": OWN_ORDER})
+    done = cli("run", "trial.yaml", "--set", "order.start={prior: swapped}", "--set", "controls=[]")
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "runs" / "trial"
+    result = json.loads((folder / "result.json").read_text())
+    assert result["order"]["start"] == [1, 0, *range(2, 16)]
+    assert result["order"]["prior"] == {"name": "swapped", "chosen": None}
+    assert "The prior swapped made an order of its own to start from." in done.stdout
+    assert start_of(RunRecord.read(RunFolder(folder))) == "what the prior swapped gave"

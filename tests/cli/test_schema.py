@@ -136,7 +136,7 @@ PLUGIN = """
 import torch
 from pydantic import ConfigDict, Field
 from reorder_kit import hookimpl
-from reorder_kit.interfaces import ComponentOptions, Ordering, OrderingOptions, Prior
+from reorder_kit.interfaces import ComponentOptions, Ordering, OrderingOptions, ScoringPrior
 
 class Knight(Ordering):
     name = "knight"
@@ -147,7 +147,7 @@ class Knight(Ordering):
     def cells(self, height, width):
         return ((row, column) for row in range(height) for column in range(width))
 
-class Smooth(Prior):
+class Smooth(ScoringPrior):
     name = "smooth"
 
     class Options(ComponentOptions):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import ImageShape
+from reorder_kit.interfaces import ImageShape, Part
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 
@@ -25,7 +25,7 @@ def build(name, options):
     prior, pixels = PRIORS.get(name), HOST.tokenizers.get("pixels")
     own = {key: value for key, value in options.items() if key != "levels"}
     levels = {key: value for key, value in options.items() if key == "levels"}
-    return prior(prior.Options(**own), pixels(pixels.Options(**levels), ImageShape(1, 3, 5), Grid(3, 5)))
+    return prior(prior.Options(tokenizer=Part.of(pixels, **levels), **own), ImageShape(1, 3, 5), Grid(3, 5))
 
 
 def photos(count, grid, pixels=3, seed=0):

@@ -16,12 +16,14 @@ import reorder_kit.tasks
 from reorder_kit.interfaces import (
     IGNORED,
     Backbone,
+    BackboneFacts,
     Batch,
     BoxTarget,
     ComponentOptions,
     Encoded,
     Features,
     Grid,
+    ImageShape,
     ModelOutput,
     Order,
     PatchSequence,
@@ -77,13 +79,13 @@ class MeanOfPatches(Backbone):
     """The smallest backbone there can be: 4x4 patches, embedded and averaged."""
 
     name = "mean-of-patches"
-    order_sensitive = False
-    depth = 0
-    dim = 5
-    grid = Grid(4, 4)
+
+    @classmethod
+    def facts(cls, options: ComponentOptions, image: ImageShape) -> BackboneFacts:
+        return BackboneFacts(Grid(4, 4), dim=5, depth=0, order_sensitive=False)
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(ComponentOptions(), ImageShape(1, 32, 32))
         self.embed = nn.Conv2d(1, self.dim, 8, 8)
 
     def tokenize(self, images: Tensor) -> PatchSequence:

@@ -128,7 +128,7 @@ def test_the_stripes_can_be_learned(load):
 
 
 def test_the_prior_puts_detail_last(load):
-    prior = load(example("A prior")).host.priors.get("detail-last")()
+    prior = load(example("A prior")).host.priors.get("detail-last")(None, ImageShape(1, 2, 6), Grid(1, 3))
     patches = torch.zeros(2, 3, 4)
     patches[:, 1, ::2] = 1.0
     scores = prior.score(patches, {"last": Order([0, 2, 1]), "middle": Order([0, 1, 2]), "first": Order([1, 0, 2])})

@@ -39,7 +39,8 @@ PLUGINS = [
 
 def test_the_module_of_hooks_and_every_kind_of_component_show_a_plugin():
     shown = {plugin.id for plugin in PLUGINS}
-    assert shown == {"hookspecs", "Ordering", "Backbone", "OrderLearner", "Prior", "Tokenizer", "Task", "DataSource"}
+    kinds = {"Ordering", "Backbone", "OrderLearner", "Prior", "ScoringPrior", "Tokenizer", "Task", "DataSource"}
+    assert shown == {"hookspecs", "Part", *kinds}
 
 
 @pytest.mark.parametrize("source", PLUGINS)

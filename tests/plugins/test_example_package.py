@@ -17,6 +17,7 @@ import reorder_kit
 from reorder_kit.compose import compose
 from reorder_kit.grid import Grid
 from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.start_by_prior import no_influence
 
 PACKAGE = Path(__file__).parents[2] / "plugins" / "reorder-kit-examples"
 PROJECT = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
@@ -70,7 +71,7 @@ def test_its_prior_chooses_the_smoothest_ordering_for_digits(host, norm):
     start = {"prior": {"name": "smoothness", "norm": norm}}
     experiment = compose(recipe(order={"start": start}), host, "trial")
     splits = experiment.data_source.open(0)
-    chosen = experiment.starting_order(Grid(4, 4), splits)
+    chosen = experiment.starting_order(Grid(4, 4), splits, no_influence)
 
     images = [splits.train[index].image[0].tolist() for index in range(256)]
     roughness = {}

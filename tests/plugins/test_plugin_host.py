@@ -10,7 +10,7 @@ import pytest
 from reorder_kit import builtin, hookimpl
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import Ordering, Prior
+from reorder_kit.interfaces import Ordering, ScoringPrior
 from reorder_kit.plugin_manager import PluginHost
 
 HEAD = """
@@ -347,7 +347,7 @@ def test_an_object_that_conflicts_leaves_the_first_owner_alone():
 
 
 def test_of_a_plugin_with_one_bad_component_nothing_stays():
-    class Nameless(Prior):
+    class Nameless(ScoringPrior):
         def score(self, patches, orders):
             return dict.fromkeys(orders, 0.0)
 

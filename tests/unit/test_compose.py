@@ -22,14 +22,15 @@ from reorder_kit.interfaces import (
     Ordering,
     OrderingOptions,
     OrderLearner,
-    Prior,
     Sample,
+    ScoringPrior,
     Task,
     Unreadable,
 )
 from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.start_by_prior import no_influence
 
 CONTROLS = ("fixed-start", "learned-static", "null-reward", "random-fixed", "random-per-batch")
 
@@ -79,7 +80,7 @@ class Mixing(OrderLearner):
         return FixedOrder(context.start)
 
 
-class BrightLast(Prior):
+class BrightLast(ScoringPrior):
     """The mean pixel of the last patch."""
 
     name = "bright-last"
@@ -194,20 +195,20 @@ def test_the_parts_of_a_recipe_come_with_their_options(host):
     assert experiment.backbone_options.patch_size == 2
     assert experiment.learner.options.groups == 4
     # 2x2 spiral: 0 1 3 2
-    assert experiment.starting_order(Grid(2, 2), splits(0)).indices.tolist() == [2, 3, 1, 0]
+    assert experiment.starting_order(Grid(2, 2), splits(0), no_influence).indices.tolist() == [2, 3, 1, 0]
 
 
 def test_a_recipe_without_task_and_order_classifies_in_row_order(host):
     experiment = compose(recipe(), host, "trial")
     assert experiment.task.name == "classification"
     assert experiment.learner is None
-    assert experiment.starting_order(Grid(2, 3), splits(0)).indices.tolist() == [0, 1, 2, 3, 4, 5]
+    assert experiment.starting_order(Grid(2, 3), splits(0), no_influence).indices.tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_the_order_of_a_file_is_a_start(host, tmp_path):
     OrderFile("mine", Grid(2, 2), Order([3, 1, 0, 2])).save(tmp_path / "order.json")
     experiment = compose(recipe(order={"start": {"file": str(tmp_path / "order.json")}}), host, "trial")
-    assert experiment.starting_order(Grid(2, 2), splits(0)).indices.tolist() == [3, 1, 0, 2]
+    assert experiment.starting_order(Grid(2, 2), splits(0), no_influence).indices.tolist() == [3, 1, 0, 2]
 
 
 def test_a_backbone_that_does_not_fit_the_images_is_named(host):
@@ -308,7 +309,7 @@ def test_misfits_are_listed_beside_other_mistakes(host):
 @pytest.mark.parametrize("corner", [2, 3])
 def test_a_prior_gets_the_patches_of_readable_training_images_and_chooses(host, corner):
     experiment = compose(recipe(order={"start": {"prior": "bright-last"}}), host, "trial")
-    start = experiment.starting_order(Grid(2, 2), splits(corner))
+    start = experiment.starting_order(Grid(2, 2), splits(corner), no_influence)
     seen = BrightLast.seen
 
     # 256 samples are looked at, of which about a third cannot be read.
@@ -320,7 +321,7 @@ def test_a_prior_gets_the_patches_of_readable_training_images_and_chooses(host, 
 
 def test_a_prior_obeys_its_options(host):
     start = {"prior": {"name": "bright-last", "sign": -1}}
-    order = compose(recipe(order={"start": start}), host, "trial").starting_order(Grid(2, 2), splits(3))
+    order = compose(recipe(order={"start": start}), host, "trial").starting_order(Grid(2, 2), splits(3), no_influence)
     assert order.indices[-1] != 3
 
 
@@ -357,7 +358,7 @@ def test_an_ordering_that_cannot_be_built_is_no_candidate_and_stops_nothing(host
         ),
         (
             {"name": "bright-last", "tokenizer": "pixels"},
-            "order.start.prior.tokenizer: bright-last looks at pixels, not at tokens",
+            "order.start.prior.tokenizer: there is no such field",
         ),
         ({"name": "lzma", "tokenizer": 3}, "order.start.prior.tokenizer: has to be a mapping of fields, not 3"),
     ],

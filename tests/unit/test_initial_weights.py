@@ -14,6 +14,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import override
+from reorder_kit.start_by_prior import no_influence
 from reorder_kit.training.run import run_experiment
 
 HOST = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
@@ -37,7 +38,7 @@ def build(first, changes=()):
     experiment = compose(override(RECIPE, [("seed", 5), ("train.weights", str(first)), *changes]), HOST, "second")
     splits = experiment.open_data()
     return OrderedModel.build(
-        experiment, splits.image, splits.classes, lambda grid: experiment.starting_order(grid, splits)
+        experiment, splits.image, splits.classes, lambda grid: experiment.starting_order(grid, splits, no_influence)
     )
 
 

@@ -145,21 +145,16 @@ def test_opening_leaves_the_random_stream_as_it_was(host):
     assert torch.equal(torch.rand(2), expected)
 
 
-def test_opening_fetches_no_pretrained_weights(monkeypatch):
-    class Fetching(Local):
-        name = "fetching"
-
-        class Options(Local.Options):
-            pretrained: bool = False
+def test_opening_builds_no_backbone():
+    class Unbuilt(Local):
+        name = "unbuilt"
 
         def __init__(self, options, image):
-            assert not options.pretrained, "it was asked to fetch weights"
-            super().__init__(options, image)
+            raise AssertionError("it was built to learn its grid")
 
     host = PluginHost(third_party=False)
-    host.add(SimpleNamespace(register_backbones=hookimpl(lambda: [Fetching])), "fetching")
-    backbone = {"name": "fetching", "grid": [4, 4], "pretrained": True}
-    assert len(planted(host, backbone=backbone).open_data().train) == 1200
+    host.add(SimpleNamespace(register_backbones=hookimpl(lambda: [Unbuilt])), "unbuilt")
+    assert len(planted(host, backbone={"name": "unbuilt", "grid": [4, 4]}).open_data().train) == 1200
 
 
 def test_a_resolved_plant_composes_to_itself(host):

@@ -9,13 +9,13 @@ import torch
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import DataSplits, ImageShape, Prior, Sample, Unreadable
+from reorder_kit.interfaces import DataSplits, ImageShape, Sample, ScoringPrior, Unreadable
 from reorder_kit.patch_order import Order
 from reorder_kit.study.prior_ranking import rank_orderings
 from reorder_kit.training_patches import TrainingPatches
 
 
-class FirstPatch(Prior):
+class FirstPatch(ScoringPrior):
     """The mean of the first patch; it scores images together, as the simplest plugin does."""
 
     name = "first-patch"
@@ -31,7 +31,9 @@ def rank(firsts, names="abc", seed=0):
     orders = {
         name: Order([place, *(p for p in places if p != place)]) for place, name in zip(places, names, strict=False)
     }
-    return rank_orderings(FirstPatch(), patches.split(3), orders, seed)
+    return rank_orderings(
+        FirstPatch(None, ImageShape(1, 1, len(firsts)), Grid(1, len(firsts))), patches.split(3), orders, seed
+    )
 
 
 def test_intervals_are_those_of_a_mean_over_images():

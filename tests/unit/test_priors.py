@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import ImageShape, Tokenizer
+from reorder_kit.interfaces import ComponentOptions, ImageShape, Part, Tokenizer
 from reorder_kit.patch_order import Order
 from reorder_kit.priors._tokens import ordered_tokens, overlapping
 from reorder_kit.priors.conditional_entropy import ConditionalEntropy
@@ -31,14 +31,19 @@ def sequence(*values):
     return torch.tensor(values, dtype=torch.float32)[None, :, None]
 
 
+def shape_of(patches):
+    """A column of patches, as high as one pixel."""
+    return ImageShape(1, patches.shape[1], patches.shape[2]), Grid(patches.shape[1], 1)
+
+
 def pixels(patches, levels=16):
-    shape = ImageShape(1, patches.shape[1], patches.shape[2])
-    return Pixels(Pixels.Options(levels=levels), shape, Grid(patches.shape[1], 1))
+    return Pixels(Pixels.Options(levels=levels), *shape_of(patches))
 
 
 def saved(prior, patches, order=None, levels=16, **options):
     order = Order.identity(patches.shape[1]) if order is None else order
-    return prior(prior.Options(**options), pixels(patches, levels)).score(patches, {"it": order})["it"]
+    options = prior.Options(tokenizer=Part.of(Pixels, levels=levels), **options)
+    return prior(options, *shape_of(patches)).score(patches, {"it": order})["it"]
 
 
 def quantise(patches, levels):
@@ -63,13 +68,20 @@ class Given(Tokenizer):
     """Tokens as they are written."""
 
     name = "given"
-    vocabulary = 8
 
-    def __init__(self, vocabulary=8):
-        self.vocabulary = vocabulary
+    class Options(ComponentOptions):
+        tokens: int = 8
+
+    @property
+    def vocabulary(self):
+        return self.options.tokens
 
     def tokens(self, patches):
         return patches.long()
+
+
+def given_tokens():
+    return Given(Given.Options(), ImageShape(1, 1, 1), Grid(1, 1))
 
 
 @given(st.data(), st.integers(1, 9), st.integers(1, 3), st.integers(1, 4))
@@ -77,7 +89,7 @@ def test_unigram_counts_do_not_depend_on_the_order(data, slots, places, images):
     numbers = data.draw(st.lists(st.integers(0, 7), min_size=images * slots * places, max_size=images * slots * places))
     patches = torch.tensor(numbers, dtype=torch.float32).view(images, slots, places)
     orders = [Order.identity(slots), Order(data.draw(st.permutations(range(slots))))]
-    ((before, after),) = [list(ordered) for ordered in ordered_tokens([patches], orders, Given())]
+    ((before, after),) = [list(ordered) for ordered in ordered_tokens([patches], orders, given_tokens())]
     for one, other in zip(before, after, strict=True):
         assert Counter(overlapping(one[None], 1, 8).flatten().tolist()) == Counter(one.flatten().tolist())
         assert Counter(one.flatten().tolist()) == Counter(other.flatten().tolist())
@@ -86,7 +98,7 @@ def test_unigram_counts_do_not_depend_on_the_order(data, slots, places, images):
 def test_bigram_counts_do_depend_on_it():
     patches = torch.tensor([[[0.0], [0.0], [1.0], [1.0]]])
     orders = [Order.identity(4), Order([0, 2, 1, 3])]
-    ((before, after),) = [list(ordered) for ordered in ordered_tokens([patches], orders, Given())]
+    ((before, after),) = [list(ordered) for ordered in ordered_tokens([patches], orders, given_tokens())]
     assert Counter(overlapping(before, 2, 8).flatten().tolist()) == Counter([0, 1, 9])
     assert Counter(overlapping(after, 2, 8).flatten().tolist()) == Counter([1, 8, 1])
 
@@ -101,7 +113,7 @@ def test_bigram_counts_do_depend_on_it():
     ],
 )
 def test_tokens_that_cannot_be_are_named_with_their_tokenizer(tokens, reason):
-    tokenizer = Given()
+    tokenizer = given_tokens()
     tokenizer.tokens = lambda patches: tokens
     with pytest.raises(ValueError, match=reason):
         next(ordered_tokens([torch.zeros(1, 2, 5)], [Order.identity(2)], tokenizer))
@@ -119,7 +131,8 @@ def test_numbers_are_written_in_as_many_bytes_as_they_need(vocabulary, width):
             written.append(data)
             return len(data)
 
-    Spy(Spy.Options(tokens=tokens), Given(vocabulary)).score(patches, {"it": Order.identity(30)})
+    options = Spy.Options(tokens=tokens, tokenizer=Part.of(Given, tokens=vocabulary))
+    Spy(options, *shape_of(patches)).score(patches, {"it": Order.identity(30)})
     numbers = patches.long()[0].tolist()
     if tokens == "bigram":
         numbers = [[vocabulary * a + b for a, b in zip(one, then, strict=True)] for one, then in pairwise(numbers)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import Prior
+from reorder_kit.interfaces import Prior, ScoringPrior
 from reorder_kit.registry import Registry
 
 
 def prior(name):
-    class Constant(Prior):
+    class Constant(ScoringPrior):
         """The same score for all."""
 
         def score(self, patches, orders):
@@ -72,7 +72,7 @@ def test_a_taken_name_is_refused_with_its_owner(priors):
         priors.check(prior("lzma"))
 
 
-class WithoutScore(Prior):
+class WithoutScore(ScoringPrior):
     """Not finished."""
 
     name = "unfinished"
@@ -91,7 +91,7 @@ class WithLooseOptions(prior("loose")):
         (WithoutScore, "prior WithoutScore lacks score"),
         (WithLooseOptions, "the Options of prior 'loose' do not derive from ComponentOptions"),
         (prior(None), "prior Constant has no name"),
-        (prior("lzma")(), "is not a subclass of Prior"),
+        (prior("lzma").score, "is not a subclass of Prior"),
         (int, "<class 'int'> is not a subclass of Prior"),
         ("lzma", "'lzma' is not a subclass of Prior"),
     ],

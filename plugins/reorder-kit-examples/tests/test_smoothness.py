@@ -4,7 +4,8 @@ import pytest
 import torch
 from reorder_kit_examples.smoothness import Smoothness
 
-from reorder_kit import Order
+from reorder_kit import Grid, Order
+from reorder_kit.interfaces import ImageShape
 
 # One image of three patches with two pixels each.
 PATCHES = torch.tensor([[[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]])
@@ -12,7 +13,8 @@ ORDERS = {"row": Order([0, 1, 2]), "smooth": Order([0, 2, 1])}
 
 
 def scores(norm: str, patches: torch.Tensor = PATCHES) -> dict[str, float]:
-    return Smoothness(Smoothness.Options.model_validate({"norm": norm})).score(patches, ORDERS)
+    options = Smoothness.Options.model_validate({"norm": norm})
+    return Smoothness(options, ImageShape(1, 2, 3), Grid(1, 3)).score(patches, ORDERS)
 
 
 def test_l1_is_minus_the_mean_absolute_difference():
@@ -32,4 +34,5 @@ def test_images_count_alike():
 
 
 def test_a_single_patch_has_no_steps():
-    assert Smoothness().score(torch.ones(2, 1, 4), {"row": Order([0])}) == {"row": 0.0}
+    prior = Smoothness(None, ImageShape(1, 2, 2), Grid(1, 1))
+    assert prior.score(torch.ones(2, 1, 4), {"row": Order([0])}) == {"row": 0.0}

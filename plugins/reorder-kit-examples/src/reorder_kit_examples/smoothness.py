@@ -10,10 +10,10 @@ from pydantic import Field
 from torch import Tensor
 
 from reorder_kit import hookimpl
-from reorder_kit.interfaces import ComponentOptions, Order, Prior
+from reorder_kit.interfaces import ComponentOptions, Order, Prior, ScoringPrior
 
 
-class Smoothness(Prior):
+class Smoothness(ScoringPrior):
     """Minus the mean difference of consecutive patches, pixel by pixel, over all steps and images.
 
     A score of 0 is a sequence of equal patches. Scores are in units of the normalised pixels.
