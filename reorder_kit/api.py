@@ -17,7 +17,8 @@ from reorder_kit.compose import compose
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import Features
+from reorder_kit.interfaces import Batch, Features
+from reorder_kit.loaded_run import LoadedRun
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
@@ -78,6 +79,19 @@ def order(name: str, height: int, width: int, host: PluginHost | None = None, **
     return ordering(checked).order(Grid(height, width))
 
 
+def load_run(path: str | Path, host: PluginHost | None = None) -> LoadedRun:
+    """The trained model of a run, in evaluation mode, on the CPU, with its task, recipe and progress.
+
+    Args:
+        path: the run folder.
+        host: the plugins; all installed ones if not given.
+
+    Raises:
+        ReorderKitError: if the folder holds no checkpoint, one of another format, or one that cannot be read.
+    """
+    return LoadedRun.open(path, host)
+
+
 def wrap(model: VisionTransformer, order: Order | str) -> nn.Module:
     """A timm VisionTransformer that reads its patches in an order; images to the same outputs as before.
 
@@ -121,5 +135,5 @@ class _Outputs(nn.Module):
         self.model = model
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> torch.Tensor:
-        outputs: torch.Tensor = self.model(images).outputs
+        outputs: torch.Tensor = self.model(Batch(images)).outputs
         return outputs

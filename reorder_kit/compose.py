@@ -1,38 +1,30 @@
-"""What fits together: turns a recipe into typed parts, or lists everything that is wrong with it.
+"""Turns a recipe into typed parts, or lists everything that is wrong with it.
 
 Only this file sees a recipe's component sections; components get their own options, already checked.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from reorder_kit.controls import NamedControls, controls_of, misfits_of_controls, named_controls
 from reorder_kit.errors import Problem, RecipeError, ReorderKitError
-from reorder_kit.fixed_policies import FixedOrder, RandomPerBatch
-from reorder_kit.grid import Grid
+from reorder_kit.experiment import Experiment
 from reorder_kit.interfaces import (
-    Backbone,
+    NONE,
     ComponentOptions,
     DataSource,
-    DataSplits,
-    ImageShape,
-    Influence,
-    LearnerContext,
     Ordering,
     OrderLearner,
     Part,
-    Policy,
-    PriorContext,
+    TargetKind,
     Task,
 )
-from reorder_kit.patch_order import Order
+from reorder_kit.misfits import misfits_of_parts, misfits_of_phases, misfits_of_plant, misfits_of_weights, trial_policy
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import (
     ComponentSection,
@@ -43,119 +35,13 @@ from reorder_kit.recipe import (
     problems_of,
 )
 from reorder_kit.registry import Registry
-from reorder_kit.scrambled_images import scramble
-from reorder_kit.shuffled_targets import shuffle_targets
 from reorder_kit.start_by_prior import StartByPrior
-from reorder_kit.training_data import TrainingData
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """Every part of a run, checked and built as far as that is possible without data.
-
-    Args:
-        recipe: what was asked, with all defaults.
-        data_source: where images come from.
-        plant: what gives the hidden order that scrambles every image; None leaves them as they are.
-        task: what is to be learned.
-        backbone: the class of the backbone.
-        backbone_options: its options.
-        start: what gives the starting order.
-        learner: what learns the order; None keeps the start.
-    """
-
-    recipe: Recipe
-    data_source: DataSource
-    plant: Ordering | None
-    task: Task
-    backbone: type[Backbone]
-    backbone_options: ComponentOptions
-    start: Ordering | StartByPrior
-    learner: OrderLearner | None
-
-    def build_backbone(self, image: ImageShape) -> Backbone:
-        """The backbone for images of a shape."""
-        try:
-            return self.backbone(self.backbone_options, image)
-        except ReorderKitError as error:
-            raise ReorderKitError(f"backbone {self.backbone.name!r}: {error.message}", error.hint) from None
-
-    def without_pretrained_weights(self) -> Experiment:
-        """The same, but no weights are fetched from elsewhere: a checkpoint will replace them."""
-        recipe = self.recipe
-        if recipe.train.weights is not None:
-            recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"weights": None})})
-        options = self.backbone_options
-        if "pretrained" in type(options).model_fields:
-            options = options.model_copy(update={"pretrained": False})
-        return replace(self, recipe=recipe, backbone_options=options)
-
-    def open_data(self) -> DataSplits:
-        """The images as the model sees them, scrambled or with each other's targets where the recipe says so.
-
-        Raises:
-            ReorderKitError: if the data is not there, or images cannot be cut into the backbone's patches.
-        """
-        splits = self.data_source.open(self.recipe.seed)
-        if self.recipe.data.shuffle_targets:
-            splits = shuffle_targets(splits, self.recipe.seed)
-        if self.plant is None:
-            return splits
-        grid = self.grid_of(splits.image)
-        return scramble(splits, grid, self.plant.order(grid))
-
-    def grid_of(self, image: ImageShape) -> Grid:
-        """The grid of patches that the backbone cuts an image into."""
-        # It is known when a backbone is built; this one is for nothing else.
-        with torch.random.fork_rng(devices=[]):
-            return self.without_pretrained_weights().build_backbone(image).grid
-
-    def planted_order(self, grid: Grid) -> Order | None:
-        """The hidden order that the images were scrambled by; its inverse undoes it. None if they were not."""
-        return None if self.plant is None else self.plant.order(grid)
-
-    def starting_order(self, grid: Grid, splits: DataSplits, influence: Influence) -> Order:
-        """The order that the run starts from; a prior looks at the data, and may ask for the influence of slots."""
-        if self.recipe.order.control == "random-fixed":
-            return _random_order(grid, self.recipe.seed)
-        if isinstance(self.start, Ordering):
-            return self.start.order(grid)
-        training, seed = TrainingData(splits, self.recipe.seed), self.recipe.seed
-        return self.start.start(PriorContext(grid, splits.image, seed, self.start.orders(grid), training, influence))
-
-    def prior_of(self, start: Order, grid: Grid) -> dict[str, str | None]:
-        """The prior that gave this start, and the ordering that it chose, if it is one; empty if none was asked."""
-        if not isinstance(self.start, StartByPrior) or self.recipe.order.control == "random-fixed":
-            return {}
-        return {"name": self.start.name, "chosen": self.start.chosen(start, grid)}
-
-    def build_policy(self, start: Order, grid: Grid, patch_dim: int) -> Policy:
-        """The policy that proposes orders."""
-        if self.recipe.order.control == "random-per-batch":
-            return RandomPerBatch(start)
-        if self.learner is None or self.recipe.order.control == "random-fixed":
-            return FixedOrder(start)
-        return self.learner.build_policy(LearnerContext(start, grid, patch_dim))
-
-    def resolved(self) -> dict[str, Any]:
-        """The recipe as plain data, with every default written out."""
-        content = self.recipe.model_dump(mode="json")
-        content["data"] |= _dump(self.data_source.options)
-        if self.plant is not None:
-            content["data"]["plant"] = {"order": self.plant.name, **_dump(self.plant.options)}
-        content["task"] |= _dump(self.task.options)
-        content["backbone"] |= _dump(self.backbone_options)
-        if isinstance(self.start, Ordering):
-            content["order"]["start"] = {"name": self.start.name, **_dump(self.start.options)}
-        else:
-            content["order"]["start"] = {"prior": self.start.prior.as_dict()}
-        if self.learner is not None:
-            content["order"]["learner"] = {"name": self.learner.name, **_dump(self.learner.options)}
-        return content
 
 
 def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experiment:
     """Check a recipe's content and build what can be built without data.
+
+    What a run refuses before it looks at its data is refused here, so that validating is enough.
 
     Args:
         content: the recipe as plain data.
@@ -174,31 +60,69 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
     parts = _Parts(content, host, problems)
     data = parts.component(DataSection, host.data_sources, "data")
     plant = parts.plant()
-    task = parts.component(ComponentSection, host.tasks, "task", default="classification")
+    task = parts.task()
     backbone = parts.component(ComponentSection, host.backbones, "backbone")
-    chosen_learner = parts.component(ComponentSection, host.order_learners, "order", "learner")
     start = parts.start()
-    learner = _build_learner(*chosen_learner, task[0] if task else None) if chosen_learner else None
-    data_source = _build_source(*data, task[0] if task else None) if data else None
-    if data and task:
-        problems += _misfits_of_task(data[0], task[0], learner)
-    if data_source and plant:
-        problems += _misfits_of_plant(data_source)
-    if recipe and (recipe.order.learner is None) == (learner is None):
-        problems += _misfits_of_controls(recipe, learner)
-        problems += _misfits_of_phases(recipe, learner)
-    if problems or recipe is None or not (data_source and task and backbone and start):
+    learner = parts.learner(task)
+    data_source, kind = _source_with_kind(*data, task, problems) if data else (None, NONE)
+    controls = _controls(content, task, problems)
+    if recipe is None or not (data_source and task and backbone and start):
         raise RecipeError(problems, source)
-    return Experiment(
+    experiment = Experiment(
         recipe=recipe,
         data_source=data_source,
+        kind=kind,
         plant=plant,
-        task=task[0](task[1]),
+        task=task,
         backbone=backbone[0],
         backbone_options=backbone[1],
         start=start,
         learner=learner,
+        control=controls.own,
+        beside=controls.beside,
     )
+    if (recipe.order.learner is None) == (learner is None):
+        policy = trial_policy(experiment)
+        problems += misfits_of_controls(controls, learner, policy, kind)
+        problems += misfits_of_weights(experiment)
+        problems += misfits_of_phases(experiment)
+        if not problems:
+            problems += misfits_of_parts(experiment)
+    if plant:
+        problems += misfits_of_plant(experiment)
+    if (controls.own or recipe.data.shuffle_targets) and controls.beside:
+        reason = "a run that is a control itself has none beside it"
+        problems.append(Problem("controls", reason, "remove one of the two"))
+    if problems:
+        raise RecipeError(problems, source)
+    return experiment
+
+
+def _controls(content: Mapping[str, Any], task: Task | None, problems: list[Problem]) -> NamedControls:
+    """Those that the recipe names; none where its task, which may have some of its own, is not known."""
+    if task is None:
+        return NamedControls(None, ())
+    try:
+        return named_controls(content, controls_of(task), problems)
+    except ReorderKitError as error:
+        problems.append(Problem("task.name", error.message, error.hint))
+        return NamedControls(None, ())
+
+
+def _source_with_kind(
+    source: type[DataSource], options: ComponentOptions, task: Task | None, problems: list[Problem]
+) -> tuple[DataSource, TargetKind]:
+    """The source with the first of the task's kinds that it has. Every source has images without targets."""
+    if task is None:
+        return source(options), NONE
+    kind = next((kind for kind in task.target_kinds if kind in source.target_kinds or kind == NONE), None)
+    if kind is None:
+        needs = f"{task.name} needs targets of the kind {' or '.join(map(str, task.target_kinds))}"
+        offers = " and ".join(map(str, source.target_kinds))
+        problems.append(Problem("task.name", f"{needs}, but data source {source.name} has {offers}"))
+    if kind is None or kind not in source.target_kinds:
+        return source(options), NONE
+    return source(options, kind), kind
 
 
 def _readable_part(content: Mapping[str, Any], error: ValidationError) -> Recipe | None:
@@ -221,6 +145,15 @@ class _Parts:
     ) -> tuple[type[Any], ComponentOptions] | None:
         section = self._section(model, keys, default)
         return None if section is None else self._checked(section, registry, ".".join(keys))
+
+    def task(self) -> Task | None:
+        chosen = self.component(ComponentSection, self._host.tasks, "task", default="classification")
+        return chosen[0](chosen[1]) if chosen else None
+
+    def learner(self, task: Task | None) -> OrderLearner | None:
+        chosen = self.component(ComponentSection, self._host.order_learners, "order", "learner")
+        learner: OrderLearner | None = chosen[0](chosen[1]) if chosen else None
+        return learner if learner is None or task is None else learner.adapted_to(task)
 
     def plant(self) -> Ordering | None:
         section = self._section(PlantSection, ("data", "plant"), None)
@@ -279,100 +212,6 @@ class _Parts:
             return None
 
 
-def _build_source(source: type[DataSource], options: ComponentOptions, task: type[Task] | None) -> DataSource:
-    """The source with the targets that the task needs, if it has them."""
-    offered = task is not None and task.target_kind in source.target_kinds
-    return source(options, task.target_kind) if task and offered else source(options)
-
-
-def _build_learner(learner: type[OrderLearner], options: ComponentOptions, task: type[Task] | None) -> OrderLearner:
-    """The learner; for a task that looks at places it moves whole patches where the recipe does not say otherwise."""
-    field = "straight_through"
-    if task and task.is_dense and field in type(options).model_fields and field not in options.model_fields_set:
-        options = options.model_copy(update={field: True})
-    return learner(options)
-
-
-def _misfits_of_task(data: type[DataSource], task: type[Task], learner: OrderLearner | None) -> list[Problem]:
-    found = []
-    if task.target_kind not in data.target_kinds:
-        needs = f"{task.name} needs targets of the kind {task.target_kind}"
-        found.append(
-            Problem("task.name", f"{needs}, but data source {data.name} has {' and '.join(data.target_kinds)}")
-        )
-    if learner is not None and learner.mixes_patches and task.is_autoregressive:
-        hint = "use its straight-through option, or a learner that draws hard orders"
-        found.append(Problem("order.learner.name", f"{learner.name} would leak later patches to {task.name}", hint))
-    return found
-
-
-def _misfits_of_plant(data: DataSource) -> list[Problem]:
-    if data.target_kind in ("boxes", "mask"):
-        reason = f"the images of {data.name} would be scrambled, but not their targets of the kind {data.target_kind}"
-        return [Problem("data.plant", reason)]
-    if data.hidden_order() is not None:
-        return [Problem("data.plant", f"{data.name} hides an order of its own", "leave one of the two out")]
-    return []
-
-
-def _misfits_of_controls(recipe: Recipe, learner: OrderLearner | None) -> list[Problem]:
-    own = recipe.order.control
-    found = [
-        Problem(path, *reason)
-        for path, control in [("order.control", own), *(("controls", name) for name in recipe.controls)]
-        if (reason := _misfit_of_control(control, learner))
-    ]
-    if (own != "none" or recipe.data.shuffle_targets) and recipe.controls:
-        found.append(Problem("controls", "a run that is a control itself has none beside it", "remove one of the two"))
-    return found
-
-
-def _misfits_of_phases(recipe: Recipe, learner: OrderLearner | None) -> list[Problem]:
-    # Not every learner has phases; those that have call them so. A share of the run leaves room for the rest.
-    options = None if learner is None else learner.options
-    searched = getattr(options, "search_epochs", None)
-    if getattr(options, "search", None) != "then-retrain" or searched is None:
-        return []
-    epochs = recipe.train.epochs
-    if math.ceil((getattr(options, "warmup_epochs", None) or 0) + searched) < epochs:
-        return []
-    reason = f"then-retrain leaves none of the {epochs} epochs for training in the order found"
-    return [Problem("order.learner.search_epochs", reason, "lower it, or raise train.epochs")]
-
-
-def _misfit_of_control(control: str, learner: OrderLearner | None) -> tuple[str, str] | None:
-    if control in ("fixed-start", "learned-static") and learner is None:
-        return f"{control} needs a learner to be compared with", "name one in order.learner, or leave the control out"
-    if control == "null-reward" and (learner is None or not learner.uses_reward):
-        name = "none" if learner is None else learner.name
-        return f"null-reward needs a learner that learns from the reward; the learner is {name}", "use reinforce"
-    return None
-
-
-def control_content(content: Mapping[str, Any], control: str, learned_order: str) -> dict[str, Any]:
-    """The recipe of a run trained beside another: the same schedule and seed, and one thing changed.
-
-    Args:
-        content: the resolved recipe of the run.
-        control: which one.
-        learned_order: path of the run's final order.
-    """
-    order: dict[str, Any] = dict(content["order"])
-    data: dict[str, Any] = dict(content["data"])
-    match control:
-        case "fixed-start":
-            order |= {"learner": None}
-        case "learned-static":
-            order |= {"learner": None, "start": {"file": learned_order}}
-        case "null-reward":
-            order |= {"control": control}
-        case "shuffled-targets":
-            data |= {"shuffle_targets": True}
-        case _:
-            order |= {"learner": None, "control": control}
-    return {**content, "data": data, "order": order, "controls": []}
-
-
 def _candidates(host: PluginHost) -> dict[str, Ordering]:
     """Every ordering that can be built without options: those a prior can choose from."""
     usable = {}
@@ -381,11 +220,3 @@ def _candidates(host: PluginHost) -> dict[str, Ordering]:
             ordering = host.orderings.get(name)
             usable[name] = ordering(ordering.Options.model_validate({}, context={"host": host}))
     return usable
-
-
-def _random_order(grid: Grid, seed: int) -> Order:
-    return Order(torch.randperm(grid.num_patches, generator=torch.Generator().manual_seed(seed)))
-
-
-def _dump(options: BaseModel) -> dict[str, Any]:
-    return options.model_dump(mode="json")

@@ -1,8 +1,7 @@
-"""Policies that learn nothing: the order of a run without a learner, and of the random-per-batch control."""
+"""The policy that learns nothing: the order of a run without a learner."""
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
@@ -31,35 +30,13 @@ class FixedOrder(Policy):
     def advance(self, progress: Progress) -> None:
         """Nothing moves."""
 
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
+    def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         """The order."""
-        return Proposal(self.best_order())
+        return Proposal(self.best_order(), block=block)
 
-    def best_order(self, sequence: PatchSequence | None = None) -> Order:
+    def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
         """The order."""
         return Order.trusted(self.indices, self.num_patches)
 
     def build_optimizer(self) -> None:
         """Nothing to optimise."""
-
-
-class RandomPerBatch(FixedOrder):
-    """Another random order for every batch while training; the starting order otherwise.
-
-    Args:
-        start: the starting order, which a trained model is evaluated in.
-    """
-
-    def __init__(self, start: Order) -> None:
-        super().__init__(start)
-        self.phase = "search"
-        self.generator = torch.Generator()
-
-    def advance(self, progress: Progress) -> None:
-        """Seed the order of this step."""
-        self.generator.manual_seed(progress.stream)
-
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
-        """A random order."""
-        shuffle = torch.randperm(len(self.indices), generator=self.generator)
-        return Proposal(Order.trusted(self.indices[shuffle.to(self.indices.device)], self.num_patches))

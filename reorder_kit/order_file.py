@@ -17,12 +17,14 @@ EXPECTED = 'write {"name": ..., "grid": [height, width], "order": [...]}, as `sh
 
 @dataclass(frozen=True)
 class OrderFile:
-    """A static order with its grid and a name.
+    """One order with its grid and a name.
 
     Args:
         name: what the order is called.
         grid: the grid it was made for.
-        order: the order.
+        order: the order: the best one of a run, or the consensus where it orders each image by what it shows.
+        spread: of a consensus: the mean Kendall distance of the images' orders to it, 0 to 1; None for a best order.
+        examples: of a consensus: the orders of some images.
 
     Raises:
         ReorderKitError: if the order is not the same for all images, or not one of the grid's patches.
@@ -31,6 +33,8 @@ class OrderFile:
     name: str
     grid: Grid
     order: Order
+    spread: float | None = None
+    examples: tuple[Order, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.order.is_static:
@@ -39,10 +43,17 @@ class OrderFile:
             raise ReorderKitError(f"an order of {self.order.num_patches} patches is none of the {self.grid} grid")
 
     def as_dict(self) -> dict[str, Any]:
-        """``{"name", "grid": [height, width], "order": [...]}``; grid is [frames, height, width] for a video."""
+        """``{"name", "grid": [height, width], "order": [...]}``; grid is [frames, height, width] for a video.
+
+        A consensus has ``is_consensus``, ``spread`` and ``examples``, too.
+        """
         frames = [self.grid.frames] if self.grid.frames > 1 else []
         grid = [*frames, self.grid.height, self.grid.width]
-        return {"name": self.name, "grid": grid, "order": self.order.indices.tolist()}
+        content = {"name": self.name, "grid": grid, "order": self.order.indices.tolist()}
+        if self.spread is None:
+            return content
+        examples = [order.indices.tolist() for order in self.examples]
+        return {**content, "is_consensus": True, "spread": self.spread, "examples": examples}
 
     def save(self, path: Path) -> None:
         """Write the file."""
@@ -81,7 +92,13 @@ class OrderFile:
         if not _are_whole_numbers(indices):
             raise ReorderKitError("order is not a list of patch numbers", EXPECTED)
         grid = Grid(*sizes[-2:], *sizes[:-2])
-        return cls(name, grid, Order(indices, grid.num_patches))
+        order = Order(indices, grid.num_patches)
+        if not content.get("is_consensus", False):
+            return cls(name, grid, order)
+        spread, examples = content.get("spread"), content.get("examples", [])
+        if not isinstance(spread, (int, float)) or not all(map(_are_whole_numbers, examples)):
+            raise ReorderKitError("a consensus has a spread, and examples that are lists of patch numbers")
+        return cls(name, grid, order, float(spread), tuple(Order(each, grid.num_patches) for each in examples))
 
 
 def _are_whole_numbers(values: object) -> TypeGuard[list[int]]:

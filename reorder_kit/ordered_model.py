@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Self
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
-from reorder_kit.compose import Experiment, compose
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import (
-    Backbone,
-    Encoded,
-    Features,
-    ImageShape,
-    ModelOutput,
-    PatchSequence,
-    Policy,
-    Proposal,
-)
-from reorder_kit.order_file import OrderFile
-from reorder_kit.patch_order import Order, load_tensors
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.progress import Progress
-from reorder_kit.recipe import read_recipe_file
-from reorder_kit.run_folder import RunFolder, read_facts
+from reorder_kit.interfaces import Backbone, BackboneFacts, Batch, Encoded, Features, ModelOutput, Policy, Task
+from reorder_kit.patch_order import Order
+from reorder_kit.patches import cut
+from reorder_kit.proposal import Proposal
+from reorder_kit.reading_orders import ByPolicy, ReadingOrder, reading_order
+from reorder_kit.sequence import PatchSequence
 
-
-class OrderedPatches(NamedTuple):
-    """Patches in the slots of a proposal."""
-
-    sequence: PatchSequence
-    proposal: Proposal
+Watch = Callable[[PatchSequence], PatchSequence]
 
 
 class OrderedModel(nn.Module):
@@ -48,161 +32,202 @@ class OrderedModel(nn.Module):
         backbone: the backbone.
         policy: the policy.
         head: turns :class:`~reorder_kit.interfaces.Features` into outputs.
+        state: what the task keeps besides, such as a teacher; always in evaluation mode.
     """
 
-    def __init__(self, backbone: Backbone, policy: Policy, head: nn.Module) -> None:
+    def __init__(self, backbone: Backbone, policy: Policy, head: nn.Module, state: nn.Module | None = None) -> None:
         super().__init__()
         self.backbone = backbone
         self.policy = policy
         self.head = head
+        self.state = None if state is None else state.requires_grad_(False).eval()
         self._encode = backbone.encode
+        self._reading: ReadingOrder = ByPolicy(policy)
+        self._watch: Watch | None = None
 
-    @classmethod
-    def build(
-        cls,
-        experiment: Experiment,
-        image: ImageShape,
-        classes: Sequence[str],
-        starting_order: Callable[[Grid], Order],
-    ) -> OrderedModel:
-        """A model as training begins with it.
+    @property
+    def facts(self) -> BackboneFacts:
+        """What the backbone declares."""
+        return self.backbone.as_built
 
-        Its weights depend on the recipe's seed alone, or are those of the run that the recipe takes them from; never on
-        order or learner. The global random stream is left as it is.
-
-        Args:
-            experiment: the parts.
-            image: the shape of an image.
-            classes: names of the classes.
-            starting_order: gives the order to start from for the backbone's grid. The untrained policy's best order is
-                this one.
-
-        Raises:
-            ReorderKitError: if the weights that the recipe names are not there, or are of another model.
-        """
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(experiment.recipe.seed)
-            backbone = experiment.build_backbone(image)
-            head = experiment.task.build_head(backbone.dim, classes)
-            policy = experiment.build_policy(starting_order(backbone.grid), backbone.grid, backbone.dim)
-        model = cls(backbone, policy, head)
-        if experiment.recipe.train.weights is not None:
-            model.load_weights(experiment.recipe.train.weights)
-        return model
-
-    @classmethod
-    def from_run(cls, path: str | Path, host: PluginHost | None = None) -> OrderedModel:
-        """The trained model of a run, in evaluation mode, on the CPU.
-
-        Args:
-            path: the run folder.
-            host: where its components come from; the installed plugins if not given.
-
-        Raises:
-            ReorderKitError: if the folder holds no checkpoint, one of another format, or one that cannot be read.
-        """
-        folder = RunFolder(Path(path))
-        checkpoint = folder.latest_checkpoint()
-        if checkpoint is None:
-            raise ReorderKitError(f"{path} holds no checkpoint", "give the folder of a run, as in runs/quickstart")
-        experiment = compose(read_recipe_file(folder.recipe), host or PluginHost.from_environment(), str(folder.recipe))
-        facts = read_facts(checkpoint)
-        start = OrderFile.load(folder.start_order).order
-        untrained = experiment.without_pretrained_weights()
-        model = cls.build(untrained, ImageShape(**facts["image"]), facts["classes"], lambda grid: start)
-        model._load_parts(checkpoint)
-        model.policy.load_state_dict(load_tensors(checkpoint / "policy.safetensors"))
-        # A finished search stays finished, also where the model is trained on.
-        epochs = experiment.recipe.train.epochs
-        model.policy.advance(Progress(step=facts["epoch"], steps_per_epoch=1, epochs=epochs))
-        return model.eval()
-
-    def load_weights(self, run: Path) -> None:
-        """Take over the final weights of backbone and head from a finished run; the policy stays as it is.
-
-        Raises:
-            ReorderKitError: if the run is not finished, or its weights are those of another model.
-        """
-        folder = RunFolder(run)
-        folder.read_result()
-        checkpoint = folder.latest_checkpoint()
-        if checkpoint is None:
-            raise ReorderKitError(f"{run} holds no checkpoint", "give the folder of a run, as in runs/quickstart")
-        try:
-            self._load_parts(checkpoint)
-        except RuntimeError as error:
-            first = str(error).split("\n")[1].strip()
-            reason = f"{run}: the weights are those of another model: {first}"
-            raise ReorderKitError(reason, "give the run of a recipe with the same data and backbone") from None
-
-    def _load_parts(self, checkpoint: Path) -> None:
-        """The weights that a run is judged by: averaged ones where there are any."""
-        averaged = checkpoint / "ema.safetensors"
-        weights = load_tensors(averaged if averaged.exists() else checkpoint / "model.safetensors")
-        self.backbone.load_state_dict(_under("backbone.", weights))
-        self.head.load_state_dict(_under("head.", weights))
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of backbone, policy and head; the state stays in evaluation mode."""
+        super().train(mode)
+        if self.state is not None:
+            self.state.eval()
+        return self
 
     def compile_encode(self) -> None:
         """Compile the backbone's encode, where the time goes."""
         self._encode = torch.compile(self.backbone.encode)
 
-    def forward(
-        self,
-        images: Float[Tensor, "batch channel height width"],
-        choose: Callable[[PatchSequence], Proposal] | None = None,
-        content: Int[Tensor, "batch 2"] | None = None,
-    ) -> ModelOutput:
-        """One pass.
+    def ordered_by(self, *orders: Proposal | Order | Policy, sample: bool = False) -> Self:
+        """The same model, reading in these orders; it shares all parts with this one.
 
         Args:
-            images: the images.
-            choose: proposes orders instead of the model itself, such as ``policy.propose`` in evaluation.
-            content: height and width, pixels, of what stands in the top left corner of each image; the rest is padding,
-                which no mixer reads. None if there is no padding.
+            orders: proposals (one for each block), one order, or a policy.
+            sample: of a policy: what it proposes, as in training, instead of its best order.
+
+        Raises:
+            ReorderKitError: if they are none of these.
         """
-        content = None if content is None else content.to(images.device)
-        ordered = self.order_patches(images, choose, content)
-        features = self.features(self._encode(ordered.sequence), ordered.proposal, images, content)
+        return self._like(self.backbone, self.head, self.state, reading_order(orders, sample), self._watch)
+
+    def with_parts(
+        self, backbone: Backbone | None = None, head: nn.Module | None = None, state: nn.Module | None = None
+    ) -> Self:
+        """The same model with other parts; None keeps a part."""
+        return self._like(
+            self.backbone if backbone is None else backbone,
+            self.head if head is None else head,
+            self.state if state is None else state,
+            self._reading,
+            self._watch,
+        )
+
+    def watched(self, watch: Watch) -> Self:
+        """The same model; ``watch`` sees, and may replace, what the first block gets in every reading."""
+        return self._like(self.backbone, self.head, self.state, self._reading, watch)
+
+    def _like(
+        self,
+        backbone: Backbone,
+        head: nn.Module,
+        state: nn.Module | None,
+        reading: ReadingOrder,
+        watch: Watch | None,
+    ) -> Self:
+        other = type(self)(backbone, self.policy, head, state)
+        other.training = self.training
+        other._reading, other._watch = reading, watch
+        # What is watched is not compiled: a compiled function would be compiled again for gradients of its input.
+        if backbone is self.backbone and watch is None:
+            other._encode = self._encode
+        return other
+
+    def forward(self, batch: Batch) -> ModelOutput:
+        """Read a batch and apply the head."""
+        features = self.read(batch)
         return ModelOutput(self.head(features), features)
 
-    def features(
-        self,
-        encoded: Encoded,
-        proposal: Proposal,
-        images: Float[Tensor, "batch channel height width"],
-        content: Int[Tensor, "batch 2"] | None,
-    ) -> Features:
-        """What the head may look at."""
-        return Features(encoded, proposal, self.backbone, (images.shape[-2], images.shape[-1]), content)
+    def read(self, batch: Batch, keep: Bool[Tensor, "batch patch"] | None = None) -> Features:
+        """Tokenize, order before every block of the policy, encode.
 
-    def order_patches(
-        self,
-        images: Float[Tensor, "batch channel height width"],
-        choose: Callable[[PatchSequence], Proposal] | None = None,
-        content: Int[Tensor, "batch 2"] | None = None,
-    ) -> OrderedPatches:
-        """The first half of a pass: what the backbone is given to encode."""
+        Args:
+            batch: the images; where some of them is padding, no mixer reads it.
+            keep: which row-major patches the backbone sees, equally many of each image; None for all. Hidden ones reach
+                the policy as zeros marked invalid, and are dropped after its first order.
+
+        Raises:
+            ReorderKitError: if the backbone cannot follow the orders.
+        """
+        images, reading = batch.images, self._reading
+        content = None if batch.content is None else batch.content.to(images.device)
+        image_size = (images.shape[-2], images.shape[-1])
         sequence = self.backbone.tokenize(images)
         if content is not None:
-            size = (images.shape[-2], images.shape[-1])
-            sequence = replace(sequence, valid=_holds_content(content, size, sequence.grid))
-        proposal = (choose or self._choose)(sequence)
-        ordered = proposal.apply(sequence)
-        return OrderedPatches(ordered if "order" in self.backbone.needs else ordered.without_order(), proposal)
+            sequence = replace(sequence, valid=_holds_content(content, image_size, sequence.grid))
+        if "pixels" in reading.needs:
+            sequence = replace(sequence, pixels=cut(images, sequence.grid))
+        if keep is not None:
+            sequence = _without_content(sequence, keep)
+        moves: list[Proposal] = []
+        proposals: list[Proposal] = []
+        encoded = Encoded(sequence)
+        for block, end in pairwise([*self._checked_blocks(), None]):
+            assert block is not None
+            seen = sequence if keep is None or block > 0 else _marked_invalid(sequence, keep)
+            proposals.append(reading.proposal(seen, block, self.training))
+            moves.append(proposals[-1])
+            if keep is not None and block == 0:
+                moves.append(Proposal(_kept_slots(proposals[-1].order, keep)))
+            for move in moves if block == 0 else moves[-1:]:
+                self._check_move(move)
+                sequence = move.apply(sequence)
+            if block == 0 and self._watch is not None:
+                sequence = self._watch(sequence)
+            encoded = self._encode(self._shown(sequence), block, end, encoded.extra_tokens)
+            if end is not None:
+                sequence = _carried_on(sequence, encoded, end)
+        return Features(encoded, tuple(moves), tuple(proposals), self.backbone, image_size, content)
 
-    def _choose(self, sequence: PatchSequence) -> Proposal:
-        return self.policy.propose(sequence) if self.training else Proposal(self.policy.best_order(sequence))
+    def _checked_blocks(self) -> tuple[int, ...]:
+        blocks = self._reading.blocks
+        if not blocks or blocks[0] != 0 or blocks[-1] >= self.facts.depth or sorted(set(blocks)) != list(blocks):
+            raise ReorderKitError(
+                f"orders before the blocks {list(blocks)} do not fit a backbone of {self.facts.depth} blocks",
+                "name block 0 first, then later ones",
+            )
+        return blocks
+
+    def _check_move(self, move: Proposal) -> None:
+        if len(self.facts.levels) > 1 and not (move.order.is_full and move.is_exact):
+            raise ReorderKitError(
+                "a hierarchical backbone merges neighbors, so it needs every patch in a slot of its own",
+                "use full, hard orders: a straight_through learner, or a task that hides no patch",
+            )
+
+    def _shown(self, sequence: PatchSequence) -> PatchSequence:
+        """What the backbone may see of a sequence."""
+        order = sequence.order if "order" in self.backbone.needs else None
+        return replace(sequence, order=order, pixels=None)
+
+
+def for_evaluation(task: Task, model: OrderedModel) -> OrderedModel:
+    """What a task has evaluated in place of the model, such as its teacher.
+
+    Raises:
+        ReorderKitError: if that is neither the model nor made of it.
+    """
+    evaluated = task.model_for_evaluation(model)
+    if not isinstance(evaluated, OrderedModel):
+        raise ReorderKitError(
+            f"task {task.name!r}: model_for_evaluation returned a {type(evaluated).__name__}",
+            "return the model it was given, or what its with_parts or ordered_by gives",
+        )
+    return evaluated
+
+
+def _without_content(sequence: PatchSequence, keep: Bool[Tensor, "batch patch"]) -> PatchSequence:
+    """Hidden patches as zeros."""
+    hidden = ~keep.unsqueeze(-1)
+    pixels = None if sequence.pixels is None else sequence.pixels.masked_fill(hidden, 0.0)
+    return replace(sequence, patches=sequence.patches.masked_fill(hidden, 0.0), pixels=pixels)
+
+
+def _marked_invalid(sequence: PatchSequence, keep: Bool[Tensor, "batch patch"]) -> PatchSequence:
+    return replace(sequence, valid=keep if sequence.valid is None else sequence.valid & keep)
+
+
+def _kept_slots(order: Order, keep: Bool[Tensor, "batch patch"]) -> Order:
+    """The slots of kept patches, as they follow each other."""
+    kept = order.apply(keep)
+    counts = kept.sum(dim=1)
+    count = int(counts[0])
+    if count == 0 or bool((counts != count).any()):
+        raise ReorderKitError(
+            "a task has to keep equally many patches of every image, at least one, and an order has to have slots "
+            f"for them; it kept {sorted(set(counts.tolist()))}"
+        )
+    slots = (~kept).to(torch.uint8).argsort(dim=1, stable=True)[:, :count]
+    return Order.trusted(slots, order.num_slots)
+
+
+def _carried_on(sequence: PatchSequence, encoded: Encoded, block: int) -> PatchSequence:
+    """What goes into a later block: the patches encoded so far, with all that belongs to them."""
+    if encoded.sequence.num_slots != sequence.num_slots:
+        raise ReorderKitError(
+            f"the backbone merges patches before block {block}, so they cannot be ordered there",
+            "order before the first merge",
+        )
+    return sequence.with_patches(encoded.sequence.patches)
 
 
 def _holds_content(
     content: Int[Tensor, "batch 2"], image_size: tuple[int, int], grid: Grid
 ) -> Bool[Tensor, "batch patch"]:
-    """Which row-major patches hold at least one pixel that is no padding."""
+    """Which row-major patches hold at least one pixel that is not padding."""
     top = torch.arange(grid.height, device=content.device) * (image_size[0] / grid.height)
     left = torch.arange(grid.width, device=content.device) * (image_size[1] / grid.width)
     held: Tensor = (top < content[:, :1]).unsqueeze(2) & (left < content[:, 1:]).unsqueeze(1)
     return held.flatten(1).repeat(1, grid.frames)
-
-
-def _under(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -107,6 +108,12 @@ class Order:
         empty = self.indices.new_full((*self.indices.shape[:-1], self.num_patches), -1)
         return empty.scatter(-1, self.indices, slots)
 
+    @property
+    def rank_with_absent_last(self) -> Int[Tensor, "*batch patch"]:
+        """The slot of each patch; the number of patches for one that has none, behind every slot."""
+        rank = self.rank
+        return rank.masked_fill(rank < 0, self.num_patches)
+
     def inverse(self) -> Order:
         """The order that undoes this one, which must be full."""
         if not self.is_full:
@@ -123,6 +130,35 @@ class Order:
             return Order.trusted(self.indices[:, then.indices], self.num_patches, self.groups)
         batch = len(self.indices if self.groups is None else self.groups)
         return Order.trusted(self.per_image(batch).gather(1, then.per_image(batch)), self.num_patches)
+
+    def merged(self, grid: Grid) -> Order:
+        """The order of the cells of a coarser grid: a merged cell stands where its first patch stood.
+
+        A cell covers a square of patches within a frame; how many on a side follows from the number of patches.
+
+        Args:
+            grid: the coarser grid, of as many frames.
+
+        Raises:
+            ReorderKitError: if the order is partial, or its patches do not make up squares.
+
+        >>> Order([6, 0, 7, 3, 2, 1, 5, 4]).merged(Grid(1, 2)).indices.tolist()  # of a 2x4 grid
+        [1, 0]
+        """
+        if not self.is_full:
+            raise ReorderKitError(
+                "a partial order cannot be merged: some patches of a cell would be missing", "use a full order"
+            )
+        side = math.isqrt(self.num_patches // grid.num_patches)
+        if side * side * grid.num_patches != self.num_patches:
+            raise ReorderKitError(
+                f"{self.num_patches} patches do not make up a {grid} grid of cells that each cover a square of patches",
+                "merge as many rows as columns, as in 2x2",
+            )
+        rank = self.rank
+        by_cell = rank.reshape(*rank.shape[:-1], grid.frames, grid.height, side, grid.width, side)
+        first = by_cell.amin(dim=(-3, -1))
+        return Order.trusted(first.flatten(-3).argsort(dim=-1), grid.num_patches, self.groups)
 
     def per_image(self, batch: int) -> Int[Tensor, "batch slot"]:
         """The order of every image of a batch.
@@ -171,16 +207,20 @@ class Order:
         return Order.trusted(self.rank, self.num_patches, self.groups).per_image(batch)
 
     def kendall_tau(self, other: Order) -> float:
-        """Kendall's rank correlation of two static full orders: 1 the same, -1 reversed (Kendall, Biometrika 1938)."""
+        """Kendall's rank correlation of two static orders: 1 the same, -1 reversed (Kendall, Biometrika 1938).
+
+        Patches that a partial order leaves out tie behind its last slot; ties are corrected for (tau-b, Kendall 1945).
+        """
         _check_comparable(self, other)
         if self.num_patches == 1:
             return 1.0
-        return float(kendalltau(self.rank.cpu().numpy(), other.rank.cpu().numpy()).statistic)
+        ranks = (order.rank_with_absent_last.cpu().numpy() for order in (self, other))
+        return float(kendalltau(*ranks).statistic)
 
     def mean_rank_shift(self, other: Order) -> float:
-        """By how many slots a patch moves between two static full orders, on average."""
+        """By how many slots a patch moves between two static orders, on average; one left out stands behind the end."""
         _check_comparable(self, other)
-        return float((self.rank.cpu() - other.rank.cpu()).abs().double().mean())
+        return float((self.rank_with_absent_last.cpu() - other.rank_with_absent_last.cpu()).abs().double().mean())
 
     def adjacency(self, grid: Grid) -> float:
         """The share of consecutive slots whose patches share an edge, or a place in frames that follow each other.
@@ -263,7 +303,7 @@ def _gather(values: Tensor, index: Int[Tensor, "batch place"]) -> Tensor:
 
 
 def _check_comparable(first: Order, second: Order) -> None:
-    if not (first.is_static and second.is_static and first.is_full and second.is_full):
-        raise ReorderKitError("only full orders that are the same for all images can be compared")
+    if not (first.is_static and second.is_static):
+        raise ReorderKitError("only orders that are the same for all images can be compared")
     if first.num_patches != second.num_patches:
         raise ReorderKitError(f"orders of {first.num_patches} and {second.num_patches} patches cannot be compared")

@@ -1,28 +1,38 @@
-"""Where a run stands, in the one unit of every schedule: optimiser steps."""
+"""Where a run stands, in the one unit of every schedule: optimizer steps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Phase = Literal["warm-up", "search", "hardened"]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The optimiser step that is about to be taken.
+    """The optimizer step that is about to be taken.
 
     Args:
         step: steps taken so far, from 0.
         steps_per_epoch: steps in an epoch.
-        epochs: epochs of the whole run.
+        epochs: epochs of the whole run; a fraction where it ends within an epoch.
         stream: a number that is different in every step of every process of a run. Whatever draws at random seeds its
-            generator with it, so that a run which was stopped draws the same when it goes on.
+            generator with it, so that a stopped run draws the same numbers when it resumes.
         shared_stream: the same, but one number for all processes: for draws that they have to agree on.
+        phase: ``warm-up`` while the order is still the starting order, ``search`` while it is being learned, and
+            ``hardened`` once it is fixed for good.
+        share: share of the search that is done, from 0 to 1.
+        phase_step: steps taken so far in this phase, from 0.
     """
 
     step: int
     steps_per_epoch: int
-    epochs: int
+    epochs: float
     stream: int = 0
     shared_stream: int = 0
+    phase: Phase = "search"
+    share: float = 0.0
+    phase_step: int = 0
 
     @property
     def epoch(self) -> float:
@@ -32,4 +42,4 @@ class Progress:
     @property
     def total_steps(self) -> int:
         """Steps of the whole run."""
-        return self.epochs * self.steps_per_epoch
+        return round(self.epochs * self.steps_per_epoch)

@@ -1,12 +1,14 @@
-"""What a policy answers for one batch: how the patches shall stand."""
+"""What a policy proposes for one batch: an order, or a soft permutation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.patch_order import Order
 from reorder_kit.sequence import PatchSequence
 from reorder_kit.soft_permutation import SoftPermutation
@@ -21,32 +23,58 @@ class Proposal:
         soft: what is applied instead in this pass, if anything.
         log_prob: log-probability of the order under the policy, one for each row of ``order.indices``.
         is_exact: the soft permutation is hard in the forward pass (straight-through), so no slot sees another's patch.
+        block: the block before which it is applied. Before a later one, its patches are the slots that the block is
+            given.
+        aux: whatever else the policy computed and needs again in its loss, such as the logits of an auxiliary head.
     """
 
     order: Order
     soft: SoftPermutation | None = None
     log_prob: Float[Tensor, " row"] | None = None
     is_exact: bool = True
+    block: int = 0
+    aux: Any = None
 
     @classmethod
-    def straight_through(cls, order: Order, soft: SoftPermutation) -> Proposal:
+    def straight_through(cls, order: Order, soft: SoftPermutation, block: int = 0) -> Proposal:
         """Hard forward, soft gradient."""
-        return cls(order, soft.straight_through(order))
+        return cls(order, soft.straight_through(order), block=block)
 
     @classmethod
-    def mixture(cls, order: Order, soft: SoftPermutation) -> Proposal:
+    def mixture(cls, order: Order, soft: SoftPermutation, block: int = 0) -> Proposal:
         """Soft forward and backward: a slot holds a mixture of patches, later ones included."""
-        return cls(order, soft, is_exact=False)
+        return cls(order, soft, is_exact=False, block=block)
+
+    def log_prob_per_image(self, batch: int) -> Float[Tensor, " batch"]:
+        """The log-probability of the order of each image, whether they share orders or not.
+
+        Proposals before several blocks, each drawn given the earlier ones, have the sum of these.
+
+        Args:
+            batch: images.
+
+        Raises:
+            ReorderKitError: if the order was not drawn, or was proposed for another number of images.
+        """
+        if self.log_prob is None:
+            raise ReorderKitError("a proposal that was not drawn has no log-probability")
+        if self.order.is_static:
+            return self.log_prob.expand(batch)
+        rows = self.log_prob if self.order.groups is None else self.log_prob[self.order.groups]
+        if len(rows) != batch:
+            raise ReorderKitError(f"orders proposed for {len(rows)} images were asked about {batch}")
+        return rows
 
     def apply(self, sequence: PatchSequence) -> PatchSequence:
         """Move the patches and all that belongs to them.
 
-        Validity and the known order follow the hard order, since half a patch is neither valid nor anywhere.
+        Validity, pixels and the known order follow the hard order, since half a patch is neither valid nor anywhere.
         """
         patches = (self.soft or self.order).apply(sequence.patches)
         valid = None if sequence.valid is None else self.order.apply(sequence.valid)
+        pixels = None if sequence.pixels is None else self.order.apply(sequence.pixels)
         order = self.order if sequence.order is None else sequence.order.compose(self.order)
-        return replace(sequence, patches=patches, order=order, valid=valid)
+        return replace(sequence, patches=patches, order=order, valid=valid, pixels=pixels)
 
     def restore(self, sequence: PatchSequence) -> PatchSequence:
         """Undo :meth:`apply`: back to row-major, or to the slots of the proposal that was applied before this one.
@@ -55,7 +83,8 @@ class Proposal:
         proposals, the last that was applied is restored first.
         """
         patches = (self.soft or self.order).restore(sequence.patches)
-        return replace(sequence, patches=patches, order=None, valid=self._restored_valid(sequence))
+        pixels = None if sequence.pixels is None else self.order.restore(sequence.pixels)
+        return replace(sequence, patches=patches, order=None, valid=self._restored_valid(sequence), pixels=pixels)
 
     def _restored_valid(self, sequence: PatchSequence) -> Bool[Tensor, "batch patch"] | None:
         if sequence.valid is not None:

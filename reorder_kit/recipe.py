@@ -15,8 +15,7 @@ from reorder_kit.errors import Problem, ReorderKitError, did_you_mean
 from reorder_kit.settings import OptimizerSettings, ScheduleSettings, Settings, TrainSettings
 
 FORMAT_VERSION = 1
-Control = Literal["none", "null-reward", "random-fixed", "random-per-batch"]
-SubRun = Literal["fixed-start", "learned-static", "null-reward", "random-fixed", "random-per-batch", "shuffled-targets"]
+NO_CONTROL = "none"
 
 
 class ComponentSection(BaseModel):
@@ -96,8 +95,17 @@ class OrderSection(Settings):
     """Where the order starts, how it is learned, and what controls that."""
 
     start: StartSection = Field(StartSection(name="row"), description="the starting order")
+    weights: Path | None = Field(
+        None, description="run folder whose policy is learned further, instead of a start: its best order is the start"
+    )
     learner: ComponentSection | None = Field(None, description="the order-learner; null: the start is used as it is")
-    control: Control = Field("none", description="replace the thing under test by something that cannot work")
+    control: str = Field(NO_CONTROL, description="replace the thing under test by something that cannot work")
+
+    @model_validator(mode="after")
+    def _check(self) -> OrderSection:
+        if self.weights is not None and "start" in self.model_fields_set:
+            raise ValueError("order.weights has a start of its own, the best order of that run; leave start out")
+        return self
 
 
 class Recipe(Settings):
@@ -110,14 +118,17 @@ class Recipe(Settings):
     task: ComponentSection = ComponentSection(name="classification")
     backbone: ComponentSection
     order: OrderSection = OrderSection()
-    controls: tuple[SubRun, ...] = Field((), description="runs trained beside it, with the same schedule and seed")
+    controls: tuple[str, ...] = Field(
+        (),
+        description="what it is compared with: matched runs, or its own model in other orders",
+    )
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     train: TrainSettings = TrainSettings()
 
     @field_validator("controls")
     @classmethod
-    def _check_controls(cls, controls: tuple[SubRun, ...]) -> tuple[SubRun, ...]:
+    def _check_controls(cls, controls: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(controls)) < len(controls):
             raise ValueError("a control is named twice")
         return controls

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import PydanticUserError
 
-from reorder_kit.interfaces import Component
+from reorder_kit.controls import BUILT_IN, controls_of
+from reorder_kit.interfaces import Component, Control, InRunControl
 from reorder_kit.interfaces.part import KIND_KEYWORD
 from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import DataSection, Recipe
+from reorder_kit.recipe import NO_CONTROL, DataSection, Recipe
 from reorder_kit.registry import Registry
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -40,9 +42,24 @@ def recipe_schema(host: PluginHost) -> Schema:
     fields["backbone"] = _section(host.backbones, definitions)
     order = definitions["OrderSection"]["properties"]
     order["start"] = {**_start(host, definitions), "default": "row"}
+    known = _controls(host)
+    order["control"]["enum"] = [
+        NO_CONTROL,
+        *(name for name, control in known.items() if isinstance(control, InRunControl)),
+    ]
+    fields["controls"]["items"]["enum"] = list(known)
     order["learner"] = {**_section(host.order_learners, definitions, nullable=True), "default": None}
     _define_parts(schema, host)
     return {"$schema": DIALECT, **_with_references(schema), "title": "reorder-kit recipe"}
+
+
+def _controls(host: PluginHost) -> dict[str, Control]:
+    """The built-in controls and those of every task."""
+    known = dict(BUILT_IN)
+    for name in host.tasks:
+        with suppress(Exception):  # a task that needs options, or whose controls are wrong
+            known |= controls_of(host.tasks.get(name)())
+    return known
 
 
 def options_schema(component: type[Component], prefix: str = "") -> Schema:

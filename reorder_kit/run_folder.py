@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,11 @@ class RunFolder:
     def metrics(self) -> Path:
         """One line of JSON an epoch."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def fitted(self) -> Path:
+        """What the task was fitted to, such as a vocabulary."""
+        return self.path / "fitted.json"
 
     @property
     def orders(self) -> Path:
@@ -101,6 +107,51 @@ class RunFolder:
         """The newest complete checkpoint; an unfinished one has another name."""
         complete = sorted(self.checkpoints.glob("epoch-*")) if self.checkpoints.exists() else []
         return complete[-1] if complete else None
+
+
+@dataclass(frozen=True)
+class ComparedControl:
+    """A control and the run it stands beside, by the headline metric on test images.
+
+    Args:
+        name: of the control.
+        words: what it is.
+        figures: its test metrics.
+        score: its headline.
+        own: the headline of the run on the same images.
+        validation: the headline on validation images; None of a control that is only evaluated.
+    """
+
+    name: str
+    words: str
+    figures: Mapping[str, Any]
+    score: float
+    own: float
+    validation: float | None
+
+    @property
+    def is_evaluated(self) -> bool:
+        """It was not trained."""
+        return self.validation is None
+
+
+def compared_controls(result: Mapping[str, Any]) -> list[ComparedControl]:
+    """The controls of a result that have figures, in the order of the recipe."""
+    headline = result["headline"]
+    found = []
+    for name, control in result["controls"].items():
+        if "metrics" in control:
+            figures = control["metrics"]["test"]
+            own = control.get("own", result["metrics"])["test"][headline]
+            validation = control["metrics"].get("validation", {}).get(headline)
+            score = float(figures[headline])
+            found.append(ComparedControl(name, control["words"], figures, score, float(own), validation))
+    return found
+
+
+def left_out_controls(result: Mapping[str, Any]) -> dict[str, str]:
+    """The controls of a result that could not be evaluated, and why."""
+    return {name: control["left_out"] for name, control in result["controls"].items() if "left_out" in control}
 
 
 def read_facts(checkpoint: Path) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import DataSplits, ImageShape, Sample, SampleSet, Unreadable
+from reorder_kit.interfaces import DataSplits, ImageShape, Sample, SampleSet
 from reorder_kit.patch_order import Order
+from reorder_kit.patches import cut, paste
+from reorder_kit.wrapped_samples import WrappedSamples
 
 
 def scramble(splits: DataSplits, grid: Grid, hidden: Order) -> DataSplits:
@@ -38,36 +40,32 @@ def scramble(splits: DataSplits, grid: Grid, hidden: Order) -> DataSplits:
     )
 
 
-class ScrambledImages:
+class ScrambledImages(WrappedSamples):
     """Samples with the pixels of their images in other places; what is unreadable stays so.
 
     Args:
         samples: the true images, after any augmentation.
-        pixels: the true row-major pixel in each place.
+        pixels: the true row-major pixel in each place, over all frames of a clip.
     """
 
     def __init__(self, samples: SampleSet, pixels: Int[Tensor, " pixel"]) -> None:
-        self._samples, self._pixels = samples, pixels
+        super().__init__(samples)
+        self._pixels = pixels
 
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    def __getitem__(self, index: int) -> Sample | Unreadable:
-        sample = self._samples[index]
-        if isinstance(sample, Unreadable):
-            return sample
+    def changed(self, sample: Sample, index: int) -> Sample:
+        """The sample, scrambled."""
         image = sample.image
         # Padding is scattered with the rest, so no corner is left that holds the content.
         return Sample(image.flatten(1).index_select(1, self._pixels).view(image.shape), sample.target)
 
 
 def _scrambled_pixels(image: ImageShape, grid: Grid, hidden: Order) -> Int[Tensor, " pixel"]:
-    if image.height % grid.height or image.width % grid.width:
+    if image.height % grid.height or image.width % grid.width or image.frames % grid.frames:
+        size = f"{image.height}x{image.width}" if image.frames == 1 else f"{image.frames}x{image.height}x{image.width}"
         raise ReorderKitError(
-            f"data.plant: an image of {image.height}x{image.width} pixels has no {grid} whole patches to scramble",
+            f"data.plant: an image of {size} pixels has no {grid} whole patches to scramble",
             "resize the images, or give the backbone another patch_size or grid",
         )
-    height, width = image.height // grid.height, image.width // grid.width
-    pixels = torch.arange(image.height * image.width).view(grid.height, height, grid.width, width)
-    patches = pixels.transpose(1, 2).reshape(grid.num_patches, height, width)[hidden.indices]
-    return patches.view(grid.height, grid.width, height, width).transpose(1, 2).flatten()
+    numbers = ImageShape(1, image.height, image.width, image.frames)
+    pixels = torch.arange(image.frames * image.height * image.width).view(1, *numbers.axes)
+    return paste(hidden.apply(cut(pixels, grid)), grid, numbers).flatten()

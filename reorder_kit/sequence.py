@@ -21,12 +21,15 @@ class PatchSequence:
         order: which patch stands in which slot. None is row-major, or hidden from a backbone that does not declare
             that it needs the order.
         valid: False for padding, which no mixer reads. None means all are valid.
+        pixels: the patch in each slot before it was embedded, for policies that need it; no backbone sees it. None
+            where no policy does.
     """
 
     patches: Float[Tensor, "batch slot dim"]
     grid: Grid
     order: Order | None = None
     valid: Bool[Tensor, "batch slot"] | None = None
+    pixels: Float[Tensor, "batch slot pixel"] | None = None
 
     @property
     def num_slots(self) -> int:
@@ -54,7 +57,8 @@ class Encoded:
     Args:
         sequence: the patches after the last block that ran, in the slots they came in.
         extra_tokens: CLS and register tokens, never counted as patches. None if the backbone has none.
-        levels: the pyramid of a hierarchical backbone, finest first, each with its own order.
+        levels: the pyramid of a hierarchical backbone, finest first: each in the slots of its own order, on its own
+            grid. The last one is ``sequence``. Empty for a backbone of a single level.
     """
 
     sequence: PatchSequence

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
@@ -34,10 +34,35 @@ class ScheduleSettings(Settings):
     min_ratio: float = Field(0.01, ge=0, le=1, description="last step size, relative to the peak")
 
 
+ModelPart = Literal["backbone", "head"]
+
+
+class WeightsSettings(Settings):
+    """Weights to begin with: those of a finished run. A run folder alone is short for all of its parts."""
+
+    run: Path = Field(description="run folder whose final weights training begins with")
+    parts: tuple[ModelPart, ...] = Field(("backbone", "head"), min_length=1, description="parts to take from it")
+    freeze: tuple[ModelPart, ...] = Field((), description="parts that are not trained: no gradient, no dropout")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_bare_folder(cls, value: Any) -> Any:
+        return {"run": value} if isinstance(value, (str, Path)) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> WeightsSettings:
+        if untaken := [part for part in self.freeze if part not in self.parts]:
+            raise ValueError(f"freeze: {untaken[0]} would keep its random weights; take it from the run, too")
+        if {*self.freeze} == {"backbone", "head"}:
+            raise ValueError("freeze: nothing would be left to train; use reorder-kit evaluate instead")
+        return self
+
+
 class TrainSettings(Settings):
     """How long, where and how precisely a run trains."""
 
     epochs: int = Field(10, ge=1, description="passes over the training split")
+    steps: int | None = Field(None, ge=1, description="optimizer steps of the run, instead of epochs; null: by epochs")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="auto: bf16 on a GPU that has it, fp16 on one that has not, fp32 on a CPU"
     )
@@ -50,7 +75,22 @@ class TrainSettings(Settings):
     )
     compile: bool = Field(False, description="compile the backbone's encode with torch.compile")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
-    weights: Path | None = Field(
-        None, description="run folder whose final weights of backbone and head training begins with; null: new ones"
+    weights: WeightsSettings | None = Field(
+        None, description="final weights of another run to begin with, or its folder; null: new ones"
     )
     max_unreadable: int = Field(10, ge=0, description="unreadable images of an epoch above which the run stops")
+
+    @model_validator(mode="after")
+    def _check_length(self) -> TrainSettings:
+        if self.steps is not None and "epochs" in self.model_fields_set:
+            raise ValueError("a run is as long as its epochs or its steps say; give one of them")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        unused = "epochs" if self.steps is not None else "steps"
+        return {name: value for name, value in write(self).items() if name != unused}
+
+    def epochs_of(self, steps_per_epoch: int) -> float:
+        """Epochs of the run, with the fraction of the last one."""
+        return self.epochs if self.steps is None else self.steps / steps_per_epoch

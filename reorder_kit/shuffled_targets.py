@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from reorder_kit.interfaces import DataSplits, Sample, SampleSet, Unreadable
+from reorder_kit.interfaces import DataSplits, HasTargets, Sample, SampleSet, Unreadable
+from reorder_kit.wrapped_samples import WrappedSamples
 
 
 def shuffle_targets(splits: DataSplits, seed: int) -> DataSplits:
@@ -24,8 +26,8 @@ def shuffle_targets(splits: DataSplits, seed: int) -> DataSplits:
     return replace(splits, train=ShuffledTargets(splits.train, permutation))
 
 
-class ShuffledTargets:
-    """Samples with the target of another sample of the same set, which is read for it.
+class ShuffledTargets(WrappedSamples):
+    """Samples with the target of another sample of the same set; its image is read only where that is needed.
 
     Args:
         samples: the true samples.
@@ -33,13 +35,20 @@ class ShuffledTargets:
     """
 
     def __init__(self, samples: SampleSet, permutation: Int[Tensor, " sample"]) -> None:
-        self._samples, self._permutation = samples, permutation
+        super().__init__(samples)
+        self._permutation = permutation
 
-    def __len__(self) -> int:
-        return len(self._samples)
+    def changed(self, sample: Sample, index: int) -> Sample | Unreadable:
+        """The sample with the other's target."""
+        target = self._target_of_other(index)
+        return target if isinstance(target, Unreadable) else sample._replace(target=target)
 
-    def __getitem__(self, index: int) -> Sample | Unreadable:
-        sample, other = self._samples[index], self._samples[int(self._permutation[index])]
-        if isinstance(sample, Unreadable):
-            return sample
-        return other if isinstance(other, Unreadable) else sample._replace(target=other.target)
+    def changed_target(self, index: int) -> Any | Unreadable:
+        """The other's target."""
+        return super().changed_target(int(self._permutation[index]))
+
+    def _target_of_other(self, index: int) -> Any | Unreadable:
+        if isinstance(self._samples, HasTargets):
+            return self.changed_target(index)
+        other = self._samples[int(self._permutation[index])]
+        return other if isinstance(other, Unreadable) else other.target

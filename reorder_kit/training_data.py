@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import Batch, DataSplits, ImageShape, Sample, SampleSet, Unreadable
+from reorder_kit.interfaces import Batch, DataSplits, HasTargets, ImageShape, Sample, SampleSet, TargetKind, Unreadable
+from reorder_kit.patches import cut
 
 IMAGES_AT_ONCE = 32
-
-
-@runtime_checkable
-class KnowsTargets(Protocol):
-    """Samples whose targets are known without their images."""
-
-    def target(self, index: int) -> Any:
-        """The target of a sample; an :class:`~reorder_kit.interfaces.Unreadable` where there is none."""
-        ...
 
 
 class TrainingData:
@@ -33,11 +25,12 @@ class TrainingData:
     Args:
         splits: opened data.
         seed: of the choice, and of what is random in the images.
+        kind: of the targets of batches.
     """
 
-    def __init__(self, splits: DataSplits, seed: int) -> None:
+    def __init__(self, splits: DataSplits, seed: int, kind: TargetKind) -> None:
         self._samples: SampleSet = splits.train
-        self._seed = seed
+        self._seed, self._kind = seed, kind
         self.image: ImageShape = splits.image
         self.classes: Sequence[str] = splits.classes
 
@@ -48,7 +41,7 @@ class TrainingData:
     def targets(self) -> Iterator[Any]:
         """The target of every readable sample, by number. No image is decoded where the source knows targets."""
         for index in range(len(self)):
-            if isinstance(self._samples, KnowsTargets):
+            if isinstance(self._samples, HasTargets):
                 target = self._samples.target(index)
                 if not isinstance(target, Unreadable):
                     yield target
@@ -56,7 +49,7 @@ class TrainingData:
                 yield sample.target
 
     def batches(self, images: int, batch_size: int = IMAGES_AT_ONCE) -> Iterator[Batch]:
-        """Images with their targets, a list. Those that cannot be read are left out, and named in their batch.
+        """Images with their targets. Those that cannot be read are left out, and named in their batch.
 
         Args:
             images: how many to look at; all if there are fewer.
@@ -64,7 +57,8 @@ class TrainingData:
         """
         for read, unreadable in self._readable(images, batch_size):
             pixels = torch.stack([sample.image for sample in read])
-            yield Batch(pixels, [sample.target for sample in read], tuple(unreadable))
+            targets = self._kind.collate([sample.target for sample in read])
+            yield Batch(pixels, targets, self._kind, tuple(unreadable))
 
     def patches(self, grid: Grid, images: int) -> Iterator[Float[Tensor, "image patch pixel"]]:
         """The row-major patches of the same images, a batch at a time.
@@ -73,11 +67,8 @@ class TrainingData:
             grid: the grid of patches.
             images: how many to look at; all if there are fewer.
         """
-        height, width = self.image.height // grid.height, self.image.width // grid.width
         for read, _ in self._readable(images, IMAGES_AT_ONCE):
-            pixels = torch.stack([sample.image for sample in read])
-            tiles = pixels.unfold(2, height, height).unfold(3, width, width)
-            yield tiles.permute(0, 2, 3, 1, 4, 5).reshape(len(pixels), grid.num_patches, -1)
+            yield cut(torch.stack([sample.image for sample in read]), grid)
 
     def _readable(self, images: int, batch_size: int) -> Iterator[tuple[list[Sample], list[Unreadable]]]:
         """The chosen samples, and what could not be read beside them; a batch without any readable one is left out."""

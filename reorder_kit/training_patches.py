@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import DataSplits
+from reorder_kit.interfaces import NONE, DataSplits
 from reorder_kit.training_data import TrainingData
 
 
@@ -23,7 +23,7 @@ class TrainingPatches:
     """
 
     def __init__(self, splits: DataSplits, grid: Grid, seed: int, images: int) -> None:
-        self._data, self._grid, self._images = TrainingData(splits, seed), grid, images
+        self._data, self._grid, self._images = TrainingData(splits, seed, NONE), grid, images
 
     def __len__(self) -> int:
         """Images that are looked at, readable or not."""

@@ -11,13 +11,13 @@ from timm.layers import trunc_normal_
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import AttentionMaps, Backbone, Encoded, ImageShape, PatchSequence
+from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
 from reorder_kit.layers.attention_maps import windowed_attention_maps
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
-from reorder_kit.layers.positions import Positions
+from reorder_kit.layers.positions import Positions, check_positions
 from reorder_kit.layers.readout import last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
 from reorder_kit.layers.windowed_attention import WindowedAttention
@@ -74,13 +74,25 @@ class Local(Backbone):
                 raise ValueError("with window 0 the CLS token sees no patch")
             return self
 
+    options: Local.Options
+
+    @classmethod
+    def facts(cls, options: Local.Options, image: ImageShape) -> BackboneFacts:
+        """Causal with ``causal: true`` or window 0; blind to the order where slots and readout all see the same."""
+        grid = patch_geometry(options, image).grid
+        check_positions(options.positions, grid, options.dim)
+        return BackboneFacts(
+            grid,
+            options.dim,
+            options.depth,
+            is_causal=options.causal or options.window == 0,
+            order_sensitive=_is_order_sensitive(options, grid.num_patches),
+            has_positions=options.positions != "none",
+        )
+
     def __init__(self, options: Local.Options, image: ImageShape) -> None:
-        super().__init__()
-        geometry = patch_geometry(options, image)
-        self.options = options
-        self.grid, self.dim, self.depth = geometry.grid, options.dim, options.depth
-        self.order_sensitive = _is_order_sensitive(options, self.grid.num_patches)
-        self.embedding = PatchEmbedding(image, geometry, self.dim, options.positions)
+        super().__init__(options, image)
+        self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
         self.cls_token = (
             nn.Parameter(trunc_normal_(torch.empty(1, 1, self.dim), std=0.02)) if options.readout == "cls" else None
         )
@@ -99,8 +111,8 @@ class Local(Backbone):
                 layer.weight.data.mul_(options.init_scale)
         self.norm = nn.LayerNorm(self.dim)
 
-    def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
-        """Cut images into row-major patches."""
+    def tokenize(self, images: Float[Tensor, "batch channels *frame height width"]) -> PatchSequence:
+        """Cut images, or every frame of clips, into row-major patches."""
         sequence: PatchSequence = self.embedding(images)
         return sequence
 

@@ -12,12 +12,13 @@ from timm.models.vision_transformer import init_weights_vit_timm
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import AttentionMaps, Backbone, Encoded, ImageShape, PatchSequence
+from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
 from reorder_kit.layers.attention_maps import windowed_attention_maps
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import patch_geometry
+from reorder_kit.layers.positions import check_positions
 from reorder_kit.layers.readout import last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
 from reorder_kit.layers.transformer_options import TransformerOptions
@@ -54,13 +55,26 @@ class Longformer(Backbone):
             "cls", description="what summarises the sequence; cls adds a token with global attention"
         )
 
+    options: Longformer.Options
+
+    @classmethod
+    def facts(cls, options: Longformer.Options, image: ImageShape) -> BackboneFacts:
+        """Blind to the order where every slot sees itself alone or all; a window looks ahead, so it is not causal."""
+        grid, shape = patch_geometry(options, image).grid, options.shape()
+        check_positions(options.positions, grid, shape.dim)
+        return BackboneFacts(
+            grid,
+            shape.dim,
+            shape.depth,
+            is_causal=_sees_no_other(options),
+            order_sensitive=_is_order_sensitive(options, grid.num_patches),
+            has_positions=options.positions != "none",
+        )
+
     def __init__(self, options: Longformer.Options, image: ImageShape) -> None:
-        super().__init__()
-        geometry, shape = patch_geometry(options, image), options.shape()
-        self.options = options
-        self.grid, self.dim, self.depth = geometry.grid, shape.dim, shape.depth
-        self.order_sensitive = _is_order_sensitive(options, self.grid.num_patches)
-        self.embedding = PatchEmbedding(image, geometry, self.dim, options.positions)
+        super().__init__(options, image)
+        shape = options.shape()
+        self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
         cls = options.readout == "cls"
         self.cls_token = nn.Parameter(trunc_normal_(torch.empty(1, 1, self.dim), std=0.02)) if cls else None
         self.blocks = nn.ModuleList(
@@ -78,8 +92,8 @@ class Longformer(Backbone):
         self.blocks.apply(init_weights_vit_timm)
         self.norm = nn.LayerNorm(self.dim)
 
-    def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
-        """Cut images into row-major patches."""
+    def tokenize(self, images: Float[Tensor, "batch channels *frame height width"]) -> PatchSequence:
+        """Cut images, or every frame of clips, into row-major patches."""
         sequence: PatchSequence = self.embedding(images)
         return sequence
 
@@ -120,6 +134,11 @@ class Longformer(Backbone):
         return windowed_attention_maps(
             self, self.blocks, sequence, num_before=0 if self.cls_token is None else 1, num_after=0
         )
+
+
+def _sees_no_other(options: Longformer.Options) -> bool:
+    """Whether a slot sees no other slot, not even through a CLS that has seen them in the block before."""
+    return options.window == 0 and (options.readout != "cls" or options.shape().depth == 1)
 
 
 def _is_order_sensitive(options: Longformer.Options, num_patches: int) -> bool:

@@ -12,13 +12,13 @@ from timm.layers import DropPath, trunc_normal_
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Backbone, Encoded, ImageShape, PatchSequence
+from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.mamba_mixer import MambaMixer
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import Count, PatchOptions, patch_geometry
-from reorder_kit.layers.positions import Positions
+from reorder_kit.layers.positions import Positions, check_positions
 from reorder_kit.layers.readout import first_slot, last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
 from reorder_kit.layers.walking_order import ClsPosition, walking_order
@@ -100,14 +100,26 @@ class Mamba(Backbone):
                 return None
             return self.cls_position or ("middle" if self.bidirectional else "end")
 
+    options: Mamba.Options
+
+    @classmethod
+    def facts(cls, options: Mamba.Options, image: ImageShape) -> BackboneFacts:
+        """Always sensitive to the order; causal with ``bidirectional: false``, wherever CLS stands."""
+        grid = patch_geometry(options, image).grid
+        check_positions(options.positions, grid, options.width())
+        return BackboneFacts(
+            grid,
+            options.width(),
+            options.blocks(),
+            is_causal=not options.bidirectional,
+            order_sensitive=grid.num_patches > 1,
+            has_positions=options.positions != "none",
+        )
+
     def __init__(self, options: Mamba.Options, image: ImageShape) -> None:
-        super().__init__()
-        geometry = patch_geometry(options, image)
-        self.options = options
-        self.grid, self.dim, self.depth = geometry.grid, options.width(), options.blocks()
+        super().__init__(options, image)
         self.cls_position = options.place_of_cls()
-        self.order_sensitive = self.grid.num_patches > 1
-        self.embedding = PatchEmbedding(image, geometry, self.dim, options.positions)
+        self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
         self.cls_token = (
             None if self.cls_position is None else nn.Parameter(trunc_normal_(torch.empty(1, 1, self.dim), std=0.02))
         )
@@ -116,8 +128,8 @@ class Mamba(Backbone):
         )
         self.norm = nn.RMSNorm(self.dim, eps=1e-5)
 
-    def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
-        """Cut images into row-major patches."""
+    def tokenize(self, images: Float[Tensor, "batch channels *frame height width"]) -> PatchSequence:
+        """Cut images, or every frame of clips, into row-major patches."""
         sequence: PatchSequence = self.embedding(images)
         return sequence
 

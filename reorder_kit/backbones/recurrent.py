@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Backbone, Encoded, ImageShape, Order, PatchSequence
+from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, ImageShape, Order, PatchSequence
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
-from reorder_kit.layers.positions import Positions
+from reorder_kit.layers.positions import Positions, check_positions
 from reorder_kit.layers.readout import first_slot, last_slot, mean_slot
 
 
@@ -47,18 +47,30 @@ class Recurrent(Backbone):
                 raise ValueError(f"sincos positions need a dim that is a multiple of 4, not {self.dim}")
             return self
 
+    options: Recurrent.Options
+
+    @classmethod
+    def facts(cls, options: Recurrent.Options, image: ImageShape) -> BackboneFacts:
+        """Always sensitive to the order; causal unless ``bidirectional: true``."""
+        grid = patch_geometry(options, image).grid
+        check_positions(options.positions, grid, options.dim)
+        return BackboneFacts(
+            grid,
+            options.dim,
+            options.depth,
+            is_causal=not options.bidirectional,
+            order_sensitive=grid.num_patches > 1,
+            has_positions=options.positions != "none",
+        )
+
     def __init__(self, options: Recurrent.Options, image: ImageShape) -> None:
-        super().__init__()
-        geometry = patch_geometry(options, image)
-        self.options = options
-        self.grid, self.dim, self.depth = geometry.grid, options.dim, options.depth
-        self.order_sensitive = self.grid.num_patches > 1
-        self.embedding = PatchEmbedding(image, geometry, self.dim, options.positions)
+        super().__init__(options, image)
+        self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
         self.blocks = nn.ModuleList(_RecurrentBlock(options) for _ in range(self.depth))
         self.norm = nn.LayerNorm(self.dim)
 
-    def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
-        """Cut images into row-major patches."""
+    def tokenize(self, images: Float[Tensor, "batch channels *frame height width"]) -> PatchSequence:
+        """Cut images, or every frame of clips, into row-major patches."""
         sequence: PatchSequence = self.embedding(images)
         return sequence
 

@@ -11,11 +11,12 @@ from timm.layers import DropPath, Mlp, trunc_normal_
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Backbone, Encoded, ImageShape, Order, PatchSequence
+from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, ImageShape, Order, PatchSequence
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import Count, patch_geometry
+from reorder_kit.layers.positions import check_positions
 from reorder_kit.layers.readout import last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
 from reorder_kit.layers.relative_attention import RelativeAttention, SegmentContext
@@ -72,13 +73,26 @@ class TransformerXL(Backbone):
                 raise ValueError("with segment 1 the CLS token is alone in the last segment and learns from no patch")
             return self
 
+    options: TransformerXL.Options
+
+    @classmethod
+    def facts(cls, options: TransformerXL.Options, image: ImageShape) -> BackboneFacts:
+        """Causal with ``causal: true`` or segments of 1; blind to the order where slots see themselves alone."""
+        grid, shape = patch_geometry(options, image).grid, options.shape()
+        check_positions(options.positions, grid, shape.dim)
+        return BackboneFacts(
+            grid,
+            shape.dim,
+            shape.depth,
+            is_causal=options.causal or options.segment == 1,
+            order_sensitive=grid.num_patches > 1 and not _sees_itself_alone(options),
+            has_positions=options.positions != "none",
+        )
+
     def __init__(self, options: TransformerXL.Options, image: ImageShape) -> None:
-        super().__init__()
-        geometry, shape = patch_geometry(options, image), options.shape()
-        self.options = options
-        self.grid, self.dim, self.depth = geometry.grid, shape.dim, shape.depth
-        self.order_sensitive = self.grid.num_patches > 1 and not _sees_itself_alone(options)
-        self.embedding = PatchEmbedding(image, geometry, self.dim, options.positions)
+        super().__init__(options, image)
+        shape = options.shape()
+        self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
         self.cls_token = (
             nn.Parameter(trunc_normal_(torch.empty(1, 1, self.dim), std=0.02)) if options.readout == "cls" else None
         )
@@ -90,8 +104,8 @@ class TransformerXL(Backbone):
         )
         self.norm = nn.LayerNorm(self.dim)
 
-    def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
-        """Cut images into row-major patches."""
+    def tokenize(self, images: Float[Tensor, "batch channels *frame height width"]) -> PatchSequence:
+        """Cut images, or every frame of clips, into row-major patches."""
         sequence: PatchSequence = self.embedding(images)
         return sequence
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal
 
 import timm
@@ -18,10 +19,10 @@ from torch import Tensor, nn
 from reorder_kit.errors import ReorderKitError, did_you_mean
 from reorder_kit.grid import Grid
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import AttentionMaps, Backbone, Encoded, ImageShape, PatchSequence
+from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_geometry import Count, PatchOptions, patch_geometry, whole_patches
-from reorder_kit.layers.positions import Positions, sincos_positions
+from reorder_kit.layers.positions import Positions, check_positions, sincos_positions
 from reorder_kit.layers.readout import mean_slot
 from reorder_kit.layers.recompute import run_block
 from reorder_kit.layers.transformer_options import TRANSFORMER_SHAPES, TransformerShape, check_shape
@@ -38,7 +39,6 @@ class Vit(Backbone):
     """
 
     name = "vit"
-    order_sensitive = False
 
     class Options(PatchOptions):
         model: str | None = Field(None, description="a VisionTransformer of timm, as in vit_small_patch16_224")
@@ -89,16 +89,38 @@ class Vit(Backbone):
         def _needs_geometry(self) -> bool:
             return self.model is None
 
+    @classmethod
+    def facts(cls, options: Vit.Options, image: ImageShape) -> BackboneFacts:
+        """Blind to the order, and never causal, whatever its options: all tokens see all tokens."""
+        if image.frames > 1:
+            raise ReorderKitError(
+                f"vit reads single images, not clips of {image.frames} frames",
+                "name a backbone that reads clips, such as local, longformer, recurrent, mamba or transformer-xl",
+            )
+        if options.model is not None:
+            with torch.device("meta"):  # takes no memory, computes nothing and draws nothing at random
+                model = _build(cls.without_downloads(options), image)
+            return replace(_facts_of(model), downloads=options.pretrained)
+        grid, shape = patch_geometry(options, image).grid, options.shape()
+        check_positions(options.positions, grid, shape.dim)
+        return BackboneFacts(
+            grid, shape.dim, shape.depth, order_sensitive=False, has_positions=options.positions != "none"
+        )
+
+    @classmethod
+    def without_downloads(cls, options: Vit.Options) -> Vit.Options:
+        """Not pretrained."""
+        return options.model_copy(update={"pretrained": False})
+
     def __init__(self, options: Vit.Options, image: ImageShape) -> None:
-        super().__init__()
-        model = _from_scratch(options, image) if options.model is None else _named(options.model, options, image)
-        _set_positions(model, options.positions)
-        model.set_grad_checkpointing(options.gradient_checkpointing)
-        self._adopt(model)
+        super().__init__(options, image)
+        self.model = _build(options, image)
 
     @classmethod
     def from_timm(cls, model: nn.Module) -> Vit:
         """Wrap a model that already exists; it is shared, not copied, and keeps its classifier as ``vit.model.head``.
+
+        The result has no ``options``, since none were asked for.
 
         Raises:
             ReorderKitError: if the model is no VisionTransformer, drops patches, or does not pool them.
@@ -109,19 +131,11 @@ class Vit(Backbone):
             )
         vit = cls.__new__(cls)
         nn.Module.__init__(vit)
-        vit._adopt(model)
+        first = next(layer for layer in model.patch_embed.modules() if isinstance(layer, nn.Conv2d))
+        vit.image = ImageShape(first.in_channels, *model.patch_embed.img_size)
+        vit.as_built = _facts_of(model)
+        vit.model = model
         return vit
-
-    def _adopt(self, model: VisionTransformer) -> None:
-        if not isinstance(model.patch_drop, nn.Identity):
-            raise ReorderKitError(
-                "the model drops patches at random, which an order cannot follow", "build it with patch_drop_rate=0"
-            )
-        if not model.global_pool and model.attn_pool is None:
-            raise ReorderKitError("the model has no readout", "build it with global_pool='token' or 'avg'")
-        self.model = model
-        self.grid = Grid(*model.patch_embed.grid_size)
-        self.dim, self.depth = int(model.embed_dim), len(model.blocks)
 
     def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
         """Cut images into row-major patches.
@@ -264,6 +278,34 @@ def _key_mask(valid: Bool[Tensor, "batch slot"], num_tokens: int) -> Bool[Tensor
     """Hide padding from every token; an image of nothing but padding hides nothing, to keep its softmax defined."""
     keys = nn.functional.pad(valid | ~valid.any(dim=1, keepdim=True), (num_tokens - valid.shape[1], 0), value=True)
     return keys[:, None, None, :]
+
+
+def _build(options: Vit.Options, image: ImageShape) -> VisionTransformer:
+    model = _from_scratch(options, image) if options.model is None else _named(options.model, options, image)
+    _set_positions(model, options.positions)
+    model.set_grad_checkpointing(options.gradient_checkpointing)
+    return model
+
+
+def _facts_of(model: VisionTransformer) -> BackboneFacts:
+    """What is known of a model that exists.
+
+    Raises:
+        ReorderKitError: if it drops patches, or does not pool them.
+    """
+    if not isinstance(model.patch_drop, nn.Identity):
+        raise ReorderKitError(
+            "the model drops patches at random, which an order cannot follow", "build it with patch_drop_rate=0"
+        )
+    if not model.global_pool and model.attn_pool is None:
+        raise ReorderKitError("the model has no readout", "build it with global_pool='token' or 'avg'")
+    return BackboneFacts(
+        Grid(*model.patch_embed.grid_size),
+        int(model.embed_dim),
+        len(model.blocks),
+        order_sensitive=False,
+        has_positions=model.pos_embed is not None,
+    )
 
 
 def _from_scratch(options: Vit.Options, image: ImageShape) -> VisionTransformer:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from reorder_kit.interfaces import Backbone, Component, DataSource, OrderLearner, Prior, ScoringPrior, Task
+from reorder_kit.interfaces import Backbone, Component, DataSource, OrderLearner, Prior, ScoringPrior, TargetKind, Task
 from reorder_kit.interfaces.part import KIND_KEYWORD
 from reorder_kit.recipe_schema import kinds_of_parts, options_schema, resolve
 from reorder_kit.registry import Registry
@@ -45,11 +45,9 @@ def describe_component(registry: Registry[Any], name: str) -> dict[str, Any]:
 def _says(component: type[Component]) -> dict[str, str]:
     """What a component declares beside its options."""
     if issubclass(component, Backbone):
-        declared = getattr(component, "order_sensitive", None)
-        sensitive = "depends on its options" if declared is None else _yes_or_no(bool(declared))
         return {
             "needs": ", ".join(sorted(component.needs)) or "nothing but the patches",
-            "order-sensitive": sensitive,
+            "facts": inspect.cleandoc(component.facts.__doc__ or ""),
             "reach": inspect.cleandoc(component.reach.__doc__ or ""),
         }
     if issubclass(component, OrderLearner):
@@ -59,13 +57,20 @@ def _says(component: type[Component]) -> dict[str, str]:
     if issubclass(component, Prior):
         return {"starts from": "an order of its own"}
     if issubclass(component, Task):
+        # A task that wraps another one has these only once it is built.
+        known = {"target_kinds", "headline"} <= {name for each in component.__mro__ for name in vars(each)}
+        if not known:
+            return {"target kinds": "depend on its options"}
         return {
-            "target kind": component.target_kind,
-            "headline": component.headline,
+            "target kinds": _names(component.target_kinds),
+            "headline": f"{component.headline}, {'higher' if component.higher_is_better else 'lower'} is better",
             "dense": _yes_or_no(component.is_dense),
-            "autoregressive": _yes_or_no(component.is_autoregressive),
         }
-    return {"target kinds": ", ".join(component.target_kinds)} if issubclass(component, DataSource) else {}
+    return {"target kinds": _names(component.target_kinds)} if issubclass(component, DataSource) else {}
+
+
+def _names(kinds: Iterable[TargetKind]) -> str:
+    return ", ".join(map(str, kinds))
 
 
 def _yes_or_no(fact: bool) -> str:

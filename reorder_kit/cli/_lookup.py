@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from reorder_kit.cli._output import is_main_process, print_to_stderr
-from reorder_kit.compose import Experiment, compose
+from reorder_kit.compose import compose
 from reorder_kit.errors import RecipeError, ReorderKitError, did_you_mean
+from reorder_kit.experiment import Experiment
 from reorder_kit.grid import Grid
 from reorder_kit.order_file import OrderFile
 from reorder_kit.plugin_manager import PluginHost

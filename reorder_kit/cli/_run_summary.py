@@ -9,7 +9,7 @@ from rich.text import Text
 
 from reorder_kit.cli._output import console, table
 from reorder_kit.events.console import describe_unreadable
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.run_folder import RunFolder, compared_controls, left_out_controls
 
 
 def print_summary(folder: RunFolder, result: dict[str, Any], has_learner: bool) -> None:
@@ -19,14 +19,13 @@ def print_summary(folder: RunFolder, result: dict[str, Any], has_learner: bool) 
     rows = table("", f"test {headline}", *(["difference"] if result["controls"] else []))
     value = result["metrics"]["test"][headline]
     rows.add_row(Text(result["name"], style="bold"), f"{value:.3f}")
-    for name, control in result["controls"].items():
-        other = control["metrics"]["test"][headline]
-        rows.add_row(name, f"{other:.3f}", f"{100 * (value - other):+.1f} points")
+    for control in compared_controls(result):
+        rows.add_row(control.name, f"{control.score:.3f}", f"{100 * (control.own - control.score):+.1f} points")
     out.print()
     out.print(rows)
     out.print()
     order = [*_prior(result), *_order(result, folder, has_learner)]
-    lines = [_reach(result), *order, *_unreadable(result, folder), *_caution(result)]
+    lines = [_reach(result), *order, *_left_out(result), *_unreadable(result, folder), *_caution(result)]
     for line in [*lines, "", *_files(folder)]:
         out.print(line, soft_wrap=True)
 
@@ -60,6 +59,10 @@ def _order(result: dict[str, Any], folder: RunFolder, has_learner: bool) -> list
             "Raise train.epochs, or lower order.learner.warmup_epochs.",
         ]
     return [similarity]
+
+
+def _left_out(result: dict[str, Any]) -> list[str]:
+    return [f"The control {name} was left out: {reason}." for name, reason in left_out_controls(result).items()]
 
 
 def _unreadable(result: dict[str, Any], folder: RunFolder) -> list[str]:

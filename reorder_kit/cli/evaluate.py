@@ -13,7 +13,7 @@ from reorder_kit.cli._output import console, is_main_process, print_json, table
 from reorder_kit.cli._parameters import JsonOption, RunArgument
 
 if TYPE_CHECKING:
-    from reorder_kit.patch_order import Order
+    from reorder_kit.ordered_model import OrderedModel
     from reorder_kit.run_folder import RunFolder
 
 OWN = "own order"
@@ -64,44 +64,54 @@ def evaluate(
 
 def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Split) -> dict[str, Any]:
     from reorder_kit.cli._lookup import find_order, load_host
-    from reorder_kit.compose import compose
-    from reorder_kit.interfaces import Proposal
-    from reorder_kit.ordered_model import OrderedModel
-    from reorder_kit.recipe import read_recipe_file
+    from reorder_kit.loaded_run import LoadedRun
+    from reorder_kit.order_file import OrderFile
     from reorder_kit.training.data_loading import evaluation_loader
     from reorder_kit.training.devices import build_accelerator, runnable_here
     from reorder_kit.training.evaluation import evaluate as evaluate_model
     from reorder_kit.training.predictions import predict_some
 
     host = load_host()
-    experiment = compose(read_recipe_file(folder.recipe), host, str(folder.recipe))
-    model = OrderedModel.from_run(folder.path, host)
-    others = [find_order(source, host, model.backbone.grid) for source in sources]
+    run = LoadedRun.open(folder.path, host)
+    experiment, task, model = run.experiment, run.experiment.task, run.model
+    others = [find_order(source, host, model.facts.grid) for source in sources]
     accelerator = build_accelerator(runnable_here(experiment.recipe.train))
-    model.to(accelerator.device)
+    run = run.on(accelerator.device)
     splits = experiment.open_data()
     samples = splits.test if split == Split.test else splits.validation
     data = experiment.recipe.data
     loader = evaluation_loader(
-        samples, data.batch_size, data.workers, accelerator.process_index, accelerator.num_processes
+        samples,
+        run.context.kind,
+        str(split),
+        data.batch_size,
+        data.workers,
+        accelerator.process_index,
+        accelerator.num_processes,
+        task.views(training=False),
     )
 
-    def figures(order: Order) -> dict[str, Any]:
-        proposal = Proposal(order.to(accelerator.device))
-        return evaluate_model(model, experiment.task, loader, splits.classes, accelerator, lambda sequence: proposal)
+    def figures(model: OrderedModel) -> dict[str, Any]:
+        return evaluate_model(model, task, loader, run.context, accelerator, run.progress)
 
     if accelerator.is_main_process:
         predictions = predict_some(
-            model, experiment.task, samples, splits.classes, accelerator, experiment.recipe.name, str(split)
+            run.evaluated_model, task, samples, run.context, accelerator, experiment.recipe.name, str(split)
         )
         if predictions is not None:
             host.announce("predictions_made", directory=folder.path, predictions=predictions)
-    own = model.policy.best_order().to("cpu")
-    rows = [
-        {"order": name, "kendall_tau_to_own": order.kendall_tau(own), "metrics": figures(order)}
-        for name, order in [(OWN, own), *zip(sources, (other.order for other in others), strict=True)]
+    own = OrderFile.load(folder.order)
+    rows = [{"order": OWN, "kendall_tau_to_own": 1.0, "metrics": figures(run.evaluated_model)}]
+    rows += [
+        {
+            "order": source,
+            "kendall_tau_to_own": other.order.kendall_tau(own.order),
+            "metrics": figures(run.evaluated_model.ordered_by(other.order.to(accelerator.device))),
+        }
+        for source, other in zip(sources, others, strict=True)
     ]
-    return {"run": str(folder.path), "split": str(split), "headline": experiment.task.headline, "orders": rows}
+    consensus = {} if own.spread is None else {"is_consensus": True, "spread": own.spread}
+    return {"run": str(folder.path), "split": str(split), "headline": task.headline, **consensus, "orders": rows}
 
 
 def _print_report(report: dict[str, Any]) -> None:
@@ -116,5 +126,10 @@ def _print_report(report: dict[str, Any]) -> None:
         tau = "1.000" if is_own else f"{row['kendall_tau_to_own']:.3f}"
         rows.add_row(row["order"], f"{figures[headline]:.3f}", difference, f"{figures['loss']:.3f}", tau)
     out.print(f"{report['run']}: final weights, {report['orders'][0]['metrics']['images']} images")
+    if report.get("is_consensus"):
+        out.print(
+            "Its own order differs between images "
+            f"(mean Kendall distance to their consensus {report['spread']:.3f}); tau is to the consensus."
+        )
     out.print()
     out.print(rows)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from reorder_kit.cli._fit_vq import FittedVq
-    from reorder_kit.compose import Experiment
+    from reorder_kit.experiment import Experiment
     from reorder_kit.grid import Grid
     from reorder_kit.interfaces import ScoringPrior
     from reorder_kit.patch_order import Order
@@ -102,7 +102,7 @@ def prior(
         if vq is not None:
             experiment, start = _compose(_with_vq(content, start, vq), host, source)
         splits = experiment.open_data()
-        grid, seed = experiment.grid_of(splits.image), experiment.recipe.seed
+        grid, seed = experiment.facts(splits.image).grid, experiment.recipe.seed
         fitted: FittedVq | None = None
         if fit:
             from reorder_kit.cli._fit_vq import VqRequest, fit_vq

@@ -71,8 +71,7 @@ def run(
         if as_json:
             print_json(result)
         else:
-            is_random = experiment.recipe.order.control in ("random-fixed", "random-per-batch")
-            print_summary(folder, result, has_learner=experiment.learner is not None and not is_random)
+            print_summary(folder, result, has_learner=experiment.learns)
 
 
 class _FirstFolder:

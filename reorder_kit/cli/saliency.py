@@ -60,19 +60,16 @@ def saliency(
       reorder-kit saliency runs/quickstart --method occlusion --split validation --json
     """
     from reorder_kit.cli._lookup import find_run, load_host
-    from reorder_kit.compose import compose
-    from reorder_kit.ordered_model import OrderedModel
-    from reorder_kit.recipe import read_recipe_file
+    from reorder_kit.loaded_run import LoadedRun
     from reorder_kit.study.saliency import follow_saliency
     from reorder_kit.training.devices import build_accelerator, runnable_here
 
     # Whatever plugins and libraries print is no part of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        folder, host = find_run(run), load_host()
-        experiment = compose(read_recipe_file(folder.recipe), host, str(folder.recipe))
-        model = OrderedModel.from_run(folder.path, host)
-        model.to(build_accelerator(runnable_here(experiment.recipe.train)).device)
-        report = follow_saliency(folder, experiment, model, method.value, split.value, images)
+        folder = find_run(run)
+        loaded = LoadedRun.open(folder.path, load_host())
+        device = build_accelerator(runnable_here(loaded.experiment.recipe.train)).device
+        report = follow_saliency(loaded.on(device), method.value, split.value, images)
         with writing(folder.path):
             report.save(folder)
             _draw(report, folder)

@@ -10,7 +10,7 @@ from reorder_kit.cli._output import print_json, print_to_stderr
 from reorder_kit.cli._parameters import JsonOption, RecipeArgument, SetOption
 
 if TYPE_CHECKING:
-    from reorder_kit.compose import Experiment
+    from reorder_kit.experiment import Experiment
 
 
 def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption = False) -> None:
@@ -46,25 +46,16 @@ def doubts(experiment: Experiment) -> list[str]:
         found.append(f"schedule.warmup_epochs: the step size still warms up when the {_epochs(epochs)} are over")
     if learner is None:
         return found
-    # Not every learner has phases; those that have call them so.
-    warmup = getattr(learner.options, "warmup_epochs", None)
-    search = getattr(learner.options, "search_epochs", None)
-    if warmup is not None and warmup >= epochs:
-        found.append(
-            f"order.learner.warmup_epochs: the search never starts, its warm-up of {_epochs(warmup)} "
-            f"lasts to the end of the run of {_epochs(epochs)}"
-        )
-    elif search == 0:
-        found.append("order.learner.search_epochs: the order is never searched")
-    elif search is not None and (warmup or 0) + search > epochs:
-        found.append("order.learner.search_epochs: the run is over before the search is")
-    # A backbone that says so as a class never depends on the order, whatever its options.
-    if getattr(experiment.backbone, "order_sensitive", True) is False:
+    doubt = learner.phases(epochs).doubt(epochs)
+    if doubt is not None:
+        found.append(f"order.learner: {doubt}")
+    image = experiment.data_source.image
+    if image is not None and not experiment.facts(image).order_sensitive:
         found.append(
             f"backbone.name: {experiment.backbone.name} gives the same output in every order, "
             "so the learner has nothing to learn; that is a control, not an experiment"
         )
-    if not recipe.controls and recipe.order.control == "none":
+    if not recipe.controls and experiment.control is None:
         found.append("controls: there is no run beside it that would tell what the learned order is worth")
     return found
 
@@ -72,8 +63,8 @@ def doubts(experiment: Experiment) -> list[str]:
 def _summary(experiment: Experiment) -> tuple[str, ...]:
     recipe, learner = experiment.recipe, experiment.learner
     order = f"order from {experiment.start.name}, " + (f"learned by {learner.name}" if learner else "not learned")
-    if recipe.order.control != "none":
-        order += f", under the control {recipe.order.control}"
+    if experiment.control is not None:
+        order += f", under the control {experiment.control.name}"
     controls = f"; beside it: {', '.join(recipe.controls)}" if recipe.controls else ""
     scrambled = "" if experiment.plant is None else f", its patches scrambled by a hidden {experiment.plant.name} order"
     data = f"{experiment.data_source.name}{scrambled}"
@@ -90,7 +81,7 @@ def _cost_of_search(experiment: Experiment) -> list[str]:
     if learner is None:
         return []
     found = []
-    if getattr(learner.options, "search", None) == "then-retrain":
+    if learner.phases(recipe.train.epochs).retrains:
         found.append(
             f"the search and the training of new weights in the order found share the {_epochs(recipe.train.epochs)}; "
             "so does whatever runs beside it"

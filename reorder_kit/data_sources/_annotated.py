@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -20,7 +20,7 @@ from reorder_kit.data_sources._letterbox import content_size, letterbox
 from reorder_kit.data_sources._set_aside import SplitOptions
 from reorder_kit.data_sources._transforms import KNOWN_TRANSFORMS, NamedTransform, TransformChoice
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import IGNORED, BoxTarget, DataSplits, ImageShape, Sample, Unreadable
+from reorder_kit.interfaces import IGNORED, BoxTarget, DataSource, DataSplits, ImageShape, Sample, Unreadable
 
 
 class AnnotatedOptions(ChannelOptions, SplitOptions):
@@ -58,7 +58,12 @@ class AnnotatedOptions(ChannelOptions, SplitOptions):
         return train, evaluation
 
     def splits(
-        self, classes: Sequence[str], train: Sequence[Entry], validation: Sequence[Entry], test: Sequence[Entry]
+        self,
+        classes: Sequence[str],
+        train: Sequence[Entry],
+        validation: Sequence[Entry],
+        test: Sequence[Entry],
+        build: Callable[[Any, AnnotatedPipeline, AnnotatedPipeline], AnnotatedImages] | None = None,
     ) -> DataSplits:
         """The opened data, the transforms tried on the first training image that can be read.
 
@@ -67,19 +72,32 @@ class AnnotatedOptions(ChannelOptions, SplitOptions):
             train: images for training.
             validation: images for validation.
             test: images for the test.
+            build: the class of a split; :class:`AnnotatedImages` if not given.
 
         Raises:
             ReorderKitError: if no training image can be read, or the transforms do not fit it.
         """
         train_pipeline, evaluation_pipeline = self.pipelines()
         train_pipeline.check(first_readable(len(train), lambda number: train[number].read()))
+        build = build or AnnotatedImages
         return DataSplits(
             image=self.image,
             classes=classes,
-            train=AnnotatedImages(train, train_pipeline),
-            validation=AnnotatedImages(validation, evaluation_pipeline),
-            test=AnnotatedImages(test, evaluation_pipeline),
+            train=build(train, train_pipeline, train_pipeline),
+            validation=build(validation, evaluation_pipeline, train_pipeline),
+            test=build(test, evaluation_pipeline, train_pipeline),
         )
+
+
+class AnnotatedSource(DataSource):
+    """A source whose images are letterboxed, so that their shape is that of the options."""
+
+    options: AnnotatedOptions
+
+    @property
+    def image(self) -> ImageShape:
+        """The shape that the options say."""
+        return self.options.image
 
 
 class RawSample(NamedTuple):
@@ -100,6 +118,14 @@ class Entry(Protocol):
 
     def read(self) -> RawSample | Unreadable:
         """Read it."""
+        ...
+
+
+class LabelledEntry(Entry, Protocol):
+    """An image whose labels are known, or can be read, without it."""
+
+    def label(self) -> Any | Unreadable:
+        """The target."""
         ...
 
 
@@ -129,23 +155,47 @@ class AnnotatedImages:
     Args:
         entries: the images.
         pipeline: what is done to each.
+        view_pipeline: what is done to each for a further view.
     """
 
-    def __init__(self, entries: Sequence[Entry], pipeline: AnnotatedPipeline) -> None:
-        self._entries, self._pipeline = entries, pipeline
+    def __init__(self, entries: Sequence[Entry], pipeline: AnnotatedPipeline, view_pipeline: AnnotatedPipeline) -> None:
+        self._entries, self._pipeline, self._view_pipeline = entries, pipeline, view_pipeline
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __getitem__(self, index: int) -> Sample | Unreadable:
+        return self._sample(index, self._pipeline)
+
+    def view(self, index: int) -> Sample | Unreadable:
+        """A further view of a sample; boxes and masks move with it."""
+        return self._sample(index, self._view_pipeline)
+
+    def _sample(self, index: int, pipeline: AnnotatedPipeline) -> Sample | Unreadable:
         entry = self._entries[index]
         raw = entry.read()
         if isinstance(raw, Unreadable):
             return raw
         try:
-            return self._pipeline(raw)
+            return pipeline(raw)
         except ReorderKitError as error:
             return Unreadable(getattr(entry, "path", f"image {index}"), error.message)
+
+
+class LabelledImages(AnnotatedImages):
+    """The samples of one split whose labels do not hang on the pixels.
+
+    Args:
+        entries: the images.
+        pipeline: what is done to each.
+        view_pipeline: what is done to each for a further view.
+    """
+
+    _entries: Sequence[LabelledEntry]
+
+    def target(self, index: int) -> Any | Unreadable:
+        """The labels of a sample, whether or not its image can be read."""
+        return self._entries[index].label()
 
 
 class AnnotatedPipeline:

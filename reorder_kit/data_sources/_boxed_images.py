@@ -10,7 +10,7 @@ import torch
 from reorder_kit.data_sources._annotated import LabelledFile, RawSample
 from reorder_kit.data_sources._multi_label import Labels, MultiLabelOptions, open_multi_label
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import BoxTarget, DataSplits, TargetKind, Unreadable
+from reorder_kit.interfaces import MULTI_LABEL, BoxTarget, DataSplits, TargetKind, Unreadable
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def open_boxed(
         ReorderKitError: if there is nothing to set aside, a split without any object, or an image in two splits.
     """
     refuse_shared(*([file.path for file in files] for files in (train, validation or (), test or ())))
-    if target_kind == "multi-label":
+    if target_kind == MULTI_LABEL:
         train_labels, validation_labels, test_labels = map(_labels, (train, validation, test))
         return open_multi_label(options, classes, train_labels or (), validation_labels, test_labels, seed)
     train, validation, test = options.complete(train, validation, test, _learned_classes, seed)

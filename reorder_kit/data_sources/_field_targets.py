@@ -16,7 +16,7 @@ from reorder_kit.data_sources._annotated import RawSample
 from reorder_kit.data_sources._mask_file import Legend, read_values
 from reorder_kit.data_sources._record_objects import BoxFormat, edges_of, listed, object_columns
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import BoxTarget, TargetKind, Unreadable
+from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, BoxTarget, TargetKind, Unreadable
 
 Label = int | str
 """How a record calls a class: by a number or by its name."""
@@ -102,7 +102,7 @@ class FieldTargets:
             target = self(value)
         except ValueError as error:
             return Unreadable(name, str(error))
-        if self.kind == "mask" and target.shape != image.shape[-2:]:
+        if self.kind == MASK and target.shape != image.shape[-2:]:
             sizes = [f"{height}x{width}" for height, width in (target.shape, image.shape[-2:])]
             return Unreadable(name, f"the mask has {sizes[0]} pixels, the image {sizes[1]}")
         return RawSample(image, target)
@@ -113,16 +113,14 @@ class FieldTargets:
         Raises:
             ValueError: if the value does not make one.
         """
-        match self.kind:
-            case "class":
-                return self.labels.number(value)
-            case "multi-label":
-                return self._present(value)
-            case "boxes":
-                return self._boxes(value)
-            case _:
-                assert self.legend is not None
-                return torch.from_numpy(self.legend.numbers(_mask_values(value)))
+        if self.kind == CLASS:
+            return self.labels.number(value)
+        if self.kind == MULTI_LABEL:
+            return self._present(value)
+        if self.kind == BOXES:
+            return self._boxes(value)
+        assert self.legend is not None
+        return torch.from_numpy(self.legend.numbers(_mask_values(value)))
 
     def _present(self, value: Any) -> Float[Tensor, " class"]:
         present = torch.zeros(len(self.labels.names))
@@ -162,9 +160,9 @@ def labels_in(kind: TargetKind, value: Any) -> list[Label]:
     Raises:
         ValueError: if it does not hold what it has to.
     """
-    if kind == "class":
+    if kind == CLASS:
         return [checked_label(value)]
-    labels = object_columns(value)["category"] if kind == "boxes" else listed(value)
+    labels = object_columns(value)["category"] if kind == BOXES else listed(value)
     return [checked_label(label) for label in labels]
 
 

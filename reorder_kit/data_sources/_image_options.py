@@ -40,12 +40,16 @@ class ImageOptions(ValidationOptions):
         None, description="transforms of validation and test images, by name; not given: Fit"
     )
 
+    def given_shape(self, channels: int) -> ImageShape | None:
+        """What the model will see, if that is known before an image is opened."""
+        if self.image_size is None:
+            return None
+        height, width = (self.image_size,) * 2 if isinstance(self.image_size, int) else self.image_size
+        return ImageShape(channels, height, width)
+
     def image_shape(self, example: UInt8[Tensor, "channel height width"]) -> ImageShape:
         """What the model will see: the given size, or that of an example."""
-        if self.image_size is None:
-            return ImageShape(*example.shape)
-        height, width = (self.image_size,) * 2 if isinstance(self.image_size, int) else self.image_size
-        return ImageShape(example.shape[0], height, width)
+        return self.given_shape(example.shape[0]) or ImageShape(*example.shape)
 
     def pipelines(
         self, example: UInt8[Tensor, "channel height width"], mean: Sequence[float], std: Sequence[float]

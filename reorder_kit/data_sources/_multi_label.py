@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
 from pydantic import Field
+from torch import Tensor
 
-from reorder_kit.data_sources._annotated import AnnotatedOptions, LabelledFile, RawSample
+from reorder_kit.data_sources._annotated import AnnotatedOptions, LabelledFile, LabelledImages, RawSample
 from reorder_kit.data_sources._image_options import HomePath
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import DataSplits, Unreadable
@@ -51,9 +53,13 @@ class MultiLabelFile:
 
     def read(self) -> RawSample | Unreadable:
         """Decode the image."""
+        return LabelledFile(self.path, self.channels, self.label()).read()
+
+    def label(self) -> Float[Tensor, " class"]:
+        """1.0 for every class that is present."""
         labels = torch.zeros(self.num_classes)
         labels[list(self.present)] = 1.0
-        return LabelledFile(self.path, self.channels, labels).read()
+        return labels
 
 
 def open_multi_label(
@@ -98,4 +104,5 @@ def open_multi_label(
         samples("training", train),
         samples("validation", validation),
         samples("test", test),
+        LabelledImages,
     )

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from reorder_kit.data_sources._annotated import AnnotatedOptions
+from reorder_kit.data_sources._annotated import AnnotatedImages, AnnotatedOptions, LabelledImages
 from reorder_kit.data_sources._field_targets import FieldTargets, Labels
 from reorder_kit.data_sources._mask_file import LARGEST_VALUE, ValueLegend
 from reorder_kit.data_sources._record_objects import BoxFormat, tell_of_flaws
 from reorder_kit.data_sources._records import Records, RecordStore
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import IGNORED, DataSplits, TargetKind
+from reorder_kit.interfaces import BOXES, CLASS, IGNORED, MASK, MULTI_LABEL, DataSplits, TargetKind
 
 PixelValue = Annotated[int, Field(ge=0, le=LARGEST_VALUE)]
 
@@ -65,7 +65,7 @@ class RecordOptions(AnnotatedOptions):
             ReorderKitError: if they have to be given and are not.
         """
         names = self.classes
-        if kind != "mask":
+        if kind != MASK:
             return None if names is None else Labels.named(_unambiguous(names))
         if names is None and self.mask_values is None:
             raise ReorderKitError(
@@ -78,7 +78,7 @@ class RecordOptions(AnnotatedOptions):
 
     def targets(self, kind: TargetKind, labels: Labels) -> FieldTargets:
         """How records become targets."""
-        return FieldTargets(kind, labels, self.box_format, self._legend(len(labels.names)) if kind == "mask" else None)
+        return FieldTargets(kind, labels, self.box_format, self._legend(len(labels.names)) if kind == MASK else None)
 
     def _legend(self, classes: int) -> ValueLegend:
         values = range(classes) if self.mask_values is None else self.mask_values
@@ -109,7 +109,7 @@ def open_records(
     for split, store in stores.items():
         if not len(store):
             raise ReorderKitError(f"data.{split}: there is no image")
-        if targets.kind == "boxes":
+        if targets.kind == BOXES:
             tell_of_flaws(store.count_boxes(options.box_format), split, store.name, options.box_format)
     there = {split: range(len(store)) for split, store in stores.items()}
     numbers = options.complete(there["train"], there.get("validation"), there.get("test"), present, seed)
@@ -117,7 +117,10 @@ def open_records(
         Records(stores.get(split, stores["train"]), of_split, options.channels, targets)
         for split, of_split in zip(("train", "validation", "test"), numbers, strict=True)
     )
-    return options.splits(targets.labels.names, train, validation, test)
+    is_labelled = targets.kind in (CLASS, MULTI_LABEL)
+    return options.splits(
+        targets.labels.names, train, validation, test, LabelledImages if is_labelled else AnnotatedImages
+    )
 
 
 def _unambiguous(names: Sequence[str]) -> Sequence[str]:

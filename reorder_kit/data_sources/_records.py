@@ -37,6 +37,15 @@ class RecordStore(Protocol):
         """
         ...
 
+    def read_target(self, number: int) -> Any:
+        """What the target of a record says, without its image.
+
+        Raises:
+            OSError: if it cannot be read.
+            ValueError: if it is missing, or cannot be understood.
+        """
+        ...
+
     def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
         """How many boxes of each record are none, and how many there are; asked for where targets are boxes."""
         ...
@@ -99,3 +108,10 @@ class Record:
             return Unreadable(self.path, str(error))
         image = decode_image(BytesIO(encoded), self.path, self.channels)
         return image if isinstance(image, Unreadable) else self.targets.sample(image, value, self.path)
+
+    def label(self) -> Any | Unreadable:
+        """The target without the image, of the kinds that do not hang on its pixels."""
+        try:
+            return self.targets(self.store.read_target(self.number))
+        except (OSError, ValueError) as error:
+            return Unreadable(self.path, str(error))

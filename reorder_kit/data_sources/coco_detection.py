@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from reorder_kit.data_sources._annotated import AnnotatedSource
 from reorder_kit.data_sources._boxed_images import BoxedFile, open_boxed
 from reorder_kit.data_sources._coco_json import CocoFile, find_images, read_coco
 from reorder_kit.data_sources._image_options import HomePath
@@ -14,7 +15,7 @@ from reorder_kit.data_sources._multi_label import MultiLabelOptions
 from reorder_kit.data_sources._split_folders import VALIDATION_NAMES
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import DataSource, DataSplits
+from reorder_kit.interfaces import BOXES, MULTI_LABEL, DataSource, DataSplits
 
 Split = Literal["train", "validation", "test"]
 _NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "validation": VALIDATION_NAMES, "test": ("test",)}
@@ -28,7 +29,7 @@ _LAYOUTS = (
 )
 
 
-class CocoDetection(DataSource):
+class CocoDetection(AnnotatedSource):
     """Images with boxes, one JSON file of annotations for each split, in COCO's format.
 
     The files are found by their names where the recipe does not give them: ``annotations/instances_train2017.json``,
@@ -52,7 +53,7 @@ class CocoDetection(DataSource):
     """
 
     name = "coco-detection"
-    target_kinds = ("boxes", "multi-label")
+    target_kinds = (BOXES, MULTI_LABEL)
 
     class Options(MultiLabelOptions):
         train: Path | None = Field(

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 
 from reorder_kit.data_sources._samples import ImagesInMemory
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import ComponentOptions, DataSource, DataSplits, ImageShape
+from reorder_kit.interfaces import CLASS, ComponentOptions, DataSource, DataSplits, ImageShape
 
 TEST_IMAGES = 497
 SPLIT_SEED = 0
@@ -28,7 +28,7 @@ class Digits(DataSource):
     """
 
     name = "digits"
-    target_kinds = ("class",)
+    target_kinds = (CLASS,)
 
     class Options(ComponentOptions):
         validation_images: int = Field(
@@ -36,6 +36,11 @@ class Digits(DataSource):
         )
 
     options: Options
+
+    @property
+    def image(self) -> ImageShape:
+        """Eight by eight pixels in one channel."""
+        return ImageShape(1, 8, 8)
 
     def open(self, seed: int) -> DataSplits:
         """Load and split; the seed plays no part."""
@@ -49,7 +54,7 @@ class Digits(DataSource):
         images = ((raw - raw[train].mean()) / raw[train].std()).float()
         targets = bundled.target.tolist()
         return DataSplits(
-            image=ImageShape(1, 8, 8),
+            image=self.image,
             classes=[str(digit) for digit in range(10)],
             train=ImagesInMemory(images, targets, train),
             validation=ImagesInMemory(images, targets, validation),

@@ -19,7 +19,7 @@ from reorder_kit.data_sources._image_options import HomePath, ImageOptions
 from reorder_kit.data_sources._samples import Transform
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import DataSource, DataSplits, Sample, Unreadable
+from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Sample, Unreadable
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Fmow(DataSource):
     """
 
     name = "fmow"
-    target_kinds = ("class",)
+    target_kinds = (CLASS,)
 
     class Options(ImageOptions):
         root: HomePath = Field(description="the folder that holds train and val; ~ is the home folder")
@@ -63,6 +63,11 @@ class Fmow(DataSource):
         )
 
     options: Options
+
+    @property
+    def image(self) -> ImageShape | None:
+        """The given size."""
+        return self.options.given_shape(channels=3)
 
     def open(self, seed: int) -> DataSplits:
         """List the files and set the validation places aside."""
@@ -88,8 +93,8 @@ class Fmow(DataSource):
             image=self.options.image_shape(example),
             classes=classes,
             train=PlacesInFiles(train, classes, crop, train_pipeline),
-            validation=PlacesInFiles(validation, classes, crop, eval_pipeline),
-            test=PlacesInFiles(test, classes, crop, eval_pipeline),
+            validation=PlacesInFiles(validation, classes, crop, eval_pipeline, train_pipeline),
+            test=PlacesInFiles(test, classes, crop, eval_pipeline, train_pipeline),
         )
 
     def _classes(self, train: Sequence[str], val: Sequence[str]) -> list[str]:
@@ -114,17 +119,35 @@ class PlacesInFiles:
         classes: names of the classes.
         crop: ``box`` cuts to the object, ``image`` does not.
         transform: what to do with what was cut out.
+        view_transform: what to do with it for a further view; the same if not given.
     """
 
     def __init__(
-        self, files: Files, classes: Sequence[str], crop: Literal["box", "image"], transform: Transform
+        self,
+        files: Files,
+        classes: Sequence[str],
+        crop: Literal["box", "image"],
+        transform: Transform,
+        view_transform: Transform | None = None,
     ) -> None:
-        self._files, self._classes, self._crop, self._transform = files, classes, crop, transform
+        self._files, self._classes, self._crop = files, classes, crop
+        self._transform, self._view_transform = transform, view_transform or transform
 
     def __len__(self) -> int:
         return len(self._files)
 
     def __getitem__(self, index: int) -> Sample | Unreadable:
+        return self._sample(index, self._transform)
+
+    def view(self, index: int) -> Sample | Unreadable:
+        """A further view of a sample."""
+        return self._sample(index, self._view_transform)
+
+    def target(self, index: int) -> int:
+        """The class of a sample, whether or not its image can be read."""
+        return self._files[index][1]
+
+    def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
         path, target = self._files[index]
         image = read_image(path, channels=3)
         if isinstance(image, Unreadable):
@@ -132,7 +155,7 @@ class PlacesInFiles:
         try:
             if self._crop == "box":
                 image = cut_out(image, _read_box(Path(path).with_suffix(".json"), self._classes[target]))
-            return Sample(self._transform(image), target)
+            return Sample(transform(image), target)
         except ReorderKitError as error:
             return Unreadable(path, error.message)
 

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 from pydantic import Field, model_validator
 
+from reorder_kit.data_sources._annotated import AnnotatedSource
 from reorder_kit.data_sources._field_targets import Label, Labels
 from reorder_kit.data_sources._image_options import HomePath
 from reorder_kit.data_sources._record_objects import BoxCounts, BoxFormat, count_boxes
 from reorder_kit.data_sources._record_options import RecordOptions, open_records
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import DataSource, DataSplits, TargetKind
+from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, DataSource, DataSplits, TargetKind
 
 VALIDATION_NAMES = ("validation", "val", "valid", "dev")
-TARGET_COLUMNS: dict[TargetKind, str] = {"class": "label", "multi-label": "labels", "boxes": "objects", "mask": "mask"}
+TARGET_COLUMNS: dict[TargetKind, str] = {CLASS: "label", MULTI_LABEL: "labels", BOXES: "objects", MASK: "mask"}
 
 
-class HuggingFace(DataSource):
+class HuggingFace(AnnotatedSource):
     """A data set that the library ``datasets`` can read: of the hub, or in a local folder.
 
     A local folder is what ``save_to_disk`` wrote, or one that ``load_dataset`` understands, as a folder of Parquet
@@ -48,7 +49,7 @@ class HuggingFace(DataSource):
     """
 
     name = "hf"
-    target_kinds = ("class", "multi-label", "boxes", "mask")
+    target_kinds = (CLASS, MULTI_LABEL, BOXES, MASK)
 
     class Options(RecordOptions):
         dataset: HomePath = Field(description="name on the Hugging Face hub, or a local folder; ~ is the home folder")
@@ -87,11 +88,11 @@ class HuggingFace(DataSource):
         }
         train = tables["train"]
         labels = options.given_labels(kind) or train.labels()
-        if kind != "mask":
+        if kind != MASK:
             for table in tables.values():
                 table.require_known(labels)
         is_complete = len(tables) == 3
-        classes = None if is_complete or kind == "mask" else train.classes(labels)
+        classes = None if is_complete or kind == MASK else train.classes(labels)
         return open_records(
             options, options.targets(kind, labels), tables, lambda row: () if classes is None else classes[row], seed
         )
@@ -171,6 +172,7 @@ class _Table:
         self._feature = features[target]
         # As Arrow rather than as Python objects, so that reading the targets does not decode the images.
         self._rows = dataset.select_columns(list(dict.fromkeys((image, target)))).with_format("arrow")
+        self._target_column = self._rows.select_columns([target])
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -189,7 +191,17 @@ class _Table:
         row = self._rows[number]
         target = row.column(self._target)[0].as_py()
         image = _encoded(row.column(self._image)[0].as_py())
-        return image, _encoded(target) if self._kind == "mask" else target
+        return image, _encoded(target) if self._kind == MASK else target
+
+    def read_target(self, number: int) -> Any:
+        """The target of a row, without its image.
+
+        Raises:
+            OSError: if a file beside the data set cannot be read.
+            ValueError: if it is an image, and there is none.
+        """
+        target = self._target_column[number].column(self._target)[0].as_py()
+        return _encoded(target) if self._kind == MASK else target
 
     def labels(self) -> Labels:
         """The classes: those that the column names, or those that its rows have."""
@@ -216,13 +228,12 @@ class _Table:
     def classes(self, labels: Labels) -> list[list[int]]:
         """The numbers of the classes of every row; none where it has none."""
         column = self._column()
-        match self._kind:
-            case "class":
-                rows = [[label] for label in column.to_pylist()]
-            case "multi-label":
-                rows = column.to_pylist()
-            case _:
-                rows = _categories(column)
+        if self._kind == CLASS:
+            rows = [[label] for label in column.to_pylist()]
+        elif self._kind == MULTI_LABEL:
+            rows = column.to_pylist()
+        else:
+            rows = _categories(column)
         return [[labels.numbers[label] for label in row or () if label is not None] for row in rows]
 
     def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
@@ -232,7 +243,7 @@ class _Table:
         return np.array(counts, dtype=np.int64).reshape(-1, 2)
 
     def _column(self) -> Any:
-        return self._rows.select_columns([self._target])[:].column(self._target)
+        return self._target_column[:].column(self._target)
 
     def _distinct(self) -> list[Label]:
         import pyarrow as pa
@@ -272,18 +283,18 @@ def _is_image(feature: Any) -> bool:
 def _fits(feature: Any, kind: TargetKind) -> bool:
     import pyarrow as pa
 
-    if kind == "mask":
+    if kind == MASK:
         return _is_image(feature)
     if _is_image(feature):
         return False
     stored = _stored(feature)
-    if kind == "boxes":
+    if kind == BOXES:
         stored = stored.value_type if _is_list(stored) else stored
         if not pa.types.is_struct(stored) or any(stored.get_field_index(key) < 0 for key in ("bbox", "category")):
             return False
         category = stored.field("category").type
         return _is_scalar(category.value_type if _is_list(category) else category)
-    if kind == "multi-label":
+    if kind == MULTI_LABEL:
         return _is_list(stored) and _is_scalar(stored.value_type)
     return _is_scalar(stored)
 
@@ -311,7 +322,7 @@ def _is_list(stored: Any) -> bool:
 def _label_feature(feature: Any, kind: TargetKind) -> Any:
     """The feature of a single class, inside the lists and dictionaries that older and newer releases write."""
     while True:
-        if kind == "boxes" and isinstance(feature, dict):
+        if kind == BOXES and isinstance(feature, dict):
             feature = feature["category"]
         elif isinstance(feature, list):
             feature = feature[0]

@@ -12,7 +12,7 @@ from reorder_kit.data_sources._samples import ImagesInFiles
 from reorder_kit.data_sources._set_aside import SplitOptions
 from reorder_kit.data_sources._split_folders import find_split_folders
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import DataSource, DataSplits
+from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
 
 
 class ImageFolder(DataSource):
@@ -37,12 +37,17 @@ class ImageFolder(DataSource):
     """
 
     name = "image-folder"
-    target_kinds = ("class",)
+    target_kinds = (CLASS,)
 
     class Options(ImageOptions, ChannelOptions, SplitOptions):
         root: HomePath = Field(description="the folder; ~ is the home folder")
 
     options: Options
+
+    @property
+    def image(self) -> ImageShape | None:
+        """The given size; None if that of the images counts."""
+        return self.options.given_shape(self.options.channels)
 
     def open(self, seed: int) -> DataSplits:
         """List the files, split them, and look at the first image of the folder for training."""
@@ -61,8 +66,8 @@ class ImageFolder(DataSource):
             image=options.image_shape(example),
             classes=classes,
             train=ImagesInFiles(train, options.channels, train_pipeline),
-            validation=ImagesInFiles(validation, options.channels, eval_pipeline),
-            test=ImagesInFiles(test, options.channels, eval_pipeline),
+            validation=ImagesInFiles(validation, options.channels, eval_pipeline, train_pipeline),
+            test=ImagesInFiles(test, options.channels, eval_pipeline, train_pipeline),
         )
 
 

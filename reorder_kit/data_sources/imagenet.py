@@ -15,7 +15,7 @@ from reorder_kit.data_sources._image_options import HomePath, ImageOptions
 from reorder_kit.data_sources._samples import ImagesInFiles
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import DataSource, DataSplits
+from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
 
 BELOW_THE_DOWNLOAD = Path("ILSVRC", "Data", "CLS-LOC")
 SOLUTION = "LOC_val_solution.csv"
@@ -45,7 +45,7 @@ class ImageNet(DataSource):
     """
 
     name = "imagenet"
-    target_kinds = ("class",)
+    target_kinds = (CLASS,)
 
     class Options(ImageOptions):
         root: HomePath = Field(description="the folder; ~ is the home folder")
@@ -54,6 +54,11 @@ class ImageNet(DataSource):
         )
 
     options: Options
+
+    @property
+    def image(self) -> ImageShape | None:
+        """The given size."""
+        return self.options.given_shape(channels=3)
 
     def open(self, seed: int) -> DataSplits:
         """List the files and set the validation images aside."""
@@ -79,8 +84,8 @@ class ImageNet(DataSource):
             # Two classes of ImageNet are called "crane", so the name alone would not do.
             classes=[f"{wnid} {names[wnid]}" if wnid in names else wnid for wnid in wnids],
             train=ImagesInFiles(train, 3, train_pipeline),
-            validation=ImagesInFiles(validation, 3, eval_pipeline),
-            test=ImagesInFiles(test, 3, eval_pipeline),
+            validation=ImagesInFiles(validation, 3, eval_pipeline, train_pipeline),
+            test=ImagesInFiles(test, 3, eval_pipeline, train_pipeline),
         )
 
     def _test_files(self, folder: Path, wnids: Sequence[str]) -> Files:

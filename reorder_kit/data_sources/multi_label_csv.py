@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
+from reorder_kit.data_sources._annotated import AnnotatedSource
 from reorder_kit.data_sources._csv_table import read_lines
 from reorder_kit.data_sources._folder_listing import FolderListing
 from reorder_kit.data_sources._image_options import HomePath
@@ -15,13 +16,13 @@ from reorder_kit.data_sources._multi_label import Labels, MultiLabelOptions, ope
 from reorder_kit.data_sources._split_folders import VALIDATION_NAMES
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import DataSource, DataSplits
+from reorder_kit.interfaces import MULTI_LABEL, DataSource, DataSplits
 
 SPLITS = {"train": "train", **dict.fromkeys(VALIDATION_NAMES, "validation"), "test": "test"}
 LABELS = {"0": False, "1": True, "0.0": False, "1.0": True, "False": False, "True": True}
 
 
-class MultiLabelCsv(DataSource):
+class MultiLabelCsv(AnnotatedSource):
     """Images with any number of classes each, listed in a table.
 
     The table has a column ``path``, relative to ``root``, and a column of 0 and 1, or False and True, for every class.
@@ -37,7 +38,7 @@ class MultiLabelCsv(DataSource):
     """
 
     name = "multi-label-csv"
-    target_kinds = ("multi-label",)
+    target_kinds = (MULTI_LABEL,)
 
     class Options(MultiLabelOptions):
         file: HomePath = Field(Path("labels.csv"), description="the table, relative to root")

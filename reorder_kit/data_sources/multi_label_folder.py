@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from reorder_kit.data_sources._annotated import AnnotatedSource
 from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
 from reorder_kit.data_sources._multi_label import Labels, MultiLabelOptions, open_multi_label
 from reorder_kit.data_sources._split_folders import find_split_folders
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import DataSource, DataSplits
+from reorder_kit.interfaces import MULTI_LABEL, DataSource, DataSplits
 
 
-class MultiLabelFolder(DataSource):
+class MultiLabelFolder(AnnotatedSource):
     """Images in one folder for each class, copied or linked into the folders of all classes that they have.
 
     The same file name in several class folders of a split is one image with several labels: ``root/train/cat/7.jpg``
@@ -30,7 +31,7 @@ class MultiLabelFolder(DataSource):
     """
 
     name = "multi-label-folder"
-    target_kinds = ("multi-label",)
+    target_kinds = (MULTI_LABEL,)
     Options = MultiLabelOptions
 
     options: MultiLabelOptions

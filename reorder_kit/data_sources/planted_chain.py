@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reorder_kit.data_sources._samples import ImagesInMemory
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import ComponentOptions, DataSource, DataSplits, ImageShape, Order
+from reorder_kit.interfaces import CLASS, ComponentOptions, DataSource, DataSplits, ImageShape, Order
 from reorder_kit.ops.planted_chain import chain_class
 
 IMAGES_SEED = 0
@@ -37,7 +37,7 @@ class PlantedChain(DataSource):
     """
 
     name = "planted-chain"
-    target_kinds = ("class",)
+    target_kinds = (CLASS,)
 
     class Options(ComponentOptions):
         grid: tuple[Count, Count] = Field((4, 4), description="patches of an image, [height, width], an even number")
@@ -55,6 +55,11 @@ class PlantedChain(DataSource):
 
     options: Options
 
+    @property
+    def image(self) -> ImageShape:
+        """A pixel for each patch."""
+        return ImageShape(1, *self.options.grid)
+
     def hidden_order(self) -> Order:
         """The order in which neighbours decide."""
         height, width = self.options.grid
@@ -65,7 +70,7 @@ class PlantedChain(DataSource):
         """Draw the images; the seed plays no part."""
         sizes = (self.options.train_images, self.options.validation_images, self.options.test_images)
         splits = [self._draw(size, part) for part, size in enumerate(sizes)]
-        return DataSplits(ImageShape(1, *self.options.grid), ["mostly negative", "mostly positive"], *splits)
+        return DataSplits(self.image, ["mostly negative", "mostly positive"], *splits)
 
     def _draw(self, size: int, part: int) -> ImagesInMemory:
         """The images of one split, which do not depend on the sizes of the others."""

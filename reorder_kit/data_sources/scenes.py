@@ -14,7 +14,18 @@ from torch import Tensor
 from reorder_kit.data_sources._scene_drawing import Glyphs, Scene, SceneRules, draw_scene
 from reorder_kit.data_sources.digits import SPLIT_SEED, TEST_IMAGES
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import BoxTarget, ComponentOptions, DataSource, DataSplits, ImageShape, Sample, TargetKind
+from reorder_kit.interfaces import (
+    BOXES,
+    MASK,
+    MULTI_LABEL,
+    BoxTarget,
+    ComponentOptions,
+    DataSource,
+    DataSplits,
+    ImageShape,
+    Sample,
+    TargetKind,
+)
 
 GLYPH_SIZE = 8
 DIGITS = [str(digit) for digit in range(10)]
@@ -41,7 +52,7 @@ class Scenes(DataSource):
     """
 
     name = "scenes"
-    target_kinds = ("multi-label", "boxes", "mask")
+    target_kinds = (MULTI_LABEL, BOXES, MASK)
 
     class Options(ComponentOptions):
         image_size: PositiveInt | tuple[PositiveInt, PositiveInt] = Field(
@@ -82,6 +93,11 @@ class Scenes(DataSource):
 
     options: Options
 
+    @property
+    def image(self) -> ImageShape:
+        """The shape that the options say."""
+        return ImageShape(1, *self.options.size)
+
     def open(self, seed: int) -> DataSplits:
         """Split the handwritten digits; the seed plays no part."""
         options, rules = self.options, self.options.rules()
@@ -91,8 +107,8 @@ class Scenes(DataSource):
         scale = float(pixels.mean()), float(pixels.std())
         kind = self.target_kind
         return DataSplits(
-            image=ImageShape(1, *options.size),
-            classes=["background", *DIGITS] if kind == "mask" else DIGITS,
+            image=self.image,
+            classes=["background", *DIGITS] if kind == MASK else DIGITS,
             train=DrawnScenes(options.train_images, (options.scene_seed, 0), train, rules, scale, kind),
             validation=DrawnScenes(options.validation_images, (options.scene_seed, 1), validation, rules, scale, kind),
             test=DrawnScenes(options.test_images, (options.scene_seed, 2), test, rules, scale, kind),
@@ -118,7 +134,7 @@ class DrawnScenes:
         glyphs: Glyphs,
         rules: SceneRules,
         scale: tuple[float, float] = (0.0, 1.0),
-        target_kind: TargetKind = "multi-label",
+        target_kind: TargetKind = MULTI_LABEL,
     ) -> None:
         self._numbers, self._key, self._glyphs, self._rules = range(scenes), key, glyphs, rules
         self._mean, self._std = scale
@@ -131,6 +147,14 @@ class DrawnScenes:
         scene = self.draw(index)
         picture = torch.from_numpy(scene.picture).unsqueeze(0)
         return Sample((picture - self._mean) / self._std, _TARGETS[self._target_kind](scene))
+
+    def view(self, index: int) -> Sample:
+        """The scene again, since there is no augmentation."""
+        return self[index]
+
+    def target(self, index: int) -> Any:
+        """The target of a scene."""
+        return _TARGETS[self._target_kind](self.draw(index))
 
     def draw(self, index: int) -> Scene:
         """One scene, not standardised."""
@@ -162,7 +186,7 @@ def _mask(scene: Scene) -> Tensor:
     return torch.from_numpy(scene.mask()).to(torch.uint8)
 
 
-_TARGETS: dict[TargetKind, Any] = {"multi-label": _labels, "boxes": _boxes, "mask": _mask}
+_TARGETS: dict[TargetKind, Any] = {MULTI_LABEL: _labels, BOXES: _boxes, MASK: _mask}
 
 
 @hookimpl

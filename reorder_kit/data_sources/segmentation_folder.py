@@ -8,20 +8,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from reorder_kit.data_sources._annotated import AnnotatedOptions
+from reorder_kit.data_sources._annotated import AnnotatedOptions, AnnotatedSource
 from reorder_kit.data_sources._image_options import HomePath
 from reorder_kit.data_sources._mask_file import LARGEST_VALUE, InstanceLegend, Legend, MaskedFile, ValueLegend
 from reorder_kit.data_sources._mask_folders import find_pairs, read_class_table, read_index
 from reorder_kit.data_sources._split_folders import find_split_folders
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import IGNORED, DataSource, DataSplits
+from reorder_kit.interfaces import IGNORED, MASK, DataSource, DataSplits
 
 Files = list[MaskedFile]
 PixelValue = Annotated[int, Field(ge=0, le=LARGEST_VALUE)]
 
 
-class SegmentationFolder(DataSource):
+class SegmentationFolder(AnnotatedSource):
     """Images in one folder and their masks in another; an image and its mask have one name, up to the ending.
 
     A mask has one channel of 1, 8 or 16 bits; of a palette the numbers count, not the colours. What its values stand
@@ -39,7 +39,7 @@ class SegmentationFolder(DataSource):
     """
 
     name = "segmentation-folder"
-    target_kinds = ("mask",)
+    target_kinds = (MASK,)
 
     class Options(AnnotatedOptions):
         root: HomePath = Field(description="the folder that holds both; ~ is the home folder")

@@ -16,7 +16,7 @@ from reorder_kit.data_sources._image_options import HomePath, ImageOptions
 from reorder_kit.data_sources._samples import ImagesInFiles, ImagesInMemory
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import DataSource, DataSplits
+from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
 
 IMAGENET_SIZE = 224
 
@@ -36,7 +36,7 @@ class TorchvisionSets(DataSource):
     """
 
     name = "torchvision"
-    target_kinds = ("class",)
+    target_kinds = (CLASS,)
 
     class Options(ImageOptions):
         dataset: Literal["cifar10", "cifar100", "fashion-mnist", "imagenet"] = Field(description="which data set")
@@ -50,6 +50,14 @@ class TorchvisionSets(DataSource):
             return self
 
     options: Options
+
+    @property
+    def image(self) -> ImageShape | None:
+        """The given size, or that of the data set."""
+        if self.options.dataset == "imagenet":
+            return self._file_options().given_shape(channels=3)
+        own = _IN_MEMORY[self.options.dataset].image
+        return self.options.given_shape(own.channels) or own
 
     def open(self, seed: int) -> DataSplits:
         """Load the data set, or for ImageNet the list of its files."""
@@ -67,18 +75,20 @@ class TorchvisionSets(DataSource):
             image=self.options.image_shape(images[0]),
             classes=list(train.classes),
             train=ImagesInMemory(images, targets, stay, train_pipeline),
-            validation=ImagesInMemory(images, targets, aside, eval_pipeline),
+            validation=ImagesInMemory(images, targets, aside, eval_pipeline, train_pipeline),
             test=ImagesInMemory(
-                _as_tensor(test.data), [int(target) for target in test.targets], range(len(test.targets)), eval_pipeline
+                _as_tensor(test.data),
+                [int(target) for target in test.targets],
+                range(len(test.targets)),
+                eval_pipeline,
+                train_pipeline,
             ),
         )
 
     def _open_files(self, seed: int) -> DataSplits:
         train = self._load(datasets.ImageNet, split="train")
         test = self._load(datasets.ImageNet, split="val")
-        options = self.options
-        if options.image_size is None:
-            options = options.model_copy(update={"image_size": IMAGENET_SIZE})
+        options = self._file_options()
         example = first_readable(len(train.samples), lambda number: read_image(train.samples[number][0], channels=3))
         train_pipeline, eval_pipeline = options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         stay, aside = self.options.take_validation(train.samples, lambda file: (file[1],), seed)
@@ -87,9 +97,14 @@ class TorchvisionSets(DataSource):
             # Two classes of ImageNet are called "crane", so the name alone would not do.
             classes=[f"{wnid} {names[0]}" for wnid, names in zip(train.wnids, train.classes, strict=True)],
             train=ImagesInFiles(stay, 3, train_pipeline),
-            validation=ImagesInFiles(aside, 3, eval_pipeline),
-            test=ImagesInFiles(test.samples, 3, eval_pipeline),
+            validation=ImagesInFiles(aside, 3, eval_pipeline, train_pipeline),
+            test=ImagesInFiles(test.samples, 3, eval_pipeline, train_pipeline),
         )
+
+    def _file_options(self) -> TorchvisionSets.Options:
+        """The options, with a size: that of files differs."""
+        options = self.options
+        return options if options.image_size else options.model_copy(update={"image_size": IMAGENET_SIZE})
 
     def _load(self, build: Callable[..., Any], **arguments: Any) -> Any:
         try:
@@ -107,14 +122,15 @@ class _InMemory:
     """A data set that fits into memory, with the statistics of its training pixels."""
 
     build: Callable[..., Any]
+    image: ImageShape
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
 _IN_MEMORY = {
-    "cifar10": _InMemory(datasets.CIFAR10, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    "cifar100": _InMemory(datasets.CIFAR100, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
-    "fashion-mnist": _InMemory(datasets.FashionMNIST, (0.2860,), (0.3530,)),
+    "cifar10": _InMemory(datasets.CIFAR10, ImageShape(3, 32, 32), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "cifar100": _InMemory(datasets.CIFAR100, ImageShape(3, 32, 32), (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+    "fashion-mnist": _InMemory(datasets.FashionMNIST, ImageShape(1, 28, 28), (0.2860,), (0.3530,)),
 }
 _DOWNLOAD_HINT = "data.download=true downloads it into data.root"
 _IMAGENET_HINT = (

@@ -11,13 +11,14 @@ from xml.etree import ElementTree
 
 from pydantic import Field, field_validator
 
+from reorder_kit.data_sources._annotated import AnnotatedSource
 from reorder_kit.data_sources._boxed_images import BoxedFile, open_boxed, refuse_shared
 from reorder_kit.data_sources._folder_listing import FolderListing
 from reorder_kit.data_sources._mask_file import MaskedFile, ValueLegend
 from reorder_kit.data_sources._multi_label import MultiLabelOptions
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import IGNORED, DataSource, DataSplits
+from reorder_kit.interfaces import BOXES, IGNORED, MASK, MULTI_LABEL, DataSource, DataSplits
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ _BACKGROUND = "background"
 _ENDINGS = (".jpg", ".jpeg", ".png")
 
 
-class Voc(DataSource):
+class Voc(AnnotatedSource):
     """Images in the layout of Pascal VOC: ``ImageSets``, ``JPEGImages``, ``Annotations``, ``SegmentationClass``.
 
     The lists of the splits are ``train``, ``val`` and ``test`` in ``ImageSets/Main``, for masks in
@@ -50,7 +51,7 @@ class Voc(DataSource):
     """
 
     name = "voc"
-    target_kinds = ("boxes", "multi-label", "mask")
+    target_kinds = (BOXES, MULTI_LABEL, MASK)
 
     class Options(MultiLabelOptions):
         train: str = Field("train", description="name of the list of images for training")
@@ -84,9 +85,9 @@ class Voc(DataSource):
     def open(self, seed: int) -> DataSplits:
         """Read the lists and the annotations, and look whether all files are there."""
         options = self.options
-        files = _Files(_year_folder(options.root), "Segmentation" if self.target_kind == "mask" else "Main")
+        files = _Files(_year_folder(options.root), "Segmentation" if self.target_kind == MASK else "Main")
         train, validation, test = self._lists(files)
-        if self.target_kind == "mask":
+        if self.target_kind == MASK:
             return self._open_masks(files, train, validation, test, seed)
         return open_boxed(
             options,
@@ -117,7 +118,7 @@ class Voc(DataSource):
 
     def _boxed(self, files: _Files, names: Names) -> list[BoxedFile]:
         difficult = self.options.difficult
-        is_dropped = difficult == "drop" or (difficult == "ignore" and self.target_kind == "multi-label")
+        is_dropped = difficult == "drop" or (difficult == "ignore" and self.target_kind == MULTI_LABEL)
         number_of = {name: number for number, name in enumerate(self.options.classes)}
         found = []
         for name in names:

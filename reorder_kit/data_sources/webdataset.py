@@ -14,6 +14,7 @@ from braceexpand import braceexpand
 from jaxtyping import UInt8
 from pydantic import Field, field_validator, model_validator
 
+from reorder_kit.data_sources._annotated import AnnotatedSource
 from reorder_kit.data_sources._field_targets import Label, Labels, labels_in
 from reorder_kit.data_sources._image_options import HomePath
 from reorder_kit.data_sources._record_objects import BoxCounts, BoxFormat, count_boxes
@@ -22,13 +23,13 @@ from reorder_kit.data_sources._shard_index import Places, ShardFiles, ShardIndex
 from reorder_kit.data_sources._shard_notes import NOTE_ENDING, add_to_note, as_array, from_array, read_note
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import DataSource, DataSplits, TargetKind
+from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, DataSource, DataSplits, TargetKind
 
-TARGET_ENDINGS: dict[TargetKind, str] = {"class": "cls", "multi-label": "json", "boxes": "json", "mask": "mask.png"}
-JSON_FIELDS: dict[TargetKind, str] = {"class": "class", "multi-label": "labels", "boxes": "objects"}
+TARGET_ENDINGS: dict[TargetKind, str] = {CLASS: "cls", MULTI_LABEL: "json", BOXES: "json", MASK: "mask.png"}
+JSON_FIELDS: dict[TargetKind, str] = {CLASS: "class", MULTI_LABEL: "labels", BOXES: "objects"}
 
 
-class WebDataset(DataSource):
+class WebDataset(AnnotatedSource):
     """Shards of the WebDataset format: tar files whose members ``0001.jpg`` and ``0001.cls`` make a sample.
 
     By target kind, the target is
@@ -58,7 +59,7 @@ class WebDataset(DataSource):
     """
 
     name = "webdataset"
-    target_kinds = ("class", "multi-label", "boxes", "mask")
+    target_kinds = (CLASS, MULTI_LABEL, BOXES, MASK)
 
     class Options(RecordOptions):
         root: HomePath = Field(description="the folder of the shards; ~ is the home folder")
@@ -122,7 +123,7 @@ class WebDataset(DataSource):
         shards = {split: _Shards(split_paths, options.image_endings, meaning) for split, split_paths in paths.items()}
         train = shards["train"]
         given = options.given_labels(kind)
-        is_set_aside = len(paths) < len(patterns) and kind != "mask"
+        is_set_aside = len(paths) < len(patterns) and kind != MASK
         found = train.labels() if given is None or is_set_aside else [()] * len(train)
         labels = given or Labels.found((label for sample in found for label in sample), "data.target_ending")
 
@@ -134,7 +135,7 @@ class WebDataset(DataSource):
     def _target_member(self) -> _TargetMember:
         kind, field = self.target_kind, self.options.json_field
         ending = self.options.target_ending or TARGET_ENDINGS[kind]
-        if kind != "class" and _is_json(ending) == (kind == "mask"):
+        if kind != CLASS and _is_json(ending) == (kind == MASK):
             raise ReorderKitError(
                 f"data.target_ending: targets of the kind {kind} cannot be read from members with the ending {ending}"
             )
@@ -192,7 +193,7 @@ class _TargetMember:
         Raises:
             ValueError: if it cannot be understood.
         """
-        if self.kind == "mask":
+        if self.kind == MASK:
             return data
         if _is_json(self.ending):
             content = json.loads(data)
@@ -232,9 +233,15 @@ class _Shards:
             OSError: if the shard has changed.
             ValueError: if the sample lacks one of them, or its target cannot be understood.
         """
-        return self._read(number, self._image_places, "image"), self._value(number)
+        return self._read(number, self._image_places, "image"), self.read_target(number)
 
-    def _value(self, number: int) -> Any:
+    def read_target(self, number: int) -> Any:
+        """What the target of a sample says.
+
+        Raises:
+            OSError: if the shard has changed.
+            ValueError: if the sample lacks it, or it cannot be understood.
+        """
         return self._target.value(self._read(number, self._target_places, f"member {self._target.ending}"))
 
     def labels(self) -> list[Sequence[Label]]:
@@ -265,7 +272,7 @@ class _Shards:
 
     def _extracted(self, number: int, extract: Callable[[Any], Any], default: Any) -> Any:
         try:
-            return extract(self._value(number))
+            return extract(self.read_target(number))
         except ValueError:
             return default
         except OSError as error:

@@ -155,12 +155,14 @@ class _Lines:
 def _introduction(run: RunInfo) -> list[str]:
     lines = [f"{run.name}: {run.device}, {run.parameters:,} parameters, {run.grid} grid, epochs: {run.epochs}"]
     if run.first_epoch > 1:
-        lines.append(f"  goes on with epoch {run.first_epoch}")
-    if run.is_selection:
-        reached = f"{run.reached_slots} of {len(run.reach)} slots reach the readout"
-        lines.append(f"  {reached}: here an order is also a selection of patches")
+        lines.append(f"  resumes with epoch {run.first_epoch}")
+    slots = run.start.num_slots
+    if run.reach is None:
+        lines.append("  patches are ordered again before a later block: which slots reach the readout is not known")
+    elif run.is_selection:
+        lines.append(f"  {run.reached_slots} of {slots} slots reach the readout: an order also selects patches here")
     else:
-        lines.append(f"  every one of {len(run.reach)} slots reaches the readout")
+        lines.append(f"  every one of {slots} slots reaches the readout")
     return lines
 
 

@@ -1,50 +1,94 @@
 """The interfaces of everything a plugin can provide, and the words they speak in."""
 
+from reorder_kit.gather_images import gather_images
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces.backbone import AttentionMaps, Backbone, ImageShape
+from reorder_kit.image_shape import ImageShape
+from reorder_kit.interfaces.backbone import AttentionMaps, Backbone, BackboneFacts, Level
+from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import Component, ComponentOptions
-from reorder_kit.interfaces.data_source import DataSource, DataSplits, Sample, SampleSet, TargetKind, Unreadable
-from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Phase, Policy
+from reorder_kit.interfaces.control import Control, EvaluatedControl, InRunControl, Need, TrainedControl
+from reorder_kit.interfaces.data_source import (
+    DataSource,
+    DataSplits,
+    HasTargets,
+    HasViews,
+    Sample,
+    SampleSet,
+    Unreadable,
+)
+from reorder_kit.interfaces.features import Features, ModelOutput
+from reorder_kit.interfaces.model import Model
+from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Policy
 from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
 from reorder_kit.interfaces.part import Part
+from reorder_kit.interfaces.passes import Pass
+from reorder_kit.interfaces.phases import Phases
 from reorder_kit.interfaces.prior import Influence, Prior, PriorContext, ScoringPrior
+from reorder_kit.interfaces.requirements import (
+    require_causal,
+    require_first_block_only,
+    require_hard,
+    require_no_leaks,
+    require_order_sensitive,
+    require_static,
+)
+from reorder_kit.interfaces.supervised_task import SupervisedTask
+from reorder_kit.interfaces.target_kind import BOXES, CAPTION, CLASS, MASK, MULTI_LABEL, NONE, TargetKind
 from reorder_kit.interfaces.targets import IGNORED, Annotation, BoxTarget
-from reorder_kit.interfaces.task import Batch, Features, Metrics, Model, ModelOutput, StepResult, Task
+from reorder_kit.interfaces.task import Metrics, StepResult, Task
+from reorder_kit.interfaces.task_context import TaskContext
+from reorder_kit.interfaces.task_wrapper import TaskWrapper
 from reorder_kit.interfaces.tokenizer import Tokenizer
 from reorder_kit.patch_order import Order
-from reorder_kit.progress import Progress
+from reorder_kit.progress import Phase, Progress
 from reorder_kit.proposal import Proposal
 from reorder_kit.sequence import Encoded, PatchSequence
 from reorder_kit.soft_permutation import SoftPermutation
 
 __all__ = [
+    "BOXES",
+    "CAPTION",
+    "CLASS",
     "IGNORED",
+    "MASK",
+    "MULTI_LABEL",
+    "NONE",
     "Annotation",
     "AttentionMaps",
     "Backbone",
+    "BackboneFacts",
     "Batch",
     "BoxTarget",
     "Component",
     "ComponentOptions",
+    "Control",
     "DataSource",
     "DataSplits",
     "Encoded",
     "Evaluate",
+    "EvaluatedControl",
     "Features",
     "Grid",
+    "HasTargets",
+    "HasViews",
     "ImageShape",
+    "InRunControl",
     "Influence",
     "LearnerContext",
+    "Level",
     "Metrics",
     "Model",
     "ModelOutput",
+    "Need",
     "Order",
     "OrderLearner",
     "Ordering",
     "OrderingOptions",
     "Part",
+    "Pass",
     "PatchSequence",
     "Phase",
+    "Phases",
     "Policy",
     "Prior",
     "PriorContext",
@@ -55,8 +99,19 @@ __all__ = [
     "ScoringPrior",
     "SoftPermutation",
     "StepResult",
+    "SupervisedTask",
     "TargetKind",
     "Task",
+    "TaskContext",
+    "TaskWrapper",
     "Tokenizer",
+    "TrainedControl",
     "Unreadable",
+    "gather_images",
+    "require_causal",
+    "require_first_block_only",
+    "require_hard",
+    "require_no_leaks",
+    "require_order_sensitive",
+    "require_static",
 ]

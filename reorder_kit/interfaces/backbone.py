@@ -4,26 +4,69 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
+from reorder_kit.image_shape import ImageShape
 from reorder_kit.interfaces.component import Component
 from reorder_kit.sequence import Encoded, PatchSequence
 
 
 @dataclass(frozen=True)
-class ImageShape:
-    """The images a model is built for, in pixels."""
+class Level:
+    """One grid of a backbone.
 
-    channels: int
-    height: int
-    width: int
+    Args:
+        grid: its cells; at the finest level, the patches.
+        dim: width of an embedding there.
+    """
 
-    def __str__(self) -> str:
-        return f"{self.channels}x{self.height}x{self.width}"
+    grid: Grid
+    dim: int
+
+
+@dataclass(frozen=True)
+class BackboneFacts:
+    """What is known of a backbone before it is built.
+
+    Args:
+        grid: the patches that :meth:`Backbone.tokenize` cuts an image or a clip into.
+        dim: width of the readout.
+        depth: blocks.
+        levels: the grids of a hierarchical backbone, finest first; ``grid`` and ``dim`` alone if not given.
+        is_causal: what is in a slot after encoding depends on no later slot, whatever the readout sees.
+        order_sensitive: the readout can change when the patches stand in another order.
+        has_positions: absolute positions are added by patch, so patches can be told apart by their places.
+        downloads: building fetches weights from elsewhere.
+
+    Raises:
+        ReorderKitError: if the finest level has another grid than the patches.
+
+    >>> BackboneFacts(Grid(4, 4), dim=32, depth=2).levels
+    (Level(grid=Grid(height=4, width=4, frames=1), dim=32),)
+    """
+
+    grid: Grid
+    dim: int
+    depth: int
+    levels: tuple[Level, ...] = ()
+    is_causal: bool = False
+    order_sensitive: bool = True
+    has_positions: bool = False
+    downloads: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.levels:
+            object.__setattr__(self, "levels", (Level(self.grid, self.dim),))
+        if self.levels[0].grid != self.grid:
+            raise ReorderKitError(
+                f"the finest level has a {self.levels[0].grid} grid, but the patches have a {self.grid} grid",
+                "give levels from the finest to the coarsest",
+            )
 
 
 @dataclass(frozen=True)
@@ -51,23 +94,24 @@ class Backbone(nn.Module, Component, ABC):
         from torch import nn
         import torch
         from reorder_kit import hookimpl
-        from reorder_kit.interfaces import Backbone, ComponentOptions, Encoded, Grid, PatchSequence
+        from reorder_kit.interfaces import Backbone, BackboneFacts, ComponentOptions, Encoded, Grid, PatchSequence
 
         class Convolution(Backbone):
             \"""A 1-D convolution over the sequence.\"""
 
             name = "convolution"
-            order_sensitive = True
-            depth = 1
 
             class Options(ComponentOptions):
                 patch_size: int = Field(2, ge=1, description="side of a patch, pixels")
                 dim: int = Field(32, ge=1, description="width of the embedding")
 
+            @classmethod
+            def facts(cls, options, image):
+                grid = Grid(image.height // options.patch_size, image.width // options.patch_size)
+                return BackboneFacts(grid, options.dim, depth=1)
+
             def __init__(self, options, image):
-                super().__init__()
-                self.grid = Grid(image.height // options.patch_size, image.width // options.patch_size)
-                self.dim = options.dim
+                super().__init__(options, image)
                 self.embed = nn.Conv2d(image.channels, options.dim, options.patch_size, options.patch_size)
                 self.mix = nn.Conv1d(options.dim, options.dim, kernel_size=3, padding=1)
 
@@ -90,22 +134,69 @@ class Backbone(nn.Module, Component, ABC):
         def register_backbones():
             return [Convolution]
 
-    A backbone is built as ``Backbone(options, image)``. It sets ``grid`` (patches of an image), ``dim`` (width of an
-    embedding) and ``depth`` (blocks), and says of itself:
+    A backbone is built as ``Backbone(options, image)``. It declares two things:
 
+    * :meth:`facts`: grid, width, depth and what else can be said without building it. ``grid``, ``dim``, ``depth`` and
+      ``order_sensitive`` of a built one are these facts.
     * ``needs``: what it uses beyond patches. ``{"order"}`` for image-space scans, hierarchical merging, rotary or
       relative 2-D positions and segment bookkeeping. Whoever declares nothing gets ``order=None``, so it cannot peek.
-    * ``order_sensitive``: whether its output can change when the patches stand in another order.
+
+    A hierarchical backbone names its ``levels`` in its facts, needs the order, and gives :class:`Encoded` a sequence
+    for each level; ``sequence.order.merged(grid)`` is the order of the next one. All ordering happens before the first
+    merge.
+
+    Args:
+        options: the options of the recipe.
+        image: the images or clips it will read.
+
+    Raises:
+        ReorderKitError: if it cannot be built with these options for such images.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
-    order_sensitive: bool
-    grid: Grid
-    dim: int
-    depth: int
+
+    def __init__(self, options: Any, image: ImageShape) -> None:
+        super().__init__()
+        self.options = options
+        self.image = image
+        self.as_built = self.facts(options, image)
+
+    @classmethod
+    @abstractmethod
+    def facts(cls, options: Any, image: ImageShape) -> BackboneFacts:
+        """What is known before a backbone is built; no weights are built and nothing is drawn at random.
+
+        Raises:
+            ReorderKitError: if it cannot be built with these options for such images.
+        """
+
+    @classmethod
+    def without_downloads(cls, options: Any) -> Any:
+        """The options with which the same backbone fetches nothing from elsewhere; as they are by default."""
+        return options
+
+    @property
+    def grid(self) -> Grid:
+        """The patches of an image or a clip."""
+        return self.as_built.grid
+
+    @property
+    def dim(self) -> int:
+        """Width of the readout."""
+        return self.as_built.dim
+
+    @property
+    def depth(self) -> int:
+        """Blocks."""
+        return self.as_built.depth
+
+    @property
+    def order_sensitive(self) -> bool:
+        """Whether the readout can change when the patches stand in another order."""
+        return self.as_built.order_sensitive
 
     @abstractmethod
-    def tokenize(self, images: Float[Tensor, "batch channel height width"]) -> PatchSequence:
+    def tokenize(self, images: Float[Tensor, "batch channel *frame height width"]) -> PatchSequence:
         """Cut images into row-major patches and embed them, their absolute 2-D positions added by patch."""
 
     @abstractmethod

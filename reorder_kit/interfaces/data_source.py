@@ -5,37 +5,38 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.interfaces.backbone import ImageShape
+from reorder_kit.image_shape import ImageShape
 from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.target_kind import TargetKind
 from reorder_kit.patch_order import Order
-
-TargetKind = Literal["class", "multi-label", "boxes", "mask", "caption", "statement", "none"]
 
 
 class Sample(NamedTuple):
-    """One image and its target.
+    """One image, or one clip, and its target.
 
     By target kind, the target is
 
-    * ``class``: the number of the class, an ``int``;
-    * ``multi-label``: 1.0 for every class that is present and 0.0 for the others, ``Float[class]``;
-    * ``boxes``: a :class:`~reorder_kit.interfaces.targets.BoxTarget`;
-    * ``mask``: the number of the class of each pixel, ``Integer[height width]``, or
-      :data:`~reorder_kit.interfaces.targets.IGNORED`; a byte is enough, a batch has 64 bits.
+    * ``CLASS``: the number of the class, an ``int``;
+    * ``MULTI_LABEL``: 1.0 for every class that is present and 0.0 for the others, ``Float[class]``;
+    * ``BOXES``: a :class:`~reorder_kit.interfaces.targets.BoxTarget`;
+    * ``MASK``: the number of the class of each pixel, ``Integer[height width]``, or
+      :data:`~reorder_kit.interfaces.targets.IGNORED`; a byte is enough, a batch has 64 bits;
+    * ``CAPTION``: a ``str``, or a list of ``str``;
+    * ``NONE``: None.
 
     Args:
-        image: what the model sees.
+        image: what the model sees: (channel, height, width), or (channel, frame, height, width) of a clip.
         target: what it shall say.
         content: height and width, pixels, of what stands in the top left corner of the image; the rest is padding. None
             if there is no padding.
     """
 
-    image: Float[Tensor, "channel height width"]
+    image: Float[Tensor, "channel *frame height width"]
     target: Any
     content: tuple[int, int] | None = None
 
@@ -49,7 +50,10 @@ class Unreadable(NamedTuple):
 
 @runtime_checkable
 class SampleSet(Protocol):
-    """Samples by number, as torch's map-style data sets. Random augmentation draws from torch's global generator."""
+    """Samples by number, as torch's map-style data sets. Random augmentation draws from torch's global generator.
+
+    A set may also be one that :class:`HasViews`, and one that :class:`HasTargets`.
+    """
 
     def __len__(self) -> int:
         """Samples."""
@@ -57,6 +61,31 @@ class SampleSet(Protocol):
 
     def __getitem__(self, index: int) -> Sample | Unreadable:
         """One sample, transformed and ready for the model."""
+        ...
+
+
+@runtime_checkable
+class HasViews(Protocol):
+    """A set that can draw further views of a sample, for tasks that compare several.
+
+    A training set without it is asked for the sample itself again, with other random numbers. An evaluation set without
+    it offers no views.
+    """
+
+    def view(self, index: int) -> Sample | Unreadable:
+        """A further view: the same sample under the training transform, in validation and test, too.
+
+        Random numbers come from torch's global generator.
+        """
+        ...
+
+
+@runtime_checkable
+class HasTargets(Protocol):
+    """A set that knows its targets without decoding images, so that a task can read all of them before training."""
+
+    def target(self, index: int) -> Any | Unreadable:
+        """The target that the sample of this number has."""
         ...
 
 
@@ -86,7 +115,7 @@ class DataSource(Component, ABC):
 
         import torch
         from reorder_kit import hookimpl
-        from reorder_kit.interfaces import DataSource, DataSplits, ImageShape, Sample
+        from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Sample
 
         class Halves:
             \"""Images whose left or right half is bright.\"""
@@ -107,7 +136,7 @@ class DataSource(Component, ABC):
             \"""Tell images with a bright left half from those with a bright right half.\"""
 
             name = "bright-half"
-            target_kinds = ("class",)
+            target_kinds = (CLASS,)
 
             def open(self, seed):
                 return DataSplits(ImageShape(1, 8, 8), ["left", "right"], Halves(64), Halves(16), Halves(16))
@@ -117,7 +146,8 @@ class DataSource(Component, ABC):
             return [BrightHalf]
 
     A source whose images are labelled in several ways names all of them in ``target_kinds``, and gives its samples the
-    targets of ``self.target_kind``, which the task has chosen.
+    targets of ``self.target_kind``: the first of the task's kinds that the source has. A source that knows the shape of
+    its images from its options says so with ``image``.
 
     Args:
         options: the options of the recipe; the defaults if not given.
@@ -129,6 +159,14 @@ class DataSource(Component, ABC):
     def __init__(self, options: ComponentOptions | None = None, target_kind: TargetKind | None = None) -> None:
         self.options = self.Options() if options is None else options
         self.target_kind = self.target_kinds[0] if target_kind is None else target_kind
+
+    @property
+    def image(self) -> ImageShape | None:
+        """The shape of the images, as :meth:`open` will give it, without opening anything.
+
+        None where only the data tells.
+        """
+        return None
 
     @abstractmethod
     def open(self, seed: int) -> DataSplits:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from reorder_kit.grid import Grid
+from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.passes import Pass
+from reorder_kit.interfaces.phases import Phases
+from reorder_kit.interfaces.target_kind import TargetKind
 from reorder_kit.patch_order import Order
-from reorder_kit.progress import Progress
+from reorder_kit.progress import Phase, Progress
 from reorder_kit.proposal import Proposal
 from reorder_kit.sequence import PatchSequence
 
-Phase = Literal["warm-up", "search", "hardened"]
+if TYPE_CHECKING:  # a task, for its part, checks policies
+    from reorder_kit.interfaces.task import Task
 
 
 @dataclass(frozen=True)
@@ -25,26 +31,32 @@ class LearnerContext:
     """What a learner knows when it builds its policy.
 
     Args:
-        start: the full static order to start from.
-        grid: the grid of patches.
-        patch_dim: width of a patch's embedding, for policies that look at the image.
+        start: the static order to start from.
+        grid: the grid of patches; of a hierarchical backbone, the finest.
+        dim: width of a patch's embedding on that grid, for policies that look at the image.
+        depth: blocks of the backbone, before each of which a policy can order.
+        target_kind: the targets of the task, for policies that look at them while they learn.
+        classes: names of the classes, by number.
     """
 
     start: Order
     grid: Grid
-    patch_dim: int
+    dim: int
+    depth: int
+    target_kind: TargetKind
+    classes: Sequence[str]
 
 
 class Evaluate(Protocol):
-    """Tries a proposal on the images of a training step."""
+    """Tries proposals on the images of a training step."""
 
-    def __call__(self, proposal: Proposal, images: int | None = None) -> Float[Tensor, " image"]:
+    def __call__(self, proposal: Proposal | Sequence[Proposal], images: int | None = None) -> Float[Tensor, " image"]:
         """The reward of each image, without gradient and without dropout, the images of all processes in one line.
 
-        The images are the same at every call of a step, so that two proposals can be compared image by image.
+        The images are the same at every call of a step, so that two candidates can be compared image by image.
 
         Args:
-            proposal: what to try; the same on every process.
+            proposal: what to try; the same on every process. Several are one for each block.
             images: use the first so many images of each process only; None for all, also where there are fewer.
         """
         ...
@@ -53,27 +65,49 @@ class Evaluate(Protocol):
 class Policy(nn.Module, ABC):
     """The trainable module that proposes orders. All its state is in parameters and buffers.
 
-    ``phase`` is ``warm-up`` while the order is still the starting order, ``search`` while it is being learned, and
-    ``hardened`` once it is fixed for good.
+    :meth:`advance` comes before every other use, also after weights were loaded. A policy says of itself:
+
+    * ``is_static``: whether its best order never depends on the images. ``best_order(None)`` of a policy that looks at
+      them raises a :class:`~reorder_kit.errors.ReorderKitError`.
+    * ``blocks``: the blocks before which it orders. Before a later one than 0, an order indexes the slots that the
+      block is given (``sequence.num_slots``), and is the identity until something has been learned.
+    * ``repeats``: how many times the step runs on one batch, with new proposals each time. It may change when the
+      policy advances.
+    * ``mixes``: whether a slot may hold a mixture of patches while it searches.
+    * ``needs``: what it looks at beyond patches. ``{"pixels"}`` for ``sequence.pixels``.
+
+    ``phase`` and ``search_done`` are those of the step it has advanced to.
     """
 
+    is_static: bool = True
+    blocks: tuple[int, ...] = (0,)
+    repeats: int = 1
+    mixes: bool = False
+    needs: frozenset[str] = frozenset()
     phase: Phase = "search"
+    search_done: float = 0.0
 
     @abstractmethod
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
-        """How the patches of this batch shall stand, for a training step. None asks for one order, for one image."""
+    def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
+        """Propose an order for this batch, in a training step.
+
+        Called once for every block and pass; what is drawn at random has to differ from call to call.
+        """
 
     @abstractmethod
-    def best_order(self, sequence: PatchSequence | None = None) -> Order:
+    def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
         """The hard order that a trained model uses. That of an untrained policy is the starting order."""
 
-    @abstractmethod
     def advance(self, progress: Progress) -> None:
-        """Move schedules and phase to a step; seed what draws at random with ``progress.stream``."""
+        """Move to a step. Extend it to move schedules, and to seed what draws at random with ``progress.stream``.
+
+        It can be called twice with the same step.
+        """
+        self.phase, self.search_done = progress.phase, progress.share
 
     @abstractmethod
     def build_optimizer(self) -> torch.optim.Optimizer | None:
-        """The optimiser of the policy's own parameters; None if it has none. They never decay."""
+        """The optimizer of the policy's own parameters; None if it has none. They never decay."""
 
     def search(self, evaluate: Evaluate) -> None:
         """Try proposals on the images of a step, before its training pass; called at every step after ``advance``.
@@ -82,16 +116,19 @@ class Policy(nn.Module, ABC):
         """
         return
 
-    def retrain_step(self, progress: Progress) -> int | None:
-        """The step from which new weights are trained in the order found until then; None if they never are.
+    def loss(self, passes: Sequence[Pass], batch: Batch | None = None) -> Float[Tensor, ""]:
+        """What is added to the task's loss. Zero for a policy that learns through its soft permutation alone.
 
-        It is the same at every step, and the first step of an epoch.
+        Args:
+            passes: all passes of the first repeat of the step, then those of the next. Compare rewards only between
+                the same pass of different repeats or groups: different passes earn different rewards in any order.
+            batch: the batch, for policies that look at its targets.
         """
-        return None
+        return passes[0].reward.new_zeros(())
 
-    def loss(self, proposal: Proposal, reward: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
-        """What is added to the task's loss. Zero for a policy that learns through its soft permutation alone."""
-        return reward.new_zeros(())
+    def reset_baselines(self) -> None:
+        """Forget running means of rewards and remembered samples: the weights now train on another run's rewards."""
+        return
 
     def metrics(self) -> dict[str, float]:
         """What to log of the policy's state, such as its temperature and entropy (nats)."""
@@ -129,24 +166,25 @@ class OrderLearner(Component, ABC):
                 self.generator = torch.Generator()
 
             def advance(self, progress):
+                super().advance(progress)
                 self.generator.manual_seed(progress.stream)
 
-            def propose(self, sequence):
+            def propose(self, sequence, block=0):
                 first, second = torch.randint(len(self.indices), (2,), generator=self.generator).tolist()
                 swapped = self.indices.clone()
                 swapped[[first, second]] = self.indices[[second, first]]
                 return Proposal(Order.trusted(swapped, len(swapped)))
 
-            def loss(self, proposal, reward):
-                mean = reward.mean()
+            def loss(self, passes, batch=None):
+                (proposal,), mean = passes[0].proposals, passes[0].reward.mean()
                 if mean > self.mean_reward:
                     self.indices.copy_(proposal.order.indices)
                 elif torch.isnan(self.mean_reward):
                     self.mean_reward.copy_(mean)
                 self.mean_reward.lerp_(mean, 1 - self.options.memory)
-                return reward.new_zeros(())
+                return mean.new_zeros(())
 
-            def best_order(self, sequence=None):
+            def best_order(self, sequence=None, block=0):
                 return Order.trusted(self.indices, len(self.indices))
 
             def build_optimizer(self):
@@ -159,9 +197,8 @@ class OrderLearner(Component, ABC):
     A learner says of itself:
 
     * ``uses_reward``: whether it learns from the reward; if not, a null-reward control would control nothing.
-    * ``mixes_patches``: whether a slot may hold a mixture of patches while training. An autoregressive task refuses
-      that: a mixture leaks later patches.
     * ``extra_passes``: what its search costs besides the training pass.
+    * ``phases``: which part of a run it searches.
 
     Args:
         options: the options of the recipe; the defaults if not given.
@@ -172,10 +209,13 @@ class OrderLearner(Component, ABC):
     def __init__(self, options: ComponentOptions | None = None) -> None:
         self.options = self.Options() if options is None else options
 
-    @property
-    def mixes_patches(self) -> bool:
-        """Whether a slot may hold a mixture of patches while training."""
-        return False
+    def phases(self, epochs: float) -> Phases:
+        """When it searches in a run of that many epochs: from the first step to the last, if nothing else is said."""
+        return Phases(warmup_epochs=0.0, search_epochs=epochs)
+
+    def adapted_to(self, task: Task) -> OrderLearner:
+        """The learner for a task, where its defaults depend on it. Options that a recipe gives stay."""
+        return self
 
     def extra_passes(self, batch: int) -> float:
         """Forward passes of a batch for evaluations, of a step of the search, on average, where none is left out.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces.backbone import ImageShape
+from reorder_kit.image_shape import ImageShape
 from reorder_kit.interfaces.component import Component, ComponentOptions
 from reorder_kit.patch_order import Order
 

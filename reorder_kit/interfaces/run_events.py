@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -23,8 +24,9 @@ class RunInfo:
         directory: its run folder.
         grid: the grid of patches.
         start: the starting order.
-        reach: which slots have a path to the readout.
+        reach: which slots have a path to the readout; None where patches are ordered again before a later block.
         headline: the metric that stands for the others.
+        higher_is_better: whether a higher headline is a better one.
         classes: names of the classes.
         epochs: epochs of the whole run.
         steps_per_epoch: optimiser steps in an epoch.
@@ -37,8 +39,9 @@ class RunInfo:
     directory: Path
     grid: Grid
     start: Order
-    reach: Bool[Tensor, " slot"]
+    reach: Bool[Tensor, " slot"] | None
     headline: str
+    higher_is_better: bool
     classes: Sequence[str]
     epochs: int
     steps_per_epoch: int
@@ -47,14 +50,18 @@ class RunInfo:
     parameters: int
 
     @property
-    def reached_slots(self) -> int:
-        """Slots that have a path to the readout."""
-        return int(self.reach.sum())
+    def reached_slots(self) -> int | None:
+        """Slots that have a path to the readout; None where that is not known."""
+        return None if self.reach is None else int(self.reach.sum())
+
+    def reach_as_dict(self) -> dict[str, Any]:
+        """For ``result.json``; ``slots`` is null where the reach is not known."""
+        return {"slots": self.reached_slots, "of": self.start.num_slots, "is_selection": self.is_selection}
 
     @property
     def is_selection(self) -> bool:
-        """Some slots are not read, so an order selects patches, too."""
-        return self.reached_slots < len(self.reach)
+        """Some slots are known not to be read, so an order selects patches, too."""
+        return self.reach is not None and not bool(self.reach.all())
 
 
 @dataclass(frozen=True)

@@ -4,114 +4,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from reorder_kit.interfaces.backbone import Backbone
+from reorder_kit.interfaces.backbone import Backbone, BackboneFacts
+from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import Component, ComponentOptions
-from reorder_kit.interfaces.data_source import TargetKind, Unreadable
-from reorder_kit.interfaces.targets import Annotation, BoxTarget
+from reorder_kit.interfaces.control import Control
+from reorder_kit.interfaces.model import Model
+from reorder_kit.interfaces.order_learner import Policy
+from reorder_kit.interfaces.passes import Pass
+from reorder_kit.interfaces.target_kind import TargetKind
+from reorder_kit.interfaces.targets import Annotation
+from reorder_kit.interfaces.task_context import TaskContext
 from reorder_kit.progress import Progress
-from reorder_kit.proposal import Proposal
-from reorder_kit.sequence import Encoded, PatchSequence
 
-
-@dataclass(frozen=True)
-class Batch:
-    """Samples, stacked.
-
-    Args:
-        images: the images.
-        targets: those of the samples: one tensor, its first dimension the batch, or a list of
-            :class:`~reorder_kit.interfaces.targets.BoxTarget`. Shares of the classes after mixing images.
-        unreadable: the images that are missing from this batch.
-        content: height and width, pixels, of what stands in the top left corner of each image; the rest is padding.
-            None if no image has padding.
-    """
-
-    images: Float[Tensor, "batch channel height width"]
-    targets: Any
-    unreadable: tuple[Unreadable, ...] = ()
-    content: Int[Tensor, "batch 2"] | None = None
-
-    def __len__(self) -> int:
-        return self.images.shape[0]
-
-    def first(self, images: int) -> Batch:
-        """The first images with their targets."""
-        content = None if self.content is None else self.content[:images]
-        return Batch(self.images[:images], self.targets[:images], (), content)
-
-    def pin_memory(self) -> Batch:
-        """The same in memory that a GPU can copy from while the processor goes on; torch's loader asks for it."""
-        targets = self.targets
-        if isinstance(targets, Tensor):
-            targets = targets.pin_memory()
-        elif targets and isinstance(targets[0], BoxTarget):
-            targets = [target.pin_memory() for target in targets]
-        content = None if self.content is None else self.content.pin_memory()
-        return replace(self, images=self.images.pin_memory(), targets=targets, content=content)
-
-
-@dataclass(frozen=True)
-class Features:
-    """What a head may look at.
-
-    Args:
-        encoded: the backbone's output, in slots.
-        proposal: how the patches were moved.
-        backbone: where the features come from.
-        image_size: height and width of the images, pixels.
-        content: height and width, pixels, of each image without its padding; None if no image has padding.
-    """
-
-    encoded: Encoded
-    proposal: Proposal
-    backbone: Backbone
-    image_size: tuple[int, int]
-    content: Int[Tensor, "batch 2"] | None = None
-
-    def summary(self) -> Float[Tensor, "batch dim"]:
-        """The readout of the backbone: one vector for each image."""
-        return self.backbone.summarize(self.encoded)
-
-    def patches(self) -> PatchSequence:
-        """Patches in row-major places again, for heads of dense tasks; padding is marked invalid."""
-        return self.proposal.restore(self.encoded.sequence)
-
-
-@dataclass(frozen=True)
-class ModelOutput:
-    """What a pass through the model gives.
-
-    Args:
-        outputs: what the head made.
-        features: what the head looked at.
-    """
-
-    outputs: Any
-    features: Features
-
-    @property
-    def proposal(self) -> Proposal:
-        """How the patches were moved."""
-        return self.features.proposal
-
-
-@runtime_checkable
-class Model(Protocol):
-    """What a task sees of the ordered model."""
-
-    training: bool
-
-    def __call__(
-        self, images: Float[Tensor, "batch channel height width"], content: Int[Tensor, "batch 2"] | None = None
-    ) -> ModelOutput:
-        """One pass: tokenize, propose, apply, encode, head."""
-        ...
+if TYPE_CHECKING:
+    from reorder_kit.training_data import TrainingData
 
 
 @dataclass(frozen=True)
@@ -120,22 +33,28 @@ class StepResult:
 
     Args:
         loss: the loss of each image.
-        reward: the reward of each image, without gradient.
-        outputs: what the metrics look at.
-        proposal: what the policy proposed, for its own loss.
+        outputs: what :meth:`Task.predict` makes predictions of.
+        passes: each reading of the batch in an order of the policy, with its reward; the policy learns from them.
+        parts: parts of the loss, such as a second term; averaged and logged.
     """
 
     loss: Float[Tensor, " batch"]
-    reward: Float[Tensor, " batch"]
     outputs: Any
-    proposal: Proposal
+    passes: tuple[Pass, ...]
+    parts: Mapping[str, Float[Tensor, " batch"]] = field(default_factory=dict)
+
+    @property
+    def reward(self) -> Float[Tensor, " batch"]:
+        """The mean reward of each image over the passes."""
+        first, *others = (each.reward for each in self.passes)
+        return torch.stack([first, *others]).mean(dim=0) if others else first
 
 
 @runtime_checkable
 class Metrics(Protocol):
     """Figures over a whole split, collected batch by batch on every process, each image counted once."""
 
-    def update(self, outputs: Any, targets: Any) -> None:
+    def update(self, predictions: Any, batch: Batch) -> None:
         """Count a batch."""
         ...
 
@@ -145,115 +64,205 @@ class Metrics(Protocol):
 
 
 class Task(Component, ABC):
-    """Head, loss of each image, reward of each image, and metrics.
+    """Head, loss, reward and metrics.
 
-    A complete plugin::
+    A complete plugin, which tells whether an image is the right way round by looking at it twice::
 
         import torch
         from torch import nn
         from reorder_kit import hookimpl
-        from reorder_kit.interfaces import Task
+        from reorder_kit.interfaces import NONE, Pass, StepResult, Task
 
         class LinearHead(nn.Module):
-            def __init__(self, dim, classes):
+            def __init__(self, dim):
                 super().__init__()
-                self.linear = nn.Linear(dim, classes)
+                self.linear = nn.Linear(dim, 1)
 
             def forward(self, features):
-                return self.linear(features.summary())
+                return self.linear(features.summary()).squeeze(1)
 
         class Hits:
             def __init__(self):
                 self.hits, self.images = 0, 0
 
-            def update(self, outputs, targets):
-                self.hits += int((outputs.argmax(dim=1) == targets).sum())
-                self.images += len(targets)
+            def update(self, predictions, batch):
+                self.hits += int((predictions > 0).sum())
+                self.images += len(batch)
 
             def compute(self):
                 return {"accuracy": self.hits / self.images}
 
-        class HingeClassification(Task):
-            \"""Single labels with the multi-class hinge loss.\"""
+        class Upright(Task):
+            \"""Score an image higher than its mirror image, upside down.\"""
 
-            name = "hinge-classification"
-            target_kind = "class"
+            name = "upright"
+            target_kinds = (NONE,)
             headline = "accuracy"
 
-            def build_head(self, dim, classes):
-                return LinearHead(dim, len(classes))
+            def build_head(self, context):
+                return LinearHead(context.facts.dim)
 
-            def loss_per_image(self, outputs, targets):
-                return nn.functional.multi_margin_loss(outputs, targets, reduction="none")
+            def prepare(self, batch, training, context):
+                return batch.with_prepared(flipped=batch.images.flip(-2))
 
-            def build_metrics(self, classes, device):
+            def step(self, model, batch, progress):
+                upright, flipped = model(batch), model(batch.with_images(batch.prepared["flipped"]))
+                gap = upright.outputs - flipped.outputs
+                loss = nn.functional.softplus(-gap)
+                passes = tuple(Pass(each.proposals, -loss.detach()) for each in (upright, flipped))
+                return StepResult(loss, gap, passes)
+
+            def build_metrics(self, context):
                 return Hits()
 
         @hookimpl
         def register_tasks():
-            return [HingeClassification]
+            return [Upright]
 
-    A task says of itself:
+    A task with one pass and a target for each image is a
+    :class:`~reorder_kit.interfaces.supervised_task.SupervisedTask`; one that changes another is a
+    :class:`~reorder_kit.interfaces.task_wrapper.TaskWrapper`.
 
-    * ``target_kind``: the targets it needs; a data source with others is refused before anything is loaded.
+    What a task declares, as attributes of the class or, where it depends on options, of the instance:
+
+    * ``target_kinds``: the targets it can learn from, the preferred first. A source with none of them is refused.
     * ``headline``: the metric that stands for the others.
+    * ``higher_is_better``: whether a higher headline is a better one.
+    * ``margin``: the smallest difference of the headline that matters; the default of studies.
     * ``is_dense``: whether its head looks at places. Then soft learners move whole patches forward (straight-through)
-      where a recipe does not say otherwise, and nothing is scrambled.
-    * ``is_autoregressive``: whether it predicts later patches from earlier ones.
+      where a recipe does not say otherwise.
 
     Args:
         options: the options of the recipe; the defaults if not given.
     """
 
-    target_kind: ClassVar[TargetKind]
-    headline: ClassVar[str]
-    is_dense: ClassVar[bool] = False
-    is_autoregressive: ClassVar[bool] = False
+    target_kinds: tuple[TargetKind, ...]
+    headline: str
+    higher_is_better: bool = True
+    margin: float = 0.01
+    is_dense: bool = False
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
         self.options = self.Options() if options is None else options
 
+    def views(self, training: bool) -> int:
+        """Further views of each sample that a batch brings along.
+
+        Args:
+            training: for training batches, or for those of an evaluation.
+        """
+        return 0
+
+    def controls(self) -> Sequence[Control]:
+        """Controls that only this task has, besides those of the package."""
+        return ()
+
+    def check(self, facts: BackboneFacts, policy: Policy) -> None:
+        """Refuse what this task cannot work with; see :mod:`reorder_kit.interfaces.requirements`.
+
+        Called before data is loaded where the data source knows its images, and again before training.
+
+        Args:
+            facts: what the backbone declares.
+            policy: as the learner builds it, from the identity.
+
+        Raises:
+            ReorderKitError: saying what does not fit, and what would.
+        """
+
+    def fit(self, training: TrainingData) -> Mapping[str, Any]:
+        """What has to be known of the training data before anything is built, such as a vocabulary; plain JSON data.
+
+        Called once, on one process. A resumed run reads it from the run folder.
+        """
+        return {}
+
     @abstractmethod
-    def build_head(self, dim: int, classes: Sequence[str]) -> nn.Module:
+    def build_head(self, context: TaskContext) -> nn.Module:
         """The module that turns :class:`Features` into outputs."""
 
-    @abstractmethod
-    def loss_per_image(self, outputs: Any, targets: Any) -> Float[Tensor, " batch"]:
-        """The loss of each image."""
+    def build_state(self, context: TaskContext, backbone: Backbone, head: nn.Module) -> nn.Module | None:
+        """A module that no optimizer touches: a teacher, a center, a queue.
 
-    @abstractmethod
-    def build_metrics(self, classes: Sequence[str], device: Any) -> Metrics:
-        """Fresh metrics."""
+        It is kept in evaluation mode, outside weight averaging, is saved and resumed, and is built anew where a run
+        trains new weights. ``step`` reads it; only ``after_step`` changes it.
 
-    def augment(self, batch: Batch, classes: Sequence[str]) -> Batch:
-        """Change a training batch as a whole, as mixup does. Draws from torch's global generator."""
+        Args:
+            context: what is known of the run.
+            backbone: the backbone as training begins with it; copy it to keep it.
+            head: the head, likewise.
+        """
+        return None
+
+    def prepare(self, batch: Batch, training: bool, context: TaskContext) -> Batch:
+        """All randomness of the task, such as masks and mixup, drawn with ``batch.random`` before any search.
+
+        So two orders are compared on the same masks. Tensors go into ``batch.prepared``.
+
+        Args:
+            batch: on the model's device.
+            training: for a step of training, or for an evaluation.
+            context: what is known of the run.
+        """
         return batch
 
-    def reward_per_image(self, outputs: Any, targets: Any, loss: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
-        """The reward of each image: minus its loss."""
-        return -loss.detach()
+    @abstractmethod
+    def step(self, model: Model, batch: Batch, progress: Progress) -> StepResult:
+        """The only place where a loss is computed, in training, evaluation, influence and saliency.
 
-    def score_per_image(self, outputs: Any, targets: Any) -> Float[Tensor, " batch"] | None:
-        """What each image adds to the headline metric, where that is a mean over images; None where it is none.
+        It draws nothing at random and changes nothing.
+
+        Args:
+            model: reads the batch, in its own or in given orders.
+            batch: prepared.
+            progress: where the run stands.
+        """
+
+    def predict(self, model: Model, batch: Batch, result: StepResult | None = None) -> Any:
+        """Predictions for metrics and pictures. It works without targets.
+
+        Args:
+            model: the model.
+            batch: the images.
+            result: of a step on the same batch, if there was one.
+        """
+        return model(batch).outputs if result is None else result.outputs
+
+    @abstractmethod
+    def build_metrics(self, context: TaskContext) -> Metrics:
+        """Fresh metrics."""
+
+    def score_per_image(self, predictions: Any, batch: Batch) -> Float[Tensor, " batch"] | None:
+        """What each image adds to the headline metric, where that is a mean over images; None where it is not.
 
         Studies resample images by it.
         """
         return None
 
-    def step(self, model: Model, batch: Batch, progress: Progress) -> StepResult:
-        """One pass through the model. Tasks with several views, decoders or generation override it."""
-        output = model(batch.images, content=batch.content)
-        loss = self.loss_per_image(output.outputs, batch.targets)
-        reward = self.reward_per_image(output.outputs, batch.targets, loss)
-        return StepResult(loss, reward, output.outputs, output.proposal)
-
-    def annotate_outputs(self, outputs: Any, classes: Sequence[str]) -> Sequence[Annotation]:
-        """What the model says of each image, to be drawn; empty if the task has nothing to show."""
+    def annotate_predictions(self, predictions: Any, context: TaskContext) -> Sequence[Annotation]:
+        """Each image's prediction, to be drawn; empty if there is nothing to show."""
         return ()
 
-    def annotate_targets(self, targets: Any, classes: Sequence[str]) -> Sequence[Annotation]:
-        """The truth of each image, to be drawn beside that; empty if the task has nothing to show."""
+    def annotate_targets(self, batch: Batch, context: TaskContext) -> Sequence[Annotation]:
+        """Each image's target, to be drawn next to it; empty if there is nothing to show."""
         return ()
+
+    def after_step(self, model: Model, results: Sequence[StepResult], progress: Progress) -> None:
+        """Change the state, after the optimizer has taken a step.
+
+        On several processes each sees its own results; keep the state equal everywhere, as with
+        :func:`~reorder_kit.interfaces.gather_images`.
+
+        Args:
+            model: with its new weights.
+            results: of the batches of this step, on this process.
+            progress: the step that was taken.
+        """
+        return
+
+    def model_for_evaluation(self, model: Model) -> Model:
+        """The model that evaluation, transfer and export read, such as the teacher; rewards use the student."""
+        return model
 
 
 def headline_of(task: Task, figures: Mapping[str, Any]) -> float:

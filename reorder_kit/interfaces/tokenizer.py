@@ -8,8 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces.backbone import ImageShape
+from reorder_kit.image_shape import ImageShape
 from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.patches import paste
 
 
 class Tokenizer(Component, ABC):
@@ -61,11 +62,9 @@ class Tokenizer(Component, ABC):
             patches: the normalised pixels of each patch, row-major; pixels by channel, row and column.
         """
 
-    def images(self, patches: Float[Tensor, "image patch pixel"]) -> Float[Tensor, "image channel height width"]:
-        """The images that patches were cut from."""
-        rows, columns, (channels, height, width) = self.grid.height, self.grid.width, self.tile
-        tiles = patches.view(-1, rows, columns, channels, height, width)
-        return tiles.permute(0, 3, 1, 4, 2, 5).reshape(-1, channels, rows * height, columns * width)
+    def images(self, patches: Float[Tensor, "image patch pixel"]) -> Float[Tensor, "image channel *frame height width"]:
+        """The images or clips that patches were cut from."""
+        return paste(patches, self.grid, self.image)
 
     @property
     def tile(self) -> tuple[int, int, int]:

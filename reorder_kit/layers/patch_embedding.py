@@ -12,10 +12,10 @@ from reorder_kit.layers.positions import AbsolutePositions, Positions
 
 
 class PatchEmbedding(nn.Module):
-    """One linear map for every patch, plus its absolute position.
+    """One linear map for every patch of an image, or of each frame of a clip, plus its absolute position.
 
     Args:
-        image: the images.
+        image: the images or clips.
         geometry: how they are cut.
         dim: width of the embedding.
         positions: kind of absolute positions.
@@ -28,14 +28,17 @@ class PatchEmbedding(nn.Module):
         self.projection = nn.Conv2d(image.channels, dim, geometry.patch_size, geometry.patch_size)
         self.positions = AbsolutePositions(positions, geometry.grid, dim)
 
-    def forward(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
+    def forward(self, images: Float[Tensor, "batch channels *frame height width"]) -> PatchSequence:
         """Cut and embed.
 
         Raises:
             ReorderKitError: if the images have another shape than the model was built for.
         """
-        if tuple(images.shape[1:]) != (self.image.channels, self.image.height, self.image.width):
+        if tuple(images.shape[1:]) != self.image.axes:
             given = "x".join(str(size) for size in images.shape[1:])
             raise ReorderKitError(f"a model built for images of {self.image} was given images of {given}")
-        patches = self.projection(images).flatten(2).transpose(1, 2)
+        frames = images if images.ndim == 4 else images.transpose(1, 2).flatten(0, 1)
+        patches = self.projection(frames).flatten(2).transpose(1, 2)
+        if images.ndim == 5:
+            patches = patches.unflatten(0, (-1, self.grid.frames)).flatten(1, 2)
         return PatchSequence(self.positions(patches), self.grid)

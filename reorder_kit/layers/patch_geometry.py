@@ -1,4 +1,7 @@
-"""How an image is cut into patches: the options all backbones share, and the shapes that follow from them."""
+"""How an image is cut into patches: the options all backbones share, and the shapes that follow from them.
+
+Each frame of a clip is cut like an image.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ class PatchGeometry:
 
     Args:
         patch_size: height and width of a patch, pixels.
-        grid: patches of an image.
+        grid: patches of an image or a clip.
     """
 
     patch_size: tuple[int, int]
@@ -70,7 +73,7 @@ def patch_geometry(options: PatchOptions, image: ImageShape) -> PatchGeometry:
                 f"an image of {image.height}x{image.width} pixels cannot be cut into {rows}x{columns} patches",
                 f"set grid to divisors of {image.height} and {image.width}, or resize the images",
             )
-        return PatchGeometry((image.height // rows, image.width // columns), Grid(rows, columns))
+        return PatchGeometry((image.height // rows, image.width // columns), Grid(rows, columns, image.frames))
     if options.patch_size is None:
         raise ReorderKitError("nothing says how to cut the images", "give patch_size (pixels) or grid")
     size = options.patch_size
@@ -89,4 +92,4 @@ def whole_patches(height: int, width: int, image: ImageShape) -> Grid:
             f"an image of {image.height}x{image.width} pixels cannot be cut into patches of {height}x{width} pixels",
             f"set patch_size to divisors of {image.height} and {image.width}, or give grid, or resize the images",
         )
-    return Grid(image.height // height, image.width // width)
+    return Grid(image.height // height, image.width // width, image.frames)

@@ -15,16 +15,30 @@ from reorder_kit.grid import Grid
 Positions = Literal["learned", "sincos", "none"]
 
 
+def check_positions(kind: Positions, grid: Grid, dim: int) -> None:
+    """Check that patches of a grid can have such positions.
+
+    Raises:
+        ReorderKitError: if sines and cosines cannot share the width, or would have to tell frames apart.
+    """
+    if kind == "sincos" and grid.frames > 1:
+        raise ReorderKitError(
+            f"sincos positions tell rows and columns apart, not the {grid.frames} frames of a clip",
+            "use positions: learned",
+        )
+    if kind == "sincos" and dim % 4:
+        raise ReorderKitError(
+            f"sincos positions need a width that is a multiple of 4, not {dim}", "set dim, or positions: learned"
+        )
+
+
 def sincos_positions(grid: Grid, dim: int) -> Float[Tensor, "1 patch dim"]:
     """Fixed sines and cosines of row and column, half of the width each (Chen et al., 2021, arXiv 2104.02057).
 
     Raises:
-        ReorderKitError: if the width is not a multiple of 4.
+        ReorderKitError: if the width is not a multiple of 4, or the grid has frames.
     """
-    if dim % 4:
-        raise ReorderKitError(
-            f"sincos positions need a width that is a multiple of 4, not {dim}", "set dim, or positions: learned"
-        )
+    check_positions("sincos", grid, dim)
     table: Float[Tensor, "patch dim"] = build_sincos2d_pos_embed([grid.height, grid.width], dim=dim)
     return table.unsqueeze(0)
 
@@ -34,7 +48,7 @@ class AbsolutePositions(nn.Module):
 
     Args:
         kind: ``learned`` (a free vector for each patch, standard deviation 0.02 at the start), ``sincos`` or ``none``.
-        grid: patches of an image.
+        grid: patches of an image or a clip.
         dim: width of the embedding.
     """
 

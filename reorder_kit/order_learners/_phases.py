@@ -1,4 +1,4 @@
-"""When a learner keeps the start, when it searches, and when its order is fixed."""
+"""Options of learners that search for a part of the run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from reorder_kit.interfaces.component import ComponentOptions
-from reorder_kit.interfaces.order_learner import Phase, Policy
-from reorder_kit.progress import Progress
+from reorder_kit.interfaces.order_learner import OrderLearner
+from reorder_kit.interfaces.phases import Phases
 
 
 class PhaseOptions(ComponentOptions):
@@ -26,29 +26,16 @@ class PhaseOptions(ComponentOptions):
         "beginning with the order that was found; both parts together are the epochs of the run",
     )
 
-    def bounds(self, progress: Progress, search_share: float) -> tuple[int, int]:
-        """The first step of the search, and the first step after it.
+    def phases(self, epochs: float, search_share: float) -> Phases:
+        """The phases of a run.
 
         Args:
-            progress: says how long the run is.
+            epochs: epochs of the whole run.
             search_share: share of the run that is searched where ``search_epochs`` is null.
         """
-        warmup = 0.15 * progress.epochs if self.warmup_epochs is None else self.warmup_epochs
-        search = search_share * progress.epochs if self.search_epochs is None else self.search_epochs
-        first = round(warmup * progress.steps_per_epoch)
-        end = first + round(search * progress.steps_per_epoch)
-        if self.search == "then-retrain":  # the first part is made of whole epochs
-            end = -(-end // progress.steps_per_epoch) * progress.steps_per_epoch
-        return first, end
-
-    def phase(self, progress: Progress, search_share: float) -> tuple[Phase, float]:
-        """The phase at a step, and the share of the search that is done."""
-        first, end = self.bounds(progress, search_share)
-        if progress.step < first:
-            return "warm-up", 0.0
-        if progress.step >= end:
-            return "hardened", 1.0
-        return "search", (progress.step - first) / max(1, end - first - 1)
+        warmup = 0.15 * epochs if self.warmup_epochs is None else self.warmup_epochs
+        search = search_share * epochs if self.search_epochs is None else self.search_epochs
+        return Phases(warmup, search, retrains=self.search == "then-retrain")
 
 
 class ExploreOptions(PhaseOptions):
@@ -63,25 +50,14 @@ class ExploreOptions(PhaseOptions):
     )
 
 
-class PhasedPolicy(Policy):
-    """A policy that warms up, searches, and then keeps its order.
+class PhasedLearner(OrderLearner):
+    """A learner that warms up, searches, and then keeps its order."""
 
-    Args:
-        phases: how long, and what follows.
-    """
-
-    SEARCH_SHARE: ClassVar[float]
+    SEARCH_SHARE: ClassVar[float] = 0.5
     """Share of the run that is searched where ``search_epochs`` is null."""
 
-    def __init__(self, phases: PhaseOptions) -> None:
-        super().__init__()
-        self._phases = phases
-        self.search_done = 0.0
+    options: PhaseOptions
 
-    def advance(self, progress: Progress) -> None:
-        """Phase of this step, and the share of the search that is done."""
-        self.phase, self.search_done = self._phases.phase(progress, self.SEARCH_SHARE)
-
-    def retrain_step(self, progress: Progress) -> int | None:
-        """The first step after the search, if new weights are trained from there."""
-        return self._phases.bounds(progress, self.SEARCH_SHARE)[1] if self._phases.search == "then-retrain" else None
+    def phases(self, epochs: float) -> Phases:
+        """As the options say."""
+        return self.options.phases(epochs, self.SEARCH_SHARE)

@@ -53,10 +53,17 @@ class SampleMemory(nn.Module):
         log_prob: Float[Tensor, " sample"],
         advantage: Float[Tensor, " sample"],
     ) -> None:
-        """Forget the oldest batch for a new one. Where it has fewer samples than usual, they come several times."""
+        """Forget the oldest batch for a new one.
+
+        Where it has fewer samples than usual, they come several times; where it has more, the first are remembered.
+        """
         samples = torch.arange(self.orders.shape[1], device=orders.device) % len(orders)
         orders, log_prob, advantage = orders[samples], log_prob[samples], advantage[samples]
         # New tensors, because those that were recalled are still needed for the gradient.
         self.orders = torch.cat([orders.unsqueeze(0), self.orders[:-1]])
         self.log_prob = torch.cat([log_prob.detach().unsqueeze(0).to(self.log_prob), self.log_prob[:-1]])
         self.advantage = torch.cat([advantage.unsqueeze(0).to(self.advantage), self.advantage[:-1]])
+
+    def forget(self) -> None:
+        """Remember nothing: advantages of zero."""
+        self.advantage = torch.zeros_like(self.advantage)

@@ -42,7 +42,7 @@ class ScorePolicy(SoftPolicy):
     """A score for each patch; the highest goes to the first slot.
 
     Args:
-        options: phases, temperature, step size.
+        options: temperature, step size.
         start: its scores are one slot apart along this order.
     """
 
@@ -71,6 +71,6 @@ class ScorePolicy(SoftPolicy):
         centred = self.scores - self.scores.mean()
         return centred * (spread_at_start / centred.square().mean().clamp(min=1e-12).sqrt())
 
-    def best_order(self, sequence: PatchSequence | None = None) -> Order:
+    def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
         """Patches by descending score."""
         return Order.trusted(order_of_scores(self.scores), len(self.scores))

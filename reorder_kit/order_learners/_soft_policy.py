@@ -7,8 +7,9 @@ from abc import abstractmethod
 import torch
 from pydantic import Field
 
-from reorder_kit.interfaces.order_learner import OrderLearner
-from reorder_kit.order_learners._phases import PhasedPolicy, PhaseOptions
+from reorder_kit.interfaces.order_learner import OrderLearner, Policy
+from reorder_kit.interfaces.task import Task
+from reorder_kit.order_learners._phases import PhasedLearner, PhaseOptions
 from reorder_kit.order_learners._temperature import TemperatureSchedule
 from reorder_kit.patch_order import Order
 from reorder_kit.progress import Progress
@@ -30,31 +31,31 @@ class SoftOptions(PhaseOptions):
     lr: float = Field(0.1, gt=0, description="step size of Adam")
 
 
-class SoftOrderLearner(OrderLearner):
+class SoftOrderLearner(PhasedLearner):
     """A learner that needs no reward: the loss reaches its parameters through the soft permutation."""
 
     uses_reward = False
 
     options: SoftOptions
 
-    @property
-    def mixes_patches(self) -> bool:
-        """Slots mix unless the hard order is used forward."""
-        return not self.options.straight_through
+    def adapted_to(self, task: Task) -> OrderLearner:
+        """For a task that looks at places, whole patches move unless the recipe says otherwise."""
+        if not task.is_dense or "straight_through" in self.options.model_fields_set:
+            return self
+        return type(self)(self.options.model_copy(update={"straight_through": True}))
 
 
-class SoftPolicy(PhasedPolicy):
+class SoftPolicy(Policy):
     """Proposes a soft permutation while searching, and the best order before and after.
 
     Args:
-        options: phases, temperature, step size.
+        options: temperature, step size, whether slots mix.
     """
 
-    SEARCH_SHARE = 0.5
-
     def __init__(self, options: SoftOptions) -> None:
-        super().__init__(options)
+        super().__init__()
         self._soft_options = options
+        self.mixes = not options.straight_through
         self.temperature = options.temperature.at(0.0)
 
     @abstractmethod
@@ -66,15 +67,17 @@ class SoftPolicy(PhasedPolicy):
         super().advance(progress)
         self.temperature = self._soft_options.temperature.at(self.search_done)
 
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
+    def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         """The soft permutation while searching; the best order before and after."""
         order = self.best_order()
-        return self.soft_proposal(order, self.soft_permutation()) if self.phase == "search" else Proposal(order)
+        if self.phase != "search":
+            return Proposal(order, block=block)
+        return self.soft_proposal(order, self.soft_permutation(), block)
 
-    def soft_proposal(self, order: Order, soft: SoftPermutation) -> Proposal:
+    def soft_proposal(self, order: Order, soft: SoftPermutation, block: int) -> Proposal:
         """A soft permutation with the hard order it stands for, mixed or straight-through."""
-        make = Proposal.straight_through if self._soft_options.straight_through else Proposal.mixture
-        return make(order, soft)
+        make = Proposal.mixture if self.mixes else Proposal.straight_through
+        return make(order, soft, block)
 
     def build_optimizer(self) -> torch.optim.Optimizer:
         """Adam."""

@@ -10,8 +10,8 @@ from pydantic import Field
 from scipy.special import stdtrit
 from torch import Tensor
 
-from reorder_kit.interfaces.order_learner import Evaluate, OrderLearner
-from reorder_kit.order_learners._phases import ExploreOptions, PhasedPolicy
+from reorder_kit.interfaces.order_learner import Evaluate, Policy
+from reorder_kit.order_learners._phases import ExploreOptions, PhasedLearner
 from reorder_kit.patch_order import Order
 from reorder_kit.progress import Progress
 from reorder_kit.proposal import Proposal
@@ -46,7 +46,7 @@ class TrialOptions(ExploreOptions):
     )
 
 
-class TrialLearner(OrderLearner):
+class TrialLearner(PhasedLearner):
     """A learner whose policy tries candidates in its search."""
 
     uses_reward = True
@@ -61,24 +61,22 @@ class TrialLearner(OrderLearner):
         return (1 - options.explore_share) * (screening + finals)
 
 
-class TrialPolicy(PhasedPolicy):
+class TrialPolicy(Policy):
     """An order that is replaced by a candidate only if the candidate is better by more than noise.
 
     Both are tried on the same images with the same weights, and compared image by image (Student's paired t-test, 1908;
     Bonferroni's correction for the number of candidates, so that it does not matter how finalists are chosen).
 
     Args:
-        options: phases, number and size of trials.
+        options: number and size of trials.
         start: the first best order.
     """
-
-    SEARCH_SHARE = 0.5
 
     indices: Int[Tensor, " slot"]
     replacements: Int[Tensor, ""]
 
     def __init__(self, options: TrialOptions, start: Order) -> None:
-        super().__init__(options)
+        super().__init__()
         self._trial_options = options
         self.register_buffer("indices", start.indices.clone())
         self.register_buffer("replacements", torch.tensor(0))
@@ -96,7 +94,7 @@ class TrialPolicy(PhasedPolicy):
         """Whether candidates are tried in this step."""
         return self.phase == "search" and self.search_done >= self._trial_options.explore_share
 
-    def best_order(self, sequence: PatchSequence | None = None) -> Order:
+    def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
         """The order that no candidate has replaced yet."""
         return Order.trusted(self.indices.clone(), len(self.indices))
 

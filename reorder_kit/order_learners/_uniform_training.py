@@ -27,7 +27,7 @@ class UniformTrainingPolicy(TrialPolicy):
     2020, https://arxiv.org/abs/1904.00420 (their architecture is our order).
 
     Args:
-        options: phases, trials, groups.
+        options: trials, groups.
         start: the first best order.
     """
 
@@ -35,11 +35,11 @@ class UniformTrainingPolicy(TrialPolicy):
         super().__init__(options, start)
         self._groups = options.groups
 
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
+    def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         """Random orders while searching, each for a group of images; the best order before and after."""
         if self.phase != "search":
-            return Proposal(self.best_order())
-        batch = 1 if sequence is None else sequence.batch
+            return Proposal(self.best_order(), block=block)
+        batch = sequence.batch
         orders = random_orders(min(batch, self._groups), len(self.indices), self.generator).to(self.indices.device)
         groups = torch.arange(batch, device=orders.device) % len(orders)
-        return Proposal(Order.trusted(orders, len(self.indices), groups))
+        return Proposal(Order.trusted(orders, len(self.indices), groups), block=block)

@@ -119,22 +119,22 @@ class GumbelSinkhornPolicy(SoftPolicy):
         temperature = max(self.temperature, SMALLEST_TEMPERATURE)
         return sinkhorn(logits, temperature, self.options.max_iterations, self.options.tolerance)
 
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
+    def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         """While searching, matrices and hard orders of the logits with noise; the best order before and after."""
         if self.phase != "search":
-            return Proposal(self.best_order())
-        batch = 1 if sequence is None else sequence.batch
+            return Proposal(self.best_order(), block=block)
+        batch = sequence.batch
         samples = 1 if self.noise_scale == 0 else min(batch, self.options.samples)
         logits = self.perturbed_logits(samples)
         order, matrix = largest_assignment(logits), self._balance(logits)
         if samples == 1:  # one matrix for all images takes less memory
             first = Order.trusted(order.indices[0], order.num_patches)
-            return self.soft_proposal(first, SoftPermutation(matrix[0]))
+            return self.soft_proposal(first, SoftPermutation(matrix[0]), block)
         groups = torch.arange(batch, device=matrix.device) % samples
         dealt = Order.trusted(order.indices, order.num_patches, groups)
-        return self.soft_proposal(dealt, SoftPermutation(matrix[groups]))
+        return self.soft_proposal(dealt, SoftPermutation(matrix[groups]), block)
 
-    def best_order(self, sequence: PatchSequence | None = None) -> Order:
+    def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
         """The order with the largest sum of logits: the limit of the matrix without noise at temperature 0."""
         return largest_assignment(self.logits)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -10,7 +11,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
+from reorder_kit.interfaces.batch import Batch
+from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner, Policy
+from reorder_kit.interfaces.passes import Pass
 from reorder_kit.ops.plackett_luce import PlackettLuce
 from reorder_kit.order_learners._natural_gradient import natural_gradient
 from reorder_kit.order_learners._order_distributions import (
@@ -19,9 +22,10 @@ from reorder_kit.order_learners._order_distributions import (
     distribution_of,
     starting_logits,
 )
-from reorder_kit.order_learners._phases import ExploreOptions, PhasedPolicy
+from reorder_kit.order_learners._phases import ExploreOptions, PhasedLearner
 from reorder_kit.order_learners._relax import PositionSurrogate, relax_gradients
 from reorder_kit.order_learners._reuse import SampleMemory
+from reorder_kit.order_learners._samples import Samples, samples_by_pass
 from reorder_kit.order_learners._swaps import with_swaps
 from reorder_kit.order_learners._temperature import TemperatureSchedule
 from reorder_kit.patch_order import Order
@@ -30,12 +34,14 @@ from reorder_kit.proposal import Proposal
 from reorder_kit.sequence import PatchSequence
 
 
-class Reinforce(OrderLearner):
+class Reinforce(PhasedLearner):
     """Draw orders from a distribution and make those more probable whose images were rewarded.
 
-    A batch is split into groups with an order each: several samples at the price of one pass. Sample and
-    log-probability come from one distribution at one temperature. Where ``search_epochs`` is not given, 30 % of the run
-    are searched. With successors, keep the temperature constant: while it is low, they hardly leave the start.
+    A batch is split into groups with an order each: several samples at the price of one pass. ``repeats`` reads it
+    several times instead, for tasks that compare its images with each other. Sample and log-probability come from one
+    distribution at one temperature; rewards are compared only within the same pass of a task. Where ``search_epochs``
+    is not given, 30 % of the run are searched. With successors, keep the temperature constant: while it is low, they
+    hardly leave the start.
 
     Source: Williams, "Simple Statistical Gradient-Following Algorithms", Machine Learning 1992; for patch orders,
     REOrder, https://arxiv.org/abs/2505.23751 (their z is our ``logits``, their G our temperature); leave-one-out
@@ -46,6 +52,7 @@ class Reinforce(OrderLearner):
 
     name = "reinforce"
     uses_reward = True
+    SEARCH_SHARE = 0.3
 
     class Options(ExploreOptions):
         distribution: DistributionName = Field(
@@ -61,6 +68,9 @@ class Reinforce(OrderLearner):
             "group", description="one order for each group of images, or one for each image"
         )
         groups: int = Field(8, ge=1, description="orders drawn for a batch, when the granularity is group")
+        repeats: int = Field(
+            1, ge=1, description="times that a step of the search runs on one batch, each time with new draws"
+        )
         proposals: Literal["samples", "swaps"] = Field(
             "samples",
             description="independent orders; or one order, and the same with two patches exchanged, whose "
@@ -117,8 +127,10 @@ class Reinforce(OrderLearner):
             if self.granularity == "group" and self.groups < 2:
                 if self.proposals == "swaps":
                     raise ValueError("swaps need at least 2 groups")
-                if self.baseline == "leave-one-out":
-                    raise ValueError("a leave-one-out baseline needs at least 2 groups; or set baseline: ema")
+                if self.baseline == "leave-one-out" and self.repeats < 2:
+                    raise ValueError(
+                        "a leave-one-out baseline needs at least 2 groups or repeats; or set baseline: ema"
+                    )
             if self.temperature.is_zero:
                 raise ValueError("at a temperature of 0 throughout, no order is drawn; set peak, or initial and final")
             plain = self.proposals == "samples" and self.compat == "none"
@@ -141,37 +153,39 @@ class Reinforce(OrderLearner):
         return ReinforcePolicy(self.options, context.start)
 
 
-class ReinforcePolicy(PhasedPolicy):
+class ReinforcePolicy(Policy):
     """Logits of a distribution over orders, and what is learned or remembered beside them."""
 
-    SEARCH_SHARE = 0.3
-
-    reward_mean: Float[Tensor, ""]
+    reward_mean: Float[Tensor, " task_pass"]
 
     def __init__(self, options: Reinforce.Options, start: Order) -> None:
-        super().__init__(options)
+        super().__init__()
         self.options = options
+        self.repeats = options.repeats
         self.logits = nn.Parameter(starting_logits(options.distribution, start))
-        self.register_buffer("reward_mean", torch.tensor(float("nan")))
-        self.memory = SampleMemory(options.reuse, options.groups, options.ratio_limit, start) if options.reuse else None
+        self.register_buffer("reward_mean", torch.full((1,), float("nan")))
+        self.register_load_state_dict_pre_hook(_fit_reward_mean)  # type: ignore[no-untyped-call]
+        samples = options.groups * options.repeats
+        self.memory = SampleMemory(options.reuse, samples, options.ratio_limit, start) if options.reuse else None
         self.surrogate = PositionSurrogate(start.num_slots) if options.control_variate == "relax" else None
         self.temperature = 0.0
         self.generator = torch.Generator()
         self._drawn: Int[Tensor, "sample slot"] | None = None  # for the log alone
 
     def advance(self, progress: Progress) -> None:
-        """Phase, temperature and random stream of this step."""
+        """Phase, temperature and random stream of this step; repeats where orders are drawn."""
         super().advance(progress)
         self.temperature = self.options.temperature.at(self.search_done) if self.phase == "search" else 0.0
+        self.repeats = self.options.repeats if self.temperature > 0 else 1
         self._drawn = None
         # Processes can average what they remember of their orders if these are the same.
         self.generator.manual_seed(progress.stream if self.memory is None else progress.shared_stream)
 
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
+    def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         """Drawn orders while searching; the best order before and after, and where the temperature is 0."""
         if self.temperature == 0:
-            return Proposal(self.best_order())
-        batch = 1 if sequence is None else sequence.batch
+            return Proposal(self.best_order(), block=block)
+        batch = sequence.batch
         samples = batch if self.options.granularity == "image" else min(batch, self.options.groups)
         distribution = self._distribution(self.temperature)
         if self.options.proposals == "swaps":
@@ -181,35 +195,42 @@ class ReinforcePolicy(PhasedPolicy):
         self._drawn = indices[:1] if self.options.proposals == "swaps" else indices
         groups = torch.arange(batch, device=indices.device) % samples
         order = Order.trusted(indices, self.logits.shape[-1], groups)
-        return Proposal(order, log_prob=self._distribution(self._density_temperature).log_prob(indices))
+        log_prob = self._distribution(self._density_temperature).log_prob(indices)
+        return Proposal(order, log_prob=log_prob, block=block)
 
-    def loss(self, proposal: Proposal, reward: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
-        """What has the gradient of minus the expected reward, in the mean over samples.
+    def loss(self, passes: Sequence[Pass], batch: Batch | None = None) -> Float[Tensor, ""]:
+        """What has the gradient of minus the expected reward, in the mean over samples and passes.
 
-        With swaps it is the reward expected among the drawn order and its neighbours, whose gradient is shorter.
+        With swaps it is the reward expected among the drawn order and its neighbors, whose gradient is shorter.
         """
-        log_prob, groups = proposal.log_prob, proposal.order.groups
-        if log_prob is None or groups is None or self.search_done < self.options.explore_share:
-            return reward.new_zeros(())
-        orders, advantage = proposal.order.indices, self._advantage(reward, groups, log_prob.detach())
-        if self.surrogate is not None:
-            return self._relaxed_loss(self.surrogate, orders, self._scaled(advantage))
-        if self.options.proposals == "swaps":
-            # Of the drawn order and its neighbours alone: the mean reward, if one of them were drawn.
-            loss = -(log_prob.softmax(dim=0) * self._scaled(advantage)).sum()
-        else:
-            loss = -(self._scaled(advantage) * log_prob).mean()
+        if passes[0].proposals[0].log_prob is None or self.search_done < self.options.explore_share:
+            return passes[0].reward.new_zeros(())
+        # A drawn order and its neighbors are compared with each other alone, not with those of another repeat.
+        drawn = samples_by_pass(passes, 1 if self.options.proposals == "swaps" else self.repeats)
+        advantages = [self._advantage(samples, which) for which, samples in enumerate(drawn)]
+        losses = [self._loss_of(samples, advantage) for samples, advantage in zip(drawn, advantages, strict=True)]
+        loss = torch.stack(losses).mean()
         if self.memory is not None:
             loss = (loss + self._remembered_loss(self.memory)) / (1 + self.options.reuse)
-            self.memory.remember(orders, log_prob, advantage)
-        return self._natural_loss(loss, orders) if self.options.optimizer == "natural" else loss
+            orders, log_probs = [samples.orders for samples in drawn], [samples.log_prob for samples in drawn]
+            self.memory.remember(_dealt(orders), _dealt(log_probs), _dealt(advantages))
+        if self.options.optimizer == "natural":
+            return self._natural_loss(loss, torch.cat([samples.orders for samples in drawn]))
+        return loss
 
-    def _advantage(
-        self, reward: Float[Tensor, " batch"], groups: Int[Tensor, " batch"], log_prob: Float[Tensor, " sample"]
-    ) -> Float[Tensor, " sample"]:
-        """How much better than what it is compared with each sample was."""
+    def _loss_of(self, samples: Samples, advantage: Float[Tensor, " sample"]) -> Float[Tensor, ""]:
+        if self.surrogate is not None:
+            return self._relaxed_loss(self.surrogate, samples.orders, self._scaled(advantage))
+        if self.options.proposals == "swaps":
+            # Of the drawn order and its neighbors alone: the mean reward, if one of them were drawn.
+            return -(samples.log_prob.softmax(dim=0) * self._scaled(advantage)).sum()
+        return -(self._scaled(advantage) * samples.log_prob).mean()
+
+    def _advantage(self, samples: Samples, which: int) -> Float[Tensor, " sample"]:
+        """How much better than what it is compared with each sample of a pass was."""
+        log_prob, groups = samples.log_prob.detach(), samples.groups
         # Relative to one of the rewards, so that equal rewards give advantages of exactly zero, without rounding.
-        reward = reward.to(log_prob.dtype)
+        reward = samples.reward.to(log_prob.dtype)
         anchor, sizes = reward[0], torch.bincount(groups, minlength=len(log_prob))
         relative = torch.zeros_like(log_prob).index_add(0, groups, reward - anchor) / sizes
         relative = relative - self.options.entropy_bonus * log_prob
@@ -220,13 +241,27 @@ class ReinforcePolicy(PhasedPolicy):
                 others = max(1, len(relative) - 1)
                 return (len(relative) * relative - relative.sum()) / others
             case "ema":
-                mean = (anchor + relative.mean()).to(self.reward_mean.dtype)
-                # Starts at the first mean: from zero, a reward that ignores the order would still move the policy.
-                baseline = torch.where(self.reward_mean.isnan(), mean, self.reward_mean)
-                self.reward_mean.copy_(baseline.lerp(mean, 1 - self.options.ema_decay))
-                return anchor - baseline + relative
+                return anchor - self._running_mean(which, anchor + relative.mean()) + relative
             case "none":
                 return anchor + relative
+
+    def _running_mean(self, which: int, mean: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """The running mean of a pass so far, which then moves toward the mean of this step."""
+        if which == len(self.reward_mean):
+            self.reward_mean = torch.cat([self.reward_mean, self.reward_mean.new_full((1,), float("nan"))])
+        mean, so_far = mean.to(self.reward_mean.dtype), self.reward_mean[which]
+        # Starts at the first mean: from zero, a reward that ignores the order would still move the policy.
+        baseline = torch.where(so_far.isnan(), mean, so_far)
+        self.reward_mean[which] = baseline.lerp(mean, 1 - self.options.ema_decay)
+        return baseline
+
+    def reset_baselines(self) -> None:
+        """Forget the running mean, remembered samples, and the guess of the control variate."""
+        self.reward_mean = torch.full_like(self.reward_mean, float("nan"))
+        if self.memory is not None:
+            self.memory.forget()
+        if self.surrogate is not None:
+            nn.init.zeros_(self.surrogate.worth)
 
     def _scaled(self, advantage: Float[Tensor, "*batch sample"]) -> Float[Tensor, "*batch sample"]:
         if not self.options.normalize_advantage:
@@ -263,7 +298,7 @@ class ReinforcePolicy(PhasedPolicy):
     def _density_temperature(self) -> float:
         return 1.0 if self.options.compat == "released" else self.temperature
 
-    def best_order(self, sequence: PatchSequence | None = None) -> Order:
+    def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
         """The greedy order: every slot takes the most probable of the patches left."""
         # Any temperature will do.
         return Order.trusted(self._distribution(1.0).greedy(), self.logits.shape[-1])
@@ -280,6 +315,18 @@ class ReinforcePolicy(PhasedPolicy):
             return {"temperature": self.temperature, "entropy": 0.0}
         entropy = self._distribution(self.temperature).entropy(self._drawn).mean()
         return {"temperature": self.temperature, "entropy": float(entropy.detach())}
+
+
+def _dealt(of_passes: list[Tensor]) -> Tensor:
+    """Samples of several passes, one of each in turn."""
+    return torch.stack(of_passes, dim=1).flatten(0, 1)
+
+
+def _fit_reward_mean(policy: ReinforcePolicy, weights: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Make room for the running means that are about to be loaded, one for each pass of a task."""
+    saved = weights.get(f"{prefix}reward_mean")
+    if saved is not None:
+        policy.reward_mean = policy.reward_mean.new_empty(saved.shape)
 
 
 @hookimpl

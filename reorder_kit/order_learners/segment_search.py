@@ -66,18 +66,18 @@ class SegmentSearchPolicy(TrialPolicy):
         self.options = options
         self.guide = nn.Parameter(torch.zeros(len(self.indices), len(self.indices)))
 
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
+    def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         """While searching the best order, or a random one at first, exactly and with a gradient; else the best order.
 
         All images of a batch have one order: the gradient is that of one matrix.
         """
         if self.phase != "search":
-            return Proposal(self.best_order())
+            return Proposal(self.best_order(), block=block)
         order = self.best_order()
         if not self.is_trying:
             shuffled = random_orders(1, len(self.indices), self.generator)[0]
             order = Order.trusted(shuffled.to(self.indices.device), len(self.indices))
-        return Proposal.straight_through(order, SoftPermutation(neighbour_sum(self.guide[order.indices])))
+        return Proposal.straight_through(order, SoftPermutation(neighbour_sum(self.guide[order.indices])), block)
 
     def build_optimizer(self) -> torch.optim.Optimizer:
         """The running mean of minus the gradient, as gradient descent: ``guide -= rate * (gradient + guide)``."""

@@ -74,8 +74,7 @@ class ShuffleSoftSortPolicy(ScorePolicy):
     def advance(self, progress: Progress) -> None:
         """Phase and temperature of this step; at the first step of a round, a new line."""
         super().advance(progress)
-        first, _ = self._phases.bounds(progress, self.SEARCH_SHARE)
-        if self.phase == "search" and (progress.step - first) % self.options.round_steps == 0:
+        if progress.phase == "search" and progress.phase_step % self.options.round_steps == 0:
             self._start_round(progress.shared_stream)
 
     @torch.no_grad()
@@ -93,7 +92,7 @@ class ShuffleSoftSortPolicy(ScorePolicy):
         """How slots mix along the line, and which patches stand in them."""
         return shuffle_softsort(scores, self.line, temperature).index_select(-1, self.standing.argsort())
 
-    def best_order(self, sequence: PatchSequence | None = None) -> Order:
+    def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
         """The order that the scores sort to."""
         return Order.trusted(self._sorted(), len(self.line))
 

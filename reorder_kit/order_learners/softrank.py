@@ -48,7 +48,7 @@ class SoftRankPolicy(ScorePolicy):
     """Scores, ranked softly.
 
     Args:
-        options: phases, temperature, strength, step size.
+        options: temperature, strength, step size.
         start: its scores are one slot apart along this order.
     """
 

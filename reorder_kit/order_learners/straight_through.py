@@ -10,12 +10,12 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
+from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner, Policy
 from reorder_kit.ops.gumbel import gumbel_noise
 from reorder_kit.ops.plackett_luce import PlackettLuce
 from reorder_kit.ops.scores import order_of_scores, scores_of_order
 from reorder_kit.ops.softsort import softsort
-from reorder_kit.order_learners._phases import PhasedPolicy, PhaseOptions
+from reorder_kit.order_learners._phases import PhasedLearner, PhaseOptions
 from reorder_kit.order_learners._scores import SlotTemperature
 from reorder_kit.patch_order import Order
 from reorder_kit.progress import Progress
@@ -24,7 +24,7 @@ from reorder_kit.sequence import PatchSequence
 from reorder_kit.soft_permutation import SoftPermutation
 
 
-class StraightThrough(OrderLearner):
+class StraightThrough(PhasedLearner):
     """Draw an order from a Plackett-Luce distribution, and learn as if its perturbed scores had been sorted softly.
 
     Scores divided by the temperature, plus Gumbel noise, are sorted: hard in the forward pass, so that slots never mix,
@@ -63,18 +63,16 @@ class StraightThrough(OrderLearner):
         return StraightThroughPolicy(self.options, context.start)
 
 
-class StraightThroughPolicy(PhasedPolicy):
+class StraightThroughPolicy(Policy):
     """A score for each patch; the highest goes to the first slot.
 
     Args:
-        options: phases, temperature, granularity, step size.
+        options: temperature, granularity, step size.
         start: its scores are one slot apart along this order.
     """
 
-    SEARCH_SHARE = 0.5
-
     def __init__(self, options: StraightThrough.Options, start: Order) -> None:
-        super().__init__(options)
+        super().__init__()
         self.options = options
         self.scores = nn.Parameter(scores_of_order(start.indices, first=float(start.num_slots - 1), last=0.0))
         self.temperature = 0.0
@@ -88,19 +86,18 @@ class StraightThroughPolicy(PhasedPolicy):
         self._drawn = None
         self.generator.manual_seed(progress.stream)
 
-    def propose(self, sequence: PatchSequence | None) -> Proposal:
+    def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         """Drawn orders while searching; the best order before and after, and where the temperature is 0."""
         if self.temperature == 0:
-            return Proposal(self.best_order())
-        images = 1 if sequence is None else sequence.batch
-        shape = (images, len(self.scores)) if self.options.granularity == "image" else (len(self.scores),)
+            return Proposal(self.best_order(), block=block)
+        shape = (sequence.batch, len(self.scores)) if self.options.granularity == "image" else (len(self.scores),)
         noise = gumbel_noise(shape, self.generator).to(self.scores.device)
         perturbed = PlackettLuce(self.scores, self.temperature).scaled_logits + noise
         self._drawn = order_of_scores(perturbed)
         order = Order.trusted(self._drawn, len(self.scores))
-        return Proposal.straight_through(order, SoftPermutation(softsort(perturbed, temperature=1.0)))
+        return Proposal.straight_through(order, SoftPermutation(softsort(perturbed, temperature=1.0)), block)
 
-    def best_order(self, sequence: PatchSequence | None = None) -> Order:
+    def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
         """Patches by descending score: the most probable order."""
         return Order.trusted(order_of_scores(self.scores), len(self.scores))
 

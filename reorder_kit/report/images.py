@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from PIL import Image
 
-from reorder_kit.compose import Experiment, compose
+from reorder_kit.compose import compose
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment import Experiment
 from reorder_kit.figures.predictions import displayable
 from reorder_kit.interfaces import DataSplits, Sample
 from reorder_kit.plugin_manager import PluginHost
@@ -73,7 +74,7 @@ class OpenedRun:
         if self.experiment.task.is_dense:
             return [True] * num_slots
         with torch.random.fork_rng(devices=[]):
-            backbone = self.experiment.without_pretrained_weights().build_backbone(self.splits.image)
+            backbone = self.experiment.without_downloads().build_backbone(self.splits.image)
         reached: list[bool] = backbone.reach(num_slots).tolist()
         return reached
 

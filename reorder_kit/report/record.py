@@ -10,8 +10,10 @@ from typing import Any
 
 import yaml
 
+from reorder_kit.controls import BUILT_IN
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
+from reorder_kit.interfaces import InRunControl
 from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order
 from reorder_kit.run_folder import RunFolder
@@ -76,7 +78,9 @@ class RunRecord:
     def has_learner(self) -> bool:
         """Whether something could change the order."""
         order = self.recipe["order"]
-        return order.get("learner") is not None and order.get("control") not in ("random-fixed", "random-per-batch")
+        control = BUILT_IN.get(order.get("control"))
+        is_replaced = isinstance(control, InRunControl) and not control.keeps_learner
+        return order.get("learner") is not None and not is_replaced
 
     @property
     def is_selection(self) -> bool:

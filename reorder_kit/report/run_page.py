@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from reorder_kit.controls import FixedStart, LearnedStatic
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.report.chart import Chart
 from reorder_kit.report.environment import command_of, environment_facts
@@ -21,9 +23,9 @@ from reorder_kit.report.record import RunRecord
 from reorder_kit.report.run_words import interval_over_images, run_verdict, start_of
 from reorder_kit.report.slot_charts import influence_chart, saliency_chart, saliency_words
 from reorder_kit.report.table import Cell, Column, Table, number
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.run_folder import RunFolder, compared_controls
 
-_COLOURS = {"fixed-start": FIXED, "learned-static": SCRATCH}
+_COLOURS = {FixedStart.name: FIXED, LearnedStatic.name: SCRATCH}
 _CAPTION = "The run and the controls beside it, on test images"
 
 
@@ -77,15 +79,28 @@ def _facts(record: RunRecord) -> list[str]:
     ]
 
 
-def _rows(record: RunRecord) -> dict[str, Mapping[str, Any]]:
-    """The results by name: the run first. A control's result of its own is not needed."""
-    return {
-        str(record.result["name"]): record.result,
-        **{
-            name: {"headline": record.headline, "metrics": control["metrics"]}
-            for name, control in record.result["controls"].items()
-        },
-    }
+@dataclass(frozen=True)
+class _Scored:
+    """A run or a control in figures; ``ahead`` is by how much the run is better on the same images."""
+
+    name: str
+    test: Mapping[str, Any]
+    validation: float | None
+    ahead: float | None = None
+
+
+def _rows(record: RunRecord) -> list[_Scored]:
+    """The run, then its controls."""
+    metrics = record.result["metrics"]
+    run = _Scored(str(record.result["name"]), metrics["test"], metrics["validation"][record.headline])
+    return [
+        run,
+        *(_Scored(c.name, c.figures, c.validation, c.own - c.score) for c in compared_controls(record.result)),
+    ]
+
+
+def _interval(record: RunRecord, row: _Scored) -> tuple[float, float] | None:
+    return interval_over_images({"headline": record.headline, "metrics": {"test": row.test}})
 
 
 def _table(record: RunRecord) -> Table:
@@ -101,17 +116,16 @@ def _table(record: RunRecord) -> Table:
         Column("test loss", "test_loss", is_number=True),
     ]
     rows = []
-    for place, (name, result) in enumerate(_rows(record).items()):
-        test, validation = result["metrics"]["test"], result["metrics"]["validation"]
-        ends = interval_over_images(result) or ()
-        difference = None if place == 0 else 100 * (record.score - test[headline])
+    for row in _rows(record):
+        ends = _interval(record, row) or ()
+        difference = None if row.ahead is None else 100 * row.ahead
         rows.append([
-            Cell(name),
-            number(test[headline]),
+            Cell(row.name),
+            number(row.test[headline]),
             *(number(end) for end in ends),
             *([number(difference, 1, sign=True)] if has_controls else []),
-            number(validation[headline]),
-            number(test["loss"]),
+            number(row.validation),
+            number(row.test["loss"]),
         ])  # fmt: skip
     over = "; intervals are Wilson's over test images, not over seeds" if has_intervals else ""
     return Table("runs", _CAPTION + over, columns, rows)
@@ -119,13 +133,13 @@ def _table(record: RunRecord) -> Table:
 
 def _intervals(record: RunRecord) -> Chart:
     dots = []
-    for place, (name, result) in enumerate(_rows(record).items()):
-        score = float(result["metrics"]["test"][record.headline])
-        low, high = interval_over_images(result) or (score, score)
+    for place, row in enumerate(_rows(record)):
+        score = float(row.test[record.headline])
+        low, high = _interval(record, row) or (score, score)
         own = LEARNED if record.has_learner else FIXED
         within = f", {low:.3f} to {high:.3f}" if low < high else ""
-        colour = own if place == 0 else _COLOURS.get(name, CONTROL)
-        dots.append(Dot(name, score, low, high, colour, f"{name}: {score:.3f}{within}"))
+        colour = own if place == 0 else _COLOURS.get(row.name, CONTROL)
+        dots.append(Dot(row.name, score, low, high, colour, f"{row.name}: {score:.3f}{within}"))
     return interval_chart(
         "intervals",
         f"Test {record.headline}",

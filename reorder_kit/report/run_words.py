@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scipy.stats import binomtest
 
+from reorder_kit.controls import FixedStart, LearnedStatic, NullReward
+from reorder_kit.recipe import NO_CONTROL
 from reorder_kit.report.decimals import decimal
 from reorder_kit.report.record import RunRecord
-
-_BLIND = {
-    "null-reward": "a learner that is told noise for a reward",
-    "random-fixed": "a random order",
-    "random-per-batch": "another random order for every batch",
-    "shuffled-targets": "a model that was shown each other's targets",
-}
+from reorder_kit.run_folder import ComparedControl, compared_controls, left_out_controls
 
 
 def interval_over_images(result: Mapping[str, Any]) -> tuple[float, float] | None:
@@ -30,14 +26,14 @@ def interval_over_images(result: Mapping[str, Any]) -> tuple[float, float] | Non
 
 def run_verdict(record: RunRecord) -> list[str]:
     """The figures of a run and of the controls beside it, in sentences."""
-    controls = {
-        name: float(control["metrics"]["test"][record.headline]) for name, control in record.result["controls"].items()
-    }
+    compared = compared_controls(record.result)
+    controls = {control.name: control.score for control in compared}
     return [
         _score(record),
         *_against_start(record, controls),
         *_from_scratch(controls),
-        *_blind_controls(record, controls),
+        *_other_controls(record, compared, controls),
+        *_left_out(record),
         *_selection(record),
         _caution(controls),
     ]
@@ -59,8 +55,8 @@ def _score(record: RunRecord) -> str:
     interval = interval_over_images(record.result)
     within = f" (95 % interval over images {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
     figure = f"test {record.headline} {record.score:.3f}{over}{within}"
-    own = record.recipe["order"].get("control", "none")
-    if own != "none":
+    own = record.recipe["order"].get("control", NO_CONTROL)
+    if own != NO_CONTROL:
         return f"This run is the control {own}: {figure}."
     if not record.has_learner:
         return f"No order was learned: {figure} in the starting order, {start_of(record)}."
@@ -71,36 +67,42 @@ def _score(record: RunRecord) -> str:
 
 
 def _against_start(record: RunRecord, controls: Mapping[str, float]) -> list[str]:
-    if "fixed-start" not in controls:
+    if FixedStart.name not in controls:
         return []
-    fixed = controls["fixed-start"]
+    fixed = controls[FixedStart.name]
     return [f"That is {_points(record.score - fixed)} against the same training with the start kept ({fixed:.3f})."]
 
 
 def _from_scratch(controls: Mapping[str, float]) -> list[str]:
-    if "learned-static" not in controls:
+    if LearnedStatic.name not in controls:
         return []
-    scratch = controls["learned-static"]
-    if "fixed-start" not in controls:
+    scratch = controls[LearnedStatic.name]
+    if FixedStart.name not in controls:
         return [f"Trained in the learned order from the first step, it is {scratch:.3f}."]
-    difference = _points(scratch - controls["fixed-start"])
+    difference = _points(scratch - controls[FixedStart.name])
     return [
         f"Trained in the learned order from the first step, it is {scratch:.3f}, {difference} against the start kept."
     ]
 
 
-def _blind_controls(record: RunRecord, controls: Mapping[str, float]) -> list[str]:
-    """Controls that cannot know a good order; one that does half as well casts doubt on the gain."""
-    said = []
-    for name, words in _BLIND.items():
-        if name not in controls:
+def _other_controls(
+    record: RunRecord, compared: Sequence[ComparedControl], controls: Mapping[str, float]
+) -> Iterator[str]:
+    """Controls that cannot know a good order; a learner without a reward that does half as well casts doubt."""
+    for control in compared:
+        if control.name in (FixedStart.name, LearnedStatic.name):
             continue
-        sentence = f"The control {name}, {words}, has {controls[name]:.3f}"
-        gain = record.score - controls.get("fixed-start", record.score)
-        if name == "null-reward" and 0 < gain <= 2 * (controls[name] - controls["fixed-start"]):
+        sentence = f"The control {control.name}, {control.words}, has {control.score:.3f}"
+        if control.is_evaluated:
+            sentence += f"; on the same images the run itself has {control.own:.3f}"
+        gain = record.score - controls.get(FixedStart.name, record.score)
+        if control.name == NullReward.name and 0 < gain <= 2 * (control.score - controls[FixedStart.name]):
             sentence += ": at least half of the gain, so it need not come from the order"
-        said.append(f"{sentence}.")
-    return said
+        yield f"{sentence}."
+
+
+def _left_out(record: RunRecord) -> list[str]:
+    return [f"The control {name} was left out: {reason}." for name, reason in left_out_controls(record.result).items()]
 
 
 def _selection(record: RunRecord) -> list[str]:

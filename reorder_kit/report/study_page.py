@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from reorder_kit.controls import LearnedStatic
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.report.chart import Chart
 from reorder_kit.report.environment import environment_facts
@@ -101,7 +102,7 @@ def _accuracy(results: StudyResults, group: Group) -> Chart:
 
 def _dot(row: Row) -> Dot:
     mean, low, high = row.score.ends
-    if row.control == "learned-static":
+    if row.control == LearnedStatic.name:
         colour = SCRATCH
     elif row.control is not None:
         colour = CONTROL

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from reorder_kit.controls import LearnedStatic, RandomFixed
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.report.chart import Chart, file_name
 from reorder_kit.report.compressibility import FEWEST_ORDERS, PRIOR, ScoredOrder, correlate, score_orders
@@ -125,9 +126,9 @@ def _compressibility(results: StudyResults, group: Group, runs: _Runs, opened: O
 
 def _kept_kind(row: Row) -> str | None:
     """What kind of order a row was trained in from its first step; None if it was not one."""
-    if row.control == "learned-static":
+    if row.control == LearnedStatic.name:
         return "learned, from scratch"
-    if row.control == "random-fixed":
+    if row.control == RandomFixed.name:
         return "random"
     return "fixed" if row.learner is None and row.control is None else None
 
@@ -185,7 +186,7 @@ def _searches(groups: Sequence[Group], learned: _Runs, headline: str) -> list[Ch
 def _curves(groups: Sequence[Group], runs: _Runs, headline: str) -> list[Chart]:
     charts = []
     for group in groups:
-        told = [row for row in _rows(group, runs) if row.control in (None, "learned-static")]
+        told = [row for row in _rows(group, runs) if row.control in (None, LearnedStatic.name)]
         own = {label_of(row): runs[row] for row in told}
         found = learning_charts(f"curves-{group.key}", own, headline) if own else []
         charts += [_titled(chart, group) for chart in found]

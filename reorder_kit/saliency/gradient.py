@@ -6,8 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.interfaces import Batch, Order, Proposal, Task
+from reorder_kit.interfaces import Batch, Order, Task
+from reorder_kit.one_pass import one_pass
 from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.progress import Progress
 from reorder_kit.saliency.method import SaliencyMethod
 from reorder_kit.saliency.pixel_patches import sum_over_pixels
 
@@ -30,13 +32,17 @@ class Gradient(SaliencyMethod):
     def __init__(self, baseline: Float[Tensor, "channel height width"]) -> None:
         self._baseline = baseline
 
-    def measure(self, model: OrderedModel, task: Task, batch: Batch, order: Order) -> Float[Tensor, "batch patch"]:
+    def measure(
+        self, model: OrderedModel, task: Task, batch: Batch, order: Order, progress: Progress
+    ) -> Float[Tensor, "batch patch"]:
         """One pass forward and one backward."""
         images = batch.images.detach().requires_grad_()
         # cuDNN's recurrent layers have no backward pass in evaluation mode.
         with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-            outputs = model(images, lambda _: Proposal(order), batch.content).outputs
-            loss = task.loss_per_image(outputs, batch.targets).sum()
-            (slope,) = torch.autograd.grad(loss, images)
+            step = one_pass(model.ordered_by(order), task, batch.with_images(images), progress)
+            loss = step.result.loss.sum()
+            slope = torch.autograd.grad(loss, images, allow_unused=True)[0] if loss.requires_grad else None
+        if slope is None:  # the loss does not depend on the images
+            return batch.images.new_zeros(len(batch), model.facts.grid.num_patches)
         change = slope * (self._baseline.to(images.device) - batch.images)
-        return sum_over_pixels(change, model.backbone.grid).abs()
+        return sum_over_pixels(change, model.facts.grid).abs()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from reorder_kit.interfaces import Batch, Order, Task
 from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.progress import Progress
 
 
 class SaliencyMethod(ABC):
@@ -22,15 +23,18 @@ class SaliencyMethod(ABC):
     about: ClassVar[str]
 
     @abstractmethod
-    def measure(self, model: OrderedModel, task: Task, batch: Batch, order: Order) -> Float[Tensor, "batch patch"]:
+    def measure(
+        self, model: OrderedModel, task: Task, batch: Batch, order: Order, progress: Progress
+    ) -> Float[Tensor, "batch patch"]:
         """The saliency of row-major patches, from 0.
 
         Args:
             model: the model, in evaluation mode.
-            task: gives the loss.
-            batch: images with targets, on the model's device.
+            task: gives the loss, by its step.
+            batch: prepared images with targets, on the model's device.
             order: the order the model reads them in, instead of its own.
+            progress: where training stood.
 
         Raises:
-            ReorderKitError: if the method says nothing of such a model.
+            ReorderKitError: if the method does not apply to such a model or task.
         """

@@ -6,8 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.interfaces import Batch, Order, Proposal, Task
+from reorder_kit.interfaces import Batch, Order, Task
+from reorder_kit.one_pass import one_pass
 from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.progress import Progress
 from reorder_kit.saliency.method import SaliencyMethod
 from reorder_kit.saliency.pixel_patches import pixels_of
 
@@ -29,13 +31,16 @@ class Occlusion(SaliencyMethod):
         self._baseline = baseline
 
     @torch.no_grad()
-    def measure(self, model: OrderedModel, task: Task, batch: Batch, order: Order) -> Float[Tensor, "batch patch"]:
+    def measure(
+        self, model: OrderedModel, task: Task, batch: Batch, order: Order, progress: Progress
+    ) -> Float[Tensor, "batch patch"]:
         """All images at once, one patch after the other."""
+        ordered = model.ordered_by(order)
 
         def loss(images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " batch"]:
-            return task.loss_per_image(model(images, lambda _: Proposal(order), batch.content).outputs, batch.targets)
+            return one_pass(ordered, task, batch.with_images(images), progress).result.loss
 
-        grid, device = model.backbone.grid, batch.images.device
+        grid, device = model.facts.grid, batch.images.device
         baseline, before = self._baseline.to(device), loss(batch.images)
         changes = []
         for patch in range(grid.num_patches):

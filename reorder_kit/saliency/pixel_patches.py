@@ -7,26 +7,29 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from reorder_kit.grid import Grid
+from reorder_kit.image_shape import ImageShape
+from reorder_kit.patches import paste, tiles
 
 
-def sum_over_pixels(values: Float[Tensor, "batch channel height width"], grid: Grid) -> Float[Tensor, "batch patch"]:
+def sum_over_pixels(
+    values: Float[Tensor, "batch channel *frame height width"], grid: Grid
+) -> Float[Tensor, "batch patch"]:
     """The sum over the channels and pixels of each row-major patch.
 
     >>> sum_over_pixels(torch.arange(8.0).reshape(1, 1, 2, 4), Grid(1, 2)).tolist()
     [[10.0, 18.0]]
     """
-    height, width = values.shape[-2:]
-    tiles = values.sum(dim=1).reshape(len(values), grid.height, height // grid.height, grid.width, width // grid.width)
-    return tiles.sum(dim=(2, 4)).flatten(1)
+    by_tile = tiles(values.sum(dim=1, keepdim=True), grid)
+    return by_tile.sum(dim=(4, 6)).flatten(1)
 
 
-def pixels_of(patch: int, grid: Grid, height: int, width: int) -> Bool[Tensor, "height width"]:
-    """Which pixels of an image belong to a row-major patch.
+def pixels_of(patch: int, grid: Grid, height: int, width: int) -> Bool[Tensor, "*frame height width"]:
+    """Which pixels of an image, or of a clip of the grid's frames, belong to a row-major patch.
 
     >>> pixels_of(1, Grid(2, 2), 2, 4).int().tolist()
     [[0, 0, 1, 1], [0, 0, 0, 0]]
     """
-    _, row, column = grid.cell(patch)
-    rows = torch.arange(height) // (height // grid.height) == row
-    columns = torch.arange(width) // (width // grid.width) == column
-    return rows[:, None] & columns
+    image = ImageShape(1, height, width, grid.frames)
+    chosen = torch.zeros(1, grid.num_patches, (height // grid.height) * (width // grid.width), dtype=torch.bool)
+    chosen[:, patch] = True
+    return paste(chosen, grid, image)[0, 0]

@@ -7,8 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import AttentionMaps, Batch, Order, Proposal, Task
+from reorder_kit.interfaces import AttentionMaps, Batch, Order, Task
+from reorder_kit.one_pass import one_pass
 from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.progress import Progress
 from reorder_kit.saliency.method import SaliencyMethod
 
 INSTEAD = "use --method gradient or --method occlusion"
@@ -24,18 +26,19 @@ class Rollout(SaliencyMethod):
     about = "attention, followed from the readout to the patches"
 
     @torch.no_grad()
-    def measure(self, model: OrderedModel, task: Task, batch: Batch, order: Order) -> Float[Tensor, "batch patch"]:
-        """One pass forward."""
+    def measure(
+        self, model: OrderedModel, task: Task, batch: Batch, order: Order, progress: Progress
+    ) -> Float[Tensor, "batch patch"]:
+        """One pass forward, and one that notes attention."""
         if task.is_dense:
             raise ReorderKitError(f"rollout starts at the readout, which the head of {task.name} does not use", INSTEAD)
-        ordered = model.order_patches(batch.images, lambda _: Proposal(order), batch.content)
-        maps = model.backbone.attention(ordered.sequence)
+        sequence = one_pass(model.ordered_by(order), task, batch, progress).sequence
+        maps = model.backbone.attention(sequence)
         if maps is None:
-            name = getattr(model.backbone, "name", type(model.backbone).__name__)
-            reason = f"rollout follows attention from a readout to the patches, which {name} with these options has not"
-            raise ReorderKitError(reason, INSTEAD)
+            reason = "rollout follows attention from a readout to the patches"
+            raise ReorderKitError(f"{reason}, which {model.backbone.name} with these options does not have", INSTEAD)
         shares = rolled_out(maps)
-        slots = shares[:, maps.first_slot : maps.first_slot + ordered.sequence.num_slots]
+        slots = shares[:, maps.first_slot : maps.first_slot + sequence.num_slots]
         return order.restore(slots)
 
 

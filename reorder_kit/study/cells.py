@@ -8,9 +8,10 @@ from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from reorder_kit.controls import LearnedStatic
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import override
-from reorder_kit.study.study_file import CONTROLS_OF_LEARNERS, Study
+from reorder_kit.study.study_file import CONTROLS, Study
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Cell:
     def after(self) -> Cell | None:
         """The run whose order this one trains with from scratch; None if it waits for none."""
         row = self.row
-        if row.control != "learned-static":
+        if row.control != LearnedStatic.name:
             return None
         return Cell(RowKey(row.data, row.backbone, row.start, row.learner), self.seed)
 
@@ -73,7 +74,7 @@ def rows_of(study: Study, host: PluginHost) -> Iterator[RowKey]:
     The fixed start is a row of its own, which learners share; so it is trained once. Random orders have no start. They
     are filed under the first of the study, in which a model that was trained in random orders is evaluated.
     """
-    of_learners = [control for control in study.controls if control in CONTROLS_OF_LEARNERS]
+    of_learners = [control for control in study.controls if "learner" in CONTROLS[control].needs]
     for data, backbone in product(study.data, study.backbones):
         for start in study.starts:
             yield RowKey(data, backbone, start)
@@ -99,7 +100,7 @@ def is_left_out(study: Study, learner: str, control: str, host: PluginHost) -> b
     """Whether a control means nothing for a learner: noise for a reward, where no reward is looked at."""
     name = str(study.learners[learner].section.get("name"))
     known = name in host.order_learners
-    return control == "null-reward" and known and not host.order_learners.get(name).uses_reward
+    return "reward" in CONTROLS[control].needs and known and not host.order_learners.get(name).uses_reward
 
 
 def recipe_of(study: Study, cell: Cell, host: PluginHost, folder: Path) -> dict[str, Any]:
@@ -114,12 +115,8 @@ def recipe_of(study: Study, cell: Cell, host: PluginHost, folder: Path) -> dict[
     row = cell.row
     data, backbone = study.data[row.data], study.backbones[row.backbone]
     order: dict[str, Any] = {"start": _start(study.starts[row.start].section, cell.seed, host), "learner": None}
-    if cell.after is not None:
-        order["start"] = {"file": str(folder / cell.after.path / "order.json")}
-    elif row.learner is not None:
+    if row.learner is not None:
         order["learner"] = study.learners[row.learner].section
-    if row.control is not None and cell.after is None:
-        order["control"] = row.control
     content = {
         **study.recipe,
         "format_version": 1,
@@ -130,6 +127,9 @@ def recipe_of(study: Study, cell: Cell, host: PluginHost, folder: Path) -> dict[
         "order": order,
         "controls": [],
     }
+    if row.control is not None:
+        learned_order = "" if cell.after is None else str(folder / cell.after.path / "order.json")
+        content = CONTROLS[row.control].recipe(content, learned_order)
     return override(content, [*data.set.items(), *backbone.set.items()])
 
 

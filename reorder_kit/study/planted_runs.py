@@ -8,7 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from reorder_kit.compose import Experiment, compose
+from reorder_kit.compose import compose
+from reorder_kit.controls import LearnedStatic
+from reorder_kit.experiment import Experiment
 from reorder_kit.grid import Grid
 from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order
@@ -53,7 +55,7 @@ class PlantedRun:
                 "start": {**start, "seed": self.seed} if start["name"] == "random" else dict(start),
                 "learner": None if self.learner is None else {"name": self.learner, **(self.options or {})},
             },
-            "controls": [] if self.learner is None else ["learned-static"],
+            "controls": [] if self.learner is None else [LearnedStatic.name],
         }
         return override(content, ((field, self.seed) for field in self.case.seeded))
 
@@ -112,7 +114,7 @@ def _outcome(result: Mapping[str, Any]) -> dict[str, Any]:
     def accuracy(metrics: Mapping[str, Any]) -> dict[str, float]:
         return {split: metrics[split][headline] for split in ("test", "validation")}
 
-    static = result["controls"].get("learned-static")
+    static = result["controls"].get(LearnedStatic.name)
     return {
         "accuracy": accuracy(result["metrics"]),
         "from_scratch": None if static is None else accuracy(static["metrics"]),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
 
+from reorder_kit.controls import LearnedStatic
 from reorder_kit.study.results import Question
 
 
@@ -52,7 +53,7 @@ def questions_of(rows: Sequence[NamedRow]) -> list[Asked]:
 
     * ``order-matters``: all fixed orders of a model on its data, together.
     * ``learning-helps``: a learner with the order it started from, kept.
-    * ``order-holds-up``: a learned order, trained in from scratch (``learned-static``), with the same fixed order.
+    * ``order-holds-up``: a learned order, trained in from scratch, with the same fixed order.
     * ``control``: every other control with the fixed order it is filed under. None of them is expected to be better.
       Noise for a reward teaches nothing; if it helps, so does trying orders as such, whatever the reward says. A
       random order for every batch is no order to learn from; if it helps, it does as augmentation would. A random
@@ -90,7 +91,7 @@ def _question_of(row: NamedRow) -> Question:
     match row.control:
         case None:
             return "learning-helps"
-        case "learned-static":
+        case LearnedStatic.name:
             return "order-holds-up"
         case _:
             return "control"

@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
-from reorder_kit.compose import Experiment
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import DataSplits, Sample, Unreadable
+from reorder_kit.loaded_run import LoadedRun
 from reorder_kit.order_file import OrderFile
-from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.patch_order import Order
 from reorder_kit.run_folder import RunFolder, write_whole
 from reorder_kit.saliency.baseline import mean_training_image
@@ -25,7 +24,6 @@ from reorder_kit.saliency.method import SaliencyMethod
 from reorder_kit.saliency.occlusion import Occlusion
 from reorder_kit.saliency.rollout import Rollout
 from reorder_kit.study.saliency_shift import Placement, place
-from reorder_kit.training.batches import to_device
 from reorder_kit.training.data_loading import evaluation_loader
 
 SALIENCY_VERSION = 1
@@ -138,28 +136,28 @@ class SaliencyReport:
         }
 
 
-def follow_saliency(
-    folder: RunFolder, experiment: Experiment, model: OrderedModel, method: str, split: str, images: int
-) -> SaliencyReport:
+def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> SaliencyReport:
     """Measure saliency in a finished run, and where it stands in the starting and the final order.
 
     Args:
-        folder: the run.
-        experiment: its parts.
-        model: its trained model, where it shall be measured.
+        run: the run, its model where saliency should be measured.
         method: one of :data:`METHODS`.
         split: ``validation`` or ``test``.
         images: how many to look at, chosen at random by the run's seed; all if there are fewer.
 
     Raises:
-        ReorderKitError: if the orders cannot be compared, the method says nothing of such a model, or fewer than two
-            images are left.
+        ReorderKitError: if the orders cannot be compared, the method does not apply to such a model or task, or fewer
+            than two images are left.
     """
-    start, final = _orders(folder, model)
-    splits, seed = experiment.open_data(), experiment.recipe.seed
-    chosen = _chosen(splits, split, images, seed)
-    loader = evaluation_loader(chosen, experiment.recipe.data.batch_size, experiment.recipe.data.workers, 0, 1)
-    own, apart = _measure(_method(method, splits, model, seed), model, experiment, loader, final)
+    start, final = _orders(run.folder)
+    experiment = run.experiment
+    splits, recipe = experiment.open_data(), experiment.recipe
+    samples, data = splits.validation if split == "validation" else splits.test, recipe.data
+    chosen, views = _chosen(len(samples), images, recipe.seed), experiment.task.views(training=False)
+    loader = evaluation_loader(
+        samples, run.context.kind, split, data.batch_size, data.workers, views=views, chosen=chosen
+    )
+    own, apart = _measure(_method(method, splits, run, recipe.seed), run, loader, final)
     has_saliency = (own.sum(axis=1) > 0) & (apart.sum(axis=1) > 0)
     left = int(has_saliency.sum())
     if left < 2:
@@ -167,65 +165,66 @@ def follow_saliency(
             f"{left} of {len(own)} images have a patch that makes a difference to the model; a test needs 2",
             "try another --method, or more --images",
         )
-    order = folder.read_result()["order"]
+    order = run.folder.read_result()["order"]
     reach = order["reach"]
     return SaliencyReport(
-        run=experiment.recipe.name,
+        run=recipe.name,
         method=method,
         split=split,
         images=left,
         without_saliency=len(own) - left,
-        influence=tuple(order["influence"]),
+        influence=tuple(order["influence"] or ()),
         reach=(reach["slots"], reach["of"]),
         is_selection=reach["is_selection"],
         moved=start != final,
-        own=place(_shares(own[has_saliency]), start, final, seed),
-        apart=place(_shares(apart[has_saliency]), start, final, seed),
+        own=place(_shares(own[has_saliency]), start, final, recipe.seed),
+        apart=place(_shares(apart[has_saliency]), start, final, recipe.seed),
     )
 
 
-def _orders(folder: RunFolder, model: OrderedModel) -> tuple[Order, Order]:
-    start, final = OrderFile.load(folder.start_order).order, model.policy.best_order().to("cpu")
-    if not (start.is_full and final.is_full and final.is_static):
-        raise ReorderKitError(f"{folder.path}: only full orders that are the same for all images can be compared")
-    if final.num_slots < 2:
+def _orders(folder: RunFolder) -> tuple[Order, Order]:
+    start, final = OrderFile.load(folder.start_order).order, OrderFile.load(folder.order)
+    if final.spread is not None:
+        raise ReorderKitError(
+            f"{folder.path}: its order depends on the image, and saliency by slot compares two orders of all images",
+            "give a run whose learner has one order for all images",
+        )
+    if not (start.is_full and final.order.is_full):
+        raise ReorderKitError(f"{folder.path}: a partial order leaves patches without a slot to compare")
+    if final.order.num_slots < 2:
         raise ReorderKitError(f"{folder.path}: a sequence of one patch has no order")
-    return start, final
+    return start, final.order
 
 
-def _chosen(splits: DataSplits, split: str, images: int, seed: int) -> Subset[Sample | Unreadable]:
+def _chosen(samples: int, images: int, seed: int) -> list[int]:
     """Images from all over a split, since many sources list them class by class."""
-    samples: Any = splits.validation if split == "validation" else splits.test
-    shuffled = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed))
-    return Subset(samples, sorted(shuffled[:images].tolist()))
+    shuffled = torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
+    return sorted(shuffled[:images].tolist())
 
 
-def _method(name: str, splits: DataSplits, model: OrderedModel, seed: int) -> SaliencyMethod:
+def _method(name: str, splits: DataSplits, run: LoadedRun, seed: int) -> SaliencyMethod:
     if name == Rollout.name:
         return Rollout()
-    baseline = mean_training_image(splits, model.backbone.grid, seed)
+    baseline = mean_training_image(splits, run.model.facts.grid, seed)
     return Gradient(baseline) if name == Gradient.name else Occlusion(baseline)
 
 
 def _measure(
-    method: SaliencyMethod,
-    model: OrderedModel,
-    experiment: Experiment,
-    loader: DataLoader[Sample | Unreadable],
-    final: Order,
+    method: SaliencyMethod, run: LoadedRun, loader: DataLoader[Sample | Unreadable], final: Order
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Saliency by image and patch: in the final order, and with each image in a random order of its own."""
-    device = next(model.parameters()).device
-    generator = torch.Generator().manual_seed(experiment.recipe.seed)
+    task, model, device = run.experiment.task, run.evaluated_model, run.context.device
+    generator = torch.Generator().manual_seed(run.experiment.recipe.seed)
     own: list[Tensor] = []
     apart: list[Tensor] = []
     for loaded in loader:
-        batch = to_device(loaded, device)
-        if not len(batch):
+        if not len(loaded):
             continue
+        batch = task.prepare(loaded.to(device), False, run.context)
         shuffled = torch.rand(len(batch), final.num_patches, generator=generator).argsort(dim=1)
         for found, order in ((own, final), (apart, Order.trusted(shuffled, final.num_patches))):
-            found.append(method.measure(model, experiment.task, batch, order.to(device)).double().cpu())
+            measured = method.measure(model, task, batch, order.to(device), run.progress)
+            found.append(measured.double().cpu())
     empty = torch.empty(0, final.num_patches)
     return torch.cat([*own, empty]).numpy(), torch.cat([*apart, empty]).numpy()
 

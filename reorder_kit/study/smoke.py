@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from reorder_kit.compose import Experiment
-from reorder_kit.interfaces import DataSource, DataSplits, Sample, SampleSet, Unreadable
+from reorder_kit.experiment import Experiment
+from reorder_kit.interfaces import DataSource, DataSplits, ImageShape, Phases, SampleSet
+from reorder_kit.wrapped_samples import WrappedSamples
 
 STEPS_PER_EPOCH = 2
 EPOCHS = 2
@@ -14,19 +15,15 @@ EPOCHS = 2
 
 def few_steps(experiment: Experiment) -> Experiment:
     """The same run of two epochs of two steps: an epoch of search, and one in the order found."""
-    recipe, learner = experiment.recipe, experiment.learner
+    recipe = experiment.recipe
     images = STEPS_PER_EPOCH * recipe.train.accumulate * recipe.data.batch_size
-    if learner is not None:
-        # Not every learner has phases; those that have call them so.
-        fields = type(learner.options).model_fields
-        phases = {"warmup_epochs": 0, "search_epochs": 1}
-        update = {name: value for name, value in phases.items() if name in fields}
-        learner = type(learner)(learner.options.model_copy(update=update))
+    train = recipe.train.model_copy(update={"epochs": EPOCHS, "steps": None})
+    retrains = experiment.phases(recipe.train.epochs).retrains
     return replace(
         experiment,
-        recipe=recipe.model_copy(update={"train": recipe.train.model_copy(update={"epochs": EPOCHS})}),
+        recipe=recipe.model_copy(update={"train": train}),
         data_source=_FirstImages(experiment.data_source, images),
-        learner=learner,
+        shortened=Phases(warmup_epochs=0.0, search_epochs=1.0, retrains=retrains),
     )
 
 
@@ -37,6 +34,10 @@ class _FirstImages(DataSource):
         super().__init__(source.options, source.target_kind)
         self.name, self.target_kinds = source.name, source.target_kinds  # type: ignore[misc]
         self._source, self._images = source, images
+
+    @property
+    def image(self) -> ImageShape | None:
+        return self._source.image
 
     def open(self, seed: int) -> DataSplits:
         splits = self._source.open(seed)
@@ -49,15 +50,12 @@ class _FirstImages(DataSource):
         return self._source.hidden_order()
 
 
-@dataclass(frozen=True)
-class _First:
+class _First(WrappedSamples):
     """The first samples of a set."""
 
-    samples: SampleSet
-    count: int
+    def __init__(self, samples: SampleSet, count: int) -> None:
+        super().__init__(samples)
+        self._count = count
 
     def __len__(self) -> int:
-        return min(self.count, len(self.samples))
-
-    def __getitem__(self, index: int) -> Sample | Unreadable:
-        return self.samples[index]
+        return min(self._count, len(self._samples))

@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticKnownError
 
+from reorder_kit.controls import FixedStart, LearnedStatic, NullReward, RandomFixed, RandomPerBatch
 from reorder_kit.errors import Problem, ReorderKitError, did_you_mean
+from reorder_kit.interfaces import TrainedControl
 from reorder_kit.recipe import problems_of
 from reorder_kit.recipe_library import read_recipe
 from reorder_kit.settings import Settings
 
 STUDY_FILE_VERSION = 1
 
-StudyControl = Literal["learned-static", "null-reward", "random-fixed", "random-per-batch"]
-CONTROLS: tuple[StudyControl, ...] = ("learned-static", "null-reward", "random-fixed", "random-per-batch")
-CONTROLS_OF_LEARNERS: tuple[StudyControl, ...] = ("learned-static", "null-reward")
-"""Those that stand beside a learner; the others replace the order of a backbone as such."""
+CONTROLS: Mapping[str, TrainedControl] = {
+    control.name: control for control in (LearnedStatic(), NullReward(), RandomFixed(), RandomPerBatch())
+}
+"""Those that a study can train, by name; ones that need no learner replace the order of a backbone as such."""
 
 _DECIDED_BY_STUDY = {
     "format_version": "format_version",
@@ -34,6 +37,15 @@ _DECIDED_BY_STUDY = {
 """Fields of a recipe that a study replaces, and by which of its own."""
 
 _NAME = re.compile(r"\w[\w.-]*")
+
+
+def _known_control(name: Any) -> Any:
+    if name not in CONTROLS:
+        raise PydanticKnownError("literal_error", {"expected": " or ".join(map(repr, CONTROLS))})
+    return name
+
+
+StudyControl = Annotated[str, BeforeValidator(_known_control)]
 
 
 class Variant(BaseModel):
@@ -112,7 +124,9 @@ class Study(Settings):
     learners: Annotated[dict[str, LearnerVariant], BeforeValidator(_named)] = Field(
         {}, description="order-learners by name; that of the recipe if not given"
     )
-    controls: tuple[StudyControl, ...] = Field(CONTROLS, description="what is trained beside them; all if not given")
+    controls: tuple[StudyControl, ...] = Field(
+        tuple(CONTROLS), description="what is trained beside them; all if not given"
+    )
     margin: float = Field(0.01, gt=0, description="differences of the headline metric below this are taken for none")
     alpha: float = Field(0.05, gt=0, lt=1, description="level of the tests, after correction for their number")
 
@@ -131,8 +145,8 @@ class Study(Settings):
     @field_validator("controls", mode="before")
     @classmethod
     def _explain_fixed_start(cls, controls: Any) -> Any:
-        if isinstance(controls, (list, tuple)) and "fixed-start" in controls:
-            raise ValueError("every start is trained fixed in any case; leave fixed-start out")
+        if isinstance(controls, (list, tuple)) and FixedStart.name in controls:
+            raise ValueError(f"every start is trained fixed in any case; leave {FixedStart.name} out")
         return controls
 
     @field_validator("data", "backbones", "starts", "learners")

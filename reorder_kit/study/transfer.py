@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reorder_kit.compose import Experiment, compose
+from reorder_kit.compose import compose
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment import Experiment
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import Ordering
 from reorder_kit.order_file import OrderFile
@@ -78,9 +79,9 @@ def plan_transfer(
             raise ReorderKitError(f"two recipes have the name {recipe.name!r}", "give them names of their own")
         if recipe.name == START:
             raise ReorderKitError(f"a recipe of the name {START!r} would be taken for the starting order")
-        if experiment.learner is None or recipe.order.control != "none":
+        if experiment.learner is None or experiment.control is not None:
             raise ReorderKitError(f"{source}: learns no order that could be transferred", "name an order.learner")
-        grids[recipe.name] = experiment.grid_of(experiment.open_data().image)
+        grids[recipe.name] = experiment.facts(experiment.open_data().image).grid
         tuning[recipe.name] = tune_epochs or default_tuning(recipe.train.epochs)
         sides[recipe.name] = []
         for seed in seeds:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from reorder_kit.compose import compose
-from reorder_kit.interfaces import PatchSequence, Proposal
 from reorder_kit.interfaces.task import headline_of
+from reorder_kit.loaded_run import LoadedRun
 from reorder_kit.order_file import OrderFile
-from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import Recipe, override, read_recipe_file
+from reorder_kit.recipe import Recipe, override
 from reorder_kit.run_folder import RunFolder
 from reorder_kit.study.transfer_results import START
 from reorder_kit.training.data_loading import evaluation_loader
@@ -109,29 +108,19 @@ class OrderTrial:
 
     def train(self, host: PluginHost) -> dict[str, Any]:
         """Evaluate it on test images; a score by the name of the order. Nothing is trained."""
-        folder = RunFolder(self.run)
-        experiment = compose(read_recipe_file(folder.recipe), host, self.about)
-        model = OrderedModel.from_run(folder.path, host)
+        run = LoadedRun.open(self.run, host)
+        experiment = run.experiment
         accelerator = build_accelerator(runnable_here(experiment.recipe.train))
-        model.to(accelerator.device)
-        splits, data = experiment.open_data(), experiment.recipe.data
-        loader = evaluation_loader(splits.test, data.batch_size, data.workers, 0, 1)
+        run = run.on(accelerator.device)
+        splits, data, task = experiment.open_data(), experiment.recipe.data, experiment.task
+        views = task.views(training=False)
+        loader = evaluation_loader(splits.test, run.context.kind, "test", data.batch_size, data.workers, views=views)
         scores = {}
         for name, file in self.orders.items():
-            proposal = Proposal(OrderFile.load(file).order.to(accelerator.device))
-            figures = evaluate(model, experiment.task, loader, splits.classes, accelerator, _Given(proposal))
-            scores[name] = headline_of(experiment.task, figures)
+            model = run.evaluated_model.ordered_by(OrderFile.load(file).order.to(accelerator.device))
+            figures = evaluate(model, task, loader, run.context, accelerator, run.progress)
+            scores[name] = headline_of(task, figures)
         return scores
-
-
-class _Given:
-    """Proposes the same for all images."""
-
-    def __init__(self, proposal: Proposal) -> None:
-        self._proposal = proposal
-
-    def __call__(self, sequence: PatchSequence) -> Proposal:
-        return self._proposal
 
 
 def learning(side: Side) -> TransferRun:

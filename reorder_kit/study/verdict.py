@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reorder_kit.controls import LearnedStatic, NullReward
 from reorder_kit.study.results import Comparison, Row
 from reorder_kit.study.wording import Wording
 
@@ -65,10 +66,10 @@ def _gain(learned: Comparison, found: Sequence[Comparison], words: Wording) -> s
     said = f"With {words.case(learned)}, {words.row(learned.rows[0])} gains {words.size(learned.difference.mean)}"
     if unsure := words.unsure(learned):
         said += f" ({unsure})"
-    scratch = _beside(learned, "learned-static", found, words)
+    scratch = _beside(learned, LearnedStatic.name, found, words)
     if scratch is not None:
         said += f", {_from_scratch(scratch, words)}"
-    noise = _beside(learned, "null-reward", found, words)
+    noise = _beside(learned, NullReward.name, found, words)
     if noise is not None and _is_gain(noise):
         said += f"; with noise for a reward it gains {words.size(noise.difference.mean)}, so not all is the reward's"
     return f"{said}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reorder_kit.controls import BUILT_IN
 from reorder_kit.study.results import Comparison, Row
 
 
@@ -26,19 +27,9 @@ class Wording:
     def row(self, place: int) -> str:
         """What was trained in a row, without its backbone."""
         row = self.rows[place]
-        match row.control:
-            case None:
-                return row.start if row.learner is None else f"{row.learner} from {row.start}"
-            case "learned-static":
-                return f"the order that {row.learner} learned from {row.start}, from scratch,"
-            case "null-reward":
-                return f"{row.learner} from {row.start} with noise for a reward"
-            case "random-fixed":
-                return "a random order"
-            case "random-per-batch":
-                return "a new random order for every batch"
-            case other:
-                return f"{other} of {row.start if row.learner is None else f'{row.learner} from {row.start}'}"
+        if row.control is not None:
+            return BUILT_IN[row.control].described(row.learner, row.start)
+        return row.start if row.learner is None else f"{row.learner} from {row.start}"
 
     def seeds(self, comparison: Comparison) -> str:
         """How many seeds it rests on."""

@@ -6,11 +6,12 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy, MulticlassStatScores
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import Batch
 
 
 class Accuracies:
@@ -31,12 +32,12 @@ class Accuracies:
             else None
         )
 
-    def update(self, outputs: Float[Tensor, "batch class"], targets: Int[Tensor, " batch"]) -> None:
-        """Count a batch; the targets are class numbers."""
-        outputs = outputs.detach().float()
-        self._by_class.update(outputs, targets)
+    def update(self, predictions: Float[Tensor, "batch class"], batch: Batch) -> None:
+        """Count a batch; its targets are class numbers."""
+        scores = predictions.detach().float()
+        self._by_class.update(scores, batch.targets)
         if self._top5 is not None:
-            self._top5.update(outputs, targets)
+            self._top5.update(scores, batch.targets)
 
     def compute(self) -> dict[str, Any]:
         """``top1``, ``top5`` (with more than five classes) and ``per_class``, all from 0 to 1.

@@ -11,7 +11,7 @@ from accelerate.utils import gather_object
 from torchmetrics.detection import MeanAveragePrecision
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import BoxTarget
+from reorder_kit.interfaces import Batch, BoxTarget
 from reorder_kit.tasks._detection_head import DetectionOutputs, Detections
 
 
@@ -26,9 +26,9 @@ class CocoMap:
         self._classes = classes
         self._images: list[tuple[Detections, BoxTarget]] = []
 
-    def update(self, outputs: DetectionOutputs, targets: Sequence[BoxTarget]) -> None:
+    def update(self, predictions: DetectionOutputs, batch: Batch) -> None:
         """Count a batch."""
-        self.add(outputs.detections(), targets)
+        self.add(predictions.detections(), batch.targets)
 
     def add(self, found: Sequence[Detections], targets: Sequence[BoxTarget]) -> None:
         """Count images whose boxes are known."""

@@ -17,6 +17,7 @@ from torchmetrics.functional.classification import (
 )
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import Batch
 
 
 class LabelMetrics:
@@ -36,10 +37,10 @@ class LabelMetrics:
         self._logits = CatMetric(nan_strategy=0.0).to(device)
         self._labels = CatMetric(nan_strategy=0.0).to(device).set_dtype(torch.uint8)
 
-    def update(self, outputs: Float[Tensor, "batch class"], targets: Float[Tensor, "batch class"]) -> None:
-        """Count a batch; the outputs are logits."""
-        self._logits.update(outputs.detach().float().flatten())
-        self._labels.update(targets.flatten())
+    def update(self, predictions: Float[Tensor, "batch class"], batch: Batch) -> None:
+        """Count a batch; the predictions are logits."""
+        self._logits.update(predictions.detach().float().flatten())
+        self._labels.update(batch.targets.flatten())
 
     def compute(self) -> dict[str, Any]:
         """All figures from 0 to 1.

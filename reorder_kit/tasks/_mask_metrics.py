@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import IGNORED
+from reorder_kit.interfaces import IGNORED, Batch
 
 
 class MaskMetrics:
@@ -30,11 +30,9 @@ class MaskMetrics:
         confusion = MulticlassConfusionMatrix(len(classes), ignore_index=IGNORED, validate_args=False)
         self._confusion = confusion.to(device)
 
-    def update(
-        self, outputs: Float[Tensor, "batch class height width"], targets: Int[Tensor, "batch height width"]
-    ) -> None:
+    def update(self, predictions: Float[Tensor, "batch class height width"], batch: Batch) -> None:
         """Count the pixels of a batch; the most probable class is the answer."""
-        self._confusion.update(outputs.detach().argmax(dim=1), targets)
+        self._confusion.update(predictions.detach().argmax(dim=1), batch.targets)
 
     def compute(self) -> dict[str, Any]:
         """``mIoU``, ``dice``, ``pixel_accuracy`` and ``per_class``, all from 0 to 1.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from pydantic import Field
@@ -13,11 +13,20 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Annotation, Batch, ComponentOptions, Metrics, Task
+from reorder_kit.interfaces import (
+    CLASS,
+    Annotation,
+    Batch,
+    ComponentOptions,
+    Metrics,
+    SupervisedTask,
+    Task,
+    TaskContext,
+)
 from reorder_kit.tasks._summary_head import SummaryHead
 
 
-class Classification(Task):
+class Classification(SupervisedTask):
     """Cross-entropy on a linear layer over the readout; accuracy over all images, in the five best, and by class.
 
     Sources: label smoothing, Szegedy et al., CVPR 2016, https://arxiv.org/abs/1512.00567; mixup, Zhang et al., ICLR
@@ -26,7 +35,7 @@ class Classification(Task):
     """
 
     name = "classification"
-    target_kind = "class"
+    target_kinds = (CLASS,)
     headline = "top1"
 
     class Options(ComponentOptions):
@@ -40,9 +49,9 @@ class Classification(Task):
 
     options: Options
 
-    def build_head(self, dim: int, classes: Sequence[str]) -> nn.Module:
+    def build_head(self, context: TaskContext) -> nn.Module:
         """A linear layer over the readout."""
-        return SummaryHead(dim, len(classes))
+        return SummaryHead(context.facts.dim, len(context.classes))
 
     def loss_per_image(
         self, outputs: Float[Tensor, "batch class"], targets: Int[Tensor, " batch"] | Float[Tensor, "batch class"]
@@ -50,44 +59,48 @@ class Classification(Task):
         """Cross-entropy with class numbers, or with shares of the classes."""
         return F.cross_entropy(outputs.float(), targets, reduction="none", label_smoothing=self.options.label_smoothing)
 
-    def score_per_image(
-        self, outputs: Float[Tensor, "batch class"], targets: Int[Tensor, " batch"]
-    ) -> Float[Tensor, " batch"]:
+    def score_per_image(self, predictions: Float[Tensor, "batch class"], batch: Batch) -> Float[Tensor, " batch"]:
         """1 for an image whose most probable class is the right one, else 0."""
-        return (outputs.float().argmax(dim=1) == targets).float()
+        hits: Tensor = predictions.float().argmax(dim=1) == batch.targets
+        return hits.float()
 
-    def build_metrics(self, classes: Sequence[str], device: Any) -> Metrics:
+    def build_metrics(self, context: TaskContext) -> Metrics:
         """Top-1, top-5 and accuracy by class."""
-        # Imported on first use: torchmetrics takes seconds, for which a command that lists plugins shall not wait.
+        # Imported on first use: torchmetrics takes seconds, which a command that lists plugins should not wait for.
         from reorder_kit.tasks._accuracies import Accuracies
 
-        return Accuracies(classes, device)
+        return Accuracies(context.classes, context.device)
 
-    def augment(self, batch: Batch, classes: Sequence[str]) -> Batch:
-        """Mix images and targets, if asked for; the targets become shares of the classes."""
+    def prepare(self, batch: Batch, training: bool, context: TaskContext) -> Batch:
+        """Mix training images and targets, if asked for; the targets become shares of the classes."""
         mixers = []
         if self.options.mixup:
-            mixers.append(v2.MixUp(alpha=self.options.mixup, num_classes=len(classes)))
+            mixers.append(v2.MixUp(alpha=self.options.mixup, num_classes=len(context.classes)))
         if self.options.cutmix:
-            mixers.append(v2.CutMix(alpha=self.options.cutmix, num_classes=len(classes)))
-        if not mixers:
+            mixers.append(v2.CutMix(alpha=self.options.cutmix, num_classes=len(context.classes)))
+        if not (mixers and training):
             return batch
-        images, targets = v2.RandomChoice(mixers)(batch.images, batch.targets)
+        # torchvision draws from the global stream, which is left as it was.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(int(2**31 * float(batch.random("classification.mixing")[0])))
+            images, targets = v2.RandomChoice(mixers)(batch.images, batch.targets)
         # Both mix every image with the one before it: there is content wherever one of the two has some.
         content = None if batch.content is None else batch.content.maximum(batch.content.roll(1, 0))
         return replace(batch, images=images, targets=targets, content=content)
 
-    def annotate_outputs(self, outputs: Float[Tensor, "batch class"], classes: Sequence[str]) -> Sequence[Annotation]:
+    def annotate_predictions(
+        self, predictions: Float[Tensor, "batch class"], context: TaskContext
+    ) -> Sequence[Annotation]:
         """The most probable class and its probability."""
-        probabilities, found = outputs.float().softmax(dim=1).max(dim=1)
+        probabilities, found = predictions.float().softmax(dim=1).max(dim=1)
         return [
-            Annotation(classes[number], note=f"{probability:.0%}")
+            Annotation(context.classes[number], note=f"{probability:.0%}")
             for number, probability in zip(found.tolist(), probabilities.tolist(), strict=True)
         ]
 
-    def annotate_targets(self, targets: Int[Tensor, " batch"], classes: Sequence[str]) -> Sequence[Annotation]:
+    def annotate_targets(self, batch: Batch, context: TaskContext) -> Sequence[Annotation]:
         """The class."""
-        return [Annotation(classes[number]) for number in targets.tolist()]
+        return [Annotation(context.classes[number]) for number in batch.targets.tolist()]
 
 
 @hookimpl

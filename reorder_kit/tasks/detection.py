@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from jaxtyping import Float
 from pydantic import Field, NonNegativeInt, field_validator
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Annotation, BoxTarget, ComponentOptions, Metrics, Task
+from reorder_kit.interfaces import (
+    BOXES,
+    Annotation,
+    Batch,
+    BoxTarget,
+    ComponentOptions,
+    Metrics,
+    SupervisedTask,
+    Task,
+    TaskContext,
+)
 from reorder_kit.layers.feature_pyramid import check_scales
 from reorder_kit.tasks._detection_head import DetectionHead, DetectionOutputs
 
 
-class Detection(Task):
+class Detection(SupervisedTask):
     """Boxes around objects and their classes: FCOS over a simple feature pyramid of the patches in their places.
 
     Every cell of every level says which object it lies in, where the edges of that are, and how near its middle is. The
@@ -32,7 +41,7 @@ class Detection(Task):
     """
 
     name = "detection"
-    target_kind = "boxes"
+    target_kinds = (BOXES,)
     headline = "mAP50"
     is_dense = True
 
@@ -73,12 +82,12 @@ class Detection(Task):
 
     options: Options
 
-    def build_head(self, dim: int, classes: Sequence[str]) -> nn.Module:
-        """The pyramid and the branches of FCOS."""
+    def build_head(self, context: TaskContext) -> nn.Module:
+        """The pyramid and the branches of FCOS, over the last level of the backbone."""
         options = self.options
         return DetectionHead(
-            dim,
-            len(classes),
+            context.facts.levels[-1].dim,
+            len(context.classes),
             pyramid_dim=options.pyramid_dim,
             scales=options.scales,
             convolutions=options.convolutions,
@@ -92,41 +101,41 @@ class Detection(Task):
         """Focal loss of the classes, GIoU loss of the boxes, cross-entropy of the centerness."""
         return outputs.loss_per_image(targets)
 
-    def build_metrics(self, classes: Sequence[str], device: Any) -> Metrics:
+    def build_metrics(self, context: TaskContext) -> Metrics:
         """COCO's mean average precision."""
-        # Imported on first use: torchmetrics takes seconds, for which a command that lists plugins shall not wait.
+        # Imported on first use: torchmetrics takes seconds, which a command that lists plugins should not wait for.
         from reorder_kit.tasks._coco_map import CocoMap
 
-        return CocoMap(classes)
+        return CocoMap(context.classes)
 
-    def annotate_outputs(self, outputs: DetectionOutputs, classes: Sequence[str]) -> Sequence[Annotation]:
+    def annotate_predictions(self, predictions: DetectionOutputs, context: TaskContext) -> Sequence[Annotation]:
         """The boxes that the model is rather sure of, with class and score: where there are several, the best class."""
         found = [
             image.of_score(self.options.shown_score).without_overlaps(self.options.nms_threshold).to("cpu")
-            for image in outputs.detections()
+            for image in predictions.detections()
         ]
         return [
             Annotation(
                 boxes=image.boxes,
                 box_texts=[
-                    f"{classes[number]} {score:.2f}"
+                    f"{context.classes[number]} {score:.2f}"
                     for number, score in zip(image.classes.tolist(), image.scores.tolist(), strict=True)
                 ],
             )
             for image in found
         ]
 
-    def annotate_targets(self, targets: Sequence[BoxTarget], classes: Sequence[str]) -> Sequence[Annotation]:
+    def annotate_targets(self, batch: Batch, context: TaskContext) -> Sequence[Annotation]:
         """The objects with their class."""
         return [
             Annotation(
                 boxes=image.boxes,
                 box_texts=[
-                    f"{classes[number]} (crowd)" if is_crowd else classes[number]
+                    f"{context.classes[number]} (crowd)" if is_crowd else context.classes[number]
                     for number, is_crowd in zip(image.classes.tolist(), image.crowd.tolist(), strict=True)
                 ],
             )
-            for image in (target.to("cpu") for target in targets)
+            for image in (target.to("cpu") for target in batch.targets)
         ]
 
 

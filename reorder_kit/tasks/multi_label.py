@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,16 @@ from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Annotation, ComponentOptions, Metrics, Task
+from reorder_kit.interfaces import (
+    MULTI_LABEL,
+    Annotation,
+    Batch,
+    ComponentOptions,
+    Metrics,
+    SupervisedTask,
+    Task,
+    TaskContext,
+)
 from reorder_kit.tasks._summary_head import SummaryHead
 
 # Below this, a probability has no gradient through its focusing weight: powers under 1 are infinitely steep at 0.
@@ -22,7 +31,7 @@ _SMALLEST = 1e-8
 _NONE = "(none)"
 
 
-class MultiLabel(Task):
+class MultiLabel(SupervisedTask):
     """Any number of classes for each image: a linear layer over the readout, one yes or no for each class.
 
     The loss of an image is the mean over its classes. With the probability p of a class, it is -w log(p) where the
@@ -40,7 +49,7 @@ class MultiLabel(Task):
     """
 
     name = "multi-label"
-    target_kind = "multi-label"
+    target_kinds = (MULTI_LABEL,)
     headline = "mAP"
 
     class Options(ComponentOptions):
@@ -71,19 +80,19 @@ class MultiLabel(Task):
 
     options: Options
 
-    def build_head(self, dim: int, classes: Sequence[str]) -> nn.Module:
+    def build_head(self, context: TaskContext) -> nn.Module:
         """A linear layer over the readout.
 
         Raises:
             ReorderKitError: if there are positive weights for another number of classes.
         """
-        weights = self.options.positive_weights
+        weights, classes = self.options.positive_weights, context.classes
         if isinstance(weights, tuple) and len(weights) != len(classes):
             raise ReorderKitError(
                 f"task.positive_weights has {len(weights)} numbers for {len(classes)} classes",
                 f"the classes are {', '.join(classes)}",
             )
-        return SummaryHead(dim, len(classes))
+        return SummaryHead(context.facts.dim, len(classes))
 
     def loss_per_image(
         self, outputs: Float[Tensor, "batch class"], targets: Float[Tensor, "batch class"]
@@ -119,26 +128,28 @@ class MultiLabel(Task):
             return -loss.detach()
         return _average_precision(outputs.detach().float(), targets)
 
-    def build_metrics(self, classes: Sequence[str], device: Any) -> Metrics:
+    def build_metrics(self, context: TaskContext) -> Metrics:
         """Mean average precision, by class, and F1."""
-        # Imported on first use: torchmetrics takes seconds, for which a command that lists plugins shall not wait.
+        # Imported on first use: torchmetrics takes seconds, which a command that lists plugins should not wait for.
         from reorder_kit.tasks._label_metrics import LabelMetrics
 
-        return LabelMetrics(classes, device)
+        return LabelMetrics(context.classes, context.device)
 
-    def annotate_outputs(self, outputs: Float[Tensor, "batch class"], classes: Sequence[str]) -> Sequence[Annotation]:
+    def annotate_predictions(
+        self, predictions: Float[Tensor, "batch class"], context: TaskContext
+    ) -> Sequence[Annotation]:
         """The classes above 0.5; where there are none, that, and the most probable one with its probability."""
         answers = []
-        for probabilities in outputs.float().sigmoid():
+        for probabilities in predictions.float().sigmoid():
             best = int(probabilities.argmax())
-            found = _names(probabilities > 0.5, classes)
-            nearest = "" if found else f"{classes[best]} {probabilities[best]:.0%}"
+            found = _names(probabilities > 0.5, context.classes)
+            nearest = "" if found else f"{context.classes[best]} {probabilities[best]:.0%}"
             answers.append(Annotation(found or _NONE, note=nearest))
         return answers
 
-    def annotate_targets(self, targets: Float[Tensor, "batch class"], classes: Sequence[str]) -> Sequence[Annotation]:
+    def annotate_targets(self, batch: Batch, context: TaskContext) -> Sequence[Annotation]:
         """The classes."""
-        return [Annotation(_names(labels > 0.5, classes) or _NONE) for labels in targets]
+        return [Annotation(_names(labels > 0.5, context.classes) or _NONE) for labels in batch.targets]
 
 
 def _names(present: Tensor, classes: Sequence[str]) -> str:

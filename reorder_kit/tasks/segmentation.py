@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -11,10 +11,20 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import IGNORED, Annotation, ComponentOptions, Metrics, Task
+from reorder_kit.interfaces import (
+    IGNORED,
+    MASK,
+    Annotation,
+    Batch,
+    ComponentOptions,
+    Metrics,
+    SupervisedTask,
+    Task,
+    TaskContext,
+)
 
 
-class Segmentation(Task):
+class Segmentation(SupervisedTask):
     """Cross-entropy of the pixels of an image, and soft Dice on request; mean intersection over union of the classes.
 
     The loss of an image is the mean over its pixels that are not ignored. To tell objects from background is the case
@@ -26,7 +36,7 @@ class Segmentation(Task):
     """
 
     name = "segmentation"
-    target_kind = "mask"
+    target_kinds = (MASK,)
     headline = "mIoU"
     is_dense = True
 
@@ -45,14 +55,15 @@ class Segmentation(Task):
 
     options: Options
 
-    def build_head(self, dim: int, classes: Sequence[str]) -> nn.Module:
-        """The head that the recipe names."""
-        # Imported on first use: its layers come from timm, for which a command that lists plugins shall not wait.
+    def build_head(self, context: TaskContext) -> nn.Module:
+        """The head that the recipe names, over the last level of the backbone."""
+        # Imported on first use: its layers come from timm, which a command that lists plugins should not wait for.
         from reorder_kit.tasks._segmentation_heads import LinearMaskHead, UperNetHead
 
+        dim, classes = context.facts.levels[-1].dim, len(context.classes)
         if self.options.head == "linear":
-            return LinearMaskHead(dim, len(classes))
-        return UperNetHead(dim, len(classes), self.options.width)
+            return LinearMaskHead(dim, classes)
+        return UperNetHead(dim, classes, self.options.width)
 
     def loss_per_image(
         self, outputs: Float[Tensor, "batch class height width"], targets: Int[Tensor, "batch height width"]
@@ -66,24 +77,22 @@ class Segmentation(Task):
             loss = loss + self.options.dice_weight * _soft_dice_loss(scores, targets)
         return loss
 
-    def build_metrics(self, classes: Sequence[str], device: Any) -> Metrics:
+    def build_metrics(self, context: TaskContext) -> Metrics:
         """Mean intersection over union, Dice and pixel accuracy."""
-        # Imported on first use: torchmetrics takes seconds, for which a command that lists plugins shall not wait.
+        # Imported on first use: torchmetrics takes seconds, which a command that lists plugins should not wait for.
         from reorder_kit.tasks._mask_metrics import MaskMetrics
 
-        return MaskMetrics(classes, device)
+        return MaskMetrics(context.classes, context.device)
 
-    def annotate_outputs(
-        self, outputs: Float[Tensor, "batch class height width"], classes: Sequence[str]
+    def annotate_predictions(
+        self, predictions: Float[Tensor, "batch class height width"], context: TaskContext
     ) -> Sequence[Annotation]:
         """The most probable class of each pixel."""
-        return [Annotation(mask=mask) for mask in outputs.argmax(dim=1).cpu()]
+        return [Annotation(mask=mask) for mask in predictions.argmax(dim=1).cpu()]
 
-    def annotate_targets(
-        self, targets: Int[Tensor, "batch height width"], classes: Sequence[str]
-    ) -> Sequence[Annotation]:
+    def annotate_targets(self, batch: Batch, context: TaskContext) -> Sequence[Annotation]:
         """The mask."""
-        return [Annotation(mask=mask) for mask in targets.cpu()]
+        return [Annotation(mask=mask) for mask in batch.targets.cpu()]
 
 
 def _soft_dice_loss(

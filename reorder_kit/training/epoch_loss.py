@@ -1,6 +1,8 @@
-"""The loss of an epoch: its mean, and the first step at which it was no number."""
+"""The loss of an epoch: its mean, those of its parts, and the first step at which it was NaN or infinite."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from accelerate import Accelerator
@@ -20,18 +22,28 @@ class EpochLoss:
     def __init__(self, accelerator: Accelerator) -> None:
         self._accelerator = accelerator
         self._sum = torch.zeros((), dtype=torch.float64, device=accelerator.device)
+        self._parts: dict[str, Tensor] = {}
         self._unchecked: list[tuple[int, Tensor]] = []
         self.images = 0
 
-    def add(self, step: int, loss: Float[Tensor, " batch"], total: Float[Tensor, ""]) -> None:
+    def add(
+        self,
+        step: int,
+        loss: Float[Tensor, " batch"],
+        parts: Mapping[str, Float[Tensor, " batch"]],
+        total: Float[Tensor, ""],
+    ) -> None:
         """Count a batch.
 
         Args:
-            step: the optimiser step it belongs to, from 0.
+            step: the optimizer step it belongs to, from 0.
             loss: the loss of each image, without gradient.
-            total: what was minimised, the policy's part included, without gradient.
+            parts: parts of that loss, the same ones in every batch.
+            total: what was minimized, the policy's part included, without gradient.
         """
         self._sum += loss.double().sum()
+        for name, part in parts.items():
+            self._parts[name] = self._parts.get(name, 0.0) + part.detach().double().sum()
         self._unchecked.append((step, total))
         self.images += len(loss)
 
@@ -45,8 +57,16 @@ class EpochLoss:
         total, images = self._accelerator.reduce(sums, reduction="sum").tolist()
         return float(total) / max(1.0, float(images))
 
+    def parts(self) -> dict[str, float]:
+        """The mean of each part of the loss so far, over all processes."""
+        if not self._parts:
+            return {}
+        sums = torch.stack([*self._parts.values(), self._sum.new_tensor(self.images)])
+        *totals, images = self._accelerator.reduce(sums, reduction="sum").tolist()
+        return {name: float(total) / max(1.0, images) for name, total in zip(self._parts, totals, strict=True)}
+
     def first_bad_step(self) -> int | None:
-        """The first step since the last call whose loss was no number on some process; None if there was none."""
+        """The first step since the last call whose loss was NaN or infinite on some process; None if there was none."""
         first = torch.full((1,), NEVER, device=self._sum.device)
         if self._unchecked:
             steps, totals = zip(*self._unchecked, strict=True)

@@ -2,95 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
-from jaxtyping import Float
-from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import DataLoader
 
-from reorder_kit.interfaces import Batch, PatchSequence, Proposal, Sample, Task, Unreadable
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import Batch, Model, Sample, Task, TaskContext, Unreadable
 from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.training.batches import to_device
+from reorder_kit.progress import Progress
+from reorder_kit.training.beside import Change
+from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.unreadable_images import UnreadableImages
-
-
-class ImageScores:
-    """What each image of a split scores, image by image, with images dealt out to processes as loaders do.
-
-    Args:
-        images: of the split.
-    """
-
-    def __init__(self, images: int) -> None:
-        self._images = images
-        self._scores: list[float] = []
-
-    def add(self, scores: Float[Tensor, " batch"] | None) -> None:
-        """The next batch of this process; None if the task scores no single image."""
-        if scores is not None:
-            self._scores += scores.tolist()
-
-    def gather(self) -> NDArray[np.float32] | None:
-        """The scores in the order of the split; None unless every image has one. Every process has to call it."""
-        shares: list[list[float]] = gather_object([self._scores])
-        if sum(map(len, shares)) < self._images:
-            return None
-        scores = np.empty(self._images, dtype=np.float32)
-        for process, share in enumerate(shares):
-            scores[process :: len(shares)] = share
-        return scores
 
 
 def evaluate(
     model: OrderedModel,
     task: Task,
     loader: DataLoader[Sample | Unreadable],
-    classes: Sequence[str],
+    context: TaskContext,
     accelerator: Accelerator,
-    choose: Callable[[PatchSequence], Proposal] | None = None,
+    progress: Progress,
     max_unreadable: int | None = None,
     image_scores: ImageScores | None = None,
+    change: Change | None = None,
 ) -> dict[str, Any]:
-    """Mean loss, the task's metrics and the number of images, every image of every process counted once.
+    """Mean loss and its parts, the task's metrics and the number of images, each of all processes counted once.
+
+    The loss is that of the task's step, as in training.
 
     Args:
-        model: the model; put into evaluation mode, and back.
+        model: the model, which reads in its own order; put into evaluation mode, and back.
         task: what is measured.
         loader: this process's share of the split.
-        classes: names of the classes.
+        context: what is known of the run.
         accelerator: adds up over processes.
-        choose: proposes orders instead of the model itself.
+        progress: where training stands.
         max_unreadable: images that may be unreadable; None for any number.
         image_scores: is given what each image of this process scores.
+        change: gives the model and the batch that are evaluated instead; where no image is left, there are no metrics.
 
     Raises:
-        ReorderKitError: if more are, or no image is left.
+        ReorderKitError: if more are, no image is left, or the task has another number of losses than images.
     """
-    metrics = task.build_metrics(classes, accelerator.device)
-    sums = torch.zeros(2, dtype=torch.float64, device=accelerator.device)
+    metrics = task.build_metrics(context)
+    sums = _Sums(accelerator)
     unreadable = UnreadableImages(max_unreadable)
     was_training = model.training
-    model.eval()
+    model.train(False)
     with torch.no_grad(), accelerator.autocast():
         for loaded in loader:
-            batch: Batch = to_device(loaded, accelerator.device)
-            unreadable.add(batch.unreadable)
-            if not len(batch):
+            unreadable.add(loaded.unreadable)
+            if not sums.has_images(loaded):
                 continue
-            outputs = model(batch.images, choose, batch.content).outputs
-            loss = task.loss_per_image(outputs, batch.targets)
-            sums += torch.stack([loss.double().sum(), loss.new_tensor(len(batch), dtype=torch.float64)])
-            metrics.update(outputs, batch.targets)
+            batch = task.prepare(loaded.to(accelerator.device), False, context)
+            read: Model = model
+            if change is not None:
+                read, batch = change(model, batch)
+                if not len(batch):
+                    continue
+            result = task.step(read, batch, progress)
+            sums.add("loss", result.loss, len(batch), task)
+            for name, part in result.parts.items():
+                sums.add(name, part, len(batch), task)
+            sums.images += len(batch)
+            predictions = task.predict(read, batch, result)
+            metrics.update(predictions, batch)
             if image_scores is not None:
-                image_scores.add(task.score_per_image(outputs, batch.targets))
+                image_scores.add(task.score_per_image(predictions, batch))
     model.train(was_training)
-    loss_sum, images = accelerator.reduce(sums, reduction="sum").tolist()
-    figures = {"loss": loss_sum / max(1.0, images), "images": int(images), **metrics.compute()}
+    means, images = sums.means()
+    loss = means.pop("loss", 0.0)
+    measured = metrics.compute() if images or change is None else {}
+    figures = {"loss": loss, **({"parts": means} if means else {}), "images": images, **measured}
     missing = unreadable.gather()
     return {**figures, "unreadable": missing} if missing else figures
+
+
+class _Sums:
+    """Sums over images by name."""
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self._accelerator = accelerator
+        self._sums: dict[str, torch.Tensor] = {}
+        self.images = 0
+
+    def has_images(self, batch: Batch) -> bool:
+        """Whether there is something to count. Of several processes each needs an image, since tasks may gather."""
+        if self._accelerator.num_processes == 1:
+            return len(batch) > 0
+        sizes = self._accelerator.gather(torch.tensor([len(batch)], device=self._accelerator.device))
+        if 0 < int((sizes > 0).sum()) < len(sizes):
+            raise ReorderKitError(
+                "a process could read none of its images of an evaluation batch",
+                "repair or remove unreadable images, or evaluate on one process",
+            )
+        return len(batch) > 0
+
+    def add(self, name: str, values: torch.Tensor, images: int, task: Task) -> None:
+        """Count a batch."""
+        if values.shape != (images,):
+            raise ReorderKitError(
+                f"task {task.name!r} gave {name} of shape {tuple(values.shape)} for {images} images",
+                "a step returns one value for each image",
+            )
+        total = values.double().sum()
+        self._sums[name] = self._sums[name] + total if name in self._sums else total
+
+    def means(self) -> tuple[dict[str, float], int]:
+        """The mean over the images of all processes, and how many these are."""
+        values = [*self._sums.values(), torch.tensor(self.images, dtype=torch.float64, device=self._accelerator.device)]
+        *totals, images = self._accelerator.reduce(torch.stack(values), reduction="sum").tolist()
+        return {name: total / max(1.0, images) for name, total in zip(self._sums, totals, strict=True)}, int(images)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from reorder_kit.grid import Grid
+from reorder_kit.interfaces import StepResult
 from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order
-from reorder_kit.proposal import Proposal
 from reorder_kit.run_folder import RunFolder, write_whole
+from reorder_kit.training.order_summary import OrderSummary
 
 
 class OrderLog:
@@ -34,34 +35,44 @@ class OrderLog:
         if self._process == 0:
             OrderFile("start", self._grid, self.start).save(self._folder.start_order)
 
-    def resume(self, epoch: int, order: Order) -> None:
+    def resume(self, epoch: int) -> None:
         """Forget what was written after an epoch, and go on from the order it ended with."""
-        self.last = order
+        if epoch:
+            self.last = OrderFile.load(self._folder.epoch_order(epoch)).order
         keep_lines(self._folder.sampled_orders(self._process), epoch)
         if self._process == 0:
             for path in self._folder.orders.glob("epoch-*.json"):
                 if int(path.stem.removeprefix("epoch-")) > epoch:
                     path.unlink()
 
-    def sampled(self, epoch: int, proposal: Proposal) -> None:
+    def sampled(self, epoch: int, result: StepResult) -> None:
         """Write down the first order of the epoch's first proposal that was drawn at random."""
-        if proposal.log_prob is not None and epoch > self._last_sampled_epoch:
+        if epoch <= self._last_sampled_epoch or not result.passes:
+            return
+        proposal = result.passes[0].proposals[0]
+        if proposal.log_prob is not None:
             self._last_sampled_epoch = epoch
-            line = {"epoch": epoch, "order": proposal.order.indices[0].tolist()}
+            line = {"epoch": epoch, "order": proposal.order.indices.reshape(-1, proposal.order.num_slots)[0].tolist()}
             with self._folder.sampled_orders(self._process).open("a") as file:
                 file.write(json.dumps(line) + "\n")
 
-    def epoch(self, epoch: int, order: Order) -> dict[str, float]:
+    def epoch(self, epoch: int, summary: OrderSummary) -> dict[str, float]:
         """Write down the order an epoch ended with; return how it compares with the start and the epoch before."""
+        order = summary.order
         if self._process == 0:
-            OrderFile(f"epoch-{epoch}", self._grid, order).save(self._folder.epoch_order(epoch))
+            order_file(f"epoch-{epoch}", self._grid, summary).save(self._folder.epoch_order(epoch))
         figures = {**compare(order, self.start, self._grid), "kendall_tau_to_last_epoch": order.kendall_tau(self.last)}
         self.last = order
-        return figures
+        return figures if summary.spread is None else {**figures, "spread": summary.spread}
+
+
+def order_file(name: str, grid: Grid, summary: OrderSummary) -> OrderFile:
+    """The file of a policy's order."""
+    return OrderFile(name, grid, summary.order, summary.spread, summary.examples)
 
 
 def compare(order: Order, start: Order, grid: Grid) -> dict[str, float]:
-    """An order beside the one it started from."""
+    """How an order compares with the one it started from."""
     return {
         "kendall_tau_to_start": order.kendall_tau(start),
         "mean_rank_shift": order.mean_rank_shift(start),

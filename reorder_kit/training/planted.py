@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reorder_kit.compose import Experiment
+from reorder_kit.experiment import Experiment
 from reorder_kit.grid import Grid
 from reorder_kit.ops.planted_chain import restored_neighbours
 from reorder_kit.patch_order import Order

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from accelerate import Accelerator
 
-from reorder_kit.interfaces import IGNORED, Annotation, SampleSet, Task
+from reorder_kit.interfaces import IGNORED, Annotation, SampleSet, Task, TaskContext
 from reorder_kit.interfaces.run_events import Predictions
 from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.training.batches import to_device
-from reorder_kit.training.data_loading import collate
+from reorder_kit.training.data_loading import load_batch
 
 IMAGES = 12
 
@@ -21,7 +19,7 @@ def predict_some(
     model: OrderedModel,
     task: Task,
     samples: SampleSet,
-    classes: Sequence[str],
+    context: TaskContext,
     accelerator: Accelerator,
     run: str,
     split: str,
@@ -32,26 +30,26 @@ def predict_some(
         model: the model; its best order is used.
         task: puts outputs and targets into words.
         samples: the split.
-        classes: names of the classes.
+        context: what is known of the run.
         accelerator: device and precision.
         run: name of the run.
         split: name of the split.
     """
     chosen = torch.linspace(0, len(samples) - 1, min(IMAGES, len(samples))).round().int().tolist()
-    with torch.random.fork_rng(devices=[]):
-        batch = to_device(collate([samples[index] for index in chosen]), accelerator.device)
-    if not len(batch):
+    loaded = load_batch(samples, context.kind, split, chosen, task.views(training=False))
+    if not len(loaded):
         return None
+    batch = task.prepare(loaded.to(accelerator.device), False, context)
     was_training = model.training
-    model.eval()
+    model.train(False)
     with torch.no_grad(), accelerator.autocast():
-        outputs = model(batch.images, content=batch.content).outputs
+        predicted = task.predict(model, batch)
     model.train(was_training)
-    answers, truths = task.annotate_outputs(outputs, classes), task.annotate_targets(batch.targets, classes)
+    answers, truths = task.annotate_predictions(predicted, context), task.annotate_targets(batch, context)
     if batch.content is not None:
         contents = batch.content.tolist()
         answers = [_within(answer, *content) for answer, content in zip(answers, contents, strict=False)]
-    return Predictions(run, split, batch.images.cpu(), truths, answers, classes) if answers and truths else None
+    return Predictions(run, split, batch.images.cpu(), truths, answers, context.classes) if answers and truths else None
 
 
 def _within(answer: Annotation, height: int, width: int) -> Annotation:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from accelerate import Accelerator
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.interfaces import Batch, ModelOutput, Proposal, Task
+from reorder_kit.interfaces import Batch, Proposal, Task
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.progress import Progress
 
@@ -20,7 +20,7 @@ class ProposalEvaluator:
     Args:
         model: the model, as trained so far.
         task: gives the reward.
-        load: fetches the images of this process; called once, and only if something is evaluated.
+        batch: the prepared images of this process.
         progress: the step.
         accelerator: precision, and the other processes.
         disguise: what rewards are replaced with before the policy sees them.
@@ -30,29 +30,27 @@ class ProposalEvaluator:
         self,
         model: OrderedModel,
         task: Task,
-        load: Callable[[], Batch],
+        batch: Batch,
         progress: Progress,
         accelerator: Accelerator,
         disguise: Callable[[Float[Tensor, " batch"]], Float[Tensor, " batch"]],
     ) -> None:
-        self._model, self._task, self._load, self._progress = model, task, load, progress
+        self._model, self._task, self._batch, self._progress = model, task, batch, progress
         self._accelerator, self._disguise = accelerator, disguise
-        self._batch: Batch | None = None
         self.images = 0
         """Images of this process that were passed forward."""
 
-    def __call__(self, proposal: Proposal, images: int | None = None) -> Float[Tensor, " image"]:
+    def __call__(self, proposal: Proposal | Sequence[Proposal], images: int | None = None) -> Float[Tensor, " image"]:
         """The reward of each image, those of all processes in one line."""
-        if self._batch is None:
-            self._batch = self._load()
+        proposals = [proposal] if isinstance(proposal, Proposal) else proposal
         batch = self._batch
         if images is not None and images < len(batch):
-            batch = batch.first(images)
+            batch = batch.take(torch.arange(images))
         self.images += len(batch)
         was_training = self._model.training
         self._model.eval()
         with torch.no_grad(), self._accelerator.autocast():
-            reward = self._task.step(_Proposed(self._model, proposal), batch, self._progress).reward
+            reward = self._task.step(self._model.ordered_by(*proposals), batch, self._progress).reward
         self._model.train(was_training)
         return self._of_all_processes(self._disguise(reward))
 
@@ -64,18 +62,3 @@ class ProposalEvaluator:
         padded = torch.nn.functional.pad(reward, (0, max(sizes) - len(reward)))
         rows = self._accelerator.gather(padded).reshape(len(sizes), -1)
         return torch.cat([row[:size] for row, size in zip(rows, sizes, strict=True)])
-
-
-class _Proposed:
-    """The model with one proposal in the place of its policy."""
-
-    training = False
-
-    def __init__(self, model: OrderedModel, proposal: Proposal) -> None:
-        self._model, self._proposal = model, proposal
-
-    def __call__(
-        self, images: Float[Tensor, "batch channel height width"], content: Int[Tensor, "batch 2"] | None = None
-    ) -> ModelOutput:
-        output: ModelOutput = self._model(images, lambda _: self._proposal, content)
-        return output

@@ -12,20 +12,21 @@ import yaml
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from reorder_kit.compose import Experiment, compose, control_content
+from reorder_kit.compose import compose
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import DataSplits
-from reorder_kit.order_file import OrderFile
+from reorder_kit.experiment import Experiment
+from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext, TrainedControl
+from reorder_kit.one_pass import SeveralPassesError
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import differences, read_recipe_file
 from reorder_kit.run_folder import RESULT_VERSION, RunFolder, write_whole
-from reorder_kit.training.batches import to_device
-from reorder_kit.training.data_loading import evaluation_loader
+from reorder_kit.training.beginning import begin
+from reorder_kit.training.beside import figures_beside, recipe_beside
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.environment import describe_environment
-from reorder_kit.training.evaluation import ImageScores
-from reorder_kit.training.influence import influence_profile
-from reorder_kit.training.order_log import compare
+from reorder_kit.training.image_scores import ImageScores
+from reorder_kit.training.order_log import compare, order_file
+from reorder_kit.training.order_summary import OrderSummary
 from reorder_kit.training.planted import planted_figures
 from reorder_kit.training.predictions import predict_some
 from reorder_kit.training.trainer import Trainer
@@ -59,16 +60,21 @@ def run_experiment(
     name = experiment.recipe.name
     trainer = _train(name, experiment, splits, folder, accelerator, host)
     controls: dict[str, Any] = {}
-    for control in experiment.recipe.controls:
-        beside = RunFolder(folder.controls / control)
-        if not beside.is_finished:
-            changed = compose(control_content(content, control, str(folder.order)), host, f"control {control}")
-            data = splits if changed.recipe.data == experiment.recipe.data else changed.open_data()
-            other = _train(f"{name}/controls/{control}", changed, data, beside, accelerator, host)
-            _finish(other, changed, data, beside, accelerator, host, {})
-            accelerator.free_memory()  # it keeps every model it has prepared
-        accelerator.wait_for_everyone()
-        controls[control] = {"metrics": beside.read_result()["metrics"]}
+    for control in experiment.beside:
+        if isinstance(control, EvaluatedControl):
+            figures = figures_beside(control, lambda change: trainer.evaluate("test", change=change), splits.classes)
+        elif isinstance(control, TrainedControl):
+            beside = RunFolder(folder.controls / control.name)
+            if not beside.is_finished:
+                recipe = recipe_beside(control, content, folder)
+                changed = compose(recipe, host, f"control {control.name}")
+                data = splits if changed.recipe.data == experiment.recipe.data else changed.open_data()
+                other = _train(f"{name}/controls/{control.name}", changed, data, beside, accelerator, host)
+                _finish(other, changed, data, beside, accelerator, host, {})
+                accelerator.free_memory()  # it keeps every model it has prepared
+            accelerator.wait_for_everyone()
+            figures = {"metrics": beside.read_result()["metrics"]}
+        controls[control.name] = {"words": control.words, **figures}
     return folder, _finish(trainer, experiment, splits, folder, accelerator, host, controls)
 
 
@@ -80,23 +86,26 @@ def _train(
     accelerator: Accelerator,
     host: PluginHost,
 ) -> Trainer:
+    context, start = begin(experiment, splits, folder, accelerator)
     # Builds the model before it writes anything: what cannot be built leaves no folder behind.
-    trainer = Trainer(name, experiment, splits, folder, accelerator, host)
+    trainer = Trainer(name, experiment, splits, context, start, folder, accelerator, host)
     if accelerator.is_main_process:
-        _write_description(experiment, folder, accelerator, host)
+        _write_description(experiment, context, folder, accelerator, host)
     accelerator.wait_for_everyone()
     trainer.train()
     if accelerator.is_main_process:
-        OrderFile(name, trainer.info.grid, trainer.model.policy.best_order().to("cpu")).save(folder.order)
+        order_file(name, trainer.info.grid, trainer.summarize_order()).save(folder.order)
     accelerator.wait_for_everyone()
     return trainer
 
 
-def _write_description(experiment: Experiment, folder: RunFolder, accelerator: Accelerator, host: PluginHost) -> None:
+def _write_description(
+    experiment: Experiment, context: TaskContext, folder: RunFolder, accelerator: Accelerator, host: PluginHost
+) -> None:
     plugins = [
         {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version, "status": plugin.status}
         for plugin in host.plugins
-        if plugin.distribution  # what the command line listens with is no plugin
+        if plugin.distribution  # what the command line listens with is not a plugin
     ]
     environment = describe_environment(str(accelerator.device))
     try:
@@ -104,6 +113,7 @@ def _write_description(experiment: Experiment, folder: RunFolder, accelerator: A
         write_whole(folder.recipe, yaml.safe_dump(experiment.resolved(), sort_keys=False))
         write_whole(folder.plugins, json.dumps(plugins, indent=2) + "\n")
         write_whole(folder.environment, json.dumps(environment, indent=2) + "\n")
+        write_whole(folder.fitted, json.dumps(dict(context.fitted)) + "\n")
     except OSError as error:
         reason = f"{folder.path}: the run folder cannot be written: {error.strerror}"
         raise ReorderKitError(reason, "give another --out") from None
@@ -122,23 +132,24 @@ def _finish(
     image_scores = ImageScores(len(splits.test))
     test = trainer.evaluate("test", image_scores=image_scores)
     scores = image_scores.gather()
-    info = trainer.info
-    final = trainer.model.policy.best_order().to("cpu")
-    planted = planted_figures(experiment, final, info.grid)
+    info, summary = trainer.info, trainer.summarize_order()
+    planted = planted_figures(experiment, summary.order, info.grid)
     prior = experiment.prior_of(info.start, info.grid)
     result: dict[str, Any] = {
         "format_version": RESULT_VERSION,
         "name": info.name,
         "headline": info.headline,
+        "higher_is_better": info.higher_is_better,
         "metrics": {"test": test, "validation": trainer.validation},
         "order": {
             "start": info.start.indices.tolist(),
-            "final": final.indices.tolist(),
-            **compare(final, info.start, info.grid),
+            "final": summary.order.indices.tolist(),
+            **compare(summary.order, info.start, info.grid),
+            **_of_dynamic_policy(summary),
             **({} if planted is None else {"planted": planted}),
             **({"prior": prior} if prior else {}),
-            "reach": {"slots": info.reached_slots, "of": len(info.reach), "is_selection": info.is_selection},
-            "influence": _influence(trainer, experiment, splits, accelerator),
+            "reach": info.reach_as_dict(),
+            **_influence(trainer),
         },
         "controls": dict(controls),
         **trainer.speed,
@@ -155,25 +166,32 @@ def _finish(
     return result
 
 
+def _of_dynamic_policy(summary: OrderSummary) -> dict[str, Any]:
+    """What is said of a consensus, and not of a best order."""
+    if summary.spread is None:
+        return {}
+    examples = [order.indices.tolist() for order in summary.examples]
+    return {"is_consensus": True, "spread": summary.spread, "examples": examples}
+
+
 def _show_predictions(
     trainer: Trainer, experiment: Experiment, splits: DataSplits, accelerator: Accelerator, host: PluginHost
 ) -> None:
     info = trainer.info
     predictions = predict_some(
-        trainer.evaluated_model, experiment.task, splits.test, splits.classes, accelerator, info.name, "test"
+        trainer.evaluated_model, experiment.task, splits.test, trainer.context, accelerator, info.name, "test"
     )
     if predictions is not None:
         host.announce("predictions_made", directory=info.directory, predictions=predictions)
 
 
-def _influence(trainer: Trainer, experiment: Experiment, splits: DataSplits, accelerator: Accelerator) -> list[float]:
-    """Influence of each slot on the loss over some validation images, the same ones on every process."""
-    loader = evaluation_loader(splits.validation, INFLUENCE_IMAGES, 0, process=0, processes=1)
-    batch = to_device(next(iter(loader)), accelerator.device)
-    if not len(batch):
-        return []
-    profile: list[float] = influence_profile(trainer.evaluated_model, experiment.task, batch).tolist()
-    return profile
+def _influence(trainer: Trainer) -> dict[str, Any]:
+    """Influence of each slot on the loss over some validation images, or why there is none."""
+    try:
+        profile = trainer.influence(INFLUENCE_IMAGES)
+    except SeveralPassesError as error:
+        return {"influence": None, "influence_does_not_apply": error.message}
+    return {"influence": profile.tolist()}
 
 
 def _choose_folder(experiment: Experiment, accelerator: Accelerator, out: Path | None, resume: bool) -> RunFolder:

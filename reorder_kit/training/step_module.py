@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import nn
 
 from reorder_kit.interfaces import Batch, StepResult, Task
@@ -24,6 +27,20 @@ class StepModule(nn.Module):
         self._unregistered = (model, task)  # a tuple: a module in an attribute would be registered
 
     def forward(self, batch: Batch, progress: Progress) -> StepResult:
-        """The task's step."""
+        """The task's step, during the search as often as the policy repeats it, each time with new proposals."""
         model, task = self._unregistered
-        return task.step(model, batch, progress)
+        repeats = model.policy.repeats if model.policy.phase == "search" else 1
+        return together([task.step(model, batch, progress) for _ in range(repeats)])
+
+
+def together(results: Sequence[StepResult]) -> StepResult:
+    """Repeats of a step as one: the mean loss, and the passes of the first repeat, then those of the next."""
+    first, *others = results
+    if not others:
+        return first
+    return StepResult(
+        loss=torch.stack([result.loss for result in results]).mean(dim=0),
+        outputs=first.outputs,
+        passes=tuple(each for result in results for each in result.passes),
+        parts={name: torch.stack([result.parts[name] for result in results]).mean(dim=0) for name in first.parts},
+    )

@@ -1,4 +1,4 @@
-"""One run: epochs of optimiser steps, each ending with an evaluation, a line of metrics and a checkpoint."""
+"""One run: epochs of optimizer steps, each ending with an evaluation, a line of metrics and a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,59 +6,68 @@ import json
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from reorder_kit.compose import Experiment
+from reorder_kit.building import build_model, frozen_parts
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.grid import Grid
-from reorder_kit.interfaces import Batch, DataSplits, Proposal, StepResult
+from reorder_kit.experiment import Experiment
+from reorder_kit.interfaces import Batch, DataSplits, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.interfaces.task import headline_of
-from reorder_kit.order_file import OrderFile
-from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.ordered_model import OrderedModel, for_evaluation
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.run_folder import RunFolder
-from reorder_kit.start_by_prior import no_influence
-from reorder_kit.training.batches import to_device
-from reorder_kit.training.checkpoints import load_checkpoint, save_checkpoint
-from reorder_kit.training.data_loading import ShuffledKeys, evaluation_loader, train_loader
+from reorder_kit.training.beside import Change, in_random_order
+from reorder_kit.training.data_loading import (
+    ShuffledKeys,
+    evaluation_loader,
+    load_batch,
+    require_samples,
+    train_loader,
+)
 from reorder_kit.training.devices import describe_device
 from reorder_kit.training.epoch_loss import EpochLoss
-from reorder_kit.training.evaluation import ImageScores, evaluate
+from reorder_kit.training.evaluation import evaluate
+from reorder_kit.training.image_scores import ImageScores
+from reorder_kit.training.influence import influence_profile
 from reorder_kit.training.optimization import Optimizers
 from reorder_kit.training.order_log import OrderLog, keep_lines
-from reorder_kit.training.proposal_evaluation import ProposalEvaluator
-from reorder_kit.training.random_streams import seed_torch, stream
-from reorder_kit.training.retraining import check_parts, part_of_run
+from reorder_kit.training.order_summary import OrderSummary, summarize_orders
+from reorder_kit.training.random_streams import stream
+from reorder_kit.training.retraining import check_phases, part_of_run
+from reorder_kit.training.saved_state import SavedState
 from reorder_kit.training.step_module import StepModule
+from reorder_kit.training.training_step import TrainingStep
 from reorder_kit.training.unreadable_images import UnreadableImages
 
 STEPS_BETWEEN_LOSS_CHECKS = 20
 SECONDS_BETWEEN_REPORTS = 0.1
+CONSENSUS_IMAGES = 256
+"""Validation images, the first ones, over which the orders of a dynamic policy are summarized."""
 
 
 class Trainer:
     """Trains one model, from the start or from its last checkpoint.
 
     Nothing random has a state of its own: whatever draws is seeded with the step it is at, so a run that was stopped
-    goes on as if it had not been.
+    resumes as if it had not been.
 
     Args:
         name: what listeners call the run.
         experiment: the parts.
         splits: opened data.
+        context: what is known of the run.
+        start: the starting order.
         folder: the run folder.
         accelerator: device, precision, processes.
         host: whose plugins are told of run events.
@@ -69,87 +78,106 @@ class Trainer:
         name: str,
         experiment: Experiment,
         splits: DataSplits,
+        context: TaskContext,
+        start: Order,
         folder: RunFolder,
         accelerator: Accelerator,
         host: PluginHost,
     ) -> None:
-        self._experiment, self._splits, self._folder = experiment, splits, folder
+        self._experiment, self._splits, self.context, self._folder = experiment, splits, context, folder
         self._accelerator, self._host = accelerator, host
         recipe = experiment.recipe
         self._settings, self._task, self._seed = recipe.train, experiment.task, recipe.seed
         self._process, self._processes = accelerator.process_index, accelerator.num_processes
+        self._keys = ShuffledKeys(len(splits.train), self._seed, self._process, self._processes)
+        data = recipe.data
+        views = self._task.views(training=True)
+        self._train_loader = train_loader(
+            splits.train, context.kind, self._keys, self._seed, data.batch_size, data.workers, views
+        )
+        require_samples(len(splits.validation), "validation", self._processes)
+        require_samples(len(splits.test), "test", self._processes)
+        self._steps_per_epoch = -(-len(self._train_loader) // self._settings.accumulate)
+        self._epochs_of_run = self._settings.epochs_of(self._steps_per_epoch)
+        self._phases = experiment.phases(self._epochs_of_run)
+        check_phases(self._phases, self._epochs_of_run)
         is_fresh = folder.latest_checkpoint() is None
-
-        def starting_order(grid: Grid) -> Order:
-            # What a run started from stays its start, though a file or a prior might say something else by now.
-            if not is_fresh:
-                return OrderFile.load(folder.start_order).order
-            return experiment.starting_order(grid, splits, no_influence)
-
-        self.model = OrderedModel.build(
-            experiment if is_fresh else experiment.without_pretrained_weights(),
-            splits.image,
-            splits.classes,
-            starting_order,
-        ).to(accelerator.device)
-        self.start = self.model.policy.best_order().to("cpu")
+        self._model_source = experiment if is_fresh else experiment.without_downloads()
+        self.start = start
+        self.model = build_model(self._model_source, context, start).to(accelerator.device)
         if self._settings.compile:
             self.model.compile_encode()
+        frozen = frozen_parts(self.model.backbone, self.model.head, self._settings.weights)
+        for part in frozen:
+            part.requires_grad_(False)
         self._parts = nn.ModuleDict({"backbone": self.model.backbone, "head": self.model.head})
         # What only a summary passes through has no gradient where a head looks at places instead.
         accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=self._task.is_dense)
-        self._step_module = accelerator.prepare_model(StepModule(self.model, self._task))
+        module = accelerator.prepare_model(StepModule(self.model, self._task))
+        self._step = TrainingStep(
+            self.model, module, frozen, self._task, context, experiment.control, self._seed, accelerator
+        )
         self._ema = ModelEmaV3(self._parts, decay=self._settings.ema_decay) if self._settings.ema_decay else None
         self._optimizers = Optimizers(
             self._parts, self.model.policy, recipe.optimizer, recipe.schedule, self._settings.clip_grad, accelerator
         )
-        self._keys = ShuffledKeys(len(splits.train), self._seed, self._process, self._processes)
-        self._train_loader = train_loader(
-            splits.train, self._keys, self._seed, recipe.data.batch_size, recipe.data.workers
-        )
-        self._steps_per_epoch = -(-len(self._train_loader) // self._settings.accumulate)
-        check_parts(self.model.policy, self._progress(0))
-        self._order_log = OrderLog(folder, self.model.backbone.grid, self.start, self._process)
-        self._epochs_done = 0
-        self._evaluated_images = 0
-        self._seconds = 0.0
-        self._images_per_second = 0.0
-        self._validation: dict[str, Any] = {}
-        self._resume()
+        self._saved = SavedState.resume(folder, self._weights(), self._optimizers, self._processes)
+        # A policy is told where it stands before it is used, also where there is nothing to resume.
+        self.model.policy.advance(self.progress)
+        self._order_log = OrderLog(folder, self.model.facts.grid, start, self._process)
+        self._resume_files()
         self.info = RunInfo(
             name=name,
             directory=folder.path,
-            grid=self.model.backbone.grid,
-            start=self.start,
+            grid=self.model.facts.grid,
+            start=start,
             reach=self._reach(),
             headline=self._task.headline,
-            classes=splits.classes,
-            epochs=self._settings.epochs,
+            higher_is_better=self._task.higher_is_better,
+            classes=context.classes,
+            epochs=self._epochs,
             steps_per_epoch=self._steps_per_epoch,
-            first_epoch=self._epochs_done + 1,
+            first_epoch=self._saved.epochs_done + 1,
             device=describe_device(accelerator),
             parameters=sum(parameter.numel() for parameter in self._parts.parameters() if parameter.requires_grad),
         )
 
     @property
     def evaluated_model(self) -> OrderedModel:
-        """The model that is judged: of averaged weights where the recipe asks for them."""
-        if self._ema is None:
-            return self.model
-        averaged = self._ema.module
-        return OrderedModel(averaged["backbone"], self.model.policy, averaged["head"])
+        """The model that is judged, with averaged weights where the recipe asks for them."""
+        model = self.model
+        if self._ema is not None:
+            averaged = self._ema.module
+            model = model.with_parts(backbone=averaged["backbone"], head=averaged["head"])
+        return for_evaluation(self._task, model)
+
+    @property
+    def progress(self) -> Progress:
+        """Where training stands: the step that comes next."""
+        return self._progress(self._saved.step)
 
     @property
     def speed(self) -> dict[str, float]:
         """Seconds of training in all, and images a second in the last epoch."""
-        return {"seconds": self._seconds, "images_per_second": self._images_per_second}
+        return {"seconds": self._saved.seconds, "images_per_second": self._saved.images_per_second}
 
     @property
     def validation(self) -> dict[str, Any]:
         """The figures of the last epoch."""
-        return self._validation
+        return self._saved.validation
 
-    def _reach(self) -> Bool[Tensor, " slot"]:
+    @property
+    def _total_steps(self) -> int:
+        return self.progress.total_steps
+
+    @property
+    def _epochs(self) -> int:
+        """Epochs, the last of which may be a part of one."""
+        return -(-self._total_steps // self._steps_per_epoch)
+
+    def _reach(self) -> Bool[Tensor, " slot"] | None:
+        if self.model.policy.blocks != (0,):
+            return None
         slots = self.start.num_slots
         # A head that looks at places reads every slot itself.
         return torch.ones(slots, dtype=torch.bool) if self._task.is_dense else self.model.backbone.reach(slots)
@@ -158,57 +186,103 @@ class Trainer:
         """Train to the last epoch.
 
         Raises:
-            ReorderKitError: if the loss is no longer a number, or too many images cannot be read.
+            ReorderKitError: if the loss becomes NaN or infinite, or too many images cannot be read.
         """
         self._order_log.begin()
         self._accelerator.wait_for_everyone()  # for the folder
         self._announce("run_started")
-        for epoch in range(self._epochs_done, self._settings.epochs):
+        for epoch in range(self._saved.epochs_done, self._epochs):
             self._train_epoch(epoch)
 
     def evaluate(
-        self, split: str, choose_softly: bool = False, image_scores: ImageScores | None = None
+        self,
+        split: str,
+        model: OrderedModel | None = None,
+        image_scores: ImageScores | None = None,
+        change: Change | None = None,
     ) -> dict[str, Any]:
-        """The figures of a split, ``validation`` or ``test``; ``image_scores`` is given those of its images."""
-        recipe = self._experiment.recipe
+        """The figures of a split, ``validation`` or ``test``.
+
+        Args:
+            split: which.
+            model: what is evaluated; the evaluated model if not given.
+            image_scores: is given the scores of the split's images.
+            change: is applied to the model and random batches of images.
+        """
         samples = self._splits.validation if split == "validation" else self._splits.test
-        loader = evaluation_loader(samples, recipe.data.batch_size, recipe.data.workers, self._process, self._processes)
-        choose = self.model.policy.propose if choose_softly else None
+        data = self._experiment.recipe.data
+        loader = evaluation_loader(
+            samples,
+            self.context.kind,
+            split,
+            data.batch_size,
+            data.workers,
+            self._process,
+            self._processes,
+            self._task.views(training=False),
+            None if change is None else in_random_order(len(samples), self._seed),
+        )
         return evaluate(
-            self.evaluated_model,
+            self.evaluated_model if model is None else model,
             self._task,
             loader,
-            self._splits.classes,
+            self.context,
             self._accelerator,
-            choose,
+            self.progress,
             self._settings.max_unreadable,
             image_scores,
+            change,
         )
+
+    def summarize_order(self) -> OrderSummary:
+        """The policy's order now; of a dynamic one, the consensus over the first validation images."""
+        data, samples = self._experiment.recipe.data, self._splits.validation
+        chosen = range(min(CONSENSUS_IMAGES, len(samples)))
+        loader = evaluation_loader(
+            samples, self.context.kind, "validation", data.batch_size, data.workers, chosen=chosen
+        )
+        return summarize_orders(self.evaluated_model, self.model.policy, map(self._prepared, loader))
+
+    def influence(self, images: int) -> Float[Tensor, " slot"]:
+        """Influence of each slot on the loss over the first validation images, the same ones on every process.
+
+        Raises:
+            SeveralPassesError: if a step of the task reads its batch more than once.
+            ReorderKitError: if none of the images can be read.
+        """
+        samples = self._splits.validation
+        chosen = range(min(images, len(samples)))
+        batch = load_batch(samples, self.context.kind, "validation", chosen, self._task.views(training=False))
+        if not len(batch):
+            raise ReorderKitError("influence is measured on validation images, but none could be read")
+        return influence_profile(self.evaluated_model, self._task, self._prepared(batch), self.progress)
+
+    def _prepared(self, batch: Batch) -> Batch:
+        """For an evaluation."""
+        return self._task.prepare(batch.to(self._accelerator.device), False, self.context)
 
     def _train_epoch(self, epoch: int) -> None:
         began = time.perf_counter()
         self._keys.epoch = epoch
-        first = self._progress(epoch * self._steps_per_epoch)
-        if self.model.policy.retrain_step(first) == first.step:
+        first = epoch * self._steps_per_epoch
+        if self._phases.retrain_epoch == epoch:
             self._renew_weights()
-        self._evaluated_images = 0
+        self._step.evaluated_images = 0
         epoch_loss = EpochLoss(self._accelerator)
         unreadable = UnreadableImages(self._settings.max_unreadable)
         last_report = 0.0
         step_size = 0.0
-        for step_in_epoch, loaded in enumerate(_chunks(self._train_loader, self._settings.accumulate)):
-            progress = self._progress(epoch * self._steps_per_epoch + step_in_epoch)
+        steps = islice(_chunks(self._train_loader, self._settings.accumulate), self._total_steps - first)
+        for step_in_epoch, loaded in enumerate(steps):
+            progress = self._progress(first + step_in_epoch)
+            self._saved.step = progress.step + 1
             for batch in loaded:
                 unreadable.add(batch.unreadable)
             batches = [batch for batch in loaded if len(batch)]
             if not batches:
                 self._skip_step(progress, unreadable)
                 continue
-            proposal = self._accumulate(batches, progress, epoch_loss)
-            step_size = self._optimizers.step(part_of_run(self.model.policy, progress))
-            if self._ema is not None:
-                self._ema.update(self._parts)
-            self._order_log.sampled(epoch + 1, proposal)
+            step_size = self._take_step(batches, progress, epoch_loss)
             if (progress.step + 1) % STEPS_BETWEEN_LOSS_CHECKS == 0:
                 self._check_loss(epoch_loss)
             seconds = time.perf_counter() - began
@@ -218,21 +292,35 @@ class Trainer:
         self._check_loss(epoch_loss)
         self._check_weights(progress)
         seconds = time.perf_counter() - began
-        self._seconds += seconds
-        self._images_per_second = epoch_loss.images * self._processes / seconds
-        self._finish_epoch(progress, {"loss": epoch_loss.mean(), "lr": step_size}, seconds, unreadable.gather())
+        self._saved.seconds += seconds
+        self._saved.images_per_second = epoch_loss.images * self._processes / seconds
+        parts = epoch_loss.parts()
+        train = {"loss": epoch_loss.mean(), "lr": step_size, **({"parts": parts} if parts else {})}
+        self._finish_epoch(progress, train, seconds, unreadable.gather())
+
+    def _take_step(self, batches: Sequence[Batch], progress: Progress, epoch_loss: EpochLoss) -> float:
+        """Learn from batches; return the step size."""
+        results = self._step.accumulate(batches, progress, epoch_loss)
+        step_size = self._optimizers.step(part_of_run(self._phases, progress))
+        if self._ema is not None:
+            self._ema.update(self._parts)
+        with torch.no_grad():
+            self._task.after_step(self.model, results, progress)
+        self._order_log.sampled(progress.step // self._steps_per_epoch + 1, results[0])
+        return step_size
 
     def _progress(self, step: int) -> Progress:
         own, shared = stream(self._seed, "policy", self._process, step), stream(self._seed, "policy", step)
-        return Progress(step, self._steps_per_epoch, self._settings.epochs, own, shared)
+        progress = Progress(step, self._steps_per_epoch, self._epochs_of_run, own, shared)
+        return self._phases.locate(progress)
 
     def _renew_weights(self) -> None:
         """The weights that the run began with; the policy stays as it is."""
-        untrained = OrderedModel.build(
-            self._experiment, self._splits.image, self._splits.classes, lambda grid: self.start
-        )
+        untrained = build_model(self._experiment, self.context, self.start)
         self.model.backbone.load_state_dict(untrained.backbone.state_dict())
         self.model.head.load_state_dict(untrained.head.state_dict())
+        if self.model.state is not None and untrained.state is not None:
+            self.model.state.load_state_dict(untrained.state.state_dict())
         self._optimizers.forget()
         if self._ema is not None:
             self._ema.set(self._parts)
@@ -244,128 +332,73 @@ class Trainer:
                 "repair or remove them",
             )
 
-    def _accumulate(self, batches: Sequence[Batch], progress: Progress, epoch_loss: EpochLoss) -> Proposal:
-        """Add up the gradients of the batches of a step; return what the policy proposed for the first."""
-        self.model.train()
-        self.model.policy.advance(progress)
-        self._search(batches[0], progress)
-        images = sum(map(len, batches))
-        proposals = []
-        for place, batch in enumerate(batches):
-            seed_torch(stream(self._seed, "batch", self._process, progress.step, place))
-            with self._synchronized(place + 1 == len(batches)):
-                proposals.append(self._backward(batch, progress, len(batch) / images, epoch_loss))
-        return proposals[0]
-
-    def _search(self, loaded: Batch, progress: Progress) -> None:
-        """Let the policy try proposals on the first batch of a step."""
-        seed_torch(stream(self._seed, "search", self._process, progress.step))
-        evaluator = ProposalEvaluator(
-            self.model, self._task, lambda: self._prepare(loaded), progress, self._accelerator, self._reward_of_policy
-        )
-        self.model.policy.search(evaluator)
-        self._evaluated_images += evaluator.images
-
-    def _prepare(self, loaded: Batch) -> Batch:
-        return self._task.augment(to_device(loaded, self._accelerator.device), self._splits.classes)
-
-    def _reward_of_policy(self, reward: torch.Tensor) -> torch.Tensor:
-        """The reward as the policy is told it."""
-        return _noise_like(reward) if self._experiment.recipe.order.control == "null-reward" else reward
-
-    def _synchronized(self, is_last: bool) -> AbstractContextManager[object]:
-        """Processes average their gradients once a step, with its last batch."""
-        no_sync: AbstractContextManager[object] = self._accelerator.no_sync(self._step_module)
-        return nullcontext() if is_last else no_sync
-
-    def _backward(self, loaded: Batch, progress: Progress, share: float, epoch_loss: EpochLoss) -> Proposal:
-        result: StepResult = self._step_module(self._prepare(loaded), progress)
-        reward = self._reward_of_policy(result.reward)
-        total = result.loss.mean() + self.model.policy.loss(result.proposal, reward)
-        self._accelerator.backward(share * total)
-        epoch_loss.add(progress.step, result.loss.detach(), total.detach())
-        return result.proposal
-
     def _finish_epoch(
-        self, progress: Progress, train: dict[str, float], seconds: float, unreadable: Sequence[str]
+        self, progress: Progress, train: dict[str, Any], seconds: float, unreadable: Sequence[str]
     ) -> None:
-        policy, number = self.model.policy, self._epochs_done + 1
-        previous = self._order_log.last
-        best = policy.best_order().to("cpu")
-        self._validation = self.evaluate("validation")
-        if not math.isfinite(self._validation["loss"]):
-            raise self._diverged(f"the validation loss is no number after step {progress.step + 1} (epoch {number})")
+        policy, number = self.model.policy, self._saved.epochs_done + 1
+        previous, summary = self._order_log.last, self.summarize_order()
+        self._saved.validation = self.evaluate("validation")
+        if not math.isfinite(self.validation["loss"]):
+            raise self._diverged(
+                f"the validation loss is NaN or infinite after step {progress.step + 1} (epoch {number})"
+            )
         line: dict[str, Any] = {
             "epoch": number,
             "phase": policy.phase,
             "train": train,
-            "validation": self._validation,
-            "order": self._order_log.epoch(number, best),
+            "validation": self.validation,
+            "order": self._order_log.epoch(number, summary),
             "policy": policy.metrics(),
         }
-        if not policy.propose(None).is_exact:
-            soft = headline_of(self._task, self.evaluate("validation", choose_softly=True))
-            line["soft_to_hard_gap"] = soft - headline_of(self._task, self._validation)
-        if self._evaluated_images:
-            line["evaluated_images"] = self._evaluated_images * self._processes
+        if policy.mixes and policy.phase == "search":
+            sampled = self.evaluated_model.ordered_by(policy, sample=True)
+            soft = headline_of(self._task, self.evaluate("validation", sampled))
+            line["soft_to_hard_gap"] = soft - headline_of(self._task, self.validation)
+        if self._step.evaluated_images:
+            line["evaluated_images"] = self._step.evaluated_images * self._processes
         if unreadable:
             line["unreadable"] = unreadable
-        line |= {"seconds": seconds, "images_per_second": self._images_per_second}
-        self._epochs_done = number
+        line |= {"seconds": seconds, "images_per_second": self._saved.images_per_second}
+        self._saved.epochs_done = number
         if self._accelerator.is_main_process:
             with self._folder.metrics.open("a") as file:
                 file.write(json.dumps(line) + "\n")
-            self._save()
+            self._saved.save(
+                self._folder,
+                self._weights(),
+                self._optimizers,
+                self.context,
+                self._steps_per_epoch,
+                self._processes,
+            )
         self._accelerator.wait_for_everyone()
-        if best != previous:
-            self._announce("order_changed", epoch=number, order=best)
+        if summary.order != previous:
+            self._announce("order_changed", epoch=number, order=summary.order)
         self._announce("epoch_finished", epoch=number, metrics=line)
 
     def _weights(self) -> dict[str, nn.Module]:
         averaged = {} if self._ema is None else {"ema": self._ema.module}
-        return {"model": self._parts, "policy": self.model.policy, **averaged}
+        state = {} if self.model.state is None else {"state": self.model.state}
+        return {"model": self._parts, "policy": self.model.policy, **averaged, **state}
 
-    def _save(self) -> None:
-        state = {
-            "image": asdict(self._splits.image),
-            "classes": list(self._splits.classes),
-            "seconds": self._seconds,
-            "images_per_second": self._images_per_second,
-            "validation": self._validation,
-            "processes": self._processes,
-        }
-        save_checkpoint(self._folder, self._epochs_done, self._weights(), self._optimizers.state_dict(), state)
-
-    def _resume(self) -> None:
-        checkpoint = self._folder.latest_checkpoint()
-        if checkpoint is not None:
-            optimizers, state = load_checkpoint(checkpoint, self._weights())
-            if state["processes"] != self._processes:
-                raise ReorderKitError(
-                    f"{self._folder.path} was trained on {state['processes']} processes, not {self._processes}; "
-                    "its batches and its steps would be others",
-                    f"go on with torchrun --nproc-per-node {state['processes']}",
-                )
-            self._optimizers.load_state_dict(optimizers)
-            self._epochs_done = state["epoch"]
-            self._seconds, self._images_per_second = state["seconds"], state["images_per_second"]
-            self._validation = state["validation"]
-        self._order_log.resume(self._epochs_done, self.model.policy.best_order().to("cpu"))
+    def _resume_files(self) -> None:
+        """Forget what was written after the checkpoint."""
+        self._order_log.resume(self._saved.epochs_done)
         if self._accelerator.is_main_process:
-            keep_lines(self._folder.metrics, self._epochs_done)
+            keep_lines(self._folder.metrics, self._saved.epochs_done)
         self._accelerator.wait_for_everyone()
 
     def _check_loss(self, epoch_loss: EpochLoss) -> None:
         step = epoch_loss.first_bad_step()
         if step is not None:
             epoch = step // self._steps_per_epoch + 1
-            raise self._diverged(f"the loss is no longer a number at step {step + 1} (epoch {epoch})")
+            raise self._diverged(f"the loss became NaN or infinite at step {step + 1} (epoch {epoch})")
 
     def _check_weights(self, progress: Progress) -> None:
         """The last step of an epoch may spoil the weights, which no loss has seen yet."""
         parameters = [*self._parts.parameters(), *self.model.policy.parameters()]
         if not torch.nn.utils.get_total_norm(parameters, norm_type=math.inf).isfinite():
-            raise self._diverged(f"the weights are no longer numbers after step {progress.step + 1}")
+            raise self._diverged(f"weights became NaN or infinite after step {progress.step + 1}")
 
     def _diverged(self, what: str) -> ReorderKitError:
         checkpoint = self._folder.latest_checkpoint()
@@ -376,7 +409,7 @@ class Trainer:
         )
 
     def _report_step(self, progress: Progress, epoch_loss: EpochLoss, seconds: float) -> None:
-        accuracy = headline_of(self._task, self._validation) if self._validation else None
+        accuracy = headline_of(self._task, self.validation) if self.validation else None
         speed = epoch_loss.images * self._processes / seconds
         report = StepReport(progress.step + 1, epoch_loss.mean_of_process(), accuracy, speed)
         self._announce("step_finished", report=report)
@@ -390,8 +423,3 @@ def _chunks(batches: Iterable[Any], size: int) -> Iterator[list[Any]]:
     iterator = iter(batches)
     while chunk := list(islice(iterator, size)):
         yield chunk
-
-
-def _noise_like(reward: torch.Tensor) -> torch.Tensor:
-    """Rewards of the same spread that know nothing of the order; merely shuffled ones would keep the batch's mean."""
-    return torch.randn_like(reward) * reward.std(correction=0)

@@ -106,9 +106,9 @@ def test_temperature_schedules_are_expanded(cli):
 def test_a_backbone_says_what_it_needs_and_what_reaches_its_readout(cli):
     says = json.loads(cli("describe", "backbone", "vit", "--json").stdout)["says"]
     assert says["needs"] == "nothing but the patches"
-    assert says["order-sensitive"] == "no"
+    assert says["facts"].startswith("Blind to the order")
     assert says["reach"]
-    assert "depends" in json.loads(cli("describe", "backbone", "local", "--json").stdout)["says"]["order-sensitive"]
+    assert "window 0" in json.loads(cli("describe", "backbone", "local", "--json").stdout)["says"]["facts"]
 
 
 def test_every_registered_component_can_be_described(cli):

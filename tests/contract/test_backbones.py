@@ -180,9 +180,10 @@ def test_a_grid_instead_of_a_patch_size_fits_images_of_any_size(name: str) -> No
     ("geometry", "cut"), [({"patch_size": 3}, "3x3"), ({"patch_size": (4, 3)}, "4x3"), ({"grid": (2, 3)}, "2x3")]
 )
 def test_patches_that_do_not_fill_the_image_are_refused(name: str, geometry: dict[str, Any], cut: str) -> None:
-    with pytest.raises(ReorderKitError, match=rf"8x8 pixels .*{cut}") as caught:
-        BACKBONES[name](BACKBONES[name].Options(**geometry), ImageShape(1, 8, 8))
-    assert next(iter(geometry)) in str(caught.value.hint)
+    for build_or_ask in (BACKBONES[name], BACKBONES[name].facts):
+        with pytest.raises(ReorderKitError, match=rf"8x8 pixels .*{cut}") as caught:
+            build_or_ask(BACKBONES[name].Options(**geometry), ImageShape(1, 8, 8))
+        assert next(iter(geometry)) in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))

@@ -73,6 +73,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
 }
 IMAGES = [ImageShape(1, 8, 8), ImageShape(3, 12, 20), ImageShape(3, 4, 12)]
 SMALL = ImageShape(3, 8, 8)
+CLIP = ImageShape(3, 8, 8, frames=3)
 
 
 def all_backbones() -> dict[str, type[Backbone]]:
@@ -103,7 +104,7 @@ def build(name: str, options: dict[str, Any], image: ImageShape = SMALL, seed: i
 
 
 def images_of(image: ImageShape, batch: int = 3) -> Tensor:
-    return torch.randn(batch, image.channels, image.height, image.width, dtype=torch.float64)
+    return torch.randn(batch, *image.axes, dtype=torch.float64)
 
 
 def summary(backbone: Backbone, sequence: PatchSequence) -> Tensor:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from reorder_kit.controls import BUILT_IN
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.order_file import OrderFile
 from reorder_kit.report.environment import command_of, environment_facts
@@ -48,7 +49,10 @@ def set_scores(folder, score, **controls):
         result["metrics"]["test"] |= {"top1": score, "images": 100}
         template = dict(result["metrics"])
         result["controls"] = {
-            name.replace("_", "-"): {"metrics": {**template, "test": {**template["test"], "top1": value}}}
+            name.replace("_", "-"): {
+                "words": BUILT_IN[name.replace("_", "-")].words,
+                "metrics": {**template, "test": {**template["test"], "top1": value}},
+            }
             for name, value in controls.items()
         }
 
@@ -169,7 +173,7 @@ def test_the_verdict_compares_with_the_controls(run_folder):
     assert "The order that softsort learned, starting from random, gives test top1 0.900 on 100 images" in said
     assert "That is +10.0 points against the same training with the start kept (0.800)." in said
     assert "it is 0.850, +5.0 points against the start kept." in said
-    assert "The control null-reward, a learner that is told noise for a reward, has 0.810." in said
+    assert "The control null-reward, noise for a reward, has 0.810." in said
     assert "Only 5 of 16 slots reach the readout: this is a selection case." in said
     assert "One run of each with one seed" in said
 

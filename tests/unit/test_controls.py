@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from reorder_kit.compose import compose, control_content
+from reorder_kit.compose import compose
+from reorder_kit.controls import BUILT_IN
+from reorder_kit.controls.random_per_batch import RandomOrders
 from reorder_kit.data_sources.digits import Digits
 from reorder_kit.errors import RecipeError
-from reorder_kit.fixed_policies import FixedOrder, RandomPerBatch
+from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.grid import Grid
 from reorder_kit.order_file import OrderFile
 from reorder_kit.order_learners.reinforce import ReinforcePolicy
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.start_by_prior import no_influence
+from reorder_kit.training.beside import recipe_beside
 
 CONTROLS = ("fixed-start", "learned-static", "null-reward", "random-fixed", "random-per-batch", "shuffled-targets")
 HOST = PluginHost(third_party=False)
@@ -41,8 +44,8 @@ def test_each_control_gets_its_policy():
 
     assert isinstance(policy({"learner": "reinforce"}), ReinforcePolicy)
     assert isinstance(policy({"learner": "reinforce", "control": "null-reward"}), ReinforcePolicy)
-    assert isinstance(policy({"control": "random-per-batch"}), RandomPerBatch)
-    assert isinstance(policy({"learner": "reinforce", "control": "random-per-batch"}), RandomPerBatch)
+    assert isinstance(policy({"control": "random-per-batch"}), RandomOrders)
+    assert isinstance(policy({"learner": "reinforce", "control": "random-per-batch"}), RandomOrders)
     assert type(policy({})) is FixedOrder
     assert type(policy({"learner": "reinforce", "control": "random-fixed"})) is FixedOrder
 
@@ -62,7 +65,7 @@ def test_a_control_changes_one_thing(control, expected):
     content = compose(
         recipe(order={"start": "column", "learner": "reinforce"}, controls=CONTROLS), HOST, "t"
     ).resolved()
-    beside = compose(control_content(content, control, "runs/trial/order.json"), HOST, "control").resolved()
+    beside = compose(recipe_beside(BUILT_IN[control], content, "runs/trial/order.json"), HOST, "control").resolved()
     order = beside["order"]
     assert (order["start"]["name"], order["learner"] is not None, order["control"]) == expected
     assert order["start"].get("file") == ("runs/trial/order.json" if control == "learned-static" else None)
@@ -85,5 +88,5 @@ def test_learned_static_starts_from_the_learned_order(tmp_path):
     learned = Order([2, 0, 3, 1])
     OrderFile("learned", Grid(2, 2), learned).save(tmp_path / "order.json")
     content = compose(recipe(order={"start": "column", "learner": "reinforce"}), HOST, "trial").resolved()
-    beside = compose(control_content(content, "learned-static", str(tmp_path / "order.json")), HOST, "control")
+    beside = compose(recipe_beside(BUILT_IN["learned-static"], content, str(tmp_path / "order.json")), HOST, "control")
     assert beside.starting_order(Grid(2, 2), SPLITS, no_influence) == learned

@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from reorder_kit.fixed_policies import FixedOrder, RandomPerBatch
+from reorder_kit.controls.random_per_batch import RandomOrders
+from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.grid import Grid
 from reorder_kit.patch_order import Order
 from reorder_kit.progress import Progress
@@ -17,7 +18,7 @@ from reorder_kit.sequence import PatchSequence
 SEQUENCE = PatchSequence(torch.zeros(5, 6, 2), Grid(2, 3))
 START = Order([4, 0, 5, 2, 1, 3])
 PARTIAL = Order([4, 1, 3], num_patches=6)
-both = pytest.mark.parametrize("kind", [FixedOrder, RandomPerBatch])
+both = pytest.mark.parametrize("kind", [FixedOrder, RandomOrders])
 every_start = pytest.mark.parametrize("start", [START, PARTIAL], ids=["full", "partial"])
 
 
@@ -70,7 +71,7 @@ def test_changing_the_order_that_was_given_does_not_change_the_policy() -> None:
 
 @every_start
 def test_every_batch_gets_another_order_of_the_same_patches(start: Order) -> None:
-    policy = RandomPerBatch(start)
+    policy = RandomOrders(start)
     drawn = []
     for step in range(20):
         policy.advance(at(step))
@@ -83,13 +84,13 @@ def test_every_batch_gets_another_order_of_the_same_patches(start: Order) -> Non
 
 
 def test_several_batches_of_one_step_differ() -> None:
-    policy = RandomPerBatch(Order.identity(64))
+    policy = RandomOrders(Order.identity(64))
     policy.advance(at(0))
     assert policy.propose(None).order != policy.propose(None).order
 
 
 def test_the_stream_alone_decides_the_order() -> None:
-    policy, other = RandomPerBatch(START), RandomPerBatch(START)
+    policy, other = RandomOrders(START), RandomOrders(START)
     for step in range(9):
         policy.advance(at(step))
         policy.propose(SEQUENCE)
@@ -100,7 +101,7 @@ def test_the_stream_alone_decides_the_order() -> None:
 
 def test_every_order_is_equally_probable() -> None:
     # The false-alarm rate of the chi-square test is 0.001.
-    policy = RandomPerBatch(Order([2, 0, 1, 3]))
+    policy = RandomOrders(Order([2, 0, 1, 3]))
     policy.advance(at(0))
     counts = dict.fromkeys(permutations(range(4)), 0)
     for _ in range(4800):

@@ -16,7 +16,17 @@ from reorder_kit.compose import compose
 from reorder_kit.data_sources.digits import Digits
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import ComponentOptions, DataSource, DataSplits, ImageShape, Sample, Task, Unreadable
+from reorder_kit.interfaces import (
+    BOXES,
+    MASK,
+    ComponentOptions,
+    DataSource,
+    DataSplits,
+    ImageShape,
+    Sample,
+    Task,
+    Unreadable,
+)
 from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
@@ -145,21 +155,16 @@ def test_opening_leaves_the_random_stream_as_it_was(host):
     assert torch.equal(torch.rand(2), expected)
 
 
-def test_opening_fetches_no_pretrained_weights(monkeypatch):
-    class Fetching(Local):
-        name = "fetching"
-
-        class Options(Local.Options):
-            pretrained: bool = False
+def test_opening_builds_no_backbone():
+    class Unbuilt(Local):
+        name = "unbuilt"
 
         def __init__(self, options, image):
-            assert not options.pretrained, "it was asked to fetch weights"
-            super().__init__(options, image)
+            raise AssertionError("it was built to learn its grid")
 
     host = PluginHost(third_party=False)
-    host.add(SimpleNamespace(register_backbones=hookimpl(lambda: [Fetching])), "fetching")
-    backbone = {"name": "fetching", "grid": [4, 4], "pretrained": True}
-    assert len(planted(host, backbone=backbone).open_data().train) == 1200
+    host.add(SimpleNamespace(register_backbones=hookimpl(lambda: [Unbuilt])), "unbuilt")
+    assert len(planted(host, backbone={"name": "unbuilt", "grid": [4, 4]}).open_data().train) == 1200
 
 
 def test_a_resolved_plant_composes_to_itself(host):
@@ -190,7 +195,7 @@ def test_a_wrong_plant_is_named_beside_other_mistakes(host, plant, expected):
     assert any(line.startswith("data.validation_images: ") for line in found)
 
 
-@pytest.mark.parametrize("kind", ["boxes", "mask"])
+@pytest.mark.parametrize("kind", [BOXES, MASK])
 def test_targets_that_lie_in_the_image_are_refused(kind):
     class Placed(DataSource):
         """Targets with places."""
@@ -203,7 +208,7 @@ def test_targets_that_lie_in_the_image_are_refused(kind):
     class Placing(Task):
         """Find them."""
 
-        name, target_kind, headline, Options = "placing", kind, "found", ComponentOptions
+        name, target_kinds, headline, Options = "placing", (kind,), "found", ComponentOptions
         build_head = loss_per_image = build_metrics = None
 
     host = PluginHost(third_party=False)

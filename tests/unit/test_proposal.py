@@ -149,3 +149,22 @@ def test_other_embeddings_stand_in_the_same_places() -> None:
     assert (wider.batch, wider.num_slots, wider.order) == (3, 4, STATIC)
     assert wider.patches.shape == (3, 4, 5)
     assert torch.equal(wider.valid, moved.valid)
+
+
+@pytest.mark.parametrize("order", SHAPES)
+def test_pixels_move_with_their_patch_and_come_back(order: Order) -> None:
+    pixels = torch.cat([NUMBERS + 1, 10 * NUMBERS], dim=2)
+    for proposal in (Proposal(order), *([Proposal.mixture(order, softened(order))] if order.is_full else [])):
+        sequence = PatchSequence(NUMBERS, GRID, valid=PADDED, pixels=pixels)
+        moved = proposal.apply(sequence)
+        assert moved.pixels is not None
+        assert torch.equal(moved.pixels, order.apply(pixels))  # whole patches, also where embeddings are mixed
+        back = proposal.restore(moved)
+        assert back.pixels is not None
+        assert torch.equal(back.pixels, pixels * order.has_slot(3)[..., None])
+
+
+def test_without_pixels_there_are_none() -> None:
+    moved = Proposal(STATIC).apply(PatchSequence(NUMBERS, GRID))
+    assert moved.pixels is None
+    assert Proposal(STATIC).restore(moved).pixels is None

@@ -137,7 +137,7 @@ def test_what_else_is_wrong_in_a_section_is_found_too():
         ("name=a b", "name: string should match pattern '^\\w[\\w.-]*$', not 'a b'"),
         ("name=..", "name: string should match pattern '^\\w[\\w.-]*$', not '..'"),
         ("name=../up", "name: string should match pattern '^\\w[\\w.-]*$', not '../up'"),
-        ("order.control=null", "order.control: input should be 'none', 'null-reward', 'random-fixed' or"),
+        ("order.control=null", "order.control: input should be a valid string, not None"),
         (
             "order.control=null-rewards",
             "order.control: there is no choice 'null-rewards' (did you mean 'null-reward'?)",

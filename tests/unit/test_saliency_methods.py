@@ -15,6 +15,7 @@ from reorder_kit.grid import Grid
 from reorder_kit.interfaces import (
     AttentionMaps,
     Backbone,
+    BackboneFacts,
     Batch,
     DataSplits,
     Encoded,
@@ -24,6 +25,7 @@ from reorder_kit.interfaces import (
 )
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.patch_order import Order
+from reorder_kit.patches import cut
 from reorder_kit.saliency.baseline import mean_training_image
 from reorder_kit.saliency.gradient import Gradient
 from reorder_kit.saliency.occlusion import Occlusion
@@ -40,16 +42,17 @@ class Pixels(Backbone):
     """Patches are their own pixels, and slots are weighted."""
 
     name = "pixels"
-    order_sensitive = True
-    grid, dim, depth = GRID, 4, 1
+
+    @classmethod
+    def facts(cls, options, image):
+        return BackboneFacts(GRID, dim=4, depth=1)
 
     def __init__(self, weights):
-        super().__init__()
+        super().__init__(None, IMAGE)
         self.weights = nn.Parameter(weights)  # slot dim
 
     def tokenize(self, images):
-        tiles = images.unfold(2, 2, 2).unfold(3, 2, 2)
-        return PatchSequence(tiles.reshape(len(images), 6, 4), GRID)
+        return PatchSequence(cut(images, GRID), GRID)
 
     def encode(self, sequence, start=0, stop=None, extra_tokens=None):
         return Encoded(sequence)

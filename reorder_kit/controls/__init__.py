@@ -1,0 +1,69 @@
+"""Controls: one a file. Each holds all that a control changes, and the words for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import get_args
+
+from reorder_kit.controls._checks import NamedControls, misfits_of_controls, named_controls
+from reorder_kit.controls.fixed_start import FixedStart
+from reorder_kit.controls.learned_static import LearnedStatic
+from reorder_kit.controls.null_reward import NullReward
+from reorder_kit.controls.other_image import OtherImage
+from reorder_kit.controls.other_image_same_class import OtherImageSameClass
+from reorder_kit.controls.random_fixed import RandomFixed
+from reorder_kit.controls.random_per_batch import RandomPerBatch
+from reorder_kit.controls.shuffled_targets import ShuffledTargets
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import Task
+from reorder_kit.interfaces.control import Control, Need
+
+_BUILT_IN = (
+    FixedStart(),
+    LearnedStatic(),
+    NullReward(),
+    RandomFixed(),
+    RandomPerBatch(),
+    ShuffledTargets(),
+    OtherImage(),
+    OtherImageSameClass(),
+)
+BUILT_IN: Mapping[str, Control] = MappingProxyType({control.name: control for control in _BUILT_IN})
+"""The controls that come with the package, by name."""
+
+
+def controls_of(task: Task) -> dict[str, Control]:
+    """Every control that a recipe with this task can name, by name: the built-in ones, then those of the task.
+
+    Raises:
+        ReorderKitError: if the task has a control whose name is taken, or that needs what there is not.
+    """
+    known = dict(BUILT_IN)
+    for control in task.controls():
+        if control.name in known:
+            raise ReorderKitError(f"task {task.name!r} has a control {control.name!r}, but that name is taken")
+        if unknown := sorted(control.needs - set(get_args(Need))):
+            raise ReorderKitError(
+                f"control {control.name!r} of task {task.name!r} needs {unknown[0]!r}, which no run can have",
+                f"known: {', '.join(get_args(Need))}",
+            )
+        known[control.name] = control
+    return known
+
+
+__all__ = [
+    "BUILT_IN",
+    "FixedStart",
+    "LearnedStatic",
+    "NamedControls",
+    "NullReward",
+    "OtherImage",
+    "OtherImageSameClass",
+    "RandomFixed",
+    "RandomPerBatch",
+    "ShuffledTargets",
+    "controls_of",
+    "misfits_of_controls",
+    "named_controls",
+]

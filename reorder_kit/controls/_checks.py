@@ -1,0 +1,89 @@
+"""Which controls a recipe names, and whether the run has what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from reorder_kit.errors import Problem, did_you_mean
+from reorder_kit.interfaces import OrderLearner, Policy, TargetKind
+from reorder_kit.interfaces.control import Control, InRunControl
+
+_NO_CONTROL = "none"
+
+
+class NamedControls(NamedTuple):
+    """The controls of a recipe.
+
+    Args:
+        own: what replaces the thing under test in the run itself, if anything does.
+        beside: those that the run is compared with.
+    """
+
+    own: InRunControl | None
+    beside: tuple[Control, ...]
+
+
+def named_controls(content: Mapping[str, Any], known: Mapping[str, Control], problems: list[Problem]) -> NamedControls:
+    """Look up the controls that a recipe names, even where other fields of it are wrong.
+
+    Args:
+        content: the recipe as plain data.
+        known: the controls there are, by name.
+        problems: takes what is wrong with the names.
+    """
+    order, names = content.get("order"), content.get("controls")
+    name = order.get("control", _NO_CONTROL) if isinstance(order, Mapping) else _NO_CONTROL
+    own = known.get(name) if isinstance(name, str) else None
+    if isinstance(own, InRunControl) or not isinstance(name, str) or name == _NO_CONTROL:
+        pass
+    elif own is not None:
+        problems.append(Problem("order.control", f"{name} is compared with another run", "name it in controls"))
+    else:
+        choices = [_NO_CONTROL, *(each for each, control in known.items() if isinstance(control, InRunControl))]
+        problems.append(_no_choice("order.control", name, choices))
+    beside = []
+    for place, each in enumerate(names if isinstance(names, (list, tuple)) else ()):
+        if isinstance(each, str) and each not in known:
+            problems.append(_no_choice(f"controls.{place}", each, known))
+        elif isinstance(each, str):
+            beside.append(known[each])
+    return NamedControls(own if isinstance(own, InRunControl) else None, tuple(beside))
+
+
+def _no_choice(path: str, name: str, choices: Iterable[str]) -> Problem:
+    return Problem(path, f"there is no choice {name!r}", did_you_mean(name, choices))
+
+
+def misfits_of_controls(
+    named: NamedControls, learner: OrderLearner | None, policy: Policy | None, kind: TargetKind
+) -> list[Problem]:
+    """What the controls of a recipe need and the run does not have.
+
+    Args:
+        named: the controls.
+        learner: what learns the order, if anything does.
+        policy: as the learner builds it from the identity; None where that is not known.
+        kind: of the run's targets.
+    """
+    every = [*([] if named.own is None else [("order.control", named.own)]), *(("controls", c) for c in named.beside)]
+    return [Problem(path, *reason) for path, control in every if (reason := _lacks(control, learner, policy, kind))]
+
+
+def _lacks(
+    control: Control, learner: OrderLearner | None, policy: Policy | None, kind: TargetKind
+) -> tuple[str, str] | None:
+    learned_by = "none" if learner is None else learner.name
+    if "reward" in control.needs and (learner is None or not learner.uses_reward):
+        needed = f"{control.name} needs a learner that learns from the reward; the learner is {learned_by}"
+        return needed, "use reinforce"
+    if "learner" in control.needs and learner is None:
+        needed = f"{control.name} needs a learner to be compared with"
+        return needed, "name one in order.learner, or leave the control out"
+    if "dynamic" in control.needs and (learner is None or (policy is not None and policy.is_static)):
+        needed = f"{control.name} needs a learner whose order depends on the image; the learner is {learned_by}"
+        return needed, "leave the control out"
+    if "classes" in control.needs and not kind.tells_classes:
+        needed = f"{control.name} needs targets that tell which classes an image has, not those of the kind {kind}"
+        return needed, "leave the control out"
+    return None

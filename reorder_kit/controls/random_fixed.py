@@ -1,0 +1,25 @@
+"""Random fixed: does an order that was chosen by nothing do as well?"""
+
+from __future__ import annotations
+
+import torch
+
+from reorder_kit.fixed_policies import FixedOrder
+from reorder_kit.grid import Grid
+from reorder_kit.interfaces import Order, Policy
+from reorder_kit.interfaces.control import InRunControl
+
+
+class RandomFixed(InRunControl):
+    """One random order, drawn with the seed of the run, from the first step to the last."""
+
+    name = "random-fixed"
+    words = "a random order"
+
+    def starting_order(self, grid: Grid, seed: int) -> Order:
+        """The same order for every recipe of a seed."""
+        return Order(torch.randperm(grid.num_patches, generator=torch.Generator().manual_seed(seed)))
+
+    def policy(self, start: Order) -> Policy:
+        """The random order, kept."""
+        return FixedOrder(start)

@@ -1,0 +1,67 @@
+"""Rows of all processes in one tensor, for losses that compare images with each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Shaped
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def gather_images(x: Shaped[Tensor, "image *rest"]) -> tuple[Shaped[Tensor, "all_images *rest"], slice]:
+    """The rows of all processes, with gradient, and which of them are this process's own.
+
+    Processes may hold different numbers of rows, or none. Every process has to call it, and where there is a gradient,
+    every process has to use the rows in its loss. On one process, ``x`` itself.
+
+    The gradient that reaches ``x`` is the sum of those that all processes have with respect to its rows. So where each
+    process's loss is the mean over its own rows (``mine``), each compared with all rows, and data parallelism averages
+    the gradients over processes, as it does here, the parameters get the gradient of the mean of the processes' losses.
+    With equally many rows each, that is the mean over all rows.
+
+    >>> gather_images(torch.tensor([1.0, 2.0]))
+    (tensor([1., 2.]), slice(0, 2, None))
+
+    Args:
+        x: one row for each image of this process; ``rest`` is the same on all processes.
+
+    Returns:
+        All rows, by process, and the slice of them that holds ``x``.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return x, slice(0, len(x))
+    sizes = _sizes(x)
+    first = sum(sizes[: dist.get_rank()])
+    rows: Tensor = _Gather.apply(x, sizes)
+    return rows, slice(first, first + len(x))
+
+
+def _sizes(x: Tensor) -> list[int]:
+    """How many rows each process has."""
+    own = torch.tensor([len(x)], device=x.device)
+    found = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(found, own)
+    return [int(size) for size in found]
+
+
+class _Gather(torch.autograd.Function):
+    """Padded to the longest on the way, since collectives need equal shapes."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, sizes: list[int]) -> Tensor:
+        context.sizes = sizes
+        padded = x.new_zeros(max(sizes), *x.shape[1:])
+        padded[: len(x)] = x
+        found = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(found, padded)
+        return torch.cat([rows[:size] for rows, size in zip(found, sizes, strict=True)])
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return torch.split(total, context.sizes)[dist.get_rank()], None

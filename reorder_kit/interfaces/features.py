@@ -1,0 +1,89 @@
+"""What a model gives a task: features, and what the head makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from reorder_kit.interfaces.backbone import Backbone
+from reorder_kit.patch_order import Order
+from reorder_kit.proposal import Proposal
+from reorder_kit.sequence import Encoded, PatchSequence
+
+
+@dataclass(frozen=True)
+class Features:
+    """One reading of a batch.
+
+    Args:
+        encoded: the backbone's output, in slots.
+        moves: all that was applied to the patches, first to last: the policy's proposals, and the order that kept some
+            patches where a task asked for it.
+        proposals: the policy's own, one for each of its blocks, as it returned them.
+        backbone: where the features come from.
+        image_size: height and width of the images, pixels.
+        content: height and width, pixels, of each image without its padding; None if no image has padding.
+    """
+
+    encoded: Encoded
+    moves: tuple[Proposal, ...]
+    proposals: tuple[Proposal, ...]
+    backbone: Backbone
+    image_size: tuple[int, int]
+    content: Int[Tensor, "batch 2"] | None = None
+
+    @property
+    def order(self) -> Order:
+        """The composed order: which patch of the image stands in each slot after the last move."""
+        order = self.moves[0].order
+        for move in self.moves[1:]:
+            order = order.compose(move.order)
+        return order
+
+    def summary(self) -> Float[Tensor, "batch dim"]:
+        """The readout of the backbone: one vector for each image."""
+        return self.backbone.summarize(self.encoded)
+
+    def slots(self) -> PatchSequence:
+        """The last level as the backbone read it, slot by slot, with its order."""
+        sequence = self.encoded.sequence
+        return replace(sequence, order=self._order_on(sequence))
+
+    def patches(self) -> PatchSequence:
+        """The last level in row-major places again, on its own grid. Padding and dropped patches are marked invalid."""
+        if self.encoded.levels:
+            return self.pyramid()[-1]
+        sequence = self.encoded.sequence
+        for move in reversed(self.moves):
+            sequence = move.restore(sequence)
+        return sequence
+
+    def pyramid(self) -> tuple[PatchSequence, ...]:
+        """Every level in row-major places, finest first; a single one where the backbone has no levels."""
+        if not self.encoded.levels:
+            return (self.patches(),)
+        return tuple(Proposal(self._order_on(level)).restore(level) for level in self.encoded.levels)
+
+    def _order_on(self, level: PatchSequence) -> Order:
+        return self.order.merged(level.grid) if self.encoded.levels else self.order
+
+
+@dataclass(frozen=True)
+class ModelOutput:
+    """What a pass through the model gives.
+
+    Args:
+        outputs: what the head made.
+        features: what the head looked at.
+    """
+
+    outputs: Any
+    features: Features
+
+    @property
+    def proposals(self) -> tuple[Proposal, ...]:
+        """How the policy ordered the patches."""
+        return self.features.proposals

@@ -1,0 +1,63 @@
+"""The interface of the ordered model, as a task sees it."""
+
+from __future__ import annotations
+
+from typing import Protocol, Self, runtime_checkable
+
+from jaxtyping import Bool
+from torch import Tensor, nn
+
+from reorder_kit.interfaces.backbone import Backbone, BackboneFacts
+from reorder_kit.interfaces.batch import Batch
+from reorder_kit.interfaces.features import Features, ModelOutput
+from reorder_kit.interfaces.order_learner import Policy
+from reorder_kit.patch_order import Order
+from reorder_kit.proposal import Proposal
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Tokenize, order, encode, head. While training the policy proposes; otherwise its best order is used.
+
+    ``backbone``, ``head`` and ``state`` are there for their parameters: a task that called them itself would skip the
+    orders before later blocks.
+    """
+
+    training: bool
+    backbone: Backbone
+    head: nn.Module
+    state: nn.Module | None
+
+    @property
+    def facts(self) -> BackboneFacts:
+        """What the backbone declares."""
+        ...
+
+    def __call__(self, batch: Batch) -> ModelOutput:
+        """Read a batch and apply the head."""
+        ...
+
+    def read(self, batch: Batch, keep: Bool[Tensor, "batch patch"] | None = None) -> Features:
+        """Tokenize, order before every block that the policy names, encode: the only way to read images.
+
+        Args:
+            batch: the images.
+            keep: which row-major patches the backbone sees, equally many of each image; None for all. Hidden ones reach
+                the policy as zeros marked invalid, and are dropped after its first order.
+        """
+        ...
+
+    def ordered_by(self, *orders: Proposal | Order | Policy, sample: bool = False) -> Self:
+        """The same model, reading in these orders: proposals (one for each block), one order, or another policy.
+
+        Args:
+            orders: what to read in.
+            sample: of a policy: what it proposes, as in training, instead of its best order.
+        """
+        ...
+
+    def with_parts(
+        self, backbone: Backbone | None = None, head: nn.Module | None = None, state: nn.Module | None = None
+    ) -> Self:
+        """The same model with other parts, such as a teacher's or averaged weights; None keeps a part."""
+        ...

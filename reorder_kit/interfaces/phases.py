@@ -1,0 +1,84 @@
+"""When a policy keeps the start, when it searches, and when its order is fixed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from reorder_kit.progress import Progress
+
+
+@dataclass(frozen=True)
+class Phases:
+    """The phases of a run: warm-up, then the search, then training in the order found.
+
+    Only this class turns the epochs of a search into steps, and says whether they fit a run.
+
+    >>> phases = Phases(warmup_epochs=1, search_epochs=1.5, retrains=True)
+    >>> phases.bounds(steps_per_epoch=10)
+    (10, 30)
+    >>> phases.misfit(epochs=3)
+    'the search takes all of the 3 epochs, which leaves none for new weights'
+
+    Args:
+        warmup_epochs: epochs in the starting order, before the search.
+        search_epochs: epochs of the search, after which the order is fixed.
+        retrains: whether new weights are trained from the beginning in the order found. The search then ends with an
+            epoch, so that both parts have whole ones.
+    """
+
+    warmup_epochs: float
+    search_epochs: float
+    retrains: bool = False
+
+    @property
+    def end_epoch(self) -> float:
+        """Epochs until the search is over, without the rounding errors of adding up shares of a run."""
+        return round(self.warmup_epochs + self.search_epochs, 9)
+
+    @property
+    def retrain_epoch(self) -> int | None:
+        """The number of the epoch, from 0, in which new weights begin; None if they never do."""
+        return math.ceil(self.end_epoch) if self.retrains else None
+
+    def bounds(self, steps_per_epoch: int) -> tuple[int, int]:
+        """The first step of the search, and the first step after it."""
+        first = round(self.warmup_epochs * steps_per_epoch)
+        if self.retrain_epoch is not None:
+            return first, self.retrain_epoch * steps_per_epoch
+        return first, first + round(self.search_epochs * steps_per_epoch)
+
+    def locate(self, progress: Progress) -> Progress:
+        """The same step with its phase, the share of the search that is done, and the steps of the phase."""
+        first, end = self.bounds(progress.steps_per_epoch)
+        step = progress.step
+        if step < first:
+            return replace(progress, phase="warm-up", share=0.0, phase_step=step)
+        if step >= end:
+            return replace(progress, phase="hardened", share=1.0, phase_step=step - end)
+        return replace(
+            progress, phase="search", share=(step - first) / max(1, end - first - 1), phase_step=step - first
+        )
+
+    def misfit(self, epochs: float) -> str | None:
+        """Why a run of that many epochs cannot have these phases; None if it can."""
+        if self.retrain_epoch is None or self.retrain_epoch < epochs:
+            return None
+        return f"the search takes all of the {_epochs(epochs)}, which leaves none for new weights"
+
+    def doubt(self, epochs: float) -> str | None:
+        """What a run of that many epochs can have but hardly should; None if there is nothing to doubt."""
+        if self.warmup_epochs >= epochs:
+            return (
+                f"the search never starts: the warm-up of {_epochs(self.warmup_epochs)} lasts to the end of the run "
+                f"of {_epochs(epochs)}"
+            )
+        if self.search_epochs == 0:
+            return "the order is never searched"
+        if self.end_epoch > epochs:
+            return f"the run of {_epochs(epochs)} ends before the search, which ends after {_epochs(self.end_epoch)}"
+        return None
+
+
+def _epochs(count: float) -> str:
+    return "1 epoch" if count == 1 else f"{count:g} epochs"

@@ -1,0 +1,83 @@
+"""Tasks that read a batch once and compare outputs with targets."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.interfaces.batch import Batch
+from reorder_kit.interfaces.model import Model
+from reorder_kit.interfaces.passes import Pass
+from reorder_kit.interfaces.task import StepResult, Task
+from reorder_kit.progress import Progress
+
+
+class SupervisedTask(Task):
+    """One pass, and a loss of its outputs and the targets.
+
+    A complete plugin::
+
+        import torch
+        from torch import nn
+        from reorder_kit import hookimpl
+        from reorder_kit.interfaces import CLASS, SupervisedTask
+
+        class LinearHead(nn.Module):
+            def __init__(self, dim, classes):
+                super().__init__()
+                self.linear = nn.Linear(dim, classes)
+
+            def forward(self, features):
+                return self.linear(features.summary())
+
+        class Hits:
+            def __init__(self):
+                self.hits, self.images = 0, 0
+
+            def update(self, predictions, batch):
+                self.hits += int((predictions.argmax(dim=1) == batch.targets).sum())
+                self.images += len(batch)
+
+            def compute(self):
+                return {"accuracy": self.hits / self.images}
+
+        class HingeClassification(SupervisedTask):
+            \"""Single labels with the multi-class hinge loss.\"""
+
+            name = "hinge-classification"
+            target_kinds = (CLASS,)
+            headline = "accuracy"
+
+            def build_head(self, context):
+                return LinearHead(context.facts.dim, len(context.classes))
+
+            def loss_per_image(self, outputs, targets):
+                return nn.functional.multi_margin_loss(outputs, targets, reduction="none")
+
+            def build_metrics(self, context):
+                return Hits()
+
+        @hookimpl
+        def register_tasks():
+            return [HingeClassification]
+
+    The reward of an image is minus its loss; override ``reward_per_image`` for another one.
+    """
+
+    @abstractmethod
+    def loss_per_image(self, outputs: Any, targets: Any) -> Float[Tensor, " batch"]:
+        """The loss of each image."""
+
+    def reward_per_image(self, outputs: Any, targets: Any, loss: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+        """The reward of each image, without gradient: minus its loss."""
+        return -loss.detach()
+
+    def step(self, model: Model, batch: Batch, progress: Progress) -> StepResult:
+        """Read the batch, and compare."""
+        output = model(batch)
+        loss = self.loss_per_image(output.outputs, batch.targets)
+        reward = self.reward_per_image(output.outputs, batch.targets, loss)
+        return StepResult(loss, output.outputs, (Pass(output.proposals, reward),))

@@ -1,0 +1,233 @@
+"""Kinds of targets: how those of a batch are put together, moved, and taken apart."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.utils.data import default_collate
+
+from reorder_kit.interfaces.targets import IGNORED
+
+
+class TargetKind(ABC):
+    """What the targets of a data source are, and what can be done with them.
+
+    Two kinds of one name are equal. Targets stay plain values: a batch has a tensor whose first axis is the batch, a
+    list with an entry for each image, or a tuple or a mapping of these. For such values, only ``collate`` has to be
+    written. A complete kind, to be named in ``target_kinds`` of a data source and of a task::
+
+        import torch
+        from reorder_kit.interfaces import TargetKind
+
+        class Angle(TargetKind):
+            \"""A direction in radians; a batch has its cosine and its sine.\"""
+
+            name = "angle"
+
+            def collate(self, items):
+                angles = torch.tensor(items, dtype=torch.float32)
+                return torch.stack([angles.cos(), angles.sin()], dim=1)
+
+    A kind says of itself:
+
+    * ``name``: what it is called in messages and in ``describe``.
+    * ``lies_in_image``: whether targets are made of places in the image. Then images whose patches are moved
+      (``data.plant``) would need other targets, and are refused.
+    """
+
+    name: ClassVar[str]
+    lies_in_image: ClassVar[bool] = False
+
+    @abstractmethod
+    def collate(self, items: Sequence[Any]) -> Any:
+        """The targets of a batch from those of its samples; there is at least one."""
+
+    def to(self, targets: Any, device: torch.device | str) -> Any:
+        """The targets on another device; what has no ``to`` stays as it is."""
+        return self._moved(targets, lambda part: _on(part, device))
+
+    def pin(self, targets: Any) -> Any:
+        """The targets in memory that a GPU can copy from; what has no ``pin_memory`` stays as it is."""
+        return self._moved(targets, lambda part: part.pin_memory() if hasattr(part, "pin_memory") else part)
+
+    def take(self, targets: Any, index: Int[Tensor, " row"]) -> Any:
+        """The targets of some images of the batch, in the sequence of ``index``.
+
+        Raises:
+            TypeError: if the targets are none of the values that the class describes.
+        """
+        if isinstance(targets, Tensor):
+            return targets[index.to(targets.device)]
+        if isinstance(targets, list):
+            return [targets[row] for row in index.tolist()]
+        if targets is None:
+            return None
+        if isinstance(targets, tuple | Mapping):
+            return _by_part(targets, lambda part: self.take(part, index))
+        raise TypeError(f"the target kind {self} cannot take images out of a {type(targets).__name__}: override take")
+
+    def presence(self, targets: Any, classes: Sequence[str]) -> Float[Tensor, "batch class"] | None:
+        """1.0 for the classes that each image has, 0.0 for the others; None where that means nothing."""
+        return None
+
+    @property
+    def tells_classes(self) -> bool:
+        """Whether :meth:`presence` says which classes an image has."""
+        return type(self).presence is not TargetKind.presence
+
+    def _moved(self, targets: Any, move: Callable[[Any], Any]) -> Any:
+        if isinstance(targets, list):
+            return [self._moved(entry, move) for entry in targets]
+        return _by_part(targets, lambda part: self._moved(part, move)) if _has_parts(targets) else move(targets)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TargetKind) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"<target kind {self.name}>"
+
+
+def _on(part: Any, device: torch.device | str) -> Any:
+    if isinstance(part, Tensor):
+        return part.to(device, non_blocking=True)
+    return part.to(device) if hasattr(part, "to") else part
+
+
+def _has_parts(targets: Any) -> bool:
+    return isinstance(targets, tuple | Mapping)
+
+
+def _by_part(targets: Any, change: Callable[[Any], Any]) -> Any:
+    """The same tuple, named tuple or mapping of changed parts."""
+    if isinstance(targets, Mapping):
+        return {key: change(part) for key, part in targets.items()}
+    parts = [change(part) for part in targets]
+    return type(targets)(*parts) if hasattr(targets, "_fields") else tuple(parts)
+
+
+class ClassKind(TargetKind):
+    """The number of one class, an ``int``. In a batch, after images were mixed, the share of every class."""
+
+    name = "class"
+
+    def collate(self, items: Sequence[Any]) -> Tensor:
+        """One number for each image."""
+        return _stacked(items)
+
+    def presence(self, targets: Tensor, classes: Sequence[str]) -> Float[Tensor, "batch class"]:
+        """One class for each image; after mixing, all that have a share."""
+        if not len(targets):
+            return _no_rows(classes)
+        if targets.ndim == 2:
+            return (targets > 0).float()
+        return torch.nn.functional.one_hot(targets.long(), len(classes)).float()
+
+
+class MultiLabelKind(TargetKind):
+    """1.0 for every class that is present and 0.0 for the others, ``Float[class]``."""
+
+    name = "multi-label"
+
+    def collate(self, items: Sequence[Any]) -> Tensor:
+        """One row for each image."""
+        return _stacked(items)
+
+    def presence(self, targets: Tensor, classes: Sequence[str]) -> Float[Tensor, "batch class"]:
+        """The labels."""
+        return targets.float() if len(targets) else _no_rows(classes)
+
+
+class BoxesKind(TargetKind):
+    """A :class:`~reorder_kit.interfaces.targets.BoxTarget` for each image."""
+
+    name = "boxes"
+    lies_in_image = True
+
+    def collate(self, items: Sequence[Any]) -> list[Any]:
+        """A list, since images have different numbers of boxes."""
+        return list(items)
+
+    def to(self, targets: Any, device: torch.device | str) -> Any:
+        """Without waiting for copies from pinned memory."""
+        return [target.to(device, non_blocking=True) for target in targets]
+
+    def presence(self, targets: Sequence[Any], classes: Sequence[str]) -> Float[Tensor, "batch class"]:
+        """The classes of all boxes except those around a crowd."""
+        rows = [torch.zeros(len(classes), device=target.boxes.device) for target in targets]
+        for row, target in zip(rows, targets, strict=True):
+            row[target.classes[~target.crowd]] = 1.0
+        return torch.stack(rows) if rows else _no_rows(classes)
+
+
+class MaskKind(TargetKind):
+    """The number of the class of each pixel, or :data:`~reorder_kit.interfaces.IGNORED`: ``Integer[height width]``.
+
+    A byte is enough in a sample; a batch has 64 bits.
+    """
+
+    name = "mask"
+    lies_in_image = True
+
+    def collate(self, items: Sequence[Any]) -> Tensor:
+        """One mask for each image."""
+        return _stacked(items)
+
+    def presence(self, targets: Tensor, classes: Sequence[str]) -> Float[Tensor, "batch class"]:
+        """The classes that at least one pixel has."""
+        if not len(targets):
+            return _no_rows(classes)
+        pixels = targets.flatten(1).long()
+        # Ignored pixels are counted in a column of their own, which is left out.
+        columns = pixels.where(pixels != IGNORED, len(classes))
+        found = torch.zeros(len(targets), len(classes) + 1, device=targets.device)
+        return found.scatter_(1, columns, 1.0)[:, : len(classes)]
+
+
+class CaptionKind(TargetKind):
+    """A text, or several texts, that say what the image shows: a ``str`` or a list of ``str``."""
+
+    name = "caption"
+
+    def collate(self, items: Sequence[Any]) -> list[Any]:
+        """A list, as the samples have them."""
+        return list(items)
+
+
+class NoneKind(TargetKind):
+    """No target: images alone."""
+
+    name = "none"
+
+    def collate(self, items: Sequence[Any]) -> None:
+        """Nothing."""
+        return
+
+
+def _stacked(items: Sequence[Any]) -> Tensor:
+    """Together; whole numbers, of which a sample may have a byte each, as losses want them."""
+    stacked: Tensor = default_collate(list(items))
+    return stacked if stacked.is_floating_point() else stacked.long()
+
+
+def _no_rows(classes: Sequence[str]) -> Tensor:
+    """For a batch of which nothing could be read, whose targets are of no type."""
+    return torch.zeros(0, len(classes))
+
+
+CLASS = ClassKind()
+MULTI_LABEL = MultiLabelKind()
+BOXES = BoxesKind()
+MASK = MaskKind()
+CAPTION = CaptionKind()
+NONE = NoneKind()

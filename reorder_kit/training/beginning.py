@@ -1,0 +1,78 @@
+"""What is settled before a model is built: what the task is fitted to, and the starting order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment import Experiment
+from reorder_kit.interfaces import DataSplits, TaskContext
+from reorder_kit.loaded_run import read_fitted
+from reorder_kit.order_file import OrderFile
+from reorder_kit.patch_order import Order
+from reorder_kit.run_folder import RunFolder
+from reorder_kit.training.short_training import influence_of_short_training
+from reorder_kit.training_data import TrainingData
+
+
+def begin(
+    experiment: Experiment, splits: DataSplits, folder: RunFolder, accelerator: Accelerator
+) -> tuple[TaskContext, Order]:
+    """What the task is told, and the order that the run starts from.
+
+    What a run started from stays its start, and what its task was fitted to stays so, though a file, a prior or the
+    data might say something else by now.
+
+    Args:
+        experiment: the parts.
+        splits: opened data.
+        folder: the run folder; a run that is resumed reads from there.
+        accelerator: device and processes; one process fits, the others wait.
+
+    Raises:
+        ReorderKitError: if the parts do not fit the data.
+    """
+    facts = experiment.facts(splits.image)
+    kind = experiment.kind
+    is_fresh = folder.latest_checkpoint() is None
+    training = TrainingData(splits, experiment.recipe.seed, kind)
+    fitted = _on_one_process(accelerator, lambda: _fitted(experiment, training) if is_fresh else read_fitted(folder))
+    context = TaskContext(facts, splits.image, kind, splits.classes, fitted, accelerator.device)
+    experiment.check(facts, splits.classes)
+    if not is_fresh:
+        return context, OrderFile.load(folder.start_order).order
+    influence = influence_of_short_training(experiment, splits, context, accelerator)
+    start = _on_one_process(
+        accelerator, lambda: experiment.starting_order(facts.grid, splits, influence).indices.tolist()
+    )
+    return context, Order(start, facts.grid.num_patches)
+
+
+def _fitted(experiment: Experiment, training: TrainingData) -> Mapping[str, Any]:
+    """As a resumed run would read it."""
+    try:
+        fitted: Mapping[str, Any] = json.loads(json.dumps(dict(experiment.task.fit(training))))
+    except TypeError as error:
+        raise ReorderKitError(
+            f"task {experiment.task.name!r}: what fit() returns is not plain JSON data: {error}"
+        ) from None
+    return fitted
+
+
+def _on_one_process(accelerator: Accelerator, compute: Any) -> Any:
+    """What the main process computes, for all; a mistake stops all of them."""
+    answer: list[Any] = [None]
+    if accelerator.is_main_process:
+        try:
+            answer = [compute()]
+        except ReorderKitError as error:
+            answer = [error]
+    broadcast_object_list(answer)
+    if isinstance(answer[0], ReorderKitError):
+        raise answer[0]
+    return answer[0]

@@ -1,0 +1,36 @@
+"""What each image of a split scores."""
+
+from __future__ import annotations
+
+import numpy as np
+from accelerate.utils import gather_object
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class ImageScores:
+    """What each image of a split scores, image by image, with images dealt out to processes as loaders do: by turns.
+
+    Args:
+        images: of the split.
+    """
+
+    def __init__(self, images: int) -> None:
+        self._images = images
+        self._scores: list[float] = []
+
+    def add(self, scores: Float[Tensor, " batch"] | None) -> None:
+        """The next batch of this process; None if the task does not score single images."""
+        if scores is not None:
+            self._scores += scores.tolist()
+
+    def gather(self) -> NDArray[np.float32] | None:
+        """The scores in the order of the split; None unless every image has one. Every process has to call it."""
+        shares: list[list[float]] = gather_object([self._scores])
+        if sum(map(len, shares)) < self._images:
+            return None
+        scores = np.empty(self._images, dtype=np.float32)
+        for process, share in enumerate(shares):
+            scores[process :: len(shares)] = share
+        return scores

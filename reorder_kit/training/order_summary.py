@@ -1,0 +1,98 @@
+"""The order of a policy in one: its best order, or the consensus of the orders it gives to images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import Batch, Policy
+from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.patch_order import Order
+
+EXAMPLES = 4
+
+
+@dataclass(frozen=True)
+class OrderSummary:
+    """What is reported of a policy's orders, in patches of the image.
+
+    Args:
+        order: the best order of a static policy, composed over its blocks; else the consensus order.
+        spread: of a dynamic policy: the mean Kendall distance of the images' orders to the consensus, 0 (all the same)
+            to 1; None for a static one.
+        examples: of a dynamic policy: the orders of some images.
+    """
+
+    order: Order
+    spread: float | None = None
+    examples: tuple[Order, ...] = ()
+
+    @property
+    def is_consensus(self) -> bool:
+        """Whether images differ in their orders."""
+        return self.spread is not None
+
+
+def static_order(policy: Policy) -> Order:
+    """The best order of a static policy, composed over its blocks.
+
+    Raises:
+        ReorderKitError: if the policy is dynamic.
+    """
+    first, *later = sorted(policy.blocks)
+    order = policy.best_order(None, first)
+    for block in later:
+        order = order.compose(policy.best_order(None, block))
+    return order.to("cpu")
+
+
+@torch.no_grad()
+def consensus(orders: Int[Tensor, "image slot"], num_patches: int) -> OrderSummary:
+    """The consensus of the orders of some images: patches by their mean rank, an absent patch ranking last.
+
+    Args:
+        orders: the patch in each slot of each image.
+        num_patches: patches of an image.
+
+    >>> consensus(torch.tensor([[0, 1, 2], [0, 2, 1], [0, 1, 2]]), 3).order.indices.tolist()
+    [0, 1, 2]
+    """
+    each = [Order(row, num_patches) for row in orders.cpu()]
+    mean_rank = torch.stack([order.rank_with_absent_last for order in each]).double().mean(dim=0)
+    agreed = Order(mean_rank.argsort(stable=True)[: orders.shape[1]], num_patches)
+    distances = [(1 - order.kendall_tau(agreed)) / 2 for order in each]
+    return OrderSummary(agreed, sum(distances) / len(distances), tuple(each[:EXAMPLES]))
+
+
+@torch.no_grad()
+def summarize_orders(model: OrderedModel, policy: Policy, batches: Iterable[Batch]) -> OrderSummary:
+    """The best order of a static policy, or the consensus over images.
+
+    Args:
+        model: reads the images, in evaluation mode.
+        policy: its policy.
+        batches: a fixed set of images, on the model's device; not looked at for a static policy.
+
+    Raises:
+        ReorderKitError: if a dynamic policy has no image to order.
+    """
+    if policy.is_static:
+        return OrderSummary(static_order(policy))
+    found: list[Tensor] = []
+    num_patches = 0
+    was_training = model.training
+    model.train(False)
+    for batch in batches:
+        if len(batch):
+            order = model.read(batch).order
+            num_patches = order.num_patches
+            found.append(order.per_image(len(batch)).cpu())
+    model.train(was_training)
+    if not found:
+        raise ReorderKitError("the order depends on the image, and no validation image could be read")
+    return consensus(torch.cat(found), num_patches)

@@ -1,0 +1,116 @@
+"""Small trainings before a run, for priors that ask where a model looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import cycle, islice
+
+import torch
+from accelerate import Accelerator
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.building import build_model
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment import Experiment
+from reorder_kit.interfaces import DataSplits, Influence, TaskContext
+from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.patch_order import Order
+from reorder_kit.progress import Progress
+from reorder_kit.training.data_loading import ShuffledKeys, load_batch, train_loader
+from reorder_kit.training.influence import influence_profile
+from reorder_kit.training.optimization import parameter_groups
+from reorder_kit.training.random_streams import seed_torch, stream
+
+INFLUENCE_IMAGES = 256
+
+
+def influence_of_short_training(
+    experiment: Experiment, splits: DataSplits, context: TaskContext, accelerator: Accelerator
+) -> Influence:
+    """A function of orders, models and steps: the mean influence profile of models trained for so many steps.
+
+    Each model has weights and batches of its own; its batches are read in the orders in turn, with a constant step
+    size, on this process alone. Influence is measured on validation images.
+
+    Args:
+        experiment: the parts; the learner is left out.
+        splits: opened data.
+        context: what is known of the run.
+        accelerator: device and precision.
+    """
+
+    def influence(orders: Sequence[Order], models: int, steps: int) -> Float[Tensor, " slot"]:
+        if not orders or models < 1 or steps < 0:
+            raise ReorderKitError(f"influence needs an order, a model and steps, not {len(orders)}, {models}, {steps}")
+        on_device = [order.to(accelerator.device) for order in orders]
+        profiles = [
+            _influence_of_one(experiment, splits, context, accelerator, on_device, number, steps)
+            for number in range(models)
+        ]
+        return torch.stack(profiles).mean(dim=0).cpu()
+
+    return influence
+
+
+def _influence_of_one(
+    experiment: Experiment,
+    splits: DataSplits,
+    context: TaskContext,
+    accelerator: Accelerator,
+    orders: Sequence[Order],
+    number: int,
+    steps: int,
+) -> Float[Tensor, " slot"]:
+    seed = stream(experiment.recipe.seed, "influence", number) % 2**32
+    recipe = experiment.recipe.model_copy(update={"seed": seed})
+    alone = replace(experiment, recipe=recipe, learner=None)
+    model = build_model(alone, context, orders[0].to("cpu")).to(accelerator.device)
+    turn = cycle([*orders[number % len(orders) :], *orders[: number % len(orders)]])
+    with torch.random.fork_rng(devices=[]):
+        _train(model, alone, splits, context, accelerator, turn, steps)
+    chosen = range(min(INFLUENCE_IMAGES, len(splits.validation)))
+    batch = load_batch(splits.validation, context.kind, "validation", chosen, experiment.task.views(training=False))
+    if not len(batch):
+        raise ReorderKitError("influence is measured on validation images, but none could be read")
+    prepared = experiment.task.prepare(batch.to(accelerator.device), False, context)
+    progress = Progress(steps, max(1, steps), 1.0, phase="hardened", share=1.0)
+    return influence_profile(model.ordered_by(next(turn)), experiment.task, prepared, progress)
+
+
+def _train(
+    model: OrderedModel,
+    experiment: Experiment,
+    splits: DataSplits,
+    context: TaskContext,
+    accelerator: Accelerator,
+    turn: cycle[Order],
+    steps: int,
+) -> None:
+    recipe, task = experiment.recipe, experiment.task
+    modules = torch.nn.ModuleDict({"backbone": model.backbone, "head": model.head})
+    groups = parameter_groups(modules, recipe.optimizer.weight_decay)
+    optimizer = torch.optim.AdamW(groups, lr=recipe.optimizer.lr, betas=recipe.optimizer.betas)
+    keys = ShuffledKeys(len(splits.train), recipe.seed, 0, 1)
+    data, views = recipe.data, task.views(training=True)
+    loader = train_loader(splits.train, context.kind, keys, recipe.seed, data.batch_size, data.workers, views)
+    step = 0
+    while step < steps:
+        for batch in islice(loader, steps - step):
+            seed_torch(stream(recipe.seed, "batch", step))
+            if len(batch):
+                prepared = task.prepare(batch.to(accelerator.device), True, context)
+                model.train()
+                progress = Progress(step, len(loader), steps / len(loader), phase="hardened", share=1.0)
+                with accelerator.autocast():
+                    result = task.step(model.ordered_by(next(turn)), prepared, progress)
+                result.loss.mean().backward()  # type: ignore[no-untyped-call]
+                if recipe.train.clip_grad is not None:
+                    torch.nn.utils.clip_grad_norm_(modules.parameters(), recipe.train.clip_grad)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                with torch.no_grad():
+                    task.after_step(model, [result], progress)
+            step += 1
+        keys.epoch += 1

@@ -1,0 +1,101 @@
+"""One optimizer step: the search, the passes, the gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from reorder_kit.interfaces import Batch, InRunControl, StepResult, Task, TaskContext
+from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.progress import Progress
+from reorder_kit.training.epoch_loss import EpochLoss
+from reorder_kit.training.proposal_evaluation import ProposalEvaluator
+from reorder_kit.training.random_streams import seed_torch, stream
+
+
+class TrainingStep:
+    """Adds up the gradients of the batches of a step.
+
+    Args:
+        model: the model.
+        module: its step, wrapped for data parallelism.
+        frozen: parts of the model that stay in evaluation mode.
+        task: whose step is taken.
+        context: what is known of the run.
+        control: what may disguise the rewards.
+        seed: of the run.
+        accelerator: precision and processes.
+    """
+
+    def __init__(
+        self,
+        model: OrderedModel,
+        module: Any,
+        frozen: Sequence[nn.Module],
+        task: Task,
+        context: TaskContext,
+        control: InRunControl | None,
+        seed: int,
+        accelerator: Accelerator,
+    ) -> None:
+        self._model, self._module, self._frozen = model, module, frozen
+        self._task, self._context, self._control = task, context, control
+        self._seed, self._accelerator = seed, accelerator
+        self.evaluated_images = 0
+        """Images of this process that a search has passed forward."""
+
+    def accumulate(self, loaded: Sequence[Batch], progress: Progress, epoch_loss: EpochLoss) -> list[StepResult]:
+        """The results of the batches, whose gradients are added up.
+
+        Args:
+            loaded: batches with at least one image each.
+            progress: the step.
+            epoch_loss: is told the losses.
+        """
+        self._model.train()
+        for part in self._frozen:
+            part.eval()
+        self._model.policy.advance(progress)
+        images = sum(map(len, loaded))
+        results = []
+        for place, batch in enumerate(loaded):
+            # Prepared once: what a search compares and what is then learned from have the same masks.
+            prepared = self._task.prepare(batch.to(self._accelerator.device), True, self._context)
+            if place == 0:
+                self._search(prepared, progress)
+            seed_torch(stream(self._seed, "batch", self._accelerator.process_index, progress.step, place))
+            with self._synchronized(place + 1 == len(loaded)):
+                results.append(self._backward(prepared, progress, len(batch) / images, epoch_loss))
+        return results
+
+    def _search(self, batch: Batch, progress: Progress) -> None:
+        """Let the policy try proposals on the first batch of a step."""
+        seed_torch(stream(self._seed, "search", self._accelerator.process_index, progress.step))
+        evaluator = ProposalEvaluator(
+            self._model, self._task, batch, progress, self._accelerator, self._as_passed_to_policy
+        )
+        self._model.policy.search(evaluator)
+        self.evaluated_images += evaluator.images
+
+    def _as_passed_to_policy(self, reward: torch.Tensor) -> torch.Tensor:
+        """The reward, or what a control puts in its place."""
+        return reward if self._control is None else self._control.reward(reward)
+
+    def _synchronized(self, is_last: bool) -> AbstractContextManager[object]:
+        """Processes average their gradients once a step, with its last batch."""
+        no_sync: AbstractContextManager[object] = self._accelerator.no_sync(self._module)
+        return nullcontext() if is_last else no_sync
+
+    def _backward(self, batch: Batch, progress: Progress, share: float, epoch_loss: EpochLoss) -> StepResult:
+        result: StepResult = self._module(batch, progress)
+        passes = [replace(each, reward=self._as_passed_to_policy(each.reward)) for each in result.passes]
+        total = result.loss.mean() + self._model.policy.loss(passes, batch)
+        self._accelerator.backward(share * total)
+        epoch_loss.add(progress.step, result.loss.detach(), result.parts, total.detach())
+        return result

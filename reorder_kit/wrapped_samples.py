@@ -1,0 +1,51 @@
+"""Samples that are changed on their way to the loader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from reorder_kit.interfaces import HasTargets, HasViews, Sample, SampleSet, Unreadable
+
+
+class WrappedSamples:
+    """Samples of another set, which a derived class changes; what is unreadable stays so.
+
+    It has views and known targets exactly where the other set does.
+
+    Args:
+        samples: the other set.
+    """
+
+    view: Callable[[int], Sample | Unreadable]
+    target: Callable[[int], Any]
+
+    def __init__(self, samples: SampleSet) -> None:
+        self._samples = samples
+        # Attributes of the object, since HasViews and HasTargets ask whether there is one.
+        if isinstance(samples, HasViews):
+            self.view = self._changed_view
+        if isinstance(samples, HasTargets):
+            self.target = self.changed_target
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Sample | Unreadable:
+        return self._changed_if_read(self._samples[index], index)
+
+    def changed(self, sample: Sample, index: int) -> Sample | Unreadable:
+        """The sample of this number, or a view of it, as this set gives it."""
+        return sample
+
+    def changed_target(self, index: int) -> Any | Unreadable:
+        """The target of the sample of this number, as this set gives it; asked for where the other set knows it."""
+        assert isinstance(self._samples, HasTargets)
+        return self._samples.target(index)
+
+    def _changed_view(self, index: int) -> Sample | Unreadable:
+        assert isinstance(self._samples, HasViews)
+        return self._changed_if_read(self._samples.view(index), index)
+
+    def _changed_if_read(self, sample: Sample | Unreadable, index: int) -> Sample | Unreadable:
+        return sample if isinstance(sample, Unreadable) else self.changed(sample, index)
