@@ -56,9 +56,8 @@ class TrainingData:
             batch_size: at once.
         """
         for read, unreadable in self._readable(images, batch_size):
-            pixels = torch.stack([sample.image for sample in read])
             targets = self._kind.collate([sample.target for sample in read])
-            yield Batch(pixels, targets, self._kind, tuple(unreadable))
+            yield Batch(torch.stack([sample.image for sample in read]), targets, self._kind, tuple(unreadable))
 
     def patches(self, grid: Grid, images: int) -> Iterator[Float[Tensor, "image patch pixel"]]:
         """The row-major patches of the same images, a batch at a time.

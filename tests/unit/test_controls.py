@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from reorder_kit.compose import compose
 from reorder_kit.controls import BUILT_IN
@@ -90,3 +91,41 @@ def test_learned_static_starts_from_the_learned_order(tmp_path):
     content = compose(recipe(order={"start": "column", "learner": "reinforce"}), HOST, "trial").resolved()
     beside = compose(recipe_beside(BUILT_IN["learned-static"], content, str(tmp_path / "order.json")), HOST, "control")
     assert beside.starting_order(Grid(2, 2), SPLITS, no_influence) == learned
+
+
+def test_noise_for_a_reward_has_its_spread_and_nothing_else_of_it():
+    reward = torch.arange(4000.0) % 7 + 100
+    torch.manual_seed(0)
+    noise = BUILT_IN["null-reward"].reward(reward)
+    # Four standard errors of a mean, a standard deviation and a correlation of 4,000 normal numbers.
+    assert abs(noise.mean()) < 4 * 2 / 4000**0.5
+    assert noise.std() == pytest.approx(2, abs=4 * 2 / 8000**0.5)
+    assert abs(torch.corrcoef(torch.stack([noise, reward]))[0, 1]) < 4 / 4000**0.5
+    assert BUILT_IN["null-reward"].reward(torch.full((5,), 3.0)).tolist() == [0] * 5
+
+
+def test_controls_that_replace_nothing_leave_start_policy_and_reward():
+    reward = torch.tensor([1.0, 2.0])
+    for name in ("random-fixed", "random-per-batch"):
+        assert BUILT_IN[name].reward(reward) is reward
+        assert not BUILT_IN[name].keeps_learner
+    assert BUILT_IN["null-reward"].keeps_learner
+    assert BUILT_IN["null-reward"].policy(Order.identity(4)) is None
+    assert BUILT_IN["null-reward"].starting_order(Grid(2, 2), 0) is None
+    assert BUILT_IN["random-per-batch"].starting_order(Grid(2, 2), 0) is None
+
+
+@pytest.mark.parametrize(
+    ("control", "said"),
+    [
+        ("null-reward", "softsort from row with noise for a reward"),
+        ("learned-static", "the order that softsort learned from row, from scratch,"),
+        ("shuffled-targets", "softsort from row with each other's targets on training images"),
+    ],
+)
+def test_a_control_says_what_was_trained(control, said):
+    assert BUILT_IN[control].described("softsort", "row") == said
+
+
+def test_without_a_learner_its_words_are_enough():
+    assert BUILT_IN["random-fixed"].described(None, "row") == "a random order"
