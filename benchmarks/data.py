@@ -223,7 +223,7 @@ def passes(source: DataSource, workers: int) -> Iterator[tuple[int, float]]:
     keys = ShuffledKeys(len(samples), seed=0, process=0, processes=1)
     while True:
         began = time.perf_counter()
-        images = sum(len(batch) for batch in train_loader(samples, keys, 0, BATCH, workers))
+        images = sum(len(batch) for batch in train_loader(samples, source.target_kind, keys, 0, BATCH, workers))
         yield images, time.perf_counter() - began
         if images < len(samples):
             raise RuntimeError(f"{source.name} could not read all of its images")

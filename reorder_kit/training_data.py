@@ -55,17 +55,9 @@ class TrainingData:
             images: how many to look at; all if there are fewer.
             batch_size: at once.
         """
-        chosen = self.chosen(images)
-        for first in range(0, len(chosen), batch_size):
-            samples = self._read(chosen[first : first + batch_size])
-            read = [sample for sample in samples if isinstance(sample, Sample)]
-            if read:
-                yield Batch(
-                    torch.stack([sample.image for sample in read]),
-                    self._kind.collate([sample.target for sample in read]),
-                    self._kind,
-                    tuple(sample for sample in samples if isinstance(sample, Unreadable)),
-                )
+        for read, unreadable in self._readable(images, batch_size):
+            targets = self._kind.collate([sample.target for sample in read])
+            yield Batch(torch.stack([sample.image for sample in read]), targets, self._kind, tuple(unreadable))
 
     def patches(self, grid: Grid, images: int) -> Iterator[Float[Tensor, "image patch pixel"]]:
         """The row-major patches of the same images, a batch at a time.
@@ -74,18 +66,18 @@ class TrainingData:
             grid: the grid of patches.
             images: how many to look at; all if there are fewer.
         """
-        for batch in self.batches(images):
-            yield cut(batch.images, grid)
+        for read, _ in self._readable(images, IMAGES_AT_ONCE):
+            yield cut(torch.stack([sample.image for sample in read]), grid)
 
-    def chosen(self, images: int) -> list[int]:
-        """The numbers of the samples that are looked at.
-
-        Args:
-            images: how many; all if there are fewer.
-        """
+    def _readable(self, images: int, batch_size: int) -> Iterator[tuple[list[Sample], list[Unreadable]]]:
+        """The chosen samples, and what could not be read beside them; a batch without any readable one is left out."""
         generator = torch.Generator().manual_seed(self._seed)
         chosen: list[int] = torch.randperm(len(self), generator=generator)[:images].tolist()
-        return chosen
+        for first in range(0, len(chosen), batch_size):
+            samples = self._read(chosen[first : first + batch_size])
+            read = [sample for sample in samples if isinstance(sample, Sample)]
+            if read:
+                yield read, [sample for sample in samples if isinstance(sample, Unreadable)]
 
     def _read(self, indices: Sequence[int]) -> list[Sample | Unreadable]:
         samples = []

@@ -13,7 +13,7 @@ from reorder_kit.cli._output import console, is_main_process, print_json, table
 from reorder_kit.cli._parameters import JsonOption, RunArgument
 
 if TYPE_CHECKING:
-    from reorder_kit.interfaces import Model
+    from reorder_kit.ordered_model import OrderedModel
     from reorder_kit.run_folder import RunFolder
 
 OWN = "own order"
@@ -91,7 +91,7 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
         task.views(training=False),
     )
 
-    def figures(model: Model) -> dict[str, Any]:
+    def figures(model: OrderedModel) -> dict[str, Any]:
         return evaluate_model(model, task, loader, run.context, accelerator, run.progress)
 
     if accelerator.is_main_process:

@@ -11,9 +11,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner, Policy
 from reorder_kit.interfaces.passes import Pass
-from reorder_kit.interfaces.task import Batch
 from reorder_kit.ops.plackett_luce import PlackettLuce
 from reorder_kit.order_learners._natural_gradient import natural_gradient
 from reorder_kit.order_learners._order_distributions import (

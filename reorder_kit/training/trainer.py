@@ -144,7 +144,7 @@ class Trainer:
 
     @property
     def evaluated_model(self) -> OrderedModel:
-        """The model that is judged, of averaged weights where the recipe asks for them, as the task has it evaluated."""
+        """The model that is judged, with averaged weights where the recipe asks for them."""
         model = self.model
         if self._ema is not None:
             averaged = self._ema.module

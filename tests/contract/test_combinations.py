@@ -13,9 +13,14 @@ import torch
 from torch import Tensor
 
 from reorder_kit import hookimpl
+from reorder_kit.collation import DrawnSample, collate
 from reorder_kit.compose import Experiment, compose
 from reorder_kit.interfaces import (
+    BOXES,
+    CLASS,
     IGNORED,
+    MASK,
+    MULTI_LABEL,
     Batch,
     BoxTarget,
     DataSource,
@@ -27,7 +32,6 @@ from reorder_kit.interfaces import (
 )
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.training.data_loading import collate
 
 HOST = PluginHost(third_party=False)
 IMAGE = ImageShape(1, 32, 32)
@@ -52,11 +56,11 @@ PROGRESS = Progress(step=2, steps_per_epoch=4, epochs=2, stream=1, shared_stream
 
 
 def target(kind: str, image: int, mask: Tensor) -> Any:
-    if kind == "class":
+    if kind == CLASS:
         return image % len(CLASSES)
-    if kind == "multi-label":
+    if kind == MULTI_LABEL:
         return torch.tensor([1.0, 0.0, float(image % 2)])
-    if kind == "boxes":
+    if kind == BOXES:
         box = torch.tensor([[8.0, 8.0, 16.0, 20.0]])[: image % 3]
         return BoxTarget(box, torch.full((len(box),), 1), torch.zeros(len(box), dtype=torch.bool))
     return mask
@@ -66,13 +70,13 @@ class Small(DataSource):
     """Four images with every kind of target; the last has padding."""
 
     name = "small"
-    target_kinds = ("class", "multi-label", "boxes", "mask")
+    target_kinds = (CLASS, MULTI_LABEL, BOXES, MASK)
 
     def open(self, seed: int) -> DataSplits:
         raise AssertionError("its samples are made by batch()")
 
 
-def batch(kind: str) -> Batch:
+def batch(kind: TargetKind) -> Batch:
     from reorder_kit.interfaces import Sample
 
     generator = torch.Generator().manual_seed(0)
@@ -83,7 +87,7 @@ def batch(kind: str) -> Batch:
         if content:
             mask[24:] = IGNORED
         samples.append(Sample(torch.randn(1, 32, 32, generator=generator), target(kind, image, mask), content))
-    return collate(samples)
+    return collate([DrawnSample((sample,), (number,)) for number, sample in enumerate(samples)], kind)
 
 
 def experiment(task: str, backbone: str, learner: str, start: Any = "spiral") -> Experiment:
@@ -115,7 +119,7 @@ def pairwise() -> Iterator[tuple[str, str, str]]:
 def check(task: str, backbone: str, learner: str) -> None:
     made = experiment(task, backbone, learner)
     model = build(made).train()
-    images = batch(made.task.target_kind)
+    images = batch(made.data_source.target_kind)
     model.policy.advance(PROGRESS)
     torch.manual_seed(0)
     result = made.task.step(model, images, PROGRESS)
@@ -138,12 +142,7 @@ def check(task: str, backbone: str, learner: str) -> None:
 
 
 def images_alone(images: Batch) -> Any:
-    def pick(place: int) -> Batch:
-        part = slice(place, place + 1)
-        content = None if images.content is None else images.content[part]
-        return Batch(images.images[part], images.targets[part], (), content)
-
-    return pick
+    return lambda place: images.take(torch.tensor([place]))
 
 
 def test_every_backbone_of_the_package_is_in_the_table() -> None:
@@ -197,7 +196,7 @@ def test_compiling_changes_nothing_for_tasks_that_look_at_places(task: str, lear
     compiled.compile_encode()
     for model in (plain, compiled):
         model.policy.advance(PROGRESS)
-    padded = batch(made.task.target_kind)
+    padded = batch(made.data_source.target_kind)
     # Batches with and without padding take turns, as in a run, and so do training and evaluation.
     for images in (padded, without_padding(padded), padded):
         expected, found = (gradients(made, model.train(), images) for model in (plain, compiled))
@@ -229,7 +228,7 @@ def test_a_bright_patch_is_found_where_it_is(ordering: str, backbone: str) -> No
 def test_a_model_that_does_not_care_about_the_order_gives_every_patch_the_same() -> None:
     made = experiment("classification", "vit", "fixed")
     model = build(made).eval()
-    images = batch("class").images
+    images = batch(CLASS).images
     rows = Proposal(HOST.orderings.get("row")().order(model.backbone.grid))
     expected = model(images, lambda _: rows).features.patches().patches
     found = model(images).features.patches().patches

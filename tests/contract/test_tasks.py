@@ -6,7 +6,7 @@ import math
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +14,11 @@ from torch import Tensor, nn
 
 import reorder_kit.tasks
 from reorder_kit.interfaces import (
+    BOXES,
+    CLASS,
     IGNORED,
+    MASK,
+    MULTI_LABEL,
     Backbone,
     BackboneFacts,
     Batch,
@@ -62,10 +66,10 @@ def masks() -> Tensor:
 
 # A batch of targets for each kind.
 TARGETS: dict[str, Callable[[], Any]] = {
-    "class": lambda: torch.arange(IMAGES) % len(CLASSES),
-    "multi-label": lambda: torch.randint(2, (IMAGES, len(CLASSES)), generator=torch.Generator().manual_seed(1)).float(),
-    "boxes": boxes,
-    "mask": masks,
+    CLASS: lambda: torch.arange(IMAGES) % len(CLASSES),
+    MULTI_LABEL: lambda: torch.randint(2, (IMAGES, len(CLASSES)), generator=torch.Generator().manual_seed(1)).float(),
+    BOXES: boxes,
+    MASK: masks,
 }
 
 
@@ -126,9 +130,8 @@ def task(request: pytest.FixtureRequest) -> Task:
 
 @pytest.fixture
 def batch(task: Task) -> Batch:
-    return Batch(
-        torch.rand(IMAGES, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)), TARGETS[task.target_kind]()
-    )
+    kind = task.target_kinds[0]
+    return Batch(torch.rand(IMAGES, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)), TARGETS[kind](), kind)
 
 
 @pytest.fixture
@@ -148,7 +151,7 @@ def test_names_are_distinct() -> None:
 
 def test_it_says_what_it_is_and_what_its_options_mean(task: Task) -> None:
     assert task.__doc__
-    assert task.target_kind in get_args(TargetKind)
+    assert all(isinstance(kind, TargetKind) for kind in task.target_kinds)
     assert issubclass(task.Options, ComponentOptions)
     assert all(field.description for field in task.Options.model_fields.values())
 
@@ -235,8 +238,8 @@ def test_every_image_has_something_to_look_at(task: Task, model: Model, batch: B
     assert len(answers) == len(truths) == IMAGES
     for annotation in (*answers, *truths):
         assert len(annotation.box_texts) == len(annotation.boxes)
-        assert annotation.text or len(annotation.boxes) or annotation.mask is not None or task.target_kind == "boxes"
+        assert annotation.text or len(annotation.boxes) or annotation.mask is not None or BOXES in task.target_kinds
 
 
 def test_only_tasks_whose_targets_lie_in_the_image_are_dense(task: Task) -> None:
-    assert task.is_dense == (task.target_kind in ("boxes", "mask"))
+    assert task.is_dense == task.target_kinds[0].lies_in_image

@@ -65,7 +65,8 @@ class DocumentedPlugin:
         for grid in GRIDS:
             for options in ({}, {"transpose": True}, {"flip": "both", "reverse": True}):
                 ordering = self.host.orderings.get(name)
-                order = ordering(ordering.Options(**options)).order(grid)
+                checked = ordering.Options.model_validate(options, context={"host": self.host})
+                order = ordering(checked).order(grid)
                 assert sorted(order.indices.tolist()) == list(range(grid.num_patches))
 
 

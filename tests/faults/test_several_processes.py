@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 import reorder_kit
 from reorder_kit.data_sources.digits import Digits
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import CLASS
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.run_folder import RunFolder
@@ -74,7 +75,7 @@ def test_every_image_is_counted_once_and_the_figures_are_those_of_one_process(fi
     recipe = finished.recipe.read_text().replace("name: watched", "name: classification")
     finished.recipe.write_text(recipe)
     splits = Digits().open(0)
-    loader = evaluation_loader(splits.test, 128, 0, process=0, processes=1)
+    loader = evaluation_loader(splits.test, CLASS, "test", 128, 0)
     scores = ImageScores(497)
     alone = evaluate(
         OrderedModel.from_run(finished.path, host),
@@ -167,10 +168,10 @@ def test_a_head_that_looks_at_places_trains_in_two_processes(task, children, rec
     """The norm of the summary has no gradient then."""
     changed = {
         **recipe,
-        "data": {"name": "scenes", "train_images": 24, "validation_images": 3, "test_images": 1, "batch_size": 8},
+        "data": {"name": "scenes", "train_images": 24, "validation_images": 3, "test_images": 2, "batch_size": 8},
         "task": task,
         "backbone": {"name": "vit", "patch_size": 8, "dim": 16, "heads": 2, "depth": 1, "readout": "mean"},
         "train": {**recipe["train"], "epochs": 3, "accumulate": 2},
     }
     children.train_group(changed, tmp_path / "run")
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["metrics"]["test"]["images"] == 1
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["metrics"]["test"]["images"] == 2

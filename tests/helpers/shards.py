@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from reorder_kit.data_sources.webdataset import WebDataset
-from reorder_kit.interfaces import DataSplits, SampleSet, TargetKind
+from reorder_kit.interfaces import CLASS, DataSplits, SampleSet, TargetKind
 
 Member = tuple[str, bytes]
 
@@ -43,7 +43,7 @@ def classed(labels: dict[int, int | str]) -> list[Member]:
     ]
 
 
-def open_shards(root: Path, kind: TargetKind = "class", **options: Any) -> DataSplits:
+def open_shards(root: Path, kind: TargetKind = CLASS, **options: Any) -> DataSplits:
     plain = {"image_size": 8, "train_transforms": [], "mean": (0,) * 3, "std": (1 / 255,) * 3}
     splits = {"train": "train*.tar", "validation": "val.tar", "test": "test.tar"}
     given = {name: value for name, value in {**plain, **splits, **options}.items() if value is not None}

@@ -18,7 +18,7 @@ import reorder_kit
 from reorder_kit.data_sources import _image_file
 from reorder_kit.data_sources.coco_detection import CocoDetection
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import DataSplits, Sample, SampleSet, TargetKind, Unreadable
+from reorder_kit.interfaces import BOXES, MULTI_LABEL, DataSplits, Sample, SampleSet, TargetKind, Unreadable
 
 REPOSITORY = Path(reorder_kit.__file__).parents[1]
 CATEGORIES = [{"id": 9, "name": "dog"}, {"id": 4, "name": "cat"}]
@@ -51,7 +51,7 @@ def write_json(path: Path, images: list[dict[str, Any]], annotations: list[dict[
     path.write_text(json.dumps({"images": images, "annotations": made, "categories": CATEGORIES}))
 
 
-def open_coco(root: Path, kind: TargetKind = "boxes", **options: Any) -> DataSplits:
+def open_coco(root: Path, kind: TargetKind = BOXES, **options: Any) -> DataSplits:
     given = {"root": root, "image_size": 12, "train_transforms": [], **options}
     return CocoDetection(CocoDetection.Options(**given), kind).open(seed=0)
 
@@ -157,7 +157,7 @@ def test_labels_say_which_classes_have_a_box(tmp_path: Path) -> None:
     write_json(tmp_path / "train.json", images[:2], [crowd, *cats[:2]])
     write_json(tmp_path / "val.json", images[2:3], cats[2:3])
     write_json(tmp_path / "test.json", images[3:], cats[3:])
-    splits = open_coco(tmp_path, "multi-label")
+    splits = open_coco(tmp_path, MULTI_LABEL)
     assert splits.classes == ["cat", "dog"]
     assert [sample.target.tolist() for sample in samples(splits.train)] == [[1, 1], [0, 0]]
 

@@ -15,6 +15,8 @@ from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import (
+    CLASS,
+    MASK,
     ComponentOptions,
     DataSource,
     DataSplits,
@@ -39,7 +41,7 @@ class Masks(DataSource):
     """Images with masks."""
 
     name = "masks"
-    target_kinds = ("mask",)
+    target_kinds = (MASK,)
 
     def open(self, seed):
         raise AssertionError("a recipe is refused before data are opened")
@@ -49,7 +51,7 @@ class NextPatch(Task):
     """Predict each patch from those before it."""
 
     name = "next-patch"
-    target_kind = "class"
+    target_kinds = (CLASS,)
     headline = "bits"
     is_autoregressive = True
 

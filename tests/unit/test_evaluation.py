@@ -6,7 +6,7 @@ from torch import nn
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import Encoded, PatchSequence, Sample, Unreadable
+from reorder_kit.interfaces import CLASS, Encoded, PatchSequence, Sample, Unreadable
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.patch_order import Order
 from reorder_kit.proposal import Proposal
@@ -52,7 +52,7 @@ SAMPLES = [sample(0, 1, 1), sample(2, 1, 2), sample(2, 2, 2), Unreadable("torn.p
 
 def figures(samples=SAMPLES, choose=None, max_unreadable=None, batch_size=2, image_scores=None):
     model = OrderedModel(LastPatch(), FixedOrder(Order.identity(2)), Readout())
-    loader = evaluation_loader(samples, batch_size, 0, 0, 1)
+    loader = evaluation_loader(samples, CLASS, "test", batch_size, 0)
     accelerator = build_accelerator(TrainSettings(device="cpu"))
     model.train()
     result = evaluate(model, Classification(), loader, CLASSES, accelerator, choose, max_unreadable, image_scores)

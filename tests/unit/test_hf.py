@@ -17,7 +17,17 @@ from PIL import Image
 
 from reorder_kit.data_sources.hf import HuggingFace
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import IGNORED, DataSplits, SampleSet, TargetKind, Unreadable
+from reorder_kit.interfaces import (
+    BOXES,
+    CLASS,
+    IGNORED,
+    MASK,
+    MULTI_LABEL,
+    DataSplits,
+    SampleSet,
+    TargetKind,
+    Unreadable,
+)
 
 datasets = pytest.importorskip("datasets", reason="the extra hf is not installed")
 
@@ -47,7 +57,7 @@ def save(folder: Path, **splits: Any) -> Path:
     return folder
 
 
-def open_saved(folder: Path, kind: TargetKind = "class", **options: Any) -> DataSplits:
+def open_saved(folder: Path, kind: TargetKind = CLASS, **options: Any) -> DataSplits:
     plain = {"image_size": 8, "train_transforms": [], "mean": (0,) * 3, "std": (1 / 255,) * 3}
     return HuggingFace(HuggingFace.Options(dataset=folder, **{**plain, **options}), kind).open(seed=0)
 
@@ -108,19 +118,19 @@ def test_classes_that_are_given_are_called_by_place_or_name(tmp_path: Path) -> N
 def test_lists_of_classes_are_labels(tmp_path: Path, feature: Any) -> None:
     lists: list[list[Any] | None] = [["c"], [], ["c", "a", "b"], None]
     split = table({"labels": lists}, labels=datasets.Sequence(feature))
-    splits = open_saved(save(tmp_path / "saved", train=split, validation=split, test=split), "multi-label")
+    splits = open_saved(save(tmp_path / "saved", train=split, validation=split, test=split), MULTI_LABEL)
     assert list(splits.classes) == ["a", "b", "c"]
     targets = torch.stack([target for _, target in content(splits.train)])
     assert targets.tolist() == [[0, 0, 1], [0, 0, 0], [1, 1, 1], [0, 0, 0]]
 
 
-BOXES = {"xywh": [[1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 8.0, 8.0]], "xyxy": [[1.0, 2.0, 4.0, 6.0], [0.0, 0.0, 8.0, 8.0]]}
+NUMBERS = {"xywh": [[1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 8.0, 8.0]], "xyxy": [[1.0, 2.0, 4.0, 6.0], [0.0, 0.0, 8.0, 8.0]]}
 
 
 @pytest.mark.parametrize("box_format", ["xywh", "xyxy"])
 @pytest.mark.parametrize("layout", ["dictionary of lists", "list of dictionaries"])
 def test_objects_are_boxes(tmp_path: Path, box_format: str, layout: str) -> None:
-    boxes = BOXES[box_format]
+    boxes = NUMBERS[box_format]
     if layout == "dictionary of lists":
         objects: list[Any] = [
             {"bbox": boxes, "category": ["fish", "eel"], "iscrowd": [0, 1]},
@@ -136,7 +146,7 @@ def test_objects_are_boxes(tmp_path: Path, box_format: str, layout: str) -> None
         ]
     split = table({"objects": objects})
     save(tmp_path / "saved", train=split, validation=split, test=split)
-    splits = open_saved(tmp_path / "saved", "boxes", box_format=box_format, image_size=16)
+    splits = open_saved(tmp_path / "saved", BOXES, box_format=box_format, image_size=16)
     assert list(splits.classes) == ["eel", "fish"]
     (_, first), (_, second) = content(splits.train)
     assert first.boxes.tolist() == [[2, 4, 8, 12], [0, 0, 16, 16]]
@@ -148,7 +158,7 @@ def test_objects_are_boxes(tmp_path: Path, box_format: str, layout: str) -> None
 def test_categories_may_be_class_labels(tmp_path: Path) -> None:
     features = {"bbox": datasets.Sequence(datasets.Sequence(datasets.Value("float32"))), "category": [CAT_OR_DOG]}
     split = table({"objects": [{"bbox": [[0, 0, 2, 2]], "category": [1]}]}, objects=features)
-    splits = open_saved(save(tmp_path / "saved", train=split, validation=split, test=split), "boxes")
+    splits = open_saved(save(tmp_path / "saved", train=split, validation=split, test=split), BOXES)
     assert list(splits.classes) == ["dog", "cat"]
     assert content(splits.train)[0][1].classes.tolist() == [1]
 
@@ -167,7 +177,7 @@ def mask_split(values: list[list[int]]) -> Any:
 def test_images_are_masks(tmp_path: Path, values: list[list[int]], options: dict[str, Any]) -> None:
     split = mask_split(values)
     save(tmp_path / "saved", train=split, validation=split, test=split)
-    splits = open_saved(tmp_path / "saved", "mask", image_size=(2, 3), **options)
+    splits = open_saved(tmp_path / "saved", MASK, image_size=(2, 3), **options)
     assert list(splits.classes) == list(options.get("classes", ("0", "255")))
     assert content(splits.train)[0][1].tolist() == [[0, 1, 1], [IGNORED, 0, 1]]
 
@@ -177,7 +187,7 @@ def test_a_mask_of_another_size_or_value_is_unreadable(tmp_path: Path) -> None:
     stray = mask_split([[0, 1, 9], [0, 0, 0]])
     small = table({"mask": [encoded(np.zeros((2, 2), np.uint8))]}, images=[grey(1, (2, 3))], mask=datasets.Image())
     save(tmp_path / "saved", train=good, validation=stray, test=small)
-    splits = open_saved(tmp_path / "saved", "mask", classes=("sky", "ship"))
+    splits = open_saved(tmp_path / "saved", MASK, classes=("sky", "ship"))
     for sample, words in ((splits.validation[0], "value 9"), (splits.test[0], "the mask has 2x2 pixels")):
         assert isinstance(sample, Unreadable)
         assert words in sample.reason
@@ -205,7 +215,7 @@ def dictionaries_of(objects: list[list[str]]) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("kind", "made"),
-    [("multi-label", list), ("boxes", lists_of), ("boxes", dictionaries_of)],
+    [(MULTI_LABEL, list), (BOXES, lists_of), (BOXES, dictionaries_of)],
     ids=["labels", "lists", "dictionaries"],
 )
 def test_no_class_loses_its_last_training_image(tmp_path: Path, kind: TargetKind, made: Any) -> None:
@@ -217,7 +227,7 @@ def test_no_class_loses_its_last_training_image(tmp_path: Path, kind: TargetKind
         splits = open_saved(tmp_path / "saved", kind, split_seed=seed, **given)
         targets = [target for _, target in content(splits.train)]
         found = [
-            target.classes.tolist() if kind == "boxes" else target.nonzero().flatten().tolist() for target in targets
+            target.classes.tolist() if kind == BOXES else target.nonzero().flatten().tolist() for target in targets
         ]
         assert {number for numbers in found for number in numbers} == {0, 1}
 
@@ -294,7 +304,7 @@ def open_boxes(folder: Path, *boxes: list[list[float]]) -> DataSplits:
     """Images with these boxes, all of class 0, in every split."""
     split = table({"objects": [{"bbox": of_image, "category": [0] * len(of_image)} for of_image in boxes]})
     save(folder, train=split, validation=split, test=split)
-    return open_saved(folder, "boxes", box_format="xyxy")
+    return open_saved(folder, BOXES, box_format="xyxy")
 
 
 @pytest.mark.parametrize(
@@ -333,7 +343,7 @@ def test_boxes_that_are_mostly_none_are_of_another_format(tmp_path: Path) -> Non
 def test_boxes_without_their_classes_make_an_image_unreadable(tmp_path: Path) -> None:
     split = table({"objects": [{"bbox": [SOUND], "category": [0]}, {"bbox": [SOUND], "category": []}]})
     save(tmp_path / "saved", train=split, validation=split, test=split)
-    sample = open_saved(tmp_path / "saved", "boxes").train[1]
+    sample = open_saved(tmp_path / "saved", BOXES).train[1]
     assert isinstance(sample, Unreadable)
     assert "1 boxes have 0 classes" in sample.reason
 
@@ -342,16 +352,16 @@ def test_errors_name_the_field_and_what_there_is(tmp_path: Path) -> None:
     split = table({"label": [0, 1] * 5, "labels": [["a"]] * 10}, label=CAT_OR_DOG)
     folder = save(tmp_path / "saved", train=split, rest=split)
 
-    def refused(kind: TargetKind = "class", place: Path = folder, **options: Any) -> str:
+    def refused(kind: TargetKind = CLASS, place: Path = folder, **options: Any) -> str:
         with pytest.raises(ReorderKitError) as error:
             open_saved(place, kind, **options)
         return str(error.value)
 
     assert "data.image_column" in refused(image_column="picture")
     assert "its columns: image, label, labels" in refused(image_column="picture")
-    assert "has no column 'mask'" in refused("mask", classes=("a",))
+    assert "has no column 'mask'" in refused(MASK, classes=("a",))
     assert "does not hold images but" in refused(image_column="label")
-    assert "does not hold targets of the kind boxes" in refused("boxes", target_column="labels")
+    assert "does not hold targets of the kind boxes" in refused(BOXES, target_column="labels")
     assert "does not hold targets of the kind class" in refused(target_column="labels")
     assert "does not hold targets of the kind class" in refused(target_column="image")
     assert "data.test: " in refused(test="validation")
@@ -360,12 +370,12 @@ def test_errors_name_the_field_and_what_there_is(tmp_path: Path) -> None:
     assert f"there is no folder {tmp_path / 'none'}" in refused(place=tmp_path / "none")
     (tmp_path / "empty").mkdir()
     assert "data.dataset: cannot open" in refused(place=tmp_path / "empty")
-    assert "data.classes: masks do not tell" in refused("mask", target_column="image")
+    assert "data.classes: masks do not tell" in refused(MASK, target_column="image")
     assert "of the 1 classes" in refused(classes=("a",))
     nothing = save(
         tmp_path / "nothing", train=table({"names": [[], []]}, names=datasets.Sequence(datasets.Value("string")))
     )
-    said = refused("multi-label", nothing, target_column="names")
+    said = refused(MULTI_LABEL, nothing, target_column="names")
     assert said.startswith("data.target_column: the training images have no classes")
 
 
@@ -394,4 +404,4 @@ def test_categories_that_are_no_classes_are_refused(tmp_path: Path) -> None:
     split = table({"objects": [{"bbox": [[1.0, 1.0, 2.0, 2.0]], "category": [0.5]}] * 4})
     save(tmp_path / "set", train=split)
     with pytest.raises(ReorderKitError, match=r"data\.target_column: .* does not hold targets of the kind boxes"):
-        open_saved(tmp_path / "set", "boxes")
+        open_saved(tmp_path / "set", BOXES)

@@ -8,7 +8,7 @@ import reorder_kit
 from reorder_kit.compose import compose
 from reorder_kit.data_sources.digits import Digits
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import ImageShape
+from reorder_kit.interfaces import CLASS, ImageShape
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
@@ -83,7 +83,7 @@ def test_the_patches_are_encoded_in_the_order_of_the_policy(host):
 def test_the_model_of_a_run_reproduces_its_test_figures_exactly(host, finished):
     splits = Digits().open(0)
     model = OrderedModel.from_run(finished.path, host)
-    loader = evaluation_loader(splits.test, 200, 0, 0, 1)
+    loader = evaluation_loader(splits.test, CLASS, "test", 200, 0)
     accelerator = build_accelerator(TrainSettings(device="cpu"))
     figures = evaluate(model, Classification(), loader, splits.classes, accelerator)
     assert figures == finished.read_result()["metrics"]["test"]

@@ -16,7 +16,17 @@ from reorder_kit.compose import compose
 from reorder_kit.data_sources.digits import Digits
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import ComponentOptions, DataSource, DataSplits, ImageShape, Sample, Task, Unreadable
+from reorder_kit.interfaces import (
+    BOXES,
+    MASK,
+    ComponentOptions,
+    DataSource,
+    DataSplits,
+    ImageShape,
+    Sample,
+    Task,
+    Unreadable,
+)
 from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
@@ -185,7 +195,7 @@ def test_a_wrong_plant_is_named_beside_other_mistakes(host, plant, expected):
     assert any(line.startswith("data.validation_images: ") for line in found)
 
 
-@pytest.mark.parametrize("kind", ["boxes", "mask"])
+@pytest.mark.parametrize("kind", [BOXES, MASK])
 def test_targets_that_lie_in_the_image_are_refused(kind):
     class Placed(DataSource):
         """Targets with places."""
@@ -198,7 +208,7 @@ def test_targets_that_lie_in_the_image_are_refused(kind):
     class Placing(Task):
         """Find them."""
 
-        name, target_kind, headline, Options = "placing", kind, "found", ComponentOptions
+        name, target_kinds, headline, Options = "placing", (kind,), "found", ComponentOptions
         build_head = loss_per_image = build_metrics = None
 
     host = PluginHost(third_party=False)

@@ -16,7 +16,7 @@ from torch import nn
 
 from reorder_kit.figures.class_colours import COLOURS, colours_of
 from reorder_kit.figures.predictions import draw_predictions
-from reorder_kit.interfaces import IGNORED, Annotation, Sample, Unreadable
+from reorder_kit.interfaces import CLASS, IGNORED, MASK, Annotation, Sample, Unreadable
 from reorder_kit.interfaces.run_events import Predictions
 from reorder_kit.tasks.classification import Classification
 from reorder_kit.tasks.multi_label import MultiLabel
@@ -179,7 +179,7 @@ def test_a_mask_that_is_right_but_for_padding_is_not_wrong(tmp_path):
             return Output()
 
     samples, names = Padded(1), ["ground", "thing"]
-    found = predict_some(RightAbove(), Segmentation(), samples, names, Accelerator(cpu=True), "run", "test")
+    found = predict_some(RightAbove(), Segmentation(), samples, MASK, names, Accelerator(cpu=True), "run", "test")
     right = picture(tmp_path, found.truths[0], found.answers[0])
     wrong = picture(tmp_path, found.truths[0], Annotation("ground, thing", mask=found.answers[0].mask))
     assert coloured(right) < coloured(wrong)
@@ -215,7 +215,7 @@ class Says(nn.Module):
 
 def predicted(samples):
     model = Says().train()
-    found = predict_some(model, Classification(), samples, ["ant", "bee"], Accelerator(cpu=True), "run", "test")
+    found = predict_some(model, Classification(), samples, CLASS, ["ant", "bee"], Accelerator(cpu=True), "run", "test")
     assert model.training
     return found
 
@@ -243,7 +243,9 @@ def test_what_a_mask_says_of_padding_is_not_shown():
 
             return Output()
 
-    found = predict_some(Marks(), Segmentation(), Padded(2), ["ground", "thing"], Accelerator(cpu=True), "run", "test")
+    found = predict_some(
+        Marks(), Segmentation(), Padded(2), MASK, ["ground", "thing"], Accelerator(cpu=True), "run", "test"
+    )
     assert found.answers[0].mask.tolist() == [[1] * 4] * 4
     assert found.answers[1].mask.tolist() == [[1, 1, IGNORED, IGNORED]] * 3 + [[IGNORED] * 4]
 

@@ -13,7 +13,7 @@ import torch
 from reorder_kit.data_sources._scene_drawing import INK, NOBODY, Glyphs, SceneRules, _enlarge, draw_scene
 from reorder_kit.data_sources.digits import Digits
 from reorder_kit.data_sources.scenes import DrawnScenes, Scenes, _glyphs_of_splits
-from reorder_kit.interfaces import BoxTarget, DataSplits, ImageShape, TargetKind
+from reorder_kit.interfaces import BOXES, MASK, MULTI_LABEL, BoxTarget, DataSplits, ImageShape, TargetKind
 
 SMALL = {"train_images": 40, "validation_images": 10, "test_images": 10}
 
@@ -33,7 +33,7 @@ def squares() -> Glyphs:
 
 
 def test_the_three_kinds_of_targets_tell_of_the_same_scene() -> None:
-    kinds: tuple[TargetKind, ...] = ("multi-label", "boxes", "mask")
+    kinds: tuple[TargetKind, ...] = (MULTI_LABEL, BOXES, MASK)
     labels, boxes, masks = (open_scenes(kind).train for kind in kinds)
     for number in range(len(labels)):
         (image, present, _), (same, target, _), (again, mask, _) = labels[number], boxes[number], masks[number]
@@ -139,9 +139,9 @@ def fingerprint(splits: DataSplits) -> str:
 
 
 def test_scenes_hang_on_their_own_seed_alone() -> None:
-    first = fingerprint(open_scenes("boxes", seed=0))
-    assert fingerprint(open_scenes("boxes", seed=1)) == first
-    assert fingerprint(open_scenes("boxes", scene_seed=1)) != first
+    first = fingerprint(open_scenes(BOXES, seed=0))
+    assert fingerprint(open_scenes(BOXES, seed=1)) == first
+    assert fingerprint(open_scenes(BOXES, scene_seed=1)) != first
 
 
 def test_more_scenes_leave_the_others_as_they_are() -> None:
@@ -153,19 +153,19 @@ def test_more_scenes_leave_the_others_as_they_are() -> None:
 
 
 def test_pixels_are_standardised() -> None:
-    train = open_scenes("multi-label", train_images=100).train
+    train = open_scenes(MULTI_LABEL, train_images=100).train
     pixels = torch.stack([train[number].image for number in range(100)])
     assert abs(pixels.mean()) < 1e-4
     assert abs(pixels.std() - 1) < 1e-3
 
 
 def test_masks_have_a_class_for_the_background() -> None:
-    assert open_scenes("mask").classes == ["background", *"0123456789"]
-    assert open_scenes("boxes").classes == list("0123456789")
+    assert open_scenes(MASK).classes == ["background", *"0123456789"]
+    assert open_scenes(BOXES).classes == list("0123456789")
 
 
 def test_the_size_can_be_a_rectangle() -> None:
-    splits = open_scenes("mask", image_size=[32, 80])
+    splits = open_scenes(MASK, image_size=[32, 80])
     assert splits.image == ImageShape(1, 32, 80)
     assert splits.test[0].target.shape == (32, 80)
 

@@ -18,7 +18,7 @@ from PIL import Image
 from reorder_kit.data_sources import _shard_index
 from reorder_kit.data_sources._shard_index import ShardFiles, index_shard
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import Unreadable
+from reorder_kit.interfaces import BOXES, MULTI_LABEL, Unreadable
 from shards import classed, content, fill_root, open_shards, picture, write
 
 
@@ -249,8 +249,8 @@ def test_classes_of_every_member_and_field_are_noted_apart(tmp_path: Path) -> No
     for _ in range(2):
         assert list(open_shards(tmp_path).classes) == ["3"]
         assert list(open_shards(tmp_path, target_ending="json").classes) == ["True"]
-        assert list(open_shards(tmp_path, "multi-label").classes) == ["sea", "sky"]
-        assert list(open_shards(tmp_path, "boxes").classes) == ["ship"]
+        assert list(open_shards(tmp_path, MULTI_LABEL).classes) == ["sea", "sky"]
+        assert list(open_shards(tmp_path, BOXES).classes) == ["ship"]
 
 
 def test_a_sample_whose_class_cannot_be_read_stays_unreadable(root: Path) -> None:

@@ -22,7 +22,7 @@ WEIGHTS = [1.0, 3.0, 0.0, 2.0]
 
 
 class Weighted:
-    """Two classes; each pixel of a patch is the patch's weight in the second class and 0 in the first, but for noise."""
+    """Two classes; pixels are the weight of their patch in the second and 0 in the first, but for noise."""
 
     def __len__(self):
         return 60

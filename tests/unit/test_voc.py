@@ -13,7 +13,17 @@ from pydantic import ValidationError
 
 from reorder_kit.data_sources.voc import Voc
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import IGNORED, DataSplits, Sample, SampleSet, TargetKind, Unreadable
+from reorder_kit.interfaces import (
+    BOXES,
+    IGNORED,
+    MASK,
+    MULTI_LABEL,
+    DataSplits,
+    Sample,
+    SampleSet,
+    TargetKind,
+    Unreadable,
+)
 
 Box = tuple[Any, Any, Any, Any]
 
@@ -57,7 +67,7 @@ def root(tmp_path: Path) -> Path:
     return year
 
 
-def open_voc(root: Path, kind: TargetKind = "boxes", **options: Any) -> DataSplits:
+def open_voc(root: Path, kind: TargetKind = BOXES, **options: Any) -> DataSplits:
     given = {"root": root, "image_size": 12, "train_transforms": [], **options}
     return Voc(Voc.Options(**given), kind).open(seed=0)
 
@@ -102,13 +112,13 @@ def test_difficult_objects(root: Path, difficult: str, boxes: int, crowd: list[b
     target = only(open_voc(root, difficult=difficult).train).target
     assert len(target) == boxes
     assert target.crowd.tolist() == crowd
-    labelled = open_voc(root, "multi-label", difficult=difficult)
+    labelled = open_voc(root, MULTI_LABEL, difficult=difficult)
     present = only(labelled.train).target.tolist()
     assert [name for name, label in zip(labelled.classes, present, strict=True) if label] == labels
 
 
 def test_masks_hold_numbers_not_colours_and_the_rim_is_ignored(root: Path) -> None:
-    splits = open_voc(root, "mask")
+    splits = open_voc(root, MASK)
     assert splits.classes[0] == "background"
     assert splits.classes[8] == "cat"
     assert len(splits.classes) == 21
@@ -187,7 +197,7 @@ def test_files_that_are_wrong_are_named(root: Path) -> None:
 def test_images_and_masks_that_are_missing_are_named(root: Path) -> None:
     (root / "SegmentationClass" / "val-image.png").unlink()
     with pytest.raises(ReorderKitError, match=r"Segmentation lists val-image, but there is no .*val-image\.png"):
-        open_voc(root, "mask")
+        open_voc(root, MASK)
     (root / "JPEGImages" / "test-image.jpg").unlink()
     with pytest.raises(ReorderKitError, match=r"Main lists test-image, but there is no .*test-image\.jpg"):
         open_voc(root)
@@ -195,16 +205,16 @@ def test_images_and_masks_that_are_missing_are_named(root: Path) -> None:
 
 def test_a_mask_with_a_number_that_is_no_class_is_unreadable(root: Path) -> None:
     write_image(root, "test-image", mask=np.full((12, 10), 21))
-    sample = open_voc(root, "mask").test[0]
+    sample = open_voc(root, MASK).test[0]
     assert isinstance(sample, Unreadable)
     assert sample.path.endswith("SegmentationClass/test-image.png")
     assert "21" in sample.reason
     write_image(root, "train-image", mask=np.full((12, 10), 21))
     with pytest.raises(ReorderKitError, match=r"no training image can be used, .*train-image\.png to begin with: .*21"):
-        open_voc(root, "mask")
+        open_voc(root, MASK)
 
 
-@pytest.mark.parametrize("kind", ["boxes", "mask"])
+@pytest.mark.parametrize("kind", [BOXES, MASK])
 def test_a_list_named_for_the_test_is_not_validation_too(root: Path, kind: TargetKind) -> None:
     names = [f"more-{number}" for number in range(10)]
     for lists in ("Main", "Segmentation"):
@@ -217,4 +227,4 @@ def test_a_list_named_for_the_test_is_not_validation_too(root: Path, kind: Targe
 
 def test_more_classes_than_a_mask_can_number_are_refused(root: Path) -> None:
     with pytest.raises(ReorderKitError, match=r"data\.classes: a mask has 254 classes at the most"):
-        open_voc(root, "mask", classes=[f"class {number}" for number in range(255)])
+        open_voc(root, MASK, classes=[f"class {number}" for number in range(255)])

@@ -15,7 +15,7 @@ import torch
 
 from reorder_kit.data_sources.webdataset import WebDataset
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import IGNORED, TargetKind, Unreadable
+from reorder_kit.interfaces import BOXES, CLASS, IGNORED, MASK, MULTI_LABEL, TargetKind, Unreadable
 from reorder_kit.training.data_loading import ShuffledKeys, evaluation_loader, train_loader
 from shards import Member, classed, content, fill_root, open_shards, picture, write
 
@@ -71,13 +71,13 @@ def test_classes_may_be_in_json(tmp_path: Path) -> None:
 def test_labels_are_lists_in_json(tmp_path: Path) -> None:
     # Either a field, or the whole.
     fill(tmp_path, with_json({1: {"tags": ["c"]}, 2: {"tags": []}, 3: ["a", "b"]}))
-    splits = open_shards(tmp_path, "multi-label", json_field="tags")
+    splits = open_shards(tmp_path, MULTI_LABEL, json_field="tags")
     assert list(splits.classes) == ["a", "b", "c"]
     assert torch.stack([target for _, target in content(splits.train)]).tolist() == [[0, 0, 1], [0, 0, 0], [1, 1, 0]]
 
 
 @pytest.mark.parametrize("given", [None, ("eel", "fish")])
-@pytest.mark.parametrize("kind", ["multi-label", "boxes"])
+@pytest.mark.parametrize("kind", [MULTI_LABEL, BOXES])
 def test_no_class_loses_its_last_training_image(tmp_path: Path, kind: TargetKind, given: Any) -> None:
     # Eels are in two images; drawn without regard to them, both would be set aside for one of four seeds.
     present = [["fish"], [], ["eel", "fish"], ["fish"], ["fish", "eel"], ["fish"], [], ["fish"]]
@@ -89,7 +89,7 @@ def test_no_class_loses_its_last_training_image(tmp_path: Path, kind: TargetKind
         splits = open_shards(tmp_path, kind, split_seed=seed, classes=given, **options)
         targets = [target for _, target in content(splits.train)]
         found = [
-            target.classes.tolist() if kind == "boxes" else target.nonzero().flatten().tolist() for target in targets
+            target.classes.tolist() if kind == BOXES else target.nonzero().flatten().tolist() for target in targets
         ]
         assert {number for numbers in found for number in numbers} == {0, 1}
 
@@ -98,7 +98,7 @@ def test_objects_are_boxes(tmp_path: Path) -> None:
     objects = [{"bbox": [1, 2, 3, 4], "category": "fish"}, {"bbox": [0, 0, 8, 8], "category": "eel", "iscrowd": 1}]
     lists = {"bbox": [[1, 2, 3, 4]], "category": ["eel"]}
     fill(tmp_path, with_json({1: {"objects": objects}, 2: {"objects": lists}, 3: {"objects": []}}))
-    splits = open_shards(tmp_path, "boxes", image_size=16)
+    splits = open_shards(tmp_path, BOXES, image_size=16)
     assert list(splits.classes) == ["eel", "fish"]
     first, second, third = (target for _, target in content(splits.train))
     assert first.boxes.tolist() == [[2, 4, 8, 12], [0, 0, 16, 16]]
@@ -124,7 +124,7 @@ def test_a_box_that_is_none_is_left_out_and_the_others_are_not(
     fill(tmp_path, with_json({1: {"objects": flaws}, 2: {"objects": "none"}, 3: {"objects": flaws[:1]}}))
     for _ in range(2):
         caplog.clear()
-        samples = open_shards(tmp_path, "boxes").train
+        samples = open_shards(tmp_path, BOXES).train
         first, broken = samples[0], samples[1]
         assert first.target.boxes.tolist() == [[1, 2, 4, 6], [0, 0, 8, 8], [1, 1, 5, 5], [0, 0, 8, 8]]
         assert first.target.crowd.tolist() == [False, True, False, False]
@@ -136,7 +136,7 @@ def test_a_box_that_is_none_is_left_out_and_the_others_are_not(
 def test_masks_are_members_of_their_own(tmp_path: Path) -> None:
     mask = np.array([[0, 1, 1], [255, 0, 1]], dtype=np.uint8)
     fill(tmp_path, [("1.mask.png", picture(mask)), ("1.png", picture(9, (2, 3)))])
-    splits = open_shards(tmp_path, "mask", image_size=(2, 3), classes=("sky", "ship"))
+    splits = open_shards(tmp_path, MASK, image_size=(2, 3), classes=("sky", "ship"))
     ((colour, target),) = content(splits.train)
     assert colour == 9
     assert target.tolist() == [[0, 1, 1], [IGNORED, 0, 1]]
@@ -178,12 +178,14 @@ def test_every_sample_is_dealt_once_over_ranks_and_workers(root: Path) -> None:
     def colours(batches: Iterable[Any]) -> list[int]:
         return [round(image[0, 0, 0].item()) for batch in batches for image in batch.images]
 
-    ranks = [colours(evaluation_loader(samples, 2, workers=2, process=rank, processes=2)) for rank in range(2)]
+    ranks = [
+        colours(evaluation_loader(samples, CLASS, "test", 2, workers=2, process=rank, processes=2)) for rank in range(2)
+    ]
     assert sorted(ranks[0] + ranks[1]) == expected
     keys = [ShuffledKeys(len(samples), 3, rank, 2) for rank in range(2)]
-    dealt = [colours(train_loader(samples, own, 3, batch_size=2, workers=2)) for own in keys]
+    dealt = [colours(train_loader(samples, CLASS, own, 3, batch_size=2, workers=2)) for own in keys]
     assert sorted(dealt[0] + dealt[1]) == expected
-    assert dealt[0] == colours(train_loader(samples, keys[0], 3, batch_size=2, workers=0))
+    assert dealt[0] == colours(train_loader(samples, CLASS, keys[0], 3, batch_size=2, workers=0))
 
 
 def test_samples_are_sent_without_their_pixels(root: Path) -> None:
@@ -197,7 +199,7 @@ def test_samples_are_sent_without_their_pixels(root: Path) -> None:
 
 
 def test_errors_name_the_field_and_what_there_is(root: Path) -> None:
-    def refused(kind: TargetKind = "class", **options: Any) -> str:
+    def refused(kind: TargetKind = CLASS, **options: Any) -> str:
         with pytest.raises(ReorderKitError) as error:
             open_shards(root, kind, **options)
         return str(error.value)
@@ -207,8 +209,8 @@ def test_errors_name_the_field_and_what_there_is(root: Path) -> None:
     assert "data.test: the shard" in refused(test="val.tar")
     assert "data.image_endings: no sample of" in refused(image_endings=("jpg",))
     assert "endings there: cls, png" in refused(image_endings=("jpg",))
-    assert "data.target_ending: no sample of" in refused("boxes")
-    assert "cannot be read from members with the ending cls" in refused("multi-label", target_ending="cls")
+    assert "data.target_ending: no sample of" in refused(BOXES)
+    assert "cannot be read from members with the ending cls" in refused(MULTI_LABEL, target_ending="cls")
     assert "data.json_field does nothing" in refused(json_field="label")
     write(root / "train-000.tar", classed({1: "a", 2: 1}))
     assert refused().startswith(
