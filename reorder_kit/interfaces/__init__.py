@@ -1,5 +1,6 @@
 """The interfaces of everything a plugin can provide, and the words they speak in."""
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.gather_images import gather_images
 from reorder_kit.grid import Grid
 from reorder_kit.image_shape import ImageShape
@@ -40,6 +41,7 @@ from reorder_kit.interfaces.task_context import TaskContext
 from reorder_kit.interfaces.task_wrapper import TaskWrapper
 from reorder_kit.interfaces.tokenizer import Tokenizer
 from reorder_kit.patch_order import Order
+from reorder_kit.patches import cut, paste
 from reorder_kit.progress import Phase, Progress
 from reorder_kit.proposal import Proposal
 from reorder_kit.sequence import Encoded, PatchSequence
@@ -94,6 +96,7 @@ __all__ = [
     "PriorContext",
     "Progress",
     "Proposal",
+    "ReorderKitError",
     "Sample",
     "SampleSet",
     "ScoringPrior",
@@ -107,7 +110,9 @@ __all__ = [
     "Tokenizer",
     "TrainedControl",
     "Unreadable",
+    "cut",
     "gather_images",
+    "paste",
     "require_causal",
     "require_first_block_only",
     "require_hard",
