@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from reorder_kit.building import build_model, frozen_parts
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment import Experiment
-from reorder_kit.interfaces import Batch, DataSplits, TaskContext
+from reorder_kit.interfaces import Batch, DataSplits, SupervisedTask, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.interfaces.task import headline_of
 from reorder_kit.ordered_model import OrderedModel, for_evaluation
@@ -111,8 +111,9 @@ class Trainer:
         for part in frozen:
             part.requires_grad_(False)
         self._parts = nn.ModuleDict({"backbone": self.model.backbone, "head": self.model.head})
-        # What only a summary passes through has no gradient where a head looks at places instead.
-        accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=self._task.is_dense)
+        # What only a summary passes through has no gradient where a task looks at places, or reads in its own way.
+        reads_all = isinstance(self._task, SupervisedTask) and not self._task.is_dense
+        accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=not reads_all)
         module = accelerator.prepare_model(StepModule(self.model, self._task))
         self._step = TrainingStep(
             self.model, module, frozen, self._task, context, experiment.control, self._seed, accelerator
