@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from reorder_kit.building import build_model, frozen_parts
+from reorder_kit.building import build_model, evaluated_parts, frozen_parts
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment import Experiment
 from reorder_kit.interfaces import Batch, DataSplits, SupervisedTask, TaskContext
@@ -136,11 +136,15 @@ class Trainer:
     @property
     def evaluated_model(self) -> OrderedModel:
         """The model that is judged, with averaged weights where the recipe asks for them."""
-        model = self.model
-        if self._ema is not None:
-            averaged = self._ema.module
-            model = model.with_parts(backbone=averaged["backbone"], head=averaged["head"])
-        return for_evaluation(self._task, model)
+        return for_evaluation(self._task, self._trained_model)
+
+    @property
+    def _trained_model(self) -> OrderedModel:
+        """The model, with averaged weights where the recipe asks for them."""
+        if self._ema is None:
+            return self.model
+        averaged = self._ema.module
+        return self.model.with_parts(backbone=averaged["backbone"], head=averaged["head"])
 
     @property
     def progress(self) -> Progress:
@@ -307,7 +311,7 @@ class Trainer:
                 file.write(json.dumps(line) + "\n")
             self._saved.save(
                 self._folder,
-                self._weights(),
+                {**self._weights(), **evaluated_parts(self._trained_model, self.evaluated_model)},
                 self._optimizers,
                 self.context,
                 self._steps_per_epoch,
