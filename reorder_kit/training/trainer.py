@@ -6,13 +6,14 @@ import json
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
@@ -34,7 +35,7 @@ from reorder_kit.training.epoch_loss import EpochLoss
 from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.optimization import Optimizers
 from reorder_kit.training.order_log import OrderLog, keep_lines
-from reorder_kit.training.order_summary import OrderSummary
+from reorder_kit.training.order_summary import OrderSummary, reach_of
 from reorder_kit.training.random_streams import stream
 from reorder_kit.training.retraining import check_phases, part_of_run
 from reorder_kit.training.run_evaluation import RunEvaluation
@@ -122,7 +123,8 @@ class Trainer:
             directory=folder.path,
             grid=self.model.facts.grid,
             start=start,
-            reach=self._reach(),
+            reach=None,
+            num_slots=start.num_slots,
             headline=self._task.headline,
             higher_is_better=self._task.higher_is_better,
             classes=context.classes,
@@ -132,6 +134,7 @@ class Trainer:
             device=describe_device(accelerator),
             parameters=sum(parameter.numel() for parameter in self._parts.parameters() if parameter.requires_grad),
         )
+        self.info = self.info_with(self.summarize_order())
 
     @property
     def evaluated_model(self) -> OrderedModel:
@@ -170,12 +173,10 @@ class Trainer:
         """Epochs, the last of which may be a part of one."""
         return -(-self._total_steps // self._steps_per_epoch)
 
-    def _reach(self) -> Bool[Tensor, " slot"] | None:
-        if self.model.policy.blocks != (0,):
-            return None
-        slots = self.start.num_slots
-        # A head that looks at places reads every slot itself.
-        return torch.ones(slots, dtype=torch.bool) if self._task.is_dense else self.model.backbone.reach(slots)
+    def info_with(self, summary: OrderSummary) -> RunInfo:
+        """What is said of the run, with the slots that are in use now."""
+        slots = summary.order.num_slots
+        return replace(self.info, reach=reach_of(self.model, self._task, slots), num_slots=slots)
 
     def train(self) -> None:
         """Train to the last epoch.
@@ -318,8 +319,8 @@ class Trainer:
                 self._processes,
             )
         self._accelerator.wait_for_everyone()
-        if summary.order != previous:
-            self._announce("order_changed", epoch=number, order=summary.order)
+        if summary != previous:
+            self._announce("order_changed", epoch=number, order=summary.order, spread=summary.spread)
         self._announce("epoch_finished", epoch=number, metrics=line)
 
     def _weights(self) -> dict[str, nn.Module]:

@@ -92,8 +92,10 @@ def test_both_views_are_read_in_orders_of_the_policy_and_rewards_stay_apart(capa
         for sample, reward in enumerate(rewards):
             others = sum(rewards[:sample] + rewards[sample + 1 :]) / 5
             expected = expected - (reward - others) * log_probs[sample] / 6 / 2
-    gradients = [torch.autograd.grad(loss, policy.logits, retain_graph=True)[0]
-                 for loss in (policy.loss(result.passes), expected)]
+    gradients = [
+        torch.autograd.grad(loss, policy.logits, retain_graph=True)[0]
+        for loss in (policy.loss(result.passes), expected)
+    ]
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-7)
 
 
