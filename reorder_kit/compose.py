@@ -5,7 +5,7 @@ Only this file sees a recipe's component sections; components get their own opti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -131,14 +131,12 @@ class Experiment:
         """When a run of that many epochs searches; never where no learner proposes its orders."""
         return _phases(self.recipe, self.learner, epochs)
 
-    def build_policy(self, start: Order, backbone: Backbone, classes: Sequence[str]) -> Policy:
+    def build_policy(self, context: LearnerContext) -> Policy:
         """The policy that proposes orders."""
         if self.recipe.order.control == "random-per-batch":
-            return RandomPerBatch(start)
+            return RandomPerBatch(context.start)
         if self.learner is None or self.recipe.order.control == "random-fixed":
-            return FixedOrder(start)
-        kind = self.data_source.target_kind
-        context = LearnerContext(start, backbone.grid, backbone.dim, backbone.depth, kind, classes)
+            return FixedOrder(context.start)
         return self.learner.build_policy(context)
 
     def resolved(self) -> dict[str, Any]:

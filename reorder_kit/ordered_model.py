@@ -19,6 +19,7 @@ from reorder_kit.interfaces import (
     Encoded,
     Features,
     ImageShape,
+    LearnerContext,
     ModelOutput,
     PatchSequence,
     Policy,
@@ -84,7 +85,9 @@ class OrderedModel(nn.Module):
             torch.default_generator.manual_seed(experiment.recipe.seed)
             backbone = experiment.build_backbone(image)
             head = experiment.task.build_head(backbone.dim, classes)
-            policy = experiment.build_policy(starting_order(backbone.grid), backbone, classes)
+            start, kind = starting_order(backbone.grid), experiment.data_source.target_kind
+            context = LearnerContext(start, backbone.grid, backbone.dim, backbone.depth, kind, classes)
+            policy = experiment.build_policy(context)
         model = cls(backbone, policy, head)
         if experiment.recipe.train.weights is not None:
             model.load_weights(experiment.recipe.train.weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from policies import context_of
 from reorder_kit.compose import compose, control_content
 from reorder_kit.data_sources.digits import Digits
 from reorder_kit.errors import RecipeError
@@ -36,7 +37,7 @@ def test_a_random_start_depends_on_the_seed_and_on_nothing_else():
 
 def test_each_control_gets_its_policy():
     def policy(order):
-        return compose(recipe(order=order), HOST, "trial").build_policy(Order.identity(4), Grid(2, 2), 8)
+        return compose(recipe(order=order), HOST, "trial").build_policy(context_of(Order.identity(4)))
 
     assert isinstance(policy({"learner": "reinforce"}), ReinforcePolicy)
     assert isinstance(policy({"learner": "reinforce", "control": "null-reward"}), ReinforcePolicy)
