@@ -1,6 +1,6 @@
 """Results to the last digit, before and after a change that should not alter any.
 
-    python benchmarks/golden.py record before            # every recipe with embedded data, two epochs; the demo; a bench
+    python benchmarks/golden.py record before         # every recipe with embedded data, two epochs; the demo; a bench
     python benchmarks/golden.py compare before after     # every figure that differs, is missing or is new
 
 Record with one checkout, compare with another on the same machine: other processors and versions of torch round

@@ -95,8 +95,12 @@ def step_finished(run: RunInfo, report: StepReport) -> None:
 
 
 @hookspec
-def order_changed(run: RunInfo, epoch: int, order: Order) -> None:
-    """At the end of an epoch, the best order is another than at the end of the epoch before."""
+def order_changed(run: RunInfo, epoch: int, order: Order, spread: float | None) -> None:
+    """At the end of an epoch, the best order is another than at the end of the epoch before.
+
+    Where each image has an order of its own, ``order`` is their consensus and ``spread`` their mean Kendall distance to
+    it, 0 to 1; no single order is the run's then. ``spread`` is None where one order serves all images.
+    """
 
 
 @hookspec

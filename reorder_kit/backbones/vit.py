@@ -72,7 +72,8 @@ class Vit(Backbone):
         @model_validator(mode="after")
         def _fits(self) -> Vit.Options:
             if self.model is not None:
-                given = [name for name in ("size", "depth", "dim", "heads") if getattr(self, name) is not None]
+                own = {"size": self.size, "depth": self.depth, "dim": self.dim, "heads": self.heads}
+                given = [name for name, value in own.items() if value is not None]
                 if given:
                     raise ValueError(f"a named model has its own {' and '.join(given)}: give model or {given[0]}")
                 return self

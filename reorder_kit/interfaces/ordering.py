@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -52,6 +52,14 @@ class Ordering(Component, ABC):
 
     def __init__(self, options: OrderingOptions | None = None) -> None:
         self.options = self.Options() if options is None else options
+
+    @classmethod
+    def drawn_with(cls, seed: int) -> dict[str, Any]:
+        """Options with which a rule that draws at random draws another order for each seed; empty for all others.
+
+        Studies give every seed of theirs another random start where a recipe does not say which.
+        """
+        return {}
 
     @abstractmethod
     def cells(self, height: int, width: int) -> Iterable[tuple[int, int]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch import Tensor
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces.targets import Annotation
 from reorder_kit.patch_order import Order
+from reorder_kit.slots_read import SlotsRead
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,9 @@ class RunInfo:
         directory: its run folder.
         grid: the grid of patches.
         start: the starting order.
-        reach: which slots have a path to the readout; None where patches are ordered again before a later block.
+        reach: which of the slots in use have a path to the readout; None where patches are ordered again before a
+            later block.
+        num_slots: slots in use; fewer than patches where an order leaves some out.
         headline: the metric that stands for the others.
         higher_is_better: whether a higher headline is a better one.
         classes: names of the classes.
@@ -40,6 +42,7 @@ class RunInfo:
     grid: Grid
     start: Order
     reach: Bool[Tensor, " slot"] | None
+    num_slots: int
     headline: str
     higher_is_better: bool
     classes: Sequence[str]
@@ -50,18 +53,15 @@ class RunInfo:
     parameters: int
 
     @property
-    def reached_slots(self) -> int | None:
-        """Slots that have a path to the readout; None where that is not known."""
-        return None if self.reach is None else int(self.reach.sum())
-
-    def reach_as_dict(self) -> dict[str, Any]:
-        """For ``result.json``; ``slots`` is null where the reach is not known."""
-        return {"slots": self.reached_slots, "of": self.start.num_slots, "is_selection": self.is_selection}
+    def slots_read(self) -> SlotsRead:
+        """How many slots and patches are read."""
+        reached = None if self.reach is None else int(self.reach.sum())
+        return SlotsRead(reached, self.num_slots, self.grid.num_patches - self.num_slots)
 
     @property
     def is_selection(self) -> bool:
-        """Some slots are known not to be read, so an order selects patches, too."""
-        return self.reach is not None and not bool(self.reach.all())
+        """Some patches are known not to be read, so an order selects patches, too."""
+        return self.slots_read.is_selection
 
 
 @dataclass(frozen=True)

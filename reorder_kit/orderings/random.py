@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random as Generator
+from typing import Any
 
 from pydantic import Field
 
@@ -25,6 +26,11 @@ class Random(Ordering):
         seed: int = Field(0, ge=0, description="seed of the shuffle")
 
     options: Options
+
+    @classmethod
+    def drawn_with(cls, seed: int) -> dict[str, Any]:
+        """The seed."""
+        return {"seed": seed}
 
     def cells(self, height: int, width: int) -> Iterator[tuple[int, int]]:
         """The shuffle of a single frame."""

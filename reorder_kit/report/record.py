@@ -95,8 +95,14 @@ class RunRecord:
 
     @property
     def influence(self) -> Sequence[float]:
-        """The share of each slot in the gradient of the loss."""
-        return [float(share) for share in self.result["order"].get("influence", ())]
+        """The share of each slot in the gradient of the loss; empty where it does not apply."""
+        return [float(share) for share in self.result["order"].get("influence") or ()]
+
+    @property
+    def influence_does_not_apply(self) -> str | None:
+        """Why no influence was measured, if it was not."""
+        reason: str | None = self.result["order"].get("influence_does_not_apply")
+        return reason
 
     def controls(self) -> dict[str, RunRecord]:
         """The runs trained beside it, as the result names them; those whose folders are gone are left out."""

@@ -184,6 +184,8 @@ def _slots(record: RunRecord) -> list[Block]:
     if len(record.influence) > 1:
         profile = {"influence": [record.influence]}
         blocks.append(influence_chart("influence", "Influence by slot", profile, _selection(record)))
+    elif record.influence_does_not_apply:
+        blocks.append(Words(f"Influence by slot was not measured: {record.influence_does_not_apply}."))
     saliency = record.saliency()
     if saliency is not None:
         blocks = [saliency_chart("saliency", saliency), *blocks]

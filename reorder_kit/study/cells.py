@@ -136,5 +136,5 @@ def recipe_of(study: Study, cell: Cell, host: PluginHost, folder: Path) -> dict[
 def _start(section: Mapping[str, Any], seed: int, host: PluginHost) -> dict[str, Any]:
     """A start that draws at random draws another order for every seed, unless it names one."""
     name = str(section.get("name"))
-    draws = name in host.orderings and "seed" in host.orderings.get(name).Options.model_fields
-    return {**section, "seed": seed} if draws and "seed" not in section else dict(section)
+    drawn = host.orderings.get(name).drawn_with(seed) if name in host.orderings else {}
+    return {**section, **{option: value for option, value in drawn.items() if option not in section}}

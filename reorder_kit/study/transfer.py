@@ -91,13 +91,13 @@ def plan_transfer(
     return TransferPlan(sides, seeds, _common_grid(grids), tuning, folder)
 
 
-def _seed_of_start(experiment: Experiment, seed: int) -> list[tuple[str, int]]:
+def _seed_of_start(experiment: Experiment, seed: int) -> list[tuple[str, Any]]:
     """A start that draws at random draws another order for every seed, unless the recipe names one."""
     if not isinstance(experiment.start, Ordering):
         return []
-    options = experiment.start.options
-    draws = "seed" in type(options).model_fields
-    return [("order.start.seed", seed)] if draws and "seed" not in options.model_fields_set else []
+    given = experiment.start.options.model_fields_set
+    drawn = experiment.start.drawn_with(seed)
+    return [(f"order.start.{option}", value) for option, value in drawn.items() if option not in given]
 
 
 def _common_grid(grids: Mapping[str, Grid]) -> Grid:

@@ -26,7 +26,8 @@ class OrderLog:
 
     def __init__(self, folder: RunFolder, grid: Grid, start: Order, process: int) -> None:
         self._folder, self._grid, self._process = folder, grid, process
-        self.start = self.last = start
+        self.start = start
+        self.last = OrderSummary(start)
         self._last_sampled_epoch = 0
 
     def begin(self) -> None:
@@ -38,7 +39,8 @@ class OrderLog:
     def resume(self, epoch: int) -> None:
         """Forget what was written after an epoch, and go on from the order it ended with."""
         if epoch:
-            self.last = OrderFile.load(self._folder.epoch_order(epoch)).order
+            stored = OrderFile.load(self._folder.epoch_order(epoch))
+            self.last = OrderSummary(stored.order, stored.spread, stored.examples)
         keep_lines(self._folder.sampled_orders(self._process), epoch)
         if self._process == 0:
             for path in self._folder.orders.glob("epoch-*.json"):
@@ -61,8 +63,9 @@ class OrderLog:
         order = summary.order
         if self._process == 0:
             order_file(f"epoch-{epoch}", self._grid, summary).save(self._folder.epoch_order(epoch))
-        figures = {**compare(order, self.start, self._grid), "kendall_tau_to_last_epoch": order.kendall_tau(self.last)}
-        self.last = order
+        to_last = order.kendall_tau(self.last.order)
+        figures = {**compare(order, self.start, self._grid), "kendall_tau_to_last_epoch": to_last}
+        self.last = summary
         return figures if summary.spread is None else {**figures, "spread": summary.spread}
 
 

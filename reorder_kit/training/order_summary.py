@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import Batch, Policy
+from reorder_kit.interfaces import Batch, Policy, Task
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.patch_order import Order
 
@@ -36,6 +36,14 @@ class OrderSummary:
     def is_consensus(self) -> bool:
         """Whether images differ in their orders."""
         return self.spread is not None
+
+
+def reach_of(model: OrderedModel, task: Task, num_slots: int) -> Bool[Tensor, " slot"] | None:
+    """Which of so many slots have a path to the readout; None where patches are ordered again before a later block."""
+    if model.policy.blocks != (0,):
+        return None
+    # A head that looks at places reads every slot itself.
+    return torch.ones(num_slots, dtype=torch.bool) if task.is_dense else model.backbone.reach(num_slots)
 
 
 def static_order(policy: Policy) -> Order:

@@ -132,7 +132,8 @@ def _finish(
     image_scores = ImageScores(len(splits.test))
     test = trainer.evaluate("test", image_scores=image_scores)
     scores = image_scores.gather()
-    info, summary = trainer.info, trainer.summarize_order()
+    summary = trainer.summarize_order()
+    info = trainer.info_with(summary)
     planted = planted_figures(experiment, summary.order, info.grid)
     prior = experiment.prior_of(info.start, info.grid)
     result: dict[str, Any] = {
@@ -148,7 +149,7 @@ def _finish(
             **_of_dynamic_policy(summary),
             **({} if planted is None else {"planted": planted}),
             **({"prior": prior} if prior else {}),
-            "reach": info.reach_as_dict(),
+            "reach": info.slots_read.as_dict(),
             **_influence(trainer),
         },
         "controls": dict(controls),

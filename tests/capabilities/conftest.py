@@ -2,91 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
-import yaml
 
-import reorder_kit
-from reorder_kit.loaded_run import LoadedRun
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import override
+from capability_cases import Capability, load
+from children import Children
 from reorder_kit.run_folder import RunFolder
-
-HERE = Path(__file__).parent
-NAMES = sorted(path.parent.name for path in HERE.glob("*/plugin.py"))
-TIMINGS = ("seconds", "images_per_second", "environment")
-
-
-@dataclass(frozen=True)
-class Capability:
-    """A plugin with its recipe.
-
-    Args:
-        name: of its folder.
-        plugin: the module.
-        recipe: the content of recipe.yaml.
-        out: where its runs go.
-    """
-
-    name: str
-    plugin: ModuleType
-    recipe: dict[str, Any]
-    out: Path
-
-    def host(self, *more: object) -> PluginHost:
-        """The built-in plugins without pictures, this one, and more."""
-        host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
-        host.add(self.plugin, self.name)
-        for number, plugin in enumerate(more):
-            host.add(plugin, f"more-{number}")
-        return host
-
-    def run(
-        self, folder: str = "run", changes: dict[str, Any] | None = None, resume: bool = False, plugins: tuple = ()
-    ) -> RunFolder:
-        """Train the recipe with some fields replaced."""
-        recipe = override(self.recipe, (changes or {}).items())
-        reorder_kit.run(recipe, out=self.out / folder, resume=resume, host=self.host(*plugins))
-        return RunFolder(self.out / folder)
-
-    def open(self, folder: RunFolder) -> LoadedRun:
-        """A run as trained."""
-        return LoadedRun.open(folder.path, self.host())
-
-
-def load(name: str, out: Path) -> Capability:
-    """The capability of a folder."""
-    path = HERE / name / "plugin.py"
-    module_name = f"capability_{name}"
-    if module_name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(module_name, path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[module_name] = module
-        spec.loader.exec_module(module)
-    recipe = yaml.safe_load((HERE / name / "recipe.yaml").read_text())
-    return Capability(name, sys.modules[module_name], recipe, out)
-
-
-def outcome(folder: RunFolder) -> dict[str, Any]:
-    """All that a run folder says, timings and environment aside."""
-    lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
-    content: dict[str, Any] = {"metrics": [_without_timings(line) for line in lines]}
-    content["result"] = _without_timings(folder.read_result())
-    for file in [*folder.orders.iterdir(), folder.order, *folder.checkpoints.rglob("*.safetensors")]:
-        content[str(file.relative_to(folder.path))] = file.read_bytes()
-    return content
-
-
-def _without_timings(figures: dict[str, Any]) -> dict[str, Any]:
-    return {name: figure for name, figure in figures.items() if name not in TIMINGS}
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +22,9 @@ def capability(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 def finished(capability: Capability) -> RunFolder:
     """The recipe, trained."""
     return capability.run()
+
+
+@pytest.fixture(scope="session")
+def children() -> Children:
+    """Processes that train capabilities."""
+    return Children(Path(__file__).parent, "capability_process")

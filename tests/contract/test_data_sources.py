@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 
 import reorder_kit.data_sources
+from reorder_kit.data_sources._transforms import NamedTransform
 from reorder_kit.interfaces import (
     BOXES,
     CLASS,
@@ -28,6 +29,8 @@ from reorder_kit.interfaces import (
     ComponentOptions,
     DataSource,
     DataSplits,
+    HasTargets,
+    HasViews,
     Sample,
     SampleSet,
     TargetKind,
@@ -277,12 +280,20 @@ def test_it_says_what_it_is_and_what_its_options_mean(source: DataSource) -> Non
     assert all(field.description for field in source.Options.model_fields.values())
 
 
+def test_the_shape_is_known_without_opening_data(source: DataSource, splits: DataSplits) -> None:
+    if source.name == "image-folder":
+        assert source.image is None  # the images are of one size, and it is not given
+        sized = type(source)(source.options.model_copy(update={"image_size": (12, 10)}))
+        assert sized.image == splits.image
+    else:
+        assert source.image == splits.image
+
+
 def test_every_split_has_samples_of_the_declared_shape(splits: DataSplits) -> None:
-    shape = (splits.image.channels, splits.image.height, splits.image.width)
     for split in all_splits(splits).values():
         assert len(split) > 0
         for image, *_ in samples(split):
-            assert image.shape == shape
+            assert image.shape == splits.image.axes
             assert image.dtype == torch.float32
             assert image.isfinite().all()
 
@@ -336,6 +347,60 @@ def test_masks_cover_the_content_of_the_image(splits: DataSplits) -> None:
             numbers = set(sample.target.unique().tolist()) - {IGNORED}
             assert all(0 <= number < len(splits.classes) for number in numbers)
     assert {number for sample in samples(splits.train) for number in sample.target.unique().tolist()} - {IGNORED}
+
+
+def test_every_split_has_views(splits: DataSplits) -> None:
+    for split in all_splits(splits).values():
+        assert isinstance(split, HasViews)
+        view = split.view(0)
+        assert isinstance(view, Sample)
+        assert view.image.shape == splits.image.axes
+        # Training has no augmentation here, and all images are letterboxed or fitted in the same way.
+        assert torch.equal(view.image, samples(split)[0].image)
+        assert numbers_of(view.target) == numbers_of(samples(split)[0].target)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [pair for pair in sources_and_kinds() if "train_transforms" in pair[0].Options.model_fields],
+    ids=ids,
+    indirect=True,
+    scope="module",
+)
+def test_views_of_evaluation_images_are_drawn_with_the_training_transform(source: DataSource) -> None:
+    flip = NamedTransform.model_validate({"name": "RandomHorizontalFlip", "p": 1.0})
+    options = source.options.model_copy(update={"train_transforms": (*source.options.train_transforms, flip)})
+    splits = type(source)(options, source.target_kind).open(seed=0)
+    for split in (splits.validation, splits.test):
+        assert isinstance(split, HasViews)
+        sample, view = split[0], split.view(0)
+        assert isinstance(sample, Sample)
+        assert isinstance(view, Sample)
+        width = sample.image.shape[-1] if sample.content is None else sample.content[1]
+        torch.testing.assert_close(view.image[..., :width], sample.image[..., :width].flip(-1), rtol=1e-4, atol=0.05)
+        if source.target_kind == MASK:
+            # Pixels halfway between two of the file may round either way.
+            same = view.target[:, :width] == sample.target[:, :width].flip(-1)
+            assert same.float().mean() > 0.75
+    assert isinstance(splits.train, HasViews)
+    assert torch.equal(samples(splits.train)[0].image, splits.train.view(0).image)
+
+
+def test_targets_are_known_without_decoding(
+    source: DataSource, splits: DataSplits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Scenes are drawn, so that nothing has to be decoded for their boxes and masks either.
+    knows = source.target_kind in (CLASS, MULTI_LABEL) or source.name == "scenes"
+    expected = {name: [numbers_of(each.target) for each in samples(part)] for name, part in all_splits(splits).items()}
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise AssertionError("an image was opened")
+
+    monkeypatch.setattr(Image, "open", refused)
+    for name, split in all_splits(splits).items():
+        assert isinstance(split, HasTargets) is knows
+        if isinstance(split, HasTargets):
+            assert [numbers_of(split.target(index)) for index in range(len(split))] == expected[name]
 
 
 def test_padding_is_zero(splits: DataSplits) -> None:

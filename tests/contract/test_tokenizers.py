@@ -76,7 +76,7 @@ def test_images_are_put_together_from_their_patches():
     pixels = torch.arange(2 * 2 * 4 * 9.0).view(2, 2, 4, 9)
     tiles = [pixels[:, :, 2 * row : 2 * row + 2, 3 * column : 3 * column + 3] for row in (0, 1) for column in (0, 1, 2)]
     patches = torch.stack([tile.flatten(1) for tile in tiles], dim=1)
-    tokenizer = SimpleNamespace(grid=grid, tile=(2, 2, 3))
+    tokenizer = SimpleNamespace(grid=grid, image=image)
     assert torch.equal(Tokenizer.images(tokenizer, patches), pixels)
     pixel_tokenizer = TOKENIZERS.get("pixels")
     assert pixel_tokenizer(pixel_tokenizer.Options(), image, grid).tile == (2, 2, 3)

@@ -1,7 +1,6 @@
 """What the tests do in processes of their own, to kill them or to have several at once."""
 
 import multiprocessing
-import os
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -11,7 +10,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 import reorder_kit
+from children import join_group
 from reorder_kit import hookimpl
+from reorder_kit.interfaces import gather_images
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.study.checking import check_study
 from reorder_kit.study.local_trainers import LocalTrainers
@@ -97,8 +98,37 @@ def average(path, process, processes, port):
     )
 
 
-def join_group(process, processes, port):
-    """What torchrun does for a process."""
-    number, count = str(process), str(processes)
-    os.environ.update(RANK=number, LOCAL_RANK=number, WORLD_SIZE=count, LOCAL_WORLD_SIZE=count)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+def gather(path, process, processes, port):
+    """Compare the rows of this process with those of all, and average the gradients as data parallelism does."""
+    join_group(process, processes, port)
+    Accelerator(cpu=True)
+    found = {}
+    for number, sizes in enumerate(GATHERED_SIZES):
+        inputs, weight = gather_case(number)
+        weight.requires_grad_()
+        rows, mine = gather_images(inputs.split(sizes)[process] @ weight)
+        contrast(rows, mine).backward()
+        torch.distributed.all_reduce(weight.grad)
+        found[f"gradient-{number}"] = weight.grad / processes
+        found[f"rows-{number}"] = rows.detach()
+        found[f"mine-{number}"] = torch.tensor([mine.start, mine.stop])
+    labels, _ = gather_images(torch.arange(3 + process) + 10 * process)
+    found["labels"] = labels
+    save_file(found, Path(path) / f"process-{process}.safetensors")
+
+
+GATHERED_SIZES = [[4, 4], [3, 5], [6, 2], [0, 3]]
+
+
+def gather_case(number):
+    """The inputs of all processes, and a weight that they share."""
+    generator = torch.Generator().manual_seed(number)
+    inputs = torch.randn(sum(GATHERED_SIZES[number]), 3, generator=generator, dtype=torch.float64)
+    return inputs, torch.randn(3, 2, generator=generator, dtype=torch.float64)
+
+
+def contrast(rows, mine):
+    """The mean over some rows of how hard each is to tell from all others."""
+    likeness = rows[mine] @ rows.T
+    loss = likeness.logsumexp(dim=1) - rows[mine].square().sum(dim=1)
+    return loss.sum() / max(1, len(loss))

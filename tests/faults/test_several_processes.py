@@ -163,6 +163,28 @@ def test_gradients_and_means_of_the_policy_are_averaged_and_counts_are_those_of_
         assert ended["count"] == 0
 
 
+def test_rows_gathered_from_all_processes_have_the_gradient_of_one_process(children, tmp_path):
+    import child_process
+
+    children.finish(*children.start_group("gather", str(tmp_path)))
+    first, second = (load_file(tmp_path / f"process-{process}.safetensors") for process in range(2))
+    for number, sizes in enumerate(child_process.GATHERED_SIZES):
+        inputs, weight = child_process.gather_case(number)
+        weight.requires_grad_()
+        rows = inputs @ weight
+        parts = [slice(0, sizes[0]), slice(sizes[0], sum(sizes))]
+        torch.stack([child_process.contrast(rows, part) for part in parts]).mean().backward()
+        for found, part in ((first, parts[0]), (second, parts[1])):
+            torch.testing.assert_close(found[f"rows-{number}"], rows.detach())
+            torch.testing.assert_close(found[f"gradient-{number}"], weight.grad)
+            assert found[f"mine-{number}"].tolist() == [part.start, part.stop]
+        if sizes[0] == sizes[1]:  # then it is the gradient of the mean over all images
+            whole = weight.detach().clone().requires_grad_()
+            child_process.contrast(inputs @ whole, slice(0, sum(sizes))).backward()
+            torch.testing.assert_close(first[f"gradient-{number}"], whole.grad)
+    assert first["labels"].tolist() == second["labels"].tolist() == [0, 1, 2, 10, 11, 12, 13]
+
+
 @pytest.mark.parametrize("task", [pytest.param("detection", marks=pytest.mark.slow), "segmentation"])
 def test_a_head_that_looks_at_places_trains_in_two_processes(task, children, recipe, tmp_path):
     """The norm of the summary has no gradient then."""

@@ -219,7 +219,7 @@ def test_a_model_that_does_not_fit_is_refused(options: dict[str, Any], message: 
     [
         ({"model": "test_vit.bogus"}, "timm cannot build test_vit.bogus: .*bogus", "test_vit.r160_in1k"),
         (
-            {"model": "vit_small_patch16_18x2_224", "pretrained": True},
+            {"model": "vit_small_patch16_18x2_224", "patch_size": 8, "pretrained": True},
             "timm cannot build vit_small_patch16_18x2_224: No pretrained",
             "pretrained: false",
         ),

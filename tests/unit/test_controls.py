@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -12,16 +14,19 @@ from reorder_kit.data_sources.digits import Digits
 from reorder_kit.errors import RecipeError
 from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.grid import Grid
+from reorder_kit.interfaces import BackboneFacts
 from reorder_kit.order_file import OrderFile
 from reorder_kit.order_learners.reinforce import ReinforcePolicy
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.run_folder import RunFolder
 from reorder_kit.start_by_prior import no_influence
 from reorder_kit.training.beside import recipe_beside
 
 CONTROLS = ("fixed-start", "learned-static", "null-reward", "random-fixed", "random-per-batch", "shuffled-targets")
 HOST = PluginHost(third_party=False)
 SPLITS = Digits().open(0)
+FACTS = BackboneFacts(Grid(2, 2), dim=8, depth=1)
 
 
 def recipe(**sections):
@@ -41,7 +46,7 @@ def test_a_random_start_depends_on_the_seed_and_on_nothing_else():
 
 def test_each_control_gets_its_policy():
     def policy(order):
-        return compose(recipe(order=order), HOST, "trial").build_policy(Order.identity(4), Grid(2, 2), 8)
+        return compose(recipe(order=order), HOST, "trial").build_policy(Order.identity(4), FACTS, ())
 
     assert isinstance(policy({"learner": "reinforce"}), ReinforcePolicy)
     assert isinstance(policy({"learner": "reinforce", "control": "null-reward"}), ReinforcePolicy)
@@ -66,7 +71,9 @@ def test_a_control_changes_one_thing(control, expected):
     content = compose(
         recipe(order={"start": "column", "learner": "reinforce"}, controls=CONTROLS), HOST, "t"
     ).resolved()
-    beside = compose(recipe_beside(BUILT_IN[control], content, "runs/trial/order.json"), HOST, "control").resolved()
+    beside = compose(
+        recipe_beside(BUILT_IN[control], content, RunFolder(Path("runs/trial"))), HOST, "control"
+    ).resolved()
     order = beside["order"]
     assert (order["start"]["name"], order["learner"] is not None, order["control"]) == expected
     assert order["start"].get("file") == ("runs/trial/order.json" if control == "learned-static" else None)
@@ -89,7 +96,7 @@ def test_learned_static_starts_from_the_learned_order(tmp_path):
     learned = Order([2, 0, 3, 1])
     OrderFile("learned", Grid(2, 2), learned).save(tmp_path / "order.json")
     content = compose(recipe(order={"start": "column", "learner": "reinforce"}), HOST, "trial").resolved()
-    beside = compose(recipe_beside(BUILT_IN["learned-static"], content, str(tmp_path / "order.json")), HOST, "control")
+    beside = compose(recipe_beside(BUILT_IN["learned-static"], content, RunFolder(tmp_path)), HOST, "control")
     assert beside.starting_order(Grid(2, 2), SPLITS, no_influence) == learned
 
 

@@ -107,6 +107,19 @@ def test_each_image_is_scored_in_the_order_of_the_split():
     assert found["top1"] == 0.5
 
 
+@pytest.mark.parametrize(
+    ("images", "processes", "batch_size"), [(9, 2, 2), (7, 3, 2), (5, 5, 4), (10, 3, 3), (4, 1, 3)]
+)
+def test_scores_of_several_processes_stand_in_the_order_of_the_split(images, processes, batch_size, monkeypatch):
+    split = [Sample(torch.full((1, 1, 1), float(number)), 0) for number in range(images)]
+    shares = []
+    for process in range(processes):
+        loader = evaluation_loader(split, CLASS, "test", batch_size, 0, process, processes)
+        shares.append([float(image) for batch in loader for image in batch.images])
+    monkeypatch.setattr("reorder_kit.training.evaluation.gather_object", lambda _: shares)
+    assert ImageScores(images).gather().tolist() == list(range(images))
+
+
 def test_there_are_no_scores_where_an_image_is_missing_or_the_task_has_none():
     scores = ImageScores(len(SAMPLES))
     figures(image_scores=scores)

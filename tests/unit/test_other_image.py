@@ -7,11 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
+from reorder_kit.backbones.local import Local
 from reorder_kit.controls import OtherImage, OtherImageSameClass
 from reorder_kit.controls.other_image import next_allowed
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import Order, Proposal
+from reorder_kit.fixed_policies import FixedOrder
+from reorder_kit.interfaces import CLASS, Batch, ImageShape, Order, Proposal
+from reorder_kit.ordered_model import OrderedModel
 
 CLASSES = ("cat", "dog", "owl")
 ORDERS = torch.tensor([[0, 1, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0], [0, 2, 1]])
@@ -67,7 +71,7 @@ class Reader:
 
     def read(self, batch):
         order = Order(ORDERS[batch.images.long()])
-        own = (Proposal(order, log_prob=torch.zeros(len(batch))), Proposal(order.inverse()))[: self._blocks]
+        own = (Proposal(order, log_prob=torch.zeros(len(batch))), Proposal(order.inverse(), block=1))[: self._blocks]
         return SimpleNamespace(proposals=self.given or own)
 
     def ordered_by(self, *orders):
@@ -135,8 +139,42 @@ def test_every_other_image_of_the_class_is_equally_probable():
 def test_later_blocks_are_ordered_as_for_the_same_other_image():
     model, images = OtherImage().change(Reader(blocks=2), batch([0, 0, 1]), CLASSES)
     first, second = model.read(images).proposals
+    assert (first.block, second.block) == (0, 1)
     assert first.order.indices.tolist() == ORDERS[[1, 2, 0]].tolist()
     assert second.order.indices.tolist() == ORDERS[[1, 2, 0]].argsort(dim=1).tolist()
+
+
+class Brightest(FixedOrder):
+    """Reads the brightest patches first: an order for each image."""
+
+    is_static = False
+
+    def best_order(self, sequence=None, block=0):
+        return Order(sequence.patches.sum(dim=2).argsort(dim=1, descending=True))
+
+
+def test_a_model_gives_each_image_what_it_gives_when_told_the_order_of_the_other_one():
+    torch.manual_seed(0)
+    backbone = Local(Local.Options(patch_size=2, dim=8, heads=2, depth=1, readout="last"), ImageShape(1, 8, 8))
+    model = OrderedModel(backbone, Brightest(Order.identity(16)), Summary()).eval()
+    images = Batch(torch.rand(5, 1, 8, 8), torch.tensor([0, 1, 0, 1, 2]), CLASS)
+    for control, partners in ((OtherImage(), [1, 2, 3, 4, 0]), (OtherImageSameClass(), [2, 3, 0, 1])):
+        model_of_control, compared = control.change(model, control.comparable(images, CLASSES), CLASSES)
+        outputs = model_of_control(compared).outputs
+        own = model.read(images).proposals[0].order.indices
+        assert len(own.unique(dim=0)) == 5
+        assert len(outputs) == len(partners)
+        for image, partner in enumerate(partners):
+            alone = model.ordered_by(Order(own[partner]))(images.take(torch.tensor([image]))).outputs
+            torch.testing.assert_close(outputs[image], alone[0])
+            assert not torch.allclose(outputs[image], model(images).outputs[image])
+
+
+class Summary(nn.Module):
+    """The readout as it is."""
+
+    def forward(self, features):
+        return features.summary()
 
 
 def test_an_order_that_all_images_share_stays():

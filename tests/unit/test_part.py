@@ -19,6 +19,7 @@ from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import (
+    CLASS,
     ComponentOptions,
     ImageShape,
     LearnerContext,
@@ -164,7 +165,7 @@ def test_a_learner_gets_its_parts(host):
     stations = ["spiral", {"name": "backward", "of": {"name": "random", "seed": 3}}]
     learner = compose(recipe(through=stations), host, "trial").learner
     grid = Grid(2, 3)
-    policy = learner.build_policy(LearnerContext(Order.identity(6), grid, 4))
+    policy = learner.build_policy(LearnerContext(Order.identity(6), grid, 4, 1, CLASS, ["one"]))
     assert policy.best_order().indices.tolist() == Random(Random.Options(seed=3)).order(grid).indices.tolist()[::-1]
     assert learner.options.last is None
 

@@ -11,7 +11,7 @@ from reorder_kit import hookimpl
 from reorder_kit.compose import compose
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import DataSplits, ImageShape, Part, Prior, PriorContext, Sample, ScoringPrior
+from reorder_kit.interfaces import CLASS, DataSplits, ImageShape, Part, Prior, PriorContext, Sample, ScoringPrior
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.start_by_prior import StartByPrior, no_influence
@@ -45,7 +45,7 @@ class Informed(Prior):
         assert sorted(set(context.training.targets())) == [0, 1]
         batches = list(context.training.batches(50))
         images = torch.cat([batch.images for batch in batches])
-        targets = torch.tensor([target for batch in batches for target in batch.targets])
+        targets = torch.cat([batch.targets for batch in batches])
         patches = torch.nn.functional.avg_pool2d(images, 2).flatten(1)
         told = (patches[targets == 1].mean(dim=0) - patches[targets == 0].mean(dim=0)).abs()
         influence = context.influence(list(context.candidates.values()), 3, 20)
@@ -113,7 +113,7 @@ def test_a_scoring_prior_starts_from_the_candidate_with_the_highest_score(host, 
 
 
 def context(candidates):
-    return PriorContext(GRID, SPLITS.image, 0, candidates, TrainingData(SPLITS, 0), no_influence)
+    return PriorContext(GRID, SPLITS.image, 0, candidates, TrainingData(SPLITS, 0, CLASS), no_influence)
 
 
 def test_of_equal_scores_the_first_by_name_counts():

@@ -52,11 +52,8 @@ class Other(TargetKind):
 
 
 def boxes(*classes, crowd=()):
-    return BoxTarget(
-        torch.zeros(len(classes), 4),
-        torch.tensor(classes, dtype=torch.int64),
-        torch.tensor(crowd or [False] * len(classes)),
-    )
+    crowd = torch.tensor(crowd or [False] * len(classes), dtype=torch.bool)
+    return BoxTarget(torch.zeros(len(classes), 4), torch.tensor(classes, dtype=torch.int64), crowd)
 
 
 def test_kinds_are_equal_by_name_wherever_they_were_made():
@@ -224,7 +221,7 @@ RECIPE = {
     "task": "pointing",
     "backbone": {"name": "local", "patch_size": 2, "dim": 8, "heads": 2, "window": 4, "readout": "mean"},
     "optimizer": {"lr": 1e-2},
-    "train": {"epochs": 6, "device": "cpu"},
+    "train": {"epochs": 30, "device": "cpu"},
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -13,6 +15,7 @@ from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import (
+    BackboneFacts,
     ComponentOptions,
     EvaluatedControl,
     InRunControl,
@@ -26,6 +29,7 @@ from reorder_kit.report.record import RunRecord
 from reorder_kit.report.run_words import run_verdict
 from reorder_kit.report.write import page_of
 from reorder_kit.run_folder import RunFolder
+from reorder_kit.start_by_prior import no_influence
 from reorder_kit.tasks.classification import Classification
 
 
@@ -36,7 +40,7 @@ class Blank(EvaluatedControl):
     words = "black images"
 
     def change(self, model, batch, classes):
-        return model, type(batch)(torch.zeros_like(batch.images), batch.targets)
+        return model, replace(batch, images=torch.zeros_like(batch.images))
 
 
 class FirstClass(EvaluatedControl):
@@ -46,8 +50,7 @@ class FirstClass(EvaluatedControl):
     words = "images of one class"
 
     def comparable(self, batch, classes):
-        of_class = batch.targets == 0
-        return type(batch)(batch.images[of_class], batch.targets[of_class])
+        return batch.take((batch.targets == 0).nonzero().squeeze(1))
 
     def change(self, model, batch, classes):
         assert len(batch)
@@ -60,7 +63,7 @@ class NoImage(FirstClass):
     name = "no-image"
 
     def comparable(self, batch, classes):
-        return batch.first(0)
+        return batch.take(torch.arange(0))
 
 
 class Shorter(TrainedControl):
@@ -212,9 +215,9 @@ def test_the_order_of_batches_is_random_but_always_the_same(finished, host, tmp_
 
 def test_a_control_of_a_task_replaces_start_policy_and_reward(host):
     experiment = compose(recipe(order={"learner": "reinforce", "control": "backwards"}), host, "trial")
-    start = experiment.starting_order(Grid(2, 2), None)
+    start = experiment.starting_order(Grid(2, 2), None, no_influence)
     assert start.indices.tolist() == [3, 2, 1, 0]
-    assert type(experiment.build_policy(start, Grid(2, 2), 8)) is FixedOrder
+    assert type(experiment.build_policy(start, BackboneFacts(Grid(2, 2), dim=8, depth=1), ())) is FixedOrder
     assert not experiment.learns
     assert experiment.control.reward(torch.ones(2)).tolist() == [2, 2]
     beside = experiment.control.recipe({"order": {"start": "row", "learner": "reinforce"}, "seed": 1}, "order.json")

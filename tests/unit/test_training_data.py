@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import DataSplits, ImageShape, Sample, Unreadable
+from reorder_kit.interfaces import CAPTION, DataSplits, ImageShape, Sample, Unreadable
 from reorder_kit.training_data import TrainingData
 from reorder_kit.training_patches import TrainingPatches
 
@@ -35,7 +35,7 @@ class Told(Numbered):
 
 def training(samples, seed=0):
     unused = object()
-    return TrainingData(DataSplits(ImageShape(1, 4, 4), ["a", "b"], samples, unused, unused), seed)
+    return TrainingData(DataSplits(ImageShape(1, 4, 4), ["a", "b"], samples, unused, unused), seed, CAPTION)
 
 
 READABLE = [f"target {index}" for index in range(40) if index % 5]

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 import torch
-from by_hand import as_input, digits, influence, kendall_distance, loss_and_top1, patches_2x2, placed, ranks
 from torch.nn import functional as F
 
+from by_hand import as_input, digits, influence, kendall_distance, loss_and_top1, patches_2x2, placed, ranks
 from reorder_kit import hookimpl
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.interfaces import Batch, require_static

@@ -1,0 +1,52 @@
+"""How many patches of an image a model reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class SlotsRead:
+    """What an order can do besides ordering: it selects, if some patches have no slot, or some slots are not read.
+
+    Args:
+        reached: slots that have a path to the readout; None where patches are ordered again before a later block.
+        of: slots in use.
+        left_out: patches without a slot.
+
+    >>> SlotsRead(5, 16).words
+    '5 of 16 slots reach the readout'
+    >>> SlotsRead(None, 6, left_out=10).words
+    'which slots reach the readout is not known, and 10 of 16 patches have no slot'
+    """
+
+    reached: int | None
+    of: int
+    left_out: int = 0
+
+    @property
+    def is_selection(self) -> bool:
+        """Some patches are known not to be read."""
+        return self.left_out > 0 or (self.reached is not None and self.reached < self.of)
+
+    @property
+    def words(self) -> str:
+        """The counts, without a period."""
+        said = f"{self.reached} of {self.of} slots reach the readout"
+        if self.reached is None:
+            said = "which slots reach the readout is not known"
+        if not self.left_out:
+            return said
+        return f"{said}, and {self.left_out} of {self.of + self.left_out} patches have no slot"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; ``left_out`` only where an order leaves patches out."""
+        left_out = {"left_out": self.left_out} if self.left_out else {}
+        return {"slots": self.reached, "of": self.of, **left_out, "is_selection": self.is_selection}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """From JSON."""
+        return cls(content["slots"], content["of"], content.get("left_out", 0))
