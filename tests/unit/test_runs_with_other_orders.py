@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from order_plugins import by_norm, host_of_order_plugins, recipe_with
 from scipy.stats import kendalltau
 
 import reorder_kit
+from order_plugins import by_norm, host_of_order_plugins, recipe_with
 from reorder_kit import hookimpl
 from reorder_kit.interfaces import Order
 from reorder_kit.loaded_run import LoadedRun
