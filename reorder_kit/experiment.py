@@ -119,7 +119,13 @@ class Experiment:
         if self.plant is None:
             return splits
         grid = self.facts(splits.image).grid
-        return scramble(splits, grid, self.plant.order(grid))
+        hidden = self.plant.order(grid)
+        if not hidden.is_full:
+            raise ReorderKitError(
+                f"data.plant: the order leaves out {grid.num_patches - hidden.num_slots} of {grid.num_patches} patches",
+                "scramble images by an order of all patches",
+            )
+        return scramble(splits, grid, hidden)
 
     def planted_order(self, grid: Grid) -> Order | None:
         """The hidden order that the images were scrambled by; its inverse undoes it. None if they were not."""
@@ -146,6 +152,24 @@ class Experiment:
         training = TrainingData(splits, self.recipe.seed, self.kind)
         candidates = self.start.orders(grid)
         return self.start.start(PriorContext(grid, splits.image, self.recipe.seed, candidates, training, influence))
+
+    def check_start(self, start: Order, facts: BackboneFacts) -> None:
+        """Refuse a start that leaves patches out where backbone or learner need every patch.
+
+        Raises:
+            ReorderKitError: saying which of the two does.
+        """
+        if start.is_full:
+            return
+        left_out = f"the starting order leaves out {start.num_patches - start.num_slots} of {start.num_patches} patches"
+        if len(facts.levels) > 1:
+            raise ReorderKitError(
+                f"{left_out}, but a hierarchical backbone merges neighbors", "start from a full order"
+            )
+        if self.learner is not None and self.learns and not self.learner.takes_partial_start:
+            raise ReorderKitError(
+                f"{left_out}, but {self.learner.name} orders all of them", "start from a full order, or learn no order"
+            )
 
     def prior_of(self, start: Order, grid: Grid) -> dict[str, str | None]:
         """The prior that gave this start, and the ordering that it chose, if it is one; empty if none was asked."""

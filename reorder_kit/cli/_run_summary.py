@@ -9,7 +9,9 @@ from rich.text import Text
 
 from reorder_kit.cli._output import console, table
 from reorder_kit.events.console import describe_unreadable
+from reorder_kit.order_file import words_of_spread
 from reorder_kit.run_folder import RunFolder, compared_controls, left_out_controls
+from reorder_kit.slots_read import SlotsRead
 
 
 def print_summary(folder: RunFolder, result: dict[str, Any], has_learner: bool) -> None:
@@ -31,11 +33,12 @@ def print_summary(folder: RunFolder, result: dict[str, Any], has_learner: bool) 
 
 
 def _reach(result: dict[str, Any]) -> str:
-    reach = result["order"]["reach"]
-    reached = f"{reach['slots']} of {reach['of']} slots reach the readout"
-    if reach["is_selection"]:
-        return f"{reached}: this is a selection case; the order also selects which patches are read."
-    return f"{reached}: the order selects nothing, every patch is read."
+    read = SlotsRead.from_dict(result["order"]["reach"])
+    if read.is_selection:
+        return f"{read.words}: this is a selection case; the order also selects which patches are read."
+    if read.reached is None:
+        return f"Patches are ordered again before a later block: {read.words}."
+    return f"{read.words}: the order selects nothing, every patch is read."
 
 
 def _prior(result: dict[str, Any]) -> list[str]:
@@ -50,7 +53,11 @@ def _order(result: dict[str, Any], folder: RunFolder, has_learner: bool) -> list
     if not has_learner:
         return ["No order was learned: it stayed as it started."]
     tau = result["order"]["kendall_tau_to_start"]
-    similarity = f"Kendall tau of the final order to the start: {tau:.3f} (1 the same, 0 unrelated, -1 reversed)."
+    scale = "(1 the same, 0 unrelated, -1 reversed)"
+    similarity = f"Kendall tau of the final order to the start: {tau:.3f} {scale}."
+    if result["order"].get("is_consensus"):
+        words = words_of_spread(result["order"]["spread"])
+        similarity = f"No single order: {words}. Kendall tau of the consensus to the start: {tau:.3f} {scale}."
     phases = {json.loads(line)["phase"] for line in folder.metrics.read_text().splitlines()}
     if phases == {"warm-up"}:
         return [
@@ -80,6 +87,7 @@ def _caution(result: dict[str, Any]) -> list[str]:
 
 
 def _files(folder: RunFolder) -> list[str]:
-    pictures = [folder.path / f"{name}.png" for name in ("order", "curves", "predictions")]
-    files = [*pictures, folder.order, folder.result]
+    examples = sorted(folder.path.glob("order-example-*.png"))
+    order, *others = (folder.path / f"{name}.png" for name in ("order", "curves", "predictions"))
+    files = [order, *examples, *others, folder.order, folder.result]
     return [f"wrote {file}" for file in files if file.exists()]

@@ -9,11 +9,12 @@ from typing import Any
 import yaml
 
 from reorder_kit.controls import FixedStart, LearnedStatic
+from reorder_kit.order_file import words_of_spread
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.report.chart import Chart
 from reorder_kit.report.environment import command_of, environment_facts
 from reorder_kit.report.epoch_charts import learning_charts, search_charts
-from reorder_kit.report.heat_chart import heat_chart, shift_panels
+from reorder_kit.report.heat_chart import heat_chart, shift_panels, slot_words
 from reorder_kit.report.images import open_if_there
 from reorder_kit.report.interval_chart import CONTROL, FIXED, LEARNED, SCRATCH, Dot, interval_chart
 from reorder_kit.report.line_chart import bands_of
@@ -151,8 +152,11 @@ def _intervals(record: RunRecord) -> Chart:
 
 
 def _selection(record: RunRecord) -> str:
-    slots, of = record.reach
-    return f"Selection: {slots} of {of} slots reach the readout." if record.is_selection else ""
+    return f"Selection: {record.slots.words}." if record.is_selection else ""
+
+
+def _consensus(record: RunRecord) -> str:
+    return "" if record.spread is None else f"A consensus: {words_of_spread(record.spread)}."
 
 
 def _playback(record: RunRecord, host: PluginHost) -> tuple[str, Sequence[Block]]:
@@ -162,20 +166,20 @@ def _playback(record: RunRecord, host: PluginHost) -> tuple[str, Sequence[Block]
 
 
 def _shift(record: RunRecord) -> Chart:
-    before, after = record.start.rank.tolist(), record.final.rank.tolist()
+    panels = shift_panels([record.start.rank.tolist()], [record.final.rank.tolist()])
     tips = []
-    for patch, (first, last) in enumerate(zip(before, after, strict=True)):
+    for patch, (first, last) in enumerate(zip(panels[0].values, panels[1].values, strict=True)):
         _, row, column = record.grid.cell(patch)
-        tips.append(f"row {row}, column {column}: slot {first} at the start, {last} at the end")
+        tips.append(f"row {row}, column {column}: {slot_words(first)} at the start, {slot_words(last)} at the end")
     mean = record.final.mean_rank_shift(record.start)
     return heat_chart(
         "rank-shift",
         "Slot of each patch at the start and at the end",
         record.grid,
-        shift_panels([before], [after]),
+        panels,
         tips=tips,
         alt=f"Maps of the grid. A patch moved by {mean:.1f} slots on average.",
-        note=_selection(record),
+        note=f"{_consensus(record)} {_selection(record)}".strip(),
     )
 
 
@@ -184,8 +188,8 @@ def _slots(record: RunRecord) -> list[Block]:
     if len(record.influence) > 1:
         profile = {"influence": [record.influence]}
         blocks.append(influence_chart("influence", "Influence by slot", profile, _selection(record)))
-    elif record.influence_does_not_apply:
-        blocks.append(Words(f"Influence by slot was not measured: {record.influence_does_not_apply}."))
+    if record.without_influence:
+        blocks.append(Words(f"The influence of slots was not measured: {record.without_influence}."))
     saliency = record.saliency()
     if saliency is not None:
         blocks = [saliency_chart("saliency", saliency), *blocks]

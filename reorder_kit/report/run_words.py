@@ -8,6 +8,7 @@ from typing import Any
 from scipy.stats import binomtest
 
 from reorder_kit.controls import FixedStart, LearnedStatic, NullReward
+from reorder_kit.order_file import words_of_spread
 from reorder_kit.recipe import NO_CONTROL
 from reorder_kit.report.decimals import decimal
 from reorder_kit.report.record import RunRecord
@@ -31,7 +32,7 @@ def run_verdict(record: RunRecord) -> list[str]:
     return [
         _score(record),
         *_against_start(record, controls),
-        *_from_scratch(controls),
+        *_from_scratch(record, controls),
         *_other_controls(record, compared, controls),
         *_left_out(record),
         *_selection(record),
@@ -61,6 +62,8 @@ def _score(record: RunRecord) -> str:
     if not record.has_learner:
         return f"No order was learned: {figure} in the starting order, {start_of(record)}."
     learner = record.recipe["order"]["learner"]["name"]
+    if record.spread is not None:
+        return f"{learner} has no single order: {words_of_spread(record.spread)}. In these orders: {figure}."
     if record.start == record.final:
         return f"{learner} left the starting order, {start_of(record)}, as it was: {figure}."
     return f"The order that {learner} learned, starting from {start_of(record)}, gives {figure}."
@@ -73,16 +76,19 @@ def _against_start(record: RunRecord, controls: Mapping[str, float]) -> list[str
     return [f"That is {_points(record.score - fixed)} against the same training with the start kept ({fixed:.3f})."]
 
 
-def _from_scratch(controls: Mapping[str, float]) -> list[str]:
+def _from_scratch(record: RunRecord, controls: Mapping[str, float]) -> list[str]:
     if LearnedStatic.name not in controls:
         return []
     scratch = controls[LearnedStatic.name]
+    which = "learned order"
+    if record.spread is not None:
+        which = "consensus order, the same for all images,"
+    elif record.slots.reached is None:
+        which = "composed order of all blocks, before block 0 alone,"
+    said = f"Trained in the {which} from the first step, it is {scratch:.3f}"
     if FixedStart.name not in controls:
-        return [f"Trained in the learned order from the first step, it is {scratch:.3f}."]
-    difference = _points(scratch - controls[FixedStart.name])
-    return [
-        f"Trained in the learned order from the first step, it is {scratch:.3f}, {difference} against the start kept."
-    ]
+        return [f"{said}."]
+    return [f"{said}, {_points(scratch - controls[FixedStart.name])} against the start kept."]
 
 
 def _other_controls(
@@ -108,9 +114,8 @@ def _left_out(record: RunRecord) -> list[str]:
 def _selection(record: RunRecord) -> list[str]:
     if not record.is_selection:
         return []
-    slots, of = record.reach
     return [
-        f"Only {slots} of {of} slots reach the readout: this is a selection case. "
+        f"{record.slots.clause}: this is a selection case. "
         "The order chooses which patches are read at all, so a difference is not one of ordering alone."
     ]
 

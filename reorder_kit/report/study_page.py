@@ -76,6 +76,15 @@ def _notices(results: StudyResults) -> list[Notice]:
     if results.failures:
         failed = "1 run" if len(results.failures) == 1 else f"{len(results.failures)} runs"
         said.append(Notice("warning", f"{failed} failed; the reasons stand below."))
+    dynamic = [f"{row.backbone}: {label_of(row)}" for row in results.rows if row.spread is not None]
+    if dynamic:
+        said.append(
+            Notice(
+                "neutral",
+                f"No single order: {', '.join(dynamic)}. There each image has its own order, and what is shown as the "
+                "order is a consensus.",
+            )
+        )
     selecting = [group.name for group in groups_of(results) if group.note]
     if selecting:
         said.append(
@@ -117,7 +126,14 @@ def _seeds(row: Row) -> str:
     return "1 seed" if len(row.seeds) == 1 else f"{len(row.seeds)} seeds"
 
 
+def _case(row: Row) -> Cell:
+    if row.is_selection:
+        return Cell("selection", tone="warning")
+    return Cell("ordering" if row.reached_slots is not None else "not known")
+
+
 def _table(results: StudyResults) -> Table:
+    has_spread = any(row.spread is not None for row in results.rows)
     columns = [
         Column("data", "data"),
         Column("backbone", "backbone"),
@@ -131,6 +147,7 @@ def _table(results: StudyResults) -> Table:
         Column("slots read", "reached_slots", is_number=True),
         Column("of", "num_slots", is_number=True),
         Column("is it", "case"),
+        *([Column("distance of images' orders", "spread", is_number=True)] if has_spread else []),
         Column("seconds a run", "seconds", is_number=True),
     ]
     rows = [
@@ -146,7 +163,8 @@ def _table(results: StudyResults) -> Table:
             number(len(row.seeds), 0),
             number(row.reached_slots, 0),
             number(row.num_slots, 0),
-            Cell("selection", tone="warning") if row.is_selection else Cell("ordering"),
+            _case(row),
+            *([number(row.spread)] if has_spread else []),
             number(row.seconds, 1),
         ]
         for row in results.rows

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.run_folder import write_whole
+from reorder_kit.slots_read import SlotsRead
 from reorder_kit.study.statistics import Estimate
 
 STUDY_VERSION = 1
@@ -32,10 +33,13 @@ class Row:
         score: the headline metric on test images, more is better; its values are those of ``seeds``, in that order.
         seeds: those that finished.
         runs: the run folders of the seeds, relative to the folder of the study.
-        reached_slots: slots that can reach the readout.
-        num_slots: all slots.
-        is_selection: whether some slots cannot reach the readout, so that an order chooses which patches are seen.
+        reached_slots: slots that can reach the readout; None where patches are ordered again before a later block.
+        num_slots: all slots in use.
+        is_selection: whether some patches cannot reach the readout, so that an order chooses which patches are seen.
         seconds: mean time of a run.
+        left_out: patches that the order of the first seed leaves without a slot.
+        spread: mean over seeds of how much the orders of images differ: their mean Kendall distance to their consensus;
+            None where one order serves all images.
     """
 
     data: str
@@ -46,10 +50,17 @@ class Row:
     score: Estimate
     seeds: tuple[int, ...]
     runs: tuple[str, ...]
-    reached_slots: int
+    reached_slots: int | None
     num_slots: int
     is_selection: bool
     seconds: float
+    left_out: int = 0
+    spread: float | None = None
+
+    @property
+    def slots(self) -> SlotsRead:
+        """How many slots and patches are read."""
+        return SlotsRead(self.reached_slots, self.num_slots, self.left_out)
 
 
 @dataclass(frozen=True)

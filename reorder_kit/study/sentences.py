@@ -32,7 +32,7 @@ def sentence(comparison: Comparison, rows: Sequence[Row], could_tell: bool) -> s
             else f"{words.seeds(comparison)} could not have told"
         )
     if read := words.selection(comparison):
-        parts.append(f"only {read} are read: an order is a selection of patches here")
+        parts.append(f"{read}: an order is a selection of patches here")
     return "; ".join(parts)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.slots_read import SlotsRead
 from reorder_kit.study.bootstrap import mean_over_seeds_and_images
 from reorder_kit.study.cells import Cell, RowKey
 from reorder_kit.study.checking import CheckedStudy
@@ -89,7 +90,8 @@ class Summary:
     def _row(self, key: RowKey, cells: Sequence[Cell], image_scores: ImageScores | None) -> Row:
         results = [self._folder.run(cell).read_result() for cell in cells]
         values = [float(result["metrics"]["test"][self._checked.headline]) for result in results]
-        reach = results[0]["order"]["reach"]
+        slots = SlotsRead.from_dict(results[0]["order"]["reach"])
+        spreads = [result["order"]["spread"] for result in results if result["order"].get("is_consensus")]
         return Row(
             data=key.data,
             backbone=key.backbone,
@@ -99,10 +101,12 @@ class Summary:
             score=mean_over_seeds_and_images(values, image_scores, _STATISTICS_SEED),
             seeds=tuple(cell.seed for cell in cells),
             runs=tuple(str(cell.path) for cell in cells),
-            reached_slots=reach["slots"],
-            num_slots=reach["of"],
-            is_selection=reach["is_selection"],
+            reached_slots=slots.reached,
+            num_slots=slots.of,
+            is_selection=slots.is_selection,
             seconds=float(np.mean([result["seconds"] for result in results])),
+            left_out=slots.left_out,
+            spread=float(np.mean(spreads)) if spreads else None,
         )
 
     def _image_scores(self, cells: Sequence[Cell]) -> ImageScores | None:

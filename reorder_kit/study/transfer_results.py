@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from reorder_kit.order_file import words_of_spread
 from reorder_kit.run_folder import write_whole
+from reorder_kit.slots_read import SlotsRead
 from reorder_kit.study.statistics import Estimate, mean_over_seeds
 
 TRANSFER_VERSION = 1
@@ -33,16 +35,33 @@ class Target:
     Args:
         name: of the recipe.
         headline: the metric of its scores, more is better.
-        reached_slots: slots that reach the readout.
-        num_slots: all slots.
-        is_selection: whether some do not, so that an order chooses which patches are seen.
+        reached_slots: slots that reach the readout; None where patches are ordered again before a later block.
+        num_slots: all slots in use.
+        is_selection: whether some patches are not read, so that an order chooses which are.
+        left_out: patches without a slot.
+        spread: of a recipe that gives each image its own order: the mean Kendall distance of these to their consensus,
+            which is the order that others are given; None where one order serves all images.
     """
 
     name: str
     headline: str
-    reached_slots: int
+    reached_slots: int | None
     num_slots: int
     is_selection: bool
+    left_out: int = 0
+    spread: float | None = None
+
+    @property
+    def slots(self) -> SlotsRead:
+        """How many slots and patches are read."""
+        return SlotsRead(self.reached_slots, self.num_slots, self.left_out)
+
+    @property
+    def order_words(self) -> str:
+        """Which order of it others are given."""
+        if self.spread is not None:
+            return f"the consensus of {self.name}"
+        return f"the order of {self.name}" if self.reached_slots is not None else f"the composed order of {self.name}"
 
 
 @dataclass(frozen=True)
@@ -116,11 +135,16 @@ class TransferResults:
 
     def _of(self, target: Target) -> Iterator[str]:
         if target.is_selection:
-            reached = f"{target.reached_slots} of {target.num_slots} slots reach the readout"
-            yield f"{target.name}: {reached}, so an order also selects patches."
+            yield f"{target.name}: {target.slots.words}, so an order also selects patches."
+        if target.spread is not None:
+            spread = words_of_spread(target.spread)
+            yield f"{target.name} has no single order: {spread}. Its row is the consensus, in which it was not trained."
+        elif target.reached_slots is None:
+            yield f"{target.name} also orders before a later block: its row is the composed order, before block 0 alone."
         for source in self.targets:
             cell = self.cell("scratch", target.name, source.name)
-            whose = "its own learned order" if source is target else f"the order of {source.name}"
+            is_own = source is target and source.order_words == f"the order of {source.name}"
+            whose = "its own learned order" if is_own else source.order_words
             if cell.gain is not None:
                 yield f"{target.name}, from scratch in {whose}: {in_points(cell.gain)} over its start; {cell.verdict}."
 
@@ -184,8 +208,8 @@ def collect(
 
 
 def _target(name: str, result: Mapping[str, Any]) -> Target:
-    reach = result["order"]["reach"]
-    return Target(name, result["headline"], reach["slots"], reach["of"], reach["is_selection"])
+    slots, spread = SlotsRead.from_dict(result["order"]["reach"]), result["order"].get("spread")
+    return Target(name, result["headline"], slots.reached, slots.of, slots.is_selection, slots.left_out, spread)
 
 
 def in_points(gain: Estimate) -> str:

@@ -30,8 +30,8 @@ def _of_case(found: Sequence[Comparison], words: Wording) -> Iterator[str]:
     read = next((read for each in found if (read := words.selection(each))), None)
     if read is not None:
         yield (
-            f"Only {read} reach the readout of {words.case(found[0])}: an order selects patches there, and what orders "
-            "do to it is no finding about ordering alone."
+            f"With {words.case(found[0])}, {read}: an order selects patches there, and what orders do to it is no "
+            "finding about ordering alone."
         )
     yield from _of_learners(about["learning-helps"], found, words)
 

@@ -28,8 +28,17 @@ class Wording:
         """What was trained in a row, without its backbone."""
         row = self.rows[place]
         if row.control is not None:
-            return BUILT_IN[row.control].described(row.learner, row.start)
+            return BUILT_IN[row.control].described(row.learner, row.start, self._is_consensus(row))
         return row.start if row.learner is None else f"{row.learner} from {row.start}"
+
+    def _is_consensus(self, row: Row) -> bool:
+        """Whether the learner of a row, without a control, gives each image its own order."""
+        of_learner = (row.data, row.backbone, row.start, row.learner, None)
+        return any(
+            each.spread is not None
+            for each in self.rows
+            if (each.data, each.backbone, each.start, each.learner, each.control) == of_learner
+        )
 
     def seeds(self, comparison: Comparison) -> str:
         """How many seeds it rests on."""
@@ -60,11 +69,9 @@ class Wording:
         return "with other seeds or test images there may be no difference"
 
     def selection(self, comparison: Comparison) -> str | None:
-        """How many slots are read, if not all are: then an order selects patches."""
-        partial = [self.rows[place] for place in comparison.rows if self.rows[place].is_selection]
-        if not partial:
-            return None
-        return f"{partial[0].reached_slots} of {partial[0].num_slots} slots"
+        """How many slots are read, if not all patches are: then an order selects patches."""
+        selecting = [self.rows[place] for place in comparison.rows if self.rows[place].is_selection]
+        return selecting[0].slots.words if selecting else None
 
     @property
     def _are_shares(self) -> bool:

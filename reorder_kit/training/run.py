@@ -74,7 +74,8 @@ def run_experiment(
                 accelerator.free_memory()  # it keeps every model it has prepared
             accelerator.wait_for_everyone()
             figures = {"metrics": beside.read_result()["metrics"]}
-        controls[control.name] = {"words": control.words, **figures}
+        words = control.words_for(is_consensus=not trainer.model.policy.is_static)
+        controls[control.name] = {"words": words, **figures}
     return folder, _finish(trainer, experiment, splits, folder, accelerator, host, controls)
 
 
