@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
+from contexts import context_of, targets_alone
 from torch import Tensor, nn
 
 from reorder_kit.interfaces import IGNORED, Task
@@ -78,9 +79,9 @@ CASES = [
 def count_in_a_process(case: Case, rank: int, folder: Path, share: slice) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=2)
-    metrics = case.task().build_metrics(case.classes, "cpu")
+    metrics = case.task().build_metrics(context_of(case.classes))
     if len(case.targets[share]):
-        metrics.update(case.outputs[share], case.targets[share])
+        metrics.update(case.outputs[share], targets_alone(case.targets[share]))
     (folder / f"{rank}.json").write_text(json.dumps(metrics.compute()))
     dist.destroy_process_group()
 
