@@ -356,9 +356,9 @@ class Trainer:
         )
 
     def _report_step(self, progress: Progress, epoch_loss: EpochLoss, seconds: float) -> None:
-        accuracy = headline_of(self._task, self.validation) if self.validation else None
+        headline = headline_of(self._task, self.validation) if self.validation else None
         speed = epoch_loss.images * self._processes / seconds
-        report = StepReport(progress.step + 1, epoch_loss.mean_of_process(), accuracy, speed)
+        report = StepReport(progress.step + 1, epoch_loss.mean_of_process(), headline, speed)
         self._announce("step_finished", report=report)
 
     def _announce(self, event: str, **facts: Any) -> None:

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from by_hand import digits, patches_2x2
 
+from by_hand import digits, patches_2x2
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.training import beginning
 

@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from by_hand import as_input, digits, influence, kendall_distance, loss_and_top1, ranks
 from safetensors.numpy import load_file
 from torch.nn import functional as F
 
+from by_hand import as_input, digits, influence, kendall_distance, loss_and_top1, ranks
 from reorder_kit import hookimpl
 from reorder_kit.building import build_model
 from reorder_kit.errors import RecipeError, ReorderKitError

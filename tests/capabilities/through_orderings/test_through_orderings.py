@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 import yaml
-from by_hand import as_input, digits, kendall_distance, loss_and_top1, ranks
 
+from by_hand import as_input, digits, kendall_distance, loss_and_top1, ranks
 from reorder_kit.compose import compose
 from reorder_kit.errors import RecipeError
 from reorder_kit.interfaces import Batch
