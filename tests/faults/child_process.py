@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from children import join_group
 from safetensors.torch import save_file
 from torch import nn
 
 import reorder_kit
+from children import join_group
 from reorder_kit import hookimpl
 from reorder_kit.interfaces import gather_images
 from reorder_kit.plugin_manager import PluginHost
