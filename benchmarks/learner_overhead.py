@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -31,10 +31,21 @@ from accelerate import Accelerator
 from scipy.stats import bootstrap
 from torch import nn
 
-from reorder_kit.compose import Experiment, compose
+from reorder_kit.building import build_model
+from reorder_kit.compose import compose
+from reorder_kit.experiment import Experiment
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import Batch, ImageShape, LearnerContext, Order, PatchSequence, Proposal
-from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.interfaces import (
+    CLASS,
+    Batch,
+    ImageShape,
+    LearnerContext,
+    Order,
+    Pass,
+    PatchSequence,
+    Proposal,
+    TaskContext,
+)
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.training.optimization import Optimizers
@@ -46,7 +57,7 @@ CLASSES = [str(number) for number in range(1000)]
 SIDES = (7, 14, 28, 56)
 SECONDS_OF_A_SIZE = 20.0
 # The middle of the search, where every learner does all of its work.
-PROGRESS = Progress(step=50, steps_per_epoch=100, epochs=1, stream=1, shared_stream=2)
+PROGRESS = Progress(step=50, steps_per_epoch=100, epochs=1, stream=1, shared_stream=2, share=0.5, phase_step=50)
 SEARCH = {"warmup_epochs": 0, "search_epochs": 1}
 # The other network has as many layers as there are patches: minutes a step at 3,136.
 OPTIONS = {"diffsort": {"network": "bitonic"}}
@@ -71,11 +82,9 @@ def training_step(learner: str | None, batch: Batch) -> Callable[[], float]:
     """A function that takes one training step and returns its seconds."""
     host = PluginHost(third_party=False)
     experiment = experiment_with(learner, host)
-
-    def start(grid: Grid) -> Order:
-        return host.orderings.get("hilbert")().order(grid)
-
-    model = OrderedModel.build(experiment, IMAGE, CLASSES, start).train()
+    facts = experiment.facts(IMAGE)
+    context = TaskContext(facts, IMAGE, CLASS, CLASSES)
+    model = build_model(experiment, context, host.orderings.get("hilbert")().order(facts.grid)).train()
     parts = nn.ModuleDict({"backbone": model.backbone, "head": model.head})
     recipe, accelerator = experiment.recipe, Accelerator(cpu=True)
     optimizers = Optimizers(parts, model.policy, recipe.optimizer, recipe.schedule, 5.0, accelerator)
@@ -85,10 +94,10 @@ def training_step(learner: str | None, batch: Batch) -> Callable[[], float]:
         began = time.perf_counter()
         model.policy.advance(PROGRESS)
         model.policy.search(
-            ProposalEvaluator(model, experiment.task, lambda: batch, PROGRESS, accelerator, lambda reward: reward)
+            ProposalEvaluator(model, experiment.task, batch, PROGRESS, accelerator, lambda reward: reward)
         )
         result = module(batch, PROGRESS)
-        (result.loss.mean() + model.policy.loss(result.proposal, result.reward)).backward()
+        (result.loss.mean() + model.policy.loss(result.passes, batch)).backward()
         optimizers.step(PROGRESS)
         return time.perf_counter() - began
 
@@ -98,7 +107,7 @@ def training_step(learner: str | None, batch: Batch) -> Callable[[], float]:
 def step(learners: Iterable[str], batch_size: int, pairs: int) -> None:
     """Print the ratio of the steps with and without each learner."""
     torch.manual_seed(0)
-    batch = Batch(torch.randn(batch_size, 3, 224, 224), torch.randint(len(CLASSES), (batch_size,)))
+    batch = Batch(torch.randn(batch_size, 3, 224, 224), torch.randint(len(CLASSES), (batch_size,)), CLASS)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {batch_size}, {pairs} pairs\n")
     print("| learner | passes for evaluations | step over plain step | 95 % interval | plain step, s |")
     print("| --- | --- | --- | --- | --- |")
@@ -145,12 +154,12 @@ def measure_size(name: str, side: int) -> tuple[float, float]:
     learner = experiment_with(name, PluginHost(third_party=False)).learner
     assert learner is not None
     start = Order(torch.randperm(grid.num_patches, generator=torch.Generator().manual_seed(0)))
-    policy = learner.build_policy(LearnerContext(start, grid, 64))
+    policy = learner.build_policy(LearnerContext(start, grid, 64, 1, CLASS, CLASSES))
     optimizer = policy.build_optimizer()
     images = torch.randn(4, grid.num_patches, 64)
     weights = torch.randn(grid.num_patches, 64)
 
-    def evaluate(proposal: Proposal, images: int | None = None) -> torch.Tensor:
+    def evaluate(proposal: Proposal | Sequence[Proposal], images: int | None = None) -> torch.Tensor:
         return torch.zeros(4)
 
     def take() -> float:
@@ -159,7 +168,7 @@ def measure_size(name: str, side: int) -> tuple[float, float]:
         policy.search(evaluate)
         proposal = policy.propose(PatchSequence(images, grid))
         per_image = (proposal.apply(PatchSequence(images, grid)).patches * weights).mean(dim=(1, 2))
-        loss = per_image.mean() + policy.loss(proposal, -per_image.detach())
+        loss = per_image.mean() + policy.loss([Pass((proposal,), -per_image.detach())])
         if loss.requires_grad:
             loss.backward()
         if optimizer is not None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import torch
-from contexts import context_of
 from torch import Tensor, nn
 
 import reorder_kit.tasks
+from contexts import context_of
 from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.interfaces import (
     BOXES,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import ImageShape, LearnerContext, PatchSequence, Progress
+from reorder_kit.interfaces import CLASS, ImageShape, LearnerContext, Pass, PatchSequence, Progress
 from reorder_kit.patch_order import Order
 
 TEXT = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
@@ -65,7 +65,7 @@ def test_the_ordering_is_a_checkerboard(load):
 @pytest.fixture
 def policy(load):
     learner = load(example("An order-learner")).host.order_learners.get("gaussian-scores")
-    return learner().build_policy(LearnerContext(Order([2, 0, 3, 1]), Grid(2, 2), 8))
+    return learner().build_policy(LearnerContext(Order([2, 0, 3, 1]), Grid(2, 2), 8, 1, CLASS, ["a", "b"]))
 
 
 SEQUENCE = PatchSequence(torch.zeros(32, 4, 8), Grid(2, 2))
@@ -76,7 +76,9 @@ def test_the_learner_starts_from_the_start(policy):
 
 
 def test_a_constant_reward_teaches_the_learner_nothing(policy):
-    policy.loss(policy.propose(SEQUENCE), torch.full((32,), 0.3)).backward()
+    # Nor do several passes that earn different constants.
+    passes = [Pass((policy.propose(SEQUENCE),), torch.full((32,), reward)) for reward in (0.3, -5.0)]
+    policy.loss(passes).backward()
     assert policy.scores.grad.abs().max() == 0
 
 
@@ -87,7 +89,7 @@ def test_the_learner_finds_what_is_rewarded(policy):
         proposal = policy.propose(SEQUENCE)
         slot_of_patch_1 = proposal.order.rank[:, 1].float()
         optimizer.zero_grad()
-        policy.loss(proposal, -slot_of_patch_1[proposal.order.groups]).backward()
+        policy.loss([Pass((proposal,), -slot_of_patch_1[proposal.order.groups])]).backward()
         optimizer.step()
     assert policy.best_order().indices[0] == 1
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from contexts import context_of, targets_alone
 from sklearn.metrics import average_precision_score, f1_score, label_ranking_average_precision_score
 from timm.loss import AsymmetricLossMultiLabel
 from torch import Tensor
 
+from contexts import context_of, targets_alone
 from reorder_kit.tasks.multi_label import MultiLabel
 
 

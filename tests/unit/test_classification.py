@@ -7,10 +7,10 @@ import math
 import pydantic
 import pytest
 import torch
-from contexts import context_of, targets_alone
 from sklearn.metrics import accuracy_score, recall_score, top_k_accuracy_score
 from torch import Tensor
 
+from contexts import context_of, targets_alone
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import CLASS, Batch
 from reorder_kit.tasks.classification import Classification

@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from contexts import context_of, facts_of, targets_alone
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from contexts import context_of, facts_of, targets_alone
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import (
     BOXES,

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from contexts import context_of
 from torch import nn
 
+from contexts import context_of
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.grid import Grid

@@ -36,6 +36,7 @@ def run_info(directory, name="quickstart", reached=5, epochs=3, first_epoch=1):
         start=Order.identity(16),
         reach=torch.arange(16) >= 16 - reached,
         headline="top1",
+        higher_is_better=True,
         classes=["zero", "one"],
         epochs=epochs,
         steps_per_epoch=10,

@@ -1,7 +1,7 @@
 import pytest
 import torch
-from contexts import context_of
 
+from contexts import context_of
 from reorder_kit.backbones.local import Local
 from reorder_kit.backbones.recurrent import Recurrent
 from reorder_kit.fixed_policies import FixedOrder

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from contexts import context_of, targets_alone
 from torch import Tensor, nn
 
+from contexts import context_of, targets_alone
 from reorder_kit.interfaces import IGNORED, Task
 from reorder_kit.tasks.classification import Classification
 from reorder_kit.tasks.multi_label import MultiLabel

@@ -8,9 +8,9 @@ from typing import Any
 import pydantic
 import pytest
 import torch
-from contexts import context_of, targets_alone
 from torch import Tensor
 
+from contexts import context_of, targets_alone
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.tasks.multi_label import MultiLabel
 

@@ -8,13 +8,13 @@ from typing import Any
 import pydantic
 import pytest
 import torch
-from contexts import context_of, targets_alone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, jaccard_score
 from torch import Tensor, nn
 from torchmetrics.functional.segmentation import dice_score
 
+from contexts import context_of, targets_alone
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import IGNORED, Encoded, Features, Order, PatchSequence, Proposal

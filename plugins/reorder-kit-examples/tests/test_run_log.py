@@ -15,6 +15,7 @@ def run_info(directory, first_epoch=1):
         start=Order([0, 1, 2, 3]),
         reach=torch.ones(4, dtype=torch.bool),
         headline="top1",
+        higher_is_better=True,
         classes=["a", "b"],
         epochs=3,
         steps_per_epoch=5,
