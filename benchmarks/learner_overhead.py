@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,7 +33,7 @@ from torch import nn
 
 from reorder_kit.compose import Experiment, compose
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import Batch, ImageShape, LearnerContext, Order, PatchSequence, Proposal
+from reorder_kit.interfaces import Batch, ImageShape, LearnerContext, Order, Pass, PatchSequence, Proposal
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
@@ -46,7 +46,7 @@ CLASSES = [str(number) for number in range(1000)]
 SIDES = (7, 14, 28, 56)
 SECONDS_OF_A_SIZE = 20.0
 # The middle of the search, where every learner does all of its work.
-PROGRESS = Progress(step=50, steps_per_epoch=100, epochs=1, stream=1, shared_stream=2)
+PROGRESS = Progress(step=50, steps_per_epoch=100, epochs=1, stream=1, shared_stream=2, share=0.5, phase_step=50)
 SEARCH = {"warmup_epochs": 0, "search_epochs": 1}
 # The other network has as many layers as there are patches: minutes a step at 3,136.
 OPTIONS = {"diffsort": {"network": "bitonic"}}
@@ -88,7 +88,7 @@ def training_step(learner: str | None, batch: Batch) -> Callable[[], float]:
             ProposalEvaluator(model, experiment.task, lambda: batch, PROGRESS, accelerator, lambda reward: reward)
         )
         result = module(batch, PROGRESS)
-        (result.loss.mean() + model.policy.loss(result.proposal, result.reward)).backward()
+        (result.loss.mean() + model.policy.loss([Pass((result.proposal,), result.reward)], batch)).backward()
         optimizers.step(PROGRESS)
         return time.perf_counter() - began
 
@@ -145,12 +145,12 @@ def measure_size(name: str, side: int) -> tuple[float, float]:
     learner = experiment_with(name, PluginHost(third_party=False)).learner
     assert learner is not None
     start = Order(torch.randperm(grid.num_patches, generator=torch.Generator().manual_seed(0)))
-    policy = learner.build_policy(LearnerContext(start, grid, 64))
+    policy = learner.build_policy(LearnerContext(start, grid, 64, 12, "class", CLASSES))
     optimizer = policy.build_optimizer()
     images = torch.randn(4, grid.num_patches, 64)
     weights = torch.randn(grid.num_patches, 64)
 
-    def evaluate(proposal: Proposal, images: int | None = None) -> torch.Tensor:
+    def evaluate(proposal: Proposal | Sequence[Proposal], images: int | None = None) -> torch.Tensor:
         return torch.zeros(4)
 
     def take() -> float:
@@ -159,7 +159,7 @@ def measure_size(name: str, side: int) -> tuple[float, float]:
         policy.search(evaluate)
         proposal = policy.propose(PatchSequence(images, grid))
         per_image = (proposal.apply(PatchSequence(images, grid)).patches * weights).mean(dim=(1, 2))
-        loss = per_image.mean() + policy.loss(proposal, -per_image.detach())
+        loss = per_image.mean() + policy.loss([Pass((proposal,), -per_image.detach())])
         if loss.requires_grad:
             loss.backward()
         if optimizer is not None:

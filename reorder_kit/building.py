@@ -16,6 +16,8 @@ from reorder_kit.settings import WeightsSettings
 
 MODEL_WEIGHTS, AVERAGED_WEIGHTS = "model.safetensors", "ema.safetensors"
 POLICY_WEIGHTS, STATE_WEIGHTS = "policy.safetensors", "state.safetensors"
+EVALUATED_WEIGHTS = "evaluated.safetensors"
+"""Backbone and head that a task has evaluated in the model's place, such as a teacher's."""
 
 
 def build_model(experiment: Experiment, context: TaskContext, start: Order) -> OrderedModel:
@@ -54,7 +56,7 @@ def take_weights(modules: dict[str, torch.nn.Module], weights: WeightsSettings) 
     """
     checkpoint = finished_checkpoint(weights.run)
     try:
-        load_parts({name: modules[name] for name in weights.parts}, checkpoint)
+        load_parts({name: modules[name] for name in weights.parts}, _evaluated_weights(checkpoint))
     except RuntimeError as error:
         first = str(error).split("\n")[1].strip()
         raise ReorderKitError(
@@ -94,15 +96,26 @@ def finished_checkpoint(run: Path) -> Path:
     return checkpoint
 
 
-def load_parts(modules: dict[str, torch.nn.Module], checkpoint: Path) -> None:
-    """The weights that a run is judged by: averaged ones where there are any.
+def trained_weights(checkpoint: Path) -> Path:
+    """The file with the weights that were trained, averaged where the recipe averages."""
+    averaged = checkpoint / AVERAGED_WEIGHTS
+    return averaged if averaged.exists() else checkpoint / MODEL_WEIGHTS
+
+
+def _evaluated_weights(checkpoint: Path) -> Path:
+    """The file with the weights that the run is judged by."""
+    evaluated = checkpoint / EVALUATED_WEIGHTS
+    return evaluated if evaluated.exists() else trained_weights(checkpoint)
+
+
+def load_parts(modules: dict[str, torch.nn.Module], file: Path) -> None:
+    """Put saved weights into parts of a model.
 
     Args:
         modules: ``backbone``, ``head`` or both.
-        checkpoint: of the run.
+        file: holds both.
     """
-    averaged = checkpoint / AVERAGED_WEIGHTS
-    weights = load_tensors(averaged if averaged.exists() else checkpoint / MODEL_WEIGHTS)
+    weights = load_tensors(file)
     for part, module in modules.items():
         prefix = f"{part}."
         module.load_state_dict(
@@ -114,3 +127,10 @@ def frozen_parts(backbone: Backbone, head: torch.nn.Module, weights: WeightsSett
     """The parts that are not trained."""
     parts = {"backbone": backbone, "head": head}
     return [] if weights is None else [parts[name] for name in weights.freeze]
+
+
+def evaluated_parts(trained: OrderedModel, evaluated: OrderedModel) -> dict[str, torch.nn.Module]:
+    """What is saved of a model that a task has evaluated in the place of the trained one; nothing if it is that one."""
+    if evaluated.backbone is trained.backbone and evaluated.head is trained.head:
+        return {}
+    return {"evaluated": torch.nn.ModuleDict({"backbone": evaluated.backbone, "head": evaluated.head})}

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import torch
 
-from reorder_kit.building import POLICY_WEIGHTS, STATE_WEIGHTS, build_model, load_parts
+from reorder_kit.building import POLICY_WEIGHTS, STATE_WEIGHTS, build_model, load_parts, trained_weights
 from reorder_kit.compose import compose
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment import Experiment
@@ -32,7 +32,7 @@ class LoadedRun:
         folder: the run folder.
         experiment: the parts.
         context: what its task was told.
-        model: in evaluation mode, with the weights the run is judged by.
+        model: in evaluation mode, with the weights that were trained, averaged where the recipe averages.
         progress: where training stood at the checkpoint.
     """
 
@@ -70,7 +70,7 @@ class LoadedRun:
             fitted=read_fitted(folder),
         )
         model = build_model(untrained, context, OrderFile.load(folder.start_order).order)
-        load_parts({"backbone": model.backbone, "head": model.head}, checkpoint)
+        load_parts({"backbone": model.backbone, "head": model.head}, trained_weights(checkpoint))
         model.policy.load_state_dict(load_tensors(checkpoint / POLICY_WEIGHTS))
         if model.state is not None:
             model.state.load_state_dict(load_tensors(checkpoint / STATE_WEIGHTS))

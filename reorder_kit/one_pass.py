@@ -19,11 +19,11 @@ class SeveralPassesError(ReorderKitError):
 
 @dataclass(frozen=True)
 class OnePass:
-    """A step and what its first block was given.
+    """A step and what it read.
 
     Args:
         result: of the step.
-        sequence: the patches in their slots.
+        sequence: the patches in their slots; those that the task hides from the backbone are marked invalid.
     """
 
     result: StepResult

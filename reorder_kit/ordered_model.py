@@ -86,7 +86,10 @@ class OrderedModel(nn.Module):
         )
 
     def watched(self, watch: Watch) -> Self:
-        """The same model; ``watch`` sees, and may replace, what the first block gets in every reading."""
+        """The same model; in every reading, ``watch`` sees the slots of the first order, and may replace their patches.
+
+        Patches that a task hides are still in their slots, marked invalid; they are dropped afterward.
+        """
         return self._like(self.backbone, self.head, self.state, self._reading, watch)
 
     def _like(
@@ -138,14 +141,11 @@ class OrderedModel(nn.Module):
             assert block is not None
             seen = sequence if keep is None or block > 0 else _marked_invalid(sequence, keep)
             proposals.append(reading.proposal(seen, block, self.training))
-            moves.append(proposals[-1])
+            sequence = self._moved(sequence, proposals[-1], moves)
+            if block == 0:
+                sequence = self._watched(sequence, proposals[-1].order, keep)
             if keep is not None and block == 0:
-                moves.append(Proposal(_kept_slots(proposals[-1].order, keep)))
-            for move in moves if block == 0 else moves[-1:]:
-                self._check_move(move)
-                sequence = move.apply(sequence)
-            if block == 0 and self._watch is not None:
-                sequence = self._watch(sequence)
+                sequence = self._moved(sequence, Proposal(_kept_slots(proposals[-1].order, keep)), moves)
             encoded = self._encode(self._shown(sequence), block, end, encoded.extra_tokens)
             if end is not None:
                 sequence = _carried_on(sequence, encoded, end)
@@ -160,12 +160,23 @@ class OrderedModel(nn.Module):
             )
         return blocks
 
-    def _check_move(self, move: Proposal) -> None:
+    def _watched(
+        self, sequence: PatchSequence, order: Order, keep: Bool[Tensor, "batch patch"] | None
+    ) -> PatchSequence:
+        if self._watch is None:
+            return sequence
+        shown = sequence if keep is None else _marked_invalid(sequence, order.apply(keep))
+        return sequence.with_patches(self._watch(shown).patches)
+
+    def _moved(self, sequence: PatchSequence, move: Proposal, moves: list[Proposal]) -> PatchSequence:
+        """The sequence after a move, which is added to the others."""
         if len(self.facts.levels) > 1 and not (move.order.is_full and move.is_exact):
             raise ReorderKitError(
                 "a hierarchical backbone merges neighbors, so it needs every patch in a slot of its own",
                 "use full, hard orders: a straight_through learner, or a task that hides no patch",
             )
+        moves.append(move)
+        return move.apply(sequence)
 
     def _shown(self, sequence: PatchSequence) -> PatchSequence:
         """What the backbone may see of a sequence."""
@@ -195,7 +206,7 @@ def _without_content(sequence: PatchSequence, keep: Bool[Tensor, "batch patch"])
     return replace(sequence, patches=sequence.patches.masked_fill(hidden, 0.0), pixels=pixels)
 
 
-def _marked_invalid(sequence: PatchSequence, keep: Bool[Tensor, "batch patch"]) -> PatchSequence:
+def _marked_invalid(sequence: PatchSequence, keep: Bool[Tensor, "batch place"]) -> PatchSequence:
     return replace(sequence, valid=keep if sequence.valid is None else sequence.valid & keep)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, overload
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -65,23 +65,39 @@ class Proposal:
             raise ReorderKitError(f"orders proposed for {len(rows)} images were asked about {batch}")
         return rows
 
-    def apply(self, sequence: PatchSequence) -> PatchSequence:
-        """Move the patches and all that belongs to them.
+    @overload
+    def apply(self, sequence: PatchSequence) -> PatchSequence: ...
+
+    @overload
+    def apply(self, sequence: Float[Tensor, "batch patch dim"]) -> Float[Tensor, "batch slot dim"]: ...
+
+    def apply(self, sequence: PatchSequence | Tensor) -> PatchSequence | Tensor:
+        """Move the patches and all that belongs to them; patches alone may come as a tensor.
 
         Validity, pixels and the known order follow the hard order, since half a patch is neither valid nor anywhere.
         """
+        if isinstance(sequence, Tensor):
+            return (self.soft or self.order).apply(sequence)
         patches = (self.soft or self.order).apply(sequence.patches)
         valid = None if sequence.valid is None else self.order.apply(sequence.valid)
         pixels = None if sequence.pixels is None else self.order.apply(sequence.pixels)
         order = self.order if sequence.order is None else sequence.order.compose(self.order)
         return replace(sequence, patches=patches, order=order, valid=valid, pixels=pixels)
 
-    def restore(self, sequence: PatchSequence) -> PatchSequence:
+    @overload
+    def restore(self, sequence: PatchSequence) -> PatchSequence: ...
+
+    @overload
+    def restore(self, sequence: Float[Tensor, "batch slot dim"]) -> Float[Tensor, "batch patch dim"]: ...
+
+    def restore(self, sequence: PatchSequence | Tensor) -> PatchSequence | Tensor:
         """Undo :meth:`apply`: back to row-major, or to the slots of the proposal that was applied before this one.
 
         A patch that a partial order left out is marked invalid. The order of the result is not known; of several
         proposals, the last that was applied is restored first.
         """
+        if isinstance(sequence, Tensor):
+            return (self.soft or self.order).restore(sequence)
         patches = (self.soft or self.order).restore(sequence.patches)
         pixels = None if sequence.pixels is None else self.order.restore(sequence.pixels)
         return replace(sequence, patches=patches, order=None, valid=self._restored_valid(sequence), pixels=pixels)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from reorder_kit.cli._output import console, table
 from reorder_kit.events.console import describe_unreadable
+from reorder_kit.headline import Headline, signed
 from reorder_kit.order_file import words_of_spread
 from reorder_kit.run_folder import RunFolder, compared_controls, left_out_controls
 from reorder_kit.slots_read import SlotsRead
@@ -17,12 +18,14 @@ from reorder_kit.slots_read import SlotsRead
 def print_summary(folder: RunFolder, result: dict[str, Any], has_learner: bool) -> None:
     """Print the figures of a finished run, the controls beside it, and what has to be known to read them."""
     out = console()
-    headline = result["headline"]
-    rows = table("", f"test {headline}", *(["difference"] if result["controls"] else []))
-    value = result["metrics"]["test"][headline]
+    headline = Headline.of(result)
+    rows = table("", f"test {headline}", *([headline.difference] if result["controls"] else []))
+    value = result["metrics"]["test"][headline.name]
     rows.add_row(Text(result["name"], style="bold"), f"{value:.3f}")
-    for control in compared_controls(result):
-        rows.add_row(control.name, f"{control.score:.3f}", f"{100 * (control.own - control.score):+.1f} points")
+    controls = compared_controls(result)
+    are_shares = headline.are_shares([value, *(score for each in controls for score in (each.own, each.score))])
+    for control in controls:
+        rows.add_row(control.name, f"{control.score:.3f}", signed(control.ahead, are_shares))
     out.print()
     out.print(rows)
     out.print()

@@ -11,6 +11,7 @@ import typer
 
 from reorder_kit.cli._output import console, is_main_process, print_json, table
 from reorder_kit.cli._parameters import JsonOption, RunArgument
+from reorder_kit.headline import Headline, signed
 
 if TYPE_CHECKING:
     from reorder_kit.ordered_model import OrderedModel
@@ -117,24 +118,24 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
         for source, other in zip(sources, others, strict=True)
     ]
     consensus = {} if own.spread is None else {"is_consensus": True, "spread": own.spread}
-    blocks = list(model.policy.blocks)
-    about = {"run": str(folder.path), "split": str(split), "headline": task.headline, "blocks": blocks}
-    return {**about, **consensus, "orders": rows}
+    facts = {"headline": task.headline, "higher_is_better": task.higher_is_better, "blocks": list(model.policy.blocks)}
+    return {"run": str(folder.path), "split": str(split), **facts, **consensus, "orders": rows}
 
 
 def _print_report(report: dict[str, Any]) -> None:
     from reorder_kit.order_file import words_of_spread
 
     out = console()
-    headline = report["headline"]
-    own = report["orders"][0]["metrics"][headline]
+    headline = Headline.of(report)
+    scores = [row["metrics"][headline.name] for row in report["orders"]]
+    are_shares = headline.are_shares(scores)
+    measured = (f"{report['split']} {headline}", headline.difference, "loss")
     compared = "consensus" if report.get("is_consensus") else "own order"
-    rows = table("order", f"{report['split']} {headline}", "difference", "loss", f"Kendall tau to {compared}")
-    for row in report["orders"]:
-        figures = row["metrics"]
-        difference = "" if row["order"] == OWN else f"{100 * (figures[headline] - own):+.1f} points"
+    rows = table("order", *measured, f"Kendall tau to {compared}")
+    for row, score in zip(report["orders"], scores, strict=True):
+        difference = "" if row["order"] == OWN else signed(headline.gain(score, scores[0]), are_shares)
         tau = f"{row['kendall_tau_to_own']:.3f}"
-        rows.add_row(row["order"], f"{figures[headline]:.3f}", difference, f"{figures['loss']:.3f}", tau)
+        rows.add_row(row["order"], f"{score:.3f}", difference, f"{row['metrics']['loss']:.3f}", tau)
     out.print(f"{report['run']}: final weights, {report['orders'][0]['metrics']['images']} images")
     if report.get("is_consensus"):
         out.print(f"It has no single order: {words_of_spread(report['spread'])}.", soft_wrap=True)

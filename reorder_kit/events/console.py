@@ -113,7 +113,7 @@ class _Bar:
 
     def step(self, report: StepReport) -> None:
         self._report = report
-        figures = _figures(self._run, report.loss, report.accuracy, report.images_per_second)
+        figures = _figures(self._run, report.loss, report.headline, report.images_per_second)
         epoch = (report.step - 1) // self._run.steps_per_epoch + 1
         self._progress.update(self._task, completed=report.step, epoch=epoch, figures=figures)
 

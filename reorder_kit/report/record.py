@@ -13,6 +13,7 @@ import yaml
 from reorder_kit.controls import BUILT_IN
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
+from reorder_kit.headline import Headline
 from reorder_kit.interfaces import InRunControl
 from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order
@@ -72,6 +73,11 @@ class RunRecord:
     def headline(self) -> str:
         """The metric that counts."""
         return str(self.result["headline"])
+
+    @property
+    def metric(self) -> Headline:
+        """The same, with its direction."""
+        return Headline.of(self.result)
 
     @property
     def score(self) -> float:

@@ -96,7 +96,7 @@ def _rows(record: RunRecord) -> list[_Scored]:
     run = _Scored(str(record.result["name"]), metrics["test"], metrics["validation"][record.headline])
     return [
         run,
-        *(_Scored(c.name, c.figures, c.validation, c.own - c.score) for c in compared_controls(record.result)),
+        *(_Scored(c.name, c.figures, c.validation, c.ahead) for c in compared_controls(record.result)),
     ]
 
 
@@ -107,24 +107,27 @@ def _interval(record: RunRecord, row: _Scored) -> tuple[float, float] | None:
 def _table(record: RunRecord) -> Table:
     headline = record.headline
     has_intervals = interval_over_images(record.result) is not None
+    scored = _rows(record)
     has_controls = bool(record.result["controls"])
+    are_shares = record.metric.are_shares(row.test[headline] for row in scored)
+    ahead = ("run is ahead by, points", "difference_points") if are_shares else ("run is ahead by", "difference")
     columns = [
         Column("run", "run"),
-        Column(f"test {headline}", f"test_{headline}", is_number=True),
+        Column(f"test {record.metric}", f"test_{headline}", is_number=True),
         *([Column("95 % low", "low", True), Column("95 % high", "high", True)] if has_intervals else []),
-        *([Column("run is ahead by, points", "difference_points", True)] if has_controls else []),
+        *([Column(*ahead, True)] if has_controls else []),
         Column(f"validation {headline}", f"validation_{headline}", is_number=True),
         Column("test loss", "test_loss", is_number=True),
     ]
     rows = []
-    for row in _rows(record):
+    for row in scored:
         ends = _interval(record, row) or ()
-        difference = None if row.ahead is None else 100 * row.ahead
+        difference = None if row.ahead is None else (100 if are_shares else 1) * row.ahead
         rows.append([
             Cell(row.name),
             number(row.test[headline]),
             *(number(end) for end in ends),
-            *([number(difference, 1, sign=True)] if has_controls else []),
+            *([number(difference, 1 if are_shares else 3, sign=True)] if has_controls else []),
             number(row.validation),
             number(row.test["loss"]),
         ])  # fmt: skip
@@ -145,7 +148,7 @@ def _intervals(record: RunRecord) -> Chart:
         "intervals",
         f"Test {record.headline}",
         dots,
-        axis=f"test {record.headline}",
+        axis=f"test {record.metric}",
         alt=f"Test {record.headline}: " + "; ".join(dot.tip for dot in dots),
         note=_selection(record),
     )

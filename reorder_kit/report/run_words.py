@@ -73,7 +73,8 @@ def _against_start(record: RunRecord, controls: Mapping[str, float]) -> list[str
     if FixedStart.name not in controls:
         return []
     fixed = controls[FixedStart.name]
-    return [f"That is {_points(record.score - fixed)} against the same training with the start kept ({fixed:.3f})."]
+    against = _against(record, record.score, fixed, controls)
+    return [f"That is {against} the same training with the start kept ({fixed:.3f})."]
 
 
 def _from_scratch(record: RunRecord, controls: Mapping[str, float]) -> list[str]:
@@ -88,7 +89,7 @@ def _from_scratch(record: RunRecord, controls: Mapping[str, float]) -> list[str]
     said = f"Trained in the {which} from the first step, it is {scratch:.3f}"
     if FixedStart.name not in controls:
         return [f"{said}."]
-    return [f"{said}, {_points(scratch - controls[FixedStart.name])} against the start kept."]
+    return [f"{said}, {_against(record, scratch, controls[FixedStart.name], controls)} the start kept."]
 
 
 def _other_controls(
@@ -101,8 +102,9 @@ def _other_controls(
         sentence = f"The control {control.name}, {control.words}, has {control.score:.3f}"
         if control.is_evaluated:
             sentence += f"; on the same images the run itself has {control.own:.3f}"
-        gain = record.score - controls.get(FixedStart.name, record.score)
-        if control.name == NullReward.name and 0 < gain <= 2 * (control.score - controls[FixedStart.name]):
+        start = controls.get(FixedStart.name, record.score)
+        gain, of_noise = (record.metric.gain(score, start) for score in (record.score, control.score))
+        if control.name == NullReward.name and 0 < gain <= 2 * of_noise:
             sentence += ": at least half of the gain, so it need not come from the order"
         yield f"{sentence}."
 
@@ -126,5 +128,11 @@ def _caution(controls: Mapping[str, float]) -> str:
     return "One run of each with one seed: whether differences hold is said by a study over seeds, not by this page."
 
 
-def _points(difference: float) -> str:
-    return f"{decimal(100 * difference, 1, sign=True)} points"
+def _against(record: RunRecord, score: float, other: float, controls: Mapping[str, float]) -> str:
+    """By how much a score is better or worse, up to the name of what it is compared with."""
+    gain = record.metric.gain(score, other)
+    if record.metric.are_shares([record.score, *controls.values()]):
+        return f"{decimal(100 * gain, 1, sign=True)} points against"
+    if record.metric.higher_is_better:
+        return f"{decimal(gain, sign=True)} against"
+    return f"{decimal(abs(gain))} {'worse' if gain < 0 else 'better'} than"

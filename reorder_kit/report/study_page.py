@@ -39,7 +39,7 @@ def study_page(results: StudyResults, folder: Path, host: PluginHost) -> Page:
         sections=with_distinct_names(
             [
                 *answer_sections(results),
-                Section("orders", "Accuracy against order", _ORDERS, [_accuracy(results, group) for group in groups]),
+                Section("orders", f"Test {results.headline} by order", _ORDERS, [_scores(results, g) for g in groups]),
                 Section("rows", "All figures", "", [_table(results), *tests_table(results)]),
                 *run_sections(results, groups, folder, host),
                 Section("failures", "What failed", "", _failures(results)),
@@ -62,7 +62,7 @@ def _facts(results: StudyResults, groups: Sequence[Group]) -> list[str]:
         f"{runs} runs in {len(results.rows)} rows",
         f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds",
         ", ".join(group.name for group in groups),
-        f"headline {results.headline}",
+        f"headline {results.metric}",
         f"level of the tests {results.alpha:g}",
     ]
 
@@ -97,13 +97,13 @@ def _notices(results: StudyResults) -> list[Notice]:
     return said
 
 
-def _accuracy(results: StudyResults, group: Group) -> Chart:
+def _scores(results: StudyResults, group: Group) -> Chart:
     dots = [_dot(row) for row in group.rows]
     return interval_chart(
-        f"accuracy-{group.key}",
+        f"scores-{group.key}",
         group.name,
         dots,
-        axis=f"test {results.headline}",
+        axis=f"test {results.metric}",
         alt=f"Test {results.headline} of {group.name}: " + "; ".join(dot.tip for dot in dots),
         note=group.note,
     )
@@ -140,7 +140,7 @@ def _table(results: StudyResults) -> Table:
         Column("start", "start"),
         Column("learner", "learner"),
         Column("control", "control"),
-        Column(f"test {results.headline}", f"test_{results.headline}", is_number=True),
+        Column(f"test {results.metric}", f"test_{results.headline}", is_number=True),
         Column("95 % low", "low", is_number=True),
         Column("95 % high", "high", is_number=True),
         Column("seeds", "seeds", is_number=True),

@@ -164,7 +164,7 @@ def _scatter(results: StudyResults, group: Group, scored: Sequence[ScoredOrder])
         group.name,
         points,
         x_axis=f"compressibility ({PRIOR})",
-        y_axis=f"test {results.headline}, levelled",
+        y_axis=f"test {results.metric}, levelled",
         alt=f"Compressibility against test {results.headline} for {group.name}. {told}",
         note=f"{told} {group.note}".strip(),
     )

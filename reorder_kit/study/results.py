@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.headline import Headline
 from reorder_kit.run_folder import write_whole
 from reorder_kit.slots_read import SlotsRead
 from reorder_kit.study.statistics import Estimate
@@ -30,7 +31,7 @@ class Row:
         start: name of the starting order in the study.
         learner: name of the learner in the study; None if the start is used as it is.
         control: the control, as in a recipe's ``controls``; None for the thing under test.
-        score: the headline metric on test images, more is better; its values are those of ``seeds``, in that order.
+        score: the headline metric on test images; its values are those of ``seeds``, in that order.
         seeds: those that finished.
         runs: the run folders of the seeds, relative to the folder of the study.
         reached_slots: slots that can reach the readout; None where patches are ordered again before a later block.
@@ -75,8 +76,8 @@ class Comparison:
         backbone: name of the backbone in the study.
         rows: indices in the study's table; of a pair, the first is compared with the second; fixed orders stand from
             the best to the worst.
-        difference: first minus second over paired seeds, or for more than two rows the best minus the worst; its values
-            are those of the seeds that all rows have.
+        difference: by how much the first is better than the second over paired seeds, or for more than two rows the
+            best than the worst; its values are those of the seeds that all rows have.
         effect_size: mean of the paired differences over their standard deviation (Cohen's d_z); None where it is not
             defined.
         p: of the paired permutation test.
@@ -120,6 +121,8 @@ class StudyResults:
     Args:
         name: name of the study.
         headline: the metric of all figures.
+        higher_is_better: whether a higher headline is a better one.
+        margin: differences smaller than this are taken for none, in units of the metric.
         alpha: level of the tests, after correction.
         rows: the table.
         comparisons: answers, by question.
@@ -132,6 +135,8 @@ class StudyResults:
 
     name: str
     headline: str
+    higher_is_better: bool
+    margin: float
     alpha: float
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
@@ -140,6 +145,11 @@ class StudyResults:
     unfinished: int
     commands: tuple[str, ...]
     environment: dict[str, Any]
+
+    @property
+    def metric(self) -> Headline:
+        """The headline, with its direction."""
+        return Headline(self.headline, self.higher_is_better)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -60,17 +60,20 @@ class Summary:
             self.write()
 
     def _results(self) -> StudyResults:
-        study = self._checked.study
+        study, headline, margin = self._checked.study, self._checked.headline, self._checked.margin
         rows, image_scores = self._rows()
-        comparisons = compare(rows, image_scores, study.margin, study.alpha, _STATISTICS_SEED)
+        direction = headline.higher_is_better
+        comparisons = compare(rows, image_scores, margin, study.alpha, _STATISTICS_SEED, direction)
         failures = self._failures()
         return StudyResults(
             name=study.name,
-            headline=self._checked.headline,
+            headline=headline.name,
+            higher_is_better=direction,
+            margin=margin,
             alpha=study.alpha,
             rows=tuple(rows),
             comparisons=comparisons,
-            verdict=verdict(rows, comparisons),
+            verdict=verdict(rows, comparisons, direction),
             failures=failures,
             unfinished=len(self._cells) - sum(len(row.seeds) for row in rows) - len(failures),
             commands=self._commands,
@@ -89,7 +92,7 @@ class Summary:
 
     def _row(self, key: RowKey, cells: Sequence[Cell], image_scores: ImageScores | None) -> Row:
         results = [self._folder.run(cell).read_result() for cell in cells]
-        values = [float(result["metrics"]["test"][self._checked.headline]) for result in results]
+        values = [float(result["metrics"]["test"][self._checked.headline.name]) for result in results]
         slots = SlotsRead.from_dict(results[0]["order"]["reach"])
         spreads = [result["order"]["spread"] for result in results if result["order"].get("is_consensus")]
         return Row(

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from reorder_kit.headline import Headline, signed
 from reorder_kit.order_file import words_of_spread
 from reorder_kit.run_folder import write_whole
 from reorder_kit.slots_read import SlotsRead
@@ -34,7 +35,8 @@ class Target:
 
     Args:
         name: of the recipe.
-        headline: the metric of its scores, more is better.
+        headline: the metric of its scores.
+        higher_is_better: whether a higher score is a better one.
         reached_slots: slots that reach the readout; None where patches are ordered again before a later block.
         num_slots: all slots in use.
         is_selection: whether some patches are not read, so that an order chooses which are.
@@ -45,6 +47,7 @@ class Target:
 
     name: str
     headline: str
+    higher_is_better: bool
     reached_slots: int | None
     num_slots: int
     is_selection: bool
@@ -63,6 +66,11 @@ class Target:
             return f"the consensus of {self.name}"
         return f"the order of {self.name}" if self.reached_slots is not None else f"the composed order of {self.name}"
 
+    @property
+    def metric(self) -> Headline:
+        """The headline, with its direction."""
+        return Headline(self.headline, self.higher_is_better)
+
 
 @dataclass(frozen=True)
 class TransferCell:
@@ -74,7 +82,8 @@ class TransferCell:
         target: name of the target.
         row: whose learned order; the target's own name for its own, ``start`` for the one it starts from.
         score: the headline metric on test images.
-        gain: the same less that of row ``start`` of the same target, how and seed; None for that row itself.
+        gain: by how much it is better than that of row ``start`` of the same target, how and seed; None for that row
+            itself.
     """
 
     how: How
@@ -123,6 +132,11 @@ class TransferResults:
         """One of them."""
         return next(cell for cell in self.cells if (cell.how, cell.target, cell.row) == (how, target, row))
 
+    def has_points(self, target: Target) -> bool:
+        """Whether gains of a target are told in points: all of its scores are shares."""
+        own = (cell.score.values for cell in self.cells if cell.target == target.name)
+        return target.metric.are_shares(score for scores in own for score in scores)
+
     def verdict(self) -> list[str]:
         """What it comes to, in words."""
         said = [sentence for target in self.targets for sentence in self._of(target)]
@@ -140,13 +154,15 @@ class TransferResults:
             spread = words_of_spread(target.spread)
             yield f"{target.name} has no single order: {spread}. Its row is the consensus, in which it was not trained."
         elif target.reached_slots is None:
-            yield f"{target.name} also orders before a later block: its row is the composed order, before block 0 alone."
+            composed = "its row is the composed order, before block 0 alone"
+            yield f"{target.name} also orders before a later block: {composed}."
         for source in self.targets:
             cell = self.cell("scratch", target.name, source.name)
             is_own = source is target and source.order_words == f"the order of {source.name}"
             whose = "its own learned order" if is_own else source.order_words
             if cell.gain is not None:
-                yield f"{target.name}, from scratch in {whose}: {in_points(cell.gain)} over its start; {cell.verdict}."
+                gain = _told(cell.gain, self.has_points(target))
+                yield f"{target.name}, from scratch in {whose}: {gain} over its start; {cell.verdict}."
 
     def save(self, path: Path) -> None:
         """Write it as JSON: the arguments of this class by name, ``format_version``, and ``verdict``."""
@@ -163,9 +179,10 @@ class TransferResults:
 
     def table(self, how: How) -> tuple[list[str], list[list[str]]]:
         """The heading and the lines of a matrix: score and gain, a column for each target."""
-        heading = ["order of", *(f"{target.name}, {target.headline}" for target in self.targets)]
+        heading = ["order of", *(f"{target.name}, {target.metric}" for target in self.targets)]
         return heading, [
-            [row, *(_text(self.cell(how, target.name, row)) for target in self.targets)] for row in self.rows
+            [row, *(_text(self.cell(how, target.name, row), self.has_points(target)) for target in self.targets)]
+            for row in self.rows
         ]
 
     def markdown(self) -> str:
@@ -197,7 +214,8 @@ def collect(
         own = over_seeds(how, target, row)
         if row == START:
             return TransferCell(how, target, row, mean_over_seeds(own), None)
-        gains = [score - start for score, start in zip(own, over_seeds(how, target, START), strict=True)]
+        gain = Headline.of(results[target]).gain
+        gains = [gain(score, start) for score, start in zip(own, over_seeds(how, target, START), strict=True)]
         return TransferCell(how, target, row, mean_over_seeds(own), mean_over_seeds(gains))
 
     return TransferResults(
@@ -208,21 +226,25 @@ def collect(
 
 
 def _target(name: str, result: Mapping[str, Any]) -> Target:
-    slots, spread = SlotsRead.from_dict(result["order"]["reach"]), result["order"].get("spread")
-    return Target(name, result["headline"], slots.reached, slots.of, slots.is_selection, slots.left_out, spread)
+    slots, spread, metric = (
+        SlotsRead.from_dict(result["order"]["reach"]),
+        result["order"].get("spread"),
+        Headline.of(result),
+    )
+    return Target(
+        name, metric.name, metric.higher_is_better, slots.reached, slots.of, slots.is_selection, slots.left_out, spread
+    )
 
 
-def in_points(gain: Estimate) -> str:
-    """A difference in hundredths, with its interval."""
-    mean = f"{points(gain.mean)} points"
-    return mean if gain.low is None or gain.high is None else f"{mean} ({points(gain.low)} to {points(gain.high)})"
+def _told(gain: Estimate, has_points: bool) -> str:
+    """A gain with its interval."""
+    mean = signed(gain.mean, has_points)
+    if gain.low is None or gain.high is None:
+        return mean
+    low, high = (signed(end, has_points).removesuffix(" points") for end in (gain.low, gain.high))
+    return f"{mean} ({low} to {high})"
 
 
-def points(difference: float) -> str:
-    """A difference in hundredths, with its sign."""
-    return f"{round(100 * difference, 1) + 0.0:+.1f}"  # no -0.0
-
-
-def _text(cell: TransferCell) -> str:
-    gain = "" if cell.gain is None else f"; {in_points(cell.gain)}"
+def _text(cell: TransferCell, has_points: bool) -> str:
+    gain = "" if cell.gain is None else f"; {_told(cell.gain, has_points)}"
     return f"{cell.score.mean:.3f}{gain}"

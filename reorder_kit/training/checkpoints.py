@@ -31,7 +31,8 @@ def save_checkpoint(
     Args:
         folder: the run folder.
         epoch: epochs behind the run.
-        weights: modules by the name of their file: ``model``, ``policy``, ``ema``.
+        weights: modules by the name of their file: ``model``, ``policy``, ``ema``, ``state``,
+            ``evaluated``.
         optimizers: tensors and numbers in plain containers.
         state: whatever JSON can hold.
     """

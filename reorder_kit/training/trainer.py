@@ -17,10 +17,10 @@ from jaxtyping import Float
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from reorder_kit.building import build_model, frozen_parts
+from reorder_kit.building import build_model, evaluated_parts, frozen_parts
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment import Experiment
-from reorder_kit.interfaces import Batch, DataSplits, TaskContext
+from reorder_kit.interfaces import Batch, DataSplits, SupervisedTask, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.interfaces.task import headline_of
 from reorder_kit.ordered_model import OrderedModel, for_evaluation
@@ -28,24 +28,17 @@ from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.run_folder import RunFolder
-from reorder_kit.training.beside import Change, in_random_order
-from reorder_kit.training.data_loading import (
-    ShuffledKeys,
-    evaluation_loader,
-    load_batch,
-    require_samples,
-    train_loader,
-)
+from reorder_kit.training.beside import Change
+from reorder_kit.training.data_loading import ShuffledKeys, train_loader
 from reorder_kit.training.devices import describe_device
 from reorder_kit.training.epoch_loss import EpochLoss
-from reorder_kit.training.evaluation import evaluate
 from reorder_kit.training.image_scores import ImageScores
-from reorder_kit.training.influence import influence_profile
 from reorder_kit.training.optimization import Optimizers
 from reorder_kit.training.order_log import OrderLog, keep_lines
-from reorder_kit.training.order_summary import OrderSummary, reach_of, summarize_orders
+from reorder_kit.training.order_summary import OrderSummary, reach_of
 from reorder_kit.training.random_streams import stream
 from reorder_kit.training.retraining import check_phases, part_of_run
+from reorder_kit.training.run_evaluation import RunEvaluation
 from reorder_kit.training.saved_state import SavedState
 from reorder_kit.training.step_module import StepModule
 from reorder_kit.training.training_step import TrainingStep
@@ -53,8 +46,6 @@ from reorder_kit.training.unreadable_images import UnreadableImages
 
 STEPS_BETWEEN_LOSS_CHECKS = 20
 SECONDS_BETWEEN_REPORTS = 0.1
-CONSENSUS_IMAGES = 256
-"""Validation images, the first ones, over which the orders of a dynamic policy are summarized."""
 
 
 class Trainer:
@@ -96,8 +87,7 @@ class Trainer:
         self._train_loader = train_loader(
             splits.train, context.kind, self._keys, self._seed, data.batch_size, data.workers, views
         )
-        require_samples(len(splits.validation), "validation", self._processes)
-        require_samples(len(splits.test), "test", self._processes)
+        self._evaluation = RunEvaluation(experiment, splits, context, accelerator)
         self._steps_per_epoch = -(-len(self._train_loader) // self._settings.accumulate)
         self._epochs_of_run = self._settings.epochs_of(self._steps_per_epoch)
         self._phases = experiment.phases(self._epochs_of_run)
@@ -112,8 +102,9 @@ class Trainer:
         for part in frozen:
             part.requires_grad_(False)
         self._parts = nn.ModuleDict({"backbone": self.model.backbone, "head": self.model.head})
-        # What only a summary passes through has no gradient where a head looks at places instead.
-        accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=self._task.is_dense)
+        # What only a summary passes through has no gradient where a task looks at places, or reads in its own way.
+        reads_all = isinstance(self._task, SupervisedTask) and not self._task.is_dense
+        accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=not reads_all)
         module = accelerator.prepare_model(StepModule(self.model, self._task))
         self._step = TrainingStep(
             self.model, module, frozen, self._task, context, experiment.control, self._seed, accelerator
@@ -148,11 +139,15 @@ class Trainer:
     @property
     def evaluated_model(self) -> OrderedModel:
         """The model that is judged, with averaged weights where the recipe asks for them."""
-        model = self.model
-        if self._ema is not None:
-            averaged = self._ema.module
-            model = model.with_parts(backbone=averaged["backbone"], head=averaged["head"])
-        return for_evaluation(self._task, model)
+        return for_evaluation(self._task, self._trained_model)
+
+    @property
+    def _trained_model(self) -> OrderedModel:
+        """The model, with averaged weights where the recipe asks for them."""
+        if self._ema is None:
+            return self.model
+        averaged = self._ema.module
+        return self.model.with_parts(backbone=averaged["backbone"], head=averaged["head"])
 
     @property
     def progress(self) -> Progress:
@@ -196,71 +191,22 @@ class Trainer:
             self._train_epoch(epoch)
 
     def evaluate(
-        self,
-        split: str,
-        model: OrderedModel | None = None,
-        image_scores: ImageScores | None = None,
-        change: Change | None = None,
+        self, split: str, image_scores: ImageScores | None = None, change: Change | None = None
     ) -> dict[str, Any]:
-        """The figures of a split, ``validation`` or ``test``.
-
-        Args:
-            split: which.
-            model: what is evaluated; the evaluated model if not given.
-            image_scores: is given the scores of the split's images.
-            change: is applied to the model and random batches of images.
-        """
-        samples = self._splits.validation if split == "validation" else self._splits.test
-        data = self._experiment.recipe.data
-        loader = evaluation_loader(
-            samples,
-            self.context.kind,
-            split,
-            data.batch_size,
-            data.workers,
-            self._process,
-            self._processes,
-            self._task.views(training=False),
-            None if change is None else in_random_order(len(samples), self._seed),
-        )
-        return evaluate(
-            self.evaluated_model if model is None else model,
-            self._task,
-            loader,
-            self.context,
-            self._accelerator,
-            self.progress,
-            self._settings.max_unreadable,
-            image_scores,
-            change,
-        )
+        """The figures of ``validation`` or ``test``; a ``change`` is applied to the model and random batches."""
+        return self._evaluation.figures(self.evaluated_model, split, self.progress, image_scores, change)
 
     def summarize_order(self) -> OrderSummary:
-        """The policy's order now; of a dynamic one, the consensus over the first validation images."""
-        data, samples = self._experiment.recipe.data, self._splits.validation
-        chosen = range(min(CONSENSUS_IMAGES, len(samples)))
-        loader = evaluation_loader(
-            samples, self.context.kind, "validation", data.batch_size, data.workers, chosen=chosen
-        )
-        return summarize_orders(self.evaluated_model, self.model.policy, map(self._prepared, loader))
+        """The policy's order now."""
+        return self._evaluation.summarize_order(self.evaluated_model)
 
     def influence(self, images: int) -> Float[Tensor, " slot"]:
-        """Influence of each slot on the loss over the first validation images, the same ones on every process.
+        """Influence of each slot on the loss over some validation images.
 
         Raises:
             SeveralPassesError: if a step of the task reads its batch more than once.
-            ReorderKitError: if none of the images can be read.
         """
-        samples = self._splits.validation
-        chosen = range(min(images, len(samples)))
-        batch = load_batch(samples, self.context.kind, "validation", chosen, self._task.views(training=False))
-        if not len(batch):
-            raise ReorderKitError("influence is measured on validation images, but none could be read")
-        return influence_profile(self.evaluated_model, self._task, self._prepared(batch), self.progress)
-
-    def _prepared(self, batch: Batch) -> Batch:
-        """For an evaluation."""
-        return self._task.prepare(batch.to(self._accelerator.device), False, self.context)
+        return self._evaluation.influence(self.evaluated_model, self.progress, images)
 
     def _train_epoch(self, epoch: int) -> None:
         began = time.perf_counter()
@@ -353,7 +299,7 @@ class Trainer:
         }
         if policy.mixes and policy.phase == "search":
             sampled = self.evaluated_model.ordered_by(policy, sample=True)
-            soft = headline_of(self._task, self.evaluate("validation", sampled))
+            soft = headline_of(self._task, self._evaluation.figures(sampled, "validation", self.progress))
             line["soft_to_hard_gap"] = soft - headline_of(self._task, self.validation)
         if self._step.evaluated_images:
             line["evaluated_images"] = self._step.evaluated_images * self._processes
@@ -366,7 +312,7 @@ class Trainer:
                 file.write(json.dumps(line) + "\n")
             self._saved.save(
                 self._folder,
-                self._weights(),
+                {**self._weights(), **evaluated_parts(self._trained_model, self.evaluated_model)},
                 self._optimizers,
                 self.context,
                 self._steps_per_epoch,
@@ -410,9 +356,9 @@ class Trainer:
         )
 
     def _report_step(self, progress: Progress, epoch_loss: EpochLoss, seconds: float) -> None:
-        accuracy = headline_of(self._task, self.validation) if self.validation else None
+        headline = headline_of(self._task, self.validation) if self.validation else None
         speed = epoch_loss.images * self._processes / seconds
-        report = StepReport(progress.step + 1, epoch_loss.mean_of_process(), accuracy, speed)
+        report = StepReport(progress.step + 1, epoch_loss.mean_of_process(), headline, speed)
         self._announce("step_finished", report=report)
 
     def _announce(self, event: str, **facts: Any) -> None:

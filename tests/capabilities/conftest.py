@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from capability_cases import Capability, load
+from children import Children
 from reorder_kit.run_folder import RunFolder
 
 
@@ -19,3 +22,9 @@ def capability(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 def finished(capability: Capability) -> RunFolder:
     """The recipe, trained."""
     return capability.run()
+
+
+@pytest.fixture(scope="session")
+def children() -> Children:
+    """Processes that train capabilities."""
+    return Children(Path(__file__).parent, "capability_process")

@@ -39,8 +39,8 @@ class Mistaken(SoftSort):
         return MistakenPolicy(self.options, context.start)
 
 class MistakenPolicy(SoftSortPolicy):
-    def loss(self, proposal, reward):
-        return torch.zeros(()) if "REPAIRED" in os.environ else reward.mean() * float("nan")
+    def loss(self, passes, batch=None):
+        return torch.zeros(()) if "REPAIRED" in os.environ else passes[0].reward.mean() * float("nan")
 
 @hookimpl
 def register_order_learners():

@@ -84,9 +84,9 @@ def test_data_is_not_loaded(cli):
 @pytest.mark.parametrize(
     ("assignments", "field"),
     [
-        (["order.learner.warmup_epochs=1"], "order.learner.warmup_epochs"),
-        (["order.learner.search_epochs=0"], "order.learner.search_epochs"),
-        (["order.learner.search_epochs=2"], "order.learner.search_epochs"),
+        (["order.learner.warmup_epochs=1"], "order.learner"),
+        (["order.learner.search_epochs=0"], "order.learner"),
+        (["order.learner.search_epochs=2"], "order.learner"),
         (["schedule.warmup_epochs=1"], "schedule.warmup_epochs"),
         (["controls=[]"], "controls"),
         (["backbone={name: vit, patch_size: 2}"], "backbone.name"),

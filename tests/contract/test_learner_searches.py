@@ -29,6 +29,7 @@ from learner_cases import (
     shuffled,
     steps_of,
 )
+from policies import move, policy_loss
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import (
     PatchSequence,
@@ -90,7 +91,7 @@ def assert_finite_steps(
     progress = amid_the_search(policy)
     optimizer = policy.build_optimizer()
     for step in range(progress.step, progress.step + steps):
-        policy.advance(at(step))
+        move(policy, at(step))
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
             sequence = images(5, patches, torch.bfloat16 if autocast else torch.float32)
             proposal = policy.propose(sequence)
@@ -122,14 +123,14 @@ def test_a_learner_that_uses_the_reward_hangs_on_it_and_no_other_does(name: str,
     policy = build(name, options, shuffled(15))
     amid_the_search(policy)
     proposal = policy.propose(images(12, 15))
-    loss = policy.loss(proposal, torch.randn(12, generator=torch.Generator().manual_seed(0)))
+    loss = policy_loss(policy, proposal, torch.randn(12, generator=torch.Generator().manual_seed(0)))
     assert (loss != 0 or learns_from_trials(policy)) == LEARNERS[name].uses_reward
 
 
 def searched(policy: Policy, reward: Callable[[Proposal, PatchSequence], Tensor]) -> Order:
     """The best order after a whole search in which trials are rewarded so."""
     for step in steps_of(policy, "search"):
-        policy.advance(at(step))
+        move(policy, at(step))
         policy.search(Trials(images(12, 15), reward))
     return policy.best_order()
 
@@ -164,7 +165,7 @@ def test_a_search_evaluates_as_many_images_as_the_learner_declares(
         return torch.full((tried.batch,), float(next(rewards)))
 
     for step in range(STEPS_PER_EPOCH * EPOCHS):
-        policy.advance(at(step))
+        move(policy, at(step))
         trials = Trials(images(batch, 15), rising)
         policy.search(trials)
         evaluated[policy.phase] += trials.images

@@ -28,6 +28,7 @@ from learner_cases import (
     shuffled,
     steps_of,
 )
+from policies import move, policy_loss
 from reorder_kit import order_learners
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
@@ -72,7 +73,6 @@ def test_it_says_what_it_is_and_what_its_options_mean(name: str) -> None:
     learner = LEARNERS[name]
     assert learner.__doc__
     assert isinstance(learner.uses_reward, bool)
-    assert isinstance(learner().mixes_patches, bool)
     assert issubclass(learner.Options, ComponentOptions)
     assert all(field.description for field in learner.Options.model_fields.values())
 
@@ -86,7 +86,7 @@ def test_the_best_order_of_an_untrained_policy_is_the_start(
     policy = build(name, options, start, grid)
     sequence = images(2, grid.num_patches)
     assert policy.best_order() == policy.best_order(sequence) == start
-    policy.advance(at(0))
+    move(policy, at(0))
     assert policy.best_order() == start
 
     other = build(name, options, Order(start.indices.flip(0)), grid)
@@ -102,12 +102,11 @@ def test_the_start_is_proposed_during_warm_up(name: str, options: dict[str, Any]
     policy = build(name, options, start, grid)
     warmup = steps_of(policy, "warm-up")
     for step in {*warmup[:1], *warmup[-1:]}:
-        policy.advance(at(step))
-        for sequence in (None, images(3, grid.num_patches)):
-            proposal = policy.propose(sequence)
-            assert proposal.order == start
-            assert proposal.soft is None
-            assert not policy.loss(proposal, torch.arange(3.0)).requires_grad
+        move(policy, at(step))
+        proposal = policy.propose(images(3, grid.num_patches))
+        assert proposal.order == start
+        assert proposal.soft is None
+        assert not policy_loss(policy, proposal, torch.arange(3.0)).requires_grad
 
 
 @every_learner
@@ -118,7 +117,7 @@ def test_phases_come_in_sequence_and_the_last_one_fixes_the_best_order(name: str
     learn(policy, 15, range(STEPS_PER_EPOCH * EPOCHS))
     learned = policy.best_order()
     for step in phases[2]:
-        policy.advance(at(step))
+        move(policy, at(step))
         proposal = policy.propose(images(7, 15))
         assert proposal.order == learned
         assert proposal.soft is None
@@ -132,11 +131,10 @@ def test_proposals_are_valid_orders_of_every_image(name: str, options: dict[str,
     steps = range(STEPS_PER_EPOCH * EPOCHS) if grid.num_patches < 64 else steps_of(policy, "search")[::9]
     sequence = images(batch, grid.num_patches)
     for step in steps:
-        policy.advance(at(step))
+        move(policy, at(step))
         proposal = policy.propose(sequence)
         assert_valid(proposal, batch, grid.num_patches)
         assert proposal.apply(sequence).patches.shape == sequence.patches.shape
-    assert_valid(policy.propose(None), 1, grid.num_patches)
 
 
 @every_learner
@@ -145,9 +143,8 @@ def test_what_is_applied_follows_from_what_is_proposed(name: str, options: dict[
     amid_the_search(policy)
     sequence = images(7, 15)
     proposal = policy.propose(sequence)
-    mixes = LEARNERS[name](LEARNERS[name].Options(**options)).mixes_patches
-    assert proposal.is_exact == (not mixes)
-    if not mixes:
+    assert proposal.is_exact == (not policy.mixes)
+    if not policy.mixes:
         torch.testing.assert_close(proposal.apply(sequence).patches, proposal.order.apply(sequence.patches))
 
 
@@ -162,7 +159,7 @@ def test_all_state_is_in_parameters_and_buffers(name: str, options: dict[str, An
         sequence = images(7, 15)
         proposals = []
         for one in (policy, fresh):
-            one.advance(at(step))
+            move(one, at(step))
             proposals.append(one.propose(sequence))
         assert_same(*proposals)
         losses = [objective(one, proposal, sequence) for one, proposal in zip((policy, fresh), proposals, strict=True)]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from policies import move, policy_loss, policy_of
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import ImageShape, LearnerContext, PatchSequence, Progress
+from reorder_kit.interfaces import ImageShape, PatchSequence, Progress
 from reorder_kit.patch_order import Order
 
 TEXT = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
@@ -65,7 +66,7 @@ def test_the_ordering_is_a_checkerboard(load):
 @pytest.fixture
 def policy(load):
     learner = load(example("An order-learner")).host.order_learners.get("gaussian-scores")
-    return learner().build_policy(LearnerContext(Order([2, 0, 3, 1]), Grid(2, 2), 8))
+    return policy_of(learner(), Order([2, 0, 3, 1]), Grid(2, 2), dim=8)
 
 
 SEQUENCE = PatchSequence(torch.zeros(32, 4, 8), Grid(2, 2))
@@ -76,18 +77,18 @@ def test_the_learner_starts_from_the_start(policy):
 
 
 def test_a_constant_reward_teaches_the_learner_nothing(policy):
-    policy.loss(policy.propose(SEQUENCE), torch.full((32,), 0.3)).backward()
+    policy_loss(policy, policy.propose(SEQUENCE), torch.full((32,), 0.3)).backward()
     assert policy.scores.grad.abs().max() == 0
 
 
 def test_the_learner_finds_what_is_rewarded(policy):
     optimizer = policy.build_optimizer()
     for step in range(300):
-        policy.advance(Progress(step, 300, 1, stream=step))
+        move(policy, Progress(step, 300, 1, stream=step))
         proposal = policy.propose(SEQUENCE)
         slot_of_patch_1 = proposal.order.rank[:, 1].float()
         optimizer.zero_grad()
-        policy.loss(proposal, -slot_of_patch_1[proposal.order.groups]).backward()
+        policy_loss(policy, proposal, -slot_of_patch_1[proposal.order.groups]).backward()
         optimizer.step()
     assert policy.best_order().indices[0] == 1
 

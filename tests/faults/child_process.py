@@ -1,7 +1,6 @@
 """What the tests do in processes of their own, to kill them or to have several at once."""
 
 import multiprocessing
-import os
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import reorder_kit
+from children import join_group
 from reorder_kit import hookimpl
 from reorder_kit.interfaces import gather_images
 from reorder_kit.plugin_manager import PluginHost
@@ -132,10 +132,3 @@ def contrast(rows, mine):
     likeness = rows[mine] @ rows.T
     loss = likeness.logsumexp(dim=1) - rows[mine].square().sum(dim=1)
     return loss.sum() / max(1, len(loss))
-
-
-def join_group(process, processes, port):
-    """What torchrun does for a process."""
-    number, count = str(process), str(processes)
-    os.environ.update(RANK=number, LOCAL_RANK=number, WORLD_SIZE=count, LOCAL_WORLD_SIZE=count)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))

@@ -1,58 +1,17 @@
 import json
-import multiprocessing
-import socket
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from reorder_kit.builtin import MODULES
+from children import Children, wait_for_lines
 from reorder_kit.run_folder import RunFolder
 
 TIMINGS = ("seconds", "images_per_second", "environment")
 
 
-class Children:
-    """Processes forked from one that has imported everything already: they start at once."""
-
-    def __init__(self):
-        sys.path.insert(0, str(Path(__file__).parent))
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([*MODULES, "reorder_kit.api", "reorder_kit.tasks._accuracies"])
-
-    def start(self, function, *arguments, **options):
-        import child_process
-
-        process = self._context.Process(target=getattr(child_process, function), args=arguments, kwargs=options)
-        process.start()
-        return process
-
-    def finish(self, *processes):
-        """Wait for processes that shall end well."""
-        for process in processes:
-            process.join(120)
-            assert process.exitcode == 0
-
-    def train(self, recipe, out, **options):
-        self.finish(self.start("train", recipe, str(out), **options))
-
-    def start_group(self, function, *arguments, **options):
-        """Two processes that know of each other."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        return [
-            self.start(function, *arguments, process=process, processes=2, port=port, **options) for process in range(2)
-        ]
-
-    def train_group(self, recipe, out, **options):
-        self.finish(*self.start_group("train", recipe, str(out), **options))
-
-
 @pytest.fixture(scope="session")
 def children():
-    return Children()
+    return Children(Path(__file__).parent, "child_process")
 
 
 @pytest.fixture
@@ -104,12 +63,6 @@ def _without_timings(figures):
     return {name: figure for name, figure in figures.items() if name not in TIMINGS}
 
 
-@pytest.fixture
-def wait_for_lines():
-    def wait(path, count):
-        until = time.monotonic() + 120
-        while not path.exists() or path.read_text().count("\n") < count:
-            assert time.monotonic() < until, f"{path} has not {count} lines"
-            time.sleep(0.01)
-
-    return wait
+@pytest.fixture(name="wait_for_lines")
+def _wait_for_lines():
+    return wait_for_lines

@@ -120,7 +120,9 @@ def test_two_killed_processes_under_torchrun_go_on_as_if_they_had_not_been_kille
     def start(resume=False):
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
         arguments = [str(script), json.dumps(chosen), str(out), "resume" if resume else "anew"]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+        folders = [Path(__file__).parent, Path(__file__).parents[1] / "helpers"]
+        path = os.pathsep.join([*map(str, folders), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen([*torchrun, *arguments], env=environment)
 
     out = tmp_path / "run"

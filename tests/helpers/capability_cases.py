@@ -13,10 +13,12 @@ from typing import Any
 import yaml
 
 import reorder_kit
+from reorder_kit.interfaces import Batch
 from reorder_kit.loaded_run import LoadedRun
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import override
 from reorder_kit.run_folder import RunFolder
+from reorder_kit.training.data_loading import load_batch
 
 HERE = Path(__file__).parents[1] / "capabilities"
 NAMES = sorted(path.parent.name for path in HERE.glob("*/plugin.py"))
@@ -73,6 +75,14 @@ def load(name: str, out: Path) -> Capability:
         spec.loader.exec_module(module)
     recipe = yaml.safe_load((HERE / name / "recipe.yaml").read_text())
     return Capability(name, sys.modules[module_name], recipe, out)
+
+
+def prepared(loaded: LoadedRun, images: int, split: str = "validation") -> Batch:
+    """The first images of a split, as an evaluation prepares them."""
+    experiment, context = loaded.experiment, loaded.context
+    samples = getattr(experiment.open_data(), split)
+    batch = load_batch(samples, context.kind, split, range(images), experiment.task.views(training=False))
+    return experiment.task.prepare(batch, False, context)
 
 
 def outcome(folder: RunFolder) -> dict[str, Any]:

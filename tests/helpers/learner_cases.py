@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from policies import move, policy_loss, policy_of
 from reorder_kit import order_learners, orderings
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import (
-    LearnerContext,
     Ordering,
     OrderLearner,
     PatchSequence,
@@ -84,7 +84,7 @@ def shuffled(patches: int, seed: int = 0) -> Order:
 
 def build(name: str, options: dict[str, Any], start: Order, grid: Grid | None = None) -> Policy:
     learner = LEARNERS[name](LEARNERS[name].Options(**options))
-    return learner.build_policy(LearnerContext(start, grid or Grid(1, start.num_slots), DIM))
+    return policy_of(learner, start, grid, DIM)
 
 
 def at(step: int) -> Progress:
@@ -99,7 +99,7 @@ def images(batch: int, patches: int, dtype: torch.dtype = torch.float32) -> Patc
 def steps_of(policy: Policy, phase: str) -> list[int]:
     found = []
     for step in range(STEPS_PER_EPOCH * EPOCHS):
-        policy.advance(at(step))
+        move(policy, at(step))
         if policy.phase == phase:
             found.append(step)
     return found
@@ -110,7 +110,7 @@ def amid_the_search(policy: Policy) -> Progress:
     steps = steps_of(policy, "search")
     assert steps, "it never searches"
     progress = at(steps[len(steps) // 2])
-    policy.advance(progress)
+    move(policy, progress)
     return progress
 
 
@@ -124,7 +124,7 @@ def loss_per_image(proposal: Proposal, sequence: PatchSequence) -> Tensor:
 def objective(policy: Policy, proposal: Proposal, sequence: PatchSequence) -> Tensor:
     """A loss of the patches in their slots, and the policy's own loss, as in training."""
     per_image = loss_per_image(proposal, sequence)
-    return per_image.mean() + policy.loss(proposal, -per_image.detach())
+    return per_image.mean() + policy_loss(policy, proposal, -per_image.detach())
 
 
 class Trials:
@@ -143,7 +143,7 @@ class Trials:
 def learn(policy: Policy, patches: int, steps: range) -> None:
     optimizer = policy.build_optimizer()
     for step in steps:
-        policy.advance(at(step))
+        move(policy, at(step))
         sequence = images(7, patches)
         policy.search(Trials(sequence, lambda proposal, tried: -loss_per_image(proposal, tried)))
         loss = objective(policy, policy.propose(sequence), sequence)

@@ -74,12 +74,10 @@ class Mixing(OrderLearner):
     class Options(ComponentOptions):
         hard: bool = Field(False, description="do not mix")
 
-    @property
-    def mixes_patches(self):
-        return not self.options.hard
-
     def build_policy(self, context):
-        return FixedOrder(context.start)
+        policy = FixedOrder(context.start)
+        policy.mixes = not self.options.hard
+        return policy
 
 
 class BrightLast(ScoringPrior):
@@ -272,14 +270,32 @@ def test_an_autoregressive_task_refuses_a_learner_that_mixes_patches(host):
 
 def test_an_autoregressive_task_takes_a_learner_that_does_not_mix(host):
     experiment = compose(recipe(task="next-patch", order={"learner": {"name": "mixing", "hard": True}}), host, "trial")
-    assert experiment.learner is not None
-    assert not experiment.learner.mixes_patches
+    assert experiment.learner.options.hard
 
 
 def test_an_autoregressive_task_takes_softsort_straight_through_only(host):
     assert len(problems(host, task="next-patch", order={"learner": "softsort"})) == 1
     straight = {"name": "softsort", "straight_through": True}
     compose(recipe(task="next-patch", order={"learner": straight}), host, "trial")
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "straight"),
+    [
+        ("segmentation", {}, True),
+        ("segmentation", {"straight_through": False}, False),
+        ("classification", {}, False),
+        ("classification", {"straight_through": True}, True),
+    ],
+)
+def test_a_soft_learner_moves_whole_patches_for_a_task_that_looks_at_places(host, task, options, straight):
+    data = {"segmentation": "scenes", "classification": "digits"}[task]
+    learner = {"name": "gumbel-sinkhorn", "lr": 0.5, **options}
+    experiment = compose(recipe(data=data, task=task, order={"learner": learner}), host, "trial")
+    assert experiment.learner.options.straight_through == straight
+    assert experiment.learner.options.lr == 0.5
+    again = compose(experiment.resolved(), host, "resolved")
+    assert again.learner.options == experiment.learner.options
 
 
 def test_all_misfits_are_listed(host):

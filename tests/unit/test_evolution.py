@@ -11,8 +11,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from policies import move, policy_of
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress, Proposal
+from reorder_kit.interfaces import PatchSequence, Progress, Proposal
 from reorder_kit.order_learners.evolution import Evolution, EvolutionPolicy, order_crossover
 from reorder_kit.patch_order import Order
 
@@ -24,7 +25,7 @@ def build(start: Order, seed: int = 0, **options: Any) -> EvolutionPolicy:
     learner = Evolution(Evolution.Options(**{"search_epochs": STEPS, "explore_share": 0.0, **options}))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return learner.build_policy(LearnerContext(start, Grid(1, start.num_slots), patch_dim=1))
+        return policy_of(learner, start)
 
 
 def at(step: int) -> Progress:
@@ -72,7 +73,7 @@ def test_a_child_has_every_patch_once_and_the_segment_where_it_was() -> None:
 
 def test_the_fittest_live_on_and_their_children_take_the_other_places() -> None:
     policy = build(Order.identity(9), candidates=7, parents=3, screen_images=8)
-    policy.advance(at(0))
+    move(policy, at(0))
     before = policy.population.tolist()
     fitness = {tuple(order): value for order, value in zip(before, [0.5, -2.0, 5.0, 1.0, -1.0, 4.0, 0.0], strict=True)}
     policy.search(rewards(lambda order: fitness.get(tuple(order), -9.0)))
@@ -85,7 +86,7 @@ def test_the_fittest_live_on_and_their_children_take_the_other_places() -> None:
 
 def test_children_by_mutation_differ_from_their_parent_and_are_like_it() -> None:
     policy = build(Order.identity(20), candidates=40, parents=1, crossover=0.0)
-    policy.advance(at(0))
+    move(policy, at(0))
     policy.population.copy_(torch.arange(20).expand(40, -1))
     policy.search(rewards(lambda order: 1.0))
     children = policy.population.tolist()
@@ -96,7 +97,7 @@ def test_children_by_mutation_differ_from_their_parent_and_are_like_it() -> None
 
 def test_no_order_is_tried_twice_at_once() -> None:
     policy = build(Order.identity(20), candidates=10, parents=2, crossover=1.0)
-    policy.advance(at(0))
+    move(policy, at(0))
     policy.population.copy_(torch.arange(20).expand(10, -1))
     for _ in range(5):
         policy.search(rewards(lambda order: 1.0))
@@ -106,7 +107,7 @@ def test_no_order_is_tried_twice_at_once() -> None:
 
 def test_a_population_may_be_larger_than_there_are_orders() -> None:
     policy = build(Order.identity(3), candidates=9, parents=2)
-    policy.advance(at(0))
+    move(policy, at(0))
     policy.search(rewards(lambda order: 1.0))
     assert policy.population.shape == (9, 3)
     assert len(set(map(tuple, policy.population.tolist()))) == 5  # all but the best order
@@ -133,7 +134,7 @@ def test_weights_are_trained_in_random_orders_also_while_the_population_is_tried
     sequence = PatchSequence(torch.zeros(6, 30, 1), Grid(1, 30))
     population = set(map(tuple, policy.population.tolist()))
     for step in range(STEPS):
-        policy.advance(at(step))
+        move(policy, at(step))
         order = policy.propose(sequence).order
         if step < 80:
             assert order.groups is not None
@@ -154,7 +155,7 @@ def test_it_finds_more_of_a_hidden_order_than_as_many_random_orders_hold() -> No
 
     policy = build(Order(torch.randperm(12, generator=generator)), screen_images=4)
     for step in range(STEPS):
-        policy.advance(at(step))
+        move(policy, at(step))
         policy.search(rewards(restored))
     tried = [torch.randperm(12, generator=generator).tolist() for _ in range(16 * STEPS)]
     found = restored(policy.best_order().indices.tolist())

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from scipy.stats import gumbel_r, kstest
 from torch import Tensor, nn
 
+from policies import move, policy_of, propose_one
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress
+from reorder_kit.interfaces import PatchSequence, Progress
 from reorder_kit.ops.naive import sinkhorn as naive
 from reorder_kit.order_learners.gumbel_sinkhorn import GumbelSinkhorn, GumbelSinkhornPolicy
 from reorder_kit.patch_order import Order
@@ -28,7 +29,7 @@ NO_NOISE = {"shape": "constant", "peak": 0.0}
 def build(start: Order, **options: Any) -> GumbelSinkhornPolicy:
     """A policy that searches from the first step on."""
     learner = GumbelSinkhorn(GumbelSinkhorn.Options(**{"warmup_epochs": 0, "search_epochs": 1000, **options}))
-    return learner.build_policy(LearnerContext(start, Grid(1, start.num_slots), patch_dim=1))
+    return policy_of(learner, start)
 
 
 def constant(value: float) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def test_the_start_has_an_advantage_in_its_slots() -> None:
 def test_without_noise_the_matrix_is_that_of_the_logits() -> None:
     # e^(ln 6 / 2) is the square root of 6; every row and column holds it once, and ones.
     policy = build(Order([2, 0, 1]), start_strength=math.log(6), temperature=constant(2.0), noise=NO_NOISE)
-    policy.advance(at(0))
+    move(policy, at(0))
     high, low = math.sqrt(6) / (math.sqrt(6) + 2), 1 / (math.sqrt(6) + 2)
     expected = torch.tensor([[low, low, high], [high, low, low], [low, high, low]])
     torch.testing.assert_close(policy.soft_permutation().matrix, expected)
@@ -66,7 +67,7 @@ def test_without_noise_the_matrix_is_that_of_the_logits() -> None:
 
 def test_noise_temperature_and_iterations_are_those_of_the_options() -> None:
     policy = build(shuffled(6), temperature=constant(0.7), noise=constant(0.4), max_iterations=3, tolerance=0)
-    policy.advance(at(5))
+    move(policy, at(5))
     perturbed = policy.perturbed_logits(1)[0]
     assert (perturbed - policy.logits).abs().max() > 0.1
     expected = torch.tensor(naive.sinkhorn(perturbed.tolist(), 0.7, 3))
@@ -77,7 +78,7 @@ def test_the_tolerance_ends_the_iterations() -> None:
     residuals = []
     for tolerance in (0.3, 1e-3):
         policy = build(shuffled(12), temperature=constant(0.3), noise=constant(1.0), tolerance=tolerance)
-        policy.advance(at(0))
+        move(policy, at(0))
         residuals.append(policy.metrics()["residual"])
         assert residuals[-1] < tolerance
     assert residuals[0] > 1e-3
@@ -100,7 +101,7 @@ def test_the_best_order_is_the_limit_of_the_matrix_and_not_its_nearest_order() -
 def test_the_noise_is_gumbel_noise_of_the_scheduled_scale() -> None:
     policy = build(shuffled(100), noise={"shape": "linear", "initial": 3.0, "final": 1.0}, search_epochs=101)
     for step, scale in [(0, 3.0), (50, 2.0), (100, 1.0)]:
-        policy.advance(at(step))
+        move(policy, at(step))
         noise = (policy.perturbed_logits(1)[0] - policy.logits).detach().flatten().numpy()
         assert kstest(noise / scale, gumbel_r.cdf).pvalue > 1e-3
         assert kstest(noise / (1.1 * scale), gumbel_r.cdf).pvalue < 1e-3  # the test would notice another scale
@@ -110,7 +111,7 @@ def test_the_noise_is_another_in_every_step_and_process_and_the_same_within_a_st
     policy = build(shuffled(6), noise=constant(1.0))
     seen = []
     for step, stream in [(3, 7), (4, 8), (3, 9), (3, 7)]:
-        policy.advance(at(step, stream=stream))
+        move(policy, at(step, stream=stream))
         seen.append(policy.perturbed_logits(1)[0].detach())
         assert torch.equal(policy.perturbed_logits(1)[0], seen[-1])
     assert torch.equal(seen[0], seen[3])
@@ -124,8 +125,8 @@ def test_the_proposed_hard_order_follows_the_noise_and_the_best_order_does_not(o
     orders = torch.tensor(list(permutations(range(6))))
     proposed = set()
     for step in range(20):
-        policy.advance(at(step))
-        proposal = policy.propose(None)
+        move(policy, at(step))
+        proposal = propose_one(policy)
         assert proposal.soft is not None
         sums = policy.perturbed_logits(1)[0][torch.arange(6), orders].sum(dim=1)
         assert proposal.order.indices.tolist() == orders[sums.argmax()].tolist()
@@ -136,13 +137,13 @@ def test_the_proposed_hard_order_follows_the_noise_and_the_best_order_does_not(o
 
 def test_no_noise_gives_the_best_order_with_the_matrix() -> None:
     policy = build(shuffled(6), noise=NO_NOISE)
-    policy.advance(at(1))
-    assert policy.propose(None).order == shuffled(6)
+    move(policy, at(1))
+    assert propose_one(policy).order == shuffled(6)
 
 
 def test_every_sample_of_the_noise_has_its_part_of_the_images() -> None:
     policy = build(shuffled(6), samples=3, noise=constant(1.0))
-    policy.advance(at(2))
+    move(policy, at(2))
     proposal = policy.propose(sequence(torch.randn(8, 6, 1)))
     assert proposal.soft is not None
     of_images = proposal.soft.matrix
@@ -163,7 +164,7 @@ def test_every_sample_of_the_noise_has_its_part_of_the_images() -> None:
 
 def test_no_image_goes_without_an_order_where_there_are_more_samples_than_images() -> None:
     policy = build(shuffled(6), samples=5, noise=constant(1.0))
-    policy.advance(at(2))
+    move(policy, at(2))
     assert policy.propose(sequence(torch.randn(2, 6, 1))).order.per_image(2).shape == (2, 6)
 
 
@@ -171,7 +172,7 @@ def test_no_image_goes_without_an_order_where_there_are_more_samples_than_images
 def test_logits_stay_while_the_model_explores(options: dict[str, Any]) -> None:
     policy = build(shuffled(6), search_epochs=11, explore_share=0.5, noise=constant(1.0), **options)
     for step, learns in [(0, False), (4, False), (5, True), (10, True)]:
-        policy.advance(at(step))
+        move(policy, at(step))
         soft = policy.propose(sequence(torch.randn(4, 6, 1))).soft
         assert soft is not None
         assert soft.matrix.requires_grad == learns, step
@@ -189,8 +190,8 @@ def test_samples_without_noise_are_refused() -> None:
 def test_the_start_is_kept_then_softened_then_hardened(options: dict[str, Any]) -> None:
     policy = build(shuffled(9), warmup_epochs=4, search_epochs=3, **options)
     for step in range(12):
-        policy.advance(at(step))
-        proposal = policy.propose(None)
+        move(policy, at(step))
+        proposal = propose_one(policy)
         assert policy.phase == ("warm-up" if step < 4 else "search" if step < 7 else "hardened")
         assert (proposal.soft is not None) == (policy.phase == "search")
         if policy.phase != "search":
@@ -204,7 +205,7 @@ def test_a_mixture_is_soft_in_the_forward_pass_and_straight_through_is_hard() ->
     moved = {}
     for options in BOTH:
         policy = build(shuffled(6), temperature=constant(1.0), **options)
-        policy.advance(at(1))
+        move(policy, at(1))
         proposal = policy.propose(sequence(patches))
         assert proposal.is_exact == bool(options)
         moved[proposal.is_exact] = proposal.apply(sequence(patches)).patches
@@ -222,15 +223,15 @@ def test_metrics_tell_how_sharp_noisy_and_balanced_the_matrix_is() -> None:
     noise = {"shape": "linear", "initial": 0.5, "final": 0.0}
     temperature = {"shape": "exponential", "initial": 2.0, "final": 0.05}
     policy = build(shuffled(20), temperature=temperature, noise=noise, search_epochs=50)
-    policy.advance(at(0))
+    move(policy, at(0))
     wide = policy.metrics()
-    policy.advance(at(49))
+    move(policy, at(49))
     sharp = policy.metrics()
     assert (wide["temperature"], wide["noise"]) == (2.0, 0.5)
     assert (sharp["temperature"], sharp["noise"]) == (pytest.approx(0.05), 0.0)
     assert wide["entropy"] > 2 > 1e-3 > sharp["entropy"]
     assert 0 < wide["residual"] <= 1e-3 + 1e-5
-    policy.advance(at(60))
+    move(policy, at(60))
     assert policy.metrics() == {"temperature": 0.0, "entropy": 0.0, "noise": 0.0, "residual": 0.0}
 
 
@@ -260,8 +261,8 @@ def learn(policy: GumbelSinkhornPolicy, hidden: Order, steps: int) -> None:
     cost = (torch.arange(float(size)).unsqueeze(1) - hidden.rank).square() / size
     optimizer = policy.build_optimizer()
     for step in range(steps):
-        policy.advance(at(step, steps))
-        shares = policy.propose(None).apply(sequence(torch.eye(size).unsqueeze(0))).patches
+        move(policy, at(step, steps))
+        shares = propose_one(policy).apply(sequence(torch.eye(size).unsqueeze(0))).patches
         optimizer.zero_grad()
         (shares * cost).mean().backward()
         optimizer.step()
@@ -320,8 +321,8 @@ def movement(policy: GumbelSinkhornPolicy, images: Tensor, labels: Tensor, seed:
     optimizer = policy.build_optimizer()
     before = expected_slots(policy)
     for step, (patches, label) in enumerate(zip(images, labels, strict=True)):
-        policy.advance(at(step, len(images), stream=1 + 100 * seed + step))
-        states, _ = cell(policy.propose(None).apply(sequence(patches)).patches)
+        move(policy, at(step, len(images), stream=1 + 100 * seed + step))
+        states, _ = cell(propose_one(policy).apply(sequence(patches)).patches)
         weights.zero_grad()
         optimizer.zero_grad()
         nn.functional.cross_entropy(head(states[:, -1]), label).backward()

@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from policies import move, policy_of, propose_one
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress
+from reorder_kit.interfaces import PatchSequence, Progress
 from reorder_kit.ops.naive import neuralsort as naive
 from reorder_kit.ops.neuralsort import neuralsort
 from reorder_kit.order_learners.neuralsort import NeuralSort, NeuralSortPolicy
@@ -171,7 +172,7 @@ def test_float64_scores_are_computed_in_float64() -> None:
 def build(start: Order, **options: Any) -> NeuralSortPolicy:
     """A policy that searches from the first step on."""
     learner = NeuralSort(NeuralSort.Options(**{"warmup_epochs": 0, "search_epochs": 1000, **options}))
-    return learner.build_policy(LearnerContext(start, Grid(1, start.num_slots), patch_dim=1))
+    return policy_of(learner, start)
 
 
 def at(step: int, steps: int = 1000) -> Progress:
@@ -185,7 +186,7 @@ def shuffled(patches: int, seed: int = 0) -> Order:
 def test_the_temperature_of_the_learner_is_in_slots() -> None:
     # exp(-(d / t)^2) is 2^(-d^2) for a patch d slots away. Patch 2 stands first, then 0, then 1.
     policy = build(Order([2, 0, 1]), temperature={"shape": "constant", "peak": math.log(2) ** -0.5})
-    policy.advance(at(0))
+    move(policy, at(0))
     expected = torch.tensor([[8, 1, 16], [2, 1, 1], [8, 16, 1]]) / torch.tensor([[25], [4], [25]])
     torch.testing.assert_close(policy.soft_permutation().matrix, expected)
 
@@ -199,8 +200,8 @@ def test_the_defaults_find_a_planted_order(options: dict[str, Any]) -> None:
         optimizer = policy.build_optimizer()
         cost = (torch.arange(8.0).unsqueeze(1) - hidden.rank).square() / 8
         for step in range(150):
-            policy.advance(at(step, 150))
-            shares = policy.propose(None).apply(PatchSequence(torch.eye(8).unsqueeze(0), Grid(1, 8))).patches
+            move(policy, at(step, 150))
+            shares = propose_one(policy).apply(PatchSequence(torch.eye(8).unsqueeze(0), Grid(1, 8))).patches
             optimizer.zero_grad()
             (shares * cost).mean().backward()
             optimizer.step()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
 from reorder_kit.patch_order import Order
 from reorder_kit.proposal import Proposal
@@ -168,3 +169,39 @@ def test_without_pixels_there_are_none() -> None:
     moved = Proposal(STATIC).apply(PatchSequence(NUMBERS, GRID))
     assert moved.pixels is None
     assert Proposal(STATIC).restore(moved).pixels is None
+
+
+@pytest.mark.parametrize(
+    ("order", "log_prob", "expected"),
+    [
+        (STATIC, [-2.0], [-2.0, -2.0, -2.0]),
+        (GROUPED, [-1.0, -3.0], [-1.0, -3.0, -3.0]),
+        (PER_IMAGE, [-1.0, -2.0, -4.0], [-1.0, -2.0, -4.0]),
+    ],
+)
+def test_every_image_has_the_log_probability_of_its_order(
+    order: Order, log_prob: list[float], expected: list[float]
+) -> None:
+    rows = torch.tensor(log_prob, requires_grad=True)
+    found = Proposal(order, log_prob=rows).log_prob_per_image(3)
+    assert found.tolist() == expected
+    found.sum().backward()
+    assert rows.grad is not None
+    assert rows.grad.sum() == 3
+
+
+@pytest.mark.parametrize("order", [GROUPED, PER_IMAGE])
+def test_log_probabilities_of_another_number_of_images_are_refused(order: Order) -> None:
+    with pytest.raises(ReorderKitError, match="proposed for 3 images were asked about 1"):
+        Proposal(order, log_prob=torch.zeros(len(order.indices))).log_prob_per_image(1)
+
+
+def test_an_order_that_was_not_drawn_has_no_log_probability() -> None:
+    with pytest.raises(ReorderKitError, match="no log-probability"):
+        Proposal(STATIC).log_prob_per_image(3)
+
+
+def test_a_proposal_says_before_which_block_it_is_applied() -> None:
+    soft = softened(STATIC)
+    assert [make(STATIC, soft, 2).block for make in (Proposal.straight_through, Proposal.mixture)] == [2, 2]
+    assert Proposal(STATIC).block == 0

@@ -12,8 +12,9 @@ import torch
 from scipy.stats import chisquare, ttest_rel
 from torch import Tensor
 
+from policies import move, policy_of
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress, Proposal
+from reorder_kit.interfaces import PatchSequence, Progress, Proposal
 from reorder_kit.order_learners._trials import paired_t, random_orders
 from reorder_kit.order_learners.random_search import RandomSearch, RandomSearchPolicy
 from reorder_kit.patch_order import Order
@@ -25,7 +26,7 @@ STEPS = 1000
 def build(start: Order, **options: Any) -> RandomSearchPolicy:
     """A policy that searches from the first step to the last."""
     learner = RandomSearch(RandomSearch.Options(**{"search_epochs": STEPS, "explore_share": 0.0, **options}))
-    return learner.build_policy(LearnerContext(start, Grid(1, start.num_slots), patch_dim=1))
+    return policy_of(learner, start)
 
 
 def at(step: int, stream: int = 0, shared_stream: int | None = None) -> Progress:
@@ -93,7 +94,7 @@ def test_the_best_of_a_few_images_are_tried_on_all() -> None:
     noise = torch.tensor([0.0, 0.1, -0.1, 0.2, -0.2, 0.0])
     rewards = Rewards(6, lambda order: gains[tuple(order)] + noise)
     policy = build(Order([0, 1, 2]), screen_images=2, finalists=2)
-    policy.advance(at(0))
+    move(policy, at(0))
     candidates = [[1, 0, 2], [2, 1, 0], [0, 2, 1], [2, 0, 1]]
     means = policy.try_candidates(rewards, torch.tensor(candidates))
     torch.testing.assert_close(means, torch.tensor([1.0, -1.0, 3.0, 2.0]), check_dtype=False)
@@ -114,7 +115,7 @@ def test_rewards_of_noise_replace_the_best_order_as_often_as_they_may_or_less(si
     generator = torch.Generator().manual_seed(0)
     policy = build(Order([0, 1, 2, 3]), candidates=8, significance=significance, screen_images=16)
     for step in range(STEPS):
-        policy.advance(at(step))
+        move(policy, at(step))
         # Skewed, as losses are; of an image's own height, as well.
         height = torch.randn(64, generator=generator)
         policy.search(Rewards(64, lambda _, height=height: height - torch.empty(64).exponential_(generator=generator)))
@@ -151,7 +152,7 @@ def test_it_finds_the_best_of_all_orders() -> None:
 
     policy = build(Order([0, 1, 2, 3]), candidates=4, screen_images=16)
     for step in range(40):
-        policy.advance(at(step))
+        move(policy, at(step))
         policy.search(Rewards(32, reward))
     assert policy.best_order() == Order(hidden)
 
@@ -160,7 +161,7 @@ def test_weights_are_trained_in_random_orders_and_nothing_is_tried_at_first() ->
     policy = build(Order.identity(30), explore_share=0.25, search_epochs=100, warmup_epochs=0, groups=4)
     steps = []
     for step in range(STEPS):
-        policy.advance(at(step))
+        move(policy, at(step))
         asked = Rewards(8, lambda order: torch.zeros(8))
         policy.search(asked)
         steps.append(len(asked.asked) > 0)
@@ -180,7 +181,7 @@ def test_processes_try_the_same_orders_and_train_in_their_own() -> None:
     tried, trained = [], []
     for stream in (1, 2):
         policy = build(Order.identity(12))
-        policy.advance(at(3, stream=stream, shared_stream=7))
+        move(policy, at(3, stream=stream, shared_stream=7))
         rewards = Rewards(8, lambda order: torch.full((8,), float(next(rising))))
         policy.search(rewards)
         tried.append(rewards.asked)

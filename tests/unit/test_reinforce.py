@@ -12,8 +12,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from policies import move, policy_loss, policy_of
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, PatchSequence, Policy, Progress, Proposal
+from reorder_kit.interfaces import PatchSequence, Policy, Progress, Proposal
 from reorder_kit.order_learners.reinforce import Reinforce, ReinforcePolicy
 from reorder_kit.patch_order import Order
 
@@ -23,7 +24,7 @@ HOT = {"shape": "constant", "peak": 1.0}
 def build(start: Order, **options: Any) -> ReinforcePolicy:
     """A policy that searches from the first step on."""
     learner = Reinforce(Reinforce.Options(**{"warmup_epochs": 0, "search_epochs": 1000, **options}))
-    return learner.build_policy(LearnerContext(start, Grid(1, start.num_slots), patch_dim=1))
+    return policy_of(learner, start)
 
 
 def images(batch: int, patches: int) -> PatchSequence:
@@ -46,9 +47,9 @@ def train(
     optimizer = policy.build_optimizer()
     sequence = images(batch, policy.logits.shape[-1])
     for step in range(steps):
-        policy.advance(at(step, steps, stream=1_000_003 * seed + step))
+        move(policy, at(step, steps, stream=1_000_003 * seed + step))
         proposal = policy.propose(sequence)
-        loss = policy.loss(proposal, reward(proposal, step))
+        loss = policy_loss(policy, proposal, reward(proposal, step))
         if loss.requires_grad:
             optimizer.zero_grad()
             loss.backward()
@@ -74,7 +75,7 @@ def test_the_start_is_kept_before_the_search_and_the_best_order_after_it() -> No
     start = shuffled(9)
     policy = build(start, warmup_epochs=4, search_epochs=3, temperature=HOT)
     for step in range(12):
-        policy.advance(at(step))
+        move(policy, at(step))
         proposal = policy.propose(images(5, 9))
         assert policy.phase == ("warm-up" if step < 4 else "search" if step < 7 else "hardened")
         if policy.phase == "search":
@@ -95,12 +96,12 @@ def test_a_temperature_that_is_always_zero_is_refused(temperature: dict[str, Any
 
 def test_temperature_zero_gives_the_best_order_without_log_probability() -> None:
     policy = build(shuffled(9))
-    policy.advance(at(0))  # where the default triangle starts
+    move(policy, at(0))  # where the default triangle starts
     proposal = policy.propose(images(4, 9))
     assert policy.phase == "search"
     assert proposal.order == shuffled(9)
     assert proposal.log_prob is None
-    assert policy.loss(proposal, torch.arange(4.0)) == 0
+    assert policy_loss(policy, proposal, torch.arange(4.0)) == 0
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_temperature_zero_gives_the_best_order_without_log_probability() -> None
 )
 def test_images_are_dealt_to_groups(options: dict[str, Any], batch: int, expected: list[int]) -> None:
     policy = build(shuffled(30), temperature=HOT, **options)
-    policy.advance(at(3))
+    move(policy, at(3))
     proposal = policy.propose(images(batch, 30))
     assert proposal.order.groups is not None
     assert proposal.order.groups.tolist() == expected
@@ -125,11 +126,11 @@ def test_images_are_dealt_to_groups(options: dict[str, Any], batch: int, expecte
 
 def test_the_stream_alone_decides_what_is_drawn() -> None:
     policy, other = build(shuffled(30), temperature=HOT), build(shuffled(30), temperature=HOT)
-    policy.advance(at(1, stream=5))
+    move(policy, at(1, stream=5))
     policy.propose(images(16, 30))
     drawn = []
     for one, stream in [(policy, 8), (other, 8), (policy, 9)]:
-        one.advance(at(2, stream=stream))
+        move(one, at(2, stream=stream))
         drawn.append(one.propose(images(16, 30)).order)
     assert drawn[0] == drawn[1]
     assert drawn[0] != drawn[2]
@@ -137,7 +138,7 @@ def test_the_stream_alone_decides_what_is_drawn() -> None:
 
 def test_several_batches_of_one_step_get_their_own_orders() -> None:
     policy = build(shuffled(30), temperature=HOT)
-    policy.advance(at(2))
+    move(policy, at(2))
     assert policy.propose(images(16, 30)).order != policy.propose(images(16, 30)).order
 
 
@@ -146,7 +147,7 @@ def test_a_higher_temperature_draws_farther_from_the_start() -> None:
     near = []
     for temperature in (0.01, 0.2, 5.0):
         policy = build(start, temperature={"shape": "constant", "peak": temperature})
-        policy.advance(at(0))
+        move(policy, at(0))
         near.append(float(taus(policy.propose(images(64, 30)), start, 64).mean()))
     # At 0.01 neighbouring logits are 3.4 apart; at 5.0 all of them are within 0.2.
     assert near[0] > 0.95 > near[1] > 0.2 > near[2]
@@ -172,7 +173,7 @@ def density(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
 def test_the_expected_score_is_zero_unless_the_published_density_is_asked_for(temperature: float, compat: str) -> None:
     schedule = {"shape": "constant", "peak": temperature}
     policy = build(shuffled(3), granularity="image", compat=compat, temperature=schedule)
-    policy.advance(at(0))
+    move(policy, at(0))
     proposal = policy.propose(images(20_000, 3))
     orders, probabilities = density(policy.logits.detach().double(), temperature)
     assert proposal.log_prob is not None
@@ -212,13 +213,13 @@ def test_the_mean_gradient_is_that_of_the_expected_reward(options: dict[str, Any
     assert logits.grad is not None
 
     index = {tuple(order): place for place, order in enumerate(orders.tolist())}
-    policy.advance(at(0))
+    move(policy, at(0))
     gradients = []
     for _ in range(400):
         proposal = policy.propose(images(32, 4))
         rows = [index[tuple(order)] for order in proposal.order.indices.tolist()]
         reward = worth[rows][proposal.order.groups].float()
-        (gradient,) = torch.autograd.grad(policy.loss(proposal, reward), policy.logits)
+        (gradient,) = torch.autograd.grad(policy_loss(policy, proposal, reward), policy.logits)
         gradients.append(-gradient.double())
     mean, error = torch.stack(gradients).mean(dim=0), torch.stack(gradients).std(dim=0) / math.sqrt(400)
     assert ((mean - logits.grad).abs() <= 4.5 * error).all()
@@ -229,7 +230,7 @@ def weighed(policy: ReinforcePolicy, rewards: list[float], log_probs: list[float
     """The advantage of each sample: what its log-probability is multiplied by in minus the mean."""
     log_prob = torch.tensor(log_probs, dtype=torch.float32, requires_grad=True)
     order = Order(torch.stack([torch.arange(3)] * len(log_probs)), groups=torch.tensor(groups))
-    policy.loss(Proposal(order, log_prob=log_prob), torch.tensor(rewards, dtype=torch.float32)).backward()
+    policy_loss(policy, Proposal(order, log_prob=log_prob), torch.tensor(rewards, dtype=torch.float32)).backward()
     assert log_prob.grad is not None
     return (-len(log_probs) * log_prob.grad).tolist()
 
@@ -264,10 +265,10 @@ def test_the_running_mean_starts_at_the_first_mean() -> None:
 def test_nothing_is_learned_from_what_is_drawn_while_the_model_explores() -> None:
     policy = build(shuffled(6), search_epochs=11, explore_share=0.5, temperature=HOT)
     for step, learns in [(0, False), (4, False), (5, True), (10, True)]:
-        policy.advance(at(step))
+        move(policy, at(step))
         proposal = policy.propose(images(8, 6))
         assert len(proposal.order.indices) == 8
-        assert policy.loss(proposal, torch.arange(8.0)).requires_grad == learns, step
+        assert policy_loss(policy, proposal, torch.arange(8.0)).requires_grad == learns, step
 
 
 def test_the_entropy_bonus_rewards_improbable_samples() -> None:
@@ -280,8 +281,8 @@ def test_rewards_in_half_precision_and_logits_in_double_work(baseline: str) -> N
     policy = build(shuffled(5), baseline=baseline, temperature=HOT).to(torch.float64)
     optimizer = policy.build_optimizer()
     for step in range(3):
-        policy.advance(at(step))
-        policy.loss(policy.propose(images(9, 5)), torch.randn(9).bfloat16()).backward()
+        move(policy, at(step))
+        policy_loss(policy, policy.propose(images(9, 5)), torch.randn(9).bfloat16()).backward()
         optimizer.step()
     assert policy.logits.dtype == torch.float64
     assert policy.logits.isfinite().all()
@@ -346,8 +347,8 @@ def test_the_entropy_bonus_raises_the_entropy() -> None:
 
 def test_the_logged_entropy_estimates_that_of_the_distribution() -> None:
     policy = build(shuffled(4), granularity="image", temperature={"shape": "constant", "peak": 0.5})
-    policy.advance(at(0))
-    policy.loss(policy.propose(images(4000, 4)), torch.randn(4000))
+    move(policy, at(0))
+    policy_loss(policy, policy.propose(images(4000, 4)), torch.randn(4000))
     _, probabilities = density(policy.logits.detach().double(), 0.5)
     expected = float(torch.special.entr(probabilities).sum())
     assert policy.metrics() == {"temperature": 0.5, "entropy": pytest.approx(expected, abs=0.05)}

@@ -12,8 +12,9 @@ import torch
 import yaml
 from torch import Tensor
 
+from policies import move, policy_loss, policy_of
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress, Proposal
+from reorder_kit.interfaces import PatchSequence, Progress, Proposal
 from reorder_kit.order_learners.reinforce import Reinforce, ReinforcePolicy
 from reorder_kit.patch_order import Order
 from reorder_kit.study.learner_options import CHOSEN
@@ -25,7 +26,7 @@ HOT = {"shape": "constant", "peak": 1.0}
 def build(start: Order, **options: Any) -> ReinforcePolicy:
     """A policy that searches from the first step on."""
     learner = Reinforce(Reinforce.Options(**{"warmup_epochs": 0, "search_epochs": 1000, **options}))
-    return learner.build_policy(LearnerContext(start, Grid(1, start.num_slots), patch_dim=1))
+    return policy_of(learner, start)
 
 
 def images(batch: int, patches: int) -> PatchSequence:
@@ -48,9 +49,9 @@ def train(
     optimizer = policy.build_optimizer()
     sequence = images(batch, policy.logits.shape[-1])
     for step in range(steps):
-        policy.advance(at(step, steps, stream=1_000_003 * seed + step))
+        move(policy, at(step, steps, stream=1_000_003 * seed + step))
         proposal = policy.propose(sequence)
-        loss = policy.loss(proposal, reward(proposal, step))
+        loss = policy_loss(policy, proposal, reward(proposal, step))
         if loss.requires_grad:
             optimizer.zero_grad()
             loss.backward()
@@ -104,11 +105,11 @@ def assert_nothing_changes(options: dict[str, Any], constant: float) -> None:
     before = policy.logits.detach().clone()
     steps = policy.build_optimizer()
     for step in range(20):
-        policy.advance(at(step))
+        move(policy, at(step))
         batch = (8, 7, 2, 1)[step % 4]
         proposal = policy.propose(images(batch, 6))
         steps.zero_grad()
-        policy.loss(proposal, torch.full((batch,), constant)).backward()
+        policy_loss(policy, proposal, torch.full((batch,), constant)).backward()
         steps.step()
     assert torch.equal(policy.logits, before)
 

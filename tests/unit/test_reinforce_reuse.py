@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from policies import move, policy_loss, policy_of
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress
+from reorder_kit.interfaces import PatchSequence, Progress
 from reorder_kit.ops.plackett_luce import PlackettLuce
 from reorder_kit.order_learners._reuse import SampleMemory
 from reorder_kit.order_learners.reinforce import Reinforce, ReinforcePolicy
@@ -27,7 +28,7 @@ def build(**options: object) -> ReinforcePolicy:
             **{"warmup_epochs": 0, "search_epochs": 9, "temperature": {"shape": "constant", "peak": 1.0}, **options}
         )
     )
-    return learner.build_policy(LearnerContext(Order([2, 0, 1, 3]), Grid(1, 4), patch_dim=1))
+    return policy_of(learner, Order([2, 0, 1, 3]))
 
 
 def at(step: int) -> Progress:
@@ -63,10 +64,10 @@ def test_batches_smaller_than_the_groups_are_reused_as_if_the_groups_were_as_few
     for step in range(4):
         losses = []
         for policy in (few, many):
-            policy.advance(at(step))
+            move(policy, at(step))
             proposal = policy.propose(images(2))
             policy.logits.data.mul_(0.9)  # or what is remembered would weigh what it weighed then
-            losses.append(policy.loss(proposal, torch.tensor([1.0, 3.0])))
+            losses.append(policy_loss(policy, proposal, torch.tensor([1.0, 3.0])))
         torch.testing.assert_close(*losses)
         gradients = [
             torch.autograd.grad(loss, policy.logits)[0] for loss, policy in zip(losses, (few, many), strict=True)
@@ -116,10 +117,10 @@ def test_the_mean_gradient_of_old_samples_is_that_of_the_present_expected_reward
         reward = torch.tensor([worth[tuple(order)] for order in drawn.tolist()])
         policy.memory.remember(drawn, PlackettLuce(old).log_prob(drawn), (16 * reward - reward.sum()) / 15)
         policy.logits.data.copy_(new)
-        policy.advance(at(1))
+        move(policy, at(1))
         proposal = policy.propose(images(16))
         # A new batch with equal rewards adds nothing; of two batches the mean is taken.
-        (gradient,) = torch.autograd.grad(policy.loss(proposal, torch.zeros(16)), policy.logits)
+        (gradient,) = torch.autograd.grad(policy_loss(policy, proposal, torch.zeros(16)), policy.logits)
         gradients.append(-2 * gradient.double())
     mean, error = torch.stack(gradients).mean(dim=0), torch.stack(gradients).std(dim=0) / math.sqrt(400)
     expected = expected_gradient(new, worth)
@@ -132,9 +133,9 @@ def test_all_processes_draw_the_same_orders_so_that_averages_are_of_their_reward
     drawn, memories = [], []
     for process, rewards in enumerate(([0.0, 1.0], [4.0, 1.0])):
         policy = build(groups=2, reuse=1)
-        policy.advance(Progress(1, steps_per_epoch=1, epochs=9, stream=process, shared_stream=7))
+        move(policy, Progress(1, steps_per_epoch=1, epochs=9, stream=process, shared_stream=7))
         proposal = policy.propose(images(2))
-        policy.loss(proposal, torch.tensor(rewards))
+        policy_loss(policy, proposal, torch.tensor(rewards))
         assert policy.memory is not None
         drawn.append(proposal.order)
         memories.append(policy.memory.advantage)
@@ -146,9 +147,9 @@ def test_all_processes_draw_the_same_orders_so_that_averages_are_of_their_reward
 def test_gradients_can_be_taken_after_a_batch_was_remembered() -> None:
     policy = build(groups=4, reuse=2)
     for step in range(4):
-        policy.advance(at(step))
+        move(policy, at(step))
         first, second = policy.propose(images(4)), policy.propose(images(4))
-        losses = [policy.loss(proposal, torch.arange(4.0)) for proposal in (first, second)]
+        losses = [policy_loss(policy, proposal, torch.arange(4.0)) for proposal in (first, second)]
         (losses[0] + losses[1]).backward()
     assert policy.logits.grad is not None
     assert policy.logits.grad.isfinite().all()

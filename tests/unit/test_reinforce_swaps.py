@@ -9,8 +9,9 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
+from policies import move, policy_loss, policy_of
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress, Proposal
+from reorder_kit.interfaces import PatchSequence, Progress, Proposal
 from reorder_kit.order_learners._swaps import with_swaps
 from reorder_kit.order_learners.reinforce import Reinforce, ReinforcePolicy
 from reorder_kit.patch_order import Order
@@ -20,8 +21,8 @@ def build(start: list[int]) -> ReinforcePolicy:
     options = Reinforce.Options(
         warmup_epochs=0, search_epochs=9, groups=6, proposals="swaps", temperature={"shape": "constant", "peak": 0.5}
     )
-    policy = Reinforce(options).build_policy(LearnerContext(Order(start), Grid(1, len(start)), patch_dim=1))
-    policy.advance(Progress(3, steps_per_epoch=1, epochs=9, stream=5))
+    policy = policy_of(Reinforce(options), Order(start))
+    move(policy, Progress(3, steps_per_epoch=1, epochs=9, stream=5))
     return policy
 
 
@@ -59,7 +60,7 @@ def test_the_gradient_is_that_of_the_expected_reward_among_them() -> None:
     # The gradient of that mean with respect to a log-probability is share x (reward - mean).
     log_prob = torch.tensor([1.0, 2.0, 5.0]).log().sub(9).requires_grad_()
     order = Order(torch.stack([torch.arange(3)] * 3), groups=torch.arange(3))
-    build([0, 1, 2]).loss(Proposal(order, log_prob=log_prob), torch.tensor([4.0, 0.0, 8.0])).backward()
+    policy_loss(build([0, 1, 2]), Proposal(order, log_prob=log_prob), torch.tensor([4.0, 0.0, 8.0])).backward()
     assert log_prob.grad is not None
     expected = [1 / 8 * (4 - 5.5), 2 / 8 * (0 - 5.5), 5 / 8 * (8 - 5.5)]
     assert (-log_prob.grad).tolist() == pytest.approx(expected)

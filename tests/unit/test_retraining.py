@@ -13,23 +13,26 @@ from safetensors.torch import load_file
 import reorder_kit
 from reorder_kit.compose import compose
 from reorder_kit.errors import RecipeError, ReorderKitError
-from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext
-from reorder_kit.order_learners.softsort import SoftSort
-from reorder_kit.patch_order import Order
+from reorder_kit.interfaces import Phases
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.run_folder import RunFolder
-from reorder_kit.training.retraining import check_parts, part_of_run
+from reorder_kit.training.retraining import check_phases, part_of_run
 
 # Steps so small that no order changes: what is left of a search are the weights that were trained in it.
 STILL_SOFTSORT = {"name": "softsort", "lr": 1e-9}
 STILL_REINFORCE = {"name": "reinforce", "lr": 1e-9, "groups": 4, "temperature": {"shape": "constant", "peak": 1.0}}
 
 
-def policy_of(**options: Any) -> Any:
-    learner = SoftSort(SoftSort.Options(**options))
-    return learner.build_policy(LearnerContext(Order(torch.arange(4)), Grid(2, 2), 3))
+def recipe(**learner: Any) -> dict[str, Any]:
+    return {
+        "format_version": 1,
+        "name": "parts",
+        "data": {"name": "digits", "batch_size": 300},
+        "backbone": {"name": "local", "patch_size": 2, "dim": 8, "heads": 2, "depth": 1},
+        "order": {"learner": {"name": "softsort", "search": "then-retrain", **learner}},
+        "train": {"epochs": 4, "device": "cpu"},
+    }
 
 
 def train(out: Path, learner: dict[str, Any], epochs: int = 4, **train_settings: Any) -> RunFolder:
@@ -55,48 +58,48 @@ def weights(folder: RunFolder, name: str = "model") -> dict[str, torch.Tensor]:
 
 
 def test_each_part_has_steps_and_epochs_of_its_own() -> None:
-    policy = policy_of(warmup_epochs=1, search_epochs=2, search="then-retrain")
-    parts = [part_of_run(policy, Progress(step, 5, 10)) for step in (0, 14, 15, 49)]
+    parts = [part_of_run(Phases(1, 2, retrains=True), Progress(step, 5, 10)) for step in (0, 14, 15, 49)]
     assert [(part.step, part.epochs) for part in parts] == [(0, 3), (14, 3), (0, 7), (34, 7)]
 
 
 def test_a_run_in_one_part_is_left_as_it_is() -> None:
     progress = Progress(20, 5, 10)
-    assert part_of_run(policy_of(warmup_epochs=1, search_epochs=2), progress) is progress
-
-
-def test_the_search_takes_whole_epochs() -> None:
-    policy = policy_of(warmup_epochs=0.5, search_epochs=1.1, search="then-retrain")
-    assert policy.retrain_step(Progress(0, 10, 8)) == 20
-    phases = []
-    for step in (4, 5, 19, 20):
-        policy.advance(Progress(step, 10, 8))
-        phases.append(policy.phase)
-    assert phases == ["warm-up", "search", "search", "hardened"]
+    assert part_of_run(Phases(1, 2), progress) is progress
 
 
 def test_a_search_that_leaves_no_epoch_is_refused() -> None:
-    policy = policy_of(warmup_epochs=2, search_epochs=6, search="then-retrain")
     with pytest.raises(ReorderKitError, match="the search takes all of the 8 epochs") as error:
-        check_parts(policy, Progress(0, 5, 8))
-    assert "order.learner.search_epochs" in (error.value.hint or "")
-    check_parts(policy, Progress(0, 5, 9))
+        check_phases(Phases(2, 6, retrains=True), 8)
+    assert "raise train.epochs" in (error.value.hint or "")
+    check_phases(Phases(2, 6, retrains=True), 9)
 
 
-def test_compose_refuses_it_before_anything_is_loaded() -> None:
-    content = {
-        "format_version": 1,
-        "name": "parts",
-        "data": "digits",
-        "backbone": {"name": "local", "patch_size": 2},
-        "order": {"learner": {"name": "softsort", "warmup_epochs": 1, "search_epochs": 2.5, "search": "then-retrain"}},
-        "train": {"epochs": 4},
-    }
+# 15 % and half of 4 epochs: 0.6 and 2. Of one epoch or two, nothing would be left.
+@pytest.mark.parametrize(
+    ("learner", "epochs"),
+    [
+        ({"warmup_epochs": 1, "search_epochs": 2.5}, 4),
+        ({"search_epochs": 3}, 4),
+        ({"warmup_epochs": 2}, 4),
+        ({}, 2),
+        ({}, 1),
+    ],
+)
+def test_compose_refuses_what_the_trainer_would(learner: dict[str, Any], epochs: int) -> None:
     host = PluginHost(third_party=False)
-    with pytest.raises(RecipeError, match="leaves none of the 4 epochs") as error:
+    content = {**recipe(**learner), "train": {"epochs": epochs, "device": "cpu"}}
+    with pytest.raises(RecipeError, match=f"takes all of the {epochs} epochs?, which leaves none") as error:
         compose(content, host, "test")
-    assert [problem.path for problem in error.value.problems] == ["order.learner.search_epochs"]
-    compose({**content, "train": {"epochs": 5}}, host, "test")
+    assert [problem.path for problem in error.value.problems] == ["order.learner"]
+    fits = compose({**content, "train": {"epochs": 7}}, host, "test")
+    check_phases(fits.phases(7), 7)
+
+
+def test_a_control_without_the_learner_has_no_search_that_could_be_too_long() -> None:
+    content = recipe(search_epochs=60)
+    content["order"]["control"] = "random-fixed"
+    experiment = compose(content, PluginHost(third_party=False), "test")
+    assert experiment.phases(4).retrain_epoch is None
 
 
 def test_nothing_is_left_of_the_weights_of_the_search(tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ class Hopeless(SoftSort):
 
 
 class HopelessPolicy(SoftSortPolicy):
-    def loss(self, proposal, reward):
+    def loss(self, passes, batch=None):
         raise IndexError("no such thing")
 
 

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from policies import move, policy_of
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress, Proposal
+from reorder_kit.interfaces import PatchSequence, Progress, Proposal
 from reorder_kit.order_learners.segment_search import SegmentSearch, SegmentSearchPolicy, neighbour_sum
 from reorder_kit.patch_order import Order
 from reorder_kit.soft_permutation import SoftPermutation
@@ -21,7 +22,7 @@ STEPS = 240
 def build(start: Order, **options: Any) -> SegmentSearchPolicy:
     """A policy that searches from the first step to the last."""
     learner = SegmentSearch(SegmentSearch.Options(**{"search_epochs": STEPS, **options}))
-    return learner.build_policy(LearnerContext(start, Grid(1, start.num_slots), patch_dim=1))
+    return policy_of(learner, start)
 
 
 def at(step: int) -> Progress:
@@ -53,7 +54,7 @@ def test_the_sum_over_neighbouring_slots() -> None:
 
 def test_the_guide_is_minus_the_gradient_in_the_slots_beside_a_patch() -> None:
     policy, sequence = build(shuffled(5), explore_share=0.0), sequence_of(4, 5)
-    policy.advance(at(0))
+    move(policy, at(0))
     optimizer = policy.build_optimizer()
     loss_of(policy.propose(sequence).apply(sequence).patches).backward()
     optimizer.step()
@@ -76,7 +77,7 @@ def test_the_guide_is_a_running_mean_over_steps_in_different_orders() -> None:
     expected = torch.zeros(6, 6)
     orders = set()
     for step in range(6):
-        policy.advance(at(step))
+        move(policy, at(step))
         sequence = sequence_of(step + 1, 6)
         proposal = policy.propose(sequence)
         orders.add(tuple(proposal.order.indices.tolist()))
@@ -98,7 +99,7 @@ def test_the_more_patches_the_longer_the_mean(patches: int, steps: int) -> None:
 def test_what_is_proposed_is_exactly_a_hard_order_whatever_the_guide() -> None:
     policy, sequence = build(shuffled(7), explore_share=0.0), sequence_of(3, 7)
     policy.guide.data.normal_(generator=torch.Generator().manual_seed(0))
-    policy.advance(at(0))
+    move(policy, at(0))
     proposal = policy.propose(sequence)
     assert proposal.is_exact
     assert torch.equal(proposal.apply(sequence).patches, shuffled(7).apply(sequence.patches))
@@ -117,7 +118,7 @@ def test_attraction_is_mutual_and_blind_to_what_a_slot_gains_from_any_patch() ->
 def test_a_guide_that_is_no_number_makes_random_moves() -> None:
     policy = build(shuffled(6), explore_share=0.0)
     policy.guide.data.fill_(float("nan"))
-    policy.advance(at(0))
+    move(policy, at(0))
     policy.search(lambda proposal, images=None: torch.zeros(4))
     assert policy.best_order() == shuffled(6)
 
@@ -125,7 +126,7 @@ def test_a_guide_that_is_no_number_makes_random_moves() -> None:
 def test_orders_are_random_at_first_and_then_the_best() -> None:
     policy = build(shuffled(30), explore_share=0.25, search_epochs=40)
     for step in range(STEPS):
-        policy.advance(at(step))
+        move(policy, at(step))
         proposal = policy.propose(sequence_of(4, 30))
         assert (proposal.order == shuffled(30)) == (step >= 10)
         assert (proposal.soft is None) == (step >= 40)
@@ -176,7 +177,7 @@ def restored_after(steps: int, bent: bool, has_a_guide: bool) -> int:
     optimizer = policy.build_optimizer()
     for step in range(steps):
         chain.draw(256)
-        policy.advance(at(step))
+        move(policy, at(step))
         policy.search(chain.rewards)
         optimizer.zero_grad()
         chain.losses(policy.propose(PatchSequence(chain.signs, Grid(1, 16)))).mean().backward()

@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from policies import move, policy_of, propose_one
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress
+from reorder_kit.interfaces import PatchSequence, Progress
 from reorder_kit.ops.naive import shuffle_softsort as naive
 from reorder_kit.ops.shuffle_softsort import shuffle_softsort
 from reorder_kit.ops.softsort import softsort
@@ -141,7 +142,7 @@ def test_half_precision_scores_are_computed_in_float32(autocast: bool) -> None:
 def build(start: Order, **options: Any) -> ShuffleSoftSortPolicy:
     """A policy that searches from the first step on."""
     learner = ShuffleSoftSort(ShuffleSoftSort.Options(**{"warmup_epochs": 0, "search_epochs": 1000, **options}))
-    return learner.build_policy(LearnerContext(start, Grid(1, start.num_slots), patch_dim=1))
+    return policy_of(learner, start)
 
 
 def at(step: int, steps: int = 1000) -> Progress:
@@ -161,7 +162,7 @@ def swap_places(policy: ShuffleSoftSortPolicy, first: int, second: int) -> tuple
 def test_places_that_swap_swap_patches_in_the_order() -> None:
     start = shuffled(9)
     policy = build(start)
-    policy.advance(at(0))
+    move(policy, at(0))
     first, second = swap_places(policy, 3, 4)
     expected = start.indices.clone()
     expected[[first, second]] = expected[[second, first]]
@@ -171,7 +172,7 @@ def test_places_that_swap_swap_patches_in_the_order() -> None:
 def test_the_soft_permutation_is_that_of_the_order_it_stands_for() -> None:
     policy = build(shuffled(9), temperature={"shape": "constant", "peak": 1e-3})
     for step in range(90):  # three rounds
-        policy.advance(at(step))
+        move(policy, at(step))
         if step % 7 == 0:
             swap_places(policy, step % 5, 7)
         matrix = policy.soft_permutation().matrix
@@ -183,7 +184,7 @@ def test_a_round_takes_over_the_order_and_begins_with_another_line() -> None:
     lines = []
     for step in range(9):
         before = policy.best_order()
-        policy.advance(at(step))
+        move(policy, at(step))
         assert policy.best_order() == before
         if step % 3 == 0:
             lines.append(policy.line.tolist())
@@ -197,8 +198,8 @@ def test_a_round_takes_over_the_order_and_begins_with_another_line() -> None:
 
 def test_all_processes_draw_the_same_line() -> None:
     one, other = build(shuffled(20)), build(shuffled(20))
-    one.advance(Progress(0, 1, 1000, stream=1, shared_stream=5))
-    other.advance(Progress(0, 1, 1000, stream=2, shared_stream=5))
+    move(one, Progress(0, 1, 1000, stream=1, shared_stream=5))
+    move(other, Progress(0, 1, 1000, stream=2, shared_stream=5))
     assert torch.equal(one.line, other.line)
 
 
@@ -207,7 +208,7 @@ def test_rounds_begin_with_the_search() -> None:
     begun = []
     for step in range(14):
         line = policy.line.clone()
-        policy.advance(at(step))
+        move(policy, at(step))
         if not torch.equal(policy.line, line):
             begun.append(step)
     assert begun == [5, 9, 13]
@@ -222,8 +223,8 @@ def test_the_defaults_come_near_a_planted_order(options: dict[str, Any]) -> None
         optimizer = policy.build_optimizer()
         cost = (torch.arange(8.0).unsqueeze(1) - hidden.rank).square() / 8
         for step in range(320):
-            policy.advance(at(step, 320))
-            shares = policy.propose(None).apply(PatchSequence(torch.eye(8).unsqueeze(0), Grid(1, 8))).patches
+            move(policy, at(step, 320))
+            shares = propose_one(policy).apply(PatchSequence(torch.eye(8).unsqueeze(0), Grid(1, 8))).patches
             optimizer.zero_grad()
             (shares * cost).mean().backward()
             optimizer.step()

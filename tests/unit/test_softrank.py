@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from policies import move, policy_of, propose_one
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress
+from reorder_kit.interfaces import PatchSequence, Progress
 from reorder_kit.order_learners.softrank import SoftRank, SoftRankPolicy
 from reorder_kit.patch_order import Order
 
@@ -20,7 +21,7 @@ both = pytest.mark.parametrize("options", [{}, {"straight_through": True}], ids=
 def build(start: Order, **options: Any) -> SoftRankPolicy:
     """A policy that searches from the first step on."""
     learner = SoftRank(SoftRank.Options(**{"warmup_epochs": 0, "search_epochs": 1000, **options}))
-    return learner.build_policy(LearnerContext(start, Grid(1, start.num_slots), patch_dim=1))
+    return policy_of(learner, start)
 
 
 def constant(temperature: float) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def sequence(patches: Tensor) -> PatchSequence:
 
 
 def matrix_of(policy: SoftRankPolicy) -> Tensor:
-    policy.advance(at(1))
+    move(policy, at(1))
     return policy.soft_permutation().matrix
 
 
@@ -111,8 +112,8 @@ def test_the_defaults_find_planted_orders(options: dict[str, Any]) -> None:
         cost = (torch.arange(float(patches)).unsqueeze(1) - hidden.rank).square() / patches
         optimizer = policy.build_optimizer()
         for step in range(steps):
-            policy.advance(at(step, steps))
-            shares = policy.propose(None).apply(sequence(torch.eye(patches).unsqueeze(0))).patches
+            move(policy, at(step, steps))
+            shares = propose_one(policy).apply(sequence(torch.eye(patches).unsqueeze(0))).patches
             optimizer.zero_grad()
             (shares * cost).mean().backward()
             optimizer.step()
@@ -131,8 +132,8 @@ def learned_scores(start: Order, images: Tensor, labels: Tensor) -> Tensor:
     weights = torch.optim.SGD([*cell.parameters(), *head.parameters()], lr=0.1)
     optimizer = policy.build_optimizer()
     for step, (patches, label) in enumerate(zip(images, labels, strict=True)):
-        policy.advance(at(step, len(images)))
-        states, _ = cell(policy.propose(None).apply(sequence(patches)).patches)
+        move(policy, at(step, len(images)))
+        states, _ = cell(propose_one(policy).apply(sequence(patches)).patches)
         weights.zero_grad()
         optimizer.zero_grad()
         nn.functional.cross_entropy(head(states[:, -1]), label).backward()

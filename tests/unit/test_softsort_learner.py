@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from policies import move, policy_of, propose_one
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress
+from reorder_kit.interfaces import PatchSequence, Progress
 from reorder_kit.order_learners.softsort import SoftSort, SoftSortPolicy
 from reorder_kit.patch_order import Order
 
@@ -22,7 +23,7 @@ both = pytest.mark.parametrize("options", BOTH, ids=["mixture", "straight-throug
 def build(start: Order, **options: Any) -> SoftSortPolicy:
     """A policy that searches from the first step on."""
     learner = SoftSort(SoftSort.Options(**{"warmup_epochs": 0, "search_epochs": 1000, **options}))
-    return learner.build_policy(LearnerContext(start, Grid(1, start.num_slots), patch_dim=1))
+    return policy_of(learner, start)
 
 
 def constant(temperature: float) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def test_scores_are_a_slot_apart_along_the_start() -> None:
 def test_the_temperature_is_in_slots() -> None:
     # With this temperature a patch weighs 2^-d in a slot that is d slots away. Patch 2 stands first, then 0, then 1.
     policy = build(Order([2, 0, 1]), temperature=constant(1 / math.log(2)))
-    policy.advance(at(0))
+    move(policy, at(0))
     expected = torch.tensor([[2, 1, 4], [4, 2, 2], [2, 4, 1]]) / torch.tensor([[7], [8], [7]])
     torch.testing.assert_close(policy.soft_permutation().matrix, expected)
 
@@ -59,7 +60,7 @@ def test_the_temperature_is_in_slots() -> None:
 @pytest.mark.parametrize(("scale", "shift"), [(1e-3, 0.0), (50.0, 0.0), (1.0, 300.0)])
 def test_neither_scale_nor_level_of_the_scores_changes_the_matrix(scale: float, shift: float) -> None:
     policy = build(shuffled(12), temperature=constant(0.7))
-    policy.advance(at(0))
+    move(policy, at(0))
     before = policy.soft_permutation().matrix.detach()
     policy.scores.data.mul_(scale).add_(shift)
     torch.testing.assert_close(policy.soft_permutation().matrix, before, rtol=1e-3, atol=1e-4)
@@ -69,7 +70,7 @@ def test_neither_scale_nor_level_of_the_scores_changes_the_matrix(scale: float, 
 def test_equal_scores_have_a_finite_gradient(patches: int) -> None:
     policy = build(shuffled(patches))
     policy.scores.data.fill_(3.0)
-    policy.advance(at(1))
+    move(policy, at(1))
     weights = torch.randn(patches, patches, generator=torch.Generator().manual_seed(0))
     (policy.soft_permutation().matrix * weights).sum().backward()
     assert policy.scores.grad is not None
@@ -83,8 +84,8 @@ def test_equal_scores_have_a_finite_gradient(patches: int) -> None:
 def test_the_start_is_kept_then_softened_then_hardened(options: dict[str, Any]) -> None:
     policy = build(shuffled(9), warmup_epochs=4, search_epochs=3, **options)
     for step in range(12):
-        policy.advance(at(step))
-        proposal = policy.propose(None)
+        move(policy, at(step))
+        proposal = propose_one(policy)
         assert policy.phase == ("warm-up" if step < 4 else "search" if step < 7 else "hardened")
         assert (proposal.soft is not None) == (policy.phase == "search")
         assert proposal.order == policy.best_order() == (shuffled(9) if step < 7 else shuffled(9, seed=1))
@@ -97,12 +98,12 @@ def test_a_mixture_is_soft_in_the_forward_pass_and_straight_through_is_hard() ->
     moved = {}
     for options in BOTH:
         learner = SoftSort(SoftSort.Options(warmup_epochs=0, search_epochs=9, temperature=constant(1.0), **options))
-        policy = learner.build_policy(LearnerContext(shuffled(6), Grid(2, 3), patch_dim=3))
-        policy.advance(at(1))
+        policy = policy_of(learner, shuffled(6), Grid(2, 3), dim=3)
+        move(policy, at(1))
         proposal = policy.propose(sequence(patches))
         is_exact = bool(options)
         assert proposal.is_exact == is_exact
-        assert learner.mixes_patches == (not is_exact)
+        assert policy.mixes == (not is_exact)
         moved[is_exact] = proposal.apply(sequence(patches)).patches
         moved[is_exact].square().sum().backward()
         assert policy.scores.grad is not None
@@ -114,14 +115,14 @@ def test_a_mixture_is_soft_in_the_forward_pass_and_straight_through_is_hard() ->
 
 def test_the_matrix_sharpens_over_the_search() -> None:
     policy = build(shuffled(20), temperature={"shape": "exponential", "initial": 2.0, "final": 0.05}, search_epochs=50)
-    policy.advance(at(0))
+    move(policy, at(0))
     wide = policy.metrics()
-    policy.advance(at(49))
+    move(policy, at(49))
     sharp = policy.metrics()
     assert wide["temperature"] == 2.0
     assert sharp["temperature"] == pytest.approx(0.05)
     assert wide["entropy"] > 1 > 1e-3 > sharp["entropy"]
-    policy.advance(at(60))
+    move(policy, at(60))
     assert policy.metrics() == {"temperature": 0.0, "entropy": 0.0}
 
 
@@ -134,8 +135,8 @@ def learn(policy: SoftSortPolicy, hidden: Order, steps: int) -> None:
     cost = (torch.arange(float(size)).unsqueeze(1) - hidden.rank).square() / size
     optimizer = policy.build_optimizer()
     for step in range(steps):
-        policy.advance(at(step, steps))
-        shares = policy.propose(None).apply(sequence(torch.eye(size).unsqueeze(0))).patches
+        move(policy, at(step, steps))
+        shares = propose_one(policy).apply(sequence(torch.eye(size).unsqueeze(0))).patches
         optimizer.zero_grad()
         (shares * cost).mean().backward()
         optimizer.step()
@@ -194,8 +195,8 @@ def movement(policy: SoftSortPolicy, images: Tensor, labels: Tensor, seed: int) 
     optimizer = policy.build_optimizer()
     before = policy.scores.detach().clone()
     for step, (patches, label) in enumerate(zip(images, labels, strict=True)):
-        policy.advance(at(step, len(images)))
-        states, _ = cell(policy.propose(None).apply(sequence(patches)).patches)
+        move(policy, at(step, len(images)))
+        states, _ = cell(propose_one(policy).apply(sequence(patches)).patches)
         weights.zero_grad()
         optimizer.zero_grad()
         nn.functional.cross_entropy(head(states[:, -1]), label).backward()

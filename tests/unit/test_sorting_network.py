@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from policies import move, policy_of, propose_one
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress
+from reorder_kit.interfaces import PatchSequence, Progress
 from reorder_kit.ops.naive import sorting_network as naive
 from reorder_kit.ops.sorting_network import sorting_network
 from reorder_kit.order_learners.diffsort import Diffsort, DiffsortPolicy
@@ -249,7 +250,7 @@ def test_float64_scores_are_computed_in_float64() -> None:
 def build(start: Order, **options: Any) -> DiffsortPolicy:
     """A policy that searches from the first step on."""
     learner = Diffsort(Diffsort.Options(**{"warmup_epochs": 0, "search_epochs": 1000, **options}))
-    return learner.build_policy(LearnerContext(start, Grid(1, start.num_slots), patch_dim=1))
+    return policy_of(learner, start)
 
 
 def at(step: int, steps: int = 1000) -> Progress:
@@ -263,7 +264,7 @@ def shuffled(patches: int, seed: int = 0) -> Order:
 def test_the_temperature_of_the_learner_is_in_slots() -> None:
     # The arc tangent of 1 is pi / 4: three quarters stay. Patch 1 stands first.
     policy = build(Order([1, 0]), temperature={"shape": "constant", "peak": 1.0})
-    policy.advance(at(0))
+    move(policy, at(0))
     torch.testing.assert_close(policy.soft_permutation().matrix, torch.tensor([[0.25, 0.75], [0.75, 0.25]]))
 
 
@@ -274,7 +275,7 @@ def test_patches_enter_the_network_in_the_starting_order(network: str) -> None:
     matrices = []
     for order in (Order(torch.arange(12)), start):
         policy = build(order, network=network, temperature=temperature)
-        policy.advance(at(0))
+        move(policy, at(0))
         matrices.append(policy.soft_permutation().matrix)
     torch.testing.assert_close(matrices[1][:, start.indices], matrices[0])
 
@@ -288,8 +289,8 @@ def test_a_planted_order_is_found(options: dict[str, Any]) -> None:
         optimizer = policy.build_optimizer()
         cost = (torch.arange(8.0).unsqueeze(1) - hidden.rank).square() / 8
         for step in range(150):
-            policy.advance(at(step, 150))
-            shares = policy.propose(None).apply(PatchSequence(torch.eye(8).unsqueeze(0), Grid(1, 8))).patches
+            move(policy, at(step, 150))
+            shares = propose_one(policy).apply(PatchSequence(torch.eye(8).unsqueeze(0), Grid(1, 8))).patches
             optimizer.zero_grad()
             (shares * cost).mean().backward()
             optimizer.step()

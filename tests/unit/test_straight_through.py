@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from scipy.stats import chisquare
 from torch import Tensor
 
+from policies import move, policy_of, propose_one
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import LearnerContext, PatchSequence, Progress
+from reorder_kit.interfaces import PatchSequence, Progress
 from reorder_kit.ops.naive.plackett_luce import plackett_luce_entropy, plackett_luce_log_prob
 from reorder_kit.order_learners.straight_through import StraightThrough, StraightThroughPolicy
 from reorder_kit.patch_order import Order
@@ -26,7 +27,7 @@ both = pytest.mark.parametrize("options", BOTH, ids=["batch", "image"])
 def build(start: Order, **options: Any) -> StraightThroughPolicy:
     """A policy that searches from the first step on."""
     learner = StraightThrough(StraightThrough.Options(**{"warmup_epochs": 0, "search_epochs": 1000, **options}))
-    return learner.build_policy(LearnerContext(start, Grid(1, start.num_slots), patch_dim=1))
+    return policy_of(learner, start)
 
 
 def constant(temperature: float) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def test_scores_are_a_slot_apart_along_the_start() -> None:
 def test_slots_never_mix(options: dict[str, Any]) -> None:
     patches = torch.randn(5, 9, 3, generator=torch.Generator().manual_seed(0))
     policy = build(shuffled(9), temperature=constant(3.0), **options)
-    policy.advance(at(1))
+    move(policy, at(1))
     proposal = policy.propose(sequence(patches))
     assert proposal.is_exact
     moved = proposal.apply(sequence(patches)).patches
@@ -71,7 +72,7 @@ def test_slots_never_mix(options: dict[str, Any]) -> None:
 def test_orders_are_drawn_as_often_as_they_are_probable() -> None:
     # Plackett-Luce of the scores over the temperature; the false-alarm rate of the chi-square test is 0.001.
     policy = build(Order([1, 2, 0]), temperature=constant(1.5), granularity="image")
-    policy.advance(at(0))
+    move(policy, at(0))
     drawn = [tuple(order) for order in policy.propose(sequence(torch.zeros(6_000, 3, 1))).order.indices.tolist()]
     scaled = [0 / 1.5, 2 / 1.5, 1 / 1.5]
     expected = [6_000 * math.exp(plackett_luce_log_prob(scaled, order)) for order in permutations(range(3))]
@@ -81,11 +82,11 @@ def test_orders_are_drawn_as_often_as_they_are_probable() -> None:
 def test_the_gradient_is_that_of_the_softly_sorted_draw() -> None:
     # Two patches, whose perturbed scores are d apart, in temperatures: a slot has 1 / (1 + e^-d) of its own patch.
     policy, weights = build(Order([0, 1]), temperature=constant(2.0)), torch.tensor([3.0, -1.0])
-    policy.advance(at(5))
+    move(policy, at(5))
     generator = torch.Generator().manual_seed(5)
     uniform = torch.rand(2, generator=generator)
     perturbed = torch.tensor([1.0, 0.0]) / 2 - torch.log(-torch.log(uniform))
-    (policy.propose(None).apply(sequence(torch.tensor([[[1.0], [0.0]]]))).patches.flatten() * weights).sum().backward()
+    (propose_one(policy).apply(sequence(torch.tensor([[[1.0], [0.0]]]))).patches.flatten() * weights).sum().backward()
     gap = float(perturbed[0] - perturbed[1])
     share = 1 / (1 + math.exp(-abs(gap)))
     # The loss is 3 m(0, 0) - m(1, 0); each share moves by share (1 - share) / 2 for each slot of the gap.
@@ -98,28 +99,28 @@ def test_the_stream_alone_decides_what_is_drawn() -> None:
     orders = []
     for stream in (8, 8, 9):
         policy = build(shuffled(30))
-        policy.advance(at(2, stream=stream))
-        orders.append(policy.propose(None).order)
+        move(policy, at(2, stream=stream))
+        orders.append(propose_one(policy).order)
     assert orders[0] == orders[1]
     assert orders[0] != orders[2]
 
 
 def test_temperature_zero_gives_the_best_order_and_a_low_one_stays_near() -> None:
     policy = build(shuffled(30), temperature={"shape": "linear", "initial": 0, "final": 1})
-    policy.advance(at(0))
-    assert policy.propose(None).soft is None
-    assert policy.propose(None).order == shuffled(30)
+    move(policy, at(0))
+    assert propose_one(policy).soft is None
+    assert propose_one(policy).order == shuffled(30)
     near = []
     for temperature in (0.05, 1.0, 300.0):
         policy = build(shuffled(30), temperature=constant(temperature))
-        policy.advance(at(0))
-        near.append(policy.propose(None).order.kendall_tau(Order(policy.best_order().indices)))
+        move(policy, at(0))
+        near.append(propose_one(policy).order.kendall_tau(Order(policy.best_order().indices)))
     assert near[0] > 0.99 > near[1] > 0.6 > near[2]
 
 
 def test_the_logged_entropy_is_that_of_the_distribution() -> None:
     policy = build(Order([1, 2, 0]), temperature=constant(1.5), granularity="image")
-    policy.advance(at(0))
+    move(policy, at(0))
     assert policy.metrics() == {"temperature": 1.5, "entropy": 0.0}  # nothing was drawn yet
     policy.propose(sequence(torch.zeros(4_000, 3, 1)))
     scaled = [0 / 1.5, 2 / 1.5, 1 / 1.5]
@@ -148,7 +149,7 @@ def test_a_planted_order_is_found(options: dict[str, Any]) -> None:
         policy = build(shuffled(8, seed), search_epochs=200, **options)
         optimizer = policy.build_optimizer()
         for step in range(200):
-            policy.advance(at(step, 200))
+            move(policy, at(step, 200))
             shares = policy.propose(sequence(torch.zeros(4, 8, 1))).apply(sequence(torch.eye(8).expand(4, -1, -1)))
             optimizer.zero_grad()
             (shares.patches * cost).mean().backward()
@@ -175,7 +176,7 @@ def movements(signal: float = 0.0, seeds: int = 60) -> np.ndarray:
         for step in range(8):
             patches = torch.randn(6, 9, 2, generator=generator)
             patches[:, 4] -= signal * weights[0]
-            policy.advance(at(step, 8, stream=1_000 * seed + step))
+            move(policy, at(step, 8, stream=1_000 * seed + step))
             optimizer.zero_grad()
             (policy.propose(sequence(patches)).apply(sequence(patches)).patches * weights).sum().backward()
             optimizer.step()

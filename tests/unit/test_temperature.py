@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from reorder_kit.order_learners._phases import PhaseOptions
+from reorder_kit.interfaces import Phases
 from reorder_kit.order_learners._temperature import TemperatureSchedule
 from reorder_kit.progress import Progress
 
@@ -80,9 +80,9 @@ def test_a_temperature_below_zero_is_refused(field: str) -> None:
 
 def over_a_search(schedule: TemperatureSchedule, epochs: int, steps_per_epoch: int) -> list[float]:
     """The temperature at every optimiser step of a search that takes the whole run."""
-    phases = PhaseOptions(warmup_epochs=0, search_epochs=epochs)
+    phases = Phases(warmup_epochs=0, search_epochs=epochs)
     steps = [Progress(step, steps_per_epoch, epochs) for step in range(epochs * steps_per_epoch)]
-    return [schedule.at(phases.phase(progress, 1.0)[1]) for progress in steps]
+    return [schedule.at(phases.locate(progress).share) for progress in steps]
 
 
 @pytest.mark.parametrize("shape", ["linear", "exponential", "triangular"])

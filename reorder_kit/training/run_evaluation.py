@@ -1,0 +1,118 @@
+"""How the model of a run does on its data: figures, the order of its policy, and the influence of slots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from accelerate import Accelerator
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment import Experiment
+from reorder_kit.interfaces import Batch, DataSplits, TaskContext
+from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.progress import Progress
+from reorder_kit.training.beside import Change, in_random_order
+from reorder_kit.training.data_loading import evaluation_loader, load_batch, require_samples
+from reorder_kit.training.evaluation import evaluate
+from reorder_kit.training.image_scores import ImageScores
+from reorder_kit.training.influence import influence_profile
+from reorder_kit.training.order_summary import OrderSummary, summarize_orders
+
+CONSENSUS_IMAGES = 256
+"""Validation images, the first ones, over which the orders of a dynamic policy are summarized."""
+
+
+@dataclass(frozen=True)
+class RunEvaluation:
+    """Evaluates models on the data of a run.
+
+    Args:
+        experiment: the parts of the run.
+        splits: opened data.
+        context: what is known of the run.
+        accelerator: device, precision, processes.
+
+    Raises:
+        ReorderKitError: if a split has fewer images than there are processes.
+    """
+
+    experiment: Experiment
+    splits: DataSplits
+    context: TaskContext
+    accelerator: Accelerator
+
+    def __post_init__(self) -> None:
+        for split in ("validation", "test"):
+            samples = self.splits.validation if split == "validation" else self.splits.test
+            require_samples(len(samples), split, self.accelerator.num_processes)
+
+    def figures(
+        self,
+        model: OrderedModel,
+        split: str,
+        progress: Progress,
+        image_scores: ImageScores | None = None,
+        change: Change | None = None,
+    ) -> dict[str, Any]:
+        """The figures of a split.
+
+        Args:
+            model: what is evaluated.
+            split: ``validation`` or ``test``.
+            progress: where training stands.
+            image_scores: is given the scores of the split's images.
+            change: is applied to the model and random batches of images.
+        """
+        recipe, task = self.experiment.recipe, self.experiment.task
+        samples = self.splits.validation if split == "validation" else self.splits.test
+        loader = evaluation_loader(
+            samples,
+            self.context.kind,
+            split,
+            recipe.data.batch_size,
+            recipe.data.workers,
+            self.accelerator.process_index,
+            self.accelerator.num_processes,
+            task.views(training=False),
+            None if change is None else in_random_order(len(samples), recipe.seed),
+        )
+        return evaluate(
+            model,
+            task,
+            loader,
+            self.context,
+            self.accelerator,
+            progress,
+            recipe.train.max_unreadable,
+            image_scores,
+            change,
+        )
+
+    def summarize_order(self, model: OrderedModel) -> OrderSummary:
+        """The order of the model's policy now; of a dynamic one, the consensus over the first validation images."""
+        data, samples = self.experiment.recipe.data, self.splits.validation
+        chosen = range(min(CONSENSUS_IMAGES, len(samples)))
+        loader = evaluation_loader(
+            samples, self.context.kind, "validation", data.batch_size, data.workers, chosen=chosen
+        )
+        return summarize_orders(model, model.policy, map(self._prepared, loader))
+
+    def influence(self, model: OrderedModel, progress: Progress, images: int) -> Float[Tensor, " slot"]:
+        """Influence of each slot on the loss over the first validation images, the same ones on every process.
+
+        Raises:
+            SeveralPassesError: if a step of the task reads its batch more than once.
+            ReorderKitError: if none of the images can be read.
+        """
+        task, samples = self.experiment.task, self.splits.validation
+        chosen = range(min(images, len(samples)))
+        batch = load_batch(samples, self.context.kind, "validation", chosen, task.views(training=False))
+        if not len(batch):
+            raise ReorderKitError("influence is measured on validation images, but none could be read")
+        return influence_profile(model, task, self._prepared(batch), progress)
+
+    def _prepared(self, batch: Batch) -> Batch:
+        return self.experiment.task.prepare(batch.to(self.accelerator.device), False, self.context)
