@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import (
+    NONE,
     Batch,
     Evaluate,
     LearnerContext,
@@ -73,7 +74,7 @@ def learner(
     except ValidationError as error:
         raise RecipeError(problems_of(error, chosen.Options), f"order-learner {name!r}") from None
     grid = _grid_of(patches)
-    context = LearnerContext(_start_of(start, grid, host), grid, dim=1, depth=1, target_kind="none", classes=())
+    context = LearnerContext(_start_of(start, grid, host), grid, dim=1, depth=1, target_kind=NONE, classes=())
     return LearnedOrder(chosen(checked), context, epochs, steps_per_epoch, seed)
 
 
