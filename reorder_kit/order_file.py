@@ -42,6 +42,11 @@ class OrderFile:
         if self.order.num_patches != self.grid.num_patches:
             raise ReorderKitError(f"an order of {self.order.num_patches} patches is none of the {self.grid} grid")
 
+    @property
+    def is_consensus(self) -> bool:
+        """No single order is the run's."""
+        return self.spread is not None
+
     def as_dict(self) -> dict[str, Any]:
         """``{"name", "grid": [height, width], "order": [...]}``; grid is [frames, height, width] for a video.
 
@@ -99,6 +104,18 @@ class OrderFile:
         if not isinstance(spread, (int, float)) or not all(map(_are_whole_numbers, examples)):
             raise ReorderKitError("a consensus has a spread, and examples that are lists of patch numbers")
         return cls(name, grid, order, float(spread), tuple(Order(each, grid.num_patches) for each in examples))
+
+
+def words_of_spread(spread: float) -> str:
+    """What has to be said of every consensus order.
+
+    Args:
+        spread: mean Kendall distance of the images' orders to it.
+
+    >>> words_of_spread(0.25)
+    'each image has its own order; their mean Kendall distance to the consensus is 0.250'
+    """
+    return f"each image has its own order; their mean Kendall distance to the consensus is {spread:.3f}"
 
 
 def _are_whole_numbers(values: object) -> TypeGuard[list[int]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.headline import Headline
 
 RESULT_VERSION = 1
 CHECKPOINT_VERSION = 1
@@ -119,6 +120,7 @@ class ComparedControl:
         figures: its test metrics.
         score: its headline.
         own: the headline of the run on the same images.
+        ahead: by how much the run is better.
         validation: the headline on validation images; None of a control that is only evaluated.
     """
 
@@ -127,6 +129,7 @@ class ComparedControl:
     figures: Mapping[str, Any]
     score: float
     own: float
+    ahead: float
     validation: float | None
 
     @property
@@ -137,15 +140,17 @@ class ComparedControl:
 
 def compared_controls(result: Mapping[str, Any]) -> list[ComparedControl]:
     """The controls of a result that have figures, in the order of the recipe."""
-    headline = result["headline"]
+    metric = Headline.of(result)
+    headline = metric.name
     found = []
     for name, control in result["controls"].items():
         if "metrics" in control:
             figures = control["metrics"]["test"]
-            own = control.get("own", result["metrics"])["test"][headline]
+            own = float(control.get("own", result["metrics"])["test"][headline])
             validation = control["metrics"].get("validation", {}).get(headline)
             score = float(figures[headline])
-            found.append(ComparedControl(name, control["words"], figures, score, float(own), validation))
+            ahead = metric.gain(own, score)
+            found.append(ComparedControl(name, control["words"], figures, score, own, ahead, validation))
     return found
 
 

@@ -41,6 +41,13 @@ class SlotsRead:
             return said
         return f"{said}, and {self.left_out} of {self.of + self.left_out} patches have no slot"
 
+    @property
+    def clause(self) -> str:
+        """The counts at the start of a sentence."""
+        if self.reached is not None and self.reached < self.of and not self.left_out:
+            return f"Only {self.words}"
+        return f"{self.words[0].upper()}{self.words[1:]}"
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON; ``left_out`` only where an order leaves patches out."""
         left_out = {"left_out": self.left_out} if self.left_out else {}

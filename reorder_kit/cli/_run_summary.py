@@ -9,18 +9,23 @@ from rich.text import Text
 
 from reorder_kit.cli._output import console, table
 from reorder_kit.events.console import describe_unreadable
+from reorder_kit.headline import Headline, signed
+from reorder_kit.order_file import words_of_spread
 from reorder_kit.run_folder import RunFolder, compared_controls, left_out_controls
+from reorder_kit.slots_read import SlotsRead
 
 
 def print_summary(folder: RunFolder, result: dict[str, Any], has_learner: bool) -> None:
     """Print the figures of a finished run, the controls beside it, and what has to be known to read them."""
     out = console()
-    headline = result["headline"]
-    rows = table("", f"test {headline}", *(["difference"] if result["controls"] else []))
-    value = result["metrics"]["test"][headline]
+    headline = Headline.of(result)
+    rows = table("", f"test {headline}", *([headline.difference] if result["controls"] else []))
+    value = result["metrics"]["test"][headline.name]
     rows.add_row(Text(result["name"], style="bold"), f"{value:.3f}")
-    for control in compared_controls(result):
-        rows.add_row(control.name, f"{control.score:.3f}", f"{100 * (control.own - control.score):+.1f} points")
+    controls = compared_controls(result)
+    are_shares = headline.are_shares([value, *(score for each in controls for score in (each.own, each.score))])
+    for control in controls:
+        rows.add_row(control.name, f"{control.score:.3f}", signed(control.ahead, are_shares))
     out.print()
     out.print(rows)
     out.print()
@@ -31,11 +36,12 @@ def print_summary(folder: RunFolder, result: dict[str, Any], has_learner: bool) 
 
 
 def _reach(result: dict[str, Any]) -> str:
-    reach = result["order"]["reach"]
-    reached = f"{reach['slots']} of {reach['of']} slots reach the readout"
-    if reach["is_selection"]:
-        return f"{reached}: this is a selection case; the order also selects which patches are read."
-    return f"{reached}: the order selects nothing, every patch is read."
+    read = SlotsRead.from_dict(result["order"]["reach"])
+    if read.is_selection:
+        return f"{read.words}: this is a selection case; the order also selects which patches are read."
+    if read.reached is None:
+        return f"Patches are ordered again before a later block: {read.words}."
+    return f"{read.words}: the order selects nothing, every patch is read."
 
 
 def _prior(result: dict[str, Any]) -> list[str]:
@@ -50,7 +56,11 @@ def _order(result: dict[str, Any], folder: RunFolder, has_learner: bool) -> list
     if not has_learner:
         return ["No order was learned: it stayed as it started."]
     tau = result["order"]["kendall_tau_to_start"]
-    similarity = f"Kendall tau of the final order to the start: {tau:.3f} (1 the same, 0 unrelated, -1 reversed)."
+    scale = "(1 the same, 0 unrelated, -1 reversed)"
+    similarity = f"Kendall tau of the final order to the start: {tau:.3f} {scale}."
+    if result["order"].get("is_consensus"):
+        words = words_of_spread(result["order"]["spread"])
+        similarity = f"No single order: {words}. Kendall tau of the consensus to the start: {tau:.3f} {scale}."
     phases = {json.loads(line)["phase"] for line in folder.metrics.read_text().splitlines()}
     if phases == {"warm-up"}:
         return [
@@ -80,6 +90,7 @@ def _caution(result: dict[str, Any]) -> list[str]:
 
 
 def _files(folder: RunFolder) -> list[str]:
-    pictures = [folder.path / f"{name}.png" for name in ("order", "curves", "predictions")]
-    files = [*pictures, folder.order, folder.result]
+    examples = sorted(folder.path.glob("order-example-*.png"))
+    order, *others = (folder.path / f"{name}.png" for name in ("order", "curves", "predictions"))
+    files = [order, *examples, *others, folder.order, folder.result]
     return [f"wrote {file}" for file in files if file.exists()]

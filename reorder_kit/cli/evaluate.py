@@ -11,6 +11,7 @@ import typer
 
 from reorder_kit.cli._output import console, is_main_process, print_json, table
 from reorder_kit.cli._parameters import JsonOption, RunArgument
+from reorder_kit.headline import Headline, signed
 
 if TYPE_CHECKING:
     from reorder_kit.ordered_model import OrderedModel
@@ -42,6 +43,10 @@ def evaluate(
     The weights are the run's final ones, whatever the order. An order that is good only with its own weights says
     something else than one that is good with any. Choose between orders on the validation split; a test split that was
     used to choose is no longer one.
+
+    Where the run orders each image by what it shows, Kendall's tau is to the consensus of these orders; of the run
+    itself, the mean over images. Where it orders again before a later block, tau is to the composed order of all
+    blocks, and another order is used before the first block alone.
 
     \b
     Example:
@@ -101,7 +106,9 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
         if predictions is not None:
             host.announce("predictions_made", directory=folder.path, predictions=predictions)
     own = OrderFile.load(folder.order)
-    rows = [{"order": OWN, "kendall_tau_to_own": 1.0, "metrics": figures(run.evaluated_model)}]
+    # Kendall's tau is 1 - 2 times the Kendall distance, so the mean of one follows from the mean of the other.
+    own_tau = 1.0 if own.spread is None else 1.0 - 2.0 * own.spread
+    rows = [{"order": OWN, "kendall_tau_to_own": own_tau, "metrics": figures(run.evaluated_model)}]
     rows += [
         {
             "order": source,
@@ -111,25 +118,32 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
         for source, other in zip(sources, others, strict=True)
     ]
     consensus = {} if own.spread is None else {"is_consensus": True, "spread": own.spread}
-    return {"run": str(folder.path), "split": str(split), "headline": task.headline, **consensus, "orders": rows}
+    facts = {"headline": task.headline, "higher_is_better": task.higher_is_better, "blocks": list(model.policy.blocks)}
+    return {"run": str(folder.path), "split": str(split), **facts, **consensus, "orders": rows}
 
 
 def _print_report(report: dict[str, Any]) -> None:
+    from reorder_kit.order_file import words_of_spread
+
     out = console()
-    headline = report["headline"]
-    own = report["orders"][0]["metrics"][headline]
-    rows = table("order", f"{report['split']} {headline}", "difference", "loss", "Kendall tau to own order")
-    for row in report["orders"]:
-        figures = row["metrics"]
-        is_own = row["order"] == OWN
-        difference = "" if is_own else f"{100 * (figures[headline] - own):+.1f} points"
-        tau = "1.000" if is_own else f"{row['kendall_tau_to_own']:.3f}"
-        rows.add_row(row["order"], f"{figures[headline]:.3f}", difference, f"{figures['loss']:.3f}", tau)
+    headline = Headline.of(report)
+    scores = [row["metrics"][headline.name] for row in report["orders"]]
+    are_shares = headline.are_shares(scores)
+    measured = (f"{report['split']} {headline}", headline.difference, "loss")
+    compared = "consensus" if report.get("is_consensus") else "own order"
+    rows = table("order", *measured, f"Kendall tau to {compared}")
+    for row, score in zip(report["orders"], scores, strict=True):
+        difference = "" if row["order"] == OWN else signed(headline.gain(score, scores[0]), are_shares)
+        tau = f"{row['kendall_tau_to_own']:.3f}"
+        rows.add_row(row["order"], f"{score:.3f}", difference, f"{row['metrics']['loss']:.3f}", tau)
     out.print(f"{report['run']}: final weights, {report['orders'][0]['metrics']['images']} images")
     if report.get("is_consensus"):
+        out.print(f"It has no single order: {words_of_spread(report['spread'])}.", soft_wrap=True)
+    if report["blocks"] != [0]:
+        later = ", ".join(map(str, report["blocks"][1:]))
         out.print(
-            "Its own order differs between images "
-            f"(mean Kendall distance to their consensus {report['spread']:.3f}); tau is to the consensus."
+            f"It also orders before block {later}: tau is to the composed order; others are used before block 0 alone.",
+            soft_wrap=True,
         )
     out.print()
     out.print(rows)

@@ -27,7 +27,8 @@ def export_order(
 
     The files order.json and order.npy hold, for each slot, the row-major index of its patch. The two printed lines put
     the patches of a timm VisionTransformer in this order, after their positions were added: they give what
-    reorder_kit.wrap(model, order) gives.
+    reorder_kit.wrap(model, order) gives. A run that orders each image by what it shows, or orders again before a later
+    block, has no such lines: its files hold a consensus, or the composed order of all blocks.
 
     \b
     Example:
@@ -37,7 +38,8 @@ def export_order(
     import numpy as np
 
     from reorder_kit.cli._lookup import find_run
-    from reorder_kit.order_file import OrderFile
+    from reorder_kit.order_file import OrderFile, words_of_spread
+    from reorder_kit.slots_read import SlotsRead
 
     folder = find_run(run)
     stored = OrderFile.load(folder.order)
@@ -48,6 +50,14 @@ def export_order(
         stored.save(json_file)
         np.save(npy_file, stored.order.indices.numpy())
     typer.echo(f"wrote {json_file} and {npy_file}: the patch in each of {len(stored.order)} slots, {stored.grid} grid")
+    if stored.spread is not None:
+        typer.echo(f"This is a consensus, and no order of the run: {words_of_spread(stored.spread)}.")
+        typer.echo("A model that reads every image in it is another model than the run's.")
+        return
+    if SlotsRead.from_dict(folder.read_result()["order"]["reach"]).reached is None:
+        typer.echo("The run orders again before a later block; this is the composed order of all blocks.")
+        typer.echo("A model that reads in it from its first block on is another model than the run's.")
+        return
     typer.echo("In plain timm, with import numpy, torch and a VisionTransformer `model` of this grid:\n")
     for line in TIMM_LINES:
         typer.echo(line.format(file=npy_file))

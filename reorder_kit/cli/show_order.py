@@ -29,7 +29,8 @@ def show_order(
     """Show an order: in the terminal, as PNG, as JSON.
 
     A recipe reads the JSON with order.start: {file: order.json}. An order file and a run folder know their grid; an
-    ordering needs --grid.
+    ordering needs --grid. Of a run whose order depends on the image, the consensus and the orders of some images are
+    shown.
 
     \b
     Example:
@@ -41,6 +42,7 @@ def show_order(
     from reorder_kit.cli._lookup import find_order, load_host
     from reorder_kit.figures.terminal import order_as_text
     from reorder_kit.grid import Grid
+    from reorder_kit.order_file import words_of_spread
     from reorder_kit.patch_order import Order
     from reorder_kit.recipe import override, parse_assignment
 
@@ -50,7 +52,8 @@ def show_order(
         from reorder_kit.figures.order_path import draw_order
 
         with writing(png):
-            draw_order(found.order, found.grid, png, title=f"{found.name} on {found.grid}")
+            title = found.name if found.spread is None else f"{found.name}: consensus of the images' orders"
+            draw_order(found.order, found.grid, png, title=f"{title} on {found.grid}")
         print_to_stderr(f"wrote {png}")
     if as_json:
         print_json(found.as_dict())
@@ -59,5 +62,9 @@ def show_order(
     similarity = ""
     if found.order.is_full:
         similarity = f", Kendall tau to row order {found.order.kendall_tau(Order.identity(len(found.order))):.2f}"
+    if found.spread is not None:
+        typer.echo(f"{found.name} has no single order: {words_of_spread(found.spread)}. The consensus:\n")
     typer.echo(f"{found.name} on a {found.grid} grid: {neighbours}{similarity}\n")
     typer.echo(order_as_text(found.order, found.grid))
+    for example in found.examples:
+        typer.echo(f"\nThe order of one image:\n\n{order_as_text(example, found.grid)}")

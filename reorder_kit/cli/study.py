@@ -188,7 +188,7 @@ def _print_rows(plan: Plan) -> None:
 
 def _print_results(results: StudyResults, folder: StudyFolder) -> None:
     out = console()
-    shown = table("data", "backbone", "start", "learner", "control", "seeds", f"test {results.headline}")
+    shown = table("data", "backbone", "start", "learner", "control", "seeds", f"test {results.metric}")
     for row in results.rows:
         names = (row.data, row.backbone, row.start, row.learner or "", row.control or "")
         shown.add_row(*names, str(len(row.seeds)), str(row.score))

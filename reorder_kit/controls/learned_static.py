@@ -9,7 +9,10 @@ from reorder_kit.interfaces.control import TrainedControl
 
 
 class LearnedStatic(TrainedControl):
-    """New weights, trained in the learned order from the first step."""
+    """New weights, trained in the learned order from the first step.
+
+    Of a learner that gives each image its own order it is the consensus of these, the same for all images.
+    """
 
     name = "learned-static"
     words = "the learned order from the first step"
@@ -19,6 +22,11 @@ class LearnedStatic(TrainedControl):
         """The learned order as the start, and no learner."""
         return {**content, "order": {**content["order"], "learner": None, "start": {"file": learned_order}}}
 
-    def described(self, learner: str | None, start: str) -> str:
+    def words_for(self, is_consensus: bool) -> str:
+        """A consensus is no order that the run learned."""
+        return "the consensus of the learned orders from the first step" if is_consensus else self.words
+
+    def described(self, learner: str | None, start: str, is_consensus: bool = False) -> str:
         """Whose order it is."""
-        return f"the order that {learner} learned from {start}, from scratch,"
+        what = "the consensus of the orders" if is_consensus else "the order"
+        return f"{what} that {learner} learned from {start}, from scratch,"

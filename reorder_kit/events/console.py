@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
+from reorder_kit.order_file import words_of_spread
 
 UNREADABLE_IMAGES_NAMED = 3
 
@@ -78,6 +79,9 @@ class ConsoleProgress:
         """Say what came out."""
         self._close_view()
         _print(self._console, f"{run.name}: test {run.headline} {_figure(result['metrics']['test'][run.headline])}")
+        order = result["order"]
+        if order.get("is_consensus"):
+            _print(self._console, f"  {words_of_spread(order['spread'])}")
 
     def _close_view(self) -> None:
         if self._view:
@@ -109,7 +113,7 @@ class _Bar:
 
     def step(self, report: StepReport) -> None:
         self._report = report
-        figures = _figures(self._run, report.loss, report.accuracy, report.images_per_second)
+        figures = _figures(self._run, report.loss, report.headline, report.images_per_second)
         epoch = (report.step - 1) // self._run.steps_per_epoch + 1
         self._progress.update(self._task, completed=report.step, epoch=epoch, figures=figures)
 
@@ -156,13 +160,13 @@ def _introduction(run: RunInfo) -> list[str]:
     lines = [f"{run.name}: {run.device}, {run.parameters:,} parameters, {run.grid} grid, epochs: {run.epochs}"]
     if run.first_epoch > 1:
         lines.append(f"  resumes with epoch {run.first_epoch}")
-    slots = run.start.num_slots
-    if run.reach is None:
-        lines.append("  patches are ordered again before a later block: which slots reach the readout is not known")
-    elif run.is_selection:
-        lines.append(f"  {run.reached_slots} of {slots} slots reach the readout: an order also selects patches here")
+    read = run.slots_read
+    if read.is_selection:
+        lines.append(f"  {read.words}: an order also selects patches here")
+    elif read.reached is None:
+        lines.append(f"  patches are ordered again before a later block: {read.words}")
     else:
-        lines.append(f"  every one of {slots} slots reaches the readout")
+        lines.append(f"  every one of {read.of} slots reaches the readout")
     return lines
 
 

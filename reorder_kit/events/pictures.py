@@ -14,17 +14,22 @@ from reorder_kit.order_file import OrderFile
 
 @hookimpl
 def run_finished(run: RunInfo, result: Mapping[str, Any]) -> None:
-    """Write ``order.png``, where there is a final order, and ``curves.png`` with the controls' curves."""
+    """Write ``order.png``, where there is a final order, and ``curves.png`` with the controls' curves.
+
+    Where each image has its own order, ``order.png`` is their consensus, and ``order-example-1.png`` and so on are the
+    orders of some images.
+    """
     # Imported late: matplotlib takes a second that `list-plugins` need not wait for.
     from reorder_kit.figures.curves import draw_curves
     from reorder_kit.figures.order_path import draw_order
 
     order_file = run.directory / "order.json"
     if order_file.exists():
-        order = OrderFile.load(order_file).order
-        epochs = "1 epoch" if run.epochs == 1 else f"{run.epochs} epochs"
-        title = f"{run.name}: {'order unchanged' if order == run.start else 'order'} after {epochs}"
-        draw_order(order, run.grid, run.directory / "order.png", title=title, reach=run.reach)
+        stored = OrderFile.load(order_file)
+        draw_order(stored.order, run.grid, run.directory / "order.png", title=_title(run, stored), reach=run.reach)
+        for number, example in enumerate(stored.examples, start=1):
+            path, title = run.directory / f"order-example-{number}.png", f"{run.name}: order of one image"
+            draw_order(example, run.grid, path, title=title, reach=run.reach)
     draw_curves(_curves(run), run.headline, run.directory / "curves.png")
 
 
@@ -35,6 +40,13 @@ def predictions_made(directory: Path, predictions: Predictions) -> None:
 
     suffix = "" if predictions.split == "test" else f"-{predictions.split}"
     draw_predictions(predictions, directory / f"predictions{suffix}.png")
+
+
+def _title(run: RunInfo, stored: OrderFile) -> str:
+    epochs = "1 epoch" if run.epochs == 1 else f"{run.epochs} epochs"
+    if stored.spread is not None:
+        return f"{run.name}: consensus of the images' orders after {epochs}, mean distance to it {stored.spread:.3f}"
+    return f"{run.name}: {'order unchanged' if stored.order == run.start else 'order'} after {epochs}"
 
 
 def _curves(run: RunInfo) -> dict[str, list[dict[str, Any]]]:

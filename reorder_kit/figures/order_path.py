@@ -307,5 +307,5 @@ def _cell_keys(order: Order, is_read: list[bool]) -> list[Any]:
     label = f"reaches the readout ({sum(is_read)} of {len(is_read)} slots)"
     return [
         Patch(facecolor=_READ, edgecolor=_INK, linewidth=1.8, label=label),
-        Patch(label="does not reach it", **hatched),
+        Patch(label="does not reach it" if order.is_full else "does not reach it, or has no slot", **hatched),
     ]

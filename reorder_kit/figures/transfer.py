@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,31 +12,37 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from reorder_kit.headline import signed
+
 _DOTS_PER_INCH = 160
 _INK, _PALE_INK = "#1b1b24", "#6b6c78"
 _MIN_CELL_WIDTH, _CELL_HEIGHT, _LETTER, _HEADING, _FOOT = 1.3, 0.56, 0.085, 0.45, 0.75  # inches
 _LEAST_SCALE = 0.01
 
 MatrixCell = tuple[float, float | None, bool]
-"""A score; what it gains over the starting order, None for that order itself; whether the gain is sure."""
+"""A score; by how much it is better than in the starting order, None for that order itself; whether that is sure."""
 
 
 def draw_transfer(
-    panels: Mapping[str, Sequence[Sequence[MatrixCell]]], rows: Sequence[str], columns: Sequence[str], path: Path
+    panels: Mapping[str, Sequence[Sequence[MatrixCell]]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    path: Path,
+    without_points: Collection[int] = (),
 ) -> None:
     """Write a PNG with a heat map for each way of giving orders to targets, below each other.
 
-    Colours are gains over the starting order, orange for worse and purple for better, with one scale for all; a gain
-    that is sure is printed in bold.
+    Colours are gains over the starting order, orange for worse and purple for better. Targets whose gains are points
+    have one scale for all, others one each; a gain that is sure is printed in bold.
 
     Args:
         panels: by title: the matrix, a list of cells for each row.
         rows: whose order.
         columns: the targets.
         path: the file to write.
+        without_points: places of targets whose scores are no shares.
     """
-    gains = [abs(gain) for matrix in panels.values() for row in matrix for _, gain, _ in row if gain is not None]
-    scale = max([_LEAST_SCALE, *gains])
+    scales = _scales(panels.values(), len(columns), without_points)
     cell_width = max(_MIN_CELL_WIDTH, _LETTER * max(map(len, columns)) + 0.2)
     left = _LETTER * max(map(len, rows)) + 0.3
     width = left + cell_width * len(columns) + 0.2
@@ -48,7 +54,7 @@ def draw_transfer(
         top -= _HEADING + _CELL_HEIGHT * len(rows)
         box = (left / width, top / height, cell_width * len(columns) / width, _CELL_HEIGHT * len(rows) / height)
         axes = figure.add_axes(box)
-        _draw(axes, matrix, Normalize(-scale, scale))
+        _draw(axes, matrix, scales, without_points)
         axes.set_title(title, fontsize=10, fontweight="bold", color=_INK, loc="left", parse_math=False)
         axes.set_yticks(range(len(rows)), rows)
     axes.set_xticks(range(len(columns)), columns)
@@ -58,13 +64,29 @@ def draw_transfer(
     figure.savefig(path, dpi=_DOTS_PER_INCH, facecolor="white")
 
 
-def _draw(axes: Axes, matrix: Sequence[Sequence[MatrixCell]], scale: Normalize) -> None:
-    gains = np.array([[0.0 if gain is None else gain for _, gain, _ in row] for row in matrix])
-    axes.imshow(gains, cmap=colormaps["PuOr"], norm=scale, aspect="auto")
+def _scales(
+    matrices: Iterable[Sequence[Sequence[MatrixCell]]], columns: int, without_points: Collection[int]
+) -> list[float]:
+    """For each target the largest gain that has a colour of its own."""
+    largest = [0.0] * columns
+    for matrix in matrices:
+        for row in matrix:
+            for column, (_, gain, _) in enumerate(row):
+                largest[column] = max(largest[column], abs(gain or 0.0))
+    shared = max([_LEAST_SCALE, *(gain for column, gain in enumerate(largest) if column not in without_points)])
+    return [(gain or 1.0) if column in without_points else shared for column, gain in enumerate(largest)]
+
+
+def _draw(
+    axes: Axes, matrix: Sequence[Sequence[MatrixCell]], scales: Sequence[float], without_points: Collection[int]
+) -> None:
+    gains = np.array([[(gain or 0.0) for _, gain, _ in row] for row in matrix]) / np.array(scales)
+    axes.imshow(gains, cmap=colormaps["PuOr"], norm=Normalize(-1, 1), aspect="auto")
     for row, cells in enumerate(matrix):
         for column, (score, gain, is_sure) in enumerate(cells):
-            value = abs(scale(gains[row, column]) - 0.5)
-            text = f"{score:.3f}" if gain is None else f"{score:.3f}\n{round(100 * gain, 1) + 0.0:+.1f} points"
+            value = abs(gains[row, column]) / 2
+            told = "" if gain is None else f"\n{signed(gain, column not in without_points)}"
+            text = f"{score:.3f}{told}"
             axes.text(
                 column,
                 row,

@@ -42,12 +42,21 @@ class Control(ABC):
     words: str
     needs: frozenset[Need] = frozenset()
 
-    def described(self, learner: str | None, start: str) -> str:
+    def words_for(self, is_consensus: bool) -> str:
+        """The words for a run.
+
+        Args:
+            is_consensus: whether each image of the run has its own order, and what counts as its order is a consensus.
+        """
+        return self.words
+
+    def described(self, learner: str | None, start: str, is_consensus: bool = False) -> str:
         """What was trained in a row of a study.
 
         Args:
             learner: name of the learner, if any.
             start: name of the starting order.
+            is_consensus: whether the learner gives each image its own order.
         """
         return self.words if learner is None else f"{learner} from {start} with {self.words}"
 

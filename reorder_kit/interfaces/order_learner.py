@@ -198,6 +198,8 @@ class OrderLearner(Component, ABC):
 
     * ``uses_reward``: whether it learns from the reward; if not, a null-reward control would control nothing.
     * ``extra_passes``: what its search costs besides the training pass.
+    * ``takes_partial_start``: whether it can start from an order that leaves patches out; if not, such a start is
+      refused.
     * ``phases``: which part of a run it searches.
 
     Args:
@@ -205,6 +207,7 @@ class OrderLearner(Component, ABC):
     """
 
     uses_reward: ClassVar[bool]
+    takes_partial_start: ClassVar[bool] = False
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
         self.options = self.Options() if options is None else options

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -42,13 +42,15 @@ class Ordering(Component, ABC):
         def register_orderings():
             return [BottomUp]
 
-    A rule works on any rectangle from 1x1. A rule that needs options gives its own ``Options(OrderingOptions)``.
+    A rule works on any rectangle from 1x1. A rule that needs options gives its own ``Options(OrderingOptions)``. One
+    that may leave patches out says ``may_leave_out = True``; of every other, each patch is asked for.
 
     Args:
         options: the options of the recipe; the defaults if not given.
     """
 
     Options = OrderingOptions
+    may_leave_out: ClassVar[bool] = False
 
     def __init__(self, options: OrderingOptions | None = None) -> None:
         self.options = self.Options() if options is None else options
@@ -77,14 +79,16 @@ class Ordering(Component, ABC):
         """The order for a grid.
 
         Raises:
-            ReorderKitError: if the rule does not visit every patch exactly once.
+            ReorderKitError: if the rule does not visit every patch exactly once, or visits none or one twice where it
+                may leave patches out.
         """
         ruled = grid.transposed if self.options.transpose else grid
         indices = self.patches(ruled)
-        if sorted(indices) != list(range(grid.num_patches)):
+        visited, every = set(indices), set(range(grid.num_patches))
+        if len(visited) < len(indices) or not visited <= every or not (visited == every or self.may_leave_out):
             raise ReorderKitError(f"ordering {self.name!r} does not visit every patch of the {ruled} grid exactly once")
         walk = [self._placed(*ruled.cell(index), grid) for index in indices]
-        return Order(walk[::-1] if self.options.reverse else walk)
+        return Order(walk[::-1] if self.options.reverse else walk, grid.num_patches)
 
     def _placed(self, frame: int, row: int, column: int, grid: Grid) -> int:
         if self.options.transpose:

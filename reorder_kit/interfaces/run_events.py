@@ -71,13 +71,13 @@ class StepReport:
     Args:
         step: steps taken so far, this one included.
         loss: mean loss of the epoch so far.
-        accuracy: headline metric of the last evaluation on the validation split; None before the first.
+        headline: headline metric of the last evaluation on the validation split; None before the first.
         images_per_second: of the epoch so far, over all processes.
     """
 
     step: int
     loss: float
-    accuracy: float | None
+    headline: float | None
     images_per_second: float
 
 

@@ -17,11 +17,14 @@ from reorder_kit.order_file import OrderFile
 class Custom(Ordering):
     """The order in a JSON file, as ``show-order --json`` and ``export-order`` write it.
 
-    The file must hold a full order of the very grid that is asked for: patches are numbered by grid, so an order of
-    another grid would mean other patches. With ``transpose`` that is the transposed grid.
+    The file must hold an order of the very grid that is asked for: patches are numbered by grid, so an order of another
+    grid would mean other patches. With ``transpose`` that is the transposed grid. The order may leave patches out; then
+    no model sees these, and only a learner that says so can start from it. Of a run whose order depends on the image,
+    the file holds the consensus order.
     """
 
     name = "custom"
+    may_leave_out = True
 
     class Options(OrderingOptions):
         file: Path = Field(description="JSON file with the order")
@@ -37,7 +40,7 @@ class Custom(Ordering):
         """The file's order, of all frames.
 
         Raises:
-            ReorderKitError: if the file cannot be read, or holds an order of another grid or a partial one.
+            ReorderKitError: if the file cannot be read, or holds an order of another grid.
         """
         file = self.options.file
         stored = OrderFile.load(file)
@@ -47,9 +50,6 @@ class Custom(Ordering):
                 f"{file}: made for the {stored.grid} grid, but {asked} is asked for",
                 f"give the file of an order of {asked}, or use images and patches that make a {stored.grid} grid",
             )
-        if not stored.order.is_full:
-            held = f"{stored.order.num_slots} of the {grid.num_patches} patches of the {grid} grid"
-            raise ReorderKitError(f"{file}: a partial order, with {held}", "list every patch once")
         return [int(patch) for patch in stored.order.indices]
 
 

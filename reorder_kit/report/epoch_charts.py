@@ -15,6 +15,7 @@ Groups = Mapping[str, Sequence[RunRecord]]
 _ValueOf = Callable[[Epoch], float]
 
 _GAP = "The validation {headline} of the soft permutation minus that of the hard order, which is the one that counts."
+_SPREAD = "Each image has its own order; this is their mean Kendall distance to the consensus, 0 all the same to 1."
 _TAU = "1 is the same order, 0 an unrelated one, -1 the reverse."
 
 
@@ -45,6 +46,8 @@ def search_charts(name: str, groups: Groups, headline: str, bands: Sequence[Band
                lambda line: _number(line, "order", "kendall_tau_to_start"), bands, note=_TAU),
         _chart(f"{name}-tau-last", "Kendall tau to the epoch before", groups,
                lambda line: _number(line, "order", "kendall_tau_to_last_epoch"), bands, note=_TAU),
+        _chart(f"{name}-spread", "How much the images' orders differ", groups,
+               lambda line: _number(line, "order", "spread"), bands, note=_SPREAD),
         *(
             _chart(file_name(name, key), key.replace("_", " ").capitalize(), groups, _policy(key), bands)
             for key in keys

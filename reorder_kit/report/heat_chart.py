@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from reorder_kit.grid import Grid
 from reorder_kit.report.chart import POINTS_PER_INCH, Chart
@@ -20,6 +22,7 @@ from reorder_kit.report.line_chart import MEDIUM, WIDTH
 from reorder_kit.report.palette import INK, text_on
 
 _GAP, _SIDE, _TOP, _BOTTOM, _FRAME_GAP = 0.22, 0.05, 0.3, 0.06, 0.5  # inches; the last in cells
+_NONE = "#e4e5ea"
 _READABLE = 13.0  # points: numbers are written into cells of at least this size
 
 
@@ -29,7 +32,7 @@ class Panel:
 
     Args:
         heading: what it shows.
-        values: a figure for each row-major patch.
+        values: a figure for each row-major patch; NaN where there is none.
         low: the figure of the colour map's start.
         high: the figure of its end.
         colours: name of a colour map of matplotlib.
@@ -46,12 +49,16 @@ class Panel:
     sign: bool = False
 
     def colour(self, value: float) -> str:
-        """Of a figure."""
+        """Of a figure; of none, a grey."""
+        if math.isnan(value):
+            return _NONE
         share = 0.5 if self.high == self.low else (value - self.low) / (self.high - self.low)
         return str(to_hex(colormaps[self.colours](share)))
 
     def text(self, value: float) -> str:
-        """A figure in words."""
+        """A figure in words; of none, a dash."""
+        if math.isnan(value):
+            return "-"
         return decimal(value, self.digits, self.sign and round(value, self.digits) != 0)
 
 
@@ -95,19 +102,36 @@ def heat_chart(
 def shift_panels(starts: Sequence[Sequence[int]], finals: Sequence[Sequence[int]]) -> list[Panel]:
     """Slots of patches at the start, at the end, and by how much they differ: means over runs.
 
+    A patch without a slot has no figure; one that has none in some runs has the mean over the others.
+
     Args:
-        starts: for each run, the slot of each row-major patch in its starting order.
+        starts: for each run, the slot of each row-major patch in its starting order; -1 where it has none.
         finals: the same for its final order.
     """
-    before, after = np.mean(starts, axis=0), np.mean(finals, axis=0)
+    before, after = _mean_slots(starts), _mean_slots(finals)
     shift = after - before
-    last, reach = len(before) - 1, float(max(1.0, np.abs(shift).max()))
+    largest = np.abs(shift[~np.isnan(shift)]).max(initial=1.0)
+    last, reach = len(before) - 1, float(largest)
     digits = 0 if len(starts) == 1 else 1
     return [
         Panel("slot at the start", before.tolist(), 0, last, "viridis", digits),
         Panel("slot at the end", after.tolist(), 0, last, "viridis", digits),
         Panel("moved by", shift.tolist(), -reach, reach, "PuOr", digits, sign=True),
     ]
+
+
+def slot_words(slot: float, digits: int = 0) -> str:
+    """The slot of a patch in words.
+
+    >>> slot_words(3.0), slot_words(float("nan"))
+    ('slot 3', 'no slot')
+    """
+    return "no slot" if math.isnan(slot) else f"slot {slot:.{digits}f}"
+
+
+def _mean_slots(ranks: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    means: NDArray[np.float64] = np.ma.masked_less(np.array(ranks, dtype=np.float64), 0).mean(axis=0).filled(np.nan)
+    return means
 
 
 def _corner(grid: Grid, patch: int) -> tuple[float, float]:

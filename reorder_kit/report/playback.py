@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from reorder_kit.order_file import words_of_spread
 from reorder_kit.report.decimals import decimal
 from reorder_kit.report.images import OpenedRun, Picture
 from reorder_kit.report.palette import spectrum, text_on
@@ -39,7 +40,8 @@ class Track:
         label: what the run is called.
         grid: rows and columns of patches.
         steps: by epoch.
-        reached: for each slot, whether it can reach the readout; None where that is not known.
+        reached: by number of slots, for each slot, whether it can reach the readout; empty where that is not known, or
+            all do.
         pictures: images to draw the path over.
         note: what has to be known to read it.
     """
@@ -47,19 +49,19 @@ class Track:
     label: str
     grid: tuple[int, int]
     steps: Sequence[Step]
-    reached: Sequence[bool] | None
+    reached: Mapping[int, Sequence[bool]]
     pictures: Sequence[Picture]
     note: str
 
     def as_dict(self) -> dict[str, Any]:
         """For the script of the page; of its pictures the words alone, since runs share them."""
-        colours = spectrum(len(self.steps[0].order))
+        colours = spectrum(max(len(step.order) for step in self.steps))
         return {
             "label": self.label,
             "grid": list(self.grid),
             "colours": colours,
             "inks": [text_on(colour) for colour in colours],
-            "reached": None if self.reached is None else list(self.reached),
+            "reached": {slots: list(reached) for slots, reached in self.reached.items()},
             "pictures": [picture.words for picture in self.pictures],
             "note": self.note,
             "steps": [{"epoch": step.epoch, "order": list(step.order), "words": step.words} for step in self.steps],
@@ -112,9 +114,12 @@ def track_of(record: RunRecord, label: str, opened: OpenedRun | str) -> Track | 
         for epoch in _spread(list(orders), len(record.start))
     ]
     notes = [_selection(record)] if record.is_selection else []
+    if record.spread is not None:
+        notes.append(f"Consensus orders: {words_of_spread(record.spread)} at the end.")
     if isinstance(opened, str):
-        return Track(label, _shape(record), steps, None, [], " ".join([*notes, f"No image is shown: {opened}."]))
-    reached = opened.reached(len(record.start)) if record.is_selection else None
+        return Track(label, _shape(record), steps, {}, [], " ".join([*notes, f"No image is shown: {opened}."]))
+    is_known = record.slots.reached is not None and record.is_selection
+    reached = {slots: opened.reached(slots) for slots in {len(step.order) for step in steps}} if is_known else {}
     return Track(label, _shape(record), steps, reached, opened.pictures(), " ".join(notes))
 
 
@@ -129,8 +134,9 @@ def _shape(record: RunRecord) -> tuple[int, int]:
 
 
 def _selection(record: RunRecord) -> str:
-    slots, of = record.reach
-    return f"Selection: {slots} of {of} slots reach the readout; the pale ones are not read."
+    slots = record.slots
+    pale = "; the pale ones are not read" if slots.reached is not None and slots.reached < slots.of else ""
+    return f"Selection: {slots.words}{pale}."
 
 
 def _spread(epochs: list[int], num_slots: int) -> list[int]:
@@ -148,4 +154,6 @@ def _words(line: Mapping[str, Any] | None, headline: str) -> str:
     if headline in line["validation"]:
         said.append(f"validation {headline} {line['validation'][headline]:.3f}")
     said.append(f"Kendall tau to the start {decimal(line['order']['kendall_tau_to_start'], 2)}")
+    if "spread" in line["order"]:
+        said.append(f"distance of the images' orders {decimal(line['order']['spread'], 3)}")
     return " · ".join(said)

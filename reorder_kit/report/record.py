@@ -13,10 +13,12 @@ import yaml
 from reorder_kit.controls import BUILT_IN
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
+from reorder_kit.headline import Headline
 from reorder_kit.interfaces import InRunControl
 from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order
 from reorder_kit.run_folder import RunFolder
+from reorder_kit.slots_read import SlotsRead
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class RunRecord:
         environment: the content of ``environment.json``.
         grid: of the patches.
         start: the order it started from.
-        final: the order it ended with.
+        final: the order it ended with; a consensus where each image has its own.
+        spread: of a consensus: the mean Kendall distance of the images' orders to it; else None.
     """
 
     folder: RunFolder
@@ -42,6 +45,7 @@ class RunRecord:
     grid: Grid
     start: Order
     final: Order
+    spread: float | None = None
 
     @classmethod
     def read(cls, folder: RunFolder) -> RunRecord:
@@ -62,12 +66,18 @@ class RunRecord:
             stored.grid,
             OrderFile.load(folder.start_order).order,
             stored.order,
+            stored.spread,
         )
 
     @property
     def headline(self) -> str:
         """The metric that counts."""
         return str(self.result["headline"])
+
+    @property
+    def metric(self) -> Headline:
+        """The same, with its direction."""
+        return Headline.of(self.result)
 
     @property
     def score(self) -> float:
@@ -83,26 +93,24 @@ class RunRecord:
         return order.get("learner") is not None and not is_replaced
 
     @property
-    def is_selection(self) -> bool:
-        """Whether some slots cannot reach the readout, so that the order chooses which patches are seen."""
-        return bool(self.result["order"]["reach"]["is_selection"])
+    def slots(self) -> SlotsRead:
+        """How many slots and patches are read."""
+        return SlotsRead.from_dict(self.result["order"]["reach"])
 
     @property
-    def reach(self) -> tuple[int, int]:
-        """Slots that reach the readout, and all slots."""
-        reach = self.result["order"]["reach"]
-        return reach["slots"], reach["of"]
+    def is_selection(self) -> bool:
+        """Whether some patches cannot reach the readout, so that the order chooses which patches are seen."""
+        return self.slots.is_selection
 
     @property
     def influence(self) -> Sequence[float]:
-        """The share of each slot in the gradient of the loss; empty where it does not apply."""
+        """The share of each slot in the gradient of the loss; empty where that does not apply."""
         return [float(share) for share in self.result["order"].get("influence") or ()]
 
     @property
-    def influence_does_not_apply(self) -> str | None:
-        """Why no influence was measured, if it was not."""
-        reason: str | None = self.result["order"].get("influence_does_not_apply")
-        return reason
+    def without_influence(self) -> str:
+        """Why the influence of slots does not apply; empty where it does."""
+        return str(self.result["order"].get("influence_does_not_apply", ""))
 
     def controls(self) -> dict[str, RunRecord]:
         """The runs trained beside it, as the result names them; those whose folders are gone are left out."""

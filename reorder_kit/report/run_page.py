@@ -9,11 +9,12 @@ from typing import Any
 import yaml
 
 from reorder_kit.controls import FixedStart, LearnedStatic
+from reorder_kit.order_file import words_of_spread
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.report.chart import Chart
 from reorder_kit.report.environment import command_of, environment_facts
 from reorder_kit.report.epoch_charts import learning_charts, search_charts
-from reorder_kit.report.heat_chart import heat_chart, shift_panels
+from reorder_kit.report.heat_chart import heat_chart, shift_panels, slot_words
 from reorder_kit.report.images import open_if_there
 from reorder_kit.report.interval_chart import CONTROL, FIXED, LEARNED, SCRATCH, Dot, interval_chart
 from reorder_kit.report.line_chart import bands_of
@@ -95,7 +96,7 @@ def _rows(record: RunRecord) -> list[_Scored]:
     run = _Scored(str(record.result["name"]), metrics["test"], metrics["validation"][record.headline])
     return [
         run,
-        *(_Scored(c.name, c.figures, c.validation, c.own - c.score) for c in compared_controls(record.result)),
+        *(_Scored(c.name, c.figures, c.validation, c.ahead) for c in compared_controls(record.result)),
     ]
 
 
@@ -106,24 +107,27 @@ def _interval(record: RunRecord, row: _Scored) -> tuple[float, float] | None:
 def _table(record: RunRecord) -> Table:
     headline = record.headline
     has_intervals = interval_over_images(record.result) is not None
+    scored = _rows(record)
     has_controls = bool(record.result["controls"])
+    are_shares = record.metric.are_shares(row.test[headline] for row in scored)
+    ahead = ("run is ahead by, points", "difference_points") if are_shares else ("run is ahead by", "difference")
     columns = [
         Column("run", "run"),
-        Column(f"test {headline}", f"test_{headline}", is_number=True),
+        Column(f"test {record.metric}", f"test_{headline}", is_number=True),
         *([Column("95 % low", "low", True), Column("95 % high", "high", True)] if has_intervals else []),
-        *([Column("run is ahead by, points", "difference_points", True)] if has_controls else []),
+        *([Column(*ahead, True)] if has_controls else []),
         Column(f"validation {headline}", f"validation_{headline}", is_number=True),
         Column("test loss", "test_loss", is_number=True),
     ]
     rows = []
-    for row in _rows(record):
+    for row in scored:
         ends = _interval(record, row) or ()
-        difference = None if row.ahead is None else 100 * row.ahead
+        difference = None if row.ahead is None else (100 if are_shares else 1) * row.ahead
         rows.append([
             Cell(row.name),
             number(row.test[headline]),
             *(number(end) for end in ends),
-            *([number(difference, 1, sign=True)] if has_controls else []),
+            *([number(difference, 1 if are_shares else 3, sign=True)] if has_controls else []),
             number(row.validation),
             number(row.test["loss"]),
         ])  # fmt: skip
@@ -144,15 +148,18 @@ def _intervals(record: RunRecord) -> Chart:
         "intervals",
         f"Test {record.headline}",
         dots,
-        axis=f"test {record.headline}",
+        axis=f"test {record.metric}",
         alt=f"Test {record.headline}: " + "; ".join(dot.tip for dot in dots),
         note=_selection(record),
     )
 
 
 def _selection(record: RunRecord) -> str:
-    slots, of = record.reach
-    return f"Selection: {slots} of {of} slots reach the readout." if record.is_selection else ""
+    return f"Selection: {record.slots.words}." if record.is_selection else ""
+
+
+def _consensus(record: RunRecord) -> str:
+    return "" if record.spread is None else f"A consensus: {words_of_spread(record.spread)}."
 
 
 def _playback(record: RunRecord, host: PluginHost) -> tuple[str, Sequence[Block]]:
@@ -162,20 +169,20 @@ def _playback(record: RunRecord, host: PluginHost) -> tuple[str, Sequence[Block]
 
 
 def _shift(record: RunRecord) -> Chart:
-    before, after = record.start.rank.tolist(), record.final.rank.tolist()
+    panels = shift_panels([record.start.rank.tolist()], [record.final.rank.tolist()])
     tips = []
-    for patch, (first, last) in enumerate(zip(before, after, strict=True)):
+    for patch, (first, last) in enumerate(zip(panels[0].values, panels[1].values, strict=True)):
         _, row, column = record.grid.cell(patch)
-        tips.append(f"row {row}, column {column}: slot {first} at the start, {last} at the end")
+        tips.append(f"row {row}, column {column}: {slot_words(first)} at the start, {slot_words(last)} at the end")
     mean = record.final.mean_rank_shift(record.start)
     return heat_chart(
         "rank-shift",
         "Slot of each patch at the start and at the end",
         record.grid,
-        shift_panels([before], [after]),
+        panels,
         tips=tips,
         alt=f"Maps of the grid. A patch moved by {mean:.1f} slots on average.",
-        note=_selection(record),
+        note=f"{_consensus(record)} {_selection(record)}".strip(),
     )
 
 
@@ -184,8 +191,8 @@ def _slots(record: RunRecord) -> list[Block]:
     if len(record.influence) > 1:
         profile = {"influence": [record.influence]}
         blocks.append(influence_chart("influence", "Influence by slot", profile, _selection(record)))
-    elif record.influence_does_not_apply:
-        blocks.append(Words(f"Influence by slot was not measured: {record.influence_does_not_apply}."))
+    if record.without_influence:
+        blocks.append(Words(f"The influence of slots was not measured: {record.without_influence}."))
     saliency = record.saliency()
     if saliency is not None:
         blocks = [saliency_chart("saliency", saliency), *blocks]

@@ -8,6 +8,7 @@ from typing import Any
 from scipy.stats import binomtest
 
 from reorder_kit.controls import FixedStart, LearnedStatic, NullReward
+from reorder_kit.order_file import words_of_spread
 from reorder_kit.recipe import NO_CONTROL
 from reorder_kit.report.decimals import decimal
 from reorder_kit.report.record import RunRecord
@@ -31,7 +32,7 @@ def run_verdict(record: RunRecord) -> list[str]:
     return [
         _score(record),
         *_against_start(record, controls),
-        *_from_scratch(controls),
+        *_from_scratch(record, controls),
         *_other_controls(record, compared, controls),
         *_left_out(record),
         *_selection(record),
@@ -61,6 +62,8 @@ def _score(record: RunRecord) -> str:
     if not record.has_learner:
         return f"No order was learned: {figure} in the starting order, {start_of(record)}."
     learner = record.recipe["order"]["learner"]["name"]
+    if record.spread is not None:
+        return f"{learner} has no single order: {words_of_spread(record.spread)}. In these orders: {figure}."
     if record.start == record.final:
         return f"{learner} left the starting order, {start_of(record)}, as it was: {figure}."
     return f"The order that {learner} learned, starting from {start_of(record)}, gives {figure}."
@@ -70,19 +73,23 @@ def _against_start(record: RunRecord, controls: Mapping[str, float]) -> list[str
     if FixedStart.name not in controls:
         return []
     fixed = controls[FixedStart.name]
-    return [f"That is {_points(record.score - fixed)} against the same training with the start kept ({fixed:.3f})."]
+    against = _against(record, record.score, fixed, controls)
+    return [f"That is {against} the same training with the start kept ({fixed:.3f})."]
 
 
-def _from_scratch(controls: Mapping[str, float]) -> list[str]:
+def _from_scratch(record: RunRecord, controls: Mapping[str, float]) -> list[str]:
     if LearnedStatic.name not in controls:
         return []
     scratch = controls[LearnedStatic.name]
+    which = "learned order"
+    if record.spread is not None:
+        which = "consensus order, the same for all images,"
+    elif record.slots.reached is None:
+        which = "composed order of all blocks, before block 0 alone,"
+    said = f"Trained in the {which} from the first step, it is {scratch:.3f}"
     if FixedStart.name not in controls:
-        return [f"Trained in the learned order from the first step, it is {scratch:.3f}."]
-    difference = _points(scratch - controls[FixedStart.name])
-    return [
-        f"Trained in the learned order from the first step, it is {scratch:.3f}, {difference} against the start kept."
-    ]
+        return [f"{said}."]
+    return [f"{said}, {_against(record, scratch, controls[FixedStart.name], controls)} the start kept."]
 
 
 def _other_controls(
@@ -95,8 +102,9 @@ def _other_controls(
         sentence = f"The control {control.name}, {control.words}, has {control.score:.3f}"
         if control.is_evaluated:
             sentence += f"; on the same images the run itself has {control.own:.3f}"
-        gain = record.score - controls.get(FixedStart.name, record.score)
-        if control.name == NullReward.name and 0 < gain <= 2 * (control.score - controls[FixedStart.name]):
+        start = controls.get(FixedStart.name, record.score)
+        gain, of_noise = (record.metric.gain(score, start) for score in (record.score, control.score))
+        if control.name == NullReward.name and 0 < gain <= 2 * of_noise:
             sentence += ": at least half of the gain, so it need not come from the order"
         yield f"{sentence}."
 
@@ -108,9 +116,8 @@ def _left_out(record: RunRecord) -> list[str]:
 def _selection(record: RunRecord) -> list[str]:
     if not record.is_selection:
         return []
-    slots, of = record.reach
     return [
-        f"Only {slots} of {of} slots reach the readout: this is a selection case. "
+        f"{record.slots.clause}: this is a selection case. "
         "The order chooses which patches are read at all, so a difference is not one of ordering alone."
     ]
 
@@ -121,5 +128,11 @@ def _caution(controls: Mapping[str, float]) -> str:
     return "One run of each with one seed: whether differences hold is said by a study over seeds, not by this page."
 
 
-def _points(difference: float) -> str:
-    return f"{decimal(100 * difference, 1, sign=True)} points"
+def _against(record: RunRecord, score: float, other: float, controls: Mapping[str, float]) -> str:
+    """By how much a score is better or worse, up to the name of what it is compared with."""
+    gain = record.metric.gain(score, other)
+    if record.metric.are_shares([record.score, *controls.values()]):
+        return f"{decimal(100 * gain, 1, sign=True)} points against"
+    if record.metric.higher_is_better:
+        return f"{decimal(gain, sign=True)} against"
+    return f"{decimal(abs(gain))} {'worse' if gain < 0 else 'better'} than"

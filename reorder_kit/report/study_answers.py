@@ -47,16 +47,17 @@ def answer_sections(results: StudyResults) -> list[Section]:
 def _chart(results: StudyResults, question: Question, comparisons: Sequence[Comparison]) -> Chart:
     dots = [_dot(results, comparison) for comparison in comparisons]
     margins = {comparison.margin for comparison in comparisons}
+    turned = "" if results.higher_is_better else " Lower is better, so signs are turned: above 0 is a gain."
     band = f" Shaded: within ±{max(margins):g}, differences are taken for none." if len(margins) == 1 else ""
     return interval_chart(
         f"differences-{question}",
         f"Difference in test {results.headline}",
         dots,
-        axis="difference",
+        axis=results.metric.difference,
         alt=f"Differences in test {results.headline}: " + "; ".join(dot.tip for dot in dots),
         margin=max(margins) if len(margins) == 1 else None,
         zero=True,
-        note=f"Filled: different. 95 % intervals over paired seeds.{band}{_selection(results, comparisons)}",
+        note=f"Filled: different. 95 % intervals over paired seeds.{turned}{band}{_selection(results, comparisons)}",
     )
 
 
@@ -116,7 +117,7 @@ def tests_table(results: StudyResults) -> list[Table]:
         Column("backbone", "backbone"),
         Column("compared", "compared"),
         Column("verdict", "verdict"),
-        Column("difference", "difference", is_number=True),
+        Column(results.metric.difference, "difference", is_number=True),
         Column("95 % low", "low", is_number=True),
         Column("95 % high", "high", is_number=True),
         Column("effect size", "effect_size", is_number=True),

@@ -39,7 +39,7 @@ def study_page(results: StudyResults, folder: Path, host: PluginHost) -> Page:
         sections=with_distinct_names(
             [
                 *answer_sections(results),
-                Section("orders", "Accuracy against order", _ORDERS, [_accuracy(results, group) for group in groups]),
+                Section("orders", f"Test {results.headline} by order", _ORDERS, [_scores(results, g) for g in groups]),
                 Section("rows", "All figures", "", [_table(results), *tests_table(results)]),
                 *run_sections(results, groups, folder, host),
                 Section("failures", "What failed", "", _failures(results)),
@@ -62,7 +62,7 @@ def _facts(results: StudyResults, groups: Sequence[Group]) -> list[str]:
         f"{runs} runs in {len(results.rows)} rows",
         f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds",
         ", ".join(group.name for group in groups),
-        f"headline {results.headline}",
+        f"headline {results.metric}",
         f"level of the tests {results.alpha:g}",
     ]
 
@@ -76,6 +76,15 @@ def _notices(results: StudyResults) -> list[Notice]:
     if results.failures:
         failed = "1 run" if len(results.failures) == 1 else f"{len(results.failures)} runs"
         said.append(Notice("warning", f"{failed} failed; the reasons stand below."))
+    dynamic = [f"{row.backbone}: {label_of(row)}" for row in results.rows if row.spread is not None]
+    if dynamic:
+        said.append(
+            Notice(
+                "neutral",
+                f"No single order: {', '.join(dynamic)}. There each image has its own order, and what is shown as the "
+                "order is a consensus.",
+            )
+        )
     selecting = [group.name for group in groups_of(results) if group.note]
     if selecting:
         said.append(
@@ -88,13 +97,13 @@ def _notices(results: StudyResults) -> list[Notice]:
     return said
 
 
-def _accuracy(results: StudyResults, group: Group) -> Chart:
+def _scores(results: StudyResults, group: Group) -> Chart:
     dots = [_dot(row) for row in group.rows]
     return interval_chart(
-        f"accuracy-{group.key}",
+        f"scores-{group.key}",
         group.name,
         dots,
-        axis=f"test {results.headline}",
+        axis=f"test {results.metric}",
         alt=f"Test {results.headline} of {group.name}: " + "; ".join(dot.tip for dot in dots),
         note=group.note,
     )
@@ -117,20 +126,28 @@ def _seeds(row: Row) -> str:
     return "1 seed" if len(row.seeds) == 1 else f"{len(row.seeds)} seeds"
 
 
+def _case(row: Row) -> Cell:
+    if row.is_selection:
+        return Cell("selection", tone="warning")
+    return Cell("ordering" if row.reached_slots is not None else "not known")
+
+
 def _table(results: StudyResults) -> Table:
+    has_spread = any(row.spread is not None for row in results.rows)
     columns = [
         Column("data", "data"),
         Column("backbone", "backbone"),
         Column("start", "start"),
         Column("learner", "learner"),
         Column("control", "control"),
-        Column(f"test {results.headline}", f"test_{results.headline}", is_number=True),
+        Column(f"test {results.metric}", f"test_{results.headline}", is_number=True),
         Column("95 % low", "low", is_number=True),
         Column("95 % high", "high", is_number=True),
         Column("seeds", "seeds", is_number=True),
         Column("slots read", "reached_slots", is_number=True),
         Column("of", "num_slots", is_number=True),
         Column("is it", "case"),
+        *([Column("distance of images' orders", "spread", is_number=True)] if has_spread else []),
         Column("seconds a run", "seconds", is_number=True),
     ]
     rows = [
@@ -146,7 +163,8 @@ def _table(results: StudyResults) -> Table:
             number(len(row.seeds), 0),
             number(row.reached_slots, 0),
             number(row.num_slots, 0),
-            Cell("selection", tone="warning") if row.is_selection else Cell("ordering"),
+            _case(row),
+            *([number(row.spread)] if has_spread else []),
             number(row.seconds, 1),
         ]
         for row in results.rows

@@ -58,7 +58,7 @@ def label_of(row: Row) -> str:
 
 def selection_of(row: Row) -> str:
     """How many slots reach the readout."""
-    return f"{row.reached_slots} of {row.num_slots} slots reach the readout"
+    return row.slots.words
 
 
 def records_of(row: Row, folder: Path) -> list[RunRecord]:

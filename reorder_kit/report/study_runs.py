@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reorder_kit.controls import LearnedStatic, RandomFixed
+from reorder_kit.order_file import words_of_spread
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.report.chart import Chart, file_name
 from reorder_kit.report.compressibility import FEWEST_ORDERS, PRIOR, ScoredOrder, correlate, score_orders
 from reorder_kit.report.epoch_charts import learning_charts, search_charts
-from reorder_kit.report.heat_chart import heat_chart, shift_panels
+from reorder_kit.report.heat_chart import heat_chart, shift_panels, slot_words
 from reorder_kit.report.images import OpenedRun, open_if_there
 from reorder_kit.report.page import Block, Section, Words
 from reorder_kit.report.playback import player_of, track_of
@@ -24,7 +25,7 @@ _SHIFT = "Learned orders, the mean over seeds: the slot in which each patch is r
 _COMPRESSIBILITY = (
     f"Each point is an order in which models were trained from their first step. Across: the compressibility that the "
     f"prior {PRIOR} gives it on training images, more to the right. Scores are levelled: what runs of one seed have in "
-    "common is taken out."
+    "common is taken out. Orders that leave patches out are not among them."
 )
 _CURVES = "Means over seeds, without controls."
 _SEARCH = "Means over seeds of what the learners tell of themselves."
@@ -93,12 +94,12 @@ def _shifts(groups: Sequence[Group], learned: _Runs) -> list[Chart]:
 def _shift(group: Group, row: Row, records: Sequence[RunRecord]) -> Chart:
     grid = records[0].grid
     starts = [record.start.rank.tolist() for record in records]
-    finals = [record.final.rank.tolist() for record in records]
-    panels = shift_panels(starts, finals)
+    panels = shift_panels(starts, [record.final.rank.tolist() for record in records])
     tips = []
     for patch, (first, last) in enumerate(zip(panels[0].values, panels[1].values, strict=True)):
         _, down, across = grid.cell(patch)
-        tips.append(f"row {down}, column {across}: mean slot {first:.1f} at the start, {last:.1f} at the end")
+        place = f"row {down}, column {across}"
+        tips.append(f"{place}: mean {slot_words(first, 1)} at the start, {slot_words(last, 1)} at the end")
     seeds = "1 seed" if len(records) == 1 else f"{len(records)} seeds"
     moved = sum(record.final.mean_rank_shift(record.start) for record in records) / len(records)
     return heat_chart(
@@ -108,7 +109,9 @@ def _shift(group: Group, row: Row, records: Sequence[RunRecord]) -> Chart:
         panels,
         tips=tips,
         alt=f"Maps of the grid over {seeds}. Within a run, a patch moved by {moved:.1f} slots on average.",
-        note=group.note,
+        note=" ".join(
+            [*([] if row.spread is None else [f"Consensus: {words_of_spread(row.spread)}."]), group.note]
+        ).strip(),
     )
 
 
@@ -119,8 +122,10 @@ def _compressibility(results: StudyResults, group: Group, runs: _Runs, opened: O
     for row in _rows(group, runs):
         kind = _kept_kind(row)
         if kind is not None:
-            kept.setdefault(kind, []).extend(runs[row])
-    scored = score_orders(kept, opened) if kept else []
+            # What leaves patches out is shorter, and no more compressible for that.
+            full = [record for record in runs[row] if record.final.is_full]
+            kept.setdefault(kind, []).extend(full)
+    scored = score_orders(kept, opened) if any(kept.values()) else []
     return [_scatter(results, group, scored)] if len(scored) > 1 else []
 
 
@@ -159,7 +164,7 @@ def _scatter(results: StudyResults, group: Group, scored: Sequence[ScoredOrder])
         group.name,
         points,
         x_axis=f"compressibility ({PRIOR})",
-        y_axis=f"test {results.headline}, levelled",
+        y_axis=f"test {results.metric}, levelled",
         alt=f"Compressibility against test {results.headline} for {group.name}. {told}",
         note=f"{told} {group.note}".strip(),
     )
@@ -171,7 +176,7 @@ def _influences(groups: Sequence[Group], runs: _Runs) -> list[Chart]:
         profiles = {}
         for row in _rows(group, runs):
             found = [record.influence for record in runs[row] if len(record.influence) > 1]
-            if row.control is None and found:
+            if row.control is None and len({len(profile) for profile in found}) == 1:
                 profiles[label_of(row)] = found
         if profiles:
             charts.append(influence_chart(f"influence-{group.key}", group.name, profiles, group.note))

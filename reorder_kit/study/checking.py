@@ -9,6 +9,7 @@ from typing import Any
 
 from reorder_kit.compose import compose
 from reorder_kit.errors import Problem, RecipeError
+from reorder_kit.headline import Headline
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.study.cells import Cell, RowKey, recipe_of, rows_of
 from reorder_kit.study.study_file import Study, read_study
@@ -21,11 +22,13 @@ class CheckedStudy:
     Args:
         study: the study.
         headline: the metric of all its runs.
+        margin: the study's, or that of its task.
         on_gpu: whether some of its runs use a GPU where there is one.
     """
 
     study: Study
-    headline: str
+    headline: Headline
+    margin: float
     on_gpu: bool
 
 
@@ -42,7 +45,8 @@ def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folde
         RecipeError: with every mistake.
     """
     study, problems = read_study(content, folder)
-    headlines: dict[str, str] = {}
+    headlines: dict[Headline, str] = {}
+    margins: dict[float, str] = {}
     on_gpu = False
     if study is not None:
         mistaken = {problem.path.partition(".")[0] for problem in problems}
@@ -58,14 +62,20 @@ def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folde
             except RecipeError as error:
                 problems += _at_fields_of_study(study, row, error)
             else:
-                headlines[experiment.task.headline] = row.data
+                task = experiment.task
+                headlines[Headline(task.headline, task.higher_is_better)] = row.data
+                margins[task.margin] = row.data
                 on_gpu = on_gpu or experiment.recipe.train.device != "cpu"
     if len(headlines) > 1:
         told = " and ".join(f"{headline} of {data}" for headline, data in headlines.items())
         problems.append(Problem("data", f"the rows of a study share one headline metric, not {told}"))
+    elif len(margins) > 1 and study is not None and study.margin is None:
+        told = " and ".join(f"{margin:g} of {data}" for margin, data in margins.items())
+        problems.append(Problem("margin", f"the tasks have different margins, {told}", "say which one counts"))
     if problems or study is None:
         raise RecipeError(list(dict.fromkeys(problems)), source)
-    return CheckedStudy(study, next(iter(headlines)), on_gpu)
+    margin = next(iter(margins)) if study.margin is None else study.margin
+    return CheckedStudy(study, next(iter(headlines)), margin, on_gpu)
 
 
 def _at_fields_of_study(study: Study, row: RowKey, error: RecipeError) -> Iterator[Problem]:

@@ -17,10 +17,16 @@ from reorder_kit.study.power import can_tell
 from reorder_kit.study.questions import Asked, questions_of
 from reorder_kit.study.results import Comparison, Row, Verdict
 from reorder_kit.study.sentences import sentence
+from reorder_kit.study.wording import Wording
 
 
 def compare(
-    rows: Sequence[Row], image_scores: Sequence[ImageScores | None], margin: float, alpha: float, seed: int
+    rows: Sequence[Row],
+    image_scores: Sequence[ImageScores | None],
+    margin: float,
+    alpha: float,
+    seed: int,
+    higher_is_better: bool = True,
 ) -> tuple[Comparison, ...]:
     """Answer every question that a table allows, with the seeds that the rows of each have in common.
 
@@ -39,10 +45,12 @@ def compare(
         margin: differences smaller than this are taken for none, in units of the metric.
         alpha: level of the tests, after correction.
         seed: of what is drawn.
+        higher_is_better: whether a higher score is a better one.
     """
     asked, paired = [], []
     for each in questions_of(rows):
-        scores = paired_scores([rows[place] for place in each.rows], [image_scores[place] for place in each.rows])
+        own, of_images = [rows[place] for place in each.rows], [image_scores[place] for place in each.rows]
+        scores = paired_scores(own, of_images, higher_is_better)
         if scores is not None:
             asked.append(each)
             paired.append(scores)
@@ -53,7 +61,7 @@ def compare(
     for each, scores, p, p_holm in zip(asked, paired, p_values, corrected, strict=True):
         comparison = _compare(each, rows, scores, p, p_holm, margin, alpha, seed)
         could_tell = can_tell(scores.seeds, families[each.question], alpha, len(each.rows))
-        found.append(replace(comparison, sentence=sentence(comparison, rows, could_tell)))
+        found.append(replace(comparison, sentence=sentence(comparison, Wording(rows, higher_is_better), could_tell)))
     return tuple(found)
 
 

@@ -22,10 +22,12 @@ class PairedScores:
         values: the headline metric.
         images: what each image contributed to it, for every row; None where that is not known of all rows, or they
             were not tested on the same images.
+        higher_is_better: whether a higher score is a better one.
     """
 
     values: Float[NDArray[np.float64], "seed row"]
     images: tuple[ImageScores, ...] | None
+    higher_is_better: bool = True
 
     @property
     def seeds(self) -> int:
@@ -34,24 +36,30 @@ class PairedScores:
 
     @property
     def best_first(self) -> list[int]:
-        """The rows by descending mean; equal ones in their sequence."""
-        return [int(place) for place in np.argsort(-self.values.mean(axis=0), kind="stable")]
+        """The rows from the best mean to the worst; equal ones in their sequence."""
+        means = self.values.mean(axis=0)
+        return [int(place) for place in np.argsort(-means if self.higher_is_better else means, kind="stable")]
 
     def differences(self, first: int, second: int) -> list[float]:
-        """The first less the second, for every seed."""
+        """By how much the first is better than the second, for every seed."""
+        first, second = (first, second) if self.higher_is_better else (second, first)
         return [float(difference) for difference in self.values[:, first] - self.values[:, second]]
 
     def image_differences(self, first: int, second: int) -> ImageScores | None:
         """The same for every image."""
+        first, second = (first, second) if self.higher_is_better else (second, first)
         return None if self.images is None else self.images[first] - self.images[second]
 
 
-def paired_scores(rows: Sequence[Row], image_scores: Sequence[ImageScores | None]) -> PairedScores | None:
+def paired_scores(
+    rows: Sequence[Row], image_scores: Sequence[ImageScores | None], higher_is_better: bool = True
+) -> PairedScores | None:
     """Bring rows together; None if no seed is common to all.
 
     Args:
         rows: at least one.
         image_scores: of the same rows.
+        higher_is_better: whether a higher score is a better one.
 
     Raises:
         ValueError: if scores of a row are not those of its seeds.
@@ -66,4 +74,4 @@ def paired_scores(rows: Sequence[Row], image_scores: Sequence[ImageScores | None
     values = [[row.score.values[place] for place in found] for row, found in zip(rows, places, strict=True)]
     known = [scores[found] for scores, found in zip(image_scores, places, strict=True) if scores is not None]
     alike = len(known) == len(rows) and len({scores.shape for scores in known}) == 1
-    return PairedScores(np.array(values).T, tuple(known) if alike else None)
+    return PairedScores(np.array(values).T, tuple(known) if alike else None, higher_is_better)

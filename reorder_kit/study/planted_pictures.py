@@ -41,6 +41,7 @@ def _draw_chain(report: CaseReport, path: Path) -> None:
             # A chain has one start, which no name needs to repeat.
             row.learner or row.order: list(zip(row.neighbours.values, row.accuracy.values, strict=True))
             for row in report.rows
+            if row.neighbours is not None
         },
         {
             "best from restored neighbours alone": [bayes_accuracy(patches, restored) for restored in range(patches)],

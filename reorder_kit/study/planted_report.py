@@ -26,7 +26,8 @@ class Row:
         from_scratch: of a model trained in the learned order from its first step; None for a fixed order.
         recovered: how much of the accuracy between the scrambled and the undone order was won; None where no answer is
             known, or the two differ by no more than chance.
-        neighbours: share of neighbouring slots whose patches belong together, as the case says.
+        neighbours: share of neighbouring slots whose patches belong together, as the case says; None where each image
+            has its own order.
         seconds: of training, one thread.
     """
 
@@ -35,7 +36,7 @@ class Row:
     accuracy: Estimate
     from_scratch: Estimate | None
     recovered: Estimate | None
-    neighbours: Estimate
+    neighbours: Estimate | None
     seconds: Estimate
 
     @property
@@ -93,7 +94,7 @@ class CaseReport:
                 str(row.accuracy),
                 "" if row.from_scratch is None else str(row.from_scratch),
                 "" if row.recovered is None else str(row.recovered),
-                str(row.neighbours),
+                "" if row.neighbours is None else str(row.neighbours),
                 f"{row.seconds.mean:.0f}",
             ]
             for row in self.rows
@@ -129,13 +130,18 @@ def _case_report(case: Case, outcomes: Outcomes, split: Split) -> CaseReport:
             None
             if learner is None or gap is None
             else ratio_over_seeds(_differences(accuracy[order, learner], accuracy[SCRAMBLED, None]), gap),
-            mean_over_seeds([outcome["neighbours"] for outcome in found]),
+            _mean_if_known([outcome["neighbours"] for outcome in found]),
             mean_over_seeds([outcome["seconds"] for outcome in found]),
         )
         for (order, learner), found in by_row.items()
     ]
     slots, of = next(iter(outcomes.values()))["reach"]
     return CaseReport(case, (slots, of), None if gap is None else mean_over_seeds(gap), rows)
+
+
+def _mean_if_known(values: Sequence[float | None]) -> Estimate | None:
+    known = [value for value in values if value is not None]
+    return mean_over_seeds(known) if len(known) == len(values) else None
 
 
 def _differences(values: Sequence[float], others: Sequence[float]) -> list[float]:

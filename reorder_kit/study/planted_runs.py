@@ -125,8 +125,10 @@ def _outcome(result: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _neighbours(order: Mapping[str, Any]) -> float:
-    """The share of neighbouring slots whose patches belong together."""
+def _neighbours(order: Mapping[str, Any]) -> float | None:
+    """The share of neighbouring slots whose patches belong together; None of a consensus, in which nothing is read."""
+    if order.get("is_consensus"):
+        return None
     planted = order.get("planted", order)
     if "restored_neighbours" in planted:
         return float(planted["restored_neighbours"] / planted["of"])

@@ -10,7 +10,9 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.headline import Headline
 from reorder_kit.run_folder import write_whole
+from reorder_kit.slots_read import SlotsRead
 from reorder_kit.study.statistics import Estimate
 
 STUDY_VERSION = 1
@@ -29,13 +31,16 @@ class Row:
         start: name of the starting order in the study.
         learner: name of the learner in the study; None if the start is used as it is.
         control: the control, as in a recipe's ``controls``; None for the thing under test.
-        score: the headline metric on test images, more is better; its values are those of ``seeds``, in that order.
+        score: the headline metric on test images; its values are those of ``seeds``, in that order.
         seeds: those that finished.
         runs: the run folders of the seeds, relative to the folder of the study.
-        reached_slots: slots that can reach the readout.
-        num_slots: all slots.
-        is_selection: whether some slots cannot reach the readout, so that an order chooses which patches are seen.
+        reached_slots: slots that can reach the readout; None where patches are ordered again before a later block.
+        num_slots: all slots in use.
+        is_selection: whether some patches cannot reach the readout, so that an order chooses which patches are seen.
         seconds: mean time of a run.
+        left_out: patches that the order of the first seed leaves without a slot.
+        spread: mean over seeds of how much the orders of images differ: their mean Kendall distance to their consensus;
+            None where one order serves all images.
     """
 
     data: str
@@ -46,10 +51,17 @@ class Row:
     score: Estimate
     seeds: tuple[int, ...]
     runs: tuple[str, ...]
-    reached_slots: int
+    reached_slots: int | None
     num_slots: int
     is_selection: bool
     seconds: float
+    left_out: int = 0
+    spread: float | None = None
+
+    @property
+    def slots(self) -> SlotsRead:
+        """How many slots and patches are read."""
+        return SlotsRead(self.reached_slots, self.num_slots, self.left_out)
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,8 @@ class Comparison:
         backbone: name of the backbone in the study.
         rows: indices in the study's table; of a pair, the first is compared with the second; fixed orders stand from
             the best to the worst.
-        difference: first minus second over paired seeds, or for more than two rows the best minus the worst; its values
-            are those of the seeds that all rows have.
+        difference: by how much the first is better than the second over paired seeds, or for more than two rows the
+            best than the worst; its values are those of the seeds that all rows have.
         effect_size: mean of the paired differences over their standard deviation (Cohen's d_z); None where it is not
             defined.
         p: of the paired permutation test.
@@ -109,6 +121,8 @@ class StudyResults:
     Args:
         name: name of the study.
         headline: the metric of all figures.
+        higher_is_better: whether a higher headline is a better one.
+        margin: differences smaller than this are taken for none, in units of the metric.
         alpha: level of the tests, after correction.
         rows: the table.
         comparisons: answers, by question.
@@ -121,6 +135,8 @@ class StudyResults:
 
     name: str
     headline: str
+    higher_is_better: bool
+    margin: float
     alpha: float
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
@@ -129,6 +145,11 @@ class StudyResults:
     unfinished: int
     commands: tuple[str, ...]
     environment: dict[str, Any]
+
+    @property
+    def metric(self) -> Headline:
+        """The headline, with its direction."""
+        return Headline(self.headline, self.higher_is_better)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

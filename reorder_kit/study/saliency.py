@@ -23,6 +23,7 @@ from reorder_kit.saliency.gradient import Gradient
 from reorder_kit.saliency.method import SaliencyMethod
 from reorder_kit.saliency.occlusion import Occlusion
 from reorder_kit.saliency.rollout import Rollout
+from reorder_kit.slots_read import SlotsRead
 from reorder_kit.study.saliency_shift import Placement, place
 from reorder_kit.training.data_loading import evaluation_loader
 
@@ -55,8 +56,7 @@ class SaliencyReport:
         images: how many.
         without_saliency: images left out.
         influence: share of each slot in the gradient of the loss, as the run measured it at its end.
-        reach: slots that reach the readout, of how many.
-        is_selection: whether some do not.
+        slots: how many slots are read.
         moved: whether the order changed at all.
         own: by saliency in the final order.
         apart: by saliency in random orders.
@@ -68,8 +68,7 @@ class SaliencyReport:
     images: int
     without_saliency: int
     influence: tuple[float, ...]
-    reach: tuple[int, int]
-    is_selection: bool
+    slots: SlotsRead
     moved: bool
     own: Placement
     apart: Placement
@@ -99,14 +98,13 @@ class SaliencyReport:
 
     def _of_the_slots(self) -> list[str]:
         shift, chance = self.apart.shift, self.apart.blind_moves
-        slots, of = self.reach
-        reach = f"{slots} of {of} slots reach the readout: a patch in another has no saliency, whatever it shows."
+        reach = f"{self.slots.words}: a patch in another has no saliency, whatever it shows."
         holds = chance.p < ALPHA and shift.p < ALPHA and shift.mean * self.own.shift.mean > 0
         verdict = (
             "what patches hold has a part in it" if holds else "it is not shown that what they hold has a part in it"
         )
         return [
-            *([reach] if self.is_selection else []),
+            *([reach] if self.slots.is_selection else []),
             "A patch can be salient because of the slot it stands in. With each image in a random order instead, the "
             f"shift is {shift}, p = {chance.p:.2g} against patches drawn at random: {verdict}.",
         ]
@@ -120,7 +118,6 @@ class SaliencyReport:
 
     def as_dict(self) -> dict[str, Any]:
         """The content of the file."""
-        slots, of = self.reach
         return {
             "format_version": SALIENCY_VERSION,
             "run": self.run,
@@ -131,7 +128,7 @@ class SaliencyReport:
             **self.own.as_dict(),
             "apart_from_slots": self.apart.as_dict(),
             "influence": list(self.influence),
-            "reach": {"slots": slots, "of": of, "is_selection": self.is_selection},
+            "reach": self.slots.as_dict(),
             "conclusion": self.conclusion(),
         }
 
@@ -166,7 +163,6 @@ def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> Sal
             "try another --method, or more --images",
         )
     order = run.folder.read_result()["order"]
-    reach = order["reach"]
     return SaliencyReport(
         run=recipe.name,
         method=method,
@@ -174,8 +170,7 @@ def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> Sal
         images=left,
         without_saliency=len(own) - left,
         influence=tuple(order["influence"] or ()),
-        reach=(reach["slots"], reach["of"]),
-        is_selection=reach["is_selection"],
+        slots=SlotsRead.from_dict(order["reach"]),
         moved=start != final,
         own=place(_shares(own[has_saliency]), start, final, recipe.seed),
         apart=place(_shares(apart[has_saliency]), start, final, recipe.seed),

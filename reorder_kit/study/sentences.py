@@ -2,64 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from reorder_kit.study.results import Comparison, Row
+from reorder_kit.study.results import Comparison
 from reorder_kit.study.wording import Wording, of_p
 
 
-def sentence(comparison: Comparison, rows: Sequence[Row], could_tell: bool) -> str:
+def sentence(comparison: Comparison, words: Wording, could_tell: bool) -> str:
     """The verdict of a comparison, with figures.
 
     Args:
         comparison: the comparison; its own sentence plays no part.
-        rows: the table.
+        words: names and figures of the table.
         could_tell: whether there are seeds enough for the clearest difference to be called one.
     """
-    words = Wording(rows)
-    said = (
-        _of_all(comparison, rows, words)
-        if comparison.question == "order-matters"
-        else _of_pair(comparison, rows, words)
-    )
+    said = _of_all(comparison, words) if comparison.question == "order-matters" else _of_pair(comparison, words)
     parts = [f"{words.case(comparison)}: {said}"]
     if unsure := words.unsure(comparison):
         parts.append(unsure)
     if comparison.verdict == "not distinguishable":
         parts.append(
-            f"a difference of {comparison.margin:.3f} is not ruled out"
+            f"a difference of {words.margin(comparison)} is not ruled out"
             if could_tell
             else f"{words.seeds(comparison)} could not have told"
         )
     if read := words.selection(comparison):
-        parts.append(f"only {read} are read: an order is a selection of patches here")
+        parts.append(f"{read}: an order is a selection of patches here")
     return "; ".join(parts)
 
 
-def _of_all(comparison: Comparison, rows: Sequence[Row], words: Wording) -> str:
+def _of_all(comparison: Comparison, words: Wording) -> str:
     best, worst = comparison.rows[0], comparison.rows[-1]
     count, seeds = len(comparison.rows), words.seeds(comparison)
     last = words.row(worst) if count == 2 else f"{words.row(worst)}, the worst of {count} orders"
     if comparison.verdict == "different":
         return (
-            f"{words.row(best)} {rows[best].score} is {words.gap(comparison)} {last} "
+            f"{words.row(best)} {words.score(best, comparison)} is {words.gap(comparison)} {last} "
             f"({of_p(comparison.p_holm)}, {seeds})"
         )
     if comparison.verdict == "equivalent":
         orders = "both orders" if count == 2 else f"all {count} orders"
-        return f"{orders} are within ±{comparison.margin:.3f} of each other (equivalence shown, {seeds})"
+        return f"{orders} are within ±{words.margin(comparison)} of each other (equivalence shown, {seeds})"
     return (
-        f"{count} orders are not distinguishable: {words.row(best)} {rows[best].score} is {words.gap(comparison)} "
-        f"{last} ({of_p(comparison.p_holm)}, {seeds})"
+        f"{count} orders are not distinguishable: {words.row(best)} {words.score(best, comparison)} is "
+        f"{words.gap(comparison)} {last} ({of_p(comparison.p_holm)}, {seeds})"
     )
 
 
-def _of_pair(comparison: Comparison, rows: Sequence[Row], words: Wording) -> str:
+def _of_pair(comparison: Comparison, words: Wording) -> str:
     first, second = comparison.rows
-    what = f"{words.row(first)} scores {rows[first].score}"
+    what = f"{words.row(first)} scores {words.score(first, comparison)}"
     start, seeds = f"{words.row(second)}, kept", words.seeds(comparison)
     if comparison.verdict == "equivalent":
-        return f"{what}, within ±{comparison.margin:.3f} of {start} (equivalence shown, {seeds})"
+        return f"{what}, within ±{words.margin(comparison)} of {start} (equivalence shown, {seeds})"
     figures = f"({of_p(comparison.p_holm)}, {seeds})"
     if comparison.verdict == "not distinguishable":
         return f"{what}, not distinguishable from {start}: {words.gap(comparison)} it {figures}"

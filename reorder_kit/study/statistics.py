@@ -36,13 +36,18 @@ class Estimate:
         """For JSON."""
         return {**asdict(self), "values": list(self.values)}
 
-    def __str__(self) -> str:
+    def written(self, digits: int) -> str:
+        """The figure and its interval with so many digits behind the point."""
+        mean = f"{self.mean:.{digits}f}"
         if self.low is None or self.high is None:
-            return f"{self.mean:.3f}"
+            return mean
         below, above = self.mean - self.low, self.high - self.mean
         if math.isclose(below, above, abs_tol=1e-9):
-            return f"{self.mean:.3f} ± {above:.3f}"
-        return f"{self.mean:.3f} ({self.low:.3f} to {self.high:.3f})"
+            return f"{mean} ± {above:.{digits}f}"
+        return f"{mean} ({self.low:.{digits}f} to {self.high:.{digits}f})"
+
+    def __str__(self) -> str:
+        return self.written(3)
 
 
 def mean_over_seeds(values: Sequence[float]) -> Estimate:

@@ -127,7 +127,11 @@ class Study(Settings):
     controls: tuple[StudyControl, ...] = Field(
         tuple(CONTROLS), description="what is trained beside them; all if not given"
     )
-    margin: float = Field(0.01, gt=0, description="differences of the headline metric below this are taken for none")
+    margin: float | None = Field(
+        None,
+        gt=0,
+        description="differences of the headline metric below this are taken for none; null: as the task says",
+    )
     alpha: float = Field(0.05, gt=0, lt=1, description="level of the tests, after correction for their number")
 
     @field_validator("seeds", mode="before")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.slots_read import SlotsRead
 from reorder_kit.study.bootstrap import mean_over_seeds_and_images
 from reorder_kit.study.cells import Cell, RowKey
 from reorder_kit.study.checking import CheckedStudy
@@ -59,17 +60,20 @@ class Summary:
             self.write()
 
     def _results(self) -> StudyResults:
-        study = self._checked.study
+        study, headline, margin = self._checked.study, self._checked.headline, self._checked.margin
         rows, image_scores = self._rows()
-        comparisons = compare(rows, image_scores, study.margin, study.alpha, _STATISTICS_SEED)
+        direction = headline.higher_is_better
+        comparisons = compare(rows, image_scores, margin, study.alpha, _STATISTICS_SEED, direction)
         failures = self._failures()
         return StudyResults(
             name=study.name,
-            headline=self._checked.headline,
+            headline=headline.name,
+            higher_is_better=direction,
+            margin=margin,
             alpha=study.alpha,
             rows=tuple(rows),
             comparisons=comparisons,
-            verdict=verdict(rows, comparisons),
+            verdict=verdict(rows, comparisons, direction),
             failures=failures,
             unfinished=len(self._cells) - sum(len(row.seeds) for row in rows) - len(failures),
             commands=self._commands,
@@ -88,8 +92,9 @@ class Summary:
 
     def _row(self, key: RowKey, cells: Sequence[Cell], image_scores: ImageScores | None) -> Row:
         results = [self._folder.run(cell).read_result() for cell in cells]
-        values = [float(result["metrics"]["test"][self._checked.headline]) for result in results]
-        reach = results[0]["order"]["reach"]
+        values = [float(result["metrics"]["test"][self._checked.headline.name]) for result in results]
+        slots = SlotsRead.from_dict(results[0]["order"]["reach"])
+        spreads = [result["order"]["spread"] for result in results if result["order"].get("is_consensus")]
         return Row(
             data=key.data,
             backbone=key.backbone,
@@ -99,10 +104,12 @@ class Summary:
             score=mean_over_seeds_and_images(values, image_scores, _STATISTICS_SEED),
             seeds=tuple(cell.seed for cell in cells),
             runs=tuple(str(cell.path) for cell in cells),
-            reached_slots=reach["slots"],
-            num_slots=reach["of"],
-            is_selection=reach["is_selection"],
+            reached_slots=slots.reached,
+            num_slots=slots.of,
+            is_selection=slots.is_selection,
             seconds=float(np.mean([result["seconds"] for result in results])),
+            left_out=slots.left_out,
+            spread=float(np.mean(spreads)) if spreads else None,
         )
 
     def _image_scores(self, cells: Sequence[Cell]) -> ImageScores | None:

@@ -30,4 +30,5 @@ def write_results(results: TransferResults, folder: Path) -> None:
     panels = {
         heading: [[cell(how, name, row) for name in names] for row in results.rows] for how, heading in HEADINGS.items()
     }
-    draw_transfer(panels, results.rows, names, picture)
+    without_points = [place for place, target in enumerate(results.targets) if not results.has_points(target)]
+    draw_transfer(panels, results.rows, names, picture, without_points)

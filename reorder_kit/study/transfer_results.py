@@ -8,7 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from reorder_kit.headline import Headline, signed
+from reorder_kit.order_file import words_of_spread
 from reorder_kit.run_folder import write_whole
+from reorder_kit.slots_read import SlotsRead
 from reorder_kit.study.statistics import Estimate, mean_over_seeds
 
 TRANSFER_VERSION = 1
@@ -32,17 +35,41 @@ class Target:
 
     Args:
         name: of the recipe.
-        headline: the metric of its scores, more is better.
-        reached_slots: slots that reach the readout.
-        num_slots: all slots.
-        is_selection: whether some do not, so that an order chooses which patches are seen.
+        headline: the metric of its scores.
+        higher_is_better: whether a higher score is a better one.
+        reached_slots: slots that reach the readout; None where patches are ordered again before a later block.
+        num_slots: all slots in use.
+        is_selection: whether some patches are not read, so that an order chooses which are.
+        left_out: patches without a slot.
+        spread: of a recipe that gives each image its own order: the mean Kendall distance of these to their consensus,
+            which is the order that others are given; None where one order serves all images.
     """
 
     name: str
     headline: str
-    reached_slots: int
+    higher_is_better: bool
+    reached_slots: int | None
     num_slots: int
     is_selection: bool
+    left_out: int = 0
+    spread: float | None = None
+
+    @property
+    def slots(self) -> SlotsRead:
+        """How many slots and patches are read."""
+        return SlotsRead(self.reached_slots, self.num_slots, self.left_out)
+
+    @property
+    def order_words(self) -> str:
+        """Which order of it others are given."""
+        if self.spread is not None:
+            return f"the consensus of {self.name}"
+        return f"the order of {self.name}" if self.reached_slots is not None else f"the composed order of {self.name}"
+
+    @property
+    def metric(self) -> Headline:
+        """The headline, with its direction."""
+        return Headline(self.headline, self.higher_is_better)
 
 
 @dataclass(frozen=True)
@@ -55,7 +82,8 @@ class TransferCell:
         target: name of the target.
         row: whose learned order; the target's own name for its own, ``start`` for the one it starts from.
         score: the headline metric on test images.
-        gain: the same less that of row ``start`` of the same target, how and seed; None for that row itself.
+        gain: by how much it is better than that of row ``start`` of the same target, how and seed; None for that row
+            itself.
     """
 
     how: How
@@ -104,6 +132,11 @@ class TransferResults:
         """One of them."""
         return next(cell for cell in self.cells if (cell.how, cell.target, cell.row) == (how, target, row))
 
+    def has_points(self, target: Target) -> bool:
+        """Whether gains of a target are told in points: all of its scores are shares."""
+        own = (cell.score.values for cell in self.cells if cell.target == target.name)
+        return target.metric.are_shares(score for scores in own for score in scores)
+
     def verdict(self) -> list[str]:
         """What it comes to, in words."""
         said = [sentence for target in self.targets for sentence in self._of(target)]
@@ -116,13 +149,20 @@ class TransferResults:
 
     def _of(self, target: Target) -> Iterator[str]:
         if target.is_selection:
-            reached = f"{target.reached_slots} of {target.num_slots} slots reach the readout"
-            yield f"{target.name}: {reached}, so an order also selects patches."
+            yield f"{target.name}: {target.slots.words}, so an order also selects patches."
+        if target.spread is not None:
+            spread = words_of_spread(target.spread)
+            yield f"{target.name} has no single order: {spread}. Its row is the consensus, in which it was not trained."
+        elif target.reached_slots is None:
+            composed = "its row is the composed order, before block 0 alone"
+            yield f"{target.name} also orders before a later block: {composed}."
         for source in self.targets:
             cell = self.cell("scratch", target.name, source.name)
-            whose = "its own learned order" if source is target else f"the order of {source.name}"
+            is_own = source is target and source.order_words == f"the order of {source.name}"
+            whose = "its own learned order" if is_own else source.order_words
             if cell.gain is not None:
-                yield f"{target.name}, from scratch in {whose}: {in_points(cell.gain)} over its start; {cell.verdict}."
+                gain = _told(cell.gain, self.has_points(target))
+                yield f"{target.name}, from scratch in {whose}: {gain} over its start; {cell.verdict}."
 
     def save(self, path: Path) -> None:
         """Write it as JSON: the arguments of this class by name, ``format_version``, and ``verdict``."""
@@ -139,9 +179,10 @@ class TransferResults:
 
     def table(self, how: How) -> tuple[list[str], list[list[str]]]:
         """The heading and the lines of a matrix: score and gain, a column for each target."""
-        heading = ["order of", *(f"{target.name}, {target.headline}" for target in self.targets)]
+        heading = ["order of", *(f"{target.name}, {target.metric}" for target in self.targets)]
         return heading, [
-            [row, *(_text(self.cell(how, target.name, row)) for target in self.targets)] for row in self.rows
+            [row, *(_text(self.cell(how, target.name, row), self.has_points(target)) for target in self.targets)]
+            for row in self.rows
         ]
 
     def markdown(self) -> str:
@@ -173,7 +214,8 @@ def collect(
         own = over_seeds(how, target, row)
         if row == START:
             return TransferCell(how, target, row, mean_over_seeds(own), None)
-        gains = [score - start for score, start in zip(own, over_seeds(how, target, START), strict=True)]
+        gain = Headline.of(results[target]).gain
+        gains = [gain(score, start) for score, start in zip(own, over_seeds(how, target, START), strict=True)]
         return TransferCell(how, target, row, mean_over_seeds(own), mean_over_seeds(gains))
 
     return TransferResults(
@@ -184,21 +226,25 @@ def collect(
 
 
 def _target(name: str, result: Mapping[str, Any]) -> Target:
-    reach = result["order"]["reach"]
-    return Target(name, result["headline"], reach["slots"], reach["of"], reach["is_selection"])
+    slots, spread, metric = (
+        SlotsRead.from_dict(result["order"]["reach"]),
+        result["order"].get("spread"),
+        Headline.of(result),
+    )
+    return Target(
+        name, metric.name, metric.higher_is_better, slots.reached, slots.of, slots.is_selection, slots.left_out, spread
+    )
 
 
-def in_points(gain: Estimate) -> str:
-    """A difference in hundredths, with its interval."""
-    mean = f"{points(gain.mean)} points"
-    return mean if gain.low is None or gain.high is None else f"{mean} ({points(gain.low)} to {points(gain.high)})"
+def _told(gain: Estimate, has_points: bool) -> str:
+    """A gain with its interval."""
+    mean = signed(gain.mean, has_points)
+    if gain.low is None or gain.high is None:
+        return mean
+    low, high = (signed(end, has_points).removesuffix(" points") for end in (gain.low, gain.high))
+    return f"{mean} ({low} to {high})"
 
 
-def points(difference: float) -> str:
-    """A difference in hundredths, with its sign."""
-    return f"{round(100 * difference, 1) + 0.0:+.1f}"  # no -0.0
-
-
-def _text(cell: TransferCell) -> str:
-    gain = "" if cell.gain is None else f"; {in_points(cell.gain)}"
+def _text(cell: TransferCell, has_points: bool) -> str:
+    gain = "" if cell.gain is None else f"; {_told(cell.gain, has_points)}"
     return f"{cell.score.mean:.3f}{gain}"

@@ -9,14 +9,15 @@ from reorder_kit.study.results import Comparison, Row
 from reorder_kit.study.wording import Wording
 
 
-def verdict(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+def verdict(rows: Sequence[Row], comparisons: Sequence[Comparison], higher_is_better: bool = True) -> tuple[str, ...]:
     """The answers that matter, a sentence each: sensitivity, learners, and controls of every model, and reach.
 
     Args:
         rows: the table.
         comparisons: of the table.
+        higher_is_better: whether a higher score is a better one.
     """
-    words = Wording(rows)
+    words = Wording(rows, higher_is_better)
     by_case: dict[tuple[str, str], list[Comparison]] = {}
     for comparison in comparisons:
         by_case.setdefault((comparison.data, comparison.backbone), []).append(comparison)
@@ -30,8 +31,8 @@ def _of_case(found: Sequence[Comparison], words: Wording) -> Iterator[str]:
     read = next((read for each in found if (read := words.selection(each))), None)
     if read is not None:
         yield (
-            f"Only {read} reach the readout of {words.case(found[0])}: an order selects patches there, and what orders "
-            "do to it is no finding about ordering alone."
+            f"With {words.case(found[0])}, {read}: an order selects patches there, and what orders do to it is no "
+            "finding about ordering alone."
         )
     yield from _of_learners(about["learning-helps"], found, words)
 
@@ -40,7 +41,7 @@ _QUESTIONS = ("order-matters", "learning-helps")
 
 
 def _sensitivity(comparison: Comparison, words: Wording) -> str:
-    case, count, margin = words.case(comparison), len(comparison.rows), f"{comparison.margin:.3f}"
+    case, count, margin = words.case(comparison), len(comparison.rows), words.margin(comparison)
     best, worst = words.row(comparison.rows[0]), words.row(comparison.rows[-1])
     if comparison.verdict == "different":
         last = worst if count == 2 else f"{worst}, the worst of {count} orders"
@@ -63,7 +64,7 @@ def _of_learners(learned: Sequence[Comparison], found: Sequence[Comparison], wor
 
 
 def _gain(learned: Comparison, found: Sequence[Comparison], words: Wording) -> str:
-    said = f"With {words.case(learned)}, {words.row(learned.rows[0])} gains {words.size(learned.difference.mean)}"
+    said = f"With {words.case(learned)}, {words.row(learned.rows[0])} gains {words.size(learned)}"
     if unsure := words.unsure(learned):
         said += f" ({unsure})"
     scratch = _beside(learned, LearnedStatic.name, found, words)
@@ -71,7 +72,7 @@ def _gain(learned: Comparison, found: Sequence[Comparison], words: Wording) -> s
         said += f", {_from_scratch(scratch, words)}"
     noise = _beside(learned, NullReward.name, found, words)
     if noise is not None and _is_gain(noise):
-        said += f"; with noise for a reward it gains {words.size(noise.difference.mean)}, so not all is the reward's"
+        said += f"; with noise for a reward it gains {words.size(noise)}, so not all is the reward's"
     return f"{said}."
 
 
@@ -81,7 +82,7 @@ def _from_scratch(scratch: Comparison, words: Wording) -> str:
         return f"and its order holds up from scratch: {gap}"
     if scratch.verdict == "not distinguishable":
         return f"but whether its order holds up from scratch is open: {gap}, not distinguishable from it"
-    within = f"within ±{scratch.margin:.3f} of the start"
+    within = f"within ±{words.margin(scratch)} of the start"
     return f"but its order does not hold up from scratch: {within if scratch.verdict == 'equivalent' else gap}"
 
 
@@ -100,7 +101,7 @@ def _without_gain(comparison: Comparison, words: Wording) -> str:
         case "different":
             return f"{words.gap(comparison)} it"
         case "equivalent":
-            return f"within ±{comparison.margin:.3f} of it"
+            return f"within ±{words.margin(comparison)} of it"
         case "not distinguishable":
             return f"not distinguishable from it with {words.seeds(comparison)}"
 
@@ -116,7 +117,7 @@ def _of_controls(controls: Sequence[Comparison], words: Wording) -> Iterator[str
         rest = "" if clear == expected else ", the rest leaves it open"
         yield (
             f"As expected, {which} is shown to be better than its start, kept: in {clear} of {expected} comparisons it "
-            f"is worse or within ±{controls[0].margin:.3f}{rest}."
+            f"is worse or within ±{words.margin(controls[0])}{rest}."
         )
 
 

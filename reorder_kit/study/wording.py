@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reorder_kit.controls import BUILT_IN
+from reorder_kit.headline import Headline
 from reorder_kit.study.results import Comparison, Row
 
 
@@ -15,9 +17,11 @@ class Wording:
 
     Args:
         rows: the table.
+        higher_is_better: whether a higher score is a better one.
     """
 
     rows: Sequence[Row]
+    higher_is_better: bool = True
 
     def case(self, comparison: Comparison) -> str:
         """The backbone, with its data where the study has several."""
@@ -28,29 +32,49 @@ class Wording:
         """What was trained in a row, without its backbone."""
         row = self.rows[place]
         if row.control is not None:
-            return BUILT_IN[row.control].described(row.learner, row.start)
+            return BUILT_IN[row.control].described(row.learner, row.start, self._is_consensus(row))
         return row.start if row.learner is None else f"{row.learner} from {row.start}"
+
+    def _is_consensus(self, row: Row) -> bool:
+        """Whether the learner of a row, without a control, gives each image its own order."""
+        of_learner = (row.data, row.backbone, row.start, row.learner, None)
+        return any(
+            each.spread is not None
+            for each in self.rows
+            if (each.data, each.backbone, each.start, each.learner, each.control) == of_learner
+        )
 
     def seeds(self, comparison: Comparison) -> str:
         """How many seeds it rests on."""
         return counted(len(comparison.difference.values), "seed")
 
-    def size(self, difference: float) -> str:
-        """How large a difference is, without its sign: in points where all scores are shares."""
-        if self._are_shares:
-            return f"{100 * abs(difference):.1f} points"
-        return f"{abs(difference):.3f}"
+    def score(self, place: int, comparison: Comparison) -> str:
+        """What a row scored, with its interval."""
+        return self.rows[place].score.written(_digits(comparison))
+
+    def size(self, comparison: Comparison) -> str:
+        """How large the difference is, without its sign: in points where all scores are shares."""
+        difference = abs(comparison.difference.mean)
+        return f"{100 * difference:.1f} points" if self._are_shares else f"{difference:.{_digits(comparison)}f}"
 
     def gap(self, comparison: Comparison) -> str:
-        """By how much the first row is above or below the last one, with the interval."""
+        """By how much the first row is above or below the last one, with the interval.
+
+        Where lower is better it is better or worse: ``below`` would be taken for a loss.
+        """
         difference = comparison.difference
-        side = "below" if difference.mean < 0 else "above"
+        good, bad = ("above", "below") if self.higher_is_better else ("better than", "worse than")
+        side = bad if difference.mean < 0 else good
         if difference.low is None or difference.high is None:
-            return f"{self.size(difference.mean)} {side}"
-        scale, digits = (100, 1) if self._are_shares else (1, 3)
+            return f"{self.size(comparison)} {side}"
+        scale, digits = (100, 1) if self._are_shares else (1, _digits(comparison))
         ends = sorted(scale * (-end if difference.mean < 0 else end) for end in (difference.low, difference.high))
         low, high = (f"{end:.{digits}f}" for end in ends)
-        return f"{self.size(difference.mean)} ({low} to {high}) {side}"
+        return f"{self.size(comparison)} ({low} to {high}) {side}"
+
+    def margin(self, comparison: Comparison) -> str:
+        """The difference that matters."""
+        return f"{comparison.margin:.{_digits(comparison)}f}"
 
     def unsure(self, comparison: Comparison) -> str | None:
         """What to add to a difference whose interval holds 0: the test is about these images, the interval is not."""
@@ -60,15 +84,19 @@ class Wording:
         return "with other seeds or test images there may be no difference"
 
     def selection(self, comparison: Comparison) -> str | None:
-        """How many slots are read, if not all are: then an order selects patches."""
-        partial = [self.rows[place] for place in comparison.rows if self.rows[place].is_selection]
-        if not partial:
-            return None
-        return f"{partial[0].reached_slots} of {partial[0].num_slots} slots"
+        """How many slots are read, if not all patches are: then an order selects patches."""
+        selecting = [self.rows[place] for place in comparison.rows if self.rows[place].is_selection]
+        return selecting[0].slots.words if selecting else None
 
     @property
     def _are_shares(self) -> bool:
-        return all(0 <= value <= 1 for row in self.rows for value in row.score.values)
+        headline = Headline("", self.higher_is_better)
+        return headline.are_shares(value for row in self.rows for value in row.score.values)
+
+
+def _digits(comparison: Comparison) -> int:
+    """Digits behind the point: three, or as many as show two of the margin."""
+    return max(3, 1 - math.floor(math.log10(comparison.margin)))
 
 
 def of_p(p: float) -> str:

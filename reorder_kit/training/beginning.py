@@ -35,7 +35,7 @@ def begin(
         accelerator: device and processes; one process fits, the others wait.
 
     Raises:
-        ReorderKitError: if the parts do not fit the data.
+        ReorderKitError: if the parts do not fit the data, or each other.
     """
     facts = experiment.facts(splits.image)
     kind = experiment.kind
@@ -50,7 +50,9 @@ def begin(
     start = _on_one_process(
         accelerator, lambda: experiment.starting_order(facts.grid, splits, influence).indices.tolist()
     )
-    return context, Order(start, facts.grid.num_patches)
+    order = Order(start, facts.grid.num_patches)
+    experiment.check_start(order, facts)
+    return context, order
 
 
 def _fitted(experiment: Experiment, training: TrainingData) -> Mapping[str, Any]:

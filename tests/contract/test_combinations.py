@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from reorder_kit import hookimpl
+from reorder_kit.building import build_model
 from reorder_kit.collation import DrawnSample, collate
-from reorder_kit.compose import Experiment, compose
+from reorder_kit.compose import compose
+from reorder_kit.experiment import Experiment
 from reorder_kit.interfaces import (
     BOXES,
     CLASS,
@@ -25,10 +27,12 @@ from reorder_kit.interfaces import (
     BoxTarget,
     DataSource,
     DataSplits,
-    Features,
     ImageShape,
+    PatchSequence,
     Progress,
-    Proposal,
+    Sample,
+    TargetKind,
+    TaskContext,
 )
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.plugin_manager import PluginHost
@@ -52,10 +56,10 @@ LEARNERS: dict[str, dict[str, Any] | None] = {
 }
 TASKS = sorted(HOST.tasks)
 # The middle of a search of two epochs.
-PROGRESS = Progress(step=2, steps_per_epoch=4, epochs=2, stream=1, shared_stream=2)
+PROGRESS = Progress(step=2, steps_per_epoch=4, epochs=2, stream=1, shared_stream=2, share=0.5, phase_step=2)
 
 
-def target(kind: str, image: int, mask: Tensor) -> Any:
+def target(kind: TargetKind, image: int, mask: Tensor) -> Any:
     if kind == CLASS:
         return image % len(CLASSES)
     if kind == MULTI_LABEL:
@@ -77,8 +81,6 @@ class Small(DataSource):
 
 
 def batch(kind: TargetKind) -> Batch:
-    from reorder_kit.interfaces import Sample
-
     generator = torch.Generator().manual_seed(0)
     samples = []
     for image in range(4):
@@ -106,7 +108,9 @@ def experiment(task: str, backbone: str, learner: str, start: Any = "spiral") ->
 
 
 def build(made: Experiment) -> OrderedModel:
-    return OrderedModel.build(made, IMAGE, CLASSES, lambda grid: made.start.order(grid))
+    facts = made.facts(IMAGE)
+    context = TaskContext(facts, IMAGE, made.kind, CLASSES)
+    return build_model(made, context, made.start.order(facts.grid))
 
 
 def pairwise() -> Iterator[tuple[str, str, str]]:
@@ -119,13 +123,13 @@ def pairwise() -> Iterator[tuple[str, str, str]]:
 def check(task: str, backbone: str, learner: str) -> None:
     made = experiment(task, backbone, learner)
     model = build(made).train()
-    images = batch(made.data_source.target_kind)
+    images = batch(made.kind)
     model.policy.advance(PROGRESS)
     torch.manual_seed(0)
     result = made.task.step(model, images, PROGRESS)
     assert result.loss.shape == result.reward.shape == (len(images),)
     assert result.loss.isfinite().all()
-    total = result.loss.mean() + model.policy.loss(result.proposal, result.reward)
+    total = result.loss.mean() + model.policy.loss(result.passes, images)
     parameters = [*model.backbone.parameters(), *model.head.parameters()]
     optimizer = torch.optim.SGD(parameters, lr=0.05)
     total.backward()
@@ -196,7 +200,7 @@ def test_compiling_changes_nothing_for_tasks_that_look_at_places(task: str, lear
     compiled.compile_encode()
     for model in (plain, compiled):
         model.policy.advance(PROGRESS)
-    padded = batch(made.data_source.target_kind)
+    padded = batch(made.kind)
     # Batches with and without padding take turns, as in a run, and so do training and evaluation.
     for images in (padded, without_padding(padded), padded):
         expected, found = (gradients(made, model.train(), images) for model in (plain, compiled))
@@ -217,9 +221,14 @@ def test_a_bright_patch_is_found_where_it_is(ordering: str, backbone: str) -> No
     bright[:, :, 16:24, 8:16] = 3.0  # the patch in row 2, column 1 of 4x4
 
     def patches(images: Tensor) -> Tensor:
-        ordered = model.order_patches(images)
-        before_blocks = model.backbone.encode(ordered.sequence, 0, 0)
-        return Features(before_blocks, ordered.proposal, model.backbone, (32, 32)).patches().patches
+        seen: list[PatchSequence] = []
+
+        def watch(sequence: PatchSequence) -> PatchSequence:
+            seen.append(sequence)
+            return sequence
+
+        features = model.watched(watch).read(Batch(images))
+        return features.moves[0].restore(seen[0]).patches
 
     changed = (patches(bright) - patches(dark)).norm(dim=-1)
     assert (changed[0] > 0).nonzero().flatten().tolist() == [9]
@@ -228,9 +237,9 @@ def test_a_bright_patch_is_found_where_it_is(ordering: str, backbone: str) -> No
 def test_a_model_that_does_not_care_about_the_order_gives_every_patch_the_same() -> None:
     made = experiment("classification", "vit", "fixed")
     model = build(made).eval()
-    images = batch(CLASS).images
-    rows = Proposal(HOST.orderings.get("row")().order(model.backbone.grid))
-    expected = model(images, lambda _: rows).features.patches().patches
+    images = batch(CLASS)
+    rows = HOST.orderings.get("row")().order(model.facts.grid)
+    expected = model.ordered_by(rows)(images).features.patches().patches
     found = model(images).features.patches().patches
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
@@ -244,7 +253,7 @@ def test_no_mixer_reads_padding(backbone: str) -> None:
     changed = images.clone()
     changed[0, :, 24:] += 10.0
     changed[1, :, :, 16:] -= 10.0  # the patches of columns 1 and 2 hold some of the content
-    first, second = (model(which, content=content) for which in (images, changed))
+    first, second = (model(Batch(which, content=content)) for which in (images, changed))
     torch.testing.assert_close(first.outputs, second.outputs)
     valid = first.features.patches().valid
     assert valid is not None

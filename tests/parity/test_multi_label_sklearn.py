@@ -9,6 +9,7 @@ from sklearn.metrics import average_precision_score, f1_score, label_ranking_ave
 from timm.loss import AsymmetricLossMultiLabel
 from torch import Tensor
 
+from contexts import context_of, targets_alone
 from reorder_kit.tasks.multi_label import MultiLabel
 
 
@@ -27,9 +28,9 @@ def some_outputs(images: int, classes: int, step: float | None, seed: int) -> tu
 def test_average_precision_is_that_of_scikit_learn(images: int, step: float | None) -> None:
     outputs, labels = some_outputs(images, 9, step, seed=images)
     labels[:, 4] = 0.0  # a class that no image has
-    metrics = MultiLabel().build_metrics(list("abcdefghi"), "cpu")
+    metrics = MultiLabel().build_metrics(context_of(list("abcdefghi")))
     for part in torch.arange(images).split(20):
-        metrics.update(outputs[part], labels[part])
+        metrics.update(outputs[part], targets_alone(labels[part]))
     figures = metrics.compute()
     expected = {
         name: average_precision_score(labels[:, number].numpy(), outputs[:, number].numpy())
@@ -47,8 +48,8 @@ def test_only_the_sequence_of_the_outputs_counts(offset: float) -> None:
     # Logits from 0 to 1, which a library could take for probabilities, and some whose probabilities round to 0 or 1.
     outputs, labels = torch.rand(100, 2, generator=torch.Generator().manual_seed(0)) - 0.5 + offset, torch.zeros(100, 2)
     labels[::3] = 1.0
-    metrics = MultiLabel().build_metrics(["a", "b"], "cpu")
-    metrics.update(outputs, labels)
+    metrics = MultiLabel().build_metrics(context_of(["a", "b"]))
+    metrics.update(outputs, targets_alone(labels))
     expected = average_precision_score(labels.numpy(), outputs.numpy(), average="macro")
     assert metrics.compute()["mAP"] == pytest.approx(expected, abs=1e-6)
 

@@ -80,6 +80,8 @@ def make_study(folder, trained, seeds):
     return StudyResults(
         name="example",
         headline="top1",
+        higher_is_better=True,
+        margin=0.02,
         alpha=0.05,
         rows=tuple(rows),
         comparisons=tuple(_comparisons(rows)),

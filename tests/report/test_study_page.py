@@ -129,8 +129,8 @@ def test_what_should_not_be_is_a_warning(study_folder, tmp_path, host, parse):
 
 
 def test_what_selects_is_told_from_what_orders(shown):
-    (local,) = shown.all("figure", id="accuracy-digits-local")
-    (vit,) = shown.all("figure", id="accuracy-digits-vit")
+    (local,) = shown.all("figure", id="scores-digits-local")
+    (vit,) = shown.all("figure", id="scores-digits-vit")
     assert "Selection: 5 of 16 slots reach the readout." in local.text
     assert "Selection" not in vit.text
     (notice,) = [each for each in shown.all("p", role="note") if "Selection cases" in each.text]
@@ -196,7 +196,7 @@ def test_names_that_become_one_file_name_stay_apart(study_folder, tmp_path, host
     replace(results, rows=tuple(rows), comparisons=()).save(tmp_path / "study.json")
     page = page_of(tmp_path, host)
     charts = [figure.attributes["id"] for figure in parse(page.html()).all("figure") if "id" in figure.attributes]
-    assert charts == ["accuracy-digits-a-b", "accuracy-digits-a-b-again-2"]
+    assert charts == ["scores-digits-a-b", "accuracy-digits-a-b-again-2"]
 
 
 def test_a_study_without_a_finished_run_has_no_report(study_folder, tmp_path, host):

@@ -9,8 +9,9 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 
 import reorder_kit
-from reorder_kit import Order, OrderedModel
+from reorder_kit import Order
 from reorder_kit.errors import RecipeError, ReorderKitError
+from reorder_kit.interfaces import Batch
 from reorder_kit.plugin_manager import PluginHost
 
 SMALL = {
@@ -67,8 +68,8 @@ def test_run_of_a_finished_run_that_is_resumed_gives_its_result(finished, host):
 
 def test_a_run_can_be_loaded_as_a_model(finished, host):
     folder, _ = finished
-    model = OrderedModel.from_run(folder, host)
-    assert model(torch.zeros(3, 1, 8, 8)).outputs.shape == (3, 10)
+    model = reorder_kit.load_run(folder, host).model
+    assert model(Batch(torch.zeros(3, 1, 8, 8))).outputs.shape == (3, 10)
     assert model.policy.best_order() == Order([0, 2, 1, 3])
 
 

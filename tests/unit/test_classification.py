@@ -10,8 +10,9 @@ import torch
 from sklearn.metrics import accuracy_score, recall_score, top_k_accuracy_score
 from torch import Tensor
 
+from contexts import context_of, targets_alone
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import Batch
+from reorder_kit.interfaces import CLASS, Batch
 from reorder_kit.tasks.classification import Classification
 
 CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]
@@ -19,6 +20,13 @@ CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]
 
 def task(**options: float) -> Classification:
     return Classification(Classification.Options(**options))
+
+
+CONTEXT = context_of(CLASSES, kind=CLASS)
+
+
+def mixed_by(mixing: Classification, batch: Batch) -> Batch:
+    return mixing.prepare(batch, True, CONTEXT)
 
 
 def constant_images(count: int, size: int = 8) -> Tensor:
@@ -55,12 +63,12 @@ def test_the_loss_is_taken_in_full_precision() -> None:
 
 def test_without_mixing_a_batch_stays_what_it_is() -> None:
     batch = Batch(constant_images(4), torch.arange(4))
-    assert task().augment(batch, CLASSES) is batch
+    assert mixed_by(task(), batch) is batch
+    assert task(mixup=1.0, cutmix=1.0).prepare(batch, False, CONTEXT) is batch
 
 
 def test_mixup_blends_images_and_targets_with_the_same_share() -> None:
-    torch.manual_seed(0)
-    mixed = task(mixup=1.0).augment(Batch(constant_images(4), torch.arange(4)), CLASSES)
+    mixed = mixed_by(task(mixup=1.0), Batch(constant_images(4), torch.arange(4)))
     assert mixed.targets.shape == (4, 7)
     torch.testing.assert_close(mixed.targets.sum(dim=1), torch.ones(4))
     assert 0 < mixed.targets.max() < 1
@@ -70,35 +78,37 @@ def test_mixup_blends_images_and_targets_with_the_same_share() -> None:
 
 
 def test_cutmix_pastes_a_rectangle_and_shares_the_target_by_its_area() -> None:
-    torch.manual_seed(2)
-    mixed = task(cutmix=1.0).augment(Batch(constant_images(4, size=16), torch.arange(4)), CLASSES)
+    seeds = torch.arange(4) + 2
+    mixed = mixed_by(task(cutmix=1.0), Batch(constant_images(4, size=16), torch.arange(4), seeds=seeds))
     assert torch.equal(mixed.images, mixed.images.round())
     assert any(image.unique().numel() == 2 for image in mixed.images)
     torch.testing.assert_close(mixed.images.mean(dim=(1, 2, 3)), mixed.targets @ torch.arange(7.0))
 
 
 def test_with_both_each_batch_gets_one_of_them_by_even_chance() -> None:
-    torch.manual_seed(0)
     both = task(mixup=1.0, cutmix=1.0)
     blended = 0
-    for _ in range(200):
-        mixed = both.augment(Batch(constant_images(2), torch.arange(2)), CLASSES)
+    for seed in range(200):
+        seeds = torch.tensor([seed, 1000])
+        mixed = mixed_by(both, Batch(constant_images(2), torch.arange(2), seeds=seeds))
         blended += not torch.equal(mixed.images, mixed.images.round())
     # 200 draws at 0.5: mean 100, standard deviation 7
     assert 70 < blended < 130
 
 
 @pytest.mark.parametrize("options", [{"mixup": 0.8}, {"cutmix": 1.0}, {"mixup": 0.8, "cutmix": 1.0}])
-def test_mixing_draws_from_the_global_generator(options: dict[str, float]) -> None:
-    def three_batches() -> list[Tensor]:
-        torch.manual_seed(5)
-        batch = Batch(torch.rand(4, 3, 16, 16), torch.arange(4))
-        mixed = [task(**options).augment(batch, CLASSES) for _ in range(3)]
-        return [*(batch.images for batch in mixed), *(batch.targets for batch in mixed)]
+def test_mixing_depends_on_the_seeds_of_a_batch_alone(options: dict[str, float]) -> None:
+    images = torch.rand(4, 3, 16, 16)
 
-    first, second = three_batches(), three_batches()
-    assert all(map(torch.equal, first, second))
-    assert not torch.equal(first[0], first[1])
+    def mixed(first_seed: int) -> Batch:
+        return mixed_by(task(**options), Batch(images, torch.arange(4), seeds=torch.arange(4) + first_seed))
+
+    before = torch.get_rng_state()
+    first, again, other = mixed(5), mixed(5), mixed(6)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first.images, again.images)
+    assert torch.equal(first.targets, again.targets)
+    assert not torch.equal(first.images, other.images)
 
 
 @pytest.mark.parametrize("options", [{"mixup": 0.8}, {"cutmix": 1.0}])
@@ -108,8 +118,8 @@ def test_what_is_mixed_into_an_image_is_no_padding(options: dict[str, float]) ->
     for image, (height, width) in zip(images, content.tolist(), strict=True):
         image[:, :height, :width] = torch.rand(1, height, width) + 0.1
     for seed in range(5):
-        torch.manual_seed(seed)
-        mixed = task(**options).augment(Batch(images, torch.arange(3), content=content), CLASSES)
+        seeds = torch.arange(3) + seed
+        mixed = mixed_by(task(**options), Batch(images, torch.arange(3), content=content, seeds=seeds))
         assert mixed.content is not None
         for image, (height, width) in zip(mixed.images, mixed.content.tolist(), strict=True):
             assert not image[:, height:].any()
@@ -118,7 +128,7 @@ def test_what_is_mixed_into_an_image_is_no_padding(options: dict[str, float]) ->
 
 def test_mixing_keeps_the_original_batch() -> None:
     batch = Batch(constant_images(4), torch.arange(4))
-    task(mixup=1.0, cutmix=1.0).augment(batch, CLASSES)
+    mixed_by(task(mixup=1.0, cutmix=1.0), batch)
     assert torch.equal(batch.images, constant_images(4))
     assert torch.equal(batch.targets, torch.arange(4))
 
@@ -133,9 +143,9 @@ def test_accuracies_are_those_of_scikit_learn() -> None:
     generator = torch.Generator().manual_seed(0)
     outputs = torch.randn(53, 7, generator=generator)
     targets = torch.randint(0, 7, (53,), generator=generator)
-    metrics = task().build_metrics(CLASSES, "cpu")
+    metrics = task().build_metrics(CONTEXT)
     for start in range(0, 53, 10):  # the last batch has three images
-        metrics.update(outputs[start : start + 10], targets[start : start + 10])
+        metrics.update(outputs[start : start + 10], targets_alone(targets[start : start + 10]))
     figures = metrics.compute()
 
     best = outputs.argmax(dim=1).numpy()
@@ -147,29 +157,29 @@ def test_accuracies_are_those_of_scikit_learn() -> None:
 
 
 def test_classes_without_images_are_left_out() -> None:
-    metrics = task().build_metrics(CLASSES, "cpu")
-    metrics.update(torch.eye(7)[[1, 1, 4]], torch.tensor([1, 2, 4]))
+    metrics = task().build_metrics(CONTEXT)
+    metrics.update(torch.eye(7)[[1, 1, 4]], targets_alone(torch.tensor([1, 2, 4])))
     assert metrics.compute()["per_class"] == {"bee": 1.0, "cat": 0.0, "eel": 1.0}
 
 
 @pytest.mark.parametrize(("classes", "told"), [(5, False), (6, True)])
 def test_the_best_five_are_only_told_with_more_classes(classes: int, told: bool) -> None:
-    metrics = task().build_metrics(CLASSES[:classes], "cpu")
+    metrics = task().build_metrics(context_of(CLASSES[:classes]))
     # The right class comes last but one of six, so it is among the best five.
-    metrics.update(torch.arange(classes, 0, -1.0).unsqueeze(0), torch.tensor([4]))
+    metrics.update(torch.arange(classes, 0, -1.0).unsqueeze(0), targets_alone(torch.tensor([4])))
     figures = metrics.compute()
     assert figures["top1"] == 0.0
     assert figures.get("top5") == (1.0 if told else None)
 
 
 def test_figures_can_be_read_between_batches() -> None:
-    metrics = task().build_metrics(CLASSES, "cpu")
-    metrics.update(torch.eye(7)[:1], torch.tensor([0]))
+    metrics = task().build_metrics(CONTEXT)
+    metrics.update(torch.eye(7)[:1], targets_alone(torch.tensor([0])))
     assert metrics.compute()["top1"] == 1.0
-    metrics.update(torch.eye(7)[:1], torch.tensor([1]))
+    metrics.update(torch.eye(7)[:1], targets_alone(torch.tensor([1])))
     assert metrics.compute()["top1"] == 0.5
 
 
 def test_no_image_at_all_is_no_accuracy_of_zero() -> None:
     with pytest.raises(ReorderKitError, match="no image"):
-        task().build_metrics(CLASSES, "cpu").compute()
+        task().build_metrics(CONTEXT).compute()

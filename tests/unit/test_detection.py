@@ -9,9 +9,21 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from contexts import context_of, facts_of, targets_alone
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import Batch, BoxTarget, Encoded, Features, Grid, Order, PatchSequence, Progress, Proposal
-from reorder_kit.interfaces.task import ModelOutput
+from reorder_kit.interfaces import (
+    BOXES,
+    Batch,
+    BoxTarget,
+    Encoded,
+    Features,
+    Grid,
+    ModelOutput,
+    Order,
+    PatchSequence,
+    Progress,
+    Proposal,
+)
 from reorder_kit.tasks._coco_map import CocoMap
 from reorder_kit.tasks._detection_head import DetectionHead, DetectionOutputs, Detections
 from reorder_kit.tasks.detection import Detection
@@ -30,7 +42,7 @@ def target(*boxes: list[float], classes: list[int] | None = None, crowd: list[bo
 
 def head_of(**options: object) -> DetectionHead:
     torch.manual_seed(0)
-    head = Detection(Detection.Options(**options)).build_head(DIM, CLASSES)
+    head = Detection(Detection.Options(**options)).build_head(context_of(CLASSES, facts_of(DIM)))
     assert isinstance(head, DetectionHead)
     return head
 
@@ -46,7 +58,8 @@ def features(
     """Row-major patches as the head sees them after a backbone that changes nothing."""
     proposal = Proposal(order or Order.identity(grid.height * grid.width))
     encoded = Encoded(proposal.apply(PatchSequence(patches, grid, valid=valid)))
-    return Features(encoded, proposal, None, size or (8 * grid.height, 8 * grid.width), content)  # type: ignore[arg-type]
+    moves = (proposal,)
+    return Features(encoded, moves, moves, None, size or (8 * grid.height, 8 * grid.width), content)  # type: ignore[arg-type]
 
 
 def outputs_of(cells: list[list[float]], level_sizes: tuple[int, ...], content: list[int]) -> DetectionOutputs:
@@ -247,10 +260,10 @@ def test_without_an_object_the_figures_are_0_and_without_an_image_there_are_none
 def test_pictures_show_what_the_model_is_rather_sure_of() -> None:
     outputs = outputs_of(squares(8, 4, 4), (16,), [32, 32])
     outputs.logits[0, 0, 1], outputs.logits[0, 10, 0] = 4.0, -2.5
-    [answer] = Detection(Detection.Options(shown_score=0.4)).annotate_outputs(outputs, CLASSES)
+    [answer] = Detection(Detection.Options(shown_score=0.4)).annotate_predictions(outputs, context_of(CLASSES))
     assert answer.box_texts == ["dog 0.99"]
     assert answer.boxes.tolist() == [[0, 0, 12, 12]]
-    [every] = Detection(Detection.Options(shown_score=0.1)).annotate_outputs(outputs, CLASSES)
+    [every] = Detection(Detection.Options(shown_score=0.1)).annotate_predictions(outputs, context_of(CLASSES))
     assert every.box_texts == ["dog 0.99", "cat 0.28"]
 
 
@@ -258,13 +271,13 @@ def test_pictures_show_the_best_class_of_an_object_alone() -> None:
     outputs = outputs_of(squares(8, 4, 4), (16,), [32, 32])
     outputs.logits[0, 0, 1], outputs.logits[0, 0, 0] = 4.0, 2.0
     assert [len(image) for image in outputs.detections()] == [2]  # figures know of both
-    [answer] = Detection(Detection.Options(shown_score=0.4)).annotate_outputs(outputs, CLASSES)
+    [answer] = Detection(Detection.Options(shown_score=0.4)).annotate_predictions(outputs, context_of(CLASSES))
     assert answer.box_texts == ["dog 0.99"]
 
 
 def test_pictures_show_objects_and_crowds() -> None:
     truth = target([0, 0, 4, 4], [4, 4, 9, 9], classes=[1, 0], crowd=[False, True])
-    [shown] = Detection().annotate_targets([truth], CLASSES)
+    [shown] = Detection().annotate_targets(targets_alone([truth], BOXES), context_of(CLASSES))
     assert shown.box_texts == ["dog", "cat (crowd)"]
     assert torch.equal(shown.boxes, truth.boxes)
 
@@ -291,11 +304,11 @@ class Patches(nn.Module):
     def __init__(self, task: Detection) -> None:
         super().__init__()
         self.embed = nn.Conv2d(1, 16, 4, 4)
-        self.head = task.build_head(16, CLASSES)
+        self.head = task.build_head(context_of(CLASSES, facts_of(16)))
 
-    def forward(self, images: Tensor, content: Tensor | None = None) -> ModelOutput:
-        patches = self.embed(images).flatten(2).transpose(1, 2)
-        seen = features(patches, Grid(8, 8), content=content, size=(32, 32))
+    def forward(self, batch: Batch) -> ModelOutput:
+        patches = self.embed(batch.images).flatten(2).transpose(1, 2)
+        seen = features(patches, Grid(8, 8), content=batch.content, size=(32, 32))
         return ModelOutput(self.head(seen), seen)
 
 
@@ -309,7 +322,7 @@ def test_bright_and_dark_squares_are_found_where_they_are() -> None:
             left, top = torch.randint(33 - side, (2,), generator=generator).tolist()
             image[0, top : top + side, left : left + side] = 1.0 - 2 * number
             targets.append(target([left, top, left + side, top + side], classes=[number]))
-        return Batch(drawn, targets)
+        return Batch(drawn, targets, BOXES)
 
     task = Detection(Detection.Options(convolutions=1))
     torch.manual_seed(0)
@@ -319,9 +332,9 @@ def test_bright_and_dark_squares_are_found_where_they_are() -> None:
         optimizer.zero_grad()
         task.step(model, draw(8, step), Progress(step, 50, 1)).loss.mean().backward()
         optimizer.step()
-    metrics, unseen = task.build_metrics(CLASSES, "cpu"), draw(64, 1000)
+    metrics, unseen = task.build_metrics(context_of(CLASSES)), draw(64, 1000)
     with torch.no_grad():
-        metrics.update(model.eval()(unseen.images).outputs, unseen.targets)
+        metrics.update(model.eval()(unseen).outputs, unseen)
     assert metrics.compute()["mAP50"] > 0.8
 
 

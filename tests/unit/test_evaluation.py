@@ -3,18 +3,20 @@ import pytest
 import torch
 from torch import nn
 
+from contexts import context_of
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import CLASS, Encoded, PatchSequence, Sample, Unreadable
+from reorder_kit.interfaces import CLASS, BackboneFacts, Encoded, PatchSequence, Sample, Unreadable
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.patch_order import Order
-from reorder_kit.proposal import Proposal
+from reorder_kit.progress import Progress
 from reorder_kit.settings import TrainSettings
 from reorder_kit.tasks.classification import Classification
 from reorder_kit.training.data_loading import evaluation_loader
 from reorder_kit.training.devices import build_accelerator
-from reorder_kit.training.evaluation import ImageScores, evaluate
+from reorder_kit.training.evaluation import evaluate
+from reorder_kit.training.image_scores import ImageScores
 
 CLASSES = ["zero", "one", "two"]
 
@@ -23,12 +25,12 @@ class LastPatch(nn.Module):
     """A backbone of 1x1 patches that are logits already; it reads the last slot."""
 
     needs = frozenset()
-    grid = Grid(1, 2)
+    as_built = BackboneFacts(Grid(1, 2), dim=3, depth=1)
 
     def tokenize(self, images):
-        return PatchSequence(images.flatten(2).transpose(1, 2), self.grid)
+        return PatchSequence(images.flatten(2).transpose(1, 2), self.as_built.grid)
 
-    def encode(self, sequence):
+    def encode(self, sequence, start=0, stop=None, extra_tokens=None):
         return Encoded(sequence)
 
     def summarize(self, encoded):
@@ -50,12 +52,15 @@ def sample(first, last, target):
 SAMPLES = [sample(0, 1, 1), sample(2, 1, 2), sample(2, 2, 2), Unreadable("torn.png", "cut short"), sample(0, 0, 1)]
 
 
-def figures(samples=SAMPLES, choose=None, max_unreadable=None, batch_size=2, image_scores=None):
+def figures(samples=SAMPLES, change=None, max_unreadable=None, batch_size=2, image_scores=None):
     model = OrderedModel(LastPatch(), FixedOrder(Order.identity(2)), Readout())
     loader = evaluation_loader(samples, CLASS, "test", batch_size, 0)
     accelerator = build_accelerator(TrainSettings(device="cpu"))
     model.train()
-    result = evaluate(model, Classification(), loader, CLASSES, accelerator, choose, max_unreadable, image_scores)
+    context, progress = context_of(CLASSES, model.facts, CLASS), Progress(0, 1, 1)
+    result = evaluate(
+        model, Classification(), loader, context, accelerator, progress, max_unreadable, image_scores, change
+    )
     assert model.training
     return result
 
@@ -77,9 +82,12 @@ def test_figures_do_not_depend_on_the_batch_size(batch_size):
 
 
 def test_another_order_can_be_chosen():
-    turned = Proposal(Order([1, 0]))
+    turned = Order([1, 0])
     # Now the first patch of each image is read: the second and the third image are hit.
-    assert figures(choose=lambda sequence: turned)["per_class"] == {"one": 0.0, "two": 1.0}
+    assert figures(change=lambda model, batch: (model.ordered_by(turned), batch))["per_class"] == {
+        "one": 0.0,
+        "two": 1.0,
+    }
 
 
 def test_unreadable_images_are_named_and_left_out():
@@ -116,7 +124,7 @@ def test_scores_of_several_processes_stand_in_the_order_of_the_split(images, pro
     for process in range(processes):
         loader = evaluation_loader(split, CLASS, "test", batch_size, 0, process, processes)
         shares.append([float(image) for batch in loader for image in batch.images])
-    monkeypatch.setattr("reorder_kit.training.evaluation.gather_object", lambda _: shares)
+    monkeypatch.setattr("reorder_kit.training.image_scores.gather_object", lambda _: shares)
     assert ImageScores(images).gather().tolist() == list(range(images))
 
 

@@ -1,6 +1,7 @@
 import io
 import json
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pluggy
@@ -13,6 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from reorder_kit import hookspecs
 from reorder_kit.events import pictures, tensorboard
 from reorder_kit.events.console import ConsoleProgress
+from reorder_kit.figures import order_path
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.order_file import OrderFile
@@ -35,7 +37,9 @@ def run_info(directory, name="quickstart", reached=5, epochs=3, first_epoch=1):
         grid=Grid(4, 4),
         start=Order.identity(16),
         reach=torch.arange(16) >= 16 - reached,
+        num_slots=16,
         headline="top1",
+        higher_is_better=True,
         classes=["zero", "one"],
         epochs=epochs,
         steps_per_epoch=10,
@@ -57,7 +61,7 @@ def metrics(epoch, top1=0.875):
     }
 
 
-RESULT = {"name": "quickstart", "metrics": {"test": {"top1": 0.9375}}}
+RESULT = {"name": "quickstart", "metrics": {"test": {"top1": 0.9375}}, "order": {}}
 
 
 # Pictures
@@ -99,6 +103,29 @@ def test_without_one_order_for_all_images_there_are_curves_only(finished):
     (finished / "order.json").unlink()
     listeners(pictures).run_finished(run=run_info(finished), result=RESULT)
     assert [path.name for path in finished.glob("*.png")] == ["curves.png"]
+
+
+def test_a_consensus_is_called_one_and_drawn_with_examples(finished, monkeypatch):
+    titles = []
+    monkeypatch.setattr(
+        order_path, "draw_order", lambda order, grid, path, *, title, reach: titles.append((path.name, title))
+    )
+    examples = (Order.identity(16), Order(list(reversed(range(16)))))
+    # Even a consensus that is the start is no order that the run kept.
+    OrderFile("quickstart", Grid(4, 4), Order.identity(16), 0.25, examples).save(finished / "order.json")
+    listeners(pictures).run_finished(run=run_info(finished), result=RESULT)
+    assert titles == [
+        ("order.png", "quickstart: consensus of the images' orders after 3 epochs, mean distance to it 0.250"),
+        ("order-example-1.png", "quickstart: order of one image"),
+        ("order-example-2.png", "quickstart: order of one image"),
+    ]
+
+
+def test_patches_without_a_slot_are_drawn_as_unread(finished):
+    half = torch.ones(8, dtype=torch.bool)
+    OrderFile("quickstart", Grid(4, 4), Order(list(range(8)), 16)).save(finished / "order.json")
+    listeners(pictures).run_finished(run=replace(run_info(finished), reach=half, num_slots=8), result=RESULT)
+    assert drawn(finished / "order.png", UNREAD) > 10_000
 
 
 # TensorBoard
@@ -183,11 +210,36 @@ def test_a_log_gets_plain_lines(log, tmp_path):
     play(log, run_info(tmp_path))
     assert log.file.getvalue().splitlines() == [
         "quickstart: cpu, 27,690 parameters, 4x4 grid, epochs: 3",
-        "  5 of 16 slots reach the readout: here an order is also a selection of patches",
+        "  5 of 16 slots reach the readout: an order also selects patches here",
         "quickstart: epoch 1/3, loss 0.250, validation top1 0.875, 12,340 images/s, 0:00:04 left",
         "quickstart: epoch 3/3, loss 0.250, validation top1 0.875, 12,340 images/s",
         "quickstart: test top1 0.938",
     ]
+
+
+@pytest.mark.parametrize(
+    ("reach", "num_slots", "line"),
+    [
+        (None, 16, "patches are ordered again before a later block: which slots reach the readout is not known"),
+        (
+            torch.ones(8, dtype=torch.bool),
+            8,
+            "8 of 8 slots reach the readout, and 8 of 16 patches have no slot: an order also selects patches here",
+        ),
+    ],
+)
+def test_slots_of_which_less_is_known_or_that_are_fewer(log, tmp_path, reach, num_slots, line):
+    play(log, replace(run_info(tmp_path), reach=reach, num_slots=num_slots))
+    assert log.file.getvalue().splitlines()[1] == f"  {line}"
+
+
+def test_the_spread_of_a_consensus_is_said_at_the_end(log, tmp_path):
+    result = {**RESULT, "order": {"is_consensus": True, "spread": 0.25}}
+    with ConsoleProgress(log) as progress:
+        listeners(progress).run_finished(run=run_info(tmp_path), result=result)
+    assert log.file.getvalue().splitlines()[1] == (
+        "  each image has its own order; their mean Kendall distance to the consensus is 0.250"
+    )
 
 
 def test_an_order_that_selects_nothing_is_not_called_a_selection(log, tmp_path):
@@ -198,7 +250,7 @@ def test_an_order_that_selects_nothing_is_not_called_a_selection(log, tmp_path):
 def test_slow_epochs_get_a_line_each_and_an_estimate_from_the_epochs_run_here(log, tmp_path):
     play(log, run_info(tmp_path, epochs=6, first_epoch=4), seconds_per_epoch=3600.0)
     lines = log.file.getvalue().splitlines()
-    assert lines[1] == "  goes on with epoch 4"
+    assert lines[1] == "  resumes with epoch 4"
     assert [line.partition("images/s")[2] for line in lines[3:6]] == [", 2:00:00 left", ", 1:00:00 left", ""]
 
 

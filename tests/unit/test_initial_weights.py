@@ -9,9 +9,10 @@ import pytest
 import torch
 
 import reorder_kit
+from reorder_kit.building import build_model
 from reorder_kit.compose import compose
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.interfaces import TaskContext
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import override
 from reorder_kit.start_by_prior import no_influence
@@ -37,9 +38,9 @@ def first(tmp_path_factory):
 def build(first, changes=()):
     experiment = compose(override(RECIPE, [("seed", 5), ("train.weights", str(first)), *changes]), HOST, "second")
     splits = experiment.open_data()
-    return OrderedModel.build(
-        experiment, splits.image, splits.classes, lambda grid: experiment.starting_order(grid, splits, no_influence)
-    )
+    facts = experiment.facts(splits.image)
+    context = TaskContext(facts, splits.image, experiment.kind, splits.classes)
+    return build_model(experiment, context, experiment.starting_order(facts.grid, splits, no_influence))
 
 
 def weights(model):
@@ -47,7 +48,7 @@ def weights(model):
 
 
 def test_it_begins_with_them_whatever_its_seed_and_order(first):
-    expected = weights(OrderedModel.from_run(first, HOST))
+    expected = weights(reorder_kit.load_run(first, HOST).model)
     built = build(first, [("order.start", "column")])
     assert weights(built).keys() == expected.keys()
     assert all(torch.equal(value, expected[name]) for name, value in weights(built).items())
@@ -56,7 +57,7 @@ def test_it_begins_with_them_whatever_its_seed_and_order(first):
 
 def test_averaged_weights_are_taken_where_a_run_is_judged_by_them(tmp_path):
     reorder_kit.run(override(RECIPE, [("train.ema_decay", 0.9)]), out=tmp_path / "averaged", host=HOST)
-    expected = weights(OrderedModel.from_run(tmp_path / "averaged", HOST))
+    expected = weights(reorder_kit.load_run(tmp_path / "averaged", HOST).model)
     assert all(torch.equal(value, expected[name]) for name, value in weights(build(tmp_path / "averaged")).items())
 
 
@@ -67,13 +68,15 @@ def test_a_run_trains_them_on_and_can_be_read_without_the_first(first, tmp_path)
     before = json.loads((first / "result.json").read_text())
     assert result["metrics"]["test"]["loss"] == pytest.approx(before["metrics"]["test"]["loss"], abs=1e-4)
     shutil.rmtree(tmp_path / "first")
-    expected = weights(OrderedModel.from_run(first, HOST))
-    read = weights(OrderedModel.from_run(folder.path, HOST))
+    expected = weights(reorder_kit.load_run(first, HOST).model)
+    read = weights(reorder_kit.load_run(folder.path, HOST).model)
     assert all(torch.allclose(value, expected[name], atol=1e-5) for name, value in read.items())
 
 
 def test_what_cannot_be_begun_with_is_refused(first, tmp_path):
-    with pytest.raises(ReorderKitError, match=r"those of another model: size mismatch for .*\[16, 1, 4, 4\]"):
+    with pytest.raises(
+        ReorderKitError, match=r"the weights belong to another model: size mismatch for .*\[16, 1, 4, 4\]"
+    ):
         build(first, [("backbone.dim", 16)])
     with pytest.raises(ReorderKitError, match="nowhere holds no finished run"):
         build(tmp_path / "nowhere")

@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from contexts import context_of, targets_alone
 from reorder_kit.interfaces import IGNORED, Task
 from reorder_kit.tasks.classification import Classification
 from reorder_kit.tasks.multi_label import MultiLabel
@@ -78,9 +79,9 @@ CASES = [
 def count_in_a_process(case: Case, rank: int, folder: Path, share: slice) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=2)
-    metrics = case.task().build_metrics(case.classes, "cpu")
+    metrics = case.task().build_metrics(context_of(case.classes))
     if len(case.targets[share]):
-        metrics.update(case.outputs[share], case.targets[share])
+        metrics.update(case.outputs[share], targets_alone(case.targets[share]))
     (folder / f"{rank}.json").write_text(json.dumps(metrics.compute()))
     dist.destroy_process_group()
 

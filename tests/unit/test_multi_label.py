@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from contexts import context_of, targets_alone
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.tasks.multi_label import MultiLabel
 
@@ -117,7 +118,7 @@ def test_options_that_cannot_be_or_do_nothing_are_refused(options: dict[str, Any
 
 def test_the_wrong_number_of_weights_is_refused() -> None:
     with pytest.raises(ReorderKitError, match=r"task\.positive_weights has 2 numbers for 3 classes"):
-        task(positive_weights=[1, 2]).build_head(5, CLASSES)
+        task(positive_weights=[1, 2]).build_head(context_of(CLASSES))
 
 
 def test_the_reward_is_minus_the_loss() -> None:
@@ -140,8 +141,8 @@ def test_f1_at_the_best_threshold_is_the_best_there_is() -> None:
     generator = torch.Generator().manual_seed(0)
     outputs = torch.randn(40, 3, generator=generator).mul(4).round() / 4 - 1
     labels = (torch.rand(40, 3, generator=generator) < outputs.sigmoid()).float()
-    metrics = task().build_metrics(CLASSES, "cpu")
-    metrics.update(outputs, labels)
+    metrics = task().build_metrics(context_of(CLASSES))
+    metrics.update(outputs, targets_alone(labels))
     figures = metrics.compute()
 
     def f1(predicted: Tensor) -> float:
@@ -157,8 +158,11 @@ def test_f1_at_the_best_threshold_is_the_best_there_is() -> None:
 
 
 def test_classes_that_no_image_has_are_left_out() -> None:
-    metrics = task().build_metrics(CLASSES, "cpu")
-    metrics.update(torch.tensor([[2.0, -1.0, 3.0], [1.0, -2.0, 3.0]]), torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]))
+    metrics = task().build_metrics(context_of(CLASSES))
+    metrics.update(
+        torch.tensor([[2.0, -1.0, 3.0], [1.0, -2.0, 3.0]]),
+        targets_alone(torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])),
+    )
     figures = metrics.compute()
     # The image with the ant comes second among the ants, the one with the bee first among the bees.
     assert figures["per_class"] == {"ant": 0.5, "bee": 1.0}
@@ -166,31 +170,34 @@ def test_classes_that_no_image_has_are_left_out() -> None:
 
 
 def test_a_single_class_has_a_precision() -> None:
-    metrics = task().build_metrics(["ant"], "cpu")
-    metrics.update(torch.tensor([[2.0], [1.0], [0.5]]), torch.tensor([[1.0], [0.0], [1.0]]))
+    metrics = task().build_metrics(context_of(["ant"]))
+    metrics.update(torch.tensor([[2.0], [1.0], [0.5]]), targets_alone(torch.tensor([[1.0], [0.0], [1.0]])))
     assert metrics.compute()["mAP"] == pytest.approx((1 + 2 / 3) / 2)
 
 
 def test_figures_can_be_read_between_batches() -> None:
-    metrics = task().build_metrics(CLASSES, "cpu")
-    metrics.update(torch.tensor([[1.0, 0.0, -1.0]]), torch.tensor([[1.0, 0.0, 0.0]]))
+    metrics = task().build_metrics(context_of(CLASSES))
+    metrics.update(torch.tensor([[1.0, 0.0, -1.0]]), targets_alone(torch.tensor([[1.0, 0.0, 0.0]])))
     assert metrics.compute()["per_class"] == {"ant": 1.0}
-    metrics.update(torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([[0.0, 0.0, 0.0]]))
+    metrics.update(torch.tensor([[2.0, 0.0, -1.0]]), targets_alone(torch.tensor([[0.0, 0.0, 0.0]])))
     assert metrics.compute()["per_class"] == {"ant": 0.5}
 
 
 def test_no_image_and_no_label_are_no_precision_of_zero() -> None:
-    metrics = task().build_metrics(CLASSES, "cpu")
+    metrics = task().build_metrics(context_of(CLASSES))
     with pytest.raises(ReorderKitError, match="no image to evaluate on"):
         metrics.compute()
-    metrics.update(torch.zeros(2, 3), torch.zeros(2, 3))
+    metrics.update(torch.zeros(2, 3), targets_alone(torch.zeros(2, 3)))
     with pytest.raises(ReorderKitError, match="none of the 2 images to evaluate on has a label"):
         metrics.compute()
 
 
 def test_what_is_drawn() -> None:
     outputs = torch.cat([logit(0.9, 0.2, 0.6), logit(0.1, 0.31, 0.2)])
-    answers = task().annotate_outputs(outputs, CLASSES)
+    answers = task().annotate_predictions(outputs, context_of(CLASSES))
     assert [(shown.text, shown.note) for shown in answers] == [("ant, cat", ""), ("(none)", "bee 31%")]
     labels = torch.tensor([[0.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
-    assert [shown.text for shown in task().annotate_targets(labels, CLASSES)] == ["bee, cat", "(none)"]
+    assert [shown.text for shown in task().annotate_targets(targets_alone(labels), context_of(CLASSES))] == [
+        "bee, cat",
+        "(none)",
+    ]

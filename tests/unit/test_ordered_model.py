@@ -5,16 +5,16 @@ import pytest
 import torch
 
 import reorder_kit
+from reorder_kit.building import build_model
 from reorder_kit.compose import compose
 from reorder_kit.data_sources.digits import Digits
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import CLASS, ImageShape
-from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.interfaces import CLASS, Batch, ImageShape, TaskContext
+from reorder_kit.loaded_run import LoadedRun
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.run_folder import RunFolder
 from reorder_kit.settings import TrainSettings
-from reorder_kit.tasks.classification import Classification
 from reorder_kit.training.data_loading import evaluation_loader
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.evaluation import evaluate
@@ -47,7 +47,9 @@ def finished(host, tmp_path_factory):
 def build(host, seed=0, order="row", learner=None):
     content = {**RECIPE, "seed": seed, "order": {"start": order, "learner": learner}}
     experiment = compose(content, host, "test")
-    return OrderedModel.build(experiment, IMAGE, CLASSES, lambda grid: experiment.start.order(grid))
+    facts = experiment.facts(IMAGE)
+    context = TaskContext(facts, IMAGE, experiment.kind, CLASSES)
+    return build_model(experiment, context, experiment.start.order(facts.grid))
 
 
 def weights(model):
@@ -74,23 +76,29 @@ def test_building_leaves_the_global_random_stream_as_it_was(host):
 def test_the_patches_are_encoded_in_the_order_of_the_policy(host):
     model = build(host, order="spiral").eval()
     images = torch.randn(3, 1, 8, 8)
-    sequence = model.backbone.tokenize(images)
+    encoded = []
+
+    def watch(sequence):
+        encoded.append(sequence)
+        return sequence
+
+    features = model.watched(watch).read(Batch(images))
     # The first slots of a clockwise spiral on a 4x4 grid: the upper edge, then down on the right.
-    assert model.order_patches(images).proposal.order.indices[:6].tolist() == [0, 1, 2, 3, 7, 11]
-    assert torch.equal(model.order_patches(images).sequence.patches[:, 5], sequence.patches[:, 11])
+    assert features.order.indices[:6].tolist() == [0, 1, 2, 3, 7, 11]
+    assert torch.equal(encoded[0].patches[:, 5], model.backbone.tokenize(images).patches[:, 11])
 
 
 def test_the_model_of_a_run_reproduces_its_test_figures_exactly(host, finished):
     splits = Digits().open(0)
-    model = OrderedModel.from_run(finished.path, host)
+    run = LoadedRun.open(finished.path, host)
     loader = evaluation_loader(splits.test, CLASS, "test", 200, 0)
     accelerator = build_accelerator(TrainSettings(device="cpu"))
-    figures = evaluate(model, Classification(), loader, splits.classes, accelerator)
+    figures = evaluate(run.evaluated_model, run.experiment.task, loader, run.context, accelerator, run.progress)
     assert figures == finished.read_result()["metrics"]["test"]
 
 
 def test_the_model_of_a_run_is_ready_to_be_used(host, finished):
-    model = OrderedModel.from_run(str(finished.path), host)
+    model = reorder_kit.load_run(str(finished.path), host).model
     assert not model.training
     assert model.policy.best_order() == Order(finished.read_result()["order"]["final"])
     assert model.policy.best_order() == Order(json.loads(finished.order.read_text())["order"])
@@ -102,13 +110,13 @@ def test_loading_touches_neither_the_random_stream_nor_the_data(host, finished, 
 
     monkeypatch.setattr(Digits, "open", refuse)
     before = torch.get_rng_state()
-    OrderedModel.from_run(finished.path, host)
+    LoadedRun.open(finished.path, host)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_folder_without_a_run_is_an_error(host, tmp_path):
     with pytest.raises(ReorderKitError, match="holds no checkpoint"):
-        OrderedModel.from_run(tmp_path, host)
+        LoadedRun.open(tmp_path, host)
 
 
 @pytest.mark.parametrize("name", ["ema", "policy"])
@@ -117,7 +125,7 @@ def test_torn_weights_are_an_error_that_names_the_file(name, host, finished, tmp
     torn = copy.latest_checkpoint() / f"{name}.safetensors"
     torn.write_bytes(torn.read_bytes()[:-10])
     with pytest.raises(ReorderKitError, match=f"{name}.safetensors: cannot be read"):
-        OrderedModel.from_run(copy.path, host)
+        LoadedRun.open(copy.path, host)
 
 
 @pytest.fixture
@@ -146,7 +154,7 @@ def test_pretrained_weights_are_fetched_once_and_not_again_where_a_checkpoint_re
     recipe = {**RECIPE, "backbone": backbone, "order": {"start": "row"}, "train": {"epochs": 1, "device": "cpu"}}
     reorder_kit.run(recipe, out=tmp_path / "run", host=host)
     assert no_downloads == [True]
-    OrderedModel.from_run(tmp_path / "run", host)
+    LoadedRun.open(tmp_path / "run", host)
     assert no_downloads == [True, False]
     RunFolder(tmp_path / "run").result.unlink()
     reorder_kit.run(recipe, out=tmp_path / "run", resume=True, host=host)

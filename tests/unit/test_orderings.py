@@ -243,8 +243,8 @@ def test_refuses_options_that_mean_nothing(options: dict[str, Any]) -> None:
         RULES["random"].Options.model_validate(options)
 
 
-def custom(file: Path, *, transpose: bool = False) -> Ordering:
-    return RULES["custom"](RULES["custom"].Options(file=file, transpose=transpose))
+def custom(file: Path, **options: Any) -> Ordering:
+    return RULES["custom"](RULES["custom"].Options(file=file, **options))
 
 
 def test_custom_gives_the_order_of_its_file(tmp_path: Path) -> None:
@@ -275,13 +275,37 @@ def test_custom_refuses_the_order_of_another_grid(tmp_path: Path) -> None:
         custom(file).order(Grid(2, 3, frames=2))
 
 
-def test_custom_refuses_a_partial_order(tmp_path: Path) -> None:
+def test_custom_reads_an_order_that_leaves_patches_out(tmp_path: Path) -> None:
     file = tmp_path / "order.json"
     file.write_text('{"name": "mine", "grid": [2, 3], "order": [4, 2, 0]}')
-    with pytest.raises(ReorderKitError, match="3 of the 6 patches of the 2x3 grid") as refusal:
-        custom(file).order(Grid(2, 3))
-    assert str(file) in refusal.value.message
-    assert refusal.value.hint
+    assert custom(file).order(Grid(2, 3)) == Order([4, 2, 0], 6)
+    assert custom(file, reverse=True, flip="horizontal").order(Grid(2, 3)) == Order([2, 0, 4], 6)
+
+
+class TopRow(Ordering):
+    """The top row, from left to right; or what else a test says."""
+
+    name = "top-row"
+
+    def cells(self, height: int, width: int) -> list[tuple[int, int]]:
+        return [(0, column) for column in range(width)]
+
+
+def test_only_a_rule_that_says_so_may_leave_patches_out() -> None:
+    with pytest.raises(ReorderKitError, match="does not visit every patch of the 2x3 grid exactly once"):
+        TopRow().order(Grid(2, 3))
+
+    class Declared(TopRow):
+        may_leave_out = True
+
+    assert Declared().order(Grid(2, 3)) == Order([0, 1, 2], 6)
+
+    class Twice(Declared):
+        def cells(self, height: int, width: int) -> list[tuple[int, int]]:
+            return [(0, 0), (0, 0)]
+
+    with pytest.raises(ReorderKitError, match="exactly once"):
+        Twice().order(Grid(2, 3))
 
 
 def test_custom_refuses_a_missing_file(tmp_path: Path) -> None:

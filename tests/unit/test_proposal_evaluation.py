@@ -7,9 +7,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from reorder_kit.building import build_model
 from reorder_kit.compose import compose
-from reorder_kit.interfaces import Batch, ImageShape, Order, Proposal
-from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.interfaces import CLASS, Batch, ImageShape, Order, Proposal, TaskContext
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.training.proposal_evaluation import ProposalEvaluator
@@ -26,20 +26,17 @@ class Fixture:
     def __init__(self) -> None:
         host = PluginHost(third_party=False)
         self.experiment = compose(CONTENT, host, "test")
-        row = host.orderings.get("row")()
-        image, classes = ImageShape(1, 8, 8), list("abc")
-        self.model = OrderedModel.build(self.experiment, image, classes, lambda grid: row.order(grid)).train()
+        image = ImageShape(1, 8, 8)
+        context = TaskContext(self.experiment.facts(image), image, CLASS, list("abc"))
+        self.model = build_model(self.experiment, context, Order.identity(16)).train()
         generator = torch.Generator().manual_seed(0)
-        self.batch = Batch(torch.randn(6, 1, 8, 8, generator=generator), torch.tensor([0, 1, 2, 0, 1, 2]))
-        self.loads = 0
-
-    def load(self) -> Batch:
-        self.loads += 1
-        return self.batch
+        self.batch = Batch(torch.randn(6, 1, 8, 8, generator=generator), torch.tensor([0, 1, 2, 0, 1, 2]), CLASS)
 
     def evaluator(self, disguise=lambda reward: reward) -> ProposalEvaluator:
         progress = Progress(0, 1, 1)
-        return ProposalEvaluator(self.model, self.experiment.task, self.load, progress, Accelerator(cpu=True), disguise)
+        return ProposalEvaluator(
+            self.model, self.experiment.task, self.batch, progress, Accelerator(cpu=True), disguise
+        )
 
 
 @pytest.fixture
@@ -70,14 +67,6 @@ def test_fewer_images_are_the_first_ones(fixture: Fixture) -> None:
     torch.testing.assert_close(evaluate(reversed_order(), 2), whole[:2])
     assert torch.equal(evaluate(reversed_order(), 100), whole)
     assert evaluate.images == 6 + 2 + 6
-
-
-def test_images_are_loaded_once_and_only_if_somebody_asks(fixture: Fixture) -> None:
-    evaluate = fixture.evaluator()
-    assert fixture.loads == 0
-    evaluate(reversed_order())
-    evaluate(reversed_order())
-    assert fixture.loads == 1
 
 
 def test_the_policy_sees_the_reward_in_its_disguise(fixture: Fixture) -> None:

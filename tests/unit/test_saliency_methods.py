@@ -13,6 +13,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import (
+    CLASS,
     AttentionMaps,
     Backbone,
     BackboneFacts,
@@ -26,6 +27,7 @@ from reorder_kit.interfaces import (
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.patch_order import Order
 from reorder_kit.patches import cut
+from reorder_kit.progress import Progress
 from reorder_kit.saliency.baseline import mean_training_image
 from reorder_kit.saliency.gradient import Gradient
 from reorder_kit.saliency.occlusion import Occlusion
@@ -35,6 +37,7 @@ from reorder_kit.tasks.segmentation import Segmentation
 
 GRID = Grid(2, 3)
 IMAGE = ImageShape(1, 4, 6)
+PROGRESS = Progress(0, 1, 1)
 ORDER = Order([4, 2, 0, 5, 1, 3])
 
 
@@ -101,7 +104,7 @@ def planted(backbone):
 @pytest.fixture
 def batch():
     generator = torch.Generator().manual_seed(0)
-    return Batch(torch.randn(5, 1, 4, 6, generator=generator), torch.zeros(5, dtype=torch.long))
+    return Batch(torch.randn(5, 1, 4, 6, generator=generator), torch.zeros(5, dtype=torch.long), CLASS)
 
 
 BASELINE = torch.arange(24.0).reshape(1, 4, 6) / 24
@@ -111,7 +114,7 @@ BASELINE = torch.arange(24.0).reshape(1, 4, 6) / 24
 def test_a_patch_that_alone_is_read_has_all_saliency(method, batch):
     model = planted(PatchReader(4))
     for order in (Order.identity(6), ORDER, Order(torch.stack([torch.randperm(6) for _ in range(5)]))):
-        saliency = method.measure(model, SumOfOutputs(), batch, order)
+        saliency = method.measure(model, SumOfOutputs(), batch, order, PROGRESS)
         assert saliency.shape == (5, 6)
         assert (saliency[:, 4] > 0).all()
         assert saliency[:, [0, 1, 2, 3, 5]].abs().max() < 1e-6
@@ -121,7 +124,7 @@ def test_a_patch_that_alone_is_read_has_all_saliency(method, batch):
 def test_a_slot_that_alone_is_read_gives_its_patch_all_saliency(method, batch):
     weights = torch.zeros(6, 4)
     weights[-1] = 1
-    saliency = method.measure(planted(Pixels(weights)), SumOfOutputs(), batch, ORDER)
+    saliency = method.measure(planted(Pixels(weights)), SumOfOutputs(), batch, ORDER, PROGRESS)
     assert saliency.argmax(dim=1).tolist() == [3] * 5  # the patch in the last slot of the order
     assert saliency[:, [0, 1, 2, 4, 5]].abs().max() < 1e-6
 
@@ -136,7 +139,7 @@ def test_of_a_linear_loss_gradient_and_occlusion_are_the_change_worked_out_by_ha
         change = (BASELINE[0][pixels] - batch.images[:, 0][:, *pixels]).flatten(1)
         expected[:, patch] = (change @ weights[slot]).abs()
     for method in (Gradient(BASELINE), Occlusion(BASELINE)):
-        torch.testing.assert_close(method.measure(model, SumOfOutputs(), batch, ORDER), expected)
+        torch.testing.assert_close(method.measure(model, SumOfOutputs(), batch, ORDER, PROGRESS), expected)
 
 
 def test_occlusion_sees_what_the_gradient_cannot(batch):
@@ -145,15 +148,15 @@ def test_occlusion_sees_what_the_gradient_cannot(batch):
             return outputs.clamp(max=-1e3)  # flat
 
     model = planted(Pixels(torch.ones(6, 4)))
-    assert Gradient(BASELINE).measure(model, Saturated(), batch, ORDER).sum() == 0
-    far = Occlusion(torch.full((1, 4, 6), -1e3)).measure(model, Saturated(), batch, ORDER)
+    assert Gradient(BASELINE).measure(model, Saturated(), batch, ORDER, PROGRESS).sum() == 0
+    far = Occlusion(torch.full((1, 4, 6), -1e3)).measure(model, Saturated(), batch, ORDER, PROGRESS)
     assert (far > 0).all()
 
 
 def test_measuring_leaves_no_gradient_behind(batch):
     model = planted(Pixels(torch.ones(6, 4)))
     for method in (Gradient(BASELINE), Occlusion(BASELINE)):
-        assert not method.measure(model, SumOfOutputs(), batch, ORDER).requires_grad
+        assert not method.measure(model, SumOfOutputs(), batch, ORDER, PROGRESS).requires_grad
     assert model.backbone.weights.grad is None
     assert not batch.images.requires_grad
 
@@ -188,18 +191,18 @@ def test_a_window_that_sees_all_alike_is_worked_out_by_hand(batch):
     backbone = Local(Local.Options(patch_size=2, window=1, depth=1, dim=8, heads=2), IMAGE)
     nn.init.zeros_(backbone.blocks[0].attn.qkv.weight)
     model = OrderedModel(backbone, FixedOrder(Order.identity(6)), Sum()).eval()
-    saliency = Rollout().measure(model, Classification(), batch, ORDER)
+    saliency = Rollout().measure(model, SumOfOutputs(), batch, ORDER, PROGRESS)
     assert saliency[0].tolist() == [0, 0.25, 0, 0.75, 0, 0]  # slots 5 and 4 hold patches 3 and 1
 
 
 @pytest.mark.parametrize(
     ("backbone", "task", "message"),
     [
-        (Recurrent(Recurrent.Options(patch_size=2, dim=4), IMAGE), Classification(), "recurrent .* has not"),
+        (Recurrent(Recurrent.Options(patch_size=2, dim=4), IMAGE), SumOfOutputs(), "recurrent .* does not have"),
         (Local(Local.Options(patch_size=2), IMAGE), Segmentation(), "segmentation does not use"),
     ],
 )
 def test_where_rollout_says_nothing_it_is_refused(backbone, task, message, batch):
     model = OrderedModel(backbone, FixedOrder(Order.identity(6)), Sum()).eval()
     with pytest.raises(ReorderKitError, match=message):
-        Rollout().measure(model, task, batch, ORDER)
+        Rollout().measure(model, task, batch, ORDER, PROGRESS)

@@ -14,6 +14,7 @@ from sklearn.metrics import f1_score, jaccard_score
 from torch import Tensor, nn
 from torchmetrics.functional.segmentation import dice_score
 
+from contexts import context_of, targets_alone
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import IGNORED, Encoded, Features, Order, PatchSequence, Proposal
@@ -43,7 +44,7 @@ def features_of(
     proposal = Proposal(order or Order.identity(grid.num_patches))
     sequence = proposal.apply(PatchSequence(patches, grid, valid=valid))
     backbone: Any = None  # the heads look at patches alone
-    return Features(Encoded(sequence), proposal, backbone, image_size)
+    return Features(Encoded(sequence), (proposal,), (proposal,), backbone, image_size)
 
 
 def both_heads(dim: int, classes: int = 3, seed: int = 0) -> list[nn.Module]:
@@ -125,9 +126,9 @@ def test_figures_are_those_of_a_brute_force_count(classes: int, seed: int, ignor
     targets = torch.randint(used, (3, 4, 5), generator=generator)
     targets[torch.rand(3, 4, 5, generator=generator) < ignored] = IGNORED
     targets[0, 0, 0] = 0
-    metrics = task().build_metrics([str(number) for number in range(classes)], "cpu")
+    metrics = task().build_metrics(context_of([str(number) for number in range(classes)]))
     for part in (slice(0, 1), slice(1, 3)):
-        metrics.update(scores[part], targets[part])
+        metrics.update(scores[part], targets_alone(targets[part]))
     figures = metrics.compute()
     answers = [
         max(range(classes), key=lambda number: float(scores[image, number, row, column]))
@@ -142,8 +143,8 @@ def test_figures_are_those_of_a_brute_force_count(classes: int, seed: int, ignor
 def test_figures_are_those_of_other_libraries() -> None:
     generator = torch.Generator().manual_seed(0)
     answers, targets = torch.randint(3, (2, 4, 16, 16), generator=generator)
-    metrics = task().build_metrics(CLASSES, "cpu")
-    metrics.update(scores_of(answers), targets)
+    metrics = task().build_metrics(context_of(CLASSES))
+    metrics.update(scores_of(answers), targets_alone(targets))
     figures = metrics.compute()
     flat = targets.flatten().numpy(), answers.flatten().numpy()
     assert figures["mIoU"] == pytest.approx(jaccard_score(*flat, average="macro"))
@@ -155,10 +156,10 @@ def test_figures_are_those_of_other_libraries() -> None:
 
 
 def test_figures_by_hand() -> None:
-    metrics = task().build_metrics([*CLASSES, "snow"], "cpu")
+    metrics = task().build_metrics(context_of([*CLASSES, "snow"]))
     # Sky: one of two, and found once too often. Sea: one of one. Sand: only wrongly found. Snow: nowhere.
     answers, targets = torch.tensor([[[0, 2, 1, 0, 3]]]), torch.tensor([[[0, 0, 1, IGNORED, IGNORED]]])
-    metrics.update(scores_of(answers, 4), targets)
+    metrics.update(scores_of(answers, 4), targets_alone(targets))
     assert metrics.compute() == {
         "mIoU": pytest.approx((1 / 2 + 1 + 0) / 3),
         "dice": pytest.approx((2 / 3 + 1 + 0) / 3),
@@ -168,10 +169,10 @@ def test_figures_by_hand() -> None:
 
 
 def test_no_pixel_at_all_is_no_figure_of_zero() -> None:
-    metrics = task().build_metrics(CLASSES, "cpu")
+    metrics = task().build_metrics(context_of(CLASSES))
     with pytest.raises(ReorderKitError, match="no pixel"):
         metrics.compute()
-    metrics.update(torch.zeros(1, 3, 2, 2), torch.full((1, 2, 2), IGNORED))
+    metrics.update(torch.zeros(1, 3, 2, 2), targets_alone(torch.full((1, 2, 2), IGNORED)))
     with pytest.raises(ReorderKitError, match="no pixel"):
         metrics.compute()
 
@@ -280,8 +281,8 @@ def test_upernet_sees_the_neighbours_of_a_patch_and_the_linear_head_does_not() -
 
 
 def test_the_recipe_chooses_the_head() -> None:
-    assert isinstance(task().build_head(4, CLASSES), LinearMaskHead)
-    head = task(head="upernet", width=12).build_head(4, CLASSES)
+    assert isinstance(task().build_head(context_of(CLASSES)), LinearMaskHead)
+    head = task(head="upernet", width=12).build_head(context_of(CLASSES))
     assert isinstance(head, UperNetHead)
     assert head.classify.weight.shape == (3, 12, 1, 1)
 
@@ -299,7 +300,8 @@ def test_masks_are_shown() -> None:
     targets[0, 0] = 2  # 20 of 190 pixels that count
     targets[0, 1, :10] = IGNORED
     targets[1, 0, 0] = 1  # one of 200
-    truths = task().annotate_targets(targets, CLASSES)
+    truths = task().annotate_targets(targets_alone(targets), context_of(CLASSES))
     assert torch.equal(truths[0].mask, targets[0])
-    answers = task().annotate_outputs(scores_of(targets.masked_fill(targets == IGNORED, 1)), CLASSES)
+    scores = scores_of(targets.masked_fill(targets == IGNORED, 1))
+    answers = task().annotate_predictions(scores, context_of(CLASSES))
     assert torch.equal(answers[1].mask, targets[1])

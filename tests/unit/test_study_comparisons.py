@@ -187,7 +187,7 @@ def test_the_same_again_and_into_a_file(tmp_path):
     found = answers(rows, scores)
     assert answers(rows, scores) == found
     assert answers(rows, scores, seed=1) != found
-    results = StudyResults("s", "top1", 0.05, tuple(rows), found, (), (), 0, (), {})
+    results = StudyResults("s", "top1", True, 0.02, 0.05, tuple(rows), found, (), (), 0, (), {})
     results.save(tmp_path / "study.json")
     assert StudyResults.load(tmp_path / "study.json") == results
 

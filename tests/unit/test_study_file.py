@@ -93,11 +93,11 @@ def test_a_recipe_is_found_beside_the_study(tmp_path):
 
 
 def test_the_headline_and_the_device_are_those_of_the_runs():
-    assert checked().headline == "top1"
+    assert checked().headline.name == "top1"
     assert checked().on_gpu
     assert not checked(recipe={"train": {"device": "cpu"}}).on_gpu
     multi = {"data": {"scenes": {"batch_size": 8}}, "backbones": {"vit": {"patch_size": 8}}}
-    assert checked(recipe={"task": "multi-label"}, **multi).headline == "mAP"
+    assert checked(recipe={"task": "multi-label"}, **multi).headline.name == "mAP"
 
 
 def test_what_is_written_down_is_the_study_again():

@@ -47,9 +47,9 @@ def test_two_orders_that_differ():
 
 def test_selection_is_no_ordering():
     (comparison,), said = found(row(0.76, "row", reached=5), row(0.94, "spiral", reached=5))
-    assert comparison.sentence.endswith("; only 5 of 16 slots are read: an order is a selection of patches here")
+    assert comparison.sentence.endswith("; 5 of 16 slots reach the readout: an order is a selection of patches here")
     assert said[1] == (
-        "Only 5 of 16 slots reach the readout of local: an order selects patches there, and what orders do to it is no "
+        "With local, 5 of 16 slots reach the readout: an order selects patches there, and what orders do to it is no "
         "finding about ordering alone."
     )
 

@@ -143,13 +143,13 @@
     const { sources, tracks } = JSON.parse(figure.querySelector(".orders").textContent);
     const find = (selector) => figure.querySelector(selector);
     const [svg, slider, play, strip] = [".path", "input[type=range]", ".play", ".strip"].map(find);
-    let track, parts, points, step, timer, frame;
+    let track, parts, points, step, timer, frame, picture;
 
     const centres = (order) => {
       const width = track.grid[1];
       return order.map((patch) => [(patch % width + 0.5) * CELL, (Math.floor(patch / width) + 0.5) * CELL]);
     };
-    const isRead = (slot) => !track.reached || track.reached[slot];
+    const isRead = (slot, slots) => !track.reached[slots] || track.reached[slots][slot];
 
     // A jump bends, so that it does not run through the patches between.
     const curve = ([ax, ay], [bx, by]) => {
@@ -210,8 +210,15 @@
       find("output").textContent = epoch;
       find(".told").textContent = words;
       svg.dataset.order = order.join(" ");
+      // An order that leaves patches out has fewer slots than the one before.
+      const hasOtherSlots = order.length !== parts.nodes.length;
+      if (hasOtherSlots) {
+        cancelAnimationFrame(frame);
+        build(order.length);
+        choosePicture(picture);
+      }
       fillStrip(order);
-      if (isMoving) moveTo(centres(order));
+      if (isMoving && !hasOtherSlots) moveTo(centres(order));
       else place(centres(order));
     };
 
@@ -233,6 +240,7 @@
 
     const choosePicture = (number) => {
       const [height, width] = track.grid;
+      picture = number;
       const source = sources[track.sources[number]];
       parts.image?.setAttribute("href", source ?? "");
       for (const tile of strip.children) {
@@ -256,9 +264,8 @@
       });
     };
 
-    const build = () => {
+    const build = (slots) => {
       const [height, width] = track.grid;
-      const slots = track.colours.length;
       svg.replaceChildren();
       svg.setAttribute("viewBox", `0 0 ${CELL * width} ${CELL * height}`);
       parts = { steps: [], nodes: [], image: null };
@@ -272,14 +279,14 @@
       draw(svg, "path", { class: "rule", d: rules });
       const [casings, lines, nodes] = ["g", "g", "g"].map((name) => draw(svg, name));
       for (let slot = 0; slot < slots - 1; slot++) {
-        const pale = isRead(slot) && isRead(slot + 1) ? "" : " pale";
+        const pale = isRead(slot, slots) && isRead(slot + 1, slots) ? "" : " pale";
         const casing = draw(casings, "path", { class: `casing${pale}` });
         parts.steps.push([casing, draw(lines, "path", { class: `step${pale}`, stroke: track.colours[slot] })]);
       }
       const radius = slots <= 36 ? 21 : 29;
       for (let slot = 0; slot < slots; slot++) {
         const isEnd = slot === 0 || slot === slots - 1;
-        const node = draw(nodes, "g", isRead(slot) ? {} : { class: "pale" });
+        const node = draw(nodes, "g", isRead(slot, slots) ? {} : { class: "pale" });
         parts.nodes.push(node);
         if (slots > MOST_NUMBERS && !isEnd) continue;
         const look = { class: isEnd ? "node end" : "node", fill: track.colours[slot], "stroke-width": isEnd ? 5 : 3 };
@@ -293,7 +300,7 @@
       strip.hidden = find(".strip-heading").hidden = !hasTiles;
       strip.style.setProperty("--tile", slots <= 64 ? "2.5rem" : slots <= 144 ? "1.6rem" : "1.1rem");
       for (let slot = 0; hasTiles && slot < slots; slot++) {
-        const tile = make("li", isRead(slot) ? {} : { class: "pale" });
+        const tile = make("li", isRead(slot, slots) ? {} : { class: "pale" });
         tile.style.borderBottomColor = track.colours[slot];
         tile.append(make("i"));
         strip.append(tile);
@@ -305,7 +312,7 @@
     const choose = (number) => {
       pause();
       track = tracks[number];
-      build();
+      build(track.steps[track.steps.length - 1].order.length);
       offerPictures();
       choosePicture(0);
       slider.max = track.steps.length - 1;

@@ -1,0 +1,59 @@
+"""The metric that stands for the others: which way is better, and whether its differences are points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A headline metric.
+
+    >>> error = Headline("mse", higher_is_better=False)
+    >>> error.gain(0.25, reference=0.75), error.are_shares([0.25, 0.75]), str(error)
+    (0.5, False, 'mse (lower is better)')
+
+    Args:
+        name: of the metric.
+        higher_is_better: whether a higher value is a better one.
+    """
+
+    name: str
+    higher_is_better: bool = True
+
+    @classmethod
+    def of(cls, result: Mapping[str, Any]) -> Headline:
+        """That of a ``result.json``."""
+        return cls(str(result["headline"]), bool(result["higher_is_better"]))
+
+    def gain(self, score: float, reference: float) -> float:
+        """By how much a score is better than another one; below 0 where it is worse."""
+        return score - reference if self.higher_is_better else reference - score
+
+    def are_shares(self, scores: Iterable[float]) -> bool:
+        """Whether differences of these scores are told in points, hundredths, as those of an accuracy.
+
+        An error between 0 and 1 may be of any scale, so it has no points.
+        """
+        return self.higher_is_better and all(0 <= score <= 1 for score in scores)
+
+    @property
+    def difference(self) -> str:
+        """What a column of gains is called."""
+        return "difference" if self.higher_is_better else "better by"
+
+    def __str__(self) -> str:
+        """The name, with the direction where it is not the usual one."""
+        return self.name if self.higher_is_better else f"{self.name} (lower is better)"
+
+
+def signed(gain: float, are_shares: bool) -> str:
+    """A gain with its sign: in points, or plain.
+
+    >>> signed(-0.0625, are_shares=True), signed(0.25, are_shares=False)
+    ('-6.2 points', '+0.250')
+    """
+    scaled, digits, unit = (100 * gain, 1, " points") if are_shares else (gain, 3, "")
+    return f"{round(scaled, digits) + 0.0:+.{digits}f}{unit}"  # no -0.0

@@ -1,0 +1,27 @@
+"""What tasks are told of a run, and batches of which only the targets matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from reorder_kit.interfaces import NONE, BackboneFacts, Batch, Grid, ImageShape, TargetKind, TaskContext
+
+
+def facts_of(dim: int, grid: Grid | None = None) -> BackboneFacts:
+    """A backbone of one level, of which only width and grid are known."""
+    return BackboneFacts(grid or Grid(4, 4), dim, depth=1)
+
+
+def context_of(
+    classes: Sequence[str], facts: BackboneFacts | None = None, kind: TargetKind = NONE, image: ImageShape | None = None
+) -> TaskContext:
+    """What a task is told of a run on the CPU; a backbone of width 8 if none is given."""
+    return TaskContext(facts or facts_of(8), image or ImageShape(1, 32, 32), kind, classes)
+
+
+def targets_alone(targets: Any, kind: TargetKind = NONE) -> Batch:
+    """A batch of images that nobody looks at."""
+    return Batch(torch.zeros(len(targets), 1, 1, 1), targets, kind)
