@@ -31,10 +31,21 @@ from accelerate import Accelerator
 from scipy.stats import bootstrap
 from torch import nn
 
-from reorder_kit.compose import Experiment, compose
+from reorder_kit.building import build_model
+from reorder_kit.compose import compose
+from reorder_kit.experiment import Experiment
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import Batch, ImageShape, LearnerContext, Order, Pass, PatchSequence, Proposal
-from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.interfaces import (
+    CLASS,
+    Batch,
+    ImageShape,
+    LearnerContext,
+    Order,
+    Pass,
+    PatchSequence,
+    Proposal,
+    TaskContext,
+)
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.training.optimization import Optimizers
@@ -71,11 +82,9 @@ def training_step(learner: str | None, batch: Batch) -> Callable[[], float]:
     """A function that takes one training step and returns its seconds."""
     host = PluginHost(third_party=False)
     experiment = experiment_with(learner, host)
-
-    def start(grid: Grid) -> Order:
-        return host.orderings.get("hilbert")().order(grid)
-
-    model = OrderedModel.build(experiment, IMAGE, CLASSES, start).train()
+    facts = experiment.facts(IMAGE)
+    context = TaskContext(facts, IMAGE, CLASS, CLASSES)
+    model = build_model(experiment, context, host.orderings.get("hilbert")().order(facts.grid)).train()
     parts = nn.ModuleDict({"backbone": model.backbone, "head": model.head})
     recipe, accelerator = experiment.recipe, Accelerator(cpu=True)
     optimizers = Optimizers(parts, model.policy, recipe.optimizer, recipe.schedule, 5.0, accelerator)
@@ -85,10 +94,10 @@ def training_step(learner: str | None, batch: Batch) -> Callable[[], float]:
         began = time.perf_counter()
         model.policy.advance(PROGRESS)
         model.policy.search(
-            ProposalEvaluator(model, experiment.task, lambda: batch, PROGRESS, accelerator, lambda reward: reward)
+            ProposalEvaluator(model, experiment.task, batch, PROGRESS, accelerator, lambda reward: reward)
         )
         result = module(batch, PROGRESS)
-        (result.loss.mean() + model.policy.loss([Pass((result.proposal,), result.reward)], batch)).backward()
+        (result.loss.mean() + model.policy.loss(result.passes, batch)).backward()
         optimizers.step(PROGRESS)
         return time.perf_counter() - began
 
@@ -98,7 +107,7 @@ def training_step(learner: str | None, batch: Batch) -> Callable[[], float]:
 def step(learners: Iterable[str], batch_size: int, pairs: int) -> None:
     """Print the ratio of the steps with and without each learner."""
     torch.manual_seed(0)
-    batch = Batch(torch.randn(batch_size, 3, 224, 224), torch.randint(len(CLASSES), (batch_size,)))
+    batch = Batch(torch.randn(batch_size, 3, 224, 224), torch.randint(len(CLASSES), (batch_size,)), CLASS)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {batch_size}, {pairs} pairs\n")
     print("| learner | passes for evaluations | step over plain step | 95 % interval | plain step, s |")
     print("| --- | --- | --- | --- | --- |")
@@ -145,7 +154,7 @@ def measure_size(name: str, side: int) -> tuple[float, float]:
     learner = experiment_with(name, PluginHost(third_party=False)).learner
     assert learner is not None
     start = Order(torch.randperm(grid.num_patches, generator=torch.Generator().manual_seed(0)))
-    policy = learner.build_policy(LearnerContext(start, grid, 64, 12, "class", CLASSES))
+    policy = learner.build_policy(LearnerContext(start, grid, 64, 1, CLASS, CLASSES))
     optimizer = policy.build_optimizer()
     images = torch.randn(4, grid.num_patches, 64)
     weights = torch.randn(grid.num_patches, 64)

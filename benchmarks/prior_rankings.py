@@ -83,7 +83,7 @@ def opened(data: Path, seed: int, prior: Mapping[str, Any]) -> tuple[DataSplits,
     experiment = compose(recipe(data, seed, prior), HOST, "rankings")
     splits = experiment.open_data()
     assert isinstance(experiment.start, StartByPrior)
-    return splits, experiment.grid_of(splits.image), experiment.start
+    return splits, experiment.facts(splits.image).grid, experiment.start
 
 
 def fit(data: Path, file: Path, seed: int, images: int) -> Line:

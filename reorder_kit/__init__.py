@@ -11,16 +11,18 @@ if TYPE_CHECKING:
     from reorder_kit.api import load_run, order, run, wrap
     from reorder_kit.grid import Grid
     from reorder_kit.ordered_model import OrderedModel
+    from reorder_kit.own_loop import learner
     from reorder_kit.patch_order import Order
 
 __version__ = "0.1.0"
-__all__ = ["Grid", "Order", "OrderedModel", "hookimpl", "load_run", "order", "run", "wrap"]
+__all__ = ["Grid", "Order", "OrderedModel", "hookimpl", "learner", "load_run", "order", "run", "wrap"]
 
 # Imported on first use: torch takes seconds, and `reorder-kit --help` shall not.
 _HOMES = {
     "Grid": "reorder_kit.grid",
     "Order": "reorder_kit.patch_order",
     "OrderedModel": "reorder_kit.ordered_model",
+    "learner": "reorder_kit.own_loop",
     "load_run": "reorder_kit.api",
     "order": "reorder_kit.api",
     "run": "reorder_kit.api",

@@ -32,11 +32,12 @@ from reorder_kit.interfaces import (
     TargetKind,
     Task,
 )
+from reorder_kit.interfaces.part import reads_file
 from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order
 from reorder_kit.recipe import Recipe
 from reorder_kit.run_folder import RunFolder
-from reorder_kit.scrambled_images import scramble
+from reorder_kit.scrambled_images import require_whole_patches, scramble
 from reorder_kit.shuffled_targets import shuffle_targets
 from reorder_kit.start_by_prior import StartByPrior
 from reorder_kit.training_data import TrainingData
@@ -119,13 +120,25 @@ class Experiment:
         if self.plant is None:
             return splits
         grid = self.facts(splits.image).grid
-        hidden = self.plant.order(grid)
+        hidden = self.check_plant(splits.image, grid)
+        return splits if hidden is None else scramble(splits, grid, hidden)
+
+    def check_plant(self, image: ImageShape, grid: Grid) -> Order | None:
+        """The hidden order, which images of this shape can be scrambled by; None if they are not to be.
+
+        Raises:
+            ReorderKitError: if they cannot.
+        """
+        hidden = self.planted_order(grid)
+        if hidden is None:
+            return None
         if not hidden.is_full:
             raise ReorderKitError(
                 f"data.plant: the order leaves out {grid.num_patches - hidden.num_slots} of {grid.num_patches} patches",
                 "scramble images by an order of all patches",
             )
-        return scramble(splits, grid, hidden)
+        require_whole_patches(image, grid)
+        return hidden
 
     def planted_order(self, grid: Grid) -> Order | None:
         """The hidden order that the images were scrambled by; its inverse undoes it. None if they were not."""
@@ -142,6 +155,20 @@ class Experiment:
         Raises:
             ReorderKitError: if a prior cannot give an order, or the run that gives it has other patches.
         """
+        known = self.known_start(splits.image, grid)
+        if known is not None:
+            return known
+        assert isinstance(self.start, StartByPrior)
+        training = TrainingData(splits, self.recipe.seed, self.kind)
+        candidates = self.start.orders(grid)
+        return self.start.start(PriorContext(grid, splits.image, self.recipe.seed, candidates, training, influence))
+
+    def known_start(self, image: ImageShape, grid: Grid) -> Order | None:
+        """The starting order, where no data decides it; of a prior, which looks at data, that it can be built is tried.
+
+        Raises:
+            ReorderKitError: if the grid has no such order, or the prior cannot be built.
+        """
         replaced = self._replaced_start(grid)
         if replaced is not None:
             return replaced
@@ -149,9 +176,16 @@ class Experiment:
             return _order_of_run(RunFolder(self.recipe.order.weights), grid)
         if isinstance(self.start, Ordering):
             return self.start.order(grid)
-        training = TrainingData(splits, self.recipe.seed, self.kind)
-        candidates = self.start.orders(grid)
-        return self.start.start(PriorContext(grid, splits.image, self.recipe.seed, candidates, training, influence))
+        self.start.build(image, grid)
+        self.start.orders(grid)
+        return None
+
+    @property
+    def start_is_in_file(self) -> bool:
+        """Whether the starting order, or a part of the prior that gives it, is read from a file."""
+        if self.recipe.order.weights is not None:
+            return True
+        return reads_file(self.start.options if isinstance(self.start, Ordering) else self.start.prior.options)
 
     def check_start(self, start: Order, facts: BackboneFacts) -> None:
         """Refuse a start that leaves patches out where backbone or learner need every patch.

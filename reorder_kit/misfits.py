@@ -8,6 +8,7 @@ from reorder_kit.errors import Problem, ReorderKitError
 from reorder_kit.experiment import Experiment
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import BackboneFacts, Policy
+from reorder_kit.interfaces.part import reads_file
 from reorder_kit.patch_order import Order
 
 STAND_IN_CLASSES = ("a", "b")
@@ -52,6 +53,34 @@ def misfits_of_parts(experiment: Experiment) -> list[Problem]:
     except ReorderKitError as error:
         return [Problem("task", f"{experiment.task.name}: {error.message}", error.hint)]
     return []
+
+
+def misfits_of_orders(experiment: Experiment, in_files: bool = False) -> list[Problem]:
+    """A starting order, or a hidden one, that the grid cannot have.
+
+    Args:
+        experiment: whose backbone fits its images.
+        in_files: of the orders in files, which may be written later, instead of all others.
+    """
+    facts, image, plant = known_facts(experiment), experiment.data_source.image, experiment.plant
+    if facts is None or image is None:
+        return []
+    problems = []
+    if experiment.start_is_in_file == in_files:
+        try:
+            start = experiment.known_start(image, facts.grid)
+            if start is not None:
+                experiment.check_start(start, facts)
+        except ReorderKitError as error:
+            field = "start" if experiment.recipe.order.weights is None else "weights"
+            message = error.message.removeprefix("order.weights: ")
+            problems.append(Problem(f"order.{field}", message, error.hint))
+    if plant is not None and reads_file(plant.options) == in_files:
+        try:
+            experiment.check_plant(image, facts.grid)
+        except ReorderKitError as error:
+            problems.append(Problem("data.plant", error.message.removeprefix("data.plant: "), error.hint))
+    return problems
 
 
 def misfits_of_phases(experiment: Experiment) -> list[Problem]:

@@ -59,13 +59,22 @@ class ScrambledImages(WrappedSamples):
         return Sample(image.flatten(1).index_select(1, self._pixels).view(image.shape), sample.target)
 
 
-def _scrambled_pixels(image: ImageShape, grid: Grid, hidden: Order) -> Int[Tensor, " pixel"]:
+def require_whole_patches(image: ImageShape, grid: Grid) -> None:
+    """Refuse images that the patches of a grid do not fill exactly.
+
+    Raises:
+        ReorderKitError: if pixels would be left over.
+    """
     if image.height % grid.height or image.width % grid.width or image.frames % grid.frames:
         size = f"{image.height}x{image.width}" if image.frames == 1 else f"{image.frames}x{image.height}x{image.width}"
         raise ReorderKitError(
             f"data.plant: an image of {size} pixels has no {grid} whole patches to scramble",
             "resize the images, or give the backbone another patch_size or grid",
         )
+
+
+def _scrambled_pixels(image: ImageShape, grid: Grid, hidden: Order) -> Int[Tensor, " pixel"]:
+    require_whole_patches(image, grid)
     numbers = ImageShape(1, image.height, image.width, image.frames)
     pixels = torch.arange(image.frames * image.height * image.width).view(1, *numbers.axes)
     return paste(hidden.apply(cut(pixels, grid)), grid, numbers).flatten()

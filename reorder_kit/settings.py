@@ -86,6 +86,12 @@ class TrainSettings(Settings):
             raise ValueError("a run is as long as its epochs or its steps say; give one of them")
         return self
 
+    @model_validator(mode="after")
+    def _check_precision(self) -> TrainSettings:
+        if self.precision == "fp16" and self.device == "cpu":
+            raise ValueError("precision: fp16 needs a GPU, and device: cpu uses none")
+        return self
+
     @model_serializer(mode="wrap")
     def _leave_out_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         unused = "epochs" if self.steps is not None else "steps"

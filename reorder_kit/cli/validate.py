@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,10 +12,11 @@ from reorder_kit.cli._parameters import JsonOption, RecipeArgument, SetOption
 
 if TYPE_CHECKING:
     from reorder_kit.experiment import Experiment
+    from reorder_kit.settings import TrainSettings
 
 
 def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption = False) -> None:
-    """Check a recipe without loading data.
+    """Check a recipe without loading data; the files it names are looked into, as a run would.
 
     Names every mistake at once, and what is allowed but probably not meant. Ends with 2 if there is a mistake.
 
@@ -26,6 +28,7 @@ def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption
     from reorder_kit.cli._lookup import compose_recipe, load_host
 
     experiment = compose_recipe(recipe, sets, load_host())
+    refuse_unusable_files(experiment, recipe)
     found = doubts(experiment)
     if as_json:
         print_json({"name": experiment.recipe.name, "warnings": found})
@@ -37,16 +40,39 @@ def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption
         print_to_stderr(f"warning: {doubt}")
 
 
+def refuse_unusable_files(experiment: Experiment, source: str) -> None:
+    """Refuse orders and runs that a recipe names, but that are not there or not made for it, as a run would.
+
+    Raises:
+        RecipeError: with all of them.
+    """
+    from reorder_kit.building import finished_checkpoint
+    from reorder_kit.errors import Problem, RecipeError, ReorderKitError
+    from reorder_kit.misfits import misfits_of_orders
+
+    problems = misfits_of_orders(experiment, in_files=True)
+    weights = experiment.recipe.train.weights
+    for field, run in (("train", None if weights is None else weights.run), ("order", experiment.recipe.order.weights)):
+        try:
+            if run is not None:
+                finished_checkpoint(run)
+        except ReorderKitError as error:
+            problems.append(Problem(f"{field}.weights", error.message, error.hint))
+    if problems:
+        raise RecipeError(list(dict.fromkeys(problems)), source)
+
+
 def doubts(experiment: Experiment) -> list[str]:
     """What is allowed in a recipe but probably not meant."""
     recipe, learner = experiment.recipe, experiment.learner
-    epochs = recipe.train.epochs
     found = []
+    # How many epochs a run of so many steps has, only the data tells.
+    epochs = recipe.train.epochs if recipe.train.steps is None else math.inf
     if recipe.schedule.warmup_epochs >= epochs:
         found.append(f"schedule.warmup_epochs: the step size still warms up when the {_epochs(epochs)} are over")
     if learner is None:
         return found
-    doubt = learner.phases(epochs).doubt(epochs)
+    doubt = None if math.isinf(epochs) else learner.phases(epochs).doubt(epochs)
     if doubt is not None:
         found.append(f"order.learner: {doubt}")
     image = experiment.data_source.image
@@ -70,7 +96,7 @@ def _summary(experiment: Experiment) -> tuple[str, ...]:
     data = f"{experiment.data_source.name}{scrambled}"
     return (
         f"{experiment.backbone.name} does {experiment.task.name} on {data}; {order}{controls}",
-        f"{_epochs(recipe.train.epochs)}, {recipe.data.batch_size} images a batch, "
+        f"{_length(recipe.train)}, {recipe.data.batch_size} images a batch, "
         f"{recipe.optimizer.name} with step size {recipe.optimizer.lr:g}, seed {recipe.seed}",
         *_cost_of_search(experiment),
     )
@@ -83,12 +109,18 @@ def _cost_of_search(experiment: Experiment) -> list[str]:
     found = []
     if learner.phases(recipe.train.epochs).retrains:
         found.append(
-            f"the search and the training of new weights in the order found share the {_epochs(recipe.train.epochs)}; "
+            f"the search and the training of new weights in the order found share the {_length(recipe.train)}; "
             "so does whatever runs beside it"
         )
     if passes := learner.extra_passes(recipe.data.batch_size):
         found.append(f"a step of the search tries orders in {passes:.2g} forward passes of a batch besides its own")
     return found
+
+
+def _length(train: TrainSettings) -> str:
+    if train.steps is None:
+        return _epochs(train.epochs)
+    return "1 step" if train.steps == 1 else f"{train.steps} steps"
 
 
 def _epochs(count: float) -> str:

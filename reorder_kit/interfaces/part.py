@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, ValidationInfo, WithJsonSchema
@@ -159,6 +160,24 @@ class Part(Generic[C]):
 
 _WRITTEN = core_schema.plain_serializer_function_ser_schema(Part.as_dict)
 Part.__pydantic_serializer__ = SchemaSerializer(core_schema.any_schema(serialization=_WRITTEN))
+
+
+def reads_file(options: Any) -> bool:
+    """Whether an option, or one of a part, names a file: what a component with it does is not in the recipe alone.
+
+    >>> from reorder_kit.orderings.custom import Custom
+    >>> reads_file(Custom.Options(file="order.json"))
+    True
+    """
+    if isinstance(options, Part):
+        return reads_file(options.options)
+    if isinstance(options, BaseModel):
+        return any(reads_file(value) for _, value in options)
+    if isinstance(options, Mapping):
+        return any(map(reads_file, options.values()))
+    if isinstance(options, (list, tuple, set, frozenset)):
+        return any(map(reads_file, options))
+    return isinstance(options, PurePath)
 
 
 def kind_of(interface: type[Component]) -> str:

@@ -23,7 +23,7 @@ class SupervisedTask(Task):
         import torch
         from torch import nn
         from reorder_kit import hookimpl
-        from reorder_kit.interfaces import CLASS, SupervisedTask
+        from reorder_kit.interfaces import CLASS, SupervisedTask, gather_images
 
         class LinearHead(nn.Module):
             def __init__(self, dim, classes):
@@ -35,14 +35,14 @@ class SupervisedTask(Task):
 
         class Hits:
             def __init__(self):
-                self.hits, self.images = 0, 0
+                self.hits = []
 
             def update(self, predictions, batch):
-                self.hits += int((predictions.argmax(dim=1) == batch.targets).sum())
-                self.images += len(batch)
+                self.hits.append((predictions.argmax(dim=1) == batch.targets).float())
 
             def compute(self):
-                return {"accuracy": self.hits / self.images}
+                hits, _ = gather_images(torch.cat(self.hits))  # those of all processes
+                return {"accuracy": float(hits.mean())}
 
         class HingeClassification(SupervisedTask):
             \"""Single labels with the multi-class hinge loss.\"""

@@ -71,7 +71,7 @@ class Task(Component, ABC):
         import torch
         from torch import nn
         from reorder_kit import hookimpl
-        from reorder_kit.interfaces import NONE, Pass, StepResult, Task
+        from reorder_kit.interfaces import NONE, Pass, StepResult, Task, gather_images
 
         class LinearHead(nn.Module):
             def __init__(self, dim):
@@ -83,14 +83,14 @@ class Task(Component, ABC):
 
         class Hits:
             def __init__(self):
-                self.hits, self.images = 0, 0
+                self.hits = []
 
             def update(self, predictions, batch):
-                self.hits += int((predictions > 0).sum())
-                self.images += len(batch)
+                self.hits.append((predictions > 0).float())
 
             def compute(self):
-                return {"accuracy": self.hits / self.images}
+                hits, _ = gather_images(torch.cat(self.hits))  # those of all processes
+                return {"accuracy": float(hits.mean())}
 
         class Upright(Task):
             \"""Score an image higher than its mirror image, upside down.\"""

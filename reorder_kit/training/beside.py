@@ -1,4 +1,4 @@
-"""The controls beside a run: the recipes of those that are trained, the figures of those that are evaluated."""
+"""The figures of controls that are evaluated beside a run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any, Protocol
 
 import torch
 
-from reorder_kit.interfaces import Batch, EvaluatedControl, Model, TrainedControl
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.interfaces import Batch, EvaluatedControl, Model
 
 
 class Change(Protocol):
@@ -25,23 +24,6 @@ class Evaluate(Protocol):
     def __call__(self, change: Change) -> Mapping[str, Any]:
         """The figures, with the number of ``images``; the others may be missing where it is 0."""
         ...
-
-
-def recipe_beside(control: TrainedControl, content: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
-    """The recipe of a run that is trained alongside; nothing is trained beside that one.
-
-    Args:
-        control: what is changed.
-        content: the resolved recipe of the run.
-        folder: of the run.
-    """
-    changed = {**control.recipe(content, str(folder.order)), "controls": []}
-    order = dict(changed["order"])
-    if order.get("weights") is not None and order.get("learner") is None:
-        # Without a learner nothing is learned further; what the run started from is the start.
-        order["weights"] = None
-        order.setdefault("start", {"file": str(folder.start_order)})
-    return {**changed, "order": order}
 
 
 def figures_beside(control: EvaluatedControl, evaluate: Evaluate, classes: Sequence[str]) -> dict[str, Any]:

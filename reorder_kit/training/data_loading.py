@@ -105,6 +105,23 @@ class ShuffledKeys(Sampler[SampleKey]):
             yield SampleKey(self.epoch, shuffled[place % self._size])
 
 
+def steps_of_epoch(images: int, processes: int, batch_size: int, accumulate: int) -> int:
+    """Optimizer steps in an epoch.
+
+    Args:
+        images: of the training split.
+        processes: each gets the same number of them.
+        batch_size: images in a batch of a process.
+        accumulate: batches whose gradients make a step.
+
+    >>> steps_of_epoch(100, processes=2, batch_size=16, accumulate=3)
+    2
+    """
+    of_process = -(-images // processes)
+    batches = -(-of_process // batch_size)
+    return -(-batches // accumulate)
+
+
 def train_loader(
     samples: SampleSet,
     kind: TargetKind,

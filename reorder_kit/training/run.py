@@ -19,9 +19,11 @@ from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext, Tr
 from reorder_kit.one_pass import SeveralPassesError
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.recipe import differences, read_recipe_file
+from reorder_kit.recipe_beside import recipe_beside
 from reorder_kit.run_folder import RESULT_VERSION, RunFolder, write_whole
 from reorder_kit.training.beginning import begin
-from reorder_kit.training.beside import figures_beside, recipe_beside
+from reorder_kit.training.beside import figures_beside
+from reorder_kit.training.data_loading import require_samples, steps_of_epoch
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.environment import describe_environment
 from reorder_kit.training.image_scores import ImageScores
@@ -29,6 +31,7 @@ from reorder_kit.training.order_log import compare, order_file
 from reorder_kit.training.order_summary import OrderSummary
 from reorder_kit.training.planted import planted_figures
 from reorder_kit.training.predictions import predict_some
+from reorder_kit.training.retraining import check_length
 from reorder_kit.training.trainer import Trainer
 
 INFLUENCE_IMAGES = 256
@@ -56,8 +59,14 @@ def run_experiment(
     if folder.is_finished:
         return folder, folder.read_result()
     splits = experiment.open_data()
-    content = experiment.resolved()
-    name = experiment.recipe.name
+    content, name = experiment.resolved(), experiment.recipe.name
+    trained = {
+        control.name: compose(recipe_beside(control, content, folder), host, f"control {control.name}")
+        for control in experiment.beside
+        if isinstance(control, TrainedControl)
+    }
+    for each in (experiment, *trained.values()):
+        _check_length(each, experiment, splits, accelerator.num_processes)
     trainer = _train(name, experiment, splits, folder, accelerator, host)
     controls: dict[str, Any] = {}
     for control in experiment.beside:
@@ -66,8 +75,7 @@ def run_experiment(
         elif isinstance(control, TrainedControl):
             beside = RunFolder(folder.controls / control.name)
             if not beside.is_finished:
-                recipe = recipe_beside(control, content, folder)
-                changed = compose(recipe, host, f"control {control.name}")
+                changed = trained[control.name]
                 data = splits if changed.recipe.data == experiment.recipe.data else changed.open_data()
                 other = _train(f"{name}/controls/{control.name}", changed, data, beside, accelerator, host)
                 _finish(other, changed, data, beside, accelerator, host, {})
@@ -77,6 +85,23 @@ def run_experiment(
         words = control.words_for(is_consensus=not trainer.model.policy.is_static)
         controls[control.name] = {"words": words, **figures}
     return folder, _finish(trainer, experiment, splits, folder, accelerator, host, controls)
+
+
+def _check_length(each: Experiment, main: Experiment, splits: DataSplits, processes: int) -> None:
+    """Refuse a run, or a control beside it, of so many steps that leave no epoch for new weights, before any training.
+
+    Args:
+        each: the run, or a control.
+        main: the run.
+        splits: its data.
+        processes: how many there are.
+    """
+    sources = each.data_source, main.data_source
+    has_same_images = sources[0].name == sources[1].name and sources[0].options == sources[1].options
+    recipe = each.recipe
+    train = splits.train if has_same_images or recipe.train.steps is None else each.open_data().train
+    require_samples(len(train), "train", 1)
+    check_length(each, steps_of_epoch(len(train), processes, recipe.data.batch_size, recipe.train.accumulate))
 
 
 def _train(

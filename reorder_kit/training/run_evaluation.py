@@ -15,7 +15,13 @@ from reorder_kit.interfaces import Batch, DataSplits, TaskContext
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.progress import Progress
 from reorder_kit.training.beside import Change, in_random_order
-from reorder_kit.training.data_loading import evaluation_loader, load_batch, require_samples
+from reorder_kit.training.data_loading import (
+    EVALUATION_SEED,
+    KeyedSamples,
+    evaluation_loader,
+    load_batch,
+    require_samples,
+)
 from reorder_kit.training.evaluation import evaluate
 from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.influence import influence_profile
@@ -36,7 +42,8 @@ class RunEvaluation:
         accelerator: device, precision, processes.
 
     Raises:
-        ReorderKitError: if a split has fewer images than there are processes.
+        ReorderKitError: if a split has fewer images than there are processes, or none of the views that the task asks
+            for.
     """
 
     experiment: Experiment
@@ -48,6 +55,7 @@ class RunEvaluation:
         for split in ("validation", "test"):
             samples = self.splits.validation if split == "validation" else self.splits.test
             require_samples(len(samples), split, self.accelerator.num_processes)
+            KeyedSamples(samples, split, EVALUATION_SEED, self.experiment.task.views(training=False))
 
     def figures(
         self,

@@ -29,7 +29,7 @@ from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.run_folder import RunFolder
 from reorder_kit.training.beside import Change
-from reorder_kit.training.data_loading import ShuffledKeys, train_loader
+from reorder_kit.training.data_loading import ShuffledKeys, steps_of_epoch, train_loader
 from reorder_kit.training.devices import describe_device
 from reorder_kit.training.epoch_loss import EpochLoss
 from reorder_kit.training.image_scores import ImageScores
@@ -37,7 +37,7 @@ from reorder_kit.training.optimization import Optimizers
 from reorder_kit.training.order_log import OrderLog, keep_lines
 from reorder_kit.training.order_summary import OrderSummary, reach_of
 from reorder_kit.training.random_streams import stream
-from reorder_kit.training.retraining import check_phases, part_of_run
+from reorder_kit.training.retraining import part_of_run
 from reorder_kit.training.run_evaluation import RunEvaluation
 from reorder_kit.training.saved_state import SavedState
 from reorder_kit.training.step_module import StepModule
@@ -88,10 +88,11 @@ class Trainer:
             splits.train, context.kind, self._keys, self._seed, data.batch_size, data.workers, views
         )
         self._evaluation = RunEvaluation(experiment, splits, context, accelerator)
-        self._steps_per_epoch = -(-len(self._train_loader) // self._settings.accumulate)
+        self._steps_per_epoch = steps_of_epoch(
+            len(splits.train), self._processes, data.batch_size, self._settings.accumulate
+        )
         self._epochs_of_run = self._settings.epochs_of(self._steps_per_epoch)
         self._phases = experiment.phases(self._epochs_of_run)
-        check_phases(self._phases, self._epochs_of_run)
         is_fresh = folder.latest_checkpoint() is None
         self._model_source = experiment if is_fresh else experiment.without_downloads()
         self.start = start

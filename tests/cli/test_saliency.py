@@ -99,6 +99,6 @@ def test_what_cannot_be_measured_is_refused_in_words(cli, tmp_path, run):
     assert cli("run", "recurrent.yaml").exit_code == 0
     done = cli("saliency", "runs/walk", "--method", "rollout")
     assert done.exit_code == 2
-    assert "recurrent with these options has not\n  hint: use --method gradient" in done.stderr
+    assert "recurrent with these options does not have\n  hint: use --method gradient" in done.stderr
     assert not (tmp_path / "runs" / "walk" / "saliency.json").exists()
     assert cli("saliency", "nowhere").exit_code == 2

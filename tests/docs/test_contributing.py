@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from policies import move, policy_loss, policy_of
 from reorder_kit.grid import Grid
-from reorder_kit.interfaces import ImageShape, PatchSequence, Progress
+from reorder_kit.interfaces import CLASS, ImageShape, LearnerContext, Pass, PatchSequence, Progress
 from reorder_kit.patch_order import Order
 
 TEXT = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
@@ -66,7 +65,7 @@ def test_the_ordering_is_a_checkerboard(load):
 @pytest.fixture
 def policy(load):
     learner = load(example("An order-learner")).host.order_learners.get("gaussian-scores")
-    return policy_of(learner(), Order([2, 0, 3, 1]), Grid(2, 2), dim=8)
+    return learner().build_policy(LearnerContext(Order([2, 0, 3, 1]), Grid(2, 2), 8, 1, CLASS, ["a", "b"]))
 
 
 SEQUENCE = PatchSequence(torch.zeros(32, 4, 8), Grid(2, 2))
@@ -77,18 +76,20 @@ def test_the_learner_starts_from_the_start(policy):
 
 
 def test_a_constant_reward_teaches_the_learner_nothing(policy):
-    policy_loss(policy, policy.propose(SEQUENCE), torch.full((32,), 0.3)).backward()
+    # Nor do several passes that earn different constants.
+    passes = [Pass((policy.propose(SEQUENCE),), torch.full((32,), reward)) for reward in (0.3, -5.0)]
+    policy.loss(passes).backward()
     assert policy.scores.grad.abs().max() == 0
 
 
 def test_the_learner_finds_what_is_rewarded(policy):
     optimizer = policy.build_optimizer()
     for step in range(300):
-        move(policy, Progress(step, 300, 1, stream=step))
+        policy.advance(Progress(step, 300, 1, stream=step))
         proposal = policy.propose(SEQUENCE)
         slot_of_patch_1 = proposal.order.rank[:, 1].float()
         optimizer.zero_grad()
-        policy_loss(policy, proposal, -slot_of_patch_1[proposal.order.groups]).backward()
+        policy.loss([Pass((proposal,), -slot_of_patch_1[proposal.order.groups])]).backward()
         optimizer.step()
     assert policy.best_order().indices[0] == 1
 

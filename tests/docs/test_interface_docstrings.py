@@ -39,8 +39,9 @@ PLUGINS = [
 
 def test_the_module_of_hooks_and_every_kind_of_component_show_a_plugin():
     shown = {plugin.id for plugin in PLUGINS}
-    kinds = {"Ordering", "Backbone", "OrderLearner", "Prior", "ScoringPrior", "Tokenizer", "Task", "DataSource"}
-    assert shown == {"hookspecs", "Part", *kinds}
+    kinds = {"Ordering", "Backbone", "OrderLearner", "Prior", "ScoringPrior", "Tokenizer", "DataSource"}
+    tasks = {"Task", "SupervisedTask", "TaskWrapper"}
+    assert shown == {"hookspecs", "Part", *kinds, *tasks}
 
 
 @pytest.mark.parametrize("source", PLUGINS)

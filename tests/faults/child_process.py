@@ -25,13 +25,14 @@ from reorder_kit.training.optimization import average_policy_over_processes
 
 
 class Watched(Classification):
-    """Classification that remembers the model it was given."""
+    """Classification that remembers the model that it trained."""
 
     name = "watched"
     model = None
 
     def step(self, model, batch, progress):
-        Watched.model = model
+        if model.training:
+            Watched.model = model
         return super().step(model, batch, progress)
 
 

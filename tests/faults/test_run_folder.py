@@ -12,7 +12,6 @@ from reorder_kit.compose import compose
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
 from reorder_kit.order_file import OrderFile
-from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.run_folder import RunFolder
@@ -237,10 +236,10 @@ def test_a_checkpoint_or_a_recipe_of_another_format_is_refused(host, tmp_path):
     facts = folder.latest_checkpoint() / "state.json"
     facts.write_text(json.dumps({**json.loads(facts.read_text()), "format_version": 0}))
     with pytest.raises(ReorderKitError, match=r"state\.json: format_version 0 is not 1"):
-        OrderedModel.from_run(folder.path, host)
+        reorder_kit.load_run(folder.path, host)
     folder.recipe.write_text(folder.recipe.read_text().replace("format_version: 1", "format_version: 2"))
     with pytest.raises(ReorderKitError, match="format_version"):
-        OrderedModel.from_run(folder.path, host)
+        reorder_kit.load_run(folder.path, host)
 
 
 def test_an_unfinished_run_has_no_result(tmp_path):

@@ -9,14 +9,13 @@ import reorder_kit
 from reorder_kit.data_sources.digits import Digits
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import CLASS
-from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.run_folder import RunFolder
 from reorder_kit.settings import TrainSettings
-from reorder_kit.tasks.classification import Classification
 from reorder_kit.training.data_loading import evaluation_loader
 from reorder_kit.training.devices import build_accelerator
-from reorder_kit.training.evaluation import ImageScores, evaluate
+from reorder_kit.training.evaluation import evaluate
+from reorder_kit.training.image_scores import ImageScores
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +75,14 @@ def test_every_image_is_counted_once_and_the_figures_are_those_of_one_process(fi
     finished.recipe.write_text(recipe)
     splits = Digits().open(0)
     loader = evaluation_loader(splits.test, CLASS, "test", 128, 0)
-    scores = ImageScores(497)
+    scores, run = ImageScores(497), reorder_kit.load_run(finished.path, host)
     alone = evaluate(
-        OrderedModel.from_run(finished.path, host),
-        Classification(),
+        run.evaluated_model,
+        run.experiment.task,
         loader,
-        splits.classes,
+        run.context,
         build_accelerator(TrainSettings(device="cpu")),
+        run.progress,
         image_scores=scores,
     )
     # What images score stands in the order of the split, whichever process saw them.

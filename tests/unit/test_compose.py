@@ -26,8 +26,9 @@ from reorder_kit.interfaces import (
     OrderLearner,
     Sample,
     ScoringPrior,
-    Task,
+    SupervisedTask,
     Unreadable,
+    require_no_leaks,
 )
 from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order
@@ -47,21 +48,23 @@ class Masks(DataSource):
         raise AssertionError("a recipe is refused before data are opened")
 
 
-class NextPatch(Task):
+class NextPatch(SupervisedTask):
     """Predict each patch from those before it."""
 
     name = "next-patch"
     target_kinds = (CLASS,)
     headline = "bits"
-    is_autoregressive = True
 
-    def build_head(self, dim, classes):
+    def check(self, facts, policy):
+        require_no_leaks(policy, "it would see the patches it predicts")
+
+    def build_head(self, context):
         raise AssertionError("a recipe is refused before a head is built")
 
     def loss_per_image(self, outputs, targets):
         raise AssertionError("a recipe is refused before anything is trained")
 
-    def build_metrics(self, classes, device):
+    def build_metrics(self, context):
         raise AssertionError("a recipe is refused before anything is measured")
 
 
@@ -265,7 +268,7 @@ def test_a_task_that_needs_other_targets_is_refused_before_data_are_opened(host)
 
 def test_an_autoregressive_task_refuses_a_learner_that_mixes_patches(host):
     (found,) = problems(host, task="next-patch", order={"learner": "mixing"})
-    assert found.startswith("order.learner.name: mixing would leak later patches to next-patch")
+    assert found.startswith("task: next-patch: the order-learner mixes patches: it would see the patches it predicts")
 
 
 def test_an_autoregressive_task_takes_a_learner_that_does_not_mix(host):
@@ -308,7 +311,6 @@ def test_all_misfits_are_listed(host):
     )
     assert [line.split(":")[0] for line in found] == [
         "task.name",
-        "order.learner.name",
         "order.control",
         "controls",
         "controls",

@@ -19,9 +19,9 @@ from reorder_kit.order_file import OrderFile
 from reorder_kit.order_learners.reinforce import ReinforcePolicy
 from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.recipe_beside import recipe_beside
 from reorder_kit.run_folder import RunFolder
 from reorder_kit.start_by_prior import no_influence
-from reorder_kit.training.beside import recipe_beside
 
 CONTROLS = ("fixed-start", "learned-static", "null-reward", "random-fixed", "random-per-batch", "shuffled-targets")
 HOST = PluginHost(third_party=False)

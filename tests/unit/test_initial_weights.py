@@ -74,7 +74,9 @@ def test_a_run_trains_them_on_and_can_be_read_without_the_first(first, tmp_path)
 
 
 def test_what_cannot_be_begun_with_is_refused(first, tmp_path):
-    with pytest.raises(ReorderKitError, match=r"those of another model: size mismatch for .*\[16, 1, 4, 4\]"):
+    with pytest.raises(
+        ReorderKitError, match=r"the weights belong to another model: size mismatch for .*\[16, 1, 4, 4\]"
+    ):
         build(first, [("backbone.dim", 16)])
     with pytest.raises(ReorderKitError, match="nowhere holds no finished run"):
         build(tmp_path / "nowhere")

@@ -5,17 +5,17 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from policies import context_of
 from reorder_kit.backbones.local import Local
 from reorder_kit.backbones.recurrent import Recurrent
 from reorder_kit.backbones.vit import Vit
-from reorder_kit.interfaces import ImageShape
+from reorder_kit.grid import Grid
+from reorder_kit.interfaces import CLASS, ImageShape, LearnerContext
 from reorder_kit.order_learners.reinforce import Reinforce
 from reorder_kit.order_learners.softsort import SoftSort
 from reorder_kit.patch_order import Order
 from reorder_kit.progress import Progress
 from reorder_kit.settings import OptimizerSettings, ScheduleSettings
-from reorder_kit.tasks.classification import SummaryHead
+from reorder_kit.tasks._summary_head import SummaryHead
 from reorder_kit.training.optimization import Optimizers, parameter_groups, step_size_ratio
 
 SMALL = {"patch_size": 4, "depth": 1, "dim": 8}
@@ -94,7 +94,8 @@ def test_a_warm_up_that_is_longer_than_the_run_never_falls():
 
 
 def policy_of(learner, **options):
-    return learner(learner.Options(**options)).build_policy(context_of(Order.identity(4)))
+    context = LearnerContext(Order.identity(4), Grid(2, 2), 8, 1, CLASS, ["a", "b"])
+    return learner(learner.Options(**options)).build_policy(context)
 
 
 def optimizers(module, policy, clip_grad=None, **settings):

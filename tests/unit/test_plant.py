@@ -211,7 +211,7 @@ def test_targets_that_lie_in_the_image_are_refused(kind):
         """Find them."""
 
         name, target_kinds, headline, Options = "placing", (kind,), "found", ComponentOptions
-        build_head = loss_per_image = build_metrics = None
+        build_head = step = build_metrics = None
 
     host = PluginHost(third_party=False)
     parts = {"register_data_sources": lambda: [Placed], "register_tasks": lambda: [Placing]}

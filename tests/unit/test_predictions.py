@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import nn
 
+from contexts import context_of, targets_alone
 from reorder_kit.figures.class_colours import COLOURS, colours_of
 from reorder_kit.figures.predictions import draw_predictions
-from reorder_kit.interfaces import CLASS, IGNORED, MASK, Annotation, Sample, Unreadable
+from reorder_kit.interfaces import CLASS, IGNORED, MASK, Annotation, ModelOutput, Sample, Unreadable
 from reorder_kit.interfaces.run_events import Predictions
 from reorder_kit.tasks.classification import Classification
 from reorder_kit.tasks.multi_label import MultiLabel
@@ -145,8 +146,8 @@ def test_a_wrong_word_is_red_and_a_right_one_is_not(tmp_path):
 
 
 def test_no_label_where_there_is_none_is_right(tmp_path):
-    unsure = MultiLabel().annotate_outputs(torch.full((1, 2), -1.0), ["a", "b"])[0]
-    none, one = MultiLabel().annotate_targets(torch.tensor([[0.0, 0.0], [1.0, 0.0]]), ["a", "b"])
+    unsure = MultiLabel().annotate_predictions(torch.full((1, 2), -1.0), context_of("ab"))[0]
+    none, one = MultiLabel().annotate_targets(targets_alone(torch.tensor([[0.0, 0.0], [1.0, 0.0]])), context_of("ab"))
     assert coloured(picture(tmp_path, none, unsure)) == 0
     assert coloured(picture(tmp_path, one, unsure)) > 0
 
@@ -170,16 +171,9 @@ def test_a_mask_that_is_right_but_for_padding_is_not_wrong(tmp_path):
             mask[2:] = IGNORED
             return Sample(torch.zeros(1, 4, 4), mask, (2, 4))
 
-    class RightAbove(nn.Module):
-        def forward(self, images, content=None):
-            class Output:
-                outputs = torch.zeros(len(images), 2, 4, 4)
-
-            Output.outputs[:, 1, :2] = 1.0
-            return Output()
-
-    samples, names = Padded(1), ["ground", "thing"]
-    found = predict_some(RightAbove(), Segmentation(), samples, MASK, names, Accelerator(cpu=True), "run", "test")
+    right_above = torch.zeros(1, 2, 4, 4)
+    right_above[:, 1, :2] = 1.0
+    found = predicted(Segmentation(), Padded(1), right_above, MASK, ["ground", "thing"])
     right = picture(tmp_path, found.truths[0], found.answers[0])
     wrong = picture(tmp_path, found.truths[0], Annotation("ground, thing", mask=found.answers[0].mask))
     assert coloured(right) < coloured(wrong)
@@ -188,6 +182,24 @@ def test_a_mask_that_is_right_but_for_padding_is_not_wrong(tmp_path):
 @pytest.mark.parametrize("channels", [1, 2, 3, 12])
 def test_images_of_any_channels_are_drawn(tmp_path, channels):
     assert picture(tmp_path, Annotation("a"), Annotation("a"), torch.randn(channels, 8, 12)).std() > 0
+
+
+def model_that_says(outputs):
+    """A model that gives so many of these outputs as there are images."""
+
+    class Says(nn.Module):
+        def forward(self, batch):
+            return ModelOutput(outputs[: len(batch)], None)
+
+    return Says()
+
+
+def predicted(task, samples, outputs, kind, classes):
+    model = model_that_says(outputs).train()
+    context = context_of(classes, kind=kind)
+    found = predict_some(model, task, samples, context, Accelerator(cpu=True), "run", "test")
+    assert model.training
+    return found
 
 
 class Numbered:
@@ -203,32 +215,20 @@ class Numbered:
         return Unreadable("broken.png", "truncated") if index == 1 else Sample(torch.full((1, 2, 2), float(index)), 0)
 
 
-class Says(nn.Module):
-    """Always the first of two classes, with certainty."""
-
-    def forward(self, images, content=None):
-        class Output:
-            outputs = torch.tensor([[50.0, 0.0]]).repeat(len(images), 1)
-
-        return Output()
-
-
-def predicted(samples):
-    model = Says().train()
-    found = predict_some(model, Classification(), samples, CLASS, ["ant", "bee"], Accelerator(cpu=True), "run", "test")
-    assert model.training
-    return found
+def ants(samples):
+    """What is shown where the answer is always the first of two classes, with certainty."""
+    return predicted(Classification(), samples, torch.tensor([[50.0, 0.0]]).repeat(IMAGES, 1), CLASS, ["ant", "bee"])
 
 
 def test_images_come_from_all_over_the_split():
-    found = predicted(Numbered(1000))
+    found = ants(Numbered(1000))
     assert found.images[:, 0, 0, 0].tolist() == [round(999 * place / (IMAGES - 1)) for place in range(IMAGES)]
     assert [(answer.text, answer.note) for answer in found.answers] == [("ant", "100%")] * IMAGES
     assert [truth.text for truth in found.truths] == ["ant"] * IMAGES
 
 
 def test_small_splits_and_unreadable_images():
-    assert predicted(Numbered(3)).images[:, 0, 0, 0].tolist() == [0.0, 2.0]
+    assert ants(Numbered(3)).images[:, 0, 0, 0].tolist() == [0.0, 2.0]
 
 
 def test_what_a_mask_says_of_padding_is_not_shown():
@@ -236,20 +236,12 @@ def test_what_a_mask_says_of_padding_is_not_shown():
         def __getitem__(self, index):
             return Sample(torch.zeros(1, 4, 4), torch.zeros(4, 4, dtype=torch.int64), (3, 2) if index else None)
 
-    class Marks(nn.Module):
-        def forward(self, images, content=None):
-            class Output:
-                outputs = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1).expand(len(images), 2, 4, 4)
-
-            return Output()
-
-    found = predict_some(
-        Marks(), Segmentation(), Padded(2), MASK, ["ground", "thing"], Accelerator(cpu=True), "run", "test"
-    )
+    marked = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1).expand(2, 2, 4, 4)
+    found = predicted(Segmentation(), Padded(2), marked, MASK, ["ground", "thing"])
     assert found.answers[0].mask.tolist() == [[1] * 4] * 4
     assert found.answers[1].mask.tolist() == [[1, 1, IGNORED, IGNORED]] * 3 + [[IGNORED] * 4]
 
 
 def test_a_task_that_shows_nothing_has_no_picture(monkeypatch):
-    monkeypatch.setattr(Classification, "annotate_outputs", lambda *_: ())
-    assert predicted(Numbered(3)) is None
+    monkeypatch.setattr(Classification, "annotate_predictions", lambda *_: ())
+    assert ants(Numbered(3)) is None

@@ -28,8 +28,8 @@ from reorder_kit.interfaces import (
     DataSplits,
     ImageShape,
     Sample,
+    SupervisedTask,
     TargetKind,
-    Task,
 )
 from reorder_kit.plugin_manager import PluginHost
 
@@ -189,28 +189,29 @@ class MeanDistance:
     def __init__(self):
         self.sum, self.images = 0.0, 0
 
-    def update(self, outputs, targets):
-        self.sum += float((outputs - targets).norm(dim=1).sum())
-        self.images += len(targets)
+    def update(self, predictions, batch):
+        self.sum += float((predictions - batch.targets).norm(dim=1).sum())
+        self.images += len(batch)
 
     def compute(self):
         return {"distance": self.sum / self.images}
 
 
-class Pointing(Task):
+class Pointing(SupervisedTask):
     """Cosine and sine of a direction."""
 
     name = "pointing"
     target_kinds = (Angle(),)
     headline = "distance"
+    higher_is_better = False
 
-    def build_head(self, dim, classes):
-        return Head(dim)
+    def build_head(self, context):
+        return Head(context.facts.dim)
 
     def loss_per_image(self, outputs, targets):
         return (outputs - targets).square().sum(dim=1)
 
-    def build_metrics(self, classes, device):
+    def build_metrics(self, context):
         return MeanDistance()
 
 

@@ -37,8 +37,10 @@ class Watched(Classification):
 
     def step(self, model, batch, progress):
         result = super().step(model, batch, progress)
-        self.orders.append(result.proposal.order)
-        self.losses.append(result.loss.detach().clone())
+        if model.training:
+            (first,) = result.passes
+            self.orders.append(first.proposals[0].order)
+            self.losses.append(result.loss.detach().clone())
         return result
 
     def reward_per_image(self, outputs, targets, loss):

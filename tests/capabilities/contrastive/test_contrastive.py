@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from capability_cases import prepared
+from reorder_kit.compose import compose
 from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.interfaces import Order
+from reorder_kit.recipe import override
 from reorder_kit.run_folder import RunFolder
 from reorder_kit.training.data_loading import evaluation_loader
 from reorder_kit.training.step_module import StepModule
@@ -70,14 +74,14 @@ def test_a_view_is_the_same_image_with_noise_of_its_own_and_the_same_in_every_ev
 
 
 def test_both_views_are_read_in_orders_of_the_policy_and_rewards_stay_apart(capability, loaded):
-    changes = {"order.learner": {"name": "reinforce", "repeats": 3, "groups": 2}}
-    experiment = capability.open(capability.run("reinforce", {**changes, "train.epochs": 1})).experiment
+    temperature = {"shape": "constant", "peak": 1.0}
+    learner = {"name": "reinforce", "repeats": 3, "groups": 2, "temperature": temperature}
+    experiment = compose(override(capability.recipe, {"order.learner": learner}.items()), capability.host(), "trial")
     policy = experiment.build_policy(Order.identity(16), loaded.model.facts, [])
     model = type(loaded.model)(loaded.model.backbone, policy, loaded.model.head).train()
-    policy.advance(loaded.progress)
-    policy.temperature = 1.0
-    policy.phase, policy.repeats = "search", 3
-    result = StepModule(model, experiment.task)(prepared(loaded, 8, "train"), loaded.progress)
+    progress = replace(loaded.progress, phase="search", share=0.5, stream=1)
+    policy.advance(progress)
+    result = StepModule(model, experiment.task)(prepared(loaded, 8, "train"), progress)
     assert [each.view for each in result.passes] == [0, 1] * 3
     assert len({each.proposals[0].log_prob for each in result.passes}) == 6
     # By hand: leave-one-out over the 6 orders of a view, each of which two groups of 4 images had; mean over the views.

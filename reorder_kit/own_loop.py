@@ -1,0 +1,235 @@
+"""Order-learners in a training loop of your own, without a recipe or a backbone of this package."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from reorder_kit.errors import RecipeError, ReorderKitError
+from reorder_kit.grid import Grid
+from reorder_kit.interfaces import (
+    NONE,
+    Batch,
+    Evaluate,
+    LearnerContext,
+    OrderLearner,
+    Pass,
+    PatchSequence,
+    Phase,
+    Policy,
+    Progress,
+    Proposal,
+)
+from reorder_kit.order_file import OrderFile
+from reorder_kit.patch_order import Order
+from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.recipe import problems_of
+from reorder_kit.training.random_streams import stream
+
+
+def learner(
+    name: str,
+    patches: int | tuple[int, int] | Grid,
+    start: str | Path | Order = "row",
+    *,
+    epochs: float,
+    steps_per_epoch: int,
+    seed: int = 0,
+    host: PluginHost | None = None,
+    **options: Any,
+) -> LearnedOrder:
+    """An order that is learned in a training loop of your own.
+
+    >>> policy = learner("softsort", patches=16, start="hilbert", epochs=60, steps_per_epoch=12, lr=0.05)
+    >>> policy.advance(0)
+    >>> policy.propose(torch.zeros(2, 16, 8)).order.indices[:4].tolist()
+    [0, 1, 5, 4]
+
+    Args:
+        name: the order-learner.
+        patches: patches of an image: a grid, its height and width, or their number. A square number is a square grid,
+            any other a single row.
+        start: the order to start from: the name of an ordering, an order, or a file of one.
+        epochs: epochs of the whole run, which is the unit of options such as ``warmup_epochs``.
+        steps_per_epoch: optimizer steps in an epoch.
+        seed: what everything random is drawn from.
+        host: the plugins; all installed ones if not given.
+        options: of the learner, such as ``groups=4``.
+
+    Raises:
+        ReorderKitError: if there is no such learner, option or ordering, or the start does not fit the patches.
+    """
+    host = host or PluginHost.from_environment()
+    chosen = host.order_learners.get(name)
+    try:
+        checked = chosen.Options.model_validate(options)
+    except ValidationError as error:
+        raise RecipeError(problems_of(error, chosen.Options), f"order-learner {name!r}") from None
+    grid = _grid_of(patches)
+    context = LearnerContext(_start_of(start, grid, host), grid, dim=1, depth=1, target_kind=NONE, classes=())
+    return LearnedOrder(chosen(checked), context, epochs, steps_per_epoch, seed)
+
+
+class LearnedOrder(nn.Module):
+    """A policy with its schedule and its random streams. :func:`learner` builds it.
+
+    Build it yourself where a learner has to know more: the width of an embedding, the depth, or the targets.
+
+    Its parameters have an optimizer of their own. All state is in parameters and buffers, and every draw depends on the
+    step alone: load the ``state_dict``, advance to the step, and training resumes as if it had not stopped.
+
+    Args:
+        learner: the order-learner.
+        context: what it knows.
+        epochs: epochs of the whole run.
+        steps_per_epoch: optimizer steps in an epoch.
+        seed: what everything random is drawn from.
+
+    Raises:
+        ReorderKitError: if the search was to be followed by new weights, which this class cannot make.
+    """
+
+    def __init__(
+        self, learner: OrderLearner, context: LearnerContext, epochs: float, steps_per_epoch: int, seed: int = 0
+    ) -> None:
+        super().__init__()
+        phases = learner.phases(epochs)
+        if phases.retrains:
+            raise ReorderKitError(
+                f"{learner.name} was asked for new weights after the search, which only your own loop can make",
+                "leave search: then-retrain out; after the search, train another model in best_order()",
+            )
+        doubt = phases.doubt(epochs)
+        if doubt is not None:
+            warnings.warn(f"{learner.name}: {doubt}", stacklevel=3)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(stream(seed, "learner"))
+            self.policy: Policy = learner.build_policy(context)
+        self.grid = context.grid
+        self._name, self._phases, self._seed = learner.name, phases, seed
+        self._epochs, self._steps_per_epoch = epochs, steps_per_epoch
+        self._step: int | None = None
+        self._missing_trials = False
+
+    def advance(self, step: int) -> None:
+        """Move to an optimizer step, counted from 0. It comes before everything else of a step."""
+        own, shared = stream(self._seed, "policy", _process(), step), stream(self._seed, "policy", step)
+        progress = self._phases.locate(Progress(step, self._steps_per_epoch, self._epochs, own, shared))
+        self.policy.advance(progress)
+        self._step = step
+        self._missing_trials = type(self.policy).search is not Policy.search and progress.phase == "search"
+
+    def search(self, evaluate: Evaluate) -> None:
+        """Try proposals on the images of a step; learners that learn from trials need it after every ``advance``.
+
+        Args:
+            evaluate: called with a proposal and a number of images (None for all), it gives the reward of each image,
+                without gradient and always on the same images.
+        """
+        self._check_advanced()
+        self.policy.search(evaluate)
+        self._missing_trials = False
+
+    def propose(self, patches: Float[Tensor, "batch patch dim"] | PatchSequence, block: int = 0) -> Proposal:
+        """Propose an order for row-major patches, in a training step; ``proposal.apply(patches)`` moves them.
+
+        Raises:
+            ReorderKitError: before the first ``advance``, or if a learner that needs trials was given none.
+        """
+        self._check_advanced()
+        if self._missing_trials:
+            raise ReorderKitError(
+                f"{self._name} learns from trials alone, and was offered none at step {self._step}",
+                "call search(evaluate) after advance(step)",
+            )
+        return self.policy.propose(self._sequence(patches), block)
+
+    def loss(
+        self,
+        passes: Proposal | Sequence[Pass],
+        reward: Float[Tensor, " batch"] | None = None,
+        batch: Batch | None = None,
+    ) -> Float[Tensor, ""]:
+        """What is added to your loss; zero for learners whose gradient comes through the patches.
+
+        Args:
+            passes: the proposal that the images were read in, with a ``reward``; or, where a step reads them several
+                times, all passes of the step (:class:`~reorder_kit.interfaces.Pass`), those of each repeat together.
+            reward: the reward of each image, such as minus its loss. It is used without its gradient.
+            batch: images and targets, for learners that look at targets.
+        """
+        if isinstance(passes, Proposal):
+            if reward is None:
+                raise ReorderKitError("a proposal needs the reward it earned", "as in loss(proposal, -losses)")
+            passes = [Pass((passes,), reward.detach())]
+        return self.policy.loss(passes, batch)
+
+    def best_order(
+        self, patches: Float[Tensor, "batch patch dim"] | PatchSequence | None = None, block: int = 0
+    ) -> Order:
+        """The order to evaluate and use a model in; learners with an order per image need the images' patches."""
+        return self.policy.best_order(None if patches is None else self._sequence(patches), block)
+
+    def build_optimizer(self) -> torch.optim.Optimizer | None:
+        """The optimizer of the policy's parameters, apart from that of your model; None if it has none."""
+        return self.policy.build_optimizer()
+
+    @property
+    def phase(self) -> Phase:
+        """Whether the order is still the start, is being learned, or is fixed."""
+        return self.policy.phase
+
+    @property
+    def repeats(self) -> int:
+        """How many times this step has to read its batch, each time with a new proposal."""
+        return self.policy.repeats
+
+    def metrics(self) -> dict[str, float]:
+        """What to log, such as temperature and entropy."""
+        return self.policy.metrics()
+
+    def _sequence(self, patches: Tensor | PatchSequence) -> PatchSequence:
+        return PatchSequence(patches, self.grid) if isinstance(patches, Tensor) else patches
+
+    def _check_advanced(self) -> None:
+        if self._step is None:
+            raise ReorderKitError("the policy knows of no step yet", "call advance(step) first, in every step")
+
+
+def _process() -> int:
+    """The number of this process among those that train together."""
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return torch.distributed.get_rank() if distributed else 0
+
+
+def _grid_of(patches: int | tuple[int, int] | Grid) -> Grid:
+    if isinstance(patches, Grid):
+        return patches
+    if isinstance(patches, tuple):
+        return Grid(*patches)
+    side = math.isqrt(max(patches, 0))
+    return Grid(side, side) if side * side == patches else Grid(1, patches)
+
+
+def _start_of(start: str | Path | Order, grid: Grid, host: PluginHost) -> Order:
+    if isinstance(start, str) and (start in host.orderings or not Path(start).is_file()):
+        return host.orderings.get(start)().order(grid)
+    order = start if isinstance(start, Order) else _order_of_file(Path(start), grid)
+    if not (order.is_static and order.is_full) or order.num_patches != grid.num_patches:
+        raise ReorderKitError(f"{order!r} is no full static order of {grid.num_patches} patches")
+    return order
+
+
+def _order_of_file(path: Path, grid: Grid) -> Order:
+    stored = OrderFile.load(path)
+    if stored.grid != grid:
+        raise ReorderKitError(f"{path}: made for the {stored.grid} grid, not for {grid}", f"give patches={stored.grid}")
+    return stored.order
