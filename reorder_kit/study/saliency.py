@@ -146,6 +146,13 @@ def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> Sal
         ReorderKitError: if the orders cannot be compared, the method does not apply to such a model or task, or fewer
             than two images are left.
     """
+    later = run.model.policy.blocks[1:]
+    if later:
+        raise ReorderKitError(
+            f"{run.folder.path}: its learner orders again before block {later[0]}, and saliency by slot compares two "
+            "orders before block 0",
+            "give a run whose learner orders before block 0 only",
+        )
     start, final = _orders(run.folder)
     experiment = run.experiment
     splits, recipe = experiment.open_data(), experiment.recipe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from xml.etree import ElementTree
 
@@ -129,6 +130,18 @@ def test_a_map_over_runs_shows_means():
     panels = shift_panels([[0, 1], [1, 0]], [[1, 0], [1, 0]])
     assert [panel.values for panel in panels] == [[0.5, 0.5], [1, 0], [0.5, -0.5]]
     assert panels[0].text(0.5) == "0.5"
+
+
+def test_a_patch_without_a_slot_has_no_figure():
+    panels = shift_panels([[0, 1, 2, 3], [0, 1, 2, 3]], [[0, -1, 1, -1], [1, 0, -1, -1]])
+    assert [panel.text(value) for panel in panels[1:] for value in panel.values] == [
+        "0.5", "0.0", "1.0", "-", "+0.5", "\N{MINUS SIGN}1.0", "\N{MINUS SIGN}1.0", "-",
+    ]  # fmt: skip
+    assert panels[1].colour(panels[1].values[3]) == panels[2].colour(math.nan) == "#e4e5ea"
+    chart = heat_chart("map", "", Grid(2, 2), panels, tips=list("abcd"), alt="")
+    assert texts(chart).count("-") == 2
+    nothing = shift_panels([[0, 1]], [[-1, -1]])
+    assert (nothing[2].low, nothing[2].high) == (-1, 1)
 
 
 def test_numbers_are_left_out_of_cells_that_are_too_small():

@@ -96,7 +96,7 @@ def test_the_player_has_every_order_and_images_of_the_data(shown, trained):
     assert [step["order"] for step in track["steps"]] == [OrderFile.load(p).order.indices.tolist() for p in stored]
     assert [step["epoch"] for step in track["steps"]] == [0, 1, 2, 3, 4, 5, 6]
     assert track["grid"] == [4, 4]
-    assert track["reached"] == [False] * 11 + [True] * 5
+    assert track["reached"] == {"16": [False] * 11 + [True] * 5}
     assert len(data["sources"]) == len(track["pictures"]) == 4
     for source in data["sources"]:
         kind, encoded = source.split(",")

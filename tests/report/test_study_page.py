@@ -196,10 +196,27 @@ def test_names_that_become_one_file_name_stay_apart(study_folder, tmp_path, host
     replace(results, rows=tuple(rows), comparisons=()).save(tmp_path / "study.json")
     page = page_of(tmp_path, host)
     charts = [figure.attributes["id"] for figure in parse(page.html()).all("figure") if "id" in figure.attributes]
-    assert charts == ["scores-digits-a-b", "accuracy-digits-a-b-again-2"]
+    assert charts == ["scores-digits-a-b", "scores-digits-a-b-again-2"]
 
 
 def test_a_study_without_a_finished_run_has_no_report(study_folder, tmp_path, host):
     replace(StudyResults.load(study_folder / "study.json"), rows=(), comparisons=()).save(tmp_path / "study.json")
     with pytest.raises(ReorderKitError, match="no run of this study is finished"):
         page_of(tmp_path, host)
+
+
+def test_rows_of_which_less_is_known_claim_no_order(study_folder, host, tmp_path, parse):
+    results = StudyResults.load(study_folder / "study.json")
+    rows = list(results.rows)
+    of_learner = next(place for place, row in enumerate(rows) if row.learner is not None)
+    rows[of_learner] = replace(rows[of_learner], spread=0.25, reached_slots=None, is_selection=False)
+    replace(results, rows=tuple(rows)).save(tmp_path / "study.json")
+    page_of(tmp_path, host).write(tmp_path / "page")
+    shown = parse((tmp_path / "page" / "report.html").read_text())
+    table = shown.table("rows")
+    assert (table[of_learner]["reached_slots"], table[of_learner]["case"]) == ("", "not known")
+    assert [row["spread"] for row in table] == ["0.25" if place == of_learner else "" for place in range(12)]
+    notices = [words(each) for each in shown.all("p") if "notice" in each.attributes.get("class", "")]
+    assert any(
+        notice.startswith("No single order: local: softsort from random. There each image") for notice in notices
+    )

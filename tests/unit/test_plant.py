@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -24,7 +26,7 @@ from reorder_kit.interfaces import (
     DataSplits,
     ImageShape,
     Sample,
-    Task,
+    SupervisedTask,
     Unreadable,
 )
 from reorder_kit.order_file import OrderFile
@@ -205,7 +207,7 @@ def test_targets_that_lie_in_the_image_are_refused(kind):
         def open(self, seed):
             raise AssertionError("a recipe is refused before data are opened")
 
-    class Placing(Task):
+    class Placing(SupervisedTask):
         """Find them."""
 
         name, target_kinds, headline, Options = "placing", (kind,), "found", ComponentOptions
@@ -245,13 +247,41 @@ def test_figures_are_of_the_true_image(host):
 
 
 def test_figures_of_a_chain_count_its_neighbours(host):
-    content = {**recipe(), "data": {"name": "planted-chain", "grid": [2, 3], "order_seed": 1}}
+    backbone = {"name": "local", "patch_size": 1, "dim": 8, "heads": 2}
+    content = {**recipe(backbone=backbone), "data": {"name": "planted-chain", "grid": [2, 3], "order_seed": 1}}
     experiment = compose(content, host, "trial")
     hidden = experiment.data_source.hidden_order()
     first, *rest = hidden.indices.tolist()
     found = planted_figures(experiment, Order([*rest, first]), Grid(2, 3))
     assert found == {"hidden": [first, *rest], "restored_neighbours": 4, "of": 5}
     assert planted_figures(experiment, Order([0, 1]), Grid(1, 2)) is None  # patches of three pixels hide no order
+
+
+def test_figures_of_an_order_that_leaves_patches_out(host):
+    experiment = planted(host, {"order": "column"})
+    # Places 0, 2 and 5 hold the true patches 0, 1 and 5, of which 0 and 1 share an edge.
+    found = planted_figures(experiment, Order([0, 2, 5], 6), Grid(2, 3))
+    assert found["adjacency_in_true_image"] == 1 / 2
+    undone_ranks = {0: 0, 2: 1, 4: 2, 1: 3, 3: 4, 5: 5}
+    own_ranks = {0: 0, 2: 1, 5: 2, 1: 6, 3: 6, 4: 6}
+    pairs = list(itertools.combinations(range(6), 2))
+    signs = [(np.sign(own_ranks[a] - own_ranks[b]), np.sign(undone_ranks[a] - undone_ranks[b])) for a, b in pairs]
+    tau = sum(a * b for a, b in signs) / np.sqrt(sum(a * a for a, _ in signs) * len(pairs))
+    assert found["kendall_tau_to_undone"] == pytest.approx(tau)
+    backbone = {"name": "local", "patch_size": 1, "dim": 8, "heads": 2}
+    content = {**recipe(backbone=backbone), "data": {"name": "planted-chain", "grid": [2, 3], "order_seed": 1}}
+    chain = compose(content, host, "trial")
+    first, second, third, *_ = chain.data_source.hidden_order().indices.tolist()
+    partial = planted_figures(chain, Order([second, third, first], 6), Grid(2, 3))
+    assert (partial["restored_neighbours"], partial["of"]) == (1, 5)
+
+
+def test_images_are_not_scrambled_by_an_order_that_leaves_patches_out(host, tmp_path):
+    file = tmp_path / "order.json"
+    OrderFile("half", Grid(4, 4), Order(list(range(8)), 16)).save(file)
+    experiment = planted(host, {"order": "custom", "file": str(file)})
+    with pytest.raises(ReorderKitError, match=r"data\.plant: the order leaves out 8 of 16 patches"):
+        experiment.open_data()
 
 
 def test_nothing_is_told_where_nothing_is_hidden(host):

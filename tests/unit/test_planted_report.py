@@ -9,7 +9,7 @@ from PIL import Image
 from reorder_kit.study.planted_cases import CASES, SELECTION
 from reorder_kit.study.planted_pictures import draw_pictures
 from reorder_kit.study.planted_report import report
-from reorder_kit.study.planted_runs import planned_runs
+from reorder_kit.study.planted_runs import _outcome, planned_runs
 
 CHAIN = CASES["chain-16"]
 TEST = {"scrambled": 0.5, "undone": 0.9, "middling": 0.7}
@@ -123,3 +123,19 @@ def test_a_share_further_right_is_drawn_further_right(tmp_path):
         (*_, path) = draw_pictures(report(outcomes(CHAIN, {**TEST, "middling": share}), "test"), tmp_path)
         places.append(np.flatnonzero(pixels(path, BLUE).any(axis=0)).mean())
     assert places[0] < places[1]
+
+
+def test_a_consensus_restores_no_neighbours_of_what_was_read(tmp_path):
+    order = {"planted": {"restored_neighbours": 9, "of": 15}, "final": [0], "reach": {"slots": 1, "of": 1}}
+    result = {"headline": "top1", "metrics": {split: {"top1": 0.5} for split in ("test", "validation")}, "controls": {}}
+    static = _outcome({**result, "seconds": 1.0, "order": order})
+    dynamic = _outcome({**result, "seconds": 1.0, "order": {**order, "is_consensus": True, "spread": 0.1}})
+    assert (static["neighbours"], dynamic["neighbours"]) == (0.6, None)
+    made_up = outcomes(CHAIN, TEST)
+    for run, outcome in made_up.items():
+        outcome["neighbours"] = None if run.learner else outcome["neighbours"]
+    (case,) = report(made_up, "test")
+    assert case.rows[2].neighbours is None
+    assert case.table()[3][4] == ""
+    assert case.as_dict()["rows"][2]["neighbours"] is None
+    assert [path.name for path in draw_pictures([case], tmp_path)] == ["planted-chain-16.png", "planted-recovered.png"]

@@ -30,6 +30,7 @@ from reorder_kit.patches import cut
 from reorder_kit.report.page import Page, Words
 from reorder_kit.report.write import page_of
 from reorder_kit.run_folder import RunFolder
+from reorder_kit.study.saliency import follow_saliency
 from reorder_kit.training.data_loading import evaluation_loader
 
 VALIDATION_IMAGES = 100
@@ -287,6 +288,15 @@ def test_the_summary_of_a_run_claims_no_single_order(dynamic: Ran, composed: Ran
     print_summary(composed.folder, composed.folder.read_result(), has_learner=True)
     said = capsys.readouterr().out.replace("\n", " ")
     assert "Patches are ordered again before a later block: which slots reach the readout is not known." in said
+
+
+def test_saliency_by_slot_is_refused_where_no_two_orders_can_be_compared(
+    dynamic: Ran, composed: Ran, partial: Ran
+) -> None:
+    reasons = {"depends on the image": dynamic, "orders again before block 1": composed, "a partial order": partial}
+    for reason, run in reasons.items():
+        with pytest.raises(ReorderKitError, match=reason):
+            follow_saliency(LoadedRun.open(run.folder.path, run.host), "gradient", "test", 20)
 
 
 # What the report says

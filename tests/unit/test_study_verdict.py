@@ -10,6 +10,7 @@ from reorder_kit.study.comparisons import compare
 from reorder_kit.study.results import Row
 from reorder_kit.study.statistics import mean_over_seeds
 from reorder_kit.study.verdict import verdict
+from reorder_kit.study.wording import Wording
 
 WIGGLE = (0.002, -0.002, 0.001, -0.001, 0.003, -0.003, 0.0, 0.0)
 
@@ -165,3 +166,21 @@ def test_a_difference_whose_interval_holds_0_says_so():
 
 def test_a_study_without_comparisons_has_no_verdict():
     assert verdict([FIXED[0]], []) == ()
+
+
+def test_learned_static_of_a_learner_with_an_order_per_image_is_called_a_consensus():
+    learned = replace(row(0.90, "row", "by-norm"), spread=0.2)
+    rows = (row(0.80, "row"), learned, row(0.86, "row", "by-norm", "learned-static"), row(0.86, "row", "softsort"))
+    words = Wording(rows)
+    assert words.row(1) == "by-norm from row"
+    assert words.row(2) == "the consensus of the orders that by-norm learned from row, from scratch,"
+    one = Wording([*rows[:1], replace(learned, spread=None), *rows[2:]])
+    assert one.row(2) == "the order that by-norm learned from row, from scratch,"
+
+
+def test_patches_without_a_slot_are_a_selection_too():
+    half = [replace(row(mean, start, reached=8), num_slots=8, left_out=8) for mean, start in ((0.7, "a"), (0.9, "b"))]
+    (comparison,), said = found(*half)
+    counts = "8 of 8 slots reach the readout, and 8 of 16 patches have no slot"
+    assert comparison.sentence.endswith(f"; {counts}: an order is a selection of patches here")
+    assert said[1].startswith(f"With local, {counts}: an order selects patches there")

@@ -86,3 +86,22 @@ def test_the_file_and_the_table_say_the_same(results, tmp_path):
     rows = [line for line in results.markdown().splitlines() if line.startswith("| a |")]
     assert len(rows) == 3
     assert rows[2] == f"| a | 0.390; -11.0 points (-13.5 to -8.5) | {0.61:.3f}; +11.0 points (+8.5 to +13.5) |"
+
+
+def with_order(result, **order):
+    return {**result, "order": {**result["order"], **order}}
+
+
+def test_a_consensus_and_a_composed_order_are_called_so():
+    unknown = {"slots": None, "of": 16, "is_selection": False}
+    of_several = {
+        "a": with_order(RESULTS["a"], is_consensus=True, spread=0.25),
+        "b": with_order(RESULTS["b"], reach=unknown),
+    }
+    said = collect(scores(), (0, 1, 2), of_several).verdict()
+    spread = "each image has its own order; their mean Kendall distance to the consensus is 0.250"
+    assert f"a has no single order: {spread}. Its row is the consensus, in which it was not trained." in said
+    assert "b also orders before a later block: its row is the composed order, before block 0 alone." in said
+    for target in ("a", "b"):
+        for order in ("the consensus of a", "the composed order of b"):
+            assert any(line.startswith(f"{target}, from scratch in {order}: ") for line in said)
