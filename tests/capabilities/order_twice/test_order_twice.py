@@ -86,34 +86,10 @@ def test_reach_is_not_claimed_and_influence_is_measured(model, finished, learned
     assert {slot for slot, share in enumerate(order["influence"]) if share > 0} == seen
 
 
-def test_saliency_is_that_of_the_model_as_it_reads(capability, model, finished, learned):
-    """The change of the loss without a patch, by hand, and where it stands in the composed order."""
-    report = follow_saliency(capability.open(finished), "occlusion", "test", 497)
-    images, labels = digits("test")
-    chosen = torch.randperm(1200, generator=torch.Generator().manual_seed(0))[:512]
-    baseline = digits("train")[0][chosen].mean(axis=0)
-
-    def losses(pixels):
-        with torch.no_grad():
-            outputs = read_in_two_parts(model, pixels, *learned)[0]
-        return F.cross_entropy(outputs, torch.tensor(labels), reduction="none").double().numpy()
-
-    before, changes = losses(images), np.zeros((497, 16))
-    for patch in range(16):
-        rows, columns = (slice(2 * place, 2 * place + 2) for place in divmod(patch, 4))
-        without = images.copy()
-        without[:, rows, columns] = baseline[rows, columns]
-        changes[:, patch] = np.abs(losses(without) - before)
-    shares = (changes / changes.sum(axis=1, keepdims=True)).mean(axis=0)
-    composed = learned[0][learned[1]]
-    assert report.images == 497
-    assert report.own.final == pytest.approx(shares[composed], abs=1e-4)
-    assert report.own.start == pytest.approx(shares[COLUMN], abs=1e-4)
-
-
-def test_rollout_does_not_follow_attention_through_two_orders(capability, finished):
-    with pytest.raises(ReorderKitError, match="orders its patches again before a later one"):
-        follow_saliency(capability.open(finished), "rollout", "test", 20)
+@pytest.mark.parametrize("method", ["gradient", "occlusion", "rollout"])
+def test_saliency_by_slot_says_that_it_does_not_apply(method, capability, finished):
+    with pytest.raises(ReorderKitError, match="orders again before block 1"):
+        follow_saliency(capability.open(finished), method, "test", 20)
 
 
 def test_it_is_the_start_until_something_is_learned(capability, finished):
