@@ -12,6 +12,7 @@ import pytest
 
 import reorder_kit
 from reorder_kit.grid import Grid
+from reorder_kit.interfaces import TaskWrapper
 from reorder_kit.plugin_manager import PluginHost, PluginRecord
 
 GRIDS = list(map(Grid.parse, ["1x1", "1x6", "5x1", "2x2", "3x5", "4x4", "7x6", "14x14", "2x3x4"]))
@@ -41,10 +42,12 @@ class DocumentedPlugin:
         assert (self.record.status, self.record.reason) == ("ok", "")
         assert self.provides or self.record.hooks
         for kind, name in self.provides:
-            assert self.host.registries[f"{kind}s"].get(name).__doc__
+            component = self.host.registries[f"{kind}s"].get(name)
+            assert component.__doc__
             if kind == "ordering":
                 self._check_ordering(name)
-            self.run(**_sections(kind, name))
+            wraps_a_task = issubclass(component, TaskWrapper)
+            self.run(**({"task": {"name": name, "inner": "classification"}} if wraps_a_task else _sections(kind, name)))
 
     def run(self, **sections: Any) -> dict[str, Any]:
         """Train an epoch."""
