@@ -209,7 +209,7 @@ def test_targets_that_lie_in_the_image_are_refused(kind):
         """Find them."""
 
         name, target_kinds, headline, Options = "placing", (kind,), "found", ComponentOptions
-        build_head = loss_per_image = build_metrics = None
+        build_head = step = build_metrics = None
 
     host = PluginHost(third_party=False)
     parts = {"register_data_sources": lambda: [Placed], "register_tasks": lambda: [Placing]}
@@ -246,7 +246,7 @@ def test_figures_are_of_the_true_image(host):
 
 def test_figures_of_a_chain_count_its_neighbours(host):
     content = {**recipe(), "data": {"name": "planted-chain", "grid": [2, 3], "order_seed": 1}}
-    experiment = compose(content, host, "trial")
+    experiment = compose({**content, "backbone": {"name": "local", "patch_size": 1}}, host, "trial")
     hidden = experiment.data_source.hidden_order()
     first, *rest = hidden.indices.tolist()
     found = planted_figures(experiment, Order([*rest, first]), Grid(2, 3))
