@@ -11,6 +11,7 @@ from reorder_kit.experiment import Experiment
 from reorder_kit.interfaces import Backbone, Policy, TaskContext
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.patch_order import Order, load_tensors
+from reorder_kit.recipe import read_recipe_file
 from reorder_kit.run_folder import RunFolder
 from reorder_kit.settings import WeightsSettings
 
@@ -43,8 +44,8 @@ def build_model(experiment: Experiment, context: TaskContext, start: Order) -> O
         if weights is not None:
             take_weights({"backbone": backbone, "head": head}, weights)
         state = experiment.task.build_state(context, backbone, head)
-    if policy_run is not None:
-        take_policy(policy, policy_run)
+    if policy_run is not None and experiment.learner is not None and experiment.learns:
+        take_policy(policy, policy_run, experiment.learner.name)
     return OrderedModel(backbone, policy, head, state)
 
 
@@ -65,20 +66,31 @@ def take_weights(modules: dict[str, torch.nn.Module], weights: WeightsSettings) 
         ) from None
 
 
-def take_policy(policy: Policy, run: Path) -> None:
+def take_policy(policy: Policy, run: Path, learner: str) -> None:
     """Continue with what another run's policy has learned, its running baselines dropped.
+
+    Args:
+        policy: as its learner builds it.
+        run: the other run.
+        learner: name of the policy's learner: what others learned may fit its parameters, and mean something else.
 
     Raises:
         ReorderKitError: if the run is not finished, or has another learner, grid or options.
     """
+    hint = "give a run with the same order.learner and grid, or start from its order with order.start: {file: ...}"
+    checkpoint = finished_checkpoint(run)
+    section = read_recipe_file(RunFolder(run).recipe)["order"]["learner"]
+    other = None if section is None else section["name"]
+    if other != learner:
+        raise ReorderKitError(
+            f"order.weights: {run}: the learner of that run is {other or 'none'}, not {learner}", hint
+        )
     try:
-        policy.load_state_dict(load_tensors(finished_checkpoint(run) / POLICY_WEIGHTS))
+        policy.load_state_dict(load_tensors(checkpoint / POLICY_WEIGHTS))
     except RuntimeError as error:
         first = str(error).split("\n")[1].strip()
-        raise ReorderKitError(
-            f"order.weights: {run}: the policy belongs to another learner or grid: {first}",
-            "give a run with the same order.learner and grid, or start from its order with order.start: {file: ...}",
-        ) from None
+        reason = f"order.weights: {run}: the policy belongs to another learner or grid: {first}"
+        raise ReorderKitError(reason, hint) from None
     policy.reset_baselines()
 
 

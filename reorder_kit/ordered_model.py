@@ -73,6 +73,12 @@ class OrderedModel(nn.Module):
         """
         return self._like(self.backbone, self.head, self.state, reading_order(orders, sample), self._watch)
 
+    def with_first_order(self, order: Order) -> Self:
+        """The same model with an order before its first block; those of a static policy before later blocks stay."""
+        policy = self.policy
+        later = [Proposal(policy.best_order(None, block), block=block) for block in policy.blocks if block > 0]
+        return self.ordered_by(Proposal(order), *later)
+
     def with_parts(
         self, backbone: Backbone | None = None, head: nn.Module | None = None, state: nn.Module | None = None
     ) -> Self:

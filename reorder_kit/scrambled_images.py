@@ -65,7 +65,7 @@ def require_whole_patches(image: ImageShape, grid: Grid) -> None:
     Raises:
         ReorderKitError: if pixels would be left over.
     """
-    if image.height % grid.height or image.width % grid.width or image.frames % grid.frames:
+    if image.height % grid.height or image.width % grid.width or image.frames != grid.frames:
         size = f"{image.height}x{image.width}" if image.frames == 1 else f"{image.frames}x{image.height}x{image.width}"
         raise ReorderKitError(
             f"data.plant: an image of {size} pixels has no {grid} whole patches to scramble",

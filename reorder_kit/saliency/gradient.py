@@ -39,7 +39,7 @@ class Gradient(SaliencyMethod):
         images = batch.images.detach().requires_grad_()
         # cuDNN's recurrent layers have no backward pass in evaluation mode.
         with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-            step = one_pass(model.ordered_by(order), task, batch.with_images(images), progress)
+            step = one_pass(model.with_first_order(order), task, batch.with_images(images), progress)
             loss = step.result.loss.sum()
             slope = torch.autograd.grad(loss, images, allow_unused=True)[0] if loss.requires_grad else None
         if slope is None:  # the loss does not depend on the images

@@ -32,7 +32,7 @@ class SaliencyMethod(ABC):
             model: the model, in evaluation mode.
             task: gives the loss, by its step.
             batch: prepared images with targets, on the model's device.
-            order: the order the model reads them in, instead of its own.
+            order: the order before the first block, instead of the model's own; those before later blocks stay.
             progress: where training stood.
 
         Raises:

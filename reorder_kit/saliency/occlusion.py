@@ -35,7 +35,7 @@ class Occlusion(SaliencyMethod):
         self, model: OrderedModel, task: Task, batch: Batch, order: Order, progress: Progress
     ) -> Float[Tensor, "batch patch"]:
         """All images at once, one patch after the other."""
-        ordered = model.ordered_by(order)
+        ordered = model.with_first_order(order)
 
         def loss(images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " batch"]:
             return one_pass(ordered, task, batch.with_images(images), progress).result.loss

@@ -32,7 +32,10 @@ class Rollout(SaliencyMethod):
         """One pass forward, and one that notes attention."""
         if task.is_dense:
             raise ReorderKitError(f"rollout starts at the readout, which the head of {task.name} does not use", INSTEAD)
-        sequence = one_pass(model.ordered_by(order), task, batch, progress).sequence
+        if model.policy.blocks != (0,):
+            reason = "rollout runs all blocks on one sequence, but this run orders its patches again before a later one"
+            raise ReorderKitError(reason, INSTEAD)
+        sequence = one_pass(model.with_first_order(order), task, batch, progress).sequence
         maps = model.backbone.attention(sequence)
         if maps is None:
             reason = "rollout follows attention from a readout to the patches"

@@ -214,8 +214,12 @@ def _method(name: str, splits: DataSplits, run: LoadedRun, seed: int) -> Salienc
 def _measure(
     method: SaliencyMethod, run: LoadedRun, loader: DataLoader[Sample | Unreadable], final: Order
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Saliency by image and patch: in the final order, and with each image in a random order of its own."""
+    """Saliency by image and patch: in the final order, and with each image in a random order of its own.
+
+    Orders before later blocks are the run's in both.
+    """
     task, model, device = run.experiment.task, run.evaluated_model, run.context.device
+    first = model.policy.best_order()
     generator = torch.Generator().manual_seed(run.experiment.recipe.seed)
     own: list[Tensor] = []
     apart: list[Tensor] = []
@@ -224,7 +228,7 @@ def _measure(
             continue
         batch = task.prepare(loaded.to(device), False, run.context)
         shuffled = torch.rand(len(batch), final.num_patches, generator=generator).argsort(dim=1)
-        for found, order in ((own, final), (apart, Order.trusted(shuffled, final.num_patches))):
+        for found, order in ((own, first), (apart, Order.trusted(shuffled, final.num_patches))):
             measured = method.measure(model, task, batch, order.to(device), run.progress)
             found.append(measured.double().cpu())
     empty = torch.empty(0, final.num_patches)

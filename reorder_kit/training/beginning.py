@@ -11,11 +11,12 @@ from accelerate.utils import broadcast_object_list
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment import Experiment
-from reorder_kit.interfaces import DataSplits, TaskContext
+from reorder_kit.interfaces import DataSplits, Policy, TaskContext
 from reorder_kit.loaded_run import read_fitted
 from reorder_kit.order_file import OrderFile
 from reorder_kit.patch_order import Order
 from reorder_kit.run_folder import RunFolder
+from reorder_kit.training.order_summary import static_order
 from reorder_kit.training.short_training import influence_of_short_training
 from reorder_kit.training_data import TrainingData
 
@@ -53,6 +54,26 @@ def begin(
     order = Order(start, facts.grid.num_patches)
     experiment.check_start(order, facts)
     return context, order
+
+
+def check_continued(experiment: Experiment, policy: Policy, start: Order) -> None:
+    """Refuse a policy that learned in another run, but does not begin with the order that it ended with there.
+
+    Args:
+        experiment: the parts.
+        policy: moved to the first step.
+        start: the final order of the other run.
+
+    Raises:
+        ReorderKitError: if it begins with another order, as one that follows a schedule, or has other options.
+    """
+    run = experiment.recipe.order.weights
+    if run is None or not experiment.learns or not policy.is_static or static_order(policy) == start:
+        return
+    raise ReorderKitError(
+        f"order.weights: {run}: the policy begins with another order than the one that it ended with",
+        "give its learner the options it had there, or start from its order with order.start: {file: ...}",
+    )
 
 
 def _fitted(experiment: Experiment, training: TrainingData) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ from reorder_kit.patch_order import Order
 from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.run_folder import RunFolder
+from reorder_kit.training.beginning import check_continued
 from reorder_kit.training.beside import Change
 from reorder_kit.training.data_loading import ShuffledKeys, steps_of_epoch, train_loader
 from reorder_kit.training.devices import describe_device
@@ -117,6 +118,8 @@ class Trainer:
         self._saved = SavedState.resume(folder, self._weights(), self._optimizers, self._processes)
         # A policy is told where it stands before it is used, also where there is nothing to resume.
         self.model.policy.advance(self.progress)
+        if is_fresh:
+            check_continued(experiment, self.model.policy, start)
         self._order_log = OrderLog(folder, self.model.facts.grid, start, self._process)
         self._resume_files()
         self.info = RunInfo(

@@ -6,6 +6,10 @@ import json
 
 import pytest
 
+from reorder_kit.grid import Grid
+from reorder_kit.order_file import OrderFile
+from reorder_kit.patch_order import Order
+
 FOUR_MISTAKES = """\
 format_version: 1
 name: wrong
@@ -79,6 +83,32 @@ def test_data_is_not_loaded(cli):
     arguments = ["--set", "data={name: image-folder, root: /not/there}"]
     assert cli("validate", "trial.yaml", *arguments).exit_code == 0
     assert cli("run", "trial.yaml", *arguments).exit_code == 2
+
+
+def test_files_that_a_run_could_not_use_are_refused(cli, tmp_path):
+    OrderFile("small", Grid(2, 2), Order([0, 2, 1, 3])).save(tmp_path / "small.json")
+    OrderFile("right", Grid(4, 4), Order(range(16))).save(tmp_path / "right.json")
+    for assignment, reason in [
+        ("order.start={file: not-there.json}", "order.start: not-there.json: No such file"),
+        ("order.start={file: small.json}", "order.start: small.json: made for the 2x2 grid"),
+        ("data.plant={order: custom, file: small.json}", "data.plant: small.json: made for the 2x2 grid"),
+        ("train.weights=runs/none", "train.weights: runs/none holds no finished run"),
+        ("order={weights: runs/none, learner: softsort}", "order.weights: runs/none holds no finished run"),
+    ]:
+        for command in ("validate", "run"):
+            done = cli(command, "trial.yaml", "--set", assignment, "--set", "controls=[]")
+            assert done.exit_code == 2
+            assert reason.partition(": ")[2] in " ".join(done.stderr.split())
+        assert reason in " ".join(cli("validate", "trial.yaml", "--set", assignment).stderr.split())
+    assert cli("validate", "trial.yaml", "--set", "order.start={file: right.json}").exit_code == 0
+
+
+def test_a_run_of_so_many_steps_is_summed_up_without_epochs_that_nobody_knows(cli):
+    done = cli(
+        "validate", "trial.yaml", "--set", "train={steps: 30, device: cpu}", "--set", "schedule.warmup_epochs=99"
+    )
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "  30 steps, 600 images a batch" in done.stdout
 
 
 @pytest.mark.parametrize(

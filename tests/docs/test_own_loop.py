@@ -16,10 +16,6 @@ from reorder_kit.patch_order import Order
 
 TEXT = (Path(__file__).parents[2] / "docs" / "own-loop.md").read_text()
 FILES = dict(re.findall(r"^```python\n# (\w+)\.py\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:lightning"),
-    pytest.mark.filterwarnings("ignore::UserWarning:lightning"),
-]
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +53,7 @@ def test_the_plain_loop_trains_and_searches(written: Path) -> None:
     assert load("own_loop").train(seed=0, epochs=5) == (accuracy, order)
 
 
+@pytest.mark.filterwarnings("ignore")  # Lightning's own, which are different in every version
 def test_the_lightning_module_trains_and_its_checkpoint_holds_the_policy(written: Path, tmp_path: Path) -> None:
     lightning_loop = load("lightning_loop")
     quiet = {"default_root_dir": tmp_path, "logger": False, "enable_progress_bar": False, "enable_model_summary": False}

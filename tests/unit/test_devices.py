@@ -1,5 +1,6 @@
 import pytest
 import torch
+from pydantic import ValidationError
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.settings import TrainSettings
@@ -21,9 +22,15 @@ def test_a_missing_gpu_is_said():
     assert "train.device=auto" in error.value.hint
 
 
-def test_half_precision_on_a_cpu_is_refused_with_a_hint():
+def test_half_precision_where_no_gpu_is_asked_for_is_no_setting():
+    with pytest.raises(ValidationError, match="precision: fp16 needs a GPU, and device: cpu uses none"):
+        TrainSettings(device="cpu", precision="fp16")
+
+
+@without_gpu
+def test_half_precision_without_a_gpu_is_refused_with_a_hint():
     with pytest.raises(ReorderKitError, match="fp16 needs a GPU") as error:
-        build_accelerator(TrainSettings(device="cpu", precision="fp16"))
+        build_accelerator(TrainSettings(device="auto", precision="fp16"))
     assert "bf16" in error.value.hint
 
 

@@ -227,7 +227,9 @@ def test_the_command_line_shows_plain_differences(finished, capsys):
         {"order": OWN, "kendall_tau_to_own": 1.0, "metrics": {"mse": 3.0, "loss": 3.0, "images": 10}},
         {"order": "column", "kendall_tau_to_own": 0.5, "metrics": {"mse": 0.5, "loss": 0.5, "images": 10}},
     ]
-    _print_report({"run": "r", "split": "test", "headline": "mse", "higher_is_better": False, "orders": orders})
+    _print_report(
+        {"run": "r", "split": "test", "headline": "mse", "higher_is_better": False, "blocks": [0], "orders": orders}
+    )
     assert ["column", "0.500", "+2.500", "0.500", "0.500"] in [
         line.split() for line in capsys.readouterr().out.splitlines()
     ]

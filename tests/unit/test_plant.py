@@ -247,9 +247,8 @@ def test_figures_are_of_the_true_image(host):
 
 
 def test_figures_of_a_chain_count_its_neighbours(host):
-    backbone = {"name": "local", "patch_size": 1, "dim": 8, "heads": 2}
-    content = {**recipe(backbone=backbone), "data": {"name": "planted-chain", "grid": [2, 3], "order_seed": 1}}
-    experiment = compose(content, host, "trial")
+    data = {"name": "planted-chain", "grid": [2, 3], "order_seed": 1}
+    experiment = compose(recipe(backbone={"name": "local", "grid": [2, 3]}, data=data), host, "trial")
     hidden = experiment.data_source.hidden_order()
     first, *rest = hidden.indices.tolist()
     found = planted_figures(experiment, Order([*rest, first]), Grid(2, 3))

@@ -18,6 +18,7 @@ from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.progress import Progress
 from reorder_kit.run_folder import RunFolder
 from reorder_kit.training.retraining import check_phases, part_of_run
+from reorder_kit.training.trainer import Trainer
 
 # Steps so small that no order changes: what is left of a search are the weights that were trained in it.
 STILL_SOFTSORT = {"name": "softsort", "lr": 1e-9}
@@ -128,3 +129,26 @@ def test_the_step_size_runs_through_its_schedule_twice(tmp_path: Path) -> None:
     expected = [0.01 * (1 - 3 / 7), 0.0, 0.01 * (1 - 3 / 11), 0.01 * (1 - 7 / 11), 0.0]
     assert [line["train"]["lr"] for line in lines] == pytest.approx(expected)
     assert [line["phase"] for line in lines] == ["search"] * 2 + ["hardened"] * 3
+
+
+# 15 % of 60 epochs are 9: with a search of 55 nothing is left, with one of half the run 21.
+@pytest.mark.parametrize(("learner", "is_refused"), [({"search_epochs": 55}, True), ({"warmup_epochs": None}, False)])
+def test_validate_and_run_agree_on_phases_that_are_shares_of_the_run(
+    learner: dict[str, Any], is_refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class TrainsError(Exception):
+        pass
+
+    def train(trainer: Trainer) -> None:
+        raise TrainsError
+
+    monkeypatch.setattr(Trainer, "train", train)
+    content = {**recipe(**learner), "train": {"epochs": 60, "device": "cpu"}}
+    host = PluginHost(third_party=False)
+    if is_refused:
+        with pytest.raises(RecipeError, match="takes all of the 60 epochs"):
+            compose(content, host, "test")
+        monkeypatch.setattr("reorder_kit.compose.misfits_of_phases", lambda experiment: [])
+    with pytest.raises(ReorderKitError if is_refused else TrainsError):
+        reorder_kit.run(content, out=tmp_path / "run", host=host)
+    assert (tmp_path / "run").exists() != is_refused

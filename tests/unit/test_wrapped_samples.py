@@ -7,6 +7,7 @@ import pickle
 import pytest
 import torch
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import DataSplits, HasTargets, HasViews, ImageShape, Sample, Unreadable
 from reorder_kit.patch_order import Order
@@ -104,13 +105,21 @@ def test_dealing_out_targets_leaves_evaluation_alone():
 
 
 def test_patches_of_clips_are_scrambled_across_frames():
-    clip = ImageShape(1, 2, 2, frames=4)
-    image = torch.arange(16.0).view(1, 4, 2, 2)
+    clip = ImageShape(1, 2, 2, frames=2)
+    image = torch.arange(8.0).view(1, 2, 2, 2)
     samples = [Sample(image, 0)]
     splits = DataSplits(clip, ["a"], samples, samples, samples)
-    # Two frames of 1x2 patches: each patch is two frames of a column of two pixels.
+    # Two frames of 1x2 patches: each patch is a column of two pixels in one of the frames.
     seen = scramble(splits, Grid(1, 2, 2), Order([3, 0, 1, 2])).test[0].image
-    patches = [image[0, first : first + 2, :, column] for first in (0, 2) for column in (0, 1)]
+    patches = [image[0, frame, :, column] for frame in (0, 1) for column in (0, 1)]
     for place, patch in enumerate([3, 0, 1, 2]):
-        first, column = divmod(place, 2)
-        assert torch.equal(seen[0, 2 * first : 2 * first + 2, :, column], patches[patch])
+        frame, column = divmod(place, 2)
+        assert torch.equal(seen[0, frame, :, column], patches[patch])
+
+
+@pytest.mark.parametrize("grid", [Grid(1, 2), Grid(1, 2, frames=2), Grid(1, 3, frames=4), Grid(3, 2, frames=4)])
+def test_clips_that_patches_do_not_fill_are_not_scrambled(grid):
+    samples = [Sample(torch.zeros(1, 4, 2, 2), 0)]
+    splits = DataSplits(ImageShape(1, 2, 2, frames=4), ["a"], samples, samples, samples)
+    with pytest.raises(ReorderKitError, match=r"data\.plant: an image of 4x2x2 pixels has no .* whole patches"):
+        scramble(splits, grid, Order.identity(grid.num_patches))

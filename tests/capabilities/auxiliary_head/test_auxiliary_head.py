@@ -199,7 +199,7 @@ def test_a_start_beside_it_is_refused(capability, finished):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"order.learner": {"name": "softsort"}}, "the policy belongs to another learner or grid"),
+        ({"order.learner": {"name": "softsort"}}, "the learner of that run is guesses, not softsort"),
         ({"backbone.patch_size": 4}, "has a 4x4 grid of patches, this run a 2x2 grid"),
         ({"backbone.dim": 8}, "the policy belongs to another learner or grid"),
         ({"order.learner": None}, "no learner to learn further"),

@@ -15,6 +15,7 @@ from reorder_kit import hookimpl
 from reorder_kit.building import build_model
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.interfaces import Batch, Order, require_first_block_only
+from reorder_kit.study.saliency import follow_saliency
 from reorder_kit.tasks.classification import Classification
 
 COLUMN = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15]
@@ -83,6 +84,36 @@ def test_reach_is_not_claimed_and_influence_is_measured(model, finished, learned
     # Block 1 reads its last three slots, and each of those is a slot of block 0 that saw itself and two before it.
     seen = {slot - back for slot in learned[1][-3:].tolist() for back in range(3) if slot >= back}
     assert {slot for slot, share in enumerate(order["influence"]) if share > 0} == seen
+
+
+def test_saliency_is_that_of_the_model_as_it_reads(capability, model, finished, learned):
+    """The change of the loss without a patch, by hand, and where it stands in the composed order."""
+    report = follow_saliency(capability.open(finished), "occlusion", "test", 497)
+    images, labels = digits("test")
+    chosen = torch.randperm(1200, generator=torch.Generator().manual_seed(0))[:512]
+    baseline = digits("train")[0][chosen].mean(axis=0)
+
+    def losses(pixels):
+        with torch.no_grad():
+            outputs = read_in_two_parts(model, pixels, *learned)[0]
+        return F.cross_entropy(outputs, torch.tensor(labels), reduction="none").double().numpy()
+
+    before, changes = losses(images), np.zeros((497, 16))
+    for patch in range(16):
+        rows, columns = (slice(2 * place, 2 * place + 2) for place in divmod(patch, 4))
+        without = images.copy()
+        without[:, rows, columns] = baseline[rows, columns]
+        changes[:, patch] = np.abs(losses(without) - before)
+    shares = (changes / changes.sum(axis=1, keepdims=True)).mean(axis=0)
+    composed = learned[0][learned[1]]
+    assert report.images == 497
+    assert report.own.final == pytest.approx(shares[composed], abs=1e-4)
+    assert report.own.start == pytest.approx(shares[COLUMN], abs=1e-4)
+
+
+def test_rollout_does_not_follow_attention_through_two_orders(capability, finished):
+    with pytest.raises(ReorderKitError, match="orders its patches again before a later one"):
+        follow_saliency(capability.open(finished), "rollout", "test", 20)
 
 
 def test_it_is_the_start_until_something_is_learned(capability, finished):

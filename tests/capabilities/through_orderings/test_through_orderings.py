@@ -10,7 +10,7 @@ import yaml
 
 from by_hand import as_input, digits, kendall_distance, loss_and_top1, ranks
 from reorder_kit.compose import compose
-from reorder_kit.errors import RecipeError
+from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.interfaces import Batch
 from reorder_kit.progress import Progress
 from reorder_kit.recipe_schema import recipe_schema
@@ -111,3 +111,11 @@ def test_one_ordering_is_one_leg(capability):
     # Six steps. After three, patches have gone 2/5 of the way to the slots on the other side, and stand as before.
     assert json.loads(folder.epoch_order(1).read_text())["order"] == list(range(16))
     assert folder.read_result()["order"]["final"] == REVERSED
+
+
+def test_a_way_that_has_been_gone_cannot_be_continued(capability, finished):
+    """It would begin with the start of the first run again, and not where that ended."""
+    order = {"weights": str(finished.path), "learner": capability.recipe["order"]["learner"]}
+    with pytest.raises(ReorderKitError, match="begins with another order than the one that it ended with"):
+        capability.run("continued", {"order": order})
+    assert not (capability.out / "continued").exists()
