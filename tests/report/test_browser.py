@@ -289,13 +289,28 @@ def test_commands_are_copied(visit, files):
 
 
 def test_hostile_text_does_nothing(visit, tmp_path, hostile):
-    tracks = [Track(label, (1, 2), [Step(0, [1, 0], hostile)], None, [], hostile) for label in (hostile, "other")]
+    tracks = [Track(label, (1, 2), [Step(0, [1, 0], hostile)], {}, [], hostile) for label in (hostile, "other")]
     file = tmp_path / "report.html"
     file.write_text(Page(hostile, "run", [], [hostile], [], [Section("s", "s", "", [Player(tracks, "c")])]).html())
     page = visit(file)
     assert page.title().startswith("<script>")
     assert page.locator("option").first.text_content() == hostile
     assert page.locator(".told").text_content() == hostile
+
+
+def test_an_order_with_fewer_slots_has_fewer_nodes(visit, tmp_path):
+    full, half = list(range(16)), [5, 10, 0]
+    reached = {16: [False] * 15 + [True], 3: [False, True, True]}
+    track = Track("a", (4, 4), [Step(0, full, "start"), Step(1, half, "end")], reached, [], "")
+    file = tmp_path / "report.html"
+    file.write_text(Page("t", "run", [], ["v"], [], [Section("s", "s", "", [Player([track], "c")])]).html())
+    page = visit(file, reduced_motion="reduce")
+    for step, order, pale in ((1, half, 1), (0, full, 15), (1, half, 1)):
+        page.locator("input[type=range]").fill(str(step))
+        assert orders(page) == " ".join(map(str, order))
+        assert nodes(page) == centres(order)
+        assert page.locator(".path g > g.pale").count() == pale
+        assert page.locator(".strip li").count() == len(order)
 
 
 def test_without_javascript_everything_but_the_player_is_there(visit, files):
