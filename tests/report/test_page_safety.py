@@ -24,7 +24,7 @@ def pages(trained, study_folder, host):
 
 def hostile_page(hostile):
     """A page that holds hostile text wherever text can be."""
-    track = Track(hostile, (1, 2), [Step(0, [1, 0], hostile)], None, [], hostile)
+    track = Track(hostile, (1, 2), [Step(0, [1, 0], hostile)], {}, [], hostile)
     table = Table("table", hostile, [Column(hostile, hostile)], [[Cell(hostile, tone="good")], [Cell(hostile)]])
     blocks = [table, Words(hostile), Listing(hostile, hostile, is_folded=True), Player([track], hostile)]
     return Page(
