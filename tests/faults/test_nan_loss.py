@@ -16,14 +16,14 @@ STEPS_PER_EPOCH = 30  # 1,200 images by 40: the loss is looked at after 20 steps
 
 
 class Breaking(Classification):
-    """Classification whose loss is no number at some steps, until it is repaired."""
+    """Classification whose loss is no number at some steps of training, until it is repaired."""
 
     name = "breaking"
     bad_steps = frozenset()
 
     def step(self, model, batch, progress):
         result = super().step(model, batch, progress)
-        if progress.step in self.bad_steps:
+        if model.training and progress.step in self.bad_steps:
             result.loss[0] = math.nan
         return result
 

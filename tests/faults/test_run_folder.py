@@ -53,6 +53,7 @@ def test_everything_is_there(control, finished):
         "recipe.yaml",
         "plugins.json",
         "environment.json",
+        "fitted.json",
         "metrics.jsonl",
         "orders",
         "order.json",
