@@ -95,9 +95,9 @@ class Trainer:
         self._epochs_of_run = self._settings.epochs_of(self._steps_per_epoch)
         self._phases = experiment.phases(self._epochs_of_run)
         is_fresh = folder.latest_checkpoint() is None
-        self._model_source = experiment if is_fresh else experiment.without_downloads()
         self.start = start
-        self.model = build_model(self._model_source, context, start).to(accelerator.device)
+        source = experiment if is_fresh else experiment.without_downloads()
+        self.model = build_model(source, context, start).to(accelerator.device)
         if self._settings.compile:
             self.model.compile_encode()
         frozen = frozen_parts(self.model.backbone, self.model.head, self._settings.weights)

@@ -68,7 +68,7 @@ def test_what_can_be_trained_is_kept_and_reported(small, tmp_path):
     assert failed.exit_code == 2
     # What plugins print is not among it.
     assert json.loads(failed.stdout)["error"].startswith(
-        "small, hopeless from scrambled, seed 0: the loss is no longer a number"
+        "small, hopeless from scrambled, seed 0: the loss became NaN or infinite"
     )
     assert [line.partition(":")[0] for line in failed.stderr.splitlines() if "/4 " in line] == [
         "1/4 small, scrambled, seed 0",

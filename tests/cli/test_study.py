@@ -130,12 +130,12 @@ def test_runs_that_fail_are_listed_and_tried_again(study, tmp_path, monkeypatch)
     assert smoked.exit_code == 1
     failed = json.loads(smoked.stdout)["failures"]  # what plugins print is not among it
     assert [failure["run"] for failure in failed] == ["digits/local/row/mistaken/seed-0"]
-    assert failed[0]["reason"].startswith("the loss is no longer a number at step 1 (epoch 1)")
+    assert failed[0]["reason"].startswith("the loss became NaN or infinite at step 1 (epoch 1)")
     assert not (tmp_path / "runs/tiny/cells").exists()
 
     done = study(*learners)
     assert done.exit_code == 1
-    reason = "the loss is no longer a number at step 1 (epoch 1); there is no checkpoint yet"
+    reason = "the loss became NaN or infinite at step 1 (epoch 1); there is no checkpoint yet"
     assert done.stderr.count(f"failed: cells/digits/local/row/mistaken/seed-0: {reason}") == 1
     assert "1 run was not trained, since others failed." in done.stdout
     assert len([line for line in done.stdout.splitlines() if line.startswith("digits")]) == 2

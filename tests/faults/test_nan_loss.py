@@ -16,7 +16,7 @@ STEPS_PER_EPOCH = 30  # 1,200 images by 40: the loss is looked at after 20 steps
 
 
 class Breaking(Classification):
-    """Classification whose loss is no number at some steps of training, until it is repaired."""
+    """Classification whose loss is NaN at some steps of training, until it is repaired."""
 
     name = "breaking"
     bad_steps = frozenset()
@@ -62,7 +62,7 @@ def all_finite(checkpoint):
 @pytest.mark.parametrize("bad", [30, 45, 58, 59])
 def test_the_step_and_the_last_good_checkpoint_are_named_and_the_run_can_go_on(bad, host, tmp_path, monkeypatch):
     monkeypatch.setattr(Breaking, "bad_steps", frozenset({bad, 59}))
-    with pytest.raises(ReorderKitError, match=rf"no longer a number at step {bad + 1} \(epoch 2\)") as error:
+    with pytest.raises(ReorderKitError, match=rf"became NaN or infinite at step {bad + 1} \(epoch 2\)") as error:
         reorder_kit.run(recipe(), out=tmp_path / "run", host=host)
     folder = RunFolder(tmp_path / "run")
     checkpoint = folder.latest_checkpoint()
@@ -84,7 +84,7 @@ def test_it_is_said_that_there_is_no_checkpoint_yet(host, tmp_path, monkeypatch)
 
 
 def test_an_absurd_step_size_is_caught(host, tmp_path):
-    with pytest.raises(ReorderKitError, match=r"no longer (a )?number") as error:
+    with pytest.raises(ReorderKitError, match="became NaN or infinite") as error:
         reorder_kit.run(recipe(optimizer={"lr": 1e30}), out=tmp_path / "run", host=host)
     assert "optimizer.lr" in error.value.hint
     assert RunFolder(tmp_path / "run").latest_checkpoint() is None
@@ -93,7 +93,7 @@ def test_an_absurd_step_size_is_caught(host, tmp_path):
 @pytest.mark.parametrize("lr", [1e30, 1e15])
 def test_weights_that_the_last_step_of_an_epoch_has_spoilt_are_not_kept(lr, host, tmp_path):
     one_step = recipe(data={"name": "digits", "batch_size": 1200}, optimizer={"lr": lr}, schedule={"shape": "constant"})
-    with pytest.raises(ReorderKitError, match=r"no longer numbers|is no number"):
+    with pytest.raises(ReorderKitError, match=r"weights became NaN or infinite|validation loss is NaN or infinite"):
         reorder_kit.run(one_step, out=tmp_path / "run", host=host)
     checkpoint = RunFolder(tmp_path / "run").latest_checkpoint()
     assert checkpoint is None or all_finite(checkpoint)
@@ -111,6 +111,6 @@ def test_a_policy_that_has_lost_its_numbers_is_caught_though_every_loss_is_fine(
         "temperature": {"shape": "constant", "peak": 0.05},
     }
     chosen = recipe(data={"name": "digits", "batch_size": batch_size}, order={"learner": learner})
-    with pytest.raises(ReorderKitError, match=r"no longer (a )?number"):
+    with pytest.raises(ReorderKitError, match="became NaN or infinite"):
         reorder_kit.run(chosen, out=tmp_path / "run", host=host)
     assert RunFolder(tmp_path / "run").latest_checkpoint() is None

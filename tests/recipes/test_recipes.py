@@ -114,8 +114,8 @@ def backbone_of(words, host, image):
     _, recipe, *options = words
     assignments = [value for option, value in zip(options[::2], options[1::2], strict=True) if option == "--set"]
     content, source = read_recipe(recipe)
+    experiment = compose(override(content, map(parse_assignment, assignments)), host, source)
     with torch.device("meta"):
-        experiment = compose(override(content, map(parse_assignment, assignments)), host, source)
         return experiment.build_backbone(image)
 
 

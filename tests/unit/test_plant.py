@@ -26,7 +26,7 @@ from reorder_kit.interfaces import (
     DataSplits,
     ImageShape,
     Sample,
-    SupervisedTask,
+    Task,
     Unreadable,
 )
 from reorder_kit.order_file import OrderFile
@@ -207,7 +207,7 @@ def test_targets_that_lie_in_the_image_are_refused(kind):
         def open(self, seed):
             raise AssertionError("a recipe is refused before data are opened")
 
-    class Placing(SupervisedTask):
+    class Placing(Task):
         """Find them."""
 
         name, target_kinds, headline, Options = "placing", (kind,), "found", ComponentOptions

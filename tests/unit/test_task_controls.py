@@ -18,6 +18,7 @@ from reorder_kit.interfaces import (
     BackboneFacts,
     ComponentOptions,
     EvaluatedControl,
+    ImageShape,
     InRunControl,
     Order,
     OrderLearner,
@@ -29,7 +30,6 @@ from reorder_kit.report.record import RunRecord
 from reorder_kit.report.run_words import run_verdict
 from reorder_kit.report.write import page_of
 from reorder_kit.run_folder import RunFolder
-from reorder_kit.start_by_prior import no_influence
 from reorder_kit.tasks.classification import Classification
 
 
@@ -215,7 +215,7 @@ def test_the_order_of_batches_is_random_but_always_the_same(finished, host, tmp_
 
 def test_a_control_of_a_task_replaces_start_policy_and_reward(host):
     experiment = compose(recipe(order={"learner": "reinforce", "control": "backwards"}), host, "trial")
-    start = experiment.starting_order(Grid(2, 2), None, no_influence)
+    start = experiment.known_start(ImageShape(1, 8, 8), Grid(2, 2))
     assert start.indices.tolist() == [3, 2, 1, 0]
     assert type(experiment.build_policy(start, BackboneFacts(Grid(2, 2), dim=8, depth=1), ())) is FixedOrder
     assert not experiment.learns
