@@ -224,7 +224,7 @@ def _start_of(start: str | Path | Order, grid: Grid, host: PluginHost) -> Order:
         return host.orderings.get(start)().order(grid)
     order = start if isinstance(start, Order) else _order_of_file(Path(start), grid)
     if not (order.is_static and order.is_full) or order.num_patches != grid.num_patches:
-        raise ReorderKitError(f"{order!r} is no full static order of {grid.num_patches} patches")
+        raise ReorderKitError(f"{order!r} is not one full order of {grid.num_patches} patches")
     return order
 
 

@@ -112,7 +112,7 @@ class PluginHost:
         for registry in self.registries.values():
             if registry.interface is interface:
                 return registry
-        raise TypeError(f"{interface.__name__} is no interface; write Part[Ordering], for example")
+        raise TypeError(f"{interface.__name__} is not an interface; write Part[Ordering], for example")
 
     def announce(self, event: str, **facts: Any) -> None:
         """Tell every plugin that follows a run event, first registered first.

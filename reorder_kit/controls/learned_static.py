@@ -23,7 +23,7 @@ class LearnedStatic(TrainedControl):
         return {**content, "order": {**content["order"], "learner": None, "start": {"file": learned_order}}}
 
     def words_for(self, is_consensus: bool) -> str:
-        """A consensus is no order that the run learned."""
+        """A consensus is not an order that the run learned."""
         return "the consensus of the learned orders from the first step" if is_consensus else self.words
 
     def described(self, learner: str | None, start: str, is_consensus: bool = False) -> str:

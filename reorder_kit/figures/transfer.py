@@ -40,7 +40,7 @@ def draw_transfer(
         rows: whose order.
         columns: the targets.
         path: the file to write.
-        without_points: places of targets whose scores are no shares.
+        without_points: places of targets whose scores are not shares.
     """
     scales = _scales(panels.values(), len(columns), without_points)
     cell_width = max(_MIN_CELL_WIDTH, _LETTER * max(map(len, columns)) + 0.2)

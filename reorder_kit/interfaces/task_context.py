@@ -1,4 +1,4 @@
-"""What a task is told of a run."""
+"""What a task knows of a run."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from reorder_kit.training_data import TrainingData
 def begin(
     experiment: Experiment, splits: DataSplits, folder: RunFolder, accelerator: Accelerator
 ) -> tuple[TaskContext, Order]:
-    """What the task is told, and the order that the run starts from.
+    """What is known of the run, and the order it starts from.
 
     What a run started from stays its start, and what its task was fitted to stays so, though a file, a prior or the
     data might say something else by now.

@@ -1,4 +1,4 @@
-"""What a run saves after every epoch, and goes on from."""
+"""What a run saves after every epoch, and resumes from."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class SavedState:
             raise ReorderKitError(
                 f"{folder.path} was trained on {state['processes']} processes, not {processes}; "
                 "its batches and its steps would be others",
-                f"go on with torchrun --nproc-per-node {state['processes']}",
+                f"resume with torchrun --nproc-per-node {state['processes']}",
             )
         optimizers.load_state_dict(moments)
         return cls(state["epoch"], state["step"], state["seconds"], state["images_per_second"], state["validation"])

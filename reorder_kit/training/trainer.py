@@ -116,7 +116,7 @@ class Trainer:
             self._parts, self.model.policy, recipe.optimizer, recipe.schedule, self._settings.clip_grad, accelerator
         )
         self._saved = SavedState.resume(folder, self._weights(), self._optimizers, self._processes)
-        # A policy is told where it stands before it is used, also where there is nothing to resume.
+        # A policy advances before it is used, also where there is nothing to resume.
         self.model.policy.advance(self.progress)
         if is_fresh:
             check_continued(experiment, self.model.policy, start)

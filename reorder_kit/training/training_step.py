@@ -56,7 +56,7 @@ class TrainingStep:
         Args:
             loaded: batches with at least one image each.
             progress: the step.
-            epoch_loss: is told the losses.
+            epoch_loss: collects the losses.
         """
         self._model.train()
         for part in self._frozen:
