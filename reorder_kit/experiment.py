@@ -171,6 +171,11 @@ class Experiment:
         """
         replaced = self._replaced_start(grid)
         if replaced is not None:
+            if isinstance(self.start, Ordering) and not self.start.order(grid).is_full:
+                raise ReorderKitError(
+                    f"the control {self.recipe.order.control} reads every patch, but the start leaves some out",
+                    "leave the control out, or start from a full order",
+                )
             return replaced
         if self.recipe.order.weights is not None:
             return _order_of_run(RunFolder(self.recipe.order.weights), grid)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -10,12 +13,25 @@ from jaxtyping import Shaped
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+_is_alone: ContextVar[bool] = ContextVar("is_alone", default=False)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """What runs here runs on one process, or on the same images on all of them: there is nothing to gather."""
+    token = _is_alone.set(True)
+    try:
+        yield
+    finally:
+        _is_alone.reset(token)
+
 
 def gather_images(x: Shaped[Tensor, "image *rest"]) -> tuple[Shaped[Tensor, "all_images *rest"], slice]:
     """The rows of all processes, with gradient, and which of them are this process's own.
 
     Processes may hold different numbers of rows, or none. Every process has to call it, and where there is a gradient,
-    every process has to use the rows in its loss. On one process, ``x`` itself.
+    every process has to use the rows in its loss. On one process, and where influence, pictures or a prior look at
+    images alone, ``x`` itself.
 
     The gradient that reaches ``x`` is the sum of those that all processes have with respect to its rows. So where each
     process's loss is the mean over its own rows (``mine``), each compared with all rows, and data parallelism averages
@@ -31,7 +47,8 @@ def gather_images(x: Shaped[Tensor, "image *rest"]) -> tuple[Shaped[Tensor, "all
     Returns:
         All rows, by process, and the slice of them that holds ``x``.
     """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+    has_others = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+    if _is_alone.get() or not has_others:
         return x, slice(0, len(x))
     sizes = _sizes(x)
     first = sum(sizes[: dist.get_rank()])

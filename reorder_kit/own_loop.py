@@ -70,7 +70,7 @@ def learner(
     host = host or PluginHost.from_environment()
     chosen = host.order_learners.get(name)
     try:
-        checked = chosen.Options.model_validate(options)
+        checked = chosen.Options.model_validate(options, context={"host": host})
     except ValidationError as error:
         raise RecipeError(problems_of(error, chosen.Options), f"order-learner {name!r}") from None
     grid = _grid_of(patches)
@@ -120,7 +120,11 @@ class LearnedOrder(nn.Module):
         self._missing_trials = False
 
     def advance(self, step: int) -> None:
-        """Move to an optimizer step, counted from 0. It comes before everything else of a step."""
+        """Move to an optimizer step, counted from 0. It comes before everything else of a step.
+
+        On several processes, each draws orders of its own. Wrap the policy for data parallelism as you do the model, or
+        average the gradients of its parameters: it has to learn the same everywhere.
+        """
         own, shared = stream(self._seed, "policy", _process(), step), stream(self._seed, "policy", step)
         progress = self._phases.locate(Progress(step, self._steps_per_epoch, self._epochs, own, shared))
         self.policy.advance(progress)
@@ -221,7 +225,8 @@ def _grid_of(patches: int | tuple[int, int] | Grid) -> Grid:
 
 def _start_of(start: str | Path | Order, grid: Grid, host: PluginHost) -> Order:
     if isinstance(start, str) and (start in host.orderings or not Path(start).is_file()):
-        return host.orderings.get(start)().order(grid)
+        ordering = host.orderings.get(start)
+        return ordering(ordering.Options.model_validate({}, context={"host": host})).order(grid)
     order = start if isinstance(start, Order) else _order_of_file(Path(start), grid)
     if not (order.is_static and order.is_full) or order.num_patches != grid.num_patches:
         raise ReorderKitError(f"{order!r} is not one full order of {grid.num_patches} patches")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reorder_kit.collation import DrawnSample, collate
 from reorder_kit.grid import Grid
 from reorder_kit.interfaces import Batch, DataSplits, HasTargets, ImageShape, Sample, SampleSet, TargetKind, Unreadable
 from reorder_kit.patches import cut
@@ -56,8 +58,7 @@ class TrainingData:
             batch_size: at once.
         """
         for read, unreadable in self._readable(images, batch_size):
-            targets = self._kind.collate([sample.target for sample in read])
-            yield Batch(torch.stack([sample.image for sample in read]), targets, self._kind, tuple(unreadable))
+            yield replace(collate(read, self._kind), unreadable=tuple(unreadable))
 
     def patches(self, grid: Grid, images: int) -> Iterator[Float[Tensor, "image patch pixel"]]:
         """The row-major patches of the same images, a batch at a time.
@@ -67,22 +68,30 @@ class TrainingData:
             images: how many to look at; all if there are fewer.
         """
         for read, _ in self._readable(images, IMAGES_AT_ONCE):
-            yield cut(torch.stack([sample.image for sample in read]), grid)
+            yield cut(torch.stack([sample.versions[0].image for sample in read]), grid)
 
-    def _readable(self, images: int, batch_size: int) -> Iterator[tuple[list[Sample], list[Unreadable]]]:
+    def _readable(self, images: int, batch_size: int) -> Iterator[tuple[list[DrawnSample], list[Unreadable]]]:
         """The chosen samples, and what could not be read beside them; a batch without any readable one is left out."""
         generator = torch.Generator().manual_seed(self._seed)
         chosen: list[int] = torch.randperm(len(self), generator=generator)[:images].tolist()
         for first in range(0, len(chosen), batch_size):
             samples = self._read(chosen[first : first + batch_size])
-            read = [sample for sample in samples if isinstance(sample, Sample)]
+            read = [
+                DrawnSample((sample,), (self._seed_of(index),))
+                for index, sample in zip(chosen[first : first + batch_size], samples, strict=True)
+                if isinstance(sample, Sample)
+            ]
             if read:
                 yield read, [sample for sample in samples if isinstance(sample, Unreadable)]
+
+    def _seed_of(self, index: int) -> int:
+        """Of a sample: below 2^63, as seeds of a batch have to be."""
+        return ((self._seed << 32) + index) % 2**63
 
     def _read(self, indices: Sequence[int]) -> list[Sample | Unreadable]:
         samples = []
         with torch.random.fork_rng(devices=[]):
             for index in indices:
-                torch.default_generator.manual_seed((self._seed << 32) + index)
+                torch.default_generator.manual_seed(self._seed_of(index))
                 samples.append(self._samples[index])
         return samples

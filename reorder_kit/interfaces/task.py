@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.backbone import Backbone, BackboneFacts
 from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import Component, ComponentOptions
@@ -36,12 +37,26 @@ class StepResult:
         outputs: what :meth:`Task.predict` makes predictions of.
         passes: each reading of the batch in an order of the policy, with its reward; the policy learns from them.
         parts: parts of the loss, such as a second term; averaged and logged.
+
+    Raises:
+        ReorderKitError: if the loss is not one value for each image, or there is no pass.
     """
 
     loss: Float[Tensor, " batch"]
     outputs: Any
     passes: tuple[Pass, ...]
     parts: Mapping[str, Float[Tensor, " batch"]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.loss.ndim != 1:
+            raise ReorderKitError(
+                f"a step gave a loss of shape {tuple(self.loss.shape)}",
+                "return the loss of each image, as with reduction='none'",
+            )
+        if not self.passes:
+            raise ReorderKitError(
+                "a step gave no pass", "add Pass(output.proposals, reward) for each reading of a batch"
+            )
 
     @property
     def reward(self) -> Float[Tensor, " batch"]:

@@ -112,6 +112,11 @@ class RunRecord:
         """Why the influence of slots does not apply; empty where it does."""
         return str(self.result["order"].get("influence_does_not_apply", ""))
 
+    @property
+    def influence_note(self) -> str:
+        """Which slots influence speaks of, where they are not those of the final order; else empty."""
+        return str(self.result["order"].get("influence_note", ""))
+
     def controls(self) -> dict[str, RunRecord]:
         """The runs trained beside it, as the result names them; those whose folders are gone are left out."""
         beside = {name: RunFolder(self.folder.controls / name) for name in self.result["controls"]}

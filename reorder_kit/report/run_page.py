@@ -191,6 +191,8 @@ def _slots(record: RunRecord) -> list[Block]:
     if len(record.influence) > 1:
         profile = {"influence": [record.influence]}
         blocks.append(influence_chart("influence", "Influence by slot", profile, _selection(record)))
+        if record.influence_note:
+            blocks.append(Words(f"Influence is given {record.influence_note}."))
     if record.without_influence:
         blocks.append(Words(f"The influence of slots was not measured: {record.without_influence}."))
     saliency = record.saliency()

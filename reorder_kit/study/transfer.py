@@ -81,6 +81,12 @@ def plan_transfer(
             raise ReorderKitError(f"a recipe of the name {START!r} would be taken for the starting order")
         if experiment.learner is None or experiment.control is not None:
             raise ReorderKitError(f"{source}: learns no order that could be transferred", "name an order.learner")
+        if recipe.train.steps is not None or recipe.order.weights is not None:
+            field = "order.weights" if recipe.train.steps is None else "train.steps"
+            raise ReorderKitError(
+                f"{source}: a transfer trains every order from the start, for epochs, so it cannot use {field}",
+                "give train.epochs and order.start",
+            )
         grids[recipe.name] = experiment.facts(experiment.open_data().image).grid
         tuning[recipe.name] = tune_epochs or default_tuning(recipe.train.epochs)
         sides[recipe.name] = []

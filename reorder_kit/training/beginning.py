@@ -11,6 +11,7 @@ from accelerate.utils import broadcast_object_list
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment import Experiment
+from reorder_kit.gather_images import alone
 from reorder_kit.interfaces import DataSplits, Policy, TaskContext
 from reorder_kit.loaded_run import read_fitted
 from reorder_kit.order_file import OrderFile
@@ -92,7 +93,8 @@ def _on_one_process(accelerator: Accelerator, compute: Any) -> Any:
     answer: list[Any] = [None]
     if accelerator.is_main_process:
         try:
-            answer = [compute()]
+            with alone():
+                answer = [compute()]
         except ReorderKitError as error:
             answer = [error]
     broadcast_object_list(answer)

@@ -40,7 +40,7 @@ def save_checkpoint(
     shutil.rmtree(writing, ignore_errors=True)
     writing.mkdir(parents=True)
     for name, module in weights.items():
-        tensors = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
+        tensors = {key: value.detach().cpu().clone().contiguous() for key, value in module.state_dict().items()}
         save_file(tensors, writing / f"{name}.safetensors")
     torch.save(optimizers, writing / "optimizers.pt")
     (writing / "state.json").write_text(json.dumps({"format_version": CHECKPOINT_VERSION, "epoch": epoch, **state}))

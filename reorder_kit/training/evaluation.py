@@ -16,6 +16,9 @@ from reorder_kit.training.beside import Change
 from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.unreadable_images import UnreadableImages
 
+PART = "part "
+"""Stands before the names of parts of the loss, which may be called anything."""
+
 
 def evaluate(
     model: OrderedModel,
@@ -60,12 +63,12 @@ def evaluate(
             read: Model = model
             if change is not None:
                 read, batch = change(model, batch)
-                if not len(batch):
+                if not sums.all_have_images(batch):
                     continue
             result = task.step(read, batch, progress)
             sums.add("loss", result.loss, len(batch), task)
             for name, part in result.parts.items():
-                sums.add(name, part, len(batch), task)
+                sums.add(f"{PART}{name}", part, len(batch), task)
             sums.images += len(batch)
             predictions = task.predict(read, batch, result)
             metrics.update(predictions, batch)
@@ -74,8 +77,9 @@ def evaluate(
     model.train(was_training)
     means, images = sums.means()
     loss = means.pop("loss", 0.0)
+    parts = {name.removeprefix(PART): mean for name, mean in means.items()}
     measured = metrics.compute() if images or change is None else {}
-    figures = {"loss": loss, **({"parts": means} if means else {}), "images": images, **measured}
+    figures = {"loss": loss, **({"parts": parts} if parts else {}), "images": images, **measured}
     missing = unreadable.gather()
     return {**figures, "unreadable": missing} if missing else figures
 
@@ -99,6 +103,13 @@ class _Sums:
                 "repair or remove unreadable images, or evaluate on one process",
             )
         return len(batch) > 0
+
+    def all_have_images(self, batch: Batch) -> bool:
+        """Whether every process has an image left; a batch counts on all of them or on none."""
+        if self._accelerator.num_processes == 1:
+            return len(batch) > 0
+        sizes = self._accelerator.gather(torch.tensor([len(batch)], device=self._accelerator.device))
+        return bool((sizes > 0).all())
 
     def add(self, name: str, values: torch.Tensor, images: int, task: Task) -> None:
         """Count a batch."""

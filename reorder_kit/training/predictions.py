@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from accelerate import Accelerator
 
+from reorder_kit.gather_images import alone
 from reorder_kit.interfaces import IGNORED, Annotation, SampleSet, Task, TaskContext
 from reorder_kit.interfaces.run_events import Predictions
 from reorder_kit.ordered_model import OrderedModel
@@ -42,7 +43,7 @@ def predict_some(
     batch = task.prepare(loaded.to(accelerator.device), False, context)
     was_training = model.training
     model.train(False)
-    with torch.no_grad(), accelerator.autocast():
+    with torch.no_grad(), accelerator.autocast(), alone():
         predicted = task.predict(model, batch)
     model.train(was_training)
     answers, truths = task.annotate_predictions(predicted, context), task.annotate_targets(batch, context)

@@ -35,6 +35,7 @@ from reorder_kit.training.retraining import check_length
 from reorder_kit.training.trainer import Trainer
 
 INFLUENCE_IMAGES = 256
+INFLUENCE_NOTE = "by slot of the order before block 0, while the final order is composed over all blocks"
 
 
 def run_experiment(
@@ -218,7 +219,9 @@ def _influence(trainer: Trainer) -> dict[str, Any]:
         profile = trainer.influence(INFLUENCE_IMAGES)
     except SeveralPassesError as error:
         return {"influence": None, "influence_does_not_apply": error.message}
-    return {"influence": profile.tolist()}
+    if trainer.model.policy.blocks == (0,):
+        return {"influence": profile.tolist()}
+    return {"influence": profile.tolist(), "influence_note": INFLUENCE_NOTE}
 
 
 def _choose_folder(experiment: Experiment, accelerator: Accelerator, out: Path | None, resume: bool) -> RunFolder:

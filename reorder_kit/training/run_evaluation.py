@@ -11,6 +11,7 @@ from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment import Experiment
+from reorder_kit.gather_images import alone
 from reorder_kit.interfaces import Batch, DataSplits, TaskContext
 from reorder_kit.ordered_model import OrderedModel
 from reorder_kit.progress import Progress
@@ -103,10 +104,12 @@ class RunEvaluation:
         """The order of the model's policy now; of a dynamic one, the consensus over the first validation images."""
         data, samples = self.experiment.recipe.data, self.splits.validation
         chosen = range(min(CONSENSUS_IMAGES, len(samples)))
+        views = self.experiment.task.views(training=False)
         loader = evaluation_loader(
-            samples, self.context.kind, "validation", data.batch_size, data.workers, chosen=chosen
+            samples, self.context.kind, "validation", data.batch_size, data.workers, views=views, chosen=chosen
         )
-        return summarize_orders(model, model.policy, map(self._prepared, loader))
+        with alone():
+            return summarize_orders(model, model.policy, (self._prepared(batch) for batch in loader if len(batch)))
 
     def influence(self, model: OrderedModel, progress: Progress, images: int) -> Float[Tensor, " slot"]:
         """Influence of each slot on the loss over the first validation images, the same ones on every process.
@@ -120,7 +123,8 @@ class RunEvaluation:
         batch = load_batch(samples, self.context.kind, "validation", chosen, task.views(training=False))
         if not len(batch):
             raise ReorderKitError("influence is measured on validation images, but none could be read")
-        return influence_profile(model, task, self._prepared(batch), progress)
+        with alone():
+            return influence_profile(model, task, self._prepared(batch), progress)
 
     def _prepared(self, batch: Batch) -> Batch:
         return self.experiment.task.prepare(batch.to(self.accelerator.device), False, self.context)

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.building import build_model
+from reorder_kit.building import build_model, frozen_parts
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment import Experiment
 from reorder_kit.interfaces import DataSplits, Influence, TaskContext
@@ -90,6 +90,9 @@ def _train(
 ) -> None:
     recipe, task = experiment.recipe, experiment.task
     modules = torch.nn.ModuleDict({"backbone": model.backbone, "head": model.head})
+    frozen = frozen_parts(model.backbone, model.head, recipe.train.weights)
+    for part in frozen:
+        part.requires_grad_(False)
     groups = parameter_groups(modules, recipe.optimizer.weight_decay)
     optimizer = torch.optim.AdamW(groups, lr=recipe.optimizer.lr, betas=recipe.optimizer.betas)
     keys = ShuffledKeys(len(splits.train), recipe.seed, 0, 1)
@@ -102,6 +105,8 @@ def _train(
             if len(batch):
                 prepared = task.prepare(batch.to(accelerator.device), True, context)
                 model.train()
+                for part in frozen:
+                    part.eval()
                 progress = Progress(step, len(loader), steps / len(loader), phase="hardened", share=1.0)
                 with accelerator.autocast():
                     result = task.step(model.ordered_by(next(turn)), prepared, progress)

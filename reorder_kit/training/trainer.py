@@ -105,7 +105,7 @@ class Trainer:
             part.requires_grad_(False)
         self._parts = nn.ModuleDict({"backbone": self.model.backbone, "head": self.model.head})
         # What only a summary passes through has no gradient where a task looks at places, or reads in its own way.
-        reads_all = isinstance(self._task, SupervisedTask) and not self._task.is_dense
+        reads_all = type(self._task).step is SupervisedTask.step and not self._task.is_dense
         accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=not reads_all)
         module = accelerator.prepare_model(StepModule(self.model, self._task))
         self._step = TrainingStep(

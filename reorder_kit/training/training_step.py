@@ -58,9 +58,7 @@ class TrainingStep:
             progress: the step.
             epoch_loss: collects the losses.
         """
-        self._model.train()
-        for part in self._frozen:
-            part.eval()
+        self._begin_training()
         self._model.policy.advance(progress)
         images = sum(map(len, loaded))
         results = []
@@ -69,10 +67,17 @@ class TrainingStep:
             prepared = self._task.prepare(batch.to(self._accelerator.device), True, self._context)
             if place == 0:
                 self._search(prepared, progress)
+                self._begin_training()  # a search evaluates
             seed_torch(stream(self._seed, "batch", self._accelerator.process_index, progress.step, place))
             with self._synchronized(place + 1 == len(loaded)):
                 results.append(self._backward(prepared, progress, len(batch) / images, epoch_loss))
         return results
+
+    def _begin_training(self) -> None:
+        """The model in training mode, but for its frozen parts."""
+        self._model.train()
+        for part in self._frozen:
+            part.eval()
 
     def _search(self, batch: Batch, progress: Progress) -> None:
         """Let the policy try proposals on the first batch of a step."""

@@ -127,3 +127,74 @@ def test_steps_make_a_run_as_long_as_they_say(train):
     assert epochs == [1, 2]
     facts = json.loads((folder.latest_checkpoint() / "state.json").read_text())
     assert (facts["step"], facts["steps_per_epoch"]) == (4, 3)
+
+
+class NamedLoss(Classification):
+    """Classification with a part of its loss that is called loss, too."""
+
+    name = "named-loss"
+
+    def step(self, model, batch, progress):
+        result = super().step(model, batch, progress)
+        return StepResult(result.loss, result.outputs, result.passes, {"loss": 3 + 0 * result.loss})
+
+
+class Scalar(Classification):
+    """Classification that forgets to keep the loss of each image apart."""
+
+    name = "scalar"
+
+    def step(self, model, batch, progress):
+        result = super().step(model, batch, progress)
+        return StepResult(result.loss.mean(), result.outputs, result.passes)
+
+
+class MorePlugin:
+    @hookimpl
+    def register_tasks(self):
+        return [NamedLoss, Scalar]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def more_tasks(host):
+    host.add(MorePlugin(), "more-tasks")
+
+
+def test_a_part_may_have_any_name(train):
+    figures = line_of(train("named-loss"))["validation"]
+    assert figures["parts"] == {"loss": 3.0}
+    assert figures["loss"] < 3.0
+
+
+def test_a_step_without_a_loss_for_each_image_is_refused(train):
+    with pytest.raises(reorder_kit.errors.ReorderKitError, match=r"a loss of shape \(\)"):
+        train("scalar")
+
+
+def test_frozen_parts_stay_in_evaluation_mode_after_a_search(train, host):
+    first = train("halved")
+    seen = []
+
+    class Looking(Classification):
+        """Classification that notes the mode of the backbone in training."""
+
+        name = "looking"
+
+        def step(self, model, batch, progress):
+            if torch.is_grad_enabled() and model.head.training:
+                seen.append(model.backbone.training)
+            return super().step(model, batch, progress)
+
+    class LookingPlugin:
+        @hookimpl
+        def register_tasks(self):
+            return [Looking]
+
+    host.add(LookingPlugin(), "looking")
+    weights = {"run": str(first.path), "parts": ["backbone"], "freeze": ["backbone"]}
+    learner = {"name": "random-search", "warmup_epochs": 0, "search_epochs": 1, "explore_share": 0, "candidates": 2}
+    folder = train("looking", order={"learner": learner}, train={"epochs": 1, "device": "cpu", "weights": weights})
+    assert seen
+    assert not any(seen)
+    kept, own = (LoadedRun.open(each.path, host).model.backbone.state_dict() for each in (first, folder))
+    assert all(torch.equal(kept[name], own[name]) for name in kept)
