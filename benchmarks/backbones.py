@@ -29,10 +29,10 @@ from transformers import LongformerConfig, MambaConfig
 from transformers.models.longformer.modeling_longformer import LongformerSelfAttention
 from transformers.models.mamba.modeling_mamba import MambaMixer as TheirMixer
 
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import ImageShape, PatchSequence
 from reorder_kit.layers.mamba_mixer import MambaMixer
 from reorder_kit.layers.windowed_attention import WindowedAttention
-from reorder_kit.plugin_manager import PluginHost
 
 BACKBONES: dict[str, dict[str, Any]] = {
     "mamba": {"name": "mamba", "size": "tiny", "readout": "mean"},

@@ -34,10 +34,10 @@ from torch.utils.data import DataLoader, Subset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from reorder_kit.data_sources._channel_options import IMAGENET_MEAN, IMAGENET_STD
+from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
+from reorder_kit.data.data_loading import ShuffledKeys, train_loader
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSource
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.training.data_loading import ShuffledKeys, train_loader
 
 SIDE, SIZE, BATCH, CLASSES = 256, 224, 50, 2
 WORKERS = (0, 2)

@@ -31,10 +31,10 @@ from accelerate import Accelerator
 from scipy.stats import bootstrap
 from torch import nn
 
-from reorder_kit.building import build_model
-from reorder_kit.compose import compose
-from reorder_kit.experiment import Experiment
-from reorder_kit.grid import Grid
+from reorder_kit.experiment.building import build_model
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import (
     CLASS,
     Batch,
@@ -46,8 +46,8 @@ from reorder_kit.interfaces import (
     Proposal,
     TaskContext,
 )
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.progress import Progress
+from reorder_kit.interfaces.progress import Progress
+from reorder_kit.orders.grid import Grid
 from reorder_kit.training.optimization import Optimizers
 from reorder_kit.training.proposal_evaluation import ProposalEvaluator
 from reorder_kit.training.step_module import StepModule

@@ -25,7 +25,7 @@ import torch
 from scipy.stats import friedmanchisquare
 
 import reorder_kit
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.host.plugin_host import PluginHost
 
 ORDERS = ("row", "column", "hilbert", "spiral", "diagonal", "snake", "random")
 WIDTH = {"depth": 2, "dim": 32}

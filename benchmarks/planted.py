@@ -12,14 +12,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.study.learner_options import chosen_options
-from reorder_kit.study.ledger import Ledger
-from reorder_kit.study.planted import run_benchmark
-from reorder_kit.study.planted_cases import CASES
-from reorder_kit.study.planted_pictures import draw_pictures
-from reorder_kit.study.planted_report import CaseReport, report
-from reorder_kit.study.planted_runs import planned_runs
+from reorder_kit.benchmark.learner_options import chosen_options
+from reorder_kit.benchmark.planted import run_benchmark
+from reorder_kit.benchmark.planted_cases import CASES
+from reorder_kit.benchmark.planted_pictures import draw_pictures
+from reorder_kit.benchmark.planted_report import CaseReport, report
+from reorder_kit.benchmark.planted_runs import planned_runs
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.jobs.ledger import Ledger
 
 
 def print_markdown(found: CaseReport) -> None:

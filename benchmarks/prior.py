@@ -22,13 +22,13 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from reorder_kit.grid import Grid
+from reorder_kit.analysis.prior_ranking import rank_orderings
+from reorder_kit.data.training_patches import TrainingPatches
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, ImageShape, Part, Sample, ScoringPrior, Tokenizer
 from reorder_kit.layers.vq_vae import VqConfig, VqVae
-from reorder_kit.patch_order import Order
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.study.prior_ranking import rank_orderings
-from reorder_kit.training_patches import TrainingPatches
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 
 ORDERINGS = 11
 HOST = PluginHost(third_party=False)

@@ -28,17 +28,17 @@ import torch
 from scipy.stats import kendalltau
 from torch import Tensor
 
-from reorder_kit.compose import compose
-from reorder_kit.grid import Grid
+from reorder_kit.analysis.prior_ranking import rank_scores
+from reorder_kit.data.training_patches import TrainingPatches
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.start_by_prior import StartByPrior
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, ScoringPrior
 from reorder_kit.layers.vq_vae import VqConfig
-from reorder_kit.patch_order import Order
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 from reorder_kit.priors.conditional_entropy import ConditionalEntropy
-from reorder_kit.start_by_prior import StartByPrior
-from reorder_kit.study.prior_ranking import rank_scores
 from reorder_kit.training.vq_vae import VqFigures, fit_vq_vae, vq_figures
-from reorder_kit.training_patches import TrainingPatches
 
 HOST = PluginHost(third_party=False)
 DATA = ("eurosat", "caltech101-64")

@@ -20,9 +20,9 @@ from statistics import mean, stdev
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from reorder_kit.compose import compose
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.study.processes import train_all
+from reorder_kit.experiment.compose import compose
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.jobs.processes import train_all
 from reorder_kit.training.run import run_experiment
 
 CONTROL = "shuffled-targets"

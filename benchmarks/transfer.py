@@ -18,9 +18,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.study.transfer import plan_transfer, run_transfer
-from reorder_kit.study.transfer_files import write_results
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.transfer.files import write_results
+from reorder_kit.transfer.run_transfer import plan_transfer, run_transfer
 
 BACKBONES: dict[str, dict[str, Any]] = {
     "recurrent": {"name": "recurrent", "readout": "last"},

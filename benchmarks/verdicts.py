@@ -24,11 +24,11 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy import stats
 
-from reorder_kit.study.bootstrap import mean_over_seeds_and_images
+from reorder_kit.statistics.bootstrap import mean_over_seeds_and_images
+from reorder_kit.statistics.estimate import mean_over_seeds
+from reorder_kit.statistics.power import too_few_seeds
 from reorder_kit.study.comparisons import compare
-from reorder_kit.study.power import too_few_seeds
 from reorder_kit.study.results import Comparison, Row
-from reorder_kit.study.statistics import mean_over_seeds
 
 IMAGES = 497
 MARGIN = 0.02

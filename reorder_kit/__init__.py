@@ -5,23 +5,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from reorder_kit.api import load_run, order, run, wrap
-    from reorder_kit.grid import Grid
-    from reorder_kit.ordered_model import OrderedModel
+    from reorder_kit.model.ordered_model import OrderedModel
+    from reorder_kit.orders.grid import Grid
+    from reorder_kit.orders.order import Order
     from reorder_kit.own_loop import learner
-    from reorder_kit.patch_order import Order
 
 __version__ = "0.1.0"
 __all__ = ["Grid", "Order", "OrderedModel", "hookimpl", "learner", "load_run", "order", "run", "wrap"]
 
 # Imported on first use: torch takes seconds, and `reorder-kit --help` shall not.
 _HOMES = {
-    "Grid": "reorder_kit.grid",
-    "Order": "reorder_kit.patch_order",
-    "OrderedModel": "reorder_kit.ordered_model",
+    "Grid": "reorder_kit.orders.grid",
+    "Order": "reorder_kit.orders.order",
+    "OrderedModel": "reorder_kit.model.ordered_model",
     "learner": "reorder_kit.own_loop",
     "load_run": "reorder_kit.api",
     "order": "reorder_kit.api",

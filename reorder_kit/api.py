@@ -13,17 +13,17 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from reorder_kit.backbones.vit import Vit
-from reorder_kit.compose import compose
 from reorder_kit.errors import RecipeError, ReorderKitError
-from reorder_kit.fixed_policies import FixedOrder
-from reorder_kit.grid import Grid
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Batch, Features
-from reorder_kit.loaded_run import LoadedRun
-from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.patch_order import Order
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import override, problems_of
-from reorder_kit.recipe_library import read_recipe
+from reorder_kit.model.fixed_policies import FixedOrder
+from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+from reorder_kit.recipe.library import read_recipe
+from reorder_kit.recipe.recipe import override, problems_of
 from reorder_kit.training.run import run_experiment
 
 

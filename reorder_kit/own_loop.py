@@ -13,8 +13,9 @@ from jaxtyping import Float
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from reorder_kit.data.random_streams import stream
 from reorder_kit.errors import RecipeError, ReorderKitError
-from reorder_kit.grid import Grid
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import (
     NONE,
     Batch,
@@ -28,11 +29,10 @@ from reorder_kit.interfaces import (
     Progress,
     Proposal,
 )
-from reorder_kit.order_file import OrderFile
-from reorder_kit.patch_order import Order
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import problems_of
-from reorder_kit.training.random_streams import stream
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.recipe.recipe import problems_of
 
 
 def learner(

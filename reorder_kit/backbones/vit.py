@@ -17,15 +17,15 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError, did_you_mean
-from reorder_kit.grid import Grid
-from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
+from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_geometry import Count, PatchOptions, patch_geometry, whole_patches
 from reorder_kit.layers.positions import Positions, check_positions, sincos_positions
 from reorder_kit.layers.readout import mean_slot
 from reorder_kit.layers.recompute import run_block
 from reorder_kit.layers.transformer_options import TRANSFORMER_SHAPES, TransformerShape, check_shape
+from reorder_kit.orders.grid import Grid
 
 
 class Vit(Backbone):

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from reorder_kit.experiment.recipe_schema import kinds_of_parts, options_schema, resolve
+from reorder_kit.host.registry import Registry
 from reorder_kit.interfaces import Backbone, Component, DataSource, OrderLearner, Prior, ScoringPrior, TargetKind, Task
 from reorder_kit.interfaces.part import KIND_KEYWORD
-from reorder_kit.recipe_schema import kinds_of_parts, options_schema, resolve
-from reorder_kit.registry import Registry
 
 _TYPES = {
     "integer": "whole number",

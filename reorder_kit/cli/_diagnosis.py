@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.ops.selective_scan import choose_backend
-from reorder_kit.plugin_manager import PluginHost
 
 PACKAGES = {
     "reorder-kit": "reorder_kit",

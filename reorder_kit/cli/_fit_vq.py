@@ -10,13 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from reorder_kit.cli._output import print_to_stderr, writing
+from reorder_kit.data.training_patches import TrainingPatches
 from reorder_kit.errors import RecipeError
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces import DataSplits
 from reorder_kit.layers.vq_vae import VqConfig
-from reorder_kit.recipe import problems_of
+from reorder_kit.orders.grid import Grid
+from reorder_kit.recipe.recipe import problems_of
 from reorder_kit.training.vq_vae import STEPS, VqFigures, fit_vq_vae, vq_figures
-from reorder_kit.training_patches import TrainingPatches
 
 FOLDER = Path("tokenizers")
 

@@ -9,15 +9,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from reorder_kit.cli._output import is_main_process, print_to_stderr
-from reorder_kit.compose import compose
 from reorder_kit.errors import RecipeError, ReorderKitError, did_you_mean
-from reorder_kit.experiment import Experiment
-from reorder_kit.grid import Grid
-from reorder_kit.order_file import OrderFile
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import override, parse_assignment, problems_of
-from reorder_kit.recipe_library import read_recipe
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.recipe.library import read_recipe
+from reorder_kit.recipe.recipe import override, parse_assignment, problems_of
+from reorder_kit.runs.run_folder import RunFolder
 
 
 def load_host() -> PluginHost:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reorder_kit.benchmark.planted_cases import CASES, Case
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table, writing
 from reorder_kit.cli._parameters import JsonOption
 from reorder_kit.cli.evaluate import Split
 from reorder_kit.errors import ReorderKitError, did_you_mean
-from reorder_kit.study.planted_cases import CASES, Case
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reorder_kit.plugin_manager import PluginHost
-    from reorder_kit.study.planted_report import CaseReport
+    from reorder_kit.benchmark.planted_report import CaseReport
+    from reorder_kit.host.plugin_host import PluginHost
 
 
 def planted(
@@ -68,12 +68,12 @@ def planted(
       reorder-kit bench planted --case chain-16 --learner softsort --seeds 3
       reorder-kit bench planted --case selection --learner reinforce --set reinforce.lr=0.03 --split validation
     """
+    from reorder_kit.benchmark.planted import run_benchmark
+    from reorder_kit.benchmark.planted_pictures import draw_pictures
+    from reorder_kit.benchmark.planted_report import report
+    from reorder_kit.benchmark.planted_runs import planned_runs
     from reorder_kit.cli._lookup import load_host
-    from reorder_kit.study.ledger import Ledger
-    from reorder_kit.study.planted import run_benchmark
-    from reorder_kit.study.planted_pictures import draw_pictures
-    from reorder_kit.study.planted_report import report
-    from reorder_kit.study.planted_runs import planned_runs
+    from reorder_kit.jobs.ledger import Ledger
 
     # Whatever plugins and libraries print is no part of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
@@ -109,8 +109,8 @@ def _options(
     learners: Iterable[str], sets: Iterable[str], cases: Iterable[Case], host: PluginHost
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Options by learner and case: the chosen ones, with what is set instead."""
-    from reorder_kit.recipe import override, parse_assignment
-    from reorder_kit.study.learner_options import chosen_options
+    from reorder_kit.benchmark.learner_options import chosen_options
+    from reorder_kit.recipe.recipe import override, parse_assignment
 
     options = {}
     for learner in dict.fromkeys(learners):

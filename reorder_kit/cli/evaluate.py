@@ -11,11 +11,11 @@ import typer
 
 from reorder_kit.cli._output import console, is_main_process, print_json, table
 from reorder_kit.cli._parameters import JsonOption, RunArgument
-from reorder_kit.headline import Headline, signed
+from reorder_kit.interfaces.headline import Headline, signed
 
 if TYPE_CHECKING:
-    from reorder_kit.ordered_model import OrderedModel
-    from reorder_kit.run_folder import RunFolder
+    from reorder_kit.model.ordered_model import OrderedModel
+    from reorder_kit.runs.run_folder import RunFolder
 
 OWN = "own order"
 
@@ -69,9 +69,9 @@ def evaluate(
 
 def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Split) -> dict[str, Any]:
     from reorder_kit.cli._lookup import find_order, load_host
-    from reorder_kit.loaded_run import LoadedRun
-    from reorder_kit.order_file import OrderFile
-    from reorder_kit.training.data_loading import evaluation_loader
+    from reorder_kit.data.data_loading import evaluation_loader
+    from reorder_kit.experiment.loaded_run import LoadedRun
+    from reorder_kit.orders.order_file import OrderFile
     from reorder_kit.training.devices import build_accelerator, runnable_here
     from reorder_kit.training.evaluation import evaluate as evaluate_model
     from reorder_kit.training.predictions import predict_some
@@ -123,7 +123,7 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
 
 
 def _print_report(report: dict[str, Any]) -> None:
-    from reorder_kit.order_file import words_of_spread
+    from reorder_kit.orders.order_file import words_of_spread
 
     out = console()
     headline = Headline.of(report)

@@ -38,8 +38,8 @@ def export_order(
     import numpy as np
 
     from reorder_kit.cli._lookup import find_run
-    from reorder_kit.order_file import OrderFile, words_of_spread
-    from reorder_kit.slots_read import SlotsRead
+    from reorder_kit.orders.order_file import OrderFile, words_of_spread
+    from reorder_kit.orders.slots_read import SlotsRead
 
     folder = find_run(run)
     stored = OrderFile.load(folder.order)

@@ -13,7 +13,7 @@ from reorder_kit.cli._output import console, print_json, table
 from reorder_kit.cli._parameters import JsonOption
 
 if TYPE_CHECKING:
-    from reorder_kit.plugin_manager import PluginRecord
+    from reorder_kit.host.plugin_host import PluginRecord
 
 SOME_PLUGIN_FAILED = 2
 
@@ -42,7 +42,7 @@ def list_plugins(
       REORDER_KIT_BLOCK=my-plugin reorder-kit list-plugins --strict
     """
     from reorder_kit.cli._kinds import find_registry, find_run_event
-    from reorder_kit.plugin_manager import PluginHost
+    from reorder_kit.host.plugin_host import PluginHost
 
     host = PluginHost.from_environment()
     shown: Sequence[PluginRecord] = host.plugins

@@ -16,14 +16,14 @@ from reorder_kit.errors import ReorderKitError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from reorder_kit.analysis.prior_ranking import Ranking
     from reorder_kit.cli._fit_vq import FittedVq
-    from reorder_kit.experiment import Experiment
-    from reorder_kit.grid import Grid
+    from reorder_kit.experiment.experiment import Experiment
+    from reorder_kit.experiment.start_by_prior import StartByPrior
+    from reorder_kit.host.plugin_host import PluginHost
     from reorder_kit.interfaces import ScoringPrior
-    from reorder_kit.patch_order import Order
-    from reorder_kit.plugin_manager import PluginHost
-    from reorder_kit.start_by_prior import StartByPrior
-    from reorder_kit.study.prior_ranking import Ranking
+    from reorder_kit.orders.grid import Grid
+    from reorder_kit.orders.order import Order
 
 DEFAULT_PRIOR = "lzma"
 
@@ -90,9 +90,9 @@ def prior(
     """
     given = {"--vq-out": vq_out, "--vq-codes": vq_codes, "--vq-side": vq_side, "--vq-steps": vq_steps}
     _refuse_what_does_nothing(fit, vq, given)
+    from reorder_kit.analysis.prior_ranking import rank_orderings
     from reorder_kit.cli._lookup import load_host
-    from reorder_kit.study.prior_ranking import rank_orderings
-    from reorder_kit.training_patches import TrainingPatches
+    from reorder_kit.data.training_patches import TrainingPatches
 
     # Whatever plugins and libraries print is no part of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
@@ -131,8 +131,8 @@ def _refuse_what_does_nothing(fit: bool, vq: Path | None, given: Mapping[str, An
 
 def _with_prior(recipe: str, sets: Iterable[str], name: str | None, host: PluginHost) -> tuple[dict[str, Any], str]:
     """The recipe, started by the prior that is asked for; options it gives to that one are kept. And its source."""
-    from reorder_kit.recipe import override, parse_assignment
-    from reorder_kit.recipe_library import read_recipe
+    from reorder_kit.recipe.library import read_recipe
+    from reorder_kit.recipe.recipe import override, parse_assignment
 
     content, source = read_recipe(recipe)
     content = override(content, map(parse_assignment, sets))
@@ -146,7 +146,7 @@ def _with_prior(recipe: str, sets: Iterable[str], name: str | None, host: Plugin
 
 
 def _with_vq(content: Mapping[str, Any], start: StartByPrior, file: Path) -> dict[str, Any]:
-    from reorder_kit.recipe import override
+    from reorder_kit.recipe.recipe import override
 
     option = _tokenizer_option(start)
     if option is None:
@@ -165,9 +165,9 @@ def _tokenizer_option(start: StartByPrior) -> str | None:
 
 
 def _compose(content: Mapping[str, Any], host: PluginHost, source: str) -> tuple[Experiment, StartByPrior]:
-    from reorder_kit.compose import compose
+    from reorder_kit.experiment.compose import compose
+    from reorder_kit.experiment.start_by_prior import StartByPrior
     from reorder_kit.interfaces import ScoringPrior
-    from reorder_kit.start_by_prior import StartByPrior
 
     experiment = compose(content, host, source)
     if not isinstance(experiment.start, StartByPrior):

@@ -22,7 +22,7 @@ def list_recipes() -> None:
     Example:
       reorder-kit recipes list
     """
-    from reorder_kit.recipe_library import recipe_names, recipes_folder
+    from reorder_kit.recipe.library import recipe_names, recipes_folder
 
     names = recipe_names()
     width = max(map(len, names))
@@ -46,7 +46,7 @@ def copy_recipes(
       reorder-kit recipes copy
       reorder-kit recipes copy quickstart vit_reinforce --to my-recipes
     """
-    from reorder_kit.recipe_library import recipe_names, recipes_folder
+    from reorder_kit.recipe.library import recipe_names, recipes_folder
 
     known = recipe_names()
     for name in names or ():

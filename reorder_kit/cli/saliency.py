@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from reorder_kit.run_folder import RunFolder
-    from reorder_kit.study.saliency import SaliencyReport
+    from reorder_kit.analysis.saliency import SaliencyReport
+    from reorder_kit.runs.run_folder import RunFolder
 
 ROWS = 16
 
@@ -59,9 +59,9 @@ def saliency(
       reorder-kit saliency runs/quickstart
       reorder-kit saliency runs/quickstart --method occlusion --split validation --json
     """
+    from reorder_kit.analysis.saliency import follow_saliency
     from reorder_kit.cli._lookup import find_run, load_host
-    from reorder_kit.loaded_run import LoadedRun
-    from reorder_kit.study.saliency import follow_saliency
+    from reorder_kit.experiment.loaded_run import LoadedRun
     from reorder_kit.training.devices import build_accelerator, runnable_here
 
     # Whatever plugins and libraries print is no part of the result.

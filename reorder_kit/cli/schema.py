@@ -17,6 +17,6 @@ def schema() -> None:
       reorder-kit schema > recipe.schema.json
     """
     from reorder_kit.cli._lookup import load_host
-    from reorder_kit.recipe_schema import recipe_schema
+    from reorder_kit.experiment.recipe_schema import recipe_schema
 
     print_json(recipe_schema(load_host()))

@@ -41,10 +41,10 @@ def show_order(
     """
     from reorder_kit.cli._lookup import find_order, load_host
     from reorder_kit.figures.terminal import order_as_text
-    from reorder_kit.grid import Grid
-    from reorder_kit.order_file import words_of_spread
-    from reorder_kit.patch_order import Order
-    from reorder_kit.recipe import override, parse_assignment
+    from reorder_kit.orders.grid import Grid
+    from reorder_kit.orders.order import Order
+    from reorder_kit.orders.order_file import words_of_spread
+    from reorder_kit.recipe.recipe import override, parse_assignment
 
     options = override({}, map(parse_assignment, sets or ()))
     found = find_order(ordering, load_host(), Grid.parse(grid) if grid else None, options)

@@ -13,7 +13,7 @@ from reorder_kit.cli._output import console, print_json, print_to_stderr, table,
 from reorder_kit.cli._parameters import JsonOption, SetOption
 
 if TYPE_CHECKING:
-    from reorder_kit.study.transfer_results import TransferResults
+    from reorder_kit.transfer.results import TransferResults
 
 
 def transfer(
@@ -52,10 +52,10 @@ def transfer(
       reorder-kit transfer digits.yaml photos.yaml --out runs/digits-photos --tune-epochs 2 --jobs 4
     """
     from reorder_kit.cli._lookup import load_host
-    from reorder_kit.recipe import override, parse_assignment
-    from reorder_kit.recipe_library import read_recipe
-    from reorder_kit.study.transfer import plan_transfer, run_transfer
-    from reorder_kit.study.transfer_files import write_results
+    from reorder_kit.recipe.library import read_recipe
+    from reorder_kit.recipe.recipe import override, parse_assignment
+    from reorder_kit.transfer.files import write_results
+    from reorder_kit.transfer.run_transfer import plan_transfer, run_transfer
 
     # Whatever plugins and libraries print is no part of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
@@ -73,8 +73,8 @@ def transfer(
 
 
 def _print(results: TransferResults, out: Path) -> None:
-    from reorder_kit.study.transfer_files import FILES
-    from reorder_kit.study.transfer_results import HEADINGS
+    from reorder_kit.transfer.files import FILES
+    from reorder_kit.transfer.results import HEADINGS
 
     printed = console()
     over = "of 1 seed" if len(results.seeds) == 1 else f"means over {len(results.seeds)} seeds; 95 % intervals"

@@ -11,8 +11,8 @@ from reorder_kit.cli._output import print_json, print_to_stderr
 from reorder_kit.cli._parameters import JsonOption, RecipeArgument, SetOption
 
 if TYPE_CHECKING:
-    from reorder_kit.experiment import Experiment
-    from reorder_kit.settings import TrainSettings
+    from reorder_kit.experiment.experiment import Experiment
+    from reorder_kit.recipe.settings import TrainSettings
 
 
 def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption = False) -> None:
@@ -46,9 +46,9 @@ def refuse_unusable_files(experiment: Experiment, source: str) -> None:
     Raises:
         RecipeError: with all of them.
     """
-    from reorder_kit.building import finished_checkpoint
     from reorder_kit.errors import Problem, RecipeError, ReorderKitError
-    from reorder_kit.misfits import misfits_of_orders
+    from reorder_kit.experiment.building import finished_checkpoint
+    from reorder_kit.experiment.misfits import misfits_of_orders
 
     problems = misfits_of_orders(experiment, in_files=True)
     weights = experiment.recipe.train.weights

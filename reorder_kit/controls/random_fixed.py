@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from reorder_kit.fixed_policies import FixedOrder
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces import Order, Policy
 from reorder_kit.interfaces.control import InRunControl
+from reorder_kit.model.fixed_policies import FixedOrder
+from reorder_kit.orders.grid import Grid
 
 
 class RandomFixed(InRunControl):

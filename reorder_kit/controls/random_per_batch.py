@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.interfaces import Order, PatchSequence, Policy, Progress, Proposal
 from reorder_kit.interfaces.control import InRunControl
+from reorder_kit.model.fixed_policies import FixedOrder
 
 
 class RandomPerBatch(InRunControl):

@@ -7,15 +7,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from reorder_kit.data_sources._annotated import AnnotatedSource
-from reorder_kit.data_sources._boxed_images import BoxedFile, open_boxed
-from reorder_kit.data_sources._coco_json import CocoFile, find_images, read_coco
-from reorder_kit.data_sources._image_options import HomePath
-from reorder_kit.data_sources._multi_label import MultiLabelOptions
-from reorder_kit.data_sources._split_folders import VALIDATION_NAMES
+from reorder_kit.data.annotated import AnnotatedSource
+from reorder_kit.data.boxed_images import BoxedFile, open_boxed
+from reorder_kit.data.coco_json import CocoFile, find_images, read_coco
+from reorder_kit.data.image_options import HomePath
+from reorder_kit.data.multi_label import MultiLabelOptions
+from reorder_kit.data.split_folders import VALIDATION_NAMES
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, MULTI_LABEL, DataSource, DataSplits
+from reorder_kit.interfaces.hookspecs import hookimpl
 
 Split = Literal["train", "validation", "test"]
 _NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "validation": VALIDATION_NAMES, "test": ("test",)}

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from pydantic import Field, model_validator
 
-from reorder_kit.data_sources._annotated import AnnotatedSource
-from reorder_kit.data_sources._field_targets import Label, Labels
-from reorder_kit.data_sources._image_options import HomePath
-from reorder_kit.data_sources._record_objects import BoxCounts, BoxFormat, count_boxes
-from reorder_kit.data_sources._record_options import RecordOptions, open_records
+from reorder_kit.data.annotated import AnnotatedSource
+from reorder_kit.data.field_targets import Label, Labels
+from reorder_kit.data.image_options import HomePath
+from reorder_kit.data.record_objects import BoxCounts, BoxFormat, count_boxes
+from reorder_kit.data.record_options import RecordOptions, open_records
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, DataSource, DataSplits, TargetKind
+from reorder_kit.interfaces.hookspecs import hookimpl
 
 VALIDATION_NAMES = ("validation", "val", "valid", "dev")
 TARGET_COLUMNS: dict[TargetKind, str] = {CLASS: "label", MULTI_LABEL: "labels", BOXES: "objects", MASK: "mask"}

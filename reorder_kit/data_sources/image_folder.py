@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from reorder_kit.data_sources._channel_options import ChannelOptions
-from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
-from reorder_kit.data_sources._image_file import first_readable, read_image
-from reorder_kit.data_sources._image_options import HomePath, ImageOptions
-from reorder_kit.data_sources._samples import ImagesInFiles
-from reorder_kit.data_sources._set_aside import SplitOptions
-from reorder_kit.data_sources._split_folders import find_split_folders
-from reorder_kit.hookspecs import hookimpl
+from reorder_kit.data.channel_options import ChannelOptions
+from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
+from reorder_kit.data.image_file import first_readable, read_image
+from reorder_kit.data.image_options import HomePath, ImageOptions
+from reorder_kit.data.samples import ImagesInFiles
+from reorder_kit.data.set_aside import SplitOptions
+from reorder_kit.data.split_folders import find_split_folders
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
+from reorder_kit.interfaces.hookspecs import hookimpl
 
 
 class ImageFolder(DataSource):

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from pydantic import Field, PositiveInt
 
-from reorder_kit.data_sources._channel_options import IMAGENET_MEAN, IMAGENET_STD
-from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
-from reorder_kit.data_sources._csv_table import read_table
-from reorder_kit.data_sources._image_file import first_readable, read_image
-from reorder_kit.data_sources._image_options import HomePath, ImageOptions
-from reorder_kit.data_sources._samples import ImagesInFiles
+from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
+from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
+from reorder_kit.data.csv_table import read_table
+from reorder_kit.data.image_file import first_readable, read_image
+from reorder_kit.data.image_options import HomePath, ImageOptions
+from reorder_kit.data.samples import ImagesInFiles
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
+from reorder_kit.interfaces.hookspecs import hookimpl
 
 BELOW_THE_DOWNLOAD = Path("ILSVRC", "Data", "CLS-LOC")
 SOLUTION = "LOC_val_solution.csv"

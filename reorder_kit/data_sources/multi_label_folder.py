@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from reorder_kit.data_sources._annotated import AnnotatedSource
-from reorder_kit.data_sources._class_folders import find_classes, find_files, require_every_class
-from reorder_kit.data_sources._multi_label import Labels, MultiLabelOptions, open_multi_label
-from reorder_kit.data_sources._split_folders import find_split_folders
+from reorder_kit.data.annotated import AnnotatedSource
+from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
+from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
+from reorder_kit.data.split_folders import find_split_folders
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import MULTI_LABEL, DataSource, DataSplits
+from reorder_kit.interfaces.hookspecs import hookimpl
 
 
 class MultiLabelFolder(AnnotatedSource):

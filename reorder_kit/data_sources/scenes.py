@@ -11,9 +11,8 @@ from pydantic import Field, PositiveInt, model_validator
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from reorder_kit.data_sources._scene_drawing import Glyphs, Scene, SceneRules, draw_scene
+from reorder_kit.data.scene_drawing import Glyphs, Scene, SceneRules, draw_scene
 from reorder_kit.data_sources.digits import SPLIT_SEED, TEST_IMAGES
-from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import (
     BOXES,
     MASK,
@@ -26,6 +25,7 @@ from reorder_kit.interfaces import (
     Sample,
     TargetKind,
 )
+from reorder_kit.interfaces.hookspecs import hookimpl
 
 GLYPH_SIZE = 8
 DIGITS = [str(digit) for digit in range(10)]

@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from reorder_kit.data_sources._annotated import AnnotatedOptions, AnnotatedSource
-from reorder_kit.data_sources._image_options import HomePath
-from reorder_kit.data_sources._mask_file import LARGEST_VALUE, InstanceLegend, Legend, MaskedFile, ValueLegend
-from reorder_kit.data_sources._mask_folders import find_pairs, read_class_table, read_index
-from reorder_kit.data_sources._split_folders import find_split_folders
+from reorder_kit.data.annotated import AnnotatedOptions, AnnotatedSource
+from reorder_kit.data.image_options import HomePath
+from reorder_kit.data.mask_file import LARGEST_VALUE, InstanceLegend, Legend, MaskedFile, ValueLegend
+from reorder_kit.data.mask_folders import find_pairs, read_class_table, read_index
+from reorder_kit.data.split_folders import find_split_folders
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import IGNORED, MASK, DataSource, DataSplits
+from reorder_kit.interfaces.hookspecs import hookimpl
 
 Files = list[MaskedFile]
 PixelValue = Annotated[int, Field(ge=0, le=LARGEST_VALUE)]

@@ -10,13 +10,13 @@ import torch
 from pydantic import Field, model_validator
 from torchvision import datasets
 
-from reorder_kit.data_sources._channel_options import IMAGENET_MEAN, IMAGENET_STD
-from reorder_kit.data_sources._image_file import first_readable, read_image
-from reorder_kit.data_sources._image_options import HomePath, ImageOptions
-from reorder_kit.data_sources._samples import ImagesInFiles, ImagesInMemory
+from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
+from reorder_kit.data.image_file import first_readable, read_image
+from reorder_kit.data.image_options import HomePath, ImageOptions
+from reorder_kit.data.samples import ImagesInFiles, ImagesInMemory
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
+from reorder_kit.interfaces.hookspecs import hookimpl
 
 IMAGENET_SIZE = 224
 

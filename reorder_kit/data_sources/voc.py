@@ -11,14 +11,14 @@ from xml.etree import ElementTree
 
 from pydantic import Field, field_validator
 
-from reorder_kit.data_sources._annotated import AnnotatedSource
-from reorder_kit.data_sources._boxed_images import BoxedFile, open_boxed, refuse_shared
-from reorder_kit.data_sources._folder_listing import FolderListing
-from reorder_kit.data_sources._mask_file import MaskedFile, ValueLegend
-from reorder_kit.data_sources._multi_label import MultiLabelOptions
+from reorder_kit.data.annotated import AnnotatedSource
+from reorder_kit.data.boxed_images import BoxedFile, open_boxed, refuse_shared
+from reorder_kit.data.folder_listing import FolderListing
+from reorder_kit.data.mask_file import MaskedFile, ValueLegend
+from reorder_kit.data.multi_label import MultiLabelOptions
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, IGNORED, MASK, MULTI_LABEL, DataSource, DataSplits
+from reorder_kit.interfaces.hookspecs import hookimpl
 
 _log = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.figures.walk import Cell, jumps, walk
-from reorder_kit.grid import Grid
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 
 _DOTS_PER_INCH = 160
 _NUMBERED_CELL = 0.5  # inches: in smaller cells a slot number is unreadable

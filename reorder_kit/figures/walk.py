@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.grid import Grid
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 
 
 class Cell(NamedTuple):

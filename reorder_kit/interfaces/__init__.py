@@ -1,9 +1,6 @@
 """The interfaces of everything a plugin can provide, and the words they speak in."""
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.gather_images import gather_images
-from reorder_kit.grid import Grid
-from reorder_kit.image_shape import ImageShape
 from reorder_kit.interfaces.backbone import AttentionMaps, Backbone, BackboneFacts, Level
 from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import Component, ComponentOptions
@@ -18,6 +15,7 @@ from reorder_kit.interfaces.data_source import (
     Unreadable,
 )
 from reorder_kit.interfaces.features import Features, ModelOutput
+from reorder_kit.interfaces.gather_images import gather_images
 from reorder_kit.interfaces.model import Model
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Policy
 from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
@@ -25,6 +23,7 @@ from reorder_kit.interfaces.part import Part
 from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.phases import Phases
 from reorder_kit.interfaces.prior import Influence, Prior, PriorContext, ScoringPrior
+from reorder_kit.interfaces.progress import Phase, Progress
 from reorder_kit.interfaces.requirements import (
     require_causal,
     require_first_block_only,
@@ -40,12 +39,13 @@ from reorder_kit.interfaces.task import Metrics, StepResult, Task
 from reorder_kit.interfaces.task_context import TaskContext
 from reorder_kit.interfaces.task_wrapper import TaskWrapper
 from reorder_kit.interfaces.tokenizer import Tokenizer
-from reorder_kit.patch_order import Order
-from reorder_kit.patches import cut, paste
-from reorder_kit.progress import Phase, Progress
-from reorder_kit.proposal import Proposal
-from reorder_kit.sequence import Encoded, PatchSequence
-from reorder_kit.soft_permutation import SoftPermutation
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.image_shape import ImageShape
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.patches import cut, paste
+from reorder_kit.orders.proposal import Proposal
+from reorder_kit.orders.sequence import Encoded, PatchSequence
+from reorder_kit.orders.soft_permutation import SoftPermutation
 
 __all__ = [
     "BOXES",

@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.grid import Grid
-from reorder_kit.image_shape import ImageShape
 from reorder_kit.interfaces.component import Component
-from reorder_kit.sequence import Encoded, PatchSequence
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.image_shape import ImageShape
+from reorder_kit.orders.sequence import Encoded, PatchSequence
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from reorder_kit.counter_random import uniform
+from reorder_kit.interfaces.counter_random import uniform
 from reorder_kit.interfaces.data_source import Unreadable
 from reorder_kit.interfaces.target_kind import NONE, TargetKind
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces.order_learner import Policy
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 
 if TYPE_CHECKING:  # a task names its controls, so the interface of a task imports this file
     from reorder_kit.interfaces import Batch, Model

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.image_shape import ImageShape
 from reorder_kit.interfaces.component import Component, ComponentOptions
 from reorder_kit.interfaces.target_kind import TargetKind
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.image_shape import ImageShape
+from reorder_kit.orders.order import Order
 
 
 class Sample(NamedTuple):

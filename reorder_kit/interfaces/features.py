@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from reorder_kit.interfaces.backbone import Backbone
-from reorder_kit.patch_order import Order
-from reorder_kit.proposal import Proposal
-from reorder_kit.sequence import Encoded, PatchSequence
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.proposal import Proposal
+from reorder_kit.orders.sequence import Encoded, PatchSequence
 
 
 @dataclass(frozen=True)

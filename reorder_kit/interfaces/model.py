@@ -11,8 +11,8 @@ from reorder_kit.interfaces.backbone import Backbone, BackboneFacts
 from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.features import Features, ModelOutput
 from reorder_kit.interfaces.order_learner import Policy
-from reorder_kit.patch_order import Order
-from reorder_kit.proposal import Proposal
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.proposal import Proposal
 
 
 @runtime_checkable

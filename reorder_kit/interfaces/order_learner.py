@@ -11,16 +11,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import Component, ComponentOptions
 from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.phases import Phases
+from reorder_kit.interfaces.progress import Phase, Progress
 from reorder_kit.interfaces.target_kind import TargetKind
-from reorder_kit.patch_order import Order
-from reorder_kit.progress import Phase, Progress
-from reorder_kit.proposal import Proposal
-from reorder_kit.sequence import PatchSequence
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.proposal import Proposal
+from reorder_kit.orders.sequence import PatchSequence
 
 if TYPE_CHECKING:  # a task, for its part, checks policies
     from reorder_kit.interfaces.task import Task

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces.component import Component, ComponentOptions
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 
 
 class OrderingOptions(ComponentOptions):

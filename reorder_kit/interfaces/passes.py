@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.proposal import Proposal
+from reorder_kit.orders.proposal import Proposal
 
 
 @dataclass(frozen=True)

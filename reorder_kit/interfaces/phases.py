@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from reorder_kit.progress import Progress
+from reorder_kit.interfaces.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.grid import Grid
-from reorder_kit.image_shape import ImageShape
 from reorder_kit.interfaces.component import Component, ComponentOptions
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.image_shape import ImageShape
+from reorder_kit.orders.order import Order
 
 if TYPE_CHECKING:
-    from reorder_kit.training_data import TrainingData
+    from reorder_kit.data.training_data import TrainingData
 
 PRIOR_IMAGES = 256
 """Training images that a prior scores to choose the start."""

@@ -11,8 +11,8 @@ from torch import Tensor
 from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.model import Model
 from reorder_kit.interfaces.passes import Pass
+from reorder_kit.interfaces.progress import Progress
 from reorder_kit.interfaces.task import StepResult, Task
-from reorder_kit.progress import Progress
 
 
 class SupervisedTask(Task):

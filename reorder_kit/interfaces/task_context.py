@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from reorder_kit.image_shape import ImageShape
 from reorder_kit.interfaces.backbone import BackboneFacts
 from reorder_kit.interfaces.target_kind import TargetKind
+from reorder_kit.orders.image_shape import ImageShape
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from reorder_kit.interfaces.component import ComponentOptions
 from reorder_kit.interfaces.control import Control
 from reorder_kit.interfaces.model import Model
 from reorder_kit.interfaces.order_learner import Policy
+from reorder_kit.interfaces.progress import Progress
 from reorder_kit.interfaces.targets import Annotation
 from reorder_kit.interfaces.task import Metrics, StepResult, Task
 from reorder_kit.interfaces.task_context import TaskContext
-from reorder_kit.progress import Progress
 
 if TYPE_CHECKING:
-    from reorder_kit.training_data import TrainingData
+    from reorder_kit.data.training_data import TrainingData
 
 
 class TaskWrapper(Task):

@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from reorder_kit.grid import Grid
-from reorder_kit.image_shape import ImageShape
 from reorder_kit.interfaces.component import Component, ComponentOptions
-from reorder_kit.patches import paste
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.image_shape import ImageShape
+from reorder_kit.orders.patches import paste
 
 
 class Tokenizer(Component, ABC):

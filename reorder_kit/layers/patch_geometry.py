@@ -11,8 +11,8 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces import ComponentOptions, ImageShape
+from reorder_kit.orders.grid import Grid
 
 Count = Annotated[int, Field(ge=1)]
 

@@ -10,7 +10,7 @@ from timm.layers import build_sincos2d_pos_embed, trunc_normal_
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.grid import Grid
+from reorder_kit.orders.grid import Grid
 
 Positions = Literal["learned", "sincos", "none"]
 

@@ -24,7 +24,7 @@ from jaxtyping import Bool, Int8
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.order import Order
 
 
 def chain_class(signs: Int8[Tensor, "image patch"], hidden: Order) -> Bool[Tensor, " image"]:

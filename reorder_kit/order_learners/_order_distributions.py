@@ -10,7 +10,7 @@ from torch import Tensor
 from reorder_kit.ops.plackett_luce import PlackettLuce
 from reorder_kit.ops.scores import scores_of_order
 from reorder_kit.ops.successors import Successors, successor_logits
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.order import Order
 
 DistributionName = Literal["plackett-luce", "successors"]
 OrderDistribution = PlackettLuce | Successors

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from reorder_kit.order_learners._order_distributions import OrderDistribution
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.order import Order
 
 
 class SampleMemory(nn.Module):

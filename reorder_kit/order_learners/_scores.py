@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from reorder_kit.ops.scores import order_of_scores, scores_of_order
 from reorder_kit.order_learners._soft_policy import SMALLEST_TEMPERATURE, SoftOptions, SoftPolicy
 from reorder_kit.order_learners._temperature import TemperatureSchedule, TemperatureShape
-from reorder_kit.patch_order import Order
-from reorder_kit.sequence import PatchSequence
-from reorder_kit.soft_permutation import SoftPermutation
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.sequence import PatchSequence
+from reorder_kit.orders.soft_permutation import SoftPermutation
 
 
 class SlotTemperature(TemperatureSchedule):

@@ -8,14 +8,14 @@ import torch
 from pydantic import Field
 
 from reorder_kit.interfaces.order_learner import OrderLearner, Policy
+from reorder_kit.interfaces.progress import Progress
 from reorder_kit.interfaces.task import Task
 from reorder_kit.order_learners._phases import PhasedLearner, PhaseOptions
 from reorder_kit.order_learners._temperature import TemperatureSchedule
-from reorder_kit.patch_order import Order
-from reorder_kit.progress import Progress
-from reorder_kit.proposal import Proposal
-from reorder_kit.sequence import PatchSequence
-from reorder_kit.soft_permutation import SoftPermutation
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.proposal import Proposal
+from reorder_kit.orders.sequence import PatchSequence
+from reorder_kit.orders.soft_permutation import SoftPermutation
 
 SMALLEST_TEMPERATURE = 1e-6
 """What stands in for a temperature of 0, at which nothing can be divided."""

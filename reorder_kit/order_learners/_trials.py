@@ -11,11 +11,11 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from reorder_kit.interfaces.order_learner import Evaluate, Policy
+from reorder_kit.interfaces.progress import Progress
 from reorder_kit.order_learners._phases import ExploreOptions, PhasedLearner
-from reorder_kit.patch_order import Order
-from reorder_kit.progress import Progress
-from reorder_kit.proposal import Proposal
-from reorder_kit.sequence import PatchSequence
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.proposal import Proposal
+from reorder_kit.orders.sequence import PatchSequence
 
 
 class TrialOptions(ExploreOptions):

@@ -6,9 +6,9 @@ import torch
 from pydantic import Field
 
 from reorder_kit.order_learners._trials import TrialOptions, TrialPolicy, random_orders
-from reorder_kit.patch_order import Order
-from reorder_kit.proposal import Proposal
-from reorder_kit.sequence import PatchSequence
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.proposal import Proposal
+from reorder_kit.orders.sequence import PatchSequence
 
 
 class UniformTrainingOptions(TrialOptions):

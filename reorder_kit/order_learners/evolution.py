@@ -9,12 +9,12 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner
 from reorder_kit.order_learners._moves import random_move
 from reorder_kit.order_learners._trials import TrialLearner, random_orders
 from reorder_kit.order_learners._uniform_training import UniformTrainingOptions, UniformTrainingPolicy
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.order import Order
 
 TRIES_OF_ANOTHER_CHILD = 20
 

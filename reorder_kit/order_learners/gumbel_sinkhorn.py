@@ -7,18 +7,18 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
+from reorder_kit.interfaces.progress import Progress
 from reorder_kit.ops.gumbel import gumbel_noise
 from reorder_kit.ops.sinkhorn import sinkhorn
 from reorder_kit.order_learners._phases import ExploreOptions
 from reorder_kit.order_learners._soft_policy import SMALLEST_TEMPERATURE, SoftOptions, SoftOrderLearner, SoftPolicy
 from reorder_kit.order_learners._temperature import TemperatureSchedule, TemperatureShape
-from reorder_kit.patch_order import Order
-from reorder_kit.progress import Progress
-from reorder_kit.proposal import Proposal
-from reorder_kit.sequence import PatchSequence
-from reorder_kit.soft_permutation import SoftPermutation, largest_assignment
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.proposal import Proposal
+from reorder_kit.orders.sequence import PatchSequence
+from reorder_kit.orders.soft_permutation import SoftPermutation, largest_assignment
 
 
 class LogitTemperature(TemperatureSchedule):

@@ -10,10 +10,11 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.batch import Batch
+from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner, Policy
 from reorder_kit.interfaces.passes import Pass
+from reorder_kit.interfaces.progress import Progress
 from reorder_kit.ops.plackett_luce import PlackettLuce
 from reorder_kit.order_learners._natural_gradient import natural_gradient
 from reorder_kit.order_learners._order_distributions import (
@@ -28,10 +29,9 @@ from reorder_kit.order_learners._reuse import SampleMemory
 from reorder_kit.order_learners._samples import Samples, samples_by_pass
 from reorder_kit.order_learners._swaps import with_swaps
 from reorder_kit.order_learners._temperature import TemperatureSchedule
-from reorder_kit.patch_order import Order
-from reorder_kit.progress import Progress
-from reorder_kit.proposal import Proposal
-from reorder_kit.sequence import PatchSequence
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.proposal import Proposal
+from reorder_kit.orders.sequence import PatchSequence
 
 
 class Reinforce(PhasedLearner):

@@ -10,14 +10,14 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner
 from reorder_kit.order_learners._guided_moves import GuidedMoves
 from reorder_kit.order_learners._trials import TrialLearner, TrialOptions, TrialPolicy, random_orders
-from reorder_kit.patch_order import Order
-from reorder_kit.proposal import Proposal
-from reorder_kit.sequence import PatchSequence
-from reorder_kit.soft_permutation import SoftPermutation
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.proposal import Proposal
+from reorder_kit.orders.sequence import PatchSequence
+from reorder_kit.orders.soft_permutation import SoftPermutation
 
 
 class SegmentSearch(TrialLearner):

@@ -7,15 +7,15 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
-from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
+from reorder_kit.interfaces.progress import Progress
 from reorder_kit.ops.scores import order_of_scores
 from reorder_kit.ops.shuffle_softsort import shuffle_softsort
 from reorder_kit.order_learners._scores import ScoreOptions, ScorePolicy, SlotTemperature
 from reorder_kit.order_learners._soft_policy import SoftOrderLearner
-from reorder_kit.patch_order import Order
-from reorder_kit.progress import Progress
-from reorder_kit.sequence import PatchSequence
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.sequence import PatchSequence
 
 
 class LineTemperature(SlotTemperature):

@@ -9,19 +9,19 @@ from jaxtyping import Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner, Policy
+from reorder_kit.interfaces.progress import Progress
 from reorder_kit.ops.gumbel import gumbel_noise
 from reorder_kit.ops.plackett_luce import PlackettLuce
 from reorder_kit.ops.scores import order_of_scores, scores_of_order
 from reorder_kit.ops.softsort import softsort
 from reorder_kit.order_learners._phases import PhasedLearner, PhaseOptions
 from reorder_kit.order_learners._scores import SlotTemperature
-from reorder_kit.patch_order import Order
-from reorder_kit.progress import Progress
-from reorder_kit.proposal import Proposal
-from reorder_kit.sequence import PatchSequence
-from reorder_kit.soft_permutation import SoftPermutation
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.proposal import Proposal
+from reorder_kit.orders.sequence import PatchSequence
+from reorder_kit.orders.soft_permutation import SoftPermutation
 
 
 class StraightThrough(PhasedLearner):

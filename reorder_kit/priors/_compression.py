@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces import ImageShape, ScoringPrior, Tokenizer
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 from reorder_kit.priors._tokens import TokenOptions
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.order import Order
 from reorder_kit.priors._compression import CompressionPrior
 from reorder_kit.priors._tokens import ordered_tokens, overlapping
 

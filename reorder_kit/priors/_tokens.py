@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from reorder_kit.interfaces import ComponentOptions, Part, Tokenizer
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.order import Order
 
 
 class TokenOptions(ComponentOptions):

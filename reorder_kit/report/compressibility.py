@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from reorder_kit.data.training_patches import TrainingPatches
 from reorder_kit.interfaces import Part
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.order import Order
 from reorder_kit.priors.lzma import Lzma
 from reorder_kit.report.decimals import within
 from reorder_kit.report.images import OpenedRun
 from reorder_kit.report.record import RunRecord
 from reorder_kit.tokenizers.pixels import Pixels
-from reorder_kit.training_patches import TrainingPatches
 
 PRIOR = Lzma.name
 FEWEST_ORDERS = 5

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from reorder_kit.grid import Grid
+from reorder_kit.orders.grid import Grid
 from reorder_kit.report.chart import POINTS_PER_INCH, Chart
 from reorder_kit.report.decimals import decimal
 from reorder_kit.report.line_chart import MEDIUM, WIDTH

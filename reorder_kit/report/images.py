@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from PIL import Image
 
-from reorder_kit.compose import compose
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment import Experiment
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.figures.predictions import displayable
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, Sample
-from reorder_kit.plugin_manager import PluginHost
 from reorder_kit.report.record import RunRecord
 
 PICTURES = 4

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reorder_kit.order_file import words_of_spread
+from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.report.decimals import decimal
 from reorder_kit.report.images import OpenedRun, Picture
 from reorder_kit.report.palette import spectrum, text_on

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from reorder_kit.controls import FixedStart, LearnedStatic
-from reorder_kit.order_file import words_of_spread
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.report.chart import Chart
 from reorder_kit.report.environment import command_of, environment_facts
 from reorder_kit.report.epoch_charts import learning_charts, search_charts
@@ -24,7 +24,7 @@ from reorder_kit.report.record import RunRecord
 from reorder_kit.report.run_words import interval_over_images, run_verdict, start_of
 from reorder_kit.report.slot_charts import influence_chart, saliency_chart, saliency_words
 from reorder_kit.report.table import Cell, Column, Table, number
-from reorder_kit.run_folder import RunFolder, compared_controls
+from reorder_kit.runs.run_folder import RunFolder, compared_controls
 
 _COLOURS = {FixedStart.name: FIXED, LearnedStatic.name: SCRATCH}
 _CAPTION = "The run and the controls beside it, on test images"

@@ -8,11 +8,11 @@ from typing import Any
 from scipy.stats import binomtest
 
 from reorder_kit.controls import FixedStart, LearnedStatic, NullReward
-from reorder_kit.order_file import words_of_spread
-from reorder_kit.recipe import NO_CONTROL
+from reorder_kit.orders.order_file import words_of_spread
+from reorder_kit.recipe.recipe import NO_CONTROL
 from reorder_kit.report.decimals import decimal
 from reorder_kit.report.record import RunRecord
-from reorder_kit.run_folder import ComparedControl, compared_controls, left_out_controls
+from reorder_kit.runs.run_folder import ComparedControl, compared_controls, left_out_controls
 
 
 def interval_over_images(result: Mapping[str, Any]) -> tuple[float, float] | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reorder_kit.controls import LearnedStatic
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.report.chart import Chart
 from reorder_kit.report.environment import environment_facts
 from reorder_kit.report.interval_chart import CONTROL, FIXED, LEARNED, SCRATCH, Dot, interval_chart

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reorder_kit.report.chart import file_name
 from reorder_kit.report.record import RunRecord
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.study.results import Row, StudyResults
 
 

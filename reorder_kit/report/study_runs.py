@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reorder_kit.controls import LearnedStatic, RandomFixed
-from reorder_kit.order_file import words_of_spread
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.report.chart import Chart, file_name
 from reorder_kit.report.compressibility import FEWEST_ORDERS, PRIOR, ScoredOrder, correlate, score_orders
 from reorder_kit.report.epoch_charts import learning_charts, search_charts

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.report.page import Page
 from reorder_kit.report.run_page import run_page
 from reorder_kit.report.study_page import study_page
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.study.results import StudyResults
 
 STUDY_FILE = "study.json"

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reorder_kit.controls import LearnedStatic
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import override
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.recipe.recipe import override
 from reorder_kit.study.study_file import CONTROLS, Study
 
 

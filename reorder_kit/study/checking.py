@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reorder_kit.compose import compose
 from reorder_kit.errors import Problem, RecipeError
-from reorder_kit.headline import Headline
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.experiment.compose import compose
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.interfaces.headline import Headline
 from reorder_kit.study.cells import Cell, RowKey, recipe_of, rows_of
 from reorder_kit.study.study_file import Study, read_study
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from reorder_kit.study.bootstrap import interval, mean_over_seeds_and_images, resampled_means
-from reorder_kit.study.effect_size import effect_size
-from reorder_kit.study.equivalence import equivalence_test
-from reorder_kit.study.holm import holm
+from reorder_kit.statistics.bootstrap import interval, mean_over_seeds_and_images, resampled_means
+from reorder_kit.statistics.effect_size import effect_size
+from reorder_kit.statistics.equivalence import equivalence_test
+from reorder_kit.statistics.holm import holm
+from reorder_kit.statistics.permutation_tests import permutation_test
+from reorder_kit.statistics.power import can_tell
 from reorder_kit.study.paired_scores import ImageScores, PairedScores, paired_scores
-from reorder_kit.study.permutation_tests import permutation_test
-from reorder_kit.study.power import can_tell
 from reorder_kit.study.questions import Asked, questions_of
 from reorder_kit.study.results import Comparison, Row, Verdict
 from reorder_kit.study.sentences import sentence
@@ -30,9 +30,10 @@ def compare(
 ) -> tuple[Comparison, ...]:
     """Answer every question that a table allows, with the seeds that the rows of each have in common.
 
-    Whether rows differ is tested over seeds, on these test images (:mod:`reorder_kit.study.permutation_tests`). The
-    interval of a difference is about other images, too; where it holds 0 although the verdict is ``different``, the
-    sentence says so. Rows are equivalent only if that is shown for other seeds and for other images, pair by pair.
+    Whether rows differ is tested over seeds, on these test images
+    (:mod:`reorder_kit.statistics.permutation_tests`). The interval of a difference is about other images, too; where
+    it holds 0 although the verdict is ``different``, the sentence says so.
+    Rows are equivalent only if that is shown for other seeds and for other images, pair by pair.
 
     The rows of ``order-matters`` stand in a comparison from the best to the worst. The difference of these two is that
     of the extremes: with more than two rows it is expected to be above 0 even where no order matters, and only p allows

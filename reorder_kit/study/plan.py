@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.statistics.power import too_few_seeds
 from reorder_kit.study.cells import RowKey, is_left_out, rows_of
-from reorder_kit.study.power import too_few_seeds
 from reorder_kit.study.questions import Asked, questions_of
 from reorder_kit.study.results import Question
 from reorder_kit.study.study_file import Study

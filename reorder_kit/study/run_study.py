@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.jobs.training import Training, forget_failure, note_failure
 from reorder_kit.study.cells import Cell, cells_of, recipe_of
 from reorder_kit.study.checking import CheckedStudy
 from reorder_kit.study.results import Failure, StudyResults
 from reorder_kit.study.study_folder import StudyFolder
 from reorder_kit.study.summary import Summary
-from reorder_kit.study.training import Training, forget_failure, note_failure
 
 
 class Trainers(Protocol):

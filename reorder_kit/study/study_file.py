@@ -14,9 +14,9 @@ from pydantic_core import PydanticKnownError
 from reorder_kit.controls import FixedStart, LearnedStatic, NullReward, RandomFixed, RandomPerBatch
 from reorder_kit.errors import Problem, ReorderKitError, did_you_mean
 from reorder_kit.interfaces import TrainedControl
-from reorder_kit.recipe import problems_of
-from reorder_kit.recipe_library import read_recipe
-from reorder_kit.settings import Settings
+from reorder_kit.recipe.library import read_recipe
+from reorder_kit.recipe.recipe import problems_of
+from reorder_kit.recipe.settings import Settings
 
 STUDY_FILE_VERSION = 1
 

@@ -11,11 +11,11 @@ from typing import Any
 import yaml
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.recipe import differences, read_recipe_file
-from reorder_kit.run_folder import RunFolder, write_whole
+from reorder_kit.jobs.training import alone, failure_of
+from reorder_kit.recipe.recipe import differences, read_recipe_file
+from reorder_kit.runs.run_folder import RunFolder, write_whole
 from reorder_kit.study.cells import Cell
 from reorder_kit.study.study_file import Study
-from reorder_kit.study.training import alone, failure_of
 
 _MAY_CHANGE = ("margin", "alpha")
 """Fields of which no run depends."""

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.slots_read import SlotsRead
-from reorder_kit.study.bootstrap import mean_over_seeds_and_images
+from reorder_kit.orders.slots_read import SlotsRead
+from reorder_kit.statistics.bootstrap import mean_over_seeds_and_images
 from reorder_kit.study.cells import Cell, RowKey
 from reorder_kit.study.checking import CheckedStudy
 from reorder_kit.study.comparisons import compare

@@ -12,7 +12,6 @@ from pydantic import Field
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import (
     CLASS,
     Annotation,
@@ -23,6 +22,7 @@ from reorder_kit.interfaces import (
     Task,
     TaskContext,
 )
+from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.tasks._summary_head import SummaryHead
 
 

@@ -9,17 +9,17 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
+from reorder_kit.data.training_data import TrainingData
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment import Experiment
-from reorder_kit.gather_images import alone
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.loaded_run import read_fitted
 from reorder_kit.interfaces import DataSplits, Policy, TaskContext
-from reorder_kit.loaded_run import read_fitted
-from reorder_kit.order_file import OrderFile
-from reorder_kit.patch_order import Order
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.interfaces.gather_images import alone
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.order_summary import static_order
 from reorder_kit.training.short_training import influence_of_short_training
-from reorder_kit.training_data import TrainingData
 
 
 def begin(

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.patch_order import load_tensors
-from reorder_kit.run_folder import CHECKPOINT_VERSION, RunFolder, read_facts
+from reorder_kit.orders.order import load_tensors
+from reorder_kit.runs.run_folder import CHECKPOINT_VERSION, RunFolder, read_facts
 
 
 def save_checkpoint(

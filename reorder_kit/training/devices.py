@@ -7,7 +7,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.settings import TrainSettings
+from reorder_kit.recipe.settings import TrainSettings
 
 
 def build_accelerator(settings: TrainSettings) -> Accelerator:

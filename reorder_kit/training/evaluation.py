@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Batch, Model, Sample, Task, TaskContext, Unreadable
-from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.progress import Progress
+from reorder_kit.interfaces.progress import Progress
+from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.training.beside import Change
 from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.unreadable_images import UnreadableImages

@@ -10,8 +10,8 @@ from accelerate.utils import broadcast
 from torch import nn
 
 from reorder_kit.interfaces import Policy
-from reorder_kit.progress import Progress
-from reorder_kit.settings import OptimizerSettings, ScheduleSettings
+from reorder_kit.interfaces.progress import Progress
+from reorder_kit.recipe.settings import OptimizerSettings, ScheduleSettings
 
 
 def parameter_groups(modules: nn.Module, weight_decay: float) -> list[dict[str, object]]:

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces import StepResult
-from reorder_kit.order_file import OrderFile
-from reorder_kit.patch_order import Order
-from reorder_kit.run_folder import RunFolder, write_whole
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.runs.run_folder import RunFolder, write_whole
 from reorder_kit.training.order_summary import OrderSummary
 
 

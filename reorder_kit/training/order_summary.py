@@ -11,8 +11,8 @@ from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Batch, Policy, Task
-from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.patch_order import Order
+from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.orders.order import Order
 
 EXAMPLES = 4
 

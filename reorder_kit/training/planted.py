@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from reorder_kit.experiment import Experiment
-from reorder_kit.grid import Grid
+from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.ops.planted_chain import restored_neighbours
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 
 
 def planted_figures(experiment: Experiment, order: Order, grid: Grid) -> dict[str, Any] | None:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import torch
 from accelerate import Accelerator
 
-from reorder_kit.gather_images import alone
+from reorder_kit.data.data_loading import load_batch
 from reorder_kit.interfaces import IGNORED, Annotation, SampleSet, Task, TaskContext
+from reorder_kit.interfaces.gather_images import alone
 from reorder_kit.interfaces.run_events import Predictions
-from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.training.data_loading import load_batch
+from reorder_kit.model.ordered_model import OrderedModel
 
 IMAGES = 12
 

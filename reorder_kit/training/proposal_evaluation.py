@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.interfaces import Batch, Proposal, Task
-from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.progress import Progress
+from reorder_kit.interfaces.progress import Progress
+from reorder_kit.model.ordered_model import OrderedModel
 
 
 class ProposalEvaluator:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment import Experiment
+from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.interfaces import Phases
-from reorder_kit.progress import Progress
+from reorder_kit.interfaces.progress import Progress
 
 
 def part_of_run(phases: Phases, progress: Progress) -> Progress:

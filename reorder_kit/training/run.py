@@ -12,18 +12,18 @@ import yaml
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from reorder_kit.compose import compose
+from reorder_kit.data.data_loading import require_samples, steps_of_epoch
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment import Experiment
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.recipe_beside import recipe_beside
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext, TrainedControl
-from reorder_kit.one_pass import SeveralPassesError
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import differences, read_recipe_file
-from reorder_kit.recipe_beside import recipe_beside
-from reorder_kit.run_folder import RESULT_VERSION, RunFolder, write_whole
+from reorder_kit.model.one_pass import SeveralPassesError
+from reorder_kit.recipe.recipe import differences, read_recipe_file
+from reorder_kit.runs.run_folder import RESULT_VERSION, RunFolder, write_whole
 from reorder_kit.training.beginning import begin
 from reorder_kit.training.beside import figures_beside
-from reorder_kit.training.data_loading import require_samples, steps_of_epoch
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.environment import describe_environment
 from reorder_kit.training.image_scores import ImageScores

@@ -9,23 +9,23 @@ from accelerate import Accelerator
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment import Experiment
-from reorder_kit.gather_images import alone
-from reorder_kit.interfaces import Batch, DataSplits, TaskContext
-from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.progress import Progress
-from reorder_kit.training.beside import Change, in_random_order
-from reorder_kit.training.data_loading import (
+from reorder_kit.analysis.influence import influence_profile
+from reorder_kit.data.data_loading import (
     EVALUATION_SEED,
     KeyedSamples,
     evaluation_loader,
     load_batch,
     require_samples,
 )
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.interfaces import Batch, DataSplits, TaskContext
+from reorder_kit.interfaces.gather_images import alone
+from reorder_kit.interfaces.progress import Progress
+from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.training.beside import Change, in_random_order
 from reorder_kit.training.evaluation import evaluate
 from reorder_kit.training.image_scores import ImageScores
-from reorder_kit.training.influence import influence_profile
 from reorder_kit.training.order_summary import OrderSummary, summarize_orders
 
 CONSENSUS_IMAGES = 256

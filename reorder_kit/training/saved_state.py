@@ -9,7 +9,7 @@ from torch import nn
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import TaskContext
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.checkpoints import load_checkpoint, save_checkpoint
 from reorder_kit.training.optimization import Optimizers
 

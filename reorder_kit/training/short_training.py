@@ -11,17 +11,17 @@ from accelerate import Accelerator
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.building import build_model, frozen_parts
+from reorder_kit.analysis.influence import influence_profile
+from reorder_kit.data.data_loading import ShuffledKeys, load_batch, train_loader
+from reorder_kit.data.random_streams import seed_torch, stream
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment import Experiment
+from reorder_kit.experiment.building import build_model, frozen_parts
+from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.interfaces import DataSplits, Influence, TaskContext
-from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.patch_order import Order
-from reorder_kit.progress import Progress
-from reorder_kit.training.data_loading import ShuffledKeys, load_batch, train_loader
-from reorder_kit.training.influence import influence_profile
+from reorder_kit.interfaces.progress import Progress
+from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.orders.order import Order
 from reorder_kit.training.optimization import parameter_groups
-from reorder_kit.training.random_streams import seed_torch, stream
 
 INFLUENCE_IMAGES = 256
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from reorder_kit.interfaces import Batch, StepResult, Task
-from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.progress import Progress
+from reorder_kit.interfaces.progress import Progress
+from reorder_kit.model.ordered_model import OrderedModel
 
 
 class StepModule(nn.Module):

@@ -17,27 +17,27 @@ from jaxtyping import Float
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from reorder_kit.building import build_model, evaluated_parts, frozen_parts
+from reorder_kit.data.data_loading import ShuffledKeys, steps_of_epoch, train_loader
+from reorder_kit.data.random_streams import stream
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment import Experiment
+from reorder_kit.experiment.building import build_model, evaluated_parts, frozen_parts
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Batch, DataSplits, SupervisedTask, TaskContext
+from reorder_kit.interfaces.progress import Progress
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.interfaces.task import headline_of
-from reorder_kit.ordered_model import OrderedModel, for_evaluation
-from reorder_kit.patch_order import Order
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.progress import Progress
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.model.ordered_model import OrderedModel, for_evaluation
+from reorder_kit.orders.order import Order
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.beginning import check_continued
 from reorder_kit.training.beside import Change
-from reorder_kit.training.data_loading import ShuffledKeys, steps_of_epoch, train_loader
 from reorder_kit.training.devices import describe_device
 from reorder_kit.training.epoch_loss import EpochLoss
 from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.optimization import Optimizers
 from reorder_kit.training.order_log import OrderLog, keep_lines
 from reorder_kit.training.order_summary import OrderSummary, reach_of
-from reorder_kit.training.random_streams import stream
 from reorder_kit.training.retraining import part_of_run
 from reorder_kit.training.run_evaluation import RunEvaluation
 from reorder_kit.training.saved_state import SavedState

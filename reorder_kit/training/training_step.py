@@ -11,12 +11,12 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from reorder_kit.data.random_streams import seed_torch, stream
 from reorder_kit.interfaces import Batch, InRunControl, StepResult, Task, TaskContext
-from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.progress import Progress
+from reorder_kit.interfaces.progress import Progress
+from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.training.epoch_loss import EpochLoss
 from reorder_kit.training.proposal_evaluation import ProposalEvaluator
-from reorder_kit.training.random_streams import seed_torch, stream
 
 
 class TrainingStep:

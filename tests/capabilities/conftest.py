@@ -8,7 +8,7 @@ import pytest
 
 from capability_cases import Capability, load
 from children import Children
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.runs.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import torch
 
 from capability_cases import HERE, NAMES, Capability, load, outcome
 from reorder_kit import hookimpl
+from reorder_kit.analysis.saliency import follow_saliency
+from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.report.write import page_of
-from reorder_kit.run_folder import RunFolder
-from reorder_kit.study.saliency import follow_saliency
-from reorder_kit.training.data_loading import evaluation_loader
+from reorder_kit.runs.run_folder import RunFolder
 
 LONGEST = 90
 """Lines of a plugin."""

@@ -7,9 +7,9 @@ import pytest
 import reorder_kit
 from capability_cases import load
 from leaking_learners import LEAKS, Plugin
-from reorder_kit.compose import compose
 from reorder_kit.errors import RecipeError, ReorderKitError
-from reorder_kit.recipe import override
+from reorder_kit.experiment.compose import compose
+from reorder_kit.recipe.recipe import override
 
 TASKS = ("masked_reconstruction", "next_patch")
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from reorder_kit import __version__
-from reorder_kit.recipe import override
-from reorder_kit.study.planted_cases import CASES
+from reorder_kit.benchmark.planted_cases import CASES
+from reorder_kit.recipe.recipe import override
 
 CHAIN = CASES["chain-16"]
 SMALL = [

@@ -11,7 +11,7 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 
 import reorder_kit
-from reorder_kit.order_file import OrderFile
+from reorder_kit.orders.order_file import OrderFile
 
 
 def test_both_files_hold_the_final_order(cli, trained, tmp_path):

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from reorder_kit import builtin
+from reorder_kit.host import builtin
 
 ORDERING = """
 from reorder_kit import hookimpl

@@ -11,7 +11,7 @@ from reorder_kit.layers.vq_vae import VqVae
 from reorder_kit.priors.lzma import Lzma
 from reorder_kit.report.record import RunRecord
 from reorder_kit.report.run_words import start_of
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.runs.run_folder import RunFolder
 
 
 def ranked(cli, *arguments):

@@ -8,9 +8,9 @@ import shutil
 import pytest
 from PIL import Image
 
-from reorder_kit.grid import Grid
-from reorder_kit.order_file import OrderFile
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
 
 
 @pytest.fixture

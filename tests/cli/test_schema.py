@@ -8,12 +8,12 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from reorder_kit.compose import compose
 from reorder_kit.errors import RecipeError
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import override, parse_assignment
-from reorder_kit.recipe_library import recipe_names, recipes_folder
-from reorder_kit.recipe_schema import recipe_schema
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.recipe_schema import recipe_schema
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.recipe.library import recipe_names, recipes_folder
+from reorder_kit.recipe.recipe import override, parse_assignment
 
 RECIPE = {
     "format_version": 1,

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from reorder_kit.jobs.training import train
 from reorder_kit.study.library import study_names
-from reorder_kit.study.training import train
 
 STUDY = """\
 format_version: 1
@@ -124,7 +124,7 @@ class InThisProcess:
 
 
 def test_runs_that_fail_are_listed_and_tried_again(study, tmp_path, monkeypatch):
-    monkeypatch.setattr("reorder_kit.study.local_trainers.LocalTrainers", InThisProcess)
+    monkeypatch.setattr("reorder_kit.jobs.local_trainers.LocalTrainers", InThisProcess)
     learners = ["--set", "learners={mistaken: {from: [row]}}", "--set", "seeds=1"]
     smoked = study(*learners, "--smoke", "--json")
     assert smoked.exit_code == 1

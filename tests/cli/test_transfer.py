@@ -12,10 +12,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from reorder_kit.cli.main import app
-from reorder_kit.order_file import OrderFile
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.study import transfer
-from reorder_kit.study.processes import PICTURES
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.jobs.processes import PICTURES
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.transfer import run_transfer as transfer
 
 RECIPE = """\
 format_version: 1

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from reorder_kit.grid import Grid
-from reorder_kit.order_file import OrderFile
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
 
 FOUR_MISTAKES = """\
 format_version: 1

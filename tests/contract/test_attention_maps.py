@@ -9,6 +9,7 @@ import torch
 from timm.layers import Attention
 from torch import Tensor, nn
 
+from reorder_kit.analysis.saliency_methods.rollout import rolled_out
 from reorder_kit.backbones.local import Local
 from reorder_kit.backbones.longformer import Longformer
 from reorder_kit.backbones.mamba import Mamba
@@ -16,7 +17,6 @@ from reorder_kit.backbones.recurrent import Recurrent
 from reorder_kit.backbones.transformer_xl import TransformerXL
 from reorder_kit.backbones.vit import Vit
 from reorder_kit.interfaces import AttentionMaps, Backbone, ImageShape, PatchSequence
-from reorder_kit.saliency.rollout import rolled_out
 
 IMAGE = ImageShape(3, 12, 20)
 SMALL_VIT = {"dim": 16, "heads": 2, "depth": 2}

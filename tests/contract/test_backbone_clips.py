@@ -8,7 +8,7 @@ import torch
 from backbone_cases import BACKBONES, CLIP, OPTIONS, SMALL, build, images_of, summary
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Grid, Order, PatchSequence
-from reorder_kit.patches import paste
+from reorder_kit.orders.patches import paste
 
 READ_CLIPS = sorted(BACKBONES.keys() - {"vit"})
 every_reader = pytest.mark.parametrize("name", READ_CLIPS)

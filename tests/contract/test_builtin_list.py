@@ -13,9 +13,9 @@ import pydantic
 import pytest
 
 import reorder_kit
-from reorder_kit import builtin, hookspecs
-from reorder_kit.interfaces import ComponentOptions
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.host import builtin
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.interfaces import ComponentOptions, hookspecs
 
 FOLDERS = ("orderings", "backbones", "order_learners", "priors", "tokenizers", "tasks", "data_sources", "events")
 HOST = PluginHost(third_party=False)

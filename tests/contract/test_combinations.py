@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from reorder_kit import hookimpl
-from reorder_kit.building import build_model
-from reorder_kit.collation import DrawnSample, collate
-from reorder_kit.compose import compose
-from reorder_kit.experiment import Experiment
+from reorder_kit.data.collation import DrawnSample, collate
+from reorder_kit.experiment.building import build_model
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import (
     BOXES,
     CLASS,
@@ -34,8 +35,7 @@ from reorder_kit.interfaces import (
     TargetKind,
     TaskContext,
 )
-from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.model.ordered_model import OrderedModel
 
 HOST = PluginHost(third_party=False)
 IMAGE = ImageShape(1, 32, 32)

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 import reorder_kit.data_sources
-from reorder_kit.data_sources._transforms import NamedTransform
+from reorder_kit.data.transforms import NamedTransform
 from reorder_kit.interfaces import (
     BOXES,
     CLASS,

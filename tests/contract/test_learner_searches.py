@@ -30,13 +30,13 @@ from learner_cases import (
     steps_of,
 )
 from policies import move, policy_loss
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces import (
     PatchSequence,
     Policy,
     Proposal,
 )
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 
 
 @pytest.mark.parametrize("batch", BATCHES)

@@ -31,13 +31,13 @@ from learner_cases import (
 from policies import move, policy_loss
 from reorder_kit import order_learners
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces import (
     ComponentOptions,
     Proposal,
 )
-from reorder_kit.order_file import OrderFile
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
 
 every_ordering = pytest.mark.parametrize("ordering", sorted(ORDERINGS))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from reorder_kit.grid import Grid
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import ImageShape, Part
-from reorder_kit.patch_order import Order
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 
 HOST = PluginHost(third_party=False)
 PRIORS = HOST.priors

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 import reorder_kit.tasks
 from contexts import context_of
-from reorder_kit.fixed_policies import FixedOrder
 from reorder_kit.interfaces import (
     BOXES,
     CLASS,
@@ -38,7 +37,8 @@ from reorder_kit.interfaces import (
     Task,
     TaskContext,
 )
-from reorder_kit.ordered_model import OrderedModel
+from reorder_kit.model.fixed_policies import FixedOrder
+from reorder_kit.model.ordered_model import OrderedModel
 
 CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]
 IMAGES = 6

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from reorder_kit.grid import Grid
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import ImageShape, Tokenizer
 from reorder_kit.layers.vq_vae import VqConfig, VqVae
-from reorder_kit.patch_order import Order
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 
 TOKENIZERS = PluginHost(third_party=False).tokenizers
 SHAPES = [(ImageShape(1, 4, 6), Grid(2, 3)), (ImageShape(3, 8, 8), Grid(2, 4)), (ImageShape(2, 5, 1), Grid(1, 1))]

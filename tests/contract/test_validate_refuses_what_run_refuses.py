@@ -15,15 +15,16 @@ from hypothesis import HealthCheck, event, example, given, note, settings
 from hypothesis import strategies as st
 
 from odd_components import OddPlugin
-from reorder_kit import compose as composing
 from reorder_kit.cli import validate
-from reorder_kit.compose import compose
-from reorder_kit.data_sources import _scene_drawing, digits, scenes
+from reorder_kit.data import scene_drawing as _scene_drawing
+from reorder_kit.data_sources import digits, scenes
 from reorder_kit.errors import RecipeError, ReorderKitError
-from reorder_kit.experiment import Experiment
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.experiment import compose as composing
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import prior as priors
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.run_folder import RESULT_VERSION
+from reorder_kit.runs.run_folder import RESULT_VERSION
 from reorder_kit.training import run as running
 from reorder_kit.training.trainer import Trainer
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import reorder_kit
-from reorder_kit.grid import Grid
+from reorder_kit.host.plugin_host import PluginHost, PluginRecord
 from reorder_kit.interfaces import TaskWrapper
-from reorder_kit.plugin_manager import PluginHost, PluginRecord
+from reorder_kit.orders.grid import Grid
 
 GRIDS = list(map(Grid.parse, ["1x1", "1x6", "5x1", "2x2", "3x5", "4x4", "7x6", "14x14", "2x3x4"]))
 

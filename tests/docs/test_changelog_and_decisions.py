@@ -11,7 +11,7 @@ import typer
 import reorder_kit
 from reorder_kit.cli.main import app
 from reorder_kit.data_sources.digits import Digits
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.host.plugin_host import PluginHost
 
 ROOT = Path(__file__).parents[2]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()

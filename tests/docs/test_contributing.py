@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces import CLASS, ImageShape, LearnerContext, Pass, PatchSequence, Progress
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 
 TEXT = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
 SECTIONS = dict(re.findall(r"^### (.+?)\n(.*?)(?=^### |\Z)", TEXT, flags=re.MULTILINE | re.DOTALL))

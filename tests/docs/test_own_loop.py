@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.order import Order
 
 TEXT = (Path(__file__).parents[2] / "docs" / "own-loop.md").read_text()
 FILES = dict(re.findall(r"^```python\n# (\w+)\.py\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))

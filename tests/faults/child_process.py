@@ -12,14 +12,14 @@ from torch import nn
 import reorder_kit
 from children import join_group
 from reorder_kit import hookimpl
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import gather_images
-from reorder_kit.plugin_manager import PluginHost
+from reorder_kit.jobs.local_trainers import LocalTrainers
+from reorder_kit.jobs.training import train as train_run
+from reorder_kit.jobs.worker_processes import slots_for
 from reorder_kit.study.checking import check_study
-from reorder_kit.study.local_trainers import LocalTrainers
 from reorder_kit.study.run_study import StudyRun
 from reorder_kit.study.study_folder import StudyFolder
-from reorder_kit.study.training import train as train_run
-from reorder_kit.study.worker_processes import slots_for
 from reorder_kit.tasks.classification import Classification
 from reorder_kit.training.optimization import average_policy_over_processes
 

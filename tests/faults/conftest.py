@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from children import Children, wait_for_lines
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.runs.run_folder import RunFolder
 
 TIMINGS = ("seconds", "images_per_second", "environment")
 

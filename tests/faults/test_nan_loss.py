@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 import reorder_kit
 from reorder_kit import hookimpl
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.tasks.classification import Classification
 
 STEPS_PER_EPOCH = 30  # 1,200 images by 40: the loss is looked at after 20 steps and at the end

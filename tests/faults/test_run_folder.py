@@ -8,13 +8,13 @@ from PIL import Image
 
 import reorder_kit
 from reorder_kit import hookimpl
-from reorder_kit.compose import compose
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.grid import Grid
-from reorder_kit.order_file import OrderFile
-from reorder_kit.patch_order import Order
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.experiment.compose import compose
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.runs.run_folder import RunFolder
 
 SMALL = {
     "format_version": 1,

@@ -6,13 +6,13 @@ import torch
 from safetensors.torch import load_file
 
 import reorder_kit
+from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.data_sources.digits import Digits
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import CLASS
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.run_folder import RunFolder
-from reorder_kit.settings import TrainSettings
-from reorder_kit.training.data_loading import evaluation_loader
+from reorder_kit.recipe.settings import TrainSettings
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.evaluation import evaluate
 from reorder_kit.training.image_scores import ImageScores

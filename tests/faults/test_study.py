@@ -13,9 +13,9 @@ import psutil
 import pytest
 import submitit
 
-from reorder_kit.study import cluster
+from reorder_kit.jobs import cluster
+from reorder_kit.jobs.training import Training
 from reorder_kit.study.results import StudyResults
-from reorder_kit.study.training import Training
 
 STUDY = {
     "format_version": 1,

@@ -7,8 +7,8 @@ from PIL import Image
 import reorder_kit
 from reorder_kit.cli._run_summary import print_summary
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.runs.run_folder import RunFolder
 
 IMAGES = {"train": 12, "val": 6, "test": 6}
 

@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 
 import reorder_kit
+from reorder_kit.data.data_loading import load_batch
+from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Batch
-from reorder_kit.loaded_run import LoadedRun
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.recipe import override
-from reorder_kit.run_folder import RunFolder
-from reorder_kit.training.data_loading import load_batch
+from reorder_kit.recipe.recipe import override
+from reorder_kit.runs.run_folder import RunFolder
 
 HERE = Path(__file__).parents[1] / "capabilities"
 NAMES = sorted(path.parent.name for path in HERE.glob("*/plugin.py"))

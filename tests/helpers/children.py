@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 
-from reorder_kit.builtin import MODULES
+from reorder_kit.host.builtin import MODULES
 
 
 class Children:

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from policies import move, policy_loss, policy_of
 from reorder_kit import order_learners, orderings
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces import (
     Ordering,
     OrderLearner,
@@ -23,7 +22,8 @@ from reorder_kit.interfaces import (
     Progress,
     Proposal,
 )
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 
 # Further options to hold the promises with, by recipe name; the defaults are always among them.
 OPTIONS: dict[str, list[dict[str, Any]]] = {

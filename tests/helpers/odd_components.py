@@ -9,8 +9,6 @@ from pydantic import Field
 from torch import nn
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.fixed_policies import FixedOrder
-from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import (
     CLASS,
     NONE,
@@ -33,6 +31,7 @@ from reorder_kit.interfaces import (
     Task,
     TrainedControl,
 )
+from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.interfaces.requirements import (
     require_causal,
     require_first_block_only,
@@ -41,6 +40,7 @@ from reorder_kit.interfaces.requirements import (
     require_order_sensitive,
     require_static,
 )
+from reorder_kit.model.fixed_policies import FixedOrder
 from two_levels import TwoLevels
 
 WHY = "it would not work"

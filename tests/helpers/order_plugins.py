@@ -10,6 +10,7 @@ from torch import Tensor
 
 from reorder_kit import hookimpl
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import (
     ComponentOptions,
     LearnerContext,
@@ -19,7 +20,6 @@ from reorder_kit.interfaces import (
     Policy,
     Proposal,
 )
-from reorder_kit.plugin_manager import PluginHost
 
 RECIPE: dict[str, Any] = {
     "format_version": 1,

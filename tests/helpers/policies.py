@@ -8,9 +8,9 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces import LearnerContext, OrderLearner, Pass, PatchSequence, Policy, Progress, Proposal
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 
 _LEARNERS: WeakKeyDictionary[Policy, OrderLearner] = WeakKeyDictionary()
 

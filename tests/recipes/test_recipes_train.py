@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import reorder_kit
 from reorder_kit.cli.main import app
-from reorder_kit.recipe_library import read_recipe, recipe_names
+from reorder_kit.recipe.library import read_recipe, recipe_names
 
 pytestmark = pytest.mark.slow
 

@@ -11,16 +11,16 @@ import pytest
 import yaml
 
 from reorder_kit.api import run
-from reorder_kit.grid import Grid
-from reorder_kit.order_file import OrderFile
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orderings.random import Random
 from reorder_kit.orderings.row import Row as RowOrdering
 from reorder_kit.orderings.spiral import Spiral
-from reorder_kit.patch_order import Order
-from reorder_kit.plugin_manager import PluginHost
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.statistics.estimate import mean_over_seeds
 from reorder_kit.study.results import Comparison, Failure, Row, StudyResults
-from reorder_kit.study.statistics import mean_over_seeds
 
 GRID = Grid(4, 4)
 # Text that would be a script, an attribute or a closing tag if it were not escaped.

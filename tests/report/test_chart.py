@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from reorder_kit.grid import Grid
+from reorder_kit.orders.grid import Grid
 from reorder_kit.report.chart import file_name
 from reorder_kit.report.heat_chart import heat_chart, shift_panels
 from reorder_kit.report.interval_chart import FIXED, Dot, interval_chart

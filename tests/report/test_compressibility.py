@@ -6,13 +6,13 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from reorder_kit.compose import compose
-from reorder_kit.patch_order import Order
+from reorder_kit.data.training_patches import TrainingPatches
+from reorder_kit.experiment.compose import compose
+from reorder_kit.orders.order import Order
 from reorder_kit.report.compressibility import ScoredOrder, correlate, score_orders
 from reorder_kit.report.images import OpenedRun
 from reorder_kit.report.record import RunRecord
-from reorder_kit.run_folder import RunFolder
-from reorder_kit.training_patches import TrainingPatches
+from reorder_kit.runs.run_folder import RunFolder
 
 
 def points(compressibility, scores):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 
-from reorder_kit.grid import Grid
-from reorder_kit.order_file import OrderFile
-from reorder_kit.patch_order import Order
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.report.playback import player_of, track_of
 from reorder_kit.report.record import RunRecord
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.runs.run_folder import RunFolder
 
 
 def many_epochs(run_folder, count):

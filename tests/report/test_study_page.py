@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.order_file import OrderFile
+from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.report.write import page_of
 from reorder_kit.study.results import StudyResults
 

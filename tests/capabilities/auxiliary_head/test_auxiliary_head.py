@@ -14,11 +14,11 @@ from safetensors.numpy import load_file
 from by_hand import as_input, digits
 from capability_cases import outcome
 from reorder_kit import hookimpl
-from reorder_kit.building import build_model
-from reorder_kit.compose import compose
 from reorder_kit.errors import RecipeError, ReorderKitError
+from reorder_kit.experiment.building import build_model
+from reorder_kit.experiment.compose import compose
 from reorder_kit.interfaces import CLASS, Batch, Grid, LearnerContext, Order, Pass, PatchSequence
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.runs.run_folder import RunFolder
 
 COLUMN = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15]
 LR, MEMORY, EPOCHS = 5.0, 0.9, 4

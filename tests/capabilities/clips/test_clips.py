@@ -14,8 +14,8 @@ import reorder_kit
 from by_hand import kendall_distance, loss_and_top1
 from capability_cases import prepared
 from reorder_kit.figures.terminal import order_as_text
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces import Order
+from reorder_kit.orders.grid import Grid
 from reorder_kit.report.write import page_of
 
 GRID = Grid(2, 3, frames=3)

@@ -10,12 +10,12 @@ import torch
 from safetensors.torch import load_file
 
 from capability_cases import prepared
-from reorder_kit.compose import compose
-from reorder_kit.fixed_policies import FixedOrder
+from reorder_kit.data.data_loading import evaluation_loader
+from reorder_kit.experiment.compose import compose
 from reorder_kit.interfaces import Order
-from reorder_kit.recipe import override
-from reorder_kit.run_folder import RunFolder
-from reorder_kit.training.data_loading import evaluation_loader
+from reorder_kit.model.fixed_policies import FixedOrder
+from reorder_kit.recipe.recipe import override
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.step_module import StepModule
 
 CHANGES = {"train.clip_grad": None, "optimizer.weight_decay": 0.0}

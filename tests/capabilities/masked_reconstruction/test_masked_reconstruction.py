@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from capability_cases import prepared
-from reorder_kit.building import build_model
-from reorder_kit.collation import collate
-from reorder_kit.compose import compose
+from reorder_kit.data.collation import collate
+from reorder_kit.data.data_loading import KeyedSamples, SampleKey, evaluation_loader
+from reorder_kit.experiment.building import build_model
+from reorder_kit.experiment.compose import compose
 from reorder_kit.interfaces import Order, PatchSequence
-from reorder_kit.ordered_model import OrderedModel
-from reorder_kit.recipe import override
-from reorder_kit.training.data_loading import KeyedSamples, SampleKey, evaluation_loader
+from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.recipe.recipe import override
 
 BACKBONES = {
     "local": {"name": "local", "causal": True, "depth": 2, "dim": 8, "heads": 2},

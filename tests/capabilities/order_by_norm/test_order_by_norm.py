@@ -13,7 +13,7 @@ from by_hand import as_input, digits, influence, kendall_distance, loss_and_top1
 from reorder_kit import hookimpl
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.interfaces import Batch, require_static
-from reorder_kit.order_file import OrderFile
+from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.tasks.classification import Classification
 
 

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from by_hand import as_input, digits, influence, kendall_distance, loss_and_top1, ranks
 from reorder_kit import hookimpl
-from reorder_kit.building import build_model
+from reorder_kit.analysis.saliency import follow_saliency
 from reorder_kit.errors import RecipeError, ReorderKitError
+from reorder_kit.experiment.building import build_model
 from reorder_kit.interfaces import Batch, Order, require_first_block_only
-from reorder_kit.study.saliency import follow_saliency
 from reorder_kit.tasks.classification import Classification
 
 COLUMN = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15]

@@ -8,12 +8,12 @@ import torch
 import yaml
 
 from capability_cases import load, prepared
-from reorder_kit.compose import compose
+from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.errors import RecipeError
+from reorder_kit.experiment.compose import compose
 from reorder_kit.interfaces import Order, Task, TaskWrapper
-from reorder_kit.recipe import override
+from reorder_kit.recipe.recipe import override
 from reorder_kit.tasks.classification import Classification
-from reorder_kit.training.data_loading import evaluation_loader
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,12 @@ from safetensors.torch import load_file
 
 from capability_cases import load, outcome, prepared
 from children import wait_for_lines
-from reorder_kit.building import build_model
+from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.ordered_model import for_evaluation
-from reorder_kit.run_folder import RunFolder
+from reorder_kit.experiment.building import build_model
+from reorder_kit.model.ordered_model import for_evaluation
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.tasks.classification import Classification
-from reorder_kit.training.data_loading import evaluation_loader
 from step_record import StepRecord, flat
 
 MOMENTUM = 0.8

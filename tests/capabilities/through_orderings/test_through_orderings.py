@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from by_hand import as_input, digits, kendall_distance, loss_and_top1, ranks
-from reorder_kit.compose import compose
 from reorder_kit.errors import RecipeError, ReorderKitError
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.recipe_schema import recipe_schema
 from reorder_kit.interfaces import Batch
-from reorder_kit.progress import Progress
-from reorder_kit.recipe_schema import recipe_schema
+from reorder_kit.interfaces.progress import Progress
 
 COLUMN = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15]
 REVERSED = list(range(15, -1, -1))

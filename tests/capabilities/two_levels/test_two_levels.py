@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from capability_cases import prepared
 from reorder_kit.errors import RecipeError, ReorderKitError
-from reorder_kit.grid import Grid
 from reorder_kit.interfaces import Order
-from reorder_kit.order_file import OrderFile
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order_file import OrderFile
 
 FINE, COARSE = Grid(6, 8), Grid(3, 4)
 

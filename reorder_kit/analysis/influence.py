@@ -1,0 +1,41 @@
+"""How much each slot moves the loss."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.interfaces import Batch, Task
+from reorder_kit.interfaces.progress import Progress
+from reorder_kit.model.one_pass import evaluating, one_pass
+from reorder_kit.model.ordered_model import OrderedModel
+
+
+def influence_profile(model: OrderedModel, task: Task, batch: Batch, progress: Progress) -> Float[Tensor, " slot"]:
+    """Norm of the loss's gradient with respect to the patch in each slot, as shares of all slots.
+
+    A slot outside the reach has share 0, and so has one that a backbone stops the gradient to on purpose, as the memory
+    of transformer-xl; how the shares fall from the last slot to the first is how much the model has forgotten.
+
+    Args:
+        model: the model; its best order is used.
+        task: gives the loss, by its step.
+        batch: prepared images with targets, on the model's device.
+        progress: where the run stands.
+
+    Raises:
+        SeveralPassesError: if a step of the task reads its batch more than once.
+    """
+    # cuDNN's recurrent layers have no backward pass in evaluation mode.
+    with evaluating(model), torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+        step = one_pass(model, task, batch, progress, differentiable=True)
+        patches, loss = step.sequence.patches, step.result.loss.sum()
+        # A loss that does not depend on the images at all has no graph.
+        gradient = torch.autograd.grad(loss, patches, allow_unused=True)[0] if loss.requires_grad else None
+    norms: Float[Tensor, " slot"] = (
+        torch.zeros(patches.shape[1], device=patches.device)
+        if gradient is None
+        else gradient.float().norm(dim=-1).mean(dim=0)
+    )
+    return norms / norms.sum().clamp(min=torch.finfo(torch.float32).tiny)

@@ -1,0 +1,236 @@
+"""Where salient patches stand in the sequence of a trained run, before learning and after."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from reorder_kit.analysis.saliency_methods.baseline import mean_training_image
+from reorder_kit.analysis.saliency_methods.gradient import Gradient
+from reorder_kit.analysis.saliency_methods.method import SaliencyMethod
+from reorder_kit.analysis.saliency_methods.occlusion import Occlusion
+from reorder_kit.analysis.saliency_methods.rollout import Rollout
+from reorder_kit.analysis.saliency_shift import Placement, place
+from reorder_kit.data.data_loading import evaluation_loader
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.interfaces import DataSplits, Sample, Unreadable
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.orders.slots_read import SlotsRead
+from reorder_kit.runs.run_folder import RunFolder, write_whole
+
+SALIENCY_VERSION = 1
+ALPHA = 0.05
+METHODS = (Gradient.name, Occlusion.name, Rollout.name)
+
+
+@dataclass(frozen=True)
+class SaliencyReport:
+    """What :meth:`save` writes as ``saliency.json``.
+
+    Its keys: ``format_version``; ``run``, its name; ``method``; ``split``; ``images``, how many were used, and
+    ``images_without_saliency``, how many were not, since no patch of them made a difference; ``influence`` of each slot
+    and ``reach``, as in ``result.json``; ``conclusion``, a list of sentences. Of the saliency as the run's model reads
+    its images, in the final order:
+
+    * ``by_slot.start`` and ``by_slot.final``: mean share of each slot of the starting and the final order;
+    * ``mean_rank.start`` and ``mean_rank.final``: the mean slot of saliency, 0 the first and 1 the last;
+    * ``shift.mean``, with its bootstrap interval over images ``low``, ``high``, and ``p`` over images;
+    * ``chance.blind_moves`` and ``chance.random_orders``, each with ``low``, ``high`` and ``p``.
+
+    All of these again under ``apart_from_slots``, of saliency measured with every image in a random order of its own.
+    Placements are described in :class:`~reorder_kit.analysis.saliency_shift.Placement`.
+
+    Args:
+        run: name of the run.
+        method: name of the method.
+        split: which images.
+        images: how many.
+        without_saliency: images left out.
+        influence: share of each slot in the gradient of the loss, as the run measured it at its end.
+        slots: how many slots are read.
+        moved: whether the order changed at all.
+        own: by saliency in the final order.
+        apart: by saliency in random orders.
+    """
+
+    run: str
+    method: str
+    split: str
+    images: int
+    without_saliency: int
+    influence: tuple[float, ...]
+    slots: SlotsRead
+    moved: bool
+    own: Placement
+    apart: Placement
+
+    def conclusion(self) -> list[str]:
+        """What it comes to, in plain words."""
+        if not self.moved:
+            return ["The final order is the starting order: nothing moved, and there is nothing to test."]
+        return [self._of_the_order(), *self._of_the_slots(), self._of_the_run()]
+
+    def _of_the_order(self) -> str:
+        shift, chance = self.own.shift, self.own.blind_moves
+        if shift.p >= ALPHA or shift.low <= 0 <= shift.high:
+            return (
+                f"Where salient patches stand did not change noticeably: shift {shift}, p = {shift.p:.2g} over images."
+            )
+        where = "towards the end" if shift.mean > 0 else "towards the start"
+        moved = f"Salient patches moved {where} of the sequence by {abs(shift.mean):.1%} of its length"
+        if chance.p >= ALPHA:
+            return (
+                f"{moved}, but the same change of order would move patches drawn at random as far by chance "
+                f"(p = {chance.p:.2g}): no sign that saliency had a part in it."
+            )
+        return (
+            f"{moved}, further than patches drawn at random would under the same change of order (p = {chance.p:.2g})."
+        )
+
+    def _of_the_slots(self) -> list[str]:
+        shift, chance = self.apart.shift, self.apart.blind_moves
+        reach = f"{self.slots.words}: a patch in another has no saliency, whatever it shows."
+        holds = chance.p < ALPHA and shift.p < ALPHA and shift.mean * self.own.shift.mean > 0
+        verdict = (
+            "what patches hold has a part in it" if holds else "it is not shown that what they hold has a part in it"
+        )
+        return [
+            *([reach] if self.slots.is_selection else []),
+            "A patch can be salient because of the slot it stands in. With each image in a random order instead, the "
+            f"shift is {shift}, p = {chance.p:.2g} against patches drawn at random: {verdict}.",
+        ]
+
+    def _of_the_run(self) -> str:
+        return "All images share the two orders of one run; other seeds may learn others."
+
+    def save(self, folder: RunFolder) -> None:
+        """Write ``saliency.json`` into the run folder."""
+        write_whole(folder.path / "saliency.json", json.dumps(self.as_dict(), indent=2) + "\n")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of the file."""
+        return {
+            "format_version": SALIENCY_VERSION,
+            "run": self.run,
+            "method": self.method,
+            "split": self.split,
+            "images": self.images,
+            "images_without_saliency": self.without_saliency,
+            **self.own.as_dict(),
+            "apart_from_slots": self.apart.as_dict(),
+            "influence": list(self.influence),
+            "reach": self.slots.as_dict(),
+            "conclusion": self.conclusion(),
+        }
+
+
+def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> SaliencyReport:
+    """Measure saliency in a finished run, and where it stands in the starting and the final order.
+
+    Args:
+        run: the run, its model where saliency should be measured.
+        method: one of :data:`METHODS`.
+        split: ``validation`` or ``test``.
+        images: how many to look at, chosen at random by the run's seed; all if there are fewer.
+
+    Raises:
+        ReorderKitError: if the orders cannot be compared, the method does not apply to such a model or task, or fewer
+            than two images are left.
+    """
+    later = run.model.policy.blocks[1:]
+    if later:
+        raise ReorderKitError(
+            f"{run.folder.path}: its learner orders again before block {later[0]}, and saliency by slot compares two "
+            "orders before block 0",
+            "give a run whose learner orders before block 0 only",
+        )
+    start, final = _orders(run.folder)
+    experiment = run.experiment
+    splits, recipe = experiment.open_data(), experiment.recipe
+    samples, data = splits.validation if split == "validation" else splits.test, recipe.data
+    chosen, views = _chosen(len(samples), images, recipe.seed), experiment.task.views(training=False)
+    loader = evaluation_loader(
+        samples, run.context.kind, split, data.batch_size, data.workers, views=views, chosen=chosen
+    )
+    own, apart = _measure(_method(method, splits, run, recipe.seed), run, loader, final)
+    has_saliency = (own.sum(axis=1) > 0) & (apart.sum(axis=1) > 0)
+    left = int(has_saliency.sum())
+    if left < 2:
+        raise ReorderKitError(
+            f"{left} of {len(own)} images have a patch that makes a difference to the model; a test needs 2",
+            "try another --method, or more --images",
+        )
+    order = run.folder.read_result()["order"]
+    return SaliencyReport(
+        run=recipe.name,
+        method=method,
+        split=split,
+        images=left,
+        without_saliency=len(own) - left,
+        influence=tuple(order["influence"] or ()),
+        slots=SlotsRead.from_dict(order["reach"]),
+        moved=start != final,
+        own=place(_shares(own[has_saliency]), start, final, recipe.seed),
+        apart=place(_shares(apart[has_saliency]), start, final, recipe.seed),
+    )
+
+
+def _orders(folder: RunFolder) -> tuple[Order, Order]:
+    start, final = OrderFile.load(folder.start_order).order, OrderFile.load(folder.order)
+    if final.spread is not None:
+        raise ReorderKitError(
+            f"{folder.path}: its order depends on the image, and saliency by slot compares two orders of all images",
+            "give a run whose learner has one order for all images",
+        )
+    if not (start.is_full and final.order.is_full):
+        raise ReorderKitError(f"{folder.path}: a partial order leaves patches without a slot to compare")
+    if final.order.num_slots < 2:
+        raise ReorderKitError(f"{folder.path}: a sequence of one patch has no order")
+    return start, final.order
+
+
+def _chosen(samples: int, images: int, seed: int) -> list[int]:
+    """Images from all over a split, since many sources list them class by class."""
+    shuffled = torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
+    return sorted(shuffled[:images].tolist())
+
+
+def _method(name: str, splits: DataSplits, run: LoadedRun, seed: int) -> SaliencyMethod:
+    if name == Rollout.name:
+        return Rollout()
+    baseline = mean_training_image(splits, run.model.facts.grid, seed)
+    return Gradient(baseline) if name == Gradient.name else Occlusion(baseline)
+
+
+def _measure(
+    method: SaliencyMethod, run: LoadedRun, loader: DataLoader[Sample | Unreadable], final: Order
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Saliency by image and patch: in the final order, and with each image in a random order of its own."""
+    task, model, device = run.experiment.task, run.evaluated_model, run.context.device
+    generator = torch.Generator().manual_seed(run.experiment.recipe.seed)
+    own: list[Tensor] = []
+    apart: list[Tensor] = []
+    for loaded in loader:
+        if not len(loaded):
+            continue
+        batch = task.prepare(loaded.to(device), False, run.context)
+        shuffled = torch.rand(len(batch), final.num_patches, generator=generator).argsort(dim=1)
+        for found, order in ((own, final), (apart, Order.trusted(shuffled, final.num_patches))):
+            measured = method.measure(model, task, batch, order.to(device), run.progress)
+            found.append(measured.double().cpu())
+    empty = torch.empty(0, final.num_patches)
+    return torch.cat([*own, empty]).numpy(), torch.cat([*apart, empty]).numpy()
+
+
+def _shares(saliency: NDArray[np.float64]) -> NDArray[np.float64]:
+    shares: NDArray[np.float64] = saliency / saliency.sum(axis=1, keepdims=True)
+    return shares

@@ -1,0 +1,1 @@
+"""Ways of telling how much each patch counts, a file each."""

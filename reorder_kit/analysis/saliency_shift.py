@@ -1,0 +1,137 @@
+"""Whether salient patches moved towards the end of the sequence, and what would have happened by chance."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import wilcoxon
+
+from reorder_kit.orders.order import Order
+
+RESAMPLES = 2000
+DRAWS = 9999
+ROUNDING = 1e-9
+"""What sums of the same numbers in another order may differ by."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How far saliency moved towards the end, as a share of the sequence; one figure for each image.
+
+    Args:
+        mean: over images, after minus before; 1 from the first slot to the last.
+        low: the 2.5th percentile of the mean over resampled images.
+        high: the 97.5th percentile.
+        p: of Wilcoxon's signed-rank test over images, two-sided. Images share the two orders, so it is about the images
+            that one run might have been given, and not about other runs.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+
+
+@dataclass(frozen=True)
+class Chance:
+    """The shift that chance gives.
+
+    Args:
+        low: its 2.5th percentile.
+        high: its 97.5th percentile.
+        p: how often chance lies at least as far to the measured side, times two.
+    """
+
+    low: float
+    high: float
+    p: float
+
+    def __str__(self) -> str:
+        return f"{self.low:+.3f} to {self.high:+.3f}"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where salient patches stand in two orders. Saliency is that of a patch, the same in both: only slots differ.
+
+    Args:
+        start: mean share of an image's saliency in each slot of the starting order.
+        final: the same for the final order.
+        mean_rank: before and after: the slot of a patch, from 0 to 1, weighted by its share; the mean over images.
+        shift: the difference.
+        blind_moves: the shifts of the same two orders if saliency belonged to patches drawn at random, the same ones
+            in all images. Any map of saliency that is the same for all images, as of objects in the middle, moves
+            somewhere in every image alike; this says how far by chance.
+        random_orders: the shifts from the starting order to random ones.
+    """
+
+    start: tuple[float, ...]
+    final: tuple[float, ...]
+    mean_rank: tuple[float, float]
+    shift: Shift
+    blind_moves: Chance
+    random_orders: Chance
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        before, after = self.mean_rank
+        return {
+            "by_slot": {"start": list(self.start), "final": list(self.final)},
+            "mean_rank": {"start": before, "final": after},
+            "shift": asdict(self.shift),
+            "chance": {"blind_moves": asdict(self.blind_moves), "random_orders": asdict(self.random_orders)},
+        }
+
+
+def place(shares: NDArray[np.float64], start: Order, final: Order, seed: int) -> Placement:
+    """Follow saliency from one order to another.
+
+    Args:
+        shares: for each image, the share of its saliency in each row-major patch (image, patch); rows add up to one.
+        start: the order before, full and static, of at least two patches.
+        final: the order after.
+        seed: of what is resampled.
+    """
+    random = np.random.default_rng(seed)
+    before, after = _relative_rank(start), _relative_rank(final)
+    by_patch = shares.mean(axis=0)
+    move = after - before
+    mean = float(by_patch @ move)
+    blind = np.array([by_patch @ random.permutation(move) for _ in range(DRAWS)])
+    # A random permutation of ranks is a random order.
+    elsewhere = np.array([by_patch @ random.permutation(after) for _ in range(DRAWS)]) - by_patch @ before
+    return Placement(
+        start=tuple(by_patch[start.indices.numpy()].tolist()),
+        final=tuple(by_patch[final.indices.numpy()].tolist()),
+        mean_rank=(float(by_patch @ before), float(by_patch @ after)),
+        shift=_shift_over_images(shares @ move, random),
+        blind_moves=_chance(blind, mean),
+        random_orders=_chance(elsewhere, mean),
+    )
+
+
+def _relative_rank(order: Order) -> NDArray[np.float64]:
+    """The slot of each patch, from 0 for the first to 1 for the last."""
+    rank: NDArray[np.float64] = order.rank.double().numpy() / (order.num_slots - 1)
+    return rank
+
+
+def _shift_over_images(shifts: NDArray[np.float64], random: np.random.Generator) -> Shift:
+    shifts = np.where(np.abs(shifts) < ROUNDING, 0.0, shifts)
+    images = len(shifts)
+    means = [float(shifts[random.integers(images, size=images)].mean()) for _ in range(RESAMPLES)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    p = float(wilcoxon(shifts).pvalue) if shifts.any() else 1.0
+    return Shift(float(shifts.mean()), float(low), float(high), p)
+
+
+def _chance(draws: NDArray[np.float64], measured: float) -> Chance:
+    above, below = (draws >= measured - ROUNDING).sum(), (draws <= measured + ROUNDING).sum()
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Chance(float(low), float(high), min(1.0, 2 * (1 + int(min(above, below))) / (1 + len(draws))))

@@ -1,0 +1,1 @@
+"""Learners on data with a known best order."""

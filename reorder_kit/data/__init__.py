@@ -1,0 +1,1 @@
+"""What data sources are made of: files, targets, splits, transforms, batches."""

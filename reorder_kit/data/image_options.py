@@ -1,0 +1,73 @@
+"""The options that all sources of photographs share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from jaxtyping import UInt8
+from pydantic import AfterValidator, Field, PositiveInt
+from torch import Tensor
+
+from reorder_kit.data.pipeline import ImagePipeline
+from reorder_kit.data.set_aside import ValidationOptions
+from reorder_kit.data.transforms import NamedTransform, TransformChoice
+from reorder_kit.interfaces import ImageShape
+
+
+def _in_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:  # of a user that does not exist, which pydantic would not report as a mistake
+        raise ValueError(f"{path} has no home folder to start from: {error}") from error
+
+
+HomePath = Annotated[Path, AfterValidator(_in_home)]
+"""A path in which ``~`` is the home folder."""
+
+
+class ImageOptions(ValidationOptions):
+    """Size, transforms and validation split."""
+
+    image_size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = Field(
+        None, description="side of the square, or [height, width], pixels; not given: the size the images have"
+    )
+    train_transforms: tuple[TransformChoice, ...] | None = Field(
+        None, description="transforms of training images, by name; not given: Fit, RandomHorizontalFlip"
+    )
+    eval_transforms: tuple[TransformChoice, ...] | None = Field(
+        None, description="transforms of validation and test images, by name; not given: Fit"
+    )
+
+    def given_shape(self, channels: int) -> ImageShape | None:
+        """What the model will see, if that is known before an image is opened."""
+        if self.image_size is None:
+            return None
+        height, width = (self.image_size,) * 2 if isinstance(self.image_size, int) else self.image_size
+        return ImageShape(channels, height, width)
+
+    def image_shape(self, example: UInt8[Tensor, "channel height width"]) -> ImageShape:
+        """What the model will see: the given size, or that of an example."""
+        return self.given_shape(example.shape[0]) or ImageShape(*example.shape)
+
+    def pipelines(
+        self, example: UInt8[Tensor, "channel height width"], mean: Sequence[float], std: Sequence[float]
+    ) -> tuple[ImagePipeline, ImagePipeline]:
+        """For training and for evaluation, tried on an example.
+
+        Raises:
+            ReorderKitError: if the transforms do not end with the size of the images.
+        """
+        image = self.image_shape(example)
+        fit = NamedTransform.model_validate({"name": "Fit", "size": [image.height, image.width]})
+        flip = NamedTransform(name="RandomHorizontalFlip")
+        train = (fit, flip) if self.train_transforms is None else self.train_transforms
+        evaluation = (fit,) if self.eval_transforms is None else self.eval_transforms
+        pipelines = (
+            ImagePipeline(train, image, mean, std, "data.train_transforms"),
+            ImagePipeline(evaluation, image, mean, std, "data.eval_transforms"),
+        )
+        for pipeline in pipelines:
+            pipeline.check(example)
+        return pipelines

@@ -1,0 +1,108 @@
+"""Image files with any number of classes, split by chance where they come without splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from reorder_kit.data.annotated import AnnotatedOptions, LabelledFile, LabelledImages, RawSample
+from reorder_kit.data.image_options import HomePath
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import DataSplits, Unreadable
+
+
+class MultiLabelOptions(AnnotatedOptions):
+    """Where the images are."""
+
+    root: HomePath = Field(description="the folder; ~ is the home folder")
+
+
+class Labels(NamedTuple):
+    """An image and its classes.
+
+    Args:
+        path: the file.
+        present: numbers of the classes, ascending.
+    """
+
+    path: str
+    present: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MultiLabelFile:
+    """An image file, its labels kept short: a tensor for each image would be slow to send to loader processes.
+
+    Args:
+        path: the file.
+        channels: 3 for colour, 1 for grey.
+        num_classes: how many classes there are.
+        present: numbers of those that the image has.
+    """
+
+    path: str
+    channels: int
+    num_classes: int
+    present: tuple[int, ...]
+
+    def read(self) -> RawSample | Unreadable:
+        """Decode the image."""
+        return LabelledFile(self.path, self.channels, self.label()).read()
+
+    def label(self) -> Float[Tensor, " class"]:
+        """1.0 for every class that is present."""
+        labels = torch.zeros(self.num_classes)
+        labels[list(self.present)] = 1.0
+        return labels
+
+
+def open_multi_label(
+    options: MultiLabelOptions,
+    classes: Sequence[str],
+    train: Sequence[Labels],
+    validation: Sequence[Labels] | None,
+    test: Sequence[Labels] | None,
+    seed: int,
+) -> DataSplits:
+    """Set aside what is missing, and leave out the classes that no training image has.
+
+    Args:
+        options: of the source.
+        classes: names of the classes.
+        train: the images for training, from which the others are set aside.
+        validation: the images for validation; None if there is no such split.
+        test: the images for the test; None if there is no such split.
+        seed: of the run.
+
+    Raises:
+        ReorderKitError: if there is nothing to set aside, or a split without any label.
+    """
+    train, validation, test = options.complete(train, validation, test, lambda image: image.present, seed)
+    kept = sorted({number for image in train for number in image.present})
+    number_of = {old: new for new, old in enumerate(kept)}
+
+    def samples(name: str, images: Sequence[Labels]) -> list[MultiLabelFile]:
+        found = [tuple(number_of[old] for old in image.present if old in number_of) for image in images]
+        if not any(found):
+            raise ReorderKitError(
+                f"data.root: none of the {len(images)} {name} images of {options.root} has a class of a training image",
+                "figures over such a split would say nothing",
+            )
+        return [
+            MultiLabelFile(image.path, options.channels, len(kept), present)
+            for image, present in zip(images, found, strict=True)
+        ]
+
+    return options.splits(
+        [classes[old] for old in kept],
+        samples("training", train),
+        samples("validation", validation),
+        samples("test", test),
+        LabelledImages,
+    )

@@ -1,0 +1,105 @@
+"""Sets of samples: images held in memory, and image files read when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from reorder_kit.data.image_file import read_image
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import Sample, Unreadable
+
+Transform = Callable[[Shaped[Tensor, "channel height width"]], Float[Tensor, "channel height width"]]
+
+
+class ImagesInMemory:
+    """Images in one tensor.
+
+    Args:
+        images: the images, of which ``indices`` says what belongs to the set.
+        targets: the class of every image.
+        indices: the images of the set.
+        transform: what to do with an image when it is asked for; None if it is ready for the model.
+        view_transform: what to do with it for a further view; the same if not given.
+    """
+
+    def __init__(
+        self,
+        images: Shaped[Tensor, "image channel height width"],
+        targets: Sequence[int],
+        indices: Sequence[int],
+        transform: Transform | None = None,
+        view_transform: Transform | None = None,
+    ) -> None:
+        self._images = images
+        self._targets = [targets[index] for index in indices]
+        self._indices = indices
+        self._transform = transform
+        self._view_transform = view_transform or transform
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._sample(index, self._transform)
+
+    def view(self, index: int) -> Sample:
+        """A further view of a sample."""
+        return self._sample(index, self._view_transform)
+
+    def target(self, index: int) -> int:
+        """The class of a sample."""
+        return self._targets[index]
+
+    def _sample(self, index: int, transform: Transform | None) -> Sample:
+        image = self._images[self._indices[index]]
+        return Sample(image if transform is None else transform(image), self._targets[index])
+
+
+class ImagesInFiles:
+    """Image files. One that cannot be decoded, or that the transform refuses, is unreadable.
+
+    Args:
+        files: the path and the class of each.
+        channels: 3 for colour, 1 for grey.
+        transform: what to do with an image when it was read.
+        view_transform: what to do with it for a further view; the same if not given.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[tuple[str, int]],
+        channels: int,
+        transform: Transform,
+        view_transform: Transform | None = None,
+    ) -> None:
+        self._files = files
+        self._channels = channels
+        self._transform = transform
+        self._view_transform = view_transform or transform
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> Sample | Unreadable:
+        return self._sample(index, self._transform)
+
+    def view(self, index: int) -> Sample | Unreadable:
+        """A further view of a sample."""
+        return self._sample(index, self._view_transform)
+
+    def target(self, index: int) -> int:
+        """The class of a sample, whether or not its image can be read."""
+        return self._files[index][1]
+
+    def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
+        path, target = self._files[index]
+        image = read_image(path, self._channels)
+        if isinstance(image, Unreadable):
+            return image
+        try:
+            return Sample(transform(image), target)
+        except ReorderKitError as error:
+            return Unreadable(path, error.message)

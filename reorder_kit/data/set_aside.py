@@ -1,0 +1,125 @@
+"""Set images aside from those for training, where validation or test images do not come with the data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TypeVar
+
+from pydantic import Field
+
+from reorder_kit.data.splits import split_off
+from reorder_kit.interfaces import ComponentOptions
+
+Item = TypeVar("Item")
+
+
+class ValidationOptions(ComponentOptions):
+    """How validation images are set aside."""
+
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=1, description="share of the training images set aside where there is no validation split"
+    )
+    split_seed: int | None = Field(
+        0,
+        ge=0,
+        lt=2**32,
+        description="seed of what is set aside, so that runs of every seed are measured on the same images; null: the "
+        "seed of the run",
+    )
+
+    def take_validation(
+        self, train: Sequence[Item], classes_of: Callable[[Item], Collection[int]], seed: int
+    ) -> tuple[list[Item], list[Item]]:
+        """Those that stay for training, and those for validation.
+
+        Args:
+            train: what is set aside as a whole, such as images.
+            classes_of: numbers of the classes of each; none where they shall play no part.
+            seed: of the run.
+
+        Raises:
+            ReorderKitError: if nothing would be set aside.
+        """
+        return self._take(train, classes_of, seed, self.validation_fraction, "data.validation_fraction")
+
+    def _take(
+        self,
+        items: Sequence[Item],
+        classes_of: Callable[[Item], Collection[int]],
+        seed: int,
+        fraction: float,
+        field: str,
+    ) -> tuple[list[Item], list[Item]]:
+        split_seed = seed if self.split_seed is None else self.split_seed
+        stay, aside = set_aside([classes_of(item) for item in items], fraction, split_seed, field)
+        return [items[number] for number in stay], [items[number] for number in aside]
+
+
+class SplitOptions(ValidationOptions):
+    """How validation and test images are set aside."""
+
+    test_fraction: float = Field(
+        0.2, gt=0, lt=1, description="share of the images set aside where there is no test split"
+    )
+
+    def complete(
+        self,
+        train: Sequence[Item],
+        validation: Sequence[Item] | None,
+        test: Sequence[Item] | None,
+        classes_of: Callable[[Item], Collection[int]],
+        seed: int,
+    ) -> tuple[Sequence[Item], Sequence[Item], Sequence[Item]]:
+        """Training, validation and test: what is missing is set aside from train, test first.
+
+        Args:
+            train: the images for training.
+            validation: those for validation; None if there is no such split.
+            test: those for the test; None if there is no such split.
+            classes_of: numbers of the classes of each; none where they shall play no part.
+            seed: of the run.
+
+        Raises:
+            ReorderKitError: if nothing would be set aside.
+        """
+        if test is None:
+            train, test = self._take(train, classes_of, seed, self.test_fraction, "data.test_fraction")
+        if validation is None:
+            train, validation = self.take_validation(train, classes_of, seed)
+        return train, validation, test
+
+
+def set_aside(
+    classes: Sequence[Collection[int]], fraction: float, seed: int, field: str
+) -> tuple[list[int], list[int]]:
+    """Numbers of the images that stay, and of those set aside, ascending.
+
+    Of each image's rarest class as nearly the same share is set aside as can be, and no class loses its last image.
+
+    Args:
+        classes: numbers of the classes of each image; any number of them.
+        fraction: share of all images to set aside, between 0 and 1.
+        seed: of the random choice.
+        field: where the recipe gives the fraction, for messages.
+
+    Raises:
+        ReorderKitError: if nothing would be set aside.
+    """
+    images_of = Counter(number for present in classes for number in present)
+    without = max(images_of, default=-1) + 1
+    rarest = [min(present, key=images_of.__getitem__, default=without) for present in classes]
+    stay, aside = split_off(rarest, fraction, seed, field)
+    # A class that occurs once is never set aside. What is lost has two images at least, one of which goes back, so that
+    # some images remain set aside.
+    lost = _union(classes) - _union(classes[number] for number in stay)
+    for number in tuple(aside):
+        if lost.intersection(classes[number]):
+            lost.difference_update(classes[number])
+            aside.remove(number)
+            stay.append(number)
+    return sorted(stay), aside
+
+
+def _union(classes: Iterable[Collection[int]]) -> set[int]:
+    return {number for present in classes for number in present}

@@ -1,0 +1,97 @@
+"""The training images and their targets, for whoever looks at them before training begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.data.collation import DrawnSample, collate
+from reorder_kit.interfaces import Batch, DataSplits, HasTargets, ImageShape, Sample, SampleSet, TargetKind, Unreadable
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.patches import cut
+
+IMAGES_AT_ONCE = 32
+
+
+class TrainingData:
+    """The training split: its targets, and batches of images that are chosen at random.
+
+    Sources often list images class by class, hence the random choice. It is the same every time, and so is what is
+    random in an image: its augmentation is seeded with the seed and its number. Only one batch is held at a time.
+
+    Args:
+        splits: opened data.
+        seed: of the choice, and of what is random in the images.
+        kind: of the targets of batches.
+    """
+
+    def __init__(self, splits: DataSplits, seed: int, kind: TargetKind) -> None:
+        self._samples: SampleSet = splits.train
+        self._seed, self._kind = seed, kind
+        self.image: ImageShape = splits.image
+        self.classes: Sequence[str] = splits.classes
+
+    def __len__(self) -> int:
+        """Samples, readable or not."""
+        return len(self._samples)
+
+    def targets(self) -> Iterator[Any]:
+        """The target of every readable sample, by number. No image is decoded where the source knows targets."""
+        for index in range(len(self)):
+            if isinstance(self._samples, HasTargets):
+                target = self._samples.target(index)
+                if not isinstance(target, Unreadable):
+                    yield target
+            elif isinstance(sample := self._read([index])[0], Sample):
+                yield sample.target
+
+    def batches(self, images: int, batch_size: int = IMAGES_AT_ONCE) -> Iterator[Batch]:
+        """Images with their targets. Those that cannot be read are left out, and named in their batch.
+
+        Args:
+            images: how many to look at; all if there are fewer.
+            batch_size: at once.
+        """
+        for read, unreadable in self._readable(images, batch_size):
+            yield replace(collate(read, self._kind), unreadable=tuple(unreadable))
+
+    def patches(self, grid: Grid, images: int) -> Iterator[Float[Tensor, "image patch pixel"]]:
+        """The row-major patches of the same images, a batch at a time.
+
+        Args:
+            grid: the grid of patches.
+            images: how many to look at; all if there are fewer.
+        """
+        for read, _ in self._readable(images, IMAGES_AT_ONCE):
+            yield cut(torch.stack([sample.versions[0].image for sample in read]), grid)
+
+    def _readable(self, images: int, batch_size: int) -> Iterator[tuple[list[DrawnSample], list[Unreadable]]]:
+        """The chosen samples, and what could not be read beside them; a batch without any readable one is left out."""
+        generator = torch.Generator().manual_seed(self._seed)
+        chosen: list[int] = torch.randperm(len(self), generator=generator)[:images].tolist()
+        for first in range(0, len(chosen), batch_size):
+            samples = self._read(chosen[first : first + batch_size])
+            read = [
+                DrawnSample((sample,), (self._seed_of(index),))
+                for index, sample in zip(chosen[first : first + batch_size], samples, strict=True)
+                if isinstance(sample, Sample)
+            ]
+            if read:
+                yield read, [sample for sample in samples if isinstance(sample, Unreadable)]
+
+    def _seed_of(self, index: int) -> int:
+        """Of a sample: below 2^63, as seeds of a batch have to be."""
+        return ((self._seed << 32) + index) % 2**63
+
+    def _read(self, indices: Sequence[int]) -> list[Sample | Unreadable]:
+        samples = []
+        with torch.random.fork_rng(devices=[]):
+            for index in indices:
+                torch.default_generator.manual_seed(self._seed_of(index))
+                samples.append(self._samples[index])
+        return samples

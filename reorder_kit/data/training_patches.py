@@ -1,0 +1,33 @@
+"""The patches of training images, as priors look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.data.training_data import TrainingData
+from reorder_kit.interfaces import NONE, DataSplits
+from reorder_kit.orders.grid import Grid
+
+
+class TrainingPatches:
+    """Batches of row-major patches of training images, which can be gone through several times.
+
+    Args:
+        splits: opened data.
+        grid: the grid of patches.
+        seed: of the choice, and of what is random in the images.
+        images: how many to look at; all if there are fewer.
+    """
+
+    def __init__(self, splits: DataSplits, grid: Grid, seed: int, images: int) -> None:
+        self._data, self._grid, self._images = TrainingData(splits, seed, NONE), grid, images
+
+    def __len__(self) -> int:
+        """Images that are looked at, readable or not."""
+        return min(self._images, len(self._data))
+
+    def __iter__(self) -> Iterator[Float[Tensor, "image patch pixel"]]:
+        return self._data.patches(self._grid, self._images)

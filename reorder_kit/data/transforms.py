@@ -1,0 +1,130 @@
+"""Transforms of one image, named in a recipe: torchvision's, and Fit."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import pydantic
+from pydantic import Field
+from torch import nn
+from torchvision.transforms import AutoAugmentPolicy, InterpolationMode, v2
+
+from reorder_kit.data.fit import Fit
+from reorder_kit.errors import did_you_mean
+
+# Those that turn one image into one image and whose arguments can be written in YAML. Conversion and normalisation
+# are missing since they always follow; MixUp and CutMix, since they take whole batches and belong to the task; JPEG,
+# since torchvision 0.29 deprecates the encoder behind it.
+_FROM_TORCHVISION = (
+    "AugMix",
+    "AutoAugment",
+    "CenterCrop",
+    "ColorJitter",
+    "ElasticTransform",
+    "GaussianBlur",
+    "GaussianNoise",
+    "Grayscale",
+    "Pad",
+    "RandAugment",
+    "RandomAdjustSharpness",
+    "RandomAffine",
+    "RandomAutocontrast",
+    "RandomChannelPermutation",
+    "RandomCrop",
+    "RandomEqualize",
+    "RandomErasing",
+    "RandomGrayscale",
+    "RandomHorizontalFlip",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPhotometricDistort",
+    "RandomPosterize",
+    "RandomResize",
+    "RandomResizedCrop",
+    "RandomRotation",
+    "RandomShortestSize",
+    "RandomSolarize",
+    "RandomVerticalFlip",
+    "RandomZoomOut",
+    "Resize",
+    "ScaleJitter",
+    "TrivialAugmentWide",
+)
+KNOWN_TRANSFORMS: dict[str, Callable[..., nn.Module]] = {
+    "Fit": Fit,
+    **{name: getattr(v2, name) for name in _FROM_TORCHVISION},
+}
+
+# Arguments that torchvision wants as members of an enumeration, and a recipe as their values.
+_ENUMERATED = {"interpolation": InterpolationMode, "policy": AutoAugmentPolicy}
+
+
+class NamedTransform(pydantic.BaseModel):
+    """A transform by its class name in ``torchvision.transforms.v2``; the further keys are its arguments.
+
+    >>> NamedTransform(name="RandomResizedCrop", size=64, interpolation="bicubic").build().size
+    (64, 64)
+    """
+
+    model_config = pydantic.ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(description="class name in torchvision.transforms.v2, or Fit")
+
+    @pydantic.model_validator(mode="after")
+    def _can_be_built(self) -> NamedTransform:
+        self.build()
+        return self
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the recipe gives beside the name."""
+        return dict(self.model_extra or {})
+
+    def build(self) -> nn.Module:
+        """The transform itself.
+
+        Raises:
+            ValueError: if there is no such transform, or it does not take these arguments.
+        """
+        if self.name not in KNOWN_TRANSFORMS:
+            raise ValueError(f"there is no transform {self.name!r} ({did_you_mean(self.name, KNOWN_TRANSFORMS)})")
+        transform = KNOWN_TRANSFORMS[self.name]
+        self._check_names(inspect.signature(transform).parameters)
+        arguments = {key: self._enumerated(key, value) for key, value in self.arguments.items()}
+        try:
+            return transform(**arguments)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{self.name}: {error}") from error
+
+    def _check_names(self, parameters: Any) -> None:
+        takes = f"it takes {', '.join(parameters)}" if parameters else "it takes none"
+        for argument in self.arguments:
+            if argument not in parameters:
+                raise ValueError(f"{self.name} has no argument {argument!r} ({takes})")
+        for argument, parameter in parameters.items():
+            if parameter.default is parameter.empty and argument not in self.arguments:
+                raise ValueError(f"{self.name} needs the argument {argument!r} ({takes})")
+
+    def _enumerated(self, argument: str, value: Any) -> Any:
+        if argument not in _ENUMERATED or not isinstance(value, str):
+            return value
+        known = {str(member.value): member for member in _ENUMERATED[argument]}
+        if value not in known:
+            raise ValueError(f"{self.name}: {argument} cannot be {value!r} ({did_you_mean(value, known)})")
+        return known[value]
+
+    def __str__(self) -> str:
+        arguments = ", ".join(f"{key}={value!r}" for key, value in self.arguments.items())
+        return f"{self.name}({arguments})"
+
+
+def _from_bare_name(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+TransformChoice = Annotated[
+    NamedTransform, pydantic.BeforeValidator(_from_bare_name, json_schema_input_type=str | NamedTransform)
+]
+"""A transform as a recipe writes it: ``RandAugment``, or ``{name: RandomResizedCrop, size: 64}``."""

@@ -1,0 +1,1 @@
+"""A recipe turned into its parts, checked against each other; models built from them, and loaded again."""

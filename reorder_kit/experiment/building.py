@@ -1,0 +1,148 @@
+"""Models as training begins with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.interfaces import Backbone, Policy, TaskContext
+from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.orders.order import Order, load_tensors
+from reorder_kit.recipe.recipe import read_recipe_file
+from reorder_kit.recipe.settings import WeightsSettings
+from reorder_kit.runs.run_folder import RunFolder
+
+MODEL_WEIGHTS, AVERAGED_WEIGHTS = "model.safetensors", "ema.safetensors"
+POLICY_WEIGHTS, STATE_WEIGHTS = "policy.safetensors", "state.safetensors"
+EVALUATED_WEIGHTS = "evaluated.safetensors"
+"""Backbone and head that a task has evaluated in the model's place, such as a teacher's."""
+
+
+def build_model(experiment: Experiment, context: TaskContext, start: Order) -> OrderedModel:
+    """A model as training begins with it.
+
+    Its weights depend on the recipe's seed alone, or are those of the run that the recipe takes them from; never on
+    order or learner. The global random stream is left as it is.
+
+    Args:
+        experiment: the parts.
+        context: what is known of the run.
+        start: the order to start from. The untrained policy's best order is this one.
+
+    Raises:
+        ReorderKitError: if the weights that the recipe names are not there, or belong to another model.
+    """
+    weights, policy_run = experiment.recipe.train.weights, experiment.recipe.order.weights
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(experiment.recipe.seed)
+        backbone = experiment.build_backbone(context.image)
+        head = experiment.task.build_head(context)
+        policy = experiment.build_policy(start, context.facts, context.classes)
+        if weights is not None:
+            take_weights({"backbone": backbone, "head": head}, weights)
+        state = experiment.task.build_state(context, backbone, head)
+    if policy_run is not None and experiment.learner is not None and experiment.learns:
+        take_policy(policy, policy_run, experiment.learner.name)
+    return OrderedModel(backbone, policy, head, state)
+
+
+def take_weights(modules: dict[str, torch.nn.Module], weights: WeightsSettings) -> None:
+    """Put the final weights of a finished run into parts of a model.
+
+    Raises:
+        ReorderKitError: if the run is not finished, or its weights belong to another model.
+    """
+    checkpoint = finished_checkpoint(weights.run)
+    try:
+        load_parts({name: modules[name] for name in weights.parts}, _evaluated_weights(checkpoint))
+    except RuntimeError as error:
+        first = str(error).split("\n")[1].strip()
+        raise ReorderKitError(
+            f"train.weights: {weights.run}: the weights belong to another model: {first}",
+            "give the run of a recipe with the same data and backbone, or name fewer parts",
+        ) from None
+
+
+def take_policy(policy: Policy, run: Path, learner: str) -> None:
+    """Continue with what another run's policy has learned, its running baselines dropped.
+
+    Args:
+        policy: as its learner builds it.
+        run: the other run.
+        learner: name of the policy's learner: what others learned may fit its parameters, and mean something else.
+
+    Raises:
+        ReorderKitError: if the run is not finished, or has another learner, grid or options.
+    """
+    hint = "give a run with the same order.learner and grid, or start from its order with order.start: {file: ...}"
+    checkpoint = finished_checkpoint(run)
+    section = read_recipe_file(RunFolder(run).recipe)["order"]["learner"]
+    other = None if section is None else section["name"]
+    if other != learner:
+        raise ReorderKitError(
+            f"order.weights: {run}: the learner of that run is {other or 'none'}, not {learner}", hint
+        )
+    try:
+        policy.load_state_dict(load_tensors(checkpoint / POLICY_WEIGHTS))
+    except RuntimeError as error:
+        first = str(error).split("\n")[1].strip()
+        reason = f"order.weights: {run}: the policy belongs to another learner or grid: {first}"
+        raise ReorderKitError(reason, hint) from None
+    policy.reset_baselines()
+
+
+def finished_checkpoint(run: Path) -> Path:
+    """The last checkpoint of a finished run.
+
+    Raises:
+        ReorderKitError: if the run is not finished, or its checkpoint is gone.
+    """
+    folder = RunFolder(run)
+    folder.read_result()
+    checkpoint = folder.latest_checkpoint()
+    if checkpoint is None:
+        raise ReorderKitError(f"{run} holds no checkpoint", "give the folder of a run, as in runs/quickstart")
+    return checkpoint
+
+
+def trained_weights(checkpoint: Path) -> Path:
+    """The file with the weights that were trained, averaged where the recipe averages."""
+    averaged = checkpoint / AVERAGED_WEIGHTS
+    return averaged if averaged.exists() else checkpoint / MODEL_WEIGHTS
+
+
+def _evaluated_weights(checkpoint: Path) -> Path:
+    """The file with the weights that the run is judged by."""
+    evaluated = checkpoint / EVALUATED_WEIGHTS
+    return evaluated if evaluated.exists() else trained_weights(checkpoint)
+
+
+def load_parts(modules: dict[str, torch.nn.Module], file: Path) -> None:
+    """Put saved weights into parts of a model.
+
+    Args:
+        modules: ``backbone``, ``head`` or both.
+        file: holds both.
+    """
+    weights = load_tensors(file)
+    for part, module in modules.items():
+        prefix = f"{part}."
+        module.load_state_dict(
+            {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+        )
+
+
+def frozen_parts(backbone: Backbone, head: torch.nn.Module, weights: WeightsSettings | None) -> list[torch.nn.Module]:
+    """The parts that are not trained."""
+    parts = {"backbone": backbone, "head": head}
+    return [] if weights is None else [parts[name] for name in weights.freeze]
+
+
+def evaluated_parts(trained: OrderedModel, evaluated: OrderedModel) -> dict[str, torch.nn.Module]:
+    """What is saved of a model that a task has evaluated in the place of the trained one; nothing if it is that one."""
+    if evaluated.backbone is trained.backbone and evaluated.head is trained.head:
+        return {}
+    return {"evaluated": torch.nn.ModuleDict({"backbone": evaluated.backbone, "head": evaluated.head})}

@@ -1,0 +1,304 @@
+"""Every part of a run, checked and built as far as that is possible without data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+
+from reorder_kit.data.scrambled_images import require_whole_patches, scramble
+from reorder_kit.data.shuffled_targets import shuffle_targets
+from reorder_kit.data.training_data import TrainingData
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.start_by_prior import StartByPrior
+from reorder_kit.interfaces import (
+    Backbone,
+    BackboneFacts,
+    ComponentOptions,
+    Control,
+    DataSource,
+    DataSplits,
+    ImageShape,
+    Influence,
+    InRunControl,
+    LearnerContext,
+    Ordering,
+    OrderLearner,
+    Phases,
+    Policy,
+    PriorContext,
+    TargetKind,
+    Task,
+)
+from reorder_kit.interfaces.part import reads_file
+from reorder_kit.model.fixed_policies import FixedOrder
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.recipe.recipe import Recipe
+from reorder_kit.runs.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The parts of a run.
+
+    Args:
+        recipe: what was asked, with all defaults.
+        data_source: where images come from.
+        kind: of the targets that batches have; the source may be asked for none of those it has.
+        plant: what gives the hidden order that scrambles every image; None leaves them as they are.
+        task: what is to be learned.
+        backbone: the class of the backbone.
+        backbone_options: its options.
+        start: what gives the starting order.
+        learner: what learns the order; None keeps the start.
+        control: what replaces the thing under test in the run itself, if anything does.
+        beside: the controls that the run is compared with.
+        shortened: phases that stand in for the learner's own, in a trial of a few steps.
+    """
+
+    recipe: Recipe
+    data_source: DataSource
+    kind: TargetKind
+    plant: Ordering | None
+    task: Task
+    backbone: type[Backbone]
+    backbone_options: ComponentOptions
+    start: Ordering | StartByPrior
+    learner: OrderLearner | None
+    control: InRunControl | None
+    beside: tuple[Control, ...]
+    shortened: Phases | None = None
+
+    @property
+    def learns(self) -> bool:
+        """Whether something learns the order."""
+        return self.learner is not None and (self.control is None or self.control.keeps_learner)
+
+    def build_backbone(self, image: ImageShape) -> Backbone:
+        """The backbone for images of a shape."""
+        with self._backbone_named():
+            return self.backbone(self.backbone_options, image)
+
+    def facts(self, image: ImageShape) -> BackboneFacts:
+        """What is known of the backbone for images of a shape, without building it.
+
+        Raises:
+            ReorderKitError: if it cannot be built for such images.
+        """
+        with self._backbone_named():
+            return self.backbone.facts(self.backbone_options, image)
+
+    @contextmanager
+    def _backbone_named(self) -> Iterator[None]:
+        try:
+            yield
+        except ReorderKitError as error:
+            raise ReorderKitError(f"backbone {self.backbone.name!r}: {error.message}", error.hint) from None
+
+    def without_downloads(self) -> Experiment:
+        """The same, but no weights are fetched from elsewhere: a checkpoint will replace them."""
+        train = self.recipe.train.model_copy(update={"weights": None})
+        order = self.recipe.order.model_copy(update={"weights": None})
+        recipe = self.recipe.model_copy(update={"train": train, "order": order})
+        return replace(self, recipe=recipe, backbone_options=self.backbone.without_downloads(self.backbone_options))
+
+    def open_data(self) -> DataSplits:
+        """The images as the model sees them, scrambled or with each other's targets where the recipe says so.
+
+        Raises:
+            ReorderKitError: if the data is not there, or images cannot be cut into the backbone's patches.
+        """
+        splits = self.data_source.open(self.recipe.seed)
+        if self.recipe.data.shuffle_targets:
+            splits = shuffle_targets(splits, self.recipe.seed)
+        if self.plant is None:
+            return splits
+        grid = self.facts(splits.image).grid
+        hidden = self.check_plant(splits.image, grid)
+        return splits if hidden is None else scramble(splits, grid, hidden)
+
+    def check_plant(self, image: ImageShape, grid: Grid) -> Order | None:
+        """The hidden order, which images of this shape can be scrambled by; None if they are not to be.
+
+        Raises:
+            ReorderKitError: if they cannot.
+        """
+        hidden = self.planted_order(grid)
+        if hidden is None:
+            return None
+        if not hidden.is_full:
+            raise ReorderKitError(
+                f"data.plant: the order leaves out {grid.num_patches - hidden.num_slots} of {grid.num_patches} patches",
+                "scramble images by an order of all patches",
+            )
+        require_whole_patches(image, grid)
+        return hidden
+
+    def planted_order(self, grid: Grid) -> Order | None:
+        """The hidden order that the images were scrambled by; its inverse undoes it. None if they were not."""
+        return None if self.plant is None else self.plant.order(grid)
+
+    def starting_order(self, grid: Grid, splits: DataSplits, influence: Influence) -> Order:
+        """The order that the run starts from.
+
+        Args:
+            grid: of the patches.
+            splits: opened data, for a prior.
+            influence: how much each slot counts, for a prior.
+
+        Raises:
+            ReorderKitError: if a prior cannot give an order, or the run that gives it has other patches.
+        """
+        known = self.known_start(splits.image, grid)
+        if known is not None:
+            return known
+        assert isinstance(self.start, StartByPrior)
+        training = TrainingData(splits, self.recipe.seed, self.kind)
+        candidates = self.start.orders(grid)
+        return self.start.start(PriorContext(grid, splits.image, self.recipe.seed, candidates, training, influence))
+
+    def known_start(self, image: ImageShape, grid: Grid) -> Order | None:
+        """The starting order, where no data decides it; of a prior, which looks at data, that it can be built is tried.
+
+        Raises:
+            ReorderKitError: if the grid has no such order, or the prior cannot be built.
+        """
+        replaced = self._replaced_start(grid)
+        if replaced is not None:
+            if isinstance(self.start, Ordering) and not self.start.order(grid).is_full:
+                raise ReorderKitError(
+                    f"the control {self.recipe.order.control} reads every patch, but the start leaves some out",
+                    "leave the control out, or start from a full order",
+                )
+            return replaced
+        if self.recipe.order.weights is not None:
+            return _order_of_run(RunFolder(self.recipe.order.weights), grid)
+        if isinstance(self.start, Ordering):
+            return self.start.order(grid)
+        self.start.build(image, grid)
+        self.start.orders(grid)
+        return None
+
+    @property
+    def start_is_in_file(self) -> bool:
+        """Whether the starting order, or a part of the prior that gives it, is read from a file."""
+        if self.recipe.order.weights is not None:
+            return True
+        return reads_file(self.start.options if isinstance(self.start, Ordering) else self.start.prior.options)
+
+    def check_start(self, start: Order, facts: BackboneFacts) -> None:
+        """Refuse a start that leaves patches out where backbone or learner need every patch.
+
+        Raises:
+            ReorderKitError: saying which of the two does.
+        """
+        if start.is_full:
+            return
+        left_out = f"the starting order leaves out {start.num_patches - start.num_slots} of {start.num_patches} patches"
+        if len(facts.levels) > 1:
+            raise ReorderKitError(
+                f"{left_out}, but a hierarchical backbone merges neighbors", "start from a full order"
+            )
+        if self.learner is not None and self.learns and not self.learner.takes_partial_start:
+            raise ReorderKitError(
+                f"{left_out}, but {self.learner.name} orders all of them", "start from a full order, or learn no order"
+            )
+
+    def prior_of(self, start: Order, grid: Grid) -> dict[str, str | None]:
+        """The prior that gave this start, and the ordering that it chose, if it is one; empty if none was asked."""
+        if not isinstance(self.start, StartByPrior) or self._replaced_start(grid) is not None:
+            return {}
+        return {"name": self.start.name, "chosen": self.start.chosen(start, grid)}
+
+    def _replaced_start(self, grid: Grid) -> Order | None:
+        return None if self.control is None else self.control.starting_order(grid, self.recipe.seed)
+
+    def phases(self, epochs: float) -> Phases:
+        """When a run of that many epochs searches; never where no learner proposes its orders."""
+        if self.learner is None or not self.learns:
+            return Phases(0.0, 0.0)
+        return self.learner.phases(epochs) if self.shortened is None else self.shortened
+
+    def build_policy(self, start: Order, facts: BackboneFacts, classes: Sequence[str]) -> Policy:
+        """The policy that proposes orders.
+
+        Args:
+            start: what it starts from.
+            facts: of the backbone.
+            classes: names of the classes.
+        """
+        replaced = None if self.control is None else self.control.policy(start)
+        if replaced is not None:
+            return replaced
+        if self.learner is None:
+            return FixedOrder(start)
+        finest = facts.levels[0]
+        return self.learner.build_policy(
+            LearnerContext(start, finest.grid, finest.dim, facts.depth, self.kind, classes)
+        )
+
+    def check(self, facts: BackboneFacts, classes: Sequence[str]) -> None:
+        """Refuse a backbone, a policy and a task that do not fit each other.
+
+        Called with a stand-in for the classes where a recipe is validated without its data.
+
+        Args:
+            facts: of the backbone.
+            classes: names of the classes.
+
+        Raises:
+            ReorderKitError: saying what does not fit.
+        """
+        with torch.random.fork_rng(devices=[]):
+            policy = self.build_policy(Order.identity(facts.grid.num_patches), facts, classes)
+        blocks = policy.blocks
+        if not blocks or blocks[0] != 0 or list(blocks) != sorted(set(blocks)) or blocks[-1] >= facts.depth:
+            raise ReorderKitError(
+                f"the learner orders before the blocks {list(blocks)} of a backbone with {facts.depth}",
+                "its blocks are 0 and later ones, ascending; give the backbone more depth, or use another learner",
+            )
+        if len(facts.levels) > 1 and policy.mixes:
+            raise ReorderKitError(
+                "a hierarchical backbone merges neighbors, so no slot may hold a mixture of patches",
+                "use the learner's straight_through option, or a learner that draws hard orders",
+            )
+        self.task.check(facts, policy)
+
+    def resolved(self) -> dict[str, Any]:
+        """The recipe as plain data, with every default written out."""
+        content = self.recipe.model_dump(mode="json")
+        content["data"] |= _dump(self.data_source.options)
+        if self.plant is not None:
+            content["data"]["plant"] = {"order": self.plant.name, **_dump(self.plant.options)}
+        content["task"] |= _dump(self.task.options)
+        content["backbone"] |= _dump(self.backbone_options)
+        if self.recipe.order.weights is not None:
+            del content["order"]["start"]
+        elif isinstance(self.start, Ordering):
+            content["order"]["start"] = {"name": self.start.name, **_dump(self.start.options)}
+        else:
+            content["order"]["start"] = {"prior": self.start.prior.as_dict()}
+        if self.learner is not None:
+            content["order"]["learner"] = {"name": self.learner.name, **_dump(self.learner.options)}
+        return content
+
+
+def _order_of_run(folder: RunFolder, grid: Grid) -> Order:
+    folder.read_result()  # it has to be finished
+    stored = OrderFile.load(folder.order)
+    if stored.grid != grid:
+        raise ReorderKitError(
+            f"order.weights: {folder.path} has a {stored.grid} grid of patches, this run a {grid} grid",
+            "give a run with the same grid",
+        )
+    return stored.order
+
+
+def _dump(options: BaseModel) -> dict[str, Any]:
+    return options.model_dump(mode="json")

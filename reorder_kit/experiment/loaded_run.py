@@ -1,0 +1,105 @@
+"""A trained run, opened again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.building import POLICY_WEIGHTS, STATE_WEIGHTS, build_model, load_parts, trained_weights
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.interfaces import TaskContext
+from reorder_kit.interfaces.progress import Progress
+from reorder_kit.model.ordered_model import OrderedModel, for_evaluation
+from reorder_kit.orders.image_shape import ImageShape
+from reorder_kit.orders.order import load_tensors
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.recipe.recipe import read_recipe_file
+from reorder_kit.runs.run_folder import RunFolder, read_facts
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """The trained model of a run with all that is needed to use it.
+
+    Args:
+        folder: the run folder.
+        experiment: the parts.
+        context: what its task was told.
+        model: in evaluation mode, with the weights that were trained, averaged where the recipe averages.
+        progress: where training stood at the checkpoint.
+    """
+
+    folder: RunFolder
+    experiment: Experiment
+    context: TaskContext
+    model: OrderedModel
+    progress: Progress
+
+    @classmethod
+    def open(cls, path: str | Path, host: PluginHost | None = None) -> Self:
+        """Load a run onto the CPU; its data is not touched.
+
+        Args:
+            path: the run folder.
+            host: where its components come from; the installed plugins if not given.
+
+        Raises:
+            ReorderKitError: if the folder holds no checkpoint, one of another format, or one that cannot be read.
+        """
+        folder = RunFolder(Path(path))
+        checkpoint = folder.latest_checkpoint()
+        if checkpoint is None:
+            raise ReorderKitError(f"{path} holds no checkpoint", "give the folder of a run, as in runs/quickstart")
+        content = read_recipe_file(folder.recipe)
+        experiment = compose(content, host or PluginHost.from_environment(), str(folder.recipe))
+        untrained = experiment.without_downloads()
+        saved = read_facts(checkpoint)
+        image = ImageShape(**saved["image"])
+        context = TaskContext(
+            facts=untrained.facts(image),
+            image=image,
+            kind=experiment.kind,
+            classes=saved["classes"],
+            fitted=read_fitted(folder),
+        )
+        model = build_model(untrained, context, OrderFile.load(folder.start_order).order)
+        load_parts({"backbone": model.backbone, "head": model.head}, trained_weights(checkpoint))
+        model.policy.load_state_dict(load_tensors(checkpoint / POLICY_WEIGHTS))
+        if model.state is not None:
+            model.state.load_state_dict(load_tensors(checkpoint / STATE_WEIGHTS))
+        steps_per_epoch = saved["steps_per_epoch"]
+        epochs = experiment.recipe.train.epochs_of(steps_per_epoch)
+        progress = experiment.phases(epochs).locate(Progress(saved["step"], steps_per_epoch, epochs))
+        # A finished search stays finished, also where the model is trained on.
+        model.policy.advance(progress)
+        return cls(folder, experiment, context, model.eval(), progress)
+
+    def on(self, device: torch.device | str) -> Self:
+        """The same run with its model on another device."""
+        self.model.to(device)
+        return replace(self, context=replace(self.context, device=device))
+
+    @property
+    def evaluated_model(self) -> OrderedModel:
+        """What evaluation and export read: the model, or what its task takes for it, such as a teacher."""
+        return for_evaluation(self.experiment.task, self.model)
+
+
+def read_fitted(folder: RunFolder) -> dict[str, Any]:
+    """What the task was fitted to.
+
+    Raises:
+        ReorderKitError: if the file is missing or damaged.
+    """
+    try:
+        fitted: dict[str, Any] = json.loads(folder.fitted.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReorderKitError(f"{folder.fitted}: cannot be read: {error}") from None
+    return fitted

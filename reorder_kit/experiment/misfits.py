@@ -1,0 +1,113 @@
+"""What does not fit together in a recipe whose parts are all there."""
+
+from __future__ import annotations
+
+import torch
+
+from reorder_kit.errors import Problem, ReorderKitError
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.interfaces import BackboneFacts, Policy
+from reorder_kit.interfaces.part import reads_file
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+
+STAND_IN_CLASSES = ("a", "b")
+"""Names of classes, where a recipe is checked without its data."""
+
+_ANY_FACTS = BackboneFacts(Grid(4, 4), dim=16, depth=64)
+"""A backbone, where only the data tells the shape of images."""
+
+
+def trial_policy(experiment: Experiment) -> Policy | None:
+    """The learner's policy as it would start; None where there is none, or it cannot be built for such a backbone."""
+    if experiment.learner is None:
+        return None
+    try:
+        facts = known_facts(experiment) or _ANY_FACTS
+        with torch.random.fork_rng(devices=[]):
+            return experiment.build_policy(Order.identity(facts.grid.num_patches), facts, STAND_IN_CLASSES)
+    except ReorderKitError:
+        return None
+
+
+def known_facts(experiment: Experiment) -> BackboneFacts | None:
+    """What the backbone declares; None where only the data tells the shape of images.
+
+    Raises:
+        ReorderKitError: if the backbone cannot be built for the images.
+    """
+    image = experiment.data_source.image
+    return None if image is None else experiment.facts(image)
+
+
+def misfits_of_parts(experiment: Experiment) -> list[Problem]:
+    """Backbone, learner and task, as far as they are known without data."""
+    try:
+        facts = known_facts(experiment)
+    except ReorderKitError as error:
+        return [Problem("backbone", error.message, error.hint)]
+    if facts is None:
+        return []
+    try:
+        experiment.check(facts, STAND_IN_CLASSES)
+    except ReorderKitError as error:
+        return [Problem("task", f"{experiment.task.name}: {error.message}", error.hint)]
+    return []
+
+
+def misfits_of_orders(experiment: Experiment, in_files: bool = False) -> list[Problem]:
+    """A starting order, or a hidden one, that the grid cannot have.
+
+    Args:
+        experiment: whose backbone fits its images.
+        in_files: of the orders in files, which may be written later, instead of all others.
+    """
+    facts, image, plant = known_facts(experiment), experiment.data_source.image, experiment.plant
+    if facts is None or image is None:
+        return []
+    problems = []
+    if experiment.start_is_in_file == in_files:
+        try:
+            start = experiment.known_start(image, facts.grid)
+            if start is not None:
+                experiment.check_start(start, facts)
+        except ReorderKitError as error:
+            field = "start" if experiment.recipe.order.weights is None else "weights"
+            message = error.message.removeprefix("order.weights: ")
+            problems.append(Problem(f"order.{field}", message, error.hint))
+    if plant is not None and reads_file(plant.options) == in_files:
+        try:
+            experiment.check_plant(image, facts.grid)
+        except ReorderKitError as error:
+            problems.append(Problem("data.plant", error.message.removeprefix("data.plant: "), error.hint))
+    return problems
+
+
+def misfits_of_phases(experiment: Experiment) -> list[Problem]:
+    """A search that takes the whole run. How many epochs a run of so many steps has, only the data tells."""
+    if experiment.recipe.train.steps is not None:
+        return []
+    epochs = experiment.recipe.train.epochs
+    misfit = experiment.phases(epochs).misfit(epochs)
+    hint = "shorten the warm-up or the search, or raise train.epochs"
+    return [] if misfit is None else [Problem("order.learner", misfit, hint)]
+
+
+def misfits_of_plant(experiment: Experiment) -> list[Problem]:
+    """Scrambled images of a source that cannot have them."""
+    data = experiment.data_source
+    if experiment.kind.lies_in_image:
+        reason = f"the images of {data.name} would be scrambled, but not their targets of the kind {experiment.kind}"
+        return [Problem("data.plant", reason)]
+    if data.hidden_order() is not None:
+        return [Problem("data.plant", f"{data.name} hides an order of its own", "leave one of the two out")]
+    return []
+
+
+def misfits_of_weights(experiment: Experiment) -> list[Problem]:
+    """A policy that is to be learned further, without a learner."""
+    order = experiment.recipe.order
+    if order.weights is None or order.learner is not None:
+        return []
+    hint = "name the run's learner, or start from its order with order.start: {file: order.json}"
+    return [Problem("order.weights", "there is no learner to learn further", hint)]

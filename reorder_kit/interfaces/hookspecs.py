@@ -1,0 +1,121 @@
+"""What a plugin can do: register components, and follow a run.
+
+A plugin is a module (or any object) with functions of these names, marked with ``hookimpl``. This is a complete one::
+
+    from reorder_kit import hookimpl
+    from reorder_kit.interfaces import Ordering
+
+    class BottomUp(Ordering):
+        \"""Rows from the bottom to the top.\"""
+
+        name = "bottom-up"
+
+        def cells(self, height, width):
+            return ((row, column) for row in reversed(range(height)) for column in range(width))
+
+    @hookimpl
+    def register_orderings():
+        return [BottomUp]
+
+Its distribution names the module in the entry-point group ``reorder_kit``::
+
+    [project.entry-points.reorder_kit]
+    bottom-up = "my_package.bottom_up"
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from reorder_kit.interfaces import Backbone, DataSource, Ordering, OrderLearner, Prior, Task, Tokenizer
+    from reorder_kit.interfaces.run_events import Predictions, RunInfo, StepReport
+    from reorder_kit.orders.order import Order
+
+PROJECT = "reorder_kit"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def register_orderings() -> list[type[Ordering]]:
+    """Fixed rules that give an order for a grid."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def register_backbones() -> list[type[Backbone]]:
+    """Models that encode a sequence of patches."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def register_order_learners() -> list[type[OrderLearner]]:
+    """Ways of learning an order while the model trains."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def register_priors() -> list[type[Prior]]:
+    """Measures over data that choose a starting order."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def register_tokenizers() -> list[type[Tokenizer]]:
+    """Ways of saying with numbers what is in a patch, for priors that look at sequences of tokens."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def register_tasks() -> list[type[Task]]:
+    """Heads, losses, rewards and metrics."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def register_data_sources() -> list[type[DataSource]]:
+    """Images and their targets."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def run_started(run: RunInfo) -> None:
+    """A run is about to take its first step, or to go on where it was stopped. Main process only, as all run events."""
+
+
+@hookspec
+def step_finished(run: RunInfo, report: StepReport) -> None:
+    """An optimiser step was taken; told at most ten times a second, so that fast steps are not slowed down."""
+
+
+@hookspec
+def order_changed(run: RunInfo, epoch: int, order: Order, spread: float | None) -> None:
+    """At the end of an epoch, the best order is another than at the end of the epoch before.
+
+    Where each image has an order of its own, ``order`` is their consensus and ``spread`` their mean Kendall distance to
+    it, 0 to 1; no single order is the run's then. ``spread`` is None where one order serves all images.
+    """
+
+
+@hookspec
+def epoch_finished(run: RunInfo, epoch: int, metrics: Mapping[str, Any]) -> None:
+    """An epoch, counted from 1, was trained and evaluated; ``metrics`` is its line of ``metrics.jsonl``."""
+
+
+@hookspec
+def run_finished(run: RunInfo, result: Mapping[str, Any]) -> None:
+    """A run has written its ``result.json``, whose content is ``result``."""
+
+
+@hookspec
+def predictions_made(directory: Path, predictions: Predictions) -> None:
+    """A trained model was asked about some images, at the end of a run or by ``evaluate``.
+
+    ``directory`` is the run folder.
+    """

@@ -1,0 +1,1 @@
+"""The model: tokens, an order before each block, a backbone, a head."""

@@ -1,0 +1,42 @@
+"""The policy that learns nothing: the order of a run without a learner."""
+
+from __future__ import annotations
+
+from jaxtyping import Int
+from torch import Tensor
+
+from reorder_kit.interfaces.order_learner import Policy
+from reorder_kit.interfaces.progress import Progress
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.proposal import Proposal
+from reorder_kit.orders.sequence import PatchSequence
+
+
+class FixedOrder(Policy):
+    """One static order from the first step to the last.
+
+    Args:
+        order: the order, full or partial.
+    """
+
+    indices: Int[Tensor, " slot"]
+
+    def __init__(self, order: Order) -> None:
+        super().__init__()
+        self.register_buffer("indices", order.indices.clone())
+        self.num_patches = order.num_patches
+        self.phase = "hardened"
+
+    def advance(self, progress: Progress) -> None:
+        """Nothing moves."""
+
+    def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
+        """The order."""
+        return Proposal(self.best_order(), block=block)
+
+    def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
+        """The order."""
+        return Order.trusted(self.indices, self.num_patches)
+
+    def build_optimizer(self) -> None:
+        """Nothing to optimise."""

@@ -1,0 +1,72 @@
+"""A task's step with its single reading of the batch in view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import Batch, StepResult, Task
+from reorder_kit.interfaces.progress import Progress
+from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.orders.sequence import PatchSequence
+
+
+class SeveralPassesError(ReorderKitError):
+    """A step reads its batch more than once, or never, so no single slot or patch can be held responsible."""
+
+
+@dataclass(frozen=True)
+class OnePass:
+    """A step and what it read.
+
+    Args:
+        result: of the step.
+        sequence: the patches in their slots; those that the task hides from the backbone are marked invalid.
+    """
+
+    result: StepResult
+    sequence: PatchSequence
+
+
+def one_pass(
+    model: OrderedModel, task: Task, batch: Batch, progress: Progress, differentiable: bool = False
+) -> OnePass:
+    """Take a step of a task in evaluation.
+
+    Args:
+        model: in evaluation mode.
+        task: whose step.
+        batch: prepared.
+        progress: where the run stands.
+        differentiable: the patches become leaves, with respect to which the loss can be differentiated.
+
+    Raises:
+        SeveralPassesError: if the step does not read the batch exactly once.
+    """
+    seen: list[PatchSequence] = []
+
+    def watch(sequence: PatchSequence) -> PatchSequence:
+        if differentiable:
+            sequence = sequence.with_patches(sequence.patches.detach().requires_grad_())
+        seen.append(sequence)
+        return sequence
+
+    result = task.step(model.watched(watch), batch, progress)
+    if len(seen) != 1:
+        raise SeveralPassesError(
+            f"a step of {task.name} reads its batch {len(seen)} times, and this is defined for a single reading"
+        )
+    return OnePass(result, seen[0])
+
+
+@contextmanager
+def evaluating(model: OrderedModel) -> Iterator[None]:
+    """The model in evaluation mode, and back."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

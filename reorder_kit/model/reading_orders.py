@@ -1,0 +1,104 @@
+"""Where the orders come from in which a model reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces.order_learner import Policy
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.proposal import Proposal
+from reorder_kit.orders.sequence import PatchSequence
+
+
+class ReadingOrder(Protocol):
+    """Gives a proposal before each of its blocks."""
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Blocks before which patches are ordered, ascending, the first of them 0."""
+        ...
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it looks at besides patches: ``{"pixels"}``."""
+        ...
+
+    def proposal(self, sequence: PatchSequence, block: int, training: bool) -> Proposal:
+        """How to order the patches before a block."""
+        ...
+
+
+@dataclass(frozen=True)
+class ByPolicy:
+    """The orders of a policy.
+
+    Args:
+        policy: the policy.
+        sample: what it proposes, instead of its best order; None: only while the model trains.
+    """
+
+    policy: Policy
+    sample: bool | None = None
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Those of the policy."""
+        return self.policy.blocks
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the policy needs."""
+        return frozenset(self.policy.needs)
+
+    def proposal(self, sequence: PatchSequence, block: int, training: bool) -> Proposal:
+        """A proposal, or the best order."""
+        if training if self.sample is None else self.sample:
+            return self.policy.propose(sequence, block)
+        return Proposal(self.policy.best_order(sequence, block), block=block)
+
+
+@dataclass(frozen=True)
+class Given:
+    """The same proposals for every batch that is read.
+
+    Args:
+        proposals: one for each block.
+    """
+
+    proposals: tuple[Proposal, ...]
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Those that have a proposal."""
+        return tuple(sorted(proposal.block for proposal in self.proposals))
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Nothing."""
+        return frozenset()
+
+    def proposal(self, sequence: PatchSequence, block: int, training: bool) -> Proposal:
+        """The one of the block."""
+        return next(proposal for proposal in self.proposals if proposal.block == block)
+
+
+def reading_order(orders: tuple[Proposal | Order | Policy, ...], sample: bool) -> ReadingOrder:
+    """What ``Model.ordered_by`` was given.
+
+    Raises:
+        ReorderKitError: if that is neither proposals for different blocks, nor one order, nor one policy.
+    """
+    match orders:
+        case [Policy() as policy]:
+            return ByPolicy(policy, sample)
+        case [Order() as order]:
+            return Given((Proposal(order),))
+    proposals = tuple(each for each in orders if isinstance(each, Proposal))
+    blocks = {proposal.block for proposal in proposals}
+    if 0 not in blocks or len(blocks) < len(orders):
+        raise ReorderKitError(
+            "ordered_by takes proposals for different blocks, one of them block 0, or one order, or one policy"
+        )
+    return Given(proposals)

@@ -1,0 +1,123 @@
+"""Orders on disk: JSON that people and other programs can read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+
+FORMAT_VERSION = 1
+EXPECTED = 'write {"name": ..., "grid": [height, width], "order": [...]}, as `show-order --json` does'
+
+
+@dataclass(frozen=True)
+class OrderFile:
+    """One order with its grid and a name.
+
+    Args:
+        name: what the order is called.
+        grid: the grid it was made for.
+        order: the order: the best one of a run, or the consensus where it orders each image by what it shows.
+        spread: of a consensus: the mean Kendall distance of the images' orders to it, 0 to 1; None for a best order.
+        examples: of a consensus: the orders of some images.
+
+    Raises:
+        ReorderKitError: if the order is not the same for all images, or not one of the grid's patches.
+    """
+
+    name: str
+    grid: Grid
+    order: Order
+    spread: float | None = None
+    examples: tuple[Order, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.order.is_static:
+            raise ReorderKitError(f"{self.order!r} differs between images, and a file of an order holds a single one")
+        if self.order.num_patches != self.grid.num_patches:
+            raise ReorderKitError(f"an order of {self.order.num_patches} patches is none of the {self.grid} grid")
+
+    @property
+    def is_consensus(self) -> bool:
+        """No single order is the run's."""
+        return self.spread is not None
+
+    def as_dict(self) -> dict[str, Any]:
+        """``{"name", "grid": [height, width], "order": [...]}``; grid is [frames, height, width] for a video.
+
+        A consensus has ``is_consensus``, ``spread`` and ``examples``, too.
+        """
+        frames = [self.grid.frames] if self.grid.frames > 1 else []
+        grid = [*frames, self.grid.height, self.grid.width]
+        content = {"name": self.name, "grid": grid, "order": self.order.indices.tolist()}
+        if self.spread is None:
+            return content
+        examples = [order.indices.tolist() for order in self.examples]
+        return {**content, "is_consensus": True, "spread": self.spread, "examples": examples}
+
+    def save(self, path: Path) -> None:
+        """Write the file."""
+        path.write_text(json.dumps({"format_version": FORMAT_VERSION, **self.as_dict()}) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> OrderFile:
+        """Read the file.
+
+        Raises:
+            ReorderKitError: if it is missing, is not such a file, or holds no valid order of its grid.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ReorderKitError(f"{path}: {error.strerror}") from None
+        except (ValueError, RecursionError) as error:
+            raise ReorderKitError(f"{path}: not JSON: {error}", EXPECTED) from None
+        try:
+            return cls._parse(content, path.stem)
+        except ReorderKitError as error:
+            raise ReorderKitError(f"{path}: {error.message}", error.hint) from None
+
+    @classmethod
+    def _parse(cls, content: object, default_name: str) -> OrderFile:
+        if not isinstance(content, dict):
+            raise ReorderKitError("not an order", EXPECTED)
+        version = content.get("format_version", FORMAT_VERSION)
+        if version != FORMAT_VERSION:
+            raise ReorderKitError(f"format_version {version!r} is not {FORMAT_VERSION}")
+        name, sizes, indices = content.get("name", default_name), content.get("grid"), content.get("order")
+        if not isinstance(name, str):
+            raise ReorderKitError(f"name {name!r} is not text", EXPECTED)
+        if not _are_whole_numbers(sizes) or len(sizes) not in (2, 3):
+            raise ReorderKitError(f"grid {sizes!r} is not [height, width]", EXPECTED)
+        if not _are_whole_numbers(indices):
+            raise ReorderKitError("order is not a list of patch numbers", EXPECTED)
+        grid = Grid(*sizes[-2:], *sizes[:-2])
+        order = Order(indices, grid.num_patches)
+        if not content.get("is_consensus", False):
+            return cls(name, grid, order)
+        spread, examples = content.get("spread"), content.get("examples", [])
+        if not isinstance(spread, (int, float)) or not all(map(_are_whole_numbers, examples)):
+            raise ReorderKitError("a consensus has a spread, and examples that are lists of patch numbers")
+        return cls(name, grid, order, float(spread), tuple(Order(each, grid.num_patches) for each in examples))
+
+
+def words_of_spread(spread: float) -> str:
+    """What has to be said of every consensus order.
+
+    Args:
+        spread: mean Kendall distance of the images' orders to it.
+
+    >>> words_of_spread(0.25)
+    'each image has its own order; their mean Kendall distance to the consensus is 0.250'
+    """
+    return f"each image has its own order; their mean Kendall distance to the consensus is {spread:.3f}"
+
+
+def _are_whole_numbers(values: object) -> TypeGuard[list[int]]:
+    # type() rather than isinstance(): True and False are integers, too.
+    return isinstance(values, list) and all(type(value) is int for value in values)

@@ -1,0 +1,1 @@
+"""Intervals, tests and corrections, of numbers that know nothing of orders."""

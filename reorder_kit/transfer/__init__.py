@@ -1,0 +1,1 @@
+"""Orders learned for one model, read by another."""

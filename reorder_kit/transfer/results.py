@@ -1,0 +1,250 @@
+"""What came out of a transfer: the matrix of orders and those that are given them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from reorder_kit.interfaces.headline import Headline, signed
+from reorder_kit.orders.order_file import words_of_spread
+from reorder_kit.orders.slots_read import SlotsRead
+from reorder_kit.runs.run_folder import write_whole
+from reorder_kit.statistics.estimate import Estimate, mean_over_seeds
+
+TRANSFER_VERSION = 1
+START = "start"
+"""The order that a target starts from, as a row among the recipes whose learned orders it is given."""
+
+How = Literal["evaluated", "tuned", "scratch"]
+HEADINGS: Mapping[How, str] = {
+    "evaluated": "evaluated, nothing trained",
+    "tuned": "fine-tuned",
+    "scratch": "from scratch",
+}
+Cell = tuple[How, str, str, int]
+"""How, name of the target, name of the row, seed."""
+Scores = dict[Cell, float]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A recipe that is given orders.
+
+    Args:
+        name: of the recipe.
+        headline: the metric of its scores.
+        higher_is_better: whether a higher score is a better one.
+        reached_slots: slots that reach the readout; None where patches are ordered again before a later block.
+        num_slots: all slots in use.
+        is_selection: whether some patches are not read, so that an order chooses which are.
+        left_out: patches without a slot.
+        spread: of a recipe that gives each image its own order: the mean Kendall distance of these to their consensus,
+            which is the order that others are given; None where one order serves all images.
+    """
+
+    name: str
+    headline: str
+    higher_is_better: bool
+    reached_slots: int | None
+    num_slots: int
+    is_selection: bool
+    left_out: int = 0
+    spread: float | None = None
+
+    @property
+    def slots(self) -> SlotsRead:
+        """How many slots and patches are read."""
+        return SlotsRead(self.reached_slots, self.num_slots, self.left_out)
+
+    @property
+    def order_words(self) -> str:
+        """Which order of it others are given."""
+        if self.spread is not None:
+            return f"the consensus of {self.name}"
+        return f"the order of {self.name}" if self.reached_slots is not None else f"the composed order of {self.name}"
+
+    @property
+    def metric(self) -> Headline:
+        """The headline, with its direction."""
+        return Headline(self.headline, self.higher_is_better)
+
+
+@dataclass(frozen=True)
+class TransferCell:
+    """A target in an order, over seeds.
+
+    Args:
+        how: ``evaluated``: the weights it learned its own order with, in this order, nothing trained; ``tuned``: the
+            same weights, trained on in this order; ``scratch``: new weights, trained in this order.
+        target: name of the target.
+        row: whose learned order; the target's own name for its own, ``start`` for the one it starts from.
+        score: the headline metric on test images.
+        gain: by how much it is better than that of row ``start`` of the same target, how and seed; None for that row
+            itself.
+    """
+
+    how: How
+    target: str
+    row: str
+    score: Estimate
+    gain: Estimate | None
+
+    @property
+    def verdict(self) -> str:
+        """What the interval of the gain says."""
+        if self.gain is None:
+            return "reference"
+        if self.gain.low is None or self.gain.high is None:
+            return "one seed"
+        if self.gain.low > 0:
+            return "better"
+        return "worse" if self.gain.high < 0 else "not distinguishable"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        gain = None if self.gain is None else self.gain.as_dict()
+        return {**asdict(self), "score": self.score.as_dict(), "gain": gain, "verdict": self.verdict}
+
+
+@dataclass(frozen=True)
+class TransferResults:
+    """The matrix.
+
+    Args:
+        seeds: of every cell.
+        targets: the recipes, each a target and a source.
+        cells: every way, target and row.
+    """
+
+    seeds: tuple[int, ...]
+    targets: tuple[Target, ...]
+    cells: tuple[TransferCell, ...]
+
+    @property
+    def rows(self) -> list[str]:
+        """The orders."""
+        return [START, *(target.name for target in self.targets)]
+
+    def cell(self, how: How, target: str, row: str) -> TransferCell:
+        """One of them."""
+        return next(cell for cell in self.cells if (cell.how, cell.target, cell.row) == (how, target, row))
+
+    def has_points(self, target: Target) -> bool:
+        """Whether gains of a target are told in points: all of its scores are shares."""
+        own = (cell.score.values for cell in self.cells if cell.target == target.name)
+        return target.metric.are_shares(score for scores in own for score in scores)
+
+    def verdict(self) -> list[str]:
+        """What it comes to, in words."""
+        said = [sentence for target in self.targets for sentence in self._of(target)]
+        if len(self.seeds) == 1:
+            return [*said, "One seed has no interval: nothing here is told from noise."]
+        return [
+            *said,
+            f"95 % intervals over {len(self.seeds)} paired seeds; one in twenty misses. None is corrected.",
+        ]
+
+    def _of(self, target: Target) -> Iterator[str]:
+        if target.is_selection:
+            yield f"{target.name}: {target.slots.words}, so an order also selects patches."
+        if target.spread is not None:
+            spread = words_of_spread(target.spread)
+            yield f"{target.name} has no single order: {spread}. Its row is the consensus, in which it was not trained."
+        elif target.reached_slots is None:
+            composed = "its row is the composed order, before block 0 alone"
+            yield f"{target.name} also orders before a later block: {composed}."
+        for source in self.targets:
+            cell = self.cell("scratch", target.name, source.name)
+            is_own = source is target and source.order_words == f"the order of {source.name}"
+            whose = "its own learned order" if is_own else source.order_words
+            if cell.gain is not None:
+                gain = _told(cell.gain, self.has_points(target))
+                yield f"{target.name}, from scratch in {whose}: {gain} over its start; {cell.verdict}."
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON: the arguments of this class by name, ``format_version``, and ``verdict``."""
+        write_whole(path, json.dumps({"format_version": TRANSFER_VERSION, **self.as_dict()}, indent=2) + "\n")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "seeds": list(self.seeds),
+            "targets": [asdict(target) for target in self.targets],
+            "cells": [cell.as_dict() for cell in self.cells],
+            "verdict": self.verdict(),
+        }
+
+    def table(self, how: How) -> tuple[list[str], list[list[str]]]:
+        """The heading and the lines of a matrix: score and gain, a column for each target."""
+        heading = ["order of", *(f"{target.name}, {target.metric}" for target in self.targets)]
+        return heading, [
+            [row, *(_text(self.cell(how, target.name, row), self.has_points(target)) for target in self.targets)]
+            for row in self.rows
+        ]
+
+    def markdown(self) -> str:
+        """The three matrices and the verdict."""
+        parts = []
+        for how in get_args(How):
+            heading, lines = self.table(how)
+            parts += [f"**{HEADINGS[how]}**", ""]
+            parts += [f"| {' | '.join(line)} |" for line in (heading, ["---"] * len(heading), *lines)]
+            parts.append("")
+        return "\n".join([*parts, *(f"* {sentence}" for sentence in self.verdict()), ""])
+
+
+def collect(
+    scores: Mapping[Cell, float], seeds: Sequence[int], results: Mapping[str, Mapping[str, Any]]
+) -> TransferResults:
+    """Put the scores of all seeds together.
+
+    Args:
+        scores: of every cell.
+        seeds: all of them.
+        results: by name of the recipe: the result of a run in which it learned its order.
+    """
+
+    def over_seeds(how: How, target: str, row: str) -> list[float]:
+        return [scores[how, target, row, seed] for seed in seeds]
+
+    def cell(how: How, target: str, row: str) -> TransferCell:
+        own = over_seeds(how, target, row)
+        if row == START:
+            return TransferCell(how, target, row, mean_over_seeds(own), None)
+        gain = Headline.of(results[target]).gain
+        gains = [gain(score, start) for score, start in zip(own, over_seeds(how, target, START), strict=True)]
+        return TransferCell(how, target, row, mean_over_seeds(own), mean_over_seeds(gains))
+
+    return TransferResults(
+        seeds=tuple(seeds),
+        targets=tuple(_target(name, result) for name, result in results.items()),
+        cells=tuple(cell(how, target, row) for how in get_args(How) for target in results for row in [START, *results]),
+    )
+
+
+def _target(name: str, result: Mapping[str, Any]) -> Target:
+    slots, spread, metric = (
+        SlotsRead.from_dict(result["order"]["reach"]),
+        result["order"].get("spread"),
+        Headline.of(result),
+    )
+    return Target(
+        name, metric.name, metric.higher_is_better, slots.reached, slots.of, slots.is_selection, slots.left_out, spread
+    )
+
+
+def _told(gain: Estimate, has_points: bool) -> str:
+    """A gain with its interval."""
+    mean = signed(gain.mean, has_points)
+    if gain.low is None or gain.high is None:
+        return mean
+    low, high = (signed(end, has_points).removesuffix(" points") for end in (gain.low, gain.high))
+    return f"{mean} ({low} to {high})"
+
+
+def _text(cell: TransferCell, has_points: bool) -> str:
+    gain = "" if cell.gain is None else f"; {_told(cell.gain, has_points)}"
+    return f"{cell.score.mean:.3f}{gain}"

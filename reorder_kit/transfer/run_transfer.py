@@ -1,0 +1,192 @@
+"""Whether an order that one model learned on its data is any good for others: train what is missing, and report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.interfaces import Ordering
+from reorder_kit.jobs.ledger import Ledger
+from reorder_kit.jobs.processes import train_all
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.recipe.recipe import override
+from reorder_kit.transfer.results import START, Cell, Scores, TransferResults, collect
+from reorder_kit.transfer.runs import (
+    OrderTrial,
+    Side,
+    TransferRun,
+    default_tuning,
+    fine_tuned,
+    from_scratch,
+    learning,
+)
+
+Work = TransferRun | OrderTrial
+Recipes = Sequence[tuple[Mapping[str, Any], str]]
+"""Contents of recipes, and what to call them in messages."""
+
+
+@dataclass(frozen=True)
+class TransferPlan:
+    """A transfer that can be run.
+
+    Args:
+        sides: the recipes by name, one for each seed, in the order of the seeds.
+        seeds: of all.
+        grid: the patches that all of them read.
+        tune_epochs: epochs of fine-tuning by name.
+        folder: where everything is.
+    """
+
+    sides: Mapping[str, Sequence[Side]]
+    seeds: Sequence[int]
+    grid: Grid
+    tune_epochs: Mapping[str, int]
+    folder: Path
+
+
+def plan_transfer(
+    recipes: Recipes, seeds: Sequence[int], folder: Path, tune_epochs: int | None, host: PluginHost
+) -> TransferPlan:
+    """Check that the recipes learn orders that can be given to each other.
+
+    Args:
+        recipes: at least two.
+        seeds: every recipe is run with each.
+        folder: where the run folders shall be.
+        tune_epochs: epochs of fine-tuning; None for a fifth of a recipe's own.
+        host: the plugins.
+
+    Raises:
+        ReorderKitError: if a recipe is wrong or learns no order, two have the same name, or their grids differ.
+    """
+    if len(recipes) < 2:
+        raise ReorderKitError("an order is transferred from one recipe to another: name at least two")
+    sides: dict[str, list[Side]] = {}
+    grids: dict[str, Grid] = {}
+    tuning: dict[str, int] = {}
+    for content, source in recipes:
+        experiment = compose(content, host, source)
+        recipe = experiment.recipe
+        if recipe.name in sides:
+            raise ReorderKitError(f"two recipes have the name {recipe.name!r}", "give them names of their own")
+        if recipe.name == START:
+            raise ReorderKitError(f"a recipe of the name {START!r} would be taken for the starting order")
+        if experiment.learner is None or experiment.control is not None:
+            raise ReorderKitError(f"{source}: learns no order that could be transferred", "name an order.learner")
+        if recipe.train.steps is not None or recipe.order.weights is not None:
+            field = "order.weights" if recipe.train.steps is None else "train.steps"
+            raise ReorderKitError(
+                f"{source}: a transfer trains every order from the start, for epochs, so it cannot use {field}",
+                "give train.epochs and order.start",
+            )
+        grids[recipe.name] = experiment.facts(experiment.open_data().image).grid
+        tuning[recipe.name] = tune_epochs or default_tuning(recipe.train.epochs)
+        sides[recipe.name] = []
+        for seed in seeds:
+            seeded = override(content, [("seed", seed), ("controls", []), *_seed_of_start(experiment, seed)])
+            checked = compose(seeded, host, source).recipe
+            sides[recipe.name].append(Side(recipe.name, seed, seeded, checked, folder / recipe.name / f"seed-{seed}"))
+    return TransferPlan(sides, seeds, _common_grid(grids), tuning, folder)
+
+
+def _seed_of_start(experiment: Experiment, seed: int) -> list[tuple[str, Any]]:
+    """A start that draws at random draws another order for every seed, unless the recipe names one."""
+    if not isinstance(experiment.start, Ordering):
+        return []
+    given = experiment.start.options.model_fields_set
+    drawn = experiment.start.drawn_with(seed)
+    return [(f"order.start.{option}", value) for option, value in drawn.items() if option not in given]
+
+
+def _common_grid(grids: Mapping[str, Grid]) -> Grid:
+    (first, grid), *others = grids.items()
+    for name, other in others:
+        if other != grid:
+            raise ReorderKitError(
+                f"{first} reads {grid} patches and {name} {other}: an order of one grid is none of the other",
+                "set backbone.grid to the same in both",
+            )
+    return grid
+
+
+def run_transfer(plan: TransferPlan, host: PluginHost, jobs: int, tell: Callable[[str], None]) -> TransferResults:
+    """Train and evaluate what is not there yet.
+
+    Args:
+        plan: what to do.
+        host: the plugins, which the processes load anew.
+        jobs: processes of one thread each.
+        tell: is told of everything that finishes.
+
+    Raises:
+        ReorderKitError: if a run folder holds another run, or a training cannot go on; all others are finished first.
+    """
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(plan.folder / "evaluated.jsonl")
+    targets = [side for of_seed in zip(*plan.sides.values(), strict=True) for side in of_seed]
+    for _ in _finish([learning(target) for target in targets], host, jobs, tell):
+        pass
+    training = {run: cell for target in targets for cell, run in _trainings(plan, target)}
+    trials = {trial: target for target in targets if (trial := _trial(plan, target, ledger)) is not None}
+    scores: Scores = {}
+    for work, outcome in _finish([*trials, *training], host, jobs, tell):
+        if isinstance(work, TransferRun):
+            scores[training[work]] = outcome["score"]
+            continue
+        for row, score in outcome.items():
+            ledger.add(*_entry(trials[work], row, work.orders[row]), {"score": score})
+    for target in targets:
+        for row, file in _orders(plan, target).items():
+            noted = ledger.outcome(*_entry(target, row, file)) or {}
+            scores["evaluated", target.name, row, target.seed] = noted["score"]
+    return collect(scores, plan.seeds, {name: sides[0].learned.read_result() for name, sides in plan.sides.items()})
+
+
+def _finish(
+    work: Sequence[Work], host: PluginHost, jobs: int, tell: Callable[[str], None]
+) -> Iterator[tuple[Work, dict[str, Any]]]:
+    """Everything, each with what came out of it; what was finished before is checked and read."""
+    yield from ((each, each.train(host)) for each in work if each.is_finished)
+    missing = [each for each in work if not each.is_finished]
+    if not missing:
+        return
+    for number, (done, outcome) in enumerate(train_all(missing, jobs), start=1):
+        tell(f"{number}/{len(missing)} {done}")
+        yield done, outcome
+
+
+def _rows(plan: TransferPlan, target: Side) -> dict[str, Side | None]:
+    """Whose orders a target is given, by name; those of its own seed."""
+    place = plan.seeds.index(target.seed)
+    return {START: None, **{name: sides[place] for name, sides in plan.sides.items()}}
+
+
+def _orders(plan: TransferPlan, target: Side) -> dict[str, Path]:
+    return {row: target.order_from(source) for row, source in _rows(plan, target).items()}
+
+
+def _trainings(plan: TransferPlan, target: Side) -> Iterator[tuple[Cell, TransferRun]]:
+    for row, source in _rows(plan, target).items():
+        yield ("scratch", target.name, row, target.seed), from_scratch(target, source)
+        yield ("tuned", target.name, row, target.seed), fine_tuned(target, source, plan.tune_epochs[target.name])
+
+
+def _trial(plan: TransferPlan, target: Side, ledger: Ledger) -> OrderTrial | None:
+    """The orders in which a trained target was not evaluated yet."""
+    orders = _orders(plan, target)
+    missing = {row: file for row, file in orders.items() if ledger.outcome(*_entry(target, row, file)) is None}
+    return OrderTrial(f"{target}, evaluated", target.learned.path, missing) if missing else None
+
+
+def _entry(target: Side, row: str, file: Path) -> tuple[str, dict[str, Any]]:
+    """Name and settings of an evaluation, as they are noted."""
+    settings = {"recipe": dict(target.content), "order": OrderFile.load(file).order.indices.tolist()}
+    return f"{target.name}/seed-{target.seed}/{row}", settings

@@ -1,0 +1,167 @@
+"""The runs of a transfer: which there are, and how one is trained or tried."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reorder_kit.data.data_loading import evaluation_loader
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.interfaces.task import headline_of
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.recipe.recipe import Recipe, override
+from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.training.devices import build_accelerator, runnable_here
+from reorder_kit.training.evaluation import evaluate
+from reorder_kit.training.run import run_experiment
+from reorder_kit.transfer.results import START
+
+
+@dataclass(frozen=True)
+class Side:
+    """A recipe in a transfer with one seed: it learns an order, and is given those of others.
+
+    Args:
+        name: name of the recipe.
+        seed: of weights, batches and sampled orders.
+        content: the recipe with that seed, as plain data; it has a learner and no controls.
+        recipe: the same, checked.
+        folder: where its runs are.
+    """
+
+    name: str
+    seed: int
+    content: Mapping[str, Any]
+    recipe: Recipe
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.name}, seed {self.seed}"
+
+    @property
+    def learned(self) -> RunFolder:
+        """The run in which it learns its order."""
+        return RunFolder(self.folder / "learned")
+
+    def order_from(self, source: Side | None) -> Path:
+        """The file of the order that another, or itself, has learned; of None, of the order that it starts from."""
+        return self.learned.start_order if source is None else source.learned.order
+
+
+@dataclass(frozen=True, eq=False)
+class TransferRun:
+    """A run to be trained.
+
+    Args:
+        about: what it is.
+        content: the recipe.
+        folder: its run folder.
+    """
+
+    about: str
+    content: Mapping[str, Any]
+    folder: Path
+
+    def __str__(self) -> str:
+        return self.about
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to be trained."""
+        return RunFolder(self.folder).is_finished
+
+    def train(self, host: PluginHost) -> dict[str, Any]:
+        """Train it, go on with it, or read what came out of it before."""
+        folder = RunFolder(self.folder)
+        if not folder.recipe.exists() and self.folder.exists():  # killed before there was anything to go on with
+            shutil.rmtree(self.folder)
+        experiment = compose(self.content, host, self.about)
+        _, result = run_experiment(experiment, host, self.folder, resume=folder.recipe.exists())
+        return {"score": float(result["metrics"]["test"][result["headline"]])}
+
+
+@dataclass(frozen=True, eq=False)
+class OrderTrial:
+    """A trained model to be evaluated in other orders, its weights as they are.
+
+    Args:
+        about: what it is.
+        run: folder of the model's run.
+        orders: files of orders by name.
+    """
+
+    about: str
+    run: Path
+    orders: Mapping[str, Path]
+
+    is_finished = False
+    """What was evaluated is noted elsewhere."""
+
+    def __str__(self) -> str:
+        return self.about
+
+    def train(self, host: PluginHost) -> dict[str, Any]:
+        """Evaluate it on test images; a score by the name of the order. Nothing is trained."""
+        run = LoadedRun.open(self.run, host)
+        experiment = run.experiment
+        accelerator = build_accelerator(runnable_here(experiment.recipe.train))
+        run = run.on(accelerator.device)
+        splits, data, task = experiment.open_data(), experiment.recipe.data, experiment.task
+        views = task.views(training=False)
+        loader = evaluation_loader(splits.test, run.context.kind, "test", data.batch_size, data.workers, views=views)
+        scores = {}
+        for name, file in self.orders.items():
+            model = run.evaluated_model.ordered_by(OrderFile.load(file).order.to(accelerator.device))
+            figures = evaluate(model, task, loader, run.context, accelerator, run.progress)
+            scores[name] = headline_of(task, figures)
+        return scores
+
+
+def learning(side: Side) -> TransferRun:
+    """The run in which a recipe learns its order."""
+    return TransferRun(f"{side}, learning", side.content, side.learned.path)
+
+
+def from_scratch(side: Side, source: Side | None) -> TransferRun:
+    """New weights, trained in a given order with the schedule of the recipe."""
+    name = START if source is None else source.name
+    content = _kept_order(side, side.order_from(source))
+    return TransferRun(f"{side}, from scratch in {_order(source)}", content, side.folder / f"scratch-{name}")
+
+
+def fine_tuned(side: Side, source: Side | None, epochs: int) -> TransferRun:
+    """The weights of the learning run, trained on in a given order for some epochs.
+
+    Warm-up and hold of the step size are shortened in proportion.
+    """
+    name = START if source is None else source.name
+    content = _kept_order(side, side.order_from(source))
+    share = epochs / side.recipe.train.epochs
+    changes = {
+        "train.weights": str(side.learned.path),
+        "train.epochs": epochs,
+        "schedule.warmup_epochs": share * side.recipe.schedule.warmup_epochs,
+        "schedule.hold_epochs": share * side.recipe.schedule.hold_epochs,
+    }
+    return TransferRun(
+        f"{side}, fine-tuned in {_order(source)}", override(content, changes.items()), side.folder / f"tuned-{name}"
+    )
+
+
+def default_tuning(epochs: int) -> int:
+    """Epochs of fine-tuning for a recipe of so many: a fifth of them."""
+    return math.ceil(epochs / 5)
+
+
+def _kept_order(side: Side, file: Path) -> dict[str, Any]:
+    return override(side.content, [("order.learner", None), ("order.start", {"file": str(file)})])
+
+
+def _order(source: Side | None) -> str:
+    return "its start" if source is None else f"the order of {source.name}"

@@ -1,0 +1,123 @@
+"""The third-party package of this repository: found by its entry points, used in runs, built and installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import reorder_kit
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.start_by_prior import no_influence
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.orders.grid import Grid
+
+PACKAGE = Path(__file__).parents[2] / "plugins" / "reorder-kit-examples"
+PROJECT = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
+PROVIDES = {"center-out": ["ordering center-out"], "run-log": [], "smoothness": ["prior smoothness"]}
+
+
+@pytest.fixture
+def host(install, monkeypatch):
+    install(PROJECT["name"], PROJECT["entry-points"]["reorder_kit"], version=PROJECT["version"])
+    monkeypatch.syspath_prepend(PACKAGE / "src")
+    host = PluginHost(blocked=["events.tensorboard", "events.pictures"])
+    yield host
+    for module in [name for name in sys.modules if name.partition(".")[0] == "reorder_kit_examples"]:
+        del sys.modules[module]
+
+
+def recipe(**sections):
+    return {
+        "format_version": 1,
+        "name": "trial",
+        "data": {"name": "digits", "batch_size": 300},
+        "backbone": {"name": "local", "patch_size": 2, "dim": 8, "depth": 1},
+        "train": {"epochs": 2, "device": "cpu"},
+        **sections,
+    }
+
+
+def test_every_plugin_of_the_package_is_ok(host):
+    found = {record.name: record for record in host.plugins if record.distribution == PROJECT["name"]}
+    assert {name: (record.status, record.reason) for name, record in found.items()} == dict.fromkeys(
+        PROVIDES, ("ok", "")
+    )
+    assert {name: record.provides for name, record in found.items()} == PROVIDES
+    assert {record.version for record in found.values()} == {PROJECT["version"]}
+
+
+def test_its_ordering_is_one_like_all_others(host):
+    order = reorder_kit.order("center-out", 3, 3, host=host, flip="horizontal")
+    # Clockwise 4 1 5 7 3 2 8 6 0, mirrored.
+    assert order.indices.tolist() == [4, 1, 3, 7, 5, 0, 6, 8, 2]
+
+
+def distance(norm, first, second):
+    if norm == "l1":
+        return sum(abs(a - b) for a, b in zip(first, second, strict=True)) / len(first)
+    return (sum((a - b) ** 2 for a, b in zip(first, second, strict=True)) / len(first)) ** 0.5
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_its_prior_chooses_the_smoothest_ordering_for_digits(host, norm):
+    start = {"prior": {"name": "smoothness", "norm": norm}}
+    experiment = compose(recipe(order={"start": start}), host, "trial")
+    splits = experiment.data_source.open(0)
+    chosen = experiment.starting_order(Grid(4, 4), splits, no_influence)
+
+    images = [splits.train[index].image[0].tolist() for index in range(256)]
+    roughness = {}
+    for name in host.orderings:
+        if name == "custom":
+            continue
+        walk = host.orderings.get(name)().order(Grid(4, 4))
+        total = 0.0
+        for image in images:
+            tiles = [
+                [image[2 * (patch // 4) + down][2 * (patch % 4) + right] for down in (0, 1) for right in (0, 1)]
+                for patch in walk.indices.tolist()
+            ]
+            total += sum(distance(norm, *pair) for pair in pairwise(tiles))
+        roughness[walk] = total
+    assert roughness[chosen] == pytest.approx(min(roughness.values()))
+    assert max(roughness.values()) > 1.05 * roughness[chosen]
+
+
+def test_a_run_uses_all_three(host, tmp_path):
+    start = {"prior": "smoothness"}
+    result = reorder_kit.run(recipe(order={"start": start}), out=tmp_path / "run", host=host)
+    lines = (tmp_path / "run" / "run.log").read_text().splitlines()
+    top1 = result["metrics"]["validation"]["top1"]
+
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    assert lines[-1].endswith(f"top1 {top1:.4f}")
+    listed = {plugin["name"] for plugin in json.loads((tmp_path / "run" / "plugins.json").read_text())}
+    assert set(PROVIDES) <= listed
+
+
+@pytest.mark.slow
+def test_built_and_installed_it_is_listed_and_passes_its_own_tests(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    shutil.copytree(PACKAGE, source)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--target", str(target), str(source)], check=True, timeout=300)
+    shutil.rmtree(source / "src")
+    environment = {**os.environ, "PYTHONPATH": str(target)}
+
+    listing = [sys.executable, "-m", "reorder_kit", "list-plugins", "--json"]
+    listed = subprocess.run(listing, env=environment, cwd=tmp_path, capture_output=True, check=True, timeout=300)
+    mine = {plugin["name"]: plugin for plugin in json.loads(listed.stdout) if plugin["distribution"] == PROJECT["name"]}
+    assert {name: plugin["status"] for name, plugin in mine.items()} == dict.fromkeys(PROVIDES, "ok")
+    assert {name: plugin["provides"] for name, plugin in mine.items()} == PROVIDES
+
+    own_tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(source)]
+    ran = subprocess.run(own_tests, env=environment, cwd=source, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stdout

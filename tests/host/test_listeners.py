@@ -1,0 +1,69 @@
+"""Plugins that follow a run: who hears what, and what becomes of one that raises."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from reorder_kit import hookimpl
+from reorder_kit.host import builtin
+from reorder_kit.host.plugin_host import PluginHost
+
+
+def host_without_listeners():
+    blocked = [module.removeprefix("reorder_kit.") for module in builtin.MODULES if ".events." in module]
+    return PluginHost(third_party=False, blocked=blocked)
+
+
+def failing_listener(run):
+    raise RuntimeError("disk full")
+
+
+def test_a_listener_that_raises_is_reported_once_and_stops_no_other(caplog):
+    heard = []
+    host = host_without_listeners()
+    host.add(SimpleNamespace(run_started=hookimpl(lambda run: heard.append(("first", run)))), "first")
+    host.add(SimpleNamespace(run_started=hookimpl(failing_listener)), "failing")
+    host.add(SimpleNamespace(run_started=hookimpl(lambda run: heard.append(("last", run)))), "last")
+    with caplog.at_level(logging.WARNING):
+        host.announce("run_started", run=1)
+        host.announce("run_started", run=2)
+
+    assert heard == [("first", 1), ("last", 1), ("first", 2), ("last", 2)]
+    (line,) = caplog.records
+    assert "'failing' failed in run_started" in line.getMessage()
+    assert "disk full" in caplog.text
+
+
+def test_each_event_in_which_a_listener_fails_is_reported(caplog):
+    host = host_without_listeners()
+    failing = SimpleNamespace(run_started=hookimpl(failing_listener), run_finished=hookimpl(failing_listener))
+    host.add(failing, "failing")
+    for _ in range(2):
+        host.announce("run_started", run=1)
+        host.announce("run_finished", run=1, result={})
+    assert [line.getMessage().split(";")[0] for line in caplog.records] == [
+        "plugin 'failing' failed in run_started",
+        "plugin 'failing' failed in run_finished",
+    ]
+
+
+def test_a_listener_takes_the_arguments_it_names():
+    heard = []
+    host = host_without_listeners()
+    host.add(SimpleNamespace(epoch_finished=hookimpl(lambda metrics, epoch: heard.append((metrics, epoch)))), "some")
+    host.add(SimpleNamespace(epoch_finished=hookimpl(lambda: heard.append("none"))), "none")
+    host.announce("epoch_finished", run="run", epoch=3, metrics={"loss": 1.0})
+    assert heard == [({"loss": 1.0}, 3), "none"]
+
+
+def test_the_keyboard_stops_a_run_even_in_a_listener():
+    def interrupt(run):
+        raise KeyboardInterrupt
+
+    host = host_without_listeners()
+    host.add(SimpleNamespace(run_started=hookimpl(interrupt)), "keyboard")
+    with pytest.raises(KeyboardInterrupt):
+        host.announce("run_started", run="run")

@@ -1,0 +1,143 @@
+"""The grid of a study: which rows there are, what is shared between them, and the recipe of each run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reorder_kit.experiment.compose import compose
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.orders.grid import Grid
+from reorder_kit.study.cells import Cell, RowKey, cells_of, recipe_of, rows_of
+from reorder_kit.study.checking import check_study
+from reorder_kit.study.plan import plan_of
+
+HOST = PluginHost(third_party=False)
+GRID = Grid(4, 4)
+CONTENT = {
+    "format_version": 1,
+    "name": "grid",
+    "seeds": [4, 9],
+    "recipe": {"train": {"epochs": 3, "device": "cpu"}, "optimizer": {"lr": 0.01}},
+    "data": {"digits": {"batch_size": 50}},
+    "backbones": {"narrow": {"name": "local", "patch_size": 2}, "vit": {"patch_size": 2, "set": {"train.epochs": 5}}},
+    "starts": {"row": "row", "shuffled": "random", "one-shuffle": {"name": "random", "seed": 1}},
+    "learners": {
+        "soft": {"name": "softsort", "from": ["row", "shuffled"]},
+        "reward": {"name": "reinforce", "from": ["row"]},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def study():
+    return check_study(CONTENT, HOST, "grid.yaml", Path()).study
+
+
+def recipe(study, cell):
+    return recipe_of(study, cell, HOST, Path("runs/grid"))
+
+
+def start_of(study, cell):
+    """The order that a run starts from."""
+    return compose(recipe(study, cell), HOST, "recipe").start.order(GRID).indices.tolist()
+
+
+def test_rows_are_the_starts_the_learners_with_their_controls_and_random_orders(study):
+    rows = [row.parts for row in rows_of(study, HOST)]
+    expected = [
+        ("row",),
+        ("row", "soft"),
+        ("row", "soft", "learned-static"),  # soft learners do not look at rewards
+        ("row", "reward"),
+        ("row", "reward", "learned-static"),
+        ("row", "reward", "null-reward"),
+        ("shuffled",),
+        ("shuffled", "soft"),
+        ("shuffled", "soft", "learned-static"),
+        ("one-shuffle",),
+        ("row", "random-fixed"),
+        ("row", "random-per-batch"),
+    ]
+    assert rows == [("digits", backbone, *names) for backbone in ("narrow", "vit") for names in expected]
+
+
+def test_no_run_is_there_twice_and_each_seed_has_every_row(study):
+    cells = cells_of(study, HOST)
+    assert len({cell.path for cell in cells}) == len(cells) == 2 * 24
+    assert [cell.seed for cell in cells] == [4] * 24 + [9] * 24
+    # The only fixed rows are those of the starts; learners are compared with them.
+    assert sum(cell.row.learner is None and cell.row.control is None for cell in cells) == 2 * 2 * 3
+
+
+def test_a_run_has_a_folder_of_its_names():
+    row = RowKey("digits", "vit", "row", "soft", "learned-static")
+    assert str(Cell(row, 4).path) == "cells/digits/vit/row/soft/learned-static/seed-4"
+    assert str(Cell(row, 4).after.path) == "cells/digits/vit/row/soft/seed-4"
+    assert Cell(RowKey("digits", "vit", "row", "soft"), 4).after is None
+
+
+def test_all_rows_of_a_seed_share_everything_but_what_they_are_about(study):
+    recipes = [recipe(study, cell) for cell in cells_of(study, HOST) if cell.seed == 9]
+    assert {content["seed"] for content in recipes} == {9}
+    assert all(content["data"] == {"name": "digits", "batch_size": 50} for content in recipes)
+    assert all(content["optimizer"] == {"lr": 0.01} for content in recipes)
+    assert all(content["controls"] == [] for content in recipes)
+    epochs = {content["backbone"]["name"]: content["train"] for content in recipes}
+    assert epochs == {"local": {"epochs": 3, "device": "cpu"}, "vit": {"epochs": 5, "device": "cpu"}}
+    assert len({content["name"] for content in recipes}) == len(recipes)
+
+
+def test_a_random_start_is_another_order_for_each_seed_and_the_same_for_all_rows_of_one(study):
+    def orders(name, **names):
+        return [
+            start_of(study, Cell(RowKey("digits", backbone, name, **names), seed))
+            for seed in study.seeds
+            for backbone in study.backbones
+        ]
+
+    first, first_again, second, second_again = orders("shuffled")
+    assert first == first_again != second == second_again
+    assert orders("shuffled", learner="soft") == [first, first, second, second]
+    fixed = orders("one-shuffle")
+    assert fixed == [fixed[0]] * 4
+    assert orders("row") == [list(range(16))] * 4
+
+
+def test_the_order_of_a_run_is_what_its_row_says(study):
+    def order(*names, **more):
+        content = recipe(study, Cell(RowKey("digits", "vit", *names, **more), 4))["order"]
+        return {name: value for name, value in content.items() if value is not None}
+
+    row, soft, reward = {"name": "row"}, {"name": "softsort"}, {"name": "reinforce"}
+    learned = "runs/grid/cells/digits/vit/row/soft/seed-4/order.json"
+    assert order("row") == {"start": row}
+    assert order("row", "soft") == {"start": row, "learner": soft}
+    assert order("row", "soft", "learned-static") == {"start": {"file": learned}}
+    assert order("row", "reward", "null-reward") == {"start": row, "learner": reward, "control": "null-reward"}
+    assert order("row", control="random-fixed") == {"start": row, "control": "random-fixed"}
+    assert order("row", control="random-per-batch") == {"start": row, "control": "random-per-batch"}
+
+
+def test_every_recipe_composes(study):
+    for cell in cells_of(study, HOST):
+        compose(recipe(study, cell), HOST, str(cell))
+
+
+def test_the_plan_counts_runs_and_comparisons(study):
+    plan = plan_of(study, HOST)
+    assert plan.runs == 48
+    assert plan.comparisons == {
+        "order-matters": 2,  # once for each backbone
+        "learning-helps": 6,
+        "order-holds-up": 6,
+        "control": 6,
+    }
+    # With 2 seeds p cannot fall below 0.5 for a pair, nor below 2 * 6 / 36 for three rows.
+    assert len(plan.warnings) == 4
+    assert plan.warnings[1].startswith(
+        "is a learner better than its start, kept: 2 seeds are too few: p cannot fall below 0.5"
+    )
+    assert plan_of(study.model_copy(update={"seeds": tuple(range(20))}), HOST).warnings == ()
+    assert plan.left_out == ("null-reward is left out for soft, which does not learn from rewards",)
