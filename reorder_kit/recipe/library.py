@@ -11,7 +11,7 @@ from reorder_kit.recipe.recipe import read_recipe_file
 
 def recipes_folder() -> Path:
     """Where they are: in the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     shipped = package / "shipped_recipes"
     return shipped if shipped.exists() else package.parent / "recipes"
 
