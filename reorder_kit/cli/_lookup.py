@@ -10,8 +10,6 @@ from pydantic import ValidationError
 
 from reorder_kit.cli._output import is_main_process, print_to_stderr
 from reorder_kit.errors import RecipeError, ReorderKitError, did_you_mean
-from reorder_kit.experiment.compose import compose
-from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order_file import OrderFile
@@ -30,14 +28,14 @@ def load_host() -> PluginHost:
     return host
 
 
-def compose_recipe(recipe: str, assignments: Iterable[str] | None, host: PluginHost) -> Experiment:
-    """A recipe by file or name, with ``field=value`` assignments, checked.
+def recipe_content(recipe: str, assignments: Iterable[str] | None) -> dict[str, Any]:
+    """A recipe by file or name, with ``field=value`` assignments, not yet checked.
 
     Raises:
-        ReorderKitError: if there is no such recipe, or with every mistake in it.
+        ReorderKitError: if there is no such recipe, or an assignment is none.
     """
-    content, source = read_recipe(recipe)
-    return compose(override(content, map(parse_assignment, assignments or ())), host, source)
+    content, _ = read_recipe(recipe)
+    return override(content, map(parse_assignment, assignments or ()))
 
 
 def find_order(

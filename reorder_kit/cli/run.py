@@ -43,14 +43,15 @@ def run(
       reorder-kit run quickstart --resume
       torchrun --nproc-per-node 2 -m reorder_kit run quickstart
     """
-    from reorder_kit.cli._lookup import compose_recipe, load_host
+    from reorder_kit.cli._lookup import load_host, recipe_content
     from reorder_kit.cli._run_summary import print_summary
-    from reorder_kit.cli.validate import doubts
     from reorder_kit.events.console import ConsoleProgress
+    from reorder_kit.experiment.compose import compose
+    from reorder_kit.experiment.doubts import doubts
     from reorder_kit.training.run import run_experiment
 
     host = load_host()
-    experiment = compose_recipe(recipe, sets, host)
+    experiment = compose(recipe_content(recipe, sets), host, recipe)
     shows_progress = is_main_process() and not (quiet or as_json)
     first_folder = _FirstFolder()
     host.add(first_folder, "first-folder")

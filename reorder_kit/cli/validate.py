@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,10 +24,12 @@ def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption
       reorder-kit validate quickstart
       reorder-kit validate recipes/quickstart.yaml --set backbone.window=3
     """
-    from reorder_kit.cli._lookup import compose_recipe, load_host
+    from reorder_kit.cli._lookup import load_host, recipe_content
+    from reorder_kit.experiment import validate as validation
+    from reorder_kit.experiment.doubts import doubts
 
-    experiment = compose_recipe(recipe, sets, load_host())
-    refuse_unusable_files(experiment, recipe)
+    experiment = validation.validate(recipe_content(recipe, sets), load_host(), recipe)
+    validation.refuse_unusable_files(experiment, recipe)
     found = doubts(experiment)
     if as_json:
         print_json({"name": experiment.recipe.name, "warnings": found})
@@ -38,52 +39,6 @@ def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption
         typer.echo(f"  {line}")
     for doubt in found:
         print_to_stderr(f"warning: {doubt}")
-
-
-def refuse_unusable_files(experiment: Experiment, source: str) -> None:
-    """Refuse orders and runs that a recipe names, but that are not there or not made for it, as a run would.
-
-    Raises:
-        RecipeError: with all of them.
-    """
-    from reorder_kit.errors import Problem, RecipeError, ReorderKitError
-    from reorder_kit.experiment.building import finished_checkpoint
-    from reorder_kit.experiment.misfits import misfits_of_orders
-
-    problems = misfits_of_orders(experiment, in_files=True)
-    weights = experiment.recipe.train.weights
-    for field, run in (("train", None if weights is None else weights.run), ("order", experiment.recipe.order.weights)):
-        try:
-            if run is not None:
-                finished_checkpoint(run)
-        except ReorderKitError as error:
-            problems.append(Problem(f"{field}.weights", error.message, error.hint))
-    if problems:
-        raise RecipeError(list(dict.fromkeys(problems)), source)
-
-
-def doubts(experiment: Experiment) -> list[str]:
-    """What is allowed in a recipe but probably not meant."""
-    recipe, learner = experiment.recipe, experiment.learner
-    found = []
-    # How many epochs a run of so many steps has, only the data tells.
-    epochs = recipe.train.epochs if recipe.train.steps is None else math.inf
-    if recipe.schedule.warmup_epochs >= epochs:
-        found.append(f"schedule.warmup_epochs: the step size still warms up when the {_epochs(epochs)} are over")
-    if learner is None:
-        return found
-    doubt = None if math.isinf(epochs) else learner.phases(epochs).doubt(epochs)
-    if doubt is not None:
-        found.append(f"order.learner: {doubt}")
-    image = experiment.data_source.image
-    if image is not None and not experiment.facts(image).order_sensitive:
-        found.append(
-            f"backbone.name: {experiment.backbone.name} gives the same output in every order, "
-            "so the learner has nothing to learn; that is a control, not an experiment"
-        )
-    if not recipe.controls and experiment.control is None:
-        found.append("controls: there is no run beside it that would tell what the learned order is worth")
-    return found
 
 
 def _summary(experiment: Experiment) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,7 +22,6 @@ from reorder_kit.experiment.misfits import (
     misfits_of_weights,
     trial_policy,
 )
-from reorder_kit.experiment.recipe_beside import recipe_beside
 from reorder_kit.experiment.start_by_prior import StartByPrior
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.host.registry import Registry
@@ -36,7 +34,6 @@ from reorder_kit.interfaces import (
     Part,
     TargetKind,
     Task,
-    TrainedControl,
 )
 from reorder_kit.recipe.recipe import (
     ComponentSection,
@@ -46,14 +43,14 @@ from reorder_kit.recipe.recipe import (
     StartSection,
     problems_of,
 )
-from reorder_kit.runs.run_folder import RunFolder
 
 
 def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experiment:
     """Check a recipe's content and build what can be built without data.
 
-    What a run refuses before it looks at its data is refused here, so that validating is enough; so is what it would
-    refuse only when it trains its controls. Files that the recipe names, which may be written later, are not looked at.
+    What a run refuses before it looks at its data is refused here. The recipes of its controls are composed by
+    :func:`~reorder_kit.experiment.beside.compose_beside`. Files that the recipe names, which may be written later, are
+    not looked at.
 
     Args:
         content: the recipe as plain data.
@@ -105,24 +102,9 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
     if (controls.own or recipe.data.shuffle_targets) and controls.beside:
         reason = "a run that is a control itself has none beside it"
         problems.append(Problem("controls", reason, "remove one of the two"))
-    problems += [] if problems else _misfits_beside(experiment, host)
     if problems:
         raise RecipeError(problems, source)
     return experiment
-
-
-def _misfits_beside(experiment: Experiment, host: PluginHost) -> list[Problem]:
-    """What is wrong with the recipes of controls, each of which is trained only when the run has been."""
-    trained = [control for control in experiment.beside if isinstance(control, TrainedControl)]
-    content = experiment.resolved() if trained else {}
-    problems = []
-    for control in trained:
-        try:
-            compose(recipe_beside(control, content, RunFolder(Path(experiment.recipe.name))), host, control.name)
-        except RecipeError as error:
-            told = "; ".join(map(str, error.problems))
-            problems.append(Problem("controls", f"the recipe of {control.name} is refused: {told}", "leave it out"))
-    return problems
 
 
 def _controls(content: Mapping[str, Any], task: Task | None, problems: list[Problem]) -> NamedControls:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reorder_kit.errors import Problem, RecipeError
-from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces.headline import Headline
 from reorder_kit.study.cells import Cell, RowKey, recipe_of, rows_of
@@ -58,7 +58,7 @@ def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folde
         for row in rows_of(study, host):
             try:
                 recipe = recipe_of(study, Cell(row, study.seeds[0]), host, Path(study.name))
-                experiment = compose(recipe, host, source)
+                experiment = validate(recipe, host, source)
             except RecipeError as error:
                 problems += _at_fields_of_study(study, row, error)
             else:

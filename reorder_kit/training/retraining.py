@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.interfaces import Phases
 from reorder_kit.interfaces.progress import Progress
+from reorder_kit.recipe.settings import TrainSettings
 
 
 def part_of_run(phases: Phases, progress: Progress) -> Progress:
@@ -24,28 +25,19 @@ def part_of_run(phases: Phases, progress: Progress) -> Progress:
     return replace(progress, step=progress.step - first, epochs=progress.epochs - searched)
 
 
-def check_phases(phases: Phases, epochs: float, length: str = "train.epochs") -> None:
-    """Refuse a run that cannot have these phases.
+def check_phases(phases: Callable[[float], Phases], train: TrainSettings, steps_per_epoch: int) -> None:
+    """Refuse a run whose phases do not fit into it: how many epochs its steps are, only data tells.
 
     Args:
-        phases: when it searches.
-        epochs: of the run.
-        length: the field of the recipe that says how long it is.
+        phases: when a run of so many epochs searches.
+        train: how long the run is.
+        steps_per_epoch: optimizer steps.
 
     Raises:
         ReorderKitError: if the search leaves no epoch for new weights.
     """
-    misfit = phases.misfit(epochs)
-    if misfit is not None:
-        raise ReorderKitError(f"order.learner: {misfit}", f"shorten the warm-up or the search, or raise {length}")
-
-
-def check_length(experiment: Experiment, steps_per_epoch: int) -> None:
-    """Refuse a run whose phases do not fit into so many optimizer steps: how many epochs these are, only data tells.
-
-    Raises:
-        ReorderKitError: if the search leaves no epoch for new weights.
-    """
-    train = experiment.recipe.train
     epochs = train.epochs_of(steps_per_epoch)
-    check_phases(experiment.phases(epochs), epochs, "train.epochs" if train.steps is None else "train.steps")
+    misfit = phases(epochs).misfit(epochs)
+    if misfit is not None:
+        length = "train.epochs" if train.steps is None else "train.steps"
+        raise ReorderKitError(f"order.learner: {misfit}", f"shorten the warm-up or the search, or raise {length}")

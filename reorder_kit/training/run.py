@@ -14,9 +14,8 @@ from accelerate.utils import broadcast_object_list
 
 from reorder_kit.data.data_loading import require_samples, steps_of_epoch
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.beside import compose_beside
 from reorder_kit.experiment.experiment import Experiment
-from reorder_kit.experiment.recipe_beside import recipe_beside
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext, TrainedControl
 from reorder_kit.model.one_pass import SeveralPassesError
@@ -31,7 +30,7 @@ from reorder_kit.training.order_log import compare, order_file
 from reorder_kit.training.order_summary import OrderSummary
 from reorder_kit.training.planted import planted_figures
 from reorder_kit.training.predictions import predict_some
-from reorder_kit.training.retraining import check_length
+from reorder_kit.training.retraining import check_phases
 from reorder_kit.training.trainer import Trainer
 
 INFLUENCE_IMAGES = 256
@@ -60,12 +59,8 @@ def run_experiment(
     if folder.is_finished:
         return folder, folder.read_result()
     splits = experiment.open_data()
-    content, name = experiment.resolved(), experiment.recipe.name
-    trained = {
-        control.name: compose(recipe_beside(control, content, folder), host, f"control {control.name}")
-        for control in experiment.beside
-        if isinstance(control, TrainedControl)
-    }
+    name = experiment.recipe.name
+    trained = compose_beside(experiment, host, folder, name)
     for each in (experiment, *trained.values()):
         _check_length(each, experiment, splits, accelerator.num_processes)
     trainer = _train(name, experiment, splits, folder, accelerator, host)
@@ -102,7 +97,8 @@ def _check_length(each: Experiment, main: Experiment, splits: DataSplits, proces
     recipe = each.recipe
     train = splits.train if has_same_images or recipe.train.steps is None else each.open_data().train
     require_samples(len(train), "train", 1)
-    check_length(each, steps_of_epoch(len(train), processes, recipe.data.batch_size, recipe.train.accumulate))
+    steps_per_epoch = steps_of_epoch(len(train), processes, recipe.data.batch_size, recipe.train.accumulate)
+    check_phases(each.phases, recipe.train, steps_per_epoch)
 
 
 def _train(
@@ -161,7 +157,8 @@ def _finish(
     scores = image_scores.gather()
     summary = trainer.summarize_order()
     info = trainer.info_with(summary)
-    planted = planted_figures(experiment, summary.order, info.grid)
+    scramble, hidden = experiment.planted_order(info.grid), experiment.data_source.hidden_order()
+    planted = planted_figures(scramble, hidden, summary.order, info.grid)
     prior = experiment.prior_of(info.start, info.grid)
     result: dict[str, Any] = {
         "format_version": RESULT_VERSION,

@@ -18,11 +18,11 @@ from reorder_kit.data.data_loading import (
     require_samples,
 )
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment.experiment import Experiment
-from reorder_kit.interfaces import Batch, DataSplits, TaskContext
+from reorder_kit.interfaces import Batch, DataSplits, Task, TaskContext
 from reorder_kit.interfaces.gather_images import alone
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.recipe.recipe import Recipe
 from reorder_kit.training.beside import Change, in_random_order
 from reorder_kit.training.evaluation import evaluate
 from reorder_kit.training.image_scores import ImageScores
@@ -37,7 +37,8 @@ class RunEvaluation:
     """Evaluates models on the data of a run.
 
     Args:
-        experiment: the parts of the run.
+        recipe: how images are loaded.
+        task: says what is measured.
         splits: opened data.
         context: what is known of the run.
         accelerator: device, precision, processes.
@@ -47,7 +48,8 @@ class RunEvaluation:
             for.
     """
 
-    experiment: Experiment
+    recipe: Recipe
+    task: Task
     splits: DataSplits
     context: TaskContext
     accelerator: Accelerator
@@ -56,7 +58,7 @@ class RunEvaluation:
         for split in ("validation", "test"):
             samples = self.splits.validation if split == "validation" else self.splits.test
             require_samples(len(samples), split, self.accelerator.num_processes)
-            KeyedSamples(samples, split, EVALUATION_SEED, self.experiment.task.views(training=False))
+            KeyedSamples(samples, split, EVALUATION_SEED, self.task.views(training=False))
 
     def figures(
         self,
@@ -75,7 +77,7 @@ class RunEvaluation:
             image_scores: is given the scores of the split's images.
             change: is applied to the model and random batches of images.
         """
-        recipe, task = self.experiment.recipe, self.experiment.task
+        recipe, task = self.recipe, self.task
         samples = self.splits.validation if split == "validation" else self.splits.test
         loader = evaluation_loader(
             samples,
@@ -102,9 +104,9 @@ class RunEvaluation:
 
     def summarize_order(self, model: OrderedModel) -> OrderSummary:
         """The order of the model's policy now; of a dynamic one, the consensus over the first validation images."""
-        data, samples = self.experiment.recipe.data, self.splits.validation
+        data, samples = self.recipe.data, self.splits.validation
         chosen = range(min(CONSENSUS_IMAGES, len(samples)))
-        views = self.experiment.task.views(training=False)
+        views = self.task.views(training=False)
         loader = evaluation_loader(
             samples, self.context.kind, "validation", data.batch_size, data.workers, views=views, chosen=chosen
         )
@@ -118,7 +120,7 @@ class RunEvaluation:
             SeveralPassesError: if a step of the task reads its batch more than once.
             ReorderKitError: if none of the images can be read.
         """
-        task, samples = self.experiment.task, self.splits.validation
+        task, samples = self.task, self.splits.validation
         chosen = range(min(images, len(samples)))
         batch = load_batch(samples, self.context.kind, "validation", chosen, task.views(training=False))
         if not len(batch):
@@ -127,4 +129,4 @@ class RunEvaluation:
             return influence_profile(model, task, self._prepared(batch), progress)
 
     def _prepared(self, batch: Batch) -> Batch:
-        return self.experiment.task.prepare(batch.to(self.accelerator.device), False, self.context)
+        return self.task.prepare(batch.to(self.accelerator.device), False, self.context)

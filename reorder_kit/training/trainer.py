@@ -88,7 +88,7 @@ class Trainer:
         self._train_loader = train_loader(
             splits.train, context.kind, self._keys, self._seed, data.batch_size, data.workers, views
         )
-        self._evaluation = RunEvaluation(experiment, splits, context, accelerator)
+        self._evaluation = RunEvaluation(recipe, self._task, splits, context, accelerator)
         self._steps_per_epoch = steps_of_epoch(
             len(splits.train), self._processes, data.batch_size, self._settings.accumulate
         )

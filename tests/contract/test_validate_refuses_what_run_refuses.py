@@ -15,13 +15,15 @@ from hypothesis import HealthCheck, event, example, given, note, settings
 from hypothesis import strategies as st
 
 from odd_components import OddPlugin
-from reorder_kit.cli import validate
+from reorder_kit.cli import validate as command
 from reorder_kit.data import scene_drawing as _scene_drawing
 from reorder_kit.data_sources import digits, scenes
 from reorder_kit.errors import RecipeError, ReorderKitError
+from reorder_kit.experiment import compose as composing
 from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.doubts import doubts
 from reorder_kit.experiment.experiment import Experiment
-from reorder_kit.experiment.experiment import compose as composing
+from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import prior as priors
 from reorder_kit.runs.run_folder import RESULT_VERSION
@@ -240,7 +242,7 @@ def refusal_of_run(content: dict[str, Any]) -> ReorderKitError | None:
 def refusal_of_unchecked_run(content: dict[str, Any]) -> ReorderKitError | None:
     """The same, where validate does not ask what fits what: as the run itself would notice."""
     with pytest.MonkeyPatch.context() as patch:
-        for check in ("misfits_of_phases", "misfits_of_parts", "misfits_of_orders", "_misfits_beside"):
+        for check in ("misfits_of_phases", "misfits_of_parts", "misfits_of_orders"):
             patch.setattr(composing, check, lambda *arguments: [])
         return refusal_of_run(content)
 
@@ -254,8 +256,8 @@ def check(content: dict[str, Any]) -> None:
         event("the run refuses it, too" if type(refused) is ReorderKitError else "not composed")
         assert refused is not None, f"only validate refuses it: {invalid}"
         return
-    validate.doubts(experiment)
-    validate._summary(experiment)
+    doubts(experiment)
+    command._summary(experiment)
     refused = refusal_of_run(content)
     if refused is not None and _only_data_tells(content, refused):
         event("only data tells")
@@ -266,7 +268,7 @@ def check(content: dict[str, Any]) -> None:
 
 def composed(content: dict[str, Any]) -> tuple[Experiment | None, RecipeError | None]:
     try:
-        return compose(content, HOST, "random"), None
+        return validate(content, HOST, "random"), None
     except RecipeError as error:
         return None, error
 

@@ -11,8 +11,8 @@ from reorder_kit.controls import BUILT_IN
 from reorder_kit.controls.random_per_batch import RandomOrders
 from reorder_kit.data_sources.digits import Digits
 from reorder_kit.errors import RecipeError
+from reorder_kit.experiment.beside import recipe_beside
 from reorder_kit.experiment.compose import compose
-from reorder_kit.experiment.recipe_beside import recipe_beside
 from reorder_kit.experiment.start_by_prior import no_influence
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import BackboneFacts

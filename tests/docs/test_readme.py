@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from reorder_kit.cli.main import app
-from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.grid import Grid
 from reorder_kit.recipe.library import read_recipe, recipe_names
@@ -148,9 +148,9 @@ def test_a_command_is_one_that_the_command_line_knows(words, host, tmp_path, mon
     name, given = parse(words)
     if "recipe" in given:
         content, source = read_recipe(given["recipe"])
-        compose(override(content, map(parse_assignment, given["sets"] or ())), host, source)
+        validate(override(content, map(parse_assignment, given["sets"] or ())), host, source)
     for recipe in given["recipes"] if name == "transfer" else ():
-        compose(read_recipe(recipe)[0], host, recipe)
+        validate(read_recipe(recipe)[0], host, recipe)
     if name == "copy":
         assert set(given["names"] or ()) <= set(recipe_names())
     if "run" in given:

@@ -232,16 +232,20 @@ def test_a_chain_that_hides_an_order_is_not_scrambled_again(host):
 # What a run tells
 
 
+def figures_of(experiment, order, grid):
+    return planted_figures(experiment.planted_order(grid), experiment.data_source.hidden_order(), order, grid)
+
+
 def test_figures_are_of_the_true_image(host):
     experiment = planted(host, {"order": "column"})
     grid = Grid(2, 3)
     undone = Order([0, 2, 4, 1, 3, 5])
-    assert planted_figures(experiment, undone, grid) == {
+    assert figures_of(experiment, undone, grid) == {
         "hidden": [0, 3, 1, 4, 2, 5],  # columns of 2x3
         "adjacency_in_true_image": 4 / 5,  # row-major: only the step from 2 to 3 is none
         "kendall_tau_to_undone": pytest.approx(1.0),
     }
-    as_seen = planted_figures(experiment, Order.identity(6), grid)
+    as_seen = figures_of(experiment, Order.identity(6), grid)
     assert as_seen["adjacency_in_true_image"] == 3 / 5  # 0-3, 1-4 and 2-5
     assert as_seen["kendall_tau_to_undone"] == pytest.approx(1 - 2 * 3 / 15)  # 3 of 15 pairs turned round
 
@@ -251,15 +255,15 @@ def test_figures_of_a_chain_count_its_neighbours(host):
     experiment = compose(recipe(backbone={"name": "local", "grid": [2, 3]}, data=data), host, "trial")
     hidden = experiment.data_source.hidden_order()
     first, *rest = hidden.indices.tolist()
-    found = planted_figures(experiment, Order([*rest, first]), Grid(2, 3))
+    found = figures_of(experiment, Order([*rest, first]), Grid(2, 3))
     assert found == {"hidden": [first, *rest], "restored_neighbours": 4, "of": 5}
-    assert planted_figures(experiment, Order([0, 1]), Grid(1, 2)) is None  # patches of three pixels hide no order
+    assert figures_of(experiment, Order([0, 1]), Grid(1, 2)) is None  # patches of three pixels hide no order
 
 
 def test_figures_of_an_order_that_leaves_patches_out(host):
     experiment = planted(host, {"order": "column"})
     # Places 0, 2 and 5 hold the true patches 0, 1 and 5, of which 0 and 1 share an edge.
-    found = planted_figures(experiment, Order([0, 2, 5], 6), Grid(2, 3))
+    found = figures_of(experiment, Order([0, 2, 5], 6), Grid(2, 3))
     assert found["adjacency_in_true_image"] == 1 / 2
     undone_ranks = {0: 0, 2: 1, 4: 2, 1: 3, 3: 4, 5: 5}
     own_ranks = {0: 0, 2: 1, 5: 2, 1: 6, 3: 6, 4: 6}
@@ -271,7 +275,7 @@ def test_figures_of_an_order_that_leaves_patches_out(host):
     content = {**recipe(backbone=backbone), "data": {"name": "planted-chain", "grid": [2, 3], "order_seed": 1}}
     chain = compose(content, host, "trial")
     first, second, third, *_ = chain.data_source.hidden_order().indices.tolist()
-    partial = planted_figures(chain, Order([second, third, first], 6), Grid(2, 3))
+    partial = figures_of(chain, Order([second, third, first], 6), Grid(2, 3))
     assert (partial["restored_neighbours"], partial["of"]) == (1, 5)
 
 
@@ -284,7 +288,7 @@ def test_images_are_not_scrambled_by_an_order_that_leaves_patches_out(host, tmp_
 
 
 def test_nothing_is_told_where_nothing_is_hidden(host):
-    assert planted_figures(compose(recipe(), host, "trial"), Order.identity(16), Grid(4, 4)) is None
+    assert figures_of(compose(recipe(), host, "trial"), Order.identity(16), Grid(4, 4)) is None
 
 
 def test_a_result_holds_the_figures_of_the_run(host, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from odd_components import Images, OddPlugin, Shapes
 from reorder_kit.api import run
 from reorder_kit.errors import RecipeError, ReorderKitError
-from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits
 from reorder_kit.training.trainer import Trainer
@@ -45,7 +45,7 @@ def recipe(**sections: Any) -> dict[str, Any]:
 
 def mistakes(content, host):
     with pytest.raises(RecipeError) as error:
-        compose(content, host, "trial")
+        validate(content, host, "trial")
     return [str(problem) for problem in error.value.problems]
 
 
@@ -56,15 +56,15 @@ def test_a_control_whose_recipe_does_not_fit_is_told_with_its_reason(host):
         "controls: the recipe of other-learner is refused: task: demanding: the order-learner mixes patches: it would "
         "not work (use its straight_through option, or a learner that draws hard orders) (leave it out)"
     )
-    compose({**demanding, "controls": ["shorter"]}, host, "trial")
-    compose({**demanding, "task": "demanding"}, host, "trial")
+    validate({**demanding, "controls": ["shorter"]}, host, "trial")
+    validate({**demanding, "task": "demanding"}, host, "trial")
 
 
 def test_a_control_that_leaves_too_few_epochs_for_new_weights_is_refused(host):
     order = {"learner": {"name": "reinforce", "warmup_epochs": 0, "search_epochs": 2, "search": "then-retrain"}}
     (mistake,) = mistakes(recipe(order=order, controls=["shorter"], train={"epochs": 6}), host)
     assert "the recipe of shorter is refused: order.learner: the search takes all of the 2 epochs" in mistake
-    compose(recipe(order=order, controls=["shorter"], train={"epochs": 9}), host, "trial")
+    validate(recipe(order=order, controls=["shorter"], train={"epochs": 9}), host, "trial")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_control_that_leaves_too_few_epochs_for_new_weights_is_refused(host):
 def test_steps_that_end_with_the_search_are_refused_before_any_training(host, tmp_path, steps, controls):
     order = {"learner": {"name": "reinforce", "warmup_epochs": 0, "search_epochs": 2, "search": "then-retrain"}}
     content = recipe(order=order, controls=controls, train={"steps": steps, "device": "cpu"})
-    compose(content, host, "trial")
+    validate(content, host, "trial")
     with pytest.raises(ReorderKitError, match="the search takes all of the 2 epochs") as error:
         run(content, out=tmp_path / "run", host=host)
     assert error.value.hint == "shorten the warm-up or the search, or raise train.steps"
@@ -91,7 +91,7 @@ def test_a_rule_that_is_no_order_of_these_patches_is_refused(host):
         "order.start: ordering 'leaping' does not visit every patch"
         in mistakes(recipe(data={"name": "shapes", "height": 6, "width": 6}, order={"start": leaping}), host)[0]
     )
-    compose(recipe(order={"start": leaping}), host, "trial")
+    validate(recipe(order={"start": leaping}), host, "trial")
     # A control that replaces the start is compared with a run from that start, which there is none of.
     replaced = recipe(
         data={"name": "shapes", "height": 6, "width": 6}, order={"start": leaping, "control": "random-fixed"}
@@ -105,12 +105,12 @@ def test_images_that_cannot_be_scrambled_are_refused(host):
         "data.plant: an image of 7x6 pixels has no 3x3 whole patches to scramble (resize the images, or give the "
         "backbone another patch_size or grid)"
     ]
-    compose(recipe(data={**shapes, "is_known": False}), host, "trial")
+    validate(recipe(data={**shapes, "is_known": False}), host, "trial")
 
 
 def test_half_precision_on_a_cpu_is_refused(host):
     assert "fp16 needs a GPU" in mistakes(recipe(train={"device": "cpu", "precision": "fp16"}), host)[0]
-    compose(recipe(train={"precision": "fp16"}), host, "trial")
+    validate(recipe(train={"precision": "fp16"}), host, "trial")
 
 
 def test_a_prior_that_cannot_be_built_is_refused(host):

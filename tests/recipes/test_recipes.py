@@ -13,8 +13,8 @@ import yaml
 from typer.testing import CliRunner
 
 from reorder_kit.cli.main import app
-from reorder_kit.cli.validate import doubts
-from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.doubts import doubts
+from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import ImageShape
 from reorder_kit.orders.grid import Grid
@@ -56,7 +56,7 @@ def test_the_library_lists_every_recipe():
 
 @pytest.mark.parametrize("path", RECIPES)
 def test_a_recipe_composes_and_raises_no_doubts(path, host):
-    experiment = compose(yaml.safe_load(path.read_text()), host, path.name)
+    experiment = validate(yaml.safe_load(path.read_text()), host, path.name)
     # A ViT with a learner is a control, and a recipe of one says so.
     assert [doubt for doubt in doubts(experiment) if "that is a control" not in doubt] == []
 
@@ -114,7 +114,7 @@ def backbone_of(words, host, image):
     _, recipe, *options = words
     assignments = [value for option, value in zip(options[::2], options[1::2], strict=True) if option == "--set"]
     content, source = read_recipe(recipe)
-    experiment = compose(override(content, map(parse_assignment, assignments)), host, source)
+    experiment = validate(override(content, map(parse_assignment, assignments)), host, source)
     with torch.device("meta"):
         return experiment.build_backbone(image)
 

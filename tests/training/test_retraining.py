@@ -16,6 +16,7 @@ from reorder_kit.experiment.compose import compose
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Phases
 from reorder_kit.interfaces.progress import Progress
+from reorder_kit.recipe.settings import TrainSettings
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.retraining import check_phases, part_of_run
 from reorder_kit.training.trainer import Trainer
@@ -70,9 +71,12 @@ def test_a_run_in_one_part_is_left_as_it_is() -> None:
 
 def test_a_search_that_leaves_no_epoch_is_refused() -> None:
     with pytest.raises(ReorderKitError, match="the search takes all of the 8 epochs") as error:
-        check_phases(Phases(2, 6, retrains=True), 8)
+        check_phases(lambda epochs: Phases(2, 6, retrains=True), TrainSettings(epochs=8), 5)
     assert "raise train.epochs" in (error.value.hint or "")
-    check_phases(Phases(2, 6, retrains=True), 9)
+    check_phases(lambda epochs: Phases(2, 6, retrains=True), TrainSettings(epochs=9), 5)
+    with pytest.raises(ReorderKitError) as error:
+        check_phases(lambda epochs: Phases(2, 6, retrains=True), TrainSettings(steps=40), 5)
+    assert "raise train.steps" in (error.value.hint or "")
 
 
 # 15 % and half of 4 epochs: 0.6 and 2. Of one epoch or two, nothing would be left.
@@ -93,7 +97,7 @@ def test_compose_refuses_what_the_trainer_would(learner: dict[str, Any], epochs:
         compose(content, host, "test")
     assert [problem.path for problem in error.value.problems] == ["order.learner"]
     fits = compose({**content, "train": {"epochs": 7}}, host, "test")
-    check_phases(fits.phases(7), 7)
+    check_phases(fits.phases, fits.recipe.train, 5)
 
 
 def test_a_control_without_the_learner_has_no_search_that_could_be_too_long() -> None:

@@ -1,0 +1,54 @@
+"""Everything that a run would refuse before it looks at its data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reorder_kit.errors import Problem, RecipeError, ReorderKitError
+from reorder_kit.experiment.beside import compose_beside
+from reorder_kit.experiment.building import finished_checkpoint
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.misfits import misfits_of_orders
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.runs.run_folder import RunFolder
+
+
+def validate(content: Mapping[str, Any], host: PluginHost, source: str) -> Experiment:
+    """Check a recipe and those of the controls beside it; files that it names may be written later.
+
+    Args:
+        content: the recipe as plain data.
+        host: the plugins there are.
+        source: what to call the recipe in messages.
+
+    Raises:
+        RecipeError: with every mistake.
+    """
+    experiment = compose(content, host, source)
+    compose_beside(experiment, host, RunFolder(Path(experiment.recipe.name)), source)
+    return experiment
+
+
+def refuse_unusable_files(experiment: Experiment, source: str) -> None:
+    """Refuse orders and runs that a recipe names, but that are not there or not made for it.
+
+    Args:
+        experiment: the composed recipe.
+        source: what to call the recipe in messages.
+
+    Raises:
+        RecipeError: with all of them.
+    """
+    problems = misfits_of_orders(experiment, in_files=True)
+    weights = experiment.recipe.train.weights
+    for field, run in (("train", None if weights is None else weights.run), ("order", experiment.recipe.order.weights)):
+        try:
+            if run is not None:
+                finished_checkpoint(run)
+        except ReorderKitError as error:
+            problems.append(Problem(f"{field}.weights", error.message, error.hint))
+    if problems:
+        raise RecipeError(list(dict.fromkeys(problems)), source)
