@@ -28,6 +28,7 @@ import torch
 from scipy.stats import kendalltau
 from torch import Tensor
 
+from reorder_kit.analysis.fit_vq_vae import VqFigures, fit_vq_vae, vq_figures
 from reorder_kit.analysis.prior_ranking import rank_scores
 from reorder_kit.data.training_patches import TrainingPatches
 from reorder_kit.experiment.compose import compose
@@ -38,7 +39,6 @@ from reorder_kit.layers.vq_vae import VqConfig
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.priors.conditional_entropy import ConditionalEntropy
-from reorder_kit.training.vq_vae import VqFigures, fit_vq_vae, vq_figures
 
 HOST = PluginHost(third_party=False)
 DATA = ("eurosat", "caltech101-64")

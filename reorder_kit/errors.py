@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class ReorderKitError(Exception):
@@ -65,3 +67,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]!r}?"
     return f"known: {', '.join(names)}" if names else "there is none"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in words why a file could not be written.
+
+    Raises:
+        ReorderKitError: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ReorderKitError(f"{error.filename or path}: cannot be written: {error.strerror}") from None

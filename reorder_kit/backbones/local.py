@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from timm.layers import trunc_normal_
 from torch import Tensor, nn
 
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.layers.attention_maps import windowed_attention_maps
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens

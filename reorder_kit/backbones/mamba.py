@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from timm.layers import DropPath, trunc_normal_
 from torch import Tensor, nn
 
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.mamba_mixer import MambaMixer

@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from timm.layers import DropPath, Mlp, trunc_normal_
 from torch import Tensor, nn
 
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, ImageShape, Order, PatchSequence
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_embedding import PatchEmbedding

@@ -17,8 +17,8 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError, did_you_mean
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_geometry import Count, PatchOptions, patch_geometry, whole_patches
 from reorder_kit.layers.positions import Positions, check_positions, sincos_positions

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from reorder_kit import hookspecs
 from reorder_kit.errors import ReorderKitError, did_you_mean
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.host.registry import Registry
-from reorder_kit.interfaces import hookspecs
 
 
 def find_registry(host: PluginHost, kind: str) -> Registry[Any]:

@@ -5,14 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-
-from reorder_kit.errors import ReorderKitError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,12 +54,3 @@ def table(*columns: str) -> Table:
     for column in columns:
         plain.add_column(column, overflow="fold")
     return plain
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Say in words why a file could not be written."""
-    try:
-        yield
-    except OSError as error:
-        raise ReorderKitError(f"{error.filename or path}: cannot be written: {error.strerror}") from None

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reorder_kit.benchmark.planted_cases import CASES, Case
-from reorder_kit.cli._output import console, print_json, print_to_stderr, table, writing
+from reorder_kit.cli._output import console, print_json, print_to_stderr, table
 from reorder_kit.cli._parameters import JsonOption
 from reorder_kit.cli.evaluate import Split
-from reorder_kit.errors import ReorderKitError, did_you_mean
+from reorder_kit.errors import ReorderKitError, did_you_mean, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,7 +11,7 @@ import typer
 
 from reorder_kit.cli._output import console, is_main_process, print_json, table
 from reorder_kit.cli._parameters import JsonOption, RunArgument
-from reorder_kit.interfaces.headline import Headline, signed
+from reorder_kit.statistics.headline import Headline, signed
 
 if TYPE_CHECKING:
     from reorder_kit.model.ordered_model import OrderedModel
@@ -68,8 +68,9 @@ def evaluate(
 
 
 def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Split) -> dict[str, Any]:
-    from reorder_kit.cli._lookup import find_order, load_host
+    from reorder_kit.cli._lookup import load_host
     from reorder_kit.data.data_loading import evaluation_loader
+    from reorder_kit.experiment.find_order import find_order
     from reorder_kit.experiment.loaded_run import LoadedRun
     from reorder_kit.orders.order_file import OrderFile
     from reorder_kit.training.devices import build_accelerator, runnable_here

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from reorder_kit.cli._output import writing
 from reorder_kit.cli._parameters import RunArgument
+from reorder_kit.errors import writing
 
 TIMM_LINES = (
     'order, extra = torch.from_numpy(numpy.load("{file}")), model.num_prefix_tokens',

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from reorder_kit.cli._output import writing
-from reorder_kit.errors import ReorderKitError, did_you_mean
+from reorder_kit.errors import ReorderKitError, did_you_mean, writing
 
 _COMMAND = re.compile(r"reorder[-_]kit run ")
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from reorder_kit.cli._output import print_to_stderr, writing
+from reorder_kit.cli._output import print_to_stderr
+from reorder_kit.errors import writing
 
 
 def report(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reorder_kit.cli._output import console, print_json, table, writing
+from reorder_kit.cli._output import console, print_json, table
 from reorder_kit.cli._parameters import JsonOption, RunArgument
 from reorder_kit.cli.evaluate import Split
+from reorder_kit.errors import writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from reorder_kit.cli._output import print_json, print_to_stderr, writing
+from reorder_kit.cli._output import print_json, print_to_stderr
 from reorder_kit.cli._parameters import JsonOption
+from reorder_kit.errors import writing
 
 
 def show_order(
@@ -39,7 +40,8 @@ def show_order(
       reorder-kit show-order morton --grid 4x4 --json > order.json
       reorder-kit show-order runs/quickstart
     """
-    from reorder_kit.cli._lookup import find_order, load_host
+    from reorder_kit.cli._lookup import load_host
+    from reorder_kit.experiment.find_order import find_order
     from reorder_kit.figures.terminal import order_as_text
     from reorder_kit.orders.grid import Grid
     from reorder_kit.orders.order import Order

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reorder_kit.cli._output import console, print_json, print_to_stderr, table, writing
+from reorder_kit.cli._output import console, print_json, print_to_stderr, table
 from reorder_kit.cli._parameters import JsonOption, SetOption
+from reorder_kit.errors import writing
 
 if TYPE_CHECKING:
     from reorder_kit.transfer.results import TransferResults

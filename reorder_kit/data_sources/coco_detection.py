@@ -14,8 +14,8 @@ from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.multi_label import MultiLabelOptions
 from reorder_kit.data.split_folders import VALIDATION_NAMES
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, MULTI_LABEL, DataSource, DataSplits
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 Split = Literal["train", "validation", "test"]
 _NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "validation": VALIDATION_NAMES, "test": ("test",)}

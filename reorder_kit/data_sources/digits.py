@@ -8,8 +8,8 @@ from pydantic import Field
 from sklearn.datasets import load_digits
 
 from reorder_kit.data.samples import ImagesInMemory
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, ComponentOptions, DataSource, DataSplits, ImageShape
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 TEST_IMAGES = 497
 SPLIT_SEED = 0

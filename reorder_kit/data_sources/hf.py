@@ -15,8 +15,8 @@ from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.record_objects import BoxCounts, BoxFormat, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, DataSource, DataSplits, TargetKind
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 VALIDATION_NAMES = ("validation", "val", "valid", "dev")
 TARGET_COLUMNS: dict[TargetKind, str] = {CLASS: "label", MULTI_LABEL: "labels", BOXES: "objects", MASK: "mask"}

@@ -11,8 +11,8 @@ from reorder_kit.data.image_options import HomePath, ImageOptions
 from reorder_kit.data.samples import ImagesInFiles
 from reorder_kit.data.set_aside import SplitOptions
 from reorder_kit.data.split_folders import find_split_folders
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 
 class ImageFolder(DataSource):

@@ -14,8 +14,8 @@ from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
 from reorder_kit.data.samples import ImagesInFiles
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 BELOW_THE_DOWNLOAD = Path("ILSVRC", "Data", "CLS-LOC")
 SOLUTION = "LOC_val_solution.csv"

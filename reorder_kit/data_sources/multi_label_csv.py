@@ -15,8 +15,8 @@ from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
 from reorder_kit.data.split_folders import VALIDATION_NAMES
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import MULTI_LABEL, DataSource, DataSplits
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 SPLITS = {"train": "train", **dict.fromkeys(VALIDATION_NAMES, "validation"), "test": "test"}
 LABELS = {"0": False, "1": True, "0.0": False, "1.0": True, "False": False, "True": True}

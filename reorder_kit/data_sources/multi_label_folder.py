@@ -10,8 +10,8 @@ from reorder_kit.data.class_folders import find_classes, find_files, require_eve
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
 from reorder_kit.data.split_folders import find_split_folders
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import MULTI_LABEL, DataSource, DataSplits
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 
 class MultiLabelFolder(AnnotatedSource):

@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from reorder_kit.data.samples import ImagesInMemory
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, ComponentOptions, DataSource, DataSplits, ImageShape, Order
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.ops.planted_chain import chain_class
 
 IMAGES_SEED = 0

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from reorder_kit.data.scene_drawing import Glyphs, Scene, SceneRules, draw_scene
 from reorder_kit.data_sources.digits import SPLIT_SEED, TEST_IMAGES
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import (
     BOXES,
     MASK,
@@ -25,7 +26,6 @@ from reorder_kit.interfaces import (
     Sample,
     TargetKind,
 )
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 GLYPH_SIZE = 8
 DIGITS = [str(digit) for digit in range(10)]

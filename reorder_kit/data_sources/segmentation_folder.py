@@ -14,8 +14,8 @@ from reorder_kit.data.mask_file import LARGEST_VALUE, InstanceLegend, Legend, Ma
 from reorder_kit.data.mask_folders import find_pairs, read_class_table, read_index
 from reorder_kit.data.split_folders import find_split_folders
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import IGNORED, MASK, DataSource, DataSplits
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 Files = list[MaskedFile]
 PixelValue = Annotated[int, Field(ge=0, le=LARGEST_VALUE)]

@@ -15,8 +15,8 @@ from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
 from reorder_kit.data.samples import ImagesInFiles, ImagesInMemory
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 IMAGENET_SIZE = 224
 

@@ -17,8 +17,8 @@ from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.mask_file import MaskedFile, ValueLegend
 from reorder_kit.data.multi_label import MultiLabelOptions
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, IGNORED, MASK, MULTI_LABEL, DataSource, DataSplits
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 _log = logging.getLogger(__name__)
 

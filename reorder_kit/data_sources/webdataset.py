@@ -22,8 +22,8 @@ from reorder_kit.data.record_options import RecordOptions, open_records
 from reorder_kit.data.shard_index import Places, ShardFiles, ShardIndex, index_shard
 from reorder_kit.data.shard_notes import NOTE_ENDING, add_to_note, as_array, from_array, read_note
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, DataSource, DataSplits, TargetKind
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 TARGET_ENDINGS: dict[TargetKind, str] = {CLASS: "cls", MULTI_LABEL: "json", BOXES: "json", MASK: "mask.png"}
 JSON_FIELDS: dict[TargetKind, str] = {CLASS: "class", MULTI_LABEL: "labels", BOXES: "objects"}

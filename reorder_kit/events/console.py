@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from reorder_kit.interfaces.hookspecs import hookimpl
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.orders.order_file import words_of_spread
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reorder_kit.interfaces.hookspecs import hookimpl
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.run_events import Predictions, RunInfo
 from reorder_kit.orders.order_file import OrderFile
 

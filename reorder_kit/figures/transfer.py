@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from reorder_kit.interfaces.headline import signed
+from reorder_kit.statistics.headline import signed
 
 _DOTS_PER_INCH = 160
 _INK, _PALE_INK = "#1b1b24", "#6b6c78"

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from reorder_kit.interfaces.hookspecs import hookimpl
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.ops.gumbel import gumbel_noise

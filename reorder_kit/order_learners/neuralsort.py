@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.interfaces.hookspecs import hookimpl
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
 from reorder_kit.ops.neuralsort import neuralsort
 from reorder_kit.order_learners._scores import ScoreOptions, ScorePolicy

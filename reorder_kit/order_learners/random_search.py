@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reorder_kit.interfaces.hookspecs import hookimpl
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner
 from reorder_kit.order_learners._trials import TrialLearner, random_orders
 from reorder_kit.order_learners._uniform_training import UniformTrainingOptions, UniformTrainingPolicy

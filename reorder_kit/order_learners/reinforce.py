@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.batch import Batch
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner, Policy
 from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.progress import Progress

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from reorder_kit.interfaces.hookspecs import hookimpl
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
 from reorder_kit.ops.isotonic import soft_rank
 from reorder_kit.order_learners._scores import ScoreOptions, ScorePolicy

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import Field
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Ordering, OrderingOptions
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order_file import OrderFile
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Ordering
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 
 class Morton(Ordering):

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import Field
 
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Ordering, OrderingOptions
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.orders.grid import Grid
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Ordering
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 
 class Row(Ordering):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import zstandard
 
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Prior
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.priors._streams import StreamPrior
 
 LEVEL = 15

@@ -13,12 +13,12 @@ import yaml
 from reorder_kit.controls import BUILT_IN
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import InRunControl
-from reorder_kit.interfaces.headline import Headline
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.statistics.headline import Headline
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces.headline import Headline
+from reorder_kit.statistics.headline import Headline
 
 RESULT_VERSION = 1
 CHECKPOINT_VERSION = 1

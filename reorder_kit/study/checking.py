@@ -10,7 +10,7 @@ from typing import Any
 from reorder_kit.errors import Problem, RecipeError
 from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.interfaces.headline import Headline
+from reorder_kit.statistics.headline import Headline
 from reorder_kit.study.cells import Cell, RowKey, recipe_of, rows_of
 from reorder_kit.study.study_file import Study, read_study
 

@@ -10,10 +10,10 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces.headline import Headline
 from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.runs.run_folder import write_whole
 from reorder_kit.statistics.estimate import Estimate
+from reorder_kit.statistics.headline import Headline
 
 STUDY_VERSION = 1
 

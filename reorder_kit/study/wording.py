@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reorder_kit.controls import BUILT_IN
-from reorder_kit.interfaces.headline import Headline
+from reorder_kit.statistics.headline import Headline
 from reorder_kit.study.results import Comparison, Row
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import (
     CLASS,
     Annotation,
@@ -22,7 +23,6 @@ from reorder_kit.interfaces import (
     Task,
     TaskContext,
 )
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.tasks._summary_head import SummaryHead
 
 

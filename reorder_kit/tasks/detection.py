@@ -8,6 +8,7 @@ from jaxtyping import Float
 from pydantic import Field, NonNegativeInt, field_validator
 from torch import Tensor, nn
 
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import (
     BOXES,
     Annotation,
@@ -19,7 +20,6 @@ from reorder_kit.interfaces import (
     Task,
     TaskContext,
 )
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.layers.feature_pyramid import check_scales
 from reorder_kit.tasks._detection_head import DetectionHead, DetectionOutputs
 

@@ -13,6 +13,7 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import (
     MULTI_LABEL,
     Annotation,
@@ -23,7 +24,6 @@ from reorder_kit.interfaces import (
     Task,
     TaskContext,
 )
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.tasks._summary_head import SummaryHead
 
 # Below this, a probability has no gradient through its focusing weight: powers under 1 are infinitely steep at 0.

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import (
     IGNORED,
     MASK,
@@ -21,7 +22,6 @@ from reorder_kit.interfaces import (
     Task,
     TaskContext,
 )
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 
 class Segmentation(SupervisedTask):

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import ComponentOptions, Tokenizer
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 
 class Pixels(Tokenizer):

@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import ComponentOptions, ImageShape, Tokenizer
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.layers.vq_vae import VqVae
 from reorder_kit.orders.grid import Grid
 

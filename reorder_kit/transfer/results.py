@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from reorder_kit.interfaces.headline import Headline, signed
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.runs.run_folder import write_whole
 from reorder_kit.statistics.estimate import Estimate, mean_over_seeds
+from reorder_kit.statistics.headline import Headline, signed
 
 TRANSFER_VERSION = 1
 START = "start"

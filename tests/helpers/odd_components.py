@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import nn
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import (
     CLASS,
     NONE,
@@ -31,7 +32,6 @@ from reorder_kit.interfaces import (
     Task,
     TrainedControl,
 )
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.interfaces.requirements import (
     require_causal,
     require_first_block_only,

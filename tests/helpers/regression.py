@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, SupervisedTask
-from reorder_kit.interfaces.hookspecs import hookimpl
 
 
 class NumberHead(nn.Module):

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.hookspecs import hookimpl
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.interfaces.hookspecs import hookimpl
 from reorder_kit.jobs.training import alone, train
 from reorder_kit.order_learners.softsort import SoftSort, SoftSortPolicy
 from reorder_kit.study.checking import check_study

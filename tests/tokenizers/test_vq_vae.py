@@ -14,12 +14,12 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
+from reorder_kit.analysis.fit_vq_vae import fit_vq_vae, vq_figures
 from reorder_kit.data.training_patches import TrainingPatches
 from reorder_kit.data_sources.image_folder import ImageFolder
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.layers.vq_vae import VqConfig, VqVae
 from reorder_kit.orders.grid import Grid
-from reorder_kit.training.vq_vae import fit_vq_vae, vq_figures
 
 REPOSITORY = Path(__file__).parents[2]
 SHAPES = [(1, 2, 2, 1), (3, 8, 8, 1), (3, 8, 8, 2), (3, 16, 8, 4), (2, 7, 5, 1), (1, 1, 1, 1), (1, 6, 9, 3)]

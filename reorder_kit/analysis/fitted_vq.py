@@ -1,7 +1,8 @@
-"""Trains a VQ-VAE for a command, and says where it is and what it is worth."""
+"""A VQ-VAE that is trained on the images of a recipe: where it is, and what it is worth."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -9,14 +10,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reorder_kit.cli._output import print_to_stderr, writing
+from reorder_kit.analysis.fit_vq_vae import STEPS, VqFigures, fit_vq_vae, vq_figures
 from reorder_kit.data.training_patches import TrainingPatches
-from reorder_kit.errors import RecipeError
+from reorder_kit.errors import RecipeError, writing
 from reorder_kit.interfaces import DataSplits
 from reorder_kit.layers.vq_vae import VqConfig
 from reorder_kit.orders.grid import Grid
 from reorder_kit.recipe.recipe import problems_of
-from reorder_kit.training.vq_vae import STEPS, VqFigures, fit_vq_vae, vq_figures
 
 FOLDER = Path("tokenizers")
 
@@ -55,7 +55,15 @@ class FittedVq:
         return {"file": str(self.file), **self.figures.as_dict()}
 
 
-def fit_vq(request: VqRequest, name: str, splits: DataSplits, grid: Grid, seed: int, images: int) -> FittedVq:
+def fit_vq(
+    request: VqRequest,
+    name: str,
+    splits: DataSplits,
+    grid: Grid,
+    seed: int,
+    images: int,
+    announce: Callable[[str], None],
+) -> FittedVq:
     """Train on training images, look at validation images, and write the file.
 
     Args:
@@ -65,6 +73,7 @@ def fit_vq(request: VqRequest, name: str, splits: DataSplits, grid: Grid, seed: 
         grid: of patches.
         seed: of the images, the weights and the training.
         images: to train on, and to look at.
+        announce: is told what is about to take a while.
 
     Raises:
         ReorderKitError: if there is no such VQ-VAE, no image can be read, or the file cannot be written.
@@ -79,7 +88,7 @@ def fit_vq(request: VqRequest, name: str, splits: DataSplits, grid: Grid, seed: 
     file = _free_file(name) if request.out is None else request.out
     _try_to_write(file)  # before a minute of training, not after it
     steps = STEPS if request.steps is None else request.steps
-    print_to_stderr(f"training a VQ-VAE of {config.codes} codes for {steps} steps ...")
+    announce(f"training a VQ-VAE of {config.codes} codes for {steps} steps ...")
     patches = TrainingPatches(splits, grid, seed, images)
     model = fit_vq_vae(config, patches, seed, steps)
     held_out = TrainingPatches(replace(splits, train=splits.validation), grid, seed, images)

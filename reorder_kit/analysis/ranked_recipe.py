@@ -1,0 +1,203 @@
+"""Orderings ranked by the prior of a recipe, on its own training images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, cast, get_args
+
+from reorder_kit.analysis.fitted_vq import FittedVq, VqRequest, fit_vq
+from reorder_kit.analysis.prior_ranking import Ranking, rank_orderings
+from reorder_kit.data.training_patches import TrainingPatches
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.find_order import find_order
+from reorder_kit.experiment.start_by_prior import StartByPrior
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.interfaces import Part, ScoringPrior, Tokenizer
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+from reorder_kit.recipe.recipe import override
+
+DEFAULT_PRIOR = "lzma"
+
+
+@dataclass(frozen=True)
+class ScoredStart:
+    """A recipe that starts by a prior which scores orderings.
+
+    Args:
+        content: the recipe as plain data.
+        experiment: its parts.
+        start: its start.
+        source: what to call the recipe in messages.
+    """
+
+    content: Mapping[str, Any]
+    experiment: Experiment
+    start: StartByPrior
+    source: str
+
+    @classmethod
+    def compose(cls, content: Mapping[str, Any], host: PluginHost, source: str) -> Self:
+        """Compose a recipe that names a prior.
+
+        Raises:
+            ReorderKitError: if the prior scores no orderings, or with every mistake in the recipe.
+        """
+        experiment = compose(content, host, source)
+        if not isinstance(experiment.start, StartByPrior):
+            raise TypeError("a recipe that names a prior starts with it")
+        if not issubclass(experiment.start.prior.component, ScoringPrior):
+            name = experiment.start.name
+            reason = f"{name} scores no orderings: it gives an order of its own, so nothing can be ranked"
+            raise ReorderKitError(reason, "see the order that it gives in orders/ of a run that starts from it")
+        return cls(content, experiment, experiment.start, source)
+
+    @property
+    def tokenizer_option(self) -> str | None:
+        """The option of the prior that says whose tokens it looks at; None if it looks at pixels."""
+        fields = self.start.prior.component.Options.model_fields.items()
+        return next(
+            (name for name, field in fields if Part[Tokenizer] in (field.annotation, *get_args(field.annotation))), None
+        )
+
+    @property
+    def tokens(self) -> str | None:
+        """Whose tokens the prior looks at; None if it looks at pixels."""
+        option = self.tokenizer_option
+        return None if option is None else str(self.start.prior.as_dict()[option]["name"])
+
+    def require_tokens(self) -> str:
+        """The option of the prior that says whose tokens it looks at.
+
+        Raises:
+            ReorderKitError: if it looks at pixels.
+        """
+        if self.tokenizer_option is None:
+            raise ReorderKitError(f"{self.start.name} looks at pixels, not at tokens, so a VQ-VAE does nothing for it")
+        return self.tokenizer_option
+
+    def with_vq(self, file: Path, host: PluginHost) -> Self:
+        """The same, looking at the codes of a VQ-VAE.
+
+        Raises:
+            ReorderKitError: if the prior looks at pixels, or there is no such file.
+        """
+        tokenizer = {"name": "vq-vae", "file": str(file)}
+        content = override(self.content, [(f"order.start.prior.{self.require_tokens()}", tokenizer)])
+        return self.compose(content, host, self.source)
+
+
+@dataclass(frozen=True)
+class RankedRecipe:
+    """What came out.
+
+    Args:
+        scored: the recipe, with the prior that scored.
+        measure: what a score says.
+        grid: of the patches.
+        ranking: of the orderings.
+        unreadable: images that could not be read.
+        fitted: the VQ-VAE that was trained for it.
+    """
+
+    scored: ScoredStart
+    measure: str
+    grid: Grid
+    ranking: Ranking
+    unreadable: int
+    fitted: FittedVq | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "name": self.scored.experiment.recipe.name,
+            "prior": self.scored.start.prior.as_dict(),
+            "measure": self.measure,
+            "grid": [self.grid.height, self.grid.width],
+            "images": self.ranking.images,
+            "best": self.ranking.best.name,
+            "verdict": self.ranking.verdict(),
+            "orderings": [ordering.as_dict() for ordering in self.ranking.orderings],
+            **({} if self.fitted is None else {"vq": self.fitted.as_dict()}),
+        }
+
+
+def rank_recipe(
+    scored: ScoredStart,
+    names: Sequence[str],
+    images: int,
+    vq: VqRequest | None,
+    host: PluginHost,
+    announce: Callable[[str], None],
+) -> RankedRecipe:
+    """Rank orderings by the prior of a recipe; no model is trained.
+
+    Args:
+        scored: the recipe.
+        names: orderings by name, order files, run folders; ``all`` stands for every ordering.
+        images: training images to look at, chosen at random by the recipe's seed.
+        vq: a VQ-VAE to train first, whose codes the prior looks at then.
+        host: the plugins there are.
+        announce: is told what is about to take a while.
+
+    Raises:
+        ReorderKitError: if there is no such ordering, or the prior has no use for a VQ-VAE.
+    """
+    experiment = scored.experiment
+    splits = experiment.open_data()
+    grid, seed = experiment.facts(splits.image).grid, experiment.recipe.seed
+    fitted = None
+    if vq is not None:
+        scored.require_tokens()  # before a minute of training, not after it
+        fitted = fit_vq(vq, experiment.recipe.name, splits, grid, seed, images, announce)
+        scored = scored.with_vq(fitted.file, host)
+    scorer = cast("ScoringPrior", scored.start.build(splits.image, grid))  # any other was refused
+    patches = TrainingPatches(splits, grid, seed, images)
+    ranking = rank_orderings(scorer, patches, _orders(names, scored.start, grid, host), seed)
+    return RankedRecipe(scored, scorer.measure, grid, ranking, len(patches) - ranking.images, fitted)
+
+
+def with_prior(content: Mapping[str, Any], name: str | None, host: PluginHost) -> dict[str, Any]:
+    """The recipe, started by the prior that is asked for; options that it gives to that one are kept.
+
+    Args:
+        content: the recipe as plain data.
+        name: of the prior; None for the recipe's, or else the default.
+        host: the plugins there are.
+
+    Raises:
+        ReorderKitError: if there is no such prior.
+    """
+    given = _prior_of(content)
+    if name is None and given is None:
+        name = DEFAULT_PRIOR
+    if name is None or name == given:
+        return dict(content)
+    host.priors.get(name)  # refuses a name that is none, with the closest one
+    return override(content, [("order.start", {"prior": name})])
+
+
+def _prior_of(content: Mapping[str, Any]) -> Any:
+    """The name of the recipe's prior; None if it starts from an ordering."""
+    found: Any = content
+    for key in ("order", "start", "prior"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found.get("name") if isinstance(found, Mapping) else found
+
+
+def _orders(names: Sequence[str], start: StartByPrior, grid: Grid, host: PluginHost) -> dict[str, Order]:
+    orders: dict[str, Order] = {}
+    for name in names:
+        if name == "all":
+            orders |= start.orders(grid)
+            continue
+        order = find_order(name, host, grid).order
+        if not order.is_full:
+            hint = "compare orders that hold every patch"
+            raise ReorderKitError(f"{name}: a partial order is small because it leaves patches out", hint)
+        orders[name] = order
+    return orders
