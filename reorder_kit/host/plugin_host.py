@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pluggy
 
-from reorder_kit import __version__
+from reorder_kit import __version__, hookspecs
 from reorder_kit.errors import ReorderKitError, did_you_mean
 from reorder_kit.host import builtin
 from reorder_kit.host.registry import Registry
@@ -25,7 +25,6 @@ from reorder_kit.interfaces import (
     Prior,
     Task,
     Tokenizer,
-    hookspecs,
 )
 
 ENTRY_POINT_GROUP = "reorder_kit"
