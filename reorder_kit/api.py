@@ -23,7 +23,8 @@ from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.recipe.library import read_recipe
-from reorder_kit.recipe.recipe import override, problems_of
+from reorder_kit.recipe.overrides import override
+from reorder_kit.recipe.problems import problems_of
 from reorder_kit.training.run import run_experiment
 
 

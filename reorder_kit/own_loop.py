@@ -32,7 +32,7 @@ from reorder_kit.interfaces import (
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
-from reorder_kit.recipe.recipe import problems_of
+from reorder_kit.recipe.problems import problems_of
 
 
 def learner(

@@ -16,7 +16,7 @@ from reorder_kit.errors import RecipeError, writing
 from reorder_kit.interfaces import DataSplits
 from reorder_kit.layers.vq_vae import VqConfig
 from reorder_kit.orders.grid import Grid
-from reorder_kit.recipe.recipe import problems_of
+from reorder_kit.recipe.problems import problems_of
 
 FOLDER = Path("tokenizers")
 

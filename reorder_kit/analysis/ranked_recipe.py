@@ -19,7 +19,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Part, ScoringPrior, Tokenizer
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
-from reorder_kit.recipe.recipe import override
+from reorder_kit.recipe.overrides import override
 
 DEFAULT_PRIOR = "lzma"
 

@@ -16,7 +16,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
-from reorder_kit.recipe.recipe import override
+from reorder_kit.recipe.overrides import override
 from reorder_kit.training.run import run_experiment
 
 

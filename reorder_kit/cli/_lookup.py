@@ -10,7 +10,7 @@ from reorder_kit.cli._output import is_main_process, print_to_stderr
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.recipe.library import read_recipe
-from reorder_kit.recipe.recipe import override, parse_assignment
+from reorder_kit.recipe.overrides import override, parse_assignment
 from reorder_kit.runs.run_folder import RunFolder
 
 

@@ -110,7 +110,7 @@ def _options(
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Options by learner and case: the chosen ones, with what is set instead."""
     from reorder_kit.benchmark.learner_options import chosen_options
-    from reorder_kit.recipe.recipe import override, parse_assignment
+    from reorder_kit.recipe.overrides import override, parse_assignment
 
     options = {}
     for learner in dict.fromkeys(learners):

@@ -46,7 +46,7 @@ def show_order(
     from reorder_kit.orders.grid import Grid
     from reorder_kit.orders.order import Order
     from reorder_kit.orders.order_file import words_of_spread
-    from reorder_kit.recipe.recipe import override, parse_assignment
+    from reorder_kit.recipe.overrides import override, parse_assignment
 
     options = override({}, map(parse_assignment, sets or ()))
     found = find_order(ordering, load_host(), Grid.parse(grid) if grid else None, options)

@@ -81,7 +81,7 @@ def study(
       reorder-kit study my_study.yaml --submit --submit-option slurm_partition=gpu --submit-option gpus_per_node=1
     """
     from reorder_kit.cli._lookup import load_host
-    from reorder_kit.recipe.recipe import override, parse_assignment
+    from reorder_kit.recipe.overrides import override, parse_assignment
     from reorder_kit.study.checking import check_study
     from reorder_kit.study.library import find_study
     from reorder_kit.study.plan import plan_of
@@ -129,7 +129,7 @@ def _trainers(
     from reorder_kit.jobs.cluster import ClusterTrainers
     from reorder_kit.jobs.local_trainers import LocalTrainers
     from reorder_kit.jobs.worker_processes import slots_for, visible_gpus
-    from reorder_kit.recipe.recipe import parse_assignment
+    from reorder_kit.recipe.overrides import parse_assignment
 
     if submit:
         return ClusterTrainers(folder.jobs, dict(map(parse_assignment, submit_options or ())), jobs)

@@ -54,7 +54,7 @@ def transfer(
     """
     from reorder_kit.cli._lookup import load_host
     from reorder_kit.recipe.library import read_recipe
-    from reorder_kit.recipe.recipe import override, parse_assignment
+    from reorder_kit.recipe.overrides import override, parse_assignment
     from reorder_kit.transfer.files import write_results
     from reorder_kit.transfer.run_transfer import plan_transfer, run_transfer
 

@@ -11,7 +11,7 @@ from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.interfaces import Backbone, Policy, TaskContext
 from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.orders.order import Order, load_tensors
-from reorder_kit.recipe.recipe import read_recipe_file
+from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.recipe.settings import WeightsSettings
 from reorder_kit.runs.run_folder import RunFolder
 

@@ -35,14 +35,8 @@ from reorder_kit.interfaces import (
     TargetKind,
     Task,
 )
-from reorder_kit.recipe.recipe import (
-    ComponentSection,
-    DataSection,
-    PlantSection,
-    Recipe,
-    StartSection,
-    problems_of,
-)
+from reorder_kit.recipe.problems import problems_of
+from reorder_kit.recipe.recipe import ComponentSection, DataSection, PlantSection, Recipe, StartSection
 
 
 def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experiment:

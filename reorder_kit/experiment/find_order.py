@@ -12,7 +12,7 @@ from reorder_kit.errors import RecipeError, ReorderKitError, did_you_mean
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order_file import OrderFile
-from reorder_kit.recipe.recipe import problems_of
+from reorder_kit.recipe.problems import problems_of
 from reorder_kit.runs.run_folder import RunFolder
 
 

@@ -20,7 +20,7 @@ from reorder_kit.model.ordered_model import OrderedModel, for_evaluation
 from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.orders.order import load_tensors
 from reorder_kit.orders.order_file import OrderFile
-from reorder_kit.recipe.recipe import read_recipe_file
+from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.runs.run_folder import RunFolder, read_facts
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from reorder_kit.controls import LearnedStatic
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.recipe.recipe import override
+from reorder_kit.recipe.overrides import override
 from reorder_kit.study.study_file import CONTROLS, Study
 
 

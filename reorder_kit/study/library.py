@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reorder_kit.errors import ReorderKitError, did_you_mean
-from reorder_kit.recipe.recipe import read_recipe_file
+from reorder_kit.recipe.read_yaml import read_recipe_file
 
 
 def studies_folder() -> Path:

@@ -15,7 +15,7 @@ from reorder_kit.controls import FixedStart, LearnedStatic, NullReward, RandomFi
 from reorder_kit.errors import Problem, ReorderKitError, did_you_mean
 from reorder_kit.interfaces import TrainedControl
 from reorder_kit.recipe.library import read_recipe
-from reorder_kit.recipe.recipe import problems_of
+from reorder_kit.recipe.problems import problems_of
 from reorder_kit.recipe.settings import Settings
 
 STUDY_FILE_VERSION = 1

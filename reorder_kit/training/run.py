@@ -19,7 +19,8 @@ from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext, TrainedControl
 from reorder_kit.model.one_pass import SeveralPassesError
-from reorder_kit.recipe.recipe import differences, read_recipe_file
+from reorder_kit.recipe.overrides import differences
+from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.runs.run_folder import RESULT_VERSION, RunFolder, write_whole
 from reorder_kit.training.beginning import begin
 from reorder_kit.training.beside import figures_beside

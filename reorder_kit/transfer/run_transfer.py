@@ -16,7 +16,7 @@ from reorder_kit.jobs.ledger import Ledger
 from reorder_kit.jobs.processes import train_all
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order_file import OrderFile
-from reorder_kit.recipe.recipe import override
+from reorder_kit.recipe.overrides import override
 from reorder_kit.transfer.results import START, Cell, Scores, TransferResults, collect
 from reorder_kit.transfer.runs import (
     OrderTrial,

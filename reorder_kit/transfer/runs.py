@@ -15,7 +15,8 @@ from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces.task import headline_of
 from reorder_kit.orders.order_file import OrderFile
-from reorder_kit.recipe.recipe import Recipe, override
+from reorder_kit.recipe.overrides import override
+from reorder_kit.recipe.recipe import Recipe
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.devices import build_accelerator, runnable_here
 from reorder_kit.training.evaluation import evaluate

@@ -14,7 +14,7 @@ from reorder_kit.errors import RecipeError
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.order_learners.softsort import SoftSort
 from reorder_kit.orders.grid import Grid
-from reorder_kit.recipe.recipe import override
+from reorder_kit.recipe.overrides import override
 
 HOST = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
 CHAIN, IMAGES = CASES["chain-16"], CASES["digits-4x4-recurrent"]

@@ -9,7 +9,7 @@ from capability_cases import load
 from leaking_learners import LEAKS, Plugin
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.experiment.compose import compose
-from reorder_kit.recipe.recipe import override
+from reorder_kit.recipe.overrides import override
 
 TASKS = ("masked_reconstruction", "next_patch")
 

@@ -9,7 +9,7 @@ import pytest
 
 from reorder_kit import __version__
 from reorder_kit.benchmark.planted_cases import CASES
-from reorder_kit.recipe.recipe import override
+from reorder_kit.recipe.overrides import override
 
 CHAIN = CASES["chain-16"]
 SMALL = [

@@ -13,7 +13,7 @@ from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.recipe_schema import recipe_schema
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.recipe.library import recipe_names, recipes_folder
-from reorder_kit.recipe.recipe import override, parse_assignment
+from reorder_kit.recipe.overrides import override, parse_assignment
 
 RECIPE = {
     "format_version": 1,

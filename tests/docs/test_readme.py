@@ -22,7 +22,7 @@ from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.grid import Grid
 from reorder_kit.recipe.library import read_recipe, recipe_names
-from reorder_kit.recipe.recipe import override, parse_assignment
+from reorder_kit.recipe.overrides import override, parse_assignment
 from reorder_kit.study.checking import check_study
 from reorder_kit.study.library import study_names
 

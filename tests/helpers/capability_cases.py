@@ -17,7 +17,7 @@ from reorder_kit.data.data_loading import load_batch
 from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Batch
-from reorder_kit.recipe.recipe import override
+from reorder_kit.recipe.overrides import override
 from reorder_kit.runs.run_folder import RunFolder
 
 HERE = Path(__file__).parents[1] / "capabilities"

@@ -9,7 +9,10 @@ from reorder_kit.errors import Problem, RecipeError, ReorderKitError
 from reorder_kit.experiment.compose import compose
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.recipe.library import read_recipe, recipe_names
-from reorder_kit.recipe.recipe import Recipe, override, parse_assignment, problems_of, read_recipe_file, read_yaml
+from reorder_kit.recipe.overrides import override, parse_assignment
+from reorder_kit.recipe.problems import problems_of
+from reorder_kit.recipe.read_yaml import read_recipe_file, read_yaml
+from reorder_kit.recipe.recipe import Recipe
 
 HOST = PluginHost(third_party=False)
 MINIMAL = """

@@ -19,7 +19,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import ImageShape
 from reorder_kit.orders.grid import Grid
 from reorder_kit.recipe.library import read_recipe, recipe_names
-from reorder_kit.recipe.recipe import override, parse_assignment
+from reorder_kit.recipe.overrides import override, parse_assignment
 
 ROOT = Path(__file__).parents[2]
 RECIPES = [pytest.param(path, id=path.relative_to(ROOT).as_posix()) for path in sorted(ROOT.glob("recipes/**/*.yaml"))]

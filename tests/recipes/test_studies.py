@@ -12,7 +12,7 @@ import typer
 
 from reorder_kit.cli.main import app
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.recipe.recipe import override, parse_assignment
+from reorder_kit.recipe.overrides import override, parse_assignment
 from reorder_kit.study.checking import check_study
 from reorder_kit.study.library import find_study, study_names
 from reorder_kit.study.plan import plan_of

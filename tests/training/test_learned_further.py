@@ -12,7 +12,7 @@ from learner_cases import LEARNERS
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.order import load_tensors
-from reorder_kit.recipe.recipe import override
+from reorder_kit.recipe.overrides import override
 from reorder_kit.runs.run_folder import RunFolder
 
 HOST = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])

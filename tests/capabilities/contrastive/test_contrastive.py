@@ -14,7 +14,7 @@ from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.experiment.compose import compose
 from reorder_kit.interfaces import Order
 from reorder_kit.model.fixed_policies import FixedOrder
-from reorder_kit.recipe.recipe import override
+from reorder_kit.recipe.overrides import override
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.step_module import StepModule
 

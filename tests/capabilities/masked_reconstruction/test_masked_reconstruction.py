@@ -17,7 +17,7 @@ from reorder_kit.experiment.building import build_model
 from reorder_kit.experiment.compose import compose
 from reorder_kit.interfaces import Order, PatchSequence
 from reorder_kit.model.ordered_model import OrderedModel
-from reorder_kit.recipe.recipe import override
+from reorder_kit.recipe.overrides import override
 
 BACKBONES = {
     "local": {"name": "local", "causal": True, "depth": 2, "dim": 8, "heads": 2},

@@ -12,7 +12,7 @@ from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.errors import RecipeError
 from reorder_kit.experiment.compose import compose
 from reorder_kit.interfaces import Order, Task, TaskWrapper
-from reorder_kit.recipe.recipe import override
+from reorder_kit.recipe.overrides import override
 from reorder_kit.tasks.classification import Classification
 
 
