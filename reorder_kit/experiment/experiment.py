@@ -263,6 +263,12 @@ class Experiment:
                 f"the learner orders before the blocks {list(blocks)} of a backbone with {facts.depth}",
                 "its blocks are 0 and later ones, ascending; give the backbone more depth, or use another learner",
             )
+        if blocks[-1] >= facts.first_merge:
+            raise ReorderKitError(
+                f"the learner orders before block {blocks[-1]}, but the backbone merges patches before block "
+                f"{facts.first_merge}",
+                "order before the first merge",
+            )
         if len(facts.levels) > 1 and policy.mixes:
             raise ReorderKitError(
                 "a hierarchical backbone merges neighbors, so no slot may hold a mixture of patches",

@@ -45,7 +45,7 @@ def misfits_of_parts(experiment: Experiment) -> list[Problem]:
     try:
         facts = known_facts(experiment)
     except ReorderKitError as error:
-        return [Problem("backbone", error.message, error.hint)]
+        return [Problem("backbone", error.message.removeprefix("backbone "), error.hint)]
     if facts is None:
         return []
     try:

@@ -23,10 +23,12 @@ class Level:
     Args:
         grid: its cells; at the finest level, the patches.
         dim: width of an embedding there.
+        first_block: the first block that works on it: 0 at the finest level, later at each coarser one.
     """
 
     grid: Grid
     dim: int
+    first_block: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,10 @@ class BackboneFacts:
         downloads: building fetches weights from elsewhere.
 
     Raises:
-        ReorderKitError: if the finest level has another grid than the patches.
+        ReorderKitError: if the finest level has another grid than the patches, or the levels do not follow each other.
 
     >>> BackboneFacts(Grid(4, 4), dim=32, depth=2).levels
-    (Level(grid=Grid(height=4, width=4, frames=1), dim=32),)
+    (Level(grid=Grid(height=4, width=4, frames=1), dim=32, first_block=0),)
     """
 
     grid: Grid
@@ -67,6 +69,17 @@ class BackboneFacts:
                 f"the finest level has a {self.levels[0].grid} grid, but the patches have a {self.grid} grid",
                 "give levels from the finest to the coarsest",
             )
+        first = [level.first_block for level in self.levels]
+        if first[0] != 0 or first != sorted(set(first)):
+            raise ReorderKitError(
+                f"the levels begin with the blocks {first}",
+                "say in first_block which block is the first of each level: 0 at the finest, later at each coarser one",
+            )
+
+    @property
+    def first_merge(self) -> int:
+        """The block before which patches are merged for the first time; ``depth`` where they never are."""
+        return self.levels[1].first_block if len(self.levels) > 1 else self.depth
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,8 @@ class Policy(nn.Module, ABC):
     * ``is_static``: whether its best order never depends on the images. ``best_order(None)`` of a policy that looks at
       them raises a :class:`~reorder_kit.errors.ReorderKitError`.
     * ``blocks``: the blocks before which it orders. Before a later one than 0, an order indexes the slots that the
-      block is given (``sequence.num_slots``), and is the identity until something has been learned.
+      block is given (``sequence.num_slots``), and is the identity until something has been learned. These may be fewer
+      than it had before block 0: a task that hides patches keeps some of the slots only.
     * ``repeats``: how many times the step runs on one batch, with new proposals each time. It may change when the
       policy advances.
     * ``mixes``: whether a slot may hold a mixture of patches while it searches.

@@ -109,6 +109,13 @@ def test_the_finest_level_is_the_grid_of_patches() -> None:
         BackboneFacts(Grid(4, 4), 8, 2, levels=(Level(Grid(2, 2), 8), Level(Grid(4, 4), 4)))
 
 
+@pytest.mark.parametrize("first_blocks", [(0, 0), (1, 2), (0, 3, 2)])
+def test_a_level_begins_after_the_finer_one(first_blocks: tuple[int, ...]) -> None:
+    levels = tuple(Level(Grid(4 >> depth, 4), 8, first) for depth, first in enumerate(first_blocks))
+    with pytest.raises(ReorderKitError, match=r"the levels begin with the blocks \["):
+        BackboneFacts(Grid(4, 4), 8, 4, levels=levels)
+
+
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_only_vit_has_something_to_download(name: str) -> None:
     options = BACKBONES[name].Options(**OPTIONS[name][0], patch_size=4)

@@ -41,7 +41,7 @@ def images_of(image: ImageShape) -> torch.Tensor:
 def test_levels_are_those_of_the_facts() -> None:
     backbone = built()
     encoded = backbone.encode(backbone.tokenize(images_of(IMAGE)))
-    assert backbone.as_built.levels == (Level(Grid(4, 6), 8), Level(Grid(2, 3), 16))
+    assert backbone.as_built.levels == (Level(Grid(4, 6), 8), Level(Grid(2, 3), 16, first_block=1))
     assert [level.grid for level in encoded.levels] == [level.grid for level in backbone.as_built.levels]
     assert [level.patches.shape[1:] for level in encoded.levels] == [(24, 8), (6, 16)]
     assert encoded.sequence is encoded.levels[-1]

@@ -216,7 +216,7 @@ def test_the_order_of_a_file_is_a_start(host, tmp_path):
 
 def test_a_backbone_that_does_not_fit_the_images_is_named(host):
     (found,) = problems(host, backbone={"name": "local", "patch_size": 3})
-    assert found.startswith("backbone: backbone 'local': an image of 8x8 pixels")
+    assert found.startswith("backbone: 'local': an image of 8x8 pixels")
     # Where only the data tells the shape of images, building it says so.
     experiment = compose(recipe(backbone={"name": "local", "patch_size": 2}), host, "trial")
     with pytest.raises(ReorderKitError, match=r"^backbone 'local': an image of 9x9 pixels"):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from odd_components import Images, OddPlugin, Shapes
+from reorder_kit import hookimpl
 from reorder_kit.api import run
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits
 from reorder_kit.training.trainer import Trainer
+from two_levels import TwoLevels
 
 
 @pytest.fixture
@@ -97,6 +100,16 @@ def test_a_rule_that_is_no_order_of_these_patches_is_refused(host):
         data={"name": "shapes", "height": 6, "width": 6}, order={"start": leaping, "control": "random-fixed"}
     )
     assert "order.start: ordering 'leaping' does not visit every patch" in mistakes(replaced, host)[0]
+
+
+def test_a_learner_that_orders_after_the_first_merge_is_refused(host):
+    host.add(SimpleNamespace(register_backbones=hookimpl(lambda: [TwoLevels])), "two-levels")
+    merging = recipe(backbone={"name": "two-levels", "patch_size": 2}, controls=["fixed-start"])
+    order = {"learner": {"name": "odd", "before": [0, 1]}}
+    (mistake,) = mistakes({**merging, "order": order}, host)
+    assert mistake.startswith("task: ")
+    assert "orders before block 1, but the backbone merges patches before block 1" in mistake
+    validate({**merging, "order": {"learner": "odd"}}, host, "trial")
 
 
 def test_images_that_cannot_be_scrambled_are_refused(host):
