@@ -26,10 +26,8 @@ class TwoLevels(Backbone):
     @classmethod
     def facts(cls, options: Any, image: ImageShape) -> BackboneFacts:
         fine = patch_geometry(options, image).grid
-        levels = (
-            Level(fine, options.dim),
-            Level(Grid(fine.height // 2, fine.width // 2, fine.frames), 2 * options.dim, first_block=1),
-        )
+        coarse = Grid(fine.height // 2, fine.width // 2, fine.frames)
+        levels = Level(fine, options.dim), Level(coarse, 2 * options.dim, first_block=1)
         return BackboneFacts(fine, 2 * options.dim, depth=2, levels=levels, order_sensitive=False, has_positions=True)
 
     def __init__(self, options: Any, image: ImageShape) -> None:

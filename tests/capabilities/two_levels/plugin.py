@@ -30,10 +30,8 @@ class TwoLevels(Backbone):
     @classmethod
     def facts(cls, options, image):
         height, width = image.height // options.patch_size, image.width // options.patch_size
-        levels = (
-            Level(Grid(height, width), options.dim),
-            Level(Grid(height // 2, width // 2), 2 * options.dim, first_block=1),
-        )
+        coarse = Level(Grid(height // 2, width // 2), 2 * options.dim, first_block=1)
+        levels = Level(Grid(height, width), options.dim), coarse
         return BackboneFacts(levels[0].grid, 2 * options.dim, depth=2, levels=levels)
 
     def __init__(self, options, image):
