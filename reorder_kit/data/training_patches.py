@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.data.training_data import TrainingData
+from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.interfaces import NONE, DataSplits
 from reorder_kit.orders.grid import Grid
 
@@ -23,7 +23,7 @@ class TrainingPatches:
     """
 
     def __init__(self, splits: DataSplits, grid: Grid, seed: int, images: int) -> None:
-        self._data, self._grid, self._images = TrainingData(splits, seed, NONE), grid, images
+        self._data, self._grid, self._images = TrainingSplit(splits, seed, NONE), grid, images
 
     def __len__(self) -> int:
         """Images that are looked at, readable or not."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from reorder_kit.data.scrambled_images import require_whole_patches, scramble
 from reorder_kit.data.shuffled_targets import shuffle_targets
-from reorder_kit.data.training_data import TrainingData
+from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.start_by_prior import StartByPrior
 from reorder_kit.interfaces import (
@@ -159,7 +159,7 @@ class Experiment:
         if known is not None:
             return known
         assert isinstance(self.start, StartByPrior)
-        training = TrainingData(splits, self.recipe.seed, self.kind)
+        training = TrainingSplit(splits, self.recipe.seed, self.kind)
         candidates = self.start.orders(grid)
         return self.start.start(PriorContext(grid, splits.image, self.recipe.seed, candidates, training, influence))
 

@@ -39,6 +39,7 @@ from reorder_kit.interfaces.task import Metrics, StepResult, Task
 from reorder_kit.interfaces.task_context import TaskContext
 from reorder_kit.interfaces.task_wrapper import TaskWrapper
 from reorder_kit.interfaces.tokenizer import Tokenizer
+from reorder_kit.interfaces.training_data import TrainingData
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.orders.order import Order
@@ -109,6 +110,7 @@ __all__ = [
     "TaskWrapper",
     "Tokenizer",
     "TrainedControl",
+    "TrainingData",
     "Unreadable",
     "cut",
     "gather_images",

@@ -18,7 +18,7 @@ from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.orders.order import Order
 
 if TYPE_CHECKING:
-    from reorder_kit.data.training_data import TrainingData
+    from reorder_kit.interfaces.training_data import TrainingData
 
 PRIOR_IMAGES = 256
 """Training images that a prior scores to choose the start."""

@@ -25,7 +25,7 @@ from reorder_kit.interfaces.targets import Annotation
 from reorder_kit.interfaces.task_context import TaskContext
 
 if TYPE_CHECKING:
-    from reorder_kit.data.training_data import TrainingData
+    from reorder_kit.interfaces.training_data import TrainingData
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from reorder_kit.interfaces.task import Metrics, StepResult, Task
 from reorder_kit.interfaces.task_context import TaskContext
 
 if TYPE_CHECKING:
-    from reorder_kit.data.training_data import TrainingData
+    from reorder_kit.interfaces.training_data import TrainingData
 
 
 class TaskWrapper(Task):

@@ -9,12 +9,13 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from reorder_kit.data.training_data import TrainingData
+from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.loaded_run import read_fitted
 from reorder_kit.interfaces import DataSplits, Policy, TaskContext
 from reorder_kit.interfaces.gather_images import alone
+from reorder_kit.interfaces.training_data import TrainingData
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.runs.run_folder import RunFolder
@@ -42,7 +43,7 @@ def begin(
     facts = experiment.facts(splits.image)
     kind = experiment.kind
     is_fresh = folder.latest_checkpoint() is None
-    training = TrainingData(splits, experiment.recipe.seed, kind)
+    training = TrainingSplit(splits, experiment.recipe.seed, kind)
     fitted = _on_one_process(accelerator, lambda: _fitted(experiment, training) if is_fresh else read_fitted(folder))
     context = TaskContext(facts, splits.image, kind, splits.classes, fitted, accelerator.device)
     experiment.check(facts, splits.classes)

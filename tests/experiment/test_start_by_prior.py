@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from reorder_kit import hookimpl
-from reorder_kit.data.training_data import TrainingData
+from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.start_by_prior import StartByPrior, no_influence
@@ -113,7 +113,7 @@ def test_a_scoring_prior_starts_from_the_candidate_with_the_highest_score(host, 
 
 
 def context(candidates):
-    return PriorContext(GRID, SPLITS.image, 0, candidates, TrainingData(SPLITS, 0, CLASS), no_influence)
+    return PriorContext(GRID, SPLITS.image, 0, candidates, TrainingSplit(SPLITS, 0, CLASS), no_influence)
 
 
 def test_of_equal_scores_the_first_by_name_counts():

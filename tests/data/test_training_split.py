@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from reorder_kit.data.training_data import TrainingData
 from reorder_kit.data.training_patches import TrainingPatches
+from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.interfaces import CAPTION, DataSplits, ImageShape, Sample, Unreadable
 from reorder_kit.orders.grid import Grid
 
@@ -35,7 +35,7 @@ class Told(Numbered):
 
 def training(samples, seed=0):
     unused = object()
-    return TrainingData(DataSplits(ImageShape(1, 4, 4), ["a", "b"], samples, unused, unused), seed, CAPTION)
+    return TrainingSplit(DataSplits(ImageShape(1, 4, 4), ["a", "b"], samples, unused, unused), seed, CAPTION)
 
 
 READABLE = [f"target {index}" for index in range(40) if index % 5]

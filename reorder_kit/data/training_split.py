@@ -18,7 +18,7 @@ from reorder_kit.orders.patches import cut
 IMAGES_AT_ONCE = 32
 
 
-class TrainingData:
+class TrainingSplit:
     """The training split: its targets, and batches of images that are chosen at random.
 
     Sources often list images class by class, hence the random choice. It is the same every time, and so is what is

@@ -1,0 +1,49 @@
+"""What a task or a prior is shown before training begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.interfaces.batch import Batch
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.image_shape import ImageShape
+
+
+class TrainingData(Protocol):
+    """The training images and their targets: all targets by number, or batches of images that are chosen at random.
+
+    The choice is the same every time, and so is what is random in an image. Only one batch is held at a time.
+    """
+
+    image: ImageShape
+    classes: Sequence[str]
+
+    def __len__(self) -> int:
+        """Samples, readable or not."""
+        ...
+
+    def targets(self) -> Iterator[Any]:
+        """The target of every readable sample, by number. No image is decoded where the source knows targets."""
+        ...
+
+    def batches(self, images: int, batch_size: int = ...) -> Iterator[Batch]:
+        """Images with their targets. Those that cannot be read are left out, and named in their batch.
+
+        Args:
+            images: how many to look at; all if there are fewer.
+            batch_size: at once.
+        """
+        ...
+
+    def patches(self, grid: Grid, images: int) -> Iterator[Float[Tensor, "image patch pixel"]]:
+        """The row-major patches of the same images, a batch at a time.
+
+        Args:
+            grid: the grid of patches.
+            images: how many to look at; all if there are fewer.
+        """
+        ...
