@@ -13,9 +13,10 @@ import pydantic
 import pytest
 
 import reorder_kit
+from reorder_kit import hookspecs
 from reorder_kit.host import builtin
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.interfaces import ComponentOptions, hookspecs
+from reorder_kit.interfaces import ComponentOptions
 
 FOLDERS = ("orderings", "backbones", "order_learners", "priors", "tokenizers", "tasks", "data_sources", "events")
 HOST = PluginHost(third_party=False)
