@@ -44,9 +44,9 @@ def run(
       torchrun --nproc-per-node 2 -m reorder_kit run quickstart
     """
     from reorder_kit.cli._lookup import compose_recipe, load_host
+    from reorder_kit.cli._run_progress import ConsoleProgress
     from reorder_kit.cli._run_summary import print_summary
     from reorder_kit.cli.validate import doubts
-    from reorder_kit.events.console import ConsoleProgress
     from reorder_kit.training.run import run_experiment
 
     host = load_host()

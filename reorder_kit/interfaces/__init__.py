@@ -3,7 +3,7 @@
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.backbone import AttentionMaps, Backbone, BackboneFacts, Level
 from reorder_kit.interfaces.batch import Batch
-from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.interfaces.control import Control, EvaluatedControl, InRunControl, Need, TrainedControl
 from reorder_kit.interfaces.data_source import (
     DataSource,
@@ -47,11 +47,15 @@ from reorder_kit.orders.proposal import Proposal
 from reorder_kit.orders.sequence import Encoded, PatchSequence
 from reorder_kit.orders.soft_permutation import SoftPermutation
 
+INTERFACES: tuple[type[Component], ...] = (Ordering, Backbone, OrderLearner, Prior, Tokenizer, Task, DataSource)
+"""One for each kind of component. All that lists kinds goes through these."""
+
 __all__ = [
     "BOXES",
     "CAPTION",
     "CLASS",
     "IGNORED",
+    "INTERFACES",
     "MASK",
     "MULTI_LABEL",
     "NONE",
@@ -76,6 +80,7 @@ __all__ = [
     "ImageShape",
     "InRunControl",
     "Influence",
+    "Kind",
     "LearnerContext",
     "Level",
     "Metrics",

@@ -11,8 +11,8 @@ from PIL import Image
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from reorder_kit.cli._run_progress import ConsoleProgress
 from reorder_kit.events import pictures, tensorboard
-from reorder_kit.events.console import ConsoleProgress
 from reorder_kit.figures import order_path
 from reorder_kit.interfaces import hookspecs
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
