@@ -1,6 +1,7 @@
 """The interfaces of everything a plugin can provide, and the words they speak in."""
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces.annotation import Annotation
 from reorder_kit.interfaces.backbone import AttentionMaps, Backbone, BackboneFacts, Level
 from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
@@ -33,8 +34,10 @@ from reorder_kit.interfaces.requirements import (
     require_static,
 )
 from reorder_kit.interfaces.supervised_task import SupervisedTask
-from reorder_kit.interfaces.target_kind import BOXES, CAPTION, CLASS, MASK, MULTI_LABEL, NONE, TargetKind
-from reorder_kit.interfaces.targets import IGNORED, Annotation, BoxTarget
+from reorder_kit.interfaces.target_kind import TargetKind
+from reorder_kit.interfaces.target_kinds import BOXES, CAPTION, CLASS, MASK, MULTI_LABEL, NONE
+from reorder_kit.interfaces.target_kinds.boxes import BoxTarget
+from reorder_kit.interfaces.target_kinds.mask import IGNORED
 from reorder_kit.interfaces.task import Metrics, StepResult, Task
 from reorder_kit.interfaces.task_context import TaskContext
 from reorder_kit.interfaces.task_wrapper import TaskWrapper

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces.annotation import Annotation
 from reorder_kit.interfaces.backbone import Backbone, BackboneFacts
 from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
@@ -21,7 +22,6 @@ from reorder_kit.interfaces.order_learner import Policy
 from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.interfaces.target_kind import TargetKind
-from reorder_kit.interfaces.targets import Annotation
 from reorder_kit.interfaces.task_context import TaskContext
 
 if TYPE_CHECKING:
