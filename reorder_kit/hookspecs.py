@@ -1,6 +1,8 @@
 """What a plugin can do: register components, and follow a run.
 
-A plugin is a module (or any object) with functions of these names, marked with ``hookimpl``. This is a complete one::
+A plugin is a module (or any object) with functions of certain names, marked with ``hookimpl``. Those that register
+components are named after their kind, ``register_orderings`` or ``register_order_learners``, and return a list of
+classes; those that follow a run have the names and arguments that are specified here. This is a complete plugin::
 
     from reorder_kit import hookimpl
     from reorder_kit.interfaces import Ordering
@@ -33,55 +35,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from reorder_kit.interfaces import Backbone, DataSource, Ordering, OrderLearner, Prior, Task, Tokenizer
     from reorder_kit.interfaces.run_events import Predictions, RunInfo, StepReport
     from reorder_kit.orders.order import Order
 
 PROJECT = "reorder_kit"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
-
-
-@hookspec
-def register_orderings() -> list[type[Ordering]]:
-    """Fixed rules that give an order for a grid."""
-    raise AssertionError("a specification is never called")
-
-
-@hookspec
-def register_backbones() -> list[type[Backbone]]:
-    """Models that encode a sequence of patches."""
-    raise AssertionError("a specification is never called")
-
-
-@hookspec
-def register_order_learners() -> list[type[OrderLearner]]:
-    """Ways of learning an order while the model trains."""
-    raise AssertionError("a specification is never called")
-
-
-@hookspec
-def register_priors() -> list[type[Prior]]:
-    """Measures over data that choose a starting order."""
-    raise AssertionError("a specification is never called")
-
-
-@hookspec
-def register_tokenizers() -> list[type[Tokenizer]]:
-    """Ways of saying with numbers what is in a patch, for priors that look at sequences of tokens."""
-    raise AssertionError("a specification is never called")
-
-
-@hookspec
-def register_tasks() -> list[type[Task]]:
-    """Heads, losses, rewards and metrics."""
-    raise AssertionError("a specification is never called")
-
-
-@hookspec
-def register_data_sources() -> list[type[DataSource]]:
-    """Images and their targets."""
-    raise AssertionError("a specification is never called")
 
 
 @hookspec

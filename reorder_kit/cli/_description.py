@@ -1,14 +1,14 @@
-"""A component in words: what ``describe`` shows."""
+"""A component, or a kind of components, in words: what ``describe`` shows."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reorder_kit.experiment.recipe_schema import kinds_of_parts, options_schema, resolve
 from reorder_kit.host.registry import Registry
-from reorder_kit.interfaces import Backbone, Component, DataSource, OrderLearner, Prior, ScoringPrior, TargetKind, Task
+from reorder_kit.interfaces import Component
 from reorder_kit.interfaces.part import KIND_KEYWORD
 
 _TYPES = {
@@ -23,6 +23,19 @@ _TYPES = {
 _BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 
+def describe_kind(registry: Registry[Any]) -> dict[str, Any]:
+    """What the components of a kind are, and which there are."""
+    components = ((name, registry.get(name)) for name in registry)
+    return {
+        "kind": registry.kind.name,
+        "doc": _first_line(registry.interface),
+        "components": [
+            {"name": name, "doc": _first_line(component), "plugin": registry.owner(name)}
+            for name, component in components
+        ],
+    }
+
+
 def describe_component(registry: Registry[Any], name: str) -> dict[str, Any]:
     """Everything about a component that a recipe's author needs.
 
@@ -32,49 +45,18 @@ def describe_component(registry: Registry[Any], name: str) -> dict[str, Any]:
     component = registry.get(name)
     schema = options_schema(component)
     return {
-        "kind": registry.kind,
+        "kind": registry.kind.name,
         "name": name,
         "doc": inspect.cleandoc(component.__doc__ or ""),
         "module": component.__module__,
         "plugin": registry.owner(name),
-        "says": _says(component),
+        "says": component.declares(),
         "options": list(_options(schema, schema.get("$defs", {}))),
     }
 
 
-def _says(component: type[Component]) -> dict[str, str]:
-    """What a component declares beside its options."""
-    if issubclass(component, Backbone):
-        return {
-            "needs": ", ".join(sorted(component.needs)) or "nothing but the patches",
-            "facts": inspect.cleandoc(component.facts.__doc__ or ""),
-            "reach": inspect.cleandoc(component.reach.__doc__ or ""),
-        }
-    if issubclass(component, OrderLearner):
-        return {"uses the reward": _yes_or_no(component.uses_reward)}
-    if issubclass(component, ScoringPrior):
-        return {"starts from": "the ordering with the highest score", "measure": component.measure}
-    if issubclass(component, Prior):
-        return {"starts from": "an order of its own"}
-    if issubclass(component, Task):
-        # A task that wraps another one has these only once it is built.
-        known = {"target_kinds", "headline"} <= {name for each in component.__mro__ for name in vars(each)}
-        if not known:
-            return {"target kinds": "depend on its options"}
-        return {
-            "target kinds": _names(component.target_kinds),
-            "headline": f"{component.headline}, {'higher' if component.higher_is_better else 'lower'} is better",
-            "dense": _yes_or_no(component.is_dense),
-        }
-    return {"target kinds": _names(component.target_kinds)} if issubclass(component, DataSource) else {}
-
-
-def _names(kinds: Iterable[TargetKind]) -> str:
-    return ", ".join(map(str, kinds))
-
-
-def _yes_or_no(fact: bool) -> str:
-    return "yes" if fact else "no"
+def _first_line(component: type[Component]) -> str:
+    return inspect.cleandoc(component.__doc__ or "").partition("\n")[0]
 
 
 def _options(

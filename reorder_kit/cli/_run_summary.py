@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from reorder_kit.cli._output import console, table
-from reorder_kit.events.console import describe_unreadable
+from reorder_kit.cli._run_progress import describe_unreadable
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.runs.run_folder import RunFolder, compared_controls, left_out_controls

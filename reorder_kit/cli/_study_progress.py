@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from reorder_kit.events.console import duration
+from reorder_kit.cli._run_progress import duration
 
 if TYPE_CHECKING:
     from rich.console import Console

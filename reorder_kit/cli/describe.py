@@ -1,4 +1,4 @@
-"""``reorder-kit describe``: one component, its options and what it says of itself."""
+"""``reorder-kit describe``: the components of a kind, or one with its options and what it says of itself."""
 
 from __future__ import annotations
 
@@ -15,29 +15,44 @@ if TYPE_CHECKING:
 
 def describe(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="backbone, ordering, order-learner, task, ...")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The component, as a recipe names it.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="The component, as a recipe names it; lists all if not given."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain a component and its options.
+    """Explain a component and its options, or list the components of a kind.
 
     Says what it is, which options a recipe can give it, and which plugin it comes from.
 
     \b
     Example:
+      reorder-kit describe ordering
       reorder-kit describe ordering hilbert
       reorder-kit describe order-learner reinforce
       reorder-kit describe backbone local --json
     """
-    from reorder_kit.cli._description import describe_component
-    from reorder_kit.cli._kinds import find_registry
+    from reorder_kit.cli._description import describe_component, describe_kind
     from reorder_kit.cli._lookup import load_host
 
-    registry = find_registry(load_host(), kind)
-    description = describe_component(registry, name)
+    registry = load_host().find_registry(kind)
+    if name is None:
+        description, show = describe_kind(registry), _print_kind
+    else:
+        description, show = describe_component(registry, name), _print_description
     if as_json:
         print_json(description)
     else:
-        _print_description(console(), description)
+        show(console(), description)
+
+
+def _print_kind(out: Console, description: dict[str, Any]) -> None:
+    out.print(f"{description['kind']}: {description['doc']}", soft_wrap=True)
+    out.print()
+    components = table("name", "what it is")
+    for component in description["components"]:
+        components.add_row(component["name"], component["doc"])
+    out.print(components)
 
 
 def _print_description(out: Console, description: dict[str, Any]) -> None:

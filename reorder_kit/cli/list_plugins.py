@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from reorder_kit.cli._parameters import JsonOption
 
 if TYPE_CHECKING:
     from reorder_kit.host.plugin_host import PluginRecord
+    from reorder_kit.interfaces import Kind
 
 SOME_PLUGIN_FAILED = 2
 
@@ -41,31 +42,33 @@ def list_plugins(
       reorder-kit list-plugins --kind ordering --json
       REORDER_KIT_BLOCK=my-plugin reorder-kit list-plugins --strict
     """
-    from reorder_kit.cli._kinds import find_registry, find_run_event
+    from reorder_kit.errors import ReorderKitError, did_you_mean
     from reorder_kit.host.plugin_host import PluginHost
 
     host = PluginHost.from_environment()
     shown: Sequence[PluginRecord] = host.plugins
     if kind is not None:
-        wanted = find_registry(host, kind).kind
+        wanted = host.find_registry(kind).kind.name
         shown = [plugin for plugin in shown if wanted in {_kind(component) for component in plugin.provides}]
     if hook is not None:
-        event = find_run_event(hook)
-        shown = [plugin for plugin in shown if event in plugin.hooks]
+        if hook not in host.run_events:
+            raise ReorderKitError(f"there is no run event {hook!r}", did_you_mean(hook, host.run_events))
+        shown = [plugin for plugin in shown if hook in plugin.hooks]
     if as_json:
         print_json([asdict(plugin) for plugin in shown])
     else:
-        _print_plugins(shown, sum_up=not (show_all or kind or hook))
+        kinds = [registry.kind for registry in host.registries.values()]
+        _print_plugins(shown, kinds, sum_up=not (show_all or kind or hook))
     if strict and any(plugin.status == "failed" for plugin in host.plugins):
         raise typer.Exit(SOME_PLUGIN_FAILED)
 
 
-def _print_plugins(plugins: Sequence[PluginRecord], sum_up: bool) -> None:
+def _print_plugins(plugins: Sequence[PluginRecord], kinds: Iterable[Kind], sum_up: bool) -> None:
     out = console()
     working = [plugin for plugin in plugins if plugin.is_builtin and plugin.status == "ok"]
     listed = [plugin for plugin in plugins if plugin not in working] if sum_up else plugins
     if sum_up:
-        out.print(f"{len(working)} built-in plugins: {_sum_up(working)}", soft_wrap=True)
+        out.print(f"{len(working)} built-in plugins: {_sum_up(working, kinds)}", soft_wrap=True)
     if not listed:
         out.print("no others" if sum_up else "none", soft_wrap=True)
         return
@@ -79,9 +82,10 @@ def _print_plugins(plugins: Sequence[PluginRecord], sum_up: bool) -> None:
             out.print(f"{plugin.status}: {plugin.name} of {plugin.distribution}: {plugin.reason}", soft_wrap=True)
 
 
-def _sum_up(plugins: Sequence[PluginRecord]) -> str:
-    kinds = Counter(_kind(component) for plugin in plugins for component in plugin.provides)
-    parts = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds.items()]
+def _sum_up(plugins: Sequence[PluginRecord], kinds: Iterable[Kind]) -> str:
+    counts = Counter(_kind(component) for plugin in plugins for component in plugin.provides)
+    provided = [(counts[kind.name], kind) for kind in kinds if counts[kind.name]]
+    parts = [f"{count} {kind.name if count == 1 else kind.plural}" for count, kind in provided]
     followers = sum(bool(plugin.hooks) for plugin in plugins)
     return ", ".join([*parts, f"{followers} that follow run events"])
 

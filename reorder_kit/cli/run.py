@@ -44,8 +44,8 @@ def run(
       torchrun --nproc-per-node 2 -m reorder_kit run quickstart
     """
     from reorder_kit.cli._lookup import load_host, recipe_content
+    from reorder_kit.cli._run_progress import ConsoleProgress
     from reorder_kit.cli._run_summary import print_summary
-    from reorder_kit.events.console import ConsoleProgress
     from reorder_kit.experiment.compose import compose
     from reorder_kit.experiment.doubts import doubts
     from reorder_kit.training.run import run_experiment

@@ -95,7 +95,7 @@ def kinds_of_parts(schema: Any) -> set[str]:
 
 def _define_parts(schema: Schema, host: PluginHost) -> None:
     """Add a definition for each kind; what a part consists of may have parts in turn, even of the same kind."""
-    registries = {registry.kind: registry for registry in host.registries.values()}
+    registries = {registry.kind.name: registry for registry in host.registries.values()}
     defined: set[str] = set()
     while missing := kinds_of_parts(schema) - defined:
         for kind in sorted(missing):
@@ -136,12 +136,12 @@ def _components(
     """A section for each component: its name under a key, and its options."""
     for name in registry:
         component = registry.get(name)
-        options = options_schema(component, prefix=f"{registry.kind}.{name}.")
+        options = options_schema(component, prefix=f"{registry.kind.name}.{name}.")
         definitions |= options.pop("$defs", {})
         required = options.pop("required", [])
         yield {
             **options,
-            "title": f"{registry.kind} {name}",
+            "title": f"{registry.kind.name} {name}",
             "description": (component.__doc__ or "").strip().partition("\n")[0],
             "properties": {key: {"const": name}, **options["properties"], **(fields or {})},
             "required": [key, *required],

@@ -1,56 +1,22 @@
-"""The built-in plugins: a component file is here or nowhere."""
+"""The built-in plugins: a file in the folder of a kind of component, or among the listeners of run events, is one."""
 
-MODULES = (
-    "reorder_kit.orderings.row",
-    "reorder_kit.orderings.column",
-    "reorder_kit.orderings.hilbert",
-    "reorder_kit.orderings.spiral",
-    "reorder_kit.orderings.diagonal",
-    "reorder_kit.orderings.snake",
-    "reorder_kit.orderings.boustrophedon",
-    "reorder_kit.orderings.morton",
-    "reorder_kit.orderings.random",
-    "reorder_kit.orderings.custom",
-    "reorder_kit.backbones.vit",
-    "reorder_kit.backbones.local",
-    "reorder_kit.backbones.longformer",
-    "reorder_kit.backbones.mamba",
-    "reorder_kit.backbones.recurrent",
-    "reorder_kit.backbones.transformer_xl",
-    "reorder_kit.order_learners.diffsort",
-    "reorder_kit.order_learners.evolution",
-    "reorder_kit.order_learners.gumbel_sinkhorn",
-    "reorder_kit.order_learners.neuralsort",
-    "reorder_kit.order_learners.random_search",
-    "reorder_kit.order_learners.reinforce",
-    "reorder_kit.order_learners.segment_search",
-    "reorder_kit.order_learners.shuffle_softsort",
-    "reorder_kit.order_learners.softrank",
-    "reorder_kit.order_learners.softsort",
-    "reorder_kit.order_learners.straight_through",
-    "reorder_kit.priors.conditional_entropy",
-    "reorder_kit.priors.lzma",
-    "reorder_kit.priors.zstd",
-    "reorder_kit.tokenizers.pixels",
-    "reorder_kit.tokenizers.vq_vae",
-    "reorder_kit.tasks.classification",
-    "reorder_kit.tasks.detection",
-    "reorder_kit.tasks.multi_label",
-    "reorder_kit.tasks.segmentation",
-    "reorder_kit.data_sources.coco_detection",
-    "reorder_kit.data_sources.digits",
-    "reorder_kit.data_sources.fmow",
-    "reorder_kit.data_sources.hf",
-    "reorder_kit.data_sources.image_folder",
-    "reorder_kit.data_sources.imagenet",
-    "reorder_kit.data_sources.multi_label_csv",
-    "reorder_kit.data_sources.multi_label_folder",
-    "reorder_kit.data_sources.planted_chain",
-    "reorder_kit.data_sources.scenes",
-    "reorder_kit.data_sources.segmentation_folder",
-    "reorder_kit.data_sources.torchvision_sets",
-    "reorder_kit.data_sources.webdataset",
-    "reorder_kit.data_sources.voc",
-    "reorder_kit.events.pictures",
-    "reorder_kit.events.tensorboard",
-)
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator
+
+import reorder_kit
+from reorder_kit.interfaces import INTERFACES
+
+FOLDERS = (*(interface.kind.folder for interface in INTERFACES), "events")
+
+
+def _modules() -> Iterator[str]:
+    """Files whose name starts with an underscore are what the others share."""
+    for folder in FOLDERS:
+        paths = [f"{path}/{folder}" for path in reorder_kit.__path__]
+        names = sorted(module.name for module in pkgutil.iter_modules(paths))
+        yield from (f"reorder_kit.{folder}.{name}" for name in names if not name.startswith("_"))
+
+
+MODULES = tuple(_modules())

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, distributions
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pluggy
 
@@ -17,6 +17,7 @@ from reorder_kit.errors import ReorderKitError, did_you_mean
 from reorder_kit.host import builtin
 from reorder_kit.host.registry import Registry
 from reorder_kit.interfaces import (
+    INTERFACES,
     Backbone,
     Component,
     DataSource,
@@ -29,6 +30,7 @@ from reorder_kit.interfaces import (
 
 ENTRY_POINT_GROUP = "reorder_kit"
 _log = logging.getLogger(__name__)
+C = TypeVar("C", bound=Component)
 
 
 @dataclass
@@ -74,16 +76,19 @@ class PluginHost:
     def __init__(self, third_party: bool = True, blocked: Iterable[str] = ()) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
+        self._manager.add_hookspecs(_registration_hooks())
         self._blocked = frozenset(blocked)
         self._failed_listeners: set[tuple[str, str]] = set()
         self.plugins: list[PluginRecord] = []
-        self.orderings: Registry[Ordering] = Registry("ordering", Ordering)
-        self.backbones: Registry[Backbone] = Registry("backbone", Backbone)
-        self.order_learners: Registry[OrderLearner] = Registry("order-learner", OrderLearner)
-        self.priors: Registry[Prior] = Registry("prior", Prior)
-        self.tokenizers: Registry[Tokenizer] = Registry("tokenizer", Tokenizer)
-        self.tasks: Registry[Task] = Registry("task", Task)
-        self.data_sources: Registry[DataSource] = Registry("data-source", DataSource)
+        self.registries: dict[str, Registry[Any]] = {each.kind.plural: Registry(each) for each in INTERFACES}
+        # The kinds that recipes name, for short.
+        self.orderings = self.registry_of(Ordering)
+        self.backbones = self.registry_of(Backbone)
+        self.order_learners = self.registry_of(OrderLearner)
+        self.priors = self.registry_of(Prior)
+        self.tokenizers = self.registry_of(Tokenizer)
+        self.tasks = self.registry_of(Task)
+        self.data_sources = self.registry_of(DataSource)
         for module in builtin.MODULES:
             self._load_builtin(module)
         if third_party:
@@ -100,29 +105,39 @@ class PluginHost:
         named = [name.strip() for name in os.environ.get("REORDER_KIT_BLOCK", "").split(",") if name.strip()]
         return cls(os.environ.get("REORDER_KIT_NO_THIRD_PARTY", "") not in ("1", "true"), [*named, *blocked])
 
-    @property
-    def registries(self) -> dict[str, Registry[Any]]:
-        """The registries by the plural of their kind."""
-        return {
-            "orderings": self.orderings,
-            "backbones": self.backbones,
-            "order-learners": self.order_learners,
-            "priors": self.priors,
-            "tokenizers": self.tokenizers,
-            "tasks": self.tasks,
-            "data-sources": self.data_sources,
-        }
-
-    def registry_of(self, interface: type[Component]) -> Registry[Any]:
-        """The registry of the components that implement an interface.
+    def registry_of(self, interface: type[C]) -> Registry[C]:
+        """The components that implement an interface.
 
         Raises:
-            TypeError: if there is none.
+            TypeError: if it is not the interface of a kind.
         """
         for registry in self.registries.values():
             if registry.interface is interface:
                 return registry
         raise TypeError(f"{interface.__name__} is not an interface; write Part[Ordering], for example")
+
+    def find_registry(self, kind: str) -> Registry[Any]:
+        """The components of a kind, given in singular or plural: ``ordering``, ``order_learners``.
+
+        Raises:
+            ReorderKitError: if there is no such kind.
+        """
+        asked = kind.replace("_", "-")
+        for registry in self.registries.values():
+            if asked in (registry.kind.name, registry.kind.plural):
+                return registry
+        known = [registry.kind.name for registry in self.registries.values()]
+        raise ReorderKitError(f"there is no kind of component {kind!r}", did_you_mean(asked, known))
+
+    @property
+    def run_events(self) -> list[str]:
+        """What a plugin can follow."""
+        registrations = {registry.kind.hook for registry in self.registries.values()}
+        return [hook for hook in self._hooks if hook not in registrations]
+
+    @property
+    def _hooks(self) -> list[str]:
+        return [name for name, caller in vars(self._manager.hook).items() if caller.has_spec()]
 
     def announce(self, event: str, **facts: Any) -> None:
         """Tell every plugin that follows a run event, first registered first.
@@ -179,14 +194,14 @@ class PluginHost:
             self._check_hooks(plugin)
             found = [
                 (registry, component)
-                for hook, registry in self._registration_hooks()
-                for call in getattr(self._manager.hook, hook).get_hookimpls()
+                for registry in self.registries.values()
+                for call in getattr(self._manager.hook, registry.kind.hook).get_hookimpls()
                 if call.plugin is plugin
                 for component in call.function()
             ]
             for registry, component in found:
                 registry.check(component)
-            names = [(registry.kind, component.name) for registry, component in found]
+            names = [(registry.kind.name, component.name) for registry, component in found]
             twice = next((name for name in names if names.count(name) > 1), None)
             if twice:
                 raise ReorderKitError(f"{twice[0]} {twice[1]!r} is registered twice by this plugin")
@@ -197,12 +212,9 @@ class PluginHost:
             return
         for registry, component in found:
             registry.add(component, _owner(record))
-            record.provides.append(f"{registry.kind} {component.name}")
-        callers = self._manager.get_hookcallers(plugin) or []
-        record.hooks = sorted(call.name for call in callers if not call.name.startswith("register_"))
-
-    def _registration_hooks(self) -> list[tuple[str, Registry[Any]]]:
-        return [(f"register_{plural.replace('-', '_')}", registry) for plural, registry in self.registries.items()]
+            record.provides.append(f"{registry.kind.name} {component.name}")
+        followed = {caller.name for caller in self._manager.get_hookcallers(plugin) or []}
+        record.hooks = sorted(followed.intersection(self.run_events))
 
     def _check_is_new(self, plugin: object, record: PluginRecord) -> None:
         other = self._manager.get_name(plugin)
@@ -215,14 +227,14 @@ class PluginHost:
         """Refuse a misspelt hook, which pluggy would keep without ever calling it."""
         for caller in self._manager.get_hookcallers(plugin) or []:
             if not caller.has_spec():
-                known = [
-                    name
-                    for name in vars(hookspecs)
-                    if name.startswith(("register_", "run_", "step_", "order_", "epoch_"))
-                ]
-                raise ReorderKitError(f"there is no hook {caller.name!r}", did_you_mean(caller.name, known))
+                raise ReorderKitError(f"there is no hook {caller.name!r}", did_you_mean(caller.name, self._hooks))
         if not self._manager.get_hookcallers(plugin):
             raise ReorderKitError("it has no hook", "mark a function such as register_orderings with @hookimpl")
+
+
+def _registration_hooks() -> type:
+    """A hook for each kind of component. None takes an argument; each returns a list of classes."""
+    return type("RegistrationHooks", (), {each.kind.hook: hookspecs.hookspec(lambda: None) for each in INTERFACES})
 
 
 def _owner(record: PluginRecord) -> str:

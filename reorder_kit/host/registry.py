@@ -15,13 +15,12 @@ class Registry(Generic[C]):
     """The components of one kind, and which plugin each came from.
 
     Args:
-        kind: what they are, in words: ``ordering``, ``order-learner``.
         interface: the class they all derive from.
     """
 
-    def __init__(self, kind: str, interface: type[C]) -> None:
-        self.kind = kind
+    def __init__(self, interface: type[C]) -> None:
         self.interface = interface
+        self.kind = interface.kind
         self._components: dict[str, tuple[type[C], str]] = {}
 
     def check(self, component: Any) -> None:
@@ -34,14 +33,15 @@ class Registry(Generic[C]):
             raise ReorderKitError(f"{component!r} is not a subclass of {self.interface.__name__}")
         missing = sorted(getattr(component, "__abstractmethods__", ()))
         if missing:
-            raise ReorderKitError(f"{self.kind} {component.__name__} lacks {', '.join(missing)}")
+            raise ReorderKitError(f"{self.kind.name} {component.__name__} lacks {', '.join(missing)}")
         if not isinstance(getattr(component, "name", None), str):
-            raise ReorderKitError(f"{self.kind} {component.__name__} has no name")
+            raise ReorderKitError(f"{self.kind.name} {component.__name__} has no name")
         if not (isinstance(component.Options, type) and issubclass(component.Options, ComponentOptions)):
-            raise ReorderKitError(f"the Options of {self.kind} {component.name!r} do not derive from ComponentOptions")
+            kind, name = self.kind.name, component.name
+            raise ReorderKitError(f"the Options of {kind} {name!r} do not derive from ComponentOptions")
         if component.name in self._components:
             raise ReorderKitError(
-                f"{self.kind} {component.name!r} is already provided by {self.owner(component.name)}",
+                f"{self.kind.name} {component.name!r} is already provided by {self.owner(component.name)}",
                 "rename one of them, or block one plugin with REORDER_KIT_BLOCK",
             )
 
@@ -56,7 +56,7 @@ class Registry(Generic[C]):
             ReorderKitError: if there is none, with the closest name.
         """
         if name not in self._components:
-            raise ReorderKitError(f"there is no {self.kind} {name!r}", did_you_mean(name, self._components))
+            raise ReorderKitError(f"there is no {self.kind.name} {name!r}", did_you_mean(name, self._components))
         return self._components[name][0]
 
     def owner(self, name: str) -> str:

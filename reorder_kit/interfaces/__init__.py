@@ -1,9 +1,10 @@
 """The interfaces of everything a plugin can provide, and the words they speak in."""
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces.annotation import Annotation
 from reorder_kit.interfaces.backbone import AttentionMaps, Backbone, BackboneFacts, Level
 from reorder_kit.interfaces.batch import Batch
-from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.interfaces.control import Control, EvaluatedControl, InRunControl, Need, TrainedControl
 from reorder_kit.interfaces.data_source import (
     DataSource,
@@ -33,8 +34,10 @@ from reorder_kit.interfaces.requirements import (
     require_static,
 )
 from reorder_kit.interfaces.supervised_task import SupervisedTask
-from reorder_kit.interfaces.target_kind import BOXES, CAPTION, CLASS, MASK, MULTI_LABEL, NONE, TargetKind
-from reorder_kit.interfaces.targets import IGNORED, Annotation, BoxTarget
+from reorder_kit.interfaces.target_kind import TargetKind
+from reorder_kit.interfaces.target_kinds import BOXES, CAPTION, CLASS, MASK, MULTI_LABEL, NONE
+from reorder_kit.interfaces.target_kinds.boxes import BoxTarget
+from reorder_kit.interfaces.target_kinds.mask import IGNORED
 from reorder_kit.interfaces.task import Metrics, StepResult, Task
 from reorder_kit.interfaces.task_context import TaskContext
 from reorder_kit.interfaces.task_wrapper import TaskWrapper
@@ -48,11 +51,15 @@ from reorder_kit.orders.proposal import Proposal
 from reorder_kit.orders.sequence import Encoded, PatchSequence
 from reorder_kit.orders.soft_permutation import SoftPermutation
 
+INTERFACES: tuple[type[Component], ...] = (Ordering, Backbone, OrderLearner, Prior, Tokenizer, Task, DataSource)
+"""One for each kind of component. All that lists kinds goes through these."""
+
 __all__ = [
     "BOXES",
     "CAPTION",
     "CLASS",
     "IGNORED",
+    "INTERFACES",
     "MASK",
     "MULTI_LABEL",
     "NONE",
@@ -77,6 +84,7 @@ __all__ = [
     "ImageShape",
     "InRunControl",
     "Influence",
+    "Kind",
     "LearnerContext",
     "Level",
     "Metrics",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces.component import Component
+from reorder_kit.interfaces.component import Component, Kind
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.orders.sequence import Encoded, PatchSequence
@@ -166,6 +167,7 @@ class Backbone(nn.Module, Component, ABC):
         ReorderKitError: if it cannot be built with these options for such images.
     """
 
+    kind = Kind("backbone", "backbones")
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, options: Any, image: ImageShape) -> None:
@@ -173,6 +175,15 @@ class Backbone(nn.Module, Component, ABC):
         self.options = options
         self.image = image
         self.as_built = self.facts(options, image)
+
+    @classmethod
+    def declares(cls) -> dict[str, str]:
+        """Its needs, its facts and its reach."""
+        return {
+            "needs": ", ".join(sorted(cls.needs)) or "nothing but the patches",
+            "facts": inspect.cleandoc(cls.facts.__doc__ or ""),
+            "reach": inspect.cleandoc(cls.reach.__doc__ or ""),
+        }
 
     @classmethod
     @abstractmethod

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from reorder_kit.interfaces.counter_random import uniform
 from reorder_kit.interfaces.data_source import Unreadable
-from reorder_kit.interfaces.target_kind import NONE, TargetKind
+from reorder_kit.interfaces.target_kind import TargetKind
+from reorder_kit.interfaces.target_kinds import NONE
 
 
 @dataclass(frozen=True)

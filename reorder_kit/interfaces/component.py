@@ -1,7 +1,8 @@
-"""What all components share: a name, typed options, and a docstring that `describe` shows."""
+"""What all components share: a kind, a name, typed options, and a docstring that `describe` shows."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import pydantic
@@ -29,12 +30,46 @@ class ComponentOptions(pydantic.BaseModel):
         return {name: value for name, value in write(self).items() if name not in unused}
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What the components of an interface are called; everything that lists kinds of components derives from it.
+
+    Args:
+        name: of one component, in lower case: ``order-learner``.
+        plural: of several: ``order-learners``.
+
+    >>> Kind("order-learner", "order-learners").hook
+    'register_order_learners'
+    """
+
+    name: str
+    plural: str
+
+    @property
+    def folder(self) -> str:
+        """Where in the package the built-in ones lie, one a file."""
+        return self.plural.replace("-", "_")
+
+    @property
+    def hook(self) -> str:
+        """The function with which a plugin registers its components; it returns a list of classes."""
+        return f"register_{self.folder}"
+
+
 class Component:
-    """Something a recipe can name.
+    """Something a recipe, or an option of another component, can name.
+
+    ``kind`` is set by each interface, the class that all components of a kind derive from.
 
     ``name`` is what a recipe says; ``Options`` are the further keys it may give, each a pydantic field with a type, a
     default where there is one, and a description.
     """
 
+    kind: ClassVar[Kind]
     name: ClassVar[str]
     Options: ClassVar[Any] = ComponentOptions
+
+    @classmethod
+    def declares(cls) -> dict[str, str]:
+        """What the class declares besides its options, in a few words each, for ``describe``."""
+        return {}

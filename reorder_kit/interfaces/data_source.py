@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.interfaces.target_kind import TargetKind
 from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.orders.order import Order
@@ -19,19 +19,10 @@ from reorder_kit.orders.order import Order
 class Sample(NamedTuple):
     """One image, or one clip, and its target.
 
-    By target kind, the target is
-
-    * ``CLASS``: the number of the class, an ``int``;
-    * ``MULTI_LABEL``: 1.0 for every class that is present and 0.0 for the others, ``Float[class]``;
-    * ``BOXES``: a :class:`~reorder_kit.interfaces.targets.BoxTarget`;
-    * ``MASK``: the number of the class of each pixel, ``Integer[height width]``, or
-      :data:`~reorder_kit.interfaces.targets.IGNORED`; a byte is enough, a batch has 64 bits;
-    * ``CAPTION``: a ``str``, or a list of ``str``;
-    * ``NONE``: None.
-
     Args:
         image: what the model sees: (channel, height, width), or (channel, frame, height, width) of a clip.
-        target: what it shall say.
+        target: what it shall say, as the target kind of the source describes it; see
+            :mod:`reorder_kit.interfaces.target_kinds`.
         content: height and width, pixels, of what stands in the top left corner of the image; the rest is padding. None
             if there is no padding.
     """
@@ -154,11 +145,17 @@ class DataSource(Component, ABC):
         target_kind: one of ``target_kinds``; the first if not given.
     """
 
+    kind = Kind("data-source", "data-sources")
     target_kinds: ClassVar[tuple[TargetKind, ...]]
 
     def __init__(self, options: ComponentOptions | None = None, target_kind: TargetKind | None = None) -> None:
         self.options = self.Options() if options is None else options
         self.target_kind = self.target_kinds[0] if target_kind is None else target_kind
+
+    @classmethod
+    def declares(cls) -> dict[str, str]:
+        """The kinds of targets that it has."""
+        return {"target kinds": ", ".join(map(str, cls.target_kinds))}
 
     @property
     def image(self) -> ImageShape | None:

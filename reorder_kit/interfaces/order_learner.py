@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reorder_kit.interfaces.batch import Batch
-from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.phases import Phases
 from reorder_kit.interfaces.progress import Phase, Progress
@@ -207,11 +207,17 @@ class OrderLearner(Component, ABC):
         options: the options of the recipe; the defaults if not given.
     """
 
+    kind = Kind("order-learner", "order-learners")
     uses_reward: ClassVar[bool]
     takes_partial_start: ClassVar[bool] = False
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
         self.options = self.Options() if options is None else options
+
+    @classmethod
+    def declares(cls) -> dict[str, str]:
+        """Whether it uses the reward."""
+        return {"uses the reward": "yes" if cls.uses_reward else "no"}
 
     def phases(self, epochs: float) -> Phases:
         """When it searches in a run of that many epochs: from the first step to the last, if nothing else is said."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 
@@ -49,6 +49,7 @@ class Ordering(Component, ABC):
         options: the options of the recipe; the defaults if not given.
     """
 
+    kind = Kind("ordering", "orderings")
     Options = OrderingOptions
     may_leave_out: ClassVar[bool] = False
 

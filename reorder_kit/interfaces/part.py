@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import PurePath
@@ -150,10 +149,12 @@ class Part(Generic[C]):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        interface = next(iter(get_args(source)), Component)
+        # When it writes a default, pydantic itself asks for a part of no certain kind.
+        (interface,) = get_args(source) or (Component,)
+        shown = {} if interface is Component else {KIND_KEYWORD: kind_of(interface)}
         return core_schema.with_info_before_validator_function(
             partial(_validate, interface=interface),
-            handler.generate_schema(Annotated[Any, WithJsonSchema({KIND_KEYWORD: kind_of(interface)})]),
+            handler.generate_schema(Annotated[Any, WithJsonSchema(shown)]),
             serialization=_WRITTEN,
         )
 
@@ -187,7 +188,7 @@ def kind_of(interface: type[Component]) -> str:
     >>> kind_of(OrderLearner)
     'order-learner'
     """
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", interface.__name__).lower()
+    return interface.kind.name
 
 
 class _Given(ComponentOptions):

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.orders.order import Order
@@ -79,10 +79,17 @@ class Prior(Component, ABC):
         grid: their patches.
     """
 
+    kind = Kind("prior", "priors")
+
     def __init__(self, options: ComponentOptions | None, image: ImageShape, grid: Grid) -> None:
         self.options = self.Options() if options is None else options
         self.image = image
         self.grid = grid
+
+    @classmethod
+    def declares(cls) -> dict[str, str]:
+        """Where its order comes from."""
+        return {"starts from": "an order of its own"}
 
     @abstractmethod
     def start(self, context: PriorContext) -> Order:
@@ -119,6 +126,11 @@ class ScoringPrior(Prior):
     """
 
     measure: ClassVar[str] = "score"
+
+    @classmethod
+    def declares(cls) -> dict[str, str]:
+        """Where its order comes from, and what a score is."""
+        return {"starts from": "the ordering with the highest score", "measure": cls.measure}
 
     @abstractmethod
     def score(self, patches: Float[Tensor, "image patch pixel"], orders: Mapping[str, Order]) -> Mapping[str, float]:

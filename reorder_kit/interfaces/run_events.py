@@ -9,7 +9,7 @@ from pathlib import Path
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from reorder_kit.interfaces.targets import Annotation
+from reorder_kit.interfaces.annotation import Annotation
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.slots_read import SlotsRead

@@ -1,4 +1,4 @@
-"""Kinds of targets: how those of a batch are put together, moved, and taken apart."""
+"""The interface of a kind of target: how those of a batch are put together, moved, and taken apart."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from typing import Any, ClassVar
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.utils.data import default_collate
-
-from reorder_kit.interfaces.targets import IGNORED
 
 
 class TargetKind(ABC):
@@ -114,120 +111,3 @@ def _by_part(targets: Any, change: Callable[[Any], Any]) -> Any:
         return {key: change(part) for key, part in targets.items()}
     parts = [change(part) for part in targets]
     return type(targets)(*parts) if hasattr(targets, "_fields") else tuple(parts)
-
-
-class ClassKind(TargetKind):
-    """The number of one class, an ``int``. In a batch, after images were mixed, the share of every class."""
-
-    name = "class"
-
-    def collate(self, items: Sequence[Any]) -> Tensor:
-        """One number for each image."""
-        return _stacked(items)
-
-    def presence(self, targets: Tensor, classes: Sequence[str]) -> Float[Tensor, "batch class"]:
-        """One class for each image; after mixing, all that have a share."""
-        if not len(targets):
-            return _no_rows(classes)
-        if targets.ndim == 2:
-            return (targets > 0).float()
-        return torch.nn.functional.one_hot(targets.long(), len(classes)).float()
-
-
-class MultiLabelKind(TargetKind):
-    """1.0 for every class that is present and 0.0 for the others, ``Float[class]``."""
-
-    name = "multi-label"
-
-    def collate(self, items: Sequence[Any]) -> Tensor:
-        """One row for each image."""
-        return _stacked(items)
-
-    def presence(self, targets: Tensor, classes: Sequence[str]) -> Float[Tensor, "batch class"]:
-        """The labels."""
-        return targets.float() if len(targets) else _no_rows(classes)
-
-
-class BoxesKind(TargetKind):
-    """A :class:`~reorder_kit.interfaces.targets.BoxTarget` for each image."""
-
-    name = "boxes"
-    lies_in_image = True
-
-    def collate(self, items: Sequence[Any]) -> list[Any]:
-        """A list, since images have different numbers of boxes."""
-        return list(items)
-
-    def to(self, targets: Any, device: torch.device | str) -> Any:
-        """Without waiting for copies from pinned memory."""
-        return [target.to(device, non_blocking=True) for target in targets]
-
-    def presence(self, targets: Sequence[Any], classes: Sequence[str]) -> Float[Tensor, "batch class"]:
-        """The classes of all boxes except those around a crowd."""
-        rows = [torch.zeros(len(classes), device=target.boxes.device) for target in targets]
-        for row, target in zip(rows, targets, strict=True):
-            row[target.classes[~target.crowd]] = 1.0
-        return torch.stack(rows) if rows else _no_rows(classes)
-
-
-class MaskKind(TargetKind):
-    """The number of the class of each pixel, or :data:`~reorder_kit.interfaces.IGNORED`: ``Integer[height width]``.
-
-    A byte is enough in a sample; a batch has 64 bits.
-    """
-
-    name = "mask"
-    lies_in_image = True
-
-    def collate(self, items: Sequence[Any]) -> Tensor:
-        """One mask for each image."""
-        return _stacked(items)
-
-    def presence(self, targets: Tensor, classes: Sequence[str]) -> Float[Tensor, "batch class"]:
-        """The classes that at least one pixel has."""
-        if not len(targets):
-            return _no_rows(classes)
-        pixels = targets.flatten(1).long()
-        # Ignored pixels are counted in a column of their own, which is left out.
-        columns = pixels.where(pixels != IGNORED, len(classes))
-        found = torch.zeros(len(targets), len(classes) + 1, device=targets.device)
-        return found.scatter_(1, columns, 1.0)[:, : len(classes)]
-
-
-class CaptionKind(TargetKind):
-    """A text, or several texts, that say what the image shows: a ``str`` or a list of ``str``."""
-
-    name = "caption"
-
-    def collate(self, items: Sequence[Any]) -> list[Any]:
-        """A list, as the samples have them."""
-        return list(items)
-
-
-class NoneKind(TargetKind):
-    """No target: images alone."""
-
-    name = "none"
-
-    def collate(self, items: Sequence[Any]) -> None:
-        """Nothing."""
-        return
-
-
-def _stacked(items: Sequence[Any]) -> Tensor:
-    """Together; whole numbers, of which a sample may have a byte each, as losses want them."""
-    stacked: Tensor = default_collate(list(items))
-    return stacked if stacked.is_floating_point() else stacked.long()
-
-
-def _no_rows(classes: Sequence[str]) -> Tensor:
-    """For a batch of which nothing could be read, whose targets are of no type."""
-    return torch.zeros(0, len(classes))
-
-
-CLASS = ClassKind()
-MULTI_LABEL = MultiLabelKind()
-BOXES = BoxesKind()
-MASK = MaskKind()
-CAPTION = CaptionKind()
-NONE = NoneKind()

@@ -12,16 +12,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces.annotation import Annotation
 from reorder_kit.interfaces.backbone import Backbone, BackboneFacts
 from reorder_kit.interfaces.batch import Batch
-from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.interfaces.control import Control
 from reorder_kit.interfaces.model import Model
 from reorder_kit.interfaces.order_learner import Policy
 from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.interfaces.target_kind import TargetKind
-from reorder_kit.interfaces.targets import Annotation
 from reorder_kit.interfaces.task_context import TaskContext
 
 if TYPE_CHECKING:
@@ -151,6 +151,7 @@ class Task(Component, ABC):
         options: the options of the recipe; the defaults if not given.
     """
 
+    kind = Kind("task", "tasks")
     target_kinds: tuple[TargetKind, ...]
     headline: str
     higher_is_better: bool = True
@@ -159,6 +160,17 @@ class Task(Component, ABC):
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
         self.options = self.Options() if options is None else options
+
+    @classmethod
+    def declares(cls) -> dict[str, str]:
+        """Its target kinds, its headline, and whether it is dense; a task that wraps another has them once built."""
+        if not {"target_kinds", "headline"} <= {name for each in cls.__mro__ for name in vars(each)}:
+            return {"target kinds": "depend on its options"}
+        return {
+            "target kinds": ", ".join(map(str, cls.target_kinds)),
+            "headline": f"{cls.headline}, {'higher' if cls.higher_is_better else 'lower'} is better",
+            "dense": "yes" if cls.is_dense else "no",
+        }
 
     def views(self, training: bool) -> int:
         """Further views of each sample that a batch brings along.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reorder_kit.interfaces.annotation import Annotation
 from reorder_kit.interfaces.backbone import Backbone, BackboneFacts
 from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import ComponentOptions
@@ -15,7 +16,6 @@ from reorder_kit.interfaces.control import Control
 from reorder_kit.interfaces.model import Model
 from reorder_kit.interfaces.order_learner import Policy
 from reorder_kit.interfaces.progress import Progress
-from reorder_kit.interfaces.targets import Annotation
 from reorder_kit.interfaces.task import Metrics, StepResult, Task
 from reorder_kit.interfaces.task_context import TaskContext
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.orders.patches import paste
@@ -41,6 +41,8 @@ class Tokenizer(Component, ABC):
         image: the images whose patches it will see.
         grid: their patches.
     """
+
+    kind = Kind("tokenizer", "tokenizers")
 
     def __init__(self, options: ComponentOptions, image: ImageShape, grid: Grid) -> None:
         self.options = options

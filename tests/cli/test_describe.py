@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from reorder_kit.interfaces import Prior
+
 PLUGIN = """
 from typing import Literal
 from pydantic import Field
@@ -119,6 +121,15 @@ def test_every_registered_component_can_be_described(cli):
         done = cli("describe", kind, name)
         assert done.exit_code == 0, (kind, name, done.output)
         assert done.stdout.startswith(f"{kind} {name}\n")
+
+
+def test_a_kind_alone_is_described_with_its_components(cli, guess):
+    kind = json.loads(cli("describe", "priors", "--json").stdout)
+    assert kind["kind"] == "prior"
+    assert kind["doc"] == Prior.__doc__.partition("\n")[0]
+    assert {"name": "guess", "doc": "Prefer what comes first.", "plugin": guess["plugin"]} in kind["components"]
+    shown = cli("describe", "prior").stdout
+    assert all(component["name"] in shown and component["doc"][:40] in shown for component in kind["components"])
 
 
 @pytest.mark.parametrize("kind", ["order-learner", "order-learners", "order_learner", "order_learners"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from reorder_kit import controls
 from reorder_kit.controls import BUILT_IN
 from reorder_kit.controls.random_per_batch import RandomOrders
 from reorder_kit.data_sources.digits import Digits
@@ -32,6 +33,12 @@ FACTS = BackboneFacts(Grid(2, 2), dim=8, depth=1)
 def recipe(**sections):
     backbone = {"name": "local", "patch_size": 2}
     return {"format_version": 1, "name": "trial", "data": "digits", "backbone": backbone, **sections}
+
+
+def test_every_file_of_the_folder_holds_a_control_of_the_list():
+    folder = Path(controls.__file__).parent
+    files = sorted(file.stem for file in folder.glob("*.py") if not file.stem.startswith("_"))
+    assert sorted(type(control).__module__.rpartition(".")[2] for control in BUILT_IN.values()) == files
 
 
 def test_a_random_start_depends_on_the_seed_and_on_nothing_else():

@@ -11,11 +11,23 @@ from typing import Any
 import pytest
 
 import reorder_kit
+from reorder_kit.cli._description import describe_component
 from reorder_kit.host.plugin_host import PluginHost, PluginRecord
 from reorder_kit.interfaces import TaskWrapper
 from reorder_kit.orders.grid import Grid
 
 GRIDS = list(map(Grid.parse, ["1x1", "1x6", "5x1", "2x2", "3x5", "4x4", "7x6", "14x14", "2x3x4"]))
+
+RECIPE_SECTIONS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "ordering": lambda name: {"order": {"start": name}},
+    "prior": lambda name: {"order": {"start": {"prior": name}}},
+    "tokenizer": lambda name: {"order": {"start": {"prior": {"name": "lzma", "tokenizer": name}}}},
+    "order-learner": lambda name: {"order": {"start": "spiral", "learner": name}},
+    "backbone": lambda name: {"backbone": {"name": name, "patch_size": 2}},
+    "task": lambda name: {"task": name},
+    "data-source": lambda name: {"data": name},
+}
+"""How a recipe names a component of each kind that recipes name."""
 
 
 class DocumentedPlugin:
@@ -42,12 +54,14 @@ class DocumentedPlugin:
         assert (self.record.status, self.record.reason) == ("ok", "")
         assert self.provides or self.record.hooks
         for kind, name in self.provides:
-            component = self.host.registries[f"{kind}s"].get(name)
-            assert component.__doc__
+            registry = self.host.find_registry(kind)
+            assert describe_component(registry, name)["doc"]
             if kind == "ordering":
                 self._check_ordering(name)
-            wraps_a_task = issubclass(component, TaskWrapper)
-            self.run(**({"task": {"name": name, "inner": "classification"}} if wraps_a_task else _sections(kind, name)))
+            if issubclass(registry.get(name), TaskWrapper):
+                self.run(task={"name": name, "inner": "classification"})
+            elif kind in RECIPE_SECTIONS:
+                self.run(**RECIPE_SECTIONS[kind](name))
 
     def run(self, **sections: Any) -> dict[str, Any]:
         """Train an epoch."""
@@ -71,18 +85,6 @@ class DocumentedPlugin:
                 checked = ordering.Options.model_validate(options, context={"host": self.host})
                 order = ordering(checked).order(grid)
                 assert sorted(order.indices.tolist()) == list(range(grid.num_patches))
-
-
-def _sections(kind: str, name: str) -> dict[str, Any]:
-    return {
-        "ordering": {"order": {"start": name}},
-        "prior": {"order": {"start": {"prior": name}}},
-        "tokenizer": {"order": {"start": {"prior": {"name": "lzma", "tokenizer": name}}}},
-        "order-learner": {"order": {"start": "spiral", "learner": name}},
-        "backbone": {"backbone": {"name": name, "patch_size": 2}},
-        "task": {"task": name},
-        "data-source": {"data": name},
-    }[kind]
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from reorder_kit.interfaces import CLASS, ImageShape, LearnerContext, Pass, Patc
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 
-TEXT = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 SECTIONS = dict(re.findall(r"^### (.+?)\n(.*?)(?=^### |\Z)", TEXT, flags=re.MULTILINE | re.DOTALL))
 EXAMPLES = {
     title: re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL) for title, text in SECTIONS.items()
@@ -34,7 +35,7 @@ def example(title):
     return source
 
 
-def test_there_is_one_example_for_each_kind_and_no_other_python():
+def test_there_is_one_example_in_each_section_and_no_other_python():
     assert list(SECTIONS) == list(KINDS)
     assert all(len(examples) == 1 for examples in EXAMPLES.values())
     assert TEXT.count("```python") == len(KINDS)
@@ -50,9 +51,15 @@ def test_an_example_works(load, title):
 @pytest.mark.parametrize("title", KINDS)
 def test_an_example_names_a_file_of_its_folder(title):
     folder, file = re.match(r"\s*`([\w/]+)/(\w+)\.py`", SECTIONS[title]).groups()
-    assert folder == "my_package" or (Path(__file__).parents[2] / folder).is_dir()
+    assert folder == "my_package" or (ROOT / folder).is_dir()
     name = re.search(r'^    name = "(.+)"', example(title), re.MULTILINE)
     assert name is None or name[1] == file.replace("_", "-")
+
+
+def test_a_kind_of_component_is_made_of_at_most_six_files_that_exist():
+    files = re.findall(r"^\d\. `(.+?)`:", TEXT.partition("## Add a kind of component\n")[2], re.MULTILINE)
+    assert 0 < len(files) <= 6
+    assert [file for file in files if not (ROOT / file).is_file()] == []
 
 
 def test_the_ordering_is_a_checkerboard(load):

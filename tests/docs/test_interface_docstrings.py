@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import reorder_kit
+from reorder_kit.interfaces import INTERFACES
 
 PACKAGE = Path(reorder_kit.__file__).parent
-FILES = [PACKAGE / "hookspecs.py", *sorted((PACKAGE / "interfaces").glob("*.py"))]
+FILES = [PACKAGE / "hookspecs.py", *sorted((PACKAGE / "interfaces").rglob("*.py"))]
 
 
 def docstrings(file):
@@ -39,9 +40,8 @@ PLUGINS = [
 
 def test_the_module_of_hooks_and_every_kind_of_component_show_a_plugin():
     shown = {plugin.id for plugin in PLUGINS}
-    kinds = {"Ordering", "Backbone", "OrderLearner", "Prior", "ScoringPrior", "Tokenizer", "DataSource"}
-    tasks = {"Task", "SupervisedTask", "TaskWrapper"}
-    assert shown == {"hookspecs", "Part", *kinds, *tasks}
+    kinds = {interface.__name__ for interface in INTERFACES}
+    assert shown == {"hookspecs", "Part", *kinds, "ScoringPrior", "SupervisedTask", "TaskWrapper"}
 
 
 @pytest.mark.parametrize("source", PLUGINS)

@@ -160,7 +160,7 @@ def test_a_command_is_one_that_the_command_line_knows(words, host, tmp_path, mon
     if name == "show-order":
         Grid.parse(given["grid"])
     if name == "describe":
-        assert given["name"] in host.registries[f"{given['kind']}s"]
+        assert given["name"] in host.find_registry(given["kind"])
 
 
 def test_every_command_is_shown():

@@ -12,8 +12,8 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from reorder_kit import hookspecs
+from reorder_kit.cli._run_progress import ConsoleProgress
 from reorder_kit.events import pictures, tensorboard
-from reorder_kit.events.console import ConsoleProgress
 from reorder_kit.figures import order_path
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.orders.grid import Grid

@@ -22,7 +22,7 @@ def prior(name):
 
 @pytest.fixture
 def priors():
-    return Registry("prior", Prior)
+    return Registry(Prior)
 
 
 def test_what_was_added_is_found_with_its_owner(priors):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -31,9 +32,10 @@ from reorder_kit.interfaces import (
     Sample,
     SupervisedTask,
     TargetKind,
+    target_kinds,
 )
 
-KINDS = [CLASS, MULTI_LABEL, BOXES, MASK, CAPTION, NONE]
+KINDS = list(target_kinds.BUILT_IN)
 CLASSES = ["a", "b", "c"]
 
 
@@ -54,6 +56,12 @@ class Other(TargetKind):
 def boxes(*classes, crowd=()):
     crowd = torch.tensor(crowd or [False] * len(classes), dtype=torch.bool)
     return BoxTarget(torch.zeros(len(classes), 4), torch.tensor(classes, dtype=torch.int64), crowd)
+
+
+def test_every_file_of_the_folder_holds_a_kind_of_the_list():
+    folder = Path(target_kinds.__file__).parent
+    files = sorted(file.stem for file in folder.glob("*.py") if not file.stem.startswith("_"))
+    assert sorted(type(kind).__module__.rpartition(".")[2] for kind in KINDS) == files
 
 
 def test_kinds_are_equal_by_name_wherever_they_were_made():

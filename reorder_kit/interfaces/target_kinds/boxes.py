@@ -1,9 +1,9 @@
-"""What images are labelled with, beside the number of a class."""
+"""The target kind ``boxes``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,8 +11,30 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-IGNORED = 255
-"""The value of a pixel in a mask that no loss and no metric looks at."""
+from reorder_kit.interfaces.target_kind import TargetKind
+from reorder_kit.interfaces.target_kinds._arrays import no_rows
+
+
+class BoxesKind(TargetKind):
+    """A :class:`BoxTarget` for each image."""
+
+    name = "boxes"
+    lies_in_image = True
+
+    def collate(self, items: Sequence[Any]) -> list[Any]:
+        """A list, since images have different numbers of boxes."""
+        return list(items)
+
+    def to(self, targets: Any, device: torch.device | str) -> Any:
+        """Without waiting for copies from pinned memory."""
+        return [target.to(device, non_blocking=True) for target in targets]
+
+    def presence(self, targets: Sequence[Any], classes: Sequence[str]) -> Float[Tensor, "batch class"]:
+        """The classes of all boxes except those around a crowd."""
+        rows = [torch.zeros(len(classes), device=target.boxes.device) for target in targets]
+        for row, target in zip(rows, targets, strict=True):
+            row[target.classes[~target.crowd]] = 1.0
+        return torch.stack(rows) if rows else no_rows(classes)
 
 
 @dataclass(frozen=True)
@@ -51,20 +73,4 @@ def _from_arrays(*parts: NDArray[Any]) -> BoxTarget:
     return BoxTarget(*map(torch.from_numpy, parts))
 
 
-@dataclass(frozen=True)
-class Annotation:
-    """What is drawn on an image: its target, or what a model says of it.
-
-    Args:
-        text: stands below the image; where there is none, the names of the classes in the mask do.
-        boxes: left, top, right and bottom edge, pixels.
-        box_texts: what stands at each box.
-        mask: the number of a class for each pixel, :data:`IGNORED` for none.
-        note: stands in brackets behind the text, such as how sure the model is; not compared with the truth.
-    """
-
-    text: str = ""
-    boxes: Float[Tensor, "box 4"] = field(default_factory=lambda: torch.zeros(0, 4))
-    box_texts: Sequence[str] = ()
-    mask: Int[Tensor, "height width"] | None = None
-    note: str = ""
+BOXES = BoxesKind()

@@ -1,0 +1,43 @@
+"""The target kind ``mask``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.interfaces.target_kind import TargetKind
+from reorder_kit.interfaces.target_kinds._arrays import no_rows, stacked
+
+IGNORED = 255
+"""The value of a pixel in a mask that no loss and no metric looks at."""
+
+
+class MaskKind(TargetKind):
+    """The number of the class of each pixel, or :data:`IGNORED`: ``Integer[height width]``.
+
+    A byte is enough in a sample; a batch has 64 bits.
+    """
+
+    name = "mask"
+    lies_in_image = True
+
+    def collate(self, items: Sequence[Any]) -> Tensor:
+        """One mask for each image."""
+        return stacked(items)
+
+    def presence(self, targets: Tensor, classes: Sequence[str]) -> Float[Tensor, "batch class"]:
+        """The classes that at least one pixel has."""
+        if not len(targets):
+            return no_rows(classes)
+        pixels = targets.flatten(1).long()
+        # Ignored pixels are counted in a column of their own, which is left out.
+        columns = pixels.where(pixels != IGNORED, len(classes))
+        found = torch.zeros(len(targets), len(classes) + 1, device=targets.device)
+        return found.scatter_(1, columns, 1.0)[:, : len(classes)]
+
+
+MASK = MaskKind()
