@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -67,9 +66,9 @@ class Led:
     policy: Policy
 
     @classmethod
-    def by(cls, case: LearnerCase, start: Order, grid: Grid, **changed: Any) -> Led:
-        """A new policy from a start, with some options of the learner changed."""
-        learner = case.component(case.options.model_copy(update=changed)) if changed else case.learner
+    def by(cls, case: LearnerCase, start: Order, grid: Grid) -> Led:
+        """A new policy from a start."""
+        learner = case.learner
         context = LearnerContext(start, grid, DIM, depth=2, target_kind=CLASS, classes=("no", "yes"))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)

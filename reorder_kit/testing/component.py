@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar, get_args
 
 import torch
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Component, ComponentOptions
+from reorder_kit.testing.host import host_with
 from reorder_kit.testing.rule import Rule, SeenError, expect, expect_equal, rule
 
 C = TypeVar("C", bound=Component)
@@ -49,7 +51,7 @@ def options_of(component: type[Component], given: OptionsGiven) -> Any:
     if isinstance(given, ComponentOptions):
         return given
     try:
-        return component.Options.model_validate(dict(given or {}))
+        return component.Options.model_validate(dict(given or {}), context=_context())
     except ValidationError as error:
         raise ReorderKitError(
             f"{component.__name__} refuses the options {dict(given or {})}: {error}",
@@ -85,7 +87,7 @@ def refuses_options_it_does_not_have(case: ComponentCase[Any]) -> None:
     """Leave ``extra`` of the options forbidden, as ComponentOptions has it: a misspelled option must be an error."""
     given = {**given_of(case.options), "no_such_option": 1}
     try:
-        case.component.Options.model_validate(given)
+        case.component.Options.model_validate(given, context=_context())
     except ValidationError as error:
         expect(any("no_such_option" in each["loc"] for each in error.errors()), f"it refuses other options: {error}")
     else:
@@ -96,7 +98,7 @@ def refuses_options_it_does_not_have(case: ComponentCase[Any]) -> None:
 def reads_its_options_as_it_writes_them(case: ComponentCase[Any]) -> None:
     """Let every option be plain data in JSON: a run folder keeps the recipe as it is written, and reads it again."""
     written = case.options.model_dump(mode="json")
-    again = case.component.Options.model_validate(written).model_dump(mode="json")
+    again = case.component.Options.model_validate(written, context=_context()).model_dump(mode="json")
     expect_equal(again, written, "what is read again")
 
 
@@ -106,6 +108,12 @@ COMPONENT_RULES: tuple[Rule[ComponentCase[Any]], ...] = (
     refuses_options_it_does_not_have,
     reads_its_options_as_it_writes_them,
 )
+
+
+@cache
+def _context() -> dict[str, Any]:
+    """Where parts are looked up by name, such as the tokenizer of a prior; nothing is ever added to this host."""
+    return {"host": host_with()}
 
 
 def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
