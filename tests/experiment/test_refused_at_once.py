@@ -10,16 +10,14 @@ from odd_components import Images, OddPlugin, Shapes
 from reorder_kit.api import run
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.experiment.compose import compose
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits
+from reorder_kit.testing import host_with
 from reorder_kit.training.trainer import Trainer
 
 
 @pytest.fixture
 def host():
-    host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
-    host.add(OddPlugin(), "odd")
-    return host
+    return host_with(OddPlugin())
 
 
 @pytest.fixture(autouse=True)

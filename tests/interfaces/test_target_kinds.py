@@ -14,7 +14,6 @@ import reorder_kit
 from reorder_kit import hookimpl
 from reorder_kit.errors import RecipeError
 from reorder_kit.experiment.compose import compose
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import (
     BOXES,
     CAPTION,
@@ -32,6 +31,7 @@ from reorder_kit.interfaces import (
     SupervisedTask,
     TargetKind,
 )
+from reorder_kit.testing import host_with
 
 KINDS = [CLASS, MULTI_LABEL, BOXES, MASK, CAPTION, NONE]
 CLASSES = ["a", "b", "c"]
@@ -228,10 +228,7 @@ RECIPE = {
 
 @pytest.fixture
 def host():
-    host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
-    hooks = {"register_data_sources": lambda: [Directions], "register_tasks": lambda: [Pointing]}
-    host.add(SimpleNamespace(**{name: hookimpl(hook) for name, hook in hooks.items()}), "angles")
-    return host
+    return host_with(Directions, Pointing)
 
 
 def test_a_kind_of_a_plugin_trains(host, tmp_path):

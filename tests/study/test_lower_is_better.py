@@ -29,6 +29,7 @@ from reorder_kit.study.run_study import StudyRun
 from reorder_kit.study.study_folder import StudyFolder
 from reorder_kit.study.summary import Summary
 from reorder_kit.study.verdict import verdict
+from reorder_kit.testing import host_with
 from reorder_kit.transfer.results import START, collect
 
 WIGGLE = (0.002, -0.002, 0.001, -0.001, 0.003, -0.003, 0.0, 0.0)
@@ -46,9 +47,7 @@ RECIPE = {
 
 @pytest.fixture(scope="module")
 def host():
-    host = PluginHost(third_party=False)
-    host.add(RegressionPlugin(), "regression")
-    return host
+    return host_with(RegressionPlugin())
 
 
 @pytest.fixture(scope="module")
