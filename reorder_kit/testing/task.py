@@ -92,11 +92,11 @@ def a_step_down_the_gradient_lowers_the_loss(case: TaskCase) -> None:
     """Let the loss be what is to become small, and nothing of it be cut off from its gradient."""
     model, batch = case.model(), case.batch()
     optimizer = torch.optim.SGD([each for each in model.parameters() if each.requires_grad], lr=0.02)
-    before = case.step(model, batch).loss.mean()
-    torch.autograd.backward(before)
+    loss = case.step(model, batch).loss.mean()
+    torch.autograd.backward(loss)
     optimizer.step()
-    after = case.step(model, batch).loss.mean()
-    expect(after < before, f"a small step of SGD takes the loss from {float(before)} to {float(after)}")
+    before, after = loss.detach(), case.step(model, batch).loss.mean().detach()
+    expect(after < before, f"a small step of SGD takes the loss from {before.item()} to {after.item()}")
 
 
 @rule

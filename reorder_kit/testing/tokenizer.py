@@ -99,8 +99,8 @@ def an_image_has_the_same_tokens_whatever_is_beside_it(case: TokenizerCase) -> N
 @rule
 def gives_the_same_tokens_every_time(case: TokenizerCase) -> None:
     """Draw nothing at random, keep nothing of the images seen, and leave the patches as they are."""
-    patches = case.patches
-    expect_no_draw(lambda: case.tokens(patches))
+    patches, tokenizer = case.patches, case.tokenizer
+    expect_no_draw(lambda: tokenizer.tokens(patches))
     expect(torch.equal(patches, case.patches), "the patches are changed")
     again = with_other_random_numbers(lambda: case.component(case.options, case.image, case.grid).tokens(patches))
     expect(torch.equal(again, case.tokens()), "another tokenizer with the same options gives other tokens")

@@ -18,8 +18,8 @@ def test_an_ordering_keeps_the_rule(name, rule):
     rule(ordering_case(ORDERINGS.get(name)))
 
 
-def test_the_order_of_a_file_keeps_the_rules_on_its_grid(tmp_path):
-    grid = Grid(3, 4)
-    order = Order(torch.randperm(12, generator=torch.Generator().manual_seed(0)))
+@pytest.mark.parametrize("grid", [Grid(3, 4), Grid(4, 4), Grid(1, 1), Grid(2, 2, frames=3)], ids=str)
+def test_the_order_of_a_file_keeps_the_rules_on_its_grid(grid, tmp_path):
+    order = Order(torch.randperm(grid.num_patches, generator=torch.Generator().manual_seed(0)))
     OrderFile("mine", grid, order).save(tmp_path / "order.json")
     check_ordering(ORDERINGS.get("custom"), {"file": str(tmp_path / "order.json")}, grids=[grid])
