@@ -13,6 +13,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import DataSplits, ImageShape, Sample, ScoringPrior, Unreadable
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
+from says import says
 
 
 class FirstPatch(ScoringPrior):
@@ -54,7 +55,7 @@ def test_differences_are_of_the_same_images():
     assert second.score.high > ranking.best.score.mean
     assert (second.behind.mean, second.behind.low, second.behind.high) == pytest.approx((1, 1, 1))
     assert not second.is_within_noise
-    assert ranking.verdict() == "b scores highest, and every other ordering is distinguishable from it on 50 images."
+    assert says(ranking.verdict(), "b scores highest", "every other", "distinguishable", "50 images")
 
 
 def test_noise_is_called_noise():

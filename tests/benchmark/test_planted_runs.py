@@ -11,12 +11,12 @@ from reorder_kit.benchmark.learner_options import CHOSEN, chosen_options
 from reorder_kit.benchmark.planted_cases import CASES, SCRAMBLED, SELECTION, UNDONE
 from reorder_kit.benchmark.planted_runs import PlantedRun, planned_runs
 from reorder_kit.errors import RecipeError
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.order_learners.softsort import SoftSort
 from reorder_kit.orders.grid import Grid
 from reorder_kit.recipe.overrides import override
+from reorder_kit.testing import host_with
 
-HOST = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
+HOST = host_with()
 CHAIN, IMAGES = CASES["chain-16"], CASES["digits-4x4-recurrent"]
 SMALL = [("train.epochs", 1), ("schedule.warmup_epochs", 0), ("data.batch_size", 100)]
 SMALL_CHAIN = replace(

@@ -12,6 +12,7 @@ from reorder_kit.priors.lzma import Lzma
 from reorder_kit.report.record import RunRecord
 from reorder_kit.report.run_words import start_of
 from reorder_kit.runs.run_folder import RunFolder
+from says import says
 
 
 def ranked(cli, *arguments):
@@ -71,7 +72,7 @@ def test_the_table_ends_with_words(cli):
     lines = cli(
         "prior", "trial.yaml", "--images", 50, "--orderings", "row", "--orderings", "spiral"
     ).stdout.splitlines()
-    assert lines[0] == "lzma of pixels tokens on 50 training images of trial.yaml, 4x4 patches; 95 % intervals."
+    assert says(lines[0], "lzma", "pixels", "50 training images", "trial.yaml", "4x4 patches", "95 %")
     assert lines[2].split() == ["%", "saved", "behind", "the", "best"]
     assert {lines[3].split()[0], lines[4].split()[0]} == {"row", "spiral"}
     assert lines[-1].endswith("on 50 images.")
@@ -139,7 +140,7 @@ def test_a_table_of_codes_says_how_good_they_are(cli):
         r"squared error is 0\.\d+ of that of the mean image\.",
         first,
     )
-    assert second == "zstd of vq-vae tokens on 60 training images of trial.yaml, 4x4 patches; 95 % intervals."
+    assert says(second, "zstd", "vq-vae", "60 training images", "trial.yaml", "4x4 patches", "95 %")
     assert "training a VQ-VAE of 12 codes for 40 steps" in done.stderr
 
 

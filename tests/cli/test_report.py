@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 
+from says import says
+
 
 def test_the_page_lies_in_the_folder_of_the_run(cli, trained, tmp_path):
     shutil.copytree(trained.folder, "mine")
@@ -40,9 +42,7 @@ def test_what_is_no_folder_is_refused(cli, tmp_path):
 
 def test_a_folder_of_something_else_is_refused(cli, tmp_path):
     (tmp_path / "photos").mkdir()
-    assert refused(cli, "photos") == (
-        "error: photos: neither a run nor a study\n  hint: a study has a study.json, a finished run a result.json\n"
-    )
+    assert says(refused(cli, "photos"), "error: photos: ", "hint: ", "study.json", "result.json")
 
 
 def test_an_unfinished_run_is_refused_with_what_to_do(cli, tmp_path):

@@ -7,6 +7,8 @@ import json
 import pytest
 from PIL import Image
 
+from says import says
+
 
 def shown(cli, *arguments):
     done = cli("show-order", *arguments, "--json")
@@ -26,7 +28,7 @@ def test_options_of_an_ordering_are_yaml(cli):
 def test_the_terminal_picture_has_a_heading_ranks_and_a_path(cli):
     lines = cli("show-order", "column", "--grid", "2x2").stdout.splitlines()
     # Patches 0, 2, 1, 3: two of three steps go down; of the six pairs of patches one stands the other way round.
-    assert lines[0] == "column on a 2x2 grid: 67 % of its steps lead to a neighbour, Kendall tau to row order 0.67"
+    assert says(lines[0], "column", "2x2", "67 %", "neighbour", "Kendall tau", "0.67")
     assert [line[:3] for line in lines[2:4]] == ["0 2", "1 3"]
     assert "●" in lines[2]
     assert "■" in lines[3]
@@ -44,7 +46,7 @@ def test_png_is_written_beside_what_is_printed(cli, tmp_path):
 def test_a_png_that_cannot_be_written_is_an_error_in_words(cli):
     done = cli("show-order", "row", "--grid", "2x2", "--png", "not/there.png")
     assert done.exit_code == 2
-    assert done.stderr == "error: not/there.png: cannot be written: No such file or directory\n"
+    assert says(done.stderr, "error: ", "not/there.png", "cannot be written")
 
 
 def test_a_file_knows_its_grid(cli, tmp_path):

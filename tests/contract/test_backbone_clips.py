@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
-from backbone_cases import BACKBONES, CLIP, OPTIONS, SMALL, build, images_of, summary
+from backbone_cases import BACKBONES, CLIP, OPTIONS, SMALL, build, case_of, images_of
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import Grid, Order, PatchSequence
-from reorder_kit.orders.patches import paste
+from reorder_kit.interfaces import Grid
+from reorder_kit.testing._backbone_facts import (
+    encoding_keeps_slots_and_has_the_levels_of_the_facts,
+    is_order_sensitive_if_an_order_can_change_the_readout,
+)
+from reorder_kit.testing._backbone_sequences import (
+    encoding_in_two_parts_equals_encoding_in_one,
+    padding_is_not_read,
+    patches_are_row_major_and_embedded_alone,
+)
+from reorder_kit.testing.rule import Rule
 
 READ_CLIPS = sorted(BACKBONES.keys() - {"vit"})
 every_reader = pytest.mark.parametrize("name", READ_CLIPS)
-GRID = Grid(2, 2, frames=3)
+RULES = [
+    encoding_keeps_slots_and_has_the_levels_of_the_facts,
+    is_order_sensitive_if_an_order_can_change_the_readout,
+    patches_are_row_major_and_embedded_alone,
+    padding_is_not_read,
+    encoding_in_two_parts_equals_encoding_in_one,
+]
 
 
+@pytest.mark.parametrize("rule", RULES, ids=str)
 @every_reader
-def test_shapes_follow_from_the_clip(name: str) -> None:
-    backbone = build(name, OPTIONS[name][0], CLIP)
-    assert backbone.grid == GRID
-    sequence = backbone.tokenize(images_of(CLIP))
-    encoded = backbone.encode(sequence)
-    assert sequence.patches.shape == encoded.sequence.patches.shape == (3, 12, backbone.dim)
-    assert backbone.summarize(encoded).shape == (3, backbone.dim)
-    assert backbone.reach(12).shape == (12,)
-
-
-@every_reader
-def test_patches_are_numbered_by_frame_row_and_column_and_embedded_alone(name: str) -> None:
-    backbone = build(name, OPTIONS[name][0], CLIP)
-    clips = images_of(CLIP, batch=1)
-    before = backbone.tokenize(clips).patches[0]
-    for patch in range(GRID.num_patches):
-        change = torch.zeros(1, 12, 48, dtype=torch.float64)
-        change[:, patch] = 1
-        moved = (backbone.tokenize(clips + paste(change, GRID, CLIP)).patches[0] != before).any(dim=-1)
-        assert moved.nonzero().flatten().tolist() == [patch]
+def test_a_backbone_keeps_the_rule_for_clips(name: str, rule: Rule[Any]) -> None:
+    case = case_of(name, OPTIONS[name][0], CLIP)
+    assert case.facts.grid == Grid(2, 2, frames=3)
+    rule(case)
 
 
 @every_reader
@@ -52,20 +54,7 @@ def test_a_frame_is_cut_as_an_image_is(name: str) -> None:
 def test_every_patch_of_every_frame_has_a_position_of_its_own(name: str) -> None:
     backbone = build(name, OPTIONS[name][0] | {"positions": "learned"}, CLIP)
     patches = backbone.tokenize(torch.ones(1, *CLIP.axes, dtype=torch.float64)).patches[0]
-    assert len(patches.unique(dim=0)) == GRID.num_patches
-
-
-@every_reader
-def test_orders_and_padding_run_over_all_frames(name: str) -> None:
-    backbone = build(name, OPTIONS[name][0], CLIP)
-    sequence = backbone.tokenize(images_of(CLIP, batch=1))
-    order = Order(torch.randperm(12))
-    moved = summary(backbone, sequence.with_patches(order.apply(sequence.patches)))
-    assert backbone.order_sensitive == (not torch.allclose(moved, summary(backbone, sequence)))
-    valid = torch.arange(12)[None] % 3 != 1
-    alone = PatchSequence(sequence.patches[:, valid[0]], GRID)
-    padded = PatchSequence(sequence.patches.masked_fill(~valid[..., None], 1e3), GRID, valid=valid)
-    torch.testing.assert_close(summary(backbone, padded), summary(backbone, alone))
+    assert len(patches.unique(dim=0)) == 12
 
 
 @every_reader

@@ -1,16 +1,15 @@
-"""What a backbone says of itself before it is built, for all backbones of the package and several options of each."""
+"""What the facts of the backbones of the package are, and options in which they are hard to tell."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-import torch
-from torch import nn
 
-from backbone_cases import BACKBONES, CASES, IMAGES, OPTIONS, SMALL, build, every_case, every_image, images_of, summary
+from backbone_cases import BACKBONES, IMAGES, OPTIONS, SMALL, build, case_of, every_case
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import BackboneFacts, Grid, ImageShape, Level, PatchSequence
+from reorder_kit.interfaces import BackboneFacts, Grid, Level
+from reorder_kit.testing._backbone_facts import is_causal_if_no_slot_knows_of_a_later_one
 
 # Options in which it is not obvious whether a slot sees a later one.
 SUBTLE = [
@@ -24,77 +23,17 @@ SUBTLE = [
 ]
 
 
-def facts_of(name: str, options: dict[str, Any], image: ImageShape = SMALL) -> BackboneFacts:
-    geometry = {} if "patch_size" in options else {"patch_size": 4}
-    return BACKBONES[name].facts(BACKBONES[name].Options(**options, **geometry), image)
-
-
-@every_image
 @every_case
-def test_what_is_built_is_what_the_facts_say(name: str, options: dict[str, Any], image: ImageShape) -> None:
-    facts, backbone = facts_of(name, options, image), build(name, options, image)
-    assert backbone.as_built == facts
-    assert (backbone.grid, backbone.dim, backbone.depth) == (facts.grid, facts.dim, facts.depth)
-    assert backbone.order_sensitive == facts.order_sensitive
-    assert facts.levels == (Level(facts.grid, facts.dim),)
+def test_depth_is_the_number_of_blocks(name: str, options: dict[str, Any]) -> None:
+    backbone = build(name, options)
+    assert backbone.as_built.levels == (Level(backbone.grid, backbone.dim),)
     blocks = backbone.get_submodule("model.blocks" if name == "vit" else "blocks")
-    assert len(list(blocks.children())) == facts.depth
-
-    sequence = backbone.tokenize(images_of(image))
-    assert sequence.grid == facts.grid
-    assert sequence.patches.shape == (3, facts.grid.num_patches, facts.dim)
-    assert summary(backbone, sequence).shape == (3, facts.dim)
+    assert len(list(blocks.children())) == backbone.depth
 
 
-@every_case
-def test_patches_of_one_color_differ_only_by_their_positions(name: str, options: dict[str, Any]) -> None:
-    patches = build(name, options).tokenize(torch.ones(1, *SMALL.axes, dtype=torch.float64)).patches[0]
-    assert facts_of(name, options).has_positions == (not torch.equal(patches, patches[:1].expand_as(patches)))
-
-
-@every_case
-def test_facts_build_no_weights_and_draw_nothing(
-    name: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    built = []
-    register = nn.Module.register_parameter
-
-    def watched(module: nn.Module, key: str, parameter: nn.Parameter | None) -> None:
-        if parameter is not None and not parameter.is_meta:
-            built.append(key)
-        register(module, key, parameter)
-
-    monkeypatch.setattr(nn.Module, "register_parameter", watched)
-    before = torch.get_rng_state()
-    facts_of(name, options)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert built == []
-
-
-@pytest.mark.parametrize(("name", "options"), [*CASES, *SUBTLE])
-@torch.no_grad()
+@pytest.mark.parametrize(("name", "options"), SUBTLE)
 def test_causal_is_a_backbone_whose_slots_know_nothing_of_later_ones(name: str, options: dict[str, Any]) -> None:
-    image = IMAGES[1]
-    backbone, facts = build(name, options, image), facts_of(name, options, image)
-    sequence = backbone.tokenize(images_of(image, batch=2))
-    assert facts.is_causal == knows_nothing_of_later_slots(backbone, sequence)
-    if facts.is_causal:
-        valid = torch.rand(2, sequence.num_slots) < 0.7
-        assert knows_nothing_of_later_slots(backbone, PatchSequence(sequence.patches, sequence.grid, valid=valid))
-
-
-def knows_nothing_of_later_slots(backbone: Any, sequence: PatchSequence) -> bool:
-    before = backbone.encode(sequence).sequence.patches
-    for slot in range(1, sequence.num_slots):
-        patches = sequence.patches.clone()
-        patches[:, slot:] += torch.randn_like(patches[:, slot:])
-        after = backbone.encode(sequence.with_patches(patches)).sequence.patches
-        change = (after - before)[:, :slot]
-        if sequence.valid is not None:
-            change = change[sequence.valid[:, :slot]]
-        if change.numel() and float(change.abs().max()) > 1e-9:
-            return False
-    return True
+    is_causal_if_no_slot_knows_of_a_later_one(case_of(name, options, IMAGES[1]))
 
 
 def test_facts_are_read_only() -> None:

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from reorder_kit import hookimpl
 from reorder_kit.data.collation import DrawnSample, collate
 from reorder_kit.experiment.building import build_model
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.experiment import Experiment
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import (
     BOXES,
     CLASS,
@@ -36,8 +33,8 @@ from reorder_kit.interfaces import (
     TaskContext,
 )
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.testing import host_with
 
-HOST = PluginHost(third_party=False)
 IMAGE = ImageShape(1, 32, 32)
 CLASSES = ["ant", "bee", "cat"]
 # A new backbone says here how it is built small, for patches of 8x8 pixels.
@@ -54,6 +51,7 @@ LEARNERS: dict[str, dict[str, Any] | None] = {
     "reinforce": {"name": "reinforce", "groups": 2, "warmup_epochs": 0, "search_epochs": 1},
     "softsort": {"name": "softsort", "warmup_epochs": 0, "search_epochs": 1},
 }
+HOST = host_with()
 TASKS = sorted(HOST.tasks)
 # The middle of a search of two epochs.
 PROGRESS = Progress(step=2, steps_per_epoch=4, epochs=2, stream=1, shared_stream=2, share=0.5, phase_step=2)
@@ -93,8 +91,6 @@ def batch(kind: TargetKind) -> Batch:
 
 
 def experiment(task: str, backbone: str, learner: str, start: Any = "spiral") -> Experiment:
-    host = PluginHost(third_party=False)
-    host.add(SimpleNamespace(register_data_sources=hookimpl(lambda: [Small])), "small")
     content = {
         "format_version": 1,
         "name": "combination",
@@ -104,7 +100,7 @@ def experiment(task: str, backbone: str, learner: str, start: Any = "spiral") ->
         "order": {"start": start, "learner": LEARNERS[learner]},
         "train": {"epochs": 2},
     }
-    return compose(content, host, "combination")
+    return compose(content, host_with(Small), "combination")
 
 
 def build(made: Experiment) -> OrderedModel:

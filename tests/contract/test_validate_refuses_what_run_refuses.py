@@ -24,14 +24,13 @@ from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.doubts import doubts
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.validate import validate
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import prior as priors
 from reorder_kit.runs.run_folder import RESULT_VERSION
+from reorder_kit.testing import host_with
 from reorder_kit.training import run as running
 from reorder_kit.training.trainer import Trainer
 
-HOST = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
-HOST.add(OddPlugin(), "odd")
+HOST = host_with(OddPlugin())
 EMBEDDED = ("digits", "scenes", "planted-chain", "shapes")
 # What a component needs to be small, and values beside the defaults. Every other option is varied by its schema.
 SMALL: dict[str, dict[str, Any]] = {

@@ -13,7 +13,6 @@ from reorder_kit.controls import BUILT_IN, RandomFixed, controls_of
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.recipe_schema import recipe_schema
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import (
     BackboneFacts,
     ComponentOptions,
@@ -31,6 +30,7 @@ from reorder_kit.report.run_words import run_verdict
 from reorder_kit.report.write import page_of
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.tasks.classification import Classification
+from reorder_kit.testing import host_with
 
 
 class Blank(EvaluatedControl):
@@ -131,9 +131,7 @@ class Plugin:
 
 @pytest.fixture(scope="module")
 def host():
-    host = PluginHost(third_party=False)
-    host.add(Plugin(), "controlled")
-    return host
+    return host_with(Plugin())
 
 
 def recipe(**sections):

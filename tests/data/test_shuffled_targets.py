@@ -12,12 +12,12 @@ from reorder_kit.data.shuffled_targets import ShuffledTargets, shuffle_targets
 from reorder_kit.data_sources.digits import Digits
 from reorder_kit.errors import RecipeError
 from reorder_kit.experiment.compose import compose
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Sample, Unreadable
 from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.testing import host_with
 from reorder_kit.training.run import run_experiment
 
-HOST = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
+HOST = host_with()
 BACKBONE = {"name": "local", "patch_size": 2, "window": 20, "causal": False, "readout": "mean", "dim": 32}
 RECIPE = {
     "format_version": 1,

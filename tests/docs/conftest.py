@@ -12,9 +12,10 @@ import pytest
 
 import reorder_kit
 from reorder_kit.cli._description import describe_component
-from reorder_kit.host.plugin_host import PluginHost, PluginRecord
+from reorder_kit.host.plugin_host import PluginRecord
 from reorder_kit.interfaces import TaskWrapper
 from reorder_kit.orders.grid import Grid
+from reorder_kit.testing import host_with
 
 GRIDS = list(map(Grid.parse, ["1x1", "1x6", "5x1", "2x2", "3x5", "4x4", "7x6", "14x14", "2x3x4"]))
 
@@ -41,7 +42,7 @@ class DocumentedPlugin:
         sys.modules[file.stem] = self.module
         spec.loader.exec_module(self.module)
         self.folder = folder / "run"
-        self.host = PluginHost(third_party=False, blocked=["events.tensorboard", "events.pictures"])
+        self.host = host_with()
         self.record: PluginRecord = self.host.add(self.module, file.stem)
 
     @property

@@ -11,6 +11,15 @@ import torch
 from reorder_kit.interfaces import CLASS, ImageShape, LearnerContext, Pass, PatchSequence, Progress
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
+from reorder_kit.testing import (
+    check_backbone,
+    check_data_source,
+    check_order_learner,
+    check_ordering,
+    check_prior,
+    check_task,
+    check_tokenizer,
+)
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
@@ -46,6 +55,24 @@ def test_an_example_works(load, title):
     plugin = load(example(title))
     assert [kind for kind, _ in plugin.provides] == ([KINDS[title]] if KINDS[title] else [])
     plugin.use()
+
+
+CHECKS = {
+    "An ordering": lambda component: check_ordering(component, {"first": "light"}),
+    "An order-learner": check_order_learner,
+    "A backbone": lambda component: check_backbone(component, {"patch_size": 4, "dim": 8}),
+    "A task": check_task,
+    "A data source": check_data_source,
+    "A prior": check_prior,
+    "A tokenizer": lambda component: check_tokenizer(component, {"least": 0.5}),
+}
+
+
+@pytest.mark.parametrize("title", CHECKS)
+def test_an_example_keeps_the_contract_of_its_kind(load, title):
+    plugin = load(example(title))
+    ((kind, name),) = plugin.provides
+    CHECKS[title](plugin.host.registries[f"{kind}s"].get(name))
 
 
 @pytest.mark.parametrize("title", KINDS)

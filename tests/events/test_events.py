@@ -19,6 +19,7 @@ from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
+from says import says
 
 
 def listeners(*plugins):
@@ -237,9 +238,7 @@ def test_the_spread_of_a_consensus_is_said_at_the_end(log, tmp_path):
     result = {**RESULT, "order": {"is_consensus": True, "spread": 0.25}}
     with ConsoleProgress(log) as progress:
         listeners(progress).run_finished(run=run_info(tmp_path), result=result)
-    assert log.file.getvalue().splitlines()[1] == (
-        "  each image has its own order; their mean Kendall distance to the consensus is 0.250"
-    )
+    assert says(log.file.getvalue().splitlines()[1], "own order", "Kendall distance", "consensus", "0.250")
 
 
 def test_an_order_that_selects_nothing_is_not_called_a_selection(log, tmp_path):

@@ -13,12 +13,12 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.building import build_model
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.start_by_prior import no_influence
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import TaskContext
 from reorder_kit.recipe.overrides import override
+from reorder_kit.testing import host_with
 from reorder_kit.training.run import run_experiment
 
-HOST = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
+HOST = host_with()
 RECIPE = {
     "format_version": 1,
     "name": "first",

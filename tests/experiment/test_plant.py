@@ -33,6 +33,7 @@ from reorder_kit.interfaces import (
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.testing import host_with
 from reorder_kit.training.planted import planted_figures
 
 PLANT = {"order": "random", "seed": 3}
@@ -47,7 +48,7 @@ def recipe(data=None, **sections):
 
 @pytest.fixture(scope="module")
 def host():
-    return PluginHost(third_party=False, blocked={"events.pictures", "events.tensorboard"})
+    return host_with()
 
 
 def planted(host, plant=PLANT, **sections):

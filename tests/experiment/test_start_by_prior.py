@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
-from reorder_kit import hookimpl
 from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.start_by_prior import StartByPrior, no_influence
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import CLASS, DataSplits, ImageShape, Part, Prior, PriorContext, Sample, ScoringPrior
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
+from reorder_kit.testing import host_with
 
 GRID = Grid(2, 2)
 WEIGHTS = [1.0, 3.0, 0.0, 2.0]
@@ -66,9 +63,7 @@ class Fixed(ScoringPrior):
 
 @pytest.fixture
 def host():
-    host = PluginHost(third_party=False)
-    assert host.add(SimpleNamespace(register_priors=hookimpl(lambda: [Informed, Fixed])), "priors").status == "ok"
-    return host
+    return host_with(Informed, Fixed)
 
 
 def experiment(host, prior):

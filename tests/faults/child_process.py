@@ -21,6 +21,7 @@ from reorder_kit.study.checking import check_study
 from reorder_kit.study.run_study import StudyRun
 from reorder_kit.study.study_folder import StudyFolder
 from reorder_kit.tasks.classification import Classification
+from reorder_kit.testing import host_with
 from reorder_kit.training.optimization import average_policy_over_processes
 
 
@@ -48,8 +49,7 @@ def train(recipe, out, resume=False, process=0, processes=1, port=0):
     multiprocessing.set_start_method("fork", force=True)
     if processes > 1:
         join_group(process, processes, port)
-    host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
-    host.add(WatchedPlugin(), "watched")
+    host = host_with(WatchedPlugin())
     reorder_kit.run(recipe, out=out, resume=resume, host=host)
     if Watched.model is not None:
         save_file(Watched.model.state_dict(), f"{out}-process-{process}.safetensors")

@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 import reorder_kit
 from reorder_kit import hookimpl
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.tasks.classification import Classification
+from reorder_kit.testing import host_with
 
 STEPS_PER_EPOCH = 30  # 1,200 images by 40: the loss is looked at after 20 steps and at the end
 
@@ -36,9 +36,7 @@ class BreakingPlugin:
 
 @pytest.fixture
 def host():
-    host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
-    host.add(BreakingPlugin(), "breaking")
-    return host
+    return host_with(BreakingPlugin())
 
 
 def recipe(**sections):

@@ -15,6 +15,7 @@ from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.testing import host_with
 
 SMALL = {
     "format_version": 1,
@@ -28,7 +29,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def host():
-    return PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
+    return host_with()
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +167,7 @@ class StopAfterEpochOne:
 
 
 def start_and_stop(recipe, out):
-    stopping = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
-    stopping.add(StopAfterEpochOne(), "stop")
+    stopping = host_with(StopAfterEpochOne())
     with pytest.raises(KeyboardInterrupt):
         reorder_kit.run(recipe, out=out, host=stopping)
 

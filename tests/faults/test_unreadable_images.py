@@ -7,8 +7,8 @@ from PIL import Image
 import reorder_kit
 from reorder_kit.cli._run_summary import print_summary
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.testing import host_with
 
 IMAGES = {"train": 12, "val": 6, "test": 6}
 
@@ -40,7 +40,7 @@ def run(root, limit, **data):
         "backbone": {"name": "local", "patch_size": 4, "dim": 8, "heads": 2, "depth": 1},
         "train": {"epochs": 2, "device": "cpu", "max_unreadable": limit},
     }
-    host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
+    host = host_with()
     out = root.parent / "run"
     result = reorder_kit.run(recipe, out=out, host=host)
     return result, [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]

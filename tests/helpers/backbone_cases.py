@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-import reorder_kit.backbones
-from reorder_kit.interfaces import Backbone, ImageShape, PatchSequence
+from reorder_kit.interfaces import Backbone, ImageShape
+from reorder_kit.testing import backbone_case, host_with
+from reorder_kit.testing._backbone_case import BackboneCase
 
 # Option sets by recipe name, for patches of 4x4 pixels unless they say otherwise; with each, all slots of a 2x2 grid
 # reach the readout. A new backbone adds its sets here.
@@ -76,14 +75,8 @@ SMALL = ImageShape(3, 8, 8)
 CLIP = ImageShape(3, 8, 8, frames=3)
 
 
-def all_backbones() -> dict[str, type[Backbone]]:
-    found: dict[str, type[Backbone]] = {}
-    for module in pkgutil.iter_modules(reorder_kit.backbones.__path__, "reorder_kit.backbones."):
-        found |= {backbone.name: backbone for backbone in importlib.import_module(module.name).register_backbones()}
-    return found
-
-
-BACKBONES = all_backbones()
+HOST = host_with()
+BACKBONES: dict[str, type[Backbone]] = {name: HOST.backbones.get(name) for name in HOST.backbones}
 CASES = [
     pytest.param(name, options, id=f"{name}-{'-'.join(str(value) for value in options.values())}")
     for name, sets in OPTIONS.items()
@@ -93,19 +86,16 @@ every_case = pytest.mark.parametrize(("name", "options"), CASES)
 every_image = pytest.mark.parametrize("image", IMAGES, ids=str)
 
 
+def case_of(name: str, options: dict[str, Any], image: ImageShape = SMALL) -> BackboneCase:
+    """A backbone of patches of 4x4 pixels, where the options do not say otherwise."""
+    return backbone_case(BACKBONES[name], {"patch_size": 4, **options}, image)
+
+
 def build(name: str, options: dict[str, Any], image: ImageShape = SMALL, seed: int = 0) -> Backbone:
-    geometry = {} if "patch_size" in options else {"patch_size": 4}
+    """As the kit builds it; what tests draw from torch's global generator afterward is the same each time."""
     torch.manual_seed(seed)
-    backbone = BACKBONES[name](BACKBONES[name].Options(**options, **geometry), image)
-    with torch.no_grad():
-        for parameter in backbone.parameters():  # no special start (zero biases, tiny CLS) shall hide anything
-            parameter.add_(0.2 * torch.randn_like(parameter))
-    return backbone.double().eval()
+    return case_of(name, options, image).build(seed)
 
 
 def images_of(image: ImageShape, batch: int = 3) -> Tensor:
     return torch.randn(batch, *image.axes, dtype=torch.float64)
-
-
-def summary(backbone: Backbone, sequence: PatchSequence) -> Tensor:
-    return backbone.summarize(backbone.encode(sequence))

@@ -19,6 +19,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Batch
 from reorder_kit.recipe.overrides import override
 from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.testing import host_with
 
 HERE = Path(__file__).parents[1] / "capabilities"
 NAMES = sorted(path.parent.name for path in HERE.glob("*/plugin.py"))
@@ -43,11 +44,7 @@ class Capability:
 
     def host(self, *more: object) -> PluginHost:
         """The built-in plugins without pictures, this one, and more."""
-        host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
-        host.add(self.plugin, self.name)
-        for number, plugin in enumerate(more):
-            host.add(plugin, f"more-{number}")
-        return host
+        return host_with(self.plugin, *more)
 
     def run(
         self, folder: str = "run", changes: dict[str, Any] | None = None, resume: bool = False, plugins: tuple = ()

@@ -20,6 +20,7 @@ from reorder_kit.interfaces import (
     Policy,
     Proposal,
 )
+from reorder_kit.testing import host_with
 
 RECIPE: dict[str, Any] = {
     "format_version": 1,
@@ -138,11 +139,7 @@ class OrderPlugins:
 
 def host_of_order_plugins(*more: object) -> PluginHost:
     """The built-in plugins, these, and more."""
-    host = PluginHost(third_party=False)
-    host.add(OrderPlugins(), "order-plugins")
-    for number, plugin in enumerate(more):
-        host.add(plugin, f"more-{number}")
-    return host
+    return host_with(OrderPlugins(), *more)
 
 
 def recipe_with(learner: str | None, **changes: Any) -> dict[str, Any]:

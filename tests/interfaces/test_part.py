@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-from types import SimpleNamespace
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from pydantic import Field, ValidationError
 
-from reorder_kit import hookimpl
 from reorder_kit.cli._description import describe_component
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.experiment.compose import compose
@@ -36,6 +34,7 @@ from reorder_kit.orderings.random import Random
 from reorder_kit.orderings.row import Row
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
+from reorder_kit.testing import host_with
 from reorder_kit.tokenizers.pixels import Pixels
 
 
@@ -69,12 +68,7 @@ class Path(OrderLearner):
 
 @pytest.fixture
 def host():
-    host = PluginHost(third_party=False)
-    plugin = SimpleNamespace(
-        register_orderings=hookimpl(lambda: [Backward]), register_order_learners=hookimpl(lambda: [Path])
-    )
-    assert host.add(plugin, "parts").reason == ""
-    return host
+    return host_with(Backward, Path)
 
 
 def recipe(**learner):

@@ -15,7 +15,6 @@ import reorder_kit
 from reorder_kit import hookimpl
 from reorder_kit.errors import RecipeError
 from reorder_kit.experiment.compose import compose
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import (
     BOXES,
     CAPTION,
@@ -34,6 +33,8 @@ from reorder_kit.interfaces import (
     TargetKind,
     target_kinds,
 )
+from reorder_kit.testing import host_with
+from says import says
 
 KINDS = list(target_kinds.BUILT_IN)
 CLASSES = ["a", "b", "c"]
@@ -236,10 +237,7 @@ RECIPE = {
 
 @pytest.fixture
 def host():
-    host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
-    hooks = {"register_data_sources": lambda: [Directions], "register_tasks": lambda: [Pointing]}
-    host.add(SimpleNamespace(**{name: hookimpl(hook) for name, hook in hooks.items()}), "angles")
-    return host
+    return host_with(Directions, Pointing)
 
 
 def test_a_kind_of_a_plugin_trains(host, tmp_path):
@@ -262,6 +260,4 @@ def test_the_first_of_the_tasks_kinds_that_the_source_has_is_chosen(host):
     with pytest.raises(RecipeError) as error:
         compose({**RECIPE, "data": "scenes"}, host, "trial")
     (problem,) = error.value.problems
-    assert problem.message == (
-        "pointing needs targets of the kind angle, but data source scenes has multi-label and boxes and mask"
-    )
+    assert says(problem.message, "pointing", "angle", "scenes", "multi-label", "boxes", "mask")

@@ -11,11 +11,11 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.building import build_model
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.loaded_run import LoadedRun
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import CLASS, Batch, ImageShape, TaskContext
 from reorder_kit.orders.order import Order
 from reorder_kit.recipe.settings import TrainSettings
 from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.testing import host_with
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.evaluation import evaluate
 
@@ -34,7 +34,7 @@ RECIPE = {
 
 @pytest.fixture(scope="module")
 def host():
-    return PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
+    return host_with()
 
 
 @pytest.fixture(scope="module")

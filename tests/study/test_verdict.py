@@ -11,6 +11,7 @@ from reorder_kit.study.comparisons import compare
 from reorder_kit.study.results import Row
 from reorder_kit.study.verdict import verdict
 from reorder_kit.study.wording import Wording
+from says import says
 
 WIGGLE = (0.002, -0.002, 0.001, -0.001, 0.003, -0.003, 0.0, 0.0)
 
@@ -31,13 +32,10 @@ FIXED = (row(0.76, "row"), row(0.94, "spiral"), row(0.80, "random"))
 
 def test_orders_that_differ():
     (comparison,), said = found(*FIXED)
-    assert comparison.sentence == (
-        "local: spiral 0.940 ± 0.002 is 18.0 points (18.0 to 18.0) above row, the worst of 3 orders "
-        "(p < 0.001 after Holm, 8 seeds)"
-    )
-    assert said == (
-        "The order matters to local: spiral is 18.0 points (18.0 to 18.0) above row, the worst of 3 orders.",
-    )
+    parts = ("local", "spiral", "18.0 points", "18.0 to 18.0", "above row", "worst of 3")
+    assert says(comparison.sentence, *parts[:2], "0.940 ± 0.002", *parts[2:], "p < 0.001", "Holm", "8 seeds")
+    (sentence,) = said
+    assert says(sentence, "matters", *parts)
 
 
 def test_two_orders_that_differ():
@@ -48,55 +46,44 @@ def test_two_orders_that_differ():
 
 def test_selection_is_no_ordering():
     (comparison,), said = found(row(0.76, "row", reached=5), row(0.94, "spiral", reached=5))
-    assert comparison.sentence.endswith("; 5 of 16 slots reach the readout: an order is a selection of patches here")
-    assert said[1] == (
-        "With local, 5 of 16 slots reach the readout: an order selects patches there, and what orders do to it is no "
-        "finding about ordering alone."
-    )
+    assert says(comparison.sentence, "5 of 16 slots", "selection of patches")
+    assert says(said[1], "local", "5 of 16 slots", "selects patches", "no finding about ordering")
 
 
 def test_orders_that_are_equivalent():
     (comparison,), said = found(*(row(0.95, start, spread=sign) for start, sign in (("row", 1), ("spiral", -1))))
-    assert comparison.sentence == ("local: both orders are within ±0.020 of each other (equivalence shown, 8 seeds)")
-    assert said == ("The order does not matter to local: its 2 orders are within ±0.020 of each other.",)
+    assert says(comparison.sentence, "local", "both orders", "within ±0.020", "equivalence shown", "8 seeds")
+    (sentence,) = said
+    assert says(sentence, "does not matter", "local", "2 orders", "within ±0.020")
 
 
 def test_orders_that_cannot_be_told_apart():
     rows = [row(0.85, start, spread=spread) for start, spread in (("row", 30), ("spiral", -30), ("random", 0))]
     (comparison,), said = found(*rows)
-    assert comparison.sentence.startswith("local: 3 orders are not distinguishable: row 0.850 ± 0.050 is 0.0 points (")
-    assert comparison.sentence.endswith("(p = 1.000 after Holm, 8 seeds); a difference of 0.020 is not ruled out")
-    assert said == (
-        "Whether the order matters to local is open with 8 seeds: its 3 orders are not distinguishable, and a "
-        "difference of 0.020 is not ruled out.",
-    )
+    parts = ("local", "3 orders", "not distinguishable", "row 0.850 ± 0.050", "0.0 points")
+    assert says(comparison.sentence, *parts, "p = 1.000", "Holm", "8 seeds", "0.020 is not ruled out")
+    (sentence,) = said
+    assert says(sentence, "local", "open", "8 seeds", "3 orders", "not distinguishable", "0.020 is not ruled out")
 
 
 def test_a_learner_that_helps_with_an_order_that_holds_up():
     comparisons, said = found(FIXED[0], row(0.90, "row", "softsort"), row(0.91, "row", "softsort", "learned-static"))
-    assert [each.sentence for each in comparisons] == [
-        "local: softsort from row scores 0.900 ± 0.002, 14.0 points (14.0 to 14.0) above row, kept "
-        "(p = 0.008 after Holm, 8 seeds)",
-        "local: the order that softsort learned from row, from scratch, scores 0.910 ± 0.002, 15.0 points "
-        "(15.0 to 15.0) above row, kept (p = 0.008 after Holm, 8 seeds)",
-    ]
-    assert said == (
-        "With local, softsort from row gains 14.0 points, and its order holds up from scratch: 15.0 points (15.0 to "
-        "15.0) above the start.",
+    learned, scratch = (each.sentence for each in comparisons)
+    ending = ("above row, kept", "p = 0.008", "Holm", "8 seeds")
+    assert says(learned, "local", "softsort from row", "0.900 ± 0.002", "14.0 points", "14.0 to 14.0", *ending)
+    assert says(scratch, "softsort learned from row, from scratch", "0.910 ± 0.002", "15.0 points", *ending)
+    (sentence,) = said
+    assert says(
+        sentence, "local", "softsort from row", "gains 14.0 points", "holds up", "15.0 points", "above the start"
     )
 
 
 @pytest.mark.parametrize(
     ("mean", "spread", "ending"),
     [
-        (0.7601, 0.5, "but its order does not hold up from scratch: within ±0.020 of the start."),
-        (0.70, 1.0, "but its order does not hold up from scratch: 6.0 points (6.0 to 6.0) below the start."),
-        (
-            0.765,
-            30,
-            "but whether its order holds up from scratch is open: 0.5 points (-4.3 to 5.3) above the start, not "
-            "distinguishable from it.",
-        ),
+        (0.7601, 0.5, ("does not hold up", "within ±0.020 of the start")),
+        (0.70, 1.0, ("does not hold up", "6.0 points (6.0 to 6.0) below the start")),
+        (0.765, 30, ("whether its order holds up", "open", "0.5 points (-4.3 to 5.3)", "not distinguishable")),
     ],
 )
 def test_a_learner_that_helps_with_an_order_that_does_not_hold_up(mean, spread, ending):
@@ -104,7 +91,8 @@ def test_a_learner_that_helps_with_an_order_that_does_not_hold_up(mean, spread, 
     if spread == 0.5:
         scratch = replace(scratch, score=mean_over_seeds([0.76 + step for step in reversed(WIGGLE)]))
     _, said = found(FIXED[0], row(0.90, "row", "softsort"), scratch)
-    assert said == (f"With local, softsort from row gains 14.0 points, {ending}",)
+    (sentence,) = said
+    assert says(sentence, "local", "softsort from row", "gains 14.0 points", "but", *ending)
 
 
 def test_noise_that_helps_is_said_beside_the_learner_and_with_the_controls():
@@ -116,14 +104,10 @@ def test_noise_that_helps_is_said_beside_the_learner_and_with_the_controls():
     )
     assert comparisons[1].sentence.endswith("above row, kept (p = 0.016 after Holm, 8 seeds), which is not expected")
     assert not comparisons[2].sentence.endswith("which is not expected")
-    assert said == (
-        "With local, reinforce from row gains 6.0 points; with noise for a reward it gains 5.5 points, so not all is "
-        "the reward's.",
-        "Not as expected: with local, reinforce from row with noise for a reward is 5.5 points (5.5 to 5.5) above row, "
-        "kept.",
-        "As expected, none of the other controls is shown to be better than its start, kept: in 1 of 1 "
-        "comparisons it is worse or within ±0.020.",
-    )
+    gain, noise, others = said
+    assert says(gain, "local", "reinforce from row", "gains 6.0 points", "noise for a reward", "gains 5.5 points")
+    assert says(noise, "Not as expected", "local", "noise for a reward", "5.5 points (5.5 to 5.5)", "above row, kept")
+    assert says(others, "As expected", "none of the other controls", "1 of 1 comparisons", "within ±0.020")
 
 
 def test_learners_that_do_not_help_and_controls_that_leave_it_open():
@@ -135,12 +119,10 @@ def test_learners_that_do_not_help_and_controls_that_leave_it_open():
     )
     assert "not distinguishable from row, kept: " in comparisons[1].sentence
     assert comparisons[2].sentence.startswith("local: a random order scores 0.760 ± 0.050, not distinguishable")
-    assert said == (
-        "With local, no gain over the start, kept, is shown for softsort from row (6.0 points (6.0 to 6.0) below it), "
-        "reinforce from row (not distinguishable from it with 8 seeds).",
-        "As expected, no control is shown to be better than its start, kept: in 0 of 1 comparisons it is "
-        "worse or within ±0.020, the rest leaves it open.",
-    )
+    learners, controls = said
+    assert says(learners, "local", "no gain", "softsort from row", "6.0 points", "below it", "reinforce from row")
+    assert says(learners, "reinforce from row", "not distinguishable", "8 seeds")
+    assert says(controls, "As expected", "no control", "0 of 1 comparisons", "±0.020", "open")
 
 
 def test_data_is_named_where_there_are_several():

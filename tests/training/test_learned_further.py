@@ -10,12 +10,12 @@ import torch
 import reorder_kit
 from learner_cases import LEARNERS
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.order import load_tensors
 from reorder_kit.recipe.overrides import override
 from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.testing import host_with
 
-HOST = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
+HOST = host_with()
 RECIPE = {
     "format_version": 1,
     "name": "first",

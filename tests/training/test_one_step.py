@@ -9,10 +9,10 @@ import reorder_kit
 from reorder_kit import hookimpl
 from reorder_kit.analysis.saliency import follow_saliency
 from reorder_kit.experiment.loaded_run import LoadedRun
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import StepResult
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.tasks.classification import Classification
+from reorder_kit.testing import host_with
 from reorder_kit.transfer.runs import OrderTrial
 
 
@@ -55,9 +55,7 @@ class Plugin:
 
 @pytest.fixture(scope="module")
 def host():
-    host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
-    host.add(Plugin(), "tasks")
-    return host
+    return host_with(Plugin())
 
 
 @pytest.fixture(scope="module")

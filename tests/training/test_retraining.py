@@ -18,6 +18,7 @@ from reorder_kit.interfaces import Phases
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.recipe.settings import TrainSettings
 from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.testing import host_with
 from reorder_kit.training.retraining import check_phases, part_of_run
 from reorder_kit.training.trainer import Trainer
 
@@ -48,7 +49,7 @@ def train(out: Path, learner: dict[str, Any], epochs: int = 4, **train_settings:
         "schedule": {"warmup_epochs": 0, "shape": "linear", "min_ratio": 0.0},
         "train": {"epochs": epochs, "device": "cpu", **train_settings},
     }
-    host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
+    host = host_with()
     reorder_kit.run(recipe, out=out, host=host)
     return RunFolder(out)
 

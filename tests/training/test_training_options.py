@@ -8,10 +8,10 @@ from safetensors.torch import load_file
 import reorder_kit
 from reorder_kit import hookimpl
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.tasks.classification import Classification
+from reorder_kit.testing import host_with
 
 REINFORCE = {
     "name": "reinforce",
@@ -63,8 +63,7 @@ class Run:
             def register_tasks(self):
                 return [Spy]
 
-        host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
-        host.add(Plugin(), "spy")
+        host = host_with(Plugin())
         recipe = {
             "format_version": 1,
             "name": "small",

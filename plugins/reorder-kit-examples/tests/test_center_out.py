@@ -6,6 +6,7 @@ import pytest
 from reorder_kit_examples.center_out import CenterOut
 
 from reorder_kit import Grid
+from reorder_kit.testing import check_ordering
 
 
 def patches(grid: str, **options: object) -> list[int]:
@@ -43,6 +44,11 @@ def test_the_distance_from_the_middle_never_falls(grid, ties):
 
     assert sorted(walk) == list(range(shape.num_patches))
     assert distances == sorted(distances)
+
+
+@pytest.mark.parametrize("ties", ["clockwise", "row-major"])
+def test_it_keeps_the_contract_of_orderings(ties):
+    check_ordering(CenterOut, {"ties": ties})
 
 
 def test_reversed_it_ends_in_the_middle():

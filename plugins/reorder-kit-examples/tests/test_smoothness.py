@@ -6,6 +6,7 @@ from reorder_kit_examples.smoothness import Smoothness
 
 from reorder_kit import Grid, Order
 from reorder_kit.interfaces import ImageShape
+from reorder_kit.testing import check_prior
 
 # One image of three patches with two pixels each.
 PATCHES = torch.tensor([[[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]])
@@ -15,6 +16,11 @@ ORDERS = {"row": Order([0, 1, 2]), "smooth": Order([0, 2, 1])}
 def scores(norm: str, patches: torch.Tensor = PATCHES) -> dict[str, float]:
     options = Smoothness.Options.model_validate({"norm": norm})
     return Smoothness(options, ImageShape(1, 2, 3), Grid(1, 3)).score(patches, ORDERS)
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_it_keeps_the_contract_of_priors(norm):
+    check_prior(Smoothness, {"norm": norm})
 
 
 def test_l1_is_minus_the_mean_absolute_difference():

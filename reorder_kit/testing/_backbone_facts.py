@@ -1,0 +1,155 @@
+"""Rules of backbones: what one says of itself before it is built is what is built."""
+
+from __future__ import annotations
+
+from unittest.mock import patch
+
+import torch
+from torch import nn
+
+from reorder_kit.interfaces import ImageShape, Order, PatchSequence, ReorderKitError
+from reorder_kit.testing._backbone_case import (
+    BackboneCase,
+    knows_nothing_of_later_slots,
+    level_sequences,
+    moved,
+    summary,
+)
+from reorder_kit.testing.component import expect_no_draw
+from reorder_kit.testing.rule import SeenError, expect, expect_equal, rule
+
+
+@rule
+def facts_build_no_weights_and_draw_nothing(case: BackboneCase) -> None:
+    """Work the facts out from options and image alone: ``validate`` asks for them, for backbones of any size."""
+    built: list[str] = []
+    register = nn.Module.register_parameter
+
+    def watched(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        if parameter is not None and not parameter.is_meta:
+            built.append(name)
+        register(module, name, parameter)
+
+    with patch.object(nn.Module, "register_parameter", watched):
+        expect_no_draw(lambda: case.facts)
+    expect(not built, f"facts() builds the weights {', '.join(built[:3])}")
+
+
+@rule
+def what_is_built_is_what_the_facts_say(case: BackboneCase) -> None:
+    """Let ``grid``, ``dim`` and ``depth`` of the facts be those of the module; leave the properties as they are."""
+    facts, backbone = case.facts, case.build()
+    expect_equal(backbone.as_built, facts, "as_built")
+    found = (backbone.grid, backbone.dim, backbone.depth, backbone.order_sensitive)
+    expect_equal(found, (facts.grid, facts.dim, facts.depth, facts.order_sensitive), "grid, dim, depth and sensitivity")
+    sequence = backbone.tokenize(case.images())
+    expect_equal(sequence.grid, facts.grid, "the grid of the patches")
+    expected = (3, facts.grid.num_patches, facts.levels[0].dim)
+    expect_equal(tuple(sequence.patches.shape), expected, "the shape of the patches")
+
+
+@rule
+def encoding_keeps_slots_and_has_the_levels_of_the_facts(case: BackboneCase) -> None:
+    """Give back a vector for each slot, and for CLS and register tokens none: they belong into ``extra_tokens``."""
+    facts, backbone = case.facts, case.build()
+    encoded = backbone.encode(backbone.tokenize(case.images()))
+    for level, found in zip(facts.levels, level_sequences(encoded), strict=True):
+        expect_equal(found.grid, level.grid, "the grid of a level")
+        expect_equal(tuple(found.patches.shape), (3, level.grid.num_patches, level.dim), "the shape of what is encoded")
+    expect(encoded.sequence is level_sequences(encoded)[-1], "the sequence is not that of the last level")
+    readout = backbone.summarize(encoded)
+    expect_equal(tuple(readout.shape), (3, facts.dim), "the shape of the readout")
+    slots = facts.grid.num_patches
+    reach = backbone.reach(slots)
+    expect_equal((tuple(reach.shape), reach.dtype), ((slots,), torch.bool), "shape and type of reach")
+
+
+@rule
+@torch.no_grad()
+def is_causal_if_no_slot_knows_of_a_later_one(case: BackboneCase) -> None:
+    """Declare ``is_causal`` in the facts exactly if nothing in a slot depends on a later one: tasks rely on it."""
+    facts, backbone = case.facts, case.build()
+    if case.is_hierarchical or facts.grid.num_patches == 1:
+        return
+    sequence = backbone.tokenize(case.images(batch=2))
+    measured = knows_nothing_of_later_slots(backbone, sequence)
+    expect_equal(facts.is_causal, measured, "is_causal")
+    if measured:
+        valid = torch.rand(2, sequence.num_slots, generator=torch.Generator().manual_seed(0)) < 0.7
+        padded = PatchSequence(sequence.patches, sequence.grid, valid=valid)
+        expect(knows_nothing_of_later_slots(backbone, padded), "with padding, a slot depends on a later one")
+
+
+@rule
+@torch.no_grad()
+def is_order_sensitive_if_an_order_can_change_the_readout(case: BackboneCase) -> None:
+    """Declare ``order_sensitive`` in the facts exactly if the readout can change when patches trade places."""
+    facts, backbone = case.facts, case.build()
+    if facts.grid.num_patches == 1:
+        return
+    sequence = backbone.tokenize(case.images())
+    before, noise = summary(backbone, sequence), torch.Generator().manual_seed(0)
+    change = 0.0
+    for _ in range(20):
+        order = Order(torch.randperm(sequence.num_slots, generator=noise))
+        change = max(change, float((summary(backbone, moved(backbone, sequence, order)) - before).abs().max()))
+    expect_equal(facts.order_sensitive, change > 1e-9, f"where 20 orders change the readout by {change}, the fact")
+
+
+@rule
+@torch.no_grad()
+def has_positions_if_equal_patches_are_told_apart(case: BackboneCase) -> None:
+    """Declare ``has_positions`` in the facts exactly if ``tokenize`` adds positions: equal patches then differ."""
+    patches = case.build().tokenize(torch.ones(1, *case.image.axes, dtype=torch.float64)).patches[0]
+    if len(patches) > 1:
+        differ = not torch.equal(patches, patches[:1].expand_as(patches))
+        expect_equal(case.facts.has_positions, differ, "has_positions")
+
+
+@rule
+@torch.no_grad()
+def reach_is_which_slots_change_the_readout(case: BackboneCase) -> None:
+    """Let ``reach`` be True for the slots with a path to the readout, through all blocks, and False for the others."""
+    backbone = case.build()
+    sequence = backbone.tokenize(case.images(batch=1))
+    before, noise = summary(backbone, sequence), torch.Generator().manual_seed(6)
+    measured = []
+    for slot in range(sequence.num_slots):
+        patches = sequence.patches.clone()
+        patches[:, slot] += torch.randn(patches.shape[-1], generator=noise, dtype=torch.float64)
+        measured.append(not torch.equal(summary(backbone, sequence.with_patches(patches)), before))
+    expect_equal(backbone.reach(sequence.num_slots).tolist(), measured, "reach")
+
+
+@rule
+def images_of_another_shape_are_refused(case: BackboneCase) -> None:
+    """Raise a ReorderKitError in ``tokenize`` for images of another shape, as ``PatchEmbedding`` does."""
+    image = case.image
+    wider = ImageShape(image.channels, image.height, 2 * image.width, image.frames)
+    try:
+        case.build().tokenize(torch.zeros(1, *wider.axes, dtype=torch.float64))
+    except ReorderKitError:
+        return
+    raise SeenError(f"images of {wider} are taken, although it was built for {image}")
+
+
+@rule
+def without_downloads_is_the_same_backbone(case: BackboneCase) -> None:
+    """Override ``without_downloads`` if building fetches weights: what it returns fetches nothing, all else equal."""
+    options = case.component.without_downloads(case.options)
+    facts = case.component.facts(options, case.image)
+    expect(not facts.downloads, "the options without downloads still download")
+    expect_equal((facts.grid, facts.dim, facts.depth), (case.facts.grid, case.facts.dim, case.facts.depth), "the model")
+
+
+FACT_RULES = (
+    facts_build_no_weights_and_draw_nothing,
+    what_is_built_is_what_the_facts_say,
+    encoding_keeps_slots_and_has_the_levels_of_the_facts,
+    is_causal_if_no_slot_knows_of_a_later_one,
+    is_order_sensitive_if_an_order_can_change_the_readout,
+    has_positions_if_equal_patches_are_told_apart,
+    reach_is_which_slots_change_the_readout,
+    images_of_another_shape_are_refused,
+    without_downloads_is_the_same_backbone,
+)

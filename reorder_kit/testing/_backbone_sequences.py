@@ -1,0 +1,164 @@
+"""Rules of backbones: what one makes of sequences, whole and in parts, with padding, in other orders."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.interfaces import Backbone, Order, PatchSequence, ReorderKitError
+from reorder_kit.orders.patches import paste
+from reorder_kit.testing._backbone_case import BackboneCase, level_sequences, moved, summary
+from reorder_kit.testing.rule import SeenError, expect, expect_close, expect_equal, rule
+
+
+@rule
+@torch.no_grad()
+def patches_are_row_major_and_embedded_alone(case: BackboneCase) -> None:
+    """Let patch ``(frame * height + row) * width + column`` of ``tokenize`` depend on its own pixels alone."""
+    backbone, grid, image = case.build(), case.facts.grid, case.image
+    images = case.images(batch=1)
+    before = backbone.tokenize(images).patches[0]
+    pixels = image.channels * image.height * image.width * image.frames // grid.num_patches
+    for patch in range(grid.num_patches):
+        change = torch.zeros(1, grid.num_patches, pixels, dtype=torch.float64)
+        change[:, patch] = 1
+        after = backbone.tokenize(images + paste(change, grid, image)).patches[0]
+        differ = (after != before).any(dim=-1).nonzero().flatten().tolist()
+        expect_equal(differ, [patch], f"where the pixels of patch {patch} change, what changes")
+
+
+@rule
+@torch.no_grad()
+def encoding_in_two_parts_equals_encoding_in_one(case: BackboneCase) -> None:
+    """Run just the blocks ``start`` to ``stop``; the final norm belongs to the last block, and CLS and register tokens
+    are made before the first one and handed on as ``extra_tokens``."""
+    backbone = case.build()
+    sequence = backbone.tokenize(case.images())
+    whole = backbone.encode(sequence)
+    for split in range(backbone.depth + 1):
+        first = backbone.encode(sequence, stop=split)
+        second = backbone.encode(first.sequence, start=split, extra_tokens=first.extra_tokens)
+        what = f"stopped before block {split} and continued, it gives something else"
+        expect_close(second.sequence.patches, whole.sequence.patches, what)
+        expect_close(backbone.summarize(second), backbone.summarize(whole), what)
+
+
+@rule
+@torch.no_grad()
+def extra_tokens_must_be_handed_on(case: BackboneCase) -> None:
+    """Raise a ReorderKitError where ``start`` is beyond 0 and the extra tokens are missing."""
+    backbone = case.build()
+    first = backbone.encode(backbone.tokenize(case.images()), stop=1)
+    if first.extra_tokens is None:
+        return
+    try:
+        backbone.encode(first.sequence, start=1)
+    except ReorderKitError as error:
+        expect("extra tokens" in error.message, f"the error does not name them: {error.message}")
+        return
+    raise SeenError("encoding goes on from block 1 without the extra tokens of block 0")
+
+
+@rule
+@torch.no_grad()
+def an_image_is_encoded_alike_whatever_is_beside_it(case: BackboneCase) -> None:
+    """Normalize over channels, as LayerNorm does, not over a batch; draw at random in training mode alone."""
+    backbone = case.build()
+    images = case.images()
+    together = summary(backbone, backbone.tokenize(images))
+    alone = torch.cat([summary(backbone, backbone.tokenize(image)) for image in torch.split(images, 1)])
+    expect_close(alone, together, "images that come one by one have another readout than together")
+
+
+@rule
+def padding_is_not_read(case: BackboneCase) -> None:
+    """Let no slot that is valid, and no readout, depend on a slot where ``sequence.valid`` is False."""
+    if case.is_hierarchical:
+        return
+    backbone = case.build()
+    sequence = backbone.tokenize(case.images(batch=4))
+    slots = torch.arange(sequence.num_slots)
+    masks = [slots < (len(slots) + 1) // 2, slots >= len(slots) // 3, slots % 3 == min(1, len(slots) - 1), slots >= 0]
+    valid = torch.stack(masks)
+    with torch.no_grad():
+        noisy = sequence.patches.masked_fill(~valid.unsqueeze(-1), 1e3)
+        together = summary(backbone, PatchSequence(noisy, sequence.grid, valid=valid))
+        for index in range(4):
+            alone = PatchSequence(sequence.patches[index : index + 1, valid[index]], sequence.grid)
+            what = f"the readout with padding differs from that without; valid were {valid[index].long().tolist()}"
+            expect_close(together[index : index + 1], summary(backbone, alone), what)
+
+
+@rule
+def an_image_of_padding_alone_gives_no_nan_and_spoils_no_other(case: BackboneCase) -> None:
+    """Do not divide by the number of valid slots, or take a softmax over none: it can be zero for an image."""
+    if case.is_hierarchical:
+        return
+    backbone = case.build()
+    sequence = backbone.tokenize(case.images(batch=2))
+    valid = torch.zeros(2, sequence.num_slots, dtype=torch.bool)
+    valid[1] = True
+    vectors = summary(backbone, PatchSequence(sequence.patches, sequence.grid, valid=valid))
+    torch.autograd.backward(vectors.sum())
+    expect(vectors.isfinite().all(), "the readout is not finite")
+    finite = all(value.grad is None or value.grad.isfinite().all() for value in backbone.parameters())
+    expect(finite, "a gradient is not finite")
+    alone = summary(backbone, sequence.with_patches(sequence.patches[1:]))
+    expect_close(vectors[1:], alone, "the other image has another readout")
+
+
+@rule
+@torch.no_grad()
+def fewer_slots_than_patches_are_a_shorter_sequence(case: BackboneCase) -> None:
+    """Take the number of slots from the sequence, not from the grid; a hierarchical backbone refuses partial orders."""
+    backbone = case.build()
+    sequence = backbone.tokenize(case.images())
+    kept = list(range(sequence.num_slots))[1::2][::-1]
+    if not kept:
+        return
+    partial = moved(backbone, sequence, Order(kept, num_patches=sequence.num_slots))
+    if case.is_hierarchical:
+        try:
+            backbone.encode(partial)
+        except ReorderKitError:
+            return
+        raise SeenError("a partial order is taken, although some patches of a merged cell are missing")
+    encoded = backbone.encode(partial)
+    expect_equal(encoded.sequence.num_slots, len(kept), "the number of slots after encoding")
+    expect(backbone.summarize(encoded).isfinite().all(), "the readout is not finite")
+
+
+@rule
+@torch.no_grad()
+def each_level_comes_back_by_its_own_order(case: BackboneCase) -> None:
+    """Give each level its order, ``sequence.order.merged(grid)`` for a coarser one, and put its cells into it."""
+    if not case.is_hierarchical or case.facts.order_sensitive:
+        return
+    backbone = case.build()
+    sequence = backbone.tokenize(case.images(batch=5))
+    expected = _row_major(backbone, sequence)
+    noise = torch.Generator().manual_seed(2)
+    rows = torch.stack([torch.randperm(sequence.num_slots, generator=noise) for _ in range(5)])
+    orders = [Order(rows[0]), Order(rows[:2], groups=torch.tensor([1, 0, 1, 1, 0])), Order(rows)]
+    for order in orders:
+        found = _row_major(backbone, moved(backbone, sequence, order))
+        for level, (one, other) in enumerate(zip(found, expected, strict=True)):
+            expect_close(one, other, f"level {level}, brought back by its order, differs from the one without")
+
+
+def _row_major(backbone: Backbone, sequence: PatchSequence) -> list[Float[Tensor, "batch cell dim"]]:
+    levels = level_sequences(backbone.encode(sequence))
+    return [level.patches if level.order is None else level.order.restore(level.patches) for level in levels]
+
+
+SEQUENCE_RULES = (
+    patches_are_row_major_and_embedded_alone,
+    encoding_in_two_parts_equals_encoding_in_one,
+    extra_tokens_must_be_handed_on,
+    an_image_is_encoded_alike_whatever_is_beside_it,
+    padding_is_not_read,
+    an_image_of_padding_alone_gives_no_nan_and_spoils_no_other,
+    fewer_slots_than_patches_are_a_shorter_sequence,
+    each_level_comes_back_by_its_own_order,
+)

@@ -1,0 +1,202 @@
+"""Rules of order-learners: what their policies propose, from every start, in every phase."""
+
+from __future__ import annotations
+
+import torch
+
+from reorder_kit.interfaces import Grid, Order, Proposal, ReorderKitError
+from reorder_kit.testing._search import (
+    EPOCHS,
+    STEPS,
+    LearnerCase,
+    Led,
+    expect_valid,
+    images,
+    shuffled,
+)
+from reorder_kit.testing.component import expect_no_draw
+from reorder_kit.testing.rule import SeenError, expect, expect_close, expect_equal, rule
+
+
+@rule
+def says_whether_it_uses_the_reward(case: LearnerCase) -> None:
+    """Write ``uses_reward = True`` or ``False`` into the class: controls that take the reward away ask for it."""
+    for name in ("uses_reward", "takes_partial_start"):
+        value = getattr(case.component, name, None)
+        expect(isinstance(value, bool), f"{name} is {value!r}")
+
+
+@rule
+def an_untrained_policy_is_the_start(case: LearnerCase) -> None:
+    """Begin so that the best order is ``context.start``, on every grid: scores by ``start.rank``, not zeros. What the
+    start was must come back from a state dict, and stay in double precision."""
+    for grid in case.grids:
+        for start in (Order.identity(grid.num_patches), shuffled(grid.num_patches)):
+            led = Led.by(case, start, grid)
+            policy = led.policy
+            if policy.is_static:
+                _expect_order(policy.best_order(), start, f"the best order on a {grid} grid")
+            sequence = images(2, grid.num_patches)
+            _expect_order(policy.best_order(sequence), start, f"the best order on a {grid} grid")
+            led.move(0)
+            _expect_order(policy.best_order(sequence), start, "the best order at the first step")
+            other = Led.by(case, Order(start.indices.flip(0)), grid).policy
+            other.load_state_dict(policy.state_dict())
+            _expect_order(other.best_order(sequence), start, "the best order after the state was loaded")
+            doubled = policy.to(torch.float64).best_order(images(2, grid.num_patches, torch.float64))
+            _expect_order(doubled, start, "the best order in double precision")
+
+
+@rule
+def the_start_is_proposed_during_warm_up(case: LearnerCase) -> None:
+    """Propose the best order alone, neither soft nor with a loss, while ``self.phase`` is ``warm-up``."""
+    for grid in case.grids:
+        start = shuffled(grid.num_patches)
+        led = Led.by(case, start, grid)
+        warmup = led.steps_of("warm-up")
+        for step in {*warmup[:1], *warmup[-1:]}:
+            led.move(step)
+            proposal = led.policy.propose(images(3, grid.num_patches))
+            _expect_order(proposal.order, start, f"what is proposed at step {step}")
+            expect(proposal.soft is None, f"what is proposed at step {step} is soft")
+            loss = led.loss(proposal, torch.arange(3.0))
+            expect(not loss.requires_grad, f"the loss of step {step} has a gradient")
+
+
+@rule
+def phases_come_in_sequence_and_the_last_one_fixes_the_best_order(case: LearnerCase) -> None:
+    """Propose the best order alone while ``self.phase`` is ``hardened``; say the epochs of the phases in ``phases``."""
+    patches = case.grid.num_patches
+    led = Led.by(case, shuffled(patches), case.grid)
+    phases = [led.steps_of(phase) for phase in ("warm-up", "search", "hardened")]
+    expect_equal([step for steps in phases for step in steps], list(STEPS), "the steps of the phases")
+    led.learn(patches, STEPS)
+    sequence = images(7, patches)
+    learned = led.policy.best_order(sequence)
+    for step in phases[2]:
+        led.move(step)
+        proposal = led.policy.propose(sequence)
+        _expect_order(proposal.order, learned, f"what is proposed at step {step}, after the search,")
+        expect(proposal.soft is None, f"what is proposed at step {step}, after the search, is soft")
+
+
+@rule
+def proposals_are_valid_orders_of_every_image(case: LearnerCase) -> None:
+    """Propose every patch once for every image, whatever the batch size: an argsort always does. Shares of a soft
+    permutation add up to 1, and log-probabilities are at most 0, one for each row of the order."""
+    for grid in case.grids:
+        for batch in case.batches:
+            led = Led.by(case, shuffled(grid.num_patches), grid)
+            steps = STEPS if grid.num_patches < 64 else led.steps_of("search")[::9]
+            sequence = images(batch, grid.num_patches)
+            for step in steps:
+                led.move(step)
+                proposal = led.policy.propose(sequence)
+                expect_valid(proposal, batch, grid.num_patches)
+                expect_equal(proposal.apply(sequence).patches.shape, sequence.patches.shape, "the shape when applied")
+
+
+@rule
+def what_is_applied_follows_from_what_is_proposed(case: LearnerCase) -> None:
+    """Set ``mixes`` exactly if a slot may hold a mixture of patches; make soft proposals with
+    ``Proposal.straight_through`` or ``Proposal.mixture``."""
+    led = Led.by(case, shuffled(case.grid.num_patches), case.grid)
+    led.amid_the_search()
+    sequence = images(7, case.grid.num_patches)
+    proposal = led.policy.propose(sequence)
+    expect_equal(proposal.is_exact, not led.policy.mixes, "whether proposals are exact")
+    if not led.policy.mixes:
+        what = "what is applied is not the hard order, although mixes is False"
+        expect_close(proposal.apply(sequence).patches, proposal.order.apply(sequence.patches), what)
+
+
+@rule
+def all_state_is_in_parameters_and_buffers(case: LearnerCase) -> None:
+    """Register what is learned or remembered, and seed what draws with ``progress.stream`` in ``advance``: a run that
+    was stopped has to go on as if it had not."""
+    patches = case.grid.num_patches
+    one, fresh = (Led.by(case, shuffled(patches, seed), case.grid) for seed in (0, 1))
+    amid = one.amid_the_search()
+    one.learn(patches, range(amid))
+    fresh.policy.load_state_dict(one.policy.state_dict())
+    sequence = images(7, patches)
+    _expect_order(fresh.policy.best_order(sequence), one.policy.best_order(sequence), "the best order, loaded,")
+    for step in (amid, amid + 1, STEPS[-1]):
+        proposals = []
+        for led in (one, fresh):
+            led.move(step)
+            proposals.append(led.policy.propose(sequence))
+        _expect_same(*proposals)
+        losses = [led.objective(proposal, sequence) for led, proposal in zip((one, fresh), proposals, strict=True)]
+        expect(torch.equal(*losses), f"the losses are {[loss.item() for loss in losses]}")
+        _expect_same(one.policy.propose(sequence), fresh.policy.propose(sequence))
+    for led in (one, fresh):
+        led.learn(patches, range(amid, amid + 3))
+    states = one.policy.state_dict(), fresh.policy.state_dict()
+    for name, value in states[0].items():
+        expect_close(states[1][name], value, f"{name} differs three steps later", 0, 0)
+
+
+@rule
+def advancing_twice_to_a_step_is_advancing_once(case: LearnerCase) -> None:
+    """Set what depends on the step in ``advance``; add nothing up there, and draw nothing from a global stream."""
+    patches = case.grid.num_patches
+    sequence = images(7, patches)
+    once, twice = (Led.by(case, shuffled(patches), case.grid) for _ in range(2))
+    step = once.amid_the_search()
+    expect_no_draw(lambda: once.move(step))
+    expect_no_draw(lambda: once.policy.propose(sequence))
+    once.move(step)
+    for _ in range(2):
+        twice.move(step)
+    _expect_same(twice.policy.propose(sequence), once.policy.propose(sequence))
+
+
+@rule
+def an_order_of_another_grid_is_refused_when_weights_are_loaded(case: LearnerCase) -> None:
+    """Keep the order, or a score for each patch, in a buffer or a parameter: then torch refuses another number."""
+    small, large = (Led.by(case, shuffled(grid.num_patches), grid) for grid in (Grid(2, 3), Grid(2, 4)))
+    try:
+        large.policy.load_state_dict(small.policy.state_dict())
+    except (RuntimeError, ReorderKitError):
+        return
+    raise SeenError("a policy of 8 patches takes the weights of one of 6")
+
+
+@rule
+def phases_fit_runs_of_every_length(case: LearnerCase) -> None:
+    """Let ``phases(epochs)`` give shares of the run, or what the options say, at least 0."""
+    for epochs in (1, 2.5, EPOCHS, 300):
+        phases = case.learner.phases(epochs)
+        seen = f"in a run of {epochs} epochs, the phases are {phases}"
+        expect(phases.warmup_epochs >= 0 and phases.search_epochs >= 0, seen)
+
+
+ORDER_RULES = (
+    says_whether_it_uses_the_reward,
+    an_untrained_policy_is_the_start,
+    the_start_is_proposed_during_warm_up,
+    phases_come_in_sequence_and_the_last_one_fixes_the_best_order,
+    proposals_are_valid_orders_of_every_image,
+    what_is_applied_follows_from_what_is_proposed,
+    all_state_is_in_parameters_and_buffers,
+    advancing_twice_to_a_step_is_advancing_once,
+    an_order_of_another_grid_is_refused_when_weights_are_loaded,
+    phases_fit_runs_of_every_length,
+)
+
+
+def _expect_order(found: Order, expected: Order, what: str) -> None:
+    batch = 1 if found.is_static and expected.is_static else max(len(each.indices) for each in (found, expected))
+    same = found.num_slots == expected.num_slots and torch.equal(found.per_image(batch), expected.per_image(batch))
+    expect(same, f"{what} is {found.indices.tolist()}, not {expected.indices.tolist()}")
+
+
+def _expect_same(one: Proposal, other: Proposal) -> None:
+    _expect_order(other.order, one.order, "what is proposed")
+    for name in ("soft", "log_prob"):
+        first, second = (getattr(each, name) for each in (one, other))
+        expect((first is None) == (second is None), f"{name} is there in one proposal and not in the other")
+        if first is not None:
+            values = [each.matrix if name == "soft" else each for each in (first, second)]
+            expect(torch.equal(*values), f"{name} differs between two policies of the same state")

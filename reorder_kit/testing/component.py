@@ -1,0 +1,146 @@
+"""Rules for components of every kind: what they say of themselves and of their options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar, get_args
+
+import torch
+from pydantic import BaseModel, ValidationError
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import Component, ComponentOptions
+from reorder_kit.testing.host import host_with
+from reorder_kit.testing.rule import Rule, SeenError, expect, expect_equal, rule
+
+C = TypeVar("C", bound=Component)
+OptionsGiven = ComponentOptions | Mapping[str, Any] | None
+"""Options as a recipe gives them, or made by the component's own class; None for the defaults."""
+
+
+@dataclass(frozen=True)
+class ComponentCase(Generic[C]):
+    """A component with options.
+
+    Args:
+        component: its class.
+        options: with which it is tried out.
+    """
+
+    component: type[C]
+    options: Any
+
+    def __str__(self) -> str:
+        given = self.options.model_dump(mode="json", exclude_unset=True) if self.options is not None else {}
+        return f"{self.component.__name__}{f' with {given}' if given else ''}"
+
+
+def options_of(component: type[Component], given: OptionsGiven) -> Any:
+    """The options of a component.
+
+    Args:
+        component: its class.
+        given: as a recipe gives them.
+
+    Raises:
+        ReorderKitError: if the component refuses them.
+    """
+    if isinstance(given, ComponentOptions):
+        return given
+    try:
+        return component.Options.model_validate(dict(given or {}), context=_context())
+    except ValidationError as error:
+        raise ReorderKitError(
+            f"{component.__name__} refuses the options {dict(given or {})}: {error}",
+            "check it with options that a recipe could give",
+        ) from error
+
+
+def given_of(options: ComponentOptions) -> dict[str, Any]:
+    """Those options that were given, by name; the others have their defaults."""
+    return {name: getattr(options, name) for name in options.model_fields_set}
+
+
+@rule
+def says_what_it_is(case: ComponentCase[Any]) -> None:
+    """Give the class a name that a recipe can say, such as ``bottom-up``, and a docstring, which ``describe`` shows."""
+    name = getattr(case.component, "name", None)
+    expect(isinstance(name, str), f"its name is {name!r}")
+    expect(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(name)), f"its name is {name!r}; names are like 'bottom-up'")
+    expect((case.component.__dict__.get("__doc__") or "").strip(), "its class has no docstring")
+
+
+@rule
+def describes_every_option(case: ComponentCase[Any]) -> None:
+    """Write each option as a ``Field(..., description=...)`` of a class that derives from ComponentOptions."""
+    for options in _models(case.component.Options):
+        expect(issubclass(options, ComponentOptions), f"{options.__name__} does not derive from ComponentOptions")
+        bare = [name for name, field in options.model_fields.items() if not (field.description or "").strip()]
+        expect(not bare, f"no description for {', '.join(bare)}")
+
+
+@rule
+def refuses_options_it_does_not_have(case: ComponentCase[Any]) -> None:
+    """Leave ``extra`` of the options forbidden, as ComponentOptions has it: a misspelled option must be an error."""
+    given = {**given_of(case.options), "no_such_option": 1}
+    try:
+        case.component.Options.model_validate(given, context=_context())
+    except ValidationError as error:
+        expect(any("no_such_option" in each["loc"] for each in error.errors()), f"it refuses other options: {error}")
+    else:
+        raise SeenError("the option no_such_option is taken")
+
+
+@rule
+def reads_its_options_as_it_writes_them(case: ComponentCase[Any]) -> None:
+    """Let every option be plain data in JSON: a run folder keeps the recipe as it is written, and reads it again."""
+    written = case.options.model_dump(mode="json")
+    again = case.component.Options.model_validate(written, context=_context()).model_dump(mode="json")
+    expect_equal(again, written, "what is read again")
+
+
+COMPONENT_RULES: tuple[Rule[ComponentCase[Any]], ...] = (
+    says_what_it_is,
+    describes_every_option,
+    refuses_options_it_does_not_have,
+    reads_its_options_as_it_writes_them,
+)
+
+
+@cache
+def _context() -> dict[str, Any]:
+    """Where parts are looked up by name, such as the tokenizer of a prior; nothing is ever added to this host."""
+    return {"host": host_with()}
+
+
+def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """A model and the models its fields hold."""
+    yield model
+    for field in model.model_fields.values():
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _models(kind)
+
+
+def expect_no_draw(use: Callable[[], object]) -> None:
+    """Go on if what is done draws nothing from torch's global generator, and does not seed it.
+
+    Args:
+        use: does it.
+
+    Raises:
+        SeenError: if the generator stands elsewhere afterward.
+    """
+    before = torch.get_rng_state()
+    use()
+    expect(torch.equal(torch.get_rng_state(), before), "torch's global random stream stands elsewhere afterward")
+
+
+def with_other_random_numbers(use: Callable[[], Any]) -> Any:
+    """What is done gives, where torch's global generator stands elsewhere than before; it is put back afterward."""
+    with torch.random.fork_rng(devices=[]):
+        torch.rand(17)
+        return use()

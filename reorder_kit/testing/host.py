@@ -1,0 +1,53 @@
+"""A plugin host with only the named plugins."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.interfaces import Component
+
+WRITERS = ("events.pictures", "events.tensorboard")
+"""The built-in plugins that follow a run to write files beside its results."""
+
+
+def host_with(*plugins: object) -> PluginHost:
+    """A host with the built-in components and these plugins, whatever else is installed.
+
+    The built-ins stay in, since a run needs a component of each kind; those that write pictures and event files are
+    left out, since they take longer than a small run.
+
+    Args:
+        plugins: modules or objects with functions marked ``hookimpl``, or classes of components.
+
+    Raises:
+        AssertionError: if a plugin cannot be used, saying why.
+
+    >>> from reorder_kit.interfaces import Ordering
+    >>> class Rows(Ordering):
+    ...     name = "rows"
+    ...     def cells(self, height, width):
+    ...         return ((row, column) for row in range(height) for column in range(width))
+    >>> host_with(Rows).orderings.get("rows").__name__
+    'Rows'
+    """
+    host = PluginHost(third_party=False, blocked=WRITERS)
+    for number, plugin in enumerate(plugins):
+        component = plugin if isinstance(plugin, type) and issubclass(plugin, Component) else None
+        hooks = plugin if component is None else _plugin_of(component, host)
+        name = getattr(plugin, "__name__", type(plugin).__name__)
+        record = host.add(hooks, f"{name}-{number}" if number else name)
+        if record.status != "ok":
+            raise AssertionError(f"plugin {name} cannot be used: {record.reason}")
+    return host
+
+
+def _plugin_of(component: type[Component], host: PluginHost) -> object:
+    for plural, registry in host.registries.items():
+        if issubclass(component, registry.interface):
+            hook = f"register_{plural.replace('-', '_')}"
+            return SimpleNamespace(**{hook: hookimpl(lambda: [component])})
+    raise AssertionError(
+        f"{component.__name__} is a component of no kind: derive it from Ordering, Backbone or another"
+    )

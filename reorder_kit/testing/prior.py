@@ -1,0 +1,238 @@
+"""The contract of priors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.interfaces import (
+    CLASS,
+    DataSplits,
+    Grid,
+    ImageShape,
+    Order,
+    Prior,
+    PriorContext,
+    Sample,
+    ScoringPrior,
+)
+from reorder_kit.testing.component import (
+    COMPONENT_RULES,
+    ComponentCase,
+    OptionsGiven,
+    expect_no_draw,
+    options_of,
+    with_other_random_numbers,
+)
+from reorder_kit.testing.rule import Rule, expect, expect_close, expect_equal, hold, rule
+
+TILE = ImageShape(1, 2, 3)
+GRIDS: tuple[Grid, ...] = (Grid(3, 5), Grid(1, 1), Grid(1, 2))
+
+
+class NoiseImages:
+    """Images of noise of two classes."""
+
+    def __init__(self, image: ImageShape, count: int = 12) -> None:
+        self.images = torch.randn(count, *image.axes, generator=torch.Generator().manual_seed(3))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Sample:
+        return Sample(self.images[index], index % 2)
+
+
+@dataclass(frozen=True)
+class PriorCase(ComponentCase[Prior]):
+    """A prior, and the grid of the patches it looks at.
+
+    Args:
+        grid: of patches of 2x3 pixels.
+    """
+
+    grid: Grid
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} for {self.grid} patches"
+
+    @property
+    def image(self) -> ImageShape:
+        """The shape of the images."""
+        return ImageShape(TILE.channels, TILE.height * self.grid.height, TILE.width * self.grid.width)
+
+    @cached_property
+    def prior(self) -> Prior:
+        """Built."""
+        return self.component(self.options, self.image, self.grid)
+
+    def patches(self, count: int, seed: int = 0) -> Float[Tensor, "image patch pixel"]:
+        """Of images of noise."""
+        noise = torch.Generator().manual_seed(seed)
+        return torch.randn(count, self.grid.num_patches, TILE.height * TILE.width, generator=noise)
+
+    @property
+    def orders(self) -> dict[str, Order]:
+        """Candidates, two of which are equal."""
+        patches = self.grid.num_patches
+        shuffled = Order(torch.randperm(patches, generator=torch.Generator().manual_seed(1)))
+        again = Order(shuffled.indices.clone())
+        return {"forward": Order.identity(patches), "shuffled": shuffled, "shuffled again": again}
+
+    def score(self, patches: Float[Tensor, "image patch pixel"]) -> Mapping[str, float]:
+        """Its scores; of a prior that scores."""
+        return self._scoring.score(patches, self.orders)
+
+    def score_per_image(
+        self, batches: Sequence[Float[Tensor, "image patch pixel"]]
+    ) -> Mapping[str, Float[Tensor, " image"]]:
+        """Its scores of every image; of a prior that scores."""
+        return self._scoring.score_per_image(batches, self.orders)
+
+    @property
+    def scores(self) -> bool:
+        """Whether it scores candidates."""
+        return issubclass(self.component, ScoringPrior)
+
+    @property
+    def _scoring(self) -> ScoringPrior:
+        assert isinstance(self.prior, ScoringPrior)
+        return self.prior
+
+    def start(self) -> Order:
+        """The order that a new one starts a run from."""
+        splits = DataSplits(self.image, ["a", "b"], *(NoiseImages(self.image),) * 3)
+        training = TrainingSplit(splits, seed=0, kind=CLASS)
+
+        def influence(orders: Sequence[Order], models: int, steps: int) -> Tensor:
+            return torch.linspace(1, 2, self.grid.num_patches) / self.grid.num_patches
+
+        context = PriorContext(self.grid, self.image, 0, self.orders, training, influence)
+        return self.component(self.options, self.image, self.grid).start(context)
+
+
+@rule
+def gives_one_order_of_every_patch_to_start_from(case: PriorCase) -> None:
+    """Let ``start`` return an ``Order`` of the shape (slot) that leaves no patch out."""
+    order = case.start()
+    expect(isinstance(order, Order), f"start returns {order!r}")
+    expect(order.is_static, f"there is more than one order: their shape is {tuple(order.indices.shape)}")
+    expect_equal(sorted(order.indices.tolist()), list(range(case.grid.num_patches)), "what it visits")
+
+
+@rule
+def starts_from_the_same_order_every_time(case: PriorCase) -> None:
+    """Draw at random, if at all, from a generator that is seeded with ``context.seed``, and keep nothing."""
+    expect_no_draw(case.start)
+    first, again = case.start(), with_other_random_numbers(case.start)
+    expect_equal(again.indices.tolist(), first.indices.tolist(), "the order it gives when it is asked again")
+
+
+@rule
+def every_order_has_a_finite_score_for_every_image(case: PriorCase) -> None:
+    """Give a score for each order by its name, for a grid of a single patch and images of a single color, too."""
+    if not case.scores:
+        return
+    flat = torch.zeros_like(case.patches(1))
+    scores = case.score_per_image([case.patches(2), flat])
+    expect_equal(set(scores), set(case.orders), "the orders with a score")
+    for name, values in scores.items():
+        expect_equal(tuple(values.shape), (3,), f"the shape of the scores of three images for {name!r}")
+        expect(values.isfinite().all(), f"the scores for {name!r} are {values.tolist()}")
+    single = case.score(case.patches(2))
+    expect_equal(set(single), set(case.orders), "the orders with a score")
+    expect(all(type(value) is float and math.isfinite(value) for value in single.values()), f"the scores are {single}")
+
+
+@rule
+def the_score_is_the_mean_over_images(case: PriorCase) -> None:
+    """Let ``score_per_image`` give what each image adds; its mean is ``score``, and the intervals are made of it."""
+    if case.scores:
+        patches = case.patches(4)
+        each = case.score_per_image([patches])
+        for name, value in case.score(patches).items():
+            mean = each[name].mean().double()
+            expect_close(torch.tensor(value, dtype=torch.float64), mean, f"{name}: the score is no mean", 1e-5, 1e-8)
+
+
+@rule
+def how_images_are_dealt_to_batches_changes_nothing(case: PriorCase) -> None:
+    """Let the score of an image depend on that image alone, not on those in the same batch."""
+    if case.scores:
+        patches = case.patches(5)
+        whole, parts = (case.score_per_image(batches) for batches in ([patches], torch.split(patches, [2, 3])))
+        for name, values in whole.items():
+            expect_close(parts[name], values, f"{name}: images in two batches have other scores than in one")
+
+
+@rule
+def equal_orders_have_equal_scores(case: PriorCase) -> None:
+    """Score the order, not its name or its place among the candidates."""
+    if case.scores:
+        scores = case.score(case.patches(4))
+        expect_equal(scores["shuffled again"], scores["shuffled"], "the score of the same order under another name")
+
+
+@rule
+def scores_change_nothing_and_draw_nothing(case: PriorCase) -> None:
+    """Leave patches and candidates as they are, and draw nothing from the global random stream."""
+    if case.scores:
+        patches, orders = case.patches(3), case.orders
+        expect_no_draw(lambda: case._scoring.score(patches, orders))
+        expect(torch.equal(patches, case.patches(3)), "the patches are changed")
+        expect(all(orders[name] == order for name, order in case.orders.items()), "the candidates are changed")
+        expect_equal(with_other_random_numbers(lambda: case.score(patches)), case.score(patches), "the score, again,")
+
+
+@rule
+def says_what_it_measures(case: PriorCase) -> None:
+    """Say in ``measure`` in a few words what a score is: it stands above the numbers in tables."""
+    if issubclass(case.component, ScoringPrior):
+        measure = case.component.measure
+        expect(isinstance(measure, str) and 0 < len(measure.strip()) <= 40, f"measure is {measure!r}")
+
+
+PRIOR_RULES: tuple[Rule[Any], ...] = (
+    *COMPONENT_RULES,
+    gives_one_order_of_every_patch_to_start_from,
+    starts_from_the_same_order_every_time,
+    every_order_has_a_finite_score_for_every_image,
+    the_score_is_the_mean_over_images,
+    how_images_are_dealt_to_batches_changes_nothing,
+    equal_orders_have_equal_scores,
+    scores_change_nothing_and_draw_nothing,
+    says_what_it_measures,
+)
+
+
+def prior_case(prior: type[Prior], options: OptionsGiven, grid: Grid) -> PriorCase:
+    """What the rules of priors are held to; see :func:`check_prior`."""
+    return PriorCase(prior, options_of(prior, options), grid)
+
+
+def check_prior(prior: type[Prior], options: OptionsGiven = None, grids: Sequence[Grid] = GRIDS) -> None:
+    """Hold a prior to its contract, on images of noise.
+
+    Args:
+        prior: the class; one that scores candidates is held to the rules of scores, too.
+        options: as a recipe gives them, or made by its class where one is a part; the defaults if not given.
+        grids: of patches, on which it is tried.
+
+    Raises:
+        BrokenRulesError: naming each rule that is broken, what was seen, and what to do.
+        ReorderKitError: if the options are refused.
+
+    >>> from reorder_kit.interfaces import Part
+    >>> from reorder_kit.priors.lzma import Lzma
+    >>> from reorder_kit.tokenizers.pixels import Pixels
+    >>> check_prior(Lzma, Lzma.Options(tokenizer=Part.of(Pixels, levels=4)))
+    """
+    for grid in grids:
+        hold(prior_case(prior, options, grid), PRIOR_RULES)

@@ -1,0 +1,248 @@
+"""The contract of tasks."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+
+from reorder_kit.interfaces import Batch, ReorderKitError, SupervisedTask, TargetKind, Task
+from reorder_kit.testing._task_case import IMAGES, PROGRESS, TARGETS, TaskCase, in_two_parts
+from reorder_kit.testing.component import (
+    COMPONENT_RULES,
+    OptionsGiven,
+    expect_no_draw,
+    options_of,
+    with_other_random_numbers,
+)
+from reorder_kit.testing.rule import Rule, SeenError, expect, expect_close, expect_equal, hold, rule
+
+
+@rule
+def says_what_it_learns_from_and_what_counts(case: TaskCase) -> None:
+    """Declare ``target_kinds``, ``headline``, ``higher_is_better``, ``margin`` and ``is_dense``."""
+    task = case.task
+    kinds = task.target_kinds
+    expect(isinstance(kinds, tuple) and kinds, f"target_kinds is {kinds!r}")
+    expect(all(isinstance(kind, TargetKind) for kind in kinds), f"target_kinds is {kinds!r}")
+    expect(isinstance(task.headline, str) and task.headline, f"headline is {task.headline!r}")
+    for name in ("higher_is_better", "is_dense"):
+        expect(isinstance(getattr(task, name), bool), f"{name} is {getattr(task, name)!r}")
+    expect(task.margin > 0, f"margin is {task.margin!r}")
+
+
+@rule
+def every_image_has_a_loss_and_a_reward(case: TaskCase) -> None:
+    """Return from ``step`` the loss of each image, in single precision and finite, and a ``Pass`` for each reading with
+    its proposals and the reward of each image, without gradient."""
+    result = case.step(case.model(), case.batch())
+    expect_equal(tuple(result.loss.shape), (IMAGES,), "the shape of the loss")
+    expect_equal(result.loss.dtype, torch.float32, "the type of the loss")
+    expect(result.loss.isfinite().all(), f"the loss is {result.loss.tolist()}")
+    for each in result.passes:
+        expect_equal(tuple(each.reward.shape), (IMAGES,), "the shape of a reward")
+        expect(not each.reward.requires_grad, "a reward has a gradient")
+        expect(each.proposals, "a pass has no proposals: hand on those of the features or of the model's output")
+
+
+@rule
+def a_step_draws_nothing_and_changes_nothing(case: TaskCase) -> None:
+    """Draw masks and mixup in ``prepare``, and change the state in ``after_step``: steps are repeated and compared."""
+    model, batch = case.model().eval(), case.batch()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    images = batch.images.clone()
+    with torch.no_grad():
+        expect_no_draw(lambda: case.step(model, batch))
+        first = case.step(model, batch).loss
+        again = with_other_random_numbers(lambda: case.step(model, batch).loss)
+    expect(torch.equal(again, first), "the same step, taken again, has another loss")
+    changed = [name for name, value in model.state_dict().items() if not torch.equal(value, before[name])]
+    expect(not changed, f"a step changes {', '.join(changed)}")
+    expect(torch.equal(batch.images, images), "a step changes the images")
+
+
+@rule
+def the_loss_of_an_image_does_not_hang_on_the_others(case: TaskCase) -> None:
+    """Divide by what is in the image, not by what is in the batch; a loss that compares images is a ``Task`` that
+    writes its own ``step``, not a ``SupervisedTask``."""
+    if isinstance(case.task, SupervisedTask):
+        model, batch = case.model(), case.batch()
+        whole = case.step(model, batch).loss
+        parts = torch.cat([case.step(model, part).loss for part in in_two_parts(batch)])
+        expect_close(parts, whole, "images in two batches have other losses than in one")
+
+
+@rule
+def the_loss_reaches_every_parameter(case: TaskCase) -> None:
+    """Let every weight of the head take part in the loss; what no optimizer touches belongs into ``build_state``."""
+    model = case.model()
+    torch.autograd.backward(case.step(model, case.batch()).loss.mean())
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            gradient = parameter.grad
+            expect(gradient is not None and gradient.any(), f"the loss does not reach {name}")
+
+
+@rule
+def a_step_down_the_gradient_lowers_the_loss(case: TaskCase) -> None:
+    """Let the loss be what is to become small, and nothing of it be cut off from its gradient."""
+    model, batch = case.model(), case.batch()
+    optimizer = torch.optim.SGD([each for each in model.parameters() if each.requires_grad], lr=0.02)
+    loss = case.step(model, batch).loss.mean()
+    torch.autograd.backward(loss)
+    optimizer.step()
+    before, after = loss.detach(), case.step(model, batch).loss.mean().detach()
+    expect(after < before, f"a small step of SGD takes the loss from {before.item()} to {after.item()}")
+
+
+@rule
+def preparing_keeps_the_images_in_number_and_shape(case: TaskCase) -> None:
+    """Return from ``prepare`` a batch of as many images of the same shape; further tensors go into ``prepared``."""
+    for training in (True, False):
+        raw = case.raw_batch(training)
+        prepared = case.task.prepare(raw, training, case.context)
+        expect_equal(prepared.images.shape, raw.images.shape, "the shape of the prepared images")
+        sizes = {name: len(tensor) for name, tensor in prepared.prepared.items()}
+        expect(set(sizes.values()) <= {IMAGES}, f"the first axis of what is prepared is not the batch: {sizes}")
+
+
+@rule
+def preparing_draws_from_the_batch_alone(case: TaskCase) -> None:
+    """Draw with ``batch.random(name, ...)``: two orders, and two runs of a study, are compared on the same masks."""
+    for training in (True, False):
+        expect_no_draw(partial(case.batch, training))
+        first, again = case.batch(training), with_other_random_numbers(partial(case.batch, training))
+        expect(torch.equal(again.images, first.images), "prepared again, the images differ")
+        for name, value in first.prepared.items():
+            expect(torch.equal(again.prepared[name], value), f"prepared again, {name} differs")
+
+
+@rule
+def the_figures_hold_the_headline_and_do_not_hang_on_batches(case: TaskCase) -> None:
+    """Let the metrics count images and add them up, and name the headline among figures that are plain floats."""
+    model, batch = case.model(), case.batch(training=False)
+    whole, parts = case.task.build_metrics(case.context), case.task.build_metrics(case.context)
+    whole.update(case.predictions(model, batch), batch)
+    for part in in_two_parts(batch):
+        parts.update(case.predictions(model, part), part)
+    figures, figures_of_parts = whole.compute(), parts.compute()
+    expect(case.task.headline in figures, f"the headline {case.task.headline!r} is not among {', '.join(figures)}")
+    expect(math.isfinite(figures[case.task.headline]), f"the headline is {figures[case.task.headline]}")
+    expect_equal(set(figures_of_parts), set(figures), "the figures of images in two batches")
+    for name, value in figures.items():
+        for key, number in _numbers(value).items():
+            expect(type(number) is float, f"{name} is a {type(number).__name__}")
+            other = _numbers(figures_of_parts[name])[key]
+            alike = math.isclose(number, other, rel_tol=1e-6, abs_tol=1e-6) or (
+                math.isnan(number) and math.isnan(other)
+            )
+            expect(alike, f"{name} is {number} of images in one batch, and {other} in two")
+
+
+@rule
+def the_headline_is_the_mean_of_what_images_score(case: TaskCase) -> None:
+    """Return from ``score_per_image`` what each image adds to the headline; None where that is no mean over images."""
+    model, batch = case.model(), case.batch(training=False)
+    predicted = case.predictions(model, batch)
+    scores = case.task.score_per_image(predicted, batch)
+    if scores is not None:
+        expect_equal((tuple(scores.shape), scores.dtype), ((IMAGES,), torch.float32), "shape and type of the scores")
+        metrics = case.task.build_metrics(case.context)
+        metrics.update(predicted, batch)
+        headline, mean = metrics.compute()[case.task.headline], float(scores.mean())
+        close = math.isclose(headline, mean, rel_tol=1e-6, abs_tol=1e-6)
+        expect(close, f"the headline is {headline}, but the mean score of the images {mean}")
+
+
+@rule
+def every_image_has_as_much_to_look_at_as_the_others(case: TaskCase) -> None:
+    """Return an ``Annotation`` for each image, with a text for each box, or nothing at all."""
+    batch = case.batch(training=False)
+    predicted = case.predictions(case.model(), batch)
+    answers = case.task.annotate_predictions(predicted, case.context)
+    for drawn in (answers, case.task.annotate_targets(batch, case.context)):
+        expect(len(drawn) in (0, IMAGES), f"{len(drawn)} annotations for {IMAGES} images")
+        for each in drawn:
+            expect_equal(len(each.box_texts), len(each.boxes), "the number of texts at boxes")
+
+
+@rule
+def predicting_needs_no_targets(case: TaskCase) -> None:
+    """Let ``predict`` make of images alone, or of the step's outputs, the same predictions."""
+    model, batch = case.model().eval(), case.batch(training=False)
+    evaluated = case.task.model_for_evaluation(model)
+    bare = Batch(batch.images, seeds=batch.seeds, views=batch.views, prepared=batch.prepared)
+    with torch.no_grad():
+        result = case.task.step(evaluated, batch, PROGRESS)
+        alone, given = case.task.predict(evaluated, bare), case.task.predict(evaluated, batch, result)
+    expect_equal(type(given).__name__, type(alone).__name__, "the type of predictions with targets")
+    if isinstance(alone, torch.Tensor):
+        expect_close(given, alone, "predictions without targets differ from those of a step")
+
+
+@rule
+def what_is_fitted_is_plain_data(case: TaskCase) -> None:
+    """Return from ``fit`` what JSON can hold, the same each time: it is kept as ``fitted.json``."""
+    fitted = dict(case.context.fitted)
+    try:
+        again = json.loads(json.dumps(fitted, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise SeenError(f"JSON cannot hold what fit returns: {error}") from error
+    expect_equal(again, fitted, "what comes back from JSON")
+
+
+TASK_RULES: tuple[Rule[Any], ...] = (
+    *COMPONENT_RULES,
+    says_what_it_learns_from_and_what_counts,
+    every_image_has_a_loss_and_a_reward,
+    a_step_draws_nothing_and_changes_nothing,
+    the_loss_of_an_image_does_not_hang_on_the_others,
+    the_loss_reaches_every_parameter,
+    a_step_down_the_gradient_lowers_the_loss,
+    preparing_keeps_the_images_in_number_and_shape,
+    preparing_draws_from_the_batch_alone,
+    the_figures_hold_the_headline_and_do_not_hang_on_batches,
+    the_headline_is_the_mean_of_what_images_score,
+    every_image_has_as_much_to_look_at_as_the_others,
+    predicting_needs_no_targets,
+    what_is_fitted_is_plain_data,
+)
+
+
+def task_case(task: type[Task], options: OptionsGiven = None, targets: Sequence[Any] | None = None) -> TaskCase:
+    """What the rules of tasks are held to; see :func:`check_task`."""
+    chosen = options_of(task, options)
+    kind = task(chosen).target_kinds[0]
+    if targets is None and kind not in TARGETS:
+        raise ReorderKitError(f"there are no targets of the kind {kind} to try", f"give check_task {IMAGES} of them")
+    given = TARGETS[kind]() if targets is None else list(targets)
+    if len(given) != IMAGES:
+        raise ReorderKitError(f"{len(given)} targets were given", f"give check_task {IMAGES} of them")
+    return TaskCase(task, chosen, kind, tuple(given))
+
+
+def check_task(task: type[Task], options: OptionsGiven = None, targets: Sequence[Any] | None = None) -> None:
+    """Hold a task to its contract, with a small model and six images of 32x32 pixels in seven classes.
+
+    Args:
+        task: the class.
+        options: as a recipe gives them, or made by its class where one is a part; the defaults if not given.
+        targets: of six samples, for a kind of targets that the package does not have.
+
+    Raises:
+        BrokenRulesError: naming each rule that is broken, what was seen, and what to do.
+        ReorderKitError: if the options are refused, or there are no targets to try.
+
+    >>> from reorder_kit.tasks.classification import Classification
+    >>> check_task(Classification)
+    """
+    hold(task_case(task, options, targets), TASK_RULES)
+
+
+def _numbers(value: Any) -> Mapping[str, Any]:
+    """A figure, or figures by class."""
+    return value if isinstance(value, dict) else {"": value}

@@ -1,0 +1,106 @@
+"""The rules of target kinds, each with a kind that breaks it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import TargetKind
+from reorder_kit.testing import TARGET_KIND_RULES, check_target_kind, target_kind, target_kind_case
+from wrong import assert_caught
+
+ANGLES = [0.0, 1.0, 2.0, 3.0]
+
+
+class Angle(TargetKind):
+    """A direction in radians; a batch has its cosine and its sine."""
+
+    name = "angle"
+
+    def collate(self, items):
+        angles = torch.tensor(items, dtype=torch.float32)
+        return torch.stack([angles.cos(), angles.sin()], dim=1)
+
+
+class Undocumented(Angle):
+    __doc__ = None
+
+
+class Lonely(Angle):
+    """Equal to itself alone."""
+
+    def __eq__(self, other):
+        return self is other
+
+    def __hash__(self):
+        return id(self)
+
+
+class Transposed(Angle):
+    """The batch is the second axis."""
+
+    def collate(self, items):
+        return super().collate(items).T
+
+
+class Fixed(Angle):
+    """It takes out the first image in any case."""
+
+    def take(self, targets, index):
+        return super().take(targets, index if len(index) else torch.tensor([0]))
+
+
+class Stays(Angle):
+    """Nothing is moved."""
+
+    def to(self, targets, device):
+        return targets
+
+
+class Wide(Angle):
+    """A column too many."""
+
+    def presence(self, targets, classes):
+        return torch.zeros(len(targets), len(classes) + 1)
+
+
+class Boxed(TargetKind):
+    """A list, the last entry of which it takes away from the sample."""
+
+    name = "boxed"
+
+    def collate(self, items):
+        for item in items:
+            item.pop()
+        return [list(item) for item in items]
+
+
+WRONG = {
+    target_kind.has_a_name_and_says_what_a_target_is: (Undocumented, "no docstring"),
+    target_kind.is_equal_by_name_also_in_another_process: (Lonely, "pickle"),
+    target_kind.takes_images_out_in_the_sequence_asked_for: (Transposed, "images 2 and 0"),
+    target_kind.takes_no_image_as_well_as_all: (Fixed, "no image of a batch"),
+    target_kind.moves_every_tensor_to_the_device: (Stays, "stays where it was"),
+    target_kind.presence_has_a_row_for_each_image_and_a_column_for_each_class: (Wide, "(4, 3), not (4, 2)"),
+    target_kind.leaves_the_targets_of_samples_as_they_are: (Boxed, "are changed"),
+}
+
+
+@pytest.mark.parametrize("rule", WRONG, ids=str)
+def test_a_wrong_kind_is_caught(rule):
+    wrong, seen = WRONG[rule]
+    items = [[1, 2, 3] for _ in ANGLES] if wrong is Boxed else ANGLES
+    if wrong is Transposed:
+        items = ANGLES[:3]
+    assert_caught(rule, target_kind_case(wrong(), items), "" if wrong is Transposed else seen)
+
+
+def test_every_rule_has_a_wrong_kind_and_a_right_one_passes():
+    assert set(WRONG) == set(TARGET_KIND_RULES)
+    check_target_kind(Angle(), ANGLES)
+
+
+def test_too_few_targets_are_refused():
+    with pytest.raises(ReorderKitError, match="too few"):
+        check_target_kind(Angle(), ANGLES[:2])

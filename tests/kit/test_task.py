@@ -1,0 +1,260 @@
+"""The rules of tasks, each with a task that breaks it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import CLASS, Annotation, StepResult, SupervisedTask, TargetKind
+from reorder_kit.interfaces import Pass as TaskPass
+from reorder_kit.testing import TASK_RULES, check_task, task
+from reorder_kit.testing.task import task_case
+from wrong import assert_caught, own_rules
+
+
+class Head(nn.Module):
+    def __init__(self, dim, classes):
+        super().__init__()
+        self.linear = nn.Linear(dim, classes)
+
+    def forward(self, features):
+        return self.linear(features.summary())
+
+
+class Hits:
+    def __init__(self):
+        self.hits = []
+
+    def update(self, predictions, batch):
+        self.hits.append((predictions.argmax(dim=1) == batch.targets).float())
+
+    def compute(self):
+        return {"accuracy": float(torch.cat(self.hits).mean())}
+
+
+class Labels(SupervisedTask):
+    """Cross-entropy."""
+
+    name = "labels"
+    target_kinds = (CLASS,)
+    headline = "accuracy"
+
+    def build_head(self, context):
+        return Head(context.facts.dim, len(context.classes))
+
+    def loss_per_image(self, outputs, targets):
+        return nn.functional.cross_entropy(outputs, targets, reduction="none")
+
+    def build_metrics(self, context):
+        return Hits()
+
+
+class Immargin(Labels):
+    """No difference is too small to matter."""
+
+    margin = 0.0
+
+
+class Rewards(Labels):
+    """The reward has a gradient."""
+
+    def reward_per_image(self, outputs, targets, loss):
+        return -loss
+
+
+class OneLoss(Labels):
+    """The loss is that of the batch."""
+
+    def loss_per_image(self, outputs, targets):
+        return super().loss_per_image(outputs, targets).mean()[None]
+
+
+class Noisy(Labels):
+    """The loss is noisy."""
+
+    def loss_per_image(self, outputs, targets):
+        return super().loss_per_image(outputs, targets) + torch.rand(len(targets))
+
+
+class Compares(Labels):
+    """Outputs are compared with those of the other images."""
+
+    def loss_per_image(self, outputs, targets):
+        return super().loss_per_image(outputs - outputs.mean(dim=0), targets)
+
+
+class IdleHead(Head):
+    def __init__(self, dim, classes):
+        super().__init__(dim, classes)
+        self.idle = nn.Linear(2, 2)
+
+
+class Idle(Labels):
+    """A part of the head is never used."""
+
+    def build_head(self, context):
+        return IdleHead(context.facts.dim, len(context.classes))
+
+
+class Uphill(Labels):
+    """The loss is that of cross-entropy, its gradient the opposite."""
+
+    def loss_per_image(self, outputs, targets):
+        loss = super().loss_per_image(outputs, targets)
+        return 2 * loss.detach() - loss
+
+
+class Drops(Labels):
+    """It leaves images out."""
+
+    def prepare(self, batch, training, context):
+        return batch.take(torch.arange(3))
+
+
+class Draws(Labels):
+    """It draws masks from the stream that everybody draws from."""
+
+    def prepare(self, batch, training, context):
+        return batch.with_prepared(mask=torch.rand(len(batch), 4))
+
+
+class MeanOfMeans(Hits):
+    def compute(self):
+        # Two wrong images in a batch of two, none in a batch of four: half, not a third.
+        return {"accuracy": float(torch.stack([hits.float().mean().exp() for hits in self.hits]).sum())}
+
+
+class ByBatch(Labels):
+    """Its figure is made of figures of batches."""
+
+    def build_metrics(self, context):
+        return MeanOfMeans()
+
+
+class Headless(Labels):
+    """Its headline is not among the figures."""
+
+    headline = "top1"
+
+
+class ScoresZero(Labels):
+    """It says that no image scores."""
+
+    def score_per_image(self, predictions, batch):
+        return torch.full((len(predictions),), 0.4321)
+
+
+class HidesOne(Labels):
+    """It draws all images but one."""
+
+    def annotate_predictions(self, predictions, context):
+        return [Annotation("something")] * (len(predictions) - 1)
+
+
+class Peeks(Labels):
+    """Its predictions are the targets."""
+
+    def predict(self, model, batch, result=None):
+        return nn.functional.one_hot(batch.targets, 7).float()
+
+
+class OtherPredictions(Labels):
+    """After a step it predicts something else."""
+
+    def predict(self, model, batch, result=None):
+        outputs = super().predict(model, batch, result)
+        return outputs if result is None else outputs + 1
+
+
+class Unplain(Labels):
+    """What it fits has keys that JSON turns into texts."""
+
+    def fit(self, training):
+        return {"counts": dict.fromkeys(range(3), 0)}
+
+
+WRONG = [
+    (task.says_what_it_learns_from_and_what_counts, Immargin, "margin is 0.0"),
+    (task.every_image_has_a_loss_and_a_reward, Rewards, "reward has a gradient"),
+    (task.every_image_has_a_loss_and_a_reward, OneLoss, "is (1,), not (6,)"),
+    (task.a_step_draws_nothing_and_changes_nothing, Noisy, "random stream"),
+    (task.the_loss_of_an_image_does_not_hang_on_the_others, Compares, "in two batches"),
+    (task.the_loss_reaches_every_parameter, Idle, "head.idle.weight"),
+    (task.a_step_down_the_gradient_lowers_the_loss, Uphill, "SGD takes the loss"),
+    (task.preparing_keeps_the_images_in_number_and_shape, Drops, "shape of the prepared images"),
+    (task.preparing_draws_from_the_batch_alone, Draws, "random stream"),
+    (task.the_figures_hold_the_headline_and_do_not_hang_on_batches, ByBatch, "in one batch"),
+    (task.the_figures_hold_the_headline_and_do_not_hang_on_batches, Headless, "'top1' is not among accuracy"),
+    (task.the_headline_is_the_mean_of_what_images_score, ScoresZero, "0.4321"),
+    (task.every_image_has_as_much_to_look_at_as_the_others, HidesOne, "5 annotations for 6 images"),
+    (task.predicting_needs_no_targets, Peeks, "Error"),
+    (task.predicting_needs_no_targets, OtherPredictions, "differ from those of a step"),
+    (task.what_is_fitted_is_plain_data, Unplain, "what comes back from JSON"),
+]
+
+
+@pytest.mark.parametrize(("rule", "wrong", "seen"), WRONG, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_a_wrong_task_is_caught(rule, wrong, seen):
+    assert_caught(rule, task_case(wrong), seen)
+
+
+def test_every_rule_has_a_wrong_task_and_a_right_one_passes():
+    assert {rule for rule, *_ in WRONG} == own_rules(TASK_RULES)
+    check_task(Labels)
+
+
+class Angle(TargetKind):
+    """A direction."""
+
+    name = "angle"
+
+    def collate(self, items):
+        return torch.tensor(items)
+
+
+class Direction(Labels):
+    """A kind of targets that the package does not have."""
+
+    target_kinds = (Angle(),)
+    headline = "distance"
+
+    def build_head(self, context):
+        return Head(context.facts.dim, 1)
+
+    def loss_per_image(self, outputs, targets):
+        return (outputs[:, 0] - targets).square()
+
+    def build_metrics(self, context):
+        return Distance()
+
+
+class Distance(Hits):
+    def update(self, predictions, batch):
+        self.hits.append((predictions[:, 0] - batch.targets).abs())
+
+    def compute(self):
+        return {"distance": float(torch.cat(self.hits).mean())}
+
+
+def test_a_task_of_a_kind_of_its_own_is_given_targets():
+    check_task(Direction, targets=[0.0, 0.5, 1.0, 1.5, 2.0, 2.5])
+    with pytest.raises(ReorderKitError, match="no targets of the kind angle"):
+        check_task(Direction)
+    with pytest.raises(ReorderKitError, match="2 targets"):
+        check_task(Direction, targets=[0.0, 1.0])
+
+
+class Twice(Labels):
+    """Each image is read twice; what earns a reward is the second reading."""
+
+    def step(self, model, batch, progress):
+        first, second = model(batch), model(batch)
+        loss = super().loss_per_image(first.outputs + second.outputs, batch.targets)
+        passes = tuple(TaskPass(each.proposals, -loss.detach()) for each in (first, second))
+        return StepResult(loss, first.outputs, passes)
+
+
+def test_a_task_may_read_a_batch_several_times():
+    check_task(Twice)
