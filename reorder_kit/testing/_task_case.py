@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from reorder_kit.data.collation import DrawnSample, collate
+from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.interfaces import (
     BOXES,
     CAPTION,

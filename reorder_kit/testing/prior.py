@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.interfaces import (
     CLASS,
     DataSplits,
