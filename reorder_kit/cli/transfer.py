@@ -13,7 +13,7 @@ from reorder_kit.cli._output import console, print_json, print_to_stderr, table,
 from reorder_kit.cli._parameters import JsonOption, SetOption
 
 if TYPE_CHECKING:
-    from reorder_kit.transfer.results import TransferResults
+    from reorder_kit.transfer.results import TransferResult
 
 
 def transfer(
@@ -72,7 +72,7 @@ def transfer(
         _print(results, out)
 
 
-def _print(results: TransferResults, out: Path) -> None:
+def _print(results: TransferResult, out: Path) -> None:
     from reorder_kit.transfer.files import FILES
     from reorder_kit.transfer.results import HEADINGS
 
@@ -88,5 +88,5 @@ def _print(results: TransferResults, out: Path) -> None:
         printed.print(heading)
         printed.print(rows)
     printed.print()
-    for sentence in [*results.verdict(), "", *(f"wrote {out / name}" for name in FILES)]:
+    for sentence in [*results.verdict, "", *(f"wrote {out / name}" for name in FILES)]:
         printed.print(sentence, soft_wrap=True)

@@ -291,7 +291,7 @@ def test_a_result_holds_the_figures_of_the_run(host, tmp_path):
     undone = planted(host).planted_order(Grid(4, 4)).inverse()
     OrderFile("undone", Grid(4, 4), undone).save(tmp_path / "undone.json")
     order = {"start": {"file": str(tmp_path / "undone.json")}}
-    order_of = run(recipe({"plant": PLANT}, order=order), out=tmp_path / "run", host=host)["order"]
+    order_of = run(recipe({"plant": PLANT}, order=order), out=tmp_path / "run", host=host).as_dict()["order"]
     assert order_of["planted"]["adjacency_in_true_image"] == 12 / 15
     assert order_of["planted"]["kendall_tau_to_undone"] == pytest.approx(1.0)
     assert order_of["planted"]["hidden"] == undone.rank.tolist()
@@ -306,7 +306,7 @@ def test_scrambled_images_read_in_the_undone_order_train_the_model_of_true_image
     backbone = {"name": "local", "grid": [4, 4], "dim": 8, "heads": 2, "positions": "none"}
     train = {"epochs": 2, "device": "cpu"}
     results = [
-        run(recipe(data, backbone=backbone, train=train, order=order), out=tmp_path / name, host=host)
+        run(recipe(data, backbone=backbone, train=train, order=order), out=tmp_path / name, host=host).as_dict()
         for name, data, order in [
             ("true", {}, {}),
             ("undone", {"plant": PLANT}, {"start": {"file": str(tmp_path / "undone.json")}}),

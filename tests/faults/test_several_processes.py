@@ -68,7 +68,7 @@ def test_the_policy_has_learned(finished):
 
 
 def test_every_image_is_counted_once_and_the_figures_are_those_of_one_process(finished):
-    figures = finished.read_result()["metrics"]["test"]
+    figures = finished.read_result().as_dict()["metrics"]["test"]
     assert figures["images"] == 497
     host = PluginHost(third_party=False)
     recipe = finished.recipe.read_text().replace("name: watched", "name: classification")
