@@ -99,15 +99,15 @@ def train(data: str, backbone: str, order: str, seed: int, root: str | None) -> 
     torch.set_num_threads(1)
     host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
     with tempfile.TemporaryDirectory() as folder:
-        result = reorder_kit.run(recipe(data, backbone, order, seed, root), out=Path(folder) / "run", host=host).as_dict()
+        result = reorder_kit.run(recipe(data, backbone, order, seed, root), out=Path(folder) / "run", host=host)
     return {
         "data": data,
         "backbone": backbone,
         "order": order,
         "seed": seed,
-        "top1": result["metrics"]["test"]["top1"],
-        "reach": [result["order"]["reach"]["slots"], result["order"]["reach"]["of"]],
-        "seconds": round(result["seconds"], 1),
+        "top1": result.metrics.test["top1"],
+        "reach": [result.order.reach.slots, result.order.reach.of],
+        "seconds": round(result.seconds, 1),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -36,7 +37,7 @@ class Record(BaseModel):
         }
 
     @classmethod
-    def parse(cls, content: object, source: str) -> Self:
+    def parse(cls, content: Mapping[str, Any], source: str) -> Self:
         """Check what was read.
 
         Args:
@@ -72,22 +73,27 @@ class VersionedRecord(Record):
         Raises:
             ReorderKitError: if it is missing, damaged, or of another version; it names the file and the fields.
         """
-        return cls.parse(read_versioned(path, cls.version), str(path))
+        return cls.parse(read_json(path), str(path))
 
+    @classmethod
+    def parse(cls, content: Mapping[str, Any], source: str) -> Self:
+        """Check what was read.
 
-def read_versioned(path: Path, version: int) -> dict[str, Any]:
-    """The content of a JSON file of a version, without ``format_version``.
+        Args:
+            content: what ``as_dict`` gave.
+            source: what to call it in messages.
 
-    Raises:
-        ReorderKitError: if it is missing, holds no JSON object, or is of another version.
-    """
-    content = read_json(path)
-    found = content.pop("format_version", None)
-    if found != version:
-        raise ReorderKitError(
-            f"{path}: format_version {found!r} is not {version}", "use the reorder-kit that wrote it, or make it again"
-        )
-    return content
+        Raises:
+            ReorderKitError: if it is of another version, or naming every field that is wrong.
+        """
+        fields = dict(content)
+        version = fields.pop("format_version", None)
+        if version != cls.version:
+            raise ReorderKitError(
+                f"{source}: format_version {version!r} is not {cls.version}",
+                "use the reorder-kit that wrote it, or make it again",
+            )
+        return super().parse(fields, source)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def run_transfer(plan: TransferPlan, host: PluginHost, jobs: int, tell: Callable
     for target in targets:
         for row, file in _orders(plan, target).items():
             run, settings = _entry(target, row, file)
-            noted = Score.parse(ledger.outcome(run, settings), f"evaluated.jsonl: {run}")
+            noted = Score.parse(ledger.outcome(run, settings) or {}, f"evaluated.jsonl: {run}")
             scores["evaluated", target.name, row, target.seed] = noted.score
     found = [Target.of(name, sides[0].learned.read_result()) for name, sides in plan.sides.items()]
     return collect(scores, plan.seeds, found)

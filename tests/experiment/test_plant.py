@@ -236,14 +236,14 @@ def test_figures_are_of_the_true_image(host):
     experiment = planted(host, {"order": "column"})
     grid = Grid(2, 3)
     undone = Order([0, 2, 4, 1, 3, 5])
-    assert planted_figures(experiment, undone, grid) == {
+    assert planted_figures(experiment, undone, grid).as_dict() == {
         "hidden": [0, 3, 1, 4, 2, 5],  # columns of 2x3
         "adjacency_in_true_image": 4 / 5,  # row-major: only the step from 2 to 3 is none
         "kendall_tau_to_undone": pytest.approx(1.0),
     }
     as_seen = planted_figures(experiment, Order.identity(6), grid)
-    assert as_seen["adjacency_in_true_image"] == 3 / 5  # 0-3, 1-4 and 2-5
-    assert as_seen["kendall_tau_to_undone"] == pytest.approx(1 - 2 * 3 / 15)  # 3 of 15 pairs turned round
+    assert as_seen.adjacency_in_true_image == 3 / 5  # 0-3, 1-4 and 2-5
+    assert as_seen.kendall_tau_to_undone == pytest.approx(1 - 2 * 3 / 15)  # 3 of 15 pairs turned round
 
 
 def test_figures_of_a_chain_count_its_neighbours(host):
@@ -252,7 +252,7 @@ def test_figures_of_a_chain_count_its_neighbours(host):
     hidden = experiment.data_source.hidden_order()
     first, *rest = hidden.indices.tolist()
     found = planted_figures(experiment, Order([*rest, first]), Grid(2, 3))
-    assert found == {"hidden": [first, *rest], "restored_neighbours": 4, "of": 5}
+    assert found.as_dict() == {"hidden": [first, *rest], "restored_neighbours": 4, "of": 5}
     assert planted_figures(experiment, Order([0, 1]), Grid(1, 2)) is None  # patches of three pixels hide no order
 
 
@@ -260,13 +260,13 @@ def test_figures_of_an_order_that_leaves_patches_out(host):
     experiment = planted(host, {"order": "column"})
     # Places 0, 2 and 5 hold the true patches 0, 1 and 5, of which 0 and 1 share an edge.
     found = planted_figures(experiment, Order([0, 2, 5], 6), Grid(2, 3))
-    assert found["adjacency_in_true_image"] == 1 / 2
+    assert found.adjacency_in_true_image == 1 / 2
     undone_ranks = {0: 0, 2: 1, 4: 2, 1: 3, 3: 4, 5: 5}
     own_ranks = {0: 0, 2: 1, 5: 2, 1: 6, 3: 6, 4: 6}
     pairs = list(itertools.combinations(range(6), 2))
     signs = [(np.sign(own_ranks[a] - own_ranks[b]), np.sign(undone_ranks[a] - undone_ranks[b])) for a, b in pairs]
     tau = sum(a * b for a, b in signs) / np.sqrt(sum(a * a for a, _ in signs) * len(pairs))
-    assert found["kendall_tau_to_undone"] == pytest.approx(tau)
+    assert found.kendall_tau_to_undone == pytest.approx(tau)
     backbone = {"name": "local", "patch_size": 1, "dim": 8, "heads": 2}
     content = {**recipe(backbone=backbone), "data": {"name": "planted-chain", "grid": [2, 3], "order_seed": 1}}
     chain = compose(content, host, "trial")

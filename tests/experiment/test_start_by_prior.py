@@ -16,6 +16,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import CLASS, DataSplits, ImageShape, Part, Prior, PriorContext, Sample, ScoringPrior
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
+from reorder_kit.runs.result import ChosenByPrior
 
 GRID = Grid(2, 2)
 WEIGHTS = [1.0, 3.0, 0.0, 2.0]
@@ -94,7 +95,7 @@ def test_a_prior_may_use_targets_and_the_influence_of_slots(host):
     # Slots by influence are 1 3 2 0, patches by what they tell 1 3 0 2.
     assert start == Order([2, 1, 0, 3])
     assert asked == [(len(composed.start.candidates), 3, 20)]
-    assert composed.prior_of(start, GRID) == {"name": "informed", "chosen": None}
+    assert composed.prior_of(start, GRID) == ChosenByPrior(name="informed", chosen=None)
 
 
 def test_where_no_model_is_trained_the_influence_of_slots_is_not_known(host):
@@ -108,8 +109,8 @@ def test_a_scoring_prior_starts_from_the_candidate_with_the_highest_score(host, 
     monkeypatch.setattr(Fixed, "scores", {"spiral": 2.0, "row": 1.0})
     start = composed.starting_order(GRID, SPLITS, no_influence)
     assert start == orders["spiral"]
-    assert composed.prior_of(start, GRID)["name"] == "fixed"
-    assert orders[composed.prior_of(start, GRID)["chosen"]] == start
+    assert composed.prior_of(start, GRID).name == "fixed"
+    assert orders[composed.prior_of(start, GRID).chosen] == start
 
 
 def context(candidates):
@@ -126,7 +127,7 @@ def test_no_prior_is_asked_for_a_random_order(host):
     content["order"]["control"] = "random-fixed"
     composed = compose(content, host, "control")
     start = composed.starting_order(GRID, SPLITS, no_influence)
-    assert composed.prior_of(start, GRID) == {}
+    assert composed.prior_of(start, GRID) is None
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_the_model_of_a_run_reproduces_its_test_figures_exactly(host, finished):
     loader = evaluation_loader(splits.test, CLASS, "test", 200, 0)
     accelerator = build_accelerator(TrainSettings(device="cpu"))
     figures = evaluate(run.evaluated_model, run.experiment.task, loader, run.context, accelerator, run.progress)
-    assert figures == finished.read_result().as_dict()["metrics"]["test"]
+    assert figures == finished.read_result().metrics.test
 
 
 def test_the_model_of_a_run_is_ready_to_be_used(host, finished):
