@@ -160,7 +160,7 @@ class StopAfterEpochOne:
     """What a person does with Ctrl-C."""
 
     @hookimpl
-    def epoch_finished(self, run, epoch, metrics):
+    def epoch_finished(self, run, epoch, record):
         if epoch == 1:
             raise KeyboardInterrupt
 

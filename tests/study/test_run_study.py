@@ -309,9 +309,9 @@ def test_smoke_takes_a_few_steps_only(run, monkeypatch):
 
     class Steps:
         @hookimpl
-        def run_finished(self, run, result):
-            phases = [json.loads(line)["phase"] for line in (run.directory / "metrics.jsonl").read_text().splitlines()]
-            taken.append((run.epochs, run.steps_per_epoch, result["metrics"]["test"]["images"], phases))
+        def run_finished(self, run, result, epochs):
+            phases = [record.phase for record in epochs[run.name]]
+            taken.append((run.epochs, run.steps_per_epoch, result.metrics.test.images, phases))
 
     from_environment = PluginHost.from_environment
 
