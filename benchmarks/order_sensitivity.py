@@ -105,9 +105,9 @@ def train(data: str, backbone: str, order: str, seed: int, root: str | None) -> 
         "backbone": backbone,
         "order": order,
         "seed": seed,
-        "top1": result["metrics"]["test"]["top1"],
-        "reach": [result["order"]["reach"]["slots"], result["order"]["reach"]["of"]],
-        "seconds": round(result["seconds"], 1),
+        "top1": result.metrics.test["top1"],
+        "reach": [result.order.reach.slots, result.order.reach.of],
+        "seconds": round(result.seconds, 1),
     }
 
 

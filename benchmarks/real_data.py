@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -23,6 +22,7 @@ from typing import Any
 from reorder_kit.experiment.compose import compose
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.processes import train_all
+from reorder_kit.runs.result import RunResult
 from reorder_kit.training.run import run_experiment
 
 CONTROL = "shuffled-targets"
@@ -116,19 +116,19 @@ class RealRun:
         """Train both in a folder that is thrown away."""
         with TemporaryDirectory() as name:
             _, result = run_experiment(compose(self.recipe, host, str(self)), host, Path(name) / "run")
-        return result
+        return result.as_dict()
 
 
-def print_row(case: str, results: list[Mapping[str, Any]]) -> None:
+def print_row(case: str, results: list[RunResult]) -> None:
     """Means over seeds, standard errors, and their difference."""
-    headline = results[0]["headline"]
-    own = [result["metrics"]["test"][headline] for result in results]
-    control = [result["controls"][CONTROL]["metrics"]["test"][headline] for result in results]
+    headline = results[0].headline
+    own = [result.score for result in results]
+    control = [control.score for result in results for control in result.compared_controls]
     count = len(results)
     errors = [stdev(values) / count**0.5 if count > 1 else float("nan") for values in (own, control)]
     error = (errors[0] ** 2 + errors[1] ** 2) ** 0.5
     apart = (mean(own) - mean(control)) / error if error else float("nan")
-    images, seconds = results[0]["metrics"]["test"]["images"], mean(result["seconds"] for result in results)
+    images, seconds = results[0].metrics.test.images, mean(result.seconds for result in results)
     print(
         f"| {case} | {headline} | {images} | {mean(own):.3f} ± {errors[0]:.3f} | {mean(control):.3f} ± {errors[1]:.3f} "
         f"| {apart:.1f} | {seconds:.0f} |",
@@ -149,9 +149,9 @@ def main() -> None:
     for case in arguments.cases:
         runs = [RealRun(case, arguments.data, seed) for seed in range(arguments.seeds)]
         results = []
-        for run, result in train_all(runs, arguments.jobs):
-            print(f"{run}: {result['seconds']:.0f} s", file=sys.stderr)
-            results.append(result)
+        for run, plain in train_all(runs, arguments.jobs):
+            results.append(RunResult.parse(plain, str(run)))
+            print(f"{run}: {results[-1].seconds:.0f} s", file=sys.stderr)
         print_row(case, results)
 
 

@@ -25,6 +25,7 @@ from reorder_kit.orders.order import Order
 from reorder_kit.recipe.library import read_recipe
 from reorder_kit.recipe.overrides import override
 from reorder_kit.recipe.problems import problems_of
+from reorder_kit.runs.result import RunResult
 from reorder_kit.training.run import run_experiment
 
 
@@ -34,10 +35,11 @@ def run(
     out: str | Path | None = None,
     resume: bool = False,
     host: PluginHost | None = None,
-) -> dict[str, Any]:
-    """Train a recipe and return the content of its ``result.json``.
+) -> RunResult:
+    """Train a recipe and return what came out; ``as_dict()`` is the content of its ``result.json``.
 
     >>> result = run("quickstart", {"train.epochs": 3})  # doctest: +SKIP
+    >>> result.metrics.test["top1"], result.order.final[:4]  # doctest: +SKIP
 
     Args:
         recipe: a file, the name of a shipped recipe, or a recipe's content.

@@ -27,16 +27,18 @@ Its distribution names the module in the entry-point group ``reorder_kit``::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from reorder_kit.interfaces.run_events import Predictions, RunInfo, StepReport
     from reorder_kit.orders.order import Order
+    from reorder_kit.runs.epoch_record import EpochRecord
+    from reorder_kit.runs.result import RunResult
 
 PROJECT = "reorder_kit"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -63,13 +65,17 @@ def order_changed(run: RunInfo, epoch: int, order: Order, spread: float | None) 
 
 
 @hookspec
-def epoch_finished(run: RunInfo, epoch: int, metrics: Mapping[str, Any]) -> None:
-    """An epoch, counted from 1, was trained and evaluated; ``metrics`` is its line of ``metrics.jsonl``."""
+def epoch_finished(run: RunInfo, epoch: int, record: EpochRecord) -> None:
+    """An epoch, counted from 1, was trained and evaluated; ``record`` is its line of ``metrics.jsonl``."""
 
 
 @hookspec
-def run_finished(run: RunInfo, result: Mapping[str, Any]) -> None:
-    """A run has written its ``result.json``, whose content is ``result``."""
+def run_finished(run: RunInfo, result: RunResult, epochs: Mapping[str, Sequence[EpochRecord]]) -> None:
+    """A run has written its ``result.json``, whose content is ``result``.
+
+    ``epochs`` has the lines of ``metrics.jsonl`` by name: of the run itself first, then of each control trained beside
+    it.
+    """
 
 
 @hookspec

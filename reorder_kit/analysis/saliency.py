@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +15,7 @@ from reorder_kit.analysis.saliency_methods.gradient import Gradient
 from reorder_kit.analysis.saliency_methods.method import SaliencyMethod
 from reorder_kit.analysis.saliency_methods.occlusion import Occlusion
 from reorder_kit.analysis.saliency_methods.rollout import Rollout
+from reorder_kit.analysis.saliency_record import PlacementRecord, SaliencyRecord
 from reorder_kit.analysis.saliency_shift import Placement, place
 from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.errors import ReorderKitError
@@ -25,29 +24,16 @@ from reorder_kit.interfaces import DataSplits, Sample, Unreadable
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.orders.slots_read import SlotsRead
-from reorder_kit.runs.run_folder import RunFolder, write_whole
+from reorder_kit.runs.result import Reach
+from reorder_kit.runs.run_folder import RunFolder
 
-SALIENCY_VERSION = 1
 ALPHA = 0.05
 METHODS = (Gradient.name, Occlusion.name, Rollout.name)
 
 
 @dataclass(frozen=True)
 class SaliencyReport:
-    """What :meth:`save` writes as ``saliency.json``.
-
-    Its keys: ``format_version``; ``run``, its name; ``method``; ``split``; ``images``, how many were used, and
-    ``images_without_saliency``, how many were not, since no patch of them made a difference; ``influence`` of each slot
-    and ``reach``, as in ``result.json``; ``conclusion``, a list of sentences. Of the saliency as the run's model reads
-    its images, in the final order:
-
-    * ``by_slot.start`` and ``by_slot.final``: mean share of each slot of the starting and the final order;
-    * ``mean_rank.start`` and ``mean_rank.final``: the mean slot of saliency, 0 the first and 1 the last;
-    * ``shift.mean``, with its bootstrap interval over images ``low``, ``high``, and ``p`` over images;
-    * ``chance.blind_moves`` and ``chance.random_orders``, each with ``low``, ``high`` and ``p``.
-
-    All of these again under ``apart_from_slots``, of saliency measured with every image in a random order of its own.
-    Placements are described in :class:`~reorder_kit.analysis.saliency_shift.Placement`.
+    """Where salient patches stand in the starting and the final order of a run, and whether that is more than chance.
 
     Args:
         run: name of the run.
@@ -114,23 +100,26 @@ class SaliencyReport:
 
     def save(self, folder: RunFolder) -> None:
         """Write ``saliency.json`` into the run folder."""
-        write_whole(folder.path / "saliency.json", json.dumps(self.as_dict(), indent=2) + "\n")
+        self.record().write(folder.saliency)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The content of the file."""
-        return {
-            "format_version": SALIENCY_VERSION,
-            "run": self.run,
-            "method": self.method,
-            "split": self.split,
-            "images": self.images,
-            "images_without_saliency": self.without_saliency,
-            **self.own.as_dict(),
-            "apart_from_slots": self.apart.as_dict(),
-            "influence": list(self.influence),
-            "reach": self.slots.as_dict(),
-            "conclusion": self.conclusion(),
-        }
+    def record(self) -> SaliencyRecord:
+        """As it is written down."""
+        own = PlacementRecord.of(self.own)
+        return SaliencyRecord(
+            run=self.run,
+            method=self.method,
+            split=self.split,
+            images=self.images,
+            images_without_saliency=self.without_saliency,
+            by_slot=own.by_slot,
+            mean_rank=own.mean_rank,
+            shift=own.shift,
+            chance=own.chance,
+            apart_from_slots=PlacementRecord.of(self.apart),
+            influence=list(self.influence),
+            reach=Reach.of_slots(self.slots),
+            conclusion=self.conclusion(),
+        )
 
 
 def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> SaliencyReport:
@@ -169,15 +158,15 @@ def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> Sal
             f"{left} of {len(own)} images have a patch that makes a difference to the model; a test needs 2",
             "try another --method, or more --images",
         )
-    order = run.folder.read_result()["order"]
+    order = run.folder.read_result().order
     return SaliencyReport(
         run=recipe.name,
         method=method,
         split=split,
         images=left,
         without_saliency=len(own) - left,
-        influence=tuple(order["influence"] or ()),
-        slots=SlotsRead.from_dict(order["reach"]),
+        influence=tuple(order.influence or ()),
+        slots=order.reach.slots_read,
         moved=start != final,
         own=place(_shares(own[has_saliency]), start, final, recipe.seed),
         apart=place(_shares(apart[has_saliency]), start, final, recipe.seed),

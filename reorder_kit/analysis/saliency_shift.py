@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,16 +76,6 @@ class Placement:
     shift: Shift
     blind_moves: Chance
     random_orders: Chance
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        before, after = self.mean_rank
-        return {
-            "by_slot": {"start": list(self.start), "final": list(self.final)},
-            "mean_rank": {"start": before, "final": after},
-            "shift": asdict(self.shift),
-            "chance": {"blind_moves": asdict(self.blind_moves), "random_orders": asdict(self.random_orders)},
-        }
 
 
 def place(shares: NDArray[np.float64], start: Order, final: Order, seed: int) -> Placement:

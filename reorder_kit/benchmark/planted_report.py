@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 from reorder_kit.benchmark.planted_cases import SCRAMBLED, UNDONE, Case
-from reorder_kit.benchmark.planted_runs import PlantedRun
+from reorder_kit.benchmark.planted_runs import PlantedOutcome, PlantedRun, Split
+from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.statistics.estimate import Estimate, mean_over_seeds, ratio_over_seeds
 
-Split = Literal["test", "validation"]
-Outcomes = Mapping[PlantedRun, Mapping[str, Any]]
+Outcomes = Mapping[PlantedRun, PlantedOutcome]
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,20 @@ class CaseReport:
 
     Args:
         case: the case.
-        reach: slots that reach the readout, and slots there are.
+        reach: slots that reach the readout, None where that is not known, and slots there are.
         gap: accuracy in the undone order less that in the scrambled order; None where no answer is known.
         rows: orders and learners.
     """
 
     case: Case
-    reach: tuple[int, int]
+    reach: tuple[int | None, int]
     gap: Estimate | None
     rows: Sequence[Row]
 
     @property
     def is_selection(self) -> bool:
         """Whether an order also selects which patches are read."""
-        return self.reach[0] < self.reach[1]
+        return SlotsRead(*self.reach).is_selection
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -116,27 +116,31 @@ def report(outcomes: Outcomes, split: Split) -> list[CaseReport]:
 
 
 def _case_report(case: Case, outcomes: Outcomes, split: Split) -> CaseReport:
-    by_row: dict[tuple[str, str | None], list[Mapping[str, Any]]] = {}
+    by_row: dict[tuple[str, str | None], list[PlantedOutcome]] = {}
     for run, outcome in outcomes.items():  # seed after seed, so that the figures of two rows are paired
         by_row.setdefault((run.start, run.learner), []).append(outcome)
-    accuracy = {name: [outcome["accuracy"][split] for outcome in found] for name, found in by_row.items()}
+    accuracy = {name: [outcome.accuracy.on(split) for outcome in found] for name, found in by_row.items()}
     gap = _differences(accuracy[UNDONE, None], accuracy[SCRAMBLED, None]) if case.has_answer else None
     rows = [
         Row(
             order,
             learner,
             mean_over_seeds(accuracy[order, learner]),
-            None if learner is None else mean_over_seeds([outcome["from_scratch"][split] for outcome in found]),
+            None if learner is None else _mean_if_known([_from_scratch(outcome, split) for outcome in found]),
             None
             if learner is None or gap is None
             else ratio_over_seeds(_differences(accuracy[order, learner], accuracy[SCRAMBLED, None]), gap),
-            _mean_if_known([outcome["neighbours"] for outcome in found]),
-            mean_over_seeds([outcome["seconds"] for outcome in found]),
+            _mean_if_known([outcome.neighbours for outcome in found]),
+            mean_over_seeds([outcome.seconds for outcome in found]),
         )
         for (order, learner), found in by_row.items()
     ]
-    slots, of = next(iter(outcomes.values()))["reach"]
-    return CaseReport(case, (slots, of), None if gap is None else mean_over_seeds(gap), rows)
+    reach = next(iter(outcomes.values())).reach
+    return CaseReport(case, reach, None if gap is None else mean_over_seeds(gap), rows)
+
+
+def _from_scratch(outcome: PlantedOutcome, split: Split) -> float | None:
+    return None if outcome.from_scratch is None else outcome.from_scratch.on(split)
 
 
 def _mean_if_known(values: Sequence[float | None]) -> Estimate | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal, Self
 
 from reorder_kit.benchmark.planted_cases import Case
 from reorder_kit.controls import LearnedStatic
@@ -17,7 +17,70 @@ from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.recipe.overrides import override
+from reorder_kit.runs.figures import Figures
+from reorder_kit.runs.record import Record
+from reorder_kit.runs.result import RestoredChain, RunOrder, RunResult
 from reorder_kit.training.run import run_experiment
+
+Split = Literal["test", "validation"]
+
+
+class Accuracy(Record):
+    """The accuracy of a model.
+
+    Args:
+        test: on test images.
+        validation: on validation images.
+    """
+
+    test: float
+    validation: float
+
+    @classmethod
+    def of(cls, headline: str, test: Figures, validation: Figures) -> Self:
+        """That of a model with these figures."""
+        return cls(test=test.score(headline), validation=validation.score(headline))
+
+    def on(self, split: Split) -> float:
+        """On the images of a split."""
+        return self.test if split == "test" else self.validation
+
+
+class PlantedOutcome(Record):
+    """What the report needs of a run.
+
+    Args:
+        accuracy: of the run itself.
+        from_scratch: of a model trained in the learned order from its first step; None for a fixed order.
+        neighbours: share of neighbouring slots whose patches belong together; None where each image has its own order.
+        order: the patch in each slot at the end.
+        reach: slots that reach the readout, None where that is not known, and slots there are.
+        seconds: of training.
+    """
+
+    accuracy: Accuracy
+    from_scratch: Accuracy | None
+    neighbours: float | None
+    order: list[int]
+    reach: tuple[int | None, int]
+    seconds: float
+
+    @classmethod
+    def of(cls, result: RunResult) -> Self:
+        """The outcome of a run with this result."""
+        static = result.controls.get(LearnedStatic.name)
+        trained = None if static is None else static.metrics
+        from_scratch = None
+        if trained is not None and trained.validation is not None:
+            from_scratch = Accuracy.of(result.headline, trained.test, trained.validation)
+        return cls(
+            accuracy=Accuracy.of(result.headline, result.metrics.test, result.metrics.validation),
+            from_scratch=from_scratch,
+            neighbours=_neighbours(result.order),
+            order=result.order.final,
+            reach=(result.order.reach.slots, result.order.reach.of),
+            seconds=result.seconds,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +131,7 @@ class PlantedRun:
         return compose(self.recipe, host, str(self)).resolved()
 
     def train(self, host: PluginHost) -> dict[str, Any]:
-        """Train it in a folder that is thrown away; what the report needs of the result."""
+        """Train it in a folder that is thrown away; the :class:`PlantedOutcome`, as plain data."""
         with TemporaryDirectory() as name:
             folder = Path(name)
             content = self.recipe
@@ -78,7 +141,7 @@ class PlantedRun:
                 OrderFile(self.start, grid, answer).save(folder / "answer.json")
                 content = override(content, [("order.start", {"file": str(folder / "answer.json")})])
             _, result = run_experiment(compose(content, host, str(self)), host, folder / "run")
-        return _outcome(result)
+        return PlantedOutcome.of(result).as_dict()
 
 
 def planned_runs(
@@ -108,28 +171,10 @@ def known_answer(experiment: Experiment, grid: Grid) -> Order:
     return answer
 
 
-def _outcome(result: Mapping[str, Any]) -> dict[str, Any]:
-    order, headline = result["order"], result["headline"]
-
-    def accuracy(metrics: Mapping[str, Any]) -> dict[str, float]:
-        return {split: metrics[split][headline] for split in ("test", "validation")}
-
-    static = result["controls"].get(LearnedStatic.name)
-    return {
-        "accuracy": accuracy(result["metrics"]),
-        "from_scratch": None if static is None else accuracy(static["metrics"]),
-        "neighbours": _neighbours(order),
-        "order": order["final"],
-        "reach": [order["reach"]["slots"], order["reach"]["of"]],
-        "seconds": result["seconds"],
-    }
-
-
-def _neighbours(order: Mapping[str, Any]) -> float | None:
+def _neighbours(order: RunOrder) -> float | None:
     """The share of neighbouring slots whose patches belong together; None of a consensus, in which nothing is read."""
-    if order.get("is_consensus"):
+    if order.is_consensus:
         return None
-    planted = order.get("planted", order)
-    if "restored_neighbours" in planted:
-        return float(planted["restored_neighbours"] / planted["of"])
-    return float(planted.get("adjacency_in_true_image", order["adjacency"]))
+    if isinstance(order.planted, RestoredChain):
+        return order.planted.restored_neighbours / order.planted.of
+    return order.adjacency if order.planted is None else order.planted.adjacency_in_true_image

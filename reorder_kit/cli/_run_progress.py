@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,6 +14,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.orders.order_file import words_of_spread
+
+if TYPE_CHECKING:
+    from reorder_kit.runs.epoch_record import EpochRecord
+    from reorder_kit.runs.result import RunResult
 
 UNREADABLE_IMAGES_NAMED = 3
 
@@ -63,11 +67,11 @@ class ConsoleProgress:
             self._view.step(report)
 
     @hookimpl
-    def epoch_finished(self, run: RunInfo, epoch: int, metrics: Mapping[str, Any]) -> None:
+    def epoch_finished(self, run: RunInfo, epoch: int, record: EpochRecord) -> None:
         """Show the figures of the epoch, and say which images were missing from it."""
         if self._view:
-            self._view.epoch(epoch, metrics)
-        unreadable = [*metrics.get("unreadable", ()), *metrics["validation"].get("unreadable", ())]
+            self._view.epoch(epoch, record)
+        unreadable = [*record.unreadable, *record.validation.unreadable]
         if unreadable:
             _print(self._console, f"{run.name}: epoch {epoch}/{run.epochs}, {describe_unreadable(unreadable)}")
         # The bar of a run stays where it is, complete, while what comes after it writes below.
@@ -75,13 +79,12 @@ class ConsoleProgress:
             self._close_view()
 
     @hookimpl
-    def run_finished(self, run: RunInfo, result: Mapping[str, Any]) -> None:
+    def run_finished(self, run: RunInfo, result: RunResult) -> None:
         """Say what came out."""
         self._close_view()
-        _print(self._console, f"{run.name}: test {run.headline} {_figure(result['metrics']['test'][run.headline])}")
-        order = result["order"]
-        if order.get("is_consensus"):
-            _print(self._console, f"  {words_of_spread(order['spread'])}")
+        _print(self._console, f"{run.name}: test {run.headline} {result.score:.3f}")
+        if result.order.spread is not None:
+            _print(self._console, f"  {words_of_spread(result.order.spread)}")
 
     def _close_view(self) -> None:
         if self._view:
@@ -117,9 +120,9 @@ class _Bar:
         epoch = (report.step - 1) // self._run.steps_per_epoch + 1
         self._progress.update(self._task, completed=report.step, epoch=epoch, figures=figures)
 
-    def epoch(self, epoch: int, metrics: Mapping[str, Any]) -> None:
+    def epoch(self, epoch: int, record: EpochRecord) -> None:
         speed = self._report.images_per_second if self._report else None
-        figures = _figures(self._run, metrics["train"]["loss"], metrics["validation"][self._run.headline], speed)
+        figures = _figures(self._run, record.train.loss, record.validation.score(self._run.headline), speed)
         self._progress.update(self._task, completed=epoch * self._run.steps_per_epoch, figures=figures)
 
     def close(self) -> None:
@@ -141,13 +144,13 @@ class _Lines:
     def step(self, report: StepReport) -> None:
         self._images_per_second = report.images_per_second
 
-    def epoch(self, epoch: int, metrics: Mapping[str, Any]) -> None:
+    def epoch(self, epoch: int, record: EpochRecord) -> None:
         now = self._clock()
         if now - self._last_line < self._seconds_between and epoch < self._run.epochs:
             return
         self._last_line = now
         run = self._run
-        figures = _figures(run, metrics["train"]["loss"], metrics["validation"][run.headline], self._images_per_second)
+        figures = _figures(run, record.train.loss, record.validation.score(run.headline), self._images_per_second)
         seconds_left = (now - self._started) / (epoch - run.first_epoch + 1) * (run.epochs - epoch)
         left = f", {duration(seconds_left)} left" if epoch < run.epochs else ""
         _print(self._console, f"{run.name}: epoch {epoch}/{run.epochs}, {figures}{left}")
@@ -179,16 +182,12 @@ def describe_unreadable(unreadable: Sequence[str]) -> str:
 
 
 def _figures(run: RunInfo, loss: float, headline: float | None, images_per_second: float | None) -> str:
-    parts = [f"loss {_figure(loss)}"]
+    parts = [f"loss {loss:.3f}"]
     if headline is not None:
-        parts.append(f"validation {run.headline} {_figure(headline)}")
+        parts.append(f"validation {run.headline} {headline:.3f}")
     if images_per_second is not None:
         parts.append(f"{images_per_second:,.0f} images/s")
     return ", ".join(parts)
-
-
-def _figure(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3f}"
 
 
 def duration(seconds: float) -> str:

@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from rich.text import Text
 
 from reorder_kit.cli._output import console, table
 from reorder_kit.cli._run_progress import describe_unreadable
 from reorder_kit.orders.order_file import words_of_spread
-from reorder_kit.orders.slots_read import SlotsRead
-from reorder_kit.runs.run_folder import RunFolder, compared_controls, left_out_controls
-from reorder_kit.statistics.headline import Headline, signed
+from reorder_kit.runs.epoch_record import EpochRecord
+from reorder_kit.runs.result import RunResult
+from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.statistics.headline import signed
 
 
-def print_summary(folder: RunFolder, result: dict[str, Any], has_learner: bool) -> None:
+def print_summary(folder: RunFolder, result: RunResult, has_learner: bool) -> None:
     """Print the figures of a finished run, the controls beside it, and what has to be known to read them."""
     out = console()
-    headline = Headline.of(result)
-    rows = table("", f"test {headline}", *([headline.difference] if result["controls"] else []))
-    value = result["metrics"]["test"][headline.name]
-    rows.add_row(Text(result["name"], style="bold"), f"{value:.3f}")
-    controls = compared_controls(result)
-    are_shares = headline.are_shares([value, *(score for each in controls for score in (each.own, each.score))])
+    headline, controls, epochs = result.metric, result.compared_controls, folder.read_epochs()
+    rows = table("", f"test {headline}", *([headline.difference] if result.controls else []))
+    rows.add_row(Text(result.name, style="bold"), f"{result.score:.3f}")
+    are_shares = headline.are_shares([result.score, *(score for each in controls for score in (each.own, each.score))])
     for control in controls:
         rows.add_row(control.name, f"{control.score:.3f}", signed(control.ahead, are_shares))
     out.print()
     out.print(rows)
     out.print()
-    order = [*_prior(result), *_order(result, folder, has_learner)]
-    lines = [_reach(result), *order, *_left_out(result), *_unreadable(result, folder), *_caution(result)]
+    order = [*_prior(result), *_order(result, epochs, has_learner)]
+    lines = [_reach(result), *order, *_left_out(result), *_unreadable(result, epochs), *_caution(result)]
     for line in [*lines, "", *_files(folder)]:
         out.print(line, soft_wrap=True)
 
 
-def _reach(result: dict[str, Any]) -> str:
-    read = SlotsRead.from_dict(result["order"]["reach"])
+def _reach(result: RunResult) -> str:
+    read = result.order.reach.slots_read
     if read.is_selection:
         return f"{read.words}: this is a selection case; the order also selects which patches are read."
     if read.reached is None:
@@ -44,25 +40,25 @@ def _reach(result: dict[str, Any]) -> str:
     return f"{read.words}: the order selects nothing, every patch is read."
 
 
-def _prior(result: dict[str, Any]) -> list[str]:
-    prior = result["order"].get("prior")
-    if not prior:
+def _prior(result: RunResult) -> list[str]:
+    prior = result.order.prior
+    if prior is None:
         return []
-    start = f"chose {prior['chosen']}" if prior["chosen"] else "made an order of its own"
-    return [f"The prior {prior['name']} {start} to start from."]
+    start = f"chose {prior.chosen}" if prior.chosen else "made an order of its own"
+    return [f"The prior {prior.name} {start} to start from."]
 
 
-def _order(result: dict[str, Any], folder: RunFolder, has_learner: bool) -> list[str]:
+def _order(result: RunResult, epochs: list[EpochRecord], has_learner: bool) -> list[str]:
     if not has_learner:
         return ["No order was learned: it stayed as it started."]
-    tau = result["order"]["kendall_tau_to_start"]
+    tau, spread = result.order.kendall_tau_to_start, result.order.spread
     scale = "(1 the same, 0 unrelated, -1 reversed)"
     similarity = f"Kendall tau of the final order to the start: {tau:.3f} {scale}."
-    if result["order"].get("is_consensus"):
-        words = words_of_spread(result["order"]["spread"])
-        similarity = f"No single order: {words}. Kendall tau of the consensus to the start: {tau:.3f} {scale}."
-    phases = {json.loads(line)["phase"] for line in folder.metrics.read_text().splitlines()}
-    if phases == {"warm-up"}:
+    if spread is not None:
+        similarity = (
+            f"No single order: {words_of_spread(spread)}. Kendall tau of the consensus to the start: {tau:.3f} {scale}."
+        )
+    if {epoch.phase for epoch in epochs} == {"warm-up"}:
         return [
             similarity,
             "The learner never searched: its warm-up was as long as the run. "
@@ -71,20 +67,20 @@ def _order(result: dict[str, Any], folder: RunFolder, has_learner: bool) -> list
     return [similarity]
 
 
-def _left_out(result: dict[str, Any]) -> list[str]:
-    return [f"The control {name} was left out: {reason}." for name, reason in left_out_controls(result).items()]
+def _left_out(result: RunResult) -> list[str]:
+    return [f"The control {name} was left out: {reason}." for name, reason in result.left_out_controls.items()]
 
 
-def _unreadable(result: dict[str, Any], folder: RunFolder) -> list[str]:
+def _unreadable(result: RunResult, epochs: list[EpochRecord]) -> list[str]:
     """The images that were missing, of any split."""
-    epochs = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
-    figures = [*epochs, *(epoch["validation"] for epoch in epochs), result["metrics"]["test"]]
-    named = dict.fromkeys(name for each in figures for name in each.get("unreadable", ()))
+    read = [epoch.unreadable for epoch in epochs]
+    read += [figures.unreadable for figures in (*(epoch.validation for epoch in epochs), result.metrics.test)]
+    named = dict.fromkeys(name for each in read for name in each)
     return [describe_unreadable(list(named))] if named else []
 
 
-def _caution(result: dict[str, Any]) -> list[str]:
-    if not result["controls"]:
+def _caution(result: RunResult) -> list[str]:
+    if not result.controls:
         return []
     return ["These are single runs: repeat them with other seeds (--set seed=1) before you trust a small difference."]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext, redirect_stdout
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,9 @@ from reorder_kit.statistics.headline import Headline, signed
 
 if TYPE_CHECKING:
     from reorder_kit.model.ordered_model import OrderedModel
+    from reorder_kit.runs.figures import Figures
     from reorder_kit.runs.run_folder import RunFolder
+    from reorder_kit.training.evaluation_report import EvaluationReport
 
 OWN = "own order"
 
@@ -62,12 +64,12 @@ def evaluate(
     if not is_main_process():
         return
     if as_json:
-        print_json(report)
+        print_json(report.as_dict())
     else:
         _print_report(report)
 
 
-def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Split) -> dict[str, Any]:
+def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Split) -> EvaluationReport:
     from reorder_kit.cli._lookup import load_host
     from reorder_kit.data.data_loading import evaluation_loader
     from reorder_kit.experiment.find_order import find_order
@@ -75,6 +77,7 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
     from reorder_kit.orders.order_file import OrderFile
     from reorder_kit.training.devices import build_accelerator, runnable_here
     from reorder_kit.training.evaluation import evaluate as evaluate_model
+    from reorder_kit.training.evaluation_report import EvaluatedOrder, EvaluationReport
     from reorder_kit.training.predictions import predict_some
 
     host = load_host()
@@ -97,7 +100,7 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
         task.views(training=False),
     )
 
-    def figures(model: OrderedModel) -> dict[str, Any]:
+    def figures(model: OrderedModel) -> Figures:
         return evaluate_model(model, task, loader, run.context, accelerator, run.progress)
 
     if accelerator.is_main_process:
@@ -109,39 +112,46 @@ def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Sp
     own = OrderFile.load(folder.order)
     # Kendall's tau is 1 - 2 times the Kendall distance, so the mean of one follows from the mean of the other.
     own_tau = 1.0 if own.spread is None else 1.0 - 2.0 * own.spread
-    rows = [{"order": OWN, "kendall_tau_to_own": own_tau, "metrics": figures(run.evaluated_model)}]
+    rows = [EvaluatedOrder(order=OWN, kendall_tau_to_own=own_tau, metrics=figures(run.evaluated_model))]
     rows += [
-        {
-            "order": source,
-            "kendall_tau_to_own": other.order.kendall_tau(own.order),
-            "metrics": figures(run.evaluated_model.ordered_by(other.order.to(accelerator.device))),
-        }
+        EvaluatedOrder(
+            order=source,
+            kendall_tau_to_own=other.order.kendall_tau(own.order),
+            metrics=figures(run.evaluated_model.ordered_by(other.order.to(accelerator.device))),
+        )
         for source, other in zip(sources, others, strict=True)
     ]
-    consensus = {} if own.spread is None else {"is_consensus": True, "spread": own.spread}
-    facts = {"headline": task.headline, "higher_is_better": task.higher_is_better, "blocks": list(model.policy.blocks)}
-    return {"run": str(folder.path), "split": str(split), **facts, **consensus, "orders": rows}
+    return EvaluationReport(
+        run=str(folder.path),
+        split=str(split),
+        headline=task.headline,
+        higher_is_better=task.higher_is_better,
+        blocks=list(model.policy.blocks),
+        is_consensus=own.is_consensus,
+        spread=own.spread,
+        orders=rows,
+    )
 
 
-def _print_report(report: dict[str, Any]) -> None:
+def _print_report(report: EvaluationReport) -> None:
     from reorder_kit.orders.order_file import words_of_spread
 
     out = console()
-    headline = Headline.of(report)
-    scores = [row["metrics"][headline.name] for row in report["orders"]]
+    headline = Headline(report.headline, report.higher_is_better)
+    scores = [row.metrics.score(headline.name) for row in report.orders]
     are_shares = headline.are_shares(scores)
-    measured = (f"{report['split']} {headline}", headline.difference, "loss")
-    compared = "consensus" if report.get("is_consensus") else "own order"
+    measured = (f"{report.split} {headline}", headline.difference, "loss")
+    compared = "consensus" if report.spread is not None else "own order"
     rows = table("order", *measured, f"Kendall tau to {compared}")
-    for row, score in zip(report["orders"], scores, strict=True):
-        difference = "" if row["order"] == OWN else signed(headline.gain(score, scores[0]), are_shares)
-        tau = f"{row['kendall_tau_to_own']:.3f}"
-        rows.add_row(row["order"], f"{score:.3f}", difference, f"{row['metrics']['loss']:.3f}", tau)
-    out.print(f"{report['run']}: final weights, {report['orders'][0]['metrics']['images']} images")
-    if report.get("is_consensus"):
-        out.print(f"It has no single order: {words_of_spread(report['spread'])}.", soft_wrap=True)
-    if report["blocks"] != [0]:
-        later = ", ".join(map(str, report["blocks"][1:]))
+    for row, score in zip(report.orders, scores, strict=True):
+        difference = "" if row.order == OWN else signed(headline.gain(score, scores[0]), are_shares)
+        tau = f"{row.kendall_tau_to_own:.3f}"
+        rows.add_row(row.order, f"{score:.3f}", difference, f"{row.metrics.loss:.3f}", tau)
+    out.print(f"{report.run}: final weights, {report.orders[0].metrics.images} images")
+    if report.spread is not None:
+        out.print(f"It has no single order: {words_of_spread(report.spread)}.", soft_wrap=True)
+    if report.blocks != [0]:
+        later = ", ".join(map(str, report.blocks[1:]))
         out.print(
             f"It also orders before block {later}: tau is to the composed order; others are used before block 0 alone.",
             soft_wrap=True,

@@ -39,7 +39,6 @@ def export_order(
 
     from reorder_kit.cli._lookup import find_run
     from reorder_kit.orders.order_file import OrderFile, words_of_spread
-    from reorder_kit.orders.slots_read import SlotsRead
 
     folder = find_run(run)
     stored = OrderFile.load(folder.order)
@@ -54,7 +53,7 @@ def export_order(
         typer.echo(f"This is a consensus, and no order of the run: {words_of_spread(stored.spread)}.")
         typer.echo("A model that reads every image in it is another model than the run's.")
         return
-    if SlotsRead.from_dict(folder.read_result()["order"]["reach"]).reached is None:
+    if folder.read_result().order.reach.slots is None:
         typer.echo("The run orders again before a later block; this is the composed order of all blocks.")
         typer.echo("A model that reads in it from its first block on is another model than the run's.")
         return

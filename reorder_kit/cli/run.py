@@ -70,7 +70,7 @@ def run(
             raise
     if is_main_process():
         if as_json:
-            print_json(result)
+            print_json(result.as_dict())
         else:
             print_summary(folder, result, has_learner=experiment.learns)
 

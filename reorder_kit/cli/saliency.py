@@ -75,7 +75,7 @@ def saliency(
             report.save(folder)
             _draw(report, folder)
     if as_json:
-        print_json(report.as_dict())
+        print_json(report.record().as_dict())
     else:
         _print(report, folder)
 

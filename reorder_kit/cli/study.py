@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from reorder_kit.study.checking import CheckedStudy
     from reorder_kit.study.plan import Plan
-    from reorder_kit.study.results import Failure, StudyResults
+    from reorder_kit.study.results import Failure, StudyResult
     from reorder_kit.study.run_study import CellReport, StudyRun, Trainers
     from reorder_kit.study.study_folder import StudyFolder
 
@@ -148,7 +148,7 @@ def _smoke(run: StudyRun, trainers: Trainers, rows: int, shows: bool) -> list[Fa
         return run.smoke(trainers, tell)
 
 
-def _train(run: StudyRun, trainers: Trainers, finished: int, shows: bool) -> StudyResults:
+def _train(run: StudyRun, trainers: Trainers, finished: int, shows: bool) -> StudyResult:
     runs = len(run.cells)
     try:
         with _progress(runs, finished, shows) as tell:
@@ -186,7 +186,7 @@ def _print_rows(plan: Plan) -> None:
     console().print(shown)
 
 
-def _print_results(results: StudyResults, folder: StudyFolder) -> None:
+def _print_results(results: StudyResult, folder: StudyFolder) -> None:
     out = console()
     shown = table("data", "backbone", "start", "learner", "control", "seeds", f"test {results.metric}")
     for row in results.rows:
@@ -203,7 +203,7 @@ def _print_results(results: StudyResults, folder: StudyFolder) -> None:
     out.print(f"wrote {folder.results}; see it with: reorder-kit report {folder.path}", soft_wrap=True)
 
 
-def _as_json(plan: Plan, finished: int, failures: Sequence[Failure], results: StudyResults | None) -> dict[str, Any]:
+def _as_json(plan: Plan, finished: int, failures: Sequence[Failure], results: StudyResult | None) -> dict[str, Any]:
     if results is not None:
         return results.as_dict()
     return {**plan.as_dict(), "finished": finished, "failures": [asdict(failure) for failure in failures]}

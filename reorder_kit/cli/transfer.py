@@ -14,7 +14,7 @@ from reorder_kit.cli._parameters import JsonOption, SetOption
 from reorder_kit.errors import writing
 
 if TYPE_CHECKING:
-    from reorder_kit.transfer.results import TransferResults
+    from reorder_kit.transfer.results import TransferResult
 
 
 def transfer(
@@ -73,7 +73,7 @@ def transfer(
         _print(results, out)
 
 
-def _print(results: TransferResults, out: Path) -> None:
+def _print(results: TransferResult, out: Path) -> None:
     from reorder_kit.transfer.files import FILES
     from reorder_kit.transfer.results import HEADINGS
 
@@ -89,5 +89,5 @@ def _print(results: TransferResults, out: Path) -> None:
         printed.print(heading)
         printed.print(rows)
     printed.print()
-    for sentence in [*results.verdict(), "", *(f"wrote {out / name}" for name in FILES)]:
+    for sentence in [*results.verdict, "", *(f"wrote {out / name}" for name in FILES)]:
         printed.print(sentence, soft_wrap=True)

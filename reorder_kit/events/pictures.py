@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.run_events import Predictions, RunInfo
 from reorder_kit.orders.order_file import OrderFile
 
+if TYPE_CHECKING:
+    from reorder_kit.figures.curves import CurvePoint
+    from reorder_kit.runs.epoch_record import EpochRecord
+
 
 @hookimpl
-def run_finished(run: RunInfo, result: Mapping[str, Any]) -> None:
+def run_finished(run: RunInfo, epochs: Mapping[str, Sequence[EpochRecord]]) -> None:
     """Write ``order.png``, where there is a final order, and ``curves.png`` with the controls' curves.
 
     Where each image has its own order, ``order.png`` is their consensus, and ``order-example-1.png`` and so on are the
@@ -30,7 +33,8 @@ def run_finished(run: RunInfo, result: Mapping[str, Any]) -> None:
         for number, example in enumerate(stored.examples, start=1):
             path, title = run.directory / f"order-example-{number}.png", f"{run.name}: order of one image"
             draw_order(example, run.grid, path, title=title, reach=run.reach)
-    draw_curves(_curves(run), run.headline, run.directory / "curves.png")
+    points = {name: [_point(record, run.headline) for record in records] for name, records in epochs.items()}
+    draw_curves(points, run.headline, run.directory / "curves.png")
 
 
 @hookimpl
@@ -49,13 +53,13 @@ def _title(run: RunInfo, stored: OrderFile) -> str:
     return f"{run.name}: {'order unchanged' if stored.order == run.start else 'order'} after {epochs}"
 
 
-def _curves(run: RunInfo) -> dict[str, list[dict[str, Any]]]:
-    """The metrics of a run, and those of the runs trained beside it."""
-    controls = sorted((run.directory / "controls").glob("*/metrics.jsonl"))
-    return {run.name: _metrics(run.directory / "metrics.jsonl")} | {
-        path.parent.name: _metrics(path) for path in controls
-    }
+def _point(record: EpochRecord, headline: str) -> CurvePoint:
+    from reorder_kit.figures.curves import CurvePoint
 
-
-def _metrics(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return CurvePoint(
+        record.epoch,
+        record.phase,
+        record.train.loss,
+        record.validation.score(headline),
+        record.order.kendall_tau_to_start,
+    )

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.run_events import RunInfo
+
+if TYPE_CHECKING:
+    from reorder_kit.runs.epoch_record import EpochRecord
 
 _FILE = "events.out.tfevents.reorder_kit"
 
 
 @hookimpl
-def epoch_finished(run: RunInfo, epoch: int, metrics: Mapping[str, Any]) -> None:
+def epoch_finished(run: RunInfo, epoch: int, record: EpochRecord) -> None:
     """Append the scalars of an epoch to ``tensorboard/`` in the run folder.
 
     The epoch is the step, and begins with the mark that makes TensorBoard forget points from there on: a run that was
@@ -32,17 +35,17 @@ def epoch_finished(run: RunInfo, epoch: int, metrics: Mapping[str, Any]) -> None
     # event file is a row of records, so the records of each epoch go to the end of one file instead.
     with tempfile.TemporaryDirectory() as scratch:
         with SummaryWriter(scratch, purge_step=epoch) as writer:
-            for name, value in _scalars(metrics):
+            for name, value in _scalars(record.as_dict()):
                 writer.add_scalar(name, value, global_step=epoch)
         with (directory / _FILE).open("ab") as file:
             for part in Path(scratch).iterdir():
                 file.write(part.read_bytes())
 
 
-def _scalars(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def _scalars(line: dict[str, Any]) -> Iterator[tuple[str, float]]:
     """``{"validation": {"top1": 0.9}, "seconds": 2}`` as ``validation/top1`` and ``seconds``."""
-    for name, value in metrics.items():
-        if isinstance(value, Mapping):
+    for name, value in line.items():
+        if isinstance(value, dict):
             yield from ((f"{name}/{inner}", number) for inner, number in value.items() if _is_number(number))
         elif name != "epoch" and _is_number(value):
             yield name, value

@@ -40,6 +40,7 @@ from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.recipe.recipe import Recipe
+from reorder_kit.runs.result import ChosenByPrior
 from reorder_kit.runs.run_folder import RunFolder
 
 
@@ -210,11 +211,11 @@ class Experiment:
                 f"{left_out}, but {self.learner.name} orders all of them", "start from a full order, or learn no order"
             )
 
-    def prior_of(self, start: Order, grid: Grid) -> dict[str, str | None]:
-        """The prior that gave this start, and the ordering that it chose, if it is one; empty if none was asked."""
+    def prior_of(self, start: Order, grid: Grid) -> ChosenByPrior | None:
+        """The prior that gave this start, and the ordering that it chose, if it is one; None if none was asked."""
         if not isinstance(self.start, StartByPrior) or self._replaced_start(grid) is not None:
-            return {}
-        return {"name": self.start.name, "chosen": self.start.chosen(start, grid)}
+            return None
+        return ChosenByPrior(name=self.start.name, chosen=self.start.chosen(start, grid))
 
     def _replaced_start(self, grid: Grid) -> Order | None:
         return None if self.control is None else self.control.starting_order(grid, self.recipe.seed)

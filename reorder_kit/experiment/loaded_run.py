@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -17,11 +16,12 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import TaskContext
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel, for_evaluation
-from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.orders.order import load_tensors
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.recipe.read_yaml import read_recipe_file
-from reorder_kit.runs.run_folder import RunFolder, read_facts
+from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
+from reorder_kit.runs.record import read_json
+from reorder_kit.runs.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,12 @@ class LoadedRun:
         content = read_recipe_file(folder.recipe)
         experiment = compose(content, host or PluginHost.from_environment(), str(folder.recipe))
         untrained = experiment.without_downloads()
-        saved = read_facts(checkpoint)
-        image = ImageShape(**saved["image"])
+        saved = CheckpointFacts.read(checkpoint / FILE)
         context = TaskContext(
-            facts=untrained.facts(image),
-            image=image,
+            facts=untrained.facts(saved.image),
+            image=saved.image,
             kind=experiment.kind,
-            classes=saved["classes"],
+            classes=saved.classes,
             fitted=read_fitted(folder),
         )
         model = build_model(untrained, context, OrderFile.load(folder.start_order).order)
@@ -74,9 +73,8 @@ class LoadedRun:
         model.policy.load_state_dict(load_tensors(checkpoint / POLICY_WEIGHTS))
         if model.state is not None:
             model.state.load_state_dict(load_tensors(checkpoint / STATE_WEIGHTS))
-        steps_per_epoch = saved["steps_per_epoch"]
-        epochs = experiment.recipe.train.epochs_of(steps_per_epoch)
-        progress = experiment.phases(epochs).locate(Progress(saved["step"], steps_per_epoch, epochs))
+        epochs = experiment.recipe.train.epochs_of(saved.steps_per_epoch)
+        progress = experiment.phases(epochs).locate(Progress(saved.step, saved.steps_per_epoch, epochs))
         # A finished search stays finished, also where the model is trained on.
         model.policy.advance(progress)
         return cls(folder, experiment, context, model.eval(), progress)
@@ -98,8 +96,4 @@ def read_fitted(folder: RunFolder) -> dict[str, Any]:
     Raises:
         ReorderKitError: if the file is missing or damaged.
     """
-    try:
-        fitted: dict[str, Any] = json.loads(folder.fitted.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReorderKitError(f"{folder.fitted}: cannot be read: {error}") from None
-    return fitted
+    return read_json(folder.fitted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import cycle, groupby
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,28 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-_Lines = Sequence[Mapping[str, Any]]
-_ValueOf = Callable[[Mapping[str, Any]], float]
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """An epoch of a run; a figure that is NaN leaves a gap.
+
+    Args:
+        epoch: which.
+        phase: what the order was doing in it.
+        loss: of training.
+        score: the headline metric on validation images.
+        tau: Kendall's tau of the order to the starting order.
+    """
+
+    epoch: int
+    phase: str
+    loss: float
+    score: float
+    tau: float
+
+
+_Points = Sequence[CurvePoint]
+_ValueOf = Callable[[CurvePoint], float]
 _Panel = tuple[str, _ValueOf]
 _Phase = tuple[str, float, float]
 _End = tuple[float, str, str]
@@ -34,20 +55,20 @@ _LOOKS = (
 )
 
 
-def draw_curves(runs: Mapping[str, _Lines], headline: str, path: Path) -> None:
+def draw_curves(runs: Mapping[str, _Points], headline: str, path: Path) -> None:
     """Write a PNG with a panel each for training loss, headline metric and, where an order moved, how far it moved.
 
     Args:
-        runs: the lines of ``metrics.jsonl`` of each run by its name; the first is the one whose phases are shaded.
+        runs: the epochs of each run by its name; the first is the one whose phases are shaded.
         headline: the validation metric to draw.
         path: the file to write.
     """
     panels: list[_Panel] = [
-        ("training loss", lambda line: _number(line, "train", "loss")),
-        (f"validation {headline}", lambda line: _number(line, "validation", headline)),
+        ("training loss", lambda point: point.loss),
+        (f"validation {headline}", lambda point: point.score),
     ]
-    if any(_tau_to_start(line) < 1 for lines in runs.values() for line in lines):
-        panels.append(("Kendall tau of the order to the starting order", _tau_to_start))
+    if any(point.tau < 1 for points in runs.values() for point in points):
+        panels.append(("Kendall tau of the order to the starting order", lambda point: point.tau))
     phases = _phases(next(iter(runs.values()), []))
 
     figure, all_axes = _layout(len(panels), max((len(name) for name in runs), default=0))
@@ -57,11 +78,11 @@ def draw_curves(runs: Mapping[str, _Lines], headline: str, path: Path) -> None:
         for phase, start, end in phases:
             axes.axvspan(start, end, color=_SHADES.get(phase, "white"), linewidth=0, zorder=0)
         ends = [
-            _draw_run(axes, lines, value_of, look, name)
-            for (name, lines), look in zip(runs.items(), cycle(_LOOKS), strict=False)
+            _draw_run(axes, points, value_of, look, name)
+            for (name, points), look in zip(runs.items(), cycle(_LOOKS), strict=False)
         ]
         _label_ends(axes, [end for end in ends if end])
-    epochs = [line["epoch"] for lines in runs.values() for line in lines]
+    epochs = [point.epoch for points in runs.values() for point in points]
     all_axes[-1].set_xlim(min(epochs, default=1) - 0.5, max(epochs, default=1) + 0.5)
     if phases:
         _name_phases(all_axes[0], phases)
@@ -86,23 +107,11 @@ def _layout(num_panels: int, longest_name: int) -> tuple[Figure, list[Axes]]:
     return figure, list(figure.subplots(num_panels, 1, sharex=True))
 
 
-def _phases(lines: _Lines) -> list[_Phase]:
+def _phases(points: _Points) -> list[_Phase]:
     """The phases of a run with their first and last epoch; none for a run that was in one phase all the time."""
-    groups = [(phase, [line["epoch"] for line in group]) for phase, group in groupby(lines, lambda line: line["phase"])]
+    groups = [(phase, [point.epoch for point in own]) for phase, own in groupby(points, lambda point: point.phase)]
     phases = [(phase, epochs[0] - 0.5, epochs[-1] + 0.5) for phase, epochs in groups]
     return phases if len(phases) > 1 else []
-
-
-def _number(line: Mapping[str, Any], *keys: str) -> float:
-    """A figure of a line of metrics; NaN where there is none, which leaves a gap."""
-    value: Any = line
-    for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return math.nan if value is None else float(value)
-
-
-def _tau_to_start(line: Mapping[str, Any]) -> float:
-    return _number(line, "order", "kendall_tau_to_start")
 
 
 def _dress(axes: Axes, title: str, title_pad: int) -> None:
@@ -126,11 +135,11 @@ def _name_phases(axes: Axes, phases: list[_Phase]) -> None:
         free = share + _LETTER * (len(phase) + 1) / _PANEL_WIDTH
 
 
-def _draw_run(axes: Axes, lines: _Lines, value_of: _ValueOf, look: tuple[str, Any], name: str) -> _End | None:
+def _draw_run(axes: Axes, points: _Points, value_of: _ValueOf, look: tuple[str, Any], name: str) -> _End | None:
     """Draw a curve, and say where it ends."""
     colour, dashes = look
-    epochs = [line["epoch"] for line in lines]
-    values = [value_of(line) for line in lines]
+    epochs = [point.epoch for point in points]
+    values = [value_of(point) for point in points]
     # A curve of one point has no line.
     marker = "o" if len(values) == 1 else None
     axes.plot(epochs, values, color=colour, linestyle=dashes, linewidth=1.8, marker=marker, markersize=5)

@@ -290,8 +290,3 @@ class Task(Component, ABC):
     def model_for_evaluation(self, model: Model) -> Model:
         """The model that evaluation, transfer and export read, such as the teacher; rewards use the student."""
         return model
-
-
-def headline_of(task: Task, figures: Mapping[str, Any]) -> float:
-    """The headline metric as a number."""
-    return float(figures[task.headline])

@@ -19,7 +19,8 @@ from reorder_kit.experiment.compose import compose
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.processes import host_without_pictures
 from reorder_kit.jobs.smoke import few_steps
-from reorder_kit.runs.run_folder import RunFolder, write_whole
+from reorder_kit.runs.record import write_whole
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.run import run_experiment
 
 _FAILURE = "failure.json"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,3 @@ class SlotsRead:
         if self.reached is not None and self.reached < self.of and not self.left_out:
             return f"Only {self.words}"
         return f"{self.words[0].upper()}{self.words[1:]}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON; ``left_out`` only where an order leaves patches out."""
-        left_out = {"left_out": self.left_out} if self.left_out else {}
-        return {"slots": self.reached, "of": self.of, **left_out, "is_selection": self.is_selection}
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """From JSON."""
-        return cls(content["slots"], content["of"], content.get("left_out", 0))

@@ -104,7 +104,7 @@ def score_orders(runs: Mapping[str, Sequence[RunRecord]], opened: OpenedRun) -> 
     kinds: dict[Order, str] = {}
     for group, records in runs.items():
         for record in records:
-            scores.setdefault(record.final, []).append(record.score - level[record.recipe["seed"]])
+            scores.setdefault(record.final, []).append(record.score - level[record.seed])
             kinds.setdefault(record.final, group)  # an order that was learned and is a curve counts as the curve
     orders = {str(place): order for place, order in enumerate(scores)}
     grid, seed = next(record.grid for records in runs.values() for record in records), opened.experiment.recipe.seed
@@ -120,7 +120,7 @@ def _seed_levels(records: Sequence[RunRecord]) -> dict[int, float]:
     """By how much the mean of a seed lies above the mean of all."""
     by_seed: dict[int, list[float]] = {}
     for record in records:
-        by_seed.setdefault(record.recipe["seed"], []).append(record.score)
+        by_seed.setdefault(record.seed, []).append(record.score)
     overall = float(np.mean([record.score for record in records]))
     return {seed: float(np.mean(scores)) - overall for seed, scores in by_seed.items()}
 

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Any
 
 from reorder_kit.report.page import Facts
-
-_NAMES = {
-    "python": "Python",
-    "platform": "Platform",
-    "device": "Device",
-    "cpu_count": "CPU cores",
-    "torch_threads": "Threads of torch",
-    "cuda": "CUDA",
-}
+from reorder_kit.runs.environment import Environment
 
 
-def environment_facts(environment: Mapping[str, Any]) -> list[Facts]:
+def environment_facts(environment: Environment | None) -> list[Facts]:
     """Versions and hardware; nothing if nothing is known."""
-    pairs = [(name, str(environment[key])) for key, name in _NAMES.items() if environment.get(key) is not None]
-    packages = environment.get("packages") or {}
-    pairs += [(str(name), str(version)) for name, version in packages.items() if version is not None]
-    return [Facts(pairs)] if pairs else []
+    if environment is None:
+        return []
+    named = {
+        "Python": environment.python,
+        "Platform": environment.platform,
+        "Device": environment.device,
+        "CPU cores": environment.cpu_count,
+        "Threads of torch": environment.torch_threads,
+        "CUDA": environment.cuda,
+        **environment.packages,
+    }
+    return [Facts([(name, str(value)) for name, value in named.items() if value is not None])]
 
 
 def command_of(arguments: Sequence[str]) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from reorder_kit.report.chart import Chart, file_name
 from reorder_kit.report.line_chart import Band, Line, line_chart
 from reorder_kit.report.record import RunRecord
+from reorder_kit.runs.epoch_record import EpochRecord
+from reorder_kit.runs.figures import is_number
 
-Epoch = Mapping[str, Any]
 Groups = Mapping[str, Sequence[RunRecord]]
-_ValueOf = Callable[[Epoch], float]
+_ValueOf = Callable[[EpochRecord], float | None]
+"""A figure of an epoch; None where there is none, which leaves a gap."""
 
 _GAP = "The validation {headline} of the soft permutation minus that of the hard order, which is the one that counts."
 _SPREAD = "Each image has its own order; this is their mean Kendall distance to the consensus, 0 all the same to 1."
@@ -29,8 +30,8 @@ def learning_charts(name: str, groups: Groups, headline: str, bands: Sequence[Ba
         bands: phases to shade.
     """
     measures: dict[str, tuple[str, _ValueOf]] = {
-        "loss": ("Training loss", lambda line: _number(line, "train", "loss")),
-        "validation": (f"Validation {headline}", lambda line: _number(line, "validation", headline)),
+        "loss": ("Training loss", lambda record: record.train.loss),
+        "validation": (f"Validation {headline}", lambda record: record.validation.score(headline)),
     }
     charts = [_chart(f"{name}-{key}", title, groups, value, bands) for key, (title, value) in measures.items()]
     return [chart for chart in charts if chart]
@@ -38,16 +39,16 @@ def learning_charts(name: str, groups: Groups, headline: str, bands: Sequence[Ba
 
 def search_charts(name: str, groups: Groups, headline: str, bands: Sequence[Band] = ()) -> list[Chart]:
     """How far the order moved, how soft it was, and whatever the learners tell of themselves; arguments as above."""
-    keys = sorted({key for runs in groups.values() for run in runs for line in run.epochs for key in line["policy"]})
+    keys = sorted({key for runs in groups.values() for run in runs for record in run.epochs for key in record.policy})
     charts = [
-        _chart(f"{name}-gap", "Soft-to-hard gap", groups, lambda line: _number(line, "soft_to_hard_gap"), bands,
+        _chart(f"{name}-gap", "Soft-to-hard gap", groups, lambda record: record.soft_to_hard_gap, bands,
                note=_GAP.format(headline=headline), zero=True),
         _chart(f"{name}-tau", "Kendall tau of the order to its start", groups,
-               lambda line: _number(line, "order", "kendall_tau_to_start"), bands, note=_TAU),
+               lambda record: record.order.kendall_tau_to_start, bands, note=_TAU),
         _chart(f"{name}-tau-last", "Kendall tau to the epoch before", groups,
-               lambda line: _number(line, "order", "kendall_tau_to_last_epoch"), bands, note=_TAU),
+               lambda record: record.order.kendall_tau_to_last_epoch, bands, note=_TAU),
         _chart(f"{name}-spread", "How much the images' orders differ", groups,
-               lambda line: _number(line, "order", "spread"), bands, note=_SPREAD),
+               lambda record: record.order.spread, bands, note=_SPREAD),
         *(
             _chart(file_name(name, key), key.replace("_", " ").capitalize(), groups, _policy(key), bands)
             for key in keys
@@ -58,7 +59,7 @@ def search_charts(name: str, groups: Groups, headline: str, bands: Sequence[Band
 
 def mean_line(name: str, runs: Sequence[RunRecord], value_of: _ValueOf) -> Line:
     """The mean over runs at each epoch that all of them have."""
-    by_epoch = [{line["epoch"]: value_of(line) for line in run.epochs} for run in runs]
+    by_epoch = [{record.epoch: _or_gap(value_of(record)) for record in run.epochs} for run in runs]
     epochs = sorted(set.intersection(*map(set, by_epoch))) if by_epoch else []
     return Line(name, epochs, [math.fsum(values[epoch] for values in by_epoch) / len(runs) for epoch in epochs])
 
@@ -83,12 +84,12 @@ def _words(title: str, lines: Sequence[Line]) -> str:
 
 
 def _policy(key: str) -> _ValueOf:
-    return lambda line: _number(line, "policy", key)
+    def value_of(record: EpochRecord) -> float | None:
+        value = record.policy.get(key)
+        return float(value) if is_number(value) else None
+
+    return value_of
 
 
-def _number(line: Epoch, *keys: str) -> float:
-    """A figure of a line of metrics; NaN where there is none, which leaves a gap."""
-    value: Any = line
-    for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return float(value) if isinstance(value, int | float) else math.nan
+def _or_gap(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from reorder_kit.report.chart import POINTS_PER_INCH, Chart, Hover, HoverLine
 from reorder_kit.report.palette import BANDS, DASHES, INK, LINE, MUTED, SERIES
+from reorder_kit.runs.epoch_record import EpochRecord
 
 WIDTH = 4.7  # inches; a phone shows it smaller, a desktop larger
 _PLOT_HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP = 2.0, 0.56, 0.12, 0.5, 0.12  # inches
@@ -113,11 +114,9 @@ def dress(axes: Axes, axis: str) -> None:
     axes.set_xlabel(axis, fontsize=MEDIUM, color=INK, labelpad=3)
 
 
-def bands_of(epochs: Sequence[Mapping[str, Any]]) -> list[Band]:
+def bands_of(epochs: Sequence[EpochRecord]) -> list[Band]:
     """The phases of a run; none for a run that was in one phase all the time."""
-    groups = [
-        (phase, [line["epoch"] for line in group]) for phase, group in groupby(epochs, lambda line: line["phase"])
-    ]
+    groups = [(phase, [each.epoch for each in own]) for phase, own in groupby(epochs, lambda each: each.phase)]
     return [Band(phase, own[0], own[-1]) for phase, own in groups] if len(groups) > 1 else []
 
 

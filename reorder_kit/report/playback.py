@@ -13,6 +13,7 @@ from reorder_kit.report.decimals import decimal
 from reorder_kit.report.images import OpenedRun, Picture
 from reorder_kit.report.palette import spectrum, text_on
 from reorder_kit.report.record import RunRecord
+from reorder_kit.runs.epoch_record import EpochRecord
 
 _NUMBERS_OF_A_TRACK = 20_000  # slots times steps; more would make the page heavy
 
@@ -108,9 +109,9 @@ def track_of(record: RunRecord, label: str, opened: OpenedRun | str) -> Track | 
     if record.grid.frames > 1:
         return None
     orders = record.orders()
-    lines = {line["epoch"]: line for line in record.epochs}
+    written = {each.epoch: each for each in record.epochs}
     steps = [
-        Step(epoch, orders[epoch].indices.tolist(), _words(lines.get(epoch), record.headline))
+        Step(epoch, orders[epoch].indices.tolist(), _words(written.get(epoch), record.headline))
         for epoch in _spread(list(orders), len(record.start))
     ]
     notes = [_selection(record)] if record.is_selection else []
@@ -147,13 +148,15 @@ def _spread(epochs: list[int], num_slots: int) -> list[int]:
     return [epochs[place] for place in np.linspace(0, len(epochs) - 1, most).round().astype(int)]
 
 
-def _words(line: Mapping[str, Any] | None, headline: str) -> str:
-    if line is None:
+def _words(record: EpochRecord | None, headline: str) -> str:
+    if record is None:
         return "the starting order"
-    said = [str(line["phase"])] if line.get("phase") else []
-    if headline in line["validation"]:
-        said.append(f"validation {headline} {line['validation'][headline]:.3f}")
-    said.append(f"Kendall tau to the start {decimal(line['order']['kendall_tau_to_start'], 2)}")
-    if "spread" in line["order"]:
-        said.append(f"distance of the images' orders {decimal(line['order']['spread'], 3)}")
+    order = record.order
+    said = [
+        record.phase,
+        f"validation {headline} {record.validation.score(headline):.3f}",
+        f"Kendall tau to the start {decimal(order.kendall_tau_to_start, 2)}",
+    ]
+    if order.spread is not None:
+        said.append(f"distance of the images' orders {decimal(order.spread, 3)}")
     return " · ".join(said)

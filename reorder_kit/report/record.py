@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from reorder_kit.analysis.saliency_record import SaliencyRecord
 from reorder_kit.controls import BUILT_IN
-from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import InRunControl
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.orders.slots_read import SlotsRead
+from reorder_kit.recipe.read_yaml import read_recipe_file
+from reorder_kit.recipe.recipe import NO_CONTROL
+from reorder_kit.runs.environment import Environment
+from reorder_kit.runs.epoch_record import EpochRecord
+from reorder_kit.runs.result import RunResult
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.headline import Headline
 
@@ -27,10 +28,10 @@ class RunRecord:
 
     Args:
         folder: where it is.
-        result: the content of ``result.json``.
-        epochs: the lines of ``metrics.jsonl``.
+        result: what came out.
+        epochs: what was written down after each epoch.
         recipe: the resolved recipe.
-        environment: the content of ``environment.json``.
+        environment: what it ran on.
         grid: of the patches.
         start: the order it started from.
         final: the order it ended with; a consensus where each image has its own.
@@ -38,10 +39,10 @@ class RunRecord:
     """
 
     folder: RunFolder
-    result: Mapping[str, Any]
-    epochs: Sequence[Mapping[str, Any]]
+    result: RunResult
+    epochs: Sequence[EpochRecord]
     recipe: Mapping[str, Any]
-    environment: Mapping[str, Any]
+    environment: Environment
     grid: Grid
     start: Order
     final: Order
@@ -56,13 +57,12 @@ class RunRecord:
         """
         result = folder.read_result()
         stored = OrderFile.load(folder.order)
-        lines = _text(folder.metrics).splitlines()
         return cls(
             folder,
             result,
-            [_parsed(folder.metrics, line, json.loads) for line in lines],
-            _parsed(folder.recipe, _text(folder.recipe), yaml.safe_load),
-            _parsed(folder.environment, _text(folder.environment), json.loads),
+            folder.read_epochs(),
+            read_recipe_file(folder.recipe),
+            Environment.read(folder.environment),
             stored.grid,
             OrderFile.load(folder.start_order).order,
             stored.order,
@@ -70,32 +70,54 @@ class RunRecord:
         )
 
     @property
+    def name(self) -> str:
+        """Of the run."""
+        return self.result.name
+
+    @property
     def headline(self) -> str:
         """The metric that counts."""
-        return str(self.result["headline"])
+        return self.result.headline
 
     @property
     def metric(self) -> Headline:
         """The same, with its direction."""
-        return Headline.of(self.result)
+        return self.result.metric
 
     @property
     def score(self) -> float:
         """The headline metric on test images."""
-        return float(self.result["metrics"]["test"][self.headline])
+        return self.result.score
+
+    @property
+    def seed(self) -> int:
+        """Of weights, batches and whatever else is drawn."""
+        return int(self.recipe["seed"])
+
+    @property
+    def own_control(self) -> str | None:
+        """The control that replaces the thing under test in the run itself; None if none does."""
+        name = self.recipe["order"].get("control", NO_CONTROL)
+        return None if name == NO_CONTROL else str(name)
+
+    @property
+    def learner(self) -> str | None:
+        """What could change the order; None if nothing could."""
+        control = BUILT_IN.get(self.own_control) if self.own_control is not None else None
+        section = self.recipe["order"].get("learner")
+        if section is None or (isinstance(control, InRunControl) and not control.keeps_learner):
+            return None
+        return str(section["name"])
 
     @property
     def has_learner(self) -> bool:
         """Whether something could change the order."""
-        order = self.recipe["order"]
-        control = BUILT_IN.get(order.get("control"))
-        is_replaced = isinstance(control, InRunControl) and not control.keeps_learner
-        return order.get("learner") is not None and not is_replaced
+        return self.learner is not None
 
     @property
     def slots(self) -> SlotsRead:
         """How many slots and patches are read."""
-        return SlotsRead.from_dict(self.result["order"]["reach"])
+        return self.result.order.reach.slots_read
 
     @property
     def is_selection(self) -> bool:
@@ -105,55 +127,23 @@ class RunRecord:
     @property
     def influence(self) -> Sequence[float]:
         """The share of each slot in the gradient of the loss; empty where that does not apply."""
-        return [float(share) for share in self.result["order"].get("influence") or ()]
-
-    @property
-    def without_influence(self) -> str:
-        """Why the influence of slots does not apply; empty where it does."""
-        return str(self.result["order"].get("influence_does_not_apply", ""))
-
-    @property
-    def influence_note(self) -> str:
-        """Which slots influence speaks of, where they are not those of the final order; else empty."""
-        return str(self.result["order"].get("influence_note", ""))
+        return self.result.order.influence or []
 
     def controls(self) -> dict[str, RunRecord]:
         """The runs trained beside it, as the result names them; those whose folders are gone are left out."""
-        beside = {name: RunFolder(self.folder.controls / name) for name in self.result["controls"]}
+        beside = {name: RunFolder(self.folder.controls / name) for name in self.result.controls}
         return {name: RunRecord.read(folder) for name, folder in beside.items() if folder.is_finished}
 
     def orders(self) -> dict[int, Order]:
         """The order after each epoch; 0 is the start."""
         found = {0: self.start}
-        for line in self.epochs:
-            path = self.folder.epoch_order(line["epoch"])
+        for record in self.epochs:
+            path = self.folder.epoch_order(record.epoch)
             if path.exists():
-                found[line["epoch"]] = OrderFile.load(path).order
+                found[record.epoch] = OrderFile.load(path).order
         return found
 
-    def saliency(self) -> Mapping[str, Any] | None:
+    def saliency(self) -> SaliencyRecord | None:
         """What ``reorder-kit saliency`` found; None if it was not asked."""
-        path = self.folder.path / "saliency.json"
-        if not path.exists():
-            return None
-        found: Mapping[str, Any] = _parsed(path, _text(path), json.loads)
-        if not {"method", "by_slot", "shift"} <= found.keys():
-            raise ReorderKitError(f"{path}: not what `reorder-kit saliency` writes", "run it again, or remove the file")
-        return found
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ReorderKitError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _parsed(path: Path, text: str, parse: Callable[[str], Any]) -> dict[str, Any]:
-    try:
-        content = parse(text)
-    except (ValueError, yaml.YAMLError) as error:
-        raise ReorderKitError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise ReorderKitError(f"{path}: holds {type(content).__name__} where an object was expected")
-    return content
+        path = self.folder.saliency
+        return SaliencyRecord.read(path) if path.exists() else None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 
@@ -22,9 +21,10 @@ from reorder_kit.report.page import Block, Listing, Page, Section, Words
 from reorder_kit.report.playback import player_of, track_of
 from reorder_kit.report.record import RunRecord
 from reorder_kit.report.run_words import interval_over_images, run_verdict, start_of
-from reorder_kit.report.slot_charts import influence_chart, saliency_chart, saliency_words
+from reorder_kit.report.slot_charts import influence_chart, saliency_chart
 from reorder_kit.report.table import Cell, Column, Table, number
-from reorder_kit.runs.run_folder import RunFolder, compared_controls
+from reorder_kit.runs.figures import Figures
+from reorder_kit.runs.run_folder import RunFolder
 
 _COLOURS = {FixedStart.name: FIXED, LearnedStatic.name: SCRATCH}
 _CAPTION = "The run and the controls beside it, on test images"
@@ -42,12 +42,12 @@ def run_page(folder: RunFolder, host: PluginHost) -> Page:
     """
     record = RunRecord.read(folder)
     controls = record.controls()
-    every = {str(record.result["name"]): record, **controls}
+    every = {record.name: record, **controls}
     groups = {name: [run] for name, run in every.items()}
     curves = learning_charts("curves", groups, record.headline, bands_of(record.epochs))
     moved = record.start != record.final
     return Page(
-        title=str(record.result["name"]),
+        title=record.name,
         kind="run",
         facts=_facts(record),
         verdict=run_verdict(record),
@@ -69,14 +69,13 @@ _SEARCH = "How the learner came to its order. Shaded: the phases of the run."
 
 def _facts(record: RunRecord) -> list[str]:
     recipe = record.recipe
-    seconds = float(record.result["seconds"])
     return [
         f"{recipe['backbone']['name']} on {recipe['data']['name']}",
         f"{record.grid} patches",
         f"start: {start_of(record)}",
-        *([f"learner: {recipe['order']['learner']['name']}"] if record.has_learner else []),
-        f"{len(record.epochs)} epochs in {seconds:.0f} s",
-        f"seed {recipe['seed']}",
+        *([f"learner: {record.learner}"] if record.has_learner else []),
+        f"{len(record.epochs)} epochs in {record.result.seconds:.0f} s",
+        f"seed {record.seed}",
     ]
 
 
@@ -85,31 +84,31 @@ class _Scored:
     """A run or a control in figures; ``ahead`` is by how much the run is better on the same images."""
 
     name: str
-    test: Mapping[str, Any]
+    test: Figures
     validation: float | None
     ahead: float | None = None
 
 
 def _rows(record: RunRecord) -> list[_Scored]:
     """The run, then its controls."""
-    metrics = record.result["metrics"]
-    run = _Scored(str(record.result["name"]), metrics["test"], metrics["validation"][record.headline])
+    metrics = record.result.metrics
+    run = _Scored(record.name, metrics.test, metrics.validation.score(record.headline))
     return [
         run,
-        *(_Scored(c.name, c.figures, c.validation, c.ahead) for c in compared_controls(record.result)),
+        *(_Scored(c.name, c.figures, c.validation, c.ahead) for c in record.result.compared_controls),
     ]
 
 
 def _interval(record: RunRecord, row: _Scored) -> tuple[float, float] | None:
-    return interval_over_images({"headline": record.headline, "metrics": {"test": row.test}})
+    return interval_over_images(record.headline, row.test)
 
 
 def _table(record: RunRecord) -> Table:
     headline = record.headline
-    has_intervals = interval_over_images(record.result) is not None
+    has_intervals = interval_over_images(headline, record.result.metrics.test) is not None
     scored = _rows(record)
-    has_controls = bool(record.result["controls"])
-    are_shares = record.metric.are_shares(row.test[headline] for row in scored)
+    has_controls = bool(record.result.controls)
+    are_shares = record.metric.are_shares(row.test.score(headline) for row in scored)
     ahead = ("run is ahead by, points", "difference_points") if are_shares else ("run is ahead by", "difference")
     columns = [
         Column("run", "run"),
@@ -125,11 +124,11 @@ def _table(record: RunRecord) -> Table:
         difference = None if row.ahead is None else (100 if are_shares else 1) * row.ahead
         rows.append([
             Cell(row.name),
-            number(row.test[headline]),
+            number(row.test.score(headline)),
             *(number(end) for end in ends),
             *([number(difference, 1 if are_shares else 3, sign=True)] if has_controls else []),
             number(row.validation),
-            number(row.test["loss"]),
+            number(row.test.loss),
         ])  # fmt: skip
     over = "; intervals are Wilson's over test images, not over seeds" if has_intervals else ""
     return Table("runs", _CAPTION + over, columns, rows)
@@ -138,7 +137,7 @@ def _table(record: RunRecord) -> Table:
 def _intervals(record: RunRecord) -> Chart:
     dots = []
     for place, row in enumerate(_rows(record)):
-        score = float(row.test[record.headline])
+        score = row.test.score(record.headline)
         low, high = _interval(record, row) or (score, score)
         own = LEARNED if record.has_learner else FIXED
         within = f", {low:.3f} to {high:.3f}" if low < high else ""
@@ -163,7 +162,7 @@ def _consensus(record: RunRecord) -> str:
 
 
 def _playback(record: RunRecord, host: PluginHost) -> tuple[str, Sequence[Block]]:
-    track = track_of(record, str(record.result["name"]), open_if_there(record, host))
+    track = track_of(record, record.name, open_if_there(record, host))
     lead = "The path on which the model reads the patches. Move the slider, or play."
     return lead, player_of([track], "The order drawn over a test image, as the model sees it")
 
@@ -188,30 +187,30 @@ def _shift(record: RunRecord) -> Chart:
 
 def _slots(record: RunRecord) -> list[Block]:
     blocks: list[Block] = []
+    order = record.result.order
     if len(record.influence) > 1:
         profile = {"influence": [record.influence]}
         blocks.append(influence_chart("influence", "Influence by slot", profile, _selection(record)))
-        if record.influence_note:
-            blocks.append(Words(f"Influence is given {record.influence_note}."))
-    if record.without_influence:
-        blocks.append(Words(f"The influence of slots was not measured: {record.without_influence}."))
+        if order.influence_note:
+            blocks.append(Words(f"Influence is given {order.influence_note}."))
+    if order.influence_does_not_apply:
+        blocks.append(Words(f"The influence of slots was not measured: {order.influence_does_not_apply}."))
     saliency = record.saliency()
     if saliency is not None:
         blocks = [saliency_chart("saliency", saliency), *blocks]
-        blocks.append(Words(" ".join(saliency_words(saliency))))
+        blocks.append(Words(" ".join(saliency.conclusion)))
     return blocks
 
 
 def _search(record: RunRecord) -> list[Chart]:
     if not record.has_learner:
         return []
-    name = str(record.result["name"])
-    return search_charts("search", {name: [record]}, record.headline, bands_of(record.epochs))
+    return search_charts("search", {record.name: [record]}, record.headline, bands_of(record.epochs))
 
 
 def _commands(record: RunRecord) -> list[Block]:
     folder = record.folder.path
-    lines = [command_of(record.environment["command"])] if record.environment.get("command") else []
+    lines = [command_of(record.environment.command)] if record.environment.command else []
     return [
         Listing("What trained it, and this page", "\n".join([*lines, f"reorder-kit report {folder}"])),
         Listing("The recipe, with every default", yaml.safe_dump(record.recipe, sort_keys=False), is_folded=True),

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from scipy.stats import binomtest
 
 from reorder_kit.controls import FixedStart, LearnedStatic, NullReward
 from reorder_kit.orders.order_file import words_of_spread
-from reorder_kit.recipe.recipe import NO_CONTROL
 from reorder_kit.report.decimals import decimal
 from reorder_kit.report.record import RunRecord
-from reorder_kit.runs.run_folder import ComparedControl, compared_controls, left_out_controls
+from reorder_kit.runs.figures import Figures
+from reorder_kit.runs.result import ComparedControl
 
 
-def interval_over_images(result: Mapping[str, Any]) -> tuple[float, float] | None:
-    """The 95 % interval of an accuracy over test images (Wilson's); None for a metric that is no share of images."""
-    test = result["metrics"]["test"]
-    if result["headline"] != "top1" or not test.get("images"):
+def interval_over_images(headline: str, test: Figures) -> tuple[float, float] | None:
+    """The 95 % interval of an accuracy over test images (Wilson's); None for a metric that is no share of images.
+
+    Args:
+        headline: the metric.
+        test: figures of the test images.
+    """
+    if headline != "top1" or not test.images:
         return None
-    right = round(test["top1"] * test["images"])
-    interval = binomtest(right, test["images"]).proportion_ci(0.95, method="wilson")
+    right = round(test.score(headline) * test.images)
+    interval = binomtest(right, test.images).proportion_ci(0.95, method="wilson")
     return float(interval.low), float(interval.high)
 
 
 def run_verdict(record: RunRecord) -> list[str]:
     """The figures of a run and of the controls beside it, in sentences."""
-    compared = compared_controls(record.result)
+    compared = record.result.compared_controls
     controls = {control.name: control.score for control in compared}
     return [
         _score(record),
@@ -44,24 +47,23 @@ def start_of(record: RunRecord) -> str:
     """What the run started from, in words."""
     start = record.recipe["order"]["start"]
     if "prior" in start:
-        chosen = record.result["order"].get("prior", {}).get("chosen")
-        name = start["prior"]["name"]
+        prior = record.result.order.prior
+        chosen, name = None if prior is None else prior.chosen, start["prior"]["name"]
         return f"what the prior {name} chose ({chosen})" if chosen else f"what the prior {name} gave"
     return f"the order of {start['file']}" if "file" in start else str(start["name"])
 
 
 def _score(record: RunRecord) -> str:
-    images = record.result["metrics"]["test"].get("images")
-    over = f" on {images} images" if images else ""
-    interval = interval_over_images(record.result)
+    test = record.result.metrics.test
+    over = f" on {test.images} images" if test.images else ""
+    interval = interval_over_images(record.headline, test)
     within = f" (95 % interval over images {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
     figure = f"test {record.headline} {record.score:.3f}{over}{within}"
-    own = record.recipe["order"].get("control", NO_CONTROL)
-    if own != NO_CONTROL:
-        return f"This run is the control {own}: {figure}."
-    if not record.has_learner:
+    learner = record.learner
+    if record.own_control is not None:
+        return f"This run is the control {record.own_control}: {figure}."
+    if learner is None:
         return f"No order was learned: {figure} in the starting order, {start_of(record)}."
-    learner = record.recipe["order"]["learner"]["name"]
     if record.spread is not None:
         return f"{learner} has no single order: {words_of_spread(record.spread)}. In these orders: {figure}."
     if record.start == record.final:
@@ -110,7 +112,7 @@ def _other_controls(
 
 
 def _left_out(record: RunRecord) -> list[str]:
-    return [f"The control {name} was left out: {reason}." for name, reason in left_out_controls(record.result).items()]
+    return [f"The control {name} was left out: {reason}." for name, reason in record.result.left_out_controls.items()]
 
 
 def _selection(record: RunRecord) -> list[str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from reorder_kit.analysis.saliency_record import SaliencyRecord
 from reorder_kit.report.chart import Chart
-from reorder_kit.report.decimals import within
 from reorder_kit.report.line_chart import Line, line_chart
 
 _INFLUENCE = "The share of each slot in the gradient of the loss over validation images."
@@ -29,35 +28,23 @@ def influence_chart(name: str, title: str, profiles: Mapping[str, Sequence[Seque
     return line_chart(name, title, lines, axis="slot", alt=f"Influence by slot. {alt}", note=note)
 
 
-def saliency_chart(name: str, saliency: Mapping[str, Any]) -> Chart:
+def saliency_chart(name: str, saliency: SaliencyRecord) -> Chart:
     """Where salient patches stand in the sequence, before and after.
 
     Args:
         name: of the chart.
-        saliency: the content of ``saliency.json``.
+        saliency: what was found.
     """
-    by_slot = saliency["by_slot"]
-    words = {"start": "in the starting order", "final": "in the final order"}
-    lines = [Line(words[when], list(range(len(by_slot[when]))), by_slot[when]) for when in ("start", "final")]
+    shares = {"in the starting order": saliency.by_slot.start, "in the final order": saliency.by_slot.final}
+    lines = [Line(when, list(range(len(share))), share) for when, share in shares.items()]
     return line_chart(
         name,
-        f"Saliency by slot ({saliency['method']})",
+        f"Saliency by slot ({saliency.method})",
         lines,
         axis="slot",
         alt="Share of the saliency by slot. " + "; ".join(_words(line) for line in lines),
         note="The mean share of an image's saliency that stands in each slot.",
     )
-
-
-def saliency_words(saliency: Mapping[str, Any]) -> list[str]:
-    """What the test says."""
-    if saliency.get("conclusion"):
-        return [str(sentence) for sentence in saliency["conclusion"]]
-    shift = saliency["shift"]
-    told = within(shift["mean"], shift["low"], shift["high"], sign=True)
-    return [
-        f"Salient patches moved by {told} of the sequence's length, p = {shift['p']:.2g}; towards the end is positive."
-    ]
 
 
 def _words(line: Line) -> str:

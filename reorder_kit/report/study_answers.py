@@ -11,7 +11,7 @@ from reorder_kit.report.interval_chart import CONTROL, FIXED, LEARNED, SCRATCH, 
 from reorder_kit.report.page import Answer, Answers, Block, Section
 from reorder_kit.report.study_rows import label_of
 from reorder_kit.report.table import Cell, Column, Table, Tone, number, p_value
-from reorder_kit.study.results import Comparison, Question, StudyResults, Verdict
+from reorder_kit.study.results import Comparison, Question, StudyResult, Verdict
 
 _HEADINGS: dict[Question, str] = {
     "order-matters": "Does the order matter?",
@@ -34,7 +34,7 @@ _COLOURS: dict[Question, str] = {
 }
 
 
-def answer_sections(results: StudyResults) -> list[Section]:
+def answer_sections(results: StudyResult) -> list[Section]:
     """A section for each question."""
     sections = []
     for question, heading in _HEADINGS.items():
@@ -44,7 +44,7 @@ def answer_sections(results: StudyResults) -> list[Section]:
     return sections
 
 
-def _chart(results: StudyResults, question: Question, comparisons: Sequence[Comparison]) -> Chart:
+def _chart(results: StudyResult, question: Question, comparisons: Sequence[Comparison]) -> Chart:
     dots = [_dot(results, comparison) for comparison in comparisons]
     margins = {comparison.margin for comparison in comparisons}
     turned = "" if results.higher_is_better else " Lower is better, so signs are turned: above 0 is a gain."
@@ -61,16 +61,16 @@ def _chart(results: StudyResults, question: Question, comparisons: Sequence[Comp
     )
 
 
-def _selection(results: StudyResults, comparisons: Sequence[Comparison]) -> str:
+def _selection(results: StudyResult, comparisons: Sequence[Comparison]) -> str:
     names = dict.fromkeys(comparison.backbone for comparison in comparisons if _selects(results, comparison))
     return f" Selection rather than ordering: {', '.join(names)}." if names else ""
 
 
-def _selects(results: StudyResults, comparison: Comparison) -> bool:
+def _selects(results: StudyResult, comparison: Comparison) -> bool:
     return any(results.rows[place].is_selection for place in comparison.rows)
 
 
-def _dot(results: StudyResults, comparison: Comparison) -> Dot:
+def _dot(results: StudyResult, comparison: Comparison) -> Dot:
     mean, low, high = comparison.difference.ends
     first = results.rows[comparison.rows[0]]
     what = label_of(first)
@@ -86,7 +86,7 @@ def _dot(results: StudyResults, comparison: Comparison) -> Dot:
     return Dot(label, mean, low, high, _COLOURS[comparison.question], tip, is_different)
 
 
-def _compared(results: StudyResults, comparison: Comparison) -> str:
+def _compared(results: StudyResult, comparison: Comparison) -> str:
     first, *others = (label_of(results.rows[place]) for place in comparison.rows)
     if len(others) == 1:
         return f"{first} against {others[0]}"
@@ -107,7 +107,7 @@ def _judged(comparison: Comparison) -> tuple[str, Tone]:
     return "worse", "neutral" if is_control else "warning"
 
 
-def tests_table(results: StudyResults) -> list[Table]:
+def tests_table(results: StudyResult) -> list[Table]:
     """The figures behind all answers; nothing if there are none."""
     if not results.comparisons:
         return []

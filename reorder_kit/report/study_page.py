@@ -15,10 +15,10 @@ from reorder_kit.report.study_answers import answer_sections, tests_table
 from reorder_kit.report.study_rows import Group, groups_of, label_of
 from reorder_kit.report.study_runs import run_sections
 from reorder_kit.report.table import Cell, Column, Table, number
-from reorder_kit.study.results import Row, StudyResults
+from reorder_kit.study.results import Row, StudyResult
 
 
-def study_page(results: StudyResults, folder: Path, host: PluginHost) -> Page:
+def study_page(results: StudyResult, folder: Path, host: PluginHost) -> Page:
     """Make the page of a study; of runs that are not there any more it shows what the study itself holds.
 
     Args:
@@ -55,7 +55,7 @@ _ORDERS = (
 )
 
 
-def _facts(results: StudyResults, groups: Sequence[Group]) -> list[str]:
+def _facts(results: StudyResult, groups: Sequence[Group]) -> list[str]:
     runs = sum(len(row.seeds) for row in results.rows)
     seeds = sorted({len(row.seeds) for row in results.rows}) or [0]
     return [
@@ -67,7 +67,7 @@ def _facts(results: StudyResults, groups: Sequence[Group]) -> list[str]:
     ]
 
 
-def _notices(results: StudyResults) -> list[Notice]:
+def _notices(results: StudyResult) -> list[Notice]:
     said = []
     if results.unfinished:
         runs = "1 run is" if results.unfinished == 1 else f"{results.unfinished} runs are"
@@ -97,7 +97,7 @@ def _notices(results: StudyResults) -> list[Notice]:
     return said
 
 
-def _scores(results: StudyResults, group: Group) -> Chart:
+def _scores(results: StudyResult, group: Group) -> Chart:
     dots = [_dot(row) for row in group.rows]
     return interval_chart(
         f"scores-{group.key}",
@@ -132,7 +132,7 @@ def _case(row: Row) -> Cell:
     return Cell("ordering" if row.reached_slots is not None else "not known")
 
 
-def _table(results: StudyResults) -> Table:
+def _table(results: StudyResult) -> Table:
     has_spread = any(row.spread is not None for row in results.rows)
     columns = [
         Column("data", "data"),
@@ -172,7 +172,7 @@ def _table(results: StudyResults) -> Table:
     return Table("rows", f"Every row of the study: mean test {results.headline} over seeds", columns, rows)
 
 
-def _failures(results: StudyResults) -> list[Block]:
+def _failures(results: StudyResult) -> list[Block]:
     if not results.failures:
         return []
     rows = [[Cell(failure.run), Cell(failure.reason)] for failure in results.failures]
@@ -180,5 +180,5 @@ def _failures(results: StudyResults) -> list[Block]:
     return [Table("failures", "Runs that could not be finished", columns, rows)]
 
 
-def _commands(results: StudyResults) -> list[Block]:
+def _commands(results: StudyResult) -> list[Block]:
     return [Listing("How it was made", "\n".join(results.commands))] if results.commands else []

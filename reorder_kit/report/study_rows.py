@@ -9,7 +9,7 @@ from pathlib import Path
 from reorder_kit.report.chart import file_name
 from reorder_kit.report.record import RunRecord
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.study.results import Row, StudyResults
+from reorder_kit.study.results import Row, StudyResult
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Group:
         return next((f"Selection: {selection_of(row)}." for row in self.rows if row.is_selection), "")
 
 
-def groups_of(results: StudyResults) -> list[Group]:
+def groups_of(results: StudyResult) -> list[Group]:
     """The groups of a study, in the order of its rows."""
     keys = dict.fromkeys((row.data, row.backbone) for row in results.rows)
     return [Group(*key, [row for row in results.rows if (row.data, row.backbone) == key]) for key in keys]

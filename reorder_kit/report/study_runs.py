@@ -19,7 +19,7 @@ from reorder_kit.report.record import RunRecord
 from reorder_kit.report.scatter_chart import Point, scatter_chart
 from reorder_kit.report.slot_charts import influence_chart
 from reorder_kit.report.study_rows import Group, label_of, records_of
-from reorder_kit.study.results import Row, StudyResults
+from reorder_kit.study.results import Row, StudyResult
 
 _SHIFT = "Learned orders, the mean over seeds: the slot in which each patch is read, where the patch is in the image."
 _COMPRESSIBILITY = (
@@ -33,7 +33,7 @@ _SEARCH = "Means over seeds of what the learners tell of themselves."
 _Runs = Mapping[Row, Sequence[RunRecord]]
 
 
-def run_sections(results: StudyResults, groups: Sequence[Group], folder: Path, host: PluginHost) -> list[Section]:
+def run_sections(results: StudyResult, groups: Sequence[Group], folder: Path, host: PluginHost) -> list[Section]:
     """Playback, rank shifts, compressibility, influence, search and learning curves.
 
     Args:
@@ -81,7 +81,7 @@ def _playback(
         if data is not None:
             for row in _rows(group, learned):
                 record = learned[row][0]
-                label = f"{group.name}: {label_of(row)}, seed {record.recipe['seed']}"
+                label = f"{group.name}: {label_of(row)}, seed {record.seed}"
                 tracks.append(track_of(record, label, data))
     lead = "The path on which a model reads the patches, for the first seed of each learner."
     return lead, player_of(tracks, "The order drawn over a test image, as the model sees it")
@@ -115,7 +115,7 @@ def _shift(group: Group, row: Row, records: Sequence[RunRecord]) -> Chart:
     )
 
 
-def _compressibility(results: StudyResults, group: Group, runs: _Runs, opened: OpenedRun | str | None) -> list[Block]:
+def _compressibility(results: StudyResult, group: Group, runs: _Runs, opened: OpenedRun | str | None) -> list[Block]:
     if not isinstance(opened, OpenedRun):
         return [] if opened is None else [Words(f"{group.name}: left out. {opened}.")]
     kept: dict[str, list[RunRecord]] = {}
@@ -138,7 +138,7 @@ def _kept_kind(row: Row) -> str | None:
     return "fixed" if row.learner is None and row.control is None else None
 
 
-def _scatter(results: StudyResults, group: Group, scored: Sequence[ScoredOrder]) -> Chart:
+def _scatter(results: StudyResult, group: Group, scored: Sequence[ScoredOrder]) -> Chart:
     correlation = correlate(scored)
     if correlation is None:
         told = (

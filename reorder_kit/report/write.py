@@ -10,7 +10,7 @@ from reorder_kit.report.page import Page
 from reorder_kit.report.run_page import run_page
 from reorder_kit.report.study_page import study_page
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.study.results import StudyResults
+from reorder_kit.study.results import StudyResult
 
 STUDY_FILE = "study.json"
 
@@ -27,7 +27,7 @@ def page_of(source: Path, host: PluginHost) -> Page:
     """
     study, folder = source / STUDY_FILE, RunFolder(source)
     if study.exists():
-        results = StudyResults.load(study)
+        results = StudyResult.read(study)
         if not results.rows:
             raise ReorderKitError(f"{source}: no run of this study is finished", "go on with `reorder-kit study`")
         return study_page(results, source, host)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.statistics.headline import Headline
-
-RESULT_VERSION = 1
-CHECKPOINT_VERSION = 1
+from reorder_kit.runs.epoch_record import EpochRecord, read_epochs
+from reorder_kit.runs.result import RunResult
 
 
 @dataclass(frozen=True)
@@ -90,11 +85,16 @@ class RunFolder:
         return self.path / "controls"
 
     @property
+    def saliency(self) -> Path:
+        """What ``reorder-kit saliency`` found; there only where it was asked."""
+        return self.path / "saliency.json"
+
+    @property
     def is_finished(self) -> bool:
         """The result is there."""
         return self.result.exists()
 
-    def read_result(self) -> dict[str, Any]:
+    def read_result(self) -> RunResult:
         """The result of a finished run.
 
         Raises:
@@ -102,84 +102,24 @@ class RunFolder:
         """
         if not self.is_finished:
             raise ReorderKitError(f"{self.path} holds no finished run", "go on with: reorder-kit run RECIPE --resume")
-        return _read_versioned(self.result, RESULT_VERSION)
+        return RunResult.read(self.result)
+
+    def read_epochs(self) -> list[EpochRecord]:
+        """What was written down after each epoch.
+
+        Raises:
+            ReorderKitError: if the file is missing or damaged.
+        """
+        return read_epochs(self.metrics)
+
+    @property
+    def beside(self) -> dict[str, RunFolder]:
+        """The runs that were trained beside it, by the name of the control."""
+        return {
+            path.name: RunFolder(path) for path in sorted(self.controls.glob("*")) if RunFolder(path).metrics.exists()
+        }
 
     def latest_checkpoint(self) -> Path | None:
         """The newest complete checkpoint; an unfinished one has another name."""
         complete = sorted(self.checkpoints.glob("epoch-*")) if self.checkpoints.exists() else []
         return complete[-1] if complete else None
-
-
-@dataclass(frozen=True)
-class ComparedControl:
-    """A control and the run it stands beside, by the headline metric on test images.
-
-    Args:
-        name: of the control.
-        words: what it is.
-        figures: its test metrics.
-        score: its headline.
-        own: the headline of the run on the same images.
-        ahead: by how much the run is better.
-        validation: the headline on validation images; None of a control that is only evaluated.
-    """
-
-    name: str
-    words: str
-    figures: Mapping[str, Any]
-    score: float
-    own: float
-    ahead: float
-    validation: float | None
-
-    @property
-    def is_evaluated(self) -> bool:
-        """It was not trained."""
-        return self.validation is None
-
-
-def compared_controls(result: Mapping[str, Any]) -> list[ComparedControl]:
-    """The controls of a result that have figures, in the order of the recipe."""
-    metric = Headline.of(result)
-    headline = metric.name
-    found = []
-    for name, control in result["controls"].items():
-        if "metrics" in control:
-            figures = control["metrics"]["test"]
-            own = float(control.get("own", result["metrics"])["test"][headline])
-            validation = control["metrics"].get("validation", {}).get(headline)
-            score = float(figures[headline])
-            ahead = metric.gain(own, score)
-            found.append(ComparedControl(name, control["words"], figures, score, own, ahead, validation))
-    return found
-
-
-def left_out_controls(result: Mapping[str, Any]) -> dict[str, str]:
-    """The controls of a result that could not be evaluated, and why."""
-    return {name: control["left_out"] for name, control in result["controls"].items() if "left_out" in control}
-
-
-def read_facts(checkpoint: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself: epoch, classes, image shape, figures.
-
-    Raises:
-        ReorderKitError: if it is damaged, or has another format.
-    """
-    return _read_versioned(checkpoint / "state.json", CHECKPOINT_VERSION)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a kill at any moment leaves it as it was or as it shall be."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
-
-
-def _read_versioned(path: Path, version: int) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReorderKitError(f"{path}: cannot be read: {error}") from None
-    if content.get("format_version") != version:
-        raise ReorderKitError(f"{path}: format_version {content.get('format_version')!r} is not {version}")
-    return content

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -22,11 +21,6 @@ class Headline:
 
     name: str
     higher_is_better: bool = True
-
-    @classmethod
-    def of(cls, result: Mapping[str, Any]) -> Headline:
-        """That of a ``result.json``."""
-        return cls(str(result["headline"]), bool(result["higher_is_better"]))
 
     def gain(self, score: float, reference: float) -> float:
         """By how much a score is better than another one; below 0 where it is worse."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict
 
-from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.slots_read import SlotsRead
-from reorder_kit.runs.run_folder import write_whole
+from reorder_kit.runs.environment import Environment
+from reorder_kit.runs.record import VersionedRecord
 from reorder_kit.statistics.estimate import Estimate
 from reorder_kit.statistics.headline import Headline
-
-STUDY_VERSION = 1
 
 Question = Literal["order-matters", "learning-helps", "order-holds-up", "control"]
 Verdict = Literal["different", "equivalent", "not distinguishable"]
@@ -57,6 +53,8 @@ class Row:
     seconds: float
     left_out: int = 0
     spread: float | None = None
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     @property
     def slots(self) -> SlotsRead:
@@ -100,6 +98,8 @@ class Comparison:
     verdict: Verdict
     sentence: str
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -113,10 +113,11 @@ class Failure:
     run: str
     reason: str
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
-@dataclass(frozen=True)
-class StudyResults:
-    """A study, finished or so far.
+
+class StudyResult(VersionedRecord):
+    """The content of ``study.json``: a study, finished or so far.
 
     Args:
         name: name of the study.
@@ -130,8 +131,10 @@ class StudyResults:
         failures: what is missing.
         unfinished: number of runs that were not trained yet.
         commands: how it was made.
-        environment: versions and hardware, as in a run folder.
+        environment: what its first run ran on, without the command; None before a run is finished.
     """
+
+    version = 1
 
     name: str
     headline: str
@@ -144,34 +147,9 @@ class StudyResults:
     failures: tuple[Failure, ...]
     unfinished: int
     commands: tuple[str, ...]
-    environment: dict[str, Any]
+    environment: Environment | None
 
     @property
     def metric(self) -> Headline:
         """The headline, with its direction."""
         return Headline(self.headline, self.higher_is_better)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"format_version": STUDY_VERSION, **asdict(self)}
-
-    def save(self, path: Path) -> None:
-        """Write it as JSON."""
-        write_whole(path, json.dumps(self.as_dict(), indent=2) + "\n")
-
-    @classmethod
-    def load(cls, path: Path) -> StudyResults:
-        """Read it.
-
-        Raises:
-            ReorderKitError: if it cannot be read or is none.
-        """
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(content, dict) or content.pop("format_version", None) != STUDY_VERSION:
-                raise ReorderKitError(f"{path}: not the results of a study of format_version {STUDY_VERSION}")
-            return TypeAdapter(cls).validate_python(content)
-        except OSError as error:
-            raise ReorderKitError(f"{path}: cannot be read: {error.strerror}") from None
-        except (ValueError, ValidationError) as error:
-            raise ReorderKitError(f"{path}: not the results of a study: {error}") from None

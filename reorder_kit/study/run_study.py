@@ -12,7 +12,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.training import Training, forget_failure, note_failure
 from reorder_kit.study.cells import Cell, cells_of, recipe_of
 from reorder_kit.study.checking import CheckedStudy
-from reorder_kit.study.results import Failure, StudyResults
+from reorder_kit.study.results import Failure, StudyResult
 from reorder_kit.study.study_folder import StudyFolder
 from reorder_kit.study.summary import Summary
 
@@ -72,7 +72,7 @@ class StudyRun:
         """Runs that are not finished."""
         return [cell for cell in self.cells if not self.folder.run(cell).is_finished]
 
-    def train(self, trainers: Trainers, tell: Callable[[CellReport], None]) -> StudyResults:
+    def train(self, trainers: Trainers, tell: Callable[[CellReport], None]) -> StudyResult:
         """Train what is missing; what cannot be trained does not stop the others.
 
         Args:

@@ -14,7 +14,8 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.jobs.training import alone, failure_of
 from reorder_kit.recipe.overrides import differences
 from reorder_kit.recipe.read_yaml import read_recipe_file
-from reorder_kit.runs.run_folder import RunFolder, write_whole
+from reorder_kit.runs.record import write_whole
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.study.cells import Cell
 from reorder_kit.study.study_file import Study
 

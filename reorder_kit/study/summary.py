@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.orders.slots_read import SlotsRead
+from reorder_kit.runs.environment import Environment
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.bootstrap import mean_over_seeds_and_images
 from reorder_kit.study.cells import Cell, RowKey
 from reorder_kit.study.checking import CheckedStudy
 from reorder_kit.study.comparisons import compare
 from reorder_kit.study.paired_scores import ImageScores
-from reorder_kit.study.results import Failure, Row, StudyResults
+from reorder_kit.study.results import Failure, Row, StudyResult
 from reorder_kit.study.study_folder import StudyFolder
 from reorder_kit.study.verdict import verdict
 
@@ -45,11 +44,11 @@ class Summary:
         self._took = 0.0
         self._written = time.monotonic()
 
-    def write(self) -> StudyResults:
+    def write(self) -> StudyResult:
         """Sum up, and write it down."""
         began = time.monotonic()
         results = self._results()
-        results.save(self._folder.results)
+        results.write(self._folder.results)
         self._written = time.monotonic()
         self._took = self._written - began
         return results
@@ -59,13 +58,13 @@ class Summary:
         if time.monotonic() - self._written > self._took / SHARE_OF_TIME:
             self.write()
 
-    def _results(self) -> StudyResults:
+    def _results(self) -> StudyResult:
         study, headline, margin = self._checked.study, self._checked.headline, self._checked.margin
         rows, image_scores = self._rows()
         direction = headline.higher_is_better
         comparisons = compare(rows, image_scores, margin, study.alpha, _STATISTICS_SEED, direction)
         failures = self._failures()
-        return StudyResults(
+        return StudyResult(
             name=study.name,
             headline=headline.name,
             higher_is_better=direction,
@@ -92,9 +91,9 @@ class Summary:
 
     def _row(self, key: RowKey, cells: Sequence[Cell], image_scores: ImageScores | None) -> Row:
         results = [self._folder.run(cell).read_result() for cell in cells]
-        values = [float(result["metrics"]["test"][self._checked.headline.name]) for result in results]
-        slots = SlotsRead.from_dict(results[0]["order"]["reach"])
-        spreads = [result["order"]["spread"] for result in results if result["order"].get("is_consensus")]
+        values = [result.metrics.test.score(self._checked.headline.name) for result in results]
+        slots = results[0].order.reach.slots_read
+        spreads = [result.order.spread for result in results if result.order.spread is not None]
         return Row(
             data=key.data,
             backbone=key.backbone,
@@ -107,7 +106,7 @@ class Summary:
             reached_slots=slots.reached,
             num_slots=slots.of,
             is_selection=slots.is_selection,
-            seconds=float(np.mean([result["seconds"] for result in results])),
+            seconds=float(np.mean([result.seconds for result in results])),
             left_out=slots.left_out,
             spread=float(np.mean(spreads)) if spreads else None,
         )
@@ -124,18 +123,17 @@ class Summary:
         reasons = ((cell, self._folder.failure(cell)) for cell in self._cells)
         return tuple(Failure(str(cell.path), reason) for cell, reason in reasons if reason is not None)
 
-    def _environment(self, rows: Sequence[Row]) -> dict[str, Any]:
+    def _environment(self, rows: Sequence[Row]) -> Environment | None:
         """That of the first run; every run folder has its own."""
         if not rows:
-            return {}
-        content = (self._folder.path / rows[0].runs[0] / "environment.json").read_text(encoding="utf-8")
-        environment: dict[str, Any] = json.loads(content)
-        return {name: value for name, value in environment.items() if name != "command"}
+            return None
+        first = RunFolder(self._folder.path / rows[0].runs[0])
+        return Environment.read(first.environment).model_copy(update={"command": ()})
 
 
 def _commands_of(path: Path) -> tuple[str, ...]:
     try:
-        return StudyResults.load(path).commands
+        return StudyResult.read(path).commands
     except ReorderKitError as error:
         raise ReorderKitError(error.message, "remove it: it is written anew from the run folders") from None
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 
 from reorder_kit.interfaces import Batch, EvaluatedControl, Model
+from reorder_kit.runs.figures import Figures
+from reorder_kit.runs.result import ControlMetrics, ControlResult
 
 
 class Change(Protocol):
@@ -21,22 +23,19 @@ class Change(Protocol):
 class Evaluate(Protocol):
     """Evaluates a trained model on random batches of test images."""
 
-    def __call__(self, change: Change) -> Mapping[str, Any]:
-        """The figures, with the number of ``images``; the others may be missing where it is 0."""
+    def __call__(self, change: Change) -> Figures:
+        """The figures; those of the task may be missing where there are no images."""
         ...
 
 
-def figures_beside(control: EvaluatedControl, evaluate: Evaluate, classes: Sequence[str]) -> dict[str, Any]:
-    """What ``result.json`` says of a control that is evaluated.
+def evaluate_beside(control: EvaluatedControl, words: str, evaluate: Evaluate, classes: Sequence[str]) -> ControlResult:
+    """What comes out of a control that is evaluated, not trained.
 
     Args:
         control: what is changed.
+        words: what it is.
         evaluate: evaluates the model of the run.
         classes: names of the classes.
-
-    Returns:
-        ``metrics.test``, and in ``own.test`` the figures of the run itself on the same images in the same batches; or
-        ``left_out``, the reason why there are none.
     """
 
     def own(model: Model, batch: Batch) -> tuple[Model, Batch]:
@@ -47,9 +46,10 @@ def figures_beside(control: EvaluatedControl, evaluate: Evaluate, classes: Seque
         return control.change(model, rest, classes) if len(rest) else (model, rest)
 
     before = evaluate(own)
-    if not before["images"]:
-        return {"left_out": "no test image could be compared; larger batches may help"}
-    return {"metrics": {"test": dict(evaluate(changed))}, "own": {"test": dict(before)}}
+    if not before.images:
+        return ControlResult(words=words, left_out="no test image could be compared; larger batches may help")
+    after = evaluate(changed)
+    return ControlResult(words=words, metrics=ControlMetrics(test=after), own=ControlMetrics(test=before))
 
 
 def in_random_order(samples: int, seed: int) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,15 +13,12 @@ from torch import nn
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.order import load_tensors
-from reorder_kit.runs.run_folder import CHECKPOINT_VERSION, RunFolder, read_facts
+from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
+from reorder_kit.runs.run_folder import RunFolder
 
 
 def save_checkpoint(
-    folder: RunFolder,
-    epoch: int,
-    weights: dict[str, nn.Module],
-    optimizers: dict[str, object],
-    state: dict[str, Any],
+    folder: RunFolder, weights: dict[str, nn.Module], optimizers: dict[str, object], facts: CheckpointFacts
 ) -> None:
     """Write a checkpoint and remove the one before it.
 
@@ -30,11 +26,10 @@ def save_checkpoint(
 
     Args:
         folder: the run folder.
-        epoch: epochs behind the run.
         weights: modules by the name of their file: ``model``, ``policy``, ``ema``, ``state``,
             ``evaluated``.
         optimizers: tensors and numbers in plain containers.
-        state: whatever JSON can hold.
+        facts: what is known of it besides.
     """
     writing = folder.checkpoints / "unfinished"
     shutil.rmtree(writing, ignore_errors=True)
@@ -43,20 +38,20 @@ def save_checkpoint(
         tensors = {key: value.detach().cpu().clone().contiguous() for key, value in module.state_dict().items()}
         save_file(tensors, writing / f"{name}.safetensors")
     torch.save(optimizers, writing / "optimizers.pt")
-    (writing / "state.json").write_text(json.dumps({"format_version": CHECKPOINT_VERSION, "epoch": epoch, **state}))
+    facts.write(writing / FILE)
     older = list(folder.checkpoints.glob("epoch-*"))
-    writing.rename(folder.checkpoints / f"epoch-{epoch:06d}")
+    writing.rename(folder.checkpoints / f"epoch-{facts.epoch:06d}")
     for checkpoint in older:
         shutil.rmtree(checkpoint)
 
 
-def load_checkpoint(path: Path, weights: dict[str, nn.Module]) -> tuple[dict[str, Any], dict[str, Any]]:
+def load_checkpoint(path: Path, weights: dict[str, nn.Module]) -> tuple[dict[str, Any], CheckpointFacts]:
     """Put saved weights into modules; return the optimizers' state and the facts.
 
     Raises:
         ReorderKitError: if the checkpoint has another format, or a part of it cannot be read.
     """
-    state = read_facts(path)
+    facts = CheckpointFacts.read(path / FILE)
     for name, module in weights.items():
         module.load_state_dict(load_tensors(path / f"{name}.safetensors"))
     try:
@@ -64,4 +59,4 @@ def load_checkpoint(path: Path, weights: dict[str, nn.Module]) -> tuple[dict[str
     except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
         reason = str(error).partition(".")[0]  # torch goes on to tell how to load it all the same
         raise ReorderKitError(f"{path / 'optimizers.pt'}: cannot be read: {reason}") from None
-    return optimizers, state
+    return optimizers, facts

@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
+from reorder_kit.runs.environment import Environment
+
 PACKAGES = ("reorder-kit", "torch", "torchvision", "timm", "accelerate", "numpy")
 
 
@@ -20,15 +22,15 @@ def package_version(package: str) -> str | None:
         return None
 
 
-def describe_environment(device: str) -> dict[str, object]:
+def describe_environment(device: str) -> Environment:
     """Versions, hardware and the command line."""
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": {package: package_version(package) for package in PACKAGES},
-        "device": device,
-        "cpu_count": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "cuda": torch.version.cuda if torch.cuda.is_available() else None,
-        "command": sys.argv,
-    }
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        packages={package: package_version(package) for package in PACKAGES},
+        device=device,
+        cpu_count=os.cpu_count(),
+        torch_threads=torch.get_num_threads(),
+        cuda=torch.version.cuda if torch.cuda.is_available() else None,
+        command=list(sys.argv),
+    )

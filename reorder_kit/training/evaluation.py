@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from accelerate import Accelerator
 from torch.utils.data import DataLoader
@@ -12,6 +10,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Batch, Model, Sample, Task, TaskContext, Unreadable
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.runs.figures import Figures
 from reorder_kit.training.beside import Change
 from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.unreadable_images import UnreadableImages
@@ -30,7 +29,7 @@ def evaluate(
     max_unreadable: int | None = None,
     image_scores: ImageScores | None = None,
     change: Change | None = None,
-) -> dict[str, Any]:
+) -> Figures:
     """Mean loss and its parts, the task's metrics and the number of images, each of all processes counted once.
 
     The loss is that of the task's step, as in training.
@@ -79,9 +78,7 @@ def evaluate(
     loss = means.pop("loss", 0.0)
     parts = {name.removeprefix(PART): mean for name, mean in means.items()}
     measured = metrics.compute() if images or change is None else {}
-    figures = {"loss": loss, **({"parts": parts} if parts else {}), "images": images, **measured}
-    missing = unreadable.gather()
-    return {**figures, "unreadable": missing} if missing else figures
+    return Figures.of(loss, parts, images, measured, unreadable.gather())
 
 
 class _Sums:

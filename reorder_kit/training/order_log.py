@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
 
 from reorder_kit.interfaces import StepResult
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
-from reorder_kit.runs.run_folder import RunFolder, write_whole
+from reorder_kit.runs.epoch_record import EpochOrder, cut_after
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.order_summary import OrderSummary
 
 
@@ -41,7 +40,7 @@ class OrderLog:
         if epoch:
             stored = OrderFile.load(self._folder.epoch_order(epoch))
             self.last = OrderSummary(stored.order, stored.spread, stored.examples)
-        keep_lines(self._folder.sampled_orders(self._process), epoch)
+        cut_after(self._folder.sampled_orders(self._process), epoch)
         if self._process == 0:
             for path in self._folder.orders.glob("epoch-*.json"):
                 if int(path.stem.removeprefix("epoch-")) > epoch:
@@ -58,42 +57,22 @@ class OrderLog:
             with self._folder.sampled_orders(self._process).open("a") as file:
                 file.write(json.dumps(line) + "\n")
 
-    def epoch(self, epoch: int, summary: OrderSummary) -> dict[str, float]:
+    def epoch(self, epoch: int, summary: OrderSummary) -> EpochOrder:
         """Write down the order an epoch ended with; return how it compares with the start and the epoch before."""
         order = summary.order
         if self._process == 0:
             order_file(f"epoch-{epoch}", self._grid, summary).save(self._folder.epoch_order(epoch))
         to_last = order.kendall_tau(self.last.order)
-        figures = {**compare(order, self.start, self._grid), "kendall_tau_to_last_epoch": to_last}
         self.last = summary
-        return figures if summary.spread is None else {**figures, "spread": summary.spread}
+        return EpochOrder(
+            kendall_tau_to_start=order.kendall_tau(self.start),
+            mean_rank_shift=order.mean_rank_shift(self.start),
+            adjacency=order.adjacency(self._grid),
+            kendall_tau_to_last_epoch=to_last,
+            spread=summary.spread,
+        )
 
 
 def order_file(name: str, grid: Grid, summary: OrderSummary) -> OrderFile:
     """The file of a policy's order."""
     return OrderFile(name, grid, summary.order, summary.spread, summary.examples)
-
-
-def compare(order: Order, start: Order, grid: Grid) -> dict[str, float]:
-    """How an order compares with the one it started from."""
-    return {
-        "kendall_tau_to_start": order.kendall_tau(start),
-        "mean_rank_shift": order.mean_rank_shift(start),
-        "adjacency": order.adjacency(grid),
-    }
-
-
-def keep_lines(path: Path, epoch: int) -> None:
-    """Cut a file of JSON lines after the lines of an epoch; a line that a kill cut short goes, too."""
-    if not path.exists():
-        return
-    kept = [line for line in path.read_text().splitlines() if _epoch_of(line) <= epoch]
-    write_whole(path, "".join(line + "\n" for line in kept))
-
-
-def _epoch_of(line: str) -> float:
-    try:
-        content: dict[str, Any] = json.loads(line)
-        return int(content["epoch"])
-    except ValueError:
-        return float("inf")

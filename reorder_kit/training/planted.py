@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from reorder_kit.ops.planted_chain import restored_neighbours
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
+from reorder_kit.runs.result import RestoredChain, UndoneScramble
 
 
-def planted_figures(scramble: Order | None, hidden: Order | None, order: Order, grid: Grid) -> dict[str, Any] | None:
+def planted_figures(
+    scramble: Order | None, hidden: Order | None, order: Order, grid: Grid
+) -> UndoneScramble | RestoredChain | None:
     """An order beside the hidden one; None if the data hide none.
-
-    Where the recipe scrambles images, ``hidden[k]`` is the true patch that was put into place k: the adjacency is that
-    of the true image, and Kendall's tau is to the order that undoes the scramble. Where the data source hides an order
-    itself, ``hidden`` is that order, and its neighbours are counted that the order has side by side.
 
     Args:
         scramble: the order that the recipe scrambled the images by.
@@ -23,16 +20,16 @@ def planted_figures(scramble: Order | None, hidden: Order | None, order: Order, 
         grid: the backbone's grid.
     """
     if scramble is not None:
-        return {
-            "hidden": scramble.indices.tolist(),
-            "adjacency_in_true_image": scramble.compose(order).adjacency(grid),
-            "kendall_tau_to_undone": order.kendall_tau(scramble.inverse()),
-        }
+        return UndoneScramble(
+            hidden=scramble.indices.tolist(),
+            adjacency_in_true_image=scramble.compose(order).adjacency(grid),
+            kendall_tau_to_undone=order.kendall_tau(scramble.inverse()),
+        )
     # A backbone with patches of its own size sees other patches than those that were hidden.
     if hidden is None or hidden.num_patches != grid.num_patches:
         return None
-    return {
-        "hidden": hidden.indices.tolist(),
-        "restored_neighbours": restored_neighbours(order, hidden),
-        "of": hidden.num_slots - 1,
-    }
+    return RestoredChain(
+        hidden=hidden.indices.tolist(),
+        restored_neighbours=restored_neighbours(order, hidden),
+        of=hidden.num_slots - 1,
+    )

@@ -17,17 +17,21 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.beside import compose_beside
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext, TrainedControl
+from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext
+from reorder_kit.interfaces.run_events import RunInfo
 from reorder_kit.model.one_pass import SeveralPassesError
 from reorder_kit.recipe.overrides import differences
 from reorder_kit.recipe.read_yaml import read_recipe_file
-from reorder_kit.runs.run_folder import RESULT_VERSION, RunFolder, write_whole
+from reorder_kit.runs.environment import Environment
+from reorder_kit.runs.record import write_whole
+from reorder_kit.runs.result import ControlMetrics, ControlResult, Reach, RunMetrics, RunOrder, RunResult
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.beginning import begin
-from reorder_kit.training.beside import figures_beside
+from reorder_kit.training.beside import evaluate_beside
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.environment import describe_environment
 from reorder_kit.training.image_scores import ImageScores
-from reorder_kit.training.order_log import compare, order_file
+from reorder_kit.training.order_log import order_file
 from reorder_kit.training.order_summary import OrderSummary
 from reorder_kit.training.planted import planted_figures
 from reorder_kit.training.predictions import predict_some
@@ -40,7 +44,7 @@ INFLUENCE_NOTE = "by slot of the order before block 0, while the final order is 
 
 def run_experiment(
     experiment: Experiment, host: PluginHost, out: Path | None = None, resume: bool = False
-) -> tuple[RunFolder, dict[str, Any]]:
+) -> tuple[RunFolder, RunResult]:
     """Train a run and its controls.
 
     Args:
@@ -50,7 +54,7 @@ def run_experiment(
         resume: go on with a run that was stopped: the one in ``out``, or the last one of that name.
 
     Returns:
-        The run folder and the content of its ``result.json``.
+        The run folder and what came out.
 
     Raises:
         ReorderKitError: if the run folder holds another run, or training cannot go on.
@@ -65,22 +69,25 @@ def run_experiment(
     for each in (experiment, *trained.values()):
         _check_length(each, experiment, splits, accelerator.num_processes)
     trainer = _train(name, experiment, splits, folder, accelerator, host)
-    controls: dict[str, Any] = {}
+    controls: dict[str, ControlResult] = {}
     for control in experiment.beside:
-        if isinstance(control, EvaluatedControl):
-            figures = figures_beside(control, lambda change: trainer.evaluate("test", change=change), splits.classes)
-        elif isinstance(control, TrainedControl):
-            beside = RunFolder(folder.controls / control.name)
-            if not beside.is_finished:
-                changed = trained[control.name]
-                data = splits if changed.recipe.data == experiment.recipe.data else changed.open_data()
-                other = _train(f"{name}/controls/{control.name}", changed, data, beside, accelerator, host)
-                _finish(other, changed, data, beside, accelerator, host, {})
-                accelerator.free_memory()  # it keeps every model it has prepared
-            accelerator.wait_for_everyone()
-            figures = {"metrics": beside.read_result()["metrics"]}
         words = control.words_for(is_consensus=not trainer.model.policy.is_static)
-        controls[control.name] = {"words": words, **figures}
+        if isinstance(control, EvaluatedControl):
+            controls[control.name] = evaluate_beside(
+                control, words, lambda change: trainer.evaluate("test", change=change), splits.classes
+            )
+            continue
+        beside = RunFolder(folder.controls / control.name)
+        if not beside.is_finished:
+            changed = trained[control.name]
+            data = splits if changed.recipe.data == experiment.recipe.data else changed.open_data()
+            other = _train(f"{name}/controls/{control.name}", changed, data, beside, accelerator, host)
+            _finish(other, changed, data, beside, accelerator, host, {})
+            accelerator.free_memory()  # it keeps every model it has prepared
+        accelerator.wait_for_everyone()
+        metrics = beside.read_result().metrics
+        figures = ControlMetrics(test=metrics.test, validation=metrics.validation)
+        controls[control.name] = ControlResult(words=words, metrics=figures)
     return folder, _finish(trainer, experiment, splits, folder, accelerator, host, controls)
 
 
@@ -136,7 +143,7 @@ def _write_description(
         folder.path.mkdir(parents=True, exist_ok=True)
         write_whole(folder.recipe, yaml.safe_dump(experiment.resolved(), sort_keys=False))
         write_whole(folder.plugins, json.dumps(plugins, indent=2) + "\n")
-        write_whole(folder.environment, json.dumps(environment, indent=2) + "\n")
+        environment.write(folder.environment)
         write_whole(folder.fitted, json.dumps(dict(context.fitted)) + "\n")
     except OSError as error:
         reason = f"{folder.path}: the run folder cannot be written: {error.strerror}"
@@ -150,54 +157,58 @@ def _finish(
     folder: RunFolder,
     accelerator: Accelerator,
     host: PluginHost,
-    controls: Mapping[str, Any],
-) -> dict[str, Any]:
+    controls: Mapping[str, ControlResult],
+) -> RunResult:
     """Read the test split, once, and write the result."""
     image_scores = ImageScores(len(splits.test))
     test = trainer.evaluate("test", image_scores=image_scores)
     scores = image_scores.gather()
     summary = trainer.summarize_order()
     info = trainer.info_with(summary)
-    scramble, hidden = experiment.planted_order(info.grid), experiment.data_source.hidden_order()
-    planted = planted_figures(scramble, hidden, summary.order, info.grid)
-    prior = experiment.prior_of(info.start, info.grid)
-    result: dict[str, Any] = {
-        "format_version": RESULT_VERSION,
-        "name": info.name,
-        "headline": info.headline,
-        "higher_is_better": info.higher_is_better,
-        "metrics": {"test": test, "validation": trainer.validation},
-        "order": {
-            "start": info.start.indices.tolist(),
-            "final": summary.order.indices.tolist(),
-            **compare(summary.order, info.start, info.grid),
-            **_of_dynamic_policy(summary),
-            **({} if planted is None else {"planted": planted}),
-            **({"prior": prior} if prior else {}),
-            "reach": info.slots_read.as_dict(),
-            **_influence(trainer),
-        },
-        "controls": dict(controls),
-        **trainer.speed,
-        "environment": json.loads(folder.environment.read_text()),
-    }
+    result = RunResult(
+        name=info.name,
+        headline=info.headline,
+        higher_is_better=info.higher_is_better,
+        metrics=RunMetrics(test=test, validation=trainer.validation),
+        order=_order(trainer, experiment, info, summary),
+        controls=controls,
+        seconds=trainer.seconds,
+        images_per_second=trainer.images_per_second,
+        environment=Environment.read(folder.environment),
+    )
     if accelerator.is_main_process:
         # Before the result: what has one is finished, and nothing is done for it any more.
         _show_predictions(trainer, experiment, splits, accelerator, host)
         if scores is not None:
             np.save(folder.test_scores, scores)
-        write_whole(folder.result, json.dumps(result, indent=2) + "\n")
-        host.announce("run_finished", run=info, result=result)
+        result.write(folder.result)
+        epochs = {name: run.read_epochs() for name, run in {info.name: folder, **folder.beside}.items()}
+        host.announce("run_finished", run=info, result=result, epochs=epochs)
     accelerator.wait_for_everyone()
     return result
 
 
-def _of_dynamic_policy(summary: OrderSummary) -> dict[str, Any]:
-    """What is said of a consensus, and not of a best order."""
-    if summary.spread is None:
-        return {}
-    examples = [order.indices.tolist() for order in summary.examples]
-    return {"is_consensus": True, "spread": summary.spread, "examples": examples}
+def _order(trainer: Trainer, experiment: Experiment, info: RunInfo, summary: OrderSummary) -> RunOrder:
+    """What is known of the order at the end of a run."""
+    final, start = summary.order, info.start
+    influence, reason, note = _influence(trainer)
+    scramble, hidden = experiment.planted_order(info.grid), experiment.data_source.hidden_order()
+    return RunOrder(
+        start=start.indices.tolist(),
+        final=final.indices.tolist(),
+        kendall_tau_to_start=final.kendall_tau(start),
+        mean_rank_shift=final.mean_rank_shift(start),
+        adjacency=final.adjacency(info.grid),
+        is_consensus=summary.is_consensus,
+        spread=summary.spread,
+        examples=[order.indices.tolist() for order in summary.examples] if summary.is_consensus else None,
+        planted=planted_figures(scramble, hidden, final, info.grid),
+        prior=experiment.prior_of(start, info.grid),
+        reach=Reach.of_slots(info.slots_read),
+        influence=influence,
+        influence_does_not_apply=reason,
+        influence_note=note,
+    )
 
 
 def _show_predictions(
@@ -211,15 +222,13 @@ def _show_predictions(
         host.announce("predictions_made", directory=info.directory, predictions=predictions)
 
 
-def _influence(trainer: Trainer) -> dict[str, Any]:
-    """Influence of each slot on the loss over some validation images, or why there is none."""
+def _influence(trainer: Trainer) -> tuple[list[float] | None, str, str]:
+    """Influence of each slot on the loss over some validation images; why there is none; which slots it speaks of."""
     try:
         profile = trainer.influence(INFLUENCE_IMAGES)
     except SeveralPassesError as error:
-        return {"influence": None, "influence_does_not_apply": error.message}
-    if trainer.model.policy.blocks == (0,):
-        return {"influence": profile.tolist()}
-    return {"influence": profile.tolist(), "influence_note": INFLUENCE_NOTE}
+        return None, error.message, ""
+    return profile.tolist(), "", "" if trainer.model.policy.blocks == (0,) else INFLUENCE_NOTE
 
 
 def _choose_folder(experiment: Experiment, accelerator: Accelerator, out: Path | None, resume: bool) -> RunFolder:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from accelerate import Accelerator
 from jaxtyping import Float
@@ -23,6 +22,7 @@ from reorder_kit.interfaces.gather_images import alone
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.recipe.recipe import Recipe
+from reorder_kit.runs.figures import Figures
 from reorder_kit.training.beside import Change, in_random_order
 from reorder_kit.training.evaluation import evaluate
 from reorder_kit.training.image_scores import ImageScores
@@ -67,7 +67,7 @@ class RunEvaluation:
         progress: Progress,
         image_scores: ImageScores | None = None,
         change: Change | None = None,
-    ) -> dict[str, Any]:
+    ) -> Figures:
         """The figures of a split.
 
         Args:

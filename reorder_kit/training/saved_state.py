@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from torch import nn
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import TaskContext
+from reorder_kit.runs.checkpoint_facts import CheckpointFacts
+from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.checkpoints import load_checkpoint, save_checkpoint
 from reorder_kit.training.optimization import Optimizers
@@ -23,14 +24,14 @@ class SavedState:
         step: optimizer steps behind it.
         seconds: of training in all.
         images_per_second: of the last epoch.
-        validation: figures of the last epoch.
+        validation: figures of the last epoch; None before the first.
     """
 
     epochs_done: int = 0
     step: int = 0
     seconds: float = 0.0
     images_per_second: float = 0.0
-    validation: dict[str, Any] = field(default_factory=dict)
+    validation: Figures | None = None
 
     def save(
         self,
@@ -41,18 +42,20 @@ class SavedState:
         steps_per_epoch: int,
         processes: int,
     ) -> None:
-        """Write a checkpoint."""
-        state = {
-            "image": asdict(context.image),
-            "classes": list(context.classes),
-            "step": self.step,
-            "steps_per_epoch": steps_per_epoch,
-            "seconds": self.seconds,
-            "images_per_second": self.images_per_second,
-            "validation": self.validation,
-            "processes": processes,
-        }
-        save_checkpoint(folder, self.epochs_done, weights, optimizers.state_dict(), state)
+        """Write a checkpoint after an epoch."""
+        assert self.validation is not None
+        facts = CheckpointFacts(
+            epoch=self.epochs_done,
+            image=context.image,
+            classes=list(context.classes),
+            step=self.step,
+            steps_per_epoch=steps_per_epoch,
+            seconds=self.seconds,
+            images_per_second=self.images_per_second,
+            validation=self.validation,
+            processes=processes,
+        )
+        save_checkpoint(folder, weights, optimizers.state_dict(), facts)
 
     @classmethod
     def resume(
@@ -66,12 +69,12 @@ class SavedState:
         checkpoint = folder.latest_checkpoint()
         if checkpoint is None:
             return cls()
-        moments, state = load_checkpoint(checkpoint, weights)
-        if state["processes"] != processes:
+        moments, facts = load_checkpoint(checkpoint, weights)
+        if facts.processes != processes:
             raise ReorderKitError(
-                f"{folder.path} was trained on {state['processes']} processes, not {processes}; "
+                f"{folder.path} was trained on {facts.processes} processes, not {processes}; "
                 "its batches and its steps would be others",
-                f"resume with torchrun --nproc-per-node {state['processes']}",
+                f"resume with torchrun --nproc-per-node {facts.processes}",
             )
         optimizers.load_state_dict(moments)
-        return cls(state["epoch"], state["step"], state["seconds"], state["images_per_second"], state["validation"])
+        return cls(facts.epoch, facts.step, facts.seconds, facts.images_per_second, facts.validation)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,9 +25,10 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Batch, DataSplits, SupervisedTask, TaskContext
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
-from reorder_kit.interfaces.task import headline_of
 from reorder_kit.model.ordered_model import OrderedModel, for_evaluation
 from reorder_kit.orders.order import Order
+from reorder_kit.runs.epoch_record import EpochRecord, TrainFigures, cut_after
+from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.beginning import check_continued
 from reorder_kit.training.beside import Change
@@ -36,7 +36,7 @@ from reorder_kit.training.devices import describe_device
 from reorder_kit.training.epoch_loss import EpochLoss
 from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.optimization import Optimizers
-from reorder_kit.training.order_log import OrderLog, keep_lines
+from reorder_kit.training.order_log import OrderLog
 from reorder_kit.training.order_summary import OrderSummary, reach_of
 from reorder_kit.training.retraining import part_of_run
 from reorder_kit.training.run_evaluation import RunEvaluation
@@ -159,13 +159,19 @@ class Trainer:
         return self._progress(self._saved.step)
 
     @property
-    def speed(self) -> dict[str, float]:
-        """Seconds of training in all, and images a second in the last epoch."""
-        return {"seconds": self._saved.seconds, "images_per_second": self._saved.images_per_second}
+    def seconds(self) -> float:
+        """Of training in all."""
+        return self._saved.seconds
 
     @property
-    def validation(self) -> dict[str, Any]:
-        """The figures of the last epoch."""
+    def images_per_second(self) -> float:
+        """In the last epoch."""
+        return self._saved.images_per_second
+
+    @property
+    def validation(self) -> Figures:
+        """The figures of the last epoch; there are none before the first has ended."""
+        assert self._saved.validation is not None
         return self._saved.validation
 
     @property
@@ -194,9 +200,7 @@ class Trainer:
         for epoch in range(self._saved.epochs_done, self._epochs):
             self._train_epoch(epoch)
 
-    def evaluate(
-        self, split: str, image_scores: ImageScores | None = None, change: Change | None = None
-    ) -> dict[str, Any]:
+    def evaluate(self, split: str, image_scores: ImageScores | None = None, change: Change | None = None) -> Figures:
         """The figures of ``validation`` or ``test``; a ``change`` is applied to the model and random batches."""
         return self._evaluation.figures(self.evaluated_model, split, self.progress, image_scores, change)
 
@@ -245,8 +249,7 @@ class Trainer:
         seconds = time.perf_counter() - began
         self._saved.seconds += seconds
         self._saved.images_per_second = epoch_loss.images * self._processes / seconds
-        parts = epoch_loss.parts()
-        train = {"loss": epoch_loss.mean(), "lr": step_size, **({"parts": parts} if parts else {})}
+        train = TrainFigures(loss=epoch_loss.mean(), lr=step_size, parts=epoch_loss.parts())
         self._finish_epoch(progress, train, seconds, unreadable.gather())
 
     def _take_step(self, batches: Sequence[Batch], progress: Progress, epoch_loss: EpochLoss) -> float:
@@ -283,37 +286,30 @@ class Trainer:
                 "repair or remove them",
             )
 
-    def _finish_epoch(
-        self, progress: Progress, train: dict[str, Any], seconds: float, unreadable: Sequence[str]
-    ) -> None:
+    def _finish_epoch(self, progress: Progress, train: TrainFigures, seconds: float, unreadable: Sequence[str]) -> None:
         policy, number = self.model.policy, self._saved.epochs_done + 1
         previous, summary = self._order_log.last, self.summarize_order()
-        self._saved.validation = self.evaluate("validation")
-        if not math.isfinite(self.validation["loss"]):
+        self._saved.validation = validation = self.evaluate("validation")
+        if not math.isfinite(validation.loss):
             raise self._diverged(
                 f"the validation loss is NaN or infinite after step {progress.step + 1} (epoch {number})"
             )
-        line: dict[str, Any] = {
-            "epoch": number,
-            "phase": policy.phase,
-            "train": train,
-            "validation": self.validation,
-            "order": self._order_log.epoch(number, summary),
-            "policy": policy.metrics(),
-        }
-        if policy.mixes and policy.phase == "search":
-            sampled = self.evaluated_model.ordered_by(policy, sample=True)
-            soft = headline_of(self._task, self._evaluation.figures(sampled, "validation", self.progress))
-            line["soft_to_hard_gap"] = soft - headline_of(self._task, self.validation)
-        if self._step.evaluated_images:
-            line["evaluated_images"] = self._step.evaluated_images * self._processes
-        if unreadable:
-            line["unreadable"] = unreadable
-        line |= {"seconds": seconds, "images_per_second": self._saved.images_per_second}
+        record = EpochRecord(
+            epoch=number,
+            phase=policy.phase,
+            train=train,
+            validation=validation,
+            order=self._order_log.epoch(number, summary),
+            policy=policy.metrics(),
+            soft_to_hard_gap=self._soft_to_hard_gap(validation),
+            evaluated_images=self._step.evaluated_images * self._processes,
+            unreadable=tuple(unreadable),
+            seconds=seconds,
+            images_per_second=self._saved.images_per_second,
+        )
         self._saved.epochs_done = number
         if self._accelerator.is_main_process:
-            with self._folder.metrics.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+            record.append(self._folder.metrics)
             self._saved.save(
                 self._folder,
                 {**self._weights(), **evaluated_parts(self._trained_model, self.evaluated_model)},
@@ -325,7 +321,16 @@ class Trainer:
         self._accelerator.wait_for_everyone()
         if summary != previous:
             self._announce("order_changed", epoch=number, order=summary.order, spread=summary.spread)
-        self._announce("epoch_finished", epoch=number, metrics=line)
+        self._announce("epoch_finished", epoch=number, record=record)
+
+    def _soft_to_hard_gap(self, hard: Figures) -> float | None:
+        """By how much soft permutations score higher than hard orders; None where the policy mixes no patches now."""
+        policy, headline = self.model.policy, self._task.headline
+        if not policy.mixes or policy.phase != "search":
+            return None
+        sampled = self.evaluated_model.ordered_by(policy, sample=True)
+        soft = self._evaluation.figures(sampled, "validation", self.progress)
+        return soft.score(headline) - hard.score(headline)
 
     def _weights(self) -> dict[str, nn.Module]:
         averaged = {} if self._ema is None else {"ema": self._ema.module}
@@ -336,7 +341,7 @@ class Trainer:
         """Forget what was written after the checkpoint."""
         self._order_log.resume(self._saved.epochs_done)
         if self._accelerator.is_main_process:
-            keep_lines(self._folder.metrics, self._saved.epochs_done)
+            cut_after(self._folder.metrics, self._saved.epochs_done)
         self._accelerator.wait_for_everyone()
 
     def _check_loss(self, epoch_loss: EpochLoss) -> None:
@@ -360,7 +365,8 @@ class Trainer:
         )
 
     def _report_step(self, progress: Progress, epoch_loss: EpochLoss, seconds: float) -> None:
-        headline = headline_of(self._task, self.validation) if self.validation else None
+        last = self._saved.validation
+        headline = None if last is None else last.score(self._task.headline)
         speed = epoch_loss.images * self._processes / seconds
         report = StepReport(progress.step + 1, epoch_loss.mean_of_process(), headline, speed)
         self._announce("step_finished", report=report)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from reorder_kit.figures.transfer import MatrixCell, draw_transfer
-from reorder_kit.runs.run_folder import write_whole
-from reorder_kit.transfer.results import HEADINGS, How, TransferResults
+from reorder_kit.runs.record import write_whole
+from reorder_kit.transfer.results import HEADINGS, How, TransferResult
 
 FILES = ("transfer.json", "transfer.md", "transfer.png")
 
 
-def write_results(results: TransferResults, folder: Path) -> None:
+def write_results(results: TransferResult, folder: Path) -> None:
     """Write the matrix as JSON, as Markdown and as a picture.
 
     Args:
@@ -19,7 +19,7 @@ def write_results(results: TransferResults, folder: Path) -> None:
         folder: where to.
     """
     json_file, markdown_file, picture = (folder / name for name in FILES)
-    results.save(json_file)
+    results.write(json_file)
     write_whole(markdown_file, results.markdown())
     names = [target.name for target in results.targets]
 

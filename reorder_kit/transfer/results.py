@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, Self, get_args
+
+from pydantic import ConfigDict
 
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.orders.slots_read import SlotsRead
-from reorder_kit.runs.run_folder import write_whole
+from reorder_kit.runs.record import VersionedRecord
+from reorder_kit.runs.result import RunResult
 from reorder_kit.statistics.estimate import Estimate, mean_over_seeds
 from reorder_kit.statistics.headline import Headline, signed
 
-TRANSFER_VERSION = 1
 START = "start"
 """The order that a target starts from, as a row among the recipes whose learned orders it is given."""
 
@@ -27,6 +27,7 @@ HEADINGS: Mapping[How, str] = {
 Cell = tuple[How, str, str, int]
 """How, name of the target, name of the row, seed."""
 Scores = dict[Cell, float]
+CellVerdict = Literal["reference", "one seed", "better", "worse", "not distinguishable"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,23 @@ class Target:
     is_selection: bool
     left_out: int = 0
     spread: float | None = None
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    @classmethod
+    def of(cls, name: str, result: RunResult) -> Self:
+        """A recipe, as a run of it says in which it learned its order."""
+        slots = result.order.reach.slots_read
+        return cls(
+            name,
+            result.headline,
+            result.higher_is_better,
+            slots.reached,
+            slots.of,
+            slots.is_selection,
+            slots.left_out,
+            result.order.spread,
+        )
 
     @property
     def slots(self) -> SlotsRead:
@@ -84,6 +102,7 @@ class TransferCell:
         score: the headline metric on test images.
         gain: by how much it is better than that of row ``start`` of the same target, how and seed; None for that row
             itself.
+        verdict: what the interval of the gain says.
     """
 
     how: How
@@ -91,37 +110,27 @@ class TransferCell:
     row: str
     score: Estimate
     gain: Estimate | None
+    verdict: CellVerdict
 
-    @property
-    def verdict(self) -> str:
-        """What the interval of the gain says."""
-        if self.gain is None:
-            return "reference"
-        if self.gain.low is None or self.gain.high is None:
-            return "one seed"
-        if self.gain.low > 0:
-            return "better"
-        return "worse" if self.gain.high < 0 else "not distinguishable"
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        gain = None if self.gain is None else self.gain.as_dict()
-        return {**asdict(self), "score": self.score.as_dict(), "gain": gain, "verdict": self.verdict}
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True)
-class TransferResults:
-    """The matrix.
+class TransferResult(VersionedRecord):
+    """The content of ``transfer.json``: the matrix.
 
     Args:
         seeds: of every cell.
         targets: the recipes, each a target and a source.
         cells: every way, target and row.
+        verdict: what it comes to, in sentences.
     """
+
+    version = 1
 
     seeds: tuple[int, ...]
     targets: tuple[Target, ...]
     cells: tuple[TransferCell, ...]
+    verdict: tuple[str, ...]
 
     @property
     def rows(self) -> list[str]:
@@ -137,8 +146,8 @@ class TransferResults:
         own = (cell.score.values for cell in self.cells if cell.target == target.name)
         return target.metric.are_shares(score for scores in own for score in scores)
 
-    def verdict(self) -> list[str]:
-        """What it comes to, in words."""
+    def sentences(self) -> list[str]:
+        """What the matrix comes to, in words."""
         said = [sentence for target in self.targets for sentence in self._of(target)]
         if len(self.seeds) == 1:
             return [*said, "One seed has no interval: nothing here is told from noise."]
@@ -164,19 +173,6 @@ class TransferResults:
                 gain = _told(cell.gain, self.has_points(target))
                 yield f"{target.name}, from scratch in {whose}: {gain} over its start; {cell.verdict}."
 
-    def save(self, path: Path) -> None:
-        """Write it as JSON: the arguments of this class by name, ``format_version``, and ``verdict``."""
-        write_whole(path, json.dumps({"format_version": TRANSFER_VERSION, **self.as_dict()}, indent=2) + "\n")
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "seeds": list(self.seeds),
-            "targets": [asdict(target) for target in self.targets],
-            "cells": [cell.as_dict() for cell in self.cells],
-            "verdict": self.verdict(),
-        }
-
     def table(self, how: How) -> tuple[list[str], list[list[str]]]:
         """The heading and the lines of a matrix: score and gain, a column for each target."""
         heading = ["order of", *(f"{target.name}, {target.metric}" for target in self.targets)]
@@ -193,47 +189,41 @@ class TransferResults:
             parts += [f"**{HEADINGS[how]}**", ""]
             parts += [f"| {' | '.join(line)} |" for line in (heading, ["---"] * len(heading), *lines)]
             parts.append("")
-        return "\n".join([*parts, *(f"* {sentence}" for sentence in self.verdict()), ""])
+        return "\n".join([*parts, *(f"* {sentence}" for sentence in self.verdict), ""])
 
 
-def collect(
-    scores: Mapping[Cell, float], seeds: Sequence[int], results: Mapping[str, Mapping[str, Any]]
-) -> TransferResults:
+def collect(scores: Mapping[Cell, float], seeds: Sequence[int], targets: Sequence[Target]) -> TransferResult:
     """Put the scores of all seeds together.
 
     Args:
         scores: of every cell.
         seeds: all of them.
-        results: by name of the recipe: the result of a run in which it learned its order.
+        targets: the recipes.
     """
 
-    def over_seeds(how: How, target: str, row: str) -> list[float]:
-        return [scores[how, target, row, seed] for seed in seeds]
+    def over_seeds(how: How, target: Target, row: str) -> list[float]:
+        return [scores[how, target.name, row, seed] for seed in seeds]
 
-    def cell(how: How, target: str, row: str) -> TransferCell:
+    def cell(how: How, target: Target, row: str) -> TransferCell:
         own = over_seeds(how, target, row)
         if row == START:
-            return TransferCell(how, target, row, mean_over_seeds(own), None)
-        gain = Headline.of(results[target]).gain
-        gains = [gain(score, start) for score, start in zip(own, over_seeds(how, target, START), strict=True)]
-        return TransferCell(how, target, row, mean_over_seeds(own), mean_over_seeds(gains))
+            return TransferCell(how, target.name, row, mean_over_seeds(own), None, "reference")
+        pairs = zip(own, over_seeds(how, target, START), strict=True)
+        gain = mean_over_seeds([target.metric.gain(score, start) for score, start in pairs])
+        return TransferCell(how, target.name, row, mean_over_seeds(own), gain, _judged(gain))
 
-    return TransferResults(
-        seeds=tuple(seeds),
-        targets=tuple(_target(name, result) for name, result in results.items()),
-        cells=tuple(cell(how, target, row) for how in get_args(How) for target in results for row in [START, *results]),
-    )
+    rows = [START, *(target.name for target in targets)]
+    cells = tuple(cell(how, target, row) for how in get_args(How) for target in targets for row in rows)
+    matrix = TransferResult(seeds=tuple(seeds), targets=tuple(targets), cells=cells, verdict=())
+    return matrix.model_copy(update={"verdict": tuple(matrix.sentences())})
 
 
-def _target(name: str, result: Mapping[str, Any]) -> Target:
-    slots, spread, metric = (
-        SlotsRead.from_dict(result["order"]["reach"]),
-        result["order"].get("spread"),
-        Headline.of(result),
-    )
-    return Target(
-        name, metric.name, metric.higher_is_better, slots.reached, slots.of, slots.is_selection, slots.left_out, spread
-    )
+def _judged(gain: Estimate) -> CellVerdict:
+    if gain.low is None or gain.high is None:
+        return "one seed"
+    if gain.low > 0:
+        return "better"
+    return "worse" if gain.high < 0 else "not distinguishable"
 
 
 def _told(gain: Estimate, has_points: bool) -> str:

@@ -17,9 +17,10 @@ from reorder_kit.jobs.processes import train_all
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.recipe.overrides import override
-from reorder_kit.transfer.results import START, Cell, Scores, TransferResults, collect
+from reorder_kit.transfer.results import START, Cell, Scores, Target, TransferResult, collect
 from reorder_kit.transfer.runs import (
     OrderTrial,
+    Score,
     Side,
     TransferRun,
     default_tuning,
@@ -117,7 +118,7 @@ def _common_grid(grids: Mapping[str, Grid]) -> Grid:
     return grid
 
 
-def run_transfer(plan: TransferPlan, host: PluginHost, jobs: int, tell: Callable[[str], None]) -> TransferResults:
+def run_transfer(plan: TransferPlan, host: PluginHost, jobs: int, tell: Callable[[str], None]) -> TransferResult:
     """Train and evaluate what is not there yet.
 
     Args:
@@ -139,15 +140,17 @@ def run_transfer(plan: TransferPlan, host: PluginHost, jobs: int, tell: Callable
     scores: Scores = {}
     for work, outcome in _finish([*trials, *training], host, jobs, tell):
         if isinstance(work, TransferRun):
-            scores[training[work]] = outcome["score"]
+            scores[training[work]] = Score.parse(outcome, str(work)).score
             continue
         for row, score in outcome.items():
-            ledger.add(*_entry(trials[work], row, work.orders[row]), {"score": score})
+            ledger.add(*_entry(trials[work], row, work.orders[row]), Score(score=score).as_dict())
     for target in targets:
         for row, file in _orders(plan, target).items():
-            noted = ledger.outcome(*_entry(target, row, file)) or {}
-            scores["evaluated", target.name, row, target.seed] = noted["score"]
-    return collect(scores, plan.seeds, {name: sides[0].learned.read_result() for name, sides in plan.sides.items()})
+            run, settings = _entry(target, row, file)
+            noted = Score.parse(ledger.outcome(run, settings) or {}, f"evaluated.jsonl: {run}")
+            scores["evaluated", target.name, row, target.seed] = noted.score
+    found = [Target.of(name, sides[0].learned.read_result()) for name, sides in plan.sides.items()]
+    return collect(scores, plan.seeds, found)
 
 
 def _finish(

@@ -13,10 +13,10 @@ from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.interfaces.task import headline_of
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.recipe.overrides import override
 from reorder_kit.recipe.recipe import Recipe
+from reorder_kit.runs.record import Record
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.devices import build_accelerator, runnable_here
 from reorder_kit.training.evaluation import evaluate
@@ -55,6 +55,16 @@ class Side:
         return self.learned.start_order if source is None else source.learned.order
 
 
+class Score(Record):
+    """What came out of a training or a trial.
+
+    Args:
+        score: the headline metric on test images.
+    """
+
+    score: float
+
+
 @dataclass(frozen=True, eq=False)
 class TransferRun:
     """A run to be trained.
@@ -84,7 +94,7 @@ class TransferRun:
             shutil.rmtree(self.folder)
         experiment = compose(self.content, host, self.about)
         _, result = run_experiment(experiment, host, self.folder, resume=folder.recipe.exists())
-        return {"score": float(result["metrics"]["test"][result["headline"]])}
+        return Score(score=result.score).as_dict()
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +130,7 @@ class OrderTrial:
         for name, file in self.orders.items():
             model = run.evaluated_model.ordered_by(OrderFile.load(file).order.to(accelerator.device))
             figures = evaluate(model, task, loader, run.context, accelerator, run.progress)
-            scores[name] = headline_of(task, figures)
+            scores[name] = figures.score(task.headline)
         return scores
 
 

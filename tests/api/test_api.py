@@ -35,7 +35,7 @@ def host():
 @pytest.fixture(scope="module")
 def finished(host, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "small"
-    return folder, reorder_kit.run(SMALL, {"train.epochs": 1, "order.learner": None}, out=folder, host=host)
+    return folder, reorder_kit.run(SMALL, {"train.epochs": 1, "order.learner": None}, out=folder, host=host).as_dict()
 
 
 def test_run_returns_what_it_wrote(finished):
@@ -57,13 +57,18 @@ def test_run_leaves_the_recipe_it_was_given_alone(finished):
 
 def test_run_takes_a_file(host, tmp_path):
     (tmp_path / "small.yaml").write_text(json.dumps(SMALL))
-    result = reorder_kit.run(tmp_path / "small.yaml", {"train.epochs": 1}, out=str(tmp_path / "out"), host=host)
+    result = reorder_kit.run(
+        tmp_path / "small.yaml", {"train.epochs": 1}, out=str(tmp_path / "out"), host=host
+    ).as_dict()
     assert result["name"] == "small"
 
 
 def test_run_of_a_finished_run_that_is_resumed_gives_its_result(finished, host):
     folder, result = finished
-    assert reorder_kit.run(SMALL, {"train.epochs": 1, "order.learner": None}, folder, resume=True, host=host) == result
+    assert (
+        reorder_kit.run(SMALL, {"train.epochs": 1, "order.learner": None}, folder, resume=True, host=host).as_dict()
+        == result
+    )
 
 
 def test_a_run_can_be_loaded_as_a_model(finished, host):

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from made_results import run_order, run_result
 from reorder_kit.benchmark.planted_cases import CASES, SELECTION
 from reorder_kit.benchmark.planted_pictures import draw_pictures
 from reorder_kit.benchmark.planted_report import report
-from reorder_kit.benchmark.planted_runs import _outcome, planned_runs
+from reorder_kit.benchmark.planted_runs import Accuracy, PlantedOutcome, planned_runs
+from reorder_kit.runs.result import RestoredChain
 
 CHAIN = CASES["chain-16"]
 TEST = {"scrambled": 0.5, "undone": 0.9, "middling": 0.7}
@@ -21,15 +23,14 @@ def outcomes(case, accuracies, learners=("middling",), seeds=3, reach=(16, 16), 
     found = {}
     for run in planned_runs([case], options, range(seeds)):
         test = accuracies[run.learner or run.start] + spread * run.seed
-        accuracy = {"test": test, "validation": test + 0.05}
-        found[run] = {
-            "accuracy": accuracy,
-            "from_scratch": {split: value + 0.1 for split, value in accuracy.items()} if run.learner else None,
-            "neighbours": 0.8 if run.learner else float(run.start == "undone"),
-            "order": list(range(16)),
-            "reach": list(reach),
-            "seconds": 12.4,
-        }
+        found[run] = PlantedOutcome(
+            accuracy=Accuracy(test=test, validation=test + 0.05),
+            from_scratch=Accuracy(test=test + 0.1, validation=test + 0.15) if run.learner else None,
+            neighbours=0.8 if run.learner else float(run.start == "undone"),
+            order=list(range(16)),
+            reach=reach,
+            seconds=12.4,
+        )
     return found
 
 
@@ -59,7 +60,7 @@ def test_there_is_no_share_of_a_gap_within_the_noise():
         [pair for pair in made_up.items() if pair[0].start == "undone"], (0.6, 0.4, 0.7), strict=True
     ):
         assert run.learner is None
-        outcome["accuracy"] = {"test": test, "validation": test}
+        made_up[run] = outcome.model_copy(update={"accuracy": Accuracy(test=test, validation=test)})
     (found,) = report(made_up, "test")
     assert found.gap.low < 0 < found.gap.high
     assert found.rows[2].recovered is None
@@ -126,14 +127,14 @@ def test_a_share_further_right_is_drawn_further_right(tmp_path):
 
 
 def test_a_consensus_restores_no_neighbours_of_what_was_read(tmp_path):
-    order = {"planted": {"restored_neighbours": 9, "of": 15}, "final": [0], "reach": {"slots": 1, "of": 1}}
-    result = {"headline": "top1", "metrics": {split: {"top1": 0.5} for split in ("test", "validation")}, "controls": {}}
-    static = _outcome({**result, "seconds": 1.0, "order": order})
-    dynamic = _outcome({**result, "seconds": 1.0, "order": {**order, "is_consensus": True, "spread": 0.1}})
-    assert (static["neighbours"], dynamic["neighbours"]) == (0.6, None)
-    made_up = outcomes(CHAIN, TEST)
-    for run, outcome in made_up.items():
-        outcome["neighbours"] = None if run.learner else outcome["neighbours"]
+    planted = RestoredChain(hidden=list(range(16)), restored_neighbours=9, of=15)
+    static = run_result(order=run_order(planted=planted))
+    dynamic = run_result(order=run_order(planted=planted, is_consensus=True, spread=0.1, examples=[]))
+    assert [PlantedOutcome.of(result).neighbours for result in (static, dynamic)] == [0.6, None]
+    made_up = {
+        run: outcome.model_copy(update={"neighbours": None}) if run.learner else outcome
+        for run, outcome in outcomes(CHAIN, TEST).items()
+    }
     (case,) = report(made_up, "test")
     assert case.rows[2].neighbours is None
     assert case.table()[3][4] == ""

@@ -57,7 +57,7 @@ def test_what_is_evaluated_is_the_step_that_was_trained(each: Capability, run: R
         for batch in loader:
             result = task.step(loaded.evaluated_model, task.prepare(batch, False, loaded.context), loaded.progress)
             total, images = total + float(result.loss.double().sum()), images + len(batch)
-    assert run.read_result()["metrics"]["validation"]["loss"] == pytest.approx(total / images, rel=1e-5)
+    assert run.read_result().metrics.validation["loss"] == pytest.approx(total / images, rel=1e-5)
 
 
 def test_a_stopped_run_resumes_bit_for_bit(each: Capability, run: RunFolder) -> None:
@@ -67,7 +67,7 @@ def test_a_stopped_run_resumes_bit_for_bit(each: Capability, run: RunFolder) -> 
 
 
 def test_influence_is_a_share_of_each_slot_or_says_why_not(run: RunFolder) -> None:
-    order = run.read_result()["order"]
+    order = run.read_result().as_dict()["order"]
     if order["influence"] is None:
         assert "reads its batch" in order["influence_does_not_apply"]
     else:

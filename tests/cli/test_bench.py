@@ -48,7 +48,7 @@ def register_order_learners():
     return [Mine, Hopeless]
 
 @hookimpl
-def epoch_finished(run, epoch, metrics):
+def epoch_finished(run, epoch, record):
     print("a plugin says hello")
 """
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from reorder_kit import hookimpl
 
 @hookimpl
-def epoch_finished(run, epoch, metrics):
+def epoch_finished(run, epoch, record):
     if epoch == 1 and not Path("was-stopped").exists():
         Path("was-stopped").touch()
         raise KeyboardInterrupt
@@ -27,7 +27,7 @@ TALKATIVE = """
 from reorder_kit import hookimpl
 
 @hookimpl
-def epoch_finished(run, epoch, metrics):
+def epoch_finished(run, epoch, record):
     print("a plugin says hello")
 """
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, event, example, given, note, settings
 from hypothesis import strategies as st
 
+from made_results import ENVIRONMENT, figures, run_result
 from odd_components import OddPlugin
 from reorder_kit.cli import validate as command
 from reorder_kit.data import scene_drawing as _scene_drawing
@@ -25,7 +26,7 @@ from reorder_kit.experiment.doubts import doubts
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.validate import validate
 from reorder_kit.interfaces import prior as priors
-from reorder_kit.runs.run_folder import RESULT_VERSION
+from reorder_kit.runs.result import RunResult
 from reorder_kit.testing import host_with
 from reorder_kit.training import run as running
 from reorder_kit.training.trainer import Trainer
@@ -206,8 +207,8 @@ class Untrained:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(Trainer, "train", lambda self: None)
-        patch.setattr(Trainer, "evaluate", lambda self, *arguments, **options: {"images": 0})
-        patch.setattr(running, "describe_environment", lambda device: {})
+        patch.setattr(Trainer, "evaluate", lambda self, *arguments, **options: figures(images=0))
+        patch.setattr(running, "describe_environment", lambda device: ENVIRONMENT)
         patch.setattr(running, "_finish", self._finish)
         patch.setattr(priors, "PRIOR_IMAGES", 2)
         for module in (digits, scenes, _scene_drawing):
@@ -215,9 +216,10 @@ class Untrained:
                 patch.setattr(module, "load_digits", functools.cache(module.load_digits))
 
     @staticmethod
-    def _finish(trainer: Any, experiment: Any, splits: Any, folder: Any, *others: Any) -> dict[str, Any]:
-        folder.result.write_text(json.dumps({"format_version": RESULT_VERSION, "metrics": {}}))
-        return {}
+    def _finish(trainer: Any, experiment: Any, splits: Any, folder: Any, *others: Any) -> RunResult:
+        result = run_result()
+        result.write(folder.result)
+        return result
 
 
 @pytest.fixture(scope="module")

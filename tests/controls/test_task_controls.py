@@ -157,7 +157,7 @@ def finished(host, tmp_path_factory):
     """A run with its controls; not to be changed."""
     folder = tmp_path_factory.mktemp("controlled") / "trial"
     names = ["blank", "random-fixed", "no-image", "shorter", "first-class"]
-    return folder, run(recipe(controls=names), out=folder, host=host)
+    return folder, run(recipe(controls=names), out=folder, host=host).as_dict()
 
 
 def test_results_of_all_kinds_stand_beside_each_other(finished):
@@ -206,7 +206,7 @@ def test_its_report_says_what_was_compared(finished, host):
 
 def test_the_order_of_batches_is_random_but_always_the_same(finished, host, tmp_path):
     _, result = finished
-    again = run(recipe(controls=["first-class", "blank"]), out=tmp_path / "trial", host=host)
+    again = run(recipe(controls=["first-class", "blank"]), out=tmp_path / "trial", host=host).as_dict()
     assert again["controls"]["blank"] == result["controls"]["blank"]
     assert again["controls"]["first-class"] == result["controls"]["first-class"]
 

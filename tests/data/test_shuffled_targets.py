@@ -63,8 +63,8 @@ def test_a_target_that_cannot_be_read_is_missing():
 
 def test_beside_a_run_a_model_with_shuffled_targets_learns_nothing(tmp_path):
     _, result = run_experiment(compose(RECIPE, HOST, "trial"), HOST, tmp_path / "run")
-    control = result["controls"]["shuffled-targets"]["metrics"]["test"]["top1"]
-    assert result["metrics"]["test"]["top1"] > 0.5
+    control = result.controls["shuffled-targets"].metrics.test["top1"]
+    assert result.metrics.test["top1"] > 0.5
     assert control < 0.25
     assert RunFolder(tmp_path / "run" / "controls" / "shuffled-targets").is_finished
 

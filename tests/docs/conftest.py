@@ -73,7 +73,7 @@ class DocumentedPlugin:
             "backbone": {"name": "local", "patch_size": 2, "dim": 8, "depth": 1},
             "train": {"epochs": 1, "device": "cpu"},
         }
-        result = reorder_kit.run({**content, **sections}, out=self.folder, host=self.host)
+        result = reorder_kit.run({**content, **sections}, out=self.folder, host=self.host).as_dict()
         headline = result["metrics"]["test"][result["headline"]]
         assert 0 <= headline <= 1
         assert sorted(result["order"]["final"]) == list(range(len(result["order"]["start"])))

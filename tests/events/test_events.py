@@ -1,5 +1,4 @@
 import io
-import json
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ from PIL import Image
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from made_results import epoch_record, figures, run_order, run_result
 from reorder_kit import hookspecs
 from reorder_kit.cli._run_progress import ConsoleProgress
 from reorder_kit.events import pictures, tensorboard
@@ -50,19 +50,8 @@ def run_info(directory, name="quickstart", reached=5, epochs=3, first_epoch=1):
     )
 
 
-def metrics(epoch, top1=0.875):
-    return {
-        "epoch": epoch,
-        "train": {"loss": 0.25},
-        "validation": {"loss": 0.5, "top1": top1, "accuracy_by_class": {"zero": 1.0, "one": 0.75}},
-        "order": {"kendall_tau_to_start": 0.5, "adjacency": 0.25},
-        "policy": {"temperature": 0.125},
-        "phase": "search",
-        "seconds": 2.0,
-    }
-
-
-RESULT = {"name": "quickstart", "metrics": {"test": {"top1": 0.9375}}, "order": {}}
+RESULT = run_result(top1=0.9375)
+EPOCHS = {name: [epoch_record(epoch) for epoch in (1, 2, 3)] for name in ("quickstart", "fixed-start")}
 
 
 # Pictures
@@ -72,11 +61,7 @@ UNREAD, FIRST_RUN, SECOND_RUN = (228, 229, 234), (0, 114, 178), (213, 94, 0)
 
 @pytest.fixture
 def finished(tmp_path):
-    """The folder of a run with a control beside it."""
-    control = tmp_path / "controls" / "fixed-start"
-    control.mkdir(parents=True)
-    for directory in (tmp_path, control):
-        (directory / "metrics.jsonl").write_text("".join(json.dumps(metrics(epoch)) + "\n" for epoch in (1, 2, 3)))
+    """The folder of a run."""
     OrderFile("quickstart", Grid(4, 4), Order(list(reversed(range(16))))).save(tmp_path / "order.json")
     return tmp_path
 
@@ -88,7 +73,7 @@ def drawn(path, colour):
 
 
 def test_a_finished_run_leaves_its_order_and_its_curves_as_pictures(finished):
-    listeners(pictures).run_finished(run=run_info(finished), result=RESULT)
+    listeners(pictures).run_finished(run=run_info(finished), result=RESULT, epochs=EPOCHS)
     assert {path.name for path in finished.glob("*.png")} == {"order.png", "curves.png"}
     assert drawn(finished / "order.png", UNREAD) > 10_000
     assert drawn(finished / "curves.png", FIRST_RUN) > 100
@@ -96,13 +81,13 @@ def test_a_finished_run_leaves_its_order_and_its_curves_as_pictures(finished):
 
 
 def test_where_every_slot_is_read_no_patch_is_marked_as_unread(finished):
-    listeners(pictures).run_finished(run=run_info(finished, reached=16), result=RESULT)
+    listeners(pictures).run_finished(run=run_info(finished, reached=16), result=RESULT, epochs=EPOCHS)
     assert drawn(finished / "order.png", UNREAD) < 100
 
 
 def test_without_one_order_for_all_images_there_are_curves_only(finished):
     (finished / "order.json").unlink()
-    listeners(pictures).run_finished(run=run_info(finished), result=RESULT)
+    listeners(pictures).run_finished(run=run_info(finished), result=RESULT, epochs=EPOCHS)
     assert [path.name for path in finished.glob("*.png")] == ["curves.png"]
 
 
@@ -114,7 +99,7 @@ def test_a_consensus_is_called_one_and_drawn_with_examples(finished, monkeypatch
     examples = (Order.identity(16), Order(list(reversed(range(16)))))
     # Even a consensus that is the start is no order that the run kept.
     OrderFile("quickstart", Grid(4, 4), Order.identity(16), 0.25, examples).save(finished / "order.json")
-    listeners(pictures).run_finished(run=run_info(finished), result=RESULT)
+    listeners(pictures).run_finished(run=run_info(finished), result=RESULT, epochs=EPOCHS)
     assert titles == [
         ("order.png", "quickstart: consensus of the images' orders after 3 epochs, mean distance to it 0.250"),
         ("order-example-1.png", "quickstart: order of one image"),
@@ -125,7 +110,9 @@ def test_a_consensus_is_called_one_and_drawn_with_examples(finished, monkeypatch
 def test_patches_without_a_slot_are_drawn_as_unread(finished):
     half = torch.ones(8, dtype=torch.bool)
     OrderFile("quickstart", Grid(4, 4), Order(list(range(8)), 16)).save(finished / "order.json")
-    listeners(pictures).run_finished(run=replace(run_info(finished), reach=half, num_slots=8), result=RESULT)
+    listeners(pictures).run_finished(
+        run=replace(run_info(finished), reach=half, num_slots=8), result=RESULT, epochs=EPOCHS
+    )
     assert drawn(finished / "order.png", UNREAD) > 10_000
 
 
@@ -142,16 +129,21 @@ def scalars(directory):
 def test_tensorboard_shows_the_figures_of_every_epoch(tmp_path):
     hook = listeners(tensorboard)
     for epoch in range(1, 12):
-        hook.epoch_finished(run=run_info(tmp_path, epochs=11), epoch=epoch, metrics=metrics(epoch, top1=epoch / 16))
+        hook.epoch_finished(run=run_info(tmp_path, epochs=11), epoch=epoch, record=epoch_record(epoch, top1=epoch / 16))
     shown = scalars(tmp_path)
     assert set(shown) == {
         "train/loss",
+        "train/lr",
         "validation/loss",
+        "validation/images",
         "validation/top1",
         "order/kendall_tau_to_start",
+        "order/mean_rank_shift",
         "order/adjacency",
+        "order/kendall_tau_to_last_epoch",
         "policy/temperature",
         "seconds",
+        "images_per_second",
     }
     assert shown["validation/top1"] == [(epoch, epoch / 16) for epoch in range(1, 12)]
 
@@ -159,13 +151,13 @@ def test_tensorboard_shows_the_figures_of_every_epoch(tmp_path):
 def test_epochs_that_a_resumed_run_repeats_are_shown_once(tmp_path):
     hook = listeners(tensorboard)
     for epoch, top1 in ((1, 0.25), (2, 0.5), (3, 0.75), (2, 0.625), (3, 0.875), (4, 1.0)):
-        hook.epoch_finished(run=run_info(tmp_path, epochs=4), epoch=epoch, metrics=metrics(epoch, top1))
+        hook.epoch_finished(run=run_info(tmp_path, epochs=4), epoch=epoch, record=epoch_record(epoch, top1=top1))
     assert scalars(tmp_path)["validation/top1"] == [(1, 0.25), (2, 0.625), (3, 0.875), (4, 1.0)]
 
 
 def test_without_tensorboard_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(tensorboard, "find_spec", lambda name: None if name == "tensorboard" else find_spec(name))
-    listeners(tensorboard).epoch_finished(run=run_info(tmp_path), epoch=1, metrics=metrics(1))
+    listeners(tensorboard).epoch_finished(run=run_info(tmp_path), epoch=1, record=epoch_record(1))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -193,8 +185,8 @@ def play(console, run, clock=None, seconds_per_epoch=2.0, fails_in=None):
             if epoch == fails_in:
                 raise RuntimeError("the run fails")
             clock.now += seconds_per_epoch
-            hook.epoch_finished(run=run, epoch=epoch, metrics=metrics(epoch))
-        hook.run_finished(run=run, result=RESULT)
+            hook.epoch_finished(run=run, epoch=epoch, record=epoch_record(epoch))
+        hook.run_finished(run=run, result=RESULT, epochs=EPOCHS)
 
 
 @pytest.fixture
@@ -235,9 +227,9 @@ def test_slots_of_which_less_is_known_or_that_are_fewer(log, tmp_path, reach, nu
 
 
 def test_the_spread_of_a_consensus_is_said_at_the_end(log, tmp_path):
-    result = {**RESULT, "order": {"is_consensus": True, "spread": 0.25}}
+    result = run_result(order=run_order(is_consensus=True, spread=0.25, examples=[]))
     with ConsoleProgress(log) as progress:
-        listeners(progress).run_finished(run=run_info(tmp_path), result=result)
+        listeners(progress).run_finished(run=run_info(tmp_path), result=result, epochs=EPOCHS)
     assert says(log.file.getvalue().splitlines()[1], "own order", "Kendall distance", "consensus", "0.250")
 
 
@@ -263,15 +255,13 @@ def test_a_log_holds_no_control_characters(log, tmp_path):
 @pytest.mark.parametrize("kind", ["log", "terminal"])
 def test_images_that_could_not_be_read_are_named_after_their_epoch(kind, tmp_path, request):
     console, run = request.getfixturevalue(kind), run_info(tmp_path)
-    epochs = [{}, {"unreadable": ["[b].png"]}, {"unreadable": ["1.png", "2.png"]}]
+    torn = figures(top1=0.5, unreadable=["3.png", "4.png"])
+    epochs = [{}, {"unreadable": ("[b].png",)}, {"unreadable": ("1.png", "2.png"), "validation": torn}]
     with ConsoleProgress(console, clock=Clock()) as progress:
         hook = listeners(progress)
         hook.run_started(run=run)
-        for epoch, torn in enumerate(epochs, start=1):
-            figures = metrics(epoch) | torn
-            if epoch == 3:
-                figures["validation"]["unreadable"] = ["3.png", "4.png"]
-            hook.epoch_finished(run=run, epoch=epoch, metrics=figures)
+        for epoch, unreadable in enumerate(epochs, start=1):
+            hook.epoch_finished(run=run, epoch=epoch, record=epoch_record(epoch, **unreadable))
     written = console.file.getvalue()
     assert "quickstart: epoch 2/3, 1 image could not be read: [b].png\n" in written
     assert "quickstart: epoch 3/3, 4 images could not be read: 1.png, 2.png, 3.png and 1 more\n" in written
@@ -307,9 +297,9 @@ def test_a_control_follows_its_run_on_the_same_console(terminal, tmp_path):
         for each in (run, control):
             hook.run_started(run=each)
             for epoch in (1, 2, 3):
-                hook.epoch_finished(run=each, epoch=epoch, metrics=metrics(epoch))
-        hook.run_finished(run=control, result=RESULT)
-        hook.run_finished(run=run, result=RESULT)
+                hook.epoch_finished(run=each, epoch=epoch, record=epoch_record(epoch))
+        hook.run_finished(run=control, result=RESULT, epochs=EPOCHS)
+        hook.run_finished(run=run, result=RESULT, epochs=EPOCHS)
     written = terminal.file.getvalue()
     assert written.count("parameters") == 2
     assert written.index("fixed-start: test top1") < written.index("quickstart: test top1")

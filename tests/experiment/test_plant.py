@@ -241,14 +241,14 @@ def test_figures_are_of_the_true_image(host):
     experiment = planted(host, {"order": "column"})
     grid = Grid(2, 3)
     undone = Order([0, 2, 4, 1, 3, 5])
-    assert figures_of(experiment, undone, grid) == {
+    assert figures_of(experiment, undone, grid).as_dict() == {
         "hidden": [0, 3, 1, 4, 2, 5],  # columns of 2x3
         "adjacency_in_true_image": 4 / 5,  # row-major: only the step from 2 to 3 is none
         "kendall_tau_to_undone": pytest.approx(1.0),
     }
     as_seen = figures_of(experiment, Order.identity(6), grid)
-    assert as_seen["adjacency_in_true_image"] == 3 / 5  # 0-3, 1-4 and 2-5
-    assert as_seen["kendall_tau_to_undone"] == pytest.approx(1 - 2 * 3 / 15)  # 3 of 15 pairs turned round
+    assert as_seen.adjacency_in_true_image == 3 / 5  # 0-3, 1-4 and 2-5
+    assert as_seen.kendall_tau_to_undone == pytest.approx(1 - 2 * 3 / 15)  # 3 of 15 pairs turned round
 
 
 def test_figures_of_a_chain_count_its_neighbours(host):
@@ -257,7 +257,7 @@ def test_figures_of_a_chain_count_its_neighbours(host):
     hidden = experiment.data_source.hidden_order()
     first, *rest = hidden.indices.tolist()
     found = figures_of(experiment, Order([*rest, first]), Grid(2, 3))
-    assert found == {"hidden": [first, *rest], "restored_neighbours": 4, "of": 5}
+    assert found.as_dict() == {"hidden": [first, *rest], "restored_neighbours": 4, "of": 5}
     assert figures_of(experiment, Order([0, 1]), Grid(1, 2)) is None  # patches of three pixels hide no order
 
 
@@ -265,13 +265,13 @@ def test_figures_of_an_order_that_leaves_patches_out(host):
     experiment = planted(host, {"order": "column"})
     # Places 0, 2 and 5 hold the true patches 0, 1 and 5, of which 0 and 1 share an edge.
     found = figures_of(experiment, Order([0, 2, 5], 6), Grid(2, 3))
-    assert found["adjacency_in_true_image"] == 1 / 2
+    assert found.adjacency_in_true_image == 1 / 2
     undone_ranks = {0: 0, 2: 1, 4: 2, 1: 3, 3: 4, 5: 5}
     own_ranks = {0: 0, 2: 1, 5: 2, 1: 6, 3: 6, 4: 6}
     pairs = list(itertools.combinations(range(6), 2))
     signs = [(np.sign(own_ranks[a] - own_ranks[b]), np.sign(undone_ranks[a] - undone_ranks[b])) for a, b in pairs]
     tau = sum(a * b for a, b in signs) / np.sqrt(sum(a * a for a, _ in signs) * len(pairs))
-    assert found["kendall_tau_to_undone"] == pytest.approx(tau)
+    assert found.kendall_tau_to_undone == pytest.approx(tau)
     backbone = {"name": "local", "patch_size": 1, "dim": 8, "heads": 2}
     content = {**recipe(backbone=backbone), "data": {"name": "planted-chain", "grid": [2, 3], "order_seed": 1}}
     chain = compose(content, host, "trial")
@@ -296,7 +296,7 @@ def test_a_result_holds_the_figures_of_the_run(host, tmp_path):
     undone = planted(host).planted_order(Grid(4, 4)).inverse()
     OrderFile("undone", Grid(4, 4), undone).save(tmp_path / "undone.json")
     order = {"start": {"file": str(tmp_path / "undone.json")}}
-    order_of = run(recipe({"plant": PLANT}, order=order), out=tmp_path / "run", host=host)["order"]
+    order_of = run(recipe({"plant": PLANT}, order=order), out=tmp_path / "run", host=host).as_dict()["order"]
     assert order_of["planted"]["adjacency_in_true_image"] == 12 / 15
     assert order_of["planted"]["kendall_tau_to_undone"] == pytest.approx(1.0)
     assert order_of["planted"]["hidden"] == undone.rank.tolist()
@@ -311,7 +311,7 @@ def test_scrambled_images_read_in_the_undone_order_train_the_model_of_true_image
     backbone = {"name": "local", "grid": [4, 4], "dim": 8, "heads": 2, "positions": "none"}
     train = {"epochs": 2, "device": "cpu"}
     results = [
-        run(recipe(data, backbone=backbone, train=train, order=order), out=tmp_path / name, host=host)
+        run(recipe(data, backbone=backbone, train=train, order=order), out=tmp_path / name, host=host).as_dict()
         for name, data, order in [
             ("true", {}, {}),
             ("undone", {"plant": PLANT}, {"start": {"file": str(tmp_path / "undone.json")}}),

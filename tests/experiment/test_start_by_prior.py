@@ -12,6 +12,7 @@ from reorder_kit.experiment.start_by_prior import StartByPrior, no_influence
 from reorder_kit.interfaces import CLASS, DataSplits, ImageShape, Part, Prior, PriorContext, Sample, ScoringPrior
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
+from reorder_kit.runs.result import ChosenByPrior
 from reorder_kit.testing import host_with
 
 GRID = Grid(2, 2)
@@ -89,7 +90,7 @@ def test_a_prior_may_use_targets_and_the_influence_of_slots(host):
     # Slots by influence are 1 3 2 0, patches by what they tell 1 3 0 2.
     assert start == Order([2, 1, 0, 3])
     assert asked == [(len(composed.start.candidates), 3, 20)]
-    assert composed.prior_of(start, GRID) == {"name": "informed", "chosen": None}
+    assert composed.prior_of(start, GRID) == ChosenByPrior(name="informed", chosen=None)
 
 
 def test_where_no_model_is_trained_the_influence_of_slots_is_not_known(host):
@@ -103,8 +104,8 @@ def test_a_scoring_prior_starts_from_the_candidate_with_the_highest_score(host, 
     monkeypatch.setattr(Fixed, "scores", {"spiral": 2.0, "row": 1.0})
     start = composed.starting_order(GRID, SPLITS, no_influence)
     assert start == orders["spiral"]
-    assert composed.prior_of(start, GRID)["name"] == "fixed"
-    assert orders[composed.prior_of(start, GRID)["chosen"]] == start
+    assert composed.prior_of(start, GRID).name == "fixed"
+    assert orders[composed.prior_of(start, GRID).chosen] == start
 
 
 def context(candidates):
@@ -121,7 +122,7 @@ def test_no_prior_is_asked_for_a_random_order(host):
     content["order"]["control"] = "random-fixed"
     composed = compose(content, host, "control")
     start = composed.starting_order(GRID, SPLITS, no_influence)
-    assert composed.prior_of(start, GRID) == {}
+    assert composed.prior_of(start, GRID) is None
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_the_step_and_the_last_good_checkpoint_are_named_and_the_run_can_go_on(b
     assert not folder.is_finished
 
     monkeypatch.setattr(Breaking, "bad_steps", frozenset())
-    result = reorder_kit.run(recipe(), out=tmp_path / "run", resume=True, host=host)
+    result = reorder_kit.run(recipe(), out=tmp_path / "run", resume=True, host=host).as_dict()
     assert math.isfinite(result["metrics"]["test"]["loss"])
     assert [json.loads(line)["epoch"] for line in folder.metrics.read_text().splitlines()] == [1, 2, 3]
 

@@ -78,14 +78,14 @@ def test_there_is_an_order_for_the_start_and_for_every_epoch(finished):
 
 
 def test_the_result_says_what_came_out(finished):
-    result = finished.read_result()
+    result = finished.read_result().as_dict()
     assert {"format_version", "name", "metrics", "order", "controls", "seconds", "environment"} <= result.keys()
     assert result["metrics"]["test"]["images"] == 497
     assert result["metrics"]["validation"]["images"] == 100
     assert result["order"]["start"] == reorder_kit.order("hilbert", 4, 4).indices.tolist()
     assert result["order"]["reach"] == {"slots": 3, "of": 16, "is_selection": True}  # window 2, one block
     assert [share > 0 for share in result["order"]["influence"]] == [False] * 13 + [True] * 3
-    control = RunFolder(finished.controls / "fixed-start").read_result()
+    control = RunFolder(finished.controls / "fixed-start").read_result().as_dict()
     assert result["controls"]["fixed-start"]["metrics"] == control["metrics"]
     assert result["environment"] == json.loads(finished.environment.read_text())
 
@@ -107,9 +107,9 @@ def test_checkpoints_hold_nothing_that_runs_code(finished):
 
 
 def test_a_finished_run_is_not_trained_again(host, tmp_path):
-    first = reorder_kit.run(SMALL, out=tmp_path / "run", host=host)
+    first = reorder_kit.run(SMALL, out=tmp_path / "run", host=host).as_dict()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
-    assert reorder_kit.run(SMALL, out=tmp_path / "run", resume=True, host=host) == first
+    assert reorder_kit.run(SMALL, out=tmp_path / "run", resume=True, host=host).as_dict() == first
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
 
 
@@ -161,7 +161,7 @@ class StopAfterEpochOne:
     """What a person does with Ctrl-C."""
 
     @hookimpl
-    def epoch_finished(self, run, epoch, metrics):
+    def epoch_finished(self, run, epoch, record):
         if epoch == 1:
             raise KeyboardInterrupt
 
@@ -176,9 +176,9 @@ def test_a_run_goes_on_though_its_file_is_called_by_another_path(host, tmp_path,
     OrderFile("mine", Grid(4, 4), Order(list(reversed(range(16))))).save(tmp_path / "mine.json")
     monkeypatch.chdir(tmp_path)
     start = {"train.epochs": 1}
-    first = reorder_kit.run(SMALL, {**start, "order.start": {"file": "./mine.json"}}, out="run", host=host)
+    first = reorder_kit.run(SMALL, {**start, "order.start": {"file": "./mine.json"}}, out="run", host=host).as_dict()
     spelt = {**start, "order.start": {"file": str(tmp_path / "mine.json")}}
-    assert reorder_kit.run(SMALL, spelt, out="run", resume=True, host=host) == first
+    assert reorder_kit.run(SMALL, spelt, out="run", resume=True, host=host).as_dict() == first
     other = {**start, "order.start": {"file": str(tmp_path / "other" / "mine.json")}}
     (tmp_path / "other").mkdir()
     OrderFile("mine", Grid(4, 4), Order(list(reversed(range(16))))).save(tmp_path / "other" / "mine.json")
@@ -192,7 +192,7 @@ def test_a_run_keeps_the_start_it_had_though_its_file_changes(host, tmp_path):
     recipe = {**SMALL, "order": {"start": {"file": str(file)}}, "train": {"epochs": 2, "device": "cpu"}}
     start_and_stop(recipe, tmp_path / "run")
     OrderFile("start", Grid(4, 4), Order(range(16))).save(file)
-    result = reorder_kit.run(recipe, out=tmp_path / "run", resume=True, host=host)
+    result = reorder_kit.run(recipe, out=tmp_path / "run", resume=True, host=host).as_dict()
     assert result["order"]["start"] == result["order"]["final"] == reverse
 
 
@@ -224,7 +224,7 @@ def test_a_damaged_file_is_named(name, host, tmp_path):
 
 
 def test_a_result_of_another_format_is_refused(host, tmp_path):
-    result = reorder_kit.run(SMALL, out=tmp_path / "run", host=host)
+    result = reorder_kit.run(SMALL, out=tmp_path / "run", host=host).as_dict()
     folder = RunFolder(tmp_path / "run")
     folder.result.write_text(json.dumps({**result, "format_version": 2}))
     with pytest.raises(ReorderKitError, match=r"result\.json: format_version 2 is not 1"):
@@ -257,6 +257,6 @@ def test_a_head_that_looks_at_places_reads_every_patch(host, tmp_path):
         "backbone": {"name": "local", "patch_size": 16, "window": 2, "depth": 1, "dim": 8, "heads": 2},
         "train": {"epochs": 1, "device": "cpu"},
     }
-    result = reorder_kit.run(recipe, out=tmp_path / "run", host=host)
+    result = reorder_kit.run(recipe, out=tmp_path / "run", host=host).as_dict()
     assert result["order"]["reach"] == {"slots": 16, "of": 16, "is_selection": False}
     assert all(result["order"]["influence"])

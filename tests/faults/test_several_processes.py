@@ -68,7 +68,7 @@ def test_the_policy_has_learned(finished):
 
 
 def test_every_image_is_counted_once_and_the_figures_are_those_of_one_process(finished):
-    figures = finished.read_result()["metrics"]["test"]
+    figures = finished.read_result().as_dict()["metrics"]["test"]
     assert figures["images"] == 497
     host = PluginHost(third_party=False)
     recipe = finished.recipe.read_text().replace("name: watched", "name: classification")
@@ -88,6 +88,7 @@ def test_every_image_is_counted_once_and_the_figures_are_those_of_one_process(fi
     # What images score stands in the order of the split, whichever process saw them.
     assert np.load(finished.test_scores).tolist() == scores.gather().tolist()
     assert 0 < scores.gather().sum() < 497
+    alone = alone.model_dump()
     assert alone.pop("loss") == pytest.approx(figures.pop("loss"), rel=1e-6)
     assert alone == figures
 

@@ -15,7 +15,7 @@ import submitit
 
 from reorder_kit.jobs import cluster
 from reorder_kit.jobs.training import Training
-from reorder_kit.study.results import StudyResults
+from reorder_kit.study.results import StudyResult
 
 STUDY = {
     "format_version": 1,
@@ -44,7 +44,7 @@ def everything(outcome):
 
     def everything(out):
         cells = {cell: outcome(folder(out, cell)) for cell in CELLS}
-        rows = StudyResults.load(out / "study.json").rows
+        rows = StudyResult.read(out / "study.json").rows
         return cells, [(row.start, row.learner, row.control, row.score, row.seeds) for row in rows]
 
     return everything
@@ -120,7 +120,7 @@ def test_jobs_of_a_cluster_train_a_study(tmp_path):
     command = [sys.executable, "-m", "reorder_kit", "study", "tiny.yaml", *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    results = StudyResults.load(tmp_path / "out" / "study.json")
+    results = StudyResult.read(tmp_path / "out" / "study.json")
     assert [row.seeds for row in results.rows] == [(0,)] * 3
     assert (results.failures, results.unfinished) == ((), 0)
     assert len(list((tmp_path / "out" / "jobs").rglob("*_log.err"))) == 3

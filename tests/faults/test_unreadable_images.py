@@ -42,7 +42,7 @@ def run(root, limit, **data):
     }
     host = host_with()
     out = root.parent / "run"
-    result = reorder_kit.run(recipe, out=out, host=host)
+    result = reorder_kit.run(recipe, out=out, host=host).as_dict()
     return result, [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 

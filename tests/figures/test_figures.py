@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.figures.curves import draw_curves
+from reorder_kit.figures.curves import CurvePoint, draw_curves
 from reorder_kit.figures.order_path import draw_order
 from reorder_kit.figures.terminal import order_as_text
 from reorder_kit.orders.grid import Grid
@@ -208,14 +208,7 @@ WARM_UP, SEARCH, HARDENED = "#f0f0f4", "#fdf3dd", "#e6f2ec"
 
 
 def line(epoch, loss=1.0, top1=0.5, tau=1.0, phase="search"):
-    order = {"kendall_tau_to_start": tau, "adjacency": 1.0}
-    return {
-        "epoch": epoch,
-        "train": {"loss": loss},
-        "validation": {"loss": loss, "top1": top1},
-        "order": order,
-        "phase": phase,
-    }
+    return CurvePoint(epoch, phase, loss, top1, tau)
 
 
 def test_each_run_has_a_curve_and_moving_orders_a_panel(tmp_path):
@@ -255,7 +248,7 @@ def test_one_epoch_is_a_point(tmp_path):
 
 
 def test_figures_that_are_missing_leave_a_gap(tmp_path):
-    gaps = [line(1), {"epoch": 2, "train": {"loss": None}, "phase": "search"}, line(3, top1=math.nan), line(4)]
+    gaps = [line(1), line(2, loss=math.nan, top1=math.nan, tau=math.nan), line(3, top1=math.nan), line(4)]
     draw_curves({"run": gaps}, "top1", tmp_path / "gaps.png")
     draw_curves({"run": [line(epoch) for epoch in range(1, 5)]}, "top1", tmp_path / "whole.png")
     drawn = [near(pixels(tmp_path / name), BLUE).sum() for name in ("gaps.png", "whole.png")]

@@ -86,7 +86,7 @@ def outcome(folder: RunFolder) -> dict[str, Any]:
     """All that a run folder says, timings and environment aside."""
     lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
     content: dict[str, Any] = {"metrics": [_without_timings(line) for line in lines]}
-    content["result"] = _without_timings(folder.read_result())
+    content["result"] = _without_timings(folder.read_result().as_dict())
     for file in [*folder.orders.iterdir(), folder.order, *folder.checkpoints.rglob("*.safetensors")]:
         content[str(file.relative_to(folder.path))] = file.read_bytes()
     return content

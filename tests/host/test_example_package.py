@@ -93,7 +93,7 @@ def test_its_prior_chooses_the_smoothest_ordering_for_digits(host, norm):
 
 def test_a_run_uses_all_three(host, tmp_path):
     start = {"prior": "smoothness"}
-    result = reorder_kit.run(recipe(order={"start": start}), out=tmp_path / "run", host=host)
+    result = reorder_kit.run(recipe(order={"start": start}), out=tmp_path / "run", host=host).as_dict()
     lines = (tmp_path / "run" / "run.log").read_text().splitlines()
     top1 = result["metrics"]["validation"]["top1"]
 

@@ -53,10 +53,10 @@ def test_each_event_in_which_a_listener_fails_is_reported(caplog):
 def test_a_listener_takes_the_arguments_it_names():
     heard = []
     host = host_without_listeners()
-    host.add(SimpleNamespace(epoch_finished=hookimpl(lambda metrics, epoch: heard.append((metrics, epoch)))), "some")
+    host.add(SimpleNamespace(epoch_finished=hookimpl(lambda record, epoch: heard.append((record, epoch)))), "some")
     host.add(SimpleNamespace(epoch_finished=hookimpl(lambda: heard.append("none"))), "none")
-    host.announce("epoch_finished", run="run", epoch=3, metrics={"loss": 1.0})
-    assert heard == [({"loss": 1.0}, 3), "none"]
+    host.announce("epoch_finished", run="run", epoch=3, record="line")
+    assert heard == [("line", 3), "none"]
 
 
 def test_the_keyboard_stops_a_run_even_in_a_listener():

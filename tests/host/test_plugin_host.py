@@ -87,11 +87,11 @@ BROKEN = {
         "ordering 'leftover' is registered twice by this plugin",
     ),
     "misspells a hook": (
-        HEAD + RULE + REGISTER + "@hookimpl\ndef epoch_finnished(run, epoch, metrics): ...\n",
+        HEAD + RULE + REGISTER + "@hookimpl\ndef epoch_finnished(run, epoch, record): ...\n",
         "there is no hook 'epoch_finnished'\n  hint: did you mean 'epoch_finished'?",
     ),
     "misspells an argument": (
-        HEAD + RULE + REGISTER + "@hookimpl\ndef epoch_finished(run, epoch, metric): ...\n",
+        HEAD + RULE + REGISTER + "@hookimpl\ndef epoch_finished(run, epoch, recording): ...\n",
         "metric",
     ),
     "asks for an argument in a registration": (

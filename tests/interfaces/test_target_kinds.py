@@ -241,7 +241,7 @@ def host():
 
 
 def test_a_kind_of_a_plugin_trains(host, tmp_path):
-    result = reorder_kit.run(RECIPE, out=tmp_path / "run", host=host)
+    result = reorder_kit.run(RECIPE, out=tmp_path / "run", host=host).as_dict()
     # The centre of the circle is at distance 1 from all directions.
     assert result["metrics"]["test"]["distance"] < 0.5
 

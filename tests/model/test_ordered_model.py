@@ -94,13 +94,13 @@ def test_the_model_of_a_run_reproduces_its_test_figures_exactly(host, finished):
     loader = evaluation_loader(splits.test, CLASS, "test", 200, 0)
     accelerator = build_accelerator(TrainSettings(device="cpu"))
     figures = evaluate(run.evaluated_model, run.experiment.task, loader, run.context, accelerator, run.progress)
-    assert figures == finished.read_result()["metrics"]["test"]
+    assert figures == finished.read_result().metrics.test
 
 
 def test_the_model_of_a_run_is_ready_to_be_used(host, finished):
     model = reorder_kit.load_run(str(finished.path), host).model
     assert not model.training
-    assert model.policy.best_order() == Order(finished.read_result()["order"]["final"])
+    assert model.policy.best_order() == Order(finished.read_result().order.final)
     assert model.policy.best_order() == Order(json.loads(finished.order.read_text())["order"])
 
 

@@ -29,7 +29,7 @@ FEW = {"data.train_images": 100, "data.validation_images": 50, "data.test_images
 def test_a_recipe_trains_and_tells_what_came_out(name, tmp_path):
     recipe, _ = read_recipe(name)
     changes = {**SHORT, **(FEW if recipe["data"]["name"] == "scenes" else {})}
-    result = reorder_kit.run(name, changes, out=tmp_path / "run")
+    result = reorder_kit.run(name, changes, out=tmp_path / "run").as_dict()
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == result
     assert (result["format_version"], result["name"]) == (1, name)
     assert {"order", "seconds", "images_per_second", "environment"} <= result.keys()

@@ -18,9 +18,10 @@ from reorder_kit.orderings.spiral import Spiral
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.estimate import mean_over_seeds
-from reorder_kit.study.results import Comparison, Failure, Row, StudyResults
+from reorder_kit.study.results import Comparison, Failure, Row, StudyResult
 
 GRID = Grid(4, 4)
 # Text that would be a script, an attribute or a closing tag if it were not escaped.
@@ -60,7 +61,7 @@ def run_folder(trained, tmp_path):
 def study_folder(trained, tmp_path_factory):
     """A study; not to be changed."""
     folder = tmp_path_factory.mktemp("study") / "example"
-    make_study(folder, trained, seeds=3).save(folder / "study.json")
+    make_study(folder, trained, seeds=3).write(folder / "study.json")
     return folder
 
 
@@ -77,7 +78,7 @@ def make_study(folder, trained, seeds):
             ("row", None, "random-per-batch", 0.78 - gain),
         ):
             rows.append(_row(folder, trained, seeds, backbone, start, learner, control, mean))
-    return StudyResults(
+    return StudyResult(
         name="example",
         headline="top1",
         higher_is_better=True,
@@ -89,7 +90,7 @@ def make_study(folder, trained, seeds):
         failures=(Failure("cells/digits/vit/row/seed-9", f"the loss is no longer a number {HOSTILE}"),),
         unfinished=2,
         commands=("reorder-kit study studies/example.yaml", "reorder-kit report studies/example"),
-        environment=json.loads(RunFolder(trained).environment.read_text()),
+        environment=Environment.read(RunFolder(trained).environment),
     )
 
 

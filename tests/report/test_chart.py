@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+from made_results import epoch_record
 from reorder_kit.orders.grid import Grid
 from reorder_kit.report.chart import file_name
 from reorder_kit.report.heat_chart import heat_chart, shift_panels
@@ -151,7 +152,7 @@ def test_numbers_are_left_out_of_cells_that_are_too_small():
 
 
 def test_phases_are_bands_only_where_there_are_several():
-    epochs = [{"epoch": 1, "phase": "warm-up"}, {"epoch": 2, "phase": "search"}, {"epoch": 3, "phase": "search"}]
+    epochs = [epoch_record(1, phase="warm-up"), epoch_record(2), epoch_record(3)]
     assert bands_of(epochs) == [Band("warm-up", 1, 1), Band("search", 2, 3)]
     assert bands_of(epochs[1:]) == []
 

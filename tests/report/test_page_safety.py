@@ -14,7 +14,7 @@ from reorder_kit.report.page import Listing, Notice, Page, Section, Words
 from reorder_kit.report.playback import Player, Step, Track
 from reorder_kit.report.table import Cell, Column, Table
 from reorder_kit.report.write import page_of
-from reorder_kit.study.results import StudyResults
+from reorder_kit.study.results import StudyResult
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +76,13 @@ def test_hostile_text_stays_text(hostile, parse):
 
 
 def test_hostile_names_of_a_study_stay_text(study_folder, tmp_path, host, parse, hostile):
-    results = StudyResults.load(study_folder / "study.json")
+    results = StudyResult.read(study_folder / "study.json")
     rows = tuple(replace(row, backbone=hostile, start=hostile, runs=()) for row in results.rows[:3])
     answers = (replace(results.comparisons[0], backbone=hostile, sentence=hostile),)
-    commands, environment = (hostile,), {"device": hostile}
-    replace(
-        results, name=hostile, headline=hostile, rows=rows, comparisons=answers, verdict=(hostile,),
-        commands=commands, environment=environment,
-    ).save(tmp_path / "study.json")  # fmt: skip
+    named = {"name": hostile, "headline": hostile, "verdict": (hostile,), "commands": (hostile,)}
+    environment = results.environment.model_copy(update={"device": hostile})
+    changes = {**named, "rows": rows, "comparisons": answers, "environment": environment}
+    results.model_copy(update=changes).write(tmp_path / "study.json")
     page = page_of(tmp_path, host)
     shown = parse(page.html())
     assert len(shown.all("script")) == 1

@@ -14,9 +14,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from reorder_kit.analysis.saliency import SaliencyReport
+from reorder_kit.analysis.saliency_shift import Chance, Placement, Shift
 from reorder_kit.controls import BUILT_IN
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.report.environment import command_of, environment_facts
 from reorder_kit.report.record import RunRecord
 from reorder_kit.report.run_words import interval_over_images, run_verdict
@@ -122,20 +125,18 @@ def test_a_run_that_learned_nothing_has_no_search_and_moved_nothing(trained, hos
 
 
 def test_saliency_is_shown_where_it_was_asked(run_folder, host, parse):
-    saliency = {
-        "method": "gradient",
-        "images": 10,
-        "by_slot": {"start": [1 / 16] * 16, "final": [0.0] * 15 + [1.0]},
-        "influence": [1 / 16] * 16,
-        "mean_rank": {"start": 0.5, "final": 1.0},
-        "shift": {"mean": 0.5, "low": 0.25, "high": 0.75, "p": 0.004},
-    }
-    (run_folder / "saliency.json").write_text(json.dumps(saliency))
+    chance = Chance(-0.125, 0.125, 0.004)
+    placement = Placement(
+        (1 / 16,) * 16, (0.0,) * 15 + (1.0,), (0.5, 1.0), Shift(0.5, 0.25, 0.75, 0.004), chance, chance
+    )
+    slots = SlotsRead(5, 16)
+    report = SaliencyReport("trial", "gradient", "test", 10, 0, (1 / 16,) * 16, slots, True, placement, placement)
+    report.save(RunFolder(run_folder))
     shown = parse(page_of(run_folder, host).html())
     (chart,) = shown.all("figure", id="saliency")
     assert "Saliency by slot (gradient)" in chart.text
     (section,) = shown.all("section", id="slots")
-    assert "+0.500 (+0.250 to +0.750) of the sequence's length, p = 0.004" in " ".join(section.text.split())
+    assert "Salient patches moved towards the end of the sequence by 50.0%" in " ".join(section.text.split())
     (drawing,) = [each for each in shown.all("div") if "Saliency" in each.attributes.get("aria-label", "")]
     told = {line["name"]: line["values"] for line in json.loads(drawing.attributes["data-hover"])["lines"]}
     assert told["in the final order"] == [0] * 15 + [1]
@@ -143,7 +144,7 @@ def test_saliency_is_shown_where_it_was_asked(run_folder, host, parse):
 
 def test_saliency_of_another_kind_is_refused(run_folder, host):
     (run_folder / "saliency.json").write_text('{"method": "gradient"}')
-    with pytest.raises(ReorderKitError, match=r"saliency\.json: not what `reorder-kit saliency` writes"):
+    with pytest.raises(ReorderKitError, match=r"saliency\.json: format_version None is not 1"):
         page_of(run_folder, host)
 
 

@@ -12,7 +12,7 @@ import pytest
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.report.write import page_of
-from reorder_kit.study.results import StudyResults
+from reorder_kit.study.results import StudyResult
 
 
 @pytest.fixture(scope="module")
@@ -113,16 +113,19 @@ def test_answers_are_marked_by_what_they_mean(shown):
     assert marks(shown, "control") == [("worse", "neutral"), ("not distinguishable", "open")]
 
 
+def changed(results, **fields):
+    return results.model_copy(update=fields)
+
+
 def test_what_should_not_be_is_a_warning(study_folder, tmp_path, host, parse):
-    results = StudyResults.load(study_folder / "study.json")
+    results = StudyResult.read(study_folder / "study.json")
     turned = [
         replace(each, difference=replace(each.difference, mean=-each.difference.mean))
         for each in results.comparisons
         if each.backbone == "local"
     ]
-    replace(results, comparisons=tuple(turned), rows=tuple(replace(row, runs=()) for row in results.rows)).save(
-        tmp_path / "study.json"
-    )
+    rows = tuple(replace(row, runs=()) for row in results.rows)
+    changed(results, comparisons=tuple(turned), rows=rows).write(tmp_path / "study.json")
     shown = parse(page_of(tmp_path, host).html())
     assert marks(shown, "learning-helps") == [("worse", "warning")]
     assert marks(shown, "control") == [("better", "warning")]
@@ -181,36 +184,36 @@ def test_without_run_folders_the_study_itself_is_shown(study_folder, tmp_path, h
 
 
 def test_a_study_without_answers_yet_has_no_questions(study_folder, tmp_path, host, parse):
-    results = StudyResults.load(study_folder / "study.json")
+    results = StudyResult.read(study_folder / "study.json")
     single = replace(results.rows[0], score=replace(results.rows[0].score, low=None, high=None), seeds=(0,))
-    few = replace(results, rows=(single,), comparisons=(), failures=(), unfinished=0, environment={}, commands=())
-    few.save(tmp_path / "study.json")
+    few = changed(results, rows=(single,), comparisons=(), failures=(), unfinished=0, environment=None, commands=())
+    few.write(tmp_path / "study.json")
     shown = parse(page_of(tmp_path, host).html())
     assert shown.sections == ["orders", "rows"]
     assert shown.table("rows")[0]["low"] == ""
 
 
 def test_names_that_become_one_file_name_stay_apart(study_folder, tmp_path, host, parse):
-    results = StudyResults.load(study_folder / "study.json")
+    results = StudyResult.read(study_folder / "study.json")
     rows = [replace(results.rows[0], backbone=name) for name in ("a b", "a-b")]
-    replace(results, rows=tuple(rows), comparisons=()).save(tmp_path / "study.json")
+    changed(results, rows=tuple(rows), comparisons=()).write(tmp_path / "study.json")
     page = page_of(tmp_path, host)
     charts = [figure.attributes["id"] for figure in parse(page.html()).all("figure") if "id" in figure.attributes]
     assert charts == ["scores-digits-a-b", "scores-digits-a-b-again-2"]
 
 
 def test_a_study_without_a_finished_run_has_no_report(study_folder, tmp_path, host):
-    replace(StudyResults.load(study_folder / "study.json"), rows=(), comparisons=()).save(tmp_path / "study.json")
+    changed(StudyResult.read(study_folder / "study.json"), rows=(), comparisons=()).write(tmp_path / "study.json")
     with pytest.raises(ReorderKitError, match="no run of this study is finished"):
         page_of(tmp_path, host)
 
 
 def test_rows_of_which_less_is_known_claim_no_order(study_folder, host, tmp_path, parse):
-    results = StudyResults.load(study_folder / "study.json")
+    results = StudyResult.read(study_folder / "study.json")
     rows = list(results.rows)
     of_learner = next(place for place, row in enumerate(rows) if row.learner is not None)
     rows[of_learner] = replace(rows[of_learner], spread=0.25, reached_slots=None, is_selection=False)
-    replace(results, rows=tuple(rows)).save(tmp_path / "study.json")
+    changed(results, rows=tuple(rows)).write(tmp_path / "study.json")
     page_of(tmp_path, host).write(tmp_path / "page")
     shown = parse((tmp_path / "page" / "report.html").read_text())
     table = shown.table("rows")

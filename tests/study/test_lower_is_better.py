@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from made_results import figures, study_result
 from regression import Regression, RegressionPlugin
 from reorder_kit.api import run
 from reorder_kit.cli._run_summary import print_summary
@@ -24,12 +25,13 @@ from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.estimate import mean_over_seeds
 from reorder_kit.study.checking import check_study
 from reorder_kit.study.comparisons import compare
-from reorder_kit.study.results import Row, StudyResults
+from reorder_kit.study.results import Row
 from reorder_kit.study.run_study import StudyRun
 from reorder_kit.study.study_folder import StudyFolder
 from reorder_kit.study.summary import Summary
 from reorder_kit.study.verdict import verdict
 from reorder_kit.testing import host_with
+from reorder_kit.training.evaluation_report import EvaluatedOrder, EvaluationReport
 from reorder_kit.transfer.results import START, collect
 from says import says
 
@@ -192,7 +194,7 @@ def test_the_study_file_leaves_the_margin_open_and_study_json_says_it(host, tmp_
 def test_the_report_of_a_study_turns_its_signs_and_says_so():
     rows = (row(4.0, "row"), row(3.0, "row", "reinforce"), row(5.0, "spiral"))
     found, said = answered(*rows)
-    results = StudyResults("s", "mse", False, 0.02, 0.05, rows, found, said, (), 0, (), {})
+    results = study_result("mse", False, rows, found, said)
     matters, helps = answer_sections(results)[:2]
     assert "above 0 is a gain" in matters.blocks[0].note
     assert helps.blocks[1].answers[0].verdict == "better"
@@ -219,11 +221,11 @@ def test_the_command_line_shows_plain_differences(finished, capsys):
     assert ["test", "mse", "(lower", "is", "better)", "better", "by"] in rows
     assert ["fixed-start", "4.500", "+1.500"] in rows
     orders = [
-        {"order": OWN, "kendall_tau_to_own": 1.0, "metrics": {"mse": 3.0, "loss": 3.0, "images": 10}},
-        {"order": "column", "kendall_tau_to_own": 0.5, "metrics": {"mse": 0.5, "loss": 0.5, "images": 10}},
+        EvaluatedOrder(order=OWN, kendall_tau_to_own=1.0, metrics=figures(3.0, 10, mse=3.0)),
+        EvaluatedOrder(order="column", kendall_tau_to_own=0.5, metrics=figures(0.5, 10, mse=0.5)),
     ]
     _print_report(
-        {"run": "r", "split": "test", "headline": "mse", "higher_is_better": False, "blocks": [0], "orders": orders}
+        EvaluationReport(run="r", split="test", headline="mse", higher_is_better=False, blocks=[0], orders=orders)
     )
     assert ["column", "0.500", "+2.500", "0.500", "0.500"] in [
         line.split() for line in capsys.readouterr().out.splitlines()

@@ -16,7 +16,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.training import alone, train
 from reorder_kit.order_learners.softsort import SoftSort, SoftSortPolicy
 from reorder_kit.study.checking import check_study
-from reorder_kit.study.results import StudyResults
+from reorder_kit.study.results import StudyResult
 from reorder_kit.study.run_study import StudyRun
 from reorder_kit.study.study_folder import StudyFolder
 
@@ -114,12 +114,12 @@ def test_a_study_trains_every_run_and_writes_what_came_out(finished):
     assert [(str(report.cell), report.failure) for report in reports] == [
         (f"digits/local/{row}/seed-{seed}", None) for seed in (0, 1) for row in ROWS
     ]
-    assert StudyResults.load(Path("runs/tiny/study.json")) == results
+    assert StudyResult.read(Path("runs/tiny/study.json")) == results
     assert (results.name, results.headline, results.alpha) == ("tiny", "top1", 0.05)
     assert (results.failures, results.unfinished) == ((), 0)
     assert results.commands == ("reorder-kit study tiny.yaml",)
-    assert results.environment["device"] == "cpu"
-    assert "command" not in results.environment
+    assert results.environment.device == "cpu"
+    assert results.environment.command == ()
 
     keys = [(row.data, row.backbone, row.start, row.learner, row.control) for row in results.rows]
     assert keys == [
@@ -309,9 +309,9 @@ def test_smoke_takes_a_few_steps_only(run, monkeypatch):
 
     class Steps:
         @hookimpl
-        def run_finished(self, run, result):
-            phases = [json.loads(line)["phase"] for line in (run.directory / "metrics.jsonl").read_text().splitlines()]
-            taken.append((run.epochs, run.steps_per_epoch, result["metrics"]["test"]["images"], phases))
+        def run_finished(self, run, result, epochs):
+            phases = [record.phase for record in epochs[run.name]]
+            taken.append((run.epochs, run.steps_per_epoch, result.metrics.test.images, phases))
 
     from_environment = PluginHost.from_environment
 
@@ -341,7 +341,7 @@ def test_the_results_are_written_now_and_then(run, monkeypatch):
     def look(report):
         file = Path("runs/tiny/study.json")
         if file.exists():
-            results = StudyResults.load(file)
+            results = StudyResult.read(file)
             seen.append((results.unfinished, sum(len(row.seeds) for row in results.rows)))
 
     monkeypatch.setattr("reorder_kit.study.summary.SHARE_OF_TIME", 1e9)

@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from made_results import figures
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.orders.image_shape import ImageShape
+from reorder_kit.runs.checkpoint_facts import CheckpointFacts
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.checkpoints import load_checkpoint, save_checkpoint
 
@@ -12,7 +15,18 @@ from reorder_kit.training.checkpoints import load_checkpoint, save_checkpoint
 def save(folder, epoch, value):
     module = nn.Linear(2, 1)
     nn.init.constant_(module.weight, value)
-    save_checkpoint(folder, epoch, {"model": module}, {"main": {"step": torch.tensor(value)}}, {"seconds": 1.5})
+    facts = CheckpointFacts(
+        epoch=epoch,
+        image=ImageShape(1, 8, 8),
+        classes=["a", "b"],
+        step=12,
+        steps_per_epoch=4,
+        seconds=1.5,
+        images_per_second=64.0,
+        validation=figures(top1=0.5),
+        processes=1,
+    )
+    save_checkpoint(folder, {"model": module}, {"main": {"step": torch.tensor(value)}}, facts)
 
 
 def weight_of(folder):
@@ -28,10 +42,10 @@ def folder(tmp_path):
 
 def test_what_was_saved_comes_back(folder):
     save(folder, 3, 0.1)
-    optimizers, state = load_checkpoint(folder.latest_checkpoint(), {})
+    optimizers, facts = load_checkpoint(folder.latest_checkpoint(), {})
     assert weight_of(folder) == [[pytest.approx(0.1)] * 2]
     assert optimizers["main"]["step"] == pytest.approx(0.1)
-    assert (state["epoch"], state["seconds"]) == (3, 1.5)
+    assert (facts.epoch, facts.seconds, facts.validation["top1"]) == (3, 1.5, 0.5)
 
 
 def test_the_newest_checkpoint_takes_the_place_of_the_one_before(folder):

@@ -64,8 +64,8 @@ def test_every_learner_starts_from_the_order_it_ended_with(name, runs, tmp_path)
     """A warm-up that lasts to the end keeps the start."""
     first = runs(name)
     second = train(tmp_path / "second", order=further(first, name, warmup_epochs=5.0), seed=9)
-    final = first.read_result()["order"]["final"]
-    result = second.read_result()["order"]
+    final = first.read_result().order.final
+    result = second.read_result().as_dict()["order"]
     assert result["start"] == result["final"] == final
     assert json.loads(second.epoch_order(1).read_text())["order"] == final
     before, after = policy(first), policy(second)
@@ -89,12 +89,12 @@ def test_a_run_without_a_learner_has_nothing_to_learn_further(tmp_path):
 def test_controls_in_orders_of_their_own_take_nothing_from_it(runs, tmp_path):
     controls = ["fixed-start", "random-fixed", "random-per-batch", "null-reward", "learned-static"]
     second = train(tmp_path / "second", order=further(runs("reinforce"), "reinforce"), controls=controls)
-    result = second.read_result()
+    result = second.read_result().as_dict()
     assert result["controls"].keys() == set(controls)
     started = {
         name: json.loads(RunFolder(second.controls / name).start_order.read_text())["order"] for name in controls
     }
-    assert started["fixed-start"] == started["null-reward"] == runs("reinforce").read_result()["order"]["final"]
+    assert started["fixed-start"] == started["null-reward"] == runs("reinforce").read_result().order.final
     assert started["learned-static"] == result["order"]["final"]
 
 

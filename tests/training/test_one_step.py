@@ -83,7 +83,7 @@ def line_of(folder):
 
 def test_the_loss_of_a_step_is_that_of_training_and_of_every_evaluation(train):
     folder = train("seven")
-    result = folder.read_result()
+    result = folder.read_result().as_dict()
     assert line_of(folder)["train"]["loss"] == 7.0
     assert line_of(folder)["validation"]["loss"] == 7.0
     assert result["metrics"]["test"]["loss"] == 7.0
@@ -91,7 +91,7 @@ def test_the_loss_of_a_step_is_that_of_training_and_of_every_evaluation(train):
 
 def test_a_loss_that_no_image_changes_gives_no_slot_influence_and_no_patch_saliency(train, host):
     folder = train("seven")
-    assert folder.read_result()["order"]["influence"] == [0.0] * 4
+    assert folder.read_result().order.influence == [0.0] * 4
     with pytest.raises(reorder_kit.errors.ReorderKitError, match="a patch that makes a difference"):
         follow_saliency(LoadedRun.open(folder.path, host), "occlusion", "test", 8)
 
@@ -105,7 +105,7 @@ def test_parts_of_the_loss_are_averaged_over_images_and_logged(train):
 
 def test_a_step_that_reads_twice_says_that_influence_and_saliency_do_not_apply(train, host):
     folder = train("twice")
-    order = folder.read_result()["order"]
+    order = folder.read_result().as_dict()["order"]
     assert order["influence"] is None
     assert "reads its batch 2 times" in order["influence_does_not_apply"]
     with pytest.raises(reorder_kit.errors.ReorderKitError, match="reads its batch 2 times"):
@@ -116,7 +116,7 @@ def test_an_order_that_is_tried_on_a_trained_model_is_tried_by_the_step(train, h
     folder = train("seven")
     trial = OrderTrial("trial", folder.path, {"start": folder.start_order})
     score = trial.train(host)["start"]
-    assert score == pytest.approx(folder.read_result()["metrics"]["test"]["top1"])
+    assert score == pytest.approx(folder.read_result().metrics.test["top1"])
 
 
 def test_steps_make_a_run_as_long_as_they_say(train):

@@ -9,7 +9,7 @@ from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.orders.proposal import Proposal
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.training.order_log import OrderLog, keep_lines
+from reorder_kit.training.order_log import OrderLog
 from reorder_kit.training.order_summary import OrderSummary
 
 GRID = Grid(2, 2)
@@ -47,10 +47,10 @@ def test_an_order_is_compared_with_the_start_and_the_epoch_before(folder):
     log = begun(folder, process=0)
     log.epoch(1, REVERSED)
     figures = log.epoch(2, SWAPPED)
-    assert figures["kendall_tau_to_start"] == pytest.approx(4 / 6)  # 1 of 6 pairs turned round
-    assert figures["kendall_tau_to_last_epoch"] == pytest.approx(-4 / 6)
-    assert figures["mean_rank_shift"] == pytest.approx(0.5)  # two of four patches move by one
-    assert figures["adjacency"] == 1.0  # 1-0, 0-2 and 2-3 are neighbours
+    assert figures.kendall_tau_to_start == pytest.approx(4 / 6)  # 1 of 6 pairs turned round
+    assert figures.kendall_tau_to_last_epoch == pytest.approx(-4 / 6)
+    assert figures.mean_rank_shift == pytest.approx(0.5)  # two of four patches move by one
+    assert figures.adjacency == 1.0  # 1-0, 0-2 and 2-3 are neighbours
 
 
 def test_only_process_0_writes_the_orders_of_epochs(folder):
@@ -87,7 +87,7 @@ def test_an_order_that_was_not_drawn_is_no_sample(folder):
 def test_of_a_dynamic_policy_the_consensus_is_written_with_its_spread_and_examples(folder):
     examples = (Order([0, 1, 2, 3]), Order([1, 0, 2, 3]))
     figures = begun(folder, process=0).epoch(1, OrderSummary(ROW.order, 0.25, examples))
-    assert figures["spread"] == 0.25
+    assert figures.spread == 0.25
     written = OrderFile.load(folder.epoch_order(1))
     assert (written.order, written.spread, tuple(written.examples)) == (ROW.order, 0.25, examples)
 
@@ -100,17 +100,4 @@ def test_resuming_forgets_what_came_after_and_compares_with_the_order_of_the_epo
     log.resume(9999)
     assert not folder.epoch_order(10000).exists()
     assert folder.epoch_order(9999).exists()
-    assert log.epoch(10000, REVERSED)["kendall_tau_to_last_epoch"] == 1.0
-
-
-def test_lines_after_an_epoch_and_half_lines_are_cut(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('{"epoch": 1, "x": 0.1}\n{"epoch": 2}\n{"epoch": 3}\n{"epoch": 1')
-    keep_lines(path, 2)
-    assert path.read_text() == '{"epoch": 1, "x": 0.1}\n{"epoch": 2}\n'
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_there_may_be_no_lines_yet(tmp_path):
-    keep_lines(tmp_path / "metrics.jsonl", 2)
-    assert list(tmp_path.iterdir()) == []
+    assert log.epoch(10000, REVERSED).kendall_tau_to_last_epoch == 1.0

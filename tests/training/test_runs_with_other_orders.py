@@ -58,7 +58,7 @@ class Ran:
 
     def __init__(self, folder: RunFolder, heard: Heard, host: Any) -> None:
         self.folder, self.heard, self.host = folder, heard, host
-        self.order = folder.read_result()["order"]
+        self.order = folder.read_result().as_dict()["order"]
         self.lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
         self.stored = OrderFile.load(folder.order)
 
@@ -141,8 +141,8 @@ def test_listeners_are_told_of_the_consensus_and_its_spread_once(dynamic: Ran) -
 
 
 def test_a_dynamic_run_has_controls_that_read_images_in_the_orders_of_others(dynamic: Ran) -> None:
-    controls = dynamic.folder.read_result()["controls"]
-    own = dynamic.folder.read_result()["metrics"]["test"]
+    controls = dynamic.folder.read_result().as_dict()["controls"]
+    own = dynamic.folder.read_result().as_dict()["metrics"]["test"]
     other, same = controls["other-image"], controls["other-image-same-class"]
     assert other["own"]["test"]["images"] == other["metrics"]["test"]["images"] == own["images"] == 497
     assert other["own"]["test"]["top1"] == pytest.approx(own["top1"])
@@ -154,7 +154,7 @@ def test_a_dynamic_run_has_controls_that_read_images_in_the_orders_of_others(dyn
 
 def test_learned_static_of_a_dynamic_run_is_trained_in_the_consensus(dynamic: Ran) -> None:
     control = RunFolder(dynamic.folder.controls / "learned-static")
-    order = control.read_result()["order"]
+    order = control.read_result().as_dict()["order"]
     assert order["start"] == order["final"] == dynamic.order["final"]
     assert "is_consensus" not in order
 
@@ -190,7 +190,7 @@ def test_a_static_partial_order_goes_from_run_to_result(partial: Ran) -> None:
 
 def test_a_partial_order_can_be_the_start_of_what_learns_nothing(partial: Ran) -> None:
     control = RunFolder(partial.folder.controls / "learned-static")
-    order = control.read_result()["order"]
+    order = control.read_result().as_dict()["order"]
     assert order["start"] == order["final"] == partial.order["final"]
     assert order["kendall_tau_to_start"] == 1.0
     assert order["reach"] == {"slots": 5, "of": 8, "left_out": 8, "is_selection": True}
@@ -270,7 +270,7 @@ def test_evaluate_compares_with_the_consensus(dynamic: Ran, told: Callable[..., 
     assert own["kendall_tau_to_own"] == pytest.approx(np.mean(examples))
     assert consensus["kendall_tau_to_own"] == 1.0
     assert row["kendall_tau_to_own"] == pytest.approx(dynamic.stored.order.kendall_tau(Order.identity(16)))
-    stated = dynamic.folder.read_result()["metrics"]["test"]
+    stated = dynamic.folder.read_result().as_dict()["metrics"]["test"]
     assert own["metrics"]["loss"] == pytest.approx(stated["loss"], rel=1e-5)
     assert consensus["metrics"]["loss"] != pytest.approx(stated["loss"], rel=1e-3)
     assert "It has no single order: each image has its own order" in told(*command)
@@ -327,7 +327,7 @@ def test_the_report_of_a_consensus(dynamic: Ran, tmp_path: Path) -> None:
     assert "How much the images' orders differ" in text
     assert f"Consensus orders: {words_of_spread(dynamic.order['spread'])} at the end." in track(page)["note"]
     assert [step["order"] for step in track(page)["steps"]] == [dynamic.order["start"], *[dynamic.order["final"]] * 2]
-    control = dynamic.folder.read_result()["controls"]["learned-static"]
+    control = dynamic.folder.read_result().as_dict()["controls"]["learned-static"]
     assert control["words"] == "the consensus of the learned orders from the first step"
 
 
@@ -351,7 +351,7 @@ def test_the_report_of_orders_before_two_blocks(composed: Ran, tmp_path: Path) -
 
 def test_a_report_says_why_there_is_no_influence(partial: Ran, tmp_path: Path) -> None:
     folder = RunFolder(Path(shutil.copytree(partial.folder.path, tmp_path / "copy")))
-    result = folder.read_result()
+    result = folder.read_result().as_dict()
     result["order"] |= {"influence": None, "influence_does_not_apply": "a step of trial reads its batch 2 times"}
     folder.result.write_text(json.dumps(result))
     (section,) = (section for section in page_of(folder.path, partial.host).sections if section.name == "slots")

@@ -74,7 +74,7 @@ class Run:
             **sections,
         }
         recipe["train"] = {"epochs": 2, "device": "cpu", **sections.get("train", {})}
-        self.result = reorder_kit.run(recipe, out=out, host=host)
+        self.result = reorder_kit.run(recipe, out=out, host=host).as_dict()
         self.task = seen[0]
         self.folder = RunFolder(out)
         self.metrics = [json.loads(line) for line in self.folder.metrics.read_text().splitlines()]
@@ -182,7 +182,7 @@ def test_a_run_and_its_fixed_start_control_are_the_same_until_the_search_begins(
 
 def test_the_learned_static_control_starts_from_the_learned_order_and_the_same_weights(tmp_path):
     run = Run(tmp_path / "run", order={"learner": SOFTSORT}, controls=["learned-static"])
-    beside = RunFolder(run.folder.controls / "learned-static").read_result()
+    beside = RunFolder(run.folder.controls / "learned-static").read_result().as_dict()
     assert run.result["order"]["final"] != run.result["order"]["start"]
     assert beside["order"]["start"] == beside["order"]["final"] == run.result["order"]["final"]
     alone = Run(tmp_path / "alone", order={"start": {"file": str(run.folder.order)}})

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from scipy import stats
 
-from reorder_kit.transfer.results import START, collect
+from made_results import run_order, run_result
+from reorder_kit.runs.result import Reach
+from reorder_kit.transfer.results import START, Target, TransferResult, collect
 
-RESULTS = {
-    name: {
-        "headline": headline,
-        "higher_is_better": True,
-        "order": {"reach": {"slots": slots, "of": 16, "is_selection": slots < 16}},
-    }
-    for name, headline, slots in (("a", "top1", 16), ("b", "mAP", 5))
-}
+TARGETS = (Target("a", "top1", True, 16, 16, False), Target("b", "mAP", True, 5, 16, True))
 # From scratch, target b: the order of a gains 0.10, 0.12 and 0.11 over the start; its own loses, gains, and loses.
 BY_ROW = {START: (0.50, 0.40, 0.60), "a": (0.60, 0.52, 0.71), "b": (0.40, 0.60, 0.55)}
 
@@ -24,7 +20,7 @@ BY_ROW = {START: (0.50, 0.40, 0.60), "a": (0.60, 0.52, 0.71), "b": (0.40, 0.60, 
 def scores(seeds=(0, 1, 2)):
     found = {}
     for place, seed in enumerate(seeds):
-        for target in RESULTS:
+        for target in ("a", "b"):
             for row, values in BY_ROW.items():
                 for how in ("evaluated", "tuned"):
                     found[how, target, row, seed] = 0.5
@@ -34,7 +30,7 @@ def scores(seeds=(0, 1, 2)):
 
 @pytest.fixture
 def results():
-    return collect(scores(), (0, 1, 2), RESULTS)
+    return collect(scores(), (0, 1, 2), TARGETS)
 
 
 def test_a_gain_is_the_mean_of_paired_differences_with_the_interval_of_a_paired_t_test(results):
@@ -64,7 +60,7 @@ def test_there_is_a_cell_for_every_way_target_and_order(results):
 
 
 def test_words_name_the_selection_and_what_was_transferred(results):
-    said = results.verdict()
+    said = results.verdict
     assert "b: 5 of 16 slots reach the readout, so an order also selects patches." in said
     assert any(line.startswith("b, from scratch in the order of a: +11.0 points (") for line in said)
     assert any(line.startswith("a, from scratch in its own learned order: -11.0 points (") for line in said)
@@ -72,13 +68,14 @@ def test_words_name_the_selection_and_what_was_transferred(results):
 
 
 def test_one_seed_decides_nothing():
-    results = collect(scores((0,)), (0,), RESULTS)
+    results = collect(scores((0,)), (0,), TARGETS)
     assert {cell.verdict for cell in results.cells} == {"reference", "one seed"}
-    assert "One seed has no interval" in results.verdict()[-1]
+    assert "One seed has no interval" in results.verdict[-1]
 
 
 def test_the_file_and_the_table_say_the_same(results, tmp_path):
-    results.save(tmp_path / "transfer.json")
+    results.write(tmp_path / "transfer.json")
+    assert TransferResult.read(tmp_path / "transfer.json") == results
     content = json.loads((tmp_path / "transfer.json").read_text())
     assert content["format_version"] == 1
     (cell,) = [cell for cell in content["cells"] if (cell["how"], cell["target"], cell["row"]) == ("scratch", "b", "a")]
@@ -88,20 +85,19 @@ def test_the_file_and_the_table_say_the_same(results, tmp_path):
     assert rows[2] == f"| a | 0.390; -11.0 points (-13.5 to -8.5) | {0.61:.3f}; +11.0 points (+8.5 to +13.5) |"
 
 
-def with_order(result, **order):
-    return {**result, "order": {**result["order"], **order}}
-
-
 def test_a_consensus_and_a_composed_order_are_called_so():
-    unknown = {"slots": None, "of": 16, "is_selection": False}
-    of_several = {
-        "a": with_order(RESULTS["a"], is_consensus=True, spread=0.25),
-        "b": with_order(RESULTS["b"], reach=unknown),
-    }
-    said = collect(scores(), (0, 1, 2), of_several).verdict()
+    first, second = TARGETS
+    of_several = (replace(first, spread=0.25), replace(second, reached_slots=None, is_selection=False))
+    said = collect(scores(), (0, 1, 2), of_several).verdict
     spread = "each image has its own order; their mean Kendall distance to the consensus is 0.250"
     assert f"a has no single order: {spread}. Its row is the consensus, in which it was not trained." in said
     assert "b also orders before a later block: its row is the composed order, before block 0 alone." in said
     for target in ("a", "b"):
         for order in ("the consensus of a", "the composed order of b"):
             assert any(line.startswith(f"{target}, from scratch in {order}: ") for line in said)
+
+
+def test_a_target_is_what_a_run_of_it_says():
+    reach = Reach(slots=5, of=12, left_out=4, is_selection=True)
+    result = run_result(order=run_order(reach=reach, is_consensus=True, spread=0.25, examples=[]))
+    assert Target.of("a", result) == Target("a", "top1", True, 5, 12, True, 4, 0.25)

@@ -5,6 +5,8 @@ from reorder_kit_examples import run_log
 
 from reorder_kit import Grid, Order
 from reorder_kit.interfaces.run_events import RunInfo
+from reorder_kit.runs.epoch_record import EpochOrder, EpochRecord, TrainFigures
+from reorder_kit.runs.figures import Figures
 
 
 def run_info(directory, first_epoch=1):
@@ -26,15 +28,24 @@ def run_info(directory, first_epoch=1):
     )
 
 
-def metrics(loss, top1):
-    return {"train": {"loss": loss}, "validation": {"top1": top1}}
+def record(epoch, loss, top1):
+    return EpochRecord(
+        epoch=epoch,
+        phase="search",
+        train=TrainFigures(loss=loss, lr=0.1),
+        validation=Figures({"loss": loss, "images": 8, "top1": top1}),
+        order=EpochOrder(kendall_tau_to_start=1, mean_rank_shift=0, adjacency=1, kendall_tau_to_last_epoch=1),
+        policy={},
+        seconds=2.0,
+        images_per_second=4.0,
+    )
 
 
 def test_an_epoch_is_a_line(tmp_path):
     run = run_info(tmp_path)
     run_log.run_started(run)
-    run_log.epoch_finished(run, 1, metrics(2.25, 0.5))
-    run_log.epoch_finished(run, 2, metrics(1.5, 0.75))
+    run_log.epoch_finished(run, 1, record(1, 2.25, 0.5))
+    run_log.epoch_finished(run, 2, record(2, 1.5, 0.75))
 
     assert (tmp_path / "run.log").read_text().splitlines() == [
         "epoch 1/3  loss 2.2500  top1 0.5000",
@@ -45,10 +56,10 @@ def test_an_epoch_is_a_line(tmp_path):
 def test_a_run_that_goes_on_writes_no_epoch_twice(tmp_path):
     run_log.run_started(run_info(tmp_path))
     for epoch in (1, 2):
-        run_log.epoch_finished(run_info(tmp_path), epoch, metrics(2.0, 0.5))
+        run_log.epoch_finished(run_info(tmp_path), epoch, record(epoch, 2.0, 0.5))
     stopped_before_epoch_2_was_saved = run_info(tmp_path, first_epoch=2)
     run_log.run_started(stopped_before_epoch_2_was_saved)
-    run_log.epoch_finished(stopped_before_epoch_2_was_saved, 2, metrics(1.0, 0.75))
+    run_log.epoch_finished(stopped_before_epoch_2_was_saved, 2, record(2, 1.0, 0.75))
 
     assert (tmp_path / "run.log").read_text().splitlines() == [
         "epoch 1/3  loss 2.0000  top1 0.5000",

@@ -82,7 +82,7 @@ def test_the_order_of_every_epoch_follows_from_it(finished, by_hand):
     assert found == [np.argsort(state.slots, kind="stable").tolist() for state in by_hand[1:]]
     assert found[0] == COLUMN  # all patches told as much as each other: nothing
     assert found[-1] != COLUMN
-    order = finished.read_result()["order"]
+    order = finished.read_result().as_dict()["order"]
     assert (order["start"], order["final"]) == (COLUMN, found[-1])
 
 
@@ -140,9 +140,9 @@ def continued(capability, finished):
 
 
 def test_it_starts_from_the_other_runs_final_order(finished, continued):
-    final = finished.read_result()["order"]["final"]
+    final = finished.read_result().order.final
     assert json.loads(continued.start_order.read_text())["order"] == final
-    assert continued.read_result()["order"]["start"] == final
+    assert continued.read_result().order.start == final
 
 
 def test_it_goes_on_from_the_other_policy_with_a_new_baseline(capability, finished, continued, by_hand):
@@ -173,7 +173,7 @@ def test_a_continued_run_is_read_and_resumed_without_the_other(capability, finis
     resumed = capability.run("resumed", changes, resume=True)
     whole = capability.run("whole", further(finished, **{"train.epochs": 2}))
     assert outcome(resumed) == outcome(whole)
-    assert capability.open(resumed).model.policy.best_order().indices.tolist() == whole.read_result()["order"]["final"]
+    assert capability.open(resumed).model.policy.best_order().indices.tolist() == whole.read_result().order.final
 
 
 def test_the_running_mean_of_reinforce_is_reset_and_its_logits_are_kept(capability):
@@ -187,7 +187,7 @@ def test_the_running_mean_of_reinforce_is_reset_and_its_logits_are_kept(capabili
     policy = build_model(experiment, capability.open(first).context, Order(COLUMN)).policy
     assert policy.reward_mean.isnan().all()
     assert torch.equal(policy.logits.detach(), torch.tensor(saved["logits"]))
-    assert policy.best_order().indices.tolist() == first.read_result()["order"]["final"]
+    assert policy.best_order().indices.tolist() == first.read_result().order.final
 
 
 def test_a_start_beside_it_is_refused(capability, finished):

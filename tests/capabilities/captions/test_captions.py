@@ -84,13 +84,13 @@ def test_captions_become_numbers_before_the_step(run):
 
 def test_the_loss_is_that_of_every_word_after_those_before_it(finished, states, weights):
     expected = np.mean([loss_of(weights, state, text) for state, text in zip(*states, strict=True)])
-    assert finished.read_result()["metrics"]["test"]["loss"] == pytest.approx(expected, rel=1e-5)
+    assert finished.read_result().metrics.test["loss"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_exact_counts_texts_that_are_right_word_for_word(finished, states, weights):
     said = [text_of(weights, state) for state in states[0]]
     exact = np.mean([mine == text for mine, text in zip(said, states[1], strict=True)])
-    assert finished.read_result()["metrics"]["test"]["exact"] == pytest.approx(exact)
+    assert finished.read_result().metrics.test["exact"] == pytest.approx(exact)
     assert exact > 0.5  # eight captions, and a ninth of a word that nobody knows
     assert all(mine != text for mine, text in zip(said, states[1], strict=True) if text == "dark")
 

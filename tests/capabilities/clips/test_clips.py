@@ -77,19 +77,19 @@ def test_the_run_is_evaluated_in_the_order_it_reports(capability, finished, mode
     embedding = model.backbone.embedding
     tokens = F.linear(torch.tensor(pixels), embedding.projection.weight.flatten(1), embedding.projection.bias)
     tokens = embedding.positions(tokens)
-    final = finished.read_result()["order"]["final"]
+    final = finished.read_result().order.final
     sequence = model.backbone.tokenize(torch.tensor(images))
     torch.testing.assert_close(sequence.patches, tokens)
     with torch.no_grad():
         encoded = model.backbone.encode(sequence.with_patches(tokens[:, torch.tensor(final)]))
         outputs = model.head.linear(model.backbone.summarize(encoded))
     loss, top1 = loss_and_top1(outputs, labels)
-    figures = finished.read_result()["metrics"]["test"]
+    figures = finished.read_result().as_dict()["metrics"]["test"]
     assert (figures["loss"], figures["top1"]) == (pytest.approx(loss, rel=1e-5), pytest.approx(top1))
 
 
 def test_the_result_compares_orders_of_all_frames(finished):
-    order = finished.read_result()["order"]
+    order = finished.read_result().as_dict()["order"]
     final = np.array(order["final"])
     assert order["start"] == PLACE_BY_PLACE
     assert sorted(final) == list(range(18))

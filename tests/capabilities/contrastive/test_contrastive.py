@@ -55,7 +55,7 @@ def test_retrieval_counts_whose_view_is_nearest(loaded, finished):
         with torch.no_grad():
             first, second = (loaded.model(view).outputs.numpy() for view in (batch, batch.views[0]))
         hits += [int(np.argmax([a @ b for b in second])) == row for row, a in enumerate(first)]
-    assert finished.read_result()["metrics"]["test"]["retrieval"] == pytest.approx(np.mean(hits))
+    assert finished.read_result().metrics.test["retrieval"] == pytest.approx(np.mean(hits))
     assert np.load(finished.test_scores).tolist() == hits
     assert task.predict(loaded.model, batch).shape == (len(batch), 2, 8)
 
@@ -104,7 +104,7 @@ def test_both_views_are_read_in_orders_of_the_policy_and_rewards_stay_apart(capa
 
 
 def test_influence_does_not_apply_since_a_step_reads_twice(finished):
-    order = finished.read_result()["order"]
+    order = finished.read_result().as_dict()["order"]
     assert order["influence"] is None
     assert "a step of contrastive reads its batch 2 times" in order["influence_does_not_apply"]
 
@@ -133,7 +133,7 @@ def test_two_processes_train_as_one_with_the_same_batches(children, tmp_path):
     torch.testing.assert_close((first["losses"] + second["losses"]) / 2, one["losses"], rtol=1e-4, atol=0)
     torch.testing.assert_close(first["gradients"], one["gradients"], rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(first["weights"], one["weights"], rtol=1e-3, atol=1e-4)
-    results = [RunFolder(tmp_path / name).read_result()["metrics"] for name in ("pair", "one")]
+    results = [RunFolder(tmp_path / name).read_result().as_dict()["metrics"] for name in ("pair", "one")]
     for split in ("validation", "test"):
         figures, expected = (result[split] for result in results)
         assert figures["retrieval"] == expected["retrieval"]

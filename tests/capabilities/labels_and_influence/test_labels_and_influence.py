@@ -68,8 +68,8 @@ def test_informative_patches_stand_in_influential_slots(recorded):
     run, [(orders, models, steps, influence)] = recorded
     assert [order.indices.tolist() for order in orders] == [list(range(16)), COLUMN]
     assert (models, steps) == (2, 6)
-    assert run.read_result()["order"]["start"] == expected_start(influence.numpy())
-    assert json.loads(run.start_order.read_text())["order"] == run.read_result()["order"]["start"]
+    assert run.read_result().order.start == expected_start(influence.numpy())
+    assert json.loads(run.start_order.read_text())["order"] == run.read_result().order.start
 
 
 def test_influence_is_measured_where_the_model_looks(recorded):
@@ -81,32 +81,32 @@ def test_influence_is_measured_where_the_model_looks(recorded):
 def test_the_most_informative_patches_are_the_ones_that_are_read(finished):
     images, labels = digits("train")
     best = np.argsort(share_between(labels, images))[-len(REACHED) :]
-    start = finished.read_result()["order"]["start"]
+    start = finished.read_result().order.start
     assert sorted(start[slot] for slot in REACHED) == sorted(best.tolist())
 
 
 def test_the_result_names_the_prior_and_no_ordering(finished):
-    assert finished.read_result()["order"]["prior"] == {"name": "telling-patches", "chosen": None}
+    assert finished.read_result().as_dict()["order"]["prior"] == {"name": "telling-patches", "chosen": None}
 
 
 def test_the_same_recipe_gives_the_same_start(finished, recorded):
     """The models that are trained for it are drawn from the seed alone, and leave no trace."""
     run, _ = recorded
-    assert run.read_result()["order"] == finished.read_result()["order"]
-    assert run.read_result()["metrics"] == finished.read_result()["metrics"]
+    assert run.read_result().as_dict()["order"] == finished.read_result().as_dict()["order"]
+    assert run.read_result().as_dict()["metrics"] == finished.read_result().as_dict()["metrics"]
 
 
 def test_the_trainings_for_it_leave_the_run_as_it_would_be_without(capability, finished):
     start = {"name": "custom", "file": str(finished.start_order)}
     fixed = capability.run("fixed", {"order": {"start": start}})
-    assert fixed.read_result()["metrics"] == finished.read_result()["metrics"]
+    assert fixed.read_result().as_dict()["metrics"] == finished.read_result().as_dict()["metrics"]
 
 
 def test_given_another_influence_it_starts_from_another_order(capability, monkeypatch):
     profile = torch.arange(16.0).roll(5)
     monkeypatch.setattr(beginning, "influence_of_short_training", lambda *_: lambda *_: profile / profile.sum())
     run = capability.run("stubbed", {"train": {"steps": 1, "device": "cpu"}})
-    assert run.read_result()["order"]["start"] == expected_start(profile.numpy())
+    assert run.read_result().order.start == expected_start(profile.numpy())
 
 
 def test_classes_are_as_frequent_as_in_all_training_images(capability, monkeypatch):
@@ -123,7 +123,7 @@ def test_classes_are_as_frequent_as_in_all_training_images(capability, monkeypat
     mean = np.tensordot(frequency, means, 1)
     between = np.tensordot(frequency, (means - mean) ** 2, 1).sum(axis=1)
     telling = between / (between + np.tensordot(frequency, within, 1).sum(axis=1))
-    assert run.read_result()["order"]["start"] == np.argsort(telling).tolist()
+    assert run.read_result().order.start == np.argsort(telling).tolist()
 
 
 def test_a_prior_that_refuses_leaves_no_run_behind(capability):

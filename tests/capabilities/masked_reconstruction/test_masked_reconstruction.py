@@ -119,7 +119,7 @@ def test_the_loss_is_the_error_of_hidden_pixels(loaded):
 
 
 def test_it_has_learned_and_the_metric_is_the_mean_loss(finished):
-    metrics = finished.read_result()["metrics"]["test"]
+    metrics = finished.read_result().as_dict()["metrics"]["test"]
     assert metrics["error"] == pytest.approx(metrics["loss"], rel=1e-5)
     assert np.load(finished.test_scores).mean() == pytest.approx(metrics["loss"], rel=1e-5)
     first, *_, last = [json.loads(line)["validation"]["error"] for line in finished.metrics.read_text().splitlines()]
@@ -215,7 +215,7 @@ def test_influence_counts_every_slot_whether_or_not_its_patch_was_hidden(finishe
     norms = leaf.patches.grad.norm(dim=2)
     assert (norms[~batch.prepared["keep"]] == 0).all()
     by_slot = norms.mean(dim=0)[model.policy.best_order().indices]
-    np.testing.assert_allclose(finished.read_result()["order"]["influence"], by_slot / by_slot.sum(), rtol=1e-3)
+    np.testing.assert_allclose(finished.read_result().order.influence, by_slot / by_slot.sum(), rtol=1e-3)
 
 
 def test_unlabeled_images_can_be_predicted(loaded):

@@ -70,11 +70,11 @@ def test_later_patches_change_no_prediction_of_earlier_ones(loaded):
 
 
 def test_the_metric_is_the_mean_loss_and_falls(finished, capability):
-    metrics = finished.read_result()["metrics"]["test"]
+    metrics = finished.read_result().as_dict()["metrics"]["test"]
     assert metrics["error"] == pytest.approx(metrics["loss"], rel=1e-5)
     assert np.load(finished.test_scores).mean() == pytest.approx(metrics["loss"], rel=1e-5)
     untrained = capability.run("untrained", {"train.epochs": 1, "optimizer.lr": 1e-9, "order.learner": None})
-    assert metrics["error"] < 0.9 * untrained.read_result()["metrics"]["test"]["error"]
+    assert metrics["error"] < 0.9 * untrained.read_result().metrics.test["error"]
 
 
 def test_orders_of_groups_are_scored_along_themselves(loaded):
@@ -101,7 +101,7 @@ def test_influence_is_the_gradient_of_tokens_in_slots(finished, loaded):
     with patch.object(model.backbone, "tokenize", lambda images: leaf):
         loaded.experiment.task.step(model, batch, loaded.progress).loss.sum().backward()
     by_slot = leaf.patches.grad.norm(dim=2).mean(dim=0)[model.policy.best_order().indices]
-    influence = finished.read_result()["order"]["influence"]
+    influence = finished.read_result().order.influence
     np.testing.assert_allclose(influence, by_slot / by_slot.sum(), rtol=1e-3)
     assert influence[-1] == 0
     assert min(influence[:-1]) > 0

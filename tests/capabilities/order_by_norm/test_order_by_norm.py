@@ -46,7 +46,7 @@ def model(capability, finished):
 def test_every_image_is_read_in_its_own_order(model, finished):
     images, labels = digits("test")
     loss, top1 = loss_and_top1(read_by_hand(model, images, orders_by_norm(images))[0], labels)
-    figures = finished.read_result()["metrics"]["test"]
+    figures = finished.read_result().as_dict()["metrics"]["test"]
     assert (figures["loss"], figures["top1"]) == (pytest.approx(loss, rel=1e-5), pytest.approx(top1))
     # In a single order the result would be another one.
     in_row_order = read_by_hand(model, images, [range(16)] * len(images))[0]
@@ -55,7 +55,7 @@ def test_every_image_is_read_in_its_own_order(model, finished):
 
 def test_consensus_and_spread_are_reported_instead_of_a_static_order(finished, consensus):
     agreed, spread = consensus
-    order = finished.read_result()["order"]
+    order = finished.read_result().as_dict()["order"]
     assert order["final"] == agreed.tolist()
     assert order["is_consensus"]
     assert order["spread"] == pytest.approx(spread, abs=1e-12)
@@ -86,7 +86,7 @@ def test_its_control_reads_images_in_the_orders_of_others(model, finished):
     for batch in (sequence[:400], sequence[400:]):
         lent[batch] = orders_by_norm(images[np.roll(batch, -1)])
     loss, top1 = loss_and_top1(read_by_hand(model, images, lent)[0], labels)
-    result = finished.read_result()
+    result = finished.read_result().as_dict()
     control = result["controls"]["other-image"]
     assert control["metrics"]["test"]["loss"] == pytest.approx(loss, rel=1e-5)
     assert control["metrics"]["test"]["top1"] == pytest.approx(top1)
@@ -97,7 +97,7 @@ def test_influence_of_a_slot_is_that_of_the_patch_each_image_has_there(model, fi
     images, labels = digits("validation")
     outputs, tokens = read_by_hand(model, images, orders_by_norm(images))
     expected = influence(F.cross_entropy(outputs, torch.tensor(labels), reduction="sum"), tokens)
-    assert finished.read_result()["order"]["influence"] == pytest.approx(expected, rel=1e-3)
+    assert finished.read_result().order.influence == pytest.approx(expected, rel=1e-3)
 
 
 def test_it_does_not_see_hidden_pixels(model):
@@ -137,4 +137,4 @@ def test_a_task_can_refuse_it_before_data_is_loaded(capability):
 def test_the_smallest_norm_can_be_last(capability):
     folder = capability.run("smallest", {"order.learner": {"name": "patch-norm", "last": "smallest"}, "controls": []})
     norms = np.round(np.sqrt((patches_2x2(digits("validation")[0][:1]) ** 2).sum(axis=2)), 4)[0]
-    assert folder.read_result()["order"]["examples"][0] == np.argsort(-norms, kind="stable").tolist()
+    assert folder.read_result().as_dict()["order"]["examples"][0] == np.argsort(-norms, kind="stable").tolist()

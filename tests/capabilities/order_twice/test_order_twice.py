@@ -51,7 +51,7 @@ def test_both_orders_were_learned(learned):
 def test_blocks_are_run_between_the_orders(model, finished, learned):
     images, labels = digits("test")
     loss, top1 = loss_and_top1(read_in_two_parts(model, images, *learned)[0], labels)
-    figures = finished.read_result()["metrics"]["test"]
+    figures = finished.read_result().as_dict()["metrics"]["test"]
     assert (figures["loss"], figures["top1"]) == (pytest.approx(loss, rel=1e-5), pytest.approx(top1))
     # The composed order before block 0 is something else.
     of_patches, of_slots = learned
@@ -62,7 +62,7 @@ def test_blocks_are_run_between_the_orders(model, finished, learned):
 def test_the_composed_order_is_reported_in_patches(finished, learned):
     of_patches, of_slots = learned
     composed = np.array([of_patches[slot] for slot in of_slots])
-    order = finished.read_result()["order"]
+    order = finished.read_result().as_dict()["order"]
     assert order["final"] == composed.tolist()
     assert order["start"] == COLUMN
     assert order["kendall_tau_to_start"] == pytest.approx(1 - 2 * kendall_distance(composed, np.array(COLUMN)))
@@ -78,7 +78,7 @@ def test_reach_is_not_claimed_and_influence_is_measured(model, finished, learned
     images, labels = digits("validation")
     outputs, tokens = read_in_two_parts(model, images, *learned)
     expected = influence(F.cross_entropy(outputs, torch.tensor(labels), reduction="sum"), tokens)
-    order = finished.read_result()["order"]
+    order = finished.read_result().as_dict()["order"]
     assert order["reach"]["slots"] is None
     assert order["influence"] == pytest.approx(expected, rel=1e-3, abs=1e-9)
     # Block 1 reads its last three slots, and each of those is a slot of block 0 that saw itself and two before it.

@@ -70,7 +70,7 @@ def test_metrics_and_declarations_are_those_of_the_inner_task(finished, loaded):
     for batch in evaluation_loader(loaded.experiment.open_data().test, loaded.context.kind, "test", 200, 0):
         with torch.no_grad():
             hits += (reader(batch).outputs.argmax(dim=1) == batch.targets).tolist()
-    assert finished.read_result()["metrics"]["test"]["top1"] == pytest.approx(np.mean(hits))
+    assert finished.read_result().metrics.test["top1"] == pytest.approx(np.mean(hits))
     assert np.load(finished.test_scores).tolist() == hits
     assert torch.equal(task.predict(loaded.model, batch), reader(batch).outputs)
     written = yaml.safe_load(finished.recipe.read_text())["task"]
@@ -83,7 +83,7 @@ def test_metrics_and_declarations_are_those_of_the_inner_task(finished, loaded):
 
 def test_its_control_evaluates_the_model_on_shuffled_images(finished, loaded):
     """Image by image: each is cut, put together as the negative is, and classified."""
-    control = finished.read_result()["controls"]["shuffled-patches"]
+    control = finished.read_result().as_dict()["controls"]["shuffled-patches"]
     assert control["words"] == "the patches of each image shuffled"
     task, reader = loaded.experiment.task, loaded.model.with_parts(head=loaded.model.head.inner)
     hits = {"images": [], "shuffled": []}
@@ -136,7 +136,7 @@ def test_it_wraps_tasks_with_state_and_with_masks(inner, capability, tmp_path):
     other = load(inner, tmp_path)
     changes = {"task.inner": other.recipe["task"], "controls": ["shuffled-patches"], "train.epochs": 1}
     folder = capability.run(f"around-{inner}", {**changes, "order.learner": None}, plugins=(other.plugin,))
-    result = folder.read_result()
+    result = folder.read_result().as_dict()
     assert result["headline"] == {"teacher": "accuracy", "masked_reconstruction": "error"}[inner]
     assert result["higher_is_better"] == (inner == "teacher")
     assert {"distance", "question"} - set(result["metrics"]["test"]["parts"]) == (

@@ -95,7 +95,7 @@ def test_the_teacher_is_what_is_evaluated_and_what_another_run_begins_with(capab
             logits = state["head"].linear(state["backbone"].summarize(state["backbone"].encode(sequence)))
         hits += (logits.argmax(dim=1) == batch.targets).tolist()
         losses += torch.nn.functional.cross_entropy(logits, batch.targets, reduction="none").tolist()
-    figures = folder.read_result()["metrics"]["test"]
+    figures = folder.read_result().as_dict()["metrics"]["test"]
     assert figures["accuracy"] == pytest.approx(np.mean(hits))
     assert figures["loss"] == pytest.approx(np.mean(losses), rel=1e-4)  # it agrees with itself
     assert figures["parts"]["distance"] == 0
@@ -170,7 +170,7 @@ def test_a_search_that_tries_orders_rewards_the_student(capability):
 
 
 def test_influence_does_not_apply_since_a_step_reads_twice(recorded):
-    assert "reads its batch 2 times" in recorded[0].read_result()["order"]["influence_does_not_apply"]
+    assert "reads its batch 2 times" in recorded[0].read_result().order.influence_does_not_apply
 
 
 def test_nothing_but_a_model_can_be_evaluated(loaded):

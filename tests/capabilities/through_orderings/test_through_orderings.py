@@ -59,7 +59,7 @@ def test_every_epoch_ends_where_its_last_step_stands(finished):
 
 def test_it_starts_from_the_start_and_ends_with_the_last_ordering(capability, finished):
     assert json.loads(finished.start_order.read_text())["order"] == COLUMN
-    order = finished.read_result()["order"]
+    order = finished.read_result().as_dict()["order"]
     assert order["final"] == json.loads(finished.order.read_text())["order"] == hilbert()
     assert order["reach"]["slots"] == 16
     run = capability.open(finished)
@@ -67,7 +67,7 @@ def test_it_starts_from_the_start_and_ends_with_the_last_ordering(capability, fi
     sequence = run.model.backbone.tokenize(as_input(images))
     encoded = run.model.backbone.encode(sequence.with_patches(sequence.patches[:, hilbert()]))
     loss, top1 = loss_and_top1(run.model.head.linear(run.model.backbone.summarize(encoded)), labels)
-    figures = finished.read_result()["metrics"]["test"]
+    figures = finished.read_result().as_dict()["metrics"]["test"]
     assert (figures["loss"], figures["top1"]) == (pytest.approx(loss, rel=1e-5), pytest.approx(top1))
 
 
@@ -110,7 +110,7 @@ def test_one_ordering_is_one_leg(capability):
     folder = capability.run("one-leg", {"order": {"start": "row", "learner": learner}, "train.epochs": 2})
     # Six steps. After three, patches have gone 2/5 of the way to the slots on the other side, and stand as before.
     assert json.loads(folder.epoch_order(1).read_text())["order"] == list(range(16))
-    assert folder.read_result()["order"]["final"] == REVERSED
+    assert folder.read_result().order.final == REVERSED
 
 
 def test_a_way_that_has_been_gone_cannot_be_continued(capability, finished):

@@ -23,7 +23,7 @@ def run(capability, finished):
 
 @pytest.fixture(scope="module")
 def final(finished):
-    return finished.read_result()["order"]["final"]
+    return finished.read_result().order.final
 
 
 def so_far(block, slots):
@@ -65,7 +65,7 @@ def read_by_hand(model, images, order):
 
 
 def test_the_final_order_was_learned_and_merges_as_a_walk_does(finished, final):
-    assert final != finished.read_result()["order"]["start"]
+    assert final != finished.read_result().order.start
     assert Order(final).merged(COARSE).indices.tolist() == cells_in_order(final)
 
 
@@ -93,7 +93,7 @@ def test_the_figures_are_those_of_masks_drawn_from_the_cells(run, finished, fina
     top = scores.max(axis=1, keepdims=True)
     logarithms = scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True))
     loss = -np.take_along_axis(logarithms, truth[:, None], axis=1).mean()
-    figures = finished.read_result()["metrics"]["test"]
+    figures = finished.read_result().as_dict()["metrics"]["test"]
     assert figures["loss"] == pytest.approx(loss, rel=1e-5)
     said = scores.argmax(axis=1)
     unions = {number: ((said == number) | (truth == number)).sum() for number in range(scores.shape[1])}
@@ -102,7 +102,7 @@ def test_the_figures_are_those_of_masks_drawn_from_the_cells(run, finished, fina
 
 
 def test_reports_have_the_patches_of_the_finest_level(finished, final):
-    order = finished.read_result()["order"]
+    order = finished.read_result().as_dict()["order"]
     assert len(order["influence"]) == 48
     assert order["reach"] == {"slots": 48, "of": 48, "is_selection": False}
     assert OrderFile.load(finished.order).grid == FINE

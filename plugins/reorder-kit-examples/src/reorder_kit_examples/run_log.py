@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from reorder_kit import hookimpl
 from reorder_kit.interfaces.run_events import RunInfo
+from reorder_kit.runs.epoch_record import EpochRecord
 
 
 @hookimpl
@@ -19,9 +18,9 @@ def run_started(run: RunInfo) -> None:
 
 
 @hookimpl
-def epoch_finished(run: RunInfo, epoch: int, metrics: Mapping[str, Any]) -> None:
+def epoch_finished(run: RunInfo, epoch: int, record: EpochRecord) -> None:
     """Write the line."""
-    loss, headline = metrics["train"]["loss"], metrics["validation"][run.headline]
+    loss, headline = record.train.loss, record.validation[run.headline]
     with log_of(run).open("a") as file:
         file.write(f"epoch {epoch}/{run.epochs}  loss {loss:.4f}  {run.headline} {headline:.4f}\n")
 

@@ -1,0 +1,83 @@
+"""What a model scores on a split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self, TypeGuard
+
+from pydantic import ConfigDict, RootModel, model_validator
+
+
+class Figures(RootModel[dict[str, Any]]):
+    """What a model scores on the images of a split: a mapping with the task's metrics by name, and what all tasks have.
+
+    >>> figures = Figures({"loss": 0.25, "images": 8, "top1": 0.75})
+    >>> figures.loss, figures.images, figures["top1"], figures.unreadable
+    (0.25, 8, 0.75, ())
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+
+    @model_validator(mode="after")
+    def _has_what_all_tasks_have(self) -> Self:
+        for name, kinds in {"loss": (int, float), "images": (int,)}.items():
+            value = self.root.get(name)
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise ValueError(f"{name} should be a number" if name in self.root else f"{name} is missing")
+        return self
+
+    @classmethod
+    def of(
+        cls,
+        loss: float,
+        parts: Mapping[str, float],
+        images: int,
+        metrics: Mapping[str, Any],
+        unreadable: Sequence[str],
+    ) -> Self:
+        """Those of a split; parts and unreadable images are left out where there are none."""
+        named = {"parts": dict(parts)} if parts else {}
+        missing = {"unreadable": list(unreadable)} if unreadable else {}
+        return cls({"loss": loss, **named, "images": images, **metrics, **missing})
+
+    @property
+    def loss(self) -> float:
+        """The mean over images."""
+        return float(self.root["loss"])
+
+    @property
+    def images(self) -> int:
+        """How many were read."""
+        return int(self.root["images"])
+
+    @property
+    def parts(self) -> Mapping[str, float]:
+        """The parts of the loss; empty where the task names none."""
+        parts: Mapping[str, float] = self.root.get("parts", {})
+        return parts
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """The images that could not be read."""
+        return tuple(self.root.get("unreadable", ()))
+
+    def score(self, metric: str) -> float:
+        """A metric that is a number."""
+        return float(self.root[metric])
+
+    def numbers(self) -> Iterator[tuple[str, float]]:
+        """All that are numbers: figures by class are left out."""
+        return ((name, value) for name, value in self.root.items() if is_number(value))
+
+    def __getitem__(self, metric: str) -> Any:
+        """A figure by its name."""
+        return self.root[metric]
+
+    def __contains__(self, metric: object) -> bool:
+        """Whether there is such a figure."""
+        return metric in self.root
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it can be drawn."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

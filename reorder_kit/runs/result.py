@@ -1,0 +1,263 @@
+"""What came out of a run: the content of its ``result.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import model_validator
+
+from reorder_kit.orders.slots_read import SlotsRead
+from reorder_kit.runs.environment import Environment
+from reorder_kit.runs.figures import Figures, is_number
+from reorder_kit.runs.record import Record, VersionedRecord
+from reorder_kit.statistics.headline import Headline
+
+
+class RunMetrics(Record):
+    """The figures of a run after its last epoch.
+
+    Args:
+        test: of the test split, which is read once.
+        validation: of the validation split.
+    """
+
+    test: Figures
+    validation: Figures
+
+
+class ControlMetrics(Record):
+    """The figures of a control.
+
+    Args:
+        test: of the test split, or of those of its images that can be compared.
+        validation: of the validation split; None of a control that is only evaluated.
+    """
+
+    test: Figures
+    validation: Figures | None = None
+
+
+class ControlResult(Record):
+    """What came out of a control beside a run.
+
+    Args:
+        words: what it is.
+        metrics: its figures; None if it was left out.
+        own: the figures of the run itself on the same images in the same batches, for a control that is only evaluated.
+        left_out: why there are no figures; empty if there are.
+    """
+
+    words: str
+    metrics: ControlMetrics | None = None
+    own: ControlMetrics | None = None
+    left_out: str = ""
+
+    @model_validator(mode="after")
+    def _has_figures_or_a_reason(self) -> Self:
+        if (self.metrics is None) != bool(self.left_out):
+            raise ValueError("should have either metrics or left_out")
+        return self
+
+
+class Reach(Record):
+    """How many slots and patches are read.
+
+    Args:
+        slots: slots that have a path to the readout; None where patches are ordered again before a later block.
+        of: slots in use.
+        left_out: patches without a slot.
+        is_selection: whether some patches are known not to be read.
+    """
+
+    slots: int | None
+    of: int
+    left_out: int = 0
+    is_selection: bool
+
+    @classmethod
+    def of_slots(cls, read: SlotsRead) -> Self:
+        """As it is written down."""
+        return cls(slots=read.reached, of=read.of, left_out=read.left_out, is_selection=read.is_selection)
+
+    @property
+    def slots_read(self) -> SlotsRead:
+        """The same, in words and sentences."""
+        return SlotsRead(self.slots, self.of, self.left_out)
+
+
+class UndoneScramble(Record):
+    """How well an order undoes the scramble of all images.
+
+    Args:
+        hidden: ``hidden[k]`` is the true patch that was put into place k.
+        adjacency_in_true_image: of the order, in the image before it was scrambled.
+        kendall_tau_to_undone: to the order that undoes the scramble.
+    """
+
+    hidden: list[int]
+    adjacency_in_true_image: float
+    kendall_tau_to_undone: float
+
+
+class RestoredChain(Record):
+    """How much of an order that the data source hides was found.
+
+    Args:
+        hidden: the hidden order.
+        restored_neighbours: its neighbours that the order has side by side.
+        of: neighbours there are.
+    """
+
+    hidden: list[int]
+    restored_neighbours: int
+    of: int
+
+
+class ChosenByPrior(Record):
+    """The prior that gave the starting order.
+
+    Args:
+        name: of the prior.
+        chosen: the ordering that it chose; None if it made an order of its own.
+    """
+
+    name: str
+    chosen: str | None
+
+
+class RunOrder(Record):
+    """The order of a run.
+
+    Args:
+        start: the patch in each slot of the starting order.
+        final: of the order after the last epoch; of the consensus, where each image has its own.
+        kendall_tau_to_start: 1 the same order, 0 an unrelated one, -1 the reverse.
+        mean_rank_shift: by how many slots a patch moved.
+        adjacency: share of consecutive slots whose patches are neighbors in the image.
+        is_consensus: whether each image has its own order, so that no single one is the run's.
+        spread: of a consensus: the mean Kendall distance of the images' orders to it; else None.
+        examples: of a consensus: the orders of some images.
+        planted: how near it comes to the known answer; None where the data hide none.
+        prior: what gave the starting order; None if no prior did.
+        reach: how many slots and patches are read.
+        influence: share of each slot in the gradient of the loss; None where that does not apply.
+        influence_does_not_apply: why not.
+        influence_note: which slots influence speaks of, where they are not those of the final order.
+    """
+
+    start: list[int]
+    final: list[int]
+    kendall_tau_to_start: float
+    mean_rank_shift: float
+    adjacency: float
+    is_consensus: bool = False
+    spread: float | None = None
+    examples: list[list[int]] | None = None
+    planted: UndoneScramble | RestoredChain | None = None
+    prior: ChosenByPrior | None = None
+    reach: Reach
+    influence: list[float] | None
+    influence_does_not_apply: str = ""
+    influence_note: str = ""
+
+    @model_validator(mode="after")
+    def _a_consensus_has_a_spread(self) -> Self:
+        if self.is_consensus != (self.spread is not None):
+            raise ValueError("should have a spread if it is a consensus, and none if it is not")
+        return self
+
+
+@dataclass(frozen=True)
+class ComparedControl:
+    """A control and the run it stands beside, by the headline metric on test images.
+
+    Args:
+        name: of the control.
+        words: what it is.
+        figures: its test metrics.
+        score: its headline.
+        own: the headline of the run on the same images.
+        ahead: by how much the run is better.
+        validation: the headline on validation images; None of a control that is only evaluated.
+    """
+
+    name: str
+    words: str
+    figures: Figures
+    score: float
+    own: float
+    ahead: float
+    validation: float | None
+
+    @property
+    def is_evaluated(self) -> bool:
+        """It was not trained."""
+        return self.validation is None
+
+
+class RunResult(VersionedRecord):
+    """The content of ``result.json``; a run that has one is finished.
+
+    Args:
+        name: of the run; with ``/controls/NAME`` for one that was trained beside another.
+        headline: the metric that stands for the others.
+        higher_is_better: whether a higher headline is a better one.
+        metrics: figures after the last epoch.
+        order: where it started, where it ended, and what is known of it.
+        controls: by name, in the order of the recipe.
+        seconds: of training in all.
+        images_per_second: of the last epoch.
+        environment: what it ran on.
+    """
+
+    version = 1
+
+    name: str
+    headline: str
+    higher_is_better: bool
+    metrics: RunMetrics
+    order: RunOrder
+    controls: Mapping[str, ControlResult]
+    seconds: float
+    images_per_second: float
+    environment: Environment
+
+    @model_validator(mode="after")
+    def _has_its_headline(self) -> Self:
+        of_controls = [each.metrics for each in self.controls.values() if each.metrics is not None]
+        for figures in (self.metrics.test, self.metrics.validation, *(metrics.test for metrics in of_controls)):
+            if self.headline not in figures or not is_number(figures[self.headline]):
+                raise ValueError(f"metrics should have a number for the headline {self.headline!r}")
+        return self
+
+    @property
+    def metric(self) -> Headline:
+        """The headline, with its direction."""
+        return Headline(self.headline, self.higher_is_better)
+
+    @property
+    def score(self) -> float:
+        """The headline on test images."""
+        return self.metrics.test.score(self.headline)
+
+    @property
+    def compared_controls(self) -> list[ComparedControl]:
+        """The controls that have figures, in the order of the recipe."""
+        return [
+            self._compared(name, control, control.metrics)
+            for name, control in self.controls.items()
+            if control.metrics is not None
+        ]
+
+    @property
+    def left_out_controls(self) -> dict[str, str]:
+        """The controls that could not be evaluated, and why."""
+        return {name: control.left_out for name, control in self.controls.items() if control.metrics is None}
+
+    def _compared(self, name: str, control: ControlResult, metrics: ControlMetrics) -> ComparedControl:
+        score = metrics.test.score(self.headline)
+        own = self.score if control.own is None else control.own.test.score(self.headline)
+        validation = None if metrics.validation is None else metrics.validation.score(self.headline)
+        return ComparedControl(name, control.words, metrics.test, score, own, self.metric.gain(own, score), validation)
