@@ -277,7 +277,7 @@ def test_figures_of_an_order_that_leaves_patches_out(host):
     chain = compose(content, host, "trial")
     first, second, third, *_ = chain.data_source.hidden_order().indices.tolist()
     partial = figures_of(chain, Order([second, third, first], 6), Grid(2, 3))
-    assert (partial["restored_neighbours"], partial["of"]) == (1, 5)
+    assert (partial.restored_neighbours, partial.of) == (1, 5)
 
 
 def test_images_are_not_scrambled_by_an_order_that_leaves_patches_out(host, tmp_path):
