@@ -187,9 +187,16 @@ ORDER_RULES = (
 
 
 def _expect_order(found: Order, expected: Order, what: str) -> None:
-    batch = 1 if found.is_static and expected.is_static else max(len(each.indices) for each in (found, expected))
+    batch = max(_images(each) for each in (found, expected))
     same = found.num_slots == expected.num_slots and torch.equal(found.per_image(batch), expected.per_image(batch))
     expect(same, f"{what} is {found.indices.tolist()}, not {expected.indices.tolist()}")
+
+
+def _images(order: Order) -> int:
+    """For how many images an order was made; 1 if it is the same for all."""
+    if order.is_static:
+        return 1
+    return len(order.indices if order.groups is None else order.groups)
 
 
 def _expect_same(one: Proposal, other: Proposal) -> None:

@@ -78,7 +78,8 @@ def hold(case: Case, rules: Iterable[Rule[Case]]) -> None:
         rules: those of its kind.
 
     Raises:
-        BrokenRulesError: naming every rule that is broken, from the first exception on.
+        BrokenRulesError: naming every rule that is broken. One that only found that the component raises is named if
+            it is the first: most likely, it met what the first one saw.
     """
     broken: dict[str, str] = {}
     first: BaseException | None = None
@@ -86,6 +87,8 @@ def hold(case: Case, rules: Iterable[Rule[Case]]) -> None:
         try:
             each(case)
         except BrokenRulesError as error:
+            if broken and not isinstance(error.__cause__, SeenError):
+                continue
             broken[each.name] = str(error).partition("\n")[2]
             first = first or error.__cause__
     if broken:

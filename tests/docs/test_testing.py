@@ -55,7 +55,4 @@ def test_the_message_is_what_is_said():
     with pytest.raises(BrokenRulesError) as caught:
         check_ordering(Forgetful, grids=[Grid(2, 2)])
     shown = re.search(r"^```text\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)[1]
-    assert "visits every patch exactly once" in caught.value.rules
-    assert str(caught.value).startswith("Forgetful breaks")
-    for line in shown.splitlines()[1:]:
-        assert line in str(caught.value)
+    assert str(caught.value) == shown.rstrip()

@@ -223,7 +223,7 @@ class Tries(Scores):
 WRONG = [
     (_learner_orders.says_whether_it_uses_the_reward, learner(uses_reward="yes"), "uses_reward is 'yes'"),
     (_learner_orders.an_untrained_policy_is_the_start, learner(FromZero), "the best order on a 3x5 grid"),
-    (_learner_orders.the_start_is_proposed_during_warm_up, learner(SearchesInWarmUp), "proposed at step"),
+    (_learner_orders.the_start_is_proposed_during_warm_up, learner(SearchesInWarmUp), "step 0"),
     (
         _learner_orders.phases_come_in_sequence_and_the_last_one_fixes_the_best_order,
         learner(NeverHardens),

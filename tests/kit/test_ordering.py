@@ -59,7 +59,7 @@ class Seeds(Rows):
     """It seeds the stream that everybody draws from."""
 
     def cells(self, height, width):
-        torch.manual_seed(0)
+        torch.manual_seed(4321)
         return super().cells(height, width)
 
 

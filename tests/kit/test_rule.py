@@ -55,6 +55,12 @@ def test_every_broken_rule_is_named_with_what_was_seen_and_what_to_do():
     ]
 
 
+def test_what_a_component_raises_is_not_told_behind_another_rule():
+    with pytest.raises(BrokenRulesError) as caught:
+        hold(0, RULES)
+    assert caught.value.rules == ("is positive",)
+
+
 def test_what_a_component_raises_is_seen_and_stays_the_cause():
     with pytest.raises(BrokenRulesError, match="seen: ZeroDivisionError: ") as caught:
         hold(0, [can_be_a_divisor])
