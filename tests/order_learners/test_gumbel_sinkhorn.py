@@ -347,7 +347,11 @@ PHASES = ("search", "warmup_epochs", "search_epochs", "explore_share")
 CHOSEN_HERE = {name: value for name, value in CHOSEN["gumbel-sinkhorn"]["selection"].items() if name not in PHASES}
 
 
-@pytest.mark.parametrize("options", [*BOTH, CHOSEN_HERE], ids=["mixture", "straight-through", "chosen"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, *(pytest.param(options, marks=pytest.mark.slow) for options in ({"straight_through": True}, CHOSEN_HERE))],
+    ids=["mixture", "straight-through", "chosen"],
+)
 def test_exchangeable_patches_move_alike(options: dict[str, Any]) -> None:
     # The false-alarm rate is 0.002 for each: 0.001 for direction and for distance.
     moved = movements(options)

@@ -196,11 +196,11 @@ def test_the_expected_score_is_zero_unless_the_published_density_is_asked_for(te
         {"groups": 4, "baseline": "none"},
         {"granularity": "image", "baseline": "none"},
         {"distribution": "successors", "groups": 4},
-        {"control_variate": "relax", "groups": 4},
+        pytest.param({"control_variate": "relax", "groups": 4}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
-@pytest.mark.parametrize("temperature", [0.5, 1.0])
+@pytest.mark.parametrize("temperature", [0.5, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_the_mean_gradient_is_that_of_the_expected_reward(options: dict[str, Any], temperature: float) -> None:
     # Within 4.5 standard errors in each logit; by the t distribution a false alarm has a rate below 0.0002 for 20.
     policy = build(shuffled(4), temperature={"shape": "constant", "peak": temperature}, **options)
@@ -313,15 +313,20 @@ def test_logits_of_successors_are_larger_for_the_next_patch_of_the_start() -> No
     [
         {},
         {"granularity": "image"},
-        {"baseline": "ema"},
-        {"optimizer": "sgd", "lr": 0.05, "temperature": {"shape": "constant", "peak": 0.3}},
-        {"temperature": {"shape": "linear", "initial": 0.5, "final": 0.1}},
-        {"normalize_advantage": True},
         {"proposals": "swaps"},
-        {"reuse": 2},
-        {"optimizer": "natural", "lr": 1.0, "normalize_advantage": True},
-        {"distribution": "successors", "temperature": {"shape": "constant", "peak": 0.2}},
-        pytest.param({"control_variate": "relax"}, marks=pytest.mark.slow),
+        *(
+            pytest.param(options, marks=pytest.mark.slow)
+            for options in (
+                {"baseline": "ema"},
+                {"optimizer": "sgd", "lr": 0.05, "temperature": {"shape": "constant", "peak": 0.3}},
+                {"temperature": {"shape": "linear", "initial": 0.5, "final": 0.1}},
+                {"normalize_advantage": True},
+                {"reuse": 2},
+                {"optimizer": "natural", "lr": 1.0, "normalize_advantage": True},
+                {"distribution": "successors", "temperature": {"shape": "constant", "peak": 0.2}},
+                {"control_variate": "relax"},
+            )
+        ),
     ],
     ids=str,
 )

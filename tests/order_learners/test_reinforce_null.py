@@ -162,9 +162,11 @@ def movements_of(options: dict[str, Any], reward_of: Callable[[Proposal, Tensor]
 
 
 SUCCESSORS = {"distribution": "successors", "temperature": {"shape": "constant", "peak": 0.2}}
-NULL_OPTIONS = distinct([{}, {"granularity": "image"}, {"baseline": "ema"}, *recipe_options()])
-NULL_OPTIONS += [{**SUCCESSORS, "normalize_advantage": True}, {"proposals": "swaps"}]
+NULL_OPTIONS: list[dict[str, Any]] = [{}, {"granularity": "image"}]
 SLOW_NULL_OPTIONS: list[dict[str, Any]] = [
+    *(options for options in distinct([{"baseline": "ema"}, *recipe_options()]) if options not in NULL_OPTIONS),
+    {**SUCCESSORS, "normalize_advantage": True},
+    {"proposals": "swaps"},
     {**SUCCESSORS, "normalize_advantage": True, "optimizer": "natural", "lr": 1.0, "max_kl": 0.02},
     {"reuse": 2},
     {"control_variate": "relax"},

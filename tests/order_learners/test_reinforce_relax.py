@@ -81,6 +81,7 @@ def test_the_surrogate_follows_the_gradient_of_the_squared_estimate() -> None:
     torch.testing.assert_close(of(WORTH)[1], expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_surrogate_that_has_learned_takes_variance_out() -> None:
     surrogate, distribution = PositionSurrogate(SIZE), PlackettLuce(LOGITS)
     plain = estimates(surrogate, batches=100, samples=8, seed=9).var(dim=0).sum()

@@ -214,7 +214,11 @@ def test_rounds_begin_with_the_search() -> None:
     assert begun == [5, 9, 13]
 
 
-@pytest.mark.parametrize("options", [{}, {"straight_through": True}], ids=["mixture", "straight-through"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, pytest.param({"straight_through": True}, marks=pytest.mark.slow)],
+    ids=["mixture", "straight-through"],
+)
 def test_the_defaults_come_near_a_planted_order(options: dict[str, Any]) -> None:
     found = []
     for seed in range(3):

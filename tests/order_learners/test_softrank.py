@@ -103,7 +103,11 @@ def test_equal_scores_have_a_finite_gradient(patches: int) -> None:
 # --- Learning
 
 
-@both
+@pytest.mark.parametrize(
+    "options",
+    [{}, pytest.param({"straight_through": True}, marks=pytest.mark.slow)],
+    ids=["mixture", "straight-through"],
+)
 def test_the_defaults_find_planted_orders(options: dict[str, Any]) -> None:
     # The squared distance of each patch from its hidden slot: linear in the matrix, so both ways share a gradient.
     patches, steps = 16, 300

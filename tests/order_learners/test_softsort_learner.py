@@ -18,6 +18,11 @@ from reorder_kit.orders.order import Order
 
 BOTH = [{}, {"straight_through": True}]
 both = pytest.mark.parametrize("options", BOTH, ids=["mixture", "straight-through"])
+both_in_time = pytest.mark.parametrize(
+    "options",
+    [{}, pytest.param({"straight_through": True}, marks=pytest.mark.slow)],
+    ids=["mixture", "straight-through"],
+)
 
 
 def build(start: Order, **options: Any) -> SoftSortPolicy:
@@ -143,7 +148,7 @@ def learn(policy: SoftSortPolicy, hidden: Order, steps: int) -> None:
 
 
 @both
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_a_planted_order_is_found(options: dict[str, Any], seed: int) -> None:
     # At first a slot sees half of all patches, so that none is trapped behind its neighbours.
     hidden, schedule = shuffled(8, 100 + seed), {"shape": "exponential", "initial": 4.0, "final": 0.2}
@@ -152,7 +157,7 @@ def test_a_planted_order_is_found(options: dict[str, Any], seed: int) -> None:
     assert policy.best_order() == hidden
 
 
-@both
+@both_in_time
 def test_the_defaults_come_near_a_planted_order(options: dict[str, Any]) -> None:
     found = []
     for seed in range(4):
@@ -216,7 +221,7 @@ def p_value_of_alike(moved: np.ndarray) -> float:
     return (1 + larger) / 2000
 
 
-@both
+@both_in_time
 def test_scores_of_exchangeable_patches_move_alike(options: dict[str, Any]) -> None:
     # The false-alarm rate is 0.002 for each: 0.001 for direction and for distance.
     moved = movements(options)

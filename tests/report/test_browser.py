@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import json
 import re
 import shutil
@@ -77,9 +78,18 @@ def _check(said, asked, file):
     assert {url for url in asked if not url.startswith(("data:", "blob:"))} == {file.as_uri()}
 
 
-@pytest.mark.parametrize("name", ["run", "study"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(
+    ("name", "scheme", "width"),
+    [
+        ("run", "light", 390),
+        ("study", "dark", 1280),
+        *(
+            pytest.param(*others, marks=pytest.mark.slow)
+            for others in itertools.product(("run", "study"), ("light", "dark"), (390, 1280))
+            if others not in {("run", "light", 390), ("study", "dark", 1280)}
+        ),
+    ],
+)
 def test_it_fits_every_screen(visit, files, name, scheme, width):
     page = visit(files[name], color_scheme=scheme, viewport={"width": width, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == width
