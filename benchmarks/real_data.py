@@ -22,7 +22,9 @@ from typing import Any
 
 from reorder_kit.experiment.compose import compose
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.jobs.processes import train_all
+from reorder_kit.jobs.engine import outcomes
+from reorder_kit.jobs.local_processes import LocalProcesses
+from reorder_kit.jobs.slots import slots_of_one_thread
 from reorder_kit.training.run import run_experiment
 
 CONTROL = "shuffled-targets"
@@ -149,9 +151,10 @@ def main() -> None:
     for case in arguments.cases:
         runs = [RealRun(case, arguments.data, seed) for seed in range(arguments.seeds)]
         results = []
-        for run, result in train_all(runs, arguments.jobs):
-            print(f"{run}: {result['seconds']:.0f} s", file=sys.stderr)
-            results.append(result)
+        with LocalProcesses[RealRun](slots_of_one_thread(arguments.jobs)) as processes:
+            for run, result in outcomes(runs, processes):
+                print(f"{run}: {result['seconds']:.0f} s", file=sys.stderr)
+                results.append(result)
         print_row(case, results)
 
 

@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from reorder_kit import __version__
-from reorder_kit.benchmark.planted_runs import PlantedRun
+from reorder_kit.benchmark.learner_options import options_by_case
+from reorder_kit.benchmark.planted_cases import cases_named
+from reorder_kit.benchmark.planted_runs import PlantedRun, planned_runs
 from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.jobs.engine import Executor, outcomes
 from reorder_kit.jobs.ledger import Ledger
-from reorder_kit.jobs.processes import train_all
+
+DEFAULT_CASE = "chain-16"
+
+
+def plan_benchmark(
+    cases: Iterable[str], learners: Iterable[str], assignments: Iterable[str], seeds: Iterable[int], host: PluginHost
+) -> list[PlantedRun]:
+    """The runs of cases and learners by name.
+
+    Args:
+        cases: names of cases; none for the default one.
+        learners: names of learners; none for all there are.
+        assignments: ``LEARNER.OPTION=VALUE``, of options to be replaced.
+        seeds: of the runs.
+        host: the plugins.
+
+    Raises:
+        ReorderKitError: if there is no such case, learner or option.
+    """
+    chosen = cases_named(list(cases) or [DEFAULT_CASE])
+    learners = list(learners) or list(host.order_learners)
+    options = options_by_case(learners, assignments, [case.name for case in chosen], host)
+    return list(planned_runs(chosen, options, seeds))
 
 
 def run_benchmark(
     runs: Sequence[PlantedRun],
     ledger: Ledger,
     host: PluginHost,
-    jobs: int,
+    executor: Executor[PlantedRun],
     tell: Callable[[str], None],
 ) -> dict[PlantedRun, Mapping[str, Any]]:
     """What came out of every run; those that are in the ledger are not trained again.
@@ -27,22 +52,24 @@ def run_benchmark(
         runs: all of them.
         ledger: where finished runs are noted.
         host: the plugins, which the processes load anew.
-        jobs: processes of one thread each.
+        executor: where they are trained.
         tell: is told of every run that finishes.
 
     Raises:
-        ReorderKitError: if a recipe is wrong, the ledger holds runs of other settings, or a training cannot go on.
+        ReorderKitError: if a recipe is wrong, the ledger holds runs of other settings, or a training cannot go on; all
+            others are finished first.
     """
     settings = {run: run.settings(host) for run in runs}
-    outcomes = {run: ledger.outcome(str(run), settings[run]) for run in runs}
-    missing = [run for run, outcome in outcomes.items() if outcome is None]
-    others = ledger.other_versions(str(run) for run, outcome in outcomes.items() if outcome is not None)
+    known = {run: ledger.outcome(str(run), settings[run]) for run in runs}
+    missing = [run for run, outcome in known.items() if outcome is None]
+    others = ledger.other_versions(str(run) for run, outcome in known.items() if outcome is not None)
     if others:
         found = ", ".join(sorted(others))
         tell(f"some runs were trained by reorder-kit {found}, this is {__version__}: their figures may not compare")
-    for number, (run, outcome) in enumerate(train_all(missing, jobs), start=1):
-        ledger.add(str(run), settings[run], outcome)
-        outcomes[run] = outcome
-        # No accuracy: whoever chooses options on validation images shall not see that of test images.
-        tell(f"{number}/{len(missing)} {run}: {outcome['seconds']:.0f} s")
-    return {run: outcome for run, outcome in outcomes.items() if outcome is not None}
+    with executor:
+        for number, (run, outcome) in enumerate(outcomes(missing, executor), start=1):
+            ledger.add(str(run), settings[run], outcome)
+            known[run] = outcome
+            # No accuracy: whoever chooses options on validation images shall not see that of test images.
+            tell(f"{number}/{len(missing)} {run}: {outcome['seconds']:.0f} s")
+    return {run: outcome for run, outcome in known.items() if outcome is not None}

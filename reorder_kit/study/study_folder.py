@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.jobs.training import alone, failure_of
+from reorder_kit.jobs.failure_note import failure_of
+from reorder_kit.jobs.folder_lock import alone
 from reorder_kit.recipe.recipe import differences, read_recipe_file
 from reorder_kit.runs.run_folder import RunFolder, write_whole
 from reorder_kit.study.cells import Cell
