@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from reorder_kit.interfaces import DataSplits, Sample, Unreadable
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.orders.slots_read import SlotsRead
-from reorder_kit.runs.run_folder import RunFolder, write_whole
+from reorder_kit.runs.run_folder import RunFolder
 
 SALIENCY_VERSION = 1
 ALPHA = 0.05
@@ -34,7 +34,7 @@ METHODS = (Gradient.name, Occlusion.name, Rollout.name)
 
 @dataclass(frozen=True)
 class SaliencyReport:
-    """What :meth:`save` writes as ``saliency.json``.
+    """What a run folder holds as ``saliency.json``.
 
     Its keys: ``format_version``; ``run``, its name; ``method``; ``split``; ``images``, how many were used, and
     ``images_without_saliency``, how many were not, since no patch of them made a difference; ``influence`` of each slot
@@ -112,9 +112,26 @@ class SaliencyReport:
     def _of_the_run(self) -> str:
         return "All images share the two orders of one run; other seeds may learn others."
 
-    def save(self, folder: RunFolder) -> None:
-        """Write ``saliency.json`` into the run folder."""
-        write_whole(folder.path / "saliency.json", json.dumps(self.as_dict(), indent=2) + "\n")
+    def by_slot(self, rows: int) -> list[tuple[str, float, float, float | None]]:
+        """Shares of the starting and of the final order and the influence, neighbouring slots together.
+
+        Args:
+            rows: how many there may be.
+
+        Returns:
+            Each with the numbers of its slots, as in ``4-7``; the influence is None if it was not measured.
+        """
+        slots = len(self.own.start)
+        ends = [slots * number // min(rows, slots) for number in range(min(rows, slots) + 1)]
+        return [
+            (
+                str(first) if end == first + 1 else f"{first}-{end - 1}",
+                sum(self.own.start[first:end]),
+                sum(self.own.final[first:end]),
+                sum(self.influence[first:end]) if self.influence else None,
+            )
+            for first, end in pairwise(ends)
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """The content of the file."""
