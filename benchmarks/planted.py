@@ -17,9 +17,11 @@ from reorder_kit.benchmark.planted import run_benchmark
 from reorder_kit.benchmark.planted_cases import CASES
 from reorder_kit.benchmark.planted_pictures import draw_pictures
 from reorder_kit.benchmark.planted_report import CaseReport, report
-from reorder_kit.benchmark.planted_runs import planned_runs
+from reorder_kit.benchmark.planted_runs import PlantedRun, planned_runs
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.ledger import Ledger
+from reorder_kit.jobs.local_processes import LocalProcesses
+from reorder_kit.jobs.slots import slots_of_one_thread
 
 
 def print_markdown(found: CaseReport) -> None:
@@ -51,7 +53,8 @@ def main() -> None:
     }
     runs = list(planned_runs([CASES[name] for name in arguments.cases], learners, range(arguments.seeds)))
     ledger = Ledger(arguments.out)
-    outcomes = run_benchmark(runs, ledger, host, arguments.jobs, tell=lambda line: print(line, file=sys.stderr))
+    processes = LocalProcesses[PlantedRun](slots_of_one_thread(arguments.jobs))
+    outcomes = run_benchmark(runs, ledger, host, processes, tell=lambda line: print(line, file=sys.stderr))
     reports = report(outcomes, "test")
     for found in reports:
         print_markdown(found)

@@ -21,7 +21,9 @@ from typing import Any
 
 from reorder_kit.experiment.compose import compose
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.jobs.processes import train_all
+from reorder_kit.jobs.engine import outcomes
+from reorder_kit.jobs.local_processes import LocalProcesses
+from reorder_kit.jobs.slots import slots_of_one_thread
 from reorder_kit.runs.result import RunResult
 from reorder_kit.training.run import run_experiment
 
@@ -149,9 +151,10 @@ def main() -> None:
     for case in arguments.cases:
         runs = [RealRun(case, arguments.data, seed) for seed in range(arguments.seeds)]
         results = []
-        for run, plain in train_all(runs, arguments.jobs):
-            results.append(RunResult.parse(plain, str(run)))
-            print(f"{run}: {results[-1].seconds:.0f} s", file=sys.stderr)
+        with LocalProcesses[RealRun](slots_of_one_thread(arguments.jobs)) as processes:
+            for run, plain in outcomes(runs, processes):
+                results.append(RunResult.parse(plain, str(run)))
+                print(f"{run}: {results[-1].seconds:.0f} s", file=sys.stderr)
         print_row(case, results)
 
 

@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.jobs.local_processes import LocalProcesses
+from reorder_kit.jobs.slots import slots_of_one_thread
 from reorder_kit.transfer.files import write_results
-from reorder_kit.transfer.run_transfer import plan_transfer, run_transfer
+from reorder_kit.transfer.run_transfer import Work, plan_transfer, run_transfer
 
 BACKBONES: dict[str, dict[str, Any]] = {
     "recurrent": {"name": "recurrent", "readout": "last"},
@@ -74,7 +76,8 @@ def main() -> None:
     root = photos(arguments.eurosat)
     recipes = [(recipe(data, backbone, root), f"{data}-{backbone}") for backbone in BACKBONES for data in EPOCHS]
     plan = plan_transfer(recipes, range(arguments.seeds), arguments.out, None, host)
-    results = run_transfer(plan, host, arguments.jobs, lambda text: print(text, file=sys.stderr, flush=True))
+    processes = LocalProcesses[Work](slots_of_one_thread(arguments.jobs))
+    results = run_transfer(plan, host, processes, lambda text: print(text, file=sys.stderr, flush=True))
     write_results(results, arguments.out)
     print(results.markdown())
 

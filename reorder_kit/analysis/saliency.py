@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -98,9 +99,26 @@ class SaliencyReport:
     def _of_the_run(self) -> str:
         return "All images share the two orders of one run; other seeds may learn others."
 
-    def save(self, folder: RunFolder) -> None:
-        """Write ``saliency.json`` into the run folder."""
-        self.record().write(folder.saliency)
+    def by_slot(self, rows: int) -> list[tuple[str, float, float, float | None]]:
+        """Shares of the starting and of the final order and the influence, neighbouring slots together.
+
+        Args:
+            rows: how many there may be.
+
+        Returns:
+            Each with the numbers of its slots, as in ``4-7``; the influence is None if it was not measured.
+        """
+        slots = len(self.own.start)
+        ends = [slots * number // min(rows, slots) for number in range(min(rows, slots) + 1)]
+        return [
+            (
+                str(first) if end == first + 1 else f"{first}-{end - 1}",
+                sum(self.own.start[first:end]),
+                sum(self.own.final[first:end]),
+                sum(self.influence[first:end]) if self.influence else None,
+            )
+            for first, end in pairwise(ends)
+        ]
 
     def record(self) -> SaliencyRecord:
         """As it is written down."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.recipe.overrides import override, parse_assignment
 
 # Search for 90 of 150 epochs, then train new weights for 60.
 _RETRAIN = {"search": "then-retrain", "warmup_epochs": 0, "search_epochs": 90}
@@ -65,3 +69,32 @@ CHOSEN: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 def chosen_options(learner: str, case: str) -> dict[str, Any]:
     """The options of a learner in a case."""
     return dict(CHOSEN.get(learner, {}).get(case, {}))
+
+
+def options_by_case(
+    learners: Iterable[str], assignments: Iterable[str], cases: Sequence[str], host: PluginHost
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Options by learner and case: the chosen ones, with what is set instead.
+
+    Args:
+        learners: names of learners.
+        assignments: ``LEARNER.OPTION=VALUE``.
+        cases: names of cases.
+        host: the plugins.
+
+    Raises:
+        ReorderKitError: if there is no such learner, or an assignment names none of them.
+    """
+    options = {}
+    for learner in dict.fromkeys(learners):
+        host.order_learners.get(learner)  # refuses a name that is none, with the closest one
+        options[learner] = {case: chosen_options(learner, case) for case in cases}
+    for assignment in assignments:
+        path, value = parse_assignment(assignment)
+        learner, _, option = path.partition(".")
+        if learner not in options or not option:
+            hint = "write LEARNER.OPTION=VALUE, as in --set softsort.lr=0.2, of a learner that is tried"
+            raise ReorderKitError(f"--set {assignment}: names no option of a learner", hint)
+        for case, given in options[learner].items():
+            options[learner][case] = override(given, [(option, value)])
+    return options

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from reorder_kit.errors import ReorderKitError, did_you_mean
 
 SCRAMBLED, UNDONE = "scrambled", "undone"
 """The order a case hides the answer with, and the answer."""
@@ -143,3 +145,15 @@ CASES: Mapping[str, Case] = {
         SELECTION,
     )
 }
+
+
+def cases_named(names: Sequence[str]) -> list[Case]:
+    """Cases by name, each once.
+
+    Raises:
+        ReorderKitError: if there is no such case.
+    """
+    for name in names:
+        if name not in CASES:
+            raise ReorderKitError(f"there is no case {name!r}", did_you_mean(name, CASES))
+    return [CASES[name] for name in dict.fromkeys(names)]

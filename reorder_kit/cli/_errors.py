@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
 from reorder_kit.cli._output import is_main_process, print_json, print_to_stderr, process
+from reorder_kit.cli._stopping import Terminated
 from reorder_kit.errors import RecipeError, ReorderKitError
 
-INTERRUPTED = 130
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
 
 
 class Command(TyperCommand):
@@ -29,10 +32,10 @@ class Command(TyperCommand):
             if ctx.params.get("as_json") and is_main_process():
                 print_json(_as_dict(error))
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             if is_main_process():
                 print_to_stderr("stopped")
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED) from None
 
 
 def _tell(error: ReorderKitError) -> None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reorder_kit.benchmark.planted_cases import CASES, Case
+from reorder_kit.benchmark.planted_cases import CASES
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
 from reorder_kit.cli._parameters import JsonOption
+from reorder_kit.cli._stopping import stoppable
 from reorder_kit.cli.evaluate import Split
-from reorder_kit.errors import ReorderKitError, did_you_mean, writing
+from reorder_kit.errors import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from reorder_kit.benchmark.planted_report import CaseReport
-    from reorder_kit.host.plugin_host import PluginHost
 
 
 def planted(
@@ -68,24 +68,24 @@ def planted(
       reorder-kit bench planted --case chain-16 --learner softsort --seeds 3
       reorder-kit bench planted --case selection --learner reinforce --set reinforce.lr=0.03 --split validation
     """
-    from reorder_kit.benchmark.planted import run_benchmark
+    from reorder_kit.benchmark.planted import plan_benchmark, run_benchmark
     from reorder_kit.benchmark.planted_pictures import draw_pictures
     from reorder_kit.benchmark.planted_report import report
-    from reorder_kit.benchmark.planted_runs import planned_runs
+    from reorder_kit.benchmark.planted_runs import PlantedRun
     from reorder_kit.cli._lookup import load_host
     from reorder_kit.jobs.ledger import Ledger
+    from reorder_kit.jobs.local_processes import LocalProcesses
+    from reorder_kit.jobs.slots import slots_of_one_thread
 
     # Whatever plugins and libraries print is no part of the result.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+    with redirect_stdout(sys.stderr) if as_json else nullcontext(), stoppable():
         host = load_host()
-        chosen = _cases(cases or ["chain-16"])
-        options = _options(learners or list(host.order_learners), sets or (), chosen, host)
+        runs = plan_benchmark(cases or (), learners or (), sets or (), range(first_seed, first_seed + seeds), host)
         if figures is not None:
             with writing(figures):
                 figures.mkdir(parents=True, exist_ok=True)  # better to fail now than after the last training
-        runs = list(planned_runs(chosen, options, range(first_seed, first_seed + seeds)))
-        outcomes = run_benchmark(runs, Ledger(out), host, jobs, tell=print_to_stderr)
-        reports = report(outcomes, split.value)
+        processes = LocalProcesses[PlantedRun](slots_of_one_thread(jobs))
+        reports = report(run_benchmark(runs, Ledger(out), host, processes, tell=print_to_stderr), split.value)
         if figures is not None:
             with writing(figures):
                 for path in draw_pictures(reports, figures):
@@ -96,35 +96,6 @@ def planted(
         )
     else:
         _print(reports, split, seeds)
-
-
-def _cases(names: Iterable[str]) -> list[Case]:
-    for name in names:
-        if name not in CASES:
-            raise ReorderKitError(f"there is no case {name!r}", did_you_mean(name, CASES))
-    return [CASES[name] for name in dict.fromkeys(names)]
-
-
-def _options(
-    learners: Iterable[str], sets: Iterable[str], cases: Iterable[Case], host: PluginHost
-) -> dict[str, dict[str, dict[str, Any]]]:
-    """Options by learner and case: the chosen ones, with what is set instead."""
-    from reorder_kit.benchmark.learner_options import chosen_options
-    from reorder_kit.recipe.overrides import override, parse_assignment
-
-    options = {}
-    for learner in dict.fromkeys(learners):
-        host.order_learners.get(learner)  # refuses a name that is none, with the closest one
-        options[learner] = {case.name: chosen_options(learner, case.name) for case in cases}
-    for assignment in sets:
-        path, value = parse_assignment(assignment)
-        learner, _, option = path.partition(".")
-        if learner not in options or not option:
-            hint = "write LEARNER.OPTION=VALUE, as in --set softsort.lr=0.2, of a learner that is tried"
-            raise ReorderKitError(f"--set {assignment}: names no option of a learner", hint)
-        for case, given in options[learner].items():
-            options[learner][case] = override(given, [(option, value)])
-    return options
 
 
 def _print(reports: Sequence[CaseReport], split: Split, seeds: int) -> None:

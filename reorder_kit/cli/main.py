@@ -79,7 +79,10 @@ def command_line(
 
 
 def main() -> None:
-    """Run the command line. It ends with 0, with 2 if something was wrong, or with 130 if it was stopped."""
+    """Run the command line.
+
+    It ends with 0, with 2 if something was wrong, or, if it was stopped, with 130 (Ctrl-C) or 143 (SIGTERM).
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A picture of an order must not fail where the terminal lacks a character.

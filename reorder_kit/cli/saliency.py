@@ -15,8 +15,6 @@ from reorder_kit.cli.evaluate import Split
 from reorder_kit.errors import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.table import Table
 
     from reorder_kit.analysis.saliency import SaliencyReport
@@ -61,6 +59,7 @@ def saliency(
       reorder-kit saliency runs/quickstart --method occlusion --split validation --json
     """
     from reorder_kit.analysis.saliency import follow_saliency
+    from reorder_kit.analysis.saliency_files import write_saliency
     from reorder_kit.cli._lookup import find_run, load_host
     from reorder_kit.experiment.loaded_run import LoadedRun
     from reorder_kit.training.devices import build_accelerator, runnable_here
@@ -72,26 +71,16 @@ def saliency(
         device = build_accelerator(runnable_here(loaded.experiment.recipe.train)).device
         report = follow_saliency(loaded.on(device), method.value, split.value, images)
         with writing(folder.path):
-            report.save(folder)
-            _draw(report, folder)
+            write_saliency(report, folder)
     if as_json:
         print_json(report.record().as_dict())
     else:
         _print(report, folder)
 
 
-def _draw(report: SaliencyReport, folder: RunFolder) -> None:
-    from reorder_kit.figures.saliency import draw_saliency
-
-    panels = {
-        "read in the final order": (report.own.start, report.own.final),
-        "each image read in a random order": (report.apart.start, report.apart.final),
-    }
-    title = f"{report.run}: saliency by slot ({report.method})"
-    draw_saliency(panels, report.influence, title, folder.path / "saliency.png")
-
-
 def _print(report: SaliencyReport, folder: RunFolder) -> None:
+    from reorder_kit.analysis.saliency_files import PICTURE
+
     out = console()
     out.print(
         f"{folder.path}: {report.method} over {report.images} {report.split} images; shares of an image's saliency."
@@ -103,7 +92,7 @@ def _print(report: SaliencyReport, folder: RunFolder) -> None:
     out.print()
     out.print(_ranks(report))
     out.print()
-    for line in [*report.conclusion(), "", *(f"wrote {folder.path / f'saliency.{kind}'}" for kind in ("json", "png"))]:
+    for line in [*report.conclusion(), "", f"wrote {folder.saliency}", f"wrote {folder.path / PICTURE}"]:
         out.print(line, soft_wrap=True)
 
 
@@ -124,13 +113,6 @@ def _ranks(report: SaliencyReport) -> Table:
 def _by_slot(report: SaliencyReport) -> Table:
     """Shares by slot, neighbouring slots together where there are many."""
     rows = table("slots", "starting order", "final order", "influence of the slot")
-    slots = len(report.own.start)
-    for number in range(min(ROWS, slots)):
-        first, end = (slots * place // min(ROWS, slots) for place in (number, number + 1))
-
-        def share(values: Sequence[float], first: int = first, end: int = end) -> str:
-            return f"{sum(values[first:end]):.3f}" if values else ""
-
-        name = str(first) if end == first + 1 else f"{first}-{end - 1}"
-        rows.add_row(name, share(report.own.start), share(report.own.final), share(report.influence))
+    for slots, start, final, influence in report.by_slot(ROWS):
+        rows.add_row(slots, f"{start:.3f}", f"{final:.3f}", "" if influence is None else f"{influence:.3f}")
     return rows

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import sys
 from contextlib import contextmanager, nullcontext, redirect_stdout
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
 from reorder_kit.cli._parameters import JsonOption
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.cli._stopping import command_line, stoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator
 
-    from reorder_kit.study.checking import CheckedStudy
     from reorder_kit.study.plan import Plan
-    from reorder_kit.study.results import Failure, StudyResult
-    from reorder_kit.study.run_study import CellReport, StudyRun, Trainers
+    from reorder_kit.study.results import StudyResult
+    from reorder_kit.study.run_study import CellReport, StudyRun
     from reorder_kit.study.study_folder import StudyFolder
 
 SOME_FAILED = 1
@@ -71,8 +66,9 @@ def study(
 ) -> None:
     """Train a grid of runs with their controls, and compare them over seeds.
 
-    The same command again goes on where a study was stopped: finished runs are not trained again, others go on from
-    their last checkpoint, and those that failed are tried once more. Ends with 1 if some runs failed.
+    Run the same command again to continue a study that was stopped: finished runs are not trained again, others
+    continue from their last checkpoint, and those that failed are tried once more. Ends with 1 if some runs failed, and
+    with 130 or 143 if Ctrl-C or SIGTERM stopped it and its workers.
 
     \b
     Example:
@@ -81,98 +77,48 @@ def study(
       reorder-kit study my_study.yaml --submit --submit-option slurm_partition=gpu --submit-option gpus_per_node=1
     """
     from reorder_kit.cli._lookup import load_host
-    from reorder_kit.recipe.overrides import override, parse_assignment
-    from reorder_kit.study.checking import check_study
-    from reorder_kit.study.library import find_study
-    from reorder_kit.study.plan import plan_of
+    from reorder_kit.study.place import Place
     from reorder_kit.study.run_study import StudyRun
-    from reorder_kit.study.study_folder import StudyFolder
 
     # Whatever plugins and libraries print is no part of the result.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        host = load_host()
-        content, place = find_study(study)
-        checked = check_study(override(content, map(parse_assignment, sets or ())), host, study, place)
-        folder = StudyFolder(out or Path("runs") / checked.study.name)
-        folder.check(checked.study)
-        run = StudyRun(checked, folder, host, _command())
-        plan = plan_of(checked.study, host)
-        finished = plan.runs - len(run.missing())
-        shows = not (quiet or as_json)
+    with redirect_stdout(sys.stderr) if as_json else nullcontext(), stoppable():
+        run = StudyRun.open(study, sets or (), out, load_host(), command_line())
         if not as_json:
-            _print_plan(plan, folder.path, finished)
-        failures: Sequence[Failure] = ()
-        results = None
-        if smoke or not dry_run:
-            with _trainers(checked, folder, jobs, submit, submit_options) as trainers:
-                if smoke:
-                    failures = _smoke(run, trainers, len(plan.rows), shows)
-                if not (dry_run or failures):
-                    results = _train(run, trainers, finished, shows)
-                    failures = results.failures
+            _print_plan(run)
+        if smoke and not (quiet or as_json):
+            print_to_stderr(f"first a few steps of {len(run.plan.rows)} rows, thrown away")
+        progress = _no_progress if quiet or as_json else _progress
+        done = run.perform(Place(jobs, submit, submit_options or ()), progress, smoke, dry_run)
     if as_json:
-        print_json(_as_json(plan, finished, failures, results))
-    elif results is not None:
-        _print_results(results, folder)
+        print_json(done.as_dict())
+    elif done.results is not None:
+        _print_results(done.results, run.folder)
     elif dry_run:
-        _print_rows(plan)
-    for failure in failures:
+        _print_rows(done.plan)
+    for failure in done.failures:
         print_to_stderr(f"failed: {failure.run}: {failure.reason}")
-    if failures:
+    if done.failures:
         raise typer.Exit(SOME_FAILED)
 
 
-def _trainers(
-    checked: CheckedStudy, folder: StudyFolder, jobs: int | None, submit: bool, submit_options: list[str] | None
-) -> AbstractContextManager[Trainers]:
-    """Where runs are trained."""
-    from reorder_kit.jobs.cluster import ClusterTrainers
-    from reorder_kit.jobs.local_trainers import LocalTrainers
-    from reorder_kit.jobs.worker_processes import slots_for, visible_gpus
-    from reorder_kit.recipe.overrides import parse_assignment
-
-    if submit:
-        return ClusterTrainers(folder.jobs, dict(map(parse_assignment, submit_options or ())), jobs)
-    if submit_options:
-        raise ReorderKitError("--submit-option means nothing without --submit", "add --submit")
-    import torch
-
-    gpus = visible_gpus(os.environ, torch.cuda.device_count()) if checked.on_gpu else []
-    return LocalTrainers(slots_for(jobs, gpus))
-
-
-def _smoke(run: StudyRun, trainers: Trainers, rows: int, shows: bool) -> list[Failure]:
-    if shows:
-        print_to_stderr(f"first a few steps of {rows} rows, thrown away")
-    with _progress(rows, 0, shows) as tell:
-        return run.smoke(trainers, tell)
-
-
-def _train(run: StudyRun, trainers: Trainers, finished: int, shows: bool) -> StudyResult:
-    runs = len(run.cells)
-    try:
-        with _progress(runs, finished, shows) as tell:
-            return run.train(trainers, tell)
-    except KeyboardInterrupt:
-        print_to_stderr(f"go on with: {run.command}")
-        raise
+@contextmanager
+def _no_progress(runs: int, finished: int) -> Iterator[Callable[[CellReport], None]]:
+    yield lambda report: None
 
 
 @contextmanager
-def _progress(runs: int, finished: int, shows: bool) -> Iterator[Callable[[CellReport], None]]:
-    if not shows:
-        yield lambda report: None
-        return
+def _progress(runs: int, finished: int) -> Iterator[Callable[[CellReport], None]]:
     from reorder_kit.cli._study_progress import StudyProgress
 
     with StudyProgress(console(stderr=True), runs, finished) as progress:
         yield progress.tell
 
 
-def _print_plan(plan: Plan, folder: Path, finished: int) -> None:
+def _print_plan(run: StudyRun) -> None:
+    plan, finished = run.plan, len(run.cells) - len(run.missing())
     begun = f", {finished} of them finished" if finished else ""
     rows = f"{len(plan.rows)} rows of {'1 seed' if plan.seeds == 1 else f'{plan.seeds} seeds'}"
-    print_to_stderr(f"{folder}: {rows}, {plan.runs} runs{begun}")
+    print_to_stderr(f"{run.folder.path}: {rows}, {plan.runs} runs{begun}")
     for line in [*plan.questions, *plan.left_out]:
         print_to_stderr(f"  {line}")
     for warning in plan.warnings:
@@ -201,13 +147,3 @@ def _print_results(results: StudyResult, folder: StudyFolder) -> None:
         count = "1 run was" if results.unfinished == 1 else f"{results.unfinished} runs were"
         out.print(f"{count} not trained, since others failed.")
     out.print(f"wrote {folder.results}; see it with: reorder-kit report {folder.path}", soft_wrap=True)
-
-
-def _as_json(plan: Plan, finished: int, failures: Sequence[Failure], results: StudyResult | None) -> dict[str, Any]:
-    if results is not None:
-        return results.as_dict()
-    return {**plan.as_dict(), "finished": finished, "failures": [asdict(failure) for failure in failures]}
-
-
-def _command() -> str:
-    return shlex.join(["reorder-kit", *sys.argv[1:]])

@@ -11,6 +11,7 @@ import typer
 
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
 from reorder_kit.cli._parameters import JsonOption, SetOption
+from reorder_kit.cli._stopping import stoppable
 from reorder_kit.errors import writing
 
 if TYPE_CHECKING:
@@ -53,19 +54,20 @@ def transfer(
       reorder-kit transfer digits.yaml photos.yaml --out runs/digits-photos --tune-epochs 2 --jobs 4
     """
     from reorder_kit.cli._lookup import load_host
+    from reorder_kit.jobs.local_processes import LocalProcesses
+    from reorder_kit.jobs.slots import slots_of_one_thread
     from reorder_kit.recipe.library import read_recipe
-    from reorder_kit.recipe.overrides import override, parse_assignment
     from reorder_kit.transfer.files import write_results
-    from reorder_kit.transfer.run_transfer import plan_transfer, run_transfer
+    from reorder_kit.transfer.run_transfer import Work, plan_transfer, run_transfer
 
     # Whatever plugins and libraries print is no part of the result.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        host = load_host()
-        assignments = [parse_assignment(text) for text in sets or ()]
-        read = [(override(content, assignments), source) for content, source in map(read_recipe, recipes)]
-        plan = plan_transfer(read, range(first_seed, first_seed + seeds), out, tune_epochs, host)
+    with redirect_stdout(sys.stderr) if as_json else nullcontext(), stoppable():
+        host, all_seeds = load_host(), range(first_seed, first_seed + seeds)
+        read = [read_recipe(recipe, sets or ()) for recipe in recipes]
+        plan = plan_transfer(read, all_seeds, out, tune_epochs, host)
+        processes = LocalProcesses[Work](slots_of_one_thread(jobs))
         with writing(out):
-            results = run_transfer(plan, host, jobs, print_to_stderr)
+            results = run_transfer(plan, host, processes, print_to_stderr)
             write_results(results, out)
     if as_json:
         print_json(results.as_dict())

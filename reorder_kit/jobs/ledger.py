@@ -1,4 +1,4 @@
-"""Finished runs of a study in a file, so that it goes on where it was stopped."""
+"""Finished work in a file, so that many runs go on where they were stopped."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Ledger:
         return line
 
     def _refuse(self, number: int) -> NoReturn:
-        raise ReorderKitError(f"{self._path}: line {number} is no run of a study", "give another file with --out")
+        raise ReorderKitError(f"{self._path}: line {number} is not a valid record", "give another file with --out")
 
 
 def _fields(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from reorder_kit.errors import ReorderKitError, did_you_mean
+from reorder_kit.recipe.overrides import override, parse_assignment
 from reorder_kit.recipe.read_yaml import read_recipe_file
+from reorder_kit.recipe.shipped_files import ShippedFiles
+
+_RECIPES = ShippedFiles("recipe", "recipes")
 
 
 def recipes_folder() -> Path:
     """Where they are: in the installed package, or beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    shipped = package / "shipped_recipes"
-    return shipped if shipped.exists() else package.parent / "recipes"
+    return _RECIPES.folder
 
 
 def recipe_names() -> list[str]:
     """Names of the shipped recipes: ``quickstart``, ``paper/imagenet/vit``."""
-    folder = recipes_folder()
-    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
+    return _RECIPES.names()
 
 
-def read_recipe(recipe: str) -> tuple[dict[str, Any], str]:
+def read_recipe(recipe: str, assignments: Iterable[str] = ()) -> tuple[dict[str, Any], str]:
     """The content of a recipe and what to call it in messages; not yet checked.
 
     Args:
         recipe: a file, or the name of a shipped recipe. ``recipes/quickstart.yaml`` is found without a checkout, too.
+        assignments: ``FIELD=VALUE``, of fields to be replaced.
 
     Raises:
-        ReorderKitError: if it is neither.
+        ReorderKitError: if it is neither, or an assignment is none.
     """
-    path = Path(recipe)
-    name = path.with_suffix("").as_posix().removeprefix("recipes/")
-    shipped = recipes_folder() / f"{name}.yaml"
-    if not path.is_file() and shipped.exists():  # a folder of its name does not hide it
-        return read_recipe_file(shipped), recipe
-    if path.exists():
-        return read_recipe_file(path), recipe
-    raise ReorderKitError(f"{recipe}: no such file, and no shipped recipe", did_you_mean(name, recipe_names()))
+    content = read_recipe_file(_RECIPES.find(recipe))
+    return override(content, map(parse_assignment, assignments)), recipe

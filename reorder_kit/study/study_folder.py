@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.jobs.training import alone, failure_of
+from reorder_kit.jobs.failure_note import failure_of
+from reorder_kit.jobs.folder_lock import alone
 from reorder_kit.recipe.overrides import differences
 from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.runs.record import write_whole

@@ -24,6 +24,9 @@ from reorder_kit.study.verdict import verdict
 SHARE_OF_TIME = 0.05
 """How much of the time may be spent on summing up a study that is not finished."""
 
+SECONDS_AT_A_STOP = 1.5
+"""How long summing up may take when a study is stopped; whoever asks for that may kill it soon."""
+
 _STATISTICS_SEED = 0
 
 
@@ -56,6 +59,11 @@ class Summary:
     def write_now_and_then(self) -> None:
         """Write if that has not been done for a while."""
         if time.monotonic() - self._written > self._took / SHARE_OF_TIME:
+            self.write()
+
+    def write_if_quick(self) -> None:
+        """Write what has come to it since the last time, unless that takes longer than a stop may."""
+        if 0 < self._took < SECONDS_AT_A_STOP:
             self.write()
 
     def _results(self) -> StudyResult:

@@ -12,8 +12,9 @@ from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Ordering
+from reorder_kit.jobs.engine import Executor, outcomes
+from reorder_kit.jobs.folder_lock import alone
 from reorder_kit.jobs.ledger import Ledger
-from reorder_kit.jobs.processes import train_all
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.recipe.overrides import override
@@ -51,6 +52,11 @@ class TransferPlan:
     grid: Grid
     tune_epochs: Mapping[str, int]
     folder: Path
+
+    @property
+    def targets(self) -> list[Side]:
+        """Every recipe with every seed, seed by seed."""
+        return [side for of_seed in zip(*self.sides.values(), strict=True) for side in of_seed]
 
 
 def plan_transfer(
@@ -118,50 +124,60 @@ def _common_grid(grids: Mapping[str, Grid]) -> Grid:
     return grid
 
 
-def run_transfer(plan: TransferPlan, host: PluginHost, jobs: int, tell: Callable[[str], None]) -> TransferResult:
+def run_transfer(
+    plan: TransferPlan, host: PluginHost, executor: Executor[Work], tell: Callable[[str], None]
+) -> TransferResult:
     """Train and evaluate what is not there yet.
 
     Args:
         plan: what to do.
         host: the plugins, which the processes load anew.
-        jobs: processes of one thread each.
+        executor: where runs are trained.
         tell: is told of everything that finishes.
 
     Raises:
-        ReorderKitError: if a run folder holds another run, or a training cannot go on; all others are finished first.
+        ReorderKitError: if a run folder holds another run, another process is at work in the folder, or a training
+            cannot go on; all others are finished first.
     """
     plan.folder.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger(plan.folder / "evaluated.jsonl")
-    targets = [side for of_seed in zip(*plan.sides.values(), strict=True) for side in of_seed]
-    for _ in _finish([learning(target) for target in targets], host, jobs, tell):
-        pass
-    training = {run: cell for target in targets for cell, run in _trainings(plan, target)}
-    trials = {trial: target for target in targets if (trial := _trial(plan, target, ledger)) is not None}
-    scores: Scores = {}
-    for work, outcome in _finish([*trials, *training], host, jobs, tell):
-        if isinstance(work, TransferRun):
-            scores[training[work]] = Score.parse(outcome, str(work)).score
-            continue
-        for row, score in outcome.items():
-            ledger.add(*_entry(trials[work], row, work.orders[row]), Score(score=score).as_dict())
-    for target in targets:
-        for row, file in _orders(plan, target).items():
-            run, settings = _entry(target, row, file)
-            noted = Score.parse(ledger.outcome(run, settings) or {}, f"evaluated.jsonl: {run}")
-            scores["evaluated", target.name, row, target.seed] = noted.score
+    with alone(plan.folder, wait=False):
+        ledger = Ledger(plan.folder / "evaluated.jsonl")
+        with executor:
+            scores = _finish(plan, ledger, host, executor, tell)
+        for target in plan.targets:
+            for row, file in _orders(plan, target).items():
+                run, settings = _entry(target, row, file)
+                noted = Score.parse(ledger.outcome(run, settings) or {}, f"evaluated.jsonl: {run}")
+                scores["evaluated", target.name, row, target.seed] = noted.score
     found = [Target.of(name, sides[0].learned.read_result()) for name, sides in plan.sides.items()]
     return collect(scores, plan.seeds, found)
 
 
 def _finish(
-    work: Sequence[Work], host: PluginHost, jobs: int, tell: Callable[[str], None]
+    plan: TransferPlan, ledger: Ledger, host: PluginHost, executor: Executor[Work], tell: Callable[[str], None]
+) -> Scores:
+    """Learn all orders first, since the trainings and trials use them; the scores of the trainings."""
+    for _ in _work_through([learning(target) for target in plan.targets], host, executor, tell):
+        pass
+    training = {run: cell for target in plan.targets for cell, run in _trainings(plan, target)}
+    trials = {trial: target for target in plan.targets if (trial := _trial(plan, target, ledger)) is not None}
+    scores: Scores = {}
+    for work, outcome in _work_through([*trials, *training], host, executor, tell):
+        if isinstance(work, TransferRun):
+            scores[training[work]] = Score.parse(outcome, str(work)).score
+            continue
+        for row, score in outcome.items():
+            ledger.add(*_entry(trials[work], row, work.orders[row]), Score(score=score).as_dict())
+    return scores
+
+
+def _work_through(
+    work: Sequence[Work], host: PluginHost, executor: Executor[Work], tell: Callable[[str], None]
 ) -> Iterator[tuple[Work, dict[str, Any]]]:
     """Everything, each with what came out of it; what was finished before is checked and read."""
     yield from ((each, each.train(host)) for each in work if each.is_finished)
     missing = [each for each in work if not each.is_finished]
-    if not missing:
-        return
-    for number, (done, outcome) in enumerate(train_all(missing, jobs), start=1):
+    for number, (done, outcome) in enumerate(outcomes(missing, executor), start=1):
         tell(f"{number}/{len(missing)} {done}")
         yield done, outcome
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reorder_kit.data.data_loading import evaluation_loader
-from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.jobs.one_run import train_in_folder
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.recipe.overrides import override
 from reorder_kit.recipe.recipe import Recipe
@@ -20,7 +19,6 @@ from reorder_kit.runs.record import Record
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.devices import build_accelerator, runnable_here
 from reorder_kit.training.evaluation import evaluate
-from reorder_kit.training.run import run_experiment
 from reorder_kit.transfer.results import START
 
 
@@ -88,12 +86,8 @@ class TransferRun:
         return RunFolder(self.folder).is_finished
 
     def train(self, host: PluginHost) -> dict[str, Any]:
-        """Train it, go on with it, or read what came out of it before."""
-        folder = RunFolder(self.folder)
-        if not folder.recipe.exists() and self.folder.exists():  # killed before there was anything to go on with
-            shutil.rmtree(self.folder)
-        experiment = compose(self.content, host, self.about)
-        _, result = run_experiment(experiment, host, self.folder, resume=folder.recipe.exists())
+        """Train it, continue it, or read what came out of it before."""
+        result = train_in_folder(self.content, self.folder, host, self.about)
         return Score(score=result.score).as_dict()
 
 

@@ -116,7 +116,7 @@ def test_what_can_be_trained_is_kept_and_reported(small, tmp_path):
         (["--learner", "softsort", "--set", "softsort.lrr=1"], "lrr: there is no such field (did you mean 'lr'?)"),
         (["--learner", "softsort", "--set", "reinforce.lr=1"], "write LEARNER.OPTION=VALUE"),
         (["--learner", "softsort", "--set", "softsort=1"], "write LEARNER.OPTION=VALUE"),
-        (["--learner", "softsort", "--out", "trial.yaml"], "trial.yaml: line 1 is no run of a study"),
+        (["--learner", "softsort", "--out", "trial.yaml"], "trial.yaml: line 1 is not a valid record"),
     ],
 )
 def test_mistakes_are_told_in_words_before_anything_is_trained(cli, tmp_path, arguments, message):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from reorder_kit.jobs.training import train
+from in_this_process import InThisProcess
 from reorder_kit.study.library import study_names
 
 STUDY = """\
@@ -99,32 +99,13 @@ def test_a_study_is_planned_trained_and_summed_up(study, tmp_path):
     assert "1/4" not in as_json.stderr  # nothing was trained again
 
 
-class InThisProcess:
-    """In the place of processes that take seconds to start."""
-
-    free = 1
-
+class OneAtATime(InThisProcess):
     def __init__(self, slots):
-        self._ended = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *raised):
-        pass
-
-    def start(self, trainings):
-        for training in trainings:
-            train(training)
-            self._ended.append((training, None))
-
-    def wait(self):
-        ended, self._ended = self._ended, []
-        return ended
+        super().__init__()
 
 
 def test_runs_that_fail_are_listed_and_tried_again(study, tmp_path, monkeypatch):
-    monkeypatch.setattr("reorder_kit.jobs.local_trainers.LocalTrainers", InThisProcess)
+    monkeypatch.setattr("reorder_kit.study.place.LocalProcesses", OneAtATime)
     learners = ["--set", "learners={mistaken: {from: [row]}}", "--set", "seeds=1"]
     smoked = study(*learners, "--smoke", "--json")
     assert smoked.exit_code == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import shutil
 
 import pytest
@@ -11,11 +10,9 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
+from in_this_process import InThisProcess
 from reorder_kit.cli.main import app
-from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.jobs.processes import PICTURES
 from reorder_kit.orders.order_file import OrderFile
-from reorder_kit.transfer import run_transfer as transfer
 
 RECIPE = """\
 format_version: 1
@@ -42,10 +39,17 @@ def write_recipes(folder):
         (folder / file).write_text(RECIPE.format(**dict(zip(names, fields, strict=True))))
 
 
-def train_here(runs, jobs):
-    """Everything in this process, which does not have to start others, but as others would be told of it."""
-    host = PluginHost(third_party=False, blocked=PICTURES)
-    return [(run, pickle.loads(pickle.dumps(run)).train(host)) for run in runs]
+PROCESSES = "reorder_kit.jobs.local_processes.LocalProcesses"
+
+
+class Here(InThisProcess):
+    def __init__(self, slots):
+        super().__init__(len(slots))
+
+
+class Nowhere(Here):
+    def start(self, work):
+        pytest.fail("something was trained")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +60,8 @@ def done(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         patch.delenv("COLUMNS", raising=False)
-        patch.setattr(transfer, "train_all", train_here)
+        patch.setenv("REORDER_KIT_NO_THIRD_PARTY", "1")
+        patch.setattr(PROCESSES, Here)
         printed = CliRunner().invoke(app, ["transfer", "a.yaml", "b.yaml", "--seeds", "2", "--out", "out", "--json"])
     assert printed.exit_code == 0, printed.output
     return home, json.loads(printed.stdout)
@@ -68,7 +73,7 @@ def again(done, tmp_path, monkeypatch):
     home = shutil.copytree(done[0], tmp_path / "home")
     monkeypatch.chdir(home)
     monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.setattr(transfer, "train_all", lambda *_: pytest.fail("something was trained"))
+    monkeypatch.setattr(PROCESSES, Nowhere)
     return lambda *arguments: CliRunner().invoke(app, ["transfer", *arguments, "--out", "out"])
 
 

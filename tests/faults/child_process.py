@@ -1,7 +1,8 @@
 """What the tests do in processes of their own, to kill them or to have several at once."""
 
 import multiprocessing
-from contextlib import nullcontext
+import os
+import sys
 from pathlib import Path
 
 import torch
@@ -11,12 +12,13 @@ from torch import nn
 
 import reorder_kit
 from children import join_group
+from in_this_process import InThisProcess
 from reorder_kit import hookimpl
+from reorder_kit.cli.main import main
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import gather_images
-from reorder_kit.jobs.local_trainers import LocalTrainers
-from reorder_kit.jobs.training import train as train_run
-from reorder_kit.jobs.worker_processes import slots_for
+from reorder_kit.jobs.local_processes import LocalProcesses
+from reorder_kit.jobs.slots import slots_for
 from reorder_kit.study.checking import check_study
 from reorder_kit.study.run_study import StudyRun
 from reorder_kit.study.study_folder import StudyFolder
@@ -59,27 +61,16 @@ def study(content, out, jobs):
     """Train a study; with jobs, in so many processes of its own."""
     host = PluginHost.from_environment()
     run = StudyRun(check_study(content, host, "study", Path()), StudyFolder(Path(out)), host, "reorder-kit study")
-    with LocalTrainers(slots_for(jobs, [])) if jobs else InThisProcess() as trainers:
-        run.train(trainers, lambda report: None)
+    run.train(LocalProcesses(slots_for(jobs, [])) if jobs else InThisProcess(), lambda report: None)
 
 
-class InThisProcess(nullcontext):
-    """In the place of processes that take seconds to start."""
-
-    free = 1
-
-    def __enter__(self):
-        self.ended = []
-        return self
-
-    def start(self, trainings):
-        for training in trainings:
-            train_run(training)
-            self.ended.append((training, None))
-
-    def wait(self):
-        ended, self.ended = self.ended, []
-        return ended
+def command_line(arguments, folder, errors):
+    """Call the command line in a folder; what it says goes to a file."""
+    os.chdir(folder)
+    sys.argv = ["reorder-kit", *arguments]
+    with Path(errors).open("w") as file:
+        os.dup2(file.fileno(), 2)
+    main()
 
 
 def average(path, process, processes, port):

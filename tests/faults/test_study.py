@@ -13,8 +13,9 @@ import psutil
 import pytest
 import submitit
 
-from reorder_kit.jobs import cluster
-from reorder_kit.jobs.training import Training
+from pieces_of_work import Piece
+from reorder_kit.jobs.cluster import ClusterJobs
+from reorder_kit.jobs.work import Ended, Failure
 from reorder_kit.study.results import StudyResult
 
 STUDY = {
@@ -127,17 +128,18 @@ def test_jobs_of_a_cluster_train_a_study(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_job_that_ends_before_its_run_is_told(monkeypatch, tmp_path):
-    monkeypatch.setattr(cluster, "train", lambda training: os._exit(3))
-    training = Training({}, tmp_path / "run")
-    with cluster.ClusterTrainers(tmp_path / "jobs", {"cluster": "local"}, jobs=None) as trainers:
-        assert trainers.free == 1  # of this machine, unless more are asked for
-        trainers.start([training])
-        assert trainers.free == 0
-        ((ended, reason),) = trainers.wait()
-        assert ended is training
-        assert trainers.wait() == []
-    told, _, log = reason.partition("; see ")
+def test_a_job_that_ends_before_its_run_is_told(tmp_path):
+    lost, done = Piece("lost", "end", 3), Piece("done", "number", 5)
+    with ClusterJobs(tmp_path / "jobs", {"cluster": "local"}, jobs=None) as jobs:
+        assert jobs.free == 1  # of this machine, unless more are asked for
+        jobs.start([lost])
+        assert jobs.free == 0
+        (ended,) = jobs.wait()
+        assert ended.work is lost
+        jobs.start([done])
+        assert jobs.wait() == [Ended(done, 5)]
+        assert jobs.wait() == []
+    told, _, log = ended.failure.reason.partition("; see ")
     assert told.endswith(" ended before the run did")
     assert Path(log).is_relative_to(tmp_path / "jobs")
 
@@ -153,26 +155,28 @@ def test_jobs_that_nobody_waits_for_are_cancelled(monkeypatch, tmp_path):
         def batch(self):
             return nullcontext()
 
-        def submit(self, function, training):
-            return jobs.setdefault(training.folder.name, Job())
+        def submit(self, function, work):
+            return jobs.setdefault(str(work), Job())
 
     class Job:
         is_done = is_cancelled = False
-        job_id, paths = "7", None
+        job_id, paths = "7", SimpleNamespace(stderr="log")
 
         def done(self):
             return self.is_done
+
+        def result(self):
+            raise submitit.core.utils.UncompletedJobError
 
         def cancel(self):
             self.is_cancelled = True
 
     jobs = {}
     monkeypatch.setattr(submitit, "AutoExecutor", Executor)
-    trainings = [Training({}, tmp_path / name) for name in ("first", "second")]
-    with cluster.ClusterTrainers(tmp_path, {"slurm_partition": "gpu"}, jobs=None) as trainers:
-        assert trainers.free > 1000
-        trainers.start(trainings)
+    pieces = [Piece("first", "number", 1), Piece("second", "number", 2)]
+    with ClusterJobs(tmp_path, {"slurm_partition": "gpu"}, jobs=None) as executor:
+        assert executor.free > 1000
+        executor.start(pieces)
         jobs["second"].is_done = True
-        jobs["second"].paths = SimpleNamespace(stderr="log")
-        assert trainers.wait() == [(trainings[1], "job 7 ended before the run did; see log")]
+        assert executor.wait() == [Ended(pieces[1], failure=Failure("job 7 ended before the run did; see log"))]
     assert (jobs["first"].is_cancelled, jobs["second"].is_cancelled) == (True, False)

@@ -1,4 +1,4 @@
-"""Finished runs of a study are kept, whole or not at all."""
+"""Finished work is kept, whole or not at all."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_run_is_kept_with_the_version_that_trained_it(path, monkeypatch):
 )
 def test_another_file_is_refused(path, text):
     path.write_text(text)
-    with pytest.raises(ReorderKitError, match=r"runs\.jsonl: line 1 is no run of a study"):
+    with pytest.raises(ReorderKitError, match=r"runs\.jsonl: line 1 is not a valid record"):
         Ledger(path)
     assert path.read_text() == text
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import yaml
 
+from in_this_process import InThisProcess
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.jobs.training import alone, train
+from reorder_kit.jobs.folder_lock import alone
 from reorder_kit.order_learners.softsort import SoftSort, SoftSortPolicy
 from reorder_kit.study.checking import check_study
 from reorder_kit.study.results import StudyResult
@@ -36,46 +37,16 @@ LEARNED = ["random/softsort", "random/softsort/learned-static"]
 ROWS = [*FIXED, *LEARNED, "row/random-fixed"]
 
 
-class InThisProcess:
-    """Trains what it is given, so many at a time; what it is told to lose, it forgets as a killed process would."""
-
-    def __init__(self, at_a_time=1, lost=()):
-        self._at_a_time, self._lost = at_a_time, lost
-        self._running = []
-        self.trained = []
-
-    @property
-    def free(self):
-        return self._at_a_time - len(self._running)
-
-    def start(self, trainings):
-        assert len(trainings) <= self.free
-        self._running += trainings
-
-    def wait(self):
-        ended = []
-        for training in self._running:
-            name = training.folder.as_posix().partition("cells/digits/local/")[2]
-            self.trained.append(name)
-            if name in self._lost:
-                ended.append((training, "its process was ended by SIGKILL"))
-            else:
-                train(training)
-                ended.append((training, None))
-        self._running = []
-        return ended
-
-
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Train the study, with changes, in a folder; the report of each run, and what came out."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REORDER_KIT_NO_THIRD_PARTY", "1")
 
-    def run(trainers=None, command="reorder-kit study tiny.yaml", **changes):
+    def run(executor=None, command="reorder-kit study tiny.yaml", **changes):
         study = a_study(command, **changes)
         reports = []
-        return reports, study.train(trainers or InThisProcess(), reports.append)
+        return reports, study.train(executor or InThisProcess(), reports.append)
 
     return run
 
@@ -183,13 +154,13 @@ def test_finished_runs_are_not_trained_again_and_more_seeds_may_be_added(run):
     run(**few, seeds=1)
     again, command = InThisProcess(), "reorder-kit study tiny.yaml --set seeds=2 --set margin=0.02"
     reports, results = run(again, command, margin=0.02, **few)
-    assert again.trained == ["row/seed-1", "random/seed-1"]
+    assert again.done == ["digits/local/row/seed-1", "digits/local/random/seed-1"]
     assert len(reports) == 2
     assert [row.seeds for row in results.rows] == [(0, 1), (0, 1)]
     assert results.commands == ("reorder-kit study tiny.yaml", command)
     idle = InThisProcess()
     assert run(idle, command, margin=0.02, **few) == ([], results)
-    assert idle.trained == []
+    assert idle.done == []
 
 
 @pytest.mark.parametrize(
@@ -224,7 +195,7 @@ def test_two_at_once_in_a_folder_are_refused(run):
 
 
 def test_a_run_whose_process_was_killed_is_told_and_tried_again(run):
-    reports, results = run(InThisProcess(lost=["random/softsort/seed-0"]))
+    reports, results = run(InThisProcess(lost=["digits/local/random/softsort/seed-0"]))
     told = {str(report.cell): report.failure for report in reports}
     assert told["digits/local/random/softsort/seed-0"] == "its process was ended by SIGKILL"
     assert [failure.run for failure in results.failures] == ["cells/digits/local/random/softsort/seed-0"]
@@ -233,15 +204,15 @@ def test_a_run_whose_process_was_killed_is_told_and_tried_again(run):
     assert [len(row.seeds) for row in results.rows] == [2, 2, 1, 1, 2]
     again = InThisProcess()
     _, results = run(again)
-    assert again.trained == ["random/softsort/seed-0", "random/softsort/learned-static/seed-0"]
+    assert again.done == [f"digits/local/random/softsort/{name}" for name in ("seed-0", "learned-static/seed-0")]
     assert (results.failures, results.unfinished) == ((), 0)
 
 
 def test_a_learned_order_is_trained_from_scratch_when_it_is_there(run):
     many = InThisProcess(at_a_time=100)
     run(many)
-    first = [f"{row}/seed-{seed}" for seed in (0, 1) for row in ROWS if "learned-static" not in row]
-    assert many.trained == [*first, *(f"random/softsort/learned-static/seed-{seed}" for seed in (0, 1))]
+    first = [f"digits/local/{row}/seed-{seed}" for seed in (0, 1) for row in ROWS if "learned-static" not in row]
+    assert many.done == [*first, *(f"digits/local/random/softsort/learned-static/seed-{seed}" for seed in (0, 1))]
 
 
 class Hopeless(SoftSort):
@@ -293,8 +264,7 @@ def test_a_run_that_fails_stops_no_other(run, with_a_mistake):
 
 def test_smoke_tries_every_row_and_leaves_nothing_behind(run, with_a_mistake):
     reports = []
-    trainers = InThisProcess()
-    failures = a_study(learners=LEARNERS).smoke(trainers, reports.append)
+    failures = a_study(learners=LEARNERS).smoke(InThisProcess(), reports.append)
     assert [(failure.run, failure.reason) for failure in failures] == [
         ("digits/local/row/hopeless/seed-0", "IndexError: no such thing")
     ]

@@ -1,0 +1,36 @@
+"""A run of a study as a piece of work: its folder says what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.jobs.one_run import train_in_folder
+from reorder_kit.study.cells import Cell
+
+
+@dataclass(frozen=True, eq=False)
+class CellRun:
+    """A run to be trained.
+
+    Args:
+        cell: which.
+        recipe: its recipe, as plain data.
+        folder: its run folder.
+        is_smoke: take a few steps only.
+    """
+
+    cell: Cell
+    recipe: Mapping[str, Any]
+    folder: Path
+    is_smoke: bool = False
+
+    def __str__(self) -> str:
+        return str(self.cell)
+
+    def train(self, host: PluginHost) -> None:
+        """Train it, or continue it."""
+        train_in_folder(self.recipe, self.folder, host, str(self.folder), self.is_smoke)

@@ -1,0 +1,130 @@
+"""Work in processes: what they are given, what comes back, and what becomes of those that are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from children import wait_for_lines
+from pieces_of_work import Piece
+from reorder_kit.jobs.engine import outcomes, work_through
+from reorder_kit.jobs.local_processes import LocalProcesses
+from reorder_kit.jobs.slots import Slot
+
+PATIENCE = 15
+"""Seconds in which processes have to be gone: they take two at most, but a machine may be busy."""
+
+
+@pytest.fixture(autouse=True)
+def only_what_is_needed(monkeypatch):
+    monkeypatch.setenv("REORDER_KIT_NO_THIRD_PARTY", "1")
+
+
+@pytest.fixture(scope="module")
+def one_process():
+    """A single process for several tests, since each takes seconds to start."""
+    with LocalProcesses([Slot()]) as processes:
+        yield processes
+
+
+def test_a_process_does_one_piece_after_the_other_and_tells_what_failed(one_process):
+    pieces = [
+        Piece("first", "number", "3"),
+        Piece("mistaken", "number", "three"),
+        Piece("refused", "refuse"),
+        Piece("odd", "cannot_be_pickled"),
+        Piece("last", "number", "7"),
+    ]
+    assert one_process.wait() == []
+    ended = {str(each.work): each for each in work_through(pieces, one_process)}
+    assert one_process.free == 1
+    assert {name: each.outcome for name, each in ended.items() if each.failure is None} == {"first": 3, "last": 7}
+    mistaken, refused, odd = (ended[name].failure for name in ("mistaken", "refused", "odd"))
+    assert mistaken.reason.startswith("ValueError: ")
+    assert "Traceback" in mistaken.details
+    assert (refused.reason, refused.hint, refused.details) == ("it cannot be done", "try something else", "")
+    assert "cannot be sent" in odd.reason
+
+
+def test_a_process_that_ends_is_told_and_replaced(one_process):
+    # A process that ends well is told, too: it has not done its work.
+    pieces = [Piece("0", "end", 0), Piece("killed", "signal", signal.SIGKILL), Piece("after", "number", "1")]
+    ended = list(work_through(pieces, one_process))
+    assert [each.work for each in ended] == pieces
+    assert [each.failure and each.failure.reason for each in ended] == [
+        "its process was ended by exit code 0",
+        "its process was ended by SIGKILL",
+        None,
+    ]
+
+
+def test_a_process_that_is_killed_while_it_is_idle_is_replaced(one_process):
+    ((_, first),) = outcomes([Piece("", "pid")], one_process)
+    os.kill(first, signal.SIGKILL)
+    until = time.monotonic() + PATIENCE
+    while psutil.Process(first).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < until
+    ((_, second),) = outcomes([Piece("", "pid")], one_process)
+    assert first != second
+
+
+def test_processes_see_a_gpu_each_and_end_with_their_children(tmp_path):
+    """Those that do not answer any more, too; the same executor starts others afterwards."""
+    look = [Piece(str(number), "environment", "CUDA_VISIBLE_DEVICES") for number in range(2)]
+    notes = [tmp_path / name for name in ("busy", "stopped")]
+    with LocalProcesses([Slot(gpu="3"), Slot(gpu="5")]) as processes:
+        for _ in range(2):  # the second time, both are there already
+            assert sorted(seen for _, seen in outcomes(look, processes)) == ["3", "5"]
+        processes.start([Piece("", "stay_with_child", notes[0]), Piece("", "stop", notes[1])])
+        there = [psutil.Process(pid) for note in notes for pid in pids_in(note)]
+        assert len(there) == 3
+        assert processes.free == 0
+        began = time.monotonic()
+    assert psutil.wait_procs(there, timeout=PATIENCE)[1] == []
+    assert time.monotonic() - began < PATIENCE
+    assert processes.free == 2
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from pieces_of_work import Piece
+from reorder_kit.jobs.local_processes import LocalProcesses
+from reorder_kit.jobs.slots import Slot
+
+if __name__ == "__main__":
+    with LocalProcesses([Slot()]) as processes:
+        processes.start([Piece("", "stay_with_child", Path(sys.argv[1]))])
+        processes.wait()
+"""
+
+
+def test_processes_end_with_a_parent_that_is_killed_and_what_they_print_is_no_result(tmp_path):
+    note, script = tmp_path / "pids", tmp_path / "parent.py"
+    script.write_text(PARENT)
+    path = [str(Path(__file__).parents[1] / "helpers"), *sys.path]
+    with subprocess.Popen(
+        [sys.executable, str(script), str(note)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        there = [psutil.Process(pid) for pid in pids_in(note)]
+        parent.kill()
+        printed = parent.communicate()
+    assert psutil.wait_procs(there, timeout=PATIENCE)[1] == []
+    assert printed == ("", "a plugin says hello\n")
+
+
+def pids_in(note):
+    """The numbers of processes that a piece of work notes."""
+    wait_for_lines(note, 1)
+    return [int(pid) for pid in note.read_text().split()]
