@@ -247,7 +247,7 @@ def _entry_points() -> Iterable[tuple[Distribution, EntryPoint]]:
 
 
 def _name_of(distribution: Distribution) -> str | None:
-    """What ``distribution.name`` is, which parses the whole metadata: a tenth of a second for all that are installed."""
+    """What ``distribution.name`` is; that parses the whole metadata, and takes a tenth of a second for all of them."""
     metadata = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
     found = re.search(r"^Name:[ \t]*(\S+)", metadata, re.MULTILINE)
     return found[1] if found else None

@@ -1,4 +1,4 @@
-"""The names of what computes the selective scan; :func:`~reorder_kit.ops.selective_scan.selective_scan` explains them."""
+"""What can compute the selective scan, by name; :mod:`reorder_kit.ops.selective_scan` explains each."""
 
 from __future__ import annotations
 
