@@ -33,8 +33,8 @@ def build(options: VitOptions, image: ImageShape) -> VisionTransformer:
     return model
 
 
-def require_vit(model: nn.Module) -> None:
-    """Check that a model is one of timm's VisionTransformer.
+def require_vit(model: nn.Module) -> VisionTransformer:
+    """The model, which must be a VisionTransformer of timm.
 
     Raises:
         ReorderKitError: if it is another one.
@@ -43,6 +43,7 @@ def require_vit(model: nn.Module) -> None:
         raise ReorderKitError(
             f"a {type(model).__name__} is no timm VisionTransformer", "pass a model such as vit_small_patch16_224"
         )
+    return model
 
 
 def facts_of(model: VisionTransformer) -> BackboneFacts:

@@ -77,13 +77,13 @@ class Vit(Backbone):
         """
         from reorder_kit.backbones._timm_vit import facts_of, require_vit
 
-        require_vit(model)
+        built = require_vit(model)
         vit = cls.__new__(cls)
         nn.Module.__init__(vit)
-        first = next(layer for layer in model.patch_embed.modules() if isinstance(layer, nn.Conv2d))
-        vit.image = ImageShape(first.in_channels, *model.patch_embed.img_size)
-        vit.as_built = facts_of(model)
-        vit.model = model
+        first = next(layer for layer in built.patch_embed.modules() if isinstance(layer, nn.Conv2d))
+        vit.image = ImageShape(first.in_channels, *built.patch_embed.img_size)
+        vit.as_built = facts_of(built)
+        vit.model = built
         return vit
 
     def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:

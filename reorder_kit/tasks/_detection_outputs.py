@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
+from torch import Tensor
 
 from reorder_kit.interfaces import BoxTarget
 
