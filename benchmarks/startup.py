@@ -1,42 +1,103 @@
-"""Seconds until `reorder-kit --help` answers, beside a bare interpreter and `import torch`.
+"""CPU seconds until commands have answered, over those of `import torch`; and what a call of `reorder_kit.order` takes.
 
-python benchmarks/startup.py
+    python benchmarks/startup.py
+
+Commands and `import torch` take turns, one process each, so that whatever else the machine does falls on all of them.
+Each figure is a median over the rounds; the ratio is the median of the ratios within a round. Bytecode is compiled
+before, by a round that does not count.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import platform
+import resource
 import subprocess
 import sys
-import time
+from importlib.metadata import version
+from pathlib import Path
 from statistics import median
 
+RECIPES = Path(__file__).parents[1] / "recipes"
+TORCH = "import torch"
 COMMANDS = {
-    "python -c pass": ["-c", "pass"],
-    "reorder-kit --help": ["-m", "reorder_kit", "--help"],
-    "reorder-kit run --help": ["-m", "reorder_kit", "run", "--help"],
-    "import torch": ["-c", "import torch"],
+    TORCH: ["-c", "import torch"],
+    **{
+        f"reorder-kit {words}".replace(f"{RECIPES}/", "recipes/"): ["-m", "reorder_kit", *words.split()]
+        for words in (
+            "--help",
+            "run --help",
+            "list-plugins",
+            "show-order hilbert --grid 14x14",
+            "describe ordering hilbert",
+            "describe data-source coco-detection",
+            f"validate {RECIPES}/quickstart.yaml",
+            f"validate {RECIPES}/vit_reinforce.yaml",
+            f"validate {RECIPES}/detection_softsort.yaml",
+            f"validate {RECIPES}/paper/imagenet/vit.yaml",
+        )
+    },
 }
-REPEATS = 7
-
-
-def seconds(arguments: list[str]) -> float:
-    """Wall time of one interpreter."""
+ORDER = """
+import time
+began = time.perf_counter()
+import reorder_kit
+seconds = []
+for call in range(101):
     began = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
-    return time.perf_counter() - began
+    reorder_kit.order("hilbert", 14, 14)
+    seconds.append(time.perf_counter() - began)
+print(seconds[0], sorted(seconds[1:])[50], max(seconds[1:]))
+"""
+
+
+def cpu_seconds(arguments: list[str]) -> float:
+    """User and system time of one interpreter and its children."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def measure_commands(rounds: int) -> None:
+    """Print a table of the commands."""
+    measured: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for number in range(rounds + 1):
+        for name, arguments in COMMANDS.items():
+            seconds = cpu_seconds(arguments)
+            if number > 0:
+                measured[name].append(seconds)
+    print("| command | CPU seconds | of `import torch` | least and most |")
+    print("| --- | --- | --- | --- |")
+    for name, seconds in measured.items():
+        ratios = [one / base for one, base in zip(seconds, measured[TORCH], strict=True)]
+        print(
+            f"| `{name}` | {median(seconds):.2f} | {median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f} |",
+            flush=True,
+        )
+
+
+def measure_order() -> None:
+    """Print what calls of the function take, in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", ORDER], check=True, capture_output=True, text=True)
+    first, usual, longest = (1000 * float(number) for number in done.stdout.split())
+    print(
+        f'\n`reorder_kit.order("hilbert", 14, 14)`: the first call {first:,.0f} ms, imports included; the 100 after it '
+        f"{usual:.2f} ms (median; the longest {longest:.2f} ms)."
+    )
 
 
 def main() -> None:
     """Measure and print."""
-    measured: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for _ in range(REPEATS):
-        for name, arguments in COMMANDS.items():
-            measured[name].append(seconds(arguments))
-    for name, times in measured.items():
-        print(f"{name}: {median(times):.2f} s (median of {REPEATS})")
-    check = "import sys, reorder_kit.cli.main; print('torch' in sys.modules)"
-    imports_torch = subprocess.run([sys.executable, "-c", check], check=True, capture_output=True, text=True).stdout
-    print(f"the command line imports torch before a command runs: {imports_torch.strip()}")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, help="rounds that count")
+    rounds = parser.parse_args().rounds
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "pydantic", "timm", "torchvision"))
+    print(f"Python {platform.python_version()}, {packages}; {rounds} rounds\n")
+    measure_commands(rounds)
+    measure_order()
 
 
 if __name__ == "__main__":

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
 from pydantic import ValidationError
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from reorder_kit.backbones.vit import Vit
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.host.installed import installed_plugins
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Batch, Features
 from reorder_kit.model.fixed_policies import FixedOrder
@@ -25,8 +25,11 @@ from reorder_kit.orders.order import Order
 from reorder_kit.recipe.library import read_recipe
 from reorder_kit.recipe.overrides import override
 from reorder_kit.recipe.problems import problems_of
-from reorder_kit.runs.result import RunResult
-from reorder_kit.training.run import run_experiment
+
+if TYPE_CHECKING:
+    from timm.models.vision_transformer import VisionTransformer
+
+    from reorder_kit.runs.result import RunResult
 
 
 def run(
@@ -51,6 +54,9 @@ def run(
     Raises:
         ReorderKitError: if something about recipe, data or run folder is wrong.
     """
+    # Imported on first use: accelerate and timm take seconds, and not everyone who asks for an order trains.
+    from reorder_kit.training.run import run_experiment
+
     host = host or PluginHost.from_environment()
     content, source = (recipe, "recipe") if isinstance(recipe, Mapping) else read_recipe(str(recipe))
     experiment = compose(override(content, (overrides or {}).items()), host, source)
@@ -73,7 +79,7 @@ def order(name: str, height: int, width: int, host: PluginHost | None = None, **
     Raises:
         ReorderKitError: if there is no such ordering or option.
     """
-    host = host or PluginHost.from_environment()
+    host = host or installed_plugins()
     ordering = host.orderings.get(name)
     try:
         checked = ordering.Options.model_validate(options, context={"host": host})
@@ -110,7 +116,7 @@ def wrap(model: VisionTransformer, order: Order | str) -> nn.Module:
     backbone = Vit.from_timm(model)
     grid = backbone.grid
     if isinstance(order, str):
-        host = PluginHost.from_environment()
+        host = installed_plugins()
         ordering = host.orderings.get(order)
         order = ordering(ordering.Options.model_validate({}, context={"host": host})).order(grid)
     if not order.is_static or order.num_patches != grid.num_patches:

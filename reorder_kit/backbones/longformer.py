@@ -7,8 +7,6 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float
 from pydantic import Field
-from timm.layers import trunc_normal_
-from timm.models.vision_transformer import init_weights_vit_timm
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
@@ -16,14 +14,13 @@ from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encod
 from reorder_kit.layers.attention_maps import windowed_attention_maps
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
+from reorder_kit.layers.learned_vectors import learned_vectors
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import patch_geometry
 from reorder_kit.layers.positions import check_positions
 from reorder_kit.layers.readout import last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
 from reorder_kit.layers.transformer_options import TransformerOptions
-from reorder_kit.layers.windowed_attention import WindowedAttention
-from reorder_kit.layers.windowed_block import WindowedBlock
 
 
 class Longformer(Backbone):
@@ -72,11 +69,17 @@ class Longformer(Backbone):
         )
 
     def __init__(self, options: Longformer.Options, image: ImageShape) -> None:
+        # Imported on first use: timm and FlexAttention take seconds.
+        from timm.models.vision_transformer import init_weights_vit_timm
+
+        from reorder_kit.layers.windowed_attention import WindowedAttention
+        from reorder_kit.layers.windowed_block import WindowedBlock
+
         super().__init__(options, image)
         shape = options.shape()
         self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
         cls = options.readout == "cls"
-        self.cls_token = nn.Parameter(trunc_normal_(torch.empty(1, 1, self.dim), std=0.02)) if cls else None
+        self.cls_token = learned_vectors(1, 1, self.dim) if cls else None
         self.blocks = nn.ModuleList(
             WindowedBlock(
                 WindowedAttention(

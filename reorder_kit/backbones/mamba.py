@@ -8,21 +8,20 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
-from timm.layers import DropPath, trunc_normal_
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
-from reorder_kit.layers.mamba_mixer import MambaMixer
+from reorder_kit.layers.learned_vectors import learned_vectors
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import Count, PatchOptions, patch_geometry
 from reorder_kit.layers.positions import Positions, check_positions
 from reorder_kit.layers.readout import first_slot, last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
 from reorder_kit.layers.walking_order import ClsPosition, walking_order
-from reorder_kit.ops.selective_scan import ScanBackend
+from reorder_kit.ops.scan_backend import ScanBackend
 
 # Width by size; all are 24 blocks deep. Vision Mamba, Zhu et al., 2024, https://arxiv.org/abs/2401.09417.
 DIMS = {"tiny": 192, "small": 384, "base": 768}
@@ -120,9 +119,7 @@ class Mamba(Backbone):
         super().__init__(options, image)
         self.cls_position = options.place_of_cls()
         self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
-        self.cls_token = (
-            None if self.cls_position is None else nn.Parameter(trunc_normal_(torch.empty(1, 1, self.dim), std=0.02))
-        )
+        self.cls_token = None if self.cls_position is None else learned_vectors(1, 1, self.dim)
         self.blocks = nn.ModuleList(
             MambaBlock(options, drop_path) for drop_path in drop_path_rates(options.drop_path, self.depth)
         )
@@ -189,6 +186,11 @@ class MambaBlock(nn.Module):
     """
 
     def __init__(self, options: Mamba.Options, drop_path: float) -> None:
+        # Imported on first use: timm and torch's compiler, for which the mixer is an operator, take seconds.
+        from timm.layers import DropPath
+
+        from reorder_kit.layers.mamba_mixer import MambaMixer
+
         super().__init__()
         dim = options.width()
         self.norm = nn.RMSNorm(dim, eps=1e-5)

@@ -7,13 +7,13 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
-from timm.layers import DropPath, Mlp, trunc_normal_
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, ImageShape, Order, PatchSequence
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
+from reorder_kit.layers.learned_vectors import learned_vectors
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import Count, patch_geometry
 from reorder_kit.layers.positions import check_positions
@@ -93,11 +93,9 @@ class TransformerXL(Backbone):
         super().__init__(options, image)
         shape = options.shape()
         self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
-        self.cls_token = (
-            nn.Parameter(trunc_normal_(torch.empty(1, 1, self.dim), std=0.02)) if options.readout == "cls" else None
-        )
+        self.cls_token = learned_vectors(1, 1, self.dim) if options.readout == "cls" else None
         self.content_bias, self.position_bias = (
-            nn.Parameter(trunc_normal_(torch.empty(shape.heads, self.dim // shape.heads), std=0.02)) for _ in range(2)
+            learned_vectors(shape.heads, self.dim // shape.heads) for _ in range(2)
         )
         self.blocks = nn.ModuleList(
             _Block(options, drop_path) for drop_path in drop_path_rates(options.drop_path, self.depth)
@@ -178,6 +176,9 @@ class _Block(nn.Module):
     """A pre-norm transformer block."""
 
     def __init__(self, options: TransformerXL.Options, drop_path: float) -> None:
+        # Imported on first use, as wherever timm is needed: it takes seconds.
+        from timm.layers import DropPath, Mlp
+
         super().__init__()
         shape = options.shape()
         self.memory_gradient = options.memory_gradient

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
-
 from reorder_kit.errors import ReorderKitError
 
 _log = logging.getLogger(__name__)
@@ -45,6 +43,9 @@ def find_files(folder: Path, classes: Sequence[str], skip_others: bool = False) 
     Raises:
         ReorderKitError: if the folder has a class that is not among these and not skipped, or no image at all.
     """
+    # Imported on first use: torchvision takes seconds.
+    from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
+
     present = _class_names(folder)
     unknown = sorted(set(present) - set(classes))
     if unknown and skip_others:

@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Unreadable
@@ -48,6 +47,9 @@ def decode_image(file: str | BinaryIO, name: str, channels: int) -> UInt8[Tensor
         name: how to call the image where it cannot be read.
         channels: 3 for colour, 1 for grey.
     """
+    # Imported on first use: torchvision takes seconds.
+    from torchvision.transforms.v2 import functional as F
+
     try:
         with open_picture(file) as image:
             image.load()

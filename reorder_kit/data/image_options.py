@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from jaxtyping import UInt8
 from pydantic import AfterValidator, Field, PositiveInt
 from torch import Tensor
 
-from reorder_kit.data.pipeline import ImagePipeline
 from reorder_kit.data.set_aside import ValidationOptions
-from reorder_kit.data.transforms import NamedTransform, TransformChoice
+from reorder_kit.data.transforms import HORIZONTAL_FLIP, NamedTransform, TransformChoice
 from reorder_kit.interfaces import ImageShape
+
+if TYPE_CHECKING:
+    from reorder_kit.data.pipeline import ImagePipeline
 
 
 def _in_home(path: Path) -> Path:
@@ -59,10 +61,12 @@ class ImageOptions(ValidationOptions):
         Raises:
             ReorderKitError: if the transforms do not end with the size of the images.
         """
+        # Imported on first use: torchvision takes seconds.
+        from reorder_kit.data.pipeline import ImagePipeline
+
         image = self.image_shape(example)
         fit = NamedTransform.model_validate({"name": "Fit", "size": [image.height, image.width]})
-        flip = NamedTransform(name="RandomHorizontalFlip")
-        train = (fit, flip) if self.train_transforms is None else self.train_transforms
+        train = (fit, HORIZONTAL_FLIP) if self.train_transforms is None else self.train_transforms
         evaluation = (fit,) if self.eval_transforms is None else self.eval_transforms
         pipelines = (
             ImagePipeline(train, image, mean, std, "data.train_transforms"),

@@ -6,8 +6,6 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from torchvision.datasets.folder import IMG_EXTENSIONS
-
 from reorder_kit.data.csv_table import read_table
 from reorder_kit.data.mask_file import LARGEST_VALUE, MASK_EXTENSIONS
 from reorder_kit.data.split_folders import VALIDATION_NAMES
@@ -27,6 +25,9 @@ def find_pairs(images: Path, masks: Path, skip_unmasked: bool) -> dict[str, tupl
     Raises:
         ReorderKitError: if a folder is missing, an image has no mask, two files have one name, or nothing is left.
     """
+    # Imported on first use: torchvision takes seconds.
+    from torchvision.datasets.folder import IMG_EXTENSIONS
+
     image_files = _files(images, IMG_EXTENSIONS, "data.images")
     mask_files = _files(masks, MASK_EXTENSIONS, "data.masks")
     pairs = {name: (image, mask_files[name]) for name, image in image_files.items() if name in mask_files}
@@ -47,6 +48,8 @@ def read_index(file: Path) -> dict[str, str]:
     Raises:
         ReorderKitError: naming the line, if it is no such table.
     """
+    from torchvision.datasets.folder import IMG_EXTENSIONS
+
     splits: dict[str, str] = {}
     for line, (name, split) in read_table(file, ("name", "split"), "data.index"):
         stem = Path(name).with_suffix("").as_posix() if name.lower().endswith(IMG_EXTENSIONS) else name

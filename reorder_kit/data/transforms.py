@@ -9,9 +9,7 @@ from typing import Annotated, Any
 import pydantic
 from pydantic import Field
 from torch import nn
-from torchvision.transforms import AutoAugmentPolicy, InterpolationMode, v2
 
-from reorder_kit.data.fit import Fit
 from reorder_kit.errors import did_you_mean
 
 # Those that turn one image into one image and whose arguments can be written in YAML. Conversion and normalisation
@@ -52,13 +50,18 @@ _FROM_TORCHVISION = (
     "ScaleJitter",
     "TrivialAugmentWide",
 )
-KNOWN_TRANSFORMS: dict[str, Callable[..., nn.Module]] = {
-    "Fit": Fit,
-    **{name: getattr(v2, name) for name in _FROM_TORCHVISION},
-}
+KNOWN_TRANSFORMS = ("Fit", *_FROM_TORCHVISION)
 
-# Arguments that torchvision wants as members of an enumeration, and a recipe as their values.
-_ENUMERATED = {"interpolation": InterpolationMode, "policy": AutoAugmentPolicy}
+
+def transform_class(name: str) -> Callable[..., nn.Module]:
+    """The transform of that name, which is one of :data:`KNOWN_TRANSFORMS`."""
+    # Imported on first use, as everywhere in this file: torchvision takes seconds.
+    from torchvision.transforms import v2
+
+    from reorder_kit.data.fit import Fit
+
+    found: Callable[..., nn.Module] = Fit if name == "Fit" else getattr(v2, name)
+    return found
 
 
 class NamedTransform(pydantic.BaseModel):
@@ -90,7 +93,7 @@ class NamedTransform(pydantic.BaseModel):
         """
         if self.name not in KNOWN_TRANSFORMS:
             raise ValueError(f"there is no transform {self.name!r} ({did_you_mean(self.name, KNOWN_TRANSFORMS)})")
-        transform = KNOWN_TRANSFORMS[self.name]
+        transform = transform_class(self.name)
         self._check_names(inspect.signature(transform).parameters)
         arguments = {key: self._enumerated(key, value) for key, value in self.arguments.items()}
         try:
@@ -108,9 +111,13 @@ class NamedTransform(pydantic.BaseModel):
                 raise ValueError(f"{self.name} needs the argument {argument!r} ({takes})")
 
     def _enumerated(self, argument: str, value: Any) -> Any:
-        if argument not in _ENUMERATED or not isinstance(value, str):
+        from torchvision.transforms import AutoAugmentPolicy, InterpolationMode
+
+        # Arguments that torchvision wants as members of an enumeration, and a recipe as their values.
+        enumerated = {"interpolation": InterpolationMode, "policy": AutoAugmentPolicy}
+        if argument not in enumerated or not isinstance(value, str):
             return value
-        known = {str(member.value): member for member in _ENUMERATED[argument]}
+        known = {str(member.value): member for member in enumerated[argument]}
         if value not in known:
             raise ValueError(f"{self.name}: {argument} cannot be {value!r} ({did_you_mean(value, known)})")
         return known[value]
@@ -118,6 +125,10 @@ class NamedTransform(pydantic.BaseModel):
     def __str__(self) -> str:
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.arguments.items())
         return f"{self.name}({arguments})"
+
+
+HORIZONTAL_FLIP = NamedTransform.model_construct(name="RandomHorizontalFlip")
+"""The usual default; not validated, since that builds it and torchvision takes seconds."""
 
 
 def _from_bare_name(value: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from pydantic import Field
-from sklearn.datasets import load_digits
 
 from reorder_kit.data.samples import ImagesInMemory
 from reorder_kit.hookspecs import hookimpl
@@ -44,6 +43,9 @@ class Digits(DataSource):
 
     def open(self, seed: int) -> DataSplits:
         """Load and split; the seed plays no part."""
+        # Imported on first use: scikit-learn takes a second.
+        from sklearn.datasets import load_digits
+
         bundled = load_digits()
         # RandomState, since numpy promises that its stream never changes.
         shuffled = np.random.RandomState(SPLIT_SEED).permutation(len(bundled.target))

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from pydantic import Field, PositiveInt, model_validator
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from reorder_kit.data.scene_drawing import Glyphs, Scene, SceneRules, draw_scene
@@ -164,6 +163,9 @@ class DrawnScenes:
 
 
 def _glyphs_of_splits() -> list[Glyphs]:
+    # Imported on first use: scikit-learn takes a second.
+    from sklearn.datasets import load_digits
+
     bundled = load_digits()
     shuffled = np.random.RandomState(SPLIT_SEED).permutation(len(bundled.target))
     pictures = bundled.images.astype(np.float32) / 16

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from pydantic import Field, model_validator
-from torchvision import datasets
 
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.image_file import first_readable, read_image
@@ -66,8 +64,8 @@ class TorchvisionSets(DataSource):
         return self._open_in_memory(_IN_MEMORY[self.options.dataset], seed)
 
     def _open_in_memory(self, kind: _InMemory, seed: int) -> DataSplits:
-        train = self._load(kind.build, train=True, download=self.options.download)
-        test = self._load(kind.build, train=False, download=self.options.download)
+        train = self._load(kind.name, train=True, download=self.options.download)
+        test = self._load(kind.name, train=False, download=self.options.download)
         images, targets = _as_tensor(train.data), [int(target) for target in train.targets]
         train_pipeline, eval_pipeline = self.options.pipelines(images[0], kind.mean, kind.std)
         stay, aside = self.options.take_validation(range(len(targets)), lambda image: (targets[image],), seed)
@@ -86,8 +84,8 @@ class TorchvisionSets(DataSource):
         )
 
     def _open_files(self, seed: int) -> DataSplits:
-        train = self._load(datasets.ImageNet, split="train")
-        test = self._load(datasets.ImageNet, split="val")
+        train = self._load("ImageNet", split="train")
+        test = self._load("ImageNet", split="val")
         options = self._file_options()
         example = first_readable(len(train.samples), lambda number: read_image(train.samples[number][0], channels=3))
         train_pipeline, eval_pipeline = options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
@@ -106,9 +104,12 @@ class TorchvisionSets(DataSource):
         options = self.options
         return options if options.image_size else options.model_copy(update={"image_size": IMAGENET_SIZE})
 
-    def _load(self, build: Callable[..., Any], **arguments: Any) -> Any:
+    def _load(self, name: str, **arguments: Any) -> Any:
+        # Imported on first use: torchvision takes seconds.
+        from torchvision import datasets
+
         try:
-            return build(self.options.root, **arguments)
+            return getattr(datasets, name)(self.options.root, **arguments)
         except (OSError, RuntimeError) as error:
             # OSError is also what a download without a network ends in.
             hint = _IMAGENET_HINT if self.options.dataset == "imagenet" else _DOWNLOAD_HINT
@@ -119,18 +120,18 @@ class TorchvisionSets(DataSource):
 
 @dataclass(frozen=True)
 class _InMemory:
-    """A data set that fits into memory, with the statistics of its training pixels."""
+    """A data set that fits into memory, by its name in torchvision, with the statistics of its training pixels."""
 
-    build: Callable[..., Any]
+    name: str
     image: ImageShape
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
 _IN_MEMORY = {
-    "cifar10": _InMemory(datasets.CIFAR10, ImageShape(3, 32, 32), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    "cifar100": _InMemory(datasets.CIFAR100, ImageShape(3, 32, 32), (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
-    "fashion-mnist": _InMemory(datasets.FashionMNIST, ImageShape(1, 28, 28), (0.2860,), (0.3530,)),
+    "cifar10": _InMemory("CIFAR10", ImageShape(3, 32, 32), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "cifar100": _InMemory("CIFAR100", ImageShape(3, 32, 32), (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+    "fashion-mnist": _InMemory("FashionMNIST", ImageShape(1, 28, 28), (0.2860,), (0.3530,)),
 }
 _DOWNLOAD_HINT = "data.download=true downloads it into data.root"
 _IMAGENET_HINT = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -245,7 +246,7 @@ def _entry_points() -> Iterable[tuple[Distribution, EntryPoint]]:
     seen: set[str] = set()
     for distribution in distributions():
         try:
-            name, entry_points = distribution.name, distribution.entry_points
+            name, entry_points = _name_of(distribution), distribution.entry_points
         except Exception:  # of any package that is installed, ours or not
             _log.warning("the metadata in %s cannot be read", distribution.locate_file(""), exc_info=True)
             continue
@@ -254,3 +255,10 @@ def _entry_points() -> Iterable[tuple[Distribution, EntryPoint]]:
         if name and name not in seen:
             seen.add(name)
             yield from ((distribution, found) for found in entry_points if found.group == ENTRY_POINT_GROUP)
+
+
+def _name_of(distribution: Distribution) -> str | None:
+    """What ``distribution.name`` is; that parses the whole metadata, and takes a tenth of a second for all of them."""
+    metadata = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    found = re.search(r"^Name:[ \t]*(\S+)", metadata, re.MULTILINE)
+    return found[1] if found else None

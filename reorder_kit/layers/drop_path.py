@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from timm.layers import calculate_drop_path_rates
-
 
 def drop_path_rates(last: float, depth: int) -> list[float]:
     """Probabilities that rise evenly from 0 in the first block (Huang et al., 2016, https://arxiv.org/abs/1603.09382).
@@ -15,5 +13,8 @@ def drop_path_rates(last: float, depth: int) -> list[float]:
     >>> drop_path_rates(0.5, 3), drop_path_rates(0.5, 1)
     ([0.0, 0.25, 0.5], [0.5])
     """
+    # Imported on first use, as wherever timm is needed: it takes seconds.
+    from timm.layers import calculate_drop_path_rates
+
     rates: list[float] = calculate_drop_path_rates(last, depth) if depth > 1 else [last]
     return rates

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.ops import Permute
 
 
 class SimpleFeaturePyramid(nn.Module):
@@ -70,4 +69,7 @@ def _level(dim: int, out_dim: int, doublings: int) -> nn.Sequential:
 
 
 def _channel_norm(dim: int) -> tuple[nn.Module, ...]:
+    # Imported on first use: torchvision takes seconds.
+    from torchvision.ops import Permute
+
     return Permute([0, 2, 3, 1]), nn.LayerNorm(dim, eps=1e-6), Permute([0, 3, 1, 2])

@@ -12,7 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reorder_kit.ops.selective_scan import ScanBackend, selective_scan
+from reorder_kit.ops.scan_backend import ScanBackend
+from reorder_kit.ops.selective_scan import selective_scan
 
 
 class SelectiveWalk(nn.Module):

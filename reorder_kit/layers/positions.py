@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from jaxtyping import Float
-from timm.layers import build_sincos2d_pos_embed, trunc_normal_
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.layers.learned_vectors import learned_vectors
 from reorder_kit.orders.grid import Grid
 
 Positions = Literal["learned", "sincos", "none"]
@@ -38,6 +37,9 @@ def sincos_positions(grid: Grid, dim: int) -> Float[Tensor, "1 patch dim"]:
     Raises:
         ReorderKitError: if the width is not a multiple of 4, or the grid has frames.
     """
+    # Imported on first use, as timm is everywhere: it takes seconds.
+    from timm.layers import build_sincos2d_pos_embed
+
     check_positions("sincos", grid, dim)
     table: Float[Tensor, "patch dim"] = build_sincos2d_pos_embed([grid.height, grid.width], dim=dim)
     return table.unsqueeze(0)
@@ -56,7 +58,7 @@ class AbsolutePositions(nn.Module):
         super().__init__()
         self.table: Tensor | None
         if kind == "learned":
-            self.table = nn.Parameter(trunc_normal_(torch.empty(1, grid.num_patches, dim), std=0.02))
+            self.table = learned_vectors(1, grid.num_patches, dim)
         else:
             table = sincos_positions(grid, dim) if kind == "sincos" else None
             self.register_buffer("table", table, persistent=False)

@@ -17,8 +17,7 @@ from torch.nn import functional as F
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.ops._chunked_scan import scan
-
-ScanBackend = Literal["auto", "torch", "compiled", "mamba-ssm"]
+from reorder_kit.ops.scan_backend import ScanBackend
 
 
 def selective_scan(

@@ -7,7 +7,6 @@ import math
 import torch
 from jaxtyping import Float, Int
 from pydantic import Field
-from scipy.special import stdtrit
 from torch import Tensor
 
 from reorder_kit.interfaces.order_learner import Evaluate, Policy
@@ -114,6 +113,9 @@ class TrialPolicy(Policy):
         Returns:
             How much more reward than the best order each candidate got on average where all were tried.
         """
+        # Imported on first use: scipy takes a while.
+        from scipy.special import stdtrit
+
         candidates = candidates.to(self.indices.device)
         means = self._gains(evaluate, candidates, self._trial_options.screen_images).mean(dim=1)
         means = means.nan_to_num(nan=-math.inf)  # a candidate that breaks the model is no finalist

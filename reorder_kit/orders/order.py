@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Bool, Int
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from scipy.stats import kendalltau
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.kendall_tau import kendall_tau
 
 
 class Order:
@@ -214,8 +214,7 @@ class Order:
         _check_comparable(self, other)
         if self.num_patches == 1:
             return 1.0
-        ranks = (order.rank_with_absent_last.cpu().numpy() for order in (self, other))
-        return float(kendalltau(*ranks).statistic)
+        return kendall_tau(self.rank_with_absent_last.tolist(), other.rank_with_absent_last.tolist())
 
     def mean_rank_shift(self, other: Order) -> float:
         """By how many slots a patch moves between two static orders, on average; one left out stands behind the end."""

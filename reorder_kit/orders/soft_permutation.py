@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from safetensors.torch import save_file
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
@@ -118,6 +117,9 @@ def largest_assignment(values: Float[Tensor, "*batch slot patch"]) -> Order:
     Raises:
         ReorderKitError: if one is NaN or infinite.
     """
+    # Imported on first use: scipy takes a while.
+    from scipy.optimize import linear_sum_assignment
+
     matrices = values.detach().double().cpu()
     if not bool(torch.isfinite(matrices).all()):
         raise ReorderKitError(

@@ -12,7 +12,7 @@ from torchmetrics.detection import MeanAveragePrecision
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Batch, BoxTarget
-from reorder_kit.tasks._detection_head import DetectionOutputs, Detections
+from reorder_kit.tasks._detection_outputs import DetectionOutputs, Detections
 
 
 class CocoMap:

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import (
@@ -73,13 +72,16 @@ class Classification(SupervisedTask):
 
     def prepare(self, batch: Batch, training: bool, context: TaskContext) -> Batch:
         """Mix training images and targets, if asked for; the targets become shares of the classes."""
+        if not (training and (self.options.mixup or self.options.cutmix)):
+            return batch
+        # Imported on first use: torchvision takes seconds, which a command that lists plugins should not wait for.
+        from torchvision.transforms import v2
+
         mixers = []
         if self.options.mixup:
             mixers.append(v2.MixUp(alpha=self.options.mixup, num_classes=len(context.classes)))
         if self.options.cutmix:
             mixers.append(v2.CutMix(alpha=self.options.cutmix, num_classes=len(context.classes)))
-        if not (mixers and training):
-            return batch
         # torchvision draws from the global stream, which is left as it was.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(int(2**31 * float(batch.random("classification.mixing")[0])))

@@ -21,7 +21,7 @@ from reorder_kit.interfaces import (
     TaskContext,
 )
 from reorder_kit.layers.feature_pyramid import check_scales
-from reorder_kit.tasks._detection_head import DetectionHead, DetectionOutputs
+from reorder_kit.tasks._detection_outputs import DetectionOutputs
 
 
 class Detection(SupervisedTask):
@@ -84,6 +84,9 @@ class Detection(SupervisedTask):
 
     def build_head(self, context: TaskContext) -> nn.Module:
         """The pyramid and the branches of FCOS, over the last level of the backbone."""
+        # Imported on first use: torchvision takes seconds, which a command that lists plugins should not wait for.
+        from reorder_kit.tasks._detection_head import DetectionHead
+
         options = self.options
         return DetectionHead(
             context.facts.levels[-1].dim,

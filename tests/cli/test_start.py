@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -12,6 +14,7 @@ import pytest
 import typer
 
 from reorder_kit.cli.main import app, main
+from reorder_kit.host.plugin_host import PluginHost
 
 COMMANDS = sorted(
     f"{group} {name}".strip()
@@ -36,6 +39,53 @@ print(sorted({"torch", "matplotlib", "timm", "torchvision", "rich.table"} & sys.
 """
 
 
+# What components use once they are built, and the figures of those who train; each takes a tenth of a second or more.
+HEAVY = (
+    "accelerate",
+    "datasets",
+    "matplotlib",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "sympy",
+    "timm",
+    "torch._dynamo",
+    "torchmetrics",
+    "torchvision",
+    "transformers",
+)
+ROOT = Path(__file__).parents[2]
+# Those of the papers name transforms of torchvision, which are built to be checked.
+RECIPES = sorted(set((ROOT / "recipes").rglob("*.yaml")) - set((ROOT / "recipes" / "paper").rglob("*.yaml")))
+KINDS = PluginHost(third_party=False).registries.values()
+
+HEAVY_AFTER = """
+import json, sys
+from reorder_kit.cli.main import app
+heavy, *commands = map(json.loads, sys.argv[1:])
+for words in commands:
+    try:
+        app(words)
+    except SystemExit as end:
+        assert end.code == 0, words
+    if found := [name for name in heavy if name in sys.modules]:
+        sys.exit(f"{' '.join(words)} loads {', '.join(found)}")
+"""
+
+
+def loads_nothing_heavy(*commands, **variables):
+    """Run commands, one after the other in one process, and fail with the first that loads what it does not need."""
+    arguments = [json.dumps(HEAVY), *map(json.dumps, commands)]
+    done = subprocess.run(
+        [sys.executable, "-c", HEAVY_AFTER, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **variables},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_every_command_is_there():
     expected = (
         "run validate evaluate show-order export-order prior saliency transfer study report describe list-plugins "
@@ -49,6 +99,54 @@ def test_help_of_all_commands_loads_nothing_heavy():
         [sys.executable, "-c", HELP_OF_ALL, "", *COMMANDS], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["list-plugins", "--all"],
+        ["show-order", "hilbert", "--grid", "14x14"],
+        ["describe", "backbone", "vit"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_loads_no_library_that_it_does_not_need(command):
+    loads_nothing_heavy(command)
+
+
+def test_describing_any_component_loads_nothing_heavy():
+    loads_nothing_heavy(*(["describe", kind.kind, name, "--json"] for kind in KINDS for name in kind))
+
+
+def test_checking_shipped_recipes_loads_nothing_heavy():
+    assert len(RECIPES) > 10
+    loads_nothing_heavy(*(["validate", str(recipe)] for recipe in RECIPES))
+
+
+def test_a_plugin_of_others_is_loaded_without_the_libraries_of_those_built_in(install):
+    source = """
+from reorder_kit import hookimpl
+from reorder_kit.interfaces import Backbone, BackboneFacts, Ordering, OrderLearner, Task
+from reorder_kit.layers.patch_embedding import PatchEmbedding
+from reorder_kit.layers.readout import last_slot
+
+class Backwards(Ordering):
+    name = "backwards"
+
+    def cells(self, height, width):
+        return [(row, column) for row in range(height) for column in range(width)][::-1]
+
+@hookimpl
+def register_orderings():
+    return [Backwards]
+"""
+    folder = install("light-dist", {"light": "light_module"}, {"light_module": source}).parent
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    printed = loads_nothing_heavy(
+        ["list-plugins"], ["show-order", "backwards", "--grid", "2x2", "--json"], PYTHONPATH=path
+    )
+    assert "light-dist" in printed
+    assert "[3, 2, 1, 0]" in " ".join(printed.split()).replace("[ ", "[").replace(" ]", "]")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -13,13 +13,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
-from reorder_kit.data.annotated import (
-    AnnotatedImages,
-    AnnotatedOptions,
-    AnnotatedPipeline,
-    LabelledFile,
-    RawSample,
-)
+from reorder_kit.data.annotated import AnnotatedImages, AnnotatedOptions, LabelledFile, RawSample
+from reorder_kit.data.annotated_pipeline import AnnotatedPipeline
 from reorder_kit.data.letterbox import content_size, letterbox
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import IGNORED, BoxTarget, ImageShape, Sample, Unreadable

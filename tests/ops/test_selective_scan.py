@@ -15,7 +15,8 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.ops import selective_scan as module
 from reorder_kit.ops._chunked_scan import CHUNK, scan
 from reorder_kit.ops.naive.selective_scan import selective_scan as naive_scan
-from reorder_kit.ops.selective_scan import ScanBackend, choose_backend, selective_scan
+from reorder_kit.ops.scan_backend import ScanBackend
+from reorder_kit.ops.selective_scan import choose_backend, selective_scan
 
 BATCH, DIM, STATE = 2, 5, 3
 

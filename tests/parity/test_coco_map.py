@@ -13,7 +13,7 @@ from pycocotools.cocoeval import COCOeval
 
 from reorder_kit.interfaces import BoxTarget
 from reorder_kit.tasks._coco_map import CocoMap
-from reorder_kit.tasks._detection_head import Detections
+from reorder_kit.tasks._detection_outputs import Detections
 
 # No object is of the class eel, and nothing is taken for a fox.
 CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox"]

@@ -25,7 +25,8 @@ from reorder_kit.interfaces import (
     Proposal,
 )
 from reorder_kit.tasks._coco_map import CocoMap
-from reorder_kit.tasks._detection_head import DetectionHead, DetectionOutputs, Detections
+from reorder_kit.tasks._detection_head import DetectionHead
+from reorder_kit.tasks._detection_outputs import DetectionOutputs, Detections
 from reorder_kit.tasks.detection import Detection
 
 CLASSES = ["cat", "dog"]

@@ -1,0 +1,111 @@
+"""Images with targets that move with them: through transforms and letterboxing.
+
+Imported when data is opened, since torchvision takes seconds.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from reorder_kit.data.annotated import RawSample
+from reorder_kit.data.letterbox import content_size, letterbox
+from reorder_kit.data.transforms import NamedTransform, transform_class
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import IGNORED, BoxTarget, ImageShape, Sample
+
+
+class AnnotatedPipeline:
+    """Named transforms of image and target together, letterboxing, then ``(value - mean) / std`` by channel.
+
+    Padding is 0 after that, boxes are cut at the edges of the image and left out where nothing remains of them, and
+    the mask of padding is :data:`~reorder_kit.interfaces.IGNORED`.
+
+    Args:
+        transforms: the named transforms, in their sequence.
+        image: the shape to end with.
+        mean: of each channel, on the scale from 0 to 1.
+        std: of each channel, on the same scale.
+    """
+
+    def __init__(
+        self, transforms: Sequence[NamedTransform], image: ImageShape, mean: Sequence[float], std: Sequence[float]
+    ) -> None:
+        self._named, self._image, self._size = transforms, image, (image.height, image.width)
+        self._transforms = nn.ModuleList([_build(transform) for transform in transforms])
+        self._to_float = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))])
+
+    def __call__(self, raw: RawSample) -> Sample:
+        """Transform one image with its target.
+
+        Raises:
+            ReorderKitError: if the named transforms fail, or change the number of channels.
+        """
+        pictures: dict[str, Any] = {"image": tv_tensors.Image(raw.image), **_pictures_of(raw)}
+        try:
+            for transform in self._transforms:
+                pictures = transform(pictures)
+        except (RuntimeError, TypeError, ValueError) as error:
+            names = ", ".join(map(str, self._named))
+            reason = f"data.train_transforms: [{names}] fails on an image of {tuple(raw.image.shape)}: {error}"
+            raise ReorderKitError(reason) from error
+        channels = pictures["image"].shape[0]
+        if channels != self._image.channels:
+            names = ", ".join(map(str, self._named))
+            raise ReorderKitError(
+                f"data.train_transforms: [{names}] gives {channels} channels, not {self._image.channels}"
+            )
+        content = content_size(pictures["image"].shape[-2], pictures["image"].shape[-1], self._size)
+        normalised = self._to_float(letterbox(pictures["image"], self._size)).as_subclass(Tensor)
+        normalised[:, content[0] :] = 0.0
+        normalised[:, :, content[1] :] = 0.0
+        has_padding = content != self._size
+        return Sample(normalised, self._target(raw.target, pictures, content), content if has_padding else None)
+
+    def check(self, raw: RawSample) -> None:
+        """Try it on one image, so that a mistake is found at once; the global random stream stays as it was."""
+        with torch.random.fork_rng(devices=[]):
+            self(raw)
+
+    def _target(self, target: Any, pictures: Mapping[str, Any], content: tuple[int, int]) -> Any:
+        if "boxes" in pictures:
+            return _kept_boxes(letterbox(pictures["boxes"], self._size), pictures, content)
+        if "mask" in pictures:
+            return letterbox(pictures["mask"], self._size, fill=IGNORED).as_subclass(Tensor)
+        return target
+
+
+def _build(named: NamedTransform) -> nn.Module:
+    """Where a transform uncovers what the image does not show, a mask is ignored rather than of the class ``fill``."""
+    parameters = inspect.signature(transform_class(named.name)).parameters
+    if "fill" not in parameters:
+        return named.build()
+    fill = named.arguments.get("fill", parameters["fill"].default)
+    arguments = {**named.arguments, "fill": {tv_tensors.Mask: IGNORED, "others": fill}}
+    return NamedTransform.model_validate({"name": named.name, **arguments}).build()
+
+
+def _pictures_of(raw: RawSample) -> dict[str, Any]:
+    """The target as torchvision's transforms want it; labels do not move."""
+    if isinstance(raw.target, BoxTarget):
+        size = (raw.image.shape[-2], raw.image.shape[-1])
+        boxes = tv_tensors.BoundingBoxes(raw.target.boxes, format="XYXY", canvas_size=size)
+        return {"boxes": boxes, "classes": raw.target.classes, "crowd": raw.target.crowd}
+    is_mask = isinstance(raw.target, Tensor) and raw.target.shape == raw.image.shape[-2:]
+    return {"mask": tv_tensors.Mask(raw.target)} if is_mask else {}
+
+
+def _kept_boxes(boxes: Any, pictures: Mapping[str, Any], content: tuple[int, int]) -> BoxTarget:
+    # Cut at the edges of what the image shows, which padding lies beyond; rounding, too, can lead over them.
+    height, width = content
+    clamped: Tensor = boxes.as_subclass(Tensor).float().clamp(min=0).minimum(torch.tensor([width, height] * 2))
+    kept = ((clamped[:, 2:] - clamped[:, :2]) > 0).all(dim=1)
+    classes: Int[Tensor, " box"] = pictures["classes"]
+    return BoxTarget(clamped[kept], classes[kept], pictures["crowd"][kept])

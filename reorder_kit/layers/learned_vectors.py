@@ -1,0 +1,14 @@
+"""Free vectors, such as those of a CLS token or of learned positions."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+def learned_vectors(*shape: int) -> nn.Parameter:
+    """Vectors to be learned, which start as those of ViT do: a truncated normal, standard deviation 0.02."""
+    # Imported on first use: timm takes seconds. torch's own truncated normal draws other numbers.
+    from timm.layers import trunc_normal_
+
+    return nn.Parameter(trunc_normal_(torch.empty(*shape), std=0.02))

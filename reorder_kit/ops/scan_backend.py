@@ -1,0 +1,7 @@
+"""What can compute the selective scan, by name; :mod:`reorder_kit.ops.selective_scan` explains each."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+ScanBackend = Literal["auto", "torch", "compiled", "mamba-ssm"]
