@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 # So that what fails in them is told in detail, too.
-pytest.register_assert_rewrite("shards", "wrong")
+pytest.register_assert_rewrite("shards", "wrong", "reorder_kit.testing.fixtures")
 
 
 @pytest.fixture

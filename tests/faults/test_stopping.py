@@ -10,7 +10,7 @@ import psutil
 import pytest
 import yaml
 
-from reorder_kit.study.results import StudyResults
+from reorder_kit.study.results import StudyResult
 
 PATIENCE = 15
 """Seconds in which all processes have to be gone: five by contract, but a machine that runs tests may be busy."""
@@ -76,7 +76,7 @@ def test_a_study_ends_and_continues_as_if_it_had_not(number, code, stop, childre
         return tmp_path / out / "cells" / "digits" / "local" / cell / "seed-0"
 
     def everything(out):
-        rows = StudyResults.load(tmp_path / out / "study.json").rows
+        rows = StudyResult.load(tmp_path / out / "study.json").rows
         told = [(row.start, row.learner, row.control, row.score, row.seeds) for row in rows]
         return {cell: outcome(folder(out, cell)) for cell in CELLS}, told
 
@@ -96,7 +96,7 @@ def test_a_study_ends_and_continues_as_if_it_had_not(number, code, stop, childre
     finished = results()
     assert "row" in finished
     assert CELLS[-1] not in finished
-    assert StudyResults.load(tmp_path / "out" / "study.json").unfinished == len(CELLS) - len(finished)
+    assert StudyResult.load(tmp_path / "out" / "study.json").unfinished == len(CELLS) - len(finished)
     assert not any((folder("out", cell) / "failure.json").exists() for cell in CELLS)
 
     children.finish(children.start("study", STUDY, str(tmp_path / "out"), jobs=0))
