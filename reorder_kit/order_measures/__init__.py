@@ -1,0 +1,1 @@
+"""Distances between orders: one a file, each file a plugin module."""
