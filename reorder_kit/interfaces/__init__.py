@@ -19,7 +19,6 @@ from reorder_kit.interfaces.features import Features, ModelOutput
 from reorder_kit.interfaces.gather_images import gather_images
 from reorder_kit.interfaces.model import Model
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Policy
-from reorder_kit.interfaces.order_measure import OrderMeasure
 from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
 from reorder_kit.interfaces.part import Part
 from reorder_kit.interfaces.passes import Pass
@@ -51,16 +50,7 @@ from reorder_kit.orders.proposal import Proposal
 from reorder_kit.orders.sequence import Encoded, PatchSequence
 from reorder_kit.orders.soft_permutation import SoftPermutation
 
-INTERFACES: tuple[type[Component], ...] = (
-    Ordering,
-    Backbone,
-    OrderLearner,
-    OrderMeasure,
-    Prior,
-    Tokenizer,
-    Task,
-    DataSource,
-)
+INTERFACES: tuple[type[Component], ...] = (Ordering, Backbone, OrderLearner, Prior, Tokenizer, Task, DataSource)
 """One for each kind of component. All that lists kinds goes through these."""
 
 __all__ = [
@@ -102,7 +92,6 @@ __all__ = [
     "Need",
     "Order",
     "OrderLearner",
-    "OrderMeasure",
     "Ordering",
     "OrderingOptions",
     "Part",

@@ -1,1 +1,0 @@
-"""Distances between orders: one a file, each file a plugin module."""
