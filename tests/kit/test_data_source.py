@@ -161,7 +161,12 @@ def box(left, top, right, bottom):
 
 WRONG = [
     (data_source.names_the_kinds_of_its_targets, source(target_kinds=[CLASS]), CLASS, "target_kinds is ["),
-    (data_source.the_shape_it_declares_is_that_of_its_images, source(image=ImageShape(1, 4, 4)), CLASS, "1x4x4, not 1x8x8"),
+    (
+        data_source.the_shape_it_declares_is_that_of_its_images,
+        source(image=ImageShape(1, 4, 4)),
+        CLASS,
+        "1x4x4, not 1x8x8",
+    ),
     (data_source.every_split_has_samples_of_the_declared_shape, source(InDoubles), CLASS, "torch.float64"),
     (data_source.classes_have_names_of_their_own, source(classes=("a", "a")), CLASS, "is 1, not 2"),
     (_targets.class_targets_are_numbers_of_classes, labelled(torch.tensor), CLASS, "Tensor"),
