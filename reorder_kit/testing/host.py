@@ -7,9 +7,7 @@ from types import SimpleNamespace
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Component
-
-WRITERS = ("events.pictures", "events.tensorboard")
-"""The built-in plugins that follow a run to write files beside its results."""
+from reorder_kit.jobs.work import PICTURES
 
 
 def host_with(*plugins: object) -> PluginHost:
@@ -32,7 +30,7 @@ def host_with(*plugins: object) -> PluginHost:
     >>> host_with(Rows).orderings.get("rows").__name__
     'Rows'
     """
-    host = PluginHost(third_party=False, blocked=WRITERS)
+    host = PluginHost(third_party=False, blocked=PICTURES)
     for number, plugin in enumerate(plugins):
         component = plugin if isinstance(plugin, type) and issubclass(plugin, Component) else None
         hooks = plugin if component is None else _plugin_of(component, host)

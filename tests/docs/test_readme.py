@@ -21,6 +21,7 @@ from reorder_kit.cli.main import app
 from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.recipe.library import read_recipe, recipe_names
 from reorder_kit.recipe.overrides import override, parse_assignment
 from reorder_kit.study.checking import check_study
@@ -96,13 +97,13 @@ def test_the_ten_lines_print_what_they_promise(ten_lines):
     assert sorted(variables["hilbert"].indices.tolist()) == list(range(196))
     assert [0 <= float(accuracy) <= 1 for accuracy in accuracies.split()] == [True, True]
     assert sorted(json.loads(order)) == list(range(16))
-    assert json.loads(order) == variables["result"]["order"]["final"]
+    assert json.loads(order) == variables["result"].order.final
 
 
 def test_the_reach_is_the_one_told(ten_lines):
     variables, *_ = ten_lines
     assert "two blocks of window 2 let it see five slots" in " ".join(TEXT.split())
-    assert variables["result"]["order"]["reach"] == {"slots": 5, "of": 16, "is_selection": True}
+    assert variables["result"].order.reach.slots_read == SlotsRead(5, 16)
 
 
 def test_the_run_folder_holds_what_is_promised(ten_lines):

@@ -92,7 +92,7 @@ BROKEN = {
     ),
     "misspells an argument": (
         HEAD + RULE + REGISTER + "@hookimpl\ndef epoch_finished(run, epoch, recording): ...\n",
-        "metric",
+        "recording",
     ),
     "asks for an argument in a registration": (
         HEAD + RULE + "@hookimpl\ndef register_orderings(grid):\n    return [Rule]\n",

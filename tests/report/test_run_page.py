@@ -238,5 +238,5 @@ def test_a_damaged_file_is_named(run_folder, host, name):
     with pytest.raises(ReorderKitError, match=name):
         page_of(run_folder, host)
     (run_folder / name).unlink()
-    with pytest.raises(ReorderKitError, match=rf"{name}: .*(cannot be read|No such file)"):
+    with pytest.raises(ReorderKitError, match=rf"{name}: .*No such file"):
         page_of(run_folder, host)

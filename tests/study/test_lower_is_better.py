@@ -32,7 +32,7 @@ from reorder_kit.study.summary import Summary
 from reorder_kit.study.verdict import verdict
 from reorder_kit.testing import host_with
 from reorder_kit.training.evaluation_report import EvaluatedOrder, EvaluationReport
-from reorder_kit.transfer.results import START, collect
+from reorder_kit.transfer.results import START, Target, collect
 from says import says
 
 WIGGLE = (0.002, -0.002, 0.001, -0.001, 0.003, -0.003, 0.0, 0.0)
@@ -233,23 +233,19 @@ def test_the_command_line_shows_plain_differences(finished, capsys):
 
 
 def test_an_order_is_better_for_another_recipe_where_it_makes_its_error_smaller():
-    reach = {"order": {"reach": {"slots": 16, "of": 16, "is_selection": False}}}
-    results = {
-        "a": {"headline": "top1", "higher_is_better": True, **reach},
-        "b": {"headline": "mse", "higher_is_better": False, **reach},
-    }
+    targets = (Target("a", "top1", True, 16, 16, False), Target("b", "mse", False, 16, 16, False))
     of_row = {START: (0.50, 0.60, 0.70), "a": (0.40, 0.48, 0.59), "b": (0.60, 0.72, 0.81)}
     scores = {
         (how, target, name, seed): value
         for how in ("evaluated", "tuned", "scratch")
-        for target in results
+        for target in ("a", "b")
         for name, values in of_row.items()
         for seed, value in enumerate(values)
     }
-    found = collect(scores, (0, 1, 2), results)
+    found = collect(scores, (0, 1, 2), targets)
     assert [found.cell("scratch", "b", name).verdict for name in ("a", "b")] == ["better", "worse"]
     assert [found.cell("scratch", "a", name).verdict for name in ("a", "b")] == ["worse", "better"]
-    said = found.verdict()
+    said = found.verdict
     assert any(line.startswith("b, from scratch in the order of a: +0.110 (+0.085 to +0.135) over") for line in said)
     assert any(line.startswith("a, from scratch in its own learned order: -11.0 points (-13.5 to") for line in said)
     assert found.table("scratch")[0] == ["order of", "a, top1", "b, mse (lower is better)"]
