@@ -169,12 +169,12 @@ def expect_valid(proposal: Proposal, batch: int, patches: int) -> None:
     every = torch.arange(patches).expand(batch, -1)
     expect(torch.equal(indices.sort(dim=1).values, every), f"an order holds not every patch once: {indices.tolist()}")
     if proposal.soft is not None:
-        matrix = proposal.soft.matrix
+        matrix = proposal.soft.matrix.detach()
         expect(matrix.isfinite().all(), "a share of a patch is not finite")
         expect((matrix > -1e-5).all(), f"a share of a patch is {float(matrix.min())}")
         expect(((matrix.sum(dim=-1) - 1).abs() <= 1e-4).all(), "the shares of a slot do not add up to 1")
     if proposal.log_prob is not None:
-        log_prob = proposal.log_prob
+        log_prob = proposal.log_prob.detach()
         expect(len(log_prob) == len(proposal.order.indices), f"{len(log_prob)} log-probabilities")
         expect(log_prob.isfinite().all(), "a log-probability is not finite")
         expect((log_prob <= 0).all(), f"a log-probability is {float(log_prob.max())}, above 0")
