@@ -189,7 +189,8 @@ ORDER_RULES = (
 def _expect_order(found: Order, expected: Order, what: str) -> None:
     batch = max(_images(each) for each in (found, expected))
     same = found.num_slots == expected.num_slots and torch.equal(found.per_image(batch), expected.per_image(batch))
-    expect(same, f"{what} is {found.indices.tolist()}, not {expected.indices.tolist()}")
+    if not same:
+        raise SeenError(f"{what} is {found.indices.tolist()}, not {expected.indices.tolist()}")
 
 
 def _images(order: Order) -> int:
