@@ -128,7 +128,7 @@ def all_state_is_in_parameters_and_buffers(case: LearnerCase) -> None:
             proposals.append(led.policy.propose(sequence))
         _expect_same(*proposals)
         losses = [led.objective(proposal, sequence) for led, proposal in zip((one, fresh), proposals, strict=True)]
-        expect(torch.equal(*losses), f"the losses are {[loss.item() for loss in losses]}")
+        expect(torch.equal(*losses), f"the losses are {[float(loss.detach()) for loss in losses]}")
         _expect_same(one.policy.propose(sequence), fresh.policy.propose(sequence))
     for led in (one, fresh):
         led.learn(patches, range(amid, amid + 3))
@@ -189,7 +189,8 @@ ORDER_RULES = (
 def _expect_order(found: Order, expected: Order, what: str) -> None:
     batch = max(_images(each) for each in (found, expected))
     same = found.num_slots == expected.num_slots and torch.equal(found.per_image(batch), expected.per_image(batch))
-    expect(same, f"{what} is {found.indices.tolist()}, not {expected.indices.tolist()}")
+    if not same:
+        raise SeenError(f"{what} is {found.indices.tolist()}, not {expected.indices.tolist()}")
 
 
 def _images(order: Order) -> int:

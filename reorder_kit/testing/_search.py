@@ -22,7 +22,7 @@ from reorder_kit.interfaces import (
     Proposal,
 )
 from reorder_kit.testing.component import ComponentCase
-from reorder_kit.testing.rule import expect
+from reorder_kit.testing.rule import SeenError, expect
 
 STEPS_PER_EPOCH, EPOCHS, DIM = 5, 20, 3
 STEPS = range(STEPS_PER_EPOCH * EPOCHS)
@@ -167,14 +167,16 @@ def expect_valid(proposal: Proposal, batch: int, patches: int) -> None:
     expect(tuple(indices.shape) == (batch, patches), f"orders of the shape {tuple(indices.shape)} for {batch} images")
     expect(proposal.order.num_patches == patches, f"orders of {proposal.order.num_patches} patches, of {patches}")
     every = torch.arange(patches).expand(batch, -1)
-    expect(torch.equal(indices.sort(dim=1).values, every), f"an order holds not every patch once: {indices.tolist()}")
+    if not torch.equal(indices.sort(dim=1).values, every):  # a message for each step would take longer than the step
+        wrong = (indices.sort(dim=1).values != every).any(dim=1).nonzero()[0, 0]
+        raise SeenError(f"an order holds not every patch once: {indices[wrong].tolist()}")
     if proposal.soft is not None:
-        matrix = proposal.soft.matrix
+        matrix = proposal.soft.matrix.detach()
         expect(matrix.isfinite().all(), "a share of a patch is not finite")
         expect((matrix > -1e-5).all(), f"a share of a patch is {float(matrix.min())}")
         expect(((matrix.sum(dim=-1) - 1).abs() <= 1e-4).all(), "the shares of a slot do not add up to 1")
     if proposal.log_prob is not None:
-        log_prob = proposal.log_prob
+        log_prob = proposal.log_prob.detach()
         expect(len(log_prob) == len(proposal.order.indices), f"{len(log_prob)} log-probabilities")
         expect(log_prob.isfinite().all(), "a log-probability is not finite")
         expect((log_prob <= 0).all(), f"a log-probability is {float(log_prob.max())}, above 0")

@@ -39,7 +39,9 @@ def the_loss_reaches_every_parameter_in_finite_numbers(case: LearnerCase) -> Non
             led.amid_the_search()
             sequence = images(batch, grid.num_patches)
             loss = led.objective(led.policy.propose(sequence), sequence)
-            expect(loss.shape == () and loss.isfinite(), f"the loss of {batch} images on a {grid} grid is {loss}")
+            expect(
+                loss.shape == () and loss.isfinite(), f"the loss of {batch} images on a {grid} grid is {loss.detach()}"
+            )
             if not list(led.policy.parameters()):
                 expect(led.policy.build_optimizer() is None, "there is an optimizer, but no parameter")
                 continue
@@ -93,7 +95,7 @@ def expect_finite_steps(case: LearnerCase, patches: int, autocast: bool, steps: 
             )
             loss = led.objective(proposal, sequence)
             policy.search(Trials(sequence, by_loss))
-        expect(loss.isfinite(), f"{where}, the loss is {loss}")
+        expect(loss.isfinite(), f"{where}, the loss is {loss.detach()}")
         if optimizer is not None:
             optimizer.zero_grad()
             torch.autograd.backward(loss)
