@@ -45,10 +45,14 @@ class WatchedPlugin:
         return [Watched]
 
 
+def start_loaders_as_programs_do():
+    """In a process of these tests, the workers of a data loader would have to import everything."""
+    multiprocessing.set_start_method("fork", force=True)
+
+
 def train(recipe, out, resume=False, process=0, processes=1, port=0):
     """Train a recipe; as one of several processes, save the weights this process ends with."""
-    # As in a program that a person starts; in this one, the workers of a data loader would have to import everything.
-    multiprocessing.set_start_method("fork", force=True)
+    start_loaders_as_programs_do()
     if processes > 1:
         join_group(process, processes, port)
     host = host_with(WatchedPlugin())
@@ -59,6 +63,7 @@ def train(recipe, out, resume=False, process=0, processes=1, port=0):
 
 def study(content, out, jobs):
     """Train a study; with jobs, in so many processes of its own."""
+    start_loaders_as_programs_do()
     host = PluginHost.from_environment()
     run = StudyRun(check_study(content, host, "study", Path()), StudyFolder(Path(out)), host, "reorder-kit study")
     run.train(LocalProcesses(slots_for(jobs, [])) if jobs else InThisProcess(), lambda report: None)
@@ -66,6 +71,7 @@ def study(content, out, jobs):
 
 def command_line(arguments, folder, errors):
     """Call the command line in a folder; what it says goes to a file."""
+    start_loaders_as_programs_do()
     os.chdir(folder)
     sys.argv = ["reorder-kit", *arguments]
     with Path(errors).open("w") as file:

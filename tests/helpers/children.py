@@ -52,9 +52,9 @@ class Children:
         self.finish(*self.start_group("train", recipe, str(out), **options))
 
 
-def wait_for_lines(path, count):
+def wait_for_lines(path, count, seconds=120):
     """Until a file has so many lines."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + seconds
     while not path.exists() or path.read_text().count("\n") < count:
         assert time.monotonic() < until, f"{path} has not {count} lines"
         time.sleep(0.01)

@@ -126,5 +126,5 @@ def test_processes_end_with_a_parent_that_is_killed_and_what_they_print_is_no_re
 
 def pids_in(note):
     """The numbers of processes that a piece of work notes."""
-    wait_for_lines(note, 1)
+    wait_for_lines(note, 1, seconds=600)
     return [int(pid) for pid in note.read_text().split()]
