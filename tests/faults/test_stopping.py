@@ -65,10 +65,8 @@ def stop(children, wait_for_lines, tmp_path):
     return stop
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGTERM, TERMINATED), pytest.param(signal.SIGINT, INTERRUPTED, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, TERMINATED), (signal.SIGINT, INTERRUPTED)])
 def test_a_study_ends_and_continues_as_if_it_had_not(number, code, stop, children, outcome, tmp_path):
     """Its data loaders have processes of their own, which end as well."""
 
