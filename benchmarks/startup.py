@@ -83,7 +83,7 @@ def measure_order() -> None:
     done = subprocess.run([sys.executable, "-c", ORDER], check=True, capture_output=True, text=True)
     first, usual, longest = (1000 * float(number) for number in done.stdout.split())
     print(
-        f'\n`reorder_kit.order("hilbert", 14, 14)`: the first call {first:,.0f} ms, most imports included; the 100 after it '
+        f'\n`reorder_kit.order("hilbert", 14, 14)`: the first call {first:,.0f} ms, imports included; the 100 after it '
         f"{usual:.2f} ms (median; the longest {longest:.2f} ms)."
     )
 
