@@ -41,7 +41,6 @@ COMMANDS = {
 }
 ORDER = """
 import time
-began = time.perf_counter()
 import reorder_kit
 seconds = []
 for call in range(101):
