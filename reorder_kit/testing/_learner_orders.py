@@ -206,5 +206,5 @@ def _expect_same(one: Proposal, other: Proposal) -> None:
         first, second = (getattr(each, name) for each in (one, other))
         expect((first is None) == (second is None), f"{name} is there in one proposal and not in the other")
         if first is not None:
-            values = [each.matrix if name == "soft" else each for each in (first, second)]
-            expect(torch.equal(*values), f"{name} differs between two policies of the same state")
+            first, second = (each.matrix.detach() if name == "soft" else each.detach() for each in (first, second))
+            expect_close(first, second, f"{name} differs between two policies of the same state")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from reorder_kit.recipe.shipped_files import ShippedFiles
+
 SHIPPED = Path(__file__).parents[2] / "recipes"
 
 
@@ -26,7 +28,7 @@ def test_list_says_in_a_sentence_what_a_recipe_is_about(cli, tmp_path, monkeypat
     (tmp_path / "own.yaml").write_text(header)
     (tmp_path / "bare.yaml").write_text("format_version: 1\n")
     (tmp_path / "trial.yaml").unlink()
-    monkeypatch.setattr("reorder_kit.recipe.library.recipes_folder", lambda: tmp_path)
+    monkeypatch.setattr(ShippedFiles, "folder", tmp_path)
     assert cli("recipes", "list").stdout == "bare\nown   slow It learns a lot.\n"
 
 

@@ -115,7 +115,7 @@ def test_a_command_loads_no_library_that_it_does_not_need(command):
 
 
 def test_describing_any_component_loads_nothing_heavy():
-    loads_nothing_heavy(*(["describe", kind.kind, name, "--json"] for kind in KINDS for name in kind))
+    loads_nothing_heavy(*(["describe", kind.kind.name, name, "--json"] for kind in KINDS for name in kind))
 
 
 def test_checking_shipped_recipes_loads_nothing_heavy():

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from in_this_process import InThisProcess
+from in_this_process import InThisProcess, W
 from reorder_kit.study.library import study_names
 
 STUDY = """\
@@ -99,7 +99,7 @@ def test_a_study_is_planned_trained_and_summed_up(study, tmp_path):
     assert "1/4" not in as_json.stderr  # nothing was trained again
 
 
-class OneAtATime(InThisProcess):
+class OneAtATime(InThisProcess[W]):
     def __init__(self, slots):
         super().__init__()
 

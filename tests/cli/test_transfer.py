@@ -10,7 +10,7 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
-from in_this_process import InThisProcess
+from in_this_process import InThisProcess, W
 from reorder_kit.cli.main import app
 from reorder_kit.orders.order_file import OrderFile
 
@@ -42,12 +42,12 @@ def write_recipes(folder):
 PROCESSES = "reorder_kit.jobs.local_processes.LocalProcesses"
 
 
-class Here(InThisProcess):
+class Here(InThisProcess[W]):
     def __init__(self, slots):
         super().__init__(len(slots))
 
 
-class Nowhere(Here):
+class Nowhere(Here[W]):
     def start(self, work):
         pytest.fail("something was trained")
 

@@ -96,6 +96,7 @@ def test_too_many_torn_images_end_an_evaluation_too(split, root):
 def test_the_summary_of_a_run_names_the_torn_images_of_every_split(root, capsys):
     torn = [root / split / "dark" / "1.jpg" for split in ("train", "test")]
     truncate(*torn)
-    result, _ = run(root, limit=1)
-    print_summary(RunFolder(root.parent / "run"), result, has_learner=False)
+    run(root, limit=1)
+    folder = RunFolder(root.parent / "run")
+    print_summary(folder, folder.read_result(), has_learner=False)
     assert f"2 images could not be read: {torn[0]}, {torn[1]}\n" in capsys.readouterr().out

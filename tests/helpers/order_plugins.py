@@ -20,7 +20,6 @@ from reorder_kit.interfaces import (
     Policy,
     Proposal,
 )
-from reorder_kit.testing import host_with
 
 RECIPE: dict[str, Any] = {
     "format_version": 1,
@@ -138,8 +137,11 @@ class OrderPlugins:
 
 
 def host_of_order_plugins(*more: object) -> PluginHost:
-    """The built-in plugins, these, and more."""
-    return host_with(OrderPlugins(), *more)
+    """The built-in plugins, those that draw among them, these, and more."""
+    host = PluginHost(third_party=False, blocked=["events.tensorboard"])
+    for number, plugin in enumerate((OrderPlugins(), *more)):
+        assert host.add(plugin, f"orders-{number}").status == "ok"
+    return host
 
 
 def recipe_with(learner: str | None, **changes: Any) -> dict[str, Any]:

@@ -69,7 +69,9 @@ def test_a_process_that_is_killed_while_it_is_idle_is_replaced(one_process):
     ((_, first),) = outcomes([Piece("", "pid")], one_process)
     os.kill(first, signal.SIGKILL)
     until = time.monotonic() + PATIENCE
-    while psutil.Process(first).status() != psutil.STATUS_ZOMBIE:
+    # Its threads end after its main thread has, and only then it is seen to be gone.
+    tasks = Path(f"/proc/{first}/task")
+    while psutil.Process(first).status() != psutil.STATUS_ZOMBIE or len(list(tasks.iterdir())) > 1:
         assert time.monotonic() < until
     ((_, second),) = outcomes([Piece("", "pid")], one_process)
     assert first != second

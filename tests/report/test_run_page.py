@@ -16,6 +16,7 @@ from PIL import Image
 
 from made_results import figures
 from reorder_kit.analysis.saliency import SaliencyReport
+from reorder_kit.analysis.saliency_files import write_saliency
 from reorder_kit.analysis.saliency_shift import Chance, Placement, Shift
 from reorder_kit.controls import BUILT_IN
 from reorder_kit.errors import ReorderKitError
@@ -132,7 +133,7 @@ def test_saliency_is_shown_where_it_was_asked(run_folder, host, parse):
     )
     slots = SlotsRead(5, 16)
     report = SaliencyReport("trial", "gradient", "test", 10, 0, (1 / 16,) * 16, slots, True, placement, placement)
-    report.save(RunFolder(run_folder))
+    write_saliency(report, RunFolder(run_folder))
     shown = parse(page_of(run_folder, host).html())
     (chart,) = shown.all("figure", id="saliency")
     assert "Saliency by slot (gradient)" in chart.text
