@@ -143,11 +143,13 @@ def advancing_twice_to_a_step_is_advancing_once(case: LearnerCase) -> None:
     patches = case.grid.num_patches
     sequence = images(7, patches)
     once, twice = (Led.by(case, shuffled(patches), case.grid) for _ in range(2))
+    # Both pass the same steps before: what was begun at an earlier one, such as a round, may go on.
     step = once.amid_the_search()
+    twice.amid_the_search()
     expect_no_draw(lambda: once.move(step))
     expect_no_draw(lambda: once.policy.propose(sequence))
     once.move(step)
-    for _ in range(2):
+    for _ in range(3):
         twice.move(step)
     _expect_same(twice.policy.propose(sequence), once.policy.propose(sequence))
 

@@ -10,6 +10,7 @@ import pytest
 from reorder_kit import __version__
 from reorder_kit.benchmark.planted_cases import CASES
 from reorder_kit.recipe.overrides import override
+from says import says
 
 CHAIN = CASES["chain-16"]
 SMALL = [
@@ -23,8 +24,6 @@ SMALL = [
 THIRD_PARTY = """
 from reorder_kit import hookimpl
 from reorder_kit.order_learners.softsort import SoftSort, SoftSortPolicy
-
-from says import says
 
 class Mine(SoftSort):
     \"""A learner of a third party.\"""
