@@ -33,7 +33,8 @@ def run_an_epoch(tmp_path: Path) -> Callable[..., Path]:
 
     def run(*plugins: object, **sections: Any) -> Path:
         host = host_with(*plugins)
-        run_folder, _ = run_experiment(compose({**RECIPE, **sections}, host, "trial"), host, tmp_path / "run")
+        out = tmp_path / f"run-{len(list(tmp_path.glob('run-*')))}"
+        run_folder, _ = run_experiment(compose({**RECIPE, **sections}, host, "trial"), host, out)
         return run_folder.path
 
     return run

@@ -63,9 +63,9 @@ def run_experiment(
     folder = _choose_folder(experiment, accelerator, out, resume)
     if folder.is_finished:
         return folder, folder.read_result()
-    splits = experiment.open_data()
     name = experiment.recipe.name
     trained = compose_beside(experiment, host, folder, name)
+    splits = experiment.open_data()
     for each in (experiment, *trained.values()):
         _check_length(each, experiment, splits, accelerator.num_processes)
     trainer = _train(name, experiment, splits, folder, accelerator, host)
