@@ -60,7 +60,11 @@ def run_benchmark(
     """
     settings = {run: run.settings(host) for run in runs}
     noted = {run: ledger.outcome(str(run), settings[run]) for run in runs}
-    known = {run: PlantedOutcome.parse(outcome, str(run)) for run, outcome in noted.items() if outcome is not None}
+    known = {
+        run: PlantedOutcome.parse(outcome, f"{ledger.path}: {run}")
+        for run, outcome in noted.items()
+        if outcome is not None
+    }
     missing = [run for run in runs if run not in known]
     others = ledger.other_versions(map(str, known))
     if others:
@@ -69,7 +73,7 @@ def run_benchmark(
     with executor:
         for number, (run, outcome) in enumerate(outcomes(missing, executor), start=1):
             ledger.add(str(run), settings[run], outcome)
-            known[run] = PlantedOutcome.parse(outcome, str(run))
+            known[run] = PlantedOutcome.parse(outcome, f"{ledger.path}: {run}")
             # No accuracy: whoever chooses options on validation images shall not see that of test images.
             tell(f"{number}/{len(missing)} {run}: {known[run].seconds:.0f} s")
     return {run: known[run] for run in runs}

@@ -14,12 +14,7 @@ from reorder_kit.cli._parameters import JsonOption, RunArgument
 from reorder_kit.statistics.headline import Headline, signed
 
 if TYPE_CHECKING:
-    from reorder_kit.model.ordered_model import OrderedModel
-    from reorder_kit.runs.figures import Figures
-    from reorder_kit.runs.run_folder import RunFolder
     from reorder_kit.training.evaluation_report import EvaluationReport
-
-OWN = "own order"
 
 
 class Split(StrEnum):
@@ -56,11 +51,12 @@ def evaluate(
       reorder-kit evaluate runs/quickstart --order row --order hilbert --split validation
       reorder-kit evaluate runs/quickstart --order runs/quickstart/orders/start.json --json
     """
-    from reorder_kit.cli._lookup import find_run
+    from reorder_kit.cli._lookup import find_run, load_host
+    from reorder_kit.training.evaluate_run import evaluate_run
 
     # Whatever plugins and libraries print is no part of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        report = _evaluate(find_run(run), orders or (), split)
+        report = evaluate_run(find_run(run), orders or (), split.value, load_host())
     if not is_main_process():
         return
     if as_json:
@@ -69,72 +65,9 @@ def evaluate(
         _print_report(report)
 
 
-def _evaluate(folder: RunFolder, sources: list[str] | tuple[str, ...], split: Split) -> EvaluationReport:
-    from reorder_kit.cli._lookup import load_host
-    from reorder_kit.data.data_loading import evaluation_loader
-    from reorder_kit.experiment.find_order import find_order
-    from reorder_kit.experiment.loaded_run import LoadedRun
-    from reorder_kit.orders.order_file import OrderFile
-    from reorder_kit.training.devices import build_accelerator, runnable_here
-    from reorder_kit.training.evaluation import evaluate as evaluate_model
-    from reorder_kit.training.evaluation_report import EvaluatedOrder, EvaluationReport
-    from reorder_kit.training.predictions import predict_some
-
-    host = load_host()
-    run = LoadedRun.open(folder.path, host)
-    experiment, task, model = run.experiment, run.experiment.task, run.model
-    others = [find_order(source, host, model.facts.grid) for source in sources]
-    accelerator = build_accelerator(runnable_here(experiment.recipe.train))
-    run = run.on(accelerator.device)
-    splits = experiment.open_data()
-    samples = splits.test if split == Split.test else splits.validation
-    data = experiment.recipe.data
-    loader = evaluation_loader(
-        samples,
-        run.context.kind,
-        str(split),
-        data.batch_size,
-        data.workers,
-        accelerator.process_index,
-        accelerator.num_processes,
-        task.views(training=False),
-    )
-
-    def figures(model: OrderedModel) -> Figures:
-        return evaluate_model(model, task, loader, run.context, accelerator, run.progress)
-
-    if accelerator.is_main_process:
-        predictions = predict_some(
-            run.evaluated_model, task, samples, run.context, accelerator, experiment.recipe.name, str(split)
-        )
-        if predictions is not None:
-            host.announce("predictions_made", directory=folder.path, predictions=predictions)
-    own = OrderFile.load(folder.order)
-    # Kendall's tau is 1 - 2 times the Kendall distance, so the mean of one follows from the mean of the other.
-    own_tau = 1.0 if own.spread is None else 1.0 - 2.0 * own.spread
-    rows = [EvaluatedOrder(order=OWN, kendall_tau_to_own=own_tau, metrics=figures(run.evaluated_model))]
-    rows += [
-        EvaluatedOrder(
-            order=source,
-            kendall_tau_to_own=other.order.kendall_tau(own.order),
-            metrics=figures(run.evaluated_model.ordered_by(other.order.to(accelerator.device))),
-        )
-        for source, other in zip(sources, others, strict=True)
-    ]
-    return EvaluationReport(
-        run=str(folder.path),
-        split=str(split),
-        headline=task.headline,
-        higher_is_better=task.higher_is_better,
-        blocks=list(model.policy.blocks),
-        is_consensus=own.is_consensus,
-        spread=own.spread,
-        orders=rows,
-    )
-
-
 def _print_report(report: EvaluationReport) -> None:
     from reorder_kit.orders.order_file import words_of_spread
+    from reorder_kit.training.evaluation_report import OWN
 
     out = console()
     headline = Headline(report.headline, report.higher_is_better)

@@ -13,8 +13,8 @@ from reorder_kit.host.plugin_host import PluginHost
 def installed_plugins() -> PluginHost:
     """The host of :meth:`PluginHost.from_environment`, loaded again only where another one would come out.
 
-    What decides is the two variables that it obeys, where Python looks for packages, and what is installed there. A host with a failed plugin is not kept: its cause may be gone. To be looked at only:
-    others are given the same one.
+    What decides is the two variables that it obeys, where Python looks for packages, and what is installed there. A
+    host with a failed plugin is not kept: its cause may be gone. To be looked at only: others are given the same one.
     """
     state = _environment()
     host = _load(state)

@@ -29,7 +29,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._lines = {line["run"]: line for line in self._read()}
         if not os.access(path if path.exists() else path.parent, os.W_OK):  # better to say so before any training
             raise ReorderKitError(f"{path}: cannot be written", "give another file with --out")
@@ -47,7 +47,7 @@ class Ledger:
             there, asked = (dict(_fields(content)) for content in (line["settings"], settings))
             different = sorted(name for name in there.keys() | asked.keys() if there.get(name) != asked.get(name))
             raise ReorderKitError(
-                f"{self._path}: {run} was trained with other settings; these fields differ: {', '.join(different)}",
+                f"{self.path}: {run} was trained with other settings; these fields differ: {', '.join(different)}",
                 "give another file with --out",
             )
         outcome: dict[str, Any] = line["outcome"]
@@ -61,19 +61,19 @@ class Ledger:
         """Note that a run is finished."""
         line = {"run": run, "version": __version__, "settings": settings, "outcome": outcome}
         try:
-            with self._path.open("a", encoding="utf-8") as file:
+            with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise ReorderKitError(f"{self._path}: cannot be written: {error.strerror}") from None
+            raise ReorderKitError(f"{self.path}: cannot be written: {error.strerror}") from None
         self._lines[run] = line
 
     def _read(self) -> Iterator[dict[str, Any]]:
-        if not self._path.exists():
+        if not self.path.exists():
             return
         try:
-            text = self._path.read_text(encoding="utf-8")
+            text = self.path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ReorderKitError(f"{self._path}: cannot be read: {error}") from None
+            raise ReorderKitError(f"{self.path}: cannot be read: {error}") from None
         complete, newline, cut_short = text.rpartition("\n")
         for number, written in enumerate(complete.splitlines(), start=1):
             yield self._parse(written, number)
@@ -82,9 +82,9 @@ class Ledger:
         if not cut_short.startswith(_BEGINNING[: len(cut_short)]):
             self._refuse(complete.count("\n") + 1 + bool(newline))
         try:
-            write_whole(self._path, complete + newline)
+            write_whole(self.path, complete + newline)
         except OSError as error:
-            raise ReorderKitError(f"{self._path}: cannot be written: {error.strerror}") from None
+            raise ReorderKitError(f"{self.path}: cannot be written: {error.strerror}") from None
 
     def _parse(self, written: str, number: int) -> dict[str, Any]:
         try:
@@ -97,7 +97,7 @@ class Ledger:
         return line
 
     def _refuse(self, number: int) -> NoReturn:
-        raise ReorderKitError(f"{self._path}: line {number} is not a valid record", "give another file with --out")
+        raise ReorderKitError(f"{self.path}: line {number} is not a valid record", "give another file with --out")
 
 
 def _fields(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:

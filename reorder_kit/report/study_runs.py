@@ -27,7 +27,6 @@ _COMPRESSIBILITY = (
     f"prior {PRIOR} gives it on training images, more to the right. Scores are levelled: what runs of one seed have in "
     "common is taken out. Orders that leave patches out are not among them."
 )
-_CURVES = "Means over seeds, without controls."
 _SEARCH = "Means over seeds of what the learners tell of themselves."
 
 _Runs = Mapping[Row, Sequence[RunRecord]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, KeysView, Mapping, Sequence
 from typing import Any, Self, TypeGuard
 
 from pydantic import ConfigDict, RootModel, model_validator
@@ -14,6 +14,8 @@ class Figures(RootModel[dict[str, Any]]):
     >>> figures = Figures({"loss": 0.25, "images": 8, "top1": 0.75})
     >>> figures.loss, figures.images, figures["top1"], figures.unreadable
     (0.25, 8, 0.75, ())
+    >>> dict(figures)
+    {'loss': 0.25, 'images': 8, 'top1': 0.75}
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
@@ -68,6 +70,18 @@ class Figures(RootModel[dict[str, Any]]):
     def numbers(self) -> Iterator[tuple[str, float]]:
         """All that are numbers: figures by class are left out."""
         return ((name, value) for name, value in self.root.items() if is_number(value))
+
+    def keys(self) -> KeysView[str]:
+        """The names of all figures, so that ``dict(figures)`` holds them."""
+        return self.root.keys()
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]
+        """Over the names, as of any mapping; pydantic's goes over the one field there is."""
+        return iter(self.root)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.root)
 
     def __getitem__(self, metric: str) -> Any:
         """A figure by its name."""

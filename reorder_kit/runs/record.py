@@ -17,8 +17,8 @@ _WORDS = {"missing": "is missing", "extra_forbidden": "is not a field of this fi
 class Record(BaseModel):
     """The content of a JSON file, or a part of it.
 
-    A field that has its default is left out of the file; a field without a default is always written. An unknown key is
-    refused: a mistyped one would otherwise count as one that is not there.
+    A field of a record that has its default is left out of the file; a field without a default is always written. An
+    unknown key is refused: a mistyped one would otherwise count as one that is not there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")

@@ -18,8 +18,6 @@ from reorder_kit.recipe.library import read_recipe
 from reorder_kit.recipe.problems import problems_of
 from reorder_kit.recipe.settings import Settings
 
-STUDY_FILE_VERSION = 1
-
 CONTROLS: Mapping[str, TrainedControl] = {
     control.name: control for control in (LearnedStatic(), NullReward(), RandomFixed(), RandomPerBatch())
 }

@@ -10,7 +10,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Batch, Model, Sample, Task, TaskContext, Unreadable
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel
-from reorder_kit.runs.figures import Figures
+from reorder_kit.runs.figures import Figures, is_number
 from reorder_kit.training.beside import Change
 from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.unreadable_images import UnreadableImages
@@ -46,7 +46,8 @@ def evaluate(
         change: gives the model and the batch that are evaluated instead; where no image is left, there are no metrics.
 
     Raises:
-        ReorderKitError: if more are, no image is left, or the task has another number of losses than images.
+        ReorderKitError: if more are, no image is left, the task has another number of losses than images, or no figure
+            for its headline.
     """
     metrics = task.build_metrics(context)
     sums = _Sums(accelerator)
@@ -78,6 +79,11 @@ def evaluate(
     loss = means.pop("loss", 0.0)
     parts = {name.removeprefix(PART): mean for name, mean in means.items()}
     measured = metrics.compute() if images or change is None else {}
+    if (images or change is None) and not is_number(measured.get(task.headline)):
+        raise ReorderKitError(
+            f"task {task.name!r}: its metrics hold no number for its headline {task.headline!r}",
+            "name the headline among what the metrics compute, as a float",
+        )
     return Figures.of(loss, parts, images, measured, unreadable.gather())
 
 

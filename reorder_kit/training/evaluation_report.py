@@ -5,6 +5,9 @@ from __future__ import annotations
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.record import Record
 
+OWN = "own order"
+"""What the order of the run itself is called."""
+
 
 class EvaluatedOrder(Record):
     """A trained model in an order.

@@ -12,7 +12,7 @@ from made_results import figures, study_result
 from regression import Regression, RegressionPlugin
 from reorder_kit.api import run
 from reorder_kit.cli._run_summary import print_summary
-from reorder_kit.cli.evaluate import OWN, _print_report
+from reorder_kit.cli.evaluate import _print_report
 from reorder_kit.errors import RecipeError
 from reorder_kit.figures.transfer import _scales
 from reorder_kit.host.plugin_host import PluginHost
@@ -31,7 +31,7 @@ from reorder_kit.study.study_folder import StudyFolder
 from reorder_kit.study.summary import Summary
 from reorder_kit.study.verdict import verdict
 from reorder_kit.testing import host_with
-from reorder_kit.training.evaluation_report import EvaluatedOrder, EvaluationReport
+from reorder_kit.training.evaluation_report import OWN, EvaluatedOrder, EvaluationReport
 from reorder_kit.transfer.results import START, Target, collect
 from says import says
 

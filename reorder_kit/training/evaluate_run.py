@@ -1,0 +1,81 @@
+"""A trained run, evaluated again: in its own order and in others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reorder_kit.data.data_loading import evaluation_loader
+from reorder_kit.experiment.find_order import find_order
+from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.runs.figures import Figures
+from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.training.devices import build_accelerator, runnable_here
+from reorder_kit.training.evaluation import evaluate
+from reorder_kit.training.evaluation_report import OWN, EvaluatedOrder, EvaluationReport
+from reorder_kit.training.predictions import predict_some
+
+
+def evaluate_run(folder: RunFolder, sources: Sequence[str], split: str, host: PluginHost) -> EvaluationReport:
+    """Evaluate the final weights of a run.
+
+    Args:
+        folder: of a finished run.
+        sources: further orders: orderings by name, order files, run folders.
+        split: ``test`` or ``validation``.
+        host: the plugins, which are told of predictions.
+
+    Raises:
+        ReorderKitError: if an order does not fit, or the run or its data cannot be read.
+    """
+    run = LoadedRun.open(folder.path, host)
+    experiment, task, model = run.experiment, run.experiment.task, run.model
+    others = [find_order(source, host, model.facts.grid) for source in sources]
+    accelerator = build_accelerator(runnable_here(experiment.recipe.train))
+    run = run.on(accelerator.device)
+    splits = experiment.open_data()
+    samples = splits.test if split == "test" else splits.validation
+    data = experiment.recipe.data
+    loader = evaluation_loader(
+        samples,
+        run.context.kind,
+        split,
+        data.batch_size,
+        data.workers,
+        accelerator.process_index,
+        accelerator.num_processes,
+        task.views(training=False),
+    )
+
+    def figures(model: OrderedModel) -> Figures:
+        return evaluate(model, task, loader, run.context, accelerator, run.progress)
+
+    if accelerator.is_main_process:
+        name = experiment.recipe.name
+        predictions = predict_some(run.evaluated_model, task, samples, run.context, accelerator, name, split)
+        if predictions is not None:
+            host.announce("predictions_made", directory=folder.path, predictions=predictions)
+    own = OrderFile.load(folder.order)
+    # Kendall's tau is 1 - 2 times the Kendall distance, so the mean of one follows from the mean of the other.
+    own_tau = 1.0 if own.spread is None else 1.0 - 2.0 * own.spread
+    rows = [EvaluatedOrder(order=OWN, kendall_tau_to_own=own_tau, metrics=figures(run.evaluated_model))]
+    rows += [
+        EvaluatedOrder(
+            order=source,
+            kendall_tau_to_own=other.order.kendall_tau(own.order),
+            metrics=figures(run.evaluated_model.ordered_by(other.order.to(accelerator.device))),
+        )
+        for source, other in zip(sources, others, strict=True)
+    ]
+    return EvaluationReport(
+        run=str(folder.path),
+        split=split,
+        headline=task.headline,
+        higher_is_better=task.higher_is_better,
+        blocks=list(model.policy.blocks),
+        is_consensus=own.is_consensus,
+        spread=own.spread,
+        orders=rows,
+    )
