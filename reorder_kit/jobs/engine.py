@@ -47,10 +47,10 @@ def work_through(
     """
     waiting = list(work)
     while True:
-        chosen = [each for each in waiting if is_ready(each)][: executor.free]
-        if chosen:
-            waiting = [each for each in waiting if each not in chosen]
-            executor.start(chosen)
+        places = [place for place, each in enumerate(waiting) if is_ready(each)][: executor.free]
+        if places:
+            executor.start([waiting[place] for place in places])
+            waiting = [each for place, each in enumerate(waiting) if place not in places]
         ended = executor.wait()
         if not ended:
             return

@@ -13,7 +13,9 @@ _FILE = "failure.json"
 
 
 def note_failure(folder: Path, failure: Failure) -> None:
-    """Write down why a run could not be finished."""
+    """Write down why a run could not be finished; nothing if it is."""
+    if RunFolder(folder).is_finished:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     content = {"reason": str(failure), "traceback": failure.details}
     write_whole(folder / _FILE, json.dumps(content, indent=2) + "\n")

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Self, TypeVar
@@ -21,6 +22,9 @@ W = TypeVar("W", bound=Work)
 
 SECONDS_TO_END = 2.0
 """How long a process that has been told to end may take before it is killed."""
+
+SECONDS_BETWEEN_LOOKS = 1.0
+"""How long it may take until a killed process is noticed."""
 
 # A fork of a process that has threads may hang.
 _SPAWN = multiprocessing.get_context("spawn")
@@ -56,13 +60,15 @@ class LocalProcesses(Generic[W]):
         workers = [*self._busy, *(worker for workers in self._idle.values() for worker in workers)]
         self._free += [worker.slot for worker in self._busy]
         self._busy, self._idle = {}, {}
-        until = time.monotonic() + SECONDS_TO_END
-        for worker in workers:
-            worker.process.join(max(0.0, until - time.monotonic()))
-        for worker in workers:
-            worker.process.kill()
-            worker.process.join()
-            worker.connection.close()
+        try:
+            until = time.monotonic() + SECONDS_TO_END
+            for worker in workers:
+                worker.process.join(max(0.0, until - time.monotonic()))
+        finally:  # whoever stops this process once more does not want to wait
+            for worker in workers:
+                worker.kill()
+            for worker in workers:
+                worker.close()
 
     @property
     def free(self) -> int:
@@ -84,42 +90,75 @@ class LocalProcesses(Generic[W]):
             worker = idle.pop()
             if worker.process.is_alive():
                 return worker
-            worker.connection.close()
+            worker.kill()
+            worker.close()
         return _Worker(slot, self._parent_lives)
 
     def wait(self) -> list[Ended[W]]:
         """Wait until some work has ended; nothing if there is none."""
         if not self._busy:
             return []
-        ready = wait([worker.connection for worker in self._busy])
-        return [self._collect(worker) for worker in list(self._busy) if worker.connection in ready]
+        while True:
+            ready = wait([worker.connection for worker in self._busy], SECONDS_BETWEEN_LOOKS)
+            # The connection of a killed worker stays open while processes live that it has forked.
+            ended = [each for each in self._busy if each.connection in ready or not each.process.is_alive()]
+            if ended:
+                return [self._collect(worker) for worker in ended]
 
     def _collect(self, worker: _Worker) -> Ended[W]:
         work = self._busy.pop(worker)
         self._free.append(worker.slot)
-        try:
-            outcome, failure = worker.connection.recv()
-        except (EOFError, ConnectionResetError):
-            worker.process.join()
-            worker.connection.close()
+        answer = worker.answer()
+        if answer is None:
             return Ended(work, failure=_of_process(worker.process.exitcode))
         self._idle.setdefault(worker.slot, []).append(worker)
-        return Ended(work, outcome, failure)
+        return Ended(work, *answer)
 
 
 class _Worker:
-    """A process, and the end of the pipe to it."""
+    """A process that leads a group of its own, and the end of the pipe to it."""
 
     def __init__(self, slot: Slot, parent_lives: Connection) -> None:
         self.slot = slot
         self.connection, end = _SPAWN.Pipe()
         self.process: BaseProcess = _SPAWN.Process(target=_work, args=(slot, end, parent_lives))
-        self.process.start()
+        resource_tracker.ensure_running()  # process.start() would, which lets the signal through
+        allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()  # which inherits that Ctrl-C has to wait
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
         end.close()
 
     def give(self, work: Work) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):  # it has just ended: wait() will see that
             self.connection.send(work)
+
+    def answer(self) -> tuple[Any, Failure | None] | None:
+        """What has come back of a piece of work; None if the process is gone, which is then closed."""
+        is_alive = self.process.is_alive()
+        if not is_alive:
+            self.kill()  # what it has forked, so that the connection ends with what it has sent
+        with suppress(EOFError, ConnectionResetError):
+            if is_alive or self.connection.poll():
+                answer: tuple[Any, Failure | None] = self.connection.recv()
+                return answer
+        self.process.join()  # not killed yet: how it ends by itself is to be told
+        self.kill()
+        self.close()
+        return None
+
+    def kill(self) -> None:
+        """End it at once, with all that it has started."""
+        assert self.process.pid is not None  # it was started
+        with suppress(ProcessLookupError, PermissionError):  # the latter is what macOS says of a dead process
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()  # it may have no group yet
+
+    def close(self) -> None:
+        """Wait until it is gone."""
+        self.process.join()
+        self.connection.close()
 
 
 def _of_process(exit_code: int | None) -> Failure:
@@ -145,7 +184,9 @@ def _work(slot: Slot, connection: Connection, parent_lives: Connection) -> None:
 
 
 def _prepare_process(slot: Slot, parent_lives: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal's processes; the first one decides
+    os.setsid()  # a group of its own, which a terminal's Ctrl-C does not reach, and which is ended as a whole
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # from whoever sends it to all processes: the first one decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, args=(parent_lives,), daemon=True).start()
     os.dup2(2, 1)  # standard output is for results, whatever plugins print while they train
     if slot.gpu is not None:
@@ -162,6 +203,4 @@ def _end_with_parent(parent_lives: Connection) -> None:
     A process that lived on would train what its successor trains.
     """
     wait([parent_lives])
-    for child in multiprocessing.active_children():
-        child.kill()
-    os._exit(1)
+    os.killpg(0, signal.SIGKILL)  # this process, and all that it has started

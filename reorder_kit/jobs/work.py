@@ -46,6 +46,13 @@ class Failure:
     hint: str | None = None
     details: str = ""
 
+    @classmethod
+    def of(cls, error: Exception) -> Failure:
+        """What an error that stopped the work says."""
+        if isinstance(error, ReorderKitError):
+            return cls(error.message, error.hint)
+        return cls(f"{type(error).__name__}: {error}", details="".join(traceback.format_exception(error)))
+
     def __str__(self) -> str:
         return str(ReorderKitError(self.reason, self.hint))
 
@@ -76,7 +83,5 @@ def do_work(work: Work) -> tuple[Any, Failure | None]:
 def _do(work: Work) -> tuple[Any, Failure | None]:
     try:
         return work.train(PluginHost.from_environment(PICTURES)), None
-    except ReorderKitError as error:
-        return None, Failure(error.message, error.hint)
     except Exception as error:  # a plugin's mistake must not stop the other runs
-        return None, Failure(f"{type(error).__name__}: {error}", details=traceback.format_exc())
+        return None, Failure.of(error)

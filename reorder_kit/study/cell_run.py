@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.jobs.failure_note import forget_failure, note_failure
 from reorder_kit.jobs.one_run import train_in_folder
+from reorder_kit.jobs.work import Failure
 from reorder_kit.study.cells import Cell
 
 
@@ -32,5 +34,9 @@ class CellRun:
         return str(self.cell)
 
     def train(self, host: PluginHost) -> None:
-        """Train it, or continue it."""
-        train_in_folder(self.recipe, self.folder, host, str(self.folder), self.is_smoke)
+        """Train it, or continue it. Why that cannot be done is noted here, since nobody may be waiting for it."""
+        forget_failure(self.folder)
+        try:
+            train_in_folder(self.recipe, self.folder, host, str(self.folder), self.is_smoke)
+        except Exception as error:  # a plugin's, too
+            note_failure(self.folder, Failure.of(error))

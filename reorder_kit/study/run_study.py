@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.engine import Executor, work_through
-from reorder_kit.jobs.failure_note import forget_failure, note_failure
+from reorder_kit.jobs.failure_note import note_failure
 from reorder_kit.recipe.overrides import override, parse_assignment
 from reorder_kit.study.cell_run import CellRun
 from reorder_kit.study.cells import Cell, cells_of, recipe_of
@@ -158,7 +159,8 @@ class StudyRun:
                         tell(report)
                         summary.write_now_and_then()
             except BaseException:  # stopped by a person, too
-                summary.write_if_quick()
+                with suppress(ReorderKitError):  # what is told is the stop
+                    summary.write_if_quick()
                 raise
             return summary.write()
 
@@ -194,13 +196,12 @@ class StudyRun:
         def is_ready(run: CellRun) -> bool:
             return run.cell.after is None or folder.run(run.cell.after).is_finished
 
-        runs = []
-        for cell in cells:
-            path = folder.run(cell).path
-            forget_failure(path)
-            runs.append(CellRun(cell, recipe_of(self.checked.study, cell, self.host, folder.path), path, is_smoke))
+        runs = [
+            CellRun(cell, recipe_of(self.checked.study, cell, self.host, folder.path), folder.run(cell).path, is_smoke)
+            for cell in cells
+        ]
         for ended in work_through(runs, executor, is_ready):
             run = ended.work
-            if ended.failure is not None and not folder.run(run.cell).is_finished:
+            if ended.failure is not None:  # its process was killed; what else goes wrong, the run notes itself
                 note_failure(run.folder, ended.failure)
             yield CellReport(run.cell, folder.failure(run.cell))

@@ -42,8 +42,9 @@ class Summary:
 
     def __init__(self, checked: CheckedStudy, folder: StudyFolder, cells: Sequence[Cell], command: str) -> None:
         self._checked, self._folder, self._cells = checked, folder, cells
-        before = _commands_of(folder.results) if folder.results.exists() else ()
-        self._commands = tuple(dict.fromkeys([*before, command]))
+        self._before = _read(folder.results) if folder.results.exists() else None
+        commands = self._before.commands if self._before is not None else ()
+        self._commands = tuple(dict.fromkeys([*commands, command]))
         self._took = 0.0
         self._written = time.monotonic()
 
@@ -62,8 +63,13 @@ class Summary:
             self.write()
 
     def write_if_quick(self) -> None:
-        """Write what has come to it since the last time, unless that takes longer than a stop may."""
-        if 0 < self._took < SECONDS_AT_A_STOP:
+        """Write what has come to it since the last time, unless that takes longer than a stop may.
+
+        Before any run has ended, that is the command alone.
+        """
+        if self._took == 0 and self._before is not None:
+            self._before.model_copy(update={"commands": self._commands}).write(self._folder.results)
+        elif self._took < SECONDS_AT_A_STOP:
             self.write()
 
     def _results(self) -> StudyResult:
@@ -139,9 +145,9 @@ class Summary:
         return Environment.read(first.environment).model_copy(update={"command": ()})
 
 
-def _commands_of(path: Path) -> tuple[str, ...]:
+def _read(path: Path) -> StudyResult:
     try:
-        return StudyResult.read(path).commands
+        return StudyResult.read(path)
     except ReorderKitError as error:
         raise ReorderKitError(error.message, "remove it: it is written anew from the run folders") from None
 

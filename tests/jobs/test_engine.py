@@ -25,6 +25,14 @@ def test_work_waits_until_it_is_ready():
     assert [each.outcome for each in ended] == [2, 1]
 
 
+def test_equal_pieces_are_all_done():
+    executor = InThisProcess()
+    with executor:
+        ended = list(work_through([Piece("same", "number", 1), Piece("same", "number", 1)], executor))
+    assert [each.outcome for each in ended] == [1, 1]
+    assert executor.done == ["same", "same"]
+
+
 def test_no_more_is_started_than_is_free():
     executor = InThisProcess(at_a_time=2)  # which checks it
     with executor:

@@ -15,7 +15,7 @@ import pytest
 from children import wait_for_lines
 from pieces_of_work import Piece
 from reorder_kit.jobs.engine import outcomes, work_through
-from reorder_kit.jobs.local_processes import LocalProcesses
+from reorder_kit.jobs.local_processes import SECONDS_TO_END, LocalProcesses
 from reorder_kit.jobs.slots import Slot
 
 PATIENCE = 15
@@ -75,6 +75,40 @@ def test_a_process_that_is_killed_while_it_is_idle_is_replaced(one_process):
         assert time.monotonic() < until
     ((_, second),) = outcomes([Piece("", "pid")], one_process)
     assert first != second
+
+
+def test_a_killed_process_is_told_though_its_children_live_and_they_end(one_process, tmp_path):
+    note = tmp_path / "pids"
+    one_process.start([Piece("", "stay_with_child", note)])
+    worker, child = (psutil.Process(pid) for pid in pids_in(note))
+    worker.kill()
+    began = time.monotonic()
+    (ended,) = one_process.wait()
+    assert time.monotonic() - began < PATIENCE  # the child stays for minutes
+    assert ended.failure.reason == "its process was ended by SIGKILL"
+    assert psutil.wait_procs([child], timeout=PATIENCE)[1] == []
+
+
+def test_ctrl_c_does_not_reach_a_process_and_a_second_one_does_not_leave_it_behind(tmp_path):
+    here, note = psutil.Process(), tmp_path / "stopped"
+    before = here.children()
+    with LocalProcesses([Slot()]) as processes:
+        processes.start([Piece("", "number", "1")])
+        for child in set(here.children()) - set(before):  # it is still importing
+            child.send_signal(signal.SIGINT)
+        assert [ended.outcome for ended in processes.wait()] == [1]
+        processes.start([Piece("", "stop", note)])
+        (stopped,) = (psutil.Process(pid) for pid in pids_in(note))
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_END / 4)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                processes.__exit__()
+            assert psutil.wait_procs([stopped], timeout=PATIENCE)[1] == []
+        finally:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            if stopped.is_running():
+                stopped.kill()
 
 
 def test_processes_see_a_gpu_each_and_end_with_their_children(tmp_path):

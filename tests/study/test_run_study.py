@@ -15,7 +15,10 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.folder_lock import alone
+from reorder_kit.jobs.work import do_work
 from reorder_kit.order_learners.softsort import SoftSort, SoftSortPolicy
+from reorder_kit.study.cell_run import CellRun
+from reorder_kit.study.cells import recipe_of
 from reorder_kit.study.checking import check_study
 from reorder_kit.study.results import StudyResult
 from reorder_kit.study.run_study import StudyRun
@@ -206,6 +209,59 @@ def test_a_run_whose_process_was_killed_is_told_and_tried_again(run):
     _, results = run(again)
     assert again.done == [f"digits/local/random/softsort/{name}" for name in ("seed-0", "learned-static/seed-0")]
     assert (results.failures, results.unfinished) == ((), 0)
+
+
+def interrupt(report):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("run")
+def test_a_run_that_was_not_tried_again_keeps_the_reason_of_its_failure():
+    study = a_study(learners={}, controls=[], seeds=1)
+    lost = [f"digits/local/{row}/seed-0" for row in FIXED]
+    study.train(InThisProcess(lost=lost), lambda report: None)
+    with pytest.raises(KeyboardInterrupt):
+        study.train(InThisProcess(), interrupt)
+    first, second = (study.folder.failure(cell) for cell in study.cells)
+    assert first is None
+    assert second == "its process was ended by SIGKILL"
+
+
+class Interrupted(InThisProcess):
+    def wait(self):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("run")
+def test_the_command_of_a_study_that_is_stopped_at_once_is_kept():
+    for number, commands in ((1, ["1"]), (2, ["1", "2"])):
+        with pytest.raises(KeyboardInterrupt):
+            a_study(str(number)).train(Interrupted(), lambda report: None)
+        results = StudyResult.read(Path("runs/tiny/study.json"))
+        assert results.commands == tuple(commands)
+        assert (results.rows, results.failures, results.unfinished) == ((), (), 10)
+
+
+@pytest.mark.usefixtures("run")
+def test_a_stop_is_told_though_the_study_cannot_be_summed_up():
+    def spoil_and_interrupt(report):
+        Path(f"runs/tiny/{report.cell.path}/test_scores.npy").write_bytes(b"spoilt")
+        raise KeyboardInterrupt
+
+    study = a_study(learners={}, controls=[], seeds=1)
+    with pytest.raises(KeyboardInterrupt):
+        study.train(InThisProcess(), spoil_and_interrupt)
+    with pytest.raises(ReorderKitError, match=r"test_scores\.npy: cannot be read"):
+        study.train(InThisProcess(), lambda report: None)
+
+
+@pytest.mark.usefixtures("run", "with_a_mistake")
+def test_a_run_notes_its_failure_though_nobody_waits_for_it():
+    study = a_study(learners=LEARNERS, controls=[], seeds=1)
+    (cell,) = (cell for cell in study.cells if cell.row.learner == "hopeless")
+    recipe, folder = recipe_of(study.checked.study, cell, study.host, study.folder.path), study.folder.run(cell).path
+    do_work(CellRun(cell, recipe, folder))
+    assert study.folder.failure(cell) == "IndexError: no such thing"
 
 
 def test_a_learned_order_is_trained_from_scratch_when_it_is_there(run):
