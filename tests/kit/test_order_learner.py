@@ -236,7 +236,7 @@ WRONG = [
     (
         _learner_orders.an_order_of_another_grid_is_refused_when_weights_are_loaded,
         learner(Sizeless),
-        "of 8 patches takes the weights of one of 6",
+        "of 15 patches takes the weights of one of 1",
     ),
     (
         _learner_orders.phases_fit_runs_of_every_length,
