@@ -212,9 +212,9 @@ def descend(optimizer: torch.optim.Optimizer | None, loss: Float[Tensor, ""]) ->
 
 
 def loss_per_image(read: PatchSequence) -> Float[Tensor, " image"]:
-    """A loss that hangs on which patch is in which slot."""
-    weights = torch.randn(read.patches.shape[1:], generator=torch.Generator().manual_seed(7)).to(read.patches.dtype)
-    return (read.patches * weights).sum(dim=(1, 2))
+    """A loss that hangs on which patch is in which slot, in single precision as tasks give it."""
+    weights = torch.randn(read.patches.shape[1:], generator=torch.Generator().manual_seed(7))
+    return (read.patches.float() * weights).sum(dim=(1, 2))
 
 
 def by_loss(read: PatchSequence) -> Float[Tensor, " image"]:
