@@ -8,9 +8,8 @@ import pytest
 
 from capability_cases import NAMES, load
 from reorder_kit.interfaces import Grid
-from reorder_kit.testing import check_order_learner, host_with
+from reorder_kit.testing import check_order_learner
 
-BUILT_IN = set(host_with().order_learners)
 LEARNERS = [name for name in NAMES if hasattr(load(name, Path()).plugin, "register_order_learners")]
 
 
