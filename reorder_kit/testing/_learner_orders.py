@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 
-from reorder_kit.interfaces import Grid, Order, Proposal, ReorderKitError
+from reorder_kit.interfaces import Order, PatchSequence, Policy, Proposal, ReorderKitError
 from reorder_kit.testing._search import (
     EPOCHS,
     STEPS,
     LearnerCase,
     Led,
+    Reading,
     expect_valid,
-    images,
     shuffled,
 )
 from reorder_kit.testing.component import expect_no_draw
@@ -29,22 +31,25 @@ def says_whether_it_uses_the_reward(case: LearnerCase) -> None:
 @rule
 def an_untrained_policy_is_the_start(case: LearnerCase) -> None:
     """Begin so that the best order is ``context.start``, on every grid: scores by ``start.rank``, not zeros. What the
-    start was must come back from a state dict, and stay in double precision."""
+    start was must come back from a state dict, and stay in double precision. Before later blocks than 0, begin with the
+    identity."""
     for grid in case.grids:
         for start in (Order.identity(grid.num_patches), shuffled(grid.num_patches)):
             led = Led.by(case, start, grid)
-            policy = led.policy
-            if policy.is_static:
-                _expect_order(policy.best_order(), start, f"the best order on a {grid} grid")
-            sequence = images(2, grid.num_patches)
-            _expect_order(policy.best_order(sequence), start, f"the best order on a {grid} grid")
+            if led.has_no_start:
+                return
             led.move(0)
-            _expect_order(policy.best_order(sequence), start, "the best order at the first step")
-            other = Led.by(case, Order(start.indices.flip(0)), grid).policy
-            other.load_state_dict(policy.state_dict())
-            _expect_order(other.best_order(sequence), start, "the best order after the state was loaded")
-            doubled = policy.to(torch.float64).best_order(images(2, grid.num_patches, torch.float64))
-            _expect_order(doubled, start, "the best order in double precision")
+            if led.policy.is_static:
+                _expect_start(led, None, start, f"the best order on a {grid} grid")
+            sequence = led.images(2)
+            _expect_start(led, sequence, start, f"the best order on a {grid} grid")
+            other = Led.by(case, Order(start.indices.flip(0)), grid)
+            other.policy.load_state_dict(led.policy.state_dict())
+            other.move(0)
+            _expect_start(other, sequence, start, "the best order after the state was loaded")
+            led.policy.to(torch.float64)
+            led.move(0)
+            _expect_start(led, led.images(2, torch.float64), start, "the best order in double precision")
 
 
 @rule
@@ -56,44 +61,50 @@ def the_start_is_proposed_during_warm_up(case: LearnerCase) -> None:
         warmup = led.steps_of("warm-up")
         for step in {*warmup[:1], *warmup[-1:]}:
             led.move(step)
-            proposal = led.policy.propose(images(3, grid.num_patches))
-            _expect_order(proposal.order, start, f"what is proposed at step {step}")
-            expect(proposal.soft is None, f"what is proposed at step {step} is soft")
-            loss = led.loss(proposal, torch.arange(3.0))
+            sequence = led.images(3)
+            readings = led.readings(sequence)
+            expected = led.best(sequence) if led.has_no_start else start
+            for reading in readings:
+                _expect_order(reading.order, expected, f"what is proposed at step {step}")
+                expect(_is_hard(reading), f"what is proposed at step {step} is soft")
+            loss = led.loss(readings, [torch.arange(3.0) + number for number in range(len(readings))])
             expect(not loss.requires_grad, f"the loss of step {step} has a gradient")
 
 
 @rule
 def phases_come_in_sequence_and_the_last_one_fixes_the_best_order(case: LearnerCase) -> None:
     """Propose the best order alone while ``self.phase`` is ``hardened``; say the epochs of the phases in ``phases``."""
-    patches = case.grid.num_patches
-    led = Led.by(case, shuffled(patches), case.grid)
+    led = Led.by(case, shuffled(case.grid.num_patches), case.grid)
     phases = [led.steps_of(phase) for phase in ("warm-up", "search", "hardened")]
     expect_equal([step for steps in phases for step in steps], list(STEPS), "the steps of the phases")
-    led.learn(patches, STEPS)
-    sequence = images(7, patches)
-    learned = led.policy.best_order(sequence)
+    led.learn(STEPS)
+    sequence = led.images(7)
+    learned = led.best(sequence)
     for step in phases[2]:
         led.move(step)
-        proposal = led.policy.propose(sequence)
-        _expect_order(proposal.order, learned, f"what is proposed at step {step}, after the search,")
-        expect(proposal.soft is None, f"what is proposed at step {step}, after the search, is soft")
+        reading = led.read(sequence)
+        _expect_order(reading.order, learned, f"what is proposed at step {step}, after the search,")
+        expect(_is_hard(reading), f"what is proposed at step {step}, after the search, is soft")
 
 
 @rule
 def proposals_are_valid_orders_of_every_image(case: LearnerCase) -> None:
     """Propose every patch once for every image, whatever the batch size: an argsort always does. Shares of a soft
-    permutation add up to 1, and log-probabilities are at most 0, one for each row of the order."""
+    permutation add up to 1, and log-probabilities are at most 0, one for each row of the order. Say the block of an
+    order before a later one than 0."""
     for grid in case.grids:
         for batch in case.batches:
             led = Led.by(case, shuffled(grid.num_patches), grid)
             steps = STEPS if grid.num_patches < 64 else led.steps_of("search")[::9]
-            sequence = images(batch, grid.num_patches)
+            sequence = led.images(batch)
             for step in steps:
                 led.move(step)
-                proposal = led.policy.propose(sequence)
-                expect_valid(proposal, batch, grid.num_patches)
-                expect_equal(proposal.apply(sequence).patches.shape, sequence.patches.shape, "the shape when applied")
+                reading = led.read(sequence)
+                for proposal in reading.proposals:
+                    expect_valid(proposal, batch, grid.num_patches)
+                blocks = tuple(proposal.block for proposal in reading.proposals)
+                expect_equal(blocks, tuple(led.policy.blocks), "block of each proposal")
+                expect_equal(reading.sequence.patches.shape, sequence.patches.shape, "the shape when applied")
 
 
 @rule
@@ -102,36 +113,36 @@ def what_is_applied_follows_from_what_is_proposed(case: LearnerCase) -> None:
     ``Proposal.straight_through`` or ``Proposal.mixture``."""
     led = Led.by(case, shuffled(case.grid.num_patches), case.grid)
     led.amid_the_search()
-    sequence = images(7, case.grid.num_patches)
-    proposal = led.policy.propose(sequence)
-    expect_equal(proposal.is_exact, not led.policy.mixes, "whether proposals are exact")
+    sequence = led.images(7)
+    reading = led.read(sequence)
+    is_exact = all(proposal.is_exact for proposal in reading.proposals)
+    expect_equal(is_exact, not led.policy.mixes, "whether proposals are exact")
     if not led.policy.mixes:
         what = "what is applied is not the hard order, although mixes is False"
-        expect_close(proposal.apply(sequence).patches, proposal.order.apply(sequence.patches), what)
+        expect_close(reading.sequence.patches, reading.order.apply(sequence.patches), what)
 
 
 @rule
 def all_state_is_in_parameters_and_buffers(case: LearnerCase) -> None:
     """Register what is learned or remembered, and seed what draws with ``progress.stream`` in ``advance``: a run that
     was stopped has to go on as if it had not."""
-    patches = case.grid.num_patches
-    one, fresh = (Led.by(case, shuffled(patches, seed), case.grid) for seed in (0, 1))
+    one, fresh = (Led.by(case, shuffled(case.grid.num_patches, seed), case.grid) for seed in (0, 1))
     amid = one.amid_the_search()
-    one.learn(patches, range(amid))
+    one.learn(range(amid))
     fresh.policy.load_state_dict(one.policy.state_dict())
-    sequence = images(7, patches)
-    _expect_order(fresh.policy.best_order(sequence), one.policy.best_order(sequence), "the best order, loaded,")
+    sequence = one.images(7)
     for step in (amid, amid + 1, STEPS[-1]):
-        proposals = []
         for led in (one, fresh):
             led.move(step)
-            proposals.append(led.policy.propose(sequence))
-        _expect_same(*proposals)
-        losses = [led.objective(proposal, sequence) for led, proposal in zip((one, fresh), proposals, strict=True)]
+        _expect_order(fresh.best(sequence), one.best(sequence), "the best order, loaded,")
+        readings = [led.readings(sequence) for led in (one, fresh)]
+        for pair in zip(*readings, strict=True):
+            _expect_same(*pair)
+        losses = [led.objective(each) for led, each in zip((one, fresh), readings, strict=True)]
         expect(torch.equal(*losses), f"the losses are {[float(loss.detach()) for loss in losses]}")
-        _expect_same(one.policy.propose(sequence), fresh.policy.propose(sequence))
+        _expect_same(one.read(sequence), fresh.read(sequence))
     for led in (one, fresh):
-        led.learn(patches, range(amid, amid + 3))
+        led.learn(range(amid, amid + 3))
     states = one.policy.state_dict(), fresh.policy.state_dict()
     for name, value in states[0].items():
         expect_close(states[1][name], value, f"{name} differs three steps later", 0, 0)
@@ -140,29 +151,32 @@ def all_state_is_in_parameters_and_buffers(case: LearnerCase) -> None:
 @rule
 def advancing_twice_to_a_step_is_advancing_once(case: LearnerCase) -> None:
     """Set what depends on the step in ``advance``; add nothing up there, and draw nothing from a global stream."""
-    patches = case.grid.num_patches
-    sequence = images(7, patches)
-    once, twice = (Led.by(case, shuffled(patches), case.grid) for _ in range(2))
+    once, twice = (Led.by(case, shuffled(case.grid.num_patches), case.grid) for _ in range(2))
+    sequence = once.images(7)
     # Both pass the same steps before: what was begun at an earlier one, such as a round, may go on.
     step = once.amid_the_search()
     twice.amid_the_search()
     expect_no_draw(lambda: once.move(step))
-    expect_no_draw(lambda: once.policy.propose(sequence))
+    expect_no_draw(lambda: once.read(sequence))
     once.move(step)
     for _ in range(3):
         twice.move(step)
-    _expect_same(twice.policy.propose(sequence), once.policy.propose(sequence))
+    _expect_same(twice.read(sequence), once.read(sequence))
 
 
 @rule
 def an_order_of_another_grid_is_refused_when_weights_are_loaded(case: LearnerCase) -> None:
     """Keep the order, or a score for each patch, in a buffer or a parameter: then torch refuses another number."""
-    small, large = (Led.by(case, shuffled(grid.num_patches), grid) for grid in (Grid(2, 3), Grid(2, 4)))
-    try:
-        large.policy.load_state_dict(small.policy.state_dict())
-    except (RuntimeError, ReorderKitError):
-        return
-    raise SeenError("a policy of 8 patches takes the weights of one of 6")
+    by_size = {grid.num_patches: grid for grid in case.grids}
+    for sizes in pairwise(sorted(by_size)):
+        small, large = (Led.by(case, shuffled(size), by_size[size]).policy for size in sizes)
+        if not large.is_static and _shapes(small) == _shapes(large):
+            continue  # orders that depend on the images alone fit every grid
+        try:
+            large.load_state_dict(small.state_dict())
+        except (RuntimeError, ReorderKitError):
+            continue
+        raise SeenError(f"a policy of {sizes[1]} patches takes the weights of one of {sizes[0]}")
 
 
 @rule
@@ -188,6 +202,21 @@ ORDER_RULES = (
 )
 
 
+def _expect_start(led: Led, sequence: PatchSequence | None, start: Order, what: str) -> None:
+    first, *later = led.best_orders(sequence)
+    _expect_order(first, start, what)
+    for block, order in zip(led.policy.blocks[1:], later, strict=True):
+        _expect_order(order, Order.identity(start.num_slots), f"{what} before block {block}")
+
+
+def _is_hard(reading: Reading) -> bool:
+    return all(proposal.soft is None for proposal in reading.proposals)
+
+
+def _shapes(policy: Policy) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in policy.state_dict().items()}
+
+
 def _expect_order(found: Order, expected: Order, what: str) -> None:
     batch = max(_images(each) for each in (found, expected))
     same = found.num_slots == expected.num_slots and torch.equal(found.per_image(batch), expected.per_image(batch))
@@ -202,7 +231,12 @@ def _images(order: Order) -> int:
     return len(order.indices if order.groups is None else order.groups)
 
 
-def _expect_same(one: Proposal, other: Proposal) -> None:
+def _expect_same(one: Reading, other: Reading) -> None:
+    for proposals in zip(one.proposals, other.proposals, strict=True):
+        _expect_same_proposal(*proposals)
+
+
+def _expect_same_proposal(one: Proposal, other: Proposal) -> None:
     _expect_order(other.order, one.order, "what is proposed")
     for name in ("soft", "log_prob"):
         first, second = (getattr(each, name) for each in (one, other))

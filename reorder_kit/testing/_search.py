@@ -11,6 +11,7 @@ from torch import Tensor
 
 from reorder_kit.interfaces import (
     CLASS,
+    Batch,
     Grid,
     LearnerContext,
     Order,
@@ -21,12 +22,15 @@ from reorder_kit.interfaces import (
     Progress,
     Proposal,
 )
+from reorder_kit.orders.patches import cut
 from reorder_kit.testing.component import ComponentCase
 from reorder_kit.testing.rule import SeenError, expect
 
-STEPS_PER_EPOCH, EPOCHS, DIM = 5, 20, 3
+STEPS_PER_EPOCH, EPOCHS, DIM, PATCH_SIDE = 5, 20, 3, 2
+CLASSES = ("no", "yes")
 STEPS = range(STEPS_PER_EPOCH * EPOCHS)
-Reward = Callable[[Proposal, PatchSequence], Float[Tensor, " image"]]
+Reward = Callable[[PatchSequence], Float[Tensor, " image"]]
+"""Of each image, from the patches in the slots in which they are read."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,28 @@ class LearnerCase(ComponentCase[OrderLearner]):
 
     @property
     def grid(self) -> Grid:
-        """A grid on which there is something to learn, for rules that need no more than one."""
-        several = [grid for grid in self.grids if 4 <= grid.num_patches <= 36]
-        return several[0] if several else Grid(3, 5)
+        """For rules that need no more than one: the smallest grid on which there is something to learn."""
+        by_size = sorted(self.grids, key=lambda grid: grid.num_patches)
+        return next((grid for grid in by_size if grid.num_patches >= 4), by_size[-1])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading of a batch.
+
+    Args:
+        proposals: one for each block of the policy.
+        sequence: the patches in the slots in which the last block reads them, with their order.
+    """
+
+    proposals: tuple[Proposal, ...]
+    sequence: PatchSequence
+
+    @property
+    def order(self) -> Order:
+        """All orders as one."""
+        assert self.sequence.order is not None
+        return self.sequence.order
 
 
 @dataclass(frozen=True)
@@ -60,19 +83,21 @@ class Led:
     Args:
         learner: the learner.
         policy: of the learner.
+        grid: of the patches.
     """
 
     learner: OrderLearner
     policy: Policy
+    grid: Grid
 
     @classmethod
     def by(cls, case: LearnerCase, start: Order, grid: Grid) -> Led:
         """A new policy from a start."""
         learner = case.learner
-        context = LearnerContext(start, grid, DIM, depth=2, target_kind=CLASS, classes=("no", "yes"))
+        context = LearnerContext(start, grid, DIM, depth=2, target_kind=CLASS, classes=CLASSES)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return cls(learner, learner.build_policy(context))
+            return cls(learner, learner.build_policy(context), grid)
 
     def move(self, step: int) -> None:
         """Advance to a step."""
@@ -95,32 +120,71 @@ class Led:
         self.move(steps[len(steps) // 2])
         return steps[len(steps) // 2]
 
-    def loss(self, proposal: Proposal, reward: Float[Tensor, " image"]) -> Float[Tensor, ""]:
-        """The policy's loss where a step makes one pass."""
-        return self.policy.loss([Pass((proposal,), reward)])
+    def images(self, batch: int, dtype: torch.dtype = torch.float32) -> PatchSequence:
+        """Images of noise, with pixels if the policy needs them."""
+        return images(batch, self.grid, dtype, "pixels" in self.policy.needs)
 
-    def objective(self, proposal: Proposal, sequence: PatchSequence) -> Float[Tensor, ""]:
+    def read(self, sequence: PatchSequence) -> Reading:
+        """What is proposed before each block; nothing happens within blocks."""
+        proposals = []
+        for block in self.policy.blocks:
+            proposals.append(self.policy.propose(sequence, block))
+            sequence = proposals[-1].apply(sequence)
+        return Reading(tuple(proposals), sequence)
+
+    def readings(self, sequence: PatchSequence) -> list[Reading]:
+        """What is proposed in each repeat of a step."""
+        return [self.read(sequence) for _ in range(self.policy.repeats)]
+
+    def best_orders(self, sequence: PatchSequence | None) -> list[Order]:
+        """The best order before each block."""
+        orders = []
+        for block in self.policy.blocks:
+            orders.append(self.policy.best_order(sequence, block))
+            sequence = None if sequence is None else Proposal(orders[-1], block=block).apply(sequence)
+        return orders
+
+    def best(self, sequence: PatchSequence) -> Order:
+        """The best orders before all blocks, as one."""
+        first, *later = self.best_orders(sequence)
+        for order in later:
+            first = first.compose(order)
+        return first
+
+    def loss(self, readings: Sequence[Reading], rewards: Sequence[Float[Tensor, " image"]]) -> Float[Tensor, ""]:
+        """The policy's loss where a step makes one pass in each repeat."""
+        passes = [Pass(one.proposals, reward) for one, reward in zip(readings, rewards, strict=True)]
+        return self.policy.loss(passes, batch_of(readings[0].sequence))
+
+    def objective(self, readings: Sequence[Reading]) -> Float[Tensor, ""]:
         """A loss of the patches in their slots, and the policy's own loss, as in training."""
-        per_image = loss_per_image(proposal, sequence)
-        return per_image.mean() + self.loss(proposal, -per_image.detach())
+        losses = [loss_per_image(one.sequence) for one in readings]
+        return torch.stack(losses).mean() + self.loss(readings, [-each.detach() for each in losses])
 
-    def learn(self, patches: int, steps: Sequence[int]) -> None:
+    def learn(self, steps: Sequence[int]) -> None:
         """Take steps."""
         optimizer = self.policy.build_optimizer()
         for step in steps:
             self.move(step)
-            sequence = images(7, patches)
+            sequence = self.images(7)
             self.policy.search(Trials(sequence, by_loss))
-            loss = self.objective(self.policy.propose(sequence), sequence)
-            if optimizer is not None and loss.requires_grad:
-                optimizer.zero_grad()
-                torch.autograd.backward(loss)
-                optimizer.step()
+            descend(optimizer, self.objective(self.readings(sequence)))
 
     @property
     def learns_from_trials(self) -> bool:
         """Whether it tries proposals in a search, instead of learning from the loss."""
         return type(self.policy).search is not Policy.search
+
+    @property
+    def is_rule(self) -> bool:
+        """Whether it has nothing to learn: its orders follow from the step and the images alone."""
+        learns = any(parameter.requires_grad for parameter in self.policy.parameters())
+        return not learns and not self.learner.uses_reward
+
+    @property
+    def has_no_start(self) -> bool:
+        """Whether it is a rule that reads the images, and so has no use for a start."""
+        return self.is_rule and not self.policy.is_static
 
 
 class Trials:
@@ -132,28 +196,57 @@ class Trials:
 
     def __call__(self, proposal: Proposal | Sequence[Proposal], images: int | None = None) -> Float[Tensor, " image"]:
         """The reward of each image."""
-        (one,) = [proposal] if isinstance(proposal, Proposal) else proposal
-        tried = self.sequence.with_patches(self.sequence.patches[:images])
-        self.images += tried.batch
-        return self.reward(one, tried).detach()
+        read = first_of(self.sequence, images)
+        self.images += read.batch
+        for each in [proposal] if isinstance(proposal, Proposal) else proposal:
+            read = each.apply(read)
+        return self.reward(read).detach()
 
 
-def loss_per_image(proposal: Proposal, sequence: PatchSequence) -> Float[Tensor, " image"]:
-    """A loss that hangs on which patch is in which slot."""
-    moved = proposal.apply(sequence).patches
-    weights = torch.randn(moved.shape[1:], generator=torch.Generator().manual_seed(7)).to(moved.dtype)
-    return (moved * weights).sum(dim=(1, 2))
+def descend(optimizer: torch.optim.Optimizer | None, loss: Float[Tensor, ""]) -> None:
+    """Take an optimizer step, where there is something to learn."""
+    if optimizer is not None and loss.requires_grad:
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
 
 
-def by_loss(proposal: Proposal, sequence: PatchSequence) -> Float[Tensor, " image"]:
+def loss_per_image(read: PatchSequence) -> Float[Tensor, " image"]:
+    """A loss that hangs on which patch is in which slot, in single precision as tasks give it."""
+    weights = torch.randn(read.patches.shape[1:], generator=torch.Generator().manual_seed(7))
+    return (read.patches.float() * weights).sum(dim=(1, 2))
+
+
+def by_loss(read: PatchSequence) -> Float[Tensor, " image"]:
     """The reward that belongs to the loss."""
-    return -loss_per_image(proposal, sequence)
+    return -loss_per_image(read)
 
 
-def images(batch: int, patches: int, dtype: torch.dtype = torch.float32) -> PatchSequence:
+def images(batch: int, grid: Grid, dtype: torch.dtype = torch.float32, with_pixels: bool = False) -> PatchSequence:
     """Images of noise."""
-    noise = torch.randn(batch, patches, DIM, generator=torch.Generator().manual_seed(batch))
-    return PatchSequence(noise.to(dtype), Grid(1, patches))
+    noise = torch.randn(batch, grid.num_patches, DIM, generator=torch.Generator().manual_seed(batch))
+    # As in training, autocast changes the type of patches and leaves pixels as they are.
+    of_pixels = torch.float64 if dtype == torch.float64 else torch.float32
+    pixels = cut(_pixel_images(batch, grid), grid).to(of_pixels) if with_pixels else None
+    return PatchSequence(noise.to(dtype), grid, pixels=pixels)
+
+
+def batch_of(sequence: PatchSequence) -> Batch:
+    """The batch that a sequence was made of: the same images, of two classes."""
+    targets = torch.arange(sequence.batch) % len(CLASSES)
+    return Batch(_pixel_images(sequence.batch, sequence.grid), targets, CLASS)
+
+
+def _pixel_images(batch: int, grid: Grid) -> Float[Tensor, "batch channel *frame height width"]:
+    frames = [grid.frames] if grid.frames > 1 else []
+    shape = (batch, 3, *frames, PATCH_SIDE * grid.height, PATCH_SIDE * grid.width)
+    return torch.rand(shape, generator=torch.Generator().manual_seed(batch))
+
+
+def first_of(sequence: PatchSequence, images: int | None) -> PatchSequence:
+    """The first images of a batch; None for all."""
+    pixels = None if sequence.pixels is None else sequence.pixels[:images]
+    return PatchSequence(sequence.patches[:images], sequence.grid, pixels=pixels)
 
 
 def shuffled(patches: int, seed: int = 0) -> Order:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
+from pydantic import Field
 from torch import nn
 
-from reorder_kit.interfaces import Grid, Order, OrderLearner, Phases, Policy, Proposal
-from reorder_kit.testing import ORDER_LEARNER_RULES, _learner_orders, check_order_learner, order_learner
+from reorder_kit.interfaces import ComponentOptions, Grid, Order, OrderLearner, Phases, Policy, Proposal
+from reorder_kit.testing import (
+    ORDER_LEARNER_RULES,
+    BrokenRulesError,
+    _learner_orders,
+    check_order_learner,
+    order_learner,
+)
 from reorder_kit.testing.order_learner import order_learner_case
 from wrong import assert_caught, own_rules
 
@@ -220,6 +227,127 @@ class Tries(Scores):
         return 2.0
 
 
+class Penalized(ScorePolicy):
+    """Its loss is not zero, whatever the reward."""
+
+    def propose(self, sequence, block=0):
+        return Proposal(self.best_order())
+
+    def loss(self, passes, batch=None):
+        return self.scores.square().sum() if self.phase == "search" else self.scores.new_zeros(())
+
+
+class OrdersTwice(ScorePolicy):
+    """Scores decide before block 0; before block 1 everything stays where it is."""
+
+    blocks = (0, 1)
+
+    def propose(self, sequence, block=0):
+        if block == 0:
+            return super().propose(sequence)
+        return Proposal(self.best_order(sequence, block), block=block)
+
+    def best_order(self, sequence=None, block=0):
+        return super().best_order() if block == 0 else self.later_order()
+
+    def later_order(self):
+        return Order.identity(len(self.scores))
+
+
+class ReversesLater(OrdersTwice):
+    def later_order(self):
+        return Order(torch.arange(len(self.scores)).flip(0))
+
+
+class ForgetsTheBlock(OrdersTwice):
+    def propose(self, sequence, block=0):
+        return Proposal(self.best_order(sequence, block)) if block else super().propose(sequence)
+
+
+class ReadsPixels(ScorePolicy):
+    """Two images with the same pixels draw alike; pixels of the grid's patches and targets have to be there."""
+
+    needs = frozenset({"pixels"})
+
+    def propose(self, sequence, block=0):
+        assert sequence.pixels.shape[:2] == sequence.patches.shape[:2]
+        return super().propose(sequence, block)
+
+    def loss(self, passes, batch=None):
+        assert batch.targets.shape == passes[0].reward.shape
+        assert set(batch.targets.tolist()) <= {0, 1}
+        return super().loss(passes, batch)
+
+
+class ReadsPixelsInSecret(ReadsPixels):
+    needs = frozenset()
+
+
+class ComparesRepeats(ScorePolicy):
+    """Each image is compared with itself in another repeat."""
+
+    repeats = 2
+
+    def loss(self, passes, batch=None):
+        first, second = passes
+        if first.proposals[0].log_prob is None:
+            return first.reward.new_zeros(())
+        difference = first.reward - second.reward
+        return -(difference * (first.proposals[0].log_prob - second.proposals[0].log_prob)).mean()
+
+
+class SquaresOnly(ScorePolicy):
+    """Whatever comes without its square grid, or before the first step, is an error."""
+
+    advanced = False
+
+    def advance(self, progress):
+        super().advance(progress)
+        self.advanced = True
+
+    def load_state_dict(self, *args, **keywords):
+        self.advanced = False
+        return super().load_state_dict(*args, **keywords)
+
+    def propose(self, sequence, block=0):
+        assert sequence.grid.height == sequence.grid.width
+        assert self.advanced
+        return super().propose(sequence, block)
+
+    def best_order(self, sequence=None, block=0):
+        assert self.advanced
+        return super().best_order(sequence, block)
+
+
+class Frozen(ScorePolicy):
+    def __init__(self, start):
+        super().__init__(start)
+        self.kept = nn.Parameter(torch.ones(2), requires_grad=False)
+
+
+class WithTemperature(Scores):
+    """Scores with a temperature of another type than that of the package's learners."""
+
+    class Options(ComponentOptions):
+        temperature: float = Field(1.0, gt=0, description="of the noise")
+
+
+class TriesBoth(TryingPolicy):
+    """It swaps before block 0, and tries each candidate with what comes before block 1."""
+
+    blocks = (0, 1)
+
+    def propose(self, sequence, block=0):
+        return Proposal(self.best_order(sequence, block), block=block)
+
+    def search(self, evaluate):
+        later = Proposal(Order.identity(len(self.indices)), block=1)
+        super().search(lambda proposal: evaluate([proposal, later]))
+
+    def best_order(self, sequence=None, block=0):
+        return super().best_order() if block == 0 else Order.identity(len(self.indices))
+
+
 WRONG = [
     (_learner_orders.says_whether_it_uses_the_reward, learner(uses_reward="yes"), "uses_reward is 'yes'"),
     (_learner_orders.an_untrained_policy_is_the_start, learner(FromZero), "the best order on a 3x5 grid"),
@@ -236,7 +364,7 @@ WRONG = [
     (
         _learner_orders.an_order_of_another_grid_is_refused_when_weights_are_loaded,
         learner(Sizeless),
-        "of 8 patches takes the weights of one of 6",
+        "of 15 patches takes the weights of one of 1",
     ),
     (
         _learner_orders.phases_fit_runs_of_every_length,
@@ -247,6 +375,14 @@ WRONG = [
     (order_learner.no_temperature_gives_nan, learner(Underflows), "not finite"),
     (order_learner.metrics_are_finite_numbers_in_every_phase, learner(NotANumber), "entropy is nan"),
     (order_learner.hangs_on_the_reward_exactly_if_it_says_so, learner(uses_reward=False), "is False, not True"),
+    (
+        order_learner.hangs_on_the_reward_exactly_if_it_says_so,
+        learner(Penalized, uses_reward=True),
+        "is True, not False",
+    ),
+    (_learner_orders.an_untrained_policy_is_the_start, learner(ReversesLater), "before block 1"),
+    (_learner_orders.proposals_are_valid_orders_of_every_image, learner(ForgetsTheBlock), "is (0, 0), not (0, 1)"),
+    (_learner_orders.proposals_are_valid_orders_of_every_image, learner(ReadsPixelsInSecret), "NoneType"),
     (order_learner.a_constant_reward_changes_no_order, learner(NoBaseline), "change the best order"),
     (
         order_learner.the_best_order_follows_the_reward_of_trials_and_nothing_else,
@@ -275,3 +411,41 @@ def test_a_wrong_learner_is_caught(rule, wrong, seen):
 def test_every_rule_has_a_wrong_learner_and_right_ones_pass(right):
     assert {rule for rule, *_ in WRONG} == own_rules(ORDER_LEARNER_RULES)
     check_order_learner(right, grids=GRIDS)
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        learner(Penalized, uses_reward=False),
+        learner(OrdersTwice),
+        learner(ReadsPixels),
+        learner(ComparesRepeats),
+        learner(SquaresOnly),
+        learner(Frozen),
+        WithTemperature,
+        type("Right", (Tries,), {"__doc__": "A right one.", "policy": TriesBoth}),
+    ],
+    ids=lambda right: right.policy.__name__ if right is not WithTemperature else "temperature",
+)
+def test_a_learner_that_is_right_in_another_way_passes(right):
+    check_order_learner(right, grids=[Grid(4, 4)])
+
+
+def test_grids_that_are_not_given_are_not_tried():
+    seen = set()
+
+    def build_policy(self, context):
+        seen.add(context.grid)
+        return ScorePolicy(context.start)
+
+    given = [Grid(2, 2), Grid(3, 3, 2)]
+    check_order_learner(learner(build_policy=build_policy), grids=given)
+    assert seen == set(given)
+
+
+def test_orders_of_images_alone_fit_every_grid_and_those_that_hide_their_state_do_not():
+    rule = _learner_orders.an_order_of_another_grid_is_refused_when_weights_are_loaded
+    rule(order_learner_case(learner(type("OfImages", (Sizeless,), {"is_static": False})), grids=GRIDS))
+    rule(order_learner_case(learner(Sizeless), grids=[Grid(2, 3), Grid(3, 2)]))  # of one size: nothing to compare
+    with pytest.raises(BrokenRulesError):
+        rule(order_learner_case(learner(Sizeless), grids=GRIDS))

@@ -34,7 +34,7 @@ class GuessingPolicy(Policy):
 
     def propose(self, sequence, block=0):
         guesses = torch.einsum("bpd,pdc->bpc", sequence.patches.detach().float(), self.weight)
-        return Proposal(self.best_order(), aux=guesses)
+        return Proposal(self.best_order(), aux=guesses.float())  # autocast makes them bfloat16
 
     def loss(self, passes, batch=None):
         guesses, targets = passes[0].proposals[0].aux, batch.targets
