@@ -124,13 +124,12 @@ def _models(annotation: Any, seen: set[Any] | None = None) -> Iterator[type[Base
     """The models with named fields that a type is made of, such as those of ``tuple[Model, ...] | None`` and those that
     their fields hold, each of them once."""
     seen = set() if seen is None else seen
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        if annotation not in seen:
-            seen.add(annotation)
-            if not issubclass(annotation, RootModel):  # what it holds has no name
-                yield annotation
-            for field in annotation.model_fields.values():
-                yield from _models(field.annotation, seen)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in seen:
+        seen.add(annotation)
+        if not issubclass(annotation, RootModel):  # what it holds has no name
+            yield annotation
+        for field in annotation.model_fields.values():
+            yield from _models(field.annotation, seen)
     for part in get_args(annotation):
         yield from _models(part, seen)
 

@@ -85,7 +85,7 @@ class PriorCase(ComponentCase[Prior]):
 
     @property
     def orders(self) -> dict[str, Order]:
-        """Those of a run, where every ordering that needs no options can be chosen, and three more, two of them equal."""
+        """Every ordering that needs no options, as in a run, and three more, two of which are equal."""
         patches = self.grid.num_patches
         shuffled = Order(torch.randperm(patches, generator=torch.Generator().manual_seed(1)))
         again = Order(shuffled.indices.clone())

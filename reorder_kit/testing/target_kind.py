@@ -79,7 +79,10 @@ def takes_no_image_as_well_as_all(case: TargetKindCase) -> None:
 def moves_every_tensor_to_the_device(case: TargetKindCase) -> None:
     """Let ``to`` move all that is in the targets of a batch; what has a ``to`` of its own is moved by it."""
     _expect_same(case.kind.to(case.collated, "cpu"), case.collated, "what stays on the CPU")
-    expect(all(part.is_meta for part in _tensors(case.kind.to(case.collated, "meta"))), "a tensor stays where it was when the targets are moved")
+    expect(
+        all(part.is_meta for part in _tensors(case.kind.to(case.collated, "meta"))),
+        "a tensor stays where it was when the targets are moved",
+    )
 
 
 @rule

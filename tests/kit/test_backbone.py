@@ -79,7 +79,7 @@ class LooksUpPlaces(RunningMean):
     def encode(self, sequence, start=0, stop=None, extra_tokens=None):
         slots = torch.arange(sequence.num_slots).expand(sequence.batch, -1)
         places = slots if sequence.order is None else sequence.order.per_image(sequence.batch)
-        added = places[..., None] / 10 if start == 0 else 0
+        added = places[..., None] / 10 if start == 0 and stop != 0 else 0
         return super().encode(sequence.with_patches(sequence.patches + added), start, stop)
 
 
