@@ -111,7 +111,7 @@ def has_positions_if_equal_patches_are_told_apart(case: BackboneCase) -> None:
 def reach_is_which_slots_change_the_readout(case: BackboneCase) -> None:
     """Let ``reach`` be True for the slots with a path to the readout, through all blocks, and False for the others."""
     backbone = case.build()
-    sequence = backbone.tokenize(case.images(batch=16))
+    sequence = backbone.tokenize(case.images(batch=8))
     before, noise = summary(backbone, sequence), torch.Generator().manual_seed(6)
 
     def changes_it(slot: int, scale: float) -> bool:

@@ -293,7 +293,8 @@ def posed(turn):
 
 
 def test_targets_may_be_dataclasses_of_arrays_in_which_numbers_are_missing():
-    moody = posed(lambda index, calls=itertools.count(): next(calls))
+    calls = itertools.count()
+    moody = posed(lambda index: next(calls))
     kept = {data_source.opening_twice_gives_the_same, data_source.targets_are_known_without_opening_images}
     for rule in kept | {data_source.views_are_of_the_same_sample}:
         rule(data_source_case(posed(float)))
