@@ -6,7 +6,6 @@ Only this file sees a recipe's component sections; components get their own opti
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,7 +21,7 @@ from reorder_kit.experiment.misfits import (
     misfits_of_weights,
     trial_policy,
 )
-from reorder_kit.experiment.start_by_prior import StartByPrior
+from reorder_kit.experiment.start_by_prior import StartByPrior, candidates_of
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.host.registry import Registry
 from reorder_kit.interfaces import (
@@ -172,7 +171,7 @@ class _Parts:
             return None
         if section.prior is not None:
             prior = self._checked(section.prior, self._host.priors, "order.start.prior")
-            return StartByPrior(Part(*prior), _candidates(self._host)) if prior else None
+            return StartByPrior(Part(*prior), candidates_of(self._host)) if prior else None
         named = ComponentSection.model_validate({"name": section.name, **section.options})
         ordering = self._checked(named, self._host.orderings, "order.start")
         return ordering[0](ordering[1]) if ordering else None
@@ -213,13 +212,3 @@ class _Parts:
         except ValidationError as error:
             self._problems.extend(problems_of(error, component.Options, path))
             return None
-
-
-def _candidates(host: PluginHost) -> dict[str, Ordering]:
-    """Every ordering that can be built without options: those a prior can choose from."""
-    usable = {}
-    for name in host.orderings:
-        with suppress(Exception):  # what a plugin raises must not stop the others
-            ordering = host.orderings.get(name)
-            usable[name] = ordering(ordering.Options.model_validate({}, context={"host": host}))
-    return usable

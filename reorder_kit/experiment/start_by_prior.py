@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import ImageShape, Ordering, Part, Prior, PriorContext
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
@@ -60,6 +62,16 @@ class StartByPrior:
     def chosen(self, start: Order, grid: Grid) -> str | None:
         """The candidate that the prior chose when it gave this start; None if the order is of its own making."""
         return next((name for name, order in self.orders(grid).items() if order == start), None)
+
+
+def candidates_of(host: PluginHost) -> dict[str, Ordering]:
+    """Every ordering that can be built without options: those a prior can choose from."""
+    usable = {}
+    for name in host.orderings:
+        with suppress(Exception):  # what a plugin raises must not stop the others
+            ordering = host.orderings.get(name)
+            usable[name] = ordering(ordering.Options.model_validate({}, context={"host": host}))
+    return usable
 
 
 def _in_words(found: object) -> str:

@@ -79,13 +79,16 @@ def padding_is_not_read(case: BackboneCase) -> None:
     backbone = case.build()
     sequence = backbone.tokenize(case.images(batch=4))
     slots = torch.arange(sequence.num_slots)
+    order = Order(torch.randperm(len(slots), generator=torch.Generator().manual_seed(3)))
+    whole = moved(backbone, sequence, order)
     masks = [slots < (len(slots) + 1) // 2, slots >= len(slots) // 3, slots % 3 == min(1, len(slots) - 1), slots >= 0]
     valid = torch.stack(masks)
     with torch.no_grad():
-        noisy = sequence.patches.masked_fill(~valid.unsqueeze(-1), 1e3)
-        together = summary(backbone, PatchSequence(noisy, sequence.grid, valid=valid))
+        noisy = whole.patches.masked_fill(~valid.unsqueeze(-1), 1e3)
+        together = summary(backbone, PatchSequence(noisy, whole.grid, whole.order, valid))
         for index in range(4):
-            alone = PatchSequence(sequence.patches[index : index + 1, valid[index]], sequence.grid)
+            image = sequence.with_patches(sequence.patches[index : index + 1])
+            alone = moved(backbone, image, Order(order.indices[valid[index]], num_patches=len(slots)))
             what = f"the readout with padding differs from that without; valid were {valid[index].long().tolist()}"
             expect_close(together[index : index + 1], summary(backbone, alone), what)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -154,11 +154,14 @@ class TaskCase(ComponentCase[Task]):
     @cached_property
     def context(self) -> TaskContext:
         """What the task knows of a run, after it has looked at the training data."""
+        facts = MeanOfPatches.facts(ComponentOptions(), IMAGE)
+        return TaskContext(facts, IMAGE, self.kind, CLASSES, self.fit(self.task))
+
+    def fit(self, task: Task) -> Mapping[str, Any]:
+        """What a task works out from the training data."""
         samples = Samples(list(self.targets))
         splits = DataSplits(IMAGE, CLASSES, samples, samples, samples)
-        fitted = self.task.fit(TrainingSplit(splits, seed=0, kind=self.kind))
-        facts = MeanOfPatches.facts(ComponentOptions(), IMAGE)
-        return TaskContext(facts, IMAGE, self.kind, CLASSES, fitted)
+        return task.fit(TrainingSplit(splits, seed=0, kind=self.kind))
 
     def model(self) -> OrderedModel:
         """A model with weights that are always the same."""

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Generic, TypeVar, get_args
 
 import torch
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Component, ComponentOptions
@@ -76,15 +76,17 @@ def says_what_it_is(case: ComponentCase[Any]) -> None:
 @rule
 def describes_every_option(case: ComponentCase[Any]) -> None:
     """Write each option as a ``Field(..., description=...)`` of a class that derives from ComponentOptions."""
-    for options in _models(case.component.Options):
-        expect(issubclass(options, ComponentOptions), f"{options.__name__} does not derive from ComponentOptions")
+    own = case.component.Options
+    expect(issubclass(own, ComponentOptions), f"{own.__name__} does not derive from ComponentOptions")
+    for options in _models(own):
         bare = [name for name, field in options.model_fields.items() if not (field.description or "").strip()]
-        expect(not bare, f"no description for {', '.join(bare)}")
+        expect(not bare, f"no description for {', '.join(bare)} of {options.__name__}")
 
 
 @rule
 def refuses_options_it_does_not_have(case: ComponentCase[Any]) -> None:
-    """Leave ``extra`` of the options forbidden, as ComponentOptions has it: a misspelled option must be an error."""
+    """Leave ``extra`` of the options forbidden, as ComponentOptions has it, and forbid it in models that options hold:
+    a misspelled option must be an error."""
     given = {**given_of(case.options), "no_such_option": 1}
     try:
         case.component.Options.model_validate(given, context=_context())
@@ -92,6 +94,8 @@ def refuses_options_it_does_not_have(case: ComponentCase[Any]) -> None:
         expect(any("no_such_option" in each["loc"] for each in error.errors()), f"it refuses other options: {error}")
     else:
         raise SeenError("the option no_such_option is taken")
+    for model in _models(case.component.Options):
+        expect(model.model_config.get("extra") == "forbid", f"{model.__name__} does not forbid extra options")
 
 
 @rule
@@ -116,13 +120,18 @@ def _context() -> dict[str, Any]:
     return {"host": host_with()}
 
 
-def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """A model and the models its fields hold."""
-    yield model
-    for field in model.model_fields.values():
-        for kind in (field.annotation, *get_args(field.annotation)):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                yield from _models(kind)
+def _models(annotation: Any, seen: set[Any] | None = None) -> Iterator[type[BaseModel]]:
+    """The models with named fields that a type is made of, such as those of ``tuple[Model, ...] | None`` and those that
+    their fields hold, each of them once."""
+    seen = set() if seen is None else seen
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in seen:
+        seen.add(annotation)
+        if not issubclass(annotation, RootModel):  # what it holds has no name
+            yield annotation
+        for field in annotation.model_fields.values():
+            yield from _models(field.annotation, seen)
+    for part in get_args(annotation):
+        yield from _models(part, seen)
 
 
 def expect_no_draw(use: Callable[[], object]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,8 +12,6 @@ import torch
 from PIL import Image
 
 from reorder_kit.interfaces import (
-    BOXES,
-    BoxTarget,
     DataSource,
     DataSplits,
     HasTargets,
@@ -24,8 +21,12 @@ from reorder_kit.interfaces import (
     TargetKind,
 )
 from reorder_kit.testing._targets import TARGET_RULES
+from reorder_kit.testing._values import are_same
 from reorder_kit.testing.component import COMPONENT_RULES, ComponentCase, OptionsGiven, expect_no_draw, options_of
 from reorder_kit.testing.rule import Rule, SeenError, expect, expect_equal, hold, rule
+
+VIEWED = 8
+"""Images of each split whose views are looked at."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +66,6 @@ def by_name(splits: DataSplits) -> dict[str, SampleSet]:
 def samples_of(split: SampleSet) -> list[Sample]:
     """What can be read of a split."""
     return [sample for index in range(len(split)) if isinstance(sample := split[index], Sample)]
-
-
-def numbers_of(target: Any) -> Any:
-    """A target in plain values, which can be compared."""
-    if isinstance(target, BoxTarget):
-        return target.boxes.tolist(), target.classes.tolist(), target.crowd.tolist()
-    if isinstance(target, torch.Tensor):
-        return target.tolist()
-    if isinstance(target, Mapping):
-        return {name: numbers_of(part) for name, part in target.items()}
-    return [numbers_of(part) for part in target] if isinstance(target, list | tuple) else target
 
 
 def contents(splits: DataSplits) -> dict[str, list[bytes]]:
@@ -154,7 +144,7 @@ def opening_twice_gives_the_same(case: DataSourceCase) -> None:
         expect_equal(len(second), len(case.samples[name]), f"the number of images in {name}")
         for number, (one, other) in enumerate(zip(case.samples[name], second, strict=True)):
             expect(torch.equal(one.image, other.image), f"image {number} of {name} is another one")
-            expect(numbers_of(one.target) == numbers_of(other.target), f"target {number} of {name} is another one")
+            expect(are_same(one.target, other.target), f"target {number} of {name} is another one")
 
 
 @rule
@@ -176,7 +166,10 @@ def splits_can_be_sent_to_loader_processes(case: DataSourceCase) -> None:
     """Define sample sets at the top of a module, and open files when a sample is asked for: they are pickled."""
     for name, split in by_name(case.splits).items():
         sent = samples_of(pickle.loads(pickle.dumps(split)))
-        expect(torch.equal(sent[0].image, case.samples[name][0].image), f"{name} gives another image after pickle")
+        expect_equal(len(sent), len(case.samples[name]), f"the number of images in {name} after pickle")
+        for number, (one, other) in enumerate(zip(case.samples[name], sent, strict=True)):
+            expect(torch.equal(one.image, other.image), f"image {number} of {name} is another one after pickle")
+            expect(are_same(one.target, other.target), f"target {number} of {name} is another one after pickle")
 
 
 @rule
@@ -184,13 +177,17 @@ def views_are_of_the_same_sample(case: DataSourceCase) -> None:
     """Let ``view(index)`` draw the same sample under the training transform, in validation and test, too."""
     for name, split in by_name(case.splits).items():
         if isinstance(split, HasViews):
-            view = split.view(0)
-            if not isinstance(view, Sample):
-                raise SeenError(f"a view of {name} is {type(view).__name__}, no Sample")
-            expect_equal(tuple(view.image.shape), case.splits.image.axes, f"the shape of a view of {name}")
-            if case.target_kind != BOXES and not case.target_kind.lies_in_image:
-                target = numbers_of(view.target)
-                expect_equal(target, numbers_of(case.samples[name][0].target), f"the target of a view of {name}")
+            for number, sample in enumerate(case.samples[name][:VIEWED]):
+                where = f"view of image {number} of {name}"
+                view = split.view(number)
+                if not isinstance(view, Sample):
+                    raise SeenError(f"the {where} is {type(view).__name__}, no Sample")
+                expect_equal(tuple(view.image.shape), case.splits.image.axes, f"the shape of the {where}")
+                if not case.target_kind.lies_in_image:
+                    expect(are_same(view.target, sample.target), f"the target of the {where} is another one")
+                if name == "train":
+                    expect(torch.equal(view.image, sample.image), f"the {where} differs, without any augmentation")
+                _expect_nearest(view, number, case.samples[name], where)
 
 
 @rule
@@ -202,10 +199,10 @@ def targets_are_known_without_opening_images(case: DataSourceCase) -> None:
 
     for name, split in by_name(case.splits).items():
         if isinstance(split, HasTargets):
-            expected = [numbers_of(sample.target) for sample in case.samples[name]]
+            expected = [sample.target for sample in case.samples[name]]
             with patch.object(Image, "open", refused):
-                found = [numbers_of(split.target(index)) for index in range(len(split))]
-            expect(found == expected, f"the targets of {name} are not those of its samples")
+                found = [split.target(index) for index in range(len(split))]
+            expect(are_same(found, expected), f"the targets of {name} are not those of its samples")
 
 
 DATA_SOURCE_RULES: tuple[Rule[Any], ...] = (
@@ -253,3 +250,10 @@ def check_data_source(
     """
     for kind in source.target_kinds if target_kind is None else (target_kind,):
         hold(data_source_case(source, options, kind), DATA_SOURCE_RULES)
+
+
+def _expect_nearest(view: Sample, number: int, samples: list[Sample], where: str) -> None:
+    """Images of evaluation may be resized otherwise than those of training; a view is still most like its own."""
+    distances = [float((view.image - sample.image).square().sum()) for sample in samples]
+    nearest = distances.index(min(distances))
+    expect(distances[number] <= distances[nearest], f"the {where} is more like image {nearest}")

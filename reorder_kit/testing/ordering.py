@@ -107,8 +107,8 @@ def transposes_then_flips_then_reverses(case: OrderingCase) -> None:
 def draws_another_order_for_another_seed(case: OrderingCase) -> None:
     """Let ``drawn_with(seed)`` give the options that hold the seed, or nothing where nothing is drawn at random."""
     seeds = [case.component.drawn_with(seed) for seed in range(8)]
-    if any(seeds):
-        grid = max(case.grids, key=lambda each: each.num_patches)
+    grid = max(case.grids, key=lambda each: each.num_patches)
+    if any(seeds) and grid.num_patches > 2:
         orders = {tuple(case.order(grid, **options)) for options in seeds}
         expect(len(orders) > 1, f"8 seeds, as in {seeds[1]}, give the same order of a {grid} grid")
 

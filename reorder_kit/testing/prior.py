@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -13,12 +13,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.data.training_split import TrainingSplit
+from reorder_kit.experiment.start_by_prior import StartByPrior, candidates_of
 from reorder_kit.interfaces import (
     CLASS,
     DataSplits,
     Grid,
     ImageShape,
     Order,
+    Ordering,
+    Part,
     Prior,
     PriorContext,
     Sample,
@@ -32,6 +35,7 @@ from reorder_kit.testing.component import (
     options_of,
     with_other_random_numbers,
 )
+from reorder_kit.testing.host import host_with
 from reorder_kit.testing.rule import Rule, expect, expect_close, expect_equal, hold, rule
 
 TILE = ImageShape(1, 2, 3)
@@ -81,11 +85,12 @@ class PriorCase(ComponentCase[Prior]):
 
     @property
     def orders(self) -> dict[str, Order]:
-        """Candidates, two of which are equal."""
+        """Every ordering that needs no options, as in a run, and three more, two of which are equal."""
         patches = self.grid.num_patches
         shuffled = Order(torch.randperm(patches, generator=torch.Generator().manual_seed(1)))
         again = Order(shuffled.indices.clone())
-        return {"forward": Order.identity(patches), "shuffled": shuffled, "shuffled again": again}
+        further = {"forward": Order.identity(patches), "shuffled": shuffled, "shuffled again": again}
+        return {**self._start.orders(self.grid), **further}
 
     def score(self, patches: Float[Tensor, "image patch pixel"]) -> Mapping[str, float]:
         """Its scores; of a prior that scores."""
@@ -101,6 +106,10 @@ class PriorCase(ComponentCase[Prior]):
     def scores(self) -> bool:
         """Whether it scores candidates."""
         return issubclass(self.component, ScoringPrior)
+
+    @property
+    def _start(self) -> StartByPrior:
+        return StartByPrior(Part(self.component, self.options), _candidates())
 
     @property
     def _scoring(self) -> ScoringPrior:
@@ -237,3 +246,9 @@ def check_prior(prior: type[Prior], options: OptionsGiven = None, grids: Sequenc
     """
     for grid in grids:
         hold(prior_case(prior, options, grid), PRIOR_RULES)
+
+
+@cache
+def _candidates() -> dict[str, Ordering]:
+    """The built-in orderings that a prior can choose from; a run has those of plugins, too."""
+    return candidates_of(host_with())

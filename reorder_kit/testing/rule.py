@@ -78,19 +78,21 @@ def hold(case: Case, rules: Iterable[Rule[Case]]) -> None:
         rules: those of its kind.
 
     Raises:
-        BrokenRulesError: naming every rule that is broken. One that only found that the component raises is named if
-            it is the first: most likely, it met what the first one saw.
+        BrokenRulesError: naming every rule that is broken. Of those that only found that the component raises, the
+            first is named: most likely, the others met the same.
     """
     broken: dict[str, str] = {}
     first: BaseException | None = None
+    has_raised = False
     for each in rules:
         try:
             each(case)
         except BrokenRulesError as error:
-            if broken and not isinstance(error.__cause__, SeenError):
-                continue
-            broken[each.name] = str(error).partition("\n")[2]
-            first = first or error.__cause__
+            raises = not isinstance(error.__cause__, SeenError)
+            if not (raises and has_raised):
+                broken[each.name] = str(error).partition("\n")[2]
+                first = first or error.__cause__
+            has_raised = has_raised or raises
     if broken:
         raise BrokenRulesError(str(case), broken) from first
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from reorder_kit.interfaces import ReorderKitError, TargetKind
+from reorder_kit.testing._values import are_same, leaves
 from reorder_kit.testing.rule import Rule, expect, expect_equal, hold, rule
 
 
@@ -69,7 +70,7 @@ def takes_no_image_as_well_as_all(case: TargetKindCase) -> None:
     every = torch.arange(len(case.items))
     _expect_same(case.kind.take(case.collated, every), case.collated, "all images of a batch")
     nothing = case.kind.take(case.collated, every[:0])
-    long = [part for part in _leaves(nothing) if isinstance(part, Tensor) and len(part)]
+    long = [part for part in _tensors(nothing) if len(part)]
     expect(not long and not (isinstance(nothing, list) and nothing), f"no image of a batch gives {nothing!r}")
     case.kind.take((), every[:0])
 
@@ -78,8 +79,10 @@ def takes_no_image_as_well_as_all(case: TargetKindCase) -> None:
 def moves_every_tensor_to_the_device(case: TargetKindCase) -> None:
     """Let ``to`` move all that is in the targets of a batch; what has a ``to`` of its own is moved by it."""
     _expect_same(case.kind.to(case.collated, "cpu"), case.collated, "what stays on the CPU")
-    left = [part for part in _leaves(case.kind.to(case.collated, "meta")) if isinstance(part, Tensor)]
-    expect(all(part.is_meta for part in left), "a tensor stays where it was when the targets are moved")
+    expect(
+        all(part.is_meta for part in _tensors(case.kind.to(case.collated, "meta"))),
+        "a tensor stays where it was when the targets are moved",
+    )
 
 
 @rule
@@ -143,25 +146,10 @@ def check_target_kind(kind: TargetKind, items: Sequence[Any], classes: Sequence[
     hold(target_kind_case(kind, items, classes), TARGET_KIND_RULES)
 
 
-def _leaves(targets: Any) -> Iterator[Any]:
-    """The parts of targets that have none."""
-    if isinstance(targets, list | tuple):
-        parts: Sequence[Any] = targets
-    elif isinstance(targets, Mapping):
-        parts = list(targets.values())
-    elif hasattr(targets, "__dataclass_fields__"):
-        parts = [getattr(targets, name) for name in targets.__dataclass_fields__]
-    else:
-        yield targets
-        return
-    for part in parts:
-        yield from _leaves(part)
+def _tensors(targets: Any) -> list[Tensor]:
+    return [part for _, part in leaves(targets) if isinstance(part, Tensor)]
 
 
 def _expect_same(found: Any, expected: Any, what: str) -> None:
     expect_equal(type(found).__name__, type(expected).__name__, f"the type of {what}")
-    pairs = list(_leaves(found)), list(_leaves(expected))
-    expect_equal(len(pairs[0]), len(pairs[1]), f"the number of parts of {what}")
-    for one, other in zip(*pairs, strict=True):
-        same = torch.equal(one, other) if isinstance(one, Tensor) and isinstance(other, Tensor) else one == other
-        expect(same, f"{what} are {one!r}, not {other!r}")
+    expect(are_same(found, expected), f"{what} are {found!r}, not {expected!r}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 
-from reorder_kit.interfaces import Batch, ReorderKitError, SupervisedTask, TargetKind, Task
+from reorder_kit.interfaces import Batch, ReorderKitError, StepResult, SupervisedTask, TargetKind, Task
 from reorder_kit.testing._task_case import IMAGES, PROGRESS, TARGETS, TaskCase, in_two_parts
 from reorder_kit.testing.component import (
     COMPONENT_RULES,
@@ -70,7 +70,7 @@ def the_loss_of_an_image_does_not_hang_on_the_others(case: TaskCase) -> None:
     """Divide by what is in the image, not by what is in the batch; a loss that compares images is a ``Task`` that
     writes its own ``step``, not a ``SupervisedTask``."""
     if isinstance(case.task, SupervisedTask):
-        model, batch = case.model(), case.batch()
+        model, batch = case.model().eval(), case.batch()
         whole = case.step(model, batch).loss
         parts = torch.cat([case.step(model, part).loss for part in in_two_parts(batch)])
         expect_close(parts, whole, "images in two batches have other losses than in one")
@@ -92,10 +92,10 @@ def a_step_down_the_gradient_lowers_the_loss(case: TaskCase) -> None:
     """Let the loss be what is to become small, and nothing of it be cut off from its gradient."""
     model, batch = case.model(), case.batch()
     optimizer = torch.optim.SGD([each for each in model.parameters() if each.requires_grad], lr=0.02)
-    loss = case.step(model, batch).loss.mean()
+    loss = _with_the_same_dropout(partial(case.step, model, batch)).loss.mean()
     torch.autograd.backward(loss)
     optimizer.step()
-    before, after = loss.detach(), case.step(model, batch).loss.mean().detach()
+    before, after = loss.detach(), _with_the_same_dropout(partial(case.step, model, batch)).loss.mean().detach()
     expect(after < before, f"a small step of SGD takes the loss from {before.item()} to {after.item()}")
 
 
@@ -193,6 +193,8 @@ def what_is_fitted_is_plain_data(case: TaskCase) -> None:
     except (TypeError, ValueError) as error:
         raise SeenError(f"JSON cannot hold what fit returns: {error}") from error
     expect_equal(again, fitted, "what comes back from JSON")
+    another = dict(with_other_random_numbers(lambda: case.fit(case.component(case.options))))
+    expect_equal(another, fitted, "what another task fits to the same data")
 
 
 TASK_RULES: tuple[Rule[Any], ...] = (
@@ -213,34 +215,63 @@ TASK_RULES: tuple[Rule[Any], ...] = (
 )
 
 
-def task_case(task: type[Task], options: OptionsGiven = None, targets: Sequence[Any] | None = None) -> TaskCase:
-    """What the rules of tasks are held to; see :func:`check_task`."""
+def task_case(
+    task: type[Task],
+    options: OptionsGiven = None,
+    targets: Sequence[Any] | None = None,
+    target_kind: TargetKind | None = None,
+) -> TaskCase:
+    """What the rules of tasks are held to, with the first of its kinds of targets if none is given; see
+    :func:`check_task`."""
     chosen = options_of(task, options)
-    kind = task(chosen).target_kinds[0]
+    kinds = task(chosen).target_kinds
+    kind = kinds[0] if target_kind is None else target_kind
+    if kind not in kinds:
+        learned = " and ".join(map(str, kinds))
+        raise ReorderKitError(f"{task.__name__} does not learn from the kind {kind}", f"check it with {learned}")
     if targets is None and kind not in TARGETS:
-        raise ReorderKitError(f"there are no targets of the kind {kind} to try", f"give check_task {IMAGES} of them")
+        reason = f"there are no targets of the kind {kind} to try"
+        raise ReorderKitError(reason, f"give check_task {IMAGES} of them, and the kind as target_kind")
     given = TARGETS[kind]() if targets is None else list(targets)
     if len(given) != IMAGES:
         raise ReorderKitError(f"{len(given)} targets were given", f"give check_task {IMAGES} of them")
     return TaskCase(task, chosen, kind, tuple(given))
 
 
-def check_task(task: type[Task], options: OptionsGiven = None, targets: Sequence[Any] | None = None) -> None:
+def check_task(
+    task: type[Task],
+    options: OptionsGiven = None,
+    targets: Sequence[Any] | None = None,
+    target_kind: TargetKind | None = None,
+) -> None:
     """Hold a task to its contract, with a small model and six images of 32x32 pixels in seven classes.
 
     Args:
         task: the class.
         options: as a recipe gives them, or made by its class where one is a part; the defaults if not given.
         targets: of six samples, for a kind of targets that the package does not have.
+        target_kind: of the targets; if not given, the first of the task's kinds for targets that are given, and
+            each of its kinds otherwise.
 
     Raises:
         BrokenRulesError: naming each rule that is broken, what was seen, and what to do.
-        ReorderKitError: if the options are refused, or there are no targets to try.
+        ReorderKitError: if the options are refused, there are no targets to try, or they are of a kind that the task
+            does not learn from.
 
     >>> from reorder_kit.tasks.classification import Classification
     >>> check_task(Classification)
     """
-    hold(task_case(task, options, targets), TASK_RULES)
+    kinds: Sequence[TargetKind | None] = (target_kind,)
+    if targets is None and target_kind is None:
+        kinds = task(options_of(task, options)).target_kinds
+    for kind in kinds:
+        hold(task_case(task, options, targets, kind), TASK_RULES)
+
+
+def _with_the_same_dropout(step: Callable[[], StepResult]) -> StepResult:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return step()
 
 
 def _numbers(value: Any) -> Mapping[str, Any]:

@@ -11,7 +11,8 @@ import torch
 from reorder_kit.data.transforms import NamedTransform
 from reorder_kit.interfaces import CLASS, MASK, MULTI_LABEL, DataSource, HasTargets, HasViews, Sample, TargetKind
 from reorder_kit.testing import DATA_SOURCE_RULES, data_source_case, host_with
-from reorder_kit.testing.data_source import DataSourceCase, by_name, contents, numbers_of
+from reorder_kit.testing._values import are_same
+from reorder_kit.testing.data_source import DataSourceCase, by_name, contents
 from reorder_kit.testing.rule import Rule
 from small_data import SMALL
 
@@ -65,7 +66,7 @@ def test_every_split_has_views(case: DataSourceCase) -> None:
         assert isinstance(view, Sample)
         # Training has no augmentation here, and all images are letterboxed or fitted in the same way.
         assert torch.equal(view.image, case.samples[name][0].image)
-        assert numbers_of(view.target) == numbers_of(case.samples[name][0].target)
+        assert are_same(view.target, case.samples[name][0].target)
 
 
 @with_pairs(that_have("train_transforms"))

@@ -9,12 +9,13 @@ from reorder_kit.interfaces import BOXES, SupervisedTask
 from reorder_kit.testing import TASK_RULES, host_with, task_case
 
 TASKS = host_with().tasks
-every_task = pytest.mark.parametrize("name", sorted(TASKS))
+PAIRS = [(name, kind) for name in TASKS for kind in TASKS.get(name).target_kinds]
+every_task = pytest.mark.parametrize(("name", "kind"), PAIRS, ids=lambda value: str(value))
 
 
 @pytest.fixture
-def case(name):
-    return task_case(TASKS.get(name))
+def case(name, kind):
+    return task_case(TASKS.get(name), target_kind=kind)
 
 
 @pytest.mark.parametrize("rule", TASK_RULES, ids=str)
@@ -58,4 +59,4 @@ def test_every_image_has_something_to_look_at(case):
 
 @every_task
 def test_only_tasks_whose_targets_lie_in_the_image_are_dense(case):
-    assert case.task.is_dense == case.task.target_kinds[0].lies_in_image
+    assert case.task.is_dense == case.kind.lies_in_image

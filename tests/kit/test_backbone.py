@@ -60,6 +60,36 @@ class RunningMean(Backbone):
         return torch.ones(num_slots, dtype=torch.bool)
 
 
+class Highest(RunningMean):
+    """The readout is the largest number of all slots, in each channel."""
+
+    def summarize(self, encoded):
+        sequence = encoded.sequence
+        if sequence.valid is None:
+            return sequence.patches.amax(dim=1)
+        lowest = sequence.patches.masked_fill(~sequence.valid[..., None], -torch.inf).amax(dim=1)
+        return lowest.masked_fill(~sequence.valid.any(dim=1, keepdim=True), 0)
+
+
+class LooksUpPlaces(RunningMean):
+    """It adds to each slot the number of its patch."""
+
+    needs = frozenset({"order"})
+
+    def encode(self, sequence, start=0, stop=None, extra_tokens=None):
+        slots = torch.arange(sequence.num_slots).expand(sequence.batch, -1)
+        places = slots if sequence.order is None else sequence.order.per_image(sequence.batch)
+        added = places[..., None] / 10 if start == 0 and stop != 0 else 0
+        return super().encode(sequence.with_patches(sequence.patches + added), start, stop)
+
+
+class CountsSlots(LooksUpPlaces):
+    """It takes the number of a slot for that of its patch."""
+
+    def encode(self, sequence, start=0, stop=None, extra_tokens=None):
+        return super().encode(sequence.without_order(), start, stop)
+
+
 class Hasty(RunningMean):
     """It builds a layer to know its width."""
 
@@ -253,6 +283,7 @@ WRONG = [
     (_backbone_sequences.extra_tokens_must_be_handed_on, Forgiving, "without the extra tokens"),
     (_backbone_sequences.an_image_is_encoded_alike_whatever_is_beside_it, OverTheBatch, "one by one"),
     (_backbone_sequences.padding_is_not_read, ReadsPadding, "valid were"),
+    (_backbone_sequences.padding_is_not_read, CountsSlots, "valid were"),
     (_backbone_sequences.an_image_of_padding_alone_gives_no_nan_and_spoils_no_other, Divides, "not finite"),
     (_backbone_sequences.fewer_slots_than_patches_are_a_shorter_sequence, OfOneLength, "RuntimeError"),
     (backbone.weights_come_back_from_a_state_dict, Hidden, "the readout differs"),
@@ -276,6 +307,7 @@ def test_a_wrong_hierarchical_backbone_is_caught(rule, wrong, seen):
     assert_caught(rule, backbone_case(wrong, {"patch_size": 2}, ImageShape(3, 8, 12)), seen)
 
 
-def test_every_rule_has_a_wrong_backbone_and_a_right_one_passes():
+@pytest.mark.parametrize("right", [RunningMean, Highest, LooksUpPlaces])
+def test_every_rule_has_a_wrong_backbone_and_right_ones_pass(right):
     assert {rule for rule, *_ in [*WRONG, *HIERARCHICAL]} == own_rules(BACKBONE_RULES)
-    check_backbone(RunningMean, {"patch_size": 4})
+    check_backbone(right, {"patch_size": 4})

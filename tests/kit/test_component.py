@@ -11,6 +11,7 @@ from reorder_kit.interfaces import ComponentOptions, Ordering, OrderingOptions
 from reorder_kit.testing import ordering_case
 from reorder_kit.testing.component import (
     COMPONENT_RULES,
+    ComponentCase,
     describes_every_option,
     reads_its_options_as_it_writes_them,
     refuses_options_it_does_not_have,
@@ -56,10 +57,27 @@ class Inner(pydantic.BaseModel):
 
 
 class Nested(Rows):
-    """Options of an option that do not derive from ComponentOptions."""
+    """Options of an option, of which misspelled ones are taken."""
 
     class Options(OrderingOptions):
         inner: Inner = Field(Inner(), description="of an option")
+
+
+class BareInner(ComponentOptions):
+    depth: int = 1
+
+
+class Deep(Rows):
+    """Options in a list that may be missing, without a description."""
+
+    class Options(OrderingOptions):
+        inner: tuple[BareInner, ...] | None = Field(None, description="of several options")
+
+
+class Loose(Rows):
+    """Options that are none of the package."""
+
+    Options = Inner
 
 
 class Tolerant(Rows):
@@ -85,8 +103,9 @@ WRONG = [
     (says_what_it_is, Shouting, "'Big Rows'"),
     (says_what_it_is, Nameless, "name is None"),
     (describes_every_option, Bare, "no description for step"),
-    (describes_every_option, Nested, "Inner does not derive from ComponentOptions"),
+    (describes_every_option, Deep, "no description for depth of BareInner"),
     (refuses_options_it_does_not_have, Tolerant, "no_such_option is taken"),
+    (refuses_options_it_does_not_have, Nested, "Inner does not forbid extra options"),
     (reads_its_options_as_it_writes_them, Forgetful, "'step': 3"),
 ]
 
@@ -100,6 +119,33 @@ def test_every_rule_has_a_wrong_component_and_lets_a_right_one_pass():
     assert {rule for rule, *_ in WRONG} == set(COMPONENT_RULES)
     for rule in COMPONENT_RULES:
         rule(ordering_case(Rows, {"flip": "both"}))
+
+
+def test_options_that_are_none_of_the_package_are_caught():
+    case = ComponentCase(Loose, Inner())
+    assert_caught(describes_every_option, case, "Inner does not derive from ComponentOptions")
+
+
+class Tree(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid")
+    branches: tuple[Tree, ...] = Field((), description="trees again")
+
+
+class Sizes(pydantic.RootModel[dict[str, Tree]]):
+    pass
+
+
+class Trees(Rows):
+    """Options within themselves; they need not derive from ComponentOptions."""
+
+    class Options(OrderingOptions):
+        tree: Tree = Field(Tree(), description="of trees")
+        sizes: Sizes | None = Field(None, description="trees by name")
+
+
+@pytest.mark.parametrize("rule", COMPONENT_RULES, ids=str)
+def test_options_may_hold_models_of_any_depth(rule):
+    rule(ordering_case(Trees, {"tree": {"branches": [{}, {"branches": [{}]}]}}))
 
 
 def test_the_message_names_the_component_and_its_options():

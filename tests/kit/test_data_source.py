@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -21,6 +23,7 @@ from reorder_kit.interfaces import (
     DataSplits,
     ImageShape,
     Sample,
+    TargetKind,
 )
 from reorder_kit.testing import DATA_SOURCE_RULES, _targets, check_data_source, data_source
 from reorder_kit.testing.data_source import data_source_case
@@ -112,6 +115,35 @@ class OtherViews(Noise):
         return self[index + 1]
 
 
+class OtherImagesOfTheClass(Noise):
+    def view(self, index):
+        return self[(index + 2) % len(self)]
+
+
+class TrainsBrighter(Noise):
+    def __init__(self, kind, seed, count=6):
+        super().__init__(kind, seed, count)
+        self.training = seed == 0
+
+    def view(self, index):
+        return self[index]._replace(image=1.1 * self.images[index])
+
+
+class BrighterInEvaluation(TrainsBrighter):
+    """Images of evaluation are made otherwise than those of training, whose views are as they are."""
+
+    def view(self, index):
+        return self[index] if self.training else super().view(index)
+
+
+class ForgetsTheLast(Noise):
+    """What comes out of pickle has an empty last image."""
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.images[-1] = 0
+
+
 class Decodes(Noise):
     def target(self, index):
         Image.open("nothing.png")
@@ -201,7 +233,11 @@ WRONG = [
     (data_source.runs_of_every_seed_are_measured_on_the_same_images, BySeed, CLASS, "train holds other images"),
     (data_source.opening_draws_nothing_from_the_global_random_stream, Draws, CLASS, "random stream"),
     (data_source.splits_can_be_sent_to_loader_processes, source(WithALambda), CLASS, "pickle"),
-    (data_source.views_are_of_the_same_sample, source(OtherViews), CLASS, "the target of a view"),
+    (data_source.splits_can_be_sent_to_loader_processes, source(ForgetsTheLast), CLASS, "image 5 of train"),
+    (data_source.views_are_of_the_same_sample, source(OtherViews), CLASS, "the target of the view"),
+    (data_source.views_are_of_the_same_sample, source(OtherImagesOfTheClass), CLASS, "view of image 0 of train"),
+    (data_source.views_are_of_the_same_sample, source(OtherImagesOfTheClass), MASK, "view of image 0 of train"),
+    (data_source.views_are_of_the_same_sample, source(TrainsBrighter), CLASS, "without any augmentation"),
     (data_source.targets_are_known_without_opening_images, source(Decodes), CLASS, "opens an image"),
     (data_source.targets_are_known_without_opening_images, source(OtherTargets), CLASS, "are not those of its samples"),
 ]
@@ -215,3 +251,52 @@ def test_a_wrong_source_is_caught(rule, wrong, kind, seen):
 def test_every_rule_has_a_wrong_source_and_a_right_one_passes():
     assert {rule for rule, *_ in WRONG} == own_rules(DATA_SOURCE_RULES)
     check_data_source(Noises)
+
+
+def test_evaluation_may_have_a_transform_of_its_own_but_views_are_most_like_their_own_sample():
+    rule = data_source.views_are_of_the_same_sample
+    rule(data_source_case(source(BrighterInEvaluation)))
+    lost = samples(view=lambda self, index: self[index if len(self.images) == 6 else (index + 2) % 4])
+
+    class FewInEvaluation(Noises):
+        """A view of evaluation is another image of the class."""
+
+        def open(self, seed):
+            parts = [lost(self.target_kind, part, 4 if part else 6) for part in range(3)]
+            return DataSplits(SHAPE, self.classes, *parts)
+
+    assert_caught(rule, data_source_case(FewInEvaluation), "view of image 0 of validation is more like image 2")
+
+
+@dataclass(frozen=True)
+class Pose:
+    place: torch.Tensor
+    turn: np.ndarray
+
+
+class Poses(TargetKind):
+    """A pose, with NaN where it is not known."""
+
+    name = "poses"
+
+    def collate(self, items):
+        return list(items)
+
+
+def posed(turn):
+    """A source of poses, turned by the number of the image."""
+
+    def label(self, index):
+        return {"pose": [Pose(torch.tensor([index, torch.nan]), np.array([np.nan, turn(index)]))]}
+
+    return source(samples(label=label), target_kinds=(Poses(),))
+
+
+def test_targets_may_be_dataclasses_of_arrays_in_which_numbers_are_missing():
+    calls = itertools.count()
+    moody = posed(lambda index: next(calls))
+    kept = {data_source.opening_twice_gives_the_same, data_source.targets_are_known_without_opening_images}
+    for rule in kept | {data_source.views_are_of_the_same_sample}:
+        rule(data_source_case(posed(float)))
+    for rule in kept:
+        assert_caught(rule, data_source_case(moody), "target")

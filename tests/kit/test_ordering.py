@@ -123,6 +123,18 @@ def test_one_that_may_leave_patches_out_may_do_so_but_not_visit_one_twice():
     assert_caught(rule, ordering_case(Twice), "[0, 0]")
 
 
+class Dice(SameDice):
+    """Every order is as likely as another."""
+
+    def patches(self, grid):
+        return torch.randperm(grid.num_patches, generator=torch.Generator().manual_seed(self.options.seed)).tolist()
+
+
+@pytest.mark.parametrize("grid", [Grid(1, 1), Grid(1, 2), Grid(1, 3)], ids=str)
+def test_where_there_is_but_one_order_seeds_need_not_change_it(grid):
+    check_ordering(Dice, grids=[grid])
+
+
 def test_grids_can_be_chosen():
     check_ordering(LongSide, grids=[Grid(2, 3), Grid(3, 2)])
     with pytest.raises(BrokenRulesError):

@@ -34,6 +34,23 @@ class Busy(Prior):
         return Order(patches.var(dim=0).mean(dim=1).argsort())
 
 
+class ByName(Prior):
+    """An ordering by its name."""
+
+    name = "by-name"
+
+    def start(self, context):
+        return context.candidates["row"]
+
+
+class AgainstRows(Smooth):
+    """How much smoother an order is than reading row by row."""
+
+    def score(self, patches, orders):
+        scores = super().score(patches, orders)
+        return {name: score - scores["row"] for name, score in scores.items()}
+
+
 class Half(Busy):
     """Just the patches that vary most."""
 
@@ -129,7 +146,7 @@ def test_a_wrong_prior_is_caught(rule, wrong, seen):
     assert_caught(rule, prior_case(wrong, None, GRID), seen)
 
 
-@pytest.mark.parametrize("right", [Smooth, Busy])
+@pytest.mark.parametrize("right", [Smooth, Busy, ByName, AgainstRows])
 def test_every_rule_has_a_wrong_prior_and_right_ones_pass(right):
     assert {rule for rule, *_ in WRONG} == own_rules(PRIOR_RULES)
     check_prior(right)

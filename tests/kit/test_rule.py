@@ -27,6 +27,12 @@ def can_be_a_divisor(number):
     1 / number
 
 
+@rule
+def has_an_inverse(number):
+    """Use another number."""
+    expect_equal(1 / number * number, 1, "the product")
+
+
 RULES = (is_positive, is_even, can_be_a_divisor)
 
 
@@ -55,10 +61,17 @@ def test_every_broken_rule_is_named_with_what_was_seen_and_what_to_do():
     ]
 
 
-def test_what_a_component_raises_is_not_told_behind_another_rule():
+def test_what_a_component_raises_is_told_behind_a_rule_that_saw_something_else():
     with pytest.raises(BrokenRulesError) as caught:
         hold(0, RULES)
-    assert caught.value.rules == ("is positive",)
+    assert caught.value.rules == ("is positive", "can be a divisor")
+
+
+def test_what_a_component_raises_is_told_once_and_what_is_seen_behind_it_each_time():
+    with pytest.raises(BrokenRulesError) as caught:
+        hold(0, [can_be_a_divisor, has_an_inverse, is_positive])
+    assert caught.value.rules == ("can be a divisor", "is positive")
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
 def test_what_a_component_raises_is_seen_and_stays_the_cause():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import pytest
 import torch
 
@@ -99,6 +102,42 @@ def test_a_wrong_kind_is_caught(rule):
 def test_every_rule_has_a_wrong_kind_and_a_right_one_passes():
     assert set(WRONG) == set(TARGET_KIND_RULES)
     check_target_kind(Angle(), ANGLES)
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where something is and how it is turned; NaN where that is not known."""
+
+    place: torch.Tensor
+    turn: np.ndarray
+
+    def to(self, device):
+        return Pose(self.place.to(device), self.turn)
+
+
+class Poses(TargetKind):
+    """A pose for each image."""
+
+    name = "poses"
+
+    def collate(self, items):
+        return list(items)
+
+
+class OtherTurns(Poses):
+    """Whoever is taken out is turned."""
+
+    def take(self, targets, index):
+        return [Pose(each.place, each.turn + 1) for each in super().take(targets, index)]
+
+
+POSES = [Pose(torch.tensor([number, torch.nan]), np.array([np.nan, number, 2.0])) for number in range(3)]
+
+
+def test_targets_may_be_dataclasses_of_arrays_in_which_numbers_are_missing():
+    check_target_kind(Poses(), POSES)
+    rule = target_kind.takes_images_out_in_the_sequence_asked_for
+    assert_caught(rule, target_kind_case(OtherTurns(), POSES), "images 2 and 0")
 
 
 def test_too_few_targets_are_refused():

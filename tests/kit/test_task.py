@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import CLASS, Annotation, StepResult, SupervisedTask, TargetKind
+from reorder_kit.interfaces import CLASS, MASK, MULTI_LABEL, Annotation, StepResult, SupervisedTask, TargetKind
 from reorder_kit.interfaces import Pass as TaskPass
-from reorder_kit.testing import TASK_RULES, check_task, task
+from reorder_kit.testing import TASK_RULES, BrokenRulesError, check_task, task
 from reorder_kit.testing.task import task_case
 from wrong import assert_caught, own_rules
 
@@ -174,6 +174,13 @@ class Unplain(Labels):
         return {"counts": dict.fromkeys(range(3), 0)}
 
 
+class FitsDice(Labels):
+    """What it fits is drawn at random."""
+
+    def fit(self, training):
+        return {"bias": float(torch.rand(1))}
+
+
 WRONG = [
     (task.says_what_it_learns_from_and_what_counts, Immargin, "margin is 0.0"),
     (task.every_image_has_a_loss_and_a_reward, Rewards, "reward has a gradient"),
@@ -191,6 +198,7 @@ WRONG = [
     (task.predicting_needs_no_targets, Peeks, "Error"),
     (task.predicting_needs_no_targets, OtherPredictions, "differ from those of a step"),
     (task.what_is_fitted_is_plain_data, Unplain, "what comes back from JSON"),
+    (task.what_is_fitted_is_plain_data, FitsDice, "another task fits"),
 ]
 
 
@@ -243,6 +251,39 @@ def test_a_task_of_a_kind_of_its_own_is_given_targets():
         check_task(Direction)
     with pytest.raises(ReorderKitError, match="2 targets"):
         check_task(Direction, targets=[0.0, 1.0])
+
+
+class ClassesOrLabels(Labels):
+    """It reads classes, and fails at several labels for an image."""
+
+    target_kinds = (CLASS, MULTI_LABEL)
+
+
+def test_a_task_is_held_to_each_of_its_kinds_or_to_the_one_that_is_asked_for():
+    check_task(ClassesOrLabels, target_kind=CLASS)
+    check_task(ClassesOrLabels, targets=[0, 1, 2, 3, 4, 5])
+    for target_kind in (None, MULTI_LABEL):
+        with pytest.raises(BrokenRulesError):
+            check_task(ClassesOrLabels, target_kind=target_kind)
+    with pytest.raises(ReorderKitError, match="does not learn from the kind mask"):
+        check_task(ClassesOrLabels, target_kind=MASK)
+
+
+class DropoutHead(Head):
+    def forward(self, features):
+        return self.linear(nn.functional.dropout(features.summary(), 0.5, self.training))
+
+
+class WithDropout(Labels):
+    """Its head draws in training mode."""
+
+    def build_head(self, context):
+        return DropoutHead(context.facts.dim, len(context.classes))
+
+
+def test_a_head_may_have_dropout():
+    for _ in range(5):
+        check_task(WithDropout)
 
 
 class Twice(Labels):
