@@ -89,7 +89,9 @@ def hold(case: Case, rules: Iterable[Rule[Case]]) -> None:
             each(case)
         except BrokenRulesError as error:
             raises = not isinstance(error.__cause__, SeenError)
-            if not (raises and has_raised):
+            told = getattr(error.__cause__, "message", str(error.__cause__))
+            is_told = has_raised or any(told in message for message in broken.values())
+            if not (raises and is_told):
                 broken[each.name] = str(error).partition("\n")[2]
                 first = first or error.__cause__
             has_raised = has_raised or raises
