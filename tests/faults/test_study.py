@@ -63,6 +63,7 @@ def kill(process):
     return started
 
 
+@pytest.mark.slow
 def test_a_killed_study_goes_on_as_if_it_had_not_been_killed(children, everything, wait_for_lines, tmp_path):
     children.finish(children.start("study", STUDY, str(tmp_path / "whole"), jobs=0))
     out = tmp_path / "killed"
