@@ -61,7 +61,7 @@ def options_of(component: type[Component], given: OptionsGiven) -> Any:
 
 def given_of(options: ComponentOptions) -> dict[str, Any]:
     """Those options that were given, by name; the others have their defaults."""
-    return {name: getattr(options, name) for name in options.model_fields_set}
+    return {name: value for name, value in options if name in options.model_fields_set}
 
 
 @rule

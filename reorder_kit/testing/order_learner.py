@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
+from pydantic import BaseModel
 from torch import Tensor
 
 from reorder_kit.interfaces import Grid, Order, OrderLearner, PatchSequence
@@ -74,7 +75,8 @@ def _is_some(gradient: Tensor | None) -> bool:
 @rule
 def no_temperature_gives_nan(case: LearnerCase) -> None:
     """Compute softmax and log-probabilities from differences, in single precision, and clamp what is divided by."""
-    fields = getattr(type(getattr(case.options, "temperature", None)), "model_fields", {})
+    schedule = dict(case.options).get("temperature")
+    fields = type(schedule).model_fields if isinstance(schedule, BaseModel) else {}
     temperatures: list[dict[str, Any]] = [{}]
     if {"shape", "peak"} <= set(fields):
         temperatures = [{"temperature": {"shape": "constant", "peak": peak}} for peak in (1e-4, 1.0, 1e4)]
