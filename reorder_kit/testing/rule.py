@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
+from reorder_kit.errors import ReorderKitError
+
 Case = TypeVar("Case")
 
 
@@ -89,14 +91,17 @@ def hold(case: Case, rules: Iterable[Rule[Case]]) -> None:
             each(case)
         except BrokenRulesError as error:
             raises = not isinstance(error.__cause__, SeenError)
-            told = getattr(error.__cause__, "message", str(error.__cause__))
-            is_told = has_raised or any(told in message for message in broken.values())
-            if not (raises and is_told):
+            if not (raises and (has_raised or _is_told(error.__cause__, broken.values()))):
                 broken[each.name] = str(error).partition("\n")[2]
                 first = first or error.__cause__
             has_raised = has_raised or raises
     if broken:
         raise BrokenRulesError(str(case), broken) from first
+
+
+def _is_told(cause: BaseException | None, told: Iterable[str]) -> bool:
+    """Whether a rule that saw something has said it in the same sentence; short or empty messages are no sentences."""
+    return isinstance(cause, ReorderKitError) and any(cause.message in message for message in told)
 
 
 def expect(holds: object, seen: str) -> None:

@@ -74,6 +74,18 @@ def test_what_a_component_raises_is_told_once_and_what_is_seen_behind_it_each_ti
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
+@rule
+def says_why(number):
+    """Say why."""
+    raise AssertionError
+
+
+def test_what_is_raised_without_a_word_is_told_as_well():
+    with pytest.raises(BrokenRulesError) as caught:
+        hold(-3, [is_positive, says_why])
+    assert caught.value.rules == ("is positive", "says why")
+
+
 def test_what_a_component_raises_is_seen_and_stays_the_cause():
     with pytest.raises(BrokenRulesError, match="seen: ZeroDivisionError: ") as caught:
         hold(0, [can_be_a_divisor])
