@@ -92,7 +92,7 @@ def test_its_own_code_and_recipes_are_the_ones_used(call, installed):
     package, torch_file = map(Path, shown.splitlines())
     assert package.is_relative_to(installed.parent)
     assert torch_file.is_relative_to(sysconfig.get_path("purelib"))
-    recipes = call("python", "-c", "from reorder_kit import recipe_library; print(recipe_library.recipes_folder())")
+    recipes = call("python", "-c", "from reorder_kit.recipe import library; print(library.recipes_folder())")
     assert Path(recipes.strip()) == package.parent / "shipped_recipes"
 
 
