@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import merged
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.orders.order_file import words_of_spread
 
@@ -40,6 +41,7 @@ class ConsoleProgress:
         self._seconds_between_lines = seconds_between_lines
         self._clock = clock
         self._view: _Bar | _Lines | None = None
+        self._told: set[str] = set()
 
     def __enter__(self) -> ConsoleProgress:
         return self
@@ -68,12 +70,16 @@ class ConsoleProgress:
 
     @hookimpl
     def epoch_finished(self, run: RunInfo, epoch: int, record: EpochRecord) -> None:
-        """Show the figures of the epoch, and say which images were missing from it."""
+        """Show the figures of the epoch; say which images were missing, and what was found in reading the others."""
         if self._view:
             self._view.epoch(epoch, record)
         unreadable = [*record.unreadable, *record.validation.unreadable]
         if unreadable:
             _print(self._console, f"{run.name}: epoch {epoch}/{run.epochs}, {describe_unreadable(unreadable)}")
+        for finding in merged([*record.findings, *record.validation.findings]):
+            if finding.what not in self._told:
+                self._told.add(finding.what)
+                _print(self._console, f"{run.name}: {finding}")
         # The bar of a run stays where it is, complete, while what comes after it writes below.
         if epoch == run.epochs:
             self._close_view()

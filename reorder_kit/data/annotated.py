@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from jaxtyping import UInt8
@@ -11,7 +12,10 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
 from reorder_kit.data.channel_options import ChannelOptions
+from reorder_kit.data.content_digest import file_digest
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
+from reorder_kit.data.samples import name_below
 from reorder_kit.data.set_aside import SplitOptions
 from reorder_kit.data.transforms import HORIZONTAL_FLIP, TransformChoice
 from reorder_kit.errors import ReorderKitError
@@ -63,7 +67,9 @@ class AnnotatedOptions(ChannelOptions, SplitOptions):
         train: Sequence[Entry],
         validation: Sequence[Entry],
         test: Sequence[Entry],
-        build: Callable[[Any, AnnotatedPipeline, AnnotatedPipeline], AnnotatedImages] | None = None,
+        root: Path,
+        findings: Findings,
+        build: type[AnnotatedImages] | None = None,
     ) -> DataSplits:
         """The opened data, the transforms tried on the first training image that can be read.
 
@@ -72,6 +78,8 @@ class AnnotatedOptions(ChannelOptions, SplitOptions):
             train: images for training.
             validation: images for validation.
             test: images for the test.
+            root: the folder that images are named from.
+            findings: what was dropped, guessed or converted so far.
             build: the class of a split; :class:`AnnotatedImages` if not given.
 
         Raises:
@@ -83,9 +91,10 @@ class AnnotatedOptions(ChannelOptions, SplitOptions):
         return DataSplits(
             image=self.image,
             classes=classes,
-            train=build(train, train_pipeline, train_pipeline),
-            validation=build(validation, evaluation_pipeline, train_pipeline),
-            test=build(test, evaluation_pipeline, train_pipeline),
+            train=build(train, root, train_pipeline, train_pipeline),
+            validation=build(validation, root, evaluation_pipeline, train_pipeline),
+            test=build(test, root, evaluation_pipeline, train_pipeline),
+            findings=findings.found,
         )
 
 
@@ -116,6 +125,19 @@ class RawSample(NamedTuple):
 class Entry(Protocol):
     """One image of a source, not yet read."""
 
+    @property
+    def path(self) -> str:
+        """The file, or how else to call it in messages."""
+        ...
+
+    def name(self, root: Path) -> str:
+        """How to call it wherever the data lies."""
+        ...
+
+    def content_digest(self) -> str:
+        """As :class:`~reorder_kit.interfaces.HasNames` says."""
+        ...
+
     def read(self) -> RawSample | Unreadable:
         """Read it."""
         ...
@@ -130,7 +152,28 @@ class LabelledEntry(Entry, Protocol):
 
 
 @dataclass(frozen=True)
-class LabelledFile:
+class ImageFile:
+    """An image file.
+
+    Args:
+        path: the file.
+        channels: 3 for colour, 1 for grey.
+    """
+
+    path: str
+    channels: int
+
+    def name(self, root: Path) -> str:
+        """The path from the root."""
+        return name_below(root, self.path)
+
+    def content_digest(self) -> str:
+        """Of the file."""
+        return file_digest(self.path)
+
+
+@dataclass(frozen=True)
+class LabelledFile(ImageFile):
     """An image file whose target is known: labels or boxes.
 
     Args:
@@ -139,8 +182,6 @@ class LabelledFile:
         target: what :class:`RawSample` says.
     """
 
-    path: str
-    channels: int
     target: Any
 
     def read(self) -> RawSample | Unreadable:
@@ -154,12 +195,16 @@ class AnnotatedImages:
 
     Args:
         entries: the images.
+        root: the folder that they are named from.
         pipeline: what is done to each.
         view_pipeline: what is done to each for a further view.
     """
 
-    def __init__(self, entries: Sequence[Entry], pipeline: AnnotatedPipeline, view_pipeline: AnnotatedPipeline) -> None:
-        self._entries, self._pipeline, self._view_pipeline = entries, pipeline, view_pipeline
+    def __init__(
+        self, entries: Sequence[Entry], root: Path, pipeline: AnnotatedPipeline, view_pipeline: AnnotatedPipeline
+    ) -> None:
+        self._entries, self._root = entries, root
+        self._pipeline, self._view_pipeline = pipeline, view_pipeline
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -171,6 +216,14 @@ class AnnotatedImages:
         """A further view of a sample; boxes and masks move with it."""
         return self._sample(index, self._view_pipeline)
 
+    def name(self, index: int) -> str:
+        """How a sample is called wherever the data lies."""
+        return self._entries[index].name(self._root)
+
+    def content_digest(self, index: int) -> str:
+        """Of a sample's image."""
+        return self._entries[index].content_digest()
+
     def _sample(self, index: int, pipeline: AnnotatedPipeline) -> Sample | Unreadable:
         entry = self._entries[index]
         raw = entry.read()
@@ -179,7 +232,7 @@ class AnnotatedImages:
         try:
             return pipeline(raw)
         except ReorderKitError as error:
-            return Unreadable(getattr(entry, "path", f"image {index}"), error.message)
+            return Unreadable(entry.path, error.message)
 
 
 class LabelledImages(AnnotatedImages):
@@ -187,6 +240,7 @@ class LabelledImages(AnnotatedImages):
 
     Args:
         entries: the images.
+        root: the folder that they are named from.
         pipeline: what is done to each.
         view_pipeline: what is done to each for a further view.
     """

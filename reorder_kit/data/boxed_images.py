@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import torch
 
-from reorder_kit.data.annotated import LabelledFile, RawSample
+from reorder_kit.data.annotated import ImageFile, LabelledFile, RawSample
+from reorder_kit.data.dealing import deal
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import MULTI_LABEL, BoxTarget, DataSplits, TargetKind, Unreadable
+from reorder_kit.interfaces import MULTI_LABEL, BoxTarget, DataSplits, RecordedSplits, TargetKind, Unreadable
 
 
 @dataclass(frozen=True)
-class BoxedFile:
+class BoxedFile(ImageFile):
     """An image file and its objects, kept short: tensors for each image would be slow to send to loader processes.
 
     Args:
@@ -25,8 +27,6 @@ class BoxedFile:
         crowd: which boxes are around many objects.
     """
 
-    path: str
-    channels: int
     boxes: tuple[tuple[float, float, float, float], ...]
     classes: tuple[int, ...]
     crowd: tuple[bool, ...]
@@ -52,6 +52,8 @@ def open_boxed(
     validation: Files | None,
     test: Files | None,
     seed: int,
+    recorded: RecordedSplits | None,
+    findings: Findings,
 ) -> DataSplits:
     """Set aside what is missing.
 
@@ -63,6 +65,8 @@ def open_boxed(
         validation: the images for validation; None if there is no such split.
         test: the images for the test; None if there is no such split.
         seed: of the run.
+        recorded: the splits of a run that is reopened.
+        findings: what was dropped, guessed or converted so far.
 
     Raises:
         ReorderKitError: if there is nothing to set aside, a split without any object, or an image in two splits.
@@ -70,15 +74,23 @@ def open_boxed(
     refuse_shared(*([file.path for file in files] for files in (train, validation or (), test or ())))
     if target_kind == MULTI_LABEL:
         train_labels, validation_labels, test_labels = map(_labels, (train, validation, test))
-        return open_multi_label(options, classes, train_labels or (), validation_labels, test_labels, seed)
-    train, validation, test = options.complete(train, validation, test, _learned_classes, seed)
+        return open_multi_label(
+            options, classes, train_labels or (), validation_labels, test_labels, seed, recorded, findings
+        )
+    train, validation, test = deal(
+        recorded,
+        (train, validation, test),
+        lambda file: file.name(options.root),
+        findings,
+        lambda: options.complete(train, validation, test, _learned_classes, seed),
+    )
     for name, files in (("training", train), ("validation", validation), ("test", test)):
         if all(all(file.crowd) for file in files):
             raise ReorderKitError(
                 f"data.root: none of the {len(files)} {name} images of {options.root} has an object with a box",
                 "figures over such a split would say nothing",
             )
-    return options.splits(classes, train, validation, test)
+    return options.splits(classes, train, validation, test, options.root, findings)
 
 
 def refuse_shared(*splits: Sequence[str]) -> None:

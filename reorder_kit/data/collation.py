@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from reorder_kit.interfaces import Batch, Sample, TargetKind, Unreadable
+from reorder_kit.interfaces import Batch, Sample, TargetKind, Unreadable, merged
 
 
 class DrawnSample(NamedTuple):
@@ -26,7 +26,7 @@ class DrawnSample(NamedTuple):
 
 
 def collate(drawn: Sequence[DrawnSample | Unreadable], kind: TargetKind, views: int = 0) -> Batch:
-    """Stack what could be read; name what could not.
+    """Stack what could be read; name what could not, and tell what was found in reading.
 
     Args:
         drawn: the samples.
@@ -36,7 +36,8 @@ def collate(drawn: Sequence[DrawnSample | Unreadable], kind: TargetKind, views: 
     read = [sample for sample in drawn if isinstance(sample, DrawnSample)]
     unreadable = tuple(sample for sample in drawn if isinstance(sample, Unreadable))
     batch, *further = (_stacked(read, version, kind) for version in range(1 + views))
-    return replace(batch, unreadable=unreadable, views=tuple(further))
+    findings = merged(finding for sample in read for finding in sample.versions[0].findings)
+    return replace(batch, unreadable=unreadable, views=tuple(further), findings=findings)
 
 
 def _stacked(read: Sequence[DrawnSample], version: int, kind: TargetKind) -> Batch:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reorder_kit.data.annotated import RawSample
+from reorder_kit.data.annotated import ImageFile, RawSample
 from reorder_kit.data.image_file import open_picture, read_image
 from reorder_kit.interfaces import IGNORED, Unreadable
 
@@ -73,19 +73,17 @@ class InstanceLegend:
 
 
 @dataclass(frozen=True)
-class MaskedFile:
+class MaskedFile(ImageFile):
     """An image file whose target is a mask in another file.
 
     Args:
         path: the image.
-        mask: its mask.
         channels: 3 for colour, 1 for grey.
+        mask: its mask.
         legend: what the values of the mask stand for.
     """
 
-    path: str
     mask: str
-    channels: int
     legend: Legend
 
     def read(self) -> RawSample | Unreadable:

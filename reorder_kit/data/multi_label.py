@@ -11,10 +11,13 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from reorder_kit.data.annotated import AnnotatedOptions, LabelledFile, LabelledImages, RawSample
+from reorder_kit.data.annotated import AnnotatedOptions, ImageFile, LabelledFile, LabelledImages, RawSample
+from reorder_kit.data.dealing import deal
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
+from reorder_kit.data.samples import name_below
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import DataSplits, Unreadable
+from reorder_kit.interfaces import DataSplits, RecordedSplits, Unreadable
 
 
 class MultiLabelOptions(AnnotatedOptions):
@@ -36,7 +39,7 @@ class Labels(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MultiLabelFile:
+class MultiLabelFile(ImageFile):
     """An image file, its labels kept short: a tensor for each image would be slow to send to loader processes.
 
     Args:
@@ -46,8 +49,6 @@ class MultiLabelFile:
         present: numbers of those that the image has.
     """
 
-    path: str
-    channels: int
     num_classes: int
     present: tuple[int, ...]
 
@@ -69,6 +70,8 @@ def open_multi_label(
     validation: Sequence[Labels] | None,
     test: Sequence[Labels] | None,
     seed: int,
+    recorded: RecordedSplits | None,
+    findings: Findings,
 ) -> DataSplits:
     """Set aside what is missing, and leave out the classes that no training image has.
 
@@ -79,11 +82,19 @@ def open_multi_label(
         validation: the images for validation; None if there is no such split.
         test: the images for the test; None if there is no such split.
         seed: of the run.
+        recorded: the splits of a run that is reopened.
+        findings: what was dropped, guessed or converted so far.
 
     Raises:
         ReorderKitError: if there is nothing to set aside, or a split without any label.
     """
-    train, validation, test = options.complete(train, validation, test, lambda image: image.present, seed)
+    train, validation, test = deal(
+        recorded,
+        (train, validation, test),
+        lambda image: name_below(options.root, image.path),
+        findings,
+        lambda: options.complete(train, validation, test, lambda image: image.present, seed),
+    )
     kept = sorted({number for image in train for number in image.present})
     number_of = {old: new for new, old in enumerate(kept)}
 
@@ -104,5 +115,7 @@ def open_multi_label(
         samples("training", train),
         samples("validation", validation),
         samples("test", test),
+        options.root,
+        findings,
         LabelledImages,
     )

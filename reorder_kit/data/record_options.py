@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from reorder_kit.data.annotated import AnnotatedImages, AnnotatedOptions, LabelledImages
+from reorder_kit.data.dealing import Dealt, deal
 from reorder_kit.data.field_targets import FieldTargets, Labels
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.mask_file import LARGEST_VALUE, ValueLegend
 from reorder_kit.data.record_objects import BoxFormat, tell_of_flaws
 from reorder_kit.data.records import Records, RecordStore
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import BOXES, CLASS, IGNORED, MASK, MULTI_LABEL, DataSplits, TargetKind
+from reorder_kit.interfaces import (
+    BOXES,
+    CLASS,
+    IGNORED,
+    MASK,
+    MULTI_LABEL,
+    SPLITS,
+    DataSplits,
+    RecordedSplits,
+    TargetKind,
+)
 
 PixelValue = Annotated[int, Field(ge=0, le=LARGEST_VALUE)]
 
@@ -92,6 +105,9 @@ def open_records(
     stores: Mapping[str, RecordStore],
     present: Callable[[int], Collection[int]],
     seed: int,
+    root: Path,
+    recorded: RecordedSplits | None,
+    findings: Findings,
 ) -> DataSplits:
     """The splits, the transforms tried on the first training record that can be read.
 
@@ -101,6 +117,9 @@ def open_records(
         stores: where the records for ``train`` lie, and those for ``validation`` and ``test`` if there are any.
         present: numbers of the classes of a training record; asked for only where a split has to be set aside.
         seed: of the run.
+        root: where the data lies.
+        recorded: the splits of a run that is reopened.
+        findings: what was dropped, guessed or converted so far.
 
     Raises:
         ReorderKitError: if a split is empty, most of its boxes are none, no training record can be read, or the
@@ -112,14 +131,30 @@ def open_records(
         if targets.kind == BOXES:
             tell_of_flaws(store.count_boxes(options.box_format), split, store.name, options.box_format)
     there = {split: range(len(store)) for split, store in stores.items()}
-    numbers = options.complete(there["train"], there.get("validation"), there.get("test"), present, seed)
+
+    def anew() -> Dealt[tuple[str, int]]:
+        numbers = options.complete(there["train"], there.get("validation"), there.get("test"), present, seed)
+        of_split = zip(SPLITS, numbers, strict=True)
+        train, validation, test = (
+            [(split if split in stores else "train", number) for number in numbers] for split, numbers in of_split
+        )
+        return train, validation, test
+
+    present_places = [None if split not in there else [(split, number) for number in there[split]] for split in SPLITS]
+    dealt = deal(recorded, present_places, lambda place: stores[place[0]].key(place[1]), findings, anew)
+    # All records of a split lie in one store: its own, or that of train.
     train, validation, test = (
-        Records(stores.get(split, stores["train"]), of_split, options.channels, targets)
-        for split, of_split in zip(("train", "validation", "test"), numbers, strict=True)
+        Records(stores[places[0][0]], (number for _, number in places), options.channels, targets) for places in dealt
     )
     is_labelled = targets.kind in (CLASS, MULTI_LABEL)
     return options.splits(
-        targets.labels.names, train, validation, test, LabelledImages if is_labelled else AnnotatedImages
+        targets.labels.names,
+        train,
+        validation,
+        test,
+        root,
+        findings,
+        LabelledImages if is_labelled else AnnotatedImages,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import Any, Protocol, overload
 
 import numpy as np
@@ -25,7 +26,15 @@ class RecordStore(Protocol):
         ...
 
     def name(self, number: int) -> str:
-        """How to call a record."""
+        """How to call a record in messages."""
+        ...
+
+    def key(self, number: int) -> str:
+        """How a record is called wherever the data lies; no other of the source is called so."""
+        ...
+
+    def content_digest(self, number: int) -> str:
+        """Of the encoded image of a record."""
         ...
 
     def read(self, number: int) -> tuple[bytes, Any]:
@@ -97,8 +106,16 @@ class Record:
 
     @property
     def path(self) -> str:
-        """How to call it."""
+        """How to call it in messages."""
         return self.store.name(self.number)
+
+    def name(self, root: Path) -> str:
+        """How to call it wherever the data lies."""
+        return self.store.key(self.number)
+
+    def content_digest(self) -> str:
+        """Of the encoded image."""
+        return self.store.content_digest(self.number)
 
     def read(self) -> RawSample | Unreadable:
         """Decode image and target."""

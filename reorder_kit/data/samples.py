@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path, PurePath
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from reorder_kit.data.content_digest import file_digest
 from reorder_kit.data.image_file import read_image
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Sample, Unreadable
@@ -63,6 +65,7 @@ class ImagesInFiles:
 
     Args:
         files: the path and the class of each.
+        root: the folder that they are named from.
         channels: 3 for colour, 1 for grey.
         transform: what to do with an image when it was read.
         view_transform: what to do with it for a further view; the same if not given.
@@ -71,11 +74,12 @@ class ImagesInFiles:
     def __init__(
         self,
         files: Sequence[tuple[str, int]],
+        root: Path,
         channels: int,
         transform: Transform,
         view_transform: Transform | None = None,
     ) -> None:
-        self._files = files
+        self._files, self._root = files, root
         self._channels = channels
         self._transform = transform
         self._view_transform = view_transform or transform
@@ -94,6 +98,14 @@ class ImagesInFiles:
         """The class of a sample, whether or not its image can be read."""
         return self._files[index][1]
 
+    def name(self, index: int) -> str:
+        """The path of a sample, from the root."""
+        return name_below(self._root, self._files[index][0])
+
+    def content_digest(self, index: int) -> str:
+        """Of the file of a sample."""
+        return file_digest(self._files[index][0])
+
     def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
         path, target = self._files[index]
         image = read_image(path, self._channels)
@@ -103,3 +115,13 @@ class ImagesInFiles:
             return Sample(transform(image), target)
         except ReorderKitError as error:
             return Unreadable(path, error.message)
+
+
+def name_below(root: Path, path: str) -> str:
+    """How a file is called wherever the data lies: its path from the root, with slashes; all of it if it is elsewhere.
+
+    >>> name_below(Path("/data"), "/data/cats/7.jpg"), name_below(Path("/data"), "/elsewhere/7.jpg")
+    ('cats/7.jpg', '/elsewhere/7.jpg')
+    """
+    found = PurePath(path)
+    return found.relative_to(root).as_posix() if found.is_relative_to(root) else found.as_posix()

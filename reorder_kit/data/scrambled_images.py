@@ -56,7 +56,8 @@ class ScrambledImages(WrappedSamples):
         """The sample, scrambled."""
         image = sample.image
         # Padding is scattered with the rest, so no corner is left that holds the content.
-        return Sample(image.flatten(1).index_select(1, self._pixels).view(image.shape), sample.target)
+        scrambled = image.flatten(1).index_select(1, self._pixels).view(image.shape)
+        return sample._replace(image=scrambled, content=None)
 
 
 def require_whole_patches(image: ImageShape, grid: Grid) -> None:

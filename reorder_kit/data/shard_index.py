@@ -43,8 +43,12 @@ class ShardIndex:
         return len(self.keys)
 
     def name(self, sample: int) -> str:
-        """How to call a sample."""
-        return f"{self.path}, sample {self.keys[sample].decode(errors='replace')}"
+        """How to call a sample in messages."""
+        return f"{self.path}, sample {self.key(sample)}"
+
+    def key(self, sample: int) -> str:
+        """How a sample is called inside the shard."""
+        return str(self.keys[sample].decode(errors="replace"))
 
     def places(self, endings: Sequence[str]) -> Places:
         """Where the member of each sample lies that has the first of these endings that the sample has."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from reorder_kit.interfaces import HasTargets, HasViews, Sample, SampleSet, Unreadable
+from reorder_kit.interfaces import HasNames, HasTargets, HasViews, Sample, SampleSet, Unreadable
 
 
 class WrappedSamples:
     """Samples of another set, which a derived class changes; what is unreadable stays so.
 
-    It has views and known targets exactly where the other set does.
+    It has views, known targets and names exactly where the other set does.
 
     Args:
         samples: the other set.
@@ -19,14 +19,18 @@ class WrappedSamples:
 
     view: Callable[[int], Sample | Unreadable]
     target: Callable[[int], Any]
+    name: Callable[[int], str]
+    content_digest: Callable[[int], str]
 
     def __init__(self, samples: SampleSet) -> None:
         self._samples = samples
-        # Attributes of the object, since HasViews and HasTargets ask whether there is one.
+        # Attributes of the object, since HasViews and the like ask whether there is one.
         if isinstance(samples, HasViews):
             self.view = self._changed_view
         if isinstance(samples, HasTargets):
             self.target = self.changed_target
+        if isinstance(samples, HasNames):
+            self.name, self.content_digest = samples.name, samples.content_digest
 
     def __len__(self) -> int:
         return len(self._samples)

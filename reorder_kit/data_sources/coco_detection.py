@@ -10,6 +10,7 @@ from pydantic import Field
 from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.boxed_images import BoxedFile, open_boxed
 from reorder_kit.data.coco_json import CocoFile, find_images, read_coco
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.multi_label import MultiLabelOptions
 from reorder_kit.data.split_folders import VALIDATION_NAMES
@@ -95,6 +96,8 @@ class CocoDetection(AnnotatedSource):
             None if validation is None else self._evaluated(validation, "validation", train),
             None if test is None else self._evaluated(test, "test", train),
             seed,
+            self.recorded,
+            Findings(),
         )
 
     def _given(self, split: Split) -> Path | None:

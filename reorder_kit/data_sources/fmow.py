@@ -14,9 +14,12 @@ from torch import Tensor
 
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
+from reorder_kit.data.content_digest import file_digest
+from reorder_kit.data.dealing import deal
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
-from reorder_kit.data.samples import Transform
+from reorder_kit.data.samples import Transform, name_below
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Sample, Unreadable
@@ -81,10 +84,14 @@ class Fmow(DataSource):
         classes = self._classes(find_classes(root / "train"), find_classes(root / "val"))
         listed = self._find(root / "train", classes)
         require_every_class(listed, classes, root / "train")
-        test = self._find(root / "val", classes)
-        train, validation = (
-            [file for place in places for file in place]
-            for places in self.options.take_validation(_by_place(listed), lambda place: (place[0][1],), seed)
+        of_test = self._find(root / "val", classes)
+        findings = Findings()
+        train, validation, test = deal(
+            self.recorded,
+            (listed, None, of_test),
+            lambda file: name_below(root, file[0]),
+            findings,
+            lambda: (*self._take_places(listed, seed), of_test),
         )
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], channels=3))
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
@@ -92,10 +99,17 @@ class Fmow(DataSource):
         return DataSplits(
             image=self.options.image_shape(example),
             classes=classes,
-            train=PlacesInFiles(train, classes, crop, train_pipeline),
-            validation=PlacesInFiles(validation, classes, crop, eval_pipeline, train_pipeline),
-            test=PlacesInFiles(test, classes, crop, eval_pipeline, train_pipeline),
+            train=PlacesInFiles(train, root, classes, crop, train_pipeline),
+            validation=PlacesInFiles(validation, root, classes, crop, eval_pipeline, train_pipeline),
+            test=PlacesInFiles(test, root, classes, crop, eval_pipeline, train_pipeline),
+            findings=findings.found,
         )
+
+    def _take_places(self, files: Files, seed: int) -> tuple[Files, Files]:
+        """Training and validation; a place stays together."""
+        taken = self.options.take_validation(_by_place(files), lambda place: (place[0][1],), seed)
+        train, validation = ([file for place in places for file in place] for places in taken)
+        return train, validation
 
     def _classes(self, train: Sequence[str], val: Sequence[str]) -> list[str]:
         only_in_val = sorted(set(val) - set(train))
@@ -116,6 +130,7 @@ class PlacesInFiles:
 
     Args:
         files: the path and the class of each.
+        root: the folder that they are named from.
         classes: names of the classes.
         crop: ``box`` cuts to the object, ``image`` does not.
         transform: what to do with what was cut out.
@@ -124,13 +139,14 @@ class PlacesInFiles:
 
     def __init__(
         self,
-        files: Files,
+        files: Sequence[tuple[str, int]],
+        root: Path,
         classes: Sequence[str],
         crop: Literal["box", "image"],
         transform: Transform,
         view_transform: Transform | None = None,
     ) -> None:
-        self._files, self._classes, self._crop = files, classes, crop
+        self._files, self._root, self._classes, self._crop = files, root, classes, crop
         self._transform, self._view_transform = transform, view_transform or transform
 
     def __len__(self) -> int:
@@ -146,6 +162,14 @@ class PlacesInFiles:
     def target(self, index: int) -> int:
         """The class of a sample, whether or not its image can be read."""
         return self._files[index][1]
+
+    def name(self, index: int) -> str:
+        """The path of a sample, from the root."""
+        return name_below(self._root, self._files[index][0])
+
+    def content_digest(self, index: int) -> str:
+        """Of the file of a sample."""
+        return file_digest(self._files[index][0])
 
     def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
         path, target = self._files[index]

@@ -10,7 +10,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from reorder_kit.data.annotated import AnnotatedSource
+from reorder_kit.data.content_digest import bytes_digest
 from reorder_kit.data.field_targets import Label, Labels
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.record_objects import BoxCounts, BoxFormat, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
@@ -83,7 +85,7 @@ class HuggingFace(AnnotatedSource):
         names = self._split_names(loaded)
         column = options.target_column or TARGET_COLUMNS[kind]
         tables = {
-            split: _Table(loaded[name], f"{options.dataset}, split {name}", options.image_column, column, kind)
+            split: _Table(loaded[name], options.dataset, name, options.image_column, column, kind)
             for split, name in names.items()
         }
         train = tables["train"]
@@ -94,7 +96,14 @@ class HuggingFace(AnnotatedSource):
         is_complete = len(tables) == 3
         classes = None if is_complete or kind == MASK else train.classes(labels)
         return open_records(
-            options, options.targets(kind, labels), tables, lambda row: () if classes is None else classes[row], seed
+            options,
+            options.targets(kind, labels),
+            tables,
+            lambda row: () if classes is None else classes[row],
+            seed,
+            options.dataset,
+            self.recorded,
+            Findings(),
         )
 
     def _split_names(self, loaded: dict[str, Any]) -> dict[str, str]:
@@ -151,7 +160,9 @@ def _load(options: HuggingFace.Options) -> dict[str, Any]:
 class _Table:
     """The two columns of a split that are used."""
 
-    def __init__(self, dataset: Any, name: str, image: str, target: str, kind: TargetKind) -> None:
+    def __init__(self, dataset: Any, place: Path, split: str, image: str, target: str, kind: TargetKind) -> None:
+        name = f"{place}, split {split}"
+        self._split = split
         features = dataset.features
         for field, column in (("data.image_column", image), ("data.target_column", target)):
             if column not in features:
@@ -178,8 +189,19 @@ class _Table:
         return len(self._rows)
 
     def name(self, number: int) -> str:
-        """How to call a row."""
+        """How to call a row in messages."""
         return f"{self._name}, row {number}"
+
+    def key(self, number: int) -> str:
+        """The split and the number of a row."""
+        return f"{self._split}/{number}"
+
+    def content_digest(self, number: int) -> str:
+        """Of the encoded image of a row; empty if there is none."""
+        try:
+            return bytes_digest(_encoded(self._rows[number].column(self._image)[0].as_py()))
+        except (OSError, ValueError):
+            return ""
 
     def read(self, number: int) -> tuple[bytes, Any]:
         """The encoded image of a row, and its target.

@@ -6,9 +6,11 @@ from pydantic import Field
 
 from reorder_kit.data.channel_options import ChannelOptions
 from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
+from reorder_kit.data.dealing import deal
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
-from reorder_kit.data.samples import ImagesInFiles
+from reorder_kit.data.samples import ImagesInFiles, name_below
 from reorder_kit.data.set_aside import SplitOptions
 from reorder_kit.data.split_folders import find_split_folders
 from reorder_kit.hookspecs import hookimpl
@@ -57,7 +59,14 @@ class ImageFolder(DataSource):
         listed = find_files(folders.train, classes)
         require_every_class(listed, classes, folders.train)
         of_validation, of_test = (None if folder is None else find_files(folder, classes) for folder in folders[1:])
-        train, validation, test = options.complete(listed, of_validation, of_test, lambda file: (file[1],), seed)
+        findings = Findings()
+        train, validation, test = deal(
+            self.recorded,
+            (listed, of_validation, of_test),
+            lambda file: name_below(options.root, file[0]),
+            findings,
+            lambda: options.complete(listed, of_validation, of_test, lambda file: (file[1],), seed),
+        )
 
         # The first of all that are listed, so that the size of the images does not hang on the seed.
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], options.channels))
@@ -65,9 +74,10 @@ class ImageFolder(DataSource):
         return DataSplits(
             image=options.image_shape(example),
             classes=classes,
-            train=ImagesInFiles(train, options.channels, train_pipeline),
-            validation=ImagesInFiles(validation, options.channels, eval_pipeline, train_pipeline),
-            test=ImagesInFiles(test, options.channels, eval_pipeline, train_pipeline),
+            train=ImagesInFiles(train, options.root, options.channels, train_pipeline),
+            validation=ImagesInFiles(validation, options.root, options.channels, eval_pipeline, train_pipeline),
+            test=ImagesInFiles(test, options.root, options.channels, eval_pipeline, train_pipeline),
+            findings=findings.found,
         )
 
 

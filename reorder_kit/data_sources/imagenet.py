@@ -10,9 +10,11 @@ from pydantic import Field, PositiveInt
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
 from reorder_kit.data.csv_table import read_table
+from reorder_kit.data.dealing import deal
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
-from reorder_kit.data.samples import ImagesInFiles
+from reorder_kit.data.samples import ImagesInFiles, name_below
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
@@ -74,8 +76,14 @@ class ImageNet(DataSource):
         wnids = find_classes(folder / "train")
         listed = find_files(folder / "train", wnids)
         require_every_class(listed, wnids, folder / "train")
-        train, validation = self.options.take_validation(listed, lambda file: (file[1],), seed)
-        test = self._test_files(folder / "val", wnids)
+        of_test, findings = self._test_files(folder / "val", wnids), Findings()
+        train, validation, test = deal(
+            self.recorded,
+            (listed, None, of_test),
+            lambda file: name_below(root, file[0]),
+            findings,
+            lambda: (*self.options.take_validation(listed, lambda file: (file[1],), seed), of_test),
+        )
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], channels=3))
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         names = _read_names(root)
@@ -83,9 +91,10 @@ class ImageNet(DataSource):
             image=self.options.image_shape(example),
             # Two classes of ImageNet are called "crane", so the name alone would not do.
             classes=[f"{wnid} {names[wnid]}" if wnid in names else wnid for wnid in wnids],
-            train=ImagesInFiles(train, 3, train_pipeline),
-            validation=ImagesInFiles(validation, 3, eval_pipeline, train_pipeline),
-            test=ImagesInFiles(test, 3, eval_pipeline, train_pipeline),
+            train=ImagesInFiles(train, root, 3, train_pipeline),
+            validation=ImagesInFiles(validation, root, 3, eval_pipeline, train_pipeline),
+            test=ImagesInFiles(test, root, 3, eval_pipeline, train_pipeline),
+            findings=findings.found,
         )
 
     def _test_files(self, folder: Path, wnids: Sequence[str]) -> Files:

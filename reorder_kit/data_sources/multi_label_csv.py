@@ -10,6 +10,7 @@ from pydantic import Field
 
 from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.csv_table import read_lines
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
@@ -66,7 +67,9 @@ class MultiLabelCsv(AnnotatedSource):
         validation, test = images["validation"] or None, images["test"] or None
         if test is None:
             validation, test = None, validation
-        return open_multi_label(self.options, table.classes, images["train"], validation, test, seed)
+        return open_multi_label(
+            self.options, table.classes, images["train"], validation, test, seed, self.recorded, Findings()
+        )
 
 
 class _Row(NamedTuple):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
 from reorder_kit.data.split_folders import find_split_folders
 from reorder_kit.errors import ReorderKitError
@@ -46,7 +47,8 @@ class MultiLabelFolder(AnnotatedSource):
             None if folder is None else _by_name(folder, classes, find_files(folder, classes))
             for folder in (folders.validation, folders.test)
         )
-        return open_multi_label(self.options, classes, _by_name(folders.train, classes, listed), validation, test, seed)
+        train = _by_name(folders.train, classes, listed)
+        return open_multi_label(self.options, classes, train, validation, test, seed, self.recorded, Findings())
 
 
 def _by_name(folder: Path, classes: Sequence[str], listed: Sequence[tuple[str, int]]) -> list[Labels]:

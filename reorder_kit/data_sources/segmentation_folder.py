@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from reorder_kit.data.annotated import AnnotatedOptions, AnnotatedSource
+from reorder_kit.data.dealing import Dealt, deal
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.mask_file import LARGEST_VALUE, InstanceLegend, Legend, MaskedFile, ValueLegend
 from reorder_kit.data.mask_folders import find_pairs, read_class_table, read_index
@@ -115,8 +117,9 @@ class SegmentationFolder(AnnotatedSource):
         if not options.root.is_dir():
             raise ReorderKitError(f"data.root: there is no folder {options.root}")
         classes, legend = self._classes()
-        train, validation, test = self._split(legend, seed)
-        return options.splits(classes, train, validation, test)
+        findings = Findings()
+        train, validation, test = self._split(legend, seed, findings)
+        return options.splits(classes, train, validation, test, options.root, findings)
 
     def _classes(self) -> tuple[Sequence[str], Legend]:
         options = self.options
@@ -136,13 +139,19 @@ class SegmentationFolder(AnnotatedSource):
         ignored = options.ignored_values
         return names, ValueLegend(values, tuple({IGNORED}.difference(values)) if ignored is None else ignored)
 
-    def _split(self, legend: Legend, seed: int) -> tuple[Sequence[MaskedFile], ...]:
+    def _split(self, legend: Legend, seed: int, findings: Findings) -> Dealt[MaskedFile]:
         options = self.options
         if options.index is not None:
             train, validation, test = self._indexed(legend, options.root / options.index)
         else:
             train, validation, test = self._in_folders(legend)
-        return options.complete(train, validation, test, lambda _: (), seed)
+        return deal(
+            self.recorded,
+            (train, validation, test),
+            lambda file: file.name(options.root),
+            findings,
+            lambda: options.complete(train, validation, test, lambda _: (), seed),
+        )
 
     def _indexed(self, legend: Legend, index: Path) -> tuple[Files, Files | None, Files | None]:
         pairs = self._pairs(self.options.root / self.options.images, legend)
@@ -173,7 +182,7 @@ class SegmentationFolder(AnnotatedSource):
         masks = options.root / options.masks / folder.relative_to(options.root / options.images)
         pairs = find_pairs(folder, masks, skip_unmasked=options.unmasked_images == "skip")
         return {
-            name: MaskedFile(str(image), str(mask), options.channels, legend) for name, (image, mask) in pairs.items()
+            name: MaskedFile(str(image), options.channels, str(mask), legend) for name, (image, mask) in pairs.items()
         }
 
 

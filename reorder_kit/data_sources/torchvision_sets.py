@@ -9,9 +9,11 @@ import torch
 from pydantic import Field, model_validator
 
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
+from reorder_kit.data.dealing import deal
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
-from reorder_kit.data.samples import ImagesInFiles, ImagesInMemory
+from reorder_kit.data.samples import ImagesInFiles, ImagesInMemory, name_below
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
@@ -89,14 +91,22 @@ class TorchvisionSets(DataSource):
         options = self._file_options()
         example = first_readable(len(train.samples), lambda number: read_image(train.samples[number][0], channels=3))
         train_pipeline, eval_pipeline = options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
-        stay, aside = self.options.take_validation(train.samples, lambda file: (file[1],), seed)
+        root, findings = options.root, Findings()
+        stay, aside, tested = deal(
+            self.recorded,
+            (train.samples, None, test.samples),
+            lambda file: name_below(root, file[0]),
+            findings,
+            lambda: (*options.take_validation(train.samples, lambda file: (file[1],), seed), test.samples),
+        )
         return DataSplits(
             image=options.image_shape(example),
             # Two classes of ImageNet are called "crane", so the name alone would not do.
             classes=[f"{wnid} {names[0]}" for wnid, names in zip(train.wnids, train.classes, strict=True)],
-            train=ImagesInFiles(stay, 3, train_pipeline),
-            validation=ImagesInFiles(aside, 3, eval_pipeline, train_pipeline),
-            test=ImagesInFiles(test.samples, 3, eval_pipeline, train_pipeline),
+            train=ImagesInFiles(stay, root, 3, train_pipeline),
+            validation=ImagesInFiles(aside, root, 3, eval_pipeline, train_pipeline),
+            test=ImagesInFiles(tested, root, 3, eval_pipeline, train_pipeline),
+            findings=findings.found,
         )
 
     def _file_options(self) -> TorchvisionSets.Options:

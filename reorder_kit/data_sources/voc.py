@@ -13,9 +13,12 @@ from pydantic import Field, field_validator
 
 from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.boxed_images import BoxedFile, open_boxed, refuse_shared
+from reorder_kit.data.dealing import deal
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.mask_file import MaskedFile, ValueLegend
 from reorder_kit.data.multi_label import MultiLabelOptions
+from reorder_kit.data.samples import name_below
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, IGNORED, MASK, MULTI_LABEL, DataSource, DataSplits
@@ -97,6 +100,8 @@ class Voc(AnnotatedSource):
             None if validation is None else self._boxed(files, validation),
             None if test is None else self._boxed(files, test),
             seed,
+            self.recorded,
+            Findings(),
         )
 
     def _lists(self, files: _Files) -> tuple[Names, Names | None, Names | None]:
@@ -147,17 +152,24 @@ class Voc(AnnotatedSource):
         self, files: _Files, train: Names, validation: Names | None, test: Names | None, seed: int
     ) -> DataSplits:
         options = self.options
-        train, validation, test = options.complete(train, validation, test, lambda _: (), seed)
+        findings = Findings()
+        train, validation, test = deal(
+            self.recorded,
+            (train, validation, test),
+            lambda name: name_below(options.root, str(files.image(name))),
+            findings,
+            lambda: options.complete(train, validation, test, lambda _: (), seed),
+        )
         refuse_shared(train, validation, test)
         classes = [_BACKGROUND, *options.classes]
         if len(classes) > IGNORED:
             raise ReorderKitError(f"data.classes: a mask has {IGNORED - 1} classes at the most beside the background")
         legend = ValueLegend(range(len(classes)), (IGNORED,))
         train_files, validation_files, test_files = (
-            [MaskedFile(str(files.image(name)), str(files.mask(name)), options.channels, legend) for name in names]
+            [MaskedFile(str(files.image(name)), options.channels, str(files.mask(name)), legend) for name in names]
             for names in (train, validation, test)
         )
-        return options.splits(classes, train_files, validation_files, test_files)
+        return options.splits(classes, train_files, validation_files, test_files, options.root, findings)
 
 
 class _Object(NamedTuple):

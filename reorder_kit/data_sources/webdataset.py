@@ -15,10 +15,13 @@ from jaxtyping import UInt8
 from pydantic import Field, field_validator, model_validator
 
 from reorder_kit.data.annotated import AnnotatedSource
+from reorder_kit.data.content_digest import bytes_digest
 from reorder_kit.data.field_targets import Label, Labels, labels_in
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.record_objects import BoxCounts, BoxFormat, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
+from reorder_kit.data.samples import name_below
 from reorder_kit.data.shard_index import Places, ShardFiles, ShardIndex, index_shard
 from reorder_kit.data.shard_notes import NOTE_ENDING, add_to_note, as_array, from_array, read_note
 from reorder_kit.errors import ReorderKitError
@@ -120,7 +123,10 @@ class WebDataset(AnnotatedSource):
             if pattern is not None
         }
         _require_distinct(paths)
-        shards = {split: _Shards(split_paths, options.image_endings, meaning) for split, split_paths in paths.items()}
+        shards = {
+            split: _Shards(options.root, split_paths, options.image_endings, meaning)
+            for split, split_paths in paths.items()
+        }
         train = shards["train"]
         given = options.given_labels(kind)
         is_set_aside = len(paths) < len(patterns) and kind != MASK
@@ -130,7 +136,9 @@ class WebDataset(AnnotatedSource):
         def present(number: int) -> list[int]:
             return [labels.numbers[label] for label in found[number] if label in labels.numbers]
 
-        return open_records(options, options.targets(kind, labels), shards, present, seed)
+        return open_records(
+            options, options.targets(kind, labels), shards, present, seed, options.root, self.recorded, Findings()
+        )
 
     def _target_member(self) -> _TargetMember:
         kind, field = self.target_kind, self.options.json_field
@@ -209,7 +217,8 @@ class _TargetMember:
 class _Shards:
     """The samples of several shards: where the image and the target of each lie."""
 
-    def __init__(self, paths: Sequence[Path], images: Sequence[str], target: _TargetMember) -> None:
+    def __init__(self, root: Path, paths: Sequence[Path], images: Sequence[str], target: _TargetMember) -> None:
+        self._root = root
         self._indexes = [index_shard(path) for path in paths]
         self._ends = np.cumsum([len(index) for index in self._indexes])
         self._target, self._files = target, ShardFiles()
@@ -222,9 +231,21 @@ class _Shards:
         return int(self._ends[-1])
 
     def name(self, number: int) -> str:
-        """How to call a sample."""
-        shard = self._shard(number)
-        return self._indexes[shard].name(number - int(self._ends[shard]) + len(self._indexes[shard]))
+        """How to call a sample in messages."""
+        index, place = self._place(number)
+        return index.name(place)
+
+    def key(self, number: int) -> str:
+        """The shard of a sample, and how it is called there."""
+        index, place = self._place(number)
+        return f"{name_below(self._root, str(index.path))}/{index.key(place)}"
+
+    def content_digest(self, number: int) -> str:
+        """Of the encoded image of a sample; empty if it has none."""
+        try:
+            return bytes_digest(self._read(number, self._image_places, "image"))
+        except (OSError, ValueError):
+            return ""
 
     def read(self, number: int) -> tuple[bytes, Any]:
         """The encoded image of a sample, and what its target says.
@@ -283,6 +304,10 @@ class _Shards:
         if offset < 0:
             raise ValueError(f"the sample has no {what}")
         return self._files.read(self._indexes[self._shard(number)].path, offset, size)
+
+    def _place(self, number: int) -> tuple[ShardIndex, int]:
+        shard = self._shard(number)
+        return self._indexes[shard], number - int(self._ends[shard]) + len(self._indexes[shard])
 
     def _shard(self, number: int) -> int:
         return int(np.searchsorted(self._ends, number, side="right"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -42,6 +43,8 @@ from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.recipe.recipe import Recipe
 from reorder_kit.runs.result import ChosenByPrior
 from reorder_kit.runs.run_folder import RunFolder
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,8 @@ class Experiment:
             ReorderKitError: if the data is not there, or images cannot be cut into the backbone's patches.
         """
         splits = self.data_source.open(self.recipe.seed)
+        for finding in splits.findings:
+            _log.warning("data: %s", finding)
         if self.recipe.data.shuffle_targets:
             splits = shuffle_targets(splits, self.recipe.seed)
         if self.plant is None:

@@ -9,6 +9,7 @@ from reorder_kit.interfaces.control import Control, EvaluatedControl, InRunContr
 from reorder_kit.interfaces.data_source import (
     DataSource,
     DataSplits,
+    HasNames,
     HasTargets,
     HasViews,
     Sample,
@@ -16,6 +17,7 @@ from reorder_kit.interfaces.data_source import (
     Unreadable,
 )
 from reorder_kit.interfaces.features import Features, ModelOutput
+from reorder_kit.interfaces.finding import Finding, merged
 from reorder_kit.interfaces.gather_images import gather_images
 from reorder_kit.interfaces.model import Model
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Policy
@@ -25,6 +27,7 @@ from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.phases import Phases
 from reorder_kit.interfaces.prior import Influence, Prior, PriorContext, ScoringPrior
 from reorder_kit.interfaces.progress import Phase, Progress
+from reorder_kit.interfaces.recorded_splits import SPLITS, RecordedSplits
 from reorder_kit.interfaces.requirements import (
     require_causal,
     require_first_block_only,
@@ -63,6 +66,7 @@ __all__ = [
     "MASK",
     "MULTI_LABEL",
     "NONE",
+    "SPLITS",
     "Annotation",
     "AttentionMaps",
     "Backbone",
@@ -78,7 +82,9 @@ __all__ = [
     "Evaluate",
     "EvaluatedControl",
     "Features",
+    "Finding",
     "Grid",
+    "HasNames",
     "HasTargets",
     "HasViews",
     "ImageShape",
@@ -105,6 +111,7 @@ __all__ = [
     "PriorContext",
     "Progress",
     "Proposal",
+    "RecordedSplits",
     "ReorderKitError",
     "Sample",
     "SampleSet",
@@ -122,6 +129,7 @@ __all__ = [
     "Unreadable",
     "cut",
     "gather_images",
+    "merged",
     "paste",
     "require_causal",
     "require_first_block_only",

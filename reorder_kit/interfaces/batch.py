@@ -12,6 +12,7 @@ from torch import Tensor
 
 from reorder_kit.interfaces.counter_random import uniform
 from reorder_kit.interfaces.data_source import Unreadable
+from reorder_kit.interfaces.finding import Finding
 from reorder_kit.interfaces.target_kind import TargetKind
 from reorder_kit.interfaces.target_kinds import NONE
 
@@ -35,6 +36,7 @@ class Batch:
         views: further views of the same samples, in the same sequence, each with its own seeds.
         prepared: what a task has made of the batch in ``prepare``, by name, such as masks or token ids; the first axis
             is the batch.
+        findings: what was dropped, guessed or converted in reading the samples.
 
     Raises:
         ValueError: if something has another number of rows than there are images.
@@ -48,6 +50,7 @@ class Batch:
     seeds: Int[Tensor, " batch"] = field(default_factory=lambda: torch.arange(0))
     views: tuple[Batch, ...] = ()
     prepared: Mapping[str, Shaped[Tensor, "batch *rest"]] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.seeds):
@@ -62,7 +65,7 @@ class Batch:
         return self.images.shape[0]
 
     def take(self, index: Int[Tensor, " row"]) -> Batch:
-        """Some images with all that belongs to them, in the sequence of ``index``; without what was unreadable."""
+        """Some images with all that belongs to them, in the sequence of ``index``; without what reading told."""
         index = index.to(self.images.device)
         return Batch(
             self.images[index],

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
+from reorder_kit.interfaces.finding import Finding
+from reorder_kit.interfaces.recorded_splits import RecordedSplits
 from reorder_kit.interfaces.target_kind import TargetKind
 from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.orders.order import Order
@@ -25,11 +27,13 @@ class Sample(NamedTuple):
             :mod:`reorder_kit.interfaces.target_kinds`.
         content: height and width, pixels, of what stands in the top left corner of the image; the rest is padding. None
             if there is no padding.
+        findings: what was dropped, guessed or converted in reading it, each with the name of the sample.
     """
 
     image: Float[Tensor, "channel *frame height width"]
     target: Any
     content: tuple[int, int] | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 class Unreadable(NamedTuple):
@@ -80,6 +84,22 @@ class HasTargets(Protocol):
         ...
 
 
+@runtime_checkable
+class HasNames(Protocol):
+    """A set whose samples have names, so that a run can write down which it used, and use the same when it is reopened.
+
+    Names are the same wherever the data lies: paths relative to its root, or numbers of rows.
+    """
+
+    def name(self, index: int) -> str:
+        """How the sample is called; no other sample of the source is called so."""
+        ...
+
+    def content_digest(self, index: int) -> str:
+        """Text that differs where the content of the sample's image does; empty if that cannot be told cheaply."""
+        ...
+
+
 @dataclass(frozen=True)
 class DataSplits:
     """Opened data.
@@ -90,6 +110,7 @@ class DataSplits:
         train: augmented training samples.
         validation: samples on which anything is chosen that needs choosing.
         test: samples that are looked at once, at the end.
+        findings: what was dropped, guessed or converted in opening the data.
     """
 
     image: ImageShape
@@ -97,6 +118,7 @@ class DataSplits:
     train: SampleSet
     validation: SampleSet
     test: SampleSet
+    findings: tuple[Finding, ...] = field(default=(), kw_only=True)
 
 
 class DataSource(Component, ABC):
@@ -143,14 +165,22 @@ class DataSource(Component, ABC):
     Args:
         options: the options of the recipe; the defaults if not given.
         target_kind: one of ``target_kinds``; the first if not given.
+        recorded: the splits of a run that is reopened. A source that sets images aside by itself deals them as they
+            were then; that the opened splits are those is checked in any case. None where nothing was recorded.
     """
 
     kind = Kind("data-source", "data-sources")
     target_kinds: ClassVar[tuple[TargetKind, ...]]
 
-    def __init__(self, options: ComponentOptions | None = None, target_kind: TargetKind | None = None) -> None:
+    def __init__(
+        self,
+        options: ComponentOptions | None = None,
+        target_kind: TargetKind | None = None,
+        recorded: RecordedSplits | None = None,
+    ) -> None:
         self.options = self.Options() if options is None else options
         self.target_kind = self.target_kinds[0] if target_kind is None else target_kind
+        self.recorded = recorded
 
     @classmethod
     def declares(cls) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces.finding import Finding
 from reorder_kit.interfaces.progress import Phase
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.record import Record, parse_json, write_whole
@@ -59,6 +60,7 @@ class EpochRecord(Record):
             policy did not mix patches.
         evaluated_images: images that trials of proposals read.
         unreadable: training images that could not be read.
+        findings: what was dropped, guessed or converted in reading the others.
         seconds: of training.
         images_per_second: in training.
     """
@@ -72,6 +74,7 @@ class EpochRecord(Record):
     soft_to_hard_gap: float | None = None
     evaluated_images: int = 0
     unreadable: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     seconds: float
     images_per_second: float
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, KeysView, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Self, TypeGuard
 
 from pydantic import ConfigDict, RootModel, model_validator
+
+from reorder_kit.interfaces.finding import Finding
 
 
 class Figures(RootModel[dict[str, Any]]):
@@ -36,11 +39,13 @@ class Figures(RootModel[dict[str, Any]]):
         images: int,
         metrics: Mapping[str, Any],
         unreadable: Sequence[str],
+        findings: Sequence[Finding] = (),
     ) -> Self:
-        """Those of a split; parts and unreadable images are left out where there are none."""
+        """Those of a split; parts, unreadable images and findings are left out where there are none."""
         named = {"parts": dict(parts)} if parts else {}
         missing = {"unreadable": list(unreadable)} if unreadable else {}
-        return cls({"loss": loss, **named, "images": images, **metrics, **missing})
+        found = {"findings": [asdict(finding) for finding in findings]} if findings else {}
+        return cls({"loss": loss, **named, "images": images, **metrics, **missing, **found})
 
     @property
     def loss(self) -> float:
@@ -62,6 +67,11 @@ class Figures(RootModel[dict[str, Any]]):
     def unreadable(self) -> tuple[str, ...]:
         """The images that could not be read."""
         return tuple(self.root.get("unreadable", ()))
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was dropped, guessed or converted in reading the images."""
+        return tuple(Finding(**finding) for finding in self.root.get("findings", ()))
 
     def score(self, metric: str) -> float:
         """A metric that is a number."""

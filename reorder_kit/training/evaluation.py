@@ -13,7 +13,7 @@ from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.runs.figures import Figures, is_number
 from reorder_kit.training.beside import Change
 from reorder_kit.training.image_scores import ImageScores
-from reorder_kit.training.unreadable_images import UnreadableImages
+from reorder_kit.training.reading_log import ReadingLog
 
 PART = "part "
 """Stands before the names of parts of the loss, which may be called anything."""
@@ -51,12 +51,12 @@ def evaluate(
     """
     metrics = task.build_metrics(context)
     sums = _Sums(accelerator)
-    unreadable = UnreadableImages(max_unreadable)
+    log = ReadingLog(max_unreadable)
     was_training = model.training
     model.train(False)
     with torch.no_grad(), accelerator.autocast():
         for loaded in loader:
-            unreadable.add(loaded.unreadable)
+            log.add(loaded)
             if not sums.has_images(loaded):
                 continue
             batch = task.prepare(loaded.to(accelerator.device), False, context)
@@ -84,7 +84,7 @@ def evaluate(
             f"task {task.name!r}: its metrics hold no number for its headline {task.headline!r}",
             "name the headline among what the metrics compute, as a float",
         )
-    return Figures.of(loss, parts, images, measured, unreadable.gather())
+    return Figures.of(loss, parts, images, measured, *log.gather())
 
 
 class _Sums:

@@ -38,12 +38,12 @@ from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.optimization import Optimizers
 from reorder_kit.training.order_log import OrderLog
 from reorder_kit.training.order_summary import OrderSummary, reach_of
+from reorder_kit.training.reading_log import ReadingLog
 from reorder_kit.training.retraining import part_of_run
 from reorder_kit.training.run_evaluation import RunEvaluation
 from reorder_kit.training.saved_state import SavedState
 from reorder_kit.training.step_module import StepModule
 from reorder_kit.training.training_step import TrainingStep
-from reorder_kit.training.unreadable_images import UnreadableImages
 
 STEPS_BETWEEN_LOSS_CHECKS = 20
 SECONDS_BETWEEN_REPORTS = 0.1
@@ -224,7 +224,7 @@ class Trainer:
             self._renew_weights()
         self._step.evaluated_images = 0
         epoch_loss = EpochLoss(self._accelerator)
-        unreadable = UnreadableImages(self._settings.max_unreadable)
+        log = ReadingLog(self._settings.max_unreadable)
         last_report = 0.0
         step_size = 0.0
         steps = islice(_chunks(self._train_loader, self._settings.accumulate), self._total_steps - first)
@@ -232,10 +232,10 @@ class Trainer:
             progress = self._progress(first + step_in_epoch)
             self._saved.step = progress.step + 1
             for batch in loaded:
-                unreadable.add(batch.unreadable)
+                log.add(batch)
             batches = [batch for batch in loaded if len(batch)]
             if not batches:
-                self._skip_step(progress, unreadable)
+                self._skip_step(progress, log)
                 continue
             step_size = self._take_step(batches, progress, epoch_loss)
             if (progress.step + 1) % STEPS_BETWEEN_LOSS_CHECKS == 0:
@@ -250,7 +250,7 @@ class Trainer:
         self._saved.seconds += seconds
         self._saved.images_per_second = epoch_loss.images * self._processes / seconds
         train = TrainFigures(loss=epoch_loss.mean(), lr=step_size, parts=epoch_loss.parts())
-        self._finish_epoch(progress, train, seconds, unreadable.gather())
+        self._finish_epoch(progress, train, seconds, log)
 
     def _take_step(self, batches: Sequence[Batch], progress: Progress, epoch_loss: EpochLoss) -> float:
         """Learn from batches; return the step size."""
@@ -279,14 +279,15 @@ class Trainer:
         if self._ema is not None:
             self._ema.set(self._parts)
 
-    def _skip_step(self, progress: Progress, unreadable: UnreadableImages) -> None:
+    def _skip_step(self, progress: Progress, log: ReadingLog) -> None:
         if self._processes > 1:  # the others wait for the gradients of this one
             raise ReorderKitError(
-                f"process {self._process} could read no image of step {progress.step + 1}\n{unreadable.describe()}",
+                f"process {self._process} could read no image of step {progress.step + 1}\n{log.describe()}",
                 "repair or remove them",
             )
 
-    def _finish_epoch(self, progress: Progress, train: TrainFigures, seconds: float, unreadable: Sequence[str]) -> None:
+    def _finish_epoch(self, progress: Progress, train: TrainFigures, seconds: float, log: ReadingLog) -> None:
+        unreadable, findings = log.gather()
         policy, number = self.model.policy, self._saved.epochs_done + 1
         previous, summary = self._order_log.last, self.summarize_order()
         self._saved.validation = validation = self.evaluate("validation")
@@ -303,7 +304,8 @@ class Trainer:
             policy=policy.metrics(),
             soft_to_hard_gap=self._soft_to_hard_gap(validation),
             evaluated_images=self._step.evaluated_images * self._processes,
-            unreadable=tuple(unreadable),
+            unreadable=unreadable,
+            findings=findings,
             seconds=seconds,
             images_per_second=self._saved.images_per_second,
         )

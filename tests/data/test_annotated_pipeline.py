@@ -350,7 +350,7 @@ def test_files_that_cannot_be_used_are_unreadable(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((2, 2), dtype=np.uint8)).save(tmp_path / "small.png")
     entries = [LabelledFile(str(tmp_path / name), 3, torch.ones(1)) for name in ("whole.png", "torn.png", "small.png")]
     cropped = pipeline(4, {"name": "RandomCrop", "size": 4})
-    samples = AnnotatedImages(entries, cropped, cropped)
+    samples = AnnotatedImages(entries, Path(), cropped, cropped)
     assert len(samples) == 3
     whole, torn, small = (samples[index] for index in range(3))
     assert isinstance(whole, Sample)

@@ -1,0 +1,35 @@
+"""What a source drops, guesses or converts while it opens its data, collected."""
+
+from __future__ import annotations
+
+from reorder_kit.interfaces import Finding, merged
+
+
+class Findings:
+    """Counts what happens to files and records.
+
+    >>> findings = Findings()
+    >>> findings.add("hidden files are left out", ".a.jpg")
+    >>> findings.add("hidden files are left out", ".b.jpg")
+    >>> findings.found
+    (Finding(what='hidden files are left out', count=2, example='.a.jpg'),)
+    """
+
+    def __init__(self) -> None:
+        self._found: list[Finding] = []
+
+    def add(self, what: str, example: str, count: int = 1) -> None:
+        """Count something; nothing where the count is 0.
+
+        Args:
+            what: it was, in words that go on with a colon and a number; the same words for the same thing.
+            example: the name of one file or record.
+            count: how often.
+        """
+        if count:
+            self._found = list(merged([*self._found, Finding(what, count, example)]))
+
+    @property
+    def found(self) -> tuple[Finding, ...]:
+        """All of it, each thing once, in the sequence in which it was first met."""
+        return tuple(self._found)
