@@ -21,6 +21,7 @@ from reorder_kit.analysis.saliency_shift import Placement, place
 from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.experiment.recorded_data import reopen_data
 from reorder_kit.interfaces import DataSplits, Sample, Unreadable
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
@@ -162,7 +163,7 @@ def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> Sal
         )
     start, final = _orders(run.folder)
     experiment = run.experiment
-    splits, recipe = experiment.open_data(), experiment.recipe
+    splits, recipe = reopen_data(experiment, run.folder).splits, experiment.recipe
     samples, data = splits.validation if split == "validation" else splits.test, recipe.data
     chosen, views = _chosen(len(samples), images, recipe.seed), experiment.task.views(training=False)
     loader = evaluation_loader(

@@ -12,14 +12,13 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
 from reorder_kit.data.channel_options import ChannelOptions
-from reorder_kit.data.content_digest import file_digest
+from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
-from reorder_kit.data.samples import name_below
-from reorder_kit.data.set_aside import SplitOptions
+from reorder_kit.data.set_aside import SplitOptions, SplitSource
 from reorder_kit.data.transforms import HORIZONTAL_FLIP, TransformChoice
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import DataSource, DataSplits, ImageShape, Sample, Unreadable
+from reorder_kit.interfaces import DataSplits, Identity, ImageShape, Sample, Unreadable
 
 if TYPE_CHECKING:
     from reorder_kit.data.annotated_pipeline import AnnotatedPipeline
@@ -98,7 +97,7 @@ class AnnotatedOptions(ChannelOptions, SplitOptions):
         )
 
 
-class AnnotatedSource(DataSource):
+class AnnotatedSource(SplitSource):
     """A source whose images are letterboxed, so that their shape is that of the options."""
 
     options: AnnotatedOptions
@@ -130,12 +129,8 @@ class Entry(Protocol):
         """The file, or how else to call it in messages."""
         ...
 
-    def name(self, root: Path) -> str:
-        """How to call it wherever the data lies."""
-        ...
-
-    def content_digest(self) -> str:
-        """As :class:`~reorder_kit.interfaces.HasNames` says."""
+    def identity(self, root: Path) -> Identity:
+        """What it is called below a folder, and what its image is told by."""
         ...
 
     def read(self) -> RawSample | Unreadable:
@@ -163,13 +158,9 @@ class ImageFile:
     path: str
     channels: int
 
-    def name(self, root: Path) -> str:
-        """The path from the root."""
-        return name_below(root, self.path)
-
-    def content_digest(self) -> str:
-        """Of the file."""
-        return file_digest(self.path)
+    def identity(self, root: Path) -> Identity:
+        """The file."""
+        return FileIdentity(root, self.path)
 
 
 @dataclass(frozen=True)
@@ -216,13 +207,9 @@ class AnnotatedImages:
         """A further view of a sample; boxes and masks move with it."""
         return self._sample(index, self._view_pipeline)
 
-    def name(self, index: int) -> str:
-        """How a sample is called wherever the data lies."""
-        return self._entries[index].name(self._root)
-
-    def content_digest(self, index: int) -> str:
-        """Of a sample's image."""
-        return self._entries[index].content_digest()
+    def identity(self, index: int) -> Identity:
+        """What a sample is called, and what its image is told by."""
+        return self._entries[index].identity(self._root)
 
     def _sample(self, index: int, pipeline: AnnotatedPipeline) -> Sample | Unreadable:
         entry = self._entries[index]

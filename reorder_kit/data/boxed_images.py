@@ -80,7 +80,7 @@ def open_boxed(
     train, validation, test = deal(
         recorded,
         (train, validation, test),
-        lambda file: file.name(options.root),
+        lambda file: file.identity(options.root),
         findings,
         lambda: options.complete(train, validation, test, _learned_classes, seed),
     )

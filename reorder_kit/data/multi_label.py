@@ -13,9 +13,9 @@ from torch import Tensor
 
 from reorder_kit.data.annotated import AnnotatedOptions, ImageFile, LabelledFile, LabelledImages, RawSample
 from reorder_kit.data.dealing import deal
+from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
-from reorder_kit.data.samples import name_below
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import DataSplits, RecordedSplits, Unreadable
 
@@ -91,7 +91,7 @@ def open_multi_label(
     train, validation, test = deal(
         recorded,
         (train, validation, test),
-        lambda image: name_below(options.root, image.path),
+        lambda image: FileIdentity(options.root, image.path),
         findings,
         lambda: options.complete(train, validation, test, lambda image: image.present, seed),
     )

@@ -141,7 +141,7 @@ def open_records(
         return train, validation, test
 
     present_places = [None if split not in there else [(split, number) for number in there[split]] for split in SPLITS]
-    dealt = deal(recorded, present_places, lambda place: stores[place[0]].key(place[1]), findings, anew)
+    dealt = deal(recorded, present_places, lambda place: stores[place[0]].identity(place[1]), findings, anew)
     # All records of a split lie in one store: its own, or that of train.
     train, validation, test = (
         Records(stores[places[0][0]], (number for _, number in places), options.channels, targets) for places in dealt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +15,7 @@ from reorder_kit.data.annotated import RawSample
 from reorder_kit.data.field_targets import FieldTargets
 from reorder_kit.data.image_file import decode_image
 from reorder_kit.data.record_objects import BoxCounts, BoxFormat
-from reorder_kit.interfaces import Unreadable
+from reorder_kit.interfaces import Identity, Unreadable
 
 
 class RecordStore(Protocol):
@@ -29,12 +29,8 @@ class RecordStore(Protocol):
         """How to call a record in messages."""
         ...
 
-    def key(self, number: int) -> str:
-        """How a record is called wherever the data lies; no other of the source is called so."""
-        ...
-
-    def content_digest(self, number: int) -> str:
-        """Of the encoded image of a record."""
+    def identity(self, number: int) -> Identity:
+        """What a record is called wherever the data lies, and what its image is told by."""
         ...
 
     def read(self, number: int) -> tuple[bytes, Any]:
@@ -58,6 +54,31 @@ class RecordStore(Protocol):
     def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
         """How many boxes of each record are none, and how many there are; asked for where targets are boxes."""
         ...
+
+
+@dataclass(frozen=True)
+class RecordIdentity(Identity):
+    """A record by its key.
+
+    Args:
+        key: how it is called wherever the data lies.
+        read: reads the encoded image; a ValueError if there is none.
+    """
+
+    key: str
+    read: Callable[[], bytes]
+
+    @property
+    def name(self) -> str:
+        """The key."""
+        return self.key
+
+    def encoded(self) -> bytes:
+        """The encoded image; nothing where there is none."""
+        try:
+            return self.read()
+        except ValueError:
+            return b""
 
 
 class Records(Sequence["Record"]):
@@ -109,13 +130,9 @@ class Record:
         """How to call it in messages."""
         return self.store.name(self.number)
 
-    def name(self, root: Path) -> str:
-        """How to call it wherever the data lies."""
-        return self.store.key(self.number)
-
-    def content_digest(self) -> str:
-        """Of the encoded image."""
-        return self.store.content_digest(self.number)
+    def identity(self, root: Path) -> Identity:
+        """What it is called wherever the data lies, and what its image is told by."""
+        return self.store.identity(self.number)
 
     def read(self) -> RawSample | Unreadable:
         """Decode image and target."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from reorder_kit.data.content_digest import file_digest
+from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.image_file import read_image
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import Sample, Unreadable
+from reorder_kit.interfaces import Identity, Sample, Unreadable
 
 Transform = Callable[[Shaped[Tensor, "channel height width"]], Float[Tensor, "channel height width"]]
 
@@ -98,13 +98,9 @@ class ImagesInFiles:
         """The class of a sample, whether or not its image can be read."""
         return self._files[index][1]
 
-    def name(self, index: int) -> str:
-        """The path of a sample, from the root."""
-        return name_below(self._root, self._files[index][0])
-
-    def content_digest(self, index: int) -> str:
-        """Of the file of a sample."""
-        return file_digest(self._files[index][0])
+    def identity(self, index: int) -> Identity:
+        """The file of a sample."""
+        return FileIdentity(self._root, self._files[index][0])
 
     def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
         path, target = self._files[index]
@@ -115,13 +111,3 @@ class ImagesInFiles:
             return Sample(transform(image), target)
         except ReorderKitError as error:
             return Unreadable(path, error.message)
-
-
-def name_below(root: Path, path: str) -> str:
-    """How a file is called wherever the data lies: its path from the root, with slashes; all of it if it is elsewhere.
-
-    >>> name_below(Path("/data"), "/data/cats/7.jpg"), name_below(Path("/data"), "/elsewhere/7.jpg")
-    ('cats/7.jpg', '/elsewhere/7.jpg')
-    """
-    found = PurePath(path)
-    return found.relative_to(root).as_posix() if found.is_relative_to(root) else found.as_posix()

@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import Field
 
 from reorder_kit.data.splits import split_off
-from reorder_kit.interfaces import ComponentOptions
+from reorder_kit.interfaces import ComponentOptions, DataSource
 
 Item = TypeVar("Item")
 
@@ -88,6 +88,17 @@ class SplitOptions(ValidationOptions):
         if validation is None:
             train, validation = self.take_validation(train, classes_of, seed)
         return train, validation, test
+
+
+class SplitSource(DataSource):
+    """A source that sets images aside by ``split_seed``."""
+
+    options: ValidationOptions
+
+    @property
+    def splits_by_seed(self) -> bool:
+        """Where no seed of the split is given."""
+        return self.options.split_seed is None
 
 
 def set_aside(

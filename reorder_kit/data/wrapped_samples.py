@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from reorder_kit.interfaces import HasNames, HasTargets, HasViews, Sample, SampleSet, Unreadable
+from reorder_kit.interfaces import HasIdentities, HasTargets, HasViews, Identity, Sample, SampleSet, Unreadable
 
 
 class WrappedSamples:
     """Samples of another set, which a derived class changes; what is unreadable stays so.
 
-    It has views, known targets and names exactly where the other set does.
+    It has views, known targets and identities exactly where the other set does.
 
     Args:
         samples: the other set.
@@ -19,8 +19,7 @@ class WrappedSamples:
 
     view: Callable[[int], Sample | Unreadable]
     target: Callable[[int], Any]
-    name: Callable[[int], str]
-    content_digest: Callable[[int], str]
+    identity: Callable[[int], Identity]
 
     def __init__(self, samples: SampleSet) -> None:
         self._samples = samples
@@ -29,8 +28,8 @@ class WrappedSamples:
             self.view = self._changed_view
         if isinstance(samples, HasTargets):
             self.target = self.changed_target
-        if isinstance(samples, HasNames):
-            self.name, self.content_digest = samples.name, samples.content_digest
+        if isinstance(samples, HasIdentities):
+            self.identity = samples.identity
 
     def __len__(self) -> int:
         return len(self._samples)

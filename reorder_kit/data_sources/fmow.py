@@ -14,15 +14,16 @@ from torch import Tensor
 
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
-from reorder_kit.data.content_digest import file_digest
 from reorder_kit.data.dealing import deal
+from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
-from reorder_kit.data.samples import Transform, name_below
+from reorder_kit.data.samples import Transform
+from reorder_kit.data.set_aside import SplitSource
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Sample, Unreadable
+from reorder_kit.interfaces import CLASS, DataSource, DataSplits, Identity, ImageShape, Sample, Unreadable
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ CONTEXT = ((0.5, 0.15), (0.4, 0.2), (0.3, 0.3), (0.2, 0.5), (0.1, 1.0), (0.0, 2.
 Files = list[tuple[str, int]]
 
 
-class Fmow(DataSource):
+class Fmow(SplitSource):
     """Functional Map of the World (fMoW-rgb): satellite images of 62 kinds of places, or a part of them.
 
     Read from ``root/train/CLASS/CLASS_N/CLASS_N_T_rgb.jpg`` and ``root/val/...``: N is a place, T one of several times
@@ -89,7 +90,7 @@ class Fmow(DataSource):
         train, validation, test = deal(
             self.recorded,
             (listed, None, of_test),
-            lambda file: name_below(root, file[0]),
+            lambda file: FileIdentity(root, file[0]),
             findings,
             lambda: (*self._take_places(listed, seed), of_test),
         )
@@ -163,13 +164,9 @@ class PlacesInFiles:
         """The class of a sample, whether or not its image can be read."""
         return self._files[index][1]
 
-    def name(self, index: int) -> str:
-        """The path of a sample, from the root."""
-        return name_below(self._root, self._files[index][0])
-
-    def content_digest(self, index: int) -> str:
-        """Of the file of a sample."""
-        return file_digest(self._files[index][0])
+    def identity(self, index: int) -> Identity:
+        """The file of a sample."""
+        return FileIdentity(self._root, self._files[index][0])
 
     def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
         path, target = self._files[index]

@@ -10,15 +10,15 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from reorder_kit.data.annotated import AnnotatedSource
-from reorder_kit.data.content_digest import bytes_digest
 from reorder_kit.data.field_targets import Label, Labels
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.record_objects import BoxCounts, BoxFormat, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
+from reorder_kit.data.records import RecordIdentity
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, DataSource, DataSplits, TargetKind
+from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, DataSource, DataSplits, Identity, TargetKind
 
 VALIDATION_NAMES = ("validation", "val", "valid", "dev")
 TARGET_COLUMNS: dict[TargetKind, str] = {CLASS: "label", MULTI_LABEL: "labels", BOXES: "objects", MASK: "mask"}
@@ -192,16 +192,11 @@ class _Table:
         """How to call a row in messages."""
         return f"{self._name}, row {number}"
 
-    def key(self, number: int) -> str:
+    def identity(self, number: int) -> Identity:
         """The split and the number of a row."""
-        return f"{self._split}/{number}"
-
-    def content_digest(self, number: int) -> str:
-        """Of the encoded image of a row; empty if there is none."""
-        try:
-            return bytes_digest(_encoded(self._rows[number].column(self._image)[0].as_py()))
-        except (OSError, ValueError):
-            return ""
+        return RecordIdentity(
+            f"{self._split}/{number}", lambda: _encoded(self._rows[number].column(self._image)[0].as_py())
+        )
 
     def read(self, number: int) -> tuple[bytes, Any]:
         """The encoded image of a row, and its target.

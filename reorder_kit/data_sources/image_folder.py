@@ -7,17 +7,18 @@ from pydantic import Field
 from reorder_kit.data.channel_options import ChannelOptions
 from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
 from reorder_kit.data.dealing import deal
+from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
-from reorder_kit.data.samples import ImagesInFiles, name_below
-from reorder_kit.data.set_aside import SplitOptions
+from reorder_kit.data.samples import ImagesInFiles
+from reorder_kit.data.set_aside import SplitOptions, SplitSource
 from reorder_kit.data.split_folders import find_split_folders
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
 
 
-class ImageFolder(DataSource):
+class ImageFolder(SplitSource):
     """Images in one folder for each class, split by folders or by chance.
 
     Two layouts are read:
@@ -63,7 +64,7 @@ class ImageFolder(DataSource):
         train, validation, test = deal(
             self.recorded,
             (listed, of_validation, of_test),
-            lambda file: name_below(options.root, file[0]),
+            lambda file: FileIdentity(options.root, file[0]),
             findings,
             lambda: options.complete(listed, of_validation, of_test, lambda file: (file[1],), seed),
         )

@@ -11,10 +11,12 @@ from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
 from reorder_kit.data.csv_table import read_table
 from reorder_kit.data.dealing import deal
+from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
-from reorder_kit.data.samples import ImagesInFiles, name_below
+from reorder_kit.data.samples import ImagesInFiles
+from reorder_kit.data.set_aside import SplitSource
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
@@ -26,7 +28,7 @@ NAMES = ("LOC_synset_mapping.txt", "words.txt")
 Files = list[tuple[str, int]]
 
 
-class ImageNet(DataSource):
+class ImageNet(SplitSource):
     """ImageNet (ILSVRC 2012), or a part of its classes, from folders ``train`` and ``val`` without the development kit.
 
     Two layouts are read:
@@ -80,7 +82,7 @@ class ImageNet(DataSource):
         train, validation, test = deal(
             self.recorded,
             (listed, None, of_test),
-            lambda file: name_below(root, file[0]),
+            lambda file: FileIdentity(root, file[0]),
             findings,
             lambda: (*self.options.take_validation(listed, lambda file: (file[1],), seed), of_test),
         )

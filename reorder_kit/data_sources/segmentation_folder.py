@@ -148,7 +148,7 @@ class SegmentationFolder(AnnotatedSource):
         return deal(
             self.recorded,
             (train, validation, test),
-            lambda file: file.name(options.root),
+            lambda file: file.identity(options.root),
             findings,
             lambda: options.complete(train, validation, test, lambda _: (), seed),
         )

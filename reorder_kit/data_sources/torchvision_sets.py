@@ -10,10 +10,12 @@ from pydantic import Field, model_validator
 
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.dealing import deal
+from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
-from reorder_kit.data.samples import ImagesInFiles, ImagesInMemory, name_below
+from reorder_kit.data.samples import ImagesInFiles, ImagesInMemory
+from reorder_kit.data.set_aside import SplitSource
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
@@ -21,7 +23,7 @@ from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
 IMAGENET_SIZE = 224
 
 
-class TorchvisionSets(DataSource):
+class TorchvisionSets(SplitSource):
     """CIFAR-10, CIFAR-100, Fashion-MNIST or ImageNet (ILSVRC 2012) from a local folder.
 
     The test split is the data set's own, for ImageNet its validation images. Validation is set aside from the training
@@ -95,7 +97,7 @@ class TorchvisionSets(DataSource):
         stay, aside, tested = deal(
             self.recorded,
             (train.samples, None, test.samples),
-            lambda file: name_below(root, file[0]),
+            lambda file: FileIdentity(root, file[0]),
             findings,
             lambda: (*options.take_validation(train.samples, lambda file: (file[1],), seed), test.samples),
         )

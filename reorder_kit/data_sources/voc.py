@@ -14,11 +14,11 @@ from pydantic import Field, field_validator
 from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.boxed_images import BoxedFile, open_boxed, refuse_shared
 from reorder_kit.data.dealing import deal
+from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.mask_file import MaskedFile, ValueLegend
 from reorder_kit.data.multi_label import MultiLabelOptions
-from reorder_kit.data.samples import name_below
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, IGNORED, MASK, MULTI_LABEL, DataSource, DataSplits
@@ -156,7 +156,7 @@ class Voc(AnnotatedSource):
         train, validation, test = deal(
             self.recorded,
             (train, validation, test),
-            lambda name: name_below(options.root, str(files.image(name))),
+            lambda name: FileIdentity(options.root, str(files.image(name))),
             findings,
             lambda: options.complete(train, validation, test, lambda _: (), seed),
         )

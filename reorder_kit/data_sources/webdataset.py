@@ -15,18 +15,18 @@ from jaxtyping import UInt8
 from pydantic import Field, field_validator, model_validator
 
 from reorder_kit.data.annotated import AnnotatedSource
-from reorder_kit.data.content_digest import bytes_digest
 from reorder_kit.data.field_targets import Label, Labels, labels_in
+from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.record_objects import BoxCounts, BoxFormat, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
-from reorder_kit.data.samples import name_below
+from reorder_kit.data.records import RecordIdentity
 from reorder_kit.data.shard_index import Places, ShardFiles, ShardIndex, index_shard
 from reorder_kit.data.shard_notes import NOTE_ENDING, add_to_note, as_array, from_array, read_note
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, DataSource, DataSplits, TargetKind
+from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, DataSource, DataSplits, Identity, TargetKind
 
 TARGET_ENDINGS: dict[TargetKind, str] = {CLASS: "cls", MULTI_LABEL: "json", BOXES: "json", MASK: "mask.png"}
 JSON_FIELDS: dict[TargetKind, str] = {CLASS: "class", MULTI_LABEL: "labels", BOXES: "objects"}
@@ -235,17 +235,11 @@ class _Shards:
         index, place = self._place(number)
         return index.name(place)
 
-    def key(self, number: int) -> str:
+    def identity(self, number: int) -> Identity:
         """The shard of a sample, and how it is called there."""
         index, place = self._place(number)
-        return f"{name_below(self._root, str(index.path))}/{index.key(place)}"
-
-    def content_digest(self, number: int) -> str:
-        """Of the encoded image of a sample; empty if it has none."""
-        try:
-            return bytes_digest(self._read(number, self._image_places, "image"))
-        except (OSError, ValueError):
-            return ""
+        shard = FileIdentity(self._root, str(index.path)).name
+        return RecordIdentity(f"{shard}/{index.key(place)}", lambda: self._read(number, self._image_places, "image"))
 
     def read(self, number: int) -> tuple[bytes, Any]:
         """The encoded image of a sample, and what its target says.

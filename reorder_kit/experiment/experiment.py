@@ -32,6 +32,7 @@ from reorder_kit.interfaces import (
     Phases,
     Policy,
     PriorContext,
+    RecordedSplits,
     TargetKind,
     Task,
 )
@@ -112,13 +113,16 @@ class Experiment:
         recipe = self.recipe.model_copy(update={"train": train, "order": order})
         return replace(self, recipe=recipe, backbone_options=self.backbone.without_downloads(self.backbone_options))
 
-    def open_data(self) -> DataSplits:
+    def open_data(self, recorded: RecordedSplits | None = None) -> DataSplits:
         """The images as the model sees them, scrambled or with each other's targets where the recipe says so.
+
+        Args:
+            recorded: the images of a run that is reopened; None if there is none.
 
         Raises:
             ReorderKitError: if the data is not there, or images cannot be cut into the backbone's patches.
         """
-        splits = self.data_source.open(self.recipe.seed)
+        splits = self.data_source.recalling(recorded).open(self.recipe.seed)
         for finding in splits.findings:
             _log.warning("data: %s", finding)
         if self.recipe.data.shuffle_targets:

@@ -9,7 +9,7 @@ from reorder_kit.interfaces.control import Control, EvaluatedControl, InRunContr
 from reorder_kit.interfaces.data_source import (
     DataSource,
     DataSplits,
-    HasNames,
+    HasIdentities,
     HasTargets,
     HasViews,
     Sample,
@@ -19,6 +19,7 @@ from reorder_kit.interfaces.data_source import (
 from reorder_kit.interfaces.features import Features, ModelOutput
 from reorder_kit.interfaces.finding import Finding, merged
 from reorder_kit.interfaces.gather_images import gather_images
+from reorder_kit.interfaces.identity import Identity
 from reorder_kit.interfaces.model import Model
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner, Policy
 from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
@@ -84,9 +85,10 @@ __all__ = [
     "Features",
     "Finding",
     "Grid",
-    "HasNames",
+    "HasIdentities",
     "HasTargets",
     "HasViews",
+    "Identity",
     "ImageShape",
     "InRunControl",
     "Influence",

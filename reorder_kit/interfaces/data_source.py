@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.interfaces.finding import Finding
+from reorder_kit.interfaces.identity import Identity
 from reorder_kit.interfaces.recorded_splits import RecordedSplits
 from reorder_kit.interfaces.target_kind import TargetKind
 from reorder_kit.orders.image_shape import ImageShape
@@ -85,18 +87,11 @@ class HasTargets(Protocol):
 
 
 @runtime_checkable
-class HasNames(Protocol):
-    """A set whose samples have names, so that a run can write down which it used, and use the same when it is reopened.
+class HasIdentities(Protocol):
+    """A set that tells its samples apart, so that a run can write down which it used, and use them again."""
 
-    Names are the same wherever the data lies: paths relative to its root, or numbers of rows.
-    """
-
-    def name(self, index: int) -> str:
-        """How the sample is called; no other sample of the source is called so."""
-        ...
-
-    def content_digest(self, index: int) -> str:
-        """Text that differs where the content of the sample's image does; empty if that cannot be told cheaply."""
+    def identity(self, index: int) -> Identity:
+        """What the sample is called, and what its image is told by."""
         ...
 
 
@@ -186,6 +181,17 @@ class DataSource(Component, ABC):
     def declares(cls) -> dict[str, str]:
         """The kinds of targets that it has."""
         return {"target kinds": ", ".join(map(str, cls.target_kinds))}
+
+    @property
+    def splits_by_seed(self) -> bool:
+        """Whether the seed of a run decides which images are in which split."""
+        return False
+
+    def recalling(self, recorded: RecordedSplits | None) -> Self:
+        """The same source, which deals images as they were dealt when a run began."""
+        source = copy(self)
+        source.recorded = recorded
+        return source
 
     @property
     def image(self) -> ImageShape | None:

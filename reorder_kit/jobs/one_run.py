@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.recorded_data import data_key
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.folder_lock import alone
 from reorder_kit.jobs.smoke import few_steps
@@ -17,7 +18,12 @@ from reorder_kit.training.run import run_experiment
 
 
 def train_in_folder(
-    recipe: Mapping[str, Any], folder: Path, host: PluginHost, source: str, is_smoke: bool = False
+    recipe: Mapping[str, Any],
+    folder: Path,
+    host: PluginHost,
+    source: str,
+    splits: Path | None = None,
+    is_smoke: bool = False,
 ) -> RunResult:
     """Train a run, continue it, or read what came out of it before.
 
@@ -26,6 +32,7 @@ def train_in_folder(
         folder: its run folder.
         host: the plugins.
         source: what to call the recipe in messages.
+        splits: the folder of the names of images, which runs with the same data share; None if it shares none.
         is_smoke: take a few steps only.
 
     Returns:
@@ -42,7 +49,8 @@ def train_in_folder(
         experiment = compose(recipe, host, source)
         if is_smoke:
             experiment = few_steps(experiment)
-        _, result = run_experiment(experiment, host, folder, resume=is_begun)
+        split_file = None if splits is None else splits / f"{data_key(experiment)}.jsonl.gz"
+        _, result = run_experiment(experiment, host, folder, is_begun, split_file)
     return result
 
 

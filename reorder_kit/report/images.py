@@ -13,6 +13,7 @@ from PIL import Image
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.recorded_data import reopen_data
 from reorder_kit.figures.predictions import displayable
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, Sample
@@ -55,7 +56,7 @@ class OpenedRun:
             ReorderKitError: if its data or a plugin is not there any more.
         """
         experiment = compose(record.recipe, host, str(record.folder.recipe))
-        return cls(experiment, experiment.open_data())
+        return cls(experiment, reopen_data(experiment, record.folder).splits)
 
     def pictures(self) -> list[Picture]:
         """A few test images as the model sees them, from all over the split."""

@@ -27,6 +27,16 @@ class RunFolder:
         return self.path / "plugins.json"
 
     @property
+    def data(self) -> Path:
+        """What was read, and where the names of the images are."""
+        return self.path / "data.json"
+
+    @property
+    def split_file(self) -> Path:
+        """The names of the images of each split, where the run has no others to share them with."""
+        return self.path / "split.jsonl.gz"
+
+    @property
     def environment(self) -> Path:
         """Versions, hardware, and the command."""
         return self.path / "environment.json"

@@ -22,12 +22,14 @@ class CellRun:
         cell: which.
         recipe: its recipe, as plain data.
         folder: its run folder.
+        splits: the folder of the names of images, which runs with the same data share; None if it shares none.
         is_smoke: take a few steps only.
     """
 
     cell: Cell
     recipe: Mapping[str, Any]
     folder: Path
+    splits: Path | None = None
     is_smoke: bool = False
 
     def __str__(self) -> str:
@@ -37,6 +39,6 @@ class CellRun:
         """Train it, or continue it. Why that cannot be done is noted here, since nobody may be waiting for it."""
         forget_failure(self.folder)
         try:
-            train_in_folder(self.recipe, self.folder, host, str(self.folder), self.is_smoke)
+            train_in_folder(self.recipe, self.folder, host, str(self.folder), self.splits, self.is_smoke)
         except Exception as error:  # a plugin's, too
             note_failure(self.folder, Failure.of(error))

@@ -197,7 +197,13 @@ class StudyRun:
             return run.cell.after is None or folder.run(run.cell.after).is_finished
 
         runs = [
-            CellRun(cell, recipe_of(self.checked.study, cell, self.host, folder.path), folder.run(cell).path, is_smoke)
+            CellRun(
+                cell,
+                recipe_of(self.checked.study, cell, self.host, folder.path),
+                folder.run(cell).path,
+                None if is_smoke else folder.splits,
+                is_smoke,
+            )
             for cell in cells
         ]
         for ended in work_through(runs, executor, is_ready):

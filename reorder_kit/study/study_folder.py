@@ -41,6 +41,11 @@ class StudyFolder:
         return self.path / "study.json"
 
     @property
+    def splits(self) -> Path:
+        """The names of the images, which the runs of all seeds share."""
+        return self.path / "splits"
+
+    @property
     def smoke(self) -> Path:
         """Where every row is tried; thrown away afterwards."""
         return self.path / "smoke"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.experiment.find_order import find_order
 from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.experiment.recorded_data import reopen_data
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.orders.order_file import OrderFile
@@ -35,7 +36,7 @@ def evaluate_run(folder: RunFolder, sources: Sequence[str], split: str, host: Pl
     others = [find_order(source, host, model.facts.grid) for source in sources]
     accelerator = build_accelerator(runnable_here(experiment.recipe.train))
     run = run.on(accelerator.device)
-    splits = experiment.open_data()
+    splits = reopen_data(experiment, folder).splits
     samples = splits.test if split == "test" else splits.validation
     data = experiment.recipe.data
     loader = evaluation_loader(

@@ -16,6 +16,7 @@ from reorder_kit.data.data_loading import require_samples, steps_of_epoch
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.beside import compose_beside
 from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.recorded_data import OpenedData, data_key, open_data
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo
@@ -43,7 +44,11 @@ INFLUENCE_NOTE = "by slot of the order before block 0, while the final order is 
 
 
 def run_experiment(
-    experiment: Experiment, host: PluginHost, out: Path | None = None, resume: bool = False
+    experiment: Experiment,
+    host: PluginHost,
+    out: Path | None = None,
+    resume: bool = False,
+    split_file: Path | None = None,
 ) -> tuple[RunFolder, RunResult]:
     """Train a run and its controls.
 
@@ -52,6 +57,8 @@ def run_experiment(
         host: whose plugins provide the parts and follow the run.
         out: the run folder; the first free one of ``runs/<name>``, ``runs/<name>-2``, ... if not given.
         resume: go on with a run that was stopped: the one in ``out``, or the last one of that name.
+        split_file: the names of the images, where other runs with the same data share them; in the run folder if not
+            given. Where the file is there, the run has these images.
 
     Returns:
         The run folder and what came out.
@@ -65,10 +72,12 @@ def run_experiment(
         return folder, folder.read_result()
     name = experiment.recipe.name
     trained = compose_beside(experiment, host, folder, name)
-    splits = experiment.open_data()
+    split_file = split_file or folder.split_file
+    data = open_data(experiment, folder, split_file)
+    splits = data.splits
     for each in (experiment, *trained.values()):
         _check_length(each, experiment, splits, accelerator.num_processes)
-    trainer = _train(name, experiment, splits, folder, accelerator, host)
+    trainer = _train(name, experiment, data, split_file, folder, accelerator, host)
     controls: dict[str, ControlResult] = {}
     for control in experiment.beside:
         words = control.words_for(is_consensus=not trainer.model.policy.is_static)
@@ -80,9 +89,12 @@ def run_experiment(
         beside = RunFolder(folder.controls / control.name)
         if not beside.is_finished:
             changed = trained[control.name]
-            data = splits if changed.recipe.data == experiment.recipe.data else changed.open_data()
-            other = _train(f"{name}/controls/{control.name}", changed, data, beside, accelerator, host)
-            _finish(other, changed, data, beside, accelerator, host, {})
+            of_control, names_at = data, split_file
+            if changed.recipe.data != experiment.recipe.data:
+                names_at = split_file if data_key(changed) == data_key(experiment) else beside.split_file
+                of_control = open_data(changed, beside, names_at)
+            other = _train(f"{name}/controls/{control.name}", changed, of_control, names_at, beside, accelerator, host)
+            _finish(other, changed, of_control.splits, beside, accelerator, host, {})
             accelerator.free_memory()  # it keeps every model it has prepared
         accelerator.wait_for_everyone()
         metrics = beside.read_result().metrics
@@ -112,16 +124,17 @@ def _check_length(each: Experiment, main: Experiment, splits: DataSplits, proces
 def _train(
     name: str,
     experiment: Experiment,
-    splits: DataSplits,
+    data: OpenedData,
+    split_file: Path,
     folder: RunFolder,
     accelerator: Accelerator,
     host: PluginHost,
 ) -> Trainer:
-    context, start = begin(experiment, splits, folder, accelerator)
+    context, start = begin(experiment, data.splits, folder, accelerator)
     # Builds the model before it writes anything: what cannot be built leaves no folder behind.
-    trainer = Trainer(name, experiment, splits, context, start, folder, accelerator, host)
+    trainer = Trainer(name, experiment, data.splits, context, start, folder, accelerator, host)
     if accelerator.is_main_process:
-        _write_description(experiment, context, folder, accelerator, host)
+        _write_description(experiment, context, data, split_file, folder, accelerator, host)
     accelerator.wait_for_everyone()
     trainer.train()
     if accelerator.is_main_process:
@@ -131,7 +144,13 @@ def _train(
 
 
 def _write_description(
-    experiment: Experiment, context: TaskContext, folder: RunFolder, accelerator: Accelerator, host: PluginHost
+    experiment: Experiment,
+    context: TaskContext,
+    data: OpenedData,
+    split_file: Path,
+    folder: RunFolder,
+    accelerator: Accelerator,
+    host: PluginHost,
 ) -> None:
     plugins = [
         {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version, "status": plugin.status}
@@ -141,6 +160,7 @@ def _write_description(
     environment = describe_environment(str(accelerator.device))
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
+        data.write(folder, split_file)
         write_whole(folder.recipe, yaml.safe_dump(experiment.resolved(), sort_keys=False))
         write_whole(folder.plugins, json.dumps(plugins, indent=2) + "\n")
         environment.write(folder.environment)

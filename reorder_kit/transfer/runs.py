@@ -10,6 +10,7 @@ from typing import Any
 
 from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.experiment.recorded_data import reopen_data
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.one_run import train_in_folder
 from reorder_kit.orders.order_file import OrderFile
@@ -44,6 +45,11 @@ class Side:
         return f"{self.name}, seed {self.seed}"
 
     @property
+    def splits(self) -> Path:
+        """The names of the images, which the runs of all seeds share."""
+        return self.folder.parent / "splits"
+
+    @property
     def learned(self) -> RunFolder:
         """The run in which it learns its order."""
         return RunFolder(self.folder / "learned")
@@ -71,11 +77,13 @@ class TransferRun:
         about: what it is.
         content: the recipe.
         folder: its run folder.
+        splits: the folder of the names of images, which runs with the same data share.
     """
 
     about: str
     content: Mapping[str, Any]
     folder: Path
+    splits: Path
 
     def __str__(self) -> str:
         return self.about
@@ -87,7 +95,7 @@ class TransferRun:
 
     def train(self, host: PluginHost) -> dict[str, Any]:
         """Train it, continue it, or read what came out of it before."""
-        result = train_in_folder(self.content, self.folder, host, self.about)
+        result = train_in_folder(self.content, self.folder, host, self.about, self.splits)
         return Score(score=result.score).as_dict()
 
 
@@ -117,7 +125,7 @@ class OrderTrial:
         experiment = run.experiment
         accelerator = build_accelerator(runnable_here(experiment.recipe.train))
         run = run.on(accelerator.device)
-        splits, data, task = experiment.open_data(), experiment.recipe.data, experiment.task
+        splits, data, task = reopen_data(experiment, run.folder).splits, experiment.recipe.data, experiment.task
         views = task.views(training=False)
         loader = evaluation_loader(splits.test, run.context.kind, "test", data.batch_size, data.workers, views=views)
         scores = {}
@@ -130,14 +138,16 @@ class OrderTrial:
 
 def learning(side: Side) -> TransferRun:
     """The run in which a recipe learns its order."""
-    return TransferRun(f"{side}, learning", side.content, side.learned.path)
+    return TransferRun(f"{side}, learning", side.content, side.learned.path, side.splits)
 
 
 def from_scratch(side: Side, source: Side | None) -> TransferRun:
     """New weights, trained in a given order with the schedule of the recipe."""
     name = START if source is None else source.name
     content = _kept_order(side, side.order_from(source))
-    return TransferRun(f"{side}, from scratch in {_order(source)}", content, side.folder / f"scratch-{name}")
+    return TransferRun(
+        f"{side}, from scratch in {_order(source)}", content, side.folder / f"scratch-{name}", side.splits
+    )
 
 
 def fine_tuned(side: Side, source: Side | None, epochs: int) -> TransferRun:
@@ -154,9 +164,8 @@ def fine_tuned(side: Side, source: Side | None, epochs: int) -> TransferRun:
         "schedule.warmup_epochs": share * side.recipe.schedule.warmup_epochs,
         "schedule.hold_epochs": share * side.recipe.schedule.hold_epochs,
     }
-    return TransferRun(
-        f"{side}, fine-tuned in {_order(source)}", override(content, changes.items()), side.folder / f"tuned-{name}"
-    )
+    about = f"{side}, fine-tuned in {_order(source)}"
+    return TransferRun(about, override(content, changes.items()), side.folder / f"tuned-{name}", side.splits)
 
 
 def default_tuning(epochs: int) -> int:

@@ -1,0 +1,47 @@
+"""The identity of an image file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from reorder_kit.interfaces import Identity
+from reorder_kit.interfaces.identity import ENDS_BYTES, digest_of
+
+
+@dataclass(frozen=True)
+class FileIdentity(Identity):
+    """A file below the folder of the data.
+
+    >>> FileIdentity(Path("/data"), "/data/cats/7.jpg").name, FileIdentity(Path("/data"), "/elsewhere/7.jpg").name
+    ('cats/7.jpg', '/elsewhere/7.jpg')
+
+    Args:
+        root: the folder.
+        path: the file.
+    """
+
+    root: Path
+    path: str
+
+    @property
+    def name(self) -> str:
+        """The path from the root, with slashes; all of it if it is elsewhere."""
+        found = PurePath(self.path)
+        return found.relative_to(self.root).as_posix() if found.is_relative_to(self.root) else found.as_posix()
+
+    def encoded(self) -> bytes:
+        """The whole file."""
+        return Path(self.path).read_bytes()
+
+    def digest(self) -> str:
+        """Without reading what lies between the ends."""
+        try:
+            with Path(self.path).open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                ends = file.read(ENDS_BYTES)
+                file.seek(max(ENDS_BYTES, size - ENDS_BYTES))
+                return digest_of(size, ends + file.read(ENDS_BYTES))
+        except OSError:
+            return ""

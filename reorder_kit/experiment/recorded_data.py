@@ -1,0 +1,153 @@
+"""Data as a run began with it: written down in the run folder, and the same whenever the run is reopened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reorder_kit.data.dealing import MOST_COMPARED
+from reorder_kit.data.shared_images import refuse_shared_images
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.interfaces import SPLITS, DataSplits, HasIdentities, RecordedSplits, SampleSet
+from reorder_kit.runs.data_record import DataRecord, NamedImages
+from reorder_kit.runs.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class OpenedData:
+    """Opened data, with what is written down of it.
+
+    Args:
+        splits: the samples.
+        source: name of the data source.
+        images: the names of the images; None where they have none.
+    """
+
+    splits: DataSplits
+    source: str
+    images: NamedImages | None
+
+    def write(self, folder: RunFolder, split_file: Path) -> None:
+        """Write it down, unless it is there.
+
+        Args:
+            folder: of the run.
+            split_file: where the names go.
+        """
+        if folder.data.exists():
+            return
+        if self.images is not None:
+            self.images.write(split_file)
+        DataRecord(
+            source=self.source,
+            classes=list(self.splits.classes),
+            images=_counts(self.splits),
+            split_file=None if self.images is None else Path(os.path.relpath(split_file, folder.path)).as_posix(),
+            split_digest=None if self.images is None else self.images.digest(),
+            findings=self.splits.findings,
+        ).write(folder.data)
+
+
+def open_data(experiment: Experiment, folder: RunFolder, split_file: Path) -> OpenedData:
+    """Open the data of a run that begins, or goes on.
+
+    Args:
+        experiment: the parts.
+        folder: of the run.
+        split_file: where the names of its images are, if another run has begun with the same data.
+
+    Raises:
+        ReorderKitError: if the data is not there, is not what the run began with, or has an image in two splits.
+    """
+    if folder.data.exists():
+        return reopen_data(experiment, folder)
+    recorded = NamedImages.read(split_file) if split_file.exists() else None
+    opened = _open(experiment, recorded, str(split_file))
+    if recorded is None:
+        refuse_shared_images(opened.splits)
+    return opened
+
+
+def reopen_data(experiment: Experiment, folder: RunFolder) -> OpenedData:
+    """Open the data that a run began with.
+
+    Raises:
+        ReorderKitError: if the data is not there, or not what the run began with, naming the first image that differs.
+    """
+    record = DataRecord.read(folder.data)
+    recorded = None
+    if record.split_file is not None:
+        recorded = NamedImages.read(folder.path / record.split_file)
+        if recorded.digest() != record.split_digest:
+            raise ReorderKitError(f"{folder.path / record.split_file}: holds the images of another run")
+    opened = _open(experiment, recorded, str(folder.path))
+    counts = _counts(opened.splits)
+    for split, images in record.images.items():
+        if counts.get(split) != images:
+            raise ReorderKitError(
+                f"data: there are {counts.get(split)} {split} images, and were {images} when {folder.path} began",
+                "put the data back as it was, or start a new run",
+            )
+    return opened
+
+
+def data_key(experiment: Experiment) -> str:
+    """The same text for runs that have the same images in the same splits, as those of a study with several seeds."""
+    source = experiment.data_source
+    seed = experiment.recipe.seed if source.splits_by_seed else None
+    parts = [source.name, source.options.model_dump(mode="json"), str(experiment.kind), seed]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _open(experiment: Experiment, recorded: NamedImages | None, began: str) -> OpenedData:
+    splits = experiment.open_data(None if recorded is None else recorded.splits)
+    images = _named(splits)
+    if recorded is not None:
+        _require_same(recorded, images, began)
+    return OpenedData(splits, experiment.data_source.name, recorded or images)
+
+
+def _sets(splits: DataSplits) -> Mapping[str, SampleSet]:
+    return dict(zip(SPLITS, (splits.train, splits.validation, splits.test), strict=True))
+
+
+def _counts(splits: DataSplits) -> dict[str, int]:
+    return {split: len(samples) for split, samples in _sets(splits).items()}
+
+
+def _named(splits: DataSplits) -> NamedImages | None:
+    names: dict[str, tuple[str, ...]] = {}
+    digests: dict[str, tuple[str, ...]] = {}
+    are_few = sum(_counts(splits).values()) <= MOST_COMPARED
+    for split, samples in _sets(splits).items():
+        if not isinstance(samples, HasIdentities):
+            return None
+        identities = [samples.identity(index) for index in range(len(samples))]
+        names[split] = tuple(identity.name for identity in identities)
+        digests[split] = tuple(identity.digest() if are_few else "" for identity in identities)
+    return NamedImages(RecordedSplits(*(names[split] for split in SPLITS)), digests)
+
+
+def _require_same(recorded: NamedImages, opened: NamedImages | None, began: str) -> None:
+    if opened is None:
+        raise ReorderKitError(f"data: the images have no names any more, and had some when {began} began")
+    for (split, names), (_, now) in zip(recorded.splits, opened.splits, strict=True):
+        if names != now:
+            gone, new = sorted(set(names) - set(now)), sorted(set(now) - set(names))
+            first = f"without {gone[0]}" if gone else f"with {new[0]}" if new else "in another sequence"
+            raise ReorderKitError(
+                f"data: the {split} images are not those that {began} began with: {first}",
+                "put the data back as it was, or start a new run",
+            )
+        for name, was, is_now in zip(names, recorded.digests[split], opened.digests[split], strict=True):
+            if was and was != is_now:
+                what = "has another content" if is_now else "cannot be read any more"
+                raise ReorderKitError(
+                    f"data: the {split} image {name} {what}; {began} began with it",
+                    "put it back as it was, or start a new run",
+                )

@@ -1,0 +1,99 @@
+"""What a run read: the content of its ``data.json``, and the names of its images beside it."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces.finding import Finding
+from reorder_kit.interfaces.recorded_splits import SPLITS, RecordedSplits
+from reorder_kit.runs.record import VersionedRecord
+
+
+class DataRecord(VersionedRecord):
+    """The content of ``data.json``.
+
+    Args:
+        source: name of the data source.
+        classes: names of the classes.
+        images: how many each split has.
+        split_file: the file with the names of the images, relative to the run folder; None where they have none.
+        split_digest: of that file's content; None where there is none.
+        findings: what was dropped, guessed or converted in opening the data.
+    """
+
+    version = 1
+
+    source: str
+    classes: list[str]
+    images: Mapping[str, int]
+    split_file: str | None
+    split_digest: str | None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class NamedImages:
+    """The images of each split: their names, and what their content is told by.
+
+    Args:
+        splits: the names.
+        digests: of each split, in the same sequence; an empty text where an image was not looked at.
+    """
+
+    splits: RecordedSplits
+    digests: Mapping[str, tuple[str, ...]]
+
+    def digest(self) -> str:
+        """Of all of it."""
+        return hashlib.sha256(self._text().encode(errors="surrogatepass")).hexdigest()
+
+    def write(self, path: Path) -> None:
+        """Write a line of JSON for each image, compressed. A file that is there is never changed."""
+        if path.exists():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Runs of a study may begin at once, with the same images.
+        unfinished = path.with_name(f"{path.name}.{uuid4().hex}.unfinished")
+        unfinished.write_bytes(gzip.compress(self._text().encode(errors="surrogatepass"), mtime=0))
+        unfinished.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> NamedImages:
+        """Read the file.
+
+        Raises:
+            ReorderKitError: if it is not there, or damaged.
+        """
+        names: dict[str, list[str]] = {split: [] for split in SPLITS}
+        digests: dict[str, list[str]] = {split: [] for split in SPLITS}
+        try:
+            text = gzip.decompress(path.read_bytes()).decode(errors="surrogatepass")
+            for line in text.splitlines():
+                split, name, digest = json.loads(line)
+                names[split].append(str(name))
+                digests[split].append(str(digest))
+        except OSError as error:
+            raise ReorderKitError(
+                f"{path}: the names of the images cannot be read: {error.strerror or error}",
+                "copy the folder that holds the run as a whole: a study, or the run that it is a control of",
+            ) from None
+        except (ValueError, EOFError, KeyError, TypeError, zlib.error) as error:
+            raise ReorderKitError(f"{path}: the names of the images are damaged: {error}") from None
+        train, validation, test = (tuple(names[split]) for split in SPLITS)
+        return cls(RecordedSplits(train, validation, test), {split: tuple(digests[split]) for split in SPLITS})
+
+    def _text(self) -> str:
+        lines = [
+            json.dumps([split, name, digest])
+            for split, names in self.splits
+            for name, digest in zip(names, self.digests[split], strict=True)
+        ]
+        return "".join(line + "\n" for line in lines)
