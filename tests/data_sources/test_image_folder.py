@@ -40,7 +40,7 @@ def open_folder(root: Path, **options: Any) -> DataSplits:
 def content(samples: SampleSet) -> list[tuple[int, int]]:
     """(colour, class) of every image."""
     return [
-        (round(image[0, 0, 0].item()), target) for image, target, _ in map(samples.__getitem__, range(len(samples)))
+        (round(image[0, 0, 0].item()), target) for image, target, *_ in map(samples.__getitem__, range(len(samples)))
     ]
 
 
@@ -341,7 +341,7 @@ def test_real_photos_are_split_evenly_and_left_untouched(eurosat: Path) -> None:
     shards = [len(list((eurosat / name).iterdir())) for name in splits.classes]
     assert np.abs(per_class - 0.2 * np.array(shards)).max() <= 1
 
-    image, target, _ = splits.test[0]
+    image, target, *_ = splits.test[0]
     mean, std = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
     pixels = (image * std + mean) * 255
     photos = [np.asarray(Image.open(path)) for path in sorted((eurosat / splits.classes[target]).iterdir())]

@@ -206,7 +206,7 @@ def test_the_class_is_the_sign_of_the_sum_of_products_along_the_hidden_order() -
     hidden = source.hidden_order().indices.tolist()
     train = source.open(0).train
     for index in range(len(train)):
-        image, target, _ = train[index]
+        image, target, *_ = train[index]
         pixels = image.flatten().tolist()
         total = sum(pixels[first] * pixels[second] for first, second in pairwise(hidden))
         assert target == (total > 0)

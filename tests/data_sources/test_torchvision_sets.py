@@ -27,7 +27,7 @@ def open_set(**options: Any) -> DataSplits:
 
 
 def samples(split: SampleSet) -> list[tuple[Tensor, int]]:
-    return [(image, target) for image, target, _ in map(split.__getitem__, range(len(split)))]
+    return [(image, target) for image, target, *_ in map(split.__getitem__, range(len(split)))]
 
 
 def pickle_as_cifar_does(path: Path, content: dict[str, Any]) -> str:
@@ -143,7 +143,7 @@ def test_fashion_mnist_is_grey(fashion_mnist: Path) -> None:
     assert str(splits.image) == "1x28x28"
     assert splits.classes[0] == "T-shirt/top"
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (45, 5, 10)
-    image, target, _ = splits.test[7]
+    image, target, *_ = splits.test[7]
     assert target == 7
     assert type(target) is int
     torch.testing.assert_close(image, torch.full((1, 28, 28), (107 / 255 - 0.2860) / 0.3530))

@@ -78,7 +78,7 @@ def three(shape):
 def test_each_place_holds_the_patch_that_the_hidden_order_names():
     splits = three((1, 4, 2))
     splits.train.images[0] = torch.arange(8).view(1, 4, 2)  # patches of 2x1 pixels: 02 13 46 57
-    image, target, _ = scramble(splits, Grid(2, 2), Order([2, 0, 3, 1])).train[0]
+    image, target, *_ = scramble(splits, Grid(2, 2), Order([2, 0, 3, 1])).train[0]
     assert image.tolist() == [[[4, 0], [6, 2], [5, 1], [7, 3]]]  # 46 02 / 57 13
     assert target == 0
 
