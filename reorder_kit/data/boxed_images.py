@@ -82,7 +82,7 @@ def open_boxed(
         (train, validation, test),
         lambda file: file.identity(options.root),
         findings,
-        lambda: options.complete(train, validation, test, _learned_classes, seed),
+        lambda kept: options.complete(kept, validation, test, _learned_classes, seed),
     )
     for name, files in (("training", train), ("validation", validation), ("test", test)):
         if all(all(file.crowd) for file in files):

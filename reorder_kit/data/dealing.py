@@ -21,7 +21,7 @@ def deal(
     present: Sequence[Sequence[Item] | None],
     identify: Callable[[Item], Identity],
     findings: Findings,
-    anew: Callable[[], Dealt[Item]],
+    anew: Callable[[Sequence[Item]], Dealt[Item]],
 ) -> Dealt[Item]:
     """Training, validation and test: those of the record, in its sequence; without one, dealt anew.
 
@@ -33,14 +33,17 @@ def deal(
         present: what is there for training, validation and the test; None for a split that is set aside from training.
         identify: tells an image from others.
         findings: where it is told what was done.
-        anew: sets aside what is missing.
+        anew: sets aside what is missing from these training images.
 
     Raises:
         ReorderKitError: naming an image of the record that is not there any more.
     """
     if recorded is not None:
         return _as_recorded(recorded, present, identify, findings)
-    return _with_copies_together(anew(), [items is None for items in present], identify, findings)
+    train = present[0] or ()
+    if None not in present or len(train) > MOST_COMPARED:
+        return anew(train)
+    return _with_copies(train, identify, findings, anew)
 
 
 def _as_recorded(
@@ -66,27 +69,33 @@ def _as_recorded(
     return train, validation, test
 
 
-def _with_copies_together(
-    dealt: Dealt[Item], is_set_aside: Sequence[bool], identify: Callable[[Item], Identity], findings: Findings
+def _with_copies(
+    train: Sequence[Item],
+    identify: Callable[[Item], Identity],
+    findings: Findings,
+    anew: Callable[[Sequence[Item]], Dealt[Item]],
 ) -> Dealt[Item]:
-    """An image that was set aside goes back to the split of its copy: to train, else to the test."""
-    own = [number for number, aside in enumerate(is_set_aside) if aside or number == 0]
-    if len(own) == 1 or sum(len(dealt[number]) for number in own) > MOST_COMPARED:
+    """Deal one of each image anew, then put its copies beside it."""
+    first: dict[str, tuple[int, Identity]] = {}
+    originals: list[Item] = []
+    copies: dict[int, list[Item]] = {}
+    for item in train:
+        identity = identify(item)
+        original, other = first.setdefault(identity.digest(), (len(originals), identity))
+        if identity is not other and is_copy(identity, other):
+            copies.setdefault(original, []).append(item)
+            findings.add("images are copies of others, and stay in one split with them", identity.name)
+        else:
+            originals.append(item)
+    dealt = anew(originals)
+    if not copies:
         return dealt
-    home: dict[str, tuple[int, Identity]] = {}
-    splits = [list(items) for items in dealt]
-    for split in sorted(own, key=(0, 2, 1).index):
-        stay = []
-        for item in splits[split]:
-            identity = identify(item)
-            first, other = home.setdefault(identity.digest(), (split, identity))
-            if first == split or not is_copy(identity, other):
-                stay.append(item)
-            else:
-                splits[first].append(item)
-                findings.add("images are copies of others, and stay in one split with them", identity.name)
-        splits[split] = stay
-    train, validation, test = splits
+    number_of = {identify(item).name: number for number, item in enumerate(originals)}
+
+    def completed(items: Sequence[Item]) -> list[Item]:
+        return [each for item in items for each in (item, *copies.get(number_of.get(identify(item).name, -1), ()))]
+
+    train, validation, test = map(completed, dealt)
     return train, validation, test
 
 

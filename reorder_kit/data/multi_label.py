@@ -93,7 +93,7 @@ def open_multi_label(
         (train, validation, test),
         lambda image: FileIdentity(options.root, image.path),
         findings,
-        lambda: options.complete(train, validation, test, lambda image: image.present, seed),
+        lambda kept: options.complete(kept, validation, test, lambda image: image.present, seed),
     )
     kept = sorted({number for image in train for number in image.present})
     number_of = {old: new for new, old in enumerate(kept)}

@@ -28,6 +28,9 @@ from reorder_kit.interfaces import (
     TargetKind,
 )
 
+Place = tuple[str, int]
+"""The split whose store holds a record, and its number there."""
+
 PixelValue = Annotated[int, Field(ge=0, le=LARGEST_VALUE)]
 
 
@@ -130,18 +133,21 @@ def open_records(
             raise ReorderKitError(f"data.{split}: there is no image")
         if targets.kind == BOXES:
             tell_of_flaws(store.count_boxes(options.box_format), split, store.name, options.box_format)
-    there = {split: range(len(store)) for split, store in stores.items()}
 
-    def anew() -> Dealt[tuple[str, int]]:
-        numbers = options.complete(there["train"], there.get("validation"), there.get("test"), present, seed)
-        of_split = zip(SPLITS, numbers, strict=True)
-        train, validation, test = (
-            [(split if split in stores else "train", number) for number in numbers] for split, numbers in of_split
+    places = {split: [(split, number) for number in range(len(store))] for split, store in stores.items()}
+
+    def anew(train: Sequence[Place]) -> Dealt[Place]:
+        return options.complete(
+            train, places.get("validation"), places.get("test"), lambda place: present(place[1]), seed
         )
-        return train, validation, test
 
-    present_places = [None if split not in there else [(split, number) for number in there[split]] for split in SPLITS]
-    dealt = deal(recorded, present_places, lambda place: stores[place[0]].identity(place[1]), findings, anew)
+    dealt = deal(
+        recorded,
+        [places.get(split) for split in SPLITS],
+        lambda place: stores[place[0]].identity(place[1]),
+        findings,
+        anew,
+    )
     # All records of a split lie in one store: its own, or that of train.
     train, validation, test = (
         Records(stores[places[0][0]], (number for _, number in places), options.channels, targets) for places in dealt

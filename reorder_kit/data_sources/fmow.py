@@ -92,7 +92,7 @@ class Fmow(SplitSource):
             (listed, None, of_test),
             lambda file: FileIdentity(root, file[0]),
             findings,
-            lambda: (*self._take_places(listed, seed), of_test),
+            lambda kept: (*self._take_places(kept, seed), of_test),
         )
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], channels=3))
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
@@ -106,7 +106,7 @@ class Fmow(SplitSource):
             findings=findings.found,
         )
 
-    def _take_places(self, files: Files, seed: int) -> tuple[Files, Files]:
+    def _take_places(self, files: Sequence[tuple[str, int]], seed: int) -> tuple[Files, Files]:
         """Training and validation; a place stays together."""
         taken = self.options.take_validation(_by_place(files), lambda place: (place[0][1],), seed)
         train, validation = ([file for place in places for file in place] for places in taken)
@@ -233,7 +233,7 @@ def _read_box(path: Path, category: str) -> tuple[int, int, int, int]:
     return left, top, width, height
 
 
-def _by_place(files: Files) -> list[Files]:
+def _by_place(files: Sequence[tuple[str, int]]) -> list[Files]:
     places: dict[Path, Files] = {}
     for file in files:
         places.setdefault(Path(file[0]).parent, []).append(file)

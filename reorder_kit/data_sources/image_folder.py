@@ -66,7 +66,7 @@ class ImageFolder(SplitSource):
             (listed, of_validation, of_test),
             lambda file: FileIdentity(options.root, file[0]),
             findings,
-            lambda: options.complete(listed, of_validation, of_test, lambda file: (file[1],), seed),
+            lambda kept: options.complete(kept, of_validation, of_test, lambda file: (file[1],), seed),
         )
 
         # The first of all that are listed, so that the size of the images does not hang on the seed.

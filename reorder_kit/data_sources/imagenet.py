@@ -84,7 +84,7 @@ class ImageNet(SplitSource):
             (listed, None, of_test),
             lambda file: FileIdentity(root, file[0]),
             findings,
-            lambda: (*self.options.take_validation(listed, lambda file: (file[1],), seed), of_test),
+            lambda kept: (*self.options.take_validation(kept, lambda file: (file[1],), seed), of_test),
         )
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], channels=3))
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)

@@ -150,7 +150,7 @@ class SegmentationFolder(AnnotatedSource):
             (train, validation, test),
             lambda file: file.identity(options.root),
             findings,
-            lambda: options.complete(train, validation, test, lambda _: (), seed),
+            lambda kept: options.complete(kept, validation, test, lambda _: (), seed),
         )
 
     def _indexed(self, legend: Legend, index: Path) -> tuple[Files, Files | None, Files | None]:

@@ -99,7 +99,7 @@ class TorchvisionSets(SplitSource):
             (train.samples, None, test.samples),
             lambda file: FileIdentity(root, file[0]),
             findings,
-            lambda: (*options.take_validation(train.samples, lambda file: (file[1],), seed), test.samples),
+            lambda kept: (*options.take_validation(kept, lambda file: (file[1],), seed), test.samples),
         )
         return DataSplits(
             image=options.image_shape(example),

@@ -158,7 +158,7 @@ class Voc(AnnotatedSource):
             (train, validation, test),
             lambda name: FileIdentity(options.root, str(files.image(name))),
             findings,
-            lambda: options.complete(train, validation, test, lambda _: (), seed),
+            lambda kept: options.complete(kept, validation, test, lambda _: (), seed),
         )
         refuse_shared(train, validation, test)
         classes = [_BACKGROUND, *options.classes]

@@ -1,4 +1,4 @@
-"""Every source that reads files, with a few images of a few pixels, of which each is told from the others by its name."""
+"""Every source that reads files, with images of a few pixels, each of which its name decides."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def _coco(root: Path, images: Images) -> None:
     numbered = dict(enumerate(images))
     listed = [{"id": n, "file_name": f"{name}.png", "height": SIZE, "width": SIZE} for n, name in numbered.items()]
     boxes = [
-        {"id": n, "image_id": n, "category_id": class_of(name) + 1, "bbox": [1, 2, 4, 3]} for n, name in numbered.items()
+        {"id": number, "image_id": number, "category_id": class_of(name) + 1, "bbox": [1, 2, 4, 3]}
+        for number, name in numbered.items()
     ]
     categories = [{"id": number, "name": name} for number, name in enumerate(CLASSES, start=1)]
     content = {"images": listed, "annotations": boxes, "categories": categories}
@@ -94,7 +95,8 @@ def _hf(root: Path, images: Images) -> None:
     from tests.helpers import hf_tables
 
     rows = [hf_tables.encoded(image) for image in images.values()]
-    made = hf_tables.table({"label": [class_of(name) for name in images]}, rows, label=datasets.ClassLabel(names=CLASSES))
+    labels = {"label": [class_of(name) for name in images]}
+    made = hf_tables.table(labels, rows, label=datasets.ClassLabel(names=CLASSES))
     hf_tables.save(root, train=made)
 
 
