@@ -12,8 +12,8 @@ from reorder_kit.interfaces import Identity, RecordedSplits
 Item = TypeVar("Item")
 Dealt = tuple[Sequence[Item], Sequence[Item], Sequence[Item]]
 
-MOST_COMPARED = 100_000
-"""Both ends of so many files are read in some seconds; the images of larger data are not compared."""
+MOST_COMPARED = 50_000
+"""Both ends of so many files are read within a minute on a network; the images of larger data are not compared."""
 
 
 def deal(

@@ -11,25 +11,21 @@ from reorder_kit.interfaces.identity import ENDS_BYTES, digest_of
 
 
 @dataclass(frozen=True)
-class FileIdentity(Identity):
-    """A file below the folder of the data.
-
-    >>> FileIdentity(Path("/data"), "/data/cats/7.jpg").name, FileIdentity(Path("/data"), "/elsewhere/7.jpg").name
-    ('cats/7.jpg', '/elsewhere/7.jpg')
+class NamedFile(Identity):
+    """A file that goes by a name of its own.
 
     Args:
-        root: the folder.
+        key: the name.
         path: the file.
     """
 
-    root: Path
+    key: str
     path: str
 
     @property
     def name(self) -> str:
-        """The path from the root, with slashes; all of it if it is elsewhere."""
-        found = PurePath(self.path)
-        return found.relative_to(self.root).as_posix() if found.is_relative_to(self.root) else found.as_posix()
+        """The name."""
+        return self.key
 
     def encoded(self) -> bytes:
         """The whole file."""
@@ -45,3 +41,19 @@ class FileIdentity(Identity):
                 return digest_of(size, ends + file.read(ENDS_BYTES))
         except OSError:
             return ""
+
+
+class FileIdentity(NamedFile):
+    """A file below the folder of the data, named by its path from there, with slashes; by all of it if it is elsewhere.
+
+    >>> FileIdentity(Path("/data"), "/data/cats/7.jpg").name, FileIdentity(Path("/data"), "/elsewhere/7.jpg").name
+    ('cats/7.jpg', '/elsewhere/7.jpg')
+
+    Args:
+        root: the folder.
+        path: the file.
+    """
+
+    def __init__(self, root: Path, path: str) -> None:
+        found = PurePath(path)
+        super().__init__(found.relative_to(root).as_posix() if found.is_relative_to(root) else found.as_posix(), path)

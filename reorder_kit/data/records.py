@@ -16,6 +16,7 @@ from reorder_kit.data.field_targets import FieldTargets
 from reorder_kit.data.image_file import decode_image
 from reorder_kit.data.record_objects import BoxCounts, BoxFormat
 from reorder_kit.interfaces import Identity, Unreadable
+from reorder_kit.interfaces.identity import ENDS_BYTES, digest_of
 
 
 class RecordStore(Protocol):
@@ -62,11 +63,13 @@ class RecordIdentity(Identity):
 
     Args:
         key: how it is called wherever the data lies.
-        read: reads the encoded image; a ValueError if there is none.
+        size: of the encoded image, bytes; 0 if there is none.
+        read: reads some of its bytes, from an offset on.
     """
 
     key: str
-    read: Callable[[], bytes]
+    size: int
+    read: Callable[[int, int], bytes]
 
     @property
     def name(self) -> str:
@@ -75,10 +78,16 @@ class RecordIdentity(Identity):
 
     def encoded(self) -> bytes:
         """The encoded image; nothing where there is none."""
+        return self.read(0, self.size) if self.size else b""
+
+    def digest(self) -> str:
+        """Without reading what lies between the ends."""
+        if self.size <= 2 * ENDS_BYTES:
+            return super().digest()
         try:
-            return self.read()
-        except ValueError:
-            return b""
+            return digest_of(self.size, self.read(0, ENDS_BYTES) + self.read(self.size - ENDS_BYTES, ENDS_BYTES))
+        except OSError:
+            return ""
 
 
 class Records(Sequence["Record"]):

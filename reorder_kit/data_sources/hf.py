@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.field_targets import Label, Labels
+from reorder_kit.data.file_identity import NamedFile
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.record_objects import BoxCounts, BoxFormat, count_boxes
@@ -194,9 +195,14 @@ class _Table:
 
     def identity(self, number: int) -> Identity:
         """The split and the number of a row."""
-        return RecordIdentity(
-            f"{self._split}/{number}", lambda: _encoded(self._rows[number].column(self._image)[0].as_py())
-        )
+        image = self._rows[number].column(self._image)[0]
+        key, stored = f"{self._split}/{number}", image["bytes"].as_buffer() if image.is_valid else None
+        if stored is not None:  # what lies in the data set is not copied to see its ends
+            return RecordIdentity(key, stored.size, lambda start, length: stored[start : start + length].to_pybytes())
+        path = image["path"].as_py() if image.is_valid else None
+        if path is None:
+            return RecordIdentity(key, 0, lambda start, length: b"")
+        return NamedFile(key, path)
 
     def read(self, number: int) -> tuple[bytes, Any]:
         """The encoded image of a row, and its target.

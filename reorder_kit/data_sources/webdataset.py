@@ -239,7 +239,12 @@ class _Shards:
         """The shard of a sample, and how it is called there."""
         index, place = self._place(number)
         shard = FileIdentity(self._root, str(index.path)).name
-        return RecordIdentity(f"{shard}/{index.key(place)}", lambda: self._read(number, self._image_places, "image"))
+        offset, size = self._image_places[number].tolist()
+        return RecordIdentity(
+            f"{shard}/{index.key(place)}",
+            size,
+            lambda start, length: self._files.read(index.path, offset + start, length),
+        )
 
     def read(self, number: int) -> tuple[bytes, Any]:
         """The encoded image of a sample, and what its target says.

@@ -75,7 +75,7 @@ def test_sources_look_at_folders_not_at_every_file(
 ) -> None:
     (tmp_path / "images").mkdir()
     for number in range(IMAGES):
-        Image.new("RGB", (4, 4)).save(tmp_path / "images" / f"{number}.png")
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(tmp_path / "images" / f"{number}.png")
     source = make(tmp_path)
     looked: Counter[str] = Counter()
     is_file, scandir = Path.is_file, os.scandir

@@ -23,6 +23,7 @@ def add_image(root: Path, split: str, category: str, place: int, time: int, boxe
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.full((20, 20, 3), 50 + place, dtype=np.uint8)
     pixels[6:16, 4:14] = 255
+    pixels[18, 10 + time] = 40 + len(category) + 100 * (split == "val")  # no two images are the same
     Image.fromarray(pixels).save(path, quality=100)
     if boxes is None:
         boxes = [{"ID": 0, "box": [4, 6, 10, 10], "category": category}]

@@ -113,7 +113,7 @@ def test_the_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_size_is_that_of_the_first_image_for_every_seed(tmp_path: Path, seed: int) -> None:
     save_image(tmp_path / "a" / "0.png", 100, size=(6, 9))
     for number in range(1, 5):
-        save_image(tmp_path / "a" / f"{number}.png", 100, size=(30, 30))
+        save_image(tmp_path / "a" / f"{number}.png", 100 + number, size=(30, 30))
     splits = open_folder(tmp_path, split_seed=seed, test_fraction=0.4, validation_fraction=0.4)
     assert str(splits.image) == "3x6x9"
     for split in (splits.train, splits.validation, splits.test):
@@ -304,7 +304,7 @@ def test_two_validation_folders_are_refused(tmp_path: Path) -> None:
 def test_a_folder_where_nothing_can_be_read_is_refused(tmp_path: Path) -> None:
     for number in range(10):
         (tmp_path / "cat").mkdir(exist_ok=True)
-        (tmp_path / "cat" / f"{number}.jpg").write_text("no")
+        (tmp_path / "cat" / f"{number}.jpg").write_text(f"no {number}")
     with pytest.raises(ReorderKitError, match=r"data: no training image can be used, .*cat"):
         open_folder(tmp_path)
 

@@ -139,7 +139,7 @@ def test_a_class_without_a_training_image_is_left_out_everywhere(tmp_path: Path)
 def test_images_are_letterboxed(tmp_path: Path) -> None:
     write_table(tmp_path, "path,split,dog,cat", THREE)
     save_image(tmp_path / "0.png", 7, size=(3, 6))
-    image, target, size = open_table(tmp_path).train[0]
+    image, target, size, _ = open_table(tmp_path).train[0]
     assert size == (2, 4)
     assert image[0].round().tolist() == [[7] * 4, [7] * 4, [0] * 4, [0] * 4]
     assert target.tolist() == [1, 0]

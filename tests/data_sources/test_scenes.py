@@ -36,7 +36,7 @@ def test_the_three_kinds_of_targets_tell_of_the_same_scene() -> None:
     kinds: tuple[TargetKind, ...] = (MULTI_LABEL, BOXES, MASK)
     labels, boxes, masks = (open_scenes(kind).train for kind in kinds)
     for number in range(len(labels)):
-        (image, present, _), (same, target, _), (again, mask, _) = labels[number], boxes[number], masks[number]
+        (image, present, *_), (same, target, *_), (again, mask, *_) = labels[number], boxes[number], masks[number]
         assert torch.equal(image, same)
         assert torch.equal(image, again)
         assert isinstance(target, BoxTarget)
