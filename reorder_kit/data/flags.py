@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-_TEXTS = {"0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
+_NO, _YES = ("0", "0.0", "false", "no"), ("1", "1.0", "true", "yes")
+_TEXTS = dict.fromkeys(_NO, False) | dict.fromkeys(_YES, True)
 
 
 def flag(value: Any) -> bool:
