@@ -80,7 +80,7 @@ def require_plausible(images: Sequence[BoxesOfImage], box_format: BoxFormat, fie
         return f"such as [{said}] of {image.name}, which has {image.size[0]}x{image.size[1]} pixels"
 
     checked, words = len(numbers), _WORDS[box_format][0]
-    is_fraction = (np.abs(numbers) <= _LARGEST_FRACTION).all(axis=1) & (sides > _FEW_PIXELS).all(axis=1)
+    is_fraction = np.all((np.abs(numbers) <= _LARGEST_FRACTION) & (sides.min(axis=1) > _FEW_PIXELS)[:, None], axis=1)
     if is_fraction.mean() > _MOST:
         raise ReorderKitError(
             f"{field}: {is_fraction.sum()} of {checked} boxes have no number above {_LARGEST_FRACTION:g}, "
@@ -147,7 +147,7 @@ def _fits(edges: _Edges, sides: _Edges) -> Bool[np.ndarray, " box"]:
     over = _OVER + _OVER_SHARE * sides
     has_area = (edges[:, 2:] > edges[:, :2]).all(axis=1)
     starts_inside, ends_inside = (edges[:, :2] >= -over).all(axis=1), (edges[:, 2:] <= sides + over).all(axis=1)
-    fits: Bool[np.ndarray, " box"] = has_area & starts_inside & ends_inside
+    fits: Bool[np.ndarray, " box"] = np.logical_and.reduce([has_area, starts_inside, ends_inside])
     return fits
 
 

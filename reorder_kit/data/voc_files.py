@@ -68,15 +68,19 @@ class VocFiles:
     def _named(self, line: str, path: Path) -> str:
         """The name that a line gives: the first reading of which there is an image."""
         for name, is_rewritten in _readings(line):
-            if self._by_ending.find(self._folder / "JPEGImages" / name, _IMAGE_ENDINGS) is not None:
+            if self._listed("JPEGImages", name, _IMAGE_ENDINGS) is not None:
                 if is_rewritten:
                     self._findings.add(REWRITTEN, f"{line} in {path}")
                 return name
         marked = _MARKED.fullmatch(line)
         return marked[1] if marked else line
 
+    def _listed(self, folder: str, name: str, endings: Sequence[str]) -> Path | None:
+        """The file of a name, without a look at each of those that are not there."""
+        return self._by_ending.find(self._folder / folder / name, endings)
+
     def _existing(self, folder: str, name: str, endings: Sequence[str]) -> Path:
-        found = self._by_ending.find(self._folder / folder / name, endings)
+        found = self._listed(folder, name, endings)
         if found is not None:
             return found
         # A file system may know it by other letters, small or large ones.

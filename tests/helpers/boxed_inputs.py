@@ -66,7 +66,12 @@ def sound(source: str) -> Picture:
 
 
 def open_boxed(
-    source: str, root: Path, train: Sequence[Picture], test: Sequence[Picture] = (), kind: TargetKind = BOXES, **given: Any
+    source: str,
+    root: Path,
+    train: Sequence[Picture],
+    test: Sequence[Picture] = (),
+    kind: TargetKind = BOXES,
+    **given: Any,
 ) -> DataSplits:
     """The pictures for training, others for validation, and the given ones for the test."""
     splits = {"train": train, "val": [sound(source)], "test": test or [sound(source)]}

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from boxed_inputs import DECLARING, HEIGHT, SOUND, SOURCES, WIDTH, Picture, open_boxed, samples, sound, told, usual
 from PIL import Image
-from says import says
 
+from boxed_inputs import DECLARING, HEIGHT, SOUND, SOURCES, WIDTH, Picture, open_boxed, samples, sound, told, usual
 from reorder_kit.data.header_size import header_size
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import MULTI_LABEL, Unreadable
+from says import says
 
 OUTSIDE = "boxes outside of their images are left out"
 CUT = "boxes lose more than half of their area at the edges of their images"

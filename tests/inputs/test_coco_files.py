@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from boxed_inputs import SOUND, Picture, open_boxed, samples
 from PIL import Image
-from says import says
-from shards import open_shards, picture
-from shards import write as write_shard
 
+from boxed_inputs import SOUND, Picture, open_boxed, samples
 from reorder_kit.data_sources.coco_detection import CocoDetection
 from reorder_kit.data_sources.fmow import Fmow
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BOXES, DataSplits, Unreadable
+from says import says
+from shards import open_shards, picture
+from shards import write as write_shard
 
 CATEGORIES = [{"id": 10, "name": "cat"}, {"id": 9, "name": "dog"}]
 NESTED = "[" * 100_000 + "]" * 100_000
@@ -60,9 +60,7 @@ def open_coco(root: Path, train: dict[str, Any] | str) -> DataSplits:
     ],
     ids=str,
 )
-def test_ids_are_compared_as_what_they_mean(
-    images: list[Any], objects: list[tuple[Any, Any]], tmp_path: Path
-) -> None:
+def test_ids_are_compared_as_what_they_mean(images: list[Any], objects: list[tuple[Any, Any]], tmp_path: Path) -> None:
     splits = open_coco(tmp_path, content(CATEGORIES, images, objects, "train"))
     # By number: 9 before 10, which texts would not be.
     assert splits.classes == ["dog", "cat"]

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from boxed_inputs import SOUND, SOURCES, Picture, open_boxed, samples, usual
-from says import says
 
+from boxed_inputs import SOUND, SOURCES, Picture, open_boxed, samples, usual
 from reorder_kit.data.flags import flag
 from reorder_kit.errors import ReorderKitError
+from says import says
 
 MARKS = {"voc": "difficult"}
 NO = [False, 0, 0.0, "0", "false", "False", "FALSE", "no", " 0 "]
@@ -21,9 +21,7 @@ YES = [True, 1, 1.0, "1", "true", "True", "TRUE", "yes"]
 @pytest.mark.parametrize(
     ("written", "expected"), [(written, False) for written in NO] + [(written, True) for written in YES], ids=repr
 )
-def test_a_mark_says_yes_or_no_however_it_is_written(
-    source: str, written: Any, expected: bool, tmp_path: Path
-) -> None:
+def test_a_mark_says_yes_or_no_however_it_is_written(source: str, written: Any, expected: bool, tmp_path: Path) -> None:
     marked = Picture(usual(source, SOUND, SOUND), flag=written)
     # Without a mark, so that something can be learned.
     plain = Picture(usual(source, SOUND), flag=None if source != "hf" else type(written)(0))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from says import says
 
 from reorder_kit.data_sources.voc import Voc
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BOXES, MASK, DataSplits, Sample, TargetKind
+from says import says
 
 BOX = "<bndbox><xmin>2</xmin><ymin>3</ymin><xmax>6</xmax><ymax>8</ymax></bndbox>"
 REWRITTEN = "names in lists are read without quotes or file endings"
