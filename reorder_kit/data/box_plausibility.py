@@ -30,6 +30,7 @@ _WORDS: dict[BoxFormat, tuple[str, str]] = {
     "xywh": ("left, top, width, height", "top, left, height, width"),
     "xyxy": ("left, top, right, bottom", "top, left, bottom, right"),
 }
+_CENTERED = "center x, center y, width, height"
 
 _Edges = Float64[np.ndarray, "box 4"]
 
@@ -65,7 +66,7 @@ def require_plausible(images: Sequence[BoxesOfImage], box_format: BoxFormat, fie
 
     Raises:
         ReorderKitError: if most boxes are fractions of the image, or lie outside of it for the most part; or if many do
-            not fit into it as they are read, and do in another format or with x and y exchanged.
+            not fit into it as they are read, and do in another format, with x and y exchanged, or around their centers.
     """
     numbers = np.array([box for image in images for box in image.numbers], dtype=np.float64).reshape(-1, 4)
     if not len(numbers):
@@ -98,7 +99,7 @@ def require_plausible(images: Sequence[BoxesOfImage], box_format: BoxFormat, fie
         raise ReorderKitError(
             f"{field}: read as {words}, {misfits.sum()} of {checked} boxes do not fit into their images, "
             f"{example(misfits)}; read as {other}, they do",
-            format_hint if is_other_format else "exchange the numbers; boxes that are right should end at the edges",
+            format_hint if is_other_format else "convert the boxes; if they are right, cut them off at the edges",
         )
     if is_lost.mean() > _MOST:
         raise ReorderKitError(
@@ -137,10 +138,16 @@ def _edges(numbers: _Edges, box_format: BoxFormat) -> _Edges:
 def _fitting_readings(numbers: _Edges, sides: _Edges, box_format: BoxFormat) -> Iterator[str]:
     """In words, the other ways to read the numbers in which nearly all boxes fit into their images."""
     other: BoxFormat = "xyxy" if box_format == "xywh" else "xywh"
-    for read_as, exchanged in ((other, False), (box_format, True), (other, True)):
-        edges = _edges(numbers[:, [1, 0, 3, 2]] if exchanged else numbers, read_as)
+    exchanged = numbers[:, [1, 0, 3, 2]]
+    readings = [
+        (_WORDS[other][0], _edges(numbers, other)),
+        (_WORDS[box_format][1], _edges(exchanged, box_format)),
+        (_WORDS[other][1], _edges(exchanged, other)),
+        (_CENTERED, _edges(numbers - np.pad(numbers[:, 2:] / 2, [(0, 0), (0, 2)]), "xywh")),
+    ]
+    for words, edges in readings:
         if 1 - _fits(edges, sides).mean() <= _NEARLY_NONE:
-            yield _WORDS[read_as][exchanged]
+            yield words
 
 
 def _fits(edges: _Edges, sides: _Edges) -> Bool[np.ndarray, " box"]:

@@ -212,7 +212,17 @@ def test_a_recipe_with_the_wrong_format_is_refused_too(source: str, tmp_path: Pa
 def test_boxes_with_x_and_y_exchanged_are_refused(source: str, tmp_path: Path) -> None:
     exchanged = [(top, left, bottom, right) for left, top, right, bottom in spread_boxes()]
     message = refused(source, tmp_path, pictures(usual(source, *exchanged)))
-    assert says(message, "do not fit", "read as top, left, ", "they do", "exchange")
+    assert says(message, "do not fit", "read as top, left, ", "they do", "convert")
+
+
+@every_source
+def test_boxes_given_by_their_centers_are_refused(source: str, tmp_path: Path) -> None:
+    centered = [
+        ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+        for left, top, right, bottom in spread_boxes()
+    ]
+    message = refused(source, tmp_path, pictures(centered))
+    assert says(message, "do not fit", "read as center x, center y, width, height, they do", "convert")
 
 
 @every_source
