@@ -217,7 +217,7 @@ class AnnotatedImages:
         if isinstance(raw, Unreadable):
             return raw
         try:
-            return pipeline(raw)
+            return pipeline(raw, entry.path)
         except ReorderKitError as error:
             return Unreadable(entry.path, error.message)
 

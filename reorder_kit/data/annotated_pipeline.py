@@ -16,10 +16,11 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from reorder_kit.data.annotated import RawSample
+from reorder_kit.data.box_findings import box_findings
 from reorder_kit.data.letterbox import content_size, letterbox
 from reorder_kit.data.transforms import NamedTransform, transform_class
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import IGNORED, BoxTarget, ImageShape, Sample
+from reorder_kit.interfaces import IGNORED, BoxTarget, Finding, ImageShape, Sample
 
 
 class AnnotatedPipeline:
@@ -42,8 +43,12 @@ class AnnotatedPipeline:
         self._transforms = nn.ModuleList([_build(transform) for transform in transforms])
         self._to_float = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))])
 
-    def __call__(self, raw: RawSample) -> Sample:
+    def __call__(self, raw: RawSample, name: str = "") -> Sample:
         """Transform one image with its target.
+
+        Args:
+            raw: the image.
+            name: how to call it in what is found.
 
         Raises:
             ReorderKitError: if the named transforms fail, or change the number of channels.
@@ -67,12 +72,20 @@ class AnnotatedPipeline:
         normalised[:, content[0] :] = 0.0
         normalised[:, :, content[1] :] = 0.0
         has_padding = content != self._size
-        return Sample(normalised, self._target(raw.target, pictures, content), content if has_padding else None)
+        target = self._target(raw.target, pictures, content)
+        return Sample(normalised, target, content if has_padding else None, self._findings(raw, name))
 
     def check(self, raw: RawSample) -> None:
         """Try it on one image, so that a mistake is found at once; the global random stream stays as it was."""
         with torch.random.fork_rng(devices=[]):
             self(raw)
+
+    def _findings(self, raw: RawSample, name: str) -> tuple[Finding, ...]:
+        """What the boxes lose as they are in the file: what a random crop cuts off is no flaw of the data."""
+        if not isinstance(raw.target, BoxTarget):
+            return ()
+        height, width = raw.image.shape[-2:]
+        return box_findings(raw.target.boxes, (height, width), content_size(height, width, self._size), name)
 
     def _target(self, target: Any, pictures: Mapping[str, Any], content: tuple[int, int]) -> Any:
         if "boxes" in pictures:

@@ -8,11 +8,26 @@ from dataclasses import dataclass
 import torch
 
 from reorder_kit.data.annotated import ImageFile, LabelledFile, RawSample
+from reorder_kit.data.box_plausibility import (
+    BoxesOfImage,
+    BoxFormat,
+    Numbers,
+    require_declared_sizes,
+    require_plausible,
+    spread,
+)
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.findings import Findings
+from reorder_kit.data.header_size import header_size
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
+from reorder_kit.data.whole_numbers import Size
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import MULTI_LABEL, BoxTarget, DataSplits, RecordedSplits, TargetKind, Unreadable
+
+Edges = tuple[float, float, float, float]
+"""Left, top, right and bottom edge of a box, pixels."""
+
+_FIELD = "data.root"
 
 
 @dataclass(frozen=True)
@@ -25,20 +40,28 @@ class BoxedFile(ImageFile):
         boxes: left, top, right and bottom edge of each object, pixels.
         classes: the number of each object's class.
         crowd: which boxes are around many objects.
+        declared_size: height and width of the image as its annotation declares them, pixels; None if it does not.
+        flat: edges of boxes without width or height, which belong to no object; the check of all boxes counts them.
     """
 
-    boxes: tuple[tuple[float, float, float, float], ...]
+    boxes: tuple[Edges, ...]
     classes: tuple[int, ...]
     crowd: tuple[bool, ...]
+    declared_size: Size | None = None
+    flat: tuple[Edges, ...] = ()
 
     def read(self) -> RawSample | Unreadable:
-        """Decode the image."""
+        """Decode the image; the boxes of one of another size than its annotation declares would be wrong."""
         target = BoxTarget(
             torch.tensor(self.boxes, dtype=torch.float32).reshape(-1, 4),
             torch.tensor(self.classes, dtype=torch.int64),
             torch.tensor(self.crowd, dtype=torch.bool),
         )
-        return LabelledFile(self.path, self.channels, target).read()
+        raw = LabelledFile(self.path, self.channels, target).read()
+        if isinstance(raw, Unreadable) or self.declared_size in (None, raw.image.shape[-2:]):
+            return raw
+        declared, found = (f"{height}x{width}" for height, width in (self.declared_size, raw.image.shape[-2:]))
+        return Unreadable(self.path, f"its annotation is of an image of {declared} pixels, the file has {found}")
 
 
 Files = Sequence[BoxedFile]
@@ -54,6 +77,7 @@ def open_boxed(
     seed: int,
     recorded: RecordedSplits | None,
     findings: Findings,
+    box_format: BoxFormat,
 ) -> DataSplits:
     """Set aside what is missing.
 
@@ -67,9 +91,11 @@ def open_boxed(
         seed: of the run.
         recorded: the splits of a run that is reopened.
         findings: what was dropped, guessed or converted so far.
+        box_format: what the numbers of the boxes were read as.
 
     Raises:
-        ReorderKitError: if there is nothing to set aside, a split without any object, or an image in two splits.
+        ReorderKitError: if there is nothing to set aside, a split without any object, or an image in two splits; if
+            most images of a split have another size than declared, or its boxes cannot be what they are read as.
     """
     refuse_shared(*([file.path for file in files] for files in (train, validation or (), test or ())))
     if target_kind == MULTI_LABEL:
@@ -77,6 +103,8 @@ def open_boxed(
         return open_multi_label(
             options, classes, train_labels or (), validation_labels, test_labels, seed, recorded, findings
         )
+    for files in (train, validation or (), test or ()):
+        _check_boxes(files, box_format)
     train, validation, test = deal(
         recorded,
         (train, validation, test),
@@ -109,6 +137,26 @@ def refuse_shared(*splits: Sequence[str]) -> None:
                 f"data.root: the image {name} is listed twice", "an image belongs to one split, and once"
             )
         seen.add(name)
+
+
+def _check_boxes(files: Files, box_format: BoxFormat) -> None:
+    """Compare some of the annotations with their images."""
+    images, sizes = [], []
+    for file in spread([file for file in files if file.boxes or file.flat]):
+        found = header_size(file.path)
+        if file.declared_size is not None and found is not None:
+            sizes.append((file.path, file.declared_size, found))
+        if size := file.declared_size or found:
+            numbers = [_numbers(edges, box_format) for edges in (*file.boxes, *file.flat)]
+            images.append(BoxesOfImage(file.path, numbers, size))
+    require_declared_sizes(sizes, _FIELD)
+    usual = "left, top, width and height" if box_format == "xywh" else "left, top, right and bottom edge"
+    require_plausible(images, box_format, _FIELD, f"this format has {usual}; convert the boxes")
+
+
+def _numbers(edges: Edges, box_format: BoxFormat) -> Numbers:
+    left, top, right, bottom = edges
+    return edges if box_format == "xyxy" else (left, top, right - left, bottom - top)
 
 
 def _labels(files: Files | None) -> list[Labels] | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -11,10 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reorder_kit.data.box_findings import FLAT, UNCOMPARED
+from reorder_kit.data.boxed_images import Edges
+from reorder_kit.data.findings import Findings
+from reorder_kit.data.flags import flag
 from reorder_kit.data.folder_listing import FolderListing
+from reorder_kit.data.json_text import parse_json
+from reorder_kit.data.record_objects import four_numbers
+from reorder_kit.data.whole_numbers import Size, declared_size, whole_number
 from reorder_kit.errors import ReorderKitError
 
-_log = logging.getLogger(__name__)
+Id = int | str
+"""Of a category or an image. Numbers are the same however they are written: 7, 7.0 or "7"."""
+
+_ONE_ID = 'an id is unique; 7, 7.0, "7" and "007" are the same'
 
 
 @dataclass
@@ -23,15 +31,19 @@ class CocoImage:
 
     Args:
         file_name: as the file gives it.
+        size: height and width as the file declares them, pixels; None if it does not.
         boxes: left, top, right and bottom edge of each object, pixels.
         categories: the category id of each object.
         crowd: which boxes are around many objects.
+        flat: edges of the boxes without width or height, which are none of these.
     """
 
     file_name: str
-    boxes: list[tuple[float, float, float, float]] = field(default_factory=list)
-    categories: list[int] = field(default_factory=list)
+    size: Size | None
+    boxes: list[Edges] = field(default_factory=list)
+    categories: list[Id] = field(default_factory=list)
     crowd: list[bool] = field(default_factory=list)
+    flat: list[Edges] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -45,26 +57,27 @@ class CocoFile:
     """
 
     path: Path
-    categories: dict[int, str]
+    categories: dict[Id, str]
     images: Sequence[CocoImage]
 
 
-def read_coco(path: Path, source: str) -> CocoFile:
-    """Read images, categories and boxes. Boxes without width or height are left out, and logged.
+def read_coco(path: Path, source: str, findings: Findings) -> CocoFile:
+    """Read images, categories and boxes. Boxes without width or height are left out, and counted.
 
     Args:
         path: the file.
         source: the recipe's field that leads to it, for messages.
+        findings: where it is told what is left out.
 
     Raises:
         ReorderKitError: if the file cannot be read, lacks something, or contradicts itself.
     """
-    return _Reader(path, source).read()
+    return _Reader(path, source, findings).read()
 
 
 class _Reader:
-    def __init__(self, path: Path, source: str) -> None:
-        self._path, self._source = path, source
+    def __init__(self, path: Path, source: str, findings: Findings) -> None:
+        self._path, self._source, self._findings = path, source, findings
 
     def read(self) -> CocoFile:
         content = self._content()
@@ -79,10 +92,10 @@ class _Reader:
 
     def _content(self) -> dict[str, Any]:
         try:
-            content = json.loads(self._path.read_bytes())
+            content = parse_json(self._path.read_bytes())
         except OSError as error:
             raise self._mistake(f"it cannot be read: {error.strerror}") from error
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise self._mistake(f"this is no JSON: {error}", "the file may be cut off; copy it again") from error
         if not isinstance(content, dict):
             raise self._mistake("an object with images, annotations and categories is needed")
@@ -93,21 +106,22 @@ class _Reader:
                 )
         return content
 
-    def _categories(self, content: dict[str, Any]) -> dict[int, str]:
-        found: dict[int, str] = {}
+    def _categories(self, content: dict[str, Any]) -> dict[Id, str]:
+        found: dict[Id, str] = {}
         for place, category in enumerate(content["categories"]):
             where = f"categories[{place}]"
             number, name = self._id(category, where), category.get("name")
             if not isinstance(name, str) or not name:
                 raise self._mistake(f"{where} has no name")
             if number in found:
-                raise self._mistake(f"the category id {number} comes twice")
+                raise self._mistake(f"the category id {number} comes twice", _ONE_ID)
             found[number] = name
         if not found:
             raise self._mistake("there is no category")
-        return dict(sorted(found.items()))
+        # Numbers by size, then texts.
+        return dict(sorted(found.items(), key=lambda item: (isinstance(item[0], str), item[0])))
 
-    def _named_once(self, categories: dict[int, str], used: set[int]) -> dict[int, str]:
+    def _named_once(self, categories: dict[Id, str], used: set[Id]) -> dict[Id, str]:
         """Without categories that have no object and another's name, as Roboflow's group of all the others."""
         times = Counter(categories.values())
         named = {number: name for number, name in categories.items() if number in used or times[name] == 1}
@@ -118,57 +132,80 @@ class _Reader:
             raise self._mistake("no category has an object and a name of its own")
         return named
 
-    def _images(self, content: dict[str, Any]) -> dict[int, CocoImage]:
-        found: dict[int, CocoImage] = {}
+    def _images(self, content: dict[str, Any]) -> dict[Id, CocoImage]:
+        found: dict[Id, CocoImage] = {}
         for place, image in enumerate(content["images"]):
             where = f"images[{place}]"
             number, name = self._id(image, where), image.get("file_name")
             if not isinstance(name, str) or not name:
                 raise self._mistake(f"{where} has no file_name")
             if number in found:
-                raise self._mistake(f"the image id {number} comes twice")
-            found[number] = CocoImage(name)
+                raise self._mistake(f"the image id {number} comes twice", _ONE_ID)
+            found[number] = CocoImage(name, self._declared(image, where))
         if not found:
             raise self._mistake("there is no image")
         return found
 
-    def _id(self, entry: Any, where: str) -> int:
-        number = entry.get("id") if isinstance(entry, dict) else None
-        if not isinstance(number, int):
-            raise self._mistake(f"{where} has no id that is a whole number")
+    def _declared(self, image: dict[str, Any], where: str) -> Size | None:
+        height, width = image.get("height"), image.get("width")
+        if height is None and width is None:
+            return None
+        size = declared_size(height, width)
+        if size is None:
+            self._findings.add(UNCOMPARED, f"{self._path}, {where}")
+        return size
+
+    def _id(self, entry: Any, where: str) -> Id:
+        number = _normalized(entry.get("id")) if isinstance(entry, dict) else None
+        if number is None:
+            raise self._mistake(f"{where} has no id that is a whole number or a text")
         return number
 
-    def _add_objects(self, content: dict[str, Any], categories: dict[int, str], images: dict[int, CocoImage]) -> None:
-        flat = []
+    def _add_objects(self, content: dict[str, Any], categories: dict[Id, str], images: dict[Id, CocoImage]) -> None:
         for place, annotation in enumerate(content["annotations"]):
             if not isinstance(annotation, dict):
                 raise self._mistake(f"annotations[{place}] is no object")
-            where = f"annotation {annotation['id']}" if "id" in annotation else f"annotations[{place}]"
-            image_id, category_id = annotation.get("image_id"), annotation.get("category_id")
-            if not _is_number(image_id) or image_id not in images:
-                raise self._mistake(f"{where} is of the image {image_id}, which the file does not list")
-            if not _is_number(category_id) or category_id not in categories:
+            where = f"annotation {annotation['id']!s:.60}" if "id" in annotation else f"annotations[{place}]"
+            image_id, category_id = _normalized(annotation.get("image_id")), _normalized(annotation.get("category_id"))
+            if image_id is None or image_id not in images:
+                said = f"{annotation.get('image_id')!s:.60}"
+                raise self._mistake(f"{where} is of the image {said}, which the file does not list")
+            if category_id is None or category_id not in categories:
                 known = ", ".join(map(str, list(categories)[:10])) + (", ..." if len(categories) > 10 else "")
-                raise self._mistake(f"{where} has the category {category_id}, which is none of {known}")
-            left, top, width, height = self._numbers(annotation.get("bbox"), where)
-            if width <= 0 or height <= 0:
-                flat.append(where)
-                continue
+                said = f"{annotation.get('category_id')!s:.60}"
+                raise self._mistake(f"{where} has the category {said}, which is none of {known}")
+            left, top, right, bottom = edges = self._edges(annotation.get("bbox"), where)
             image = images[image_id]
-            image.boxes.append((left, top, left + width, top + height))
+            if right <= left or bottom <= top:
+                self._findings.add(FLAT, f"{self._path}, {where}")
+                image.flat.append(edges)
+                continue
+            image.boxes.append(edges)
             image.categories.append(category_id)
-            image.crowd.append(bool(annotation.get("iscrowd", 0)))
-        if flat:
-            _log.warning("%s: left out, their boxes without width or height: %s", self._path, _some(flat))
+            image.crowd.append(self._is_crowd(annotation, where))
 
-    def _numbers(self, bbox: Any, where: str) -> Sequence[float]:
-        if not isinstance(bbox, list) or len(bbox) != 4 or not all(_is_number(value) for value in bbox):
-            raise self._mistake(f"{where} has the bbox {bbox}, which is not [left, top, width, height] in pixels")
-        return bbox
+    def _is_crowd(self, annotation: dict[str, Any], where: str) -> bool:
+        try:
+            return flag(annotation.get("iscrowd"))
+        except ValueError as error:
+            raise self._mistake(
+                f"{where}: iscrowd: {error}", "1 marks a box around many objects, 0 all others"
+            ) from error
+
+    def _edges(self, bbox: Any, where: str) -> Edges:
+        numbers = four_numbers(bbox)
+        if numbers is not None:
+            left, top, width, height = numbers
+            edges = (left, top, left + width, top + height)
+            if all(map(math.isfinite, edges)):
+                return edges
+        raise self._mistake(f"{where} has the bbox {bbox!s:.80}, which is not [left, top, width, height] in pixels")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _normalized(value: Any) -> Id | None:
+    """An id, numbers as whole ones; None if it is neither a whole number nor a text."""
+    number = whole_number(value)
+    return (value or None) if number is None and isinstance(value, str) else number
 
 
 def _some(names: Sequence[str], shown: int = 3) -> str:

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reorder_kit.data.annotated import RawSample
+from reorder_kit.data.box_plausibility import BoxFormat
+from reorder_kit.data.flags import flag
 from reorder_kit.data.mask_file import Legend, read_values
-from reorder_kit.data.record_objects import BoxFormat, edges_of, listed, object_columns
+from reorder_kit.data.record_objects import edges_of, listed, object_columns
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, BoxTarget, TargetKind, Unreadable
 
@@ -135,11 +137,15 @@ class FieldTargets:
         crowd = columns.get("iscrowd", [False] * len(classes))
         if not len(edges) == len(classes) == len(crowd):
             raise ValueError(f"{len(edges)} boxes have {len(classes)} classes and {len(crowd)} marks of a crowd")
+        try:
+            is_crowd = list(map(flag, crowd))
+        except ValueError as error:
+            raise ValueError(f"iscrowd: {error}") from error
         boxes = [number for number, box in enumerate(edges) if box is not None]
         return BoxTarget(
             torch.tensor([edges[number] for number in boxes], dtype=torch.float32).reshape(-1, 4),
             torch.tensor([classes[number] for number in boxes], dtype=torch.int64),
-            torch.tensor([bool(crowd[number]) for number in boxes], dtype=torch.bool),
+            torch.tensor([is_crowd[number] for number in boxes], dtype=torch.bool),
         )
 
 

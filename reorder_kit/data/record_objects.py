@@ -1,25 +1,18 @@
-"""Objects with boxes as records write them; a box that is none is left out, and said once."""
+"""Objects with boxes as records write them; a box that is none is left out."""
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
 
-from reorder_kit.errors import ReorderKitError
-
-_log = logging.getLogger(__name__)
-
-BoxFormat = Literal["xywh", "xyxy"]
+from reorder_kit.data.box_plausibility import BoxFormat, Numbers
 
 BoxCounts = Int64[np.ndarray, "record 2"]
 """Of each record, how many of its boxes are none, and how many there are."""
-
-_NAMED = 3
 
 
 def object_columns(value: Any) -> dict[str, Sequence[Any]]:
@@ -58,16 +51,28 @@ def edges_of(boxes: Sequence[Any], box_format: BoxFormat) -> list[tuple[float, f
     return [_edges(box, box_format) for box in boxes]
 
 
-def _edges(box: Any, box_format: BoxFormat) -> tuple[float, float, float, float] | None:
-    if not isinstance(box, list | tuple) or len(box) != 4 or not all(isinstance(number, int | float) for number in box):
+def four_numbers(box: Any) -> Numbers | None:
+    """The numbers of a box; None if these are not four finite ones."""
+    if not isinstance(box, list | tuple) or len(box) != 4:
+        return None
+    if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in box):
         return None
     try:
-        left, top, right, bottom = map(float, box)
+        first, second, third, fourth = map(float, box)
     except OverflowError:  # of whole numbers beyond all floats
         return None
+    numbers = first, second, third, fourth
+    return numbers if all(map(math.isfinite, numbers)) else None
+
+
+def _edges(box: Any, box_format: BoxFormat) -> tuple[float, float, float, float] | None:
+    numbers = four_numbers(box)
+    if numbers is None:
+        return None
+    left, top, right, bottom = numbers
     if box_format == "xywh":
         right, bottom = left + right, top + bottom
-    # Infinity less infinity is no number, and no number is larger than another.
+    # The sum or the difference of large numbers can be infinite.
     return (left, top, right, bottom) if 0 < right - left < math.inf and 0 < bottom - top < math.inf else None
 
 
@@ -78,27 +83,3 @@ def count_boxes(value: Any, box_format: BoxFormat) -> tuple[int, int]:
     except ValueError:
         return 0, 0
     return edges_of(boxes, box_format).count(None), len(boxes)
-
-
-def tell_of_flaws(counts: BoxCounts, split: str, name: Callable[[int], str], box_format: BoxFormat) -> None:
-    """Log once how many boxes of a split are left out, if any are.
-
-    Args:
-        counts: of every record.
-        split: which.
-        name: how to call a record.
-        box_format: what the numbers of a box were taken for.
-
-    Raises:
-        ReorderKitError: if most of the boxes are none, since their format must be another one.
-    """
-    flawed, boxes = counts.sum(axis=0).tolist()
-    if not flawed:
-        return
-    records = np.flatnonzero(counts[:, 0]).tolist()
-    more = f" and {len(records) - _NAMED} more" if len(records) > _NAMED else ""
-    where = ", ".join(name(number) for number in records[:_NAMED]) + more
-    what = f"{flawed} of {boxes} boxes of the {split} split have no four finite numbers, no width or no height"
-    if 2 * flawed > boxes:
-        raise ReorderKitError(f"data.box_format: read as {box_format}, {what}: {where}", "try the other format")
-    _log.warning("%s, read as %s, and are left out: %s", what, box_format, where)

@@ -9,11 +9,12 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from reorder_kit.data.annotated import AnnotatedImages, AnnotatedOptions, LabelledImages
+from reorder_kit.data.box_plausibility import BoxFormat
 from reorder_kit.data.dealing import Dealt, deal
 from reorder_kit.data.field_targets import FieldTargets, Labels
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.mask_file import LARGEST_VALUE, ValueLegend
-from reorder_kit.data.record_objects import BoxFormat, tell_of_flaws
+from reorder_kit.data.record_box_checks import check_boxes
 from reorder_kit.data.records import Records, RecordStore
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import (
@@ -125,14 +126,14 @@ def open_records(
         findings: what was dropped, guessed or converted so far.
 
     Raises:
-        ReorderKitError: if a split is empty, most of its boxes are none, no training record can be read, or the
-            transforms do not fit it.
+        ReorderKitError: if a split is empty, its boxes cannot be what they are read as, no training record can be read,
+            or the transforms do not fit it.
     """
     for split, store in stores.items():
         if not len(store):
             raise ReorderKitError(f"data.{split}: there is no image")
         if targets.kind == BOXES:
-            tell_of_flaws(store.count_boxes(options.box_format), split, store.name, options.box_format)
+            check_boxes(store, split, options.box_format, findings)
 
     places = {split: [(split, number) for number in range(len(store))] for split, store in stores.items()}
 

@@ -12,9 +12,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from reorder_kit.data.annotated import RawSample
+from reorder_kit.data.box_plausibility import BoxFormat
 from reorder_kit.data.field_targets import FieldTargets
 from reorder_kit.data.image_file import decode_image
-from reorder_kit.data.record_objects import BoxCounts, BoxFormat
+from reorder_kit.data.record_objects import BoxCounts
 from reorder_kit.interfaces import Identity, Unreadable
 from reorder_kit.interfaces.identity import ENDS_BYTES, digest_of
 

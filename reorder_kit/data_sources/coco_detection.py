@@ -43,9 +43,13 @@ class CocoDetection(AnnotatedSource):
     beside the annotations, and in ``root``. All that a file names have to be there.
 
     Classes are the categories of the training file, sorted by id; ids may have gaps. A category without any object that
-    has another's name is none. Another file has no others. Boxes are cut at the edges of the image; boxes without width
-    or height are left out. A crowd is neither learned nor counted as missed. For multi-label tasks, a class is present
-    where it has a box, crowds included.
+    has another's name is none. Another file has no others. An id is a whole number, also as 7.0 or "7", or a text.
+
+    Boxes are cut at the edges of the image; boxes without width or height are left out. What is lost by that is
+    counted. An image of another size than its ``width`` and ``height`` is unreadable. Boxes of up to 100 images of each
+    file are compared with these before training, and refused if they look normalized, like left, top, right and bottom,
+    or with x and y exchanged. A crowd is neither learned nor counted as missed; ``iscrowd`` is 0 or 1, or a word for
+    these. For multi-label tasks, a class is present where it has a box, crowds included.
 
     An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
     left to right by chance. Named transforms replace that.
@@ -84,7 +88,8 @@ class CocoDetection(AnnotatedSource):
                 f"data.root: {options.root} has no annotations for training; looked for {known}",
                 "say with data.train which file it is, relative to data.root",
             )
-        train = read_coco(train_path, self._field("train"))
+        findings = Findings()
+        train = read_coco(train_path, self._field("train"), findings)
         validation, test = self._annotations("validation"), self._annotations("test")
         if test is None and options.validation is None:
             validation, test = None, validation
@@ -93,11 +98,12 @@ class CocoDetection(AnnotatedSource):
             self.target_kind,
             list(train.categories.values()),
             self._files(train, "train", train),
-            None if validation is None else self._evaluated(validation, "validation", train),
-            None if test is None else self._evaluated(test, "test", train),
+            None if validation is None else self._evaluated(validation, "validation", train, findings),
+            None if test is None else self._evaluated(test, "test", train, findings),
             seed,
             self.recorded,
-            Findings(),
+            findings,
+            "xywh",
         )
 
     def _given(self, split: Split) -> Path | None:
@@ -124,9 +130,9 @@ class CocoDetection(AnnotatedSource):
             )
         return found[0] if found else None
 
-    def _evaluated(self, path: Path, split: Split, train: CocoFile) -> list[BoxedFile]:
+    def _evaluated(self, path: Path, split: Split, train: CocoFile, findings: Findings) -> list[BoxedFile]:
         field = self._field(split)
-        file = read_coco(path, field)
+        file = read_coco(path, field, findings)
         for number, name in file.categories.items():
             if train.categories.get(number) != name:
                 known = f"has {train.categories[number]!r}" if number in train.categories else "lacks it"
@@ -143,6 +149,8 @@ class CocoDetection(AnnotatedSource):
                 tuple(image.boxes),
                 tuple(number_of[category] for category in image.categories),
                 tuple(image.crowd),
+                image.size,
+                tuple(image.flat),
             )
             for path, image in zip(paths, file.images, strict=True)
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
+from reorder_kit.data.json_text import parse_json
 from reorder_kit.data.samples import Transform
 from reorder_kit.data.set_aside import SplitSource
 from reorder_kit.errors import ReorderKitError
@@ -217,7 +217,7 @@ def _read_box(path: Path, category: str) -> tuple[int, int, int, int]:
         ReorderKitError: if the file has none or cannot be read.
     """
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = parse_json(path.read_bytes())
         found: Any = content["bounding_boxes"]
         entries = found if isinstance(found, list) else [found]
         boxes = [entry["box"] for entry in entries if entry["category"] == category]

@@ -10,11 +10,12 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from reorder_kit.data.annotated import AnnotatedSource
+from reorder_kit.data.box_plausibility import BoxFormat
 from reorder_kit.data.field_targets import Label, Labels
 from reorder_kit.data.file_identity import NamedFile
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
-from reorder_kit.data.record_objects import BoxCounts, BoxFormat, count_boxes
+from reorder_kit.data.record_objects import BoxCounts, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
 from reorder_kit.data.records import RecordIdentity
 from reorder_kit.errors import ReorderKitError
@@ -41,7 +42,9 @@ class HuggingFace(AnnotatedSource):
       there, ``iscrowd``; a dictionary of lists or a list of dictionaries;
     * ``mask``: an image with one channel.
 
-    Boxes without width or height, or of no four finite numbers, are left out, and counted in the log.
+    Boxes without width or height, or of no four finite numbers, are left out and counted. ``iscrowd`` is a boolean, 0
+    or 1, also as text; anything else makes the row unreadable. Boxes of up to 100 images of each split are compared
+    with these before training, and refused if they look normalized, of the other format or with x and y exchanged.
 
     A missing validation split is set aside from train. Where there is a validation split but no test, that is the test
     split, and validation is set aside from train; where there is neither, both are, test first. What is set aside is

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import math
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
-from xml.etree import ElementTree
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -16,22 +12,19 @@ from reorder_kit.data.boxed_images import BoxedFile, open_boxed, refuse_shared
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
-from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.mask_file import MaskedFile, ValueLegend
 from reorder_kit.data.multi_label import MultiLabelOptions
+from reorder_kit.data.voc_files import Names, VocFiles
+from reorder_kit.data.voc_xml import read_annotation
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, IGNORED, MASK, MULTI_LABEL, DataSource, DataSplits
 
-_log = logging.getLogger(__name__)
-
-Names = Sequence[str]
 _CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 _BACKGROUND = "background"
-_ENDINGS = (".jpg", ".jpeg", ".png")
 
 
 class Voc(AnnotatedSource):
@@ -42,9 +35,14 @@ class Voc(AnnotatedSource):
     is missing, as in VOC2012, val is the test split. What is missing then is set aside from train by ``split_seed``; no
     class of boxes or labels loses its last training image by that.
 
+    A line of a list is the name of an image, with or without quotes and file ending; names may have spaces, and the
+    marks of a class (-1, 0, 1) may follow. Endings of files may have capital letters.
+
     Boxes and labels come from the XML files, masks from the images of numbers beside them, where 0 is background and
     255, the rim of an object, is ignored. Boxes are cut at the edges of the image; boxes without width or height are
-    left out.
+    left out. What is lost by that is counted. An image of another size than its ``size`` is unreadable. Boxes of up to
+    100 images of each list are compared with these before training, and refused if they look normalized, like left,
+    top, width and height, or with x and y exchanged. ``difficult`` is 0 or 1, or a word for these.
 
     An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
     left to right by chance. Named transforms replace that.
@@ -88,23 +86,26 @@ class Voc(AnnotatedSource):
     def open(self, seed: int) -> DataSplits:
         """Read the lists and the annotations, and look whether all files are there."""
         options = self.options
-        files = _Files(_year_folder(options.root), "Segmentation" if self.target_kind == MASK else "Main")
+        findings = Findings()
+        lists = "Segmentation" if self.target_kind == MASK else "Main"
+        files = VocFiles(_year_folder(options.root), lists, findings)
         train, validation, test = self._lists(files)
         if self.target_kind == MASK:
-            return self._open_masks(files, train, validation, test, seed)
+            return self._open_masks(files, train, validation, test, seed, findings)
         return open_boxed(
             options,
             self.target_kind,
             options.classes,
-            self._boxed(files, train),
-            None if validation is None else self._boxed(files, validation),
-            None if test is None else self._boxed(files, test),
+            self._boxed(files, train, findings),
+            None if validation is None else self._boxed(files, validation, findings),
+            None if test is None else self._boxed(files, test, findings),
             seed,
             self.recorded,
-            Findings(),
+            findings,
+            "xyxy",
         )
 
-    def _lists(self, files: _Files) -> tuple[Names, Names | None, Names | None]:
+    def _lists(self, files: VocFiles) -> tuple[Names, Names | None, Names | None]:
         options = self.options
         validation, test = options.validation, options.test
         # A list that the recipe gives to one split is none of another's.
@@ -121,14 +122,15 @@ class Voc(AnnotatedSource):
             None if test is None else files.listed(test, "data.test"),
         )
 
-    def _boxed(self, files: _Files, names: Names) -> list[BoxedFile]:
+    def _boxed(self, files: VocFiles, names: Names, findings: Findings) -> list[BoxedFile]:
         difficult = self.options.difficult
         is_dropped = difficult == "drop" or (difficult == "ignore" and self.target_kind == MULTI_LABEL)
         number_of = {name: number for number, name in enumerate(self.options.classes)}
         found = []
         for name in names:
+            annotation = read_annotation(files.annotation(name), findings)
             objects = []
-            for thing in files.objects(name):
+            for thing in annotation.objects:
                 if thing.name not in number_of:
                     raise ReorderKitError(
                         f"data.classes: {files.annotation(name)} has an object {thing.name!r}, which is none of the"
@@ -144,15 +146,22 @@ class Voc(AnnotatedSource):
                     tuple(thing.box for thing in objects),
                     tuple(number_of[thing.name] for thing in objects),
                     tuple(thing.is_difficult and difficult == "ignore" for thing in objects),
+                    annotation.size,
+                    tuple(annotation.flat),
                 )
             )
         return found
 
     def _open_masks(
-        self, files: _Files, train: Names, validation: Names | None, test: Names | None, seed: int
+        self,
+        files: VocFiles,
+        train: Names,
+        validation: Names | None,
+        test: Names | None,
+        seed: int,
+        findings: Findings,
     ) -> DataSplits:
         options = self.options
-        findings = Findings()
         train, validation, test = deal(
             self.recorded,
             (train, validation, test),
@@ -170,91 +179,6 @@ class Voc(AnnotatedSource):
             for names in (train, validation, test)
         )
         return options.splits(classes, train_files, validation_files, test_files, options.root, findings)
-
-
-class _Object(NamedTuple):
-    name: str
-    box: tuple[float, float, float, float]
-    is_difficult: bool
-
-
-class _Files:
-    """The files of one year.
-
-    Args:
-        folder: holds ImageSets.
-        kind: the folder of lists in it.
-    """
-
-    def __init__(self, folder: Path, kind: str) -> None:
-        self._folder, self._lists, self._listing = folder, folder / "ImageSets" / kind, FolderListing()
-
-    def has(self, split: str) -> bool:
-        """There is such a list."""
-        return (self._lists / f"{split}.txt").is_file()
-
-    def listed(self, split: str, field: str) -> Names:
-        """The names of a list."""
-        path = self._lists / f"{split}.txt"
-        try:
-            lines = path.read_text(encoding="utf-8").split("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            known = ", ".join(sorted(file.stem for file in self._lists.glob("*.txt"))[:10]) or "none"
-            raise ReorderKitError(
-                f"{field}: the list {path} cannot be read: {error}", f"lists there: {known}"
-            ) from error
-        names = [line.split()[0] for line in lines if line.strip()]
-        if not names:
-            raise ReorderKitError(f"{field}: the list {path} is empty")
-        return names
-
-    def image(self, name: str) -> Path:
-        """The image."""
-        return self._existing("JPEGImages", name, _ENDINGS)
-
-    def annotation(self, name: str) -> Path:
-        """The XML file."""
-        return self._existing("Annotations", name, (".xml",))
-
-    def mask(self, name: str) -> Path:
-        """The mask."""
-        return self._existing("SegmentationClass", name, (".png",))
-
-    def _existing(self, folder: str, name: str, endings: Sequence[str]) -> Path:
-        paths = [self._folder / folder / f"{name}{ending}" for ending in endings]
-        for path in paths:
-            if self._listing.has(path):
-                return path
-        raise ReorderKitError(
-            f"data.root: {self._lists} lists {name}, but there is no {paths[0]}",
-            "copy the data again, or shorten the list",
-        )
-
-    def objects(self, name: str) -> Iterator[_Object]:
-        """The objects of an image."""
-        path = self.annotation(name)
-        try:
-            root = ElementTree.parse(path).getroot()
-        except (OSError, ElementTree.ParseError) as error:
-            raise ReorderKitError(f"data.root: {path} is no XML: {error}", "the file may be cut off") from error
-        for place, thing in enumerate(root.iterfind("object"), start=1):
-            box = _box(thing)
-            if box is None:
-                raise ReorderKitError(f"data.root: {path}: object {place} has no bndbox of four numbers")
-            if box[2] <= box[0] or box[3] <= box[1]:
-                _log.warning("%s: object %d is left out, its box has no width or height", path, place)
-                continue
-            yield _Object(thing.findtext("name", "").strip(), box, thing.findtext("difficult", "0").strip() == "1")
-
-
-def _box(thing: ElementTree.Element) -> tuple[float, float, float, float] | None:
-    """Edges counted from 0: VOC counts pixels from 1 and names the last one that belongs to the object."""
-    texts = [thing.findtext(f"bndbox/{edge}", "") for edge in ("xmin", "ymin", "xmax", "ymax")]
-    try:
-        left, top, right, bottom = map(float, texts)
-    except ValueError:
-        return None
-    return (left - 1, top - 1, right, bottom) if math.isfinite(left + top + right + bottom) else None
 
 
 def _year_folder(root: Path) -> Path:

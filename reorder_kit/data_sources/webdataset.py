@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,13 @@ from jaxtyping import UInt8
 from pydantic import Field, field_validator, model_validator
 
 from reorder_kit.data.annotated import AnnotatedSource
+from reorder_kit.data.box_plausibility import BoxFormat
 from reorder_kit.data.field_targets import Label, Labels, labels_in
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
-from reorder_kit.data.record_objects import BoxCounts, BoxFormat, count_boxes
+from reorder_kit.data.json_text import parse_json
+from reorder_kit.data.record_objects import BoxCounts, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
 from reorder_kit.data.records import RecordIdentity
 from reorder_kit.data.shard_index import Places, ShardFiles, ShardIndex, index_shard
@@ -55,8 +56,11 @@ class WebDataset(AnnotatedSource):
 
     Missing splits are set aside from train by ``split_seed``, test first, as nearly the same share of each image's
     rarest class as can be; no class loses its last training image by that. That, and classes that are not given, take
-    one read of every training target, the first time; boxes take one of every target. Boxes without width or height, or
-    of no four finite numbers, are left out, and counted in the log.
+    one read of every training target, the first time; boxes take one of every target.
+
+    Boxes without width or height, or of no four finite numbers, are left out and counted. ``iscrowd`` is a boolean, 0
+    or 1, also as text; anything else makes the sample unreadable. Boxes of up to 100 images of each split are compared
+    with these before training, and refused if they look normalized, of the other format or with x and y exchanged.
 
     Source: https://github.com/webdataset/webdataset
     """
@@ -204,7 +208,7 @@ class _TargetMember:
         if self.kind == MASK:
             return data
         if _is_json(self.ending):
-            content = json.loads(data)
+            content = parse_json(data)
             if not isinstance(content, dict):
                 return content
             if self.field not in content:

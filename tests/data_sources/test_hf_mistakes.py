@@ -18,6 +18,7 @@ from reorder_kit.interfaces import (
     MASK,
     MULTI_LABEL,
     DataSplits,
+    Finding,
     TargetKind,
     Unreadable,
 )
@@ -60,14 +61,11 @@ def open_boxes(folder: Path, *boxes: list[list[float]]) -> DataSplits:
     ],
     ids=str,
 )
-def test_a_box_that_is_none_is_left_out_and_the_others_are_not(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: list[float]
-) -> None:
+def test_a_box_that_is_none_is_left_out_and_the_others_are_not(tmp_path: Path, broken: list[float]) -> None:
     splits = open_boxes(tmp_path / "saved", [SOUND], [SOUND, broken, OTHER])
     assert [target.boxes.tolist() for _, target in content(splits.train)] == [[SOUND], [SOUND, OTHER]]
-    told = [record.getMessage() for record in caplog.records if record.name.startswith("reorder_kit")]
-    assert [message.split(" of the ")[0] for message in told] == ["1 of 4 boxes"] * 3
-    assert told[0].endswith(f"read as xyxy, and are left out: {tmp_path / 'saved'}, split train, row 1")
+    example = f"{tmp_path / 'saved'}, split train, row 1"
+    assert splits.findings == (Finding("boxes without width or height are left out", 3, example),)
 
 
 def test_boxes_that_are_mostly_none_are_of_another_format(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from reorder_kit.interfaces import (
     MASK,
     MULTI_LABEL,
     DataSplits,
+    Finding,
     Sample,
     SampleSet,
     TargetKind,
@@ -152,11 +152,12 @@ def test_trainval_holds_val_which_is_not_used_twice(root: Path) -> None:
             open_voc(root, kind, train="trainval", validation="val")
 
 
-def test_a_box_without_area_is_left_out_with_a_word(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_box_without_area_is_left_out_and_counted(root: Path) -> None:
     write_image(root, "train-image", thing("cat", (5, 5, 4, 9)) + thing("dog", ("4.5", 5, "4.5", 5)))
-    with caplog.at_level(logging.WARNING):
-        target = only(open_voc(root).train).target
-    assert "train-image.xml: object 1 is left out" in caplog.text
+    splits = open_voc(root)
+    target = only(splits.train).target
+    example = f"{root / 'Annotations' / 'train-image.xml'}, object 1"
+    assert splits.findings == (Finding("boxes without width or height are left out", 1, example),)
     assert target.boxes.tolist() == [[3.5, 4, 4.5, 5]]
 
 

@@ -1,0 +1,30 @@
+"""The size of an image without decoding it."""
+
+from __future__ import annotations
+
+import warnings
+from typing import BinaryIO
+
+from PIL import ExifTags, Image
+
+from reorder_kit.data.whole_numbers import Size
+
+_LYING = (5, 6, 7, 8)
+
+
+def header_size(file: str | BinaryIO) -> Size | None:
+    """Height and width, pixels; None where that cannot be read, or an EXIF orientation exchanges the two.
+
+    Args:
+        file: its path, or an open file.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of many pixels, which are not decoded here.
+            warnings.simplefilter("ignore")
+            with Image.open(file) as image:
+                # Not the method of PNG files, which decodes them to look for what comes after the pixels.
+                orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
+                return None if orientation in _LYING else (image.height, image.width)
+    except Exception:  # decoders raise whatever they like; reading the image will tell
+        return None

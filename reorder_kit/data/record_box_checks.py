@@ -1,0 +1,60 @@
+"""Check the boxes of records before anything is trained."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+
+from reorder_kit.data.box_findings import FLAT
+from reorder_kit.data.box_plausibility import BoxesOfImage, BoxFormat, require_plausible, spread
+from reorder_kit.data.findings import Findings
+from reorder_kit.data.header_size import header_size
+from reorder_kit.data.record_objects import four_numbers, object_columns
+from reorder_kit.data.records import RecordStore
+from reorder_kit.errors import ReorderKitError
+
+_NAMED = 3
+
+
+def check_boxes(store: RecordStore, split: str, box_format: BoxFormat, findings: Findings) -> None:
+    """Count the boxes that are none, and compare the others with some of the images.
+
+    Args:
+        store: where the records of a split lie.
+        split: which.
+        box_format: what the numbers of a box are taken for.
+        findings: where it is told how many are left out.
+
+    Raises:
+        ReorderKitError: if most of the boxes are none, or they cannot be what they are read as.
+    """
+    counts = store.count_boxes(box_format)
+    flawed, boxes = counts.sum(axis=0).tolist()
+    records = np.flatnonzero(counts[:, 0]).tolist()
+    if 2 * flawed > boxes:
+        more = f" and {len(records) - _NAMED} more" if len(records) > _NAMED else ""
+        where = ", ".join(store.name(number) for number in records[:_NAMED]) + more
+        raise ReorderKitError(
+            f"data.box_format: read as {box_format}, {flawed} of {boxes} boxes of the {split} split have no four finite"
+            f" numbers, no width or no height: {where}",
+            "try the other format",
+        )
+    if flawed:
+        findings.add(FLAT, store.name(records[0]), flawed)
+    read = [_read(store, number) for number in spread(np.flatnonzero(counts[:, 1]).tolist())]
+    other = "xyxy" if box_format == "xywh" else "xywh"
+    images = [boxes_of_image for boxes_of_image in read if boxes_of_image is not None]
+    require_plausible(images, box_format, f"data.{split}", f"set data.box_format to {other}")
+
+
+def _read(store: RecordStore, number: int) -> BoxesOfImage | None:
+    """The boxes of a record; None if it cannot be read, which reading it as a sample will tell."""
+    try:
+        encoded, value = store.read(number)
+        boxes = object_columns(value)["bbox"]
+    except (OSError, ValueError):
+        return None
+    size = header_size(BytesIO(encoded))
+    numbers = [four for four in map(four_numbers, boxes) if four is not None]
+    return None if size is None else BoxesOfImage(store.name(number), numbers, size)

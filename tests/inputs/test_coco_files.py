@@ -1,0 +1,145 @@
+"""Ids and numbers in COCO's format as people write them, and JSON that nobody should write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from boxed_inputs import SOUND, Picture, open_boxed, samples
+from reorder_kit.data_sources.coco_detection import CocoDetection
+from reorder_kit.data_sources.fmow import Fmow
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import BOXES, DataSplits, Unreadable
+from says import says
+from shards import open_shards, picture
+from shards import write as write_shard
+
+CATEGORIES = [{"id": 10, "name": "cat"}, {"id": 9, "name": "dog"}]
+NESTED = "[" * 100_000 + "]" * 100_000
+
+
+def content(
+    categories: list[dict[str, Any]], images: list[Any], objects: list[tuple[Any, Any]], prefix: str
+) -> dict[str, Any]:
+    return {
+        "categories": categories,
+        "images": [{"id": number, "file_name": f"{prefix}{place}.png"} for place, number in enumerate(images)],
+        "annotations": [
+            {"image_id": image, "category_id": category, "bbox": [1, 2, 3, 4]} for image, category in objects
+        ],
+    }
+
+
+def open_coco(root: Path, train: dict[str, Any] | str) -> DataSplits:
+    """A training file beside usual ones of validation and test."""
+    files: dict[str, Any] = {"train": train}
+    files |= {split: content(CATEGORIES, [1], [(1, 9)], split) for split in ("val", "test")}
+    for split, of_split in files.items():
+        (root / f"{split}.json").write_text(of_split if isinstance(of_split, str) else json.dumps(of_split))
+        for name in ("0", "1"):
+            Image.new("RGB", (10, 12)).save(root / f"{split}{name}.png")
+    options = {"image_size": 12, "train_transforms": []}
+    return CocoDetection(CocoDetection.Options(root=root, **options)).open(seed=0)
+
+
+@pytest.mark.parametrize(
+    ("images", "objects"),
+    [
+        ([1, 2], [("1", 10), ("2", 9)]),
+        (["1", "2"], [(1, 10), (2, 9)]),
+        ([1.0, 2.0], [(1, 10.0), (2, "9")]),
+        ([1, 2], [("1.0", "10"), (" 2 ", "9.0")]),
+        (["001", "002"], [("001", 10), ("002", 9)]),
+        (["a", "b"], [("a", 10), ("b", 9)]),
+        (["img-1", 2], [("img-1", 10), ("2", 9)]),
+        ([10**30, -1], [(str(10**30), 10), (-1, 9)]),
+    ],
+    ids=str,
+)
+def test_ids_are_compared_as_what_they_mean(images: list[Any], objects: list[tuple[Any, Any]], tmp_path: Path) -> None:
+    splits = open_coco(tmp_path, content(CATEGORIES, images, objects, "train"))
+    # By number: 9 before 10, which texts would not be.
+    assert splits.classes == ["dog", "cat"]
+    assert [sample.target.classes.tolist() for sample in samples(splits.train)] == [[1], [0]]
+
+
+@pytest.mark.parametrize("categories", [("10", "9"), (10.0, 9.0), ("10.0", "9")])
+def test_ids_of_categories_are_the_same_in_every_file(categories: tuple[Any, Any], tmp_path: Path) -> None:
+    named = [{"id": number, "name": name} for number, name in zip(categories, ("cat", "dog"), strict=True)]
+    splits = open_coco(tmp_path, content(named, [1, 2], [(1, 10), (2, 9)], "train"))
+    assert splits.classes == ["dog", "cat"]
+    assert samples(splits.test)[0].target.classes.tolist() == [0]
+
+
+@pytest.mark.parametrize("twin", ["1", 1.0, "1.0", "001"], ids=repr)
+def test_two_ids_that_become_one_are_refused(twin: Any, tmp_path: Path) -> None:
+    with pytest.raises(ReorderKitError, match=r"train\.json: the image id 1 comes twice"):
+        open_coco(tmp_path, content(CATEGORIES, [1, twin], [(1, 9)], "train"))
+    twins = [{"id": 1, "name": "cat"}, {"id": twin, "name": "dog"}]
+    with pytest.raises(ReorderKitError, match=r"train\.json: the category id 1 comes twice"):
+        open_coco(tmp_path, content(twins, [1], [(1, 1)], "train"))
+
+
+@pytest.mark.parametrize("number", [True, None, 1.5, float("nan"), float("inf"), "", [1], {}], ids=repr)
+def test_what_is_no_id_is_refused(number: Any, tmp_path: Path) -> None:
+    with pytest.raises(ReorderKitError, match=r"images\[1\] has no id"):
+        open_coco(tmp_path, content(CATEGORIES, [1, number], [(1, 9)], "train"))
+    with pytest.raises(ReorderKitError, match=r"annotations\[1\] is of the image "):
+        open_coco(tmp_path, content(CATEGORIES, [1, 2], [(1, 9), (number, 9)], "train"))
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**5000], ids=["400 digits", "negative", "5000 digits"])
+@pytest.mark.parametrize("field", ["bbox", "image_id", "category_id", "iscrowd"])
+def test_a_number_of_many_digits_is_a_mistake_of_the_file(field: str, number: int, tmp_path: Path) -> None:
+    train = content(CATEGORIES, [1, 2], [(1, 9), (2, 10)], "train")
+    train["annotations"][1] |= {field: "NUMBER"}
+    digits = "-" * (number < 0) + "1" + "0" * (400 if abs(number) < 10**401 else 5000)
+    text = json.dumps(train).replace('"NUMBER"', f"[1, 2, 3, {digits}]" if field == "bbox" else digits)
+    with pytest.raises(ReorderKitError) as error:
+        open_coco(tmp_path, text)
+    assert says(error.value.message, "data.root", "train.json", "annotations[1]" if len(digits) < 500 else "no JSON")
+    assert len(error.value.message) < 500 + len(str(tmp_path))
+
+
+def test_a_size_of_many_digits_is_no_size(tmp_path: Path) -> None:
+    huge = Picture([(4, 3, 20, 18)], declared=(10**400, 50))
+    splits = open_boxed("coco-detection", tmp_path, [huge])
+    assert samples(splits.train)[0].target.boxes.tolist() == [[4.0, 3.0, 24.0, 21.0]] == [list(map(float, SOUND))]
+    assert splits.findings[0].count == 1
+
+
+def test_nested_lists_without_end_are_a_mistake_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ReorderKitError, match=r"train\.json: this is no JSON: .*nested too deeply"):
+        open_coco(tmp_path, NESTED)
+
+
+def test_nested_lists_without_end_make_a_record_unreadable(tmp_path: Path) -> None:
+    objects = json.dumps({"objects": [{"bbox": [1, 1, 3, 3], "category": "cat"}]})
+    members = [
+        member
+        for number, text in (("1", objects), ("2", NESTED))
+        for member in ((f"{number}.json", text.encode()), (f"{number}.png", picture(9)))
+    ]
+    for split in ("train", "val", "test"):
+        write_shard(tmp_path / f"{split}.tar", members)
+    sound, broken = (open_shards(tmp_path, BOXES).train[number] for number in range(2))
+    assert not isinstance(sound, Unreadable)
+    assert isinstance(broken, Unreadable)
+    assert "nested too deeply" in broken.reason
+
+
+def test_nested_lists_without_end_beside_a_satellite_image(tmp_path: Path) -> None:
+    for number, category in enumerate(("airport", "zoo") * 6):
+        folder = tmp_path / ("val" if number < 4 else "train") / category / f"{category}_{number}"
+        folder.mkdir(parents=True)
+        Image.new("RGB", (10, 12)).save(folder / f"{category}_{number}_0_rgb.jpg")
+        box = {"bounding_boxes": [{"box": [2, 1, 5, 6], "category": category}]}
+        (folder / f"{category}_{number}_0_rgb.json").write_text(NESTED if number == 0 else json.dumps(box))
+    splits = Fmow(Fmow.Options(root=tmp_path, image_size=8, train_transforms=[{"name": "Fit", "size": 8}])).open(seed=0)
+    read = [splits.test[index] for index in range(len(splits.test))]
+    assert [isinstance(sample, Unreadable) for sample in read].count(True) == 1
+    assert "nested too deeply" in next(sample.reason for sample in read if isinstance(sample, Unreadable))
