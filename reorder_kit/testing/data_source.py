@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,7 @@ from PIL import Image
 from reorder_kit.interfaces import (
     DataSource,
     DataSplits,
+    HasIdentities,
     HasTargets,
     HasViews,
     Sample,
@@ -133,6 +135,17 @@ def no_image_is_in_two_splits(case: DataSourceCase) -> None:
 
 
 @rule
+def samples_have_names_of_their_own(case: DataSourceCase) -> None:
+    """Where a set has ``identity``, let all splits have it, and give each sample a name that no other has."""
+    splits = by_name(case.splits)
+    named = {name: split for name, split in splits.items() if isinstance(split, HasIdentities)}
+    expect(len(named) in (0, len(splits)), f"only {', '.join(named)} can tell how their samples are called")
+    names = [split.identity(index).name for split in named.values() for index in range(len(split))]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    expect(not twice, f"{len(twice)} names belong to several samples, such as {twice[:1]}")
+
+
+@rule
 def opening_twice_gives_the_same(case: DataSourceCase) -> None:
     """Sort what a folder lists, and shuffle with a generator of your own that is always seeded alike."""
     again = case.component(case.options, case.target_kind).open(seed=0)
@@ -214,6 +227,7 @@ DATA_SOURCE_RULES: tuple[Rule[Any], ...] = (
     *TARGET_RULES,
     padding_is_zero,
     no_image_is_in_two_splits,
+    samples_have_names_of_their_own,
     opening_twice_gives_the_same,
     runs_of_every_seed_are_measured_on_the_same_images,
     opening_draws_nothing_from_the_global_random_stream,

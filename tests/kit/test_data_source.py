@@ -21,6 +21,7 @@ from reorder_kit.interfaces import (
     BoxTarget,
     DataSource,
     DataSplits,
+    Identity,
     ImageShape,
     Sample,
     TargetKind,
@@ -162,6 +163,35 @@ class Repeated(Noises):
         return DataSplits(SHAPE, self.classes, *(Noise(self.target_kind, part % 2) for part in range(3)))
 
 
+class Number(Identity):
+    """Names a sample by its number."""
+
+    def __init__(self, number):
+        self.number = number
+
+    @property
+    def name(self):
+        return str(self.number)
+
+    def encoded(self):
+        return b""
+
+
+class NamedByNumber(Noise):
+    """Every split counts from 0."""
+
+    def identity(self, index):
+        return Number(index)
+
+
+class OnlyTrainIsNamed(Noises):
+    """Validation and test images have no names."""
+
+    def open(self, seed):
+        sets = (NamedByNumber, Noise, Noise)
+        return DataSplits(SHAPE, self.classes, *(of(self.target_kind, part) for part, of in enumerate(sets)))
+
+
 class Moody(Noises):
     """Other images each time."""
 
@@ -229,6 +259,8 @@ WRONG = [
     (_targets.targets_can_be_put_into_a_batch, labelled(lambda index: torch.ones(index)), MULTI_LABEL, "RuntimeError"),
     (data_source.padding_is_zero, source(Unclean), CLASS, "image 1 of train"),
     (data_source.no_image_is_in_two_splits, Repeated, CLASS, "6 images of train are in test"),
+    (data_source.samples_have_names_of_their_own, source(NamedByNumber), CLASS, "6 names"),
+    (data_source.samples_have_names_of_their_own, OnlyTrainIsNamed, CLASS, "only train"),
     (data_source.opening_twice_gives_the_same, Moody, CLASS, "image 0 of train is another one"),
     (data_source.runs_of_every_seed_are_measured_on_the_same_images, BySeed, CLASS, "train holds other images"),
     (data_source.opening_draws_nothing_from_the_global_random_stream, Draws, CLASS, "random stream"),
