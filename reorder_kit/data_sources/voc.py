@@ -16,9 +16,12 @@ from reorder_kit.data.boxed_images import BoxedFile, open_boxed, refuse_shared
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
+from reorder_kit.data.image_walk import is_junk
 from reorder_kit.data.mask_file import MaskedFile, ValueLegend
 from reorder_kit.data.multi_label import MultiLabelOptions
+from reorder_kit.data.real_files import is_folder, is_regular, shortened
 from reorder_kit.data.samples import name_below
+from reorder_kit.data.split_names import Split, by_split
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, IGNORED, MASK, MULTI_LABEL, DataSource, DataSplits
@@ -37,10 +40,11 @@ _ENDINGS = (".jpg", ".jpeg", ".png")
 class Voc(AnnotatedSource):
     """Images in the layout of Pascal VOC: ``ImageSets``, ``JPEGImages``, ``Annotations``, ``SegmentationClass``.
 
-    The lists of the splits are ``train``, ``val`` and ``test`` in ``ImageSets/Main``, for masks in
-    ``ImageSets/Segmentation``; a recipe may name others, such as trainval, which holds val. Where the list of the test
-    is missing, as in VOC2012, val is the test split. What is missing then is set aside from train by ``split_seed``; no
-    class of boxes or labels loses its last training image by that.
+    The lists of the splits are ``train``, ``val`` and ``test`` (or ``training``, ``valid``, ``validation``, ``dev``,
+    ``testing``, in any letter case) in ``ImageSets/Main``, for masks in ``ImageSets/Segmentation``; a recipe may name
+    others, such as trainval, which holds val. Where the list of the test is missing, as in VOC2012, val is the test
+    split. What is missing then is set aside from train by ``split_seed``; no class of boxes or labels loses its last
+    training image by that.
 
     Boxes and labels come from the XML files, masks from the images of numbers beside them, where 0 is background and
     255, the rim of an object, is ignored. Boxes are cut at the edges of the image; boxes without width or height are
@@ -88,10 +92,12 @@ class Voc(AnnotatedSource):
     def open(self, seed: int) -> DataSplits:
         """Read the lists and the annotations, and look whether all files are there."""
         options = self.options
-        files = _Files(_year_folder(options.root), "Segmentation" if self.target_kind == MASK else "Main")
+        findings = Findings()
+        kind = "Segmentation" if self.target_kind == MASK else "Main"
+        files = _Files(_year_folder(options.root), kind, FolderListing(options.root, findings))
         train, validation, test = self._lists(files)
         if self.target_kind == MASK:
-            return self._open_masks(files, train, validation, test, seed)
+            return self._open_masks(files, train, validation, test, seed, findings)
         return open_boxed(
             options,
             self.target_kind,
@@ -101,22 +107,23 @@ class Voc(AnnotatedSource):
             None if test is None else self._boxed(files, test),
             seed,
             self.recorded,
-            Findings(),
+            findings,
         )
 
     def _lists(self, files: _Files) -> tuple[Names, Names | None, Names | None]:
         options = self.options
-        validation, test = options.validation, options.test
+        validation, test, named = options.validation, options.test, files.splits()
+        train = options.train if files.has(options.train) or options.train != "train" else named.get("train", "train")
         # A list that the recipe gives to one split is none of another's.
-        taken = (options.train, validation, test)
-        if validation is None and "val" not in taken and options.train != "trainval" and files.has("val"):
-            validation = "val"
-        if test is None and "test" not in taken and files.has("test"):
-            test = "test"
+        free = {split: name for split, name in named.items() if name not in (train, validation, test)}
+        if validation is None and options.train != "trainval":
+            validation = free.get("validation")
+        if test is None:
+            test = free.get("test")
         if test is None and options.validation is None:
             validation, test = None, validation
         return (
-            files.listed(options.train, "data.train"),
+            files.listed(train, "data.train"),
             None if validation is None else files.listed(validation, "data.validation"),
             None if test is None else files.listed(test, "data.test"),
         )
@@ -149,10 +156,15 @@ class Voc(AnnotatedSource):
         return found
 
     def _open_masks(
-        self, files: _Files, train: Names, validation: Names | None, test: Names | None, seed: int
+        self,
+        files: _Files,
+        train: Names,
+        validation: Names | None,
+        test: Names | None,
+        seed: int,
+        findings: Findings,
     ) -> DataSplits:
         options = self.options
-        findings = Findings()
         train, validation, test = deal(
             self.recorded,
             (train, validation, test),
@@ -184,14 +196,20 @@ class _Files:
     Args:
         folder: holds ImageSets.
         kind: the folder of lists in it.
+        listing: finds images and annotations.
     """
 
-    def __init__(self, folder: Path, kind: str) -> None:
-        self._folder, self._lists, self._listing = folder, folder / "ImageSets" / kind, FolderListing()
+    def __init__(self, folder: Path, kind: str, listing: FolderListing) -> None:
+        self._folder, self._lists, self._listing = folder, folder / "ImageSets" / kind, listing
+
+    def splits(self) -> dict[Split, str]:
+        """The lists that have the name of a split;"""
+        names = [file.stem for file in self._lists.glob("*.txt") if not is_junk(file.name)]
+        return by_split(names, f"data.root: {self._lists}", "keep one of these lists, or choose by data.validation")
 
     def has(self, split: str) -> bool:
         """There is such a list."""
-        return (self._lists / f"{split}.txt").is_file()
+        return is_regular(self._lists / f"{split}.txt")
 
     def listed(self, split: str, field: str) -> Names:
         """The names of a list."""
@@ -221,13 +239,15 @@ class _Files:
         return self._existing("SegmentationClass", name, (".png",))
 
     def _existing(self, folder: str, name: str, endings: Sequence[str]) -> Path:
-        paths = [self._folder / folder / f"{name}{ending}" for ending in endings]
-        for path in paths:
-            if self._listing.has(path):
+        place = self._folder / folder
+        for ending in endings:
+            path = self._listing.find(place, f"{name}{ending}", f"data.root: {self._lists}")
+            if path is not None:
                 return path
+        first = f"{name}{endings[0]}"
         raise ReorderKitError(
-            f"data.root: {self._lists} lists {name}, but there is no {paths[0]}",
-            "copy the data again, or shorten the list",
+            f"data.root: {self._lists} lists {shortened(name)}, but there is no {shortened(place / first)}",
+            self._listing.why_missing(place, first) or "copy the data again, or shorten the list",
         )
 
     def objects(self, name: str) -> Iterator[_Object]:
@@ -258,10 +278,15 @@ def _box(thing: ElementTree.Element) -> tuple[float, float, float, float] | None
 
 
 def _year_folder(root: Path) -> Path:
-    if not root.is_dir():
+    if not is_folder(root, "data.root"):
         raise ReorderKitError(f"data.root: there is no folder {root}")
     patterns = ("ImageSets", "*/ImageSets", "VOCdevkit/*/ImageSets")
-    found = sorted({lists.parent for pattern in patterns for lists in root.glob(pattern)})
+    found = sorted(
+        lists.parent
+        for pattern in patterns
+        for lists in root.glob(pattern)
+        if not any(map(is_junk, lists.relative_to(root).parts))
+    )
     if not found:
         raise ReorderKitError(f"data.root: {root} has no folder ImageSets", "give a folder such as VOCdevkit/VOC2012")
     if len(found) > 1:
