@@ -120,7 +120,9 @@ def _solved(solution: Path, folder: Path, of_classes: ClassFolders, numbers: Map
         if not image or not prediction:
             raise ReorderKitError(f"data.root: {solution}, line {line}: needs ImageId and PredictionString")
         wnid = prediction.split()[0]
-        if wnid in numbers:
+        if wnid not in numbers:
+            of_classes.findings.add("images of classes that the training images lack are left out", image)
+        else:
             path = listing.find(folder, f"{image}.JPEG", "data.root")
             if path is None:
                 raise ReorderKitError(
