@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 from reorder_kit.errors import ReorderKitError
@@ -31,21 +31,26 @@ def split_of(name: str) -> Split | None:
     return _SPLIT_OF.get(name.strip().casefold())
 
 
-def by_split(names: Iterable[str], where: str, hint: str) -> dict[Split, str]:
+def by_split(
+    names: Iterable[str], where: str, hint: str, chosen: Mapping[Split, str | None] | None = None
+) -> dict[Split, str]:
     """The names of splits among these, by split.
 
     Args:
         names: of folders, files or the like; those that name no split are passed over.
         where: they are, for messages: the field of the recipe, and what has these names.
         hint: what to do about two names for one split.
+        chosen: the name that a recipe gives to a split; where it is among these, other names of the split do not count.
 
     Raises:
         ReorderKitError: if two of them stand for one split.
     """
-    found: dict[Split, str] = {}
-    for name in sorted(names):
+    present = sorted(names)
+    found = {split: name for split, name in (chosen or {}).items() if name in present}
+    given = set(found)
+    for name in present:
         split = split_of(name)
-        if split is None:
+        if split is None or split in given or name in found.values():
             continue
         if split in found:
             raise ReorderKitError(f"{where} has two names for {split}, {found[split]!r} and {name!r}", hint)

@@ -16,7 +16,7 @@ from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.record_objects import BoxCounts, BoxFormat, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
-from reorder_kit.data.split_names import by_split
+from reorder_kit.data.split_names import Split, by_split
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, DataSource, DataSplits, TargetKind
@@ -109,8 +109,14 @@ class HuggingFace(AnnotatedSource):
     def _split_names(self, loaded: dict[str, Any]) -> dict[str, str]:
         """The name of each split that the data set has."""
         options = self.options
-        named = by_split(loaded, f"data.dataset: {options.dataset}", "say with data.validation or data.test which")
-        train = options.train if options.train in loaded or options.train != "train" else named.get("train", "train")
+        given: dict[Split, str | None] = {
+            "train": options.train,
+            "validation": options.validation,
+            "test": options.test,
+        }
+        hint = "say with data.train, data.validation or data.test which"
+        named = by_split(loaded, f"data.dataset: {options.dataset}", hint, given)
+        train = named.get("train", options.train) if options.train == "train" else options.train
         for field, name in (("train", train), ("validation", options.validation), ("test", options.test)):
             if name is not None and name not in loaded:
                 raise ReorderKitError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 from xml.etree import ElementTree
@@ -112,8 +112,9 @@ class Voc(AnnotatedSource):
 
     def _lists(self, files: _Files) -> tuple[Names, Names | None, Names | None]:
         options = self.options
-        validation, test, named = options.validation, options.test, files.splits()
-        train = options.train if files.has(options.train) or options.train != "train" else named.get("train", "train")
+        validation, test = options.validation, options.test
+        named = files.splits({"train": options.train, "validation": validation, "test": test})
+        train = named.get("train", options.train) if options.train == "train" else options.train
         # A list that the recipe gives to one split is none of another's.
         free = {split: name for split, name in named.items() if name not in (train, validation, test)}
         if validation is None and options.train != "trainval":
@@ -202,10 +203,15 @@ class _Files:
     def __init__(self, folder: Path, kind: str, listing: FolderListing) -> None:
         self._folder, self._lists, self._listing = folder, folder / "ImageSets" / kind, listing
 
-    def splits(self) -> dict[Split, str]:
-        """The lists that have the name of a split;"""
+    def splits(self, chosen: Mapping[Split, str | None]) -> dict[Split, str]:
+        """The lists that have the name of a split, or are chosen for it."""
         names = [file.stem for file in self._lists.glob("*.txt") if not is_junk(file.name)]
-        return by_split(names, f"data.root: {self._lists}", "keep one of these lists, or choose by data.validation")
+        return by_split(
+            names,
+            f"data.root: {self._lists}",
+            "keep one of these lists, or choose by data.train, data.validation or data.test",
+            chosen,
+        )
 
     def has(self, split: str) -> bool:
         """There is such a list."""
