@@ -120,7 +120,7 @@ FOLDERS = {
     "image-folder": Folders(ImageFolder, _add_to_class, {}, False, _below_split),
     "multi-label-folder": Folders(MultiLabelFolder, _add_to_class, {}, False, _below_split),
     "imagenet": Folders(ImageNet, _add_to_class, {}, True, _below_split),
-    "fmow": Folders(Fmow, _add_place, {}, True, _below_split),
+    "fmow": Folders(Fmow, _add_place, {"train_transforms": ({"name": "Fit", "size": 4},)}, True, _below_split),
     "segmentation-folder": Folders(
         SegmentationFolder, _add_masked, {"classes": ("sea", "ship")}, False, lambda split, _: f"images/{split}"
     ),
@@ -145,9 +145,7 @@ class Naming:
 
 
 def _write_table(root: Path, given: Sequence[str]) -> None:
-    lines = [
-        f"photos/{name},{split},1" for name, split in zip(given, ("train", "train", "val", "test"), strict=True)
-    ]
+    lines = [f"photos/{name},{split},1" for name, split in zip(given, ("train", "train", "val", "test"), strict=True)]
     (root / "labels.csv").write_text("\n".join(["path,split,cat", *lines]), encoding="utf-8")
 
 
