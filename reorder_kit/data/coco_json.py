@@ -15,6 +15,7 @@ from reorder_kit.data.findings import Findings
 from reorder_kit.data.flags import flag
 from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.json_text import parse_json
+from reorder_kit.data.real_files import shortened
 from reorder_kit.data.record_objects import four_numbers
 from reorder_kit.data.whole_numbers import Size, declared_size, whole_number
 from reorder_kit.errors import ReorderKitError
@@ -213,30 +214,37 @@ def _some(names: Sequence[str], shown: int = 3) -> str:
     return ", ".join(names[:shown]) + more
 
 
-def find_images(file: CocoFile, folders: Sequence[Path], source: str) -> list[Path]:
+def find_images(file: CocoFile, folders: Sequence[Path], source: str, listing: FolderListing) -> list[Path]:
     """Where the images of a file of annotations lie: all of them in the first of these folders that has the first one.
 
     Args:
         file: names the images.
         folders: where to look.
         source: the recipe's field that leads to the file, for messages.
+        listing: finds them.
 
     Raises:
         ReorderKitError: if an image is in none of them, or is missing.
     """
-    first, listing = file.images[0].file_name, FolderListing()
-    folder = next((folder for folder in folders if (folder / first).is_file()), None)
+    first, where = file.images[0].file_name, f"{source}: {file.path}"
+    folder = next((folder for folder in folders if listing.find(folder, first, where) is not None), None)
     if folder is None:
         looked = ", ".join(map(str, folders))
+        causes = (listing.why_missing(folder, first) for folder in folders)
         raise ReorderKitError(
-            f"{source}: {file.path} names the image {first}, which is not there; looked in {looked}",
-            "say with data.images where the images are",
+            f"{where} names the image {shortened(first)}, which is not there; looked in {looked}",
+            next((cause for cause in causes if cause), "say with data.images where the images are"),
         )
-    paths = [folder / image.file_name for image in file.images]
-    missing = [str(path) for path in paths if not listing.has(path)]
+    paths, missing = [], []
+    for image in file.images:
+        path = listing.find(folder, image.file_name, where)
+        if path is None:
+            missing.append(image.file_name)
+        else:
+            paths.append(path)
     if missing:
         raise ReorderKitError(
-            f"{source}: {file.path} names images that are not there: {_some(missing)}",
-            "copy the images again, or take them out of the file",
+            f"{where} names images that are not there: {_some([shortened(folder / name) for name in missing])}",
+            listing.why_missing(folder, missing[0]) or "copy the images again, or take them out of the file",
         )
     return paths

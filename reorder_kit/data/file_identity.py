@@ -44,10 +44,7 @@ class NamedFile(Identity):
 
 
 class FileIdentity(NamedFile):
-    """A file below the folder of the data, named by its path from there, with slashes; by all of it if it is elsewhere.
-
-    >>> FileIdentity(Path("/data"), "/data/cats/7.jpg").name, FileIdentity(Path("/data"), "/elsewhere/7.jpg").name
-    ('cats/7.jpg', '/elsewhere/7.jpg')
+    """A file below the folder of the data, named by its path from there.
 
     Args:
         root: the folder.
@@ -55,5 +52,14 @@ class FileIdentity(NamedFile):
     """
 
     def __init__(self, root: Path, path: str) -> None:
-        found = PurePath(path)
-        super().__init__(found.relative_to(root).as_posix() if found.is_relative_to(root) else found.as_posix(), path)
+        super().__init__(name_below(root, path), path)
+
+
+def name_below(root: Path, path: str) -> str:
+    """How a file is called wherever the data lies: its path from the root, with slashes; all of it if it is elsewhere.
+
+    >>> name_below(Path("/data"), "/data/cats/7.jpg"), name_below(Path("/data"), "/elsewhere/7.jpg")
+    ('cats/7.jpg', '/elsewhere/7.jpg')
+    """
+    found = PurePath(path)
+    return found.relative_to(root).as_posix() if found.is_relative_to(root) else found.as_posix()

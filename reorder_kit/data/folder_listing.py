@@ -1,29 +1,136 @@
-"""Look whether many files are there."""
+"""Find the files that tables and annotations name."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from reorder_kit.data.file_identity import name_below
+from reorder_kit.data.findings import Findings
+from reorder_kit.data.real_files import is_regular, is_too_long, leads_to_file, leads_to_folder
+from reorder_kit.data.spellings import RESPELLED_FOUND, Spellings
+from reorder_kit.errors import ReorderKitError
 
 
 class FolderListing:
-    """Files by the folders they are in, each of which is listed once: on a network a look at every file takes long."""
+    """Files by the folders they are in, each of which is listed once: on a network a look at every file takes long.
 
-    def __init__(self) -> None:
-        self._names: dict[str, set[str]] = {}
+    Args:
+        root: the folder that findings name files from.
+        findings: where it is told which names are matched to files that are spelled in another way.
+    """
+
+    def __init__(self, root: Path, findings: Findings) -> None:
+        self._root, self._findings = root, findings
+        self._files, self._folders = _Listed(leads_to_file), _Listed(leads_to_folder)
+        self._respelled: set[Path] = set()
 
     def has(self, path: Path) -> bool:
-        """There is such a file."""
+        """There is such a file, and no folder, pipe, socket or device."""
         folder, name = os.path.split(path)
-        if folder not in self._names:
-            self._names[folder] = _files_in(folder)
         # A file system may know it by other letters, small or large ones.
-        return name in self._names[folder] or path.is_file()
+        return name in self._files.names(folder) or is_regular(path)
+
+    def find(self, folder: Path, name: str, field: str) -> Path | None:
+        """The file of a name; None if there is none.
+
+        Where there is no file of exactly this name, one counts that differs in nothing but its Unicode form, slashes,
+        or the case of its ending.
+
+        Args:
+            folder: that the name starts from.
+            name: as a table or an annotation gives it.
+            field: the recipe's field that leads to it, for messages.
+
+        Raises:
+            ReorderKitError: if there are several of the kind.
+        """
+        path = folder / name
+        if self.has(path):
+            return path
+        found = self._spelled(folder, name, field)
+        if found is not None and found not in self._respelled:
+            self._respelled.add(found)
+            self._findings.add(RESPELLED_FOUND, name_below(self._root, str(found)))
+        return found
+
+    def why_missing(self, folder: Path, name: str) -> str | None:
+        """A likely cause where no file was found, to be used as a hint; None if none is known.
+
+        Args:
+            folder: that the name starts from.
+            name: as a table or an annotation gives it.
+        """
+        path = folder / name
+        if is_too_long(path):
+            return "the name is longer than file systems allow"
+        try:
+            if path.is_dir():
+                return "it is a folder"
+            if path.exists():
+                return "it is no regular file but a pipe, a socket or a device, which are never opened"
+        except OSError as error:
+            return f"it cannot be looked at: {error.strerror}"
+        if path.is_symlink():
+            return "it is a link that leads nowhere"
+        if PureWindowsPath(name).drive or PurePosixPath(name).is_absolute():
+            return "it is a path from the root of another machine; paths in files should start from the data's folder"
+        near = [each for each in sorted(self._files.names(str(path.parent))) if each.casefold() == path.name.casefold()]
+        if near:
+            return f"there is {near[0]}, which differs in the case of its letters; rename one of them"
+        return None
+
+    def _spelled(self, folder: Path, name: str, field: str) -> Path | None:
+        if PureWindowsPath(name).anchor:
+            return None
+        place = str(folder)
+        *folders, last = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")] or [""]
+        for part in folders:
+            found = part if part == ".." else self._one_of(place, part, name, field, self._folders)
+            if found is None:
+                return None
+            place = f"{place}/{found}"
+        found = self._one_of(place, last, name, field, self._files)
+        return None if found is None else Path(place, found)
+
+    def _one_of(self, place: str, part: str, name: str, field: str, listed: _Listed) -> str | None:
+        if part in listed.names(place):
+            return part
+        found = listed.spellings(place).of(part)
+        if len(found) > 1:
+            shown = " and ".join(map(ascii, found))
+            raise ReorderKitError(
+                f"{field}: {name} could mean several in {place}: {shown}",
+                "these differ in nothing but their Unicode form or the case of their ending; rename or remove some",
+            )
+        return found[0] if found else None
 
 
-def _files_in(folder: str) -> set[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name for entry in entries if entry.is_file()}
-    except OSError:
-        return set()
+class _Listed:
+    """What is in folders, each of which is listed once.
+
+    Args:
+        counts: what of it.
+    """
+
+    def __init__(self, counts: Callable[[os.DirEntry[str]], bool]) -> None:
+        self._counts = counts
+        self._names: dict[str, set[str]] = {}
+        self._spellings: dict[str, Spellings] = {}
+
+    def names(self, folder: str) -> set[str]:
+        """The names; none if the folder cannot be read."""
+        if folder not in self._names:
+            try:
+                with os.scandir(folder) as entries:
+                    self._names[folder] = {entry.name for entry in entries if self._counts(entry)}
+            except OSError:
+                self._names[folder] = set()
+        return self._names[folder]
+
+    def spellings(self, folder: str) -> Spellings:
+        """The same, to be asked for names in other spellings."""
+        if folder not in self._spellings:
+            self._spellings[folder] = Spellings(sorted(self.names(folder)))
+        return self._spellings[folder]

@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from pydantic import AfterValidator, Field, PositiveInt
 from torch import Tensor
 
+from reorder_kit.data.real_files import is_too_long, shortened
 from reorder_kit.data.set_aside import ValidationOptions
 from reorder_kit.data.transforms import HORIZONTAL_FLIP, NamedTransform, TransformChoice
 from reorder_kit.interfaces import ImageShape
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 
 def _in_home(path: Path) -> Path:
+    if is_too_long(path):
+        raise ValueError(f"{shortened(path)} is longer than file systems allow")
     try:
         return path.expanduser()
     except RuntimeError as error:  # of a user that does not exist, which pydantic would not report as a mistake

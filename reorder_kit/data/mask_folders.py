@@ -2,64 +2,109 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from reorder_kit.data.csv_table import read_table
+from reorder_kit.data.file_identity import name_below
+from reorder_kit.data.findings import Findings
+from reorder_kit.data.image_walk import ImageWalk, image_endings
 from reorder_kit.data.mask_file import LARGEST_VALUE, MASK_EXTENSIONS
-from reorder_kit.data.split_folders import VALIDATION_NAMES
+from reorder_kit.data.real_files import is_folder
+from reorder_kit.data.spellings import RESPELLED_FOUND, Spellings
+from reorder_kit.data.split_names import KNOWN_NAMES, Split, split_of
 from reorder_kit.errors import ReorderKitError
 
-SPLITS = {"train": "train", "test": "test", **dict.fromkeys(VALIDATION_NAMES, "validation")}
 
-
-def find_pairs(images: Path, masks: Path, skip_unmasked: bool) -> dict[str, tuple[Path, Path]]:
+def find_pairs(
+    root: Path, images: Path, masks: Path, skip_unmasked: bool, findings: Findings
+) -> dict[str, tuple[Path, Path]]:
     """Each image and its mask, by their common name: the path below the folder, without the ending.
 
     Args:
+        root: the folder of the data, which findings name files from.
         images: a folder; folders below it are searched, too.
         masks: a folder laid out in the same way.
         skip_unmasked: leave images without a mask out.
+        findings: where it is told what is left out, and which names are spelled in two ways.
 
     Raises:
         ReorderKitError: if a folder is missing, an image has no mask, two files have one name, or nothing is left.
     """
-    # Imported on first use: torchvision takes seconds.
-    from torchvision.datasets.folder import IMG_EXTENSIONS
-
-    image_files = _files(images, IMG_EXTENSIONS, "data.images")
-    mask_files = _files(masks, MASK_EXTENSIONS, "data.masks")
-    pairs = {name: (image, mask_files[name]) for name, image in image_files.items() if name in mask_files}
-    if len(pairs) < len(image_files) and not skip_unmasked:
-        name = next(name for name in image_files if name not in mask_files)
+    image_files = _files(root, images, image_endings(), "data.images", findings)
+    mask_files = _files(root, masks, MASK_EXTENSIONS, "data.masks", findings)
+    mask_of = match_names(image_files, mask_files, "data.masks", findings)
+    unmasked = [name for name in image_files if name not in mask_of]
+    if unmasked and not skip_unmasked:
         raise ReorderKitError(
-            f"data.masks: {image_files[name]} has no mask; there is no {masks / name}.png",
+            f"data.masks: {image_files[unmasked[0]]} has no mask; there is no {masks / unmasked[0]}.png",
             f"endings that count: {', '.join(MASK_EXTENSIONS)}; unmasked_images: skip leaves such images out",
         )
-    if not pairs:
+    if not mask_of:
         raise ReorderKitError(f"data.images: there is no image with a mask in {images}")
-    return pairs
+    without_image = sorted(set(mask_files) - set(mask_of.values()))
+    for what, names, files in (
+        ("images without a mask are left out", unmasked, image_files),
+        ("masks without an image are left out", without_image, mask_files),
+    ):
+        if names:
+            findings.add(what, name_below(root, str(files[names[0]])), len(names))
+    return {name: (image_files[name], mask_files[mask]) for name, mask in mask_of.items()}
 
 
-def read_index(file: Path) -> dict[str, str]:
+def match_names(wanted: Collection[str], known: Mapping[str, object], field: str, findings: Findings) -> dict[str, str]:
+    """The known name that each wanted one means; without those that mean none.
+
+    Where there is no exact one, another counts that differs in nothing but its Unicode form or slashes.
+
+    Args:
+        wanted: names.
+        known: the names that there are.
+        field: the recipe's field that leads to the wanted ones, for messages.
+        findings: where it is told which are spelled in two ways.
+
+    Raises:
+        ReorderKitError: if a name could mean several, or two mean one.
+    """
+    spellings = Spellings(name for name in known if name not in wanted)
+    found: dict[str, str] = {}
+    wanted_as: dict[str, str] = {}
+    for name in wanted:
+        meant = [name] if name in known else spellings.of(name)
+        if len(meant) > 1:
+            listed = " and ".join(map(ascii, meant))
+            raise ReorderKitError(
+                f"{field}: {name} could mean {listed}",
+                "these differ in nothing but their Unicode form; rename or remove some",
+            )
+        for each in meant:
+            if each in wanted_as:
+                raise ReorderKitError(
+                    f"{field}: {wanted_as[each]!a} and {name!a} both mean {each}", "remove or rename one"
+                )
+            wanted_as[each], found[name] = name, each
+            if each != name:
+                findings.add(RESPELLED_FOUND, name)
+    return found
+
+
+def read_index(file: Path) -> dict[str, Split]:
     """The split of each image, by its name without the ending: ``train``, ``validation`` or ``test``.
 
     Raises:
         ReorderKitError: naming the line, if it is no such table.
     """
-    from torchvision.datasets.folder import IMG_EXTENSIONS
-
-    splits: dict[str, str] = {}
-    for line, (name, split) in read_table(file, ("name", "split"), "data.index"):
-        stem = Path(name).with_suffix("").as_posix() if name.lower().endswith(IMG_EXTENSIONS) else name
-        if split not in SPLITS:
+    splits: dict[str, Split] = {}
+    for line, (name, given) in read_table(file, ("name", "split"), "data.index"):
+        stem = Path(name).with_suffix("").as_posix() if name.lower().endswith(image_endings()) else name
+        split = split_of(given)
+        if split is None:
             raise ReorderKitError(
-                f"data.index: {file}, line {line}: there is no split {split!r}", "it is one of train, val and test"
+                f"data.index: {file}, line {line}: there is no split {given!r}", f"it is one of {KNOWN_NAMES}"
             )
         if stem in splits:
             raise ReorderKitError(f"data.index: {file}, line {line}: {name!r} has a line before this one")
-        splits[stem] = SPLITS[split]
+        splits[stem] = split
     return splits
 
 
@@ -81,19 +126,14 @@ def read_class_table(file: Path, ignored: Collection[int]) -> dict[int, str]:
     return {number: names[number] for number in sorted(names) if number not in ignored}
 
 
-def _files(folder: Path, endings: Collection[str], field: str) -> dict[str, Path]:
-    if not folder.is_dir():
+def _files(root: Path, folder: Path, endings: Collection[str], field: str, findings: Findings) -> dict[str, Path]:
+    if not is_folder(folder, field):
         raise ReorderKitError(f"{field}: there is no folder {folder}")
     found: dict[str, Path] = {}
-    for place, folders, files in os.walk(folder, followlinks=True):
-        # In place, since that decides where the walk goes.
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for file in sorted(files):
-            path = Path(place, file)
-            if path.suffix.lower() not in endings or file.startswith("."):
-                continue
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            if name in found:
-                raise ReorderKitError(f"{field}: {found[name]} and {path} have one name", "keep one of them")
-            found[name] = path
+    for file in ImageWalk(root, field, endings, findings).files(folder):
+        path = Path(file.path)
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in found:
+            raise ReorderKitError(f"{field}: {found[name]} and {path} have one name", "keep one of them")
+        found[name] = path
     return found

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
+from reorder_kit.data.findings import Findings
+from reorder_kit.data.image_walk import is_junk
+from reorder_kit.data.real_files import is_folder, leads_to_folder
+from reorder_kit.data.split_names import Split, by_split, look_like_splits, split_of
 from reorder_kit.errors import ReorderKitError
-
-VALIDATION_NAMES = ("val", "valid", "validation")
-"""How people call the validation split."""
 
 
 class SplitFolders(NamedTuple):
@@ -25,30 +27,98 @@ class SplitFolders(NamedTuple):
     test: Path | None
 
 
-def find_split_folders(root: Path, field: str = "data.root") -> SplitFolders:
-    """Look for ``train``, ``val`` (``valid``, ``validation``) and ``test``.
+def find_split_folders(root: Path, findings: Findings, field: str = "data.root") -> SplitFolders:
+    """Look for ``train``, ``val`` and ``test``, by all their names in any letter case.
 
     Where there is val but no test, as ImageNet is laid out, val is the test split. A folder with none of them is taken
     for training as a whole.
 
     Args:
         root: the folder.
+        findings: where it is told which folders beside those of the splits are left out.
         field: the recipe's field that names it, for messages.
 
     Raises:
-        ReorderKitError: if the folder is not there, holds splits but no train, or several for validation.
+        ReorderKitError: if the folder is not there, holds splits but no train, or several for one split.
     """
-    if not root.is_dir():
+    if not is_folder(root, field):
         raise ReorderKitError(f"{field}: there is no folder {root}")
-    found = [name for name in ("train", *VALIDATION_NAMES, "test") if (root / name).is_dir()]
+    found = folders_by_split(root, field)
+    names = folders_in(root, field)
     if not found:
+        if look_like_splits(names):
+            raise ReorderKitError(
+                f"{field}: the folders of {root} look like splits: {', '.join(names)}",
+                "call them train, val and test; or give one of them, if their names are those of classes",
+            )
+        beside = [name for name in _split_folders_beside(root) if split_of(root.name)]
+        if beside:
+            findings.add("folders of splits beside the given one are not read", beside[0], len(beside))
         return SplitFolders(root, None, None)
     if "train" not in found:
-        raise ReorderKitError(f"{field}: {root} has a folder {found[0]!r}, but none that is named 'train'")
-    validation = [root / name for name in found if name in VALIDATION_NAMES]
-    if len(validation) > 1:
-        names = " and ".join(repr(folder.name) for folder in validation)
-        raise ReorderKitError(f"{field}: {root} has several folders for validation, {names}", "keep one")
-    if "test" in found:
-        return SplitFolders(root / "train", validation[0] if validation else None, root / "test")
-    return SplitFolders(root / "train", None, validation[0] if validation else None)
+        first = min(folder.name for folder in found.values())
+        raise ReorderKitError(f"{field}: {root} has a folder {first!r}, but none that is named 'train'")
+    others = [name for name in names if split_of(name) is None]
+    if others:
+        findings.add("folders beside those of the splits are left out", others[0], len(others))
+    train, validation, test = found["train"], found.get("validation"), found.get("test")
+    return SplitFolders(train, None, validation) if test is None else SplitFolders(train, validation, test)
+
+
+def require_train_and_val(root: Path, hint: str) -> tuple[Path, Path]:
+    """The folders for training and validation, by all their names in any letter case.
+
+    Args:
+        root: holds both.
+        hint: what to do where one is missing.
+
+    Raises:
+        ReorderKitError: if one of them is missing, or there are two for one split.
+    """
+    found = folders_by_split(root, "data.root")
+    for split, name in (("train", "train"), ("validation", "val")):
+        if split not in found:
+            raise ReorderKitError(f"data.root: there is no folder {root / name}", hint)
+    return found["train"], found["validation"]
+
+
+def folders_by_split(folder: Path, field: str) -> dict[Split, Path]:
+    """The folders in a folder whose names are those of splits.
+
+    Args:
+        folder: where to look; without it there are none.
+        field: the recipe's field that leads to it, for messages.
+
+    Raises:
+        ReorderKitError: if there are two for one split.
+    """
+    names = by_split(folders_in(folder, field), f"{field}: {folder}", "keep one of these folders")
+    return {split: folder / name for split, name in names.items()}
+
+
+def folders_in(folder: Path, field: str) -> list[str]:
+    """Names of the folders in a folder, sorted, without hidden ones and those of operating systems.
+
+    Args:
+        folder: where to look; without it there are none.
+        field: the recipe's field that leads to it, for messages.
+
+    Raises:
+        ReorderKitError: if it cannot be read.
+    """
+    if not is_folder(folder, field):
+        return []
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if not is_junk(entry.name) and leads_to_folder(entry))
+    except OSError as error:
+        raise ReorderKitError(f"{field}: the folder {folder} cannot be read: {error.strerror}") from error
+
+
+def _split_folders_beside(folder: Path) -> list[str]:
+    whole = Path(os.path.normpath(folder.absolute()))
+    try:
+        names = folders_in(whole.parent, "data")
+    except ReorderKitError:  # the folder above need not be readable
+        return []
+    return [name for name in names if split_of(name) and name != whole.name]

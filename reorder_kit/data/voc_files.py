@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
+from reorder_kit.data.image_walk import is_junk
+from reorder_kit.data.real_files import is_regular, shortened
+from reorder_kit.data.split_names import Split, by_split
 from reorder_kit.errors import ReorderKitError
 
 Names = Sequence[str]
@@ -26,16 +28,25 @@ class VocFiles:
     Args:
         folder: holds ImageSets.
         kind: the folder of lists in it.
+        listing: finds images and annotations.
         findings: where it is told which names are not read as they are written.
     """
 
-    def __init__(self, folder: Path, kind: str, findings: Findings) -> None:
-        self._folder, self._lists, self._findings = folder, folder / "ImageSets" / kind, findings
-        self._listing, self._by_ending = FolderListing(), _Endings()
+    def __init__(self, folder: Path, kind: str, listing: FolderListing, findings: Findings) -> None:
+        self._folder, self._lists = folder, folder / "ImageSets" / kind
+        self._listing, self._findings = listing, findings
+        self._field = f"data.root: {self._lists}"
+
+    def splits(self, chosen: Mapping[Split, str | None]) -> dict[Split, str]:
+        """The lists that have the name of a split, or are chosen for it."""
+        names = [file.stem for file in self._lists.glob("*.txt") if not is_junk(file.name)]
+        return by_split(
+            names, self._field, "keep one of these lists, or choose by data.train, data.validation or data.test", chosen
+        )
 
     def has(self, split: str) -> bool:
         """There is such a list."""
-        return (self._lists / f"{split}.txt").is_file()
+        return is_regular(self._lists / f"{split}.txt")
 
     def listed(self, split: str, field: str) -> Names:
         """The names of a list."""
@@ -76,49 +87,19 @@ class VocFiles:
         return marked[1] if marked else line
 
     def _listed(self, folder: str, name: str, endings: Sequence[str]) -> Path | None:
-        """The file of a name, without a look at each of those that are not there."""
-        return self._by_ending.find(self._folder / folder / name, endings)
+        """The file of a name with the first of these endings that is there."""
+        found = (self._listing.find(self._folder / folder, f"{name}{ending}", self._field) for ending in endings)
+        return next((path for path in found if path is not None), None)
 
     def _existing(self, folder: str, name: str, endings: Sequence[str]) -> Path:
         found = self._listed(folder, name, endings)
-        if found is not None:
-            return found
-        # A file system may know it by other letters, small or large ones.
-        paths = [self._folder / folder / f"{name}{ending}" for ending in endings]
-        for path in paths:
-            if self._listing.has(path):
-                return path
-        raise ReorderKitError(
-            f"data.root: {self._lists} lists {name}, but there is no {paths[0]}",
-            "copy the data again, or shorten the list",
-        )
-
-
-class _Endings:
-    """Files by their names with the ending in small letters; each folder is listed once."""
-
-    def __init__(self) -> None:
-        self._names: dict[Path, dict[str, str]] = {}
-
-    def find(self, base: Path, endings: Sequence[str]) -> Path | None:
-        """The file with the first of these endings that is there, in small or large letters."""
-        folder = base.parent
-        if folder not in self._names:
-            self._names[folder] = dict(_by_small_ending(folder))
-        names = self._names[folder]
-        return next((folder / names[base.name + ending] for ending in endings if base.name + ending in names), None)
-
-
-def _by_small_ending(folder: Path) -> Iterator[tuple[str, str]]:
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_file())
-    except OSError:
-        return
-    # Capital letters sort first, so that of two files the one with small letters remains.
-    for name in names:
-        path = PurePath(name)
-        yield path.stem + path.suffix.lower(), name
+        if found is None:
+            place, first = self._folder / folder, f"{name}{endings[0]}"
+            raise ReorderKitError(
+                f"{self._field} lists {shortened(name)}, but there is no {shortened(place / first)}",
+                self._listing.why_missing(place, first) or "copy the data again, or shorten the list",
+            )
+        return found
 
 
 def _readings(line: str) -> Iterator[tuple[str, bool]]:

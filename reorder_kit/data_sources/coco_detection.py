@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
@@ -11,15 +11,16 @@ from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.boxed_images import BoxedFile, open_boxed
 from reorder_kit.data.coco_json import CocoFile, find_images, read_coco
 from reorder_kit.data.findings import Findings
+from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.multi_label import MultiLabelOptions
-from reorder_kit.data.split_folders import VALIDATION_NAMES
+from reorder_kit.data.real_files import is_folder, is_regular
+from reorder_kit.data.split_folders import folders_in
+from reorder_kit.data.split_names import SPLIT_NAMES, Split, split_of
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, MULTI_LABEL, DataSource, DataSplits
 
-Split = Literal["train", "validation", "test"]
-_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "validation": VALIDATION_NAMES, "test": ("test",)}
 # How the annotations of a split are called: as COCO does, plainly, and as Roboflow exports them.
 _LAYOUTS = (
     "annotations/instances_{}*.json",
@@ -34,10 +35,11 @@ class CocoDetection(AnnotatedSource):
     """Images with boxes, one JSON file of annotations for each split, in COCO's format.
 
     The files are found by their names where the recipe does not give them: ``annotations/instances_train2017.json``,
-    ``train.json`` and the like, with ``val``, ``valid`` or ``validation``, and ``test``. A missing validation split is
-    set aside from train. Where there is val but no test, as COCO is laid out, val is the test split, and validation is
-    set aside from train; where there is neither, both are. What is set aside is drawn by ``split_seed``, as nearly the
-    same share of each image's rarest class as can be; no class loses its last training image by that.
+    ``train.json`` and the like, with ``val``, ``valid``, ``validation`` or ``dev``, and ``test``, in any letter case. A
+    missing validation split is set aside from train. Where there is val but no test, as COCO is laid out, val is the
+    test split, and validation is set aside from train; where there is neither, both are. What is set aside is drawn by
+    ``split_seed``, as nearly the same share of each image's rarest class as can be; no class loses its last training
+    image by that.
 
     Images are looked for in ``images``, else in the folder ``images``, in that of the split (``train2017``, ``train``),
     beside the annotations, and in ``root``. All that a file names have to be there.
@@ -79,7 +81,7 @@ class CocoDetection(AnnotatedSource):
     def open(self, seed: int) -> DataSplits:
         """Read the annotations, look whether the images are there, and split them."""
         options = self.options
-        if not options.root.is_dir():
+        if not is_folder(options.root, "data.root"):
             raise ReorderKitError(f"data.root: there is no folder {options.root}")
         train_path = self._annotations("train")
         if train_path is None:
@@ -89,6 +91,7 @@ class CocoDetection(AnnotatedSource):
                 "say with data.train which file it is, relative to data.root",
             )
         findings = Findings()
+        listing = FolderListing(options.root, findings)
         train = read_coco(train_path, self._field("train"), findings)
         validation, test = self._annotations("validation"), self._annotations("test")
         if test is None and options.validation is None:
@@ -97,9 +100,9 @@ class CocoDetection(AnnotatedSource):
             options,
             self.target_kind,
             list(train.categories.values()),
-            self._files(train, "train", train),
-            None if validation is None else self._evaluated(validation, "validation", train, findings),
-            None if test is None else self._evaluated(test, "test", train, findings),
+            self._files(train, "train", train, listing),
+            None if validation is None else self._evaluated(validation, "validation", train, listing, findings),
+            None if test is None else self._evaluated(test, "test", train, listing, findings),
             seed,
             self.recorded,
             findings,
@@ -119,10 +122,9 @@ class CocoDetection(AnnotatedSource):
         root, given = self.options.root, self._given(split)
         if given is not None:
             return root / given
-        patterns = [layout.format(name) for layout in _LAYOUTS for name in _NAMES[split]]
         # A file that the recipe gives to one split is none of another's.
         taken = {root / other for other in (self.options.train, self.options.validation, self.options.test) if other}
-        found = sorted({path for pattern in patterns for path in root.glob(pattern)} - taken)
+        found = sorted({path for path, named in _named_annotations(root) if named == split} - taken)
         if len(found) > 1:
             names = " and ".join(str(path.relative_to(root)) for path in found)
             raise ReorderKitError(
@@ -130,18 +132,20 @@ class CocoDetection(AnnotatedSource):
             )
         return found[0] if found else None
 
-    def _evaluated(self, path: Path, split: Split, train: CocoFile, findings: Findings) -> list[BoxedFile]:
+    def _evaluated(
+        self, path: Path, split: Split, train: CocoFile, listing: FolderListing, findings: Findings
+    ) -> list[BoxedFile]:
         field = self._field(split)
         file = read_coco(path, field, findings)
         for number, name in file.categories.items():
             if train.categories.get(number) != name:
                 known = f"has {train.categories[number]!r}" if number in train.categories else "lacks it"
                 raise ReorderKitError(f"{field}: {path} has the category {number}, {name!r}; {train.path} {known}")
-        return self._files(file, split, train)
+        return self._files(file, split, train, listing)
 
-    def _files(self, file: CocoFile, split: Split, train: CocoFile) -> list[BoxedFile]:
+    def _files(self, file: CocoFile, split: Split, train: CocoFile, listing: FolderListing) -> list[BoxedFile]:
         number_of = {category: number for number, category in enumerate(train.categories)}
-        paths = find_images(file, self._image_folders(file, split), self._field(split))
+        paths = find_images(file, self._image_folders(file, split), self._field(split), listing)
         return [
             BoxedFile(
                 str(path),
@@ -159,9 +163,34 @@ class CocoDetection(AnnotatedSource):
         root = self.options.root
         if self.options.images is not None:
             return [root / self.options.images]
-        names = (file.path.stem.removeprefix("instances_"), *_NAMES[split])
-        below = [base / name for base in (root, root / "images") for name in names]
+        of_file = file.path.stem.removeprefix("instances_")
+        below = []
+        for base in (root, root / "images"):
+            names = folders_in(base, "data.root")
+            below += [base / name for name in (of_file, *names) if name == of_file or split_of(name) == split]
         return [root / "images", *below, file.path.parent, root]
+
+
+def _named_annotations(root: Path) -> Iterator[tuple[Path, Split]]:
+    """The files of annotations that have the name of a split, in any letter case."""
+    folders = folders_in(root, "data.root")
+    for name in folders:
+        split, file = split_of(name), root / name / "_annotations.coco.json"
+        if split is not None and is_regular(file):
+            yield file, split
+    for place in (root, *(root / name for name in folders if name.casefold() == "annotations")):
+        for path in place.iterdir():
+            split = _split_of_stem(path.stem.casefold()) if path.suffix.lower() == ".json" else None
+            if split is not None and is_regular(path):
+                yield path, split
+
+
+def _split_of_stem(stem: str) -> Split | None:
+    """Of ``train``, or of ``instances_train2017``."""
+    rest = stem.removeprefix("instances_")
+    if rest == stem:
+        return split_of(stem)
+    return next((split for split, names in SPLIT_NAMES.items() if rest.startswith(names)), None)
 
 
 @hookimpl

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,24 +11,24 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
-from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
+from reorder_kit.data.class_folders import ClassFolders, require_every_class
 from reorder_kit.data.dealing import deal
-from reorder_kit.data.file_identity import FileIdentity
+from reorder_kit.data.file_identity import FileIdentity, name_below
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
 from reorder_kit.data.json_text import parse_json
 from reorder_kit.data.samples import Transform
 from reorder_kit.data.set_aside import SplitSource
+from reorder_kit.data.split_folders import require_train_and_val
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, Identity, ImageShape, Sample, Unreadable
 
-_log = logging.getLogger(__name__)
-
 # Added to a side of a box, as a share of it, by the share of the image that it covers: the first limit that it reaches.
 CONTEXT = ((0.5, 0.15), (0.4, 0.2), (0.3, 0.3), (0.2, 0.5), (0.1, 1.0), (0.0, 2.0))
 
+_BANDS = ("_rgb.jpg", "_msrgb.jpg")
 Files = list[tuple[str, int]]
 
 
@@ -76,17 +75,13 @@ class Fmow(SplitSource):
     def open(self, seed: int) -> DataSplits:
         """List the files and set the validation places aside."""
         root = self.options.root
-        for split in ("train", "val"):
-            if not (root / split).is_dir():
-                raise ReorderKitError(
-                    f"data.root: there is no folder {root / split}",
-                    "https://github.com/fMoW/dataset says how to get it",
-                )
-        classes = self._classes(find_classes(root / "train"), find_classes(root / "val"))
-        listed = self._find(root / "train", classes)
-        require_every_class(listed, classes, root / "train")
-        of_test = self._find(root / "val", classes)
         findings = Findings()
+        train_folder, val_folder = require_train_and_val(root, "https://github.com/fMoW/dataset says how to get it")
+        of_classes = ClassFolders(root, findings, companions=(".json",))
+        classes = _all_classes(of_classes.training_classes(train_folder), of_classes.classes(val_folder), findings)
+        listed = self._find(train_folder, classes, of_classes)
+        require_every_class(listed, classes, train_folder)
+        of_test = self._find(val_folder, classes, of_classes)
         train, validation, test = deal(
             self.recorded,
             (listed, None, of_test),
@@ -112,15 +107,14 @@ class Fmow(SplitSource):
         train, validation = ([file for place in places for file in place] for places in taken)
         return train, validation
 
-    def _classes(self, train: Sequence[str], val: Sequence[str]) -> list[str]:
-        only_in_val = sorted(set(val) - set(train))
-        if only_in_val:
-            _log.warning("%s: no training image has the class %s", self.options.root, ", ".join(only_in_val))
-        return sorted({*train, *val})
-
-    def _find(self, folder: Path, classes: Sequence[str]) -> Files:
+    def _find(self, folder: Path, classes: Sequence[str], of_classes: ClassFolders) -> Files:
         ending = f"_{self.options.bands}.jpg"
-        files = [file for file in find_files(folder, classes) if file[0].endswith(ending)]
+        listed = of_classes.files(folder, classes)
+        files = [file for file in listed if file[0].lower().endswith(ending)]
+        strange = [path for path, _ in listed if not path.lower().endswith(_BANDS)]
+        if strange:
+            what = "images whose names say no bands are left out"
+            of_classes.findings.add(what, name_below(of_classes.root, strange[0]), len(strange))
         if not files:
             raise ReorderKitError(f"data.bands: {folder} has no image whose name ends with {ending}")
         return files
@@ -179,6 +173,13 @@ class PlacesInFiles:
             return Sample(transform(image), target)
         except ReorderKitError as error:
             return Unreadable(path, error.message)
+
+
+def _all_classes(train: Sequence[str], val: Sequence[str], findings: Findings) -> list[str]:
+    only_in_val = sorted(set(val) - set(train))
+    if only_in_val:
+        findings.add("classes have no training image", only_in_val[0], len(only_in_val))
+    return sorted({*train, *val})
 
 
 def cut_out(

@@ -18,11 +18,11 @@ from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.record_objects import BoxCounts, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
 from reorder_kit.data.records import RecordIdentity
+from reorder_kit.data.split_names import Split, by_split
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, DataSource, DataSplits, Identity, TargetKind
 
-VALIDATION_NAMES = ("validation", "val", "valid", "dev")
 TARGET_COLUMNS: dict[TargetKind, str] = {CLASS: "label", MULTI_LABEL: "labels", BOXES: "objects", MASK: "mask"}
 
 
@@ -63,7 +63,7 @@ class HuggingFace(AnnotatedSource):
         revision: str | None = Field(None, description="commit, branch or tag on the hub; not given: the newest")
         train: str = Field("train", description="name of the split for training")
         validation: str | None = Field(
-            None, description=f"name of the split for validation; not given: {', '.join(VALIDATION_NAMES)} if there"
+            None, description="name of the split for validation; not given: validation, val, valid or dev if there"
         )
         test: str | None = Field(None, description="name of the split for testing; not given: test if there")
         image_column: str = Field("image", description="column with the images")
@@ -113,18 +113,25 @@ class HuggingFace(AnnotatedSource):
     def _split_names(self, loaded: dict[str, Any]) -> dict[str, str]:
         """The name of each split that the data set has."""
         options = self.options
-        for field, name in (("train", options.train), ("validation", options.validation), ("test", options.test)):
+        given: dict[Split, str | None] = {
+            "train": options.train,
+            "validation": options.validation,
+            "test": options.test,
+        }
+        hint = "say with data.train, data.validation or data.test which"
+        named = by_split(loaded, f"data.dataset: {options.dataset}", hint, given)
+        train = named.get("train", options.train) if options.train == "train" else options.train
+        for field, name in (("train", train), ("validation", options.validation), ("test", options.test)):
             if name is not None and name not in loaded:
                 raise ReorderKitError(
                     f"data.{field}: {options.dataset} has no split {name!r}", f"its splits: {', '.join(loaded)}"
                 )
-        free = [name for name in (*VALIDATION_NAMES, "test") if name in loaded]
-        free = [name for name in free if name not in (options.train, options.validation, options.test)]
-        test = options.test or ("test" if "test" in free else None)
-        validation = options.validation or next((name for name in free if name != "test"), None)
+        taken = (train, options.validation, options.test)
+        free = {split: name for split, name in named.items() if name not in taken}
+        test, validation = options.test or free.get("test"), options.validation or free.get("validation")
         if test is None and options.validation is None:
             test, validation = validation, None
-        chosen = {"train": options.train, "validation": validation, "test": test}
+        chosen = {"train": train, "validation": validation, "test": test}
         return {split: name for split, name in chosen.items() if name is not None}
 
 

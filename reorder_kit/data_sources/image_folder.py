@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from reorder_kit.data.channel_options import ChannelOptions
-from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
+from reorder_kit.data.class_folders import ClassFolders, require_every_class
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
@@ -23,13 +23,16 @@ class ImageFolder(SplitSource):
 
     Two layouts are read:
 
-    * ``root/train/CLASS/*``, ``root/val/CLASS/*`` (or ``valid``, ``validation``) and ``root/test/CLASS/*``. A missing
-      validation split is set aside from train. Where there is val but no test, as ImageNet is laid out, val is the test
-      split, and validation is set aside from train; where there is neither, both are.
+    * ``root/train/CLASS/*``, ``root/val/CLASS/*`` and ``root/test/CLASS/*``, which may also be called ``training``,
+      ``valid``, ``validation``, ``dev`` or ``testing``, in any letter case. A missing validation split is set aside
+      from train. Where there is val but no test, as ImageNet is laid out, val is the test split, and validation is set
+      aside from train; where there is neither, both are.
     * ``root/CLASS/*``: test is set aside first, then validation from the rest.
 
     What is set aside is drawn by ``split_seed``, the same share of every class. Classes are the folders of train,
-    sorted by name; images may lie in folders below them.
+    sorted by name, and at least two; images may lie in folders below them. Endings count in any letter case. Hidden
+    files, those that operating systems leave behind, and files of other endings are left out and counted. Links are
+    followed, but each file is read once, and one in two classes is refused.
 
     At the start files are listed, and one is opened: the first training image that can be read, whose size counts where
     none is given. No more than 1,000 are tried; other files that are broken are found when they are used.
@@ -55,12 +58,15 @@ class ImageFolder(SplitSource):
     def open(self, seed: int) -> DataSplits:
         """List the files, split them, and look at the first image of the folder for training."""
         options = self.options
-        folders = find_split_folders(options.root)
-        classes = find_classes(folders.train)
-        listed = find_files(folders.train, classes)
-        require_every_class(listed, classes, folders.train)
-        of_validation, of_test = (None if folder is None else find_files(folder, classes) for folder in folders[1:])
         findings = Findings()
+        folders = find_split_folders(options.root, findings)
+        of_classes = ClassFolders(options.root, findings)
+        classes = of_classes.training_classes(folders.train)
+        listed = of_classes.files(folders.train, classes)
+        require_every_class(listed, classes, folders.train)
+        of_validation, of_test = (
+            None if folder is None else of_classes.files(folder, classes) for folder in folders[1:]
+        )
         train, validation, test = deal(
             self.recorded,
             (listed, of_validation, of_test),

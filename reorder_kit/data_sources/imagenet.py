@@ -8,15 +8,18 @@ from pathlib import Path
 from pydantic import Field, PositiveInt
 
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
-from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
+from reorder_kit.data.class_folders import ClassFolders, require_every_class
 from reorder_kit.data.csv_table import read_table
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
+from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
+from reorder_kit.data.real_files import is_folder
 from reorder_kit.data.samples import ImagesInFiles
 from reorder_kit.data.set_aside import SplitSource
+from reorder_kit.data.split_folders import folders_in, require_train_and_val
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
@@ -37,9 +40,9 @@ class ImageNet(SplitSource):
     * the download from Kaggle as it unpacks: these folders below ``root/ILSVRC/Data/CLS-LOC``, the images of ``val`` in
       one folder, and their classes in ``root/LOC_val_solution.csv``.
 
-    Classes are the folders of ``train``; images of ``val`` that are of others are left out. Where there is
-    ``root/LOC_synset_mapping.txt`` or ``root/words.txt``, it gives the classes their names. The test split is ``val``;
-    validation is set aside from train by ``split_seed``, the same share of every class.
+    Classes are the folders of ``train``, at least two; images of ``val`` that are of others are left out and counted.
+    Where there is ``root/LOC_synset_mapping.txt`` or ``root/words.txt``, it gives the classes their names. The test
+    split is ``val``; validation is set aside from train by ``split_seed``, the same share of every class.
 
     By default, as in the published work on the order of patches, images are resized to cover 256 of 224 pixels and cut
     to the centre of 224 (``Fit``), and training images are flipped from left to right by chance.
@@ -67,18 +70,18 @@ class ImageNet(SplitSource):
     def open(self, seed: int) -> DataSplits:
         """List the files and set the validation images aside."""
         root = self.options.root
-        folder = root / BELOW_THE_DOWNLOAD if (root / BELOW_THE_DOWNLOAD).is_dir() else root
-        for split in ("train", "val"):
-            if not (folder / split).is_dir():
-                raise ReorderKitError(
-                    f"data.root: there is no folder {folder / split}",
-                    "train and val have to lie in data.root; archives as ILSVRC2012_img_train.tar, with the development"
-                    " kit, are read with data.name=torchvision, data.dataset=imagenet",
-                )
-        wnids = find_classes(folder / "train")
-        listed = find_files(folder / "train", wnids)
-        require_every_class(listed, wnids, folder / "train")
-        of_test, findings = self._test_files(folder / "val", wnids), Findings()
+        folder = root / BELOW_THE_DOWNLOAD if is_folder(root / BELOW_THE_DOWNLOAD, "data.root") else root
+        findings = Findings()
+        train_folder, val_folder = require_train_and_val(
+            folder,
+            "train and val have to lie in data.root; archives as ILSVRC2012_img_train.tar, with the development kit,"
+            " are read with data.name=torchvision, data.dataset=imagenet",
+        )
+        of_classes = ClassFolders(root, findings)
+        wnids = of_classes.training_classes(train_folder)
+        listed = of_classes.files(train_folder, wnids)
+        require_every_class(listed, wnids, train_folder)
+        of_test = self._test_files(val_folder, wnids, of_classes)
         train, validation, test = deal(
             self.recorded,
             (listed, None, of_test),
@@ -99,27 +102,36 @@ class ImageNet(SplitSource):
             findings=findings.found,
         )
 
-    def _test_files(self, folder: Path, wnids: Sequence[str]) -> Files:
+    def _test_files(self, folder: Path, wnids: Sequence[str], of_classes: ClassFolders) -> Files:
         solution = self.options.root / SOLUTION
-        if any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()):
-            return find_files(folder, wnids, skip_others=True)
+        if folders_in(folder, "data.root"):
+            return of_classes.files(folder, wnids, skip_others=True)
         if not solution.is_file():
             raise ReorderKitError(
                 f"data.root: the images of {folder} are in no class folders, and there is no {solution}",
                 "move the images into folders named by their class, or add that file from the download",
             )
-        return _solved(solution, folder, {wnid: number for number, wnid in enumerate(wnids)})
+        return _solved(solution, folder, of_classes, {wnid: number for number, wnid in enumerate(wnids)})
 
 
-def _solved(solution: Path, folder: Path, numbers: Mapping[str, int]) -> Files:
+def _solved(solution: Path, folder: Path, of_classes: ClassFolders, numbers: Mapping[str, int]) -> Files:
     """The images that the table names, of the classes that there are, in the sequence of their names."""
     files = []
+    listing = FolderListing(of_classes.root, of_classes.findings)
     for line, (image, prediction) in read_table(solution, ("ImageId", "PredictionString"), "data.root"):
         if not image or not prediction:
             raise ReorderKitError(f"data.root: {solution}, line {line}: needs ImageId and PredictionString")
         wnid = prediction.split()[0]
-        if wnid in numbers:
-            files.append((str(folder / f"{image}.JPEG"), numbers[wnid]))
+        if wnid not in numbers:
+            of_classes.findings.add("images of classes that the training images lack are left out", image)
+        else:
+            path = listing.find(folder, f"{image}.JPEG", "data.root")
+            if path is None:
+                raise ReorderKitError(
+                    f"data.root: {solution}, line {line}: there is no image {folder / image}.JPEG",
+                    listing.why_missing(folder, f"{image}.JPEG") or "copy the images again, or shorten the table",
+                )
+            files.append((str(path), numbers[wnid]))
     if not files:
         raise ReorderKitError(f"data.root: {solution} names no image of a class that train has")
     return sorted(files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,22 +15,38 @@ from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
-from reorder_kit.data.split_folders import VALIDATION_NAMES
+from reorder_kit.data.real_files import is_folder, shortened
+from reorder_kit.data.split_names import KNOWN_NAMES, Split, split_of
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import MULTI_LABEL, DataSource, DataSplits
 
-SPLITS = {"train": "train", **dict.fromkeys(VALIDATION_NAMES, "validation"), "test": "test"}
-LABELS = {"0": False, "1": True, "0.0": False, "1.0": True, "False": False, "True": True}
+LABELS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
+_OF_THE_TABLE = ("path", "split")
+# Columns that tables often have, and what they are likely to mean.
+_SPLIT_COLUMNS = frozenset(
+    {
+        "is_train", "is_training", "is_val", "is_valid", "is_validation", "is_dev", "is_test", "is_testing",
+        "val", "valid", "validation", "fold", "folds", "kfold", "subset", "partition", "set",
+    }
+)  # fmt: skip
+_NAME_COLUMNS = frozenset(
+    {
+        "id", "index", "idx", "image_id", "img_id", "image", "img", "file", "filename", "file_name", "filepath",
+        "file_path", "image_path", "name", "image_name", "url",
+    }
+)  # fmt: skip
 
 
 class MultiLabelCsv(AnnotatedSource):
     """Images with any number of classes each, listed in a table.
 
     The table has a column ``path``, relative to ``root``, and a column of 0 and 1, or False and True, for every class.
-    A column ``split`` says ``train``, ``val`` (or ``valid``, ``validation``) or ``test``. Where there is val but no
-    test, val is the test split, and validation is set aside from train; what is missing otherwise is set aside, too,
-    by ``split_seed``, test first, and no class loses its last training image by that.
+    A column ``split`` says ``train`` (or ``training``), ``val`` (``valid``, ``validation``, ``dev``) or ``test``
+    (``testing``), in any letter case. A column that numbers the rows, as pandas writes, is left out; others whose names
+    say that they are no class, such as ``is_valid`` or ``filename``, are refused. Where there is val but no test, val
+    is the test split, and validation is set aside from train; what is missing otherwise is set aside, too, by
+    ``split_seed``, test first, and no class loses its last training image by that.
 
     Classes stand in the sequence of their columns. A class that no training image has cannot be learned and is left
     out, in all splits. An image may have no class at all.
@@ -49,17 +66,19 @@ class MultiLabelCsv(AnnotatedSource):
     def open(self, seed: int) -> DataSplits:
         """Read the table, look whether the files are there, and split them."""
         root = self.options.root
-        if not root.is_dir():
+        if not is_folder(root, "data.root"):
             raise ReorderKitError(f"data.root: there is no folder {root}")
-        table, listing = _Table(root / self.options.file), FolderListing()
-        images: dict[str, list[Labels]] = {"train": [], "validation": [], "test": []}
+        findings = Findings()
+        table, listing = _Table(root / self.options.file, findings), FolderListing(root, findings)
+        images: dict[Split, list[Labels]] = {"train": [], "validation": [], "test": []}
         lines: dict[Path, int] = {}
         for row in table.rows():
-            path = root / row.path
+            path = listing.find(root, row.path, f"data.file: {table.file}, line {row.line}")
+            if path is None:
+                hint = listing.why_missing(root, row.path) or "paths are relative to data.root"
+                raise table.mistake(row.line, f"there is no image {shortened(root / row.path)}", hint)
             if path in lines:
                 raise table.mistake(row.line, f"{row.path} stands in line {lines[path]}, too", "one line for an image")
-            if not listing.has(path):
-                raise table.mistake(row.line, f"there is no image {path}", "paths are relative to data.root")
             lines[path] = row.line
             images[row.split].append(Labels(str(path), row.present))
         if not images["train"]:
@@ -68,33 +87,70 @@ class MultiLabelCsv(AnnotatedSource):
         if test is None:
             validation, test = None, validation
         return open_multi_label(
-            self.options, table.classes, images["train"], validation, test, seed, self.recorded, Findings()
+            self.options, table.classes, images["train"], validation, test, seed, self.recorded, findings
         )
 
 
 class _Row(NamedTuple):
     line: int
     path: str
-    split: str
+    split: Split
     present: tuple[int, ...]
 
 
 class _Table:
     """The table as people write it: with the mistakes they make."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, findings: Findings) -> None:
         self.file = file
-        _, self._columns = next(read_lines(file, "data.file"), (0, []))
-        self.classes = [name for name in self._columns if name not in ("path", "split")]
+        _, heading = next(read_lines(file, "data.file"), (0, []))
+        self._columns = [name.casefold() if name.casefold() in _OF_THE_TABLE else name for name in heading]
+        self._counters = self._row_numbers()
+        self.classes = [
+            name
+            for place, name in enumerate(self._columns)
+            if name not in _OF_THE_TABLE and place not in self._counters
+        ]
+        self._check_heading()
+        for place in self._counters:
+            findings.add("columns that number the rows are left out", self._columns[place] or f"column {place + 1}")
+
+    def _check_heading(self) -> None:
+        file = self.file
         told = f"its columns are {', '.join(map(repr, self._columns))}" if self._columns else "it is empty"
         if "path" not in self._columns:
             raise ReorderKitError(f"data.file: {file} has no column 'path'", f"{told}; commas stand between columns")
         if not self.classes:
             raise ReorderKitError(f"data.file: {file} has no column of a class", told)
         for number, name in enumerate(self._columns):
-            if not name or name in self._columns[:number]:
+            if number not in self._counters and (not name or name in self._columns[:number]):
                 what = f"has two columns {name!r}" if name else f"has no name for column {number + 1}"
                 raise ReorderKitError(f"data.file: {file} {what}", "every class has a column with its name on top")
+        for name in self.classes:
+            if name.casefold() in _SPLIT_COLUMNS:
+                raise ReorderKitError(
+                    f"data.file: {file} has a column {name!r}, which looks like a split, not like a class",
+                    "say the split of each image in a column 'split': train, val or test; a class of that name has to"
+                    " be called otherwise",
+                )
+            if name.casefold() in _NAME_COLUMNS or _is_unnamed(name):
+                raise ReorderKitError(
+                    f"data.file: {file} has a column {name!r}, which looks like the name of an image, not like a class",
+                    "remove it, or call it 'path' if it says where the image is",
+                )
+
+    def _row_numbers(self) -> frozenset[int]:
+        """Places of the columns without a name that hold different whole numbers: pandas writes its index so."""
+        places = [place for place, name in enumerate(self._columns) if _is_unnamed(name)]
+        if not places:
+            return frozenset()
+        _, *rows = [cells for _, cells in read_lines(self.file, "data.file")]
+        columns = {place: ["".join(cells[place : place + 1]) for cells in rows] for place in places}
+        return frozenset(
+            place
+            for place, cells in columns.items()
+            if all(map(str.isdecimal, cells)) and len(set(cells)) == len(cells)
+        )
 
     def mistake(self, line: int, what: str, hint: str) -> ReorderKitError:
         """The error that names a line."""
@@ -108,25 +164,33 @@ class _Table:
             if len(cells) != len(self._columns):
                 what = f"{len(cells)} values for {len(self._columns)} columns"
                 raise self.mistake(line, what, "a name with a comma in it stands in quotes")
-            values = dict(zip(self._columns, cells, strict=True))
+            values = {
+                name: value
+                for place, (name, value) in enumerate(zip(self._columns, cells, strict=True))
+                if place not in self._counters
+            }
             path = values.pop("path")
             if not path:
                 raise self.mistake(line, "column 'path' is empty", "every line names an image")
-            split = SPLITS.get(values.pop("split", "train"))
+            split = split_of(values.pop("split", "train"))
             if split is None:
-                known = ", ".join(SPLITS)
-                raise self.mistake(line, "column 'split' names no split", f"there are {known}")
+                raise self.mistake(line, "column 'split' names no split", f"there are {KNOWN_NAMES}")
             yield _Row(line, path, split, self._present(line, values))
 
     def _present(self, line: int, values: dict[str, str]) -> tuple[int, ...]:
-        for name, value in values.items():
-            if value not in LABELS:
-                raise self.mistake(
-                    line,
-                    f"column {name!r} has {value!r}, which is neither 0 nor 1, nor False nor True",
-                    "every column beside 'path' and 'split' is a class; an unknown label (empty, -1) is of no use",
-                )
-        return tuple(number for number, value in enumerate(values.values()) if LABELS[value])
+        labels = [LABELS.get(value.casefold()) for value in values.values()]
+        if None in labels:
+            name, value = list(values.items())[labels.index(None)]
+            raise self.mistake(
+                line,
+                f"column {name!r} has {value!r}, which is neither 0 nor 1, nor False nor True",
+                "every column beside 'path' and 'split' is a class; an unknown label (empty, -1) is of no use",
+            )
+        return tuple(number for number, is_present in enumerate(labels) if is_present)
+
+
+def _is_unnamed(name: str) -> bool:
+    return not name or re.fullmatch(r"Unnamed: \d+(\.\d+)?", name) is not None
 
 
 @hookimpl

@@ -13,8 +13,10 @@ from reorder_kit.data.dealing import Dealt, deal
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.mask_file import LARGEST_VALUE, InstanceLegend, Legend, MaskedFile, ValueLegend
-from reorder_kit.data.mask_folders import find_pairs, read_class_table, read_index
-from reorder_kit.data.split_folders import find_split_folders
+from reorder_kit.data.mask_folders import find_pairs, match_names, read_class_table, read_index
+from reorder_kit.data.real_files import is_folder
+from reorder_kit.data.split_folders import find_split_folders, folders_by_split
+from reorder_kit.data.split_names import split_of
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import IGNORED, MASK, DataSource, DataSplits
@@ -30,10 +32,11 @@ class SegmentationFolder(AnnotatedSource):
     for is said by ``classes``, with ``values`` where these are not 0, 1, 2, ...; by ``class_table``; or by
     ``instance_maps``.
 
-    Splits come from ``index``, or from folders ``train``, ``val`` (``valid``, ``validation``) and ``test`` in both
-    folders; otherwise all images are for training. A missing validation split is set aside from train. Where there is
-    val but no test, val is the test split, and validation is set aside from train; where there is neither, both are,
-    test first. What is set aside is drawn by ``split_seed``.
+    Splits come from ``index``, or from folders ``train``, ``val`` and ``test`` in both folders, which may also be
+    called ``training``, ``valid``, ``validation``, ``dev`` or ``testing``, in any letter case; otherwise all images are
+    for training. A missing validation split is set aside from train. Where there is val but no test, val is the test
+    split, and validation is set aside from train; where there is neither, both are, test first. What is set aside is
+    drawn by ``split_seed``.
 
     Masks of COCO's panoptic categories (Kirillov et al., CVPR 2019, https://arxiv.org/abs/1801.00868), in which 0 is
     unlabelled, are read with ``class_table: semantic_classes.csv``, ``ignored_values: [0]``, ``masks: semantic`` and
@@ -114,7 +117,7 @@ class SegmentationFolder(AnnotatedSource):
     def open(self, seed: int) -> DataSplits:
         """List the files, split them, and read the first image of the folder for training with its mask."""
         options = self.options
-        if not options.root.is_dir():
+        if not is_folder(options.root, "data.root"):
             raise ReorderKitError(f"data.root: there is no folder {options.root}")
         classes, legend = self._classes()
         findings = Findings()
@@ -142,9 +145,9 @@ class SegmentationFolder(AnnotatedSource):
     def _split(self, legend: Legend, seed: int, findings: Findings) -> Dealt[MaskedFile]:
         options = self.options
         if options.index is not None:
-            train, validation, test = self._indexed(legend, options.root / options.index)
+            train, validation, test = self._indexed(legend, options.root / options.index, findings)
         else:
-            train, validation, test = self._in_folders(legend)
+            train, validation, test = self._in_folders(legend, findings)
         return deal(
             self.recorded,
             (train, validation, test),
@@ -153,34 +156,46 @@ class SegmentationFolder(AnnotatedSource):
             lambda kept: options.complete(kept, validation, test, lambda _: (), seed),
         )
 
-    def _indexed(self, legend: Legend, index: Path) -> tuple[Files, Files | None, Files | None]:
-        pairs = self._pairs(self.options.root / self.options.images, legend)
+    def _indexed(self, legend: Legend, index: Path, findings: Findings) -> tuple[Files, Files | None, Files | None]:
+        options = self.options
+        images = options.root / options.images
+        pairs = self._pairs(images, options.root / options.masks, legend, findings)
         splits = read_index(index)
-        missing = [name for name in splits if name not in pairs]
-        if missing and self.options.unmasked_images == "refuse":
-            raise ReorderKitError(
-                f"data.index: {index} names {missing[0]!r}, which is no image in"
-                f" {self.options.root / self.options.images}"
-            )
+        image_of = match_names(splits, pairs, "data.index", findings)
+        missing = [name for name in splits if name not in image_of]
+        if missing and options.unmasked_images == "refuse":
+            raise ReorderKitError(f"data.index: {index} names {missing[0]!r}, which is no image in {images}")
+        if missing:
+            findings.add("lines of the index that name no image with a mask are left out", missing[0], len(missing))
+        unlisted = sorted(set(pairs) - set(image_of.values()))
+        if unlisted:
+            findings.add("images that the index does not name are left out", unlisted[0], len(unlisted))
         train, validation, test = (
-            [pairs[name] for name, given in splits.items() if given == split and name in pairs] or None
+            [pairs[image_of[name]] for name, given in splits.items() if given == split and name in image_of] or None
             for split in ("train", "validation", "test")
         )
         if train is None:
             raise ReorderKitError(f"data.index: {index} has no image whose split is train")
         return (train, None, validation) if test is None else (train, validation, test)
 
-    def _in_folders(self, legend: Legend) -> tuple[Files, Files | None, Files | None]:
-        folders = find_split_folders(self.options.root / self.options.images, "data.images")
-        train, validation, test = (
-            None if folder is None else list(self._pairs(folder, legend).values()) for folder in folders
-        )
+    def _in_folders(self, legend: Legend, findings: Findings) -> tuple[Files, Files | None, Files | None]:
+        images, masks = (self.options.root / folder for folder in (self.options.images, self.options.masks))
+        folders = find_split_folders(images, findings, "data.images")
+        masks_of = folders_by_split(masks, "data.masks")
+
+        def in_folder(folder: Path | None) -> Files | None:
+            if folder is None:
+                return None
+            split = None if folder == images else split_of(folder.name)
+            of_split = masks if split is None else masks_of.get(split, masks / folder.name)
+            return list(self._pairs(folder, of_split, legend, findings).values())
+
+        train, validation, test = map(in_folder, folders)
         return train or [], validation, test
 
-    def _pairs(self, folder: Path, legend: Legend) -> dict[str, MaskedFile]:
+    def _pairs(self, images: Path, masks: Path, legend: Legend, findings: Findings) -> dict[str, MaskedFile]:
         options = self.options
-        masks = options.root / options.masks / folder.relative_to(options.root / options.images)
-        pairs = find_pairs(folder, masks, skip_unmasked=options.unmasked_images == "skip")
+        pairs = find_pairs(options.root, images, masks, options.unmasked_images == "skip", findings)
         return {
             name: MaskedFile(str(image), options.channels, str(mask), legend) for name, (image, mask) in pairs.items()
         }

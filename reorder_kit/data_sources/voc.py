@@ -12,8 +12,11 @@ from reorder_kit.data.boxed_images import BoxedFile, open_boxed, refuse_shared
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
+from reorder_kit.data.folder_listing import FolderListing
+from reorder_kit.data.image_walk import is_junk
 from reorder_kit.data.mask_file import MaskedFile, ValueLegend
 from reorder_kit.data.multi_label import MultiLabelOptions
+from reorder_kit.data.real_files import is_folder
 from reorder_kit.data.voc_files import Names, VocFiles
 from reorder_kit.data.voc_xml import read_annotation
 from reorder_kit.errors import ReorderKitError
@@ -30,10 +33,11 @@ _BACKGROUND = "background"
 class Voc(AnnotatedSource):
     """Images in the layout of Pascal VOC: ``ImageSets``, ``JPEGImages``, ``Annotations``, ``SegmentationClass``.
 
-    The lists of the splits are ``train``, ``val`` and ``test`` in ``ImageSets/Main``, for masks in
-    ``ImageSets/Segmentation``; a recipe may name others, such as trainval, which holds val. Where the list of the test
-    is missing, as in VOC2012, val is the test split. What is missing then is set aside from train by ``split_seed``; no
-    class of boxes or labels loses its last training image by that.
+    The lists of the splits are ``train``, ``val`` and ``test`` (or ``training``, ``valid``, ``validation``, ``dev``,
+    ``testing``, in any letter case) in ``ImageSets/Main``, for masks in ``ImageSets/Segmentation``; a recipe may name
+    others, such as trainval, which holds val. Where the list of the test is missing, as in VOC2012, val is the test
+    split. What is missing then is set aside from train by ``split_seed``; no class of boxes or labels loses its last
+    training image by that.
 
     A line of a list is the name of an image, with or without quotes and file ending; names may have spaces, and the
     marks of a class (-1, 0, 1) may follow. Endings of files may have capital letters.
@@ -88,7 +92,7 @@ class Voc(AnnotatedSource):
         options = self.options
         findings = Findings()
         lists = "Segmentation" if self.target_kind == MASK else "Main"
-        files = VocFiles(_year_folder(options.root), lists, findings)
+        files = VocFiles(_year_folder(options.root), lists, FolderListing(options.root, findings), findings)
         train, validation, test = self._lists(files)
         if self.target_kind == MASK:
             return self._open_masks(files, train, validation, test, seed, findings)
@@ -108,16 +112,18 @@ class Voc(AnnotatedSource):
     def _lists(self, files: VocFiles) -> tuple[Names, Names | None, Names | None]:
         options = self.options
         validation, test = options.validation, options.test
+        named = files.splits({"train": options.train, "validation": validation, "test": test})
+        train = named.get("train", options.train) if options.train == "train" else options.train
         # A list that the recipe gives to one split is none of another's.
-        taken = (options.train, validation, test)
-        if validation is None and "val" not in taken and options.train != "trainval" and files.has("val"):
-            validation = "val"
-        if test is None and "test" not in taken and files.has("test"):
-            test = "test"
+        free = {split: name for split, name in named.items() if name not in (train, validation, test)}
+        if validation is None and options.train != "trainval":
+            validation = free.get("validation")
+        if test is None:
+            test = free.get("test")
         if test is None and options.validation is None:
             validation, test = None, validation
         return (
-            files.listed(options.train, "data.train"),
+            files.listed(train, "data.train"),
             None if validation is None else files.listed(validation, "data.validation"),
             None if test is None else files.listed(test, "data.test"),
         )
@@ -182,10 +188,15 @@ class Voc(AnnotatedSource):
 
 
 def _year_folder(root: Path) -> Path:
-    if not root.is_dir():
+    if not is_folder(root, "data.root"):
         raise ReorderKitError(f"data.root: there is no folder {root}")
     patterns = ("ImageSets", "*/ImageSets", "VOCdevkit/*/ImageSets")
-    found = sorted({lists.parent for pattern in patterns for lists in root.glob(pattern)})
+    found = sorted(
+        lists.parent
+        for pattern in patterns
+        for lists in root.glob(pattern)
+        if not any(map(is_junk, lists.relative_to(root).parts))
+    )
     if not found:
         raise ReorderKitError(f"data.root: {root} has no folder ImageSets", "give a folder such as VOCdevkit/VOC2012")
     if len(found) > 1:

@@ -16,10 +16,12 @@ from pydantic import Field, field_validator, model_validator
 from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.box_plausibility import BoxFormat
 from reorder_kit.data.field_targets import Label, Labels, labels_in
-from reorder_kit.data.file_identity import FileIdentity
+from reorder_kit.data.file_identity import FileIdentity, name_below
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
+from reorder_kit.data.image_walk import JUNK_FOUND, is_junk
 from reorder_kit.data.json_text import parse_json
+from reorder_kit.data.real_files import is_folder, is_regular
 from reorder_kit.data.record_objects import BoxCounts, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
 from reorder_kit.data.records import RecordIdentity
@@ -120,9 +122,10 @@ class WebDataset(AnnotatedSource):
         """Index the shards, and read the training targets where that is needed."""
         options, kind = self.options, self.target_kind
         meaning = self._target_member()
+        findings = Findings()
         patterns = {"train": options.train, "validation": options.validation, "test": options.test}
         paths = {
-            split: _find_shards(options.root, pattern, f"data.{split}")
+            split: _find_shards(options.root, pattern, f"data.{split}", findings)
             for split, pattern in patterns.items()
             if pattern is not None
         }
@@ -141,7 +144,7 @@ class WebDataset(AnnotatedSource):
             return [labels.numbers[label] for label in found[number] if label in labels.numbers]
 
         return open_records(
-            options, options.targets(kind, labels), shards, present, seed, options.root, self.recorded, Findings()
+            options, options.targets(kind, labels), shards, present, seed, options.root, self.recorded, findings
         )
 
     def _target_member(self) -> _TargetMember:
@@ -160,13 +163,18 @@ def _is_json(ending: str) -> bool:
     return ending.rpartition(".")[2] in ("json", "jsn")
 
 
-def _find_shards(root: Path, pattern: str, field: str) -> list[Path]:
-    if not root.is_dir():
+def _find_shards(root: Path, pattern: str, field: str, findings: Findings) -> list[Path]:
+    if not is_folder(root, "data.root"):
         raise ReorderKitError(f"data.root: there is no folder {root}")
     found: dict[Path, None] = {}
     for name in braceexpand(pattern):
         # A pattern without an ending matches the notes beside the shards, too, and what is being written of them.
-        matching = [path for path in sorted(root.glob(name)) if NOTE_ENDING not in path.name and path.is_file()]
+        matching = []
+        for path in sorted(root.glob(name)):
+            if is_junk(path.name) and path.name != PurePath(name).name:
+                findings.add(JUNK_FOUND, name_below(root, str(path)))
+            elif NOTE_ENDING not in path.name and is_regular(path):
+                matching.append(path)
         if not matching:
             raise ReorderKitError(f"{field}: there is no shard {root / name}")
         found |= dict.fromkeys(matching)

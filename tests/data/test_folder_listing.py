@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data_sources.coco_detection import CocoDetection
 from reorder_kit.data_sources.multi_label_csv import MultiLabelCsv
@@ -27,7 +28,7 @@ def test_files_and_links_to_files_are_there(tmp_path: Path) -> None:
     for link, target in (("link", "file"), ("broken", "nowhere"), ("shortcut", "folder")):
         (tmp_path / link).symlink_to(tmp_path / target)
     (tmp_path / "folder" / "inner").touch()
-    listing = FolderListing()
+    listing = FolderListing(tmp_path, Findings())
     names = ["file", "link", "folder/inner", "shortcut/inner", "folder/../file"]
     assert all(listing.has(tmp_path / name) for name in names)
     for name in ("folder", "broken", "shortcut", "nowhere", "nowhere/file", "file/file", "folder/file"):
@@ -39,8 +40,8 @@ def test_a_file_that_goes_by_another_name_is_there(tmp_path: Path, monkeypatch: 
     exists = Path.is_file
     # As a file system that does not tell small letters from large ones.
     monkeypatch.setattr(Path, "is_file", lambda path: exists(path.with_name(path.name.upper())))
-    assert FolderListing().has(tmp_path / "photo.jpg")
-    assert not FolderListing().has(tmp_path / "other.jpg")
+    assert FolderListing(tmp_path, Findings()).has(tmp_path / "photo.jpg")
+    assert not FolderListing(tmp_path, Findings()).has(tmp_path / "other.jpg")
 
 
 def coco(root: Path) -> DataSource:

@@ -93,14 +93,14 @@ def test_without_other_folders_test_and_validation_are_set_aside(tmp_path: Path,
 
 
 def test_images_lie_in_folders_below_the_class_and_other_files_do_not_count(tmp_path: Path) -> None:
-    fill(tmp_path / "train", {"cat/young": [1], "cat/old": [2]})
+    fill(tmp_path / "train", {"cat/young": [1], "cat/old": [2], "dog": [5]})
     fill(tmp_path / "train" / ".cache", {"x": [9]})
     (tmp_path / "train" / "cat" / "notes.txt").write_text("not an image")
     fill(tmp_path / "val", {"cat": [3]})
     fill(tmp_path / "test", {"cat": [4]})
     splits = open_folder(tmp_path)
-    assert list(splits.classes) == ["cat"]
-    assert sorted(content(splits.train)) == [(1, 0), (2, 0)]
+    assert list(splits.classes) == ["cat", "dog"]
+    assert content(splits.train) == [(2, 0), (1, 0), (5, 1)]
 
 
 def test_the_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_the_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_size_is_that_of_the_first_image_for_every_seed(tmp_path: Path, seed: int) -> None:
     save_image(tmp_path / "a" / "0.png", 100, size=(6, 9))
     for number in range(1, 5):
-        save_image(tmp_path / "a" / f"{number}.png", 100 + number, size=(30, 30))
+        save_image(tmp_path / ("a", "b")[number % 2] / f"{number}.png", 100 + number, size=(30, 30))
     splits = open_folder(tmp_path, split_seed=seed, test_fraction=0.4, validation_fraction=0.4)
     assert str(splits.image) == "3x6x9"
     for split in (splits.train, splits.validation, splits.test):
@@ -165,7 +165,7 @@ def test_transforms_that_miss_the_size_are_refused_when_the_data_is_opened(tmp_p
 )
 def test_default_statistics_are_those_of_imagenet(tmp_path: Path, channels: int, expected: list[float]) -> None:
     for split in ("train", "val", "test"):
-        fill(tmp_path / split, {"a": [51]})
+        fill(tmp_path / split, {"a": [51], "b": [51]})
     splits = ImageFolder(ImageFolder.Options(root=tmp_path, channels=channels)).open(0)
     assert splits.test[0][0][:, 3, 3].tolist() == pytest.approx(expected)
 
@@ -198,6 +198,7 @@ def test_an_image_that_the_transforms_refuse_is_unreadable(tmp_path: Path, trans
     for split in ("train", "val", "test"):
         save_image(tmp_path / split / "a" / "0.png", 7, size=(12, 12))
         save_image(tmp_path / split / "a" / "1-small.png", 7, size=(9, 9))
+        save_image(tmp_path / split / "b" / "0.png", 7, size=(12, 12))
     splits = open_folder(tmp_path, train_transforms=transforms, eval_transforms=transforms)
     for name, samples in (("train", splits.train), ("val", splits.validation), ("test", splits.test)):
         assert not isinstance(samples[0], Unreadable)
@@ -232,7 +233,7 @@ def test_unreadable_images_are_reported_and_not_raised(tmp_path: Path) -> None:
 
 
 def test_palettes_transparency_and_16_bits_are_read_as_8_bit_colour(tmp_path: Path) -> None:
-    fill(tmp_path / "train", {"a": [1]})
+    fill(tmp_path / "train", {"a": [1], "b": [2]})
     fill(tmp_path / "val", {"a": [1]})
     folder = tmp_path / "test" / "a"
     folder.mkdir(parents=True)
@@ -254,7 +255,8 @@ def test_a_missing_root_is_named(tmp_path: Path) -> None:
 def test_a_root_without_classes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReorderKitError, match="no classes found"):
         open_folder(tmp_path)
-    (tmp_path / "cat").mkdir()
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
     with pytest.raises(ReorderKitError, match="there is no image in the folders"):
         open_folder(tmp_path)
 
@@ -268,21 +270,21 @@ def test_a_class_without_an_image_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_a_class_that_train_lacks_is_named(tmp_path: Path, split: str) -> None:
-    fill(tmp_path / "train", {"cat": [1, 2, 3]})
+    fill(tmp_path / "train", {"cat": [1, 2, 3], "eel": [5]})
     fill(tmp_path / split, {"dog": [4]})
     with pytest.raises(ReorderKitError, match=f"{split} has the class 'dog', which the training images lack"):
         open_folder(tmp_path)
 
 
 def test_an_empty_test_folder_is_refused(tmp_path: Path) -> None:
-    fill(tmp_path / "train", {"cat": [1, 2, 3]})
+    fill(tmp_path / "train", {"cat": [1, 2, 3], "dog": [4]})
     (tmp_path / "test").mkdir()
     with pytest.raises(ReorderKitError, match=r"there is no image in the folders of .*test"):
         open_folder(tmp_path)
 
 
 def test_a_validation_split_that_comes_out_empty_is_refused(tmp_path: Path) -> None:
-    fill(tmp_path / "train", {"cat": [1, 2]})
+    fill(tmp_path / "train", {"cat": [1], "dog": [2]})
     fill(tmp_path / "test", {"cat": [3]})
     with pytest.raises(ReorderKitError, match=r"data\.validation_fraction: 0\.1 of 2 images leaves none"):
         open_folder(tmp_path)
@@ -297,14 +299,15 @@ def test_a_test_folder_without_train_is_not_taken_for_a_class(tmp_path: Path) ->
 def test_two_validation_folders_are_refused(tmp_path: Path) -> None:
     for name in ("train", "val", "valid"):
         fill(tmp_path / name, {"cat": [1]})
-    with pytest.raises(ReorderKitError, match="several folders for validation, 'val' and 'valid'"):
+    with pytest.raises(ReorderKitError, match="two names for validation, 'val' and 'valid'"):
         open_folder(tmp_path)
 
 
 def test_a_folder_where_nothing_can_be_read_is_refused(tmp_path: Path) -> None:
     for number in range(10):
-        (tmp_path / "cat").mkdir(exist_ok=True)
-        (tmp_path / "cat" / f"{number}.jpg").write_text(f"no {number}")
+        for name in ("cat", "dog"):
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / f"{number}.jpg").write_text(f"no {name} {number}")
     with pytest.raises(ReorderKitError, match=r"data: no training image can be used, .*cat"):
         open_folder(tmp_path)
 

@@ -1,0 +1,178 @@
+"""Find the image files in folders, each once, without what other programs leave there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from reorder_kit.data.file_identity import name_below
+from reorder_kit.data.findings import Findings
+from reorder_kit.data.real_files import FoundFile, RealFiles, identity, leads_to_file, leads_to_folder
+from reorder_kit.errors import ReorderKitError
+
+_JUNK = frozenset(
+    {
+        "__macosx", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information",
+        "@eadir", "@recycle", "#recycle", "@recently-snapshot", "lost+found", "found.000", "__pycache__",
+    }
+)  # fmt: skip
+_ENDINGS = (
+    ".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".jfif", ".jpe", ".gif", ".avif",
+)  # fmt: skip
+
+JUNK_FOUND = "hidden files, and files of operating systems, are left out"
+"""Files and folders."""
+OTHERS_FOUND = "files that are no images, by their endings, are left out"
+SPECIAL_FOUND = "pipes, sockets and devices are left out"
+TWICE_FOUND = "images and folders that links lead to again are read once"
+
+Above = dict[tuple[int, int], str]
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file or folder is hidden, or left by an operating system or another program.
+
+    >>> is_junk("._7.png"), is_junk("Thumbs.db"), is_junk("7.png")
+    (True, True, False)
+    """
+    return name.startswith(".") or name.casefold() in _JUNK
+
+
+@cache
+def image_endings() -> tuple[str, ...]:
+    """Endings of images, in small letters, that Pillow reads here; some builds have no WebP or AVIF."""
+    from PIL import Image
+
+    formats = Image.registered_extensions()
+    return tuple(ending for ending in _ENDINGS if formats.get(ending) in Image.OPEN)
+
+
+def loose_images(folder: Path) -> list[str]:
+    """Names of the images that lie in a folder itself, sorted."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if not is_junk(entry.name) and not leads_to_folder(entry)]
+    return sorted(name for name in names if _ending(name) in image_endings())
+
+
+@dataclass(frozen=True)
+class ImageWalk:
+    """Lists the images below folders. What is left out is counted.
+
+    Args:
+        root: the folder that findings name files from.
+        field: the recipe's field that leads there, for messages.
+        endings: of the files that are listed, in small letters.
+        findings: where it is told what is left out.
+        companions: endings of files that belong to images, and are not counted.
+    """
+
+    root: Path
+    field: str
+    endings: Collection[str]
+    findings: Findings
+    companions: Collection[str] = ()
+
+    def files(self, folder: Path) -> list[FoundFile]:
+        """All images below a folder: first those in it, by name, then those in each folder in it.
+
+        Links are followed, and a file to which several paths lead is listed once.
+
+        Raises:
+            ReorderKitError: naming a link that leads back to a folder above it, or a folder that cannot be read.
+        """
+        found: list[FoundFile] = []
+        met, entered = RealFiles(), set()
+        # A list, not a recursion: a chain of folders can be longer than Python's stack.
+        to_visit = [(str(folder), _above(folder))]
+        while to_visit:
+            place, above = to_visit.pop()
+            known = self._identity(place)
+            if known in above:
+                raise ReorderKitError(
+                    f"{self.field}: {place} leads back to {above[known]}, the folder above it",
+                    "remove this link; images would be read again and again",
+                )
+            if known in entered:
+                self._count(TWICE_FOUND, place)
+                continue
+            entered.add(known)
+            folders, files = self._entries(place)
+            for file in files:
+                if met.met_before(file) is None:
+                    found.append(file)
+                else:
+                    self._count(TWICE_FOUND, file.path)
+            below = above | {known: place}
+            to_visit += [(path, below) for path in reversed(folders)]
+        return found
+
+    def _entries(self, place: str) -> tuple[list[str], list[FoundFile]]:
+        folders, files = [], []
+        try:
+            with os.scandir(place) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    if is_junk(entry.name):
+                        self._count(JUNK_FOUND, entry.path)
+                    elif leads_to_folder(entry):
+                        folders.append(entry.path)
+                    elif _is_special(entry):
+                        self._count(SPECIAL_FOUND, entry.path)
+                    elif (ending := _ending(entry.name)) in self.endings:
+                        files.append(FoundFile(entry.path, _inode(entry)))
+                    elif ending not in self.companions:
+                        self._count(OTHERS_FOUND, entry.path)
+        except OSError as error:
+            raise self._unreadable(place, error) from error
+        return folders, files
+
+    def _identity(self, place: str) -> tuple[int, int]:
+        try:
+            return identity(place)
+        except OSError as error:
+            raise self._unreadable(place, error) from error
+
+    def _unreadable(self, place: str, error: OSError) -> ReorderKitError:
+        return ReorderKitError(f"{self.field}: the folder {place} cannot be read: {error.strerror}")
+
+    def _count(self, what: str, path: str) -> None:
+        self.findings.add(what, name_below(self.root, path))
+
+
+def _above(folder: Path) -> Above:
+    """The folders above one, as its path names them."""
+    found: Above = {}
+    for parent in Path(os.path.normpath(folder.absolute())).parents:
+        try:
+            found[identity(parent)] = str(parent)
+        except OSError:  # that a folder can be entered does not mean that those above can be looked at
+            continue
+    return found
+
+
+def _ending(name: str) -> str:
+    stem, _, ending = name.rpartition(".")
+    return f".{ending.lower()}" if stem else ""
+
+
+def _is_special(entry: os.DirEntry[str]) -> bool:
+    """Neither a regular file nor a link that leads nowhere, which is reported when it is read."""
+    if leads_to_file(entry):
+        return False
+    try:
+        identity(entry.path)
+    except OSError:
+        return False
+    return True
+
+
+def _inode(entry: os.DirEntry[str]) -> int:
+    if entry.is_symlink():
+        try:
+            return entry.stat().st_ino
+        except OSError:
+            pass
+    # Known from listing the folder, without a look at the file.
+    return entry.inode()
