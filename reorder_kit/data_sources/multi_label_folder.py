@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.class_folders import ClassFolders, require_every_class
-from reorder_kit.data.file_identity import name_below
+from reorder_kit.data.file_identity import NamedFile, name_below
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
 from reorder_kit.data.real_files import identity
@@ -98,7 +98,8 @@ def _is_same_image(first: Path, second: Path) -> bool:
             path.stat()
         except OSError as error:
             raise ReorderKitError(f"data.root: {path} cannot be read: {error.strerror}") from error
-    return identity(first) == identity(second) or file_digest(first) == file_digest(second)
+    digests = [NamedFile(path.name, str(path)).digest() for path in (first, second)]
+    return identity(first) == identity(second) or digests[0] == digests[1]
 
 
 @hookimpl
