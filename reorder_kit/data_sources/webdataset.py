@@ -16,9 +16,10 @@ from pydantic import Field, field_validator, model_validator
 
 from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.content_digest import bytes_digest
-from reorder_kit.data.field_targets import Label, Labels, labels_in
+from reorder_kit.data.field_targets import Label, labels_in
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
+from reorder_kit.data.record_classes import RecordClasses, find_classes_of
 from reorder_kit.data.record_objects import BoxCounts, BoxFormat, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
 from reorder_kit.data.samples import name_below
@@ -54,9 +55,12 @@ class WebDataset(AnnotatedSource):
     whole files, streaming would be much faster. Plain tar files only.
 
     Missing splits are set aside from train by ``split_seed``, test first, as nearly the same share of each image's
-    rarest class as can be; no class loses its last training image by that. That, and classes that are not given, take
-    one read of every training target, the first time; boxes take one of every target. Boxes without width or height, or
-    of no four finite numbers, are left out, and counted in the log.
+    rarest class as can be; no class loses its last training image by that. Boxes without width or height, or of no four
+    finite numbers, are left out, and counted in the log.
+
+    Every target but masks is read once, the first time, to know the classes. Where ``classes`` are given, numbers of
+    classes are places in that list, from 0; numbers that start at 1 are refused. Lists of labels with a 0 or 1 for each
+    of more than two classes are read as such.
 
     Source: https://github.com/webdataset/webdataset
     """
@@ -127,18 +131,12 @@ class WebDataset(AnnotatedSource):
             split: _Shards(options.root, split_paths, options.image_endings, meaning)
             for split, split_paths in paths.items()
         }
-        train = shards["train"]
-        given = options.given_labels(kind)
-        is_set_aside = len(paths) < len(patterns) and kind != MASK
-        found = train.labels() if given is None or is_set_aside else [()] * len(train)
-        labels = given or Labels.found((label for sample in found for label in sample), "data.target_ending")
-
-        def present(number: int) -> list[int]:
-            return [labels.numbers[label] for label in found[number] if label in labels.numbers]
-
-        return open_records(
-            options, options.targets(kind, labels), shards, present, seed, options.root, self.recorded, Findings()
-        )
+        findings = Findings()
+        if kind == MASK:
+            classes = RecordClasses.of_masks(options.mask_classes(), shards)
+        else:
+            classes = find_classes_of(kind, options.classes, shards, "data.target_ending", findings)
+        return open_records(options, kind, classes, shards, seed, options.root, self.recorded, findings)
 
     def _target_member(self) -> _TargetMember:
         kind, field = self.target_kind, self.options.json_field
@@ -265,10 +263,13 @@ class _Shards:
         """
         return self._target.value(self._read(number, self._target_places, f"member {self._target.ending}"))
 
-    def labels(self) -> list[Sequence[Label]]:
+    def class_names(self) -> None:
+        """Shards name no classes beside those of their samples."""
+
+    def labels(self) -> Iterator[Sequence[Label]]:
         """The classes of every sample; none where they cannot be read, which reading the sample will tell."""
         noted = self._noted(f"labels {self._target}", lambda value: labels_in(self._target.kind, value), [])
-        return [labels for array in noted for labels in from_array(array)]
+        return (labels for array in noted for labels in from_array(array))
 
     def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
         """How many boxes of each sample are none, and how many there are."""
