@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from reorder_kit.data.absent_classes import tell_of_absent
 from reorder_kit.data.annotated import ImageFile, LabelledFile, RawSample
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.findings import Findings
@@ -90,6 +91,7 @@ def open_boxed(
                 f"data.root: none of the {len(files)} {name} images of {options.root} has an object with a box",
                 "figures over such a split would say nothing",
             )
+    tell_of_absent(classes, {number for file in train for number in _learned_classes(file)}, findings)
     return options.splits(classes, train, validation, test, options.root, findings)
 
 

@@ -14,6 +14,7 @@ from reorder_kit.data.field_targets import FieldTargets, Labels
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.mask_file import LARGEST_VALUE, ValueLegend
 from reorder_kit.data.record_objects import BoxFormat, tell_of_flaws
+from reorder_kit.data.mask_look import look_at_masks
 from reorder_kit.data.record_classes import RecordClasses
 from reorder_kit.data.records import Records, RecordStore
 from reorder_kit.errors import ReorderKitError
@@ -89,10 +90,15 @@ class RecordOptions(AnnotatedOptions):
 
     def targets(self, kind: TargetKind, labels: Labels, is_multi_hot: bool) -> FieldTargets:
         """How records become targets."""
-        legend = self._legend(len(labels.names)) if kind == MASK else None
+        legend = self.legend(len(labels.names)) if kind == MASK else None
         return FieldTargets(kind, labels, self.box_format, legend, is_multi_hot)
 
-    def _legend(self, classes: int) -> ValueLegend:
+    def legend(self, classes: int) -> ValueLegend:
+        """What the values of masks stand for.
+
+        Args:
+            classes: how many there are.
+        """
         values = range(classes) if self.mask_values is None else self.mask_values
         usual = () if IGNORED in values else (IGNORED,)
         return ValueLegend(values, usual if self.ignored_values is None else self.ignored_values)
@@ -152,6 +158,8 @@ def open_records(
         for places in dealt
         for split in (places[0][0],)
     )
+    if kind == MASK:
+        look_at_masks(train, classes.names, options.legend(len(classes.names)), "data.mask_values", findings)
     is_labelled = kind in (CLASS, MULTI_LABEL)
     return options.splits(
         classes.names,

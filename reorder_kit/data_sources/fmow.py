@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from jaxtyping import UInt8
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
+from reorder_kit.data.absent_classes import tell_of_absent
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
 from reorder_kit.data.content_digest import file_digest
@@ -23,8 +23,6 @@ from reorder_kit.data.samples import Transform, name_below
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Sample, Unreadable
-
-_log = logging.getLogger(__name__)
 
 # Added to a side of a box, as a share of it, by the share of the image that it covers: the first limit that it reaches.
 CONTEXT = ((0.5, 0.15), (0.4, 0.2), (0.3, 0.3), (0.2, 0.5), (0.1, 1.0), (0.0, 2.0))
@@ -81,11 +79,11 @@ class Fmow(DataSource):
                     f"data.root: there is no folder {root / split}",
                     "https://github.com/fMoW/dataset says how to get it",
                 )
-        classes = self._classes(find_classes(root / "train"), find_classes(root / "val"))
+        findings = Findings()
+        classes = _classes(find_classes(root / "train"), find_classes(root / "val"), findings)
         listed = self._find(root / "train", classes)
         require_every_class(listed, classes, root / "train")
         of_test = self._find(root / "val", classes)
-        findings = Findings()
         train, validation, test = deal(
             self.recorded,
             (listed, None, of_test),
@@ -110,12 +108,6 @@ class Fmow(DataSource):
         taken = self.options.take_validation(_by_place(files), lambda place: (place[0][1],), seed)
         train, validation = ([file for place in places for file in place] for places in taken)
         return train, validation
-
-    def _classes(self, train: Sequence[str], val: Sequence[str]) -> list[str]:
-        only_in_val = sorted(set(val) - set(train))
-        if only_in_val:
-            _log.warning("%s: no training image has the class %s", self.options.root, ", ".join(only_in_val))
-        return sorted({*train, *val})
 
     def _find(self, folder: Path, classes: Sequence[str]) -> Files:
         ending = f"_{self.options.bands}.jpg"
@@ -234,6 +226,12 @@ def _read_box(path: Path, category: str) -> tuple[int, int, int, int]:
     except (TypeError, ValueError, OverflowError) as error:
         raise ReorderKitError(f"{path}: the box {boxes[0]!r} is not [left, top, width, height]") from error
     return left, top, width, height
+
+
+def _classes(train: Sequence[str], val: Sequence[str], findings: Findings) -> list[str]:
+    names = sorted({*train, *val})
+    tell_of_absent(names, [number for number, name in enumerate(names) if name in train], findings)
+    return names
 
 
 def _by_place(files: Files) -> list[Files]:

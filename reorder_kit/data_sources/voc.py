@@ -17,6 +17,7 @@ from reorder_kit.data.dealing import deal
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.mask_file import MaskedFile, ValueLegend
+from reorder_kit.data.mask_look import look_at_masks
 from reorder_kit.data.multi_label import MultiLabelOptions
 from reorder_kit.data.samples import name_below
 from reorder_kit.errors import ReorderKitError
@@ -44,7 +45,8 @@ class Voc(AnnotatedSource):
 
     Boxes and labels come from the XML files, masks from the images of numbers beside them, where 0 is background and
     255, the rim of an object, is ignored. Boxes are cut at the edges of the image; boxes without width or height are
-    left out.
+    left out. Up to 200 training masks are looked at before training: classes that do not occur in them are named, and
+    masks that hold nothing but background are refused.
 
     An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
     left to right by chance. Named transforms replace that.
@@ -169,6 +171,7 @@ class Voc(AnnotatedSource):
             [MaskedFile(str(files.image(name)), options.channels, str(files.mask(name)), legend) for name in names]
             for names in (train, validation, test)
         )
+        look_at_masks(train_files, classes, legend, None, findings)
         return options.splits(classes, train_files, validation_files, test_files, options.root, findings)
 
 
