@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from reorder_kit.data.absent_classes import tell_of_absent
 from reorder_kit.data.annotated import ImageFile, LabelledFile, RawSample
+from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label

@@ -159,7 +159,7 @@ class FieldTargets:
 
     def _marked(self, marks: Sequence[Any]) -> list[int]:
         if len(marks) not in (0, len(self.labels.names)) or not all(mark in (0, 1) for mark in marks):
-            raise ValueError(f"a list of {len(self.labels.names)} numbers, each 0 or 1, was expected, not {marks!r:.60}")
+            raise ValueError(f"not a list of {len(self.labels.names)} numbers, each 0 or 1: {marks!r:.60}")
         return [place for place, mark in enumerate(marks) if mark]
 
     def _boxes(self, value: Any) -> BoxTarget:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reorder_kit.data.absent_classes import tell_of_absent
+from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.mask_file import Legend
 from reorder_kit.errors import ReorderKitError
@@ -75,9 +75,7 @@ def _distinct(values: NDArray[Any]) -> NDArray[Any]:
     return np.flatnonzero(np.bincount(values.ravel())) if values.dtype in (np.uint8, np.uint16) else np.unique(values)
 
 
-def _no_foreground(
-    classes: Sequence[str], seen: set[int], looked_at: int, values_field: str | None
-) -> ReorderKitError:
+def _no_foreground(classes: Sequence[str], seen: set[int], looked_at: int, values_field: str | None) -> ReorderKitError:
     values = ", ".join(map(str, sorted(seen)[:_NAMED])) + (", ..." if len(seen) > _NAMED else "")
     hint = "are these the right masks, and do their values stand for these classes?"
     if _WHITE in seen and values_field is not None and len(classes) == 2:

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from reorder_kit.data.absent_classes import tell_of_absent
 from reorder_kit.data.annotated import AnnotatedOptions, ImageFile, LabelledFile, LabelledImages, RawSample
+from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath

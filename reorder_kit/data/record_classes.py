@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reorder_kit.data.absent_classes import tell_of_absent
+from reorder_kit.data.class_findings import MAPPED, tell_of_absent
 from reorder_kit.data.field_targets import Label, Labels, is_number_as_text
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.records import RecordStore
@@ -81,12 +81,14 @@ def find_classes_of(
     unknown: dict[str, Label] = {}
     for split, store in stores.items():
         if own[split] is not None and tuple(own[split] or ()) != names:
-            findings.add("class numbers are mapped by the names that their split gives", store.name(0), len(store))
+            findings.add(MAPPED, store.name(0), len(store))
         if is_multi_hot:
             findings.add("lists of 0 and 1 are read as one entry for each class", store.name(0), len(store))
         else:
             _tell_of_text(labels[split], tallies[split], findings)
-            unknown |= {split: label for label in tallies[split].times if labels[split].find(label) is None}
+            strange = [label for label in tallies[split].times if labels[split].find(label) is None]
+            if strange:
+                unknown[split] = strange[0]
     classes = RecordClasses(names, labels, is_multi_hot, unknown)
     if is_multi_hot:
         occurring = {number for row in classes.numbers("train", stores["train"]) for number in row}
@@ -192,8 +194,8 @@ def _is_multi_hot(tallies: Mapping[str, _Tally], known: int | None, field: str) 
     columns = tallies["train"].columns
     if columns == 2 and known in (None, 2):
         raise ReorderKitError(
-            f"{field}: every training image has a list of two labels, 0 or 1; these could be numbers of classes, or say "
-            "for each class whether it is present",
+            f"{field}: every training image has a list of two labels, 0 or 1; these could be numbers of classes, or "
+            "say for each class whether it is present",
             "write the names of the classes that are present",
         )
     is_multi_hot = columns > 2
@@ -208,8 +210,8 @@ def _is_multi_hot(tallies: Mapping[str, _Tally], known: int | None, field: str) 
         differs = tally.columns != columns if is_multi_hot else tally.columns > 2
         if tally.times and differs:
             raise ReorderKitError(
-                f"{field}: the lists of labels of the {split} split are not like those of train; some say for each class "
-                "whether it is present, as 0 or 1",
+                f"{field}: the lists of labels of the {split} split are not like those of train; some say for each "
+                "class whether it is present, as 0 or 1",
                 "write the names of the classes that are present in all splits",
             )
     return is_multi_hot

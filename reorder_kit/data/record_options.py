@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +13,9 @@ from reorder_kit.data.dealing import Dealt, deal
 from reorder_kit.data.field_targets import FieldTargets, Labels
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.mask_file import LARGEST_VALUE, ValueLegend
-from reorder_kit.data.record_objects import BoxFormat, tell_of_flaws
 from reorder_kit.data.mask_look import look_at_masks
 from reorder_kit.data.record_classes import RecordClasses
+from reorder_kit.data.record_objects import BoxFormat, tell_of_flaws
 from reorder_kit.data.records import Records, RecordStore
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import (

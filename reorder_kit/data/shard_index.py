@@ -122,12 +122,12 @@ def _some_members(index: ShardIndex) -> Iterator[tuple[str, Place]]:
 
 
 def _named(path: Path, findings: Iterable[tuple[str, int, str]]) -> tuple[Finding, ...]:
-    return tuple(Finding(what, count, f"{path}, {example}" if example else str(path)) for what, count, example in findings)
+    return tuple(
+        Finding(what, count, f"{path}, {example}" if example else str(path)) for what, count, example in findings
+    )
 
 
-def _as_arrays(
-    path: Path, samples: Mapping[str, Mapping[str, Place]], findings: tuple[Finding, ...]
-) -> ShardIndex:
+def _as_arrays(path: Path, samples: Mapping[str, Mapping[str, Place]], findings: tuple[Finding, ...]) -> ShardIndex:
     endings = sorted({ending for members in samples.values() for ending in members})
     if len(endings) > _MOST_ENDINGS:
         raise ReorderKitError(

@@ -11,8 +11,8 @@ from jaxtyping import UInt8
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from reorder_kit.data.absent_classes import tell_of_absent
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
+from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
 from reorder_kit.data.content_digest import file_digest
 from reorder_kit.data.dealing import deal

@@ -8,7 +8,7 @@ import pickle
 import tarfile
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -33,9 +33,10 @@ def count_readings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     read: list[str] = []
     original = tarfile.open
 
-    def counted(fileobj: BinaryIO, mode: str) -> tarfile.TarFile:
-        read.append(Path(fileobj.name).name)
-        return original(fileobj=fileobj, mode=mode)
+    def counted(name: Any = None, mode: str = "r", fileobj: BinaryIO | None = None) -> tarfile.TarFile:
+        if fileobj is not None:
+            read.append(Path(fileobj.name).name)
+        return original(name, mode, fileobj)
 
     monkeypatch.setattr(tarfile, "open", counted)
     return read
@@ -275,4 +276,4 @@ def test_notes_hold_no_pickles(root: Path) -> None:
     open_shards(root)
     with np.load(root / "train-000.tar.index.npz", allow_pickle=False) as note:
         assert all(note[name].dtype != object for name in note.files)
-        assert sorted(note.files) == ["endings", "findings", "keys", "labels class cls None", "places", "stamp"]
+        assert sorted(note.files) == ["endings", "findings", "keys", "labels class cls class", "places", "stamp"]

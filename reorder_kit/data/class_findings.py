@@ -1,4 +1,4 @@
-"""Tell of classes that are declared and that no training target has."""
+"""Tell of classes that no training target has, and of those that are called by other numbers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from reorder_kit.data.findings import Findings
 
 ABSENT = "declared classes do not occur in the training targets"
+MAPPED = "class numbers are mapped by the names that their split gives"
 
 
 def tell_of_absent(classes: Sequence[str], occurring: Collection[int], findings: Findings, what: str = ABSENT) -> None:
