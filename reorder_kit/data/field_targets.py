@@ -49,7 +49,7 @@ class Labels:
         >>> Labels.by_name(["cat", "dog"], ["dog", "cat"]).number(0)
         1
         """
-        number_of = {name: number for number, name in enumerate(names)}
+        number_of: dict[Label, int] = {name: number for number, name in enumerate(names)}
         numbers: dict[Label, int] = {place: number_of[name] for place, name in enumerate(places)}
         return cls(tuple(names), numbers | number_of)
 

@@ -122,6 +122,7 @@ def _some_members(index: ShardIndex) -> Iterator[tuple[str, Place]]:
 
 
 def _named(path: Path, findings: Iterable[tuple[str, int, str]]) -> tuple[Finding, ...]:
+    """As findings, which name the shard and what in it is an example."""
     return tuple(
         Finding(what, count, f"{path}, {example}" if example else str(path)) for what, count, example in findings
     )

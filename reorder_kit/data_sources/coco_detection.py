@@ -44,9 +44,9 @@ class CocoDetection(AnnotatedSource):
     beside the annotations, and in ``root``. All that a file names have to be there.
 
     Classes are the categories of the training file, sorted by id; ids may have gaps. A category without any object that
-    has another's name is none. Another file has no others; its ids are read by their names. Boxes are cut at the edges of the image; boxes without width
-    or height are left out. A crowd is neither learned nor counted as missed. For multi-label tasks, a class is present
-    where it has a box, crowds included.
+    has another's name is none. Another file has no others; its ids are read by their names. Boxes are cut at the edges
+    of the image; boxes without width or height are left out. A crowd is neither learned nor counted as missed. For
+    multi-label tasks, a class is present where it has a box, crowds included.
 
     An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
     left to right by chance. Named transforms replace that.

@@ -44,9 +44,9 @@ class HuggingFace(AnnotatedSource):
 
     Boxes without width or height, or of no four finite numbers, are left out, and counted in the log.
 
-    Where a ``ClassLabel`` names the classes, its numbers are read by these names: splits, and ``data.classes``, may have
-    them in another sequence, but have to have the same. Lists of labels with a 0 or 1 for each of more than two classes
-    are read as such.
+    Where a ``ClassLabel`` names the classes, its numbers are read by these names: splits, and ``data.classes``, may
+    have them in another sequence, but have to have the same. Lists of labels with a 0 or 1 for each of more than two
+    classes are read as such.
 
     A missing validation split is set aside from train. Where there is a validation split but no test, that is the test
     split, and validation is set aside from train; where there is neither, both are, test first. What is set aside is

@@ -118,8 +118,8 @@ def words_of_absence(figures: Figures, split: str) -> list[str]:
     if not absent:
         return []
     return [
-        f"{len(absent)} of {len(figures['per_class'])} classes have no example in the {split} split, such as {absent[0]}: "
-        "they have no figure, and means over classes are those of the others."
+        f"{len(absent)} of {len(figures['per_class'])} classes have no example in the {split} split, such as "
+        f"{absent[0]}: they have no figure, and means over classes are those of the others."
     ]
 
 

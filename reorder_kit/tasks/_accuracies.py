@@ -40,9 +40,9 @@ class Accuracies:
             self._top5.update(scores, batch.targets)
 
     def compute(self) -> dict[str, Any]:
-        """``top1``, ``top5`` (with more than five classes) and ``per_class``, all from 0 to 1, and ``images_per_class``.
+        """``top1``, ``top5`` (with more than five classes) and ``per_class``, all from 0 to 1.
 
-        A class without images has None in ``per_class``.
+        ``images_per_class`` counts the images of each class. A class without images has None in ``per_class``.
 
         Raises:
             ReorderKitError: if no process has counted an image.

@@ -217,7 +217,7 @@ def test_rows_stay_in_their_files_until_they_are_read(tmp_path: Path) -> None:
     splits = open_saved(tmp_path / "saved", image_size=64)
     sent = pickle.dumps(splits.train)
     assert len(sent) < noise.nbytes / 20
-    image, target, _ = pickle.loads(sent)[3]
+    image, target, *_ = pickle.loads(sent)[3]
     assert torch.equal(image.round(), torch.from_numpy(noise[3]).permute(2, 0, 1).float())
     assert target == 1
 
