@@ -67,7 +67,11 @@ def test_splits_that_name_their_classes_in_another_sequence_are_read_by_name(tmp
     )
     splits = open_saved(tmp_path / "set", kind)
     assert list(splits.classes) == ["cat", "dog", "eel"]
-    assert [numbers(part) for part in (splits.train, splits.validation, splits.test)] == [[0, 1, 2, 0], [2, 0, 1], [2, 0]]
+    assert [numbers(part) for part in (splits.train, splits.validation, splits.test)] == [
+        [0, 1, 2, 0],
+        [2, 0, 1],
+        [2, 0],
+    ]
     assert told(splits) == {MAPPED: 3}
 
 
