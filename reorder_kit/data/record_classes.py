@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reorder_kit.data.class_findings import MAPPED, tell_of_absent
-from reorder_kit.data.field_targets import Label, Labels, is_number_as_text
+from reorder_kit.data.field_targets import Label, Labels, is_number, is_number_as_text
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.records import RecordStore
 from reorder_kit.errors import ReorderKitError
@@ -142,7 +142,7 @@ def _labels(
         if names is not None:
             _require_same(wanted, names, split, whose, field)
             labels[split] = Labels.by_name(wanted, names)
-        elif given is None and tallies[split].numbers:
+        elif given is None and any(is_number(label) and label not in wanted for label in tallies[split].times):
             raise ReorderKitError(
                 f"{field}: the {split} split has numbers of classes without names, those of train have names",
                 "name the classes in data.classes, then numbers are places in that list",

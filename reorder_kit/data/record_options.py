@@ -40,8 +40,8 @@ class RecordOptions(AnnotatedOptions):
     test: str | None = Field(None, description="where the test split is")
     classes: tuple[str, ...] | None = Field(
         None,
-        description="names of the classes, which records call by name or by place in this list, from 0; not given: as "
-        "the data says, else the classes of the training images, sorted",
+        description="names of the classes, which records call by name or by place in this list, from 0; where the data "
+        "names its numbers, by these names; not given: as the data says, else those of the training images, sorted",
     )
     box_format: BoxFormat = Field(
         "xywh", description="numbers of a box, pixels; xywh: left, top, width, height; xyxy: left, top, right, bottom"

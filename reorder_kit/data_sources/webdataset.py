@@ -53,7 +53,9 @@ class WebDataset(AnnotatedSource):
     epoch has every sample once over all ranks and workers, in a new permutation of all samples, and a run that was
     stopped continues with the same batches. The price is random access, which is cheap on local solid-state disks, in
     the file system's cache, and on mounted object stores that can read a range; on spinning disks and stores that fetch
-    whole files, streaming would be much faster. Plain tar files only.
+    whole files, streaming would be much faster. Plain tar files only, also several in one file, as ``cat`` joins them.
+    An ending begins at the first dot of a name; hidden files, links that lead nowhere and the like are left out, and
+    counted. A note whose places are not those of the shard's members is written anew.
 
     Missing splits are set aside from train by ``split_seed``, test first, as nearly the same share of each image's
     rarest class as can be; no class loses its last training image by that. Boxes without width or height, or of no four
@@ -322,7 +324,9 @@ class _Shards:
     def _read(self, number: int, places: Places, what: str) -> bytes:
         offset, size = places[number].tolist()
         if offset < 0:
-            raise ValueError(f"the sample has no {what}")
+            index, sample = self._place(number)
+            endings = [ending for ending, there in index.members.items() if there[sample, 0] >= 0]
+            raise ValueError(f"the sample has no {what}; endings of its members: {', '.join(endings)}")
         return self._files.read(self._indexes[self._shard(number)].path, offset, size)
 
     def _place(self, number: int) -> tuple[ShardIndex, int]:

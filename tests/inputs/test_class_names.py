@@ -113,6 +113,14 @@ def test_numbers_without_names_are_refused_beside_a_split_that_has_names(tmp_pat
     assert (numbers(splits.train), numbers(splits.validation)) == ([0, 1], [1, 0])
 
 
+def test_names_that_are_digits_are_names(tmp_path: Path) -> None:
+    named, text = named_split(CLASS, [0, 1], ["7", "1"]), table({"label": ["1", "7"]})
+    save(tmp_path / "set", train=named, validation=text, test=named)
+    splits = open_saved(tmp_path / "set")
+    assert (numbers(splits.train), numbers(splits.validation)) == ([0, 1], [1, 0])
+    assert told(splits) == {}
+
+
 def test_names_as_text_and_as_class_labels_are_the_same(tmp_path: Path) -> None:
     text, named = table({"label": ["cat", "dog"]}), named_split(CLASS, [0, 1], ["dog", "cat"])
     save(tmp_path / "set", train=text, validation=named, test=text)

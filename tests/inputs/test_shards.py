@@ -251,17 +251,16 @@ def test_without_pread_shards_are_read_by_several_threads(root: Path, monkeypatc
     assert content(open_shards(root).train) == EXPECTED
     data = np.random.default_rng(0).integers(0, 256, 1 << 16, dtype=np.uint8).tobytes()
     (root / "file").write_bytes(data)
-    files, wrong = ShardFiles(), []
+    files, right = ShardFiles(), []
     files.read(root / "file", 0, 1)
 
     def read(thread: int) -> None:
-        for offset in range(thread, (1 << 16) - 16, 997):
-            if files.read(root / "file", offset, 16)[:16] != data[offset : offset + 16]:
-                wrong.append(offset)
+        offsets = range(thread, (1 << 16) - 16, 97)
+        right.append(all(files.read(root / "file", offset, 16) == data[offset : offset + 16] for offset in offsets))
 
     threads = [threading.Thread(target=read, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not wrong
+    assert right == [True] * 4
