@@ -8,6 +8,7 @@ from reorder_kit.cli._output import console, table
 from reorder_kit.cli._run_progress import describe_unreadable
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.runs.epoch_record import EpochRecord
+from reorder_kit.runs.figures import words_of_absence
 from reorder_kit.runs.result import RunResult
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.headline import signed
@@ -26,7 +27,8 @@ def print_summary(folder: RunFolder, result: RunResult, has_learner: bool) -> No
     out.print(rows)
     out.print()
     order = [*_prior(result), *_order(result, epochs, has_learner)]
-    lines = [_reach(result), *order, *_left_out(result), *_unreadable(result, epochs), *_caution(result)]
+    absent = words_of_absence(result.metrics.test, "test")
+    lines = [_reach(result), *order, *absent, *_left_out(result), *_unreadable(result, epochs), *_caution(result)]
     for line in [*lines, "", *_files(folder)]:
         out.print(line, soft_wrap=True)
 

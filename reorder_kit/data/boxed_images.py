@@ -16,6 +16,7 @@ from reorder_kit.data.box_plausibility import (
     require_plausible,
     spread,
 )
+from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.header_size import header_size
@@ -118,6 +119,7 @@ def open_boxed(
                 f"data.root: none of the {len(files)} {name} images of {options.root} has an object with a box",
                 "figures over such a split would say nothing",
             )
+    tell_of_absent(classes, {number for file in train for number in _learned_classes(file)}, findings)
     return options.splits(classes, train, validation, test, options.root, findings)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -19,6 +20,8 @@ from reorder_kit.data.mask_file import Legend, read_values
 from reorder_kit.data.record_objects import edges_of, listed, object_columns
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, BoxTarget, TargetKind, Unreadable
+
+_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
 
 Label = int | str
 """How a record calls a class: by a number or by its name."""
@@ -39,8 +42,18 @@ class Labels:
     @classmethod
     def named(cls, names: Sequence[str]) -> Labels:
         """Classes that records call by their name, or by their place in the list."""
-        places: dict[Label, int] = {number: number for number in range(len(names))}
-        return cls(tuple(names), places | {name: number for number, name in enumerate(names)})
+        return cls.by_name(names, names)
+
+    @classmethod
+    def by_name(cls, names: Sequence[str], places: Sequence[str]) -> Labels:
+        """Classes that records call by their name, or by its place in a list of the same names.
+
+        >>> Labels.by_name(["cat", "dog"], ["dog", "cat"]).number(0)
+        1
+        """
+        number_of: dict[Label, int] = {name: number for number, name in enumerate(names)}
+        numbers: dict[Label, int] = {place: number_of[name] for place, name in enumerate(places)}
+        return cls(tuple(names), numbers | number_of)
 
     @classmethod
     def found(cls, labels: Iterable[Label], field: str) -> Labels:
@@ -53,7 +66,9 @@ class Labels:
         Raises:
             ReorderKitError: if there are none, or some are numbers and some names.
         """
-        distinct = set(labels)
+        distinct: set[Label] = set(labels)
+        if len({isinstance(label, str) for label in distinct}) > 1 and all(map(is_number, distinct)):
+            distinct = {int(label) for label in distinct}
         if not distinct:
             raise ReorderKitError(f"{field}: the training images have no classes that could be read")
         if len({isinstance(label, str) for label in distinct}) > 1:
@@ -70,9 +85,20 @@ class Labels:
         Raises:
             ValueError: if there is no such class.
         """
-        number = self.numbers.get(checked_label(label))
+        number = self.find(checked_label(label))
         if number is None:
             raise ValueError(f"{label!r} is none of the {len(self.names)} classes")
+        return number
+
+    def find(self, label: Label) -> int | None:
+        """The number of a class; None if there is no such class. A number may be written as text.
+
+        >>> Labels.named(["cat", "dog"]).find("1")
+        1
+        """
+        number = self.numbers.get(label)
+        if number is None and is_number(label):
+            return self.numbers.get(str(label) if isinstance(label, int) else int(label))
         return number
 
 
@@ -85,12 +111,14 @@ class FieldTargets:
         labels: the classes.
         box_format: whether a box is left, top, width and height, or left, top, right and bottom.
         legend: what the values of a mask stand for; None for the other kinds.
+        is_multi_hot: whether lists of labels have a 0 or 1 for each class, rather than the classes that are present.
     """
 
     kind: TargetKind
     labels: Labels
     box_format: BoxFormat
     legend: Legend | None
+    is_multi_hot: bool = False
 
     def sample(self, image: UInt8[Tensor, "channel height width"], value: Any, name: str) -> RawSample | Unreadable:
         """An image with the target that its record holds.
@@ -122,13 +150,19 @@ class FieldTargets:
         if self.kind == BOXES:
             return self._boxes(value)
         assert self.legend is not None
-        return torch.from_numpy(self.legend.numbers(_mask_values(value)))
+        return torch.from_numpy(self.legend.numbers(mask_values(value)))
 
     def _present(self, value: Any) -> Float[Tensor, " class"]:
         present = torch.zeros(len(self.labels.names))
-        for label in () if value is None else listed(value):  # tables hold null for an empty list
+        labels = () if value is None else listed(value)  # tables hold null for an empty list
+        for label in self._marked(labels) if self.is_multi_hot else labels:
             present[self.labels.number(label)] = 1.0
         return present
+
+    def _marked(self, marks: Sequence[Any]) -> list[int]:
+        if len(marks) not in (0, len(self.labels.names)) or not all(mark in (0, 1) for mark in marks):
+            raise ValueError(f"not a list of {len(self.labels.names)} numbers, each 0 or 1: {marks!r:.60}")
+        return [place for place, mark in enumerate(marks) if mark]
 
     def _boxes(self, value: Any) -> BoxTarget:
         columns = object_columns(value)
@@ -149,12 +183,28 @@ class FieldTargets:
         )
 
 
+def is_number(label: Label) -> bool:
+    """Whether a label is a number, or one written as text without anything else.
+
+    >>> is_number(7), is_number("7"), is_number("07"), is_number("cat")
+    (True, True, False, False)
+    """
+    return isinstance(label, int) or is_number_as_text(label)
+
+
+def is_number_as_text(label: Label) -> bool:
+    """Whether a label is text, and that of a number as Python writes it."""
+    return isinstance(label, str) and _NUMBER.fullmatch(label) is not None
+
+
 def checked_label(label: Any) -> Label:
-    """What a record calls a class.
+    """What a record calls a class; a whole number may have a fraction of 0.
 
     Raises:
         ValueError: if that is neither a number nor a name.
     """
+    if isinstance(label, float) and label.is_integer():
+        return int(label)
     if not isinstance(label, int | str):
         raise ValueError("there is no class" if label is None else f"a class is a number or a name, not {label!r}")
     return label
@@ -172,7 +222,12 @@ def labels_in(kind: TargetKind, value: Any) -> list[Label]:
     return [checked_label(label) for label in labels]
 
 
-def _mask_values(data: Any) -> NDArray[Any]:
+def mask_values(data: Any) -> NDArray[Any]:
+    """The values of an encoded mask.
+
+    Raises:
+        ValueError: if it cannot be read.
+    """
     if not isinstance(data, bytes):
         raise ValueError("there is no mask")
     try:

@@ -100,6 +100,13 @@ class MaskedFile(ImageFile):
             return Unreadable(self.mask, f"{mask_height}x{mask_width} pixels, its image {height}x{width}")
         return RawSample(image, torch.from_numpy(numbers))
 
+    def mask_values(self) -> NDArray[Any] | Unreadable:
+        """The values of the mask, without the image."""
+        try:
+            return read_values(self.mask)
+        except Exception as error:  # as above
+            return Unreadable(self.mask, f"{type(error).__name__}: {error}")
+
 
 def read_values(file: str | BinaryIO) -> NDArray[Any]:
     """The values as they stand in a file: numbers of a palette, not its colours, and all of 16 bits.

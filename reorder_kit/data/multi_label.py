@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from reorder_kit.data.annotated import AnnotatedOptions, ImageFile, LabelledFile, LabelledImages, RawSample
+from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
@@ -96,6 +97,7 @@ def open_multi_label(
         lambda kept: options.complete(kept, validation, test, lambda image: image.present, seed),
     )
     kept = sorted({number for image in train for number in image.present})
+    tell_of_absent(classes, kept, findings, "classes that no training image has are left out")
     number_of = {old: new for new, old in enumerate(kept)}
 
     def samples(name: str, images: Sequence[Labels]) -> list[MultiLabelFile]:

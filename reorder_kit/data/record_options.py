@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +14,9 @@ from reorder_kit.data.dealing import Dealt, deal
 from reorder_kit.data.field_targets import FieldTargets, Labels
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.mask_file import LARGEST_VALUE, ValueLegend
+from reorder_kit.data.mask_look import look_at_masks
 from reorder_kit.data.record_box_checks import check_boxes
+from reorder_kit.data.record_classes import RecordClasses
 from reorder_kit.data.records import Records, RecordStore
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import (
@@ -42,8 +44,8 @@ class RecordOptions(AnnotatedOptions):
     test: str | None = Field(None, description="where the test split is")
     classes: tuple[str, ...] | None = Field(
         None,
-        description="names of the classes, which records call by name or by place in this list, from 0; not given: as "
-        "the data says, else the classes of the training images, sorted",
+        description="names of the classes, which records call by name or by place in this list, from 0; where the data "
+        "names its numbers, by these names; not given: as the data says, else those of the training images, sorted",
     )
     box_format: BoxFormat = Field(
         "xywh", description="numbers of a box, pixels; xywh: left, top, width, height; xyxy: left, top, right, bottom"
@@ -75,29 +77,32 @@ class RecordOptions(AnnotatedOptions):
         }
         return found | {"split_seed": "no split is set aside"} if len(found) == 2 else found
 
-    def given_labels(self, kind: TargetKind) -> Labels | None:
-        """The classes, if they need not be looked for.
+    def mask_classes(self) -> tuple[str, ...]:
+        """The classes of masks, which do not name them.
 
         Raises:
-            ReorderKitError: if they have to be given and are not.
+            ReorderKitError: if the recipe does not either, or there are too many.
         """
-        names = self.classes
-        if kind != MASK:
-            return None if names is None else Labels.named(_unambiguous(names))
-        if names is None and self.mask_values is None:
+        names = self.classes or tuple(map(str, self.mask_values or ()))
+        if not names:
             raise ReorderKitError(
                 "data.classes: masks do not tell how many classes there are", "name them, as [background, ship]"
             )
-        labels = Labels.named(names or [str(value) for value in self.mask_values or ()])
-        if len(labels.names) > IGNORED:
-            raise ReorderKitError(f"data.classes: a mask has {IGNORED} classes at the most, not {len(labels.names)}")
-        return labels
+        if len(names) > IGNORED:
+            raise ReorderKitError(f"data.classes: a mask has {IGNORED} classes at the most, not {len(names)}")
+        return names
 
-    def targets(self, kind: TargetKind, labels: Labels) -> FieldTargets:
+    def targets(self, kind: TargetKind, labels: Labels, is_multi_hot: bool) -> FieldTargets:
         """How records become targets."""
-        return FieldTargets(kind, labels, self.box_format, self._legend(len(labels.names)) if kind == MASK else None)
+        legend = self.legend(len(labels.names)) if kind == MASK else None
+        return FieldTargets(kind, labels, self.box_format, legend, is_multi_hot)
 
-    def _legend(self, classes: int) -> ValueLegend:
+    def legend(self, classes: int) -> ValueLegend:
+        """What the values of masks stand for.
+
+        Args:
+            classes: how many there are.
+        """
         values = range(classes) if self.mask_values is None else self.mask_values
         usual = () if IGNORED in values else (IGNORED,)
         return ValueLegend(values, usual if self.ignored_values is None else self.ignored_values)
@@ -105,9 +110,9 @@ class RecordOptions(AnnotatedOptions):
 
 def open_records(
     options: RecordOptions,
-    targets: FieldTargets,
+    kind: TargetKind,
+    classes: RecordClasses,
     stores: Mapping[str, RecordStore],
-    present: Callable[[int], Collection[int]],
     seed: int,
     root: Path,
     recorded: RecordedSplits | None,
@@ -117,9 +122,9 @@ def open_records(
 
     Args:
         options: of the source.
-        targets: makes targets of what records say.
+        kind: of the targets.
+        classes: of the records.
         stores: where the records for ``train`` lie, and those for ``validation`` and ``test`` if there are any.
-        present: numbers of the classes of a training record; asked for only where a split has to be set aside.
         seed: of the run.
         root: where the data lies.
         recorded: the splits of a run that is reopened.
@@ -132,14 +137,15 @@ def open_records(
     for split, store in stores.items():
         if not len(store):
             raise ReorderKitError(f"data.{split}: there is no image")
-        if targets.kind == BOXES:
+        if kind == BOXES:
             check_boxes(store, split, options.box_format, findings)
-
     places = {split: [(split, number) for number in range(len(store))] for split, store in stores.items()}
 
     def anew(train: Sequence[Place]) -> Dealt[Place]:
+        is_set_aside = len(stores) < len(SPLITS) and kind != MASK
+        present = classes.numbers("train", stores["train"]) if is_set_aside else [()] * len(stores["train"])
         return options.complete(
-            train, places.get("validation"), places.get("test"), lambda place: present(place[1]), seed
+            train, places.get("validation"), places.get("test"), lambda place: present[place[1]], seed
         )
 
     dealt = deal(
@@ -149,13 +155,18 @@ def open_records(
         findings,
         anew,
     )
+    targets = {split: options.targets(kind, labels, classes.is_multi_hot) for split, labels in classes.labels.items()}
     # All records of a split lie in one store: its own, or that of train.
     train, validation, test = (
-        Records(stores[places[0][0]], (number for _, number in places), options.channels, targets) for places in dealt
+        Records(stores[split], (number for _, number in places), options.channels, targets[split])
+        for places in dealt
+        for split in (places[0][0],)
     )
-    is_labelled = targets.kind in (CLASS, MULTI_LABEL)
+    if kind == MASK:
+        look_at_masks(train, classes.names, options.legend(len(classes.names)), "data.mask_values", findings)
+    is_labelled = kind in (CLASS, MULTI_LABEL)
     return options.splits(
-        targets.labels.names,
+        classes.names,
         train,
         validation,
         test,
@@ -163,14 +174,3 @@ def open_records(
         findings,
         LabelledImages if is_labelled else AnnotatedImages,
     )
-
-
-def _unambiguous(names: Sequence[str]) -> Sequence[str]:
-    """The names, if no number can mean one class by its name and another by its place."""
-    for place, name in enumerate(names):
-        if name.isdecimal() and int(name) != place:
-            raise ReorderKitError(
-                f"data.classes: {name!r} stands in place {place}, so a record's {int(name)} could mean two classes",
-                "names that are numbers have to be 0, 1, 2, ...; leave data.classes out to take them from the data",
-            )
-    return names

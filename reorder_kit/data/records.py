@@ -10,10 +10,11 @@ from typing import Any, Protocol, overload
 
 import numpy as np
 from jaxtyping import Int64
+from numpy.typing import NDArray
 
 from reorder_kit.data.annotated import RawSample
 from reorder_kit.data.box_plausibility import BoxFormat
-from reorder_kit.data.field_targets import FieldTargets
+from reorder_kit.data.field_targets import FieldTargets, Label, mask_values
 from reorder_kit.data.image_file import decode_image
 from reorder_kit.data.record_objects import BoxCounts
 from reorder_kit.interfaces import Identity, Unreadable
@@ -51,6 +52,14 @@ class RecordStore(Protocol):
             OSError: if it cannot be read.
             ValueError: if it is missing, or cannot be understood.
         """
+        ...
+
+    def class_names(self) -> Sequence[str] | None:
+        """The names that the data itself gives to numbers of classes; None if it does not."""
+        ...
+
+    def labels(self) -> Iterable[Sequence[Label]]:
+        """What each record calls its classes; none where that cannot be read. Not asked for where targets are masks."""
         ...
 
     def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
@@ -152,6 +161,13 @@ class Record:
             return Unreadable(self.path, str(error))
         image = decode_image(BytesIO(encoded), self.path, self.channels)
         return image if isinstance(image, Unreadable) else self.targets.sample(image, value, self.path)
+
+    def mask_values(self) -> NDArray[Any] | Unreadable:
+        """The values of its mask, without the image."""
+        try:
+            return mask_values(self.store.read_target(self.number))
+        except (OSError, ValueError) as error:
+            return Unreadable(self.path, str(error))
 
     def label(self) -> Any | Unreadable:
         """The target without the image, of the kinds that do not hang on its pixels."""

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import re
-import tarfile
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tarfile import BLOCKSIZE
 
 import numpy as np
 from jaxtyping import Int64
 
-from reorder_kit.data.shard_notes import add_to_note, read_note
+from reorder_kit.data.shard_headers import Place, are_there, read_headers
+from reorder_kit.data.shard_notes import as_array, from_array, read_note, write_note
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import Finding
 
 Places = Int64[np.ndarray, "sample 2"]
 """Offset and size of a member of each sample, bytes; a negative offset where a sample has no such member."""
 
-# Directories, then the stem up to the first dot, then the ending: the rule of the format.
-_NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]+)")
 _MOST_ENDINGS = 1_000
-_OPEN_FILES = 64
+_VERIFIED = 5
+"""Samples of a noted index whose headers are looked at."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,13 @@ class ShardIndex:
         path: the shard.
         keys: directory and stem of each sample, in UTF-8.
         members: by ending, where that member of each sample lies.
+        findings: what was left out, or read in another way.
     """
 
     path: Path
     keys: np.ndarray
     members: Mapping[str, Places]
+    findings: tuple[Finding, ...]
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -66,92 +66,69 @@ def index_shard(path: Path) -> ShardIndex:
     Raises:
         ReorderKitError: if the shard is damaged or cut short.
     """
-    noted = read_note(path, ("keys", "endings", "places"))
-    if noted is not None:
-        endings = map(str, noted["endings"])
-        return ShardIndex(path, noted["keys"], dict(zip(endings, noted["places"], strict=True)))
-    index = _read_headers(path)
-    add_to_note(
+    noted = read_note(path, ("keys", "endings", "places", "findings"))
+    index = None if noted is None else _from_note(path, noted)
+    if index is not None:
+        return index
+    headers = read_headers(path)
+    findings = [(finding.what, finding.count, finding.example) for finding in headers.findings.found]
+    index = _as_arrays(path, headers.samples, _named(path, findings))
+    write_note(
         path,
         {
             "keys": index.keys,
             "endings": np.array(list(index.members), dtype=np.str_),
             "places": np.array(list(index.members.values()), dtype=np.int64),
+            "findings": as_array(findings),
         },
     )
     return index
 
 
-class ShardFiles:
-    """Shards that stay open between reads, the last few of them.
-
-    Every process opens its own after it was sent the object. One that was forked may go on with what it inherits, since
-    reads name their position and share none.
-    """
-
-    def __init__(self) -> None:
-        self._open: OrderedDict[Path, int] = OrderedDict()
-
-    def __reduce__(self) -> tuple[type[ShardFiles], tuple[()]]:
-        return ShardFiles, ()
-
-    def __del__(self) -> None:
-        for descriptor in self._open.values():
-            os.close(descriptor)
-
-    def read(self, path: Path, offset: int, size: int) -> bytes:
-        """Bytes of a shard.
-
-        Raises:
-            OSError: if they are not there.
-        """
-        descriptor = self._open.get(path)
-        if descriptor is None:
-            descriptor = self._open[path] = os.open(path, os.O_RDONLY)
-            if len(self._open) > _OPEN_FILES:
-                os.close(self._open.popitem(last=False)[1])
-        self._open.move_to_end(path)
-        data = os.pread(descriptor, size, offset)
-        if len(data) < size:
-            raise OSError(f"the shard has {len(data)} of {size} bytes at {offset}; it was changed since it was opened")
-        return data
-
-
-def _read_headers(path: Path) -> ShardIndex:
-    samples: dict[str, dict[str, tuple[int, int]]] = {}
+def _from_note(path: Path, noted: Mapping[str, np.ndarray]) -> ShardIndex | None:
+    """The index that was noted, if members are where it says; a note may be older than the shard, or another's."""
+    keys, places = noted["keys"], noted["places"]
+    endings = [str(ending) for ending in noted["endings"].ravel()]
+    if keys.ndim != 1 or keys.dtype.kind != "S" or places.dtype != np.int64:
+        return None
+    if places.shape != (len(endings), len(keys), 2) and places.size:
+        return None
     try:
-        with tarfile.open(path, "r:") as archive:
-            for key, ending, member in _named_members(archive):
-                members = samples.setdefault(key, {})
-                if ending in members:
-                    raise ReorderKitError(f"the shard {path} has two members {member.name}")
-                if member.issparse():
-                    raise ReorderKitError(f"the shard {path} has a sparse member, {member.name}", "write it without -S")
-                members[ending] = (member.offset_data, member.size)
-            end = archive.offset
-        # tarfile takes a broken header in the middle for the end, which is a block of zeros.
-        with path.open("rb") as file:
-            file.seek(end)
-            block = file.read(tarfile.BLOCKSIZE)
-    except (tarfile.TarError, OSError) as error:
-        raise ReorderKitError(f"the shard {path} cannot be read: {error}", _HINT) from error
-    if block != tarfile.NUL * tarfile.BLOCKSIZE:
-        what = "is cut short" if len(block) < tarfile.BLOCKSIZE else "is damaged"
-        raise ReorderKitError(f"the shard {path} {what}: after {end} bytes there is no header and no end mark", _HINT)
-    return _as_arrays(path, samples)
+        findings = [(str(what), int(count), str(example)) for what, count, example in from_array(noted["findings"])]
+    except (ValueError, TypeError):
+        return None
+    index = ShardIndex(path, keys, dict(zip(endings, places, strict=False)), _named(path, findings))
+    return index if _lies_within(path, places) and are_there(path, _some_members(index)) else None
 
 
-_HINT = "copy or write it again; shards are tar files without compression"
+def _lies_within(path: Path, places: np.ndarray) -> bool:
+    """Whether offsets and sizes can be those of members."""
+    length = path.stat().st_size
+    offsets, sizes = places.reshape(-1, 2)[places.reshape(-1, 2)[:, 0] >= 0].T
+    is_sound = (offsets >= BLOCKSIZE) & (offsets % BLOCKSIZE == 0) & (sizes >= 0) & (sizes <= length)
+    return bool((is_sound & (offsets <= length - np.clip(sizes, 0, length))).all())
 
 
-def _named_members(archive: tarfile.TarFile) -> Iterator[tuple[str, str, tarfile.TarInfo]]:
-    for member in archive:
-        match = _NAME.fullmatch(member.name)
-        if member.isreg() and match:
-            yield match[1], match[2].lower(), member
+def _some_members(index: ShardIndex) -> Iterator[tuple[str, Place]]:
+    """Name and place of the members of the first sample, the last, and some between; hard links have another's name."""
+    offsets = np.concatenate([places[:, 0] for places in index.members.values()] or [np.zeros(0, dtype=np.int64)])
+    distinct, times = np.unique(offsets, return_counts=True)
+    shared = set(distinct[times > 1].tolist())
+    for sample in np.unique(np.linspace(0, max(0, len(index) - 1), min(_VERIFIED, len(index))).astype(int)).tolist():
+        for ending, places in index.members.items():
+            offset, size = places[sample].tolist()
+            if offset >= 0 and offset not in shared:
+                yield f"{index.keys[sample].decode(errors='surrogateescape')}.{ending}", (offset, size)
 
 
-def _as_arrays(path: Path, samples: Mapping[str, Mapping[str, tuple[int, int]]]) -> ShardIndex:
+def _named(path: Path, findings: Iterable[tuple[str, int, str]]) -> tuple[Finding, ...]:
+    """As findings, which name the shard and what in it is an example."""
+    return tuple(
+        Finding(what, count, f"{path}, {example}" if example else str(path)) for what, count, example in findings
+    )
+
+
+def _as_arrays(path: Path, samples: Mapping[str, Mapping[str, Place]], findings: tuple[Finding, ...]) -> ShardIndex:
     endings = sorted({ending for members in samples.values() for ending in members})
     if len(endings) > _MOST_ENDINGS:
         raise ReorderKitError(
@@ -166,4 +143,5 @@ def _as_arrays(path: Path, samples: Mapping[str, Mapping[str, tuple[int, int]]])
             ending: np.array([members.get(ending, nowhere) for members in samples.values()], dtype=np.int64)
             for ending in endings
         },
+        findings,
     )

@@ -20,7 +20,7 @@ Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
 NOTE_ENDING = ".index.npz"
 """Of the file beside a shard that holds its note."""
 # Goes up when something else is noted under a name that has been used before.
-_FORMAT = 1
+_FORMAT = 2
 _STAMP = "stamp"
 
 
@@ -39,13 +39,23 @@ def read_note(shard: Path, names: Iterable[str] | None = None) -> dict[str, np.n
             with np.load(place, allow_pickle=False) as note:
                 if note[_STAMP].tolist() == _stamp(shard):
                     return {name: note[name] for name in (note.files if names is None else names)}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile):
             continue
     return None
 
 
 def add_to_note(shard: Path, arrays: Arrays) -> None:
-    """Note arrays beside those that are there; where no place can be written, nothing is noted.
+    """Note arrays beside those that are there, as :func:`write_note` does.
+
+    Args:
+        shard: the tar file.
+        arrays: by name.
+    """
+    write_note(shard, {**(read_note(shard) or {}), **arrays})
+
+
+def write_note(shard: Path, arrays: Arrays) -> None:
+    """Note these arrays and no others; where no place can be written, nothing is noted.
 
     Other processes see all of it or nothing. Of two that write at once one is lost, and is noted the next time.
 
@@ -53,7 +63,7 @@ def add_to_note(shard: Path, arrays: Arrays) -> None:
         shard: the tar file.
         arrays: by name.
     """
-    content: dict[str, Any] = {**(read_note(shard) or {}), **arrays, _STAMP: np.array(_stamp(shard), dtype=np.int64)}
+    content: dict[str, Any] = {**arrays, _STAMP: np.array(_stamp(shard), dtype=np.int64)}
     for place in _places(shard):
         part = place.with_name(f"{place.name}.{uuid4().hex}")
         try:

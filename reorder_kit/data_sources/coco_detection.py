@@ -9,6 +9,7 @@ from pydantic import Field
 
 from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.boxed_images import BoxedFile, open_boxed
+from reorder_kit.data.class_findings import MAPPED
 from reorder_kit.data.coco_json import CocoFile, find_images, read_coco
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
@@ -45,7 +46,8 @@ class CocoDetection(AnnotatedSource):
     beside the annotations, and in ``root``. All that a file names have to be there.
 
     Classes are the categories of the training file, sorted by id; ids may have gaps. A category without any object that
-    has another's name is none. Another file has no others. An id is a whole number, also as 7.0 or "7", or a text.
+    has another's name is none. Another file has no others; its ids are read by their names. An id is a whole number,
+    also as 7.0 or "7", or a text.
 
     Boxes are cut at the edges of the image; boxes without width or height are left out. What is lost by that is
     counted. An image of another size than its ``width`` and ``height`` is unreadable. Boxes of up to 100 images of each
@@ -96,6 +98,7 @@ class CocoDetection(AnnotatedSource):
         validation, test = self._annotations("validation"), self._annotations("test")
         if test is None and options.validation is None:
             validation, test = None, validation
+        findings = Findings()
         return open_boxed(
             options,
             self.target_kind,
@@ -138,13 +141,16 @@ class CocoDetection(AnnotatedSource):
         field = self._field(split)
         file = read_coco(path, field, findings)
         for number, name in file.categories.items():
-            if train.categories.get(number) != name:
+            if name not in train.categories.values():
                 known = f"has {train.categories[number]!r}" if number in train.categories else "lacks it"
                 raise ReorderKitError(f"{field}: {path} has the category {number}, {name!r}; {train.path} {known}")
+        if any(train.categories.get(number) != name for number, name in file.categories.items()):
+            findings.add(MAPPED, str(path), len(file.images))
         return self._files(file, split, train, listing)
 
     def _files(self, file: CocoFile, split: Split, train: CocoFile, listing: FolderListing) -> list[BoxedFile]:
-        number_of = {category: number for number, category in enumerate(train.categories)}
+        named = {name: number for number, name in enumerate(train.categories.values())}
+        number_of = {category: named[name] for category, name in file.categories.items()}
         paths = find_images(file, self._image_folders(file, split), self._field(split), listing)
         return [
             BoxedFile(

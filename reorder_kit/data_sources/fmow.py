@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
+from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.class_folders import ClassFolders, require_every_class
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.file_identity import FileIdentity, name_below
@@ -176,10 +177,9 @@ class PlacesInFiles:
 
 
 def _all_classes(train: Sequence[str], val: Sequence[str], findings: Findings) -> list[str]:
-    only_in_val = sorted(set(val) - set(train))
-    if only_in_val:
-        findings.add("classes have no training image", only_in_val[0], len(only_in_val))
-    return sorted({*train, *val})
+    names = sorted({*train, *val})
+    tell_of_absent(names, [number for number, name in enumerate(names) if name in train], findings)
+    return names
 
 
 def cut_out(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from pydantic import Field, model_validator
 
 from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.box_plausibility import BoxFormat
-from reorder_kit.data.field_targets import Label, Labels
+from reorder_kit.data.field_targets import Label
 from reorder_kit.data.file_identity import NamedFile
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
+from reorder_kit.data.record_classes import RecordClasses, find_classes_of
 from reorder_kit.data.record_objects import BoxCounts, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
 from reorder_kit.data.records import RecordIdentity
@@ -45,6 +47,10 @@ class HuggingFace(AnnotatedSource):
     Boxes without width or height, or of no four finite numbers, are left out and counted. ``iscrowd`` is a boolean, 0
     or 1, also as text; anything else makes the row unreadable. Boxes of up to 100 images of each split are compared
     with these before training, and refused if they look normalized, of the other format or with x and y exchanged.
+
+    Where a ``ClassLabel`` names the classes, its numbers are read by these names: splits, and ``data.classes``, may
+    have them in another sequence, but have to have the same. Lists of labels with a 0 or 1 for each of more than two
+    classes are read as such.
 
     A missing validation split is set aside from train. Where there is a validation split but no test, that is the test
     split, and validation is set aside from train; where there is neither, both are, test first. What is set aside is
@@ -92,23 +98,14 @@ class HuggingFace(AnnotatedSource):
             split: _Table(loaded[name], options.dataset, name, options.image_column, column, kind)
             for split, name in names.items()
         }
-        train = tables["train"]
-        labels = options.given_labels(kind) or train.labels()
-        if kind != MASK:
-            for table in tables.values():
-                table.require_known(labels)
-        is_complete = len(tables) == 3
-        classes = None if is_complete or kind == MASK else train.classes(labels)
-        return open_records(
-            options,
-            options.targets(kind, labels),
-            tables,
-            lambda row: () if classes is None else classes[row],
-            seed,
-            options.dataset,
-            self.recorded,
-            Findings(),
-        )
+        findings = Findings()
+        if kind == MASK:
+            classes = RecordClasses.of_masks(options.mask_classes(), tables)
+        else:
+            classes = find_classes_of(kind, options.classes, tables, "data.target_column", findings)
+            for split, label in classes.unknown.items():
+                raise tables[split].unknown(label, len(classes.names))
+        return open_records(options, kind, classes, tables, seed, options.dataset, self.recorded, findings)
 
     def _split_names(self, loaded: dict[str, Any]) -> dict[str, str]:
         """The name of each split that the data set has."""
@@ -236,38 +233,28 @@ class _Table:
         target = self._target_column[number].column(self._target)[0].as_py()
         return _encoded(target) if self._kind == MASK else target
 
-    def labels(self) -> Labels:
-        """The classes: those that the column names, or those that its rows have."""
-        names = getattr(_label_feature(self._feature, self._kind), "names", None)
-        return Labels.found(self._distinct(), "data.target_column") if names is None else Labels.named(names)
+    def class_names(self) -> Sequence[str] | None:
+        """The names of a ``ClassLabel``; None if the column has another type."""
+        names: Sequence[str] | None = getattr(_label_feature(self._feature, self._kind), "names", None)
+        return names
 
-    def require_known(self, labels: Labels) -> None:
-        """Check the classes of every row.
+    def labels(self) -> Iterator[Sequence[Label]]:
+        """The classes of every row; none where it has none."""
+        for chunk in self._column().iterchunks():
+            if self._kind == CLASS:
+                yield from ([] if label is None else [label] for label in chunk.to_pylist())
+            else:
+                rows = chunk.to_pylist() if self._kind == MULTI_LABEL else _categories(chunk)
+                yield from ([label for label in row or () if label is not None] for row in rows)
 
-        Raises:
-            ReorderKitError: if one is unknown.
-        """
-        for label in self._distinct():
-            if label not in labels.numbers:
-                hint = "the classes are those of the training images, or of data.classes"
-                if label == -1:
-                    hint = "-1 stands for images without a class; name another split, as data.test=validation"
-                count = len(labels.names)
-                raise ReorderKitError(
-                    f"data.target_column: {self._name} has the class {label!r}, which is none of the {count} classes",
-                    hint,
-                )
-
-    def classes(self, labels: Labels) -> list[list[int]]:
-        """The numbers of the classes of every row; none where it has none."""
-        column = self._column()
-        if self._kind == CLASS:
-            rows = [[label] for label in column.to_pylist()]
-        elif self._kind == MULTI_LABEL:
-            rows = column.to_pylist()
-        else:
-            rows = _categories(column)
-        return [[labels.numbers[label] for label in row or () if label is not None] for row in rows]
+    def unknown(self, label: Label, classes: int) -> ReorderKitError:
+        """The error that a row has a class that is none."""
+        hint = "the classes are those of the training images, or of data.classes"
+        if label == -1:
+            hint = "-1 stands for images without a class; name another split, as data.test=validation"
+        return ReorderKitError(
+            f"data.target_column: {self._name} has the class {label!r}, which is none of the {classes} classes", hint
+        )
 
     def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
         """How many boxes of each row are none, and how many there are."""
@@ -277,15 +264,6 @@ class _Table:
 
     def _column(self) -> Any:
         return self._target_column[:].column(self._target)
-
-    def _distinct(self) -> list[Label]:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        column = self._column()
-        while not _is_scalar(column.type):
-            column = pc.struct_field(column, "category") if pa.types.is_struct(column.type) else pc.list_flatten(column)
-        return [label for label in pc.unique(column).to_pylist() if label is not None]
 
 
 def _categories(objects: Any) -> list[Any]:

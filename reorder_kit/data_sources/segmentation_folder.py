@@ -14,6 +14,7 @@ from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.mask_file import LARGEST_VALUE, InstanceLegend, Legend, MaskedFile, ValueLegend
 from reorder_kit.data.mask_folders import find_pairs, match_names, read_class_table, read_index
+from reorder_kit.data.mask_look import look_at_masks
 from reorder_kit.data.real_files import is_folder
 from reorder_kit.data.split_folders import find_split_folders, folders_by_split
 from reorder_kit.data.split_names import split_of
@@ -37,6 +38,9 @@ class SegmentationFolder(AnnotatedSource):
     for training. A missing validation split is set aside from train. Where there is val but no test, val is the test
     split, and validation is set aside from train; where there is neither, both are, test first. What is set aside is
     drawn by ``split_seed``.
+
+    Up to 200 training masks are looked at before training: classes that do not occur in them are named, and masks that
+    hold nothing but the first class are refused.
 
     Masks of COCO's panoptic categories (Kirillov et al., CVPR 2019, https://arxiv.org/abs/1801.00868), in which 0 is
     unlabelled, are read with ``class_table: semantic_classes.csv``, ``ignored_values: [0]``, ``masks: semantic`` and
@@ -122,6 +126,7 @@ class SegmentationFolder(AnnotatedSource):
         classes, legend = self._classes()
         findings = Findings()
         train, validation, test = self._split(legend, seed, findings)
+        look_at_masks(train, classes, legend, "data.values", findings)
         return options.splits(classes, train, validation, test, options.root, findings)
 
     def _classes(self) -> tuple[Sequence[str], Legend]:

@@ -15,6 +15,7 @@ from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.image_walk import is_junk
 from reorder_kit.data.mask_file import MaskedFile, ValueLegend
+from reorder_kit.data.mask_look import look_at_masks
 from reorder_kit.data.multi_label import MultiLabelOptions
 from reorder_kit.data.real_files import is_folder
 from reorder_kit.data.voc_files import Names, VocFiles
@@ -46,7 +47,9 @@ class Voc(AnnotatedSource):
     255, the rim of an object, is ignored. Boxes are cut at the edges of the image; boxes without width or height are
     left out. What is lost by that is counted. An image of another size than its ``size`` is unreadable. Boxes of up to
     100 images of each list are compared with these before training, and refused if they look normalized, like left,
-    top, width and height, or with x and y exchanged. ``difficult`` is 0 or 1, or a word for these.
+    top, width and height, or with x and y exchanged. ``difficult`` is 0 or 1, or a word for these. Up to 200 training
+    masks are looked at before training: classes that do not occur in them are named, and masks that hold nothing but
+    background are refused.
 
     An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
     left to right by chance. Named transforms replace that.
@@ -184,6 +187,7 @@ class Voc(AnnotatedSource):
             [MaskedFile(str(files.image(name)), options.channels, str(files.mask(name)), legend) for name in names]
             for names in (train, validation, test)
         )
+        look_at_masks(train_files, classes, legend, None, findings)
         return options.splits(classes, train_files, validation_files, test_files, options.root, findings)
 
 

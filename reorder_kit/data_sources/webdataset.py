@@ -9,23 +9,25 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-from braceexpand import braceexpand
 from jaxtyping import UInt8
 from pydantic import Field, field_validator, model_validator
 
 from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.box_plausibility import BoxFormat
-from reorder_kit.data.field_targets import Label, Labels, labels_in
+from reorder_kit.data.brace_pattern import names_of
+from reorder_kit.data.field_targets import Label, labels_in
 from reorder_kit.data.file_identity import FileIdentity, name_below
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.image_walk import JUNK_FOUND, is_junk
 from reorder_kit.data.json_text import parse_json
 from reorder_kit.data.real_files import is_folder, is_regular
+from reorder_kit.data.record_classes import RecordClasses, find_classes_of
 from reorder_kit.data.record_objects import BoxCounts, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
 from reorder_kit.data.records import RecordIdentity
-from reorder_kit.data.shard_index import Places, ShardFiles, ShardIndex, index_shard
+from reorder_kit.data.shard_files import ShardFiles
+from reorder_kit.data.shard_index import Places, ShardIndex, index_shard
 from reorder_kit.data.shard_notes import NOTE_ENDING, add_to_note, as_array, from_array, read_note
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
@@ -54,15 +56,20 @@ class WebDataset(AnnotatedSource):
     epoch has every sample once over all ranks and workers, in a new permutation of all samples, and a run that was
     stopped continues with the same batches. The price is random access, which is cheap on local solid-state disks, in
     the file system's cache, and on mounted object stores that can read a range; on spinning disks and stores that fetch
-    whole files, streaming would be much faster. Plain tar files only.
+    whole files, streaming would be much faster. Plain tar files only, also several in one file, as ``cat`` joins them.
+    An ending begins at the first dot of a name; hidden files, links that lead nowhere and the like are left out, and
+    counted. A note whose places are not those of the shard's members is written anew.
 
     Missing splits are set aside from train by ``split_seed``, test first, as nearly the same share of each image's
-    rarest class as can be; no class loses its last training image by that. That, and classes that are not given, take
-    one read of every training target, the first time; boxes take one of every target.
+    rarest class as can be; no class loses its last training image by that.
 
     Boxes without width or height, or of no four finite numbers, are left out and counted. ``iscrowd`` is a boolean, 0
     or 1, also as text; anything else makes the sample unreadable. Boxes of up to 100 images of each split are compared
     with these before training, and refused if they look normalized, of the other format or with x and y exchanged.
+
+    Every target but masks is read once, the first time, to know the classes. Where ``classes`` are given, numbers of
+    classes are places in that list, from 0; numbers that start at 1 are refused. Lists of labels with a 0 or 1 for each
+    of more than two classes are read as such.
 
     Source: https://github.com/webdataset/webdataset
     """
@@ -97,8 +104,7 @@ class WebDataset(AnnotatedSource):
         @classmethod
         def _is_a_pattern(cls, pattern: str | None) -> str | None:
             if pattern is not None:
-                # An unbalanced brace is a ValueError.
-                for name in braceexpand(pattern):
+                for name in names_of(pattern):
                     if not name or PurePath(name).is_absolute() or ".." in PurePath(name).parts:
                         raise ValueError(f"{pattern!r} has to lead to files below root")
             return pattern
@@ -134,18 +140,13 @@ class WebDataset(AnnotatedSource):
             split: _Shards(options.root, split_paths, options.image_endings, meaning)
             for split, split_paths in paths.items()
         }
-        train = shards["train"]
-        given = options.given_labels(kind)
-        is_set_aside = len(paths) < len(patterns) and kind != MASK
-        found = train.labels() if given is None or is_set_aside else [()] * len(train)
-        labels = given or Labels.found((label for sample in found for label in sample), "data.target_ending")
-
-        def present(number: int) -> list[int]:
-            return [labels.numbers[label] for label in found[number] if label in labels.numbers]
-
-        return open_records(
-            options, options.targets(kind, labels), shards, present, seed, options.root, self.recorded, findings
-        )
+        for of_split in shards.values():
+            of_split.tell(findings)
+        if kind == MASK:
+            classes = RecordClasses.of_masks(options.mask_classes(), shards)
+        else:
+            classes = find_classes_of(kind, options.classes, shards, "data.target_ending", findings)
+        return open_records(options, kind, classes, shards, seed, options.root, self.recorded, findings)
 
     def _target_member(self) -> _TargetMember:
         kind, field = self.target_kind, self.options.json_field
@@ -167,7 +168,7 @@ def _find_shards(root: Path, pattern: str, field: str, findings: Findings) -> li
     if not is_folder(root, "data.root"):
         raise ReorderKitError(f"data.root: there is no folder {root}")
     found: dict[Path, None] = {}
-    for name in braceexpand(pattern):
+    for name in names_of(pattern):
         # A pattern without an ending matches the notes beside the shards, too, and what is being written of them.
         matching = []
         for path in sorted(root.glob(name)):
@@ -233,7 +234,7 @@ class _Shards:
         self._root = root
         self._indexes = [index_shard(path) for path in paths]
         self._ends = np.cumsum([len(index) for index in self._indexes])
-        self._target, self._files = target, ShardFiles()
+        self._image_endings, self._target, self._files = images, target, ShardFiles()
         self._image_places = np.concatenate([_places(index, images, "data.image_endings") for index in self._indexes])
         self._target_places = np.concatenate(
             [_places(index, [target.ending], "data.target_ending") for index in self._indexes]
@@ -241,6 +242,16 @@ class _Shards:
 
     def __len__(self) -> int:
         return int(self._ends[-1])
+
+    def tell(self, findings: Findings) -> None:
+        """Tell what of the shards was left out, or read in another way."""
+        for index in self._indexes:
+            for finding in index.findings:
+                findings.add(finding.what, finding.example, finding.count)
+            dotted = _dotted(index, self._image_endings, self._target.ending)
+            if dotted:
+                what = "samples have no image but a name with another dot, where the ending begins"
+                findings.add(what, f"{index.path}, {dotted[0]}", len(dotted))
 
     def name(self, number: int) -> str:
         """How to call a sample in messages."""
@@ -276,31 +287,41 @@ class _Shards:
         """
         return self._target.value(self._read(number, self._target_places, f"member {self._target.ending}"))
 
-    def labels(self) -> list[Sequence[Label]]:
+    def class_names(self) -> None:
+        """Shards name no classes beside those of their samples."""
+
+    def labels(self) -> Iterator[Sequence[Label]]:
         """The classes of every sample; none where they cannot be read, which reading the sample will tell."""
-        noted = self._noted(f"labels {self._target}", lambda value: labels_in(self._target.kind, value), [])
-        return [labels for array in noted for labels in from_array(array)]
+        return self._noted(f"labels {self._target}", lambda value: labels_in(self._target.kind, value), [])
 
     def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
         """How many boxes of each sample are none, and how many there are."""
-        noted = self._noted(f"boxes {box_format} {self._target}", lambda value: count_boxes(value, box_format), (0, 0))
-        return np.array([counts for array in noted for counts in from_array(array)], dtype=np.int64).reshape(-1, 2)
+        counts = self._noted(f"boxes {box_format} {self._target}", lambda value: count_boxes(value, box_format), (0, 0))
+        return np.array(list(counts), dtype=np.int64).reshape(-1, 2)
 
-    def _noted(self, name: str, extract: Callable[[Any], Any], default: Any) -> Iterator[UInt8[np.ndarray, " byte"]]:
-        """What is extracted from all targets of each shard, noted beside it and read from there the next time.
+    def _noted(self, name: str, extract: Callable[[Any], Any], default: Any) -> Iterator[Any]:
+        """What is extracted from every target, noted beside each shard and read from there the next time.
 
         Args:
             name: of the note.
             extract: what is noted of a target; a ValueError stands for the default.
             default: of a sample whose target cannot be read.
         """
+
+        def extracted(numbers: Iterable[int]) -> UInt8[np.ndarray, " byte"]:
+            return as_array([self._extracted(number, extract, default) for number in numbers])
+
         for index, end in zip(self._indexes, self._ends.tolist(), strict=True):
+            samples = range(end - len(index), end)
             noted = read_note(index.path, [name])
-            if noted is None:
-                samples = range(end - len(index), end)
-                noted = {name: as_array([self._extracted(number, extract, default) for number in samples])}
-                add_to_note(index.path, noted)
-            yield noted[name]
+            values = None if noted is None else _listed(noted[name])
+            # A note may be older than the shard, though size and time are the same.
+            ends = [*samples[:1], *samples[-1:]]
+            if values is None or len(values) != len(index) or values[:1] + values[-1:] != from_array(extracted(ends)):
+                array = extracted(samples)
+                add_to_note(index.path, {name: array})
+                values = from_array(array)
+            yield from values
 
     def _extracted(self, number: int, extract: Callable[[Any], Any], default: Any) -> Any:
         try:
@@ -313,7 +334,9 @@ class _Shards:
     def _read(self, number: int, places: Places, what: str) -> bytes:
         offset, size = places[number].tolist()
         if offset < 0:
-            raise ValueError(f"the sample has no {what}")
+            index, sample = self._place(number)
+            endings = [ending for ending, there in index.members.items() if there[sample, 0] >= 0]
+            raise ValueError(f"the sample has no {what}; endings of its members: {', '.join(endings)}")
         return self._files.read(self._indexes[self._shard(number)].path, offset, size)
 
     def _place(self, number: int) -> tuple[ShardIndex, int]:
@@ -324,14 +347,42 @@ class _Shards:
         return int(np.searchsorted(self._ends, number, side="right"))
 
 
+def _listed(array: UInt8[np.ndarray, " byte"]) -> list[Any] | None:
+    """The list that was noted; None if it is none."""
+    try:
+        values = from_array(array)
+    except ValueError:
+        return None
+    return values if isinstance(values, list) else None
+
+
 def _places(index: ShardIndex, endings: Sequence[str], field: str) -> Places:
     places = index.places(endings)
     if len(places) and (places[:, 0] < 0).all():
+        dotted = _dotted(index, endings, "")
+        why = f"; an ending begins at the first dot of a name, as of {dotted[0]}" if dotted else ""
         raise ReorderKitError(
             f"{field}: no sample of {index.path} has a member {' or '.join(endings)}",
-            f"endings there: {', '.join(index.members)}",
+            f"endings there: {', '.join(index.members)}{why}",
         )
     return places
+
+
+def _dotted(index: ShardIndex, endings: Sequence[str], other: str) -> list[str]:
+    """The members that have such an ending behind another dot, of samples that lack these endings.
+
+    Args:
+        index: of the shard.
+        endings: that are looked for.
+        other: an ending that stands for something else.
+    """
+    is_lacking = index.places(endings)[:, 0] < 0
+    return [
+        f"{index.key(sample)}.{ending}"
+        for ending, places in index.members.items()
+        if ending != other and ending.rpartition(".")[2] in endings
+        for sample in np.flatnonzero(is_lacking & (places[:, 0] >= 0)).tolist()
+    ]
 
 
 @hookimpl

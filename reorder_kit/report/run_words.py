@@ -10,7 +10,7 @@ from reorder_kit.controls import FixedStart, LearnedStatic, NullReward
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.report.decimals import decimal
 from reorder_kit.report.record import RunRecord
-from reorder_kit.runs.figures import Figures
+from reorder_kit.runs.figures import Figures, words_of_absence
 from reorder_kit.runs.result import ComparedControl
 
 
@@ -34,6 +34,7 @@ def run_verdict(record: RunRecord) -> list[str]:
     controls = {control.name: control.score for control in compared}
     return [
         _score(record),
+        *words_of_absence(record.result.metrics.test, "test"),
         *_against_start(record, controls),
         *_from_scratch(record, controls),
         *_other_controls(record, compared, controls),

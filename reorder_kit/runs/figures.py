@@ -73,6 +73,16 @@ class Figures(RootModel[dict[str, Any]]):
         """What was dropped, guessed or converted in reading the images."""
         return tuple(Finding(**finding) for finding in self.root.get("findings", ()))
 
+    @property
+    def absent_classes(self) -> tuple[str, ...]:
+        """The classes of which the images have no example, so that they have no figure.
+
+        >>> Figures({"loss": 0.25, "images": 8, "per_class": {"cat": 0.5, "dog": None}}).absent_classes
+        ('dog',)
+        """
+        by_class = self.root.get("per_class")
+        return tuple(name for name, value in by_class.items() if value is None) if isinstance(by_class, dict) else ()
+
     def score(self, metric: str) -> float:
         """A metric that is a number."""
         return float(self.root[metric])
@@ -100,6 +110,17 @@ class Figures(RootModel[dict[str, Any]]):
     def __contains__(self, metric: object) -> bool:
         """Whether there is such a figure."""
         return metric in self.root
+
+
+def words_of_absence(figures: Figures, split: str) -> list[str]:
+    """A sentence on the classes of which a split has no example; none if there are no such classes."""
+    absent = figures.absent_classes
+    if not absent:
+        return []
+    return [
+        f"{len(absent)} of {len(figures['per_class'])} classes have no example in the {split} split, such as "
+        f"{absent[0]}: they have no figure, and means over classes are those of the others."
+    ]
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -42,7 +42,7 @@ class Accuracies:
     def compute(self) -> dict[str, Any]:
         """``top1``, ``top5`` (with more than five classes) and ``per_class``, all from 0 to 1.
 
-        A class without images is left out of ``per_class``.
+        ``images_per_class`` counts the images of each class. A class without images has None in ``per_class``.
 
         Raises:
             ReorderKitError: if no process has counted an image.
@@ -59,6 +59,7 @@ class Accuracies:
         if top5 is not None:
             figures["top5"] = top5
         figures["per_class"] = {
-            name: hit / count for name, hit, count in zip(self._classes, hits, images, strict=True) if count
+            name: hit / count if count else None for name, hit, count in zip(self._classes, hits, images, strict=True)
         }
+        figures["images_per_class"] = dict(zip(self._classes, images, strict=True))
         return figures

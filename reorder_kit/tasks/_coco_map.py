@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,8 +38,9 @@ class CocoMap:
     def compute(self) -> dict[str, Any]:
         """``mAP50``, ``mAP75``, ``mAP`` and ``per_class``, the mAP of each class, all from 0 to 1.
 
-        A class without objects is left out of the means and of ``per_class``. Without any object, nothing can be
-        found, and the means are 0.
+        A class without objects has None in ``per_class``, and plays no part in the means: these are over
+        ``mean_over_classes`` classes. ``boxes_per_class`` counts the objects, without crowds. Without any object,
+        nothing can be found, and the means are 0.
 
         Raises:
             ReorderKitError: if no process has counted an image.
@@ -60,8 +62,17 @@ class CocoMap:
         # COCO's -1 says that there was nothing to find.
         means = {name: max(0.0, float(figures[key])) for name, key in _NAMES.items()}
         numbers = figures["classes"].reshape(-1).tolist()
-        by_class = zip(numbers, figures["map_per_class"].reshape(-1).tolist(), strict=True)
-        return {**means, "per_class": {self._classes[number]: value for number, value in by_class if value >= 0}}
+        values = dict(zip(numbers, figures["map_per_class"].reshape(-1).tolist(), strict=True))
+        boxes = Counter(number for _, target in images for number in target.classes[~target.crowd].tolist())
+        per_class = {
+            name: values[number] if values.get(number, -1) >= 0 else None for number, name in enumerate(self._classes)
+        }
+        return {
+            **means,
+            "mean_over_classes": sum(value is not None for value in per_class.values()),
+            "per_class": per_class,
+            "boxes_per_class": {name: boxes[number] for number, name in enumerate(self._classes)},
+        }
 
 
 _NAMES = {"mAP50": "map_50", "mAP75": "map_75", "mAP": "map"}

@@ -43,10 +43,11 @@ class LabelMetrics:
         self._labels.update(batch.targets.flatten())
 
     def compute(self) -> dict[str, Any]:
-        """All figures from 0 to 1.
+        """All figures from 0 to 1, and counts.
 
-        * ``mAP``: the mean of ``per_class``.
-        * ``per_class``: the average precision of each class that an image has, as scikit-learn defines it.
+        * ``mAP``: the mean of ``per_class``, over ``mean_over_classes`` classes.
+        * ``per_class``: the average precision of each class, as scikit-learn defines it; None where no image has it.
+        * ``images_per_class``: how many images have it.
         * ``f1``: over all images and classes, a class being predicted above a probability of 0.5.
         * ``max_f1``: the same at the one ``threshold`` that is the best on these very images. It is chosen where it is
           measured, so this is a bound from above and no estimate for other images.
@@ -79,12 +80,15 @@ class LabelMetrics:
         predicted = (logits > 0).long()
         f1 = multilabel_f1_score(predicted, labels, len(self._classes), average="micro", validate_args=False)
         max_f1, threshold = _best_f1(scores, labels)
+        by_number = dict(zip(present, per_class, strict=True))
         return {
             "mAP": sum(per_class) / len(per_class),
+            "mean_over_classes": len(per_class),
             "f1": float(f1),
             "max_f1": max_f1,
             "threshold": float(steps[round(threshold * len(steps))].sigmoid()),
-            "per_class": {self._classes[number]: value for number, value in zip(present, per_class, strict=True)},
+            "per_class": {name: by_number.get(number) for number, name in enumerate(self._classes)},
+            "images_per_class": dict(zip(self._classes, labels.sum(dim=0).tolist(), strict=True)),
         }
 
 

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
@@ -35,11 +34,11 @@ class MaskMetrics:
         self._confusion.update(predictions.detach().argmax(dim=1), batch.targets)
 
     def compute(self) -> dict[str, Any]:
-        """``mIoU``, ``dice``, ``pixel_accuracy`` and ``per_class``, all from 0 to 1.
+        """``mIoU``, ``dice``, ``pixel_accuracy`` and ``per_class``, all from 0 to 1, and ``pixels_per_class``.
 
-        ``per_class`` is the intersection over union of each class. ``mIoU`` and ``dice`` are means over the classes
-        that some pixel of the split has or is said to have: a class that is nowhere has no figure, and one that is only
-        wrongly found has 0.
+        ``per_class`` is the intersection over union of each class. ``mIoU`` and ``dice`` are means over the
+        ``mean_over_classes`` classes that some pixel of the split has or is said to have: a class that is nowhere has
+        None, and one that is only wrongly found has 0.
 
         Raises:
             ReorderKitError: if no process has counted a pixel.
@@ -56,9 +55,12 @@ class MaskMetrics:
         hits, true, found = confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0)
         is_counted = (true + found) > 0
         iou = hits / (true + found - hits)
+        by_class = zip(self._classes, iou.tolist(), is_counted.tolist(), strict=True)
         return {
             "mIoU": float(iou[is_counted].mean()),
             "dice": float((2 * hits / (true + found))[is_counted].mean()),
             "pixel_accuracy": float(hits.sum() / confusion.sum()),
-            "per_class": {self._classes[number]: float(iou[number]) for number in torch.where(is_counted)[0].tolist()},
+            "mean_over_classes": int(is_counted.sum()),
+            "per_class": {name: value if is_in else None for name, value, is_in in by_class},
+            "pixels_per_class": dict(zip(self._classes, true.long().tolist(), strict=True)),
         }

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import (
     CLASS,
@@ -49,7 +50,16 @@ class Classification(SupervisedTask):
     options: Options
 
     def build_head(self, context: TaskContext) -> nn.Module:
-        """A linear layer over the readout."""
+        """A linear layer over the readout.
+
+        Raises:
+            ReorderKitError: if there are fewer than two classes, so that every model would be right.
+        """
+        if len(context.classes) < 2:
+            raise ReorderKitError(
+                f"task {self.name!r} needs two classes at least; the data has {', '.join(context.classes) or 'none'}",
+                "look whether the data source reads the right folder, column or field",
+            )
         return SummaryHead(context.facts.dim, len(context.classes))
 
     def loss_per_image(

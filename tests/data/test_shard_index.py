@@ -8,15 +8,17 @@ import pickle
 import tarfile
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from reorder_kit.data import shard_files as _shard_files
 from reorder_kit.data import shard_index as _shard_index
-from reorder_kit.data.shard_index import ShardFiles, index_shard
+from reorder_kit.data.shard_files import ShardFiles
+from reorder_kit.data.shard_index import index_shard
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BOXES, MULTI_LABEL, Unreadable
 from shards import classed, content, fill_root, open_shards, picture, write
@@ -31,9 +33,10 @@ def count_readings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     read: list[str] = []
     original = tarfile.open
 
-    def counted(name: Any, mode: str) -> tarfile.TarFile:
-        read.append(Path(name).name)
-        return original(name, mode)
+    def counted(name: Any = None, mode: str = "r", fileobj: BinaryIO | None = None) -> tarfile.TarFile:
+        if fileobj is not None:
+            read.append(Path(fileobj.name).name)
+        return original(name, mode, fileobj)
 
     monkeypatch.setattr(tarfile, "open", counted)
     return read
@@ -131,7 +134,7 @@ def test_a_shard_that_shrank_after_it_was_opened_is_unreadable(root: Path) -> No
 
 
 def test_few_shards_stay_open_and_none_is_sent_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_shard_index, "_OPEN_FILES", 2)
+    monkeypatch.setattr(_shard_files, "_OPEN_FILES", 2)
     paths = [tmp_path / str(number) for number in range(4)]
     for path in paths:
         path.write_text(f"file {path.name}")
@@ -218,17 +221,22 @@ def count_members(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 # Image and target of the first training sample, on which the transforms are tried.
 FIRST_SAMPLE = ["train-000.tar"] * 2
+# Targets of the first and the last sample of each shard, which are compared with what was noted.
+ENDS = ["train-000.tar"] * 2 + ["train-001.tar"] * 2 + ["test.tar"] * 2
 # Each training image is looked at, so that copies come into one split.
 TRAIN_SHARDS = ["train-000.tar"] * 2 + ["train-001.tar"] * 3
 
 
 def test_classes_are_read_from_the_shards_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(root / "train-001.tar", classed({3: 2, 4: 0, 5: 1, 9: 1, 10: 2}))
     read = count_members(monkeypatch)
     first = open_shards(root, validation=None)
-    assert read == TRAIN_SHARDS * 2 + FIRST_SAMPLE
+    # For the first tally, for copies, and again to set validation images aside.
+    tally = ["train-000.tar"] * 2 + ["train-001.tar"] * 5 + ["test.tar"] * 2
+    assert read == tally + TRAIN_SHARDS + ENDS[:4] + FIRST_SAMPLE
     del read[:]
     again = open_shards(root, validation=None)
-    assert read == TRAIN_SHARDS + FIRST_SAMPLE
+    assert read == ENDS + TRAIN_SHARDS + ENDS[:4] + FIRST_SAMPLE
     assert list(again.classes) == list(first.classes) == ["0", "1", "2"]
     for part in ("train", "validation", "test"):
         assert content(getattr(again, part)) == content(getattr(first, part))
@@ -236,21 +244,25 @@ def test_classes_are_read_from_the_shards_once(root: Path, monkeypatch: pytest.M
 
 def test_classes_are_read_again_of_the_shard_that_has_changed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_shards(root)
-    write(root / "train-001.tar", classed({3: 2, 4: 7}))
+    write(root / "train-001.tar", classed({3: 2, 4: 7, 5: 1}))
     read = count_members(monkeypatch)
-    assert list(open_shards(root).classes) == ["0", "1", "2", "7"]
-    assert read == ["train-001.tar"] * 2 + FIRST_SAMPLE
+    assert list(open_shards(root, validation=None).classes) == ["0", "1", "2", "7"]
+    assert read[:7] == ["train-000.tar"] * 2 + ["train-001.tar"] * 3 + ["test.tar"] * 2
 
 
 def test_classes_of_every_member_and_field_are_noted_apart(tmp_path: Path) -> None:
     lists = {"labels": ["sea", "sky"], "objects": [{"bbox": [0, 0, 4, 4], "category": "ship"}], "class": True}
     for name in ("train", "val", "test"):
         write(
-            tmp_path / f"{name}.tar", [("1.png", picture(1)), ("1.json", json.dumps(lists).encode()), ("1.cls", b"3")]
+            tmp_path / f"{name}.tar",
+            [
+                *(("1.png", picture(1)), ("1.json", json.dumps(lists).encode()), ("1.cls", b"3")),
+                *(("2.png", picture(2)), ("2.json", json.dumps({**lists, "class": False}).encode()), ("2.cls", b"4")),
+            ],
         )
     for _ in range(2):
-        assert list(open_shards(tmp_path).classes) == ["3"]
-        assert list(open_shards(tmp_path, target_ending="json").classes) == ["True"]
+        assert list(open_shards(tmp_path).classes) == ["3", "4"]
+        assert list(open_shards(tmp_path, target_ending="json").classes) == ["False", "True"]
         assert list(open_shards(tmp_path, MULTI_LABEL).classes) == ["sea", "sky"]
         assert list(open_shards(tmp_path, BOXES).classes) == ["ship"]
 
@@ -267,4 +279,4 @@ def test_notes_hold_no_pickles(root: Path) -> None:
     open_shards(root)
     with np.load(root / "train-000.tar.index.npz", allow_pickle=False) as note:
         assert all(note[name].dtype != object for name in note.files)
-        assert len(note.files) == 5
+        assert sorted(note.files) == ["endings", "findings", "keys", "labels class cls class", "places", "stamp"]

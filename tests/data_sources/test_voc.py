@@ -221,7 +221,7 @@ def test_a_list_named_for_the_test_is_not_validation_too(root: Path, kind: Targe
     for lists in ("Main", "Segmentation"):
         write_list(root, lists, "train", names)
     for name in names:
-        write_image(root, name, thing("cat", (2, 3, 6, 12)), np.zeros((12, 10)))
+        write_image(root, name, thing("cat", (2, 3, 6, 12)), np.full((12, 10), 8))
     splits = open_voc(root, kind, test="val")
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (9, 1, 1)
 

@@ -38,7 +38,8 @@ def test_average_precision_is_that_of_scikit_learn(images: int, step: float | No
         if labels[:, number].any()
     }
     assert "e" not in expected
-    assert figures["per_class"] == pytest.approx(expected, abs=1e-6)
+    found = {name: value for name, value in figures["per_class"].items() if value is not None}
+    assert found == pytest.approx(expected, abs=1e-6)
     assert figures["mAP"] == pytest.approx(np.mean(list(expected.values())), abs=1e-6)
     assert figures["f1"] == pytest.approx(f1_score(labels.numpy(), outputs.numpy() > 0, average="micro"), abs=1e-6)
 

@@ -156,10 +156,12 @@ def test_accuracies_are_those_of_scikit_learn() -> None:
     assert type(figures["top1"]) is type(figures["top5"]) is type(figures["per_class"]["ant"]) is float
 
 
-def test_classes_without_images_are_left_out() -> None:
+def test_classes_without_images_have_no_figure() -> None:
     metrics = task().build_metrics(CONTEXT)
     metrics.update(torch.eye(7)[[1, 1, 4]], targets_alone(torch.tensor([1, 2, 4])))
-    assert metrics.compute()["per_class"] == {"bee": 1.0, "cat": 0.0, "eel": 1.0}
+    figures = metrics.compute()
+    assert figures["per_class"] == dict.fromkeys(CLASSES) | {"bee": 1.0, "cat": 0.0, "eel": 1.0}
+    assert figures["images_per_class"] == dict.fromkeys(CLASSES, 0) | {"bee": 1, "cat": 1, "eel": 1}
 
 
 @pytest.mark.parametrize(("classes", "told"), [(5, False), (6, True)])

@@ -231,8 +231,9 @@ def test_figures_by_hand() -> None:
     figures = metrics.compute()
     assert figures["mAP50"] == pytest.approx(1.0)
     assert figures["mAP75"] == pytest.approx(0.5)
-    assert figures["per_class"] == pytest.approx({"cat": 1.0, "dog": 0.3})
-    assert figures["mAP"] == pytest.approx(0.65)
+    assert figures["per_class"] == {"cat": pytest.approx(1.0), "dog": pytest.approx(0.3), "eel": None}
+    assert figures["boxes_per_class"] == {"cat": 1, "dog": 1, "eel": 0}
+    assert (figures["mAP"], figures["mean_over_classes"]) == (pytest.approx(0.65), 2)
 
 
 def test_what_is_found_where_nothing_is_costs_precision() -> None:
@@ -255,7 +256,9 @@ def test_without_an_object_the_figures_are_0_and_without_an_image_there_are_none
     with pytest.raises(ReorderKitError, match="no image to evaluate on"):
         metrics.compute()
     metrics.add([found([[0, 0, 9, 9]], [0.9], [1])], [target()])
-    assert metrics.compute() == {"mAP50": 0.0, "mAP75": 0.0, "mAP": 0.0, "per_class": {}}
+    figures = metrics.compute()
+    assert [figures[name] for name in ("mAP50", "mAP75", "mAP", "mean_over_classes")] == [0.0] * 3 + [0]
+    assert set(figures["per_class"].values()) == {None}
 
 
 def test_pictures_show_what_the_model_is_rather_sure_of() -> None:

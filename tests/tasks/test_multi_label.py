@@ -157,7 +157,7 @@ def test_f1_at_the_best_threshold_is_the_best_there_is() -> None:
     assert figures["max_f1"] > figures["f1"] + 0.01
 
 
-def test_classes_that_no_image_has_are_left_out() -> None:
+def test_classes_that_no_image_has_have_no_figure() -> None:
     metrics = task().build_metrics(context_of(CLASSES))
     metrics.update(
         torch.tensor([[2.0, -1.0, 3.0], [1.0, -2.0, 3.0]]),
@@ -165,8 +165,9 @@ def test_classes_that_no_image_has_are_left_out() -> None:
     )
     figures = metrics.compute()
     # The image with the ant comes second among the ants, the one with the bee first among the bees.
-    assert figures["per_class"] == {"ant": 0.5, "bee": 1.0}
-    assert figures["mAP"] == 0.75
+    assert figures["per_class"] == {"ant": 0.5, "bee": 1.0, CLASSES[2]: None}
+    assert figures["images_per_class"] == {"ant": 1, "bee": 1, CLASSES[2]: 0}
+    assert (figures["mAP"], figures["mean_over_classes"]) == (0.75, 2)
 
 
 def test_a_single_class_has_a_precision() -> None:
@@ -178,9 +179,9 @@ def test_a_single_class_has_a_precision() -> None:
 def test_figures_can_be_read_between_batches() -> None:
     metrics = task().build_metrics(context_of(CLASSES))
     metrics.update(torch.tensor([[1.0, 0.0, -1.0]]), targets_alone(torch.tensor([[1.0, 0.0, 0.0]])))
-    assert metrics.compute()["per_class"] == {"ant": 1.0}
+    assert metrics.compute()["per_class"]["ant"] == 1.0
     metrics.update(torch.tensor([[2.0, 0.0, -1.0]]), targets_alone(torch.tensor([[0.0, 0.0, 0.0]])))
-    assert metrics.compute()["per_class"] == {"ant": 0.5}
+    assert metrics.compute()["per_class"]["ant"] == 0.5
 
 
 def test_no_image_and_no_label_are_no_precision_of_zero() -> None:

@@ -164,7 +164,9 @@ def test_figures_by_hand() -> None:
         "mIoU": pytest.approx((1 / 2 + 1 + 0) / 3),
         "dice": pytest.approx((2 / 3 + 1 + 0) / 3),
         "pixel_accuracy": pytest.approx(2 / 3),
-        "per_class": {"sky": 0.5, "sea": 1.0, "sand": 0.0},
+        "mean_over_classes": 3,
+        "per_class": {"sky": 0.5, "sea": 1.0, "sand": 0.0, "snow": None},
+        "pixels_per_class": {"sky": 2, "sea": 1, "sand": 0, "snow": 0},
     }
 
 

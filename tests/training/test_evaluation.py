@@ -70,7 +70,7 @@ def test_figures_are_those_worked_out_by_hand():
     hit, miss = (torch.logsumexp(torch.tensor([2.0, 0.0, 0.0]), 0).item() - logit for logit in (2.0, 0.0))
     assert result["images"] == 4
     assert result["top1"] == 0.5
-    assert result["per_class"] == {"one": 0.5, "two": 0.5}
+    assert result["per_class"] == {"zero": None, "one": 0.5, "two": 0.5}
     assert result["loss"] == pytest.approx((2 * hit + 2 * miss) / 4)
 
 
@@ -85,6 +85,7 @@ def test_another_order_can_be_chosen():
     turned = Order([1, 0])
     # Now the first patch of each image is read: the second and the third image are hit.
     assert figures(change=lambda model, batch: (model.ordered_by(turned), batch))["per_class"] == {
+        "zero": None,
         "one": 0.0,
         "two": 1.0,
     }
