@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 
 from jaxtyping import UInt8
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
+from reorder_kit.data.bit_depth_check import check_bit_depth
 from reorder_kit.data.channel_options import ChannelOptions
 from reorder_kit.data.content_digest import file_digest
+from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.samples import name_below
 from reorder_kit.data.set_aside import SplitOptions
 from reorder_kit.data.transforms import HORIZONTAL_FLIP, TransformChoice
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import DataSource, DataSplits, ImageShape, Sample, Unreadable
+from reorder_kit.interfaces import DataSource, DataSplits, Finding, ImageShape, Sample, Unreadable
 
 if TYPE_CHECKING:
     from reorder_kit.data.annotated_pipeline import AnnotatedPipeline
@@ -87,6 +89,7 @@ class AnnotatedOptions(ChannelOptions, SplitOptions):
         """
         train_pipeline, evaluation_pipeline = self.pipelines()
         train_pipeline.check(first_readable(len(train), lambda number: train[number].read()))
+        check_bit_depth(self, ((entry.path, entry.file) for entry in train), findings)
         build = build or AnnotatedImages
         return DataSplits(
             image=self.image,
@@ -110,16 +113,18 @@ class AnnotatedSource(DataSource):
 
 
 class RawSample(NamedTuple):
-    """An image as it lies in a file, and its target in pixels of that image.
+    """An image as it was decoded, and its target in pixels of that image.
 
     Args:
         image: the image.
         target: a tensor of labels, a :class:`~reorder_kit.interfaces.BoxTarget`, or an integer tensor of the image's
             height and width.
+        findings: what was converted or guessed in reading them.
     """
 
     image: UInt8[Tensor, "channel height width"]
     target: Any
+    findings: tuple[Finding, ...] = ()
 
 
 class Entry(Protocol):
@@ -132,6 +137,15 @@ class Entry(Protocol):
 
     def name(self, root: Path) -> str:
         """How to call it wherever the data lies."""
+        ...
+
+    def file(self) -> str | BinaryIO:
+        """The encoded image: its path, or an open file.
+
+        Raises:
+            OSError: if it cannot be read.
+            ValueError: if there is none.
+        """
         ...
 
     def content_digest(self) -> str:
@@ -157,15 +171,19 @@ class ImageFile:
 
     Args:
         path: the file.
-        channels: 3 for colour, 1 for grey.
+        decoding: how it is decoded.
     """
 
     path: str
-    channels: int
+    decoding: Decoding
 
     def name(self, root: Path) -> str:
         """The path from the root."""
         return name_below(root, self.path)
+
+    def file(self) -> str:
+        """The path."""
+        return self.path
 
     def content_digest(self) -> str:
         """Of the file."""
@@ -174,11 +192,11 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class LabelledFile(ImageFile):
-    """An image file whose target is known: labels or boxes.
+    """An image file whose target is known and does not hang on its pixels: labels.
 
     Args:
         path: the file.
-        channels: 3 for colour, 1 for grey.
+        decoding: how it is decoded.
         target: what :class:`RawSample` says.
     """
 
@@ -186,8 +204,10 @@ class LabelledFile(ImageFile):
 
     def read(self) -> RawSample | Unreadable:
         """Decode the image."""
-        image = read_image(self.path, self.channels)
-        return image if isinstance(image, Unreadable) else RawSample(image, self.target)
+        picture = read_image(self.path, self.decoding)
+        if isinstance(picture, Unreadable):
+            return picture
+        return RawSample(picture.pixels, self.target, picture.findings)
 
 
 class AnnotatedImages:

@@ -67,7 +67,8 @@ class AnnotatedPipeline:
         normalised[:, content[0] :] = 0.0
         normalised[:, :, content[1] :] = 0.0
         has_padding = content != self._size
-        return Sample(normalised, self._target(raw.target, pictures, content), content if has_padding else None)
+        target = self._target(raw.target, pictures, content)
+        return Sample(normalised, target, content if has_padding else None, raw.findings)
 
     def check(self, raw: RawSample) -> None:
         """Try it on one image, so that a mistake is found at once; the global random stream stays as it was."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import torch
 
-from reorder_kit.data.annotated import ImageFile, LabelledFile, RawSample
+from reorder_kit.data.annotated import ImageFile, RawSample
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.findings import Findings
+from reorder_kit.data.image_file import read_image
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import MULTI_LABEL, BoxTarget, DataSplits, RecordedSplits, TargetKind, Unreadable
@@ -21,24 +22,31 @@ class BoxedFile(ImageFile):
 
     Args:
         path: the file.
-        channels: 3 for colour, 1 for grey.
+        decoding: how it is decoded.
         boxes: left, top, right and bottom edge of each object, pixels.
         classes: the number of each object's class.
         crowd: which boxes are around many objects.
+        declared_size: height and width, pixels, that the annotations give the image; None if they do not.
     """
 
     boxes: tuple[tuple[float, float, float, float], ...]
     classes: tuple[int, ...]
     crowd: tuple[bool, ...]
+    declared_size: tuple[int, int] | None = None
 
     def read(self) -> RawSample | Unreadable:
-        """Decode the image."""
+        """Decode the image, and turn the boxes with it where they were made on the stored pixels."""
+        picture = read_image(self.path, self.decoding)
+        if isinstance(picture, Unreadable):
+            return picture
+        findings = Findings(picture.findings)
+        boxes = torch.tensor(self.boxes, dtype=torch.float32).reshape(-1, 4)
+        if len(boxes) and picture.turn.turns(self.declared_size, "stored", findings.noting(self.path)):
+            boxes = picture.turn.boxes(boxes)
         target = BoxTarget(
-            torch.tensor(self.boxes, dtype=torch.float32).reshape(-1, 4),
-            torch.tensor(self.classes, dtype=torch.int64),
-            torch.tensor(self.crowd, dtype=torch.bool),
+            boxes, torch.tensor(self.classes, dtype=torch.int64), torch.tensor(self.crowd, dtype=torch.bool)
         )
-        return LabelledFile(self.path, self.channels, target).read()
+        return RawSample(picture.pixels, target, findings.found)
 
 
 Files = Sequence[BoxedFile]

@@ -26,12 +26,14 @@ class CocoImage:
         boxes: left, top, right and bottom edge of each object, pixels.
         categories: the category id of each object.
         crowd: which boxes are around many objects.
+        declared_size: height and width, pixels, as the file gives them; None if it does not.
     """
 
     file_name: str
     boxes: list[tuple[float, float, float, float]] = field(default_factory=list)
     categories: list[int] = field(default_factory=list)
     crowd: list[bool] = field(default_factory=list)
+    declared_size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,9 @@ class _Reader:
                 raise self._mistake(f"{where} has no file_name")
             if number in found:
                 raise self._mistake(f"the image id {number} comes twice")
-            found[number] = CocoImage(name)
+            height, width = image.get("height"), image.get("width")
+            is_sized = isinstance(height, int) and isinstance(width, int)
+            found[number] = CocoImage(name, declared_size=(height, width) if is_sized else None)
         if not found:
             raise self._mistake("there is no image")
         return found

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from reorder_kit.data.annotated import AnnotatedImages, AnnotatedOptions, LabelledImages
 from reorder_kit.data.dealing import Dealt, deal
+from reorder_kit.data.exif_orientation import Frame
 from reorder_kit.data.field_targets import FieldTargets, Labels
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.mask_file import LARGEST_VALUE, ValueLegend
@@ -89,9 +90,16 @@ class RecordOptions(AnnotatedOptions):
             raise ReorderKitError(f"data.classes: a mask has {IGNORED} classes at the most, not {len(labels.names)}")
         return labels
 
-    def targets(self, kind: TargetKind, labels: Labels) -> FieldTargets:
-        """How records become targets."""
-        return FieldTargets(kind, labels, self.box_format, self._legend(len(labels.names)) if kind == MASK else None)
+    def targets(self, kind: TargetKind, labels: Labels, usual_frame: Frame) -> FieldTargets:
+        """How records become targets.
+
+        Args:
+            kind: of the targets.
+            labels: the classes.
+            usual_frame: what boxes and masks of turned images are made on where their size does not tell.
+        """
+        legend = self._legend(len(labels.names)) if kind == MASK else None
+        return FieldTargets(kind, labels, self.box_format, legend, usual_frame)
 
     def _legend(self, classes: int) -> ValueLegend:
         values = range(classes) if self.mask_values is None else self.mask_values
@@ -142,9 +150,10 @@ def open_records(
 
     present_places = [None if split not in there else [(split, number) for number in there[split]] for split in SPLITS]
     dealt = deal(recorded, present_places, lambda place: stores[place[0]].key(place[1]), findings, anew)
+    decoding = options.decoding(options.channels)
     # All records of a split lie in one store: its own, or that of train.
     train, validation, test = (
-        Records(stores[places[0][0]], (number for _, number in places), options.channels, targets) for places in dealt
+        Records(stores[places[0][0]], (number for _, number in places), decoding, targets) for places in dealt
     )
     is_labelled = targets.kind in (CLASS, MULTI_LABEL)
     return options.splits(

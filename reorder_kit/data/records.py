@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from reorder_kit.data.annotated import RawSample
+from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.field_targets import FieldTargets
 from reorder_kit.data.image_file import decode_image
 from reorder_kit.data.record_objects import BoxCounts, BoxFormat
@@ -66,14 +67,14 @@ class Records(Sequence["Record"]):
     Args:
         store: where they lie.
         numbers: which.
-        channels: 3 for colour, 1 for grey.
+        decoding: how images are decoded.
         targets: makes a target of what a record says.
     """
 
-    def __init__(self, store: RecordStore, numbers: Iterable[int], channels: int, targets: FieldTargets) -> None:
+    def __init__(self, store: RecordStore, numbers: Iterable[int], decoding: Decoding, targets: FieldTargets) -> None:
         # A list of numbers would be slow to send to loader processes.
         self._numbers: Int64[np.ndarray, " record"] = np.fromiter(numbers, dtype=np.int64)
-        self._store, self._channels, self._targets = store, channels, targets
+        self._store, self._decoding, self._targets = store, decoding, targets
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -84,8 +85,8 @@ class Records(Sequence["Record"]):
     def __getitem__(self, index: slice) -> Sequence[Record]: ...
     def __getitem__(self, index: int | slice) -> Record | Sequence[Record]:
         if isinstance(index, slice):
-            return Records(self._store, self._numbers[index], self._channels, self._targets)
-        return Record(self._store, int(self._numbers[index]), self._channels, self._targets)
+            return Records(self._store, self._numbers[index], self._decoding, self._targets)
+        return Record(self._store, int(self._numbers[index]), self._decoding, self._targets)
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,13 @@ class Record:
     Args:
         store: where it lies.
         number: its number there.
-        channels: 3 for colour, 1 for grey.
+        decoding: how images are decoded.
         targets: makes a target of what it says.
     """
 
     store: RecordStore
     number: int
-    channels: int
+    decoding: Decoding
     targets: FieldTargets
 
     @property
@@ -113,6 +114,15 @@ class Record:
         """How to call it wherever the data lies."""
         return self.store.key(self.number)
 
+    def file(self) -> BytesIO:
+        """The encoded image.
+
+        Raises:
+            OSError: if it cannot be read.
+            ValueError: if there is none.
+        """
+        return BytesIO(self.store.read(self.number)[0])
+
     def content_digest(self) -> str:
         """Of the encoded image."""
         return self.store.content_digest(self.number)
@@ -123,8 +133,10 @@ class Record:
             encoded, value = self.store.read(self.number)
         except (OSError, ValueError) as error:
             return Unreadable(self.path, str(error))
-        image = decode_image(BytesIO(encoded), self.path, self.channels)
-        return image if isinstance(image, Unreadable) else self.targets.sample(image, value, self.path)
+        picture = decode_image(BytesIO(encoded), self.path, self.decoding)
+        if isinstance(picture, Unreadable):
+            return picture
+        return self.targets.sample(picture, value, self.path, self.decoding.most_pixels)
 
     def label(self) -> Any | Unreadable:
         """The target without the image, of the kinds that do not hang on its pixels."""

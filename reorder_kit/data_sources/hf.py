@@ -42,6 +42,10 @@ class HuggingFace(AnnotatedSource):
 
     Boxes without width or height, or of no four finite numbers, are left out, and counted in the log.
 
+    Images are turned upright by their EXIF orientation. So does the library when it decodes them, hence boxes are taken
+    as made on the upright pixels; so are masks, except those that have the size of the stored pixels and not of the
+    upright ones, which are turned along. What the sizes do not tell is reported.
+
     A missing validation split is set aside from train. Where there is a validation split but no test, that is the test
     split, and validation is set aside from train; where there is neither, both are, test first. What is set aside is
     drawn by ``split_seed``, as nearly the same share of each image's rarest class as can be; no class loses its last
@@ -97,7 +101,7 @@ class HuggingFace(AnnotatedSource):
         classes = None if is_complete or kind == MASK else train.classes(labels)
         return open_records(
             options,
-            options.targets(kind, labels),
+            options.targets(kind, labels, usual_frame="upright"),
             tables,
             lambda row: () if classes is None else classes[row],
             seed,

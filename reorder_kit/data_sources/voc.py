@@ -46,6 +46,11 @@ class Voc(AnnotatedSource):
     255, the rim of an object, is ignored. Boxes are cut at the edges of the image; boxes without width or height are
     left out.
 
+    Images are turned upright by their EXIF orientation. Boxes were made on what ``size`` in the XML file says, masks on
+    what their own size says: on the stored pixels, and are turned along, or on the upright ones. Where both have one
+    size, or the file gives none, they are taken as made on the stored pixels, as the development kit and torchvision
+    read them, and that is told.
+
     An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
     left to right by chance. Named transforms replace that.
 
@@ -126,9 +131,11 @@ class Voc(AnnotatedSource):
         is_dropped = difficult == "drop" or (difficult == "ignore" and self.target_kind == MULTI_LABEL)
         number_of = {name: number for number, name in enumerate(self.options.classes)}
         found = []
+        decoding = self.options.decoding(self.options.channels)
         for name in names:
+            annotated = files.annotated(name)
             objects = []
-            for thing in files.objects(name):
+            for thing in annotated.objects:
                 if thing.name not in number_of:
                     raise ReorderKitError(
                         f"data.classes: {files.annotation(name)} has an object {thing.name!r}, which is none of the"
@@ -140,10 +147,11 @@ class Voc(AnnotatedSource):
             found.append(
                 BoxedFile(
                     str(files.image(name)),
-                    self.options.channels,
+                    decoding,
                     tuple(thing.box for thing in objects),
                     tuple(number_of[thing.name] for thing in objects),
                     tuple(thing.is_difficult and difficult == "ignore" for thing in objects),
+                    annotated.size,
                 )
             )
         return found
@@ -165,8 +173,9 @@ class Voc(AnnotatedSource):
         if len(classes) > IGNORED:
             raise ReorderKitError(f"data.classes: a mask has {IGNORED - 1} classes at the most beside the background")
         legend = ValueLegend(range(len(classes)), (IGNORED,))
+        decoding = options.decoding(options.channels)
         train_files, validation_files, test_files = (
-            [MaskedFile(str(files.image(name)), options.channels, str(files.mask(name)), legend) for name in names]
+            [MaskedFile(str(files.image(name)), decoding, str(files.mask(name)), legend) for name in names]
             for names in (train, validation, test)
         )
         return options.splits(classes, train_files, validation_files, test_files, options.root, findings)
@@ -176,6 +185,18 @@ class _Object(NamedTuple):
     name: str
     box: tuple[float, float, float, float]
     is_difficult: bool
+
+
+class _Annotated(NamedTuple):
+    """What an XML file says.
+
+    Args:
+        size: height and width of the image, pixels; None if it does not say.
+        objects: the objects.
+    """
+
+    size: tuple[int, int] | None
+    objects: Sequence[_Object]
 
 
 class _Files:
@@ -230,13 +251,16 @@ class _Files:
             "copy the data again, or shorten the list",
         )
 
-    def objects(self, name: str) -> Iterator[_Object]:
-        """The objects of an image."""
+    def annotated(self, name: str) -> _Annotated:
+        """What the XML file of an image says."""
         path = self.annotation(name)
         try:
             root = ElementTree.parse(path).getroot()
         except (OSError, ElementTree.ParseError) as error:
             raise ReorderKitError(f"data.root: {path} is no XML: {error}", "the file may be cut off") from error
+        return _Annotated(_size(root), list(self._objects(root, path)))
+
+    def _objects(self, root: ElementTree.Element, path: Path) -> Iterator[_Object]:
         for place, thing in enumerate(root.iterfind("object"), start=1):
             box = _box(thing)
             if box is None:
@@ -245,6 +269,11 @@ class _Files:
                 _log.warning("%s: object %d is left out, its box has no width or height", path, place)
                 continue
             yield _Object(thing.findtext("name", "").strip(), box, thing.findtext("difficult", "0").strip() == "1")
+
+
+def _size(root: ElementTree.Element) -> tuple[int, int] | None:
+    height, width = (root.findtext(f"size/{side}", "").strip() for side in ("height", "width"))
+    return (int(height), int(width)) if height.isdecimal() and width.isdecimal() else None
 
 
 def _box(thing: ElementTree.Element) -> tuple[float, float, float, float] | None:

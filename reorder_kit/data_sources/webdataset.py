@@ -45,6 +45,10 @@ class WebDataset(AnnotatedSource):
 
     Where a JSON member is not a dictionary, it is the value itself.
 
+    Images are turned upright by their EXIF orientation, which the library webdataset does not do. So boxes are taken as
+    made on the stored pixels, and turned along; so are masks, except those that have the size of the upright pixels and
+    not of the stored ones. What the sizes do not tell is reported.
+
     Shards are not streamed. Their headers are read once, and where each member lies is noted in a file beside the shard
     (``NAME.tar.index.npz``, or in the user's cache folder), and so is what has to be known of its targets before
     training; members are then read by position. So shards are shuffled, divided and resumed as image files are: an
@@ -137,7 +141,14 @@ class WebDataset(AnnotatedSource):
             return [labels.numbers[label] for label in found[number] if label in labels.numbers]
 
         return open_records(
-            options, options.targets(kind, labels), shards, present, seed, options.root, self.recorded, Findings()
+            options,
+            options.targets(kind, labels, usual_frame="stored"),
+            shards,
+            present,
+            seed,
+            options.root,
+            self.recorded,
+            Findings(),
         )
 
     def _target_member(self) -> _TargetMember:
