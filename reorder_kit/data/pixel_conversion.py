@@ -32,17 +32,18 @@ def opaque_8_bit(
     if image.mode in ("I", "F"):
         kind = "whole numbers of 32 bits" if image.mode == "I" else "floating-point numbers"
         raise ValueError(f"the pixels are {kind}, which have no fixed scale; save the image with 8 or 16 bits")
+    decoded: Image.Image = image
     if is_wide:
         note(f"16-bit images are brought to 8 bits, with {2**decoding.bit_depth - 1:,} as white (data.bit_depth)")
         transparent = image.info.get("transparency")
         # Pillow itself keeps the upper byte of colors, and of gray would cut off everything above 255.
         if image.mode.startswith("I;16") or decoding.bit_depth < 16 or transparent is not None:
-            image = Image.fromarray(in_8_bits(wide_values(image, reopened), decoding.bit_depth, transparent))
-    if image.mode == "CMYK":
+            decoded = Image.fromarray(in_8_bits(wide_values(image, reopened), decoding.bit_depth, transparent))
+    if decoded.mode == "CMYK":
         note("CMYK images are converted to RGB without their color profile")
-    image = _on_background(image, decoding.background, note)
+    decoded = _on_background(decoded, decoding.background, note)
     mode = "RGB" if decoding.channels == 3 else "L"
-    return image if image.mode == mode else image.convert(mode)
+    return decoded if decoded.mode == mode else decoded.convert(mode)
 
 
 def _on_background(image: Image.Image, background: tuple[int, int, int], note: Callable[[str], None]) -> Image.Image:

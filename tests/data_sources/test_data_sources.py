@@ -40,7 +40,7 @@ def test_digits_hold_every_bundled_image_once_with_its_target() -> None:
     bundled = load_digits()
     values = torch.cat([image.flatten() for image, *_ in samples]).unique()
     assert len(values) == 17
-    found = {(tuple(torch.searchsorted(values, image.flatten()).tolist()), target) for image, target, _ in samples}
+    found = {(tuple(torch.searchsorted(values, image.flatten()).tolist()), target) for image, target, *_ in samples}
     expected = zip(bundled.data.astype(int).tolist(), bundled.target.tolist(), strict=True)
     assert found == {(tuple(image), target) for image, target in expected}
 

@@ -48,7 +48,7 @@ def open_folder(root: Path, **options: Any) -> DataSplits:
 def content(samples: SampleSet) -> dict[int, list[float]]:
     """The labels of every image, by its colour."""
     found = [samples[index] for index in range(len(samples))]
-    by_colour = {round(image[0, 0, 0].item()): target.tolist() for image, target, _ in found}
+    by_colour = {round(image[0, 0, 0].item()): target.tolist() for image, target, *_ in found}
     assert len(by_colour) == len(found)
     return by_colour
 

@@ -27,7 +27,7 @@ def open_set(**options: Any) -> DataSplits:
 
 
 def samples(split: SampleSet) -> list[tuple[Tensor, int]]:
-    return [(image, target) for image, target, _ in map(split.__getitem__, range(len(split)))]
+    return [(image, target) for image, target, *_ in map(split.__getitem__, range(len(split)))]
 
 
 def pickle_as_cifar_does(path: Path, content: dict[str, Any]) -> str:

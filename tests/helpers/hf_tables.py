@@ -55,7 +55,7 @@ def open_saved(folder: Path, kind: TargetKind = CLASS, **options: Any) -> DataSp
 def content(samples: SampleSet) -> list[tuple[int, Any]]:
     """(colour, target) of every image."""
     return [
-        (round(image[0, 0, 0].item()), target) for image, target, _ in map(samples.__getitem__, range(len(samples)))
+        (round(image[0, 0, 0].item()), target) for image, target, *_ in map(samples.__getitem__, range(len(samples)))
     ]
 
 
