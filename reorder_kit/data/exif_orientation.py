@@ -117,7 +117,11 @@ def read_orientation(image: Image.Image) -> int | None:
         image: as opened; a PNG whose EXIF data may lie behind its pixels is loaded by this.
     """
     try:
-        found: Any = image.getexif().get(ExifTags.Base.Orientation)
+        exif = image.getexif()
+        if not exif and "exif" in image.info:
+            # Pillow has passed over its mistakes when it opened a JPEG; this does not.
+            Image.Exif().load(image.info["exif"])
+        found: Any = exif.get(ExifTags.Base.Orientation)
     except Exception:  # of broken data; Pillow raises whatever it likes, from SyntaxError to struct.error
         return None
     return found if isinstance(found, int) and found in _STEPS else 1

@@ -16,6 +16,7 @@ from reorder_kit.data.annotated import ImageFile, RawSample
 from reorder_kit.data.exif_orientation import Frame, Turn
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import load_picture, open_picture, read_image
+from reorder_kit.data.sixteen_bits import scaled_from
 from reorder_kit.interfaces import IGNORED, Unreadable
 
 # Endings of files that keep every value; JPEG does not.
@@ -147,6 +148,8 @@ def read_mask(
             values that stand for nothing.
     """
     with open_picture(file, most_pixels) as image:
+        if (largest := scaled_from(image)) is not None:
+            raise ValueError(f"a PGM whose largest value is {largest} is not read as it is; save the mask as PNG")
         own_turn, is_turned = load_picture(image, note)
         if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
             raise ValueError(f"a mask has one channel of whole numbers; these are of mode {image.mode}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from PIL import Image, ImageFile
 
 from reorder_kit.data.decoding import Decoding
@@ -29,7 +30,8 @@ def opaque_8_bit(
     Raises:
         ValueError: if its values have no fixed scale, or more bits than was said.
     """
-    if image.mode in ("I", "F"):
+    is_scaled = image.mode == "I" and image.format == "PPM"
+    if image.mode in ("I", "F") and not (is_wide or is_scaled):
         kind = "whole numbers of 32 bits" if image.mode == "I" else "floating-point numbers"
         raise ValueError(f"the pixels are {kind}, which have no fixed scale; save the image with 8 or 16 bits")
     decoded: Image.Image = image
@@ -37,8 +39,12 @@ def opaque_8_bit(
         note(f"16-bit images are brought to 8 bits, with {2**decoding.bit_depth - 1:,} as white (data.bit_depth)")
         transparent = image.info.get("transparency")
         # Pillow itself keeps the upper byte of colors, and of gray would cut off everything above 255.
-        if image.mode.startswith("I;16") or decoding.bit_depth < 16 or transparent is not None:
+        if image.mode.startswith("I") or decoding.bit_depth < 16 or transparent is not None:
             decoded = Image.fromarray(in_8_bits(wide_values(image, reopened), decoding.bit_depth, transparent))
+    elif is_scaled:
+        # A PGM says its largest value, which Pillow has made that of 16 bits.
+        note("16-bit images are brought to 8 bits, with their own largest value as white")
+        decoded = Image.fromarray(in_8_bits(np.asarray(image), 16, None))
     if decoded.mode == "CMYK":
         note("CMYK images are converted to RGB without their color profile")
     decoded = _on_background(decoded, decoding.background, note)

@@ -18,8 +18,20 @@ _SWAPPED = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little
 
 
 def has_16_bits(image: ImageFile.ImageFile) -> bool:
-    """Whether the values have 16 bits in the file; to be asked before the image is loaded."""
-    return image.mode.startswith("I;16") or any(";16" in _raw_mode(tile) for tile in image.tile)
+    """Whether the values have 16 bits in the file, without a sign; to be asked before the image is loaded."""
+    raw_modes = [_raw_mode(tile) for tile in image.tile]
+    return image.mode.startswith("I;16") or any(";16" in mode and not mode.endswith("S") for mode in raw_modes)
+
+
+def scaled_from(image: ImageFile.ImageFile) -> int | None:
+    """The largest value of a PGM, from which Pillow scales to 8 or 16 bits; None where values are as in the file.
+
+    To be asked before the image is loaded.
+    """
+    for tile in image.tile:
+        if tile[0] in ("ppm", "ppm_plain") and isinstance(tile[3], tuple) and tile[3][1] not in (255, 65535):
+            return int(tile[3][1])
+    return None
 
 
 def wide_values(image: ImageFile.ImageFile, reopened: Callable[[], ImageFile.ImageFile]) -> NDArray[Any]:
@@ -29,7 +41,7 @@ def wide_values(image: ImageFile.ImageFile, reopened: Callable[[], ImageFile.Ima
         image: loaded, of 16 bits.
         reopened: the same once more, opened and not loaded; asked for if it has colors.
     """
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I"):
         return np.asarray(image)
     with reopened() as again:
         if any(_raw_mode(tile) == _GRAY_AND_OPACITY for tile in again.tile):

@@ -131,6 +131,48 @@ def test_numbers_without_a_scale_are_refused(source: str, dtype: type, kind: str
     assert f"the pixels are {kind}, which have no fixed scale" in unreadable.reason
 
 
+def pgm(values: np.ndarray, largest: int) -> bytes:
+    """A PGM that says its largest value; of more than 255 with two bytes each, the upper one first."""
+    height, width = values.shape
+    return f"P5 {width} {height} {largest}\n".encode() + values.astype(">u2" if largest > 255 else "u1").tobytes()
+
+
+@pytest.mark.parametrize("largest", [100, 255, 4095, 65535])
+def test_the_largest_value_that_a_pgm_says_is_white(largest: int, tmp_path: Path) -> None:
+    values = np.zeros(SHAPE, dtype=np.int64)
+    values[0, 0], values[0, 1] = largest, largest // 2
+    sample = read(open_source("image-folder", tmp_path, [Item(pgm(values, largest))] * 2, ending="pgm").test, 0)
+    found = pixels(sample, SHAPE)
+    assert found[0, 0].tolist() == [255, 255, 255]
+    assert set(found[0, 1].tolist()) <= {126, 127, 128}
+    assert not found[1:].any()
+    assert bool(found_in(sample)) == (largest > 255)
+
+
+def test_the_bits_of_a_pgm_of_16_bits_are_an_option_too(tmp_path: Path) -> None:
+    values = noise(12)
+    data = pgm(values[..., 0], 65535)
+    assert "data.bit_depth=12" in open_source("image-folder", tmp_path / "0", plain(2), [Item(data)]).findings[0].what
+    sample = read(open_source("image-folder", tmp_path / "1", [Item(data)] * 2, bit_depth=12).test, 0)
+    assert np.array_equal(pixels(sample, SHAPE), in_8_bits(values, 12))
+
+
+def test_signed_values_have_no_fixed_scale(tmp_path: Path) -> None:
+    data = encoded(noise(12)[..., 0].astype("<u2"), "TIFF", tiffinfo={339: 2})  # tag 339: 2 is signed
+    unreadable = open_source("image-folder", tmp_path, [Item(data)] * 2).test[0]
+    assert isinstance(unreadable, Unreadable)
+    assert "no fixed scale" in unreadable.reason
+
+
+@pytest.mark.parametrize("largest", [1, 20, 300])
+@pytest.mark.parametrize("source", OF_MASKS)
+def test_a_mask_whose_values_would_be_scaled_is_refused(source: str, largest: int, tmp_path: Path) -> None:
+    mask = pgm(np.zeros(SHAPE, dtype=np.int64), largest)
+    unreadable = open_source(source, tmp_path, [masked(mask, 1)] * 2).test[0]
+    assert isinstance(unreadable, Unreadable)
+    assert f"a PGM whose largest value is {largest}" in unreadable.reason
+
+
 def masked(mask: bytes, first: int) -> Item:
     return Item(encoded(np.full((*SHAPE, 3), first, dtype=np.uint8)), mask=mask)
 
