@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 
 from jaxtyping import UInt8
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
+from reorder_kit.data.bit_depth_check import check_bit_depth
 from reorder_kit.data.channel_options import ChannelOptions
+from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.set_aside import SplitOptions, SplitSource
 from reorder_kit.data.transforms import HORIZONTAL_FLIP, TransformChoice
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import DataSplits, Identity, ImageShape, Sample, Unreadable
+from reorder_kit.interfaces import DataSplits, Finding, Identity, ImageShape, Sample, Unreadable
 
 if TYPE_CHECKING:
     from reorder_kit.data.annotated_pipeline import AnnotatedPipeline
@@ -86,6 +88,7 @@ class AnnotatedOptions(ChannelOptions, SplitOptions):
         """
         train_pipeline, evaluation_pipeline = self.pipelines()
         train_pipeline.check(first_readable(len(train), lambda number: train[number].read()))
+        check_bit_depth(self, ((entry.path, entry.file) for entry in train), findings)
         build = build or AnnotatedImages
         return DataSplits(
             image=self.image,
@@ -109,16 +112,18 @@ class AnnotatedSource(SplitSource):
 
 
 class RawSample(NamedTuple):
-    """An image as it lies in a file, and its target in pixels of that image.
+    """An image as it was decoded, and its target in pixels of that image.
 
     Args:
         image: the image.
         target: a tensor of labels, a :class:`~reorder_kit.interfaces.BoxTarget`, or an integer tensor of the image's
             height and width.
+        findings: what was converted or guessed in reading them.
     """
 
     image: UInt8[Tensor, "channel height width"]
     target: Any
+    findings: tuple[Finding, ...] = ()
 
 
 class Entry(Protocol):
@@ -127,6 +132,15 @@ class Entry(Protocol):
     @property
     def path(self) -> str:
         """The file, or how else to call it in messages."""
+        ...
+
+    def file(self) -> str | BinaryIO:
+        """The encoded image: its path, or an open file.
+
+        Raises:
+            OSError: if it cannot be read.
+            ValueError: if there is none.
+        """
         ...
 
     def identity(self, root: Path) -> Identity:
@@ -152,11 +166,15 @@ class ImageFile:
 
     Args:
         path: the file.
-        channels: 3 for colour, 1 for grey.
+        decoding: how it is decoded.
     """
 
     path: str
-    channels: int
+    decoding: Decoding
+
+    def file(self) -> str:
+        """The path."""
+        return self.path
 
     def identity(self, root: Path) -> Identity:
         """The file."""
@@ -165,11 +183,11 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class LabelledFile(ImageFile):
-    """An image file whose target is known: labels or boxes.
+    """An image file whose target is known and does not hang on its pixels: labels.
 
     Args:
         path: the file.
-        channels: 3 for colour, 1 for grey.
+        decoding: how it is decoded.
         target: what :class:`RawSample` says.
     """
 
@@ -177,8 +195,10 @@ class LabelledFile(ImageFile):
 
     def read(self) -> RawSample | Unreadable:
         """Decode the image."""
-        image = read_image(self.path, self.channels)
-        return image if isinstance(image, Unreadable) else RawSample(image, self.target)
+        picture = read_image(self.path, self.decoding)
+        if isinstance(picture, Unreadable):
+            return picture
+        return RawSample(picture.pixels, self.target, picture.findings)
 
 
 class AnnotatedImages:

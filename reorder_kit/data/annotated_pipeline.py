@@ -73,7 +73,8 @@ class AnnotatedPipeline:
         normalised[:, :, content[1] :] = 0.0
         has_padding = content != self._size
         target = self._target(raw.target, pictures, content)
-        return Sample(normalised, target, content if has_padding else None, self._findings(raw, name))
+        findings = (*raw.findings, *self._findings(raw, name))
+        return Sample(normalised, target, content if has_padding else None, findings)
 
     def check(self, raw: RawSample) -> None:
         """Try it on one image, so that a mistake is found at once; the global random stream stays as it was."""

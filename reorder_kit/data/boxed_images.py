@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from reorder_kit.data.annotated import ImageFile, LabelledFile, RawSample
+from reorder_kit.data.annotated import ImageFile, RawSample
 from reorder_kit.data.box_plausibility import (
     BoxesOfImage,
     BoxFormat,
@@ -20,6 +20,7 @@ from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.header_size import header_size
+from reorder_kit.data.image_file import read_image
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
 from reorder_kit.data.whole_numbers import Size
 from reorder_kit.errors import ReorderKitError
@@ -37,7 +38,7 @@ class BoxedFile(ImageFile):
 
     Args:
         path: the file.
-        channels: 3 for colour, 1 for grey.
+        decoding: how it is decoded.
         boxes: left, top, right and bottom edge of each object, pixels.
         classes: the number of each object's class.
         crowd: which boxes are around many objects.
@@ -52,17 +53,24 @@ class BoxedFile(ImageFile):
     flat: tuple[Edges, ...] = ()
 
     def read(self) -> RawSample | Unreadable:
-        """Decode the image; the boxes of one of another size than its annotation declares would be wrong."""
+        """Decode the image, and turn the boxes with it where they were made on the stored pixels.
+
+        The boxes of an image of another size than its annotation declares would be wrong.
+        """
+        picture = read_image(self.path, self.decoding)
+        if isinstance(picture, Unreadable):
+            return picture
+        if self.declared_size not in (None, picture.turn.stored_size, picture.turn.upright_size):
+            declared, found = (f"{height}x{width}" for height, width in (self.declared_size, picture.turn.stored_size))
+            return Unreadable(self.path, f"its annotation is of an image of {declared} pixels, the file has {found}")
+        findings = Findings(picture.findings)
+        boxes = torch.tensor(self.boxes, dtype=torch.float32).reshape(-1, 4)
+        if len(boxes) and picture.turn.turns(self.declared_size, "stored", findings.noting(self.path)):
+            boxes = picture.turn.boxes(boxes)
         target = BoxTarget(
-            torch.tensor(self.boxes, dtype=torch.float32).reshape(-1, 4),
-            torch.tensor(self.classes, dtype=torch.int64),
-            torch.tensor(self.crowd, dtype=torch.bool),
+            boxes, torch.tensor(self.classes, dtype=torch.int64), torch.tensor(self.crowd, dtype=torch.bool)
         )
-        raw = LabelledFile(self.path, self.channels, target).read()
-        if isinstance(raw, Unreadable) or self.declared_size in (None, raw.image.shape[-2:]):
-            return raw
-        declared, found = (f"{height}x{width}" for height, width in (self.declared_size, raw.image.shape[-2:]))
-        return Unreadable(self.path, f"its annotation is of an image of {declared} pixels, the file has {found}")
+        return RawSample(picture.pixels, target, findings.found)
 
 
 Files = Sequence[BoxedFile]

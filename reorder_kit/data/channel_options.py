@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from reorder_kit.interfaces import ComponentOptions
+from reorder_kit.data.decoding import DecodingOptions
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -19,8 +19,8 @@ class Scale(NamedTuple):
     std: tuple[float, ...]
 
 
-class ChannelOptions(ComponentOptions):
-    """Colour or grey, and the scale of the values."""
+class ChannelOptions(DecodingOptions):
+    """Colour or grey, how files are decoded, and the scale of the values."""
 
     channels: Literal[3, 1] = Field(3, description="3: colour; 1: grey")
     mean: tuple[float, ...] | None = Field(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -15,8 +15,11 @@ from torch import Tensor
 
 from reorder_kit.data.annotated import RawSample
 from reorder_kit.data.box_plausibility import BoxFormat
+from reorder_kit.data.exif_orientation import Frame, Turn
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.flags import flag
-from reorder_kit.data.mask_file import Legend, read_values
+from reorder_kit.data.image_file import Picture
+from reorder_kit.data.mask_file import Legend, read_mask, read_values
 from reorder_kit.data.record_objects import edges_of, listed, object_columns
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, BoxTarget, TargetKind, Unreadable
@@ -111,6 +114,7 @@ class FieldTargets:
         labels: the classes.
         box_format: whether a box is left, top, width and height, or left, top, right and bottom.
         legend: what the values of a mask stand for; None for the other kinds.
+        usual_frame: what boxes and masks of turned images are made on where their size does not tell.
         is_multi_hot: whether lists of labels have a 0 or 1 for each class, rather than the classes that are present.
     """
 
@@ -118,27 +122,34 @@ class FieldTargets:
     labels: Labels
     box_format: BoxFormat
     legend: Legend | None
+    usual_frame: Frame
     is_multi_hot: bool = False
 
-    def sample(self, image: UInt8[Tensor, "channel height width"], value: Any, name: str) -> RawSample | Unreadable:
-        """An image with the target that its record holds.
+    def sample(self, picture: Picture, value: Any, name: str, most_pixels: int) -> RawSample | Unreadable:
+        """An image with the target that its record holds, turned with the image where it has to be.
 
         Args:
-            image: the image.
+            picture: the image.
             value: what the record holds.
-            name: how to call the record where that makes no target.
+            name: how to call the record in messages.
+            most_pixels: a larger mask is not decoded.
         """
+        findings = Findings(picture.findings)
+        note = findings.noting(name)
         try:
-            target = self(value)
+            target = self._mask(value, picture.turn, most_pixels, note) if self.kind == MASK else self(value)
         except ValueError as error:
             return Unreadable(name, str(error))
-        if self.kind == MASK and target.shape != image.shape[-2:]:
-            sizes = [f"{height}x{width}" for height, width in (target.shape, image.shape[-2:])]
+        if isinstance(target, BoxTarget):
+            if len(target.boxes) and picture.turn.turns(None, self.usual_frame, note):
+                target = replace(target, boxes=picture.turn.boxes(target.boxes))
+        elif self.kind == MASK and target.shape != picture.pixels.shape[-2:]:
+            sizes = [f"{height}x{width}" for height, width in (target.shape, picture.pixels.shape[-2:])]
             return Unreadable(name, f"the mask has {sizes[0]} pixels, the image {sizes[1]}")
-        return RawSample(image, target)
+        return RawSample(picture.pixels, target, findings.found)
 
     def __call__(self, value: Any) -> Any:
-        """The target.
+        """The target, of every kind but masks, which hang on their image.
 
         Raises:
             ValueError: if the value does not make one.
@@ -147,10 +158,18 @@ class FieldTargets:
             return self.labels.number(value)
         if self.kind == MULTI_LABEL:
             return self._present(value)
-        if self.kind == BOXES:
-            return self._boxes(value)
+        return self._boxes(value)
+
+    def _mask(
+        self, value: Any, turn: Turn, most_pixels: int, note: Callable[[str], None]
+    ) -> UInt8[Tensor, "height width"]:
         assert self.legend is not None
-        return torch.from_numpy(self.legend.numbers(mask_values(value)))
+        if not isinstance(value, bytes):
+            raise ValueError("there is no mask")
+        try:
+            return read_mask(BytesIO(value), self.legend, most_pixels, turn, self.usual_frame, note)
+        except Exception as error:
+            raise ValueError(f"the mask cannot be read, {type(error).__name__}: {error}") from error
 
     def _present(self, value: Any) -> Float[Tensor, " class"]:
         present = torch.zeros(len(self.labels.names))
@@ -222,8 +241,13 @@ def labels_in(kind: TargetKind, value: Any) -> list[Label]:
     return [checked_label(label) for label in labels]
 
 
-def mask_values(data: Any) -> NDArray[Any]:
+def mask_values(data: Any, legend: Legend, most_pixels: int) -> NDArray[Any]:
     """The values of an encoded mask.
+
+    Args:
+        data: the mask.
+        legend: what the values stand for.
+        most_pixels: a larger mask is not decoded.
 
     Raises:
         ValueError: if it cannot be read.
@@ -231,6 +255,6 @@ def mask_values(data: Any) -> NDArray[Any]:
     if not isinstance(data, bytes):
         raise ValueError("there is no mask")
     try:
-        return read_values(BytesIO(data))
+        return read_values(BytesIO(data), legend, most_pixels)
     except Exception as error:
         raise ValueError(f"the mask cannot be read, {type(error).__name__}: {error}") from error

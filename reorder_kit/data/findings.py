@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from reorder_kit.interfaces import Finding, merged
 
 
 class Findings:
     """Counts what happens to files and records.
+
+    Args:
+        found: so far.
 
     >>> findings = Findings()
     >>> findings.add("hidden files are left out", ".a.jpg")
@@ -15,8 +20,8 @@ class Findings:
     (Finding(what='hidden files are left out', count=2, example='.a.jpg'),)
     """
 
-    def __init__(self) -> None:
-        self._found: list[Finding] = []
+    def __init__(self, found: Iterable[Finding] = ()) -> None:
+        self._found = list(found)
 
     def add(self, what: str, example: str, count: int = 1) -> None:
         """Count something; nothing where the count is 0.
@@ -28,6 +33,10 @@ class Findings:
         """
         if count:
             self._found = list(merged([*self._found, Finding(what, count, example)]))
+
+    def noting(self, example: str) -> Callable[[str], None]:
+        """A function that counts something, once each time, with this example."""
+        return lambda what: self.add(what, example)
 
     @property
     def found(self) -> tuple[Finding, ...]:

@@ -1,99 +1,164 @@
-"""Read an image file."""
+"""Read an image file: the one place where images are decoded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
-import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, ImageFile
 from torch import Tensor
 
+from reorder_kit.data.decoding import Decoding
+from reorder_kit.data.exif_orientation import BROKEN, TURNED, Turn, read_orientation
+from reorder_kit.data.findings import Findings
+from reorder_kit.data.pixel_conversion import opaque_8_bit
+from reorder_kit.data.sixteen_bits import has_16_bits
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import Unreadable
+from reorder_kit.interfaces import Finding, Unreadable
 
 Decoded = TypeVar("Decoded")
 
 # A variable of its module; threads shall not see each other's.
 _PILLOWS_LIMIT = Lock()
 
-MOST_PIXELS = 2**28
-"""Larger images are not decoded: their colours alone would take more than 0.8 GB."""
-
 TRIED = 1_000
 """So many training images are looked at, at the most, for one that can be read."""
 
 
-def read_image(path: str, channels: int) -> UInt8[Tensor, "channel height width"] | Unreadable:
+class Picture(NamedTuple):
+    """A decoded image.
+
+    Args:
+        pixels: upright.
+        turn: how it was turned upright, which boxes and masks may have to follow.
+        findings: what was converted or left out in decoding it.
+    """
+
+    pixels: UInt8[Tensor, "channel height width"]
+    turn: Turn
+    findings: tuple[Finding, ...] = ()
+
+
+class Loaded(NamedTuple):
+    """What loading an image tells.
+
+    Args:
+        turn: that its EXIF orientation asks for.
+        is_turned: Pillow has done so already, as it does with TIFF.
+    """
+
+    turn: Turn
+    is_turned: bool
+
+
+def read_image(path: str, decoding: Decoding) -> Picture | Unreadable:
     """Decode the whole file as :func:`decode_image` does.
 
     Args:
         path: the file.
-        channels: 3 for colour, 1 for grey.
+        decoding: how.
     """
-    return decode_image(path, path, channels)
+    return decode_image(path, path, decoding)
 
 
-def decode_image(file: str | BinaryIO, name: str, channels: int) -> UInt8[Tensor, "channel height width"] | Unreadable:
-    """Decode an image. Transparency is dropped, 16 bits are brought to 8.
-
-    An EXIF orientation is ignored, as by torchvision's ImageFolder.
+def decode_image(file: str | BinaryIO, name: str, decoding: Decoding) -> Picture | Unreadable:
+    """Decode an image: turned upright, transparency laid on a background, 16 bits brought to 8.
 
     Args:
         file: its path, or an open file.
-        name: how to call the image where it cannot be read.
-        channels: 3 for colour, 1 for grey.
+        name: how to call the image in messages.
+        decoding: how.
     """
     # Imported on first use: torchvision takes seconds.
     from torchvision.transforms.v2 import functional as F
 
+    findings = Findings()
+    note = findings.noting(name)
     try:
-        with open_picture(file) as image:
-            image.load()
-            decoded = to_8_bit(image).convert("RGB" if channels == 3 else "L")
+        with open_picture(file, decoding.most_pixels) as image:
+            is_wide = has_16_bits(image)
+            turn, is_turned = load_picture(image, note)
+            decoded = opaque_8_bit(image, is_wide, lambda: open_picture(file, decoding.most_pixels), decoding, note)
     except Exception as error:  # decoders raise whatever they like, from SyntaxError to struct.error
         return Unreadable(name, f"{type(error).__name__}: {error}")
     tensor: Tensor = F.pil_to_tensor(decoded)
-    return tensor
+    if turn.orientation != 1:
+        note(TURNED)
+        tensor = tensor if is_turned else turn.pixels(tensor)
+    return Picture(tensor, turn, findings.found)
 
 
-def open_picture(file: str | BinaryIO) -> Image.Image:
-    """Open an image file as Pillow does, which decodes it later; one with many pixels is decoded at once.
+def open_picture(file: str | BinaryIO, most_pixels: int) -> ImageFile.ImageFile:
+    """Open an image file as Pillow does, which decodes nothing yet; see :func:`load_picture`.
+
+    Args:
+        file: its path, or an open file, which is read from its start.
+        most_pixels: larger images are refused.
+
+    Raises:
+        ValueError: if it has more pixels.
+        Exception: what decoders like, from SyntaxError to struct.error.
+    """
+    if not isinstance(file, str):
+        file.seek(0)
+    with _pillows_limit_lifted():
+        image = Image.open(file)
+    if image.width * image.height > most_pixels:
+        size = f"{image.height}x{image.width}"
+        image.close()
+        raise ValueError(
+            f"of {size} pixels, more than the {most_pixels:,} that data.most_pixels lets be decoded; cut it into "
+            "several images, or raise that"
+        )
+    return image
+
+
+def load_picture(image: ImageFile.ImageFile, note: Callable[[str], None]) -> Loaded:
+    """Decode what was opened.
 
     Pillow itself warns from 89 million pixels on, and refuses what has twice as many; images of satellites have more.
     Of a compressed TIFF it does so when it is decoded, too.
 
     Args:
-        file: its path, or an open file.
+        image: an opened image.
+        note: is told what is left out.
 
     Raises:
-        ValueError: if it has more than :data:`MOST_PIXELS` pixels.
         Exception: what decoders like, from SyntaxError to struct.error.
     """
-    with _pillows_limit_lifted() as usual:
-        image = Image.open(file)
-    if image.width * image.height > MOST_PIXELS:
-        size = f"{image.height}x{image.width}"
-        image.close()
-        raise ValueError(
-            f"of {size} pixels, more than the {MOST_PIXELS:,} that are decoded; cut it into several images"
-        )
+    # The further pictures of an MPO, as phones write it, are small or of help for displays only.
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        note("only the first of several frames is read")
+    # Pillow turns a TIFF when it is loaded, and forgets the orientation; a PNG may say it behind its pixels.
+    orientation = read_orientation(image) if image.format == "TIFF" else 1
+    with _PILLOWS_LIMIT:
+        usual = Image.MAX_IMAGE_PIXELS
     if usual is not None and image.width * image.height > usual:
         with _pillows_limit_lifted():
             image.load()
-    return image
+    else:
+        image.load()
+    size = (image.height, image.width)
+    if image.format != "TIFF":
+        orientation = read_orientation(image)
+    if orientation is None:
+        note(BROKEN)
+        return Loaded(Turn(1, size), is_turned=True)
+    if image.format == "TIFF":
+        return Loaded(Turn(orientation, size), is_turned=True)
+    return Loaded(Turn.of_stored(orientation, size), is_turned=False)
 
 
 @contextmanager
-def _pillows_limit_lifted() -> Iterator[int | None]:
-    """While it lasts, Pillow has no limit; gives the usual one, pixels."""
+def _pillows_limit_lifted() -> Iterator[None]:
+    """While it lasts, Pillow has no limit."""
     with _PILLOWS_LIMIT:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            yield limit
+            yield
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
@@ -118,20 +183,3 @@ def first_readable(images: int, read: Callable[[int], Decoded | Unreadable]) -> 
         raise ReorderKitError("data: there is no training image")
     which = "no training image" if images <= TRIED else f"none of the first {TRIED} training images"
     raise ReorderKitError(f"data: {which} can be used, {first.path} to begin with: {first.reason}")
-
-
-def to_8_bit(image: Image.Image) -> Image.Image:
-    """Bring 16 bits to 8, and a palette with transparent colours to one without.
-
-    Raises:
-        ValueError: if the pixels have no fixed scale.
-    """
-    if image.mode.startswith("I;16"):
-        # Pillow itself would cut off everything above 255.
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError(f"pixels of mode {image.mode} have no fixed scale; save the image with 8 or 16 bits")
-    if "transparency" in image.info:
-        # The way by RGBA, since transparent palettes cannot go straight to RGB.
-        return image.convert("RGBA")
-    return image

@@ -45,7 +45,7 @@ class MultiLabelFile(ImageFile):
 
     Args:
         path: the file.
-        channels: 3 for colour, 1 for grey.
+        decoding: how it is decoded.
         num_classes: how many classes there are.
         present: numbers of those that the image has.
     """
@@ -55,7 +55,7 @@ class MultiLabelFile(ImageFile):
 
     def read(self) -> RawSample | Unreadable:
         """Decode the image."""
-        return LabelledFile(self.path, self.channels, self.label()).read()
+        return LabelledFile(self.path, self.decoding, self.label()).read()
 
     def label(self) -> Float[Tensor, " class"]:
         """1.0 for every class that is present."""
@@ -107,8 +107,9 @@ def open_multi_label(
                 f"data.root: none of the {len(images)} {name} images of {options.root} has a class of a training image",
                 "figures over such a split would say nothing",
             )
+        decoding = options.decoding(options.channels)
         return [
-            MultiLabelFile(image.path, options.channels, len(kept), present)
+            MultiLabelFile(image.path, decoding, len(kept), present)
             for image, present in zip(images, found, strict=True)
         ]
 

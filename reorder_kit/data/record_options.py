@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from reorder_kit.data.annotated import AnnotatedImages, AnnotatedOptions, LabelledImages
 from reorder_kit.data.box_plausibility import BoxFormat
 from reorder_kit.data.dealing import Dealt, deal
+from reorder_kit.data.exif_orientation import Frame
 from reorder_kit.data.field_targets import FieldTargets, Labels
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.mask_file import LARGEST_VALUE, ValueLegend
@@ -92,10 +93,17 @@ class RecordOptions(AnnotatedOptions):
             raise ReorderKitError(f"data.classes: a mask has {IGNORED} classes at the most, not {len(names)}")
         return names
 
-    def targets(self, kind: TargetKind, labels: Labels, is_multi_hot: bool) -> FieldTargets:
-        """How records become targets."""
+    def targets(self, kind: TargetKind, labels: Labels, usual_frame: Frame, is_multi_hot: bool) -> FieldTargets:
+        """How records become targets.
+
+        Args:
+            kind: of the targets.
+            labels: the classes.
+            usual_frame: what boxes and masks of turned images are made on where their size does not tell.
+            is_multi_hot: whether lists of labels have a 0 or 1 for each class.
+        """
         legend = self.legend(len(labels.names)) if kind == MASK else None
-        return FieldTargets(kind, labels, self.box_format, legend, is_multi_hot)
+        return FieldTargets(kind, labels, self.box_format, legend, usual_frame, is_multi_hot)
 
     def legend(self, classes: int) -> ValueLegend:
         """What the values of masks stand for.
@@ -117,6 +125,7 @@ def open_records(
     root: Path,
     recorded: RecordedSplits | None,
     findings: Findings,
+    usual_frame: Frame,
 ) -> DataSplits:
     """The splits, the transforms tried on the first training record that can be read.
 
@@ -129,6 +138,7 @@ def open_records(
         root: where the data lies.
         recorded: the splits of a run that is reopened.
         findings: what was dropped, guessed or converted so far.
+        usual_frame: what boxes and masks of turned images are made on where their size does not tell.
 
     Raises:
         ReorderKitError: if a split is empty, its boxes cannot be what they are read as, no training record can be read,
@@ -155,10 +165,14 @@ def open_records(
         findings,
         anew,
     )
-    targets = {split: options.targets(kind, labels, classes.is_multi_hot) for split, labels in classes.labels.items()}
+    targets = {
+        split: options.targets(kind, labels, usual_frame, classes.is_multi_hot)
+        for split, labels in classes.labels.items()
+    }
+    decoding = options.decoding(options.channels)
     # All records of a split lie in one store: its own, or that of train.
     train, validation, test = (
-        Records(stores[split], (number for _, number in places), options.channels, targets[split])
+        Records(stores[split], (number for _, number in places), decoding, targets[split])
         for places in dealt
         for split in (places[0][0],)
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from reorder_kit.data.annotated import RawSample
 from reorder_kit.data.box_plausibility import BoxFormat
+from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.field_targets import FieldTargets, Label, mask_values
 from reorder_kit.data.image_file import decode_image
 from reorder_kit.data.record_objects import BoxCounts
@@ -106,14 +107,14 @@ class Records(Sequence["Record"]):
     Args:
         store: where they lie.
         numbers: which.
-        channels: 3 for colour, 1 for grey.
+        decoding: how images are decoded.
         targets: makes a target of what a record says.
     """
 
-    def __init__(self, store: RecordStore, numbers: Iterable[int], channels: int, targets: FieldTargets) -> None:
+    def __init__(self, store: RecordStore, numbers: Iterable[int], decoding: Decoding, targets: FieldTargets) -> None:
         # A list of numbers would be slow to send to loader processes.
         self._numbers: Int64[np.ndarray, " record"] = np.fromiter(numbers, dtype=np.int64)
-        self._store, self._channels, self._targets = store, channels, targets
+        self._store, self._decoding, self._targets = store, decoding, targets
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -124,8 +125,8 @@ class Records(Sequence["Record"]):
     def __getitem__(self, index: slice) -> Sequence[Record]: ...
     def __getitem__(self, index: int | slice) -> Record | Sequence[Record]:
         if isinstance(index, slice):
-            return Records(self._store, self._numbers[index], self._channels, self._targets)
-        return Record(self._store, int(self._numbers[index]), self._channels, self._targets)
+            return Records(self._store, self._numbers[index], self._decoding, self._targets)
+        return Record(self._store, int(self._numbers[index]), self._decoding, self._targets)
 
 
 @dataclass(frozen=True)
@@ -135,19 +136,28 @@ class Record:
     Args:
         store: where it lies.
         number: its number there.
-        channels: 3 for colour, 1 for grey.
+        decoding: how images are decoded.
         targets: makes a target of what it says.
     """
 
     store: RecordStore
     number: int
-    channels: int
+    decoding: Decoding
     targets: FieldTargets
 
     @property
     def path(self) -> str:
         """How to call it in messages."""
         return self.store.name(self.number)
+
+    def file(self) -> BytesIO:
+        """The encoded image.
+
+        Raises:
+            OSError: if it cannot be read.
+            ValueError: if there is none.
+        """
+        return BytesIO(self.store.read(self.number)[0])
 
     def identity(self, root: Path) -> Identity:
         """What it is called wherever the data lies, and what its image is told by."""
@@ -159,13 +169,17 @@ class Record:
             encoded, value = self.store.read(self.number)
         except (OSError, ValueError) as error:
             return Unreadable(self.path, str(error))
-        image = decode_image(BytesIO(encoded), self.path, self.channels)
-        return image if isinstance(image, Unreadable) else self.targets.sample(image, value, self.path)
+        picture = decode_image(BytesIO(encoded), self.path, self.decoding)
+        if isinstance(picture, Unreadable):
+            return picture
+        return self.targets.sample(picture, value, self.path, self.decoding.most_pixels)
 
     def mask_values(self) -> NDArray[Any] | Unreadable:
         """The values of its mask, without the image."""
+        legend = self.targets.legend
+        assert legend is not None  # asked for masks alone
         try:
-            return mask_values(self.store.read_target(self.number))
+            return mask_values(self.store.read_target(self.number), legend, self.decoding.most_pixels)
         except (OSError, ValueError) as error:
             return Unreadable(self.path, str(error))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.image_file import read_image
 from reorder_kit.errors import ReorderKitError
@@ -66,7 +67,7 @@ class ImagesInFiles:
     Args:
         files: the path and the class of each.
         root: the folder that they are named from.
-        channels: 3 for colour, 1 for grey.
+        decoding: how they are decoded.
         transform: what to do with an image when it was read.
         view_transform: what to do with it for a further view; the same if not given.
     """
@@ -75,12 +76,12 @@ class ImagesInFiles:
         self,
         files: Sequence[tuple[str, int]],
         root: Path,
-        channels: int,
+        decoding: Decoding,
         transform: Transform,
         view_transform: Transform | None = None,
     ) -> None:
         self._files, self._root = files, root
-        self._channels = channels
+        self._decoding = decoding
         self._transform = transform
         self._view_transform = view_transform or transform
 
@@ -104,10 +105,10 @@ class ImagesInFiles:
 
     def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
         path, target = self._files[index]
-        image = read_image(path, self._channels)
-        if isinstance(image, Unreadable):
-            return image
+        picture = read_image(path, self._decoding)
+        if isinstance(picture, Unreadable):
+            return picture
         try:
-            return Sample(transform(image), target)
+            return Sample(transform(picture.pixels), target, findings=picture.findings)
         except ReorderKitError as error:
             return Unreadable(path, error.message)

@@ -55,6 +55,10 @@ class CocoDetection(AnnotatedSource):
     or with x and y exchanged. A crowd is neither learned nor counted as missed; ``iscrowd`` is 0 or 1, or a word for
     these. For multi-label tasks, a class is present where it has a box, crowds included.
 
+    Images are turned upright by their EXIF orientation. Boxes were made on what the ``width`` and ``height`` of the
+    image say: on the stored pixels, and are turned along, or on the upright ones. Where both have one size, or the file
+    gives none, they are taken as made on the stored pixels, as pycocotools and torchvision do, and that is told.
+
     An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
     left to right by chance. Named transforms replace that.
 
@@ -151,11 +155,12 @@ class CocoDetection(AnnotatedSource):
     def _files(self, file: CocoFile, split: Split, train: CocoFile, listing: FolderListing) -> list[BoxedFile]:
         named = {name: number for number, name in enumerate(train.categories.values())}
         number_of = {category: named[name] for category, name in file.categories.items()}
+        decoding = self.options.decoding(self.options.channels)
         paths = find_images(file, self._image_folders(file, split), self._field(split), listing)
         return [
             BoxedFile(
                 str(path),
-                self.options.channels,
+                decoding,
                 tuple(image.boxes),
                 tuple(number_of[category] for category in image.categories),
                 tuple(image.crowd),

@@ -14,6 +14,8 @@ from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.class_folders import ClassFolders, require_every_class
 from reorder_kit.data.dealing import deal
+from reorder_kit.data.decoding import Decoding
+from reorder_kit.data.exif_orientation import Turn
 from reorder_kit.data.file_identity import FileIdentity, name_below
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
@@ -45,7 +47,9 @@ class Fmow(SplitSource):
     By default an image is cut to the object, which the JSON file beside it says (``bounding_boxes``, the one with the
     folder's class), with context around it: little around what fills most of the image, twice its size around what is
     tiny, as in the data set's own baseline. A JSON file that is missing or has no such box makes the image unreadable;
-    so do more than 2**28 pixels. What was cut out goes through the same transforms as those of ``image-folder``.
+    so do more pixels than ``most_pixels``. What was cut out goes through the same transforms as those of
+    ``image-folder``. An image is turned upright by its EXIF orientation, and its box with it: that is on the stored
+    pixels unless ``img_height`` and ``img_width`` in the JSON file are those of the upright image.
 
     Source: G. Christie et al., Functional Map of the World, CVPR 2018, https://arxiv.org/abs/1711.07846; data and
     licence: https://github.com/fMoW/dataset; context: https://github.com/fMoW/baseline
@@ -58,6 +62,12 @@ class Fmow(SplitSource):
         root: HomePath = Field(description="the folder that holds train and val; ~ is the home folder")
         image_size: PositiveInt | tuple[PositiveInt, PositiveInt] = Field(
             224, description="side of the square, or [height, width], pixels"
+        )
+        most_pixels: int = Field(
+            2**28,
+            ge=1,
+            description="images of more pixels are not decoded, and count as unreadable; so many take up to 2 GB in "
+            "every process that loads images",
         )
         bands: Literal["rgb", "msrgb"] = Field(
             "rgb", description="which images: rgb is sharpened and large, msrgb is made from the multispectral bands"
@@ -90,15 +100,16 @@ class Fmow(SplitSource):
             findings,
             lambda kept: (*self._take_places(kept, seed), of_test),
         )
-        example = first_readable(len(listed), lambda number: read_image(listed[number][0], channels=3))
+        decoding = Decoding(channels=3, most_pixels=self.options.most_pixels)
+        example = first_readable(len(listed), lambda number: read_image(listed[number][0], decoding)).pixels
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         crop = self.options.crop
         return DataSplits(
             image=self.options.image_shape(example),
             classes=classes,
-            train=PlacesInFiles(train, root, classes, crop, train_pipeline),
-            validation=PlacesInFiles(validation, root, classes, crop, eval_pipeline, train_pipeline),
-            test=PlacesInFiles(test, root, classes, crop, eval_pipeline, train_pipeline),
+            train=PlacesInFiles(train, root, decoding, classes, crop, train_pipeline),
+            validation=PlacesInFiles(validation, root, decoding, classes, crop, eval_pipeline, train_pipeline),
+            test=PlacesInFiles(test, root, decoding, classes, crop, eval_pipeline, train_pipeline),
             findings=findings.found,
         )
 
@@ -127,6 +138,7 @@ class PlacesInFiles:
     Args:
         files: the path and the class of each.
         root: the folder that they are named from.
+        decoding: how they are decoded.
         classes: names of the classes.
         crop: ``box`` cuts to the object, ``image`` does not.
         transform: what to do with what was cut out.
@@ -137,12 +149,14 @@ class PlacesInFiles:
         self,
         files: Sequence[tuple[str, int]],
         root: Path,
+        decoding: Decoding,
         classes: Sequence[str],
         crop: Literal["box", "image"],
         transform: Transform,
         view_transform: Transform | None = None,
     ) -> None:
-        self._files, self._root, self._classes, self._crop = files, root, classes, crop
+        self._files, self._root, self._decoding = files, root, decoding
+        self._classes, self._crop = classes, crop
         self._transform, self._view_transform = transform, view_transform or transform
 
     def __len__(self) -> int:
@@ -165,13 +179,18 @@ class PlacesInFiles:
 
     def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
         path, target = self._files[index]
-        image = read_image(path, channels=3)
-        if isinstance(image, Unreadable):
-            return image
+        picture = read_image(path, self._decoding)
+        if isinstance(picture, Unreadable):
+            return picture
+        findings = Findings(picture.findings)
         try:
+            image = picture.pixels
             if self._crop == "box":
-                image = cut_out(image, _read_box(Path(path).with_suffix(".json"), self._classes[target]))
-            return Sample(transform(image), target)
+                box, annotated_size = _read_box(Path(path).with_suffix(".json"), self._classes[target])
+                if picture.turn.turns(annotated_size, "stored", findings.noting(path)):
+                    box = _turned(box, picture.turn)
+                image = cut_out(image, box)
+            return Sample(transform(image), target, findings=findings.found)
         except ReorderKitError as error:
             return Unreadable(path, error.message)
 
@@ -211,8 +230,14 @@ def _with_context(start: int, length: int, pixels: int) -> range:
     return range(max(0, start - margin), min(pixels, start + length + margin))
 
 
-def _read_box(path: Path, category: str) -> tuple[int, int, int, int]:
-    """The first box of the category.
+def _turned(box: tuple[int, int, int, int], turn: Turn) -> tuple[int, int, int, int]:
+    left, top, width, height = box
+    left, top, right, bottom = turn.edges(left, top, left + width, top + height)
+    return left, top, right - left, bottom - top
+
+
+def _read_box(path: Path, category: str) -> tuple[tuple[int, int, int, int], tuple[int, int] | None]:
+    """The first box of the category, and the height and width, pixels, that the file gives the image, if it does.
 
     Raises:
         ReorderKitError: if the file has none or cannot be read.
@@ -222,7 +247,8 @@ def _read_box(path: Path, category: str) -> tuple[int, int, int, int]:
         found: Any = content["bounding_boxes"]
         entries = found if isinstance(found, list) else [found]
         boxes = [entry["box"] for entry in entries if entry["category"] == category]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        sides = [content.get(side) for side in ("img_height", "img_width")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReorderKitError(f"{path} does not tell where the object is: {type(error).__name__}: {error}") from error
     if not boxes:
         raise ReorderKitError(f"{path} has no box of the category {category!r}")
@@ -231,7 +257,8 @@ def _read_box(path: Path, category: str) -> tuple[int, int, int, int]:
         left, top, width, height = map(int, boxes[0])
     except (TypeError, ValueError, OverflowError) as error:
         raise ReorderKitError(f"{path}: the box {boxes[0]!r} is not [left, top, width, height]") from error
-    return left, top, width, height
+    size = (sides[0], sides[1]) if all(isinstance(side, int) for side in sides) else None
+    return (left, top, width, height), size
 
 
 def _by_place(files: Sequence[tuple[str, int]]) -> list[Files]:

@@ -52,6 +52,10 @@ class HuggingFace(AnnotatedSource):
     have them in another sequence, but have to have the same. Lists of labels with a 0 or 1 for each of more than two
     classes are read as such.
 
+    Images are turned upright by their EXIF orientation. So does the library when it decodes them, hence boxes are taken
+    as made on the upright pixels; so are masks, except those that have the size of the stored pixels and not of the
+    upright ones, which are turned along. What the sizes do not tell is reported.
+
     A missing validation split is set aside from train. Where there is a validation split but no test, that is the test
     split, and validation is set aside from train; where there is neither, both are, test first. What is set aside is
     drawn by ``split_seed``, as nearly the same share of each image's rarest class as can be; no class loses its last
@@ -105,7 +109,9 @@ class HuggingFace(AnnotatedSource):
             classes = find_classes_of(kind, options.classes, tables, "data.target_column", findings)
             for split, label in classes.unknown.items():
                 raise tables[split].unknown(label, len(classes.names))
-        return open_records(options, kind, classes, tables, seed, options.dataset, self.recorded, findings)
+        return open_records(
+            options, kind, classes, tables, seed, options.dataset, self.recorded, findings, usual_frame="upright"
+        )
 
     def _split_names(self, loaded: dict[str, Any]) -> dict[str, str]:
         """The name of each split that the data set has."""

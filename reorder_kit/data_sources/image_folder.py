@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from reorder_kit.data.bit_depth_check import check_bit_depth, files_of
 from reorder_kit.data.channel_options import ChannelOptions
 from reorder_kit.data.class_folders import ClassFolders, require_every_class
 from reorder_kit.data.dealing import deal
@@ -34,8 +35,12 @@ class ImageFolder(SplitSource):
     files, those that operating systems leave behind, and files of other endings are left out and counted. Links are
     followed, but each file is read once, and one in two classes is refused.
 
-    At the start files are listed, and one is opened: the first training image that can be read, whose size counts where
-    none is given. No more than 1,000 are tried; other files that are broken are found when they are used.
+    At the start files are listed, and one is decoded: the first training image that can be read, whose size counts
+    where none is given. No more than 1,000 are tried; other files that are broken are found when they are used. Of the
+    first 32 training images, those of 16 bits are looked at for how many of these bits they use.
+
+    Images are turned upright by their EXIF orientation, and laid on ``background`` where they are transparent; those of
+    16 bits are brought to 8 with one range for all, ``bit_depth``. All of that is counted, and told.
 
     By default an image larger than ``image_size`` is resized to cover 256/224 of it and loses the margin (``Fit``);
     a smaller one is resized to cover it; one that has this size already is left untouched. Training images are also
@@ -76,14 +81,16 @@ class ImageFolder(SplitSource):
         )
 
         # The first of all that are listed, so that the size of the images does not hang on the seed.
-        example = first_readable(len(listed), lambda number: read_image(listed[number][0], options.channels))
+        decoding = options.decoding(options.channels)
+        example = first_readable(len(listed), lambda number: read_image(listed[number][0], decoding)).pixels
+        check_bit_depth(options, files_of(listed), findings)
         train_pipeline, eval_pipeline = options.pipelines(example, *options.scale)
         return DataSplits(
             image=options.image_shape(example),
             classes=classes,
-            train=ImagesInFiles(train, options.root, options.channels, train_pipeline),
-            validation=ImagesInFiles(validation, options.root, options.channels, eval_pipeline, train_pipeline),
-            test=ImagesInFiles(test, options.root, options.channels, eval_pipeline, train_pipeline),
+            train=ImagesInFiles(train, options.root, decoding, train_pipeline),
+            validation=ImagesInFiles(validation, options.root, decoding, eval_pipeline, train_pipeline),
+            test=ImagesInFiles(test, options.root, decoding, eval_pipeline, train_pipeline),
             findings=findings.found,
         )
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from pydantic import Field, PositiveInt
 
+from reorder_kit.data.bit_depth_check import check_bit_depth, files_of
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_folders import ClassFolders, require_every_class
 from reorder_kit.data.csv_table import read_table
 from reorder_kit.data.dealing import deal
+from reorder_kit.data.decoding import DecodingOptions
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
@@ -45,7 +47,8 @@ class ImageNet(SplitSource):
     split is ``val``; validation is set aside from train by ``split_seed``, the same share of every class.
 
     By default, as in the published work on the order of patches, images are resized to cover 256 of 224 pixels and cut
-    to the centre of 224 (``Fit``), and training images are flipped from left to right by chance.
+    to the centre of 224 (``Fit``), and training images are flipped from left to right by chance. Images are turned
+    upright by their EXIF orientation, and laid on ``background`` where they are transparent.
 
     Source: O. Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015,
     https://arxiv.org/abs/1409.0575
@@ -54,7 +57,7 @@ class ImageNet(SplitSource):
     name = "imagenet"
     target_kinds = (CLASS,)
 
-    class Options(ImageOptions):
+    class Options(ImageOptions, DecodingOptions):
         root: HomePath = Field(description="the folder; ~ is the home folder")
         image_size: PositiveInt | tuple[PositiveInt, PositiveInt] = Field(
             224, description="side of the square, or [height, width], pixels"
@@ -89,16 +92,18 @@ class ImageNet(SplitSource):
             findings,
             lambda kept: (*self.options.take_validation(kept, lambda file: (file[1],), seed), of_test),
         )
-        example = first_readable(len(listed), lambda number: read_image(listed[number][0], channels=3))
+        decoding = self.options.decoding(channels=3)
+        example = first_readable(len(listed), lambda number: read_image(listed[number][0], decoding)).pixels
+        check_bit_depth(self.options, files_of(listed), findings)
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         names = _read_names(root)
         return DataSplits(
             image=self.options.image_shape(example),
             # Two classes of ImageNet are called "crane", so the name alone would not do.
             classes=[f"{wnid} {names[wnid]}" if wnid in names else wnid for wnid in wnids],
-            train=ImagesInFiles(train, root, 3, train_pipeline),
-            validation=ImagesInFiles(validation, root, 3, eval_pipeline, train_pipeline),
-            test=ImagesInFiles(test, root, 3, eval_pipeline, train_pipeline),
+            train=ImagesInFiles(train, root, decoding, train_pipeline),
+            validation=ImagesInFiles(validation, root, decoding, eval_pipeline, train_pipeline),
+            test=ImagesInFiles(test, root, decoding, eval_pipeline, train_pipeline),
             findings=findings.found,
         )
 

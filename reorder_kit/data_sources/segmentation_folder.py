@@ -33,6 +33,12 @@ class SegmentationFolder(AnnotatedSource):
     for is said by ``classes``, with ``values`` where these are not 0, 1, 2, ...; by ``class_table``; or by
     ``instance_maps``.
 
+    A mask of 1 bit has 0 and 1; where 255 is a class and 1 is nothing, 1 is taken as 255, which some programs save so.
+
+    Images are turned upright by their EXIF orientation, and a mask that has the size of the stored pixels with them;
+    one with an orientation of its own is turned by that. Where the stored and the upright image have one size, a mask
+    is taken as made on the stored pixels, as torchvision reads them, and that is told.
+
     Splits come from ``index``, or from folders ``train``, ``val`` and ``test`` in both folders, which may also be
     called ``training``, ``valid``, ``validation``, ``dev`` or ``testing``, in any letter case; otherwise all images are
     for training. A missing validation split is set aside from train. Where there is val but no test, val is the test
@@ -201,9 +207,8 @@ class SegmentationFolder(AnnotatedSource):
     def _pairs(self, images: Path, masks: Path, legend: Legend, findings: Findings) -> dict[str, MaskedFile]:
         options = self.options
         pairs = find_pairs(options.root, images, masks, options.unmasked_images == "skip", findings)
-        return {
-            name: MaskedFile(str(image), options.channels, str(mask), legend) for name, (image, mask) in pairs.items()
-        }
+        decoding = options.decoding(options.channels)
+        return {name: MaskedFile(str(image), decoding, str(mask), legend) for name, (image, mask) in pairs.items()}
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -8,8 +8,10 @@ from typing import Any, Literal
 import torch
 from pydantic import Field, model_validator
 
+from reorder_kit.data.bit_depth_check import check_bit_depth, files_of
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.dealing import deal
+from reorder_kit.data.decoding import DecodingOptions
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
@@ -40,10 +42,16 @@ class TorchvisionSets(SplitSource):
     name = "torchvision"
     target_kinds = (CLASS,)
 
-    class Options(ImageOptions):
+    class Options(ImageOptions, DecodingOptions):
         dataset: Literal["cifar10", "cifar100", "fashion-mnist", "imagenet"] = Field(description="which data set")
         root: HomePath = Field(description="the folder that holds the data set's own folder; ~ is the home folder")
         download: bool = Field(False, description="download what is missing; not possible for imagenet")
+
+        def unused(self) -> dict[str, str]:
+            """How files are decoded, where there are none."""
+            if self.dataset == "imagenet":
+                return {}
+            return dict.fromkeys(DecodingOptions.model_fields, f"{self.dataset} has no image files")
 
         @model_validator(mode="after")
         def _imagenet_cannot_be_downloaded(self) -> TorchvisionSets.Options:
@@ -91,9 +99,13 @@ class TorchvisionSets(SplitSource):
         train = self._load("ImageNet", split="train")
         test = self._load("ImageNet", split="val")
         options = self._file_options()
-        example = first_readable(len(train.samples), lambda number: read_image(train.samples[number][0], channels=3))
-        train_pipeline, eval_pipeline = options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
+        decoding = options.decoding(channels=3)
+        example = first_readable(
+            len(train.samples), lambda number: read_image(train.samples[number][0], decoding)
+        ).pixels
         root, findings = options.root, Findings()
+        check_bit_depth(options, files_of(train.samples), findings)
+        train_pipeline, eval_pipeline = options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         stay, aside, tested = deal(
             self.recorded,
             (train.samples, None, test.samples),
@@ -105,9 +117,9 @@ class TorchvisionSets(SplitSource):
             image=options.image_shape(example),
             # Two classes of ImageNet are called "crane", so the name alone would not do.
             classes=[f"{wnid} {names[0]}" for wnid, names in zip(train.wnids, train.classes, strict=True)],
-            train=ImagesInFiles(stay, root, 3, train_pipeline),
-            validation=ImagesInFiles(aside, root, 3, eval_pipeline, train_pipeline),
-            test=ImagesInFiles(tested, root, 3, eval_pipeline, train_pipeline),
+            train=ImagesInFiles(stay, root, decoding, train_pipeline),
+            validation=ImagesInFiles(aside, root, decoding, eval_pipeline, train_pipeline),
+            test=ImagesInFiles(tested, root, decoding, eval_pipeline, train_pipeline),
             findings=findings.found,
         )
 

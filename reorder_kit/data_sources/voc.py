@@ -51,6 +51,11 @@ class Voc(AnnotatedSource):
     masks are looked at before training: classes that do not occur in them are named, and masks that hold nothing but
     background are refused.
 
+    Images are turned upright by their EXIF orientation. Boxes were made on what ``size`` in the XML file says, masks on
+    what their own size says: on the stored pixels, and are turned along, or on the upright ones. Where both have one
+    size, or the file gives none, they are taken as made on the stored pixels, as the development kit and torchvision
+    read them, and that is told.
+
     An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
     left to right by chance. Named transforms replace that.
 
@@ -136,6 +141,7 @@ class Voc(AnnotatedSource):
         is_dropped = difficult == "drop" or (difficult == "ignore" and self.target_kind == MULTI_LABEL)
         number_of = {name: number for number, name in enumerate(self.options.classes)}
         found = []
+        decoding = self.options.decoding(self.options.channels)
         for name in names:
             annotation = read_annotation(files.annotation(name), findings)
             objects = []
@@ -151,7 +157,7 @@ class Voc(AnnotatedSource):
             found.append(
                 BoxedFile(
                     str(files.image(name)),
-                    self.options.channels,
+                    decoding,
                     tuple(thing.box for thing in objects),
                     tuple(number_of[thing.name] for thing in objects),
                     tuple(thing.is_difficult and difficult == "ignore" for thing in objects),
@@ -183,8 +189,9 @@ class Voc(AnnotatedSource):
         if len(classes) > IGNORED:
             raise ReorderKitError(f"data.classes: a mask has {IGNORED - 1} classes at the most beside the background")
         legend = ValueLegend(range(len(classes)), (IGNORED,))
+        decoding = options.decoding(options.channels)
         train_files, validation_files, test_files = (
-            [MaskedFile(str(files.image(name)), options.channels, str(files.mask(name)), legend) for name in names]
+            [MaskedFile(str(files.image(name)), decoding, str(files.mask(name)), legend) for name in names]
             for names in (train, validation, test)
         )
         look_at_masks(train_files, classes, legend, None, findings)

@@ -50,6 +50,10 @@ class WebDataset(AnnotatedSource):
 
     Where a JSON member is not a dictionary, it is the value itself.
 
+    Images are turned upright by their EXIF orientation, which the library webdataset does not do. So boxes are taken as
+    made on the stored pixels, and turned along; so are masks, except those that have the size of the upright pixels and
+    not of the stored ones. What the sizes do not tell is reported.
+
     Shards are not streamed. Their headers are read once, and where each member lies is noted in a file beside the shard
     (``NAME.tar.index.npz``, or in the user's cache folder), and so is what has to be known of its targets before
     training; members are then read by position. So shards are shuffled, divided and resumed as image files are: an
@@ -146,7 +150,9 @@ class WebDataset(AnnotatedSource):
             classes = RecordClasses.of_masks(options.mask_classes(), shards)
         else:
             classes = find_classes_of(kind, options.classes, shards, "data.target_ending", findings)
-        return open_records(options, kind, classes, shards, seed, options.root, self.recorded, findings)
+        return open_records(
+            options, kind, classes, shards, seed, options.root, self.recorded, findings, usual_frame="stored"
+        )
 
     def _target_member(self) -> _TargetMember:
         kind, field = self.target_kind, self.options.json_field

@@ -15,6 +15,7 @@ from torchvision import tv_tensors
 
 from reorder_kit.data.annotated import AnnotatedImages, AnnotatedOptions, LabelledFile, RawSample
 from reorder_kit.data.annotated_pipeline import AnnotatedPipeline
+from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.letterbox import content_size, letterbox
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import IGNORED, BoxTarget, ImageShape, Sample, Unreadable
@@ -348,7 +349,10 @@ def test_files_that_cannot_be_used_are_unreadable(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((8, 8), dtype=np.uint8)).save(tmp_path / "whole.png")
     (tmp_path / "torn.png").write_bytes((tmp_path / "whole.png").read_bytes()[:40])
     Image.fromarray(np.zeros((2, 2), dtype=np.uint8)).save(tmp_path / "small.png")
-    entries = [LabelledFile(str(tmp_path / name), 3, torch.ones(1)) for name in ("whole.png", "torn.png", "small.png")]
+    decoding = Decoding(channels=3)
+    entries = [
+        LabelledFile(str(tmp_path / name), decoding, torch.ones(1)) for name in ("whole.png", "torn.png", "small.png")
+    ]
     cropped = pipeline(4, {"name": "RandomCrop", "size": 4})
     samples = AnnotatedImages(entries, Path(), cropped, cropped)
     assert len(samples) == 3

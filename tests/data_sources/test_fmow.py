@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from reorder_kit.data import image_file as _image_file
+from reorder_kit.data.decoding import Decoding
+from reorder_kit.data.image_file import read_image
 from reorder_kit.data_sources.fmow import Fmow, cut_out
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import DataSplits, ImageShape, Sample, SampleSet, Unreadable
@@ -201,12 +202,9 @@ def test_large_images_are_read_up_to_a_limit(root: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert len(samples(open_fmow(root).test)) == 2
     assert Image.MAX_IMAGE_PIXELS == 100
-    splits = open_fmow(root)
-    monkeypatch.setattr(_image_file, "MOST_PIXELS", 399)
-    large = splits.test[0]
-    assert isinstance(large, Unreadable)
-    assert large.path == str(root / "val" / "airport" / "airport_0" / "airport_0_0_rgb.jpg")
-    assert "20x20 pixels, more than the 399 that are decoded" in large.reason
+    assert len(samples(open_fmow(root, most_pixels=400).test)) == 2
+    with pytest.raises(ReorderKitError, match=r"airport_0_0_rgb\.jpg.*20x20 pixels, more than the 399"):
+        open_fmow(root, most_pixels=399)
 
 
 @pytest.mark.parametrize("name", ["image.png", "image.tif"])
@@ -214,7 +212,7 @@ def test_a_large_compressed_image_is_decoded(tmp_path: Path, name: str, monkeypa
     options = {"compression": "tiff_deflate"} if name.endswith(".tif") else {}
     Image.new("L", (20, 20), 7).save(tmp_path / name, **options)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # which a compressed TIFF is measured by twice
-    image = _image_file.read_image(str(tmp_path / name), channels=1)
-    assert isinstance(image, torch.Tensor)
-    assert image.unique().tolist() == [7]
+    picture = read_image(str(tmp_path / name), Decoding(channels=1))
+    assert not isinstance(picture, Unreadable)
+    assert picture.pixels.unique().tolist() == [7]
     assert Image.MAX_IMAGE_PIXELS == 100

@@ -244,7 +244,8 @@ def test_palettes_transparency_and_16_bits_are_read_as_8_bit_colour(tmp_path: Pa
     Image.fromarray(np.full((8, 8), 200 * 257, dtype=np.uint16)).save(folder / "2.png")
     splits = open_folder(tmp_path)
     colours = [splits.test[index][0][:, 0, 0].round().tolist() for index in range(3)]
-    assert colours == [[10, 20, 30], [40, 50, 60], [200, 200, 200]]
+    # Of the second, 128 of 255 parts are the image, and the others white.
+    assert colours == [[132, 137, 142], [147, 152, 157], [200, 200, 200]]
 
 
 def test_a_missing_root_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,127 @@
+"""Turn photos upright as their EXIF orientation says, and boxes and masks with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import torch
+from jaxtyping import Float, Shaped
+from PIL import ExifTags, Image
+from torch import Tensor
+
+Number = TypeVar("Number", int, float, Tensor)
+
+Frame = Literal["stored", "upright"]
+"""Which pixels an annotation was made on: as they lie in the file, or as viewers show them."""
+
+TURNED = "images are turned upright by their EXIF orientation"
+TURNED_ALONG = "boxes and masks made on the stored pixels are turned with their images"
+GUESSED = "boxes and masks fit turned images both ways, and are taken as made on the {frame} pixels"
+BROKEN = "EXIF data cannot be read, and the images are taken as stored"
+
+
+class _Steps(NamedTuple):
+    is_transposed: bool
+    flips_rows: bool
+    flips_columns: bool
+
+
+# What each orientation asks for, in this sequence: https://www.cipa.jp/std/documents/e/DC-008-2012_E.pdf, tag 274.
+_STEPS = {
+    1: _Steps(False, False, False),
+    2: _Steps(False, False, True),
+    3: _Steps(False, True, True),
+    4: _Steps(False, True, False),
+    5: _Steps(True, False, False),
+    6: _Steps(True, False, True),
+    7: _Steps(True, True, True),
+    8: _Steps(True, True, False),
+}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How a stored image is turned upright.
+
+    Args:
+        orientation: EXIF's number, from 1, which is upright, to 8.
+        upright_size: height and width, pixels, after that.
+    """
+
+    orientation: int
+    upright_size: tuple[int, int]
+
+    @classmethod
+    def of_stored(cls, orientation: int, stored_size: tuple[int, int]) -> Turn:
+        """The turn of an image of this height and width."""
+        return cls(orientation, _swapped(stored_size, _STEPS[orientation]))
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Height and width, pixels, before that."""
+        return _swapped(self.upright_size, _STEPS[self.orientation])
+
+    def turns(self, annotated_size: tuple[int, int] | None, usual: Frame, note: Callable[[str], None]) -> bool:
+        """Whether an annotation has to be turned with the image.
+
+        Args:
+            annotated_size: height and width of what it was made on, as it says; None if it does not.
+            usual: what annotations of the source are made on where the size does not tell.
+            note: is told of what is turned or guessed.
+        """
+        if self.orientation == 1:
+            return False
+        sizes = (self.stored_size, self.upright_size)
+        if sizes[0] != sizes[1] and annotated_size in sizes:
+            is_turned = annotated_size == sizes[0]
+            if is_turned:
+                note(TURNED_ALONG)
+            return is_turned
+        note(GUESSED.format(frame=usual))
+        return usual == "stored"
+
+    def edges(self, left: Number, top: Number, right: Number, bottom: Number) -> tuple[Number, Number, Number, Number]:
+        """Of a box on the stored pixels, those on the upright ones; numbers, or a tensor of each."""
+        height, width = self.upright_size
+        is_transposed, flips_rows, flips_columns = _STEPS[self.orientation]
+        if is_transposed:
+            left, top, right, bottom = top, left, bottom, right
+        if flips_rows:
+            top, bottom = height - bottom, height - top
+        if flips_columns:
+            left, right = width - right, width - left
+        return left, top, right, bottom
+
+    def boxes(self, boxes: Float[Tensor, "box 4"]) -> Float[Tensor, "box 4"]:
+        """Boxes on the upright pixels, from those on the stored ones."""
+        return torch.stack(self.edges(*boxes.unbind(dim=1)), dim=1)
+
+    def pixels(self, stored: Shaped[Tensor, "*channel height width"]) -> Shaped[Tensor, "*channel rows columns"]:
+        """An image or a mask, turned upright."""
+        is_transposed, flips_rows, flips_columns = _STEPS[self.orientation]
+        turned = stored.transpose(-2, -1) if is_transposed else stored
+        dims = [dim for dim, is_flipped in ((-2, flips_rows), (-1, flips_columns)) if is_flipped]
+        return (turned.flip(dims) if dims else turned).contiguous()
+
+
+def _swapped(size: tuple[int, int], steps: _Steps) -> tuple[int, int]:
+    return (size[1], size[0]) if steps.is_transposed else size
+
+
+def read_orientation(image: Image.Image) -> int | None:
+    """The EXIF orientation, 1 where there is none; None where the EXIF data is broken.
+
+    Args:
+        image: as opened; a PNG whose EXIF data may lie behind its pixels is loaded by this.
+    """
+    try:
+        exif = image.getexif()
+        if not exif and "exif" in image.info:
+            # Pillow has passed over its mistakes when it opened a JPEG; this does not.
+            Image.Exif().load(image.info["exif"])
+        found: Any = exif.get(ExifTags.Base.Orientation)
+    except Exception:  # of broken data; Pillow raises whatever it likes, from SyntaxError to struct.error
+        return None
+    return found if isinstance(found, int) and found in _STEPS else 1
