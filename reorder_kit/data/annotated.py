@@ -13,6 +13,7 @@ from torch import Tensor
 
 from reorder_kit.data.channel_options import ChannelOptions
 from reorder_kit.data.content_digest import file_digest
+from reorder_kit.data.decoded_cache import CacheOptions, DecodedSamples, file_key, key_of
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.samples import name_below
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from reorder_kit.data.annotated_pipeline import AnnotatedPipeline
 
 
-class AnnotatedOptions(ChannelOptions, SplitOptions):
+class AnnotatedOptions(CacheOptions, ChannelOptions, SplitOptions):
     """Options of every source of images with labels, boxes or masks."""
 
     image_size: PositiveInt | tuple[PositiveInt, PositiveInt] = Field(
@@ -88,7 +89,7 @@ class AnnotatedOptions(ChannelOptions, SplitOptions):
         train_pipeline, evaluation_pipeline = self.pipelines()
         train_pipeline.check(first_readable(len(train), lambda number: train[number].read()))
         build = build or AnnotatedImages
-        return DataSplits(
+        splits = DataSplits(
             image=self.image,
             classes=classes,
             train=build(train, root, train_pipeline, train_pipeline),
@@ -96,6 +97,7 @@ class AnnotatedOptions(ChannelOptions, SplitOptions):
             test=build(test, root, evaluation_pipeline, train_pipeline),
             findings=findings.found,
         )
+        return self.with_cache(splits, root)
 
 
 class AnnotatedSource(DataSource):
@@ -138,6 +140,10 @@ class Entry(Protocol):
         """As :class:`~reorder_kit.interfaces.HasNames` says."""
         ...
 
+    def decoding_key(self) -> bytes:
+        """As :class:`~reorder_kit.data.decoded_cache.DecodedSamples` says."""
+        ...
+
     def read(self) -> RawSample | Unreadable:
         """Read it."""
         ...
@@ -171,6 +177,10 @@ class ImageFile:
         """Of the file."""
         return file_digest(self.path)
 
+    def decoding_key(self) -> bytes:
+        """Of the file, how it is decoded, and its target."""
+        return key_of(self, file_key(self.path))
+
 
 @dataclass(frozen=True)
 class LabelledFile(ImageFile):
@@ -190,7 +200,7 @@ class LabelledFile(ImageFile):
         return image if isinstance(image, Unreadable) else RawSample(image, self.target)
 
 
-class AnnotatedImages:
+class AnnotatedImages(DecodedSamples[RawSample]):
     """The samples of one split. What cannot be read is unreadable.
 
     Args:
@@ -224,9 +234,17 @@ class AnnotatedImages:
         """Of a sample's image."""
         return self._entries[index].content_digest()
 
+    def decode(self, index: int) -> RawSample | Unreadable:
+        """Read a sample as it is before any transform."""
+        return self._entries[index].read()
+
+    def decoding_key(self, index: int) -> bytes:
+        """Of a sample's image and target."""
+        return self._entries[index].decoding_key()
+
     def _sample(self, index: int, pipeline: AnnotatedPipeline) -> Sample | Unreadable:
         entry = self._entries[index]
-        raw = entry.read()
+        raw = self.decoded(index)
         if isinstance(raw, Unreadable):
             return raw
         try:

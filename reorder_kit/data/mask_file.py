@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from reorder_kit.data.annotated import ImageFile, RawSample
+from reorder_kit.data.decoded_cache import file_key, key_of
 from reorder_kit.data.image_file import open_picture, read_image
 from reorder_kit.interfaces import IGNORED, Unreadable
 
@@ -85,6 +86,10 @@ class MaskedFile(ImageFile):
 
     mask: str
     legend: Legend
+
+    def decoding_key(self) -> bytes:
+        """Of both files, how they are decoded, and what the values of the mask stand for."""
+        return key_of(super().decoding_key(), file_key(self.mask))
 
     def read(self) -> RawSample | Unreadable:
         """Decode both."""

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from reorder_kit.data.annotated import RawSample
+from reorder_kit.data.decoded_cache import key_of
 from reorder_kit.data.field_targets import FieldTargets
 from reorder_kit.data.image_file import decode_image
 from reorder_kit.data.record_objects import BoxCounts, BoxFormat
@@ -116,6 +117,14 @@ class Record:
     def content_digest(self) -> str:
         """Of the encoded image."""
         return self.store.content_digest(self.number)
+
+    def decoding_key(self) -> bytes:
+        """Of the encoded image, how it is decoded, and its target."""
+        try:
+            value = self.store.read_target(self.number)
+        except (OSError, ValueError) as error:
+            value = str(error)
+        return key_of(self.store.key(self.number), self.content_digest(), value, self.channels, self.targets)
 
     def read(self) -> RawSample | Unreadable:
         """Decode image and target."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 from reorder_kit.data.content_digest import file_digest
+from reorder_kit.data.decoded_cache import DecodedSamples, file_key, key_of
 from reorder_kit.data.image_file import read_image
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Sample, Unreadable
@@ -60,7 +61,7 @@ class ImagesInMemory:
         return Sample(image if transform is None else transform(image), self._targets[index])
 
 
-class ImagesInFiles:
+class ImagesInFiles(DecodedSamples[UInt8[Tensor, "channel height width"]]):
     """Image files. One that cannot be decoded, or that the transform refuses, is unreadable.
 
     Args:
@@ -106,9 +107,17 @@ class ImagesInFiles:
         """Of the file of a sample."""
         return file_digest(self._files[index][0])
 
+    def decode(self, index: int) -> UInt8[Tensor, "channel height width"] | Unreadable:
+        """Read the file of a sample."""
+        return read_image(self._files[index][0], self._channels)
+
+    def decoding_key(self, index: int) -> bytes:
+        """Of the file of a sample, and of how it is decoded."""
+        return key_of(file_key(self._files[index][0]), self._channels)
+
     def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
         path, target = self._files[index]
-        image = read_image(path, self._channels)
+        image = self.decoded(index)
         if isinstance(image, Unreadable):
             return image
         try:

@@ -16,6 +16,7 @@ from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_folders import find_classes, find_files, require_every_class
 from reorder_kit.data.content_digest import file_digest
 from reorder_kit.data.dealing import deal
+from reorder_kit.data.decoded_cache import DecodedSamples, file_key, key_of
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
@@ -96,7 +97,7 @@ class Fmow(DataSource):
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], channels=3))
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         crop = self.options.crop
-        return DataSplits(
+        splits = DataSplits(
             image=self.options.image_shape(example),
             classes=classes,
             train=PlacesInFiles(train, root, classes, crop, train_pipeline),
@@ -104,6 +105,7 @@ class Fmow(DataSource):
             test=PlacesInFiles(test, root, classes, crop, eval_pipeline, train_pipeline),
             findings=findings.found,
         )
+        return self.options.with_cache(splits, root)
 
     def _take_places(self, files: Files, seed: int) -> tuple[Files, Files]:
         """Training and validation; a place stays together."""
@@ -125,7 +127,7 @@ class Fmow(DataSource):
         return files
 
 
-class PlacesInFiles:
+class PlacesInFiles(DecodedSamples[UInt8[Tensor, "channel height width"]]):
     """Image files with a JSON file beside each. What cannot be read is unreadable.
 
     Args:
@@ -171,9 +173,17 @@ class PlacesInFiles:
         """Of the file of a sample."""
         return file_digest(self._files[index][0])
 
+    def decode(self, index: int) -> UInt8[Tensor, "channel height width"] | Unreadable:
+        """Read the file of a sample, all of it."""
+        return read_image(self._files[index][0], channels=3)
+
+    def decoding_key(self, index: int) -> bytes:
+        """Of the file of a sample."""
+        return key_of(file_key(self._files[index][0]))
+
     def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
         path, target = self._files[index]
-        image = read_image(path, channels=3)
+        image = self.decoded(index)
         if isinstance(image, Unreadable):
             return image
         try:

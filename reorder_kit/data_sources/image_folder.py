@@ -71,7 +71,7 @@ class ImageFolder(DataSource):
         # The first of all that are listed, so that the size of the images does not hang on the seed.
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], options.channels))
         train_pipeline, eval_pipeline = options.pipelines(example, *options.scale)
-        return DataSplits(
+        splits = DataSplits(
             image=options.image_shape(example),
             classes=classes,
             train=ImagesInFiles(train, options.root, options.channels, train_pipeline),
@@ -79,6 +79,7 @@ class ImageFolder(DataSource):
             test=ImagesInFiles(test, options.root, options.channels, eval_pipeline, train_pipeline),
             findings=findings.found,
         )
+        return options.with_cache(splits, options.root)
 
 
 @hookimpl

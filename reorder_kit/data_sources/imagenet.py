@@ -87,7 +87,7 @@ class ImageNet(DataSource):
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], channels=3))
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         names = _read_names(root)
-        return DataSplits(
+        splits = DataSplits(
             image=self.options.image_shape(example),
             # Two classes of ImageNet are called "crane", so the name alone would not do.
             classes=[f"{wnid} {names[wnid]}" if wnid in names else wnid for wnid in wnids],
@@ -96,6 +96,7 @@ class ImageNet(DataSource):
             test=ImagesInFiles(test, root, 3, eval_pipeline, train_pipeline),
             findings=findings.found,
         )
+        return self.options.with_cache(splits, root)
 
     def _test_files(self, folder: Path, wnids: Sequence[str]) -> Files:
         solution = self.options.root / SOLUTION

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.dealing import deal
+from reorder_kit.data.decoded_cache import CacheOptions
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
@@ -42,6 +43,12 @@ class TorchvisionSets(DataSource):
         dataset: Literal["cifar10", "cifar100", "fashion-mnist", "imagenet"] = Field(description="which data set")
         root: HomePath = Field(description="the folder that holds the data set's own folder; ~ is the home folder")
         download: bool = Field(False, description="download what is missing; not possible for imagenet")
+
+        def unused(self) -> dict[str, str]:
+            """A cache of what is in memory anyway."""
+            if self.dataset == "imagenet":
+                return super().unused()
+            return dict.fromkeys(CacheOptions.model_fields, f"{self.dataset} lies in memory, decoded")
 
         @model_validator(mode="after")
         def _imagenet_cannot_be_downloaded(self) -> TorchvisionSets.Options:
@@ -99,7 +106,7 @@ class TorchvisionSets(DataSource):
             findings,
             lambda: (*options.take_validation(train.samples, lambda file: (file[1],), seed), test.samples),
         )
-        return DataSplits(
+        splits = DataSplits(
             image=options.image_shape(example),
             # Two classes of ImageNet are called "crane", so the name alone would not do.
             classes=[f"{wnid} {names[0]}" for wnid, names in zip(train.wnids, train.classes, strict=True)],
@@ -108,6 +115,7 @@ class TorchvisionSets(DataSource):
             test=ImagesInFiles(tested, root, 3, eval_pipeline, train_pipeline),
             findings=findings.found,
         )
+        return options.with_cache(splits, root)
 
     def _file_options(self) -> TorchvisionSets.Options:
         """The options, with a size: that of files differs."""
