@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 from torchvision import tv_tensors
-from torchvision.transforms import v2
 
 from reorder_kit.data.annotated import RawSample
 from reorder_kit.data.letterbox import content_size, letterbox
+from reorder_kit.data.normalize import Normalize
 from reorder_kit.data.transforms import NamedTransform, transform_class
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import IGNORED, BoxTarget, ImageShape, Sample
@@ -40,7 +40,7 @@ class AnnotatedPipeline:
     ) -> None:
         self._named, self._image, self._size = transforms, image, (image.height, image.width)
         self._transforms = nn.ModuleList([_build(transform) for transform in transforms])
-        self._to_float = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))])
+        self._normalize = Normalize(mean, std)
 
     def __call__(self, raw: RawSample) -> Sample:
         """Transform one image with its target.
@@ -63,7 +63,7 @@ class AnnotatedPipeline:
                 f"data.train_transforms: [{names}] gives {channels} channels, not {self._image.channels}"
             )
         content = content_size(pictures["image"].shape[-2], pictures["image"].shape[-1], self._size)
-        normalised = self._to_float(letterbox(pictures["image"], self._size)).as_subclass(Tensor)
+        normalised = self._normalize(letterbox(pictures["image"].as_subclass(Tensor), self._size))
         normalised[:, content[0] :] = 0.0
         normalised[:, :, content[1] :] = 0.0
         has_padding = content != self._size
