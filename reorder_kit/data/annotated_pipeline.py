@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchvision import tv_tensors
 
 from reorder_kit.data.annotated import RawSample
+from reorder_kit.data.flip import quick
 from reorder_kit.data.letterbox import content_size, letterbox
 from reorder_kit.data.normalize import Normalize
 from reorder_kit.data.transforms import NamedTransform, transform_class
@@ -39,7 +40,7 @@ class AnnotatedPipeline:
         self, transforms: Sequence[NamedTransform], image: ImageShape, mean: Sequence[float], std: Sequence[float]
     ) -> None:
         self._named, self._image, self._size = transforms, image, (image.height, image.width)
-        self._transforms = nn.ModuleList([_build(transform) for transform in transforms])
+        self._transforms = nn.ModuleList([quick(_build(transform)) for transform in transforms])
         self._normalize = Normalize(mean, std)
 
     def __call__(self, raw: RawSample) -> Sample:
@@ -108,4 +109,6 @@ def _kept_boxes(boxes: Any, pictures: Mapping[str, Any], content: tuple[int, int
     clamped: Tensor = boxes.as_subclass(Tensor).float().clamp(min=0).minimum(torch.tensor([width, height] * 2))
     kept = ((clamped[:, 2:] - clamped[:, :2]) > 0).all(dim=1)
     classes: Int[Tensor, " box"] = pictures["classes"]
+    if kept.all():  # the usual case, and no copies
+        return BoxTarget(clamped, classes, pictures["crowd"])
     return BoxTarget(clamped[kept], classes[kept], pictures["crowd"][kept])

@@ -51,12 +51,12 @@ class ValueLegend:
 
     def numbers(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
         """As :class:`Legend` says."""
-        is_listed = (pixels >= 0) & (pixels < len(self._numbers))
-        numbers = self._numbers[np.where(is_listed, pixels, 0)]
-        unknown = pixels[~is_listed | (numbers == _UNKNOWN)]
-        if len(unknown):
-            raise ValueError(f"pixels of the value {unknown.min()}, which is no class: {self}")
-        return numbers.astype(np.uint8)
+        if not pixels.size or (pixels.min() >= 0 and pixels.max() < len(self._numbers)):
+            numbers = np.take(self._numbers, pixels)
+            if not pixels.size or numbers.min() > _UNKNOWN:
+                return numbers.astype(np.uint8)
+        is_known = np.isin(pixels, np.flatnonzero(self._numbers > _UNKNOWN))
+        raise ValueError(f"pixels of the value {pixels[~is_known].min()}, which is no class: {self}")
 
     def __str__(self) -> str:
         more = ", ..." if len(self._values) > _LISTED else ""

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from reorder_kit.data.flip import quick
 from reorder_kit.data.normalize import Normalize
 from reorder_kit.data.transforms import NamedTransform
 from reorder_kit.errors import ReorderKitError
@@ -36,7 +37,7 @@ class ImagePipeline:
         self._named = transforms
         self._image = image
         self._field = field
-        self._transforms = [transform.build() for transform in transforms]
+        self._transforms = [quick(transform.build()) for transform in transforms]
         self._normalize = Normalize(mean, std)
 
     def __call__(self, image: UInt8[Tensor, "channel height width"]) -> Float[Tensor, "channel height_out width_out"]:
