@@ -6,6 +6,7 @@ from rich.text import Text
 
 from reorder_kit.cli._output import console, table
 from reorder_kit.cli._run_progress import describe_unreadable
+from reorder_kit.cli._worst_class import describe_worst_class
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.runs.epoch_record import EpochRecord
 from reorder_kit.runs.result import RunResult
@@ -26,7 +27,8 @@ def print_summary(folder: RunFolder, result: RunResult, has_learner: bool) -> No
     out.print(rows)
     out.print()
     order = [*_prior(result), *_order(result, epochs, has_learner)]
-    lines = [_reach(result), *order, *_left_out(result), *_unreadable(result, epochs), *_caution(result)]
+    worst = describe_worst_class(result.metrics.test, headline)
+    lines = [*worst, _reach(result), *order, *_left_out(result), *_unreadable(result, epochs), *_caution(result)]
     for line in [*lines, "", *_files(folder)]:
         out.print(line, soft_wrap=True)
 
