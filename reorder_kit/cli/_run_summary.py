@@ -6,6 +6,7 @@ from rich.text import Text
 
 from reorder_kit.cli._output import console, table
 from reorder_kit.cli._run_progress import describe_unreadable
+from reorder_kit.cli._worst_class import describe_worst_class
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.runs.epoch_record import EpochRecord
 from reorder_kit.runs.figures import words_of_absence
@@ -28,7 +29,8 @@ def print_summary(folder: RunFolder, result: RunResult, has_learner: bool) -> No
     out.print()
     order = [*_prior(result), *_order(result, epochs, has_learner)]
     absent = words_of_absence(result.metrics.test, "test")
-    lines = [_reach(result), *order, *absent, *_left_out(result), *_unreadable(result, epochs), *_caution(result)]
+    told = [*order, *absent, *_left_out(result), *_unreadable(result, epochs), *_caution(result)]
+    lines = [*describe_worst_class(result.metrics.test, headline), _reach(result), *told]
     for line in [*lines, "", *_files(folder)]:
         out.print(line, soft_wrap=True)
 

@@ -11,6 +11,7 @@ import typer
 
 from reorder_kit.cli._output import console, is_main_process, print_json, table
 from reorder_kit.cli._parameters import JsonOption, RunArgument
+from reorder_kit.cli._worst_class import describe_worst_class
 from reorder_kit.statistics.headline import Headline, signed
 
 if TYPE_CHECKING:
@@ -91,3 +92,5 @@ def _print_report(report: EvaluationReport) -> None:
         )
     out.print()
     out.print(rows)
+    for line in describe_worst_class(report.orders[0].metrics, headline):
+        out.print(line, soft_wrap=True)

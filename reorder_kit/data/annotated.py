@@ -13,6 +13,7 @@ from torch import Tensor
 
 from reorder_kit.data.bit_depth_check import check_bit_depth
 from reorder_kit.data.channel_options import ChannelOptions
+from reorder_kit.data.decoded_cache import CacheOptions, DecodedSamples, file_key, key_of
 from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from reorder_kit.data.annotated_pipeline import AnnotatedPipeline
 
 
-class AnnotatedOptions(ChannelOptions, SplitOptions):
+class AnnotatedOptions(CacheOptions, ChannelOptions, SplitOptions):
     """Options of every source of images with labels, boxes or masks."""
 
     image_size: PositiveInt | tuple[PositiveInt, PositiveInt] = Field(
@@ -90,7 +91,7 @@ class AnnotatedOptions(ChannelOptions, SplitOptions):
         train_pipeline.check(first_readable(len(train), lambda number: train[number].read()))
         check_bit_depth(self, ((entry.path, entry.file) for entry in train), findings)
         build = build or AnnotatedImages
-        return DataSplits(
+        splits = DataSplits(
             image=self.image,
             classes=classes,
             train=build(train, root, train_pipeline, train_pipeline),
@@ -98,6 +99,7 @@ class AnnotatedOptions(ChannelOptions, SplitOptions):
             test=build(test, root, evaluation_pipeline, train_pipeline),
             findings=findings.found,
         )
+        return self.with_cache(splits, root)
 
 
 class AnnotatedSource(SplitSource):
@@ -147,6 +149,10 @@ class Entry(Protocol):
         """What it is called below a folder, and what its image is told by."""
         ...
 
+    def decoding_key(self) -> bytes:
+        """As :class:`~reorder_kit.data.decoded_cache.DecodedSamples` says."""
+        ...
+
     def read(self) -> RawSample | Unreadable:
         """Read it."""
         ...
@@ -180,6 +186,10 @@ class ImageFile:
         """The file."""
         return FileIdentity(root, self.path)
 
+    def decoding_key(self) -> bytes:
+        """Of the file, how it is decoded, and its target."""
+        return key_of(self, file_key(self.path))
+
 
 @dataclass(frozen=True)
 class LabelledFile(ImageFile):
@@ -201,7 +211,7 @@ class LabelledFile(ImageFile):
         return RawSample(picture.pixels, self.target, picture.findings)
 
 
-class AnnotatedImages:
+class AnnotatedImages(DecodedSamples[RawSample]):
     """The samples of one split. What cannot be read is unreadable.
 
     Args:
@@ -231,9 +241,17 @@ class AnnotatedImages:
         """What a sample is called, and what its image is told by."""
         return self._entries[index].identity(self._root)
 
+    def decode(self, index: int) -> RawSample | Unreadable:
+        """Read a sample as it is before any transform."""
+        return self._entries[index].read()
+
+    def decoding_key(self, index: int) -> bytes:
+        """Of a sample's image and target."""
+        return self._entries[index].decoding_key()
+
     def _sample(self, index: int, pipeline: AnnotatedPipeline) -> Sample | Unreadable:
         entry = self._entries[index]
-        raw = entry.read()
+        raw = self.decoded(index)
         if isinstance(raw, Unreadable):
             return raw
         try:

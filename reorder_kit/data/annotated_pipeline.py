@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 from torchvision import tv_tensors
-from torchvision.transforms import v2
 
 from reorder_kit.data.annotated import RawSample
 from reorder_kit.data.box_findings import box_findings
+from reorder_kit.data.flip import quick
 from reorder_kit.data.letterbox import content_size, letterbox
+from reorder_kit.data.normalize import Normalize
 from reorder_kit.data.transforms import NamedTransform, transform_class
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import IGNORED, BoxTarget, Finding, ImageShape, Sample
@@ -40,8 +41,8 @@ class AnnotatedPipeline:
         self, transforms: Sequence[NamedTransform], image: ImageShape, mean: Sequence[float], std: Sequence[float]
     ) -> None:
         self._named, self._image, self._size = transforms, image, (image.height, image.width)
-        self._transforms = nn.ModuleList([_build(transform) for transform in transforms])
-        self._to_float = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))])
+        self._transforms = nn.ModuleList([quick(_build(transform)) for transform in transforms])
+        self._normalize = Normalize(mean, std)
 
     def __call__(self, raw: RawSample, name: str = "") -> Sample:
         """Transform one image with its target.
@@ -68,7 +69,7 @@ class AnnotatedPipeline:
                 f"data.train_transforms: [{names}] gives {channels} channels, not {self._image.channels}"
             )
         content = content_size(pictures["image"].shape[-2], pictures["image"].shape[-1], self._size)
-        normalised = self._to_float(letterbox(pictures["image"], self._size)).as_subclass(Tensor)
+        normalised = self._normalize(letterbox(pictures["image"].as_subclass(Tensor), self._size))
         normalised[:, content[0] :] = 0.0
         normalised[:, :, content[1] :] = 0.0
         has_padding = content != self._size
@@ -122,4 +123,6 @@ def _kept_boxes(boxes: Any, pictures: Mapping[str, Any], content: tuple[int, int
     clamped: Tensor = boxes.as_subclass(Tensor).float().clamp(min=0).minimum(torch.tensor([width, height] * 2))
     kept = ((clamped[:, 2:] - clamped[:, :2]) > 0).all(dim=1)
     classes: Int[Tensor, " box"] = pictures["classes"]
+    if kept.all():  # the usual case, and no copies
+        return BoxTarget(clamped, classes, pictures["crowd"])
     return BoxTarget(clamped[kept], classes[kept], pictures["crowd"][kept])

@@ -29,6 +29,8 @@ class Fit(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Fit one image of the shape (channel, height, width)."""
         height, width = image.shape[-2:]
+        if (height, width) == (self.height, self.width):
+            return image
         wanted = (round(self.height * MARGIN), round(self.width * MARGIN))
         if height < wanted[0] or width < wanted[1]:
             wanted = (self.height, self.width)

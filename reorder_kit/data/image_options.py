@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from pydantic import AfterValidator, Field, PositiveInt
 from torch import Tensor
 
+from reorder_kit.data.decoded_cache import CacheOptions
 from reorder_kit.data.real_files import is_too_long, shortened
 from reorder_kit.data.set_aside import ValidationOptions
 from reorder_kit.data.transforms import HORIZONTAL_FLIP, NamedTransform, TransformChoice
@@ -32,8 +33,8 @@ HomePath = Annotated[Path, AfterValidator(_in_home)]
 """A path in which ``~`` is the home folder."""
 
 
-class ImageOptions(ValidationOptions):
-    """Size, transforms and validation split."""
+class ImageOptions(CacheOptions, ValidationOptions):
+    """Cache, size, transforms and validation split."""
 
     image_size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = Field(
         None, description="side of the square, or [height, width], pixels; not given: the size the images have"

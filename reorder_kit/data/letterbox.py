@@ -30,4 +30,6 @@ def letterbox(picture: Any, size: Sequence[int], fill: float = 0) -> Any:
     is_mask = isinstance(picture, tv_tensors.Mask)
     interpolation = InterpolationMode.NEAREST_EXACT if is_mask else InterpolationMode.BILINEAR
     scaled = F.resize(picture, [height, width], interpolation=interpolation, antialias=True)
+    if (height, width) == tuple(size):
+        return scaled
     return F.pad(scaled, [0, 0, size[1] - width, size[0] - height], fill=fill)

@@ -15,6 +15,7 @@ from PIL.ImageFile import ImageFile as PillowFile
 from torch import Tensor
 
 from reorder_kit.data.annotated import ImageFile, RawSample
+from reorder_kit.data.decoded_cache import file_key, key_of
 from reorder_kit.data.exif_orientation import Frame, Turn
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import load_picture, open_picture, read_image
@@ -68,12 +69,12 @@ class ValueLegend:
 
     def numbers(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
         """As :class:`Legend` says."""
-        is_listed = (pixels >= 0) & (pixels < len(self._numbers))
-        numbers = self._numbers[np.where(is_listed, pixels, 0)]
-        unknown = pixels[~is_listed | (numbers == _UNKNOWN)]
-        if len(unknown):
-            raise ValueError(f"pixels of the value {unknown.min()}, which is no class: {self}")
-        return numbers.astype(np.uint8)
+        if not pixels.size or (pixels.min() >= 0 and pixels.max() < len(self._numbers)):
+            numbers = np.take(self._numbers, pixels)
+            if not pixels.size or numbers.min() > _UNKNOWN:
+                return numbers.astype(np.uint8)
+        is_known = np.isin(pixels, np.flatnonzero(self._numbers > _UNKNOWN))
+        raise ValueError(f"pixels of the value {pixels[~is_known].min()}, which is no class: {self}")
 
     def __str__(self) -> str:
         more = ", ..." if len(self._values) > _LISTED else ""
@@ -105,6 +106,10 @@ class MaskedFile(ImageFile):
 
     mask: str
     legend: Legend
+
+    def decoding_key(self) -> bytes:
+        """Of both files, how they are decoded, and what the values of the mask stand for."""
+        return key_of(super().decoding_key(), file_key(self.mask))
 
     def read(self) -> RawSample | Unreadable:
         """Decode both, and turn the mask with the image where it was made on the stored pixels."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor, nn
-from torchvision import tv_tensors
-from torchvision.transforms import v2
+from torch import Tensor
 
+from reorder_kit.data.flip import quick
+from reorder_kit.data.normalize import Normalize
 from reorder_kit.data.transforms import NamedTransform
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import ImageShape
@@ -37,8 +37,8 @@ class ImagePipeline:
         self._named = transforms
         self._image = image
         self._field = field
-        self._transforms = nn.Sequential(*(transform.build() for transform in transforms))
-        self._to_float = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))])
+        self._transforms = [quick(transform.build()) for transform in transforms]
+        self._normalize = Normalize(mean, std)
 
     def __call__(self, image: UInt8[Tensor, "channel height width"]) -> Float[Tensor, "channel height_out width_out"]:
         """Transform one image.
@@ -47,7 +47,10 @@ class ImagePipeline:
             ReorderKitError: if the named transforms fail, or end with another shape than the declared one.
         """
         try:
-            transformed = self._transforms(tv_tensors.Image(image))
+            # A tensor alone is an image to torchvision; wrapped as one, every operation on it would take longer.
+            transformed: Tensor = image
+            for transform in self._transforms:
+                transformed = transform(transformed)
         except (RuntimeError, TypeError, ValueError) as error:
             raise ReorderKitError(f"{self._field}: {self} fails on an image of {_shape(image)}: {error}") from error
         if tuple(transformed.shape) != (self._image.channels, self._image.height, self._image.width):
@@ -56,8 +59,7 @@ class ImagePipeline:
                 f" where {self._image} is needed",
                 "end the list with Fit, CenterCrop or RandomResizedCrop, or change data.image_size",
             )
-        normalised: Tensor = self._to_float(transformed)
-        return normalised.as_subclass(Tensor)
+        return self._normalize(transformed)
 
     def check(self, example: UInt8[Tensor, "channel height width"]) -> None:
         """Try it on one image, so that a mistake is found at once; the global random stream stays as it was."""

@@ -76,7 +76,9 @@ class RecordOptions(AnnotatedOptions):
             for split, place in (("validation", self.validation), ("test", self.test))
             if place is not None
         }
-        return found | {"split_seed": "no split is set aside"} if len(found) == 2 else found
+        if len(found) == 2:
+            found["split_seed"] = "no split is set aside"
+        return super().unused() | found
 
     def mask_classes(self) -> tuple[str, ...]:
         """The classes of masks, which do not name them.

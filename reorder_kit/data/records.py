@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from reorder_kit.data.annotated import RawSample
 from reorder_kit.data.box_plausibility import BoxFormat
+from reorder_kit.data.decoded_cache import key_of
 from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.field_targets import FieldTargets, Label, mask_values
 from reorder_kit.data.image_file import decode_image
@@ -162,6 +163,15 @@ class Record:
     def identity(self, root: Path) -> Identity:
         """What it is called wherever the data lies, and what its image is told by."""
         return self.store.identity(self.number)
+
+    def decoding_key(self) -> bytes:
+        """Of the encoded image, how it is decoded, and its target."""
+        try:
+            value = self.store.read_target(self.number)
+        except (OSError, ValueError) as error:
+            value = str(error)
+        identity = self.store.identity(self.number)
+        return key_of(identity.name, identity.digest(), value, self.decoding, self.targets)
 
     def read(self) -> RawSample | Unreadable:
         """Decode image and target."""

@@ -8,9 +8,10 @@ from pathlib import Path
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from reorder_kit.data.decoded_cache import DecodedSamples, file_key, key_of
 from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.file_identity import FileIdentity
-from reorder_kit.data.image_file import read_image
+from reorder_kit.data.image_file import Picture, read_image
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Identity, Sample, Unreadable
 
@@ -61,7 +62,7 @@ class ImagesInMemory:
         return Sample(image if transform is None else transform(image), self._targets[index])
 
 
-class ImagesInFiles:
+class ImagesInFiles(DecodedSamples[Picture]):
     """Image files. One that cannot be decoded, or that the transform refuses, is unreadable.
 
     Args:
@@ -103,9 +104,17 @@ class ImagesInFiles:
         """The file of a sample."""
         return FileIdentity(self._root, self._files[index][0])
 
+    def decode(self, index: int) -> Picture | Unreadable:
+        """Read the file of a sample."""
+        return read_image(self._files[index][0], self._decoding)
+
+    def decoding_key(self, index: int) -> bytes:
+        """Of the file of a sample, and of how it is decoded."""
+        return key_of(file_key(self._files[index][0]), self._decoding)
+
     def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
         path, target = self._files[index]
-        picture = read_image(path, self._decoding)
+        picture = self.decoded(index)
         if isinstance(picture, Unreadable):
             return picture
         try:

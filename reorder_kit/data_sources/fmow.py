@@ -14,11 +14,12 @@ from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.class_folders import ClassFolders, require_every_class
 from reorder_kit.data.dealing import deal
+from reorder_kit.data.decoded_cache import DecodedSamples, file_key, key_of
 from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.exif_orientation import Turn
 from reorder_kit.data.file_identity import FileIdentity, name_below
 from reorder_kit.data.findings import Findings
-from reorder_kit.data.image_file import first_readable, read_image
+from reorder_kit.data.image_file import Picture, first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
 from reorder_kit.data.json_text import parse_json
 from reorder_kit.data.samples import Transform
@@ -104,7 +105,7 @@ class Fmow(SplitSource):
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], decoding)).pixels
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         crop = self.options.crop
-        return DataSplits(
+        splits = DataSplits(
             image=self.options.image_shape(example),
             classes=classes,
             train=PlacesInFiles(train, root, decoding, classes, crop, train_pipeline),
@@ -112,6 +113,7 @@ class Fmow(SplitSource):
             test=PlacesInFiles(test, root, decoding, classes, crop, eval_pipeline, train_pipeline),
             findings=findings.found,
         )
+        return self.options.with_cache(splits, root)
 
     def _take_places(self, files: Sequence[tuple[str, int]], seed: int) -> tuple[Files, Files]:
         """Training and validation; a place stays together."""
@@ -132,7 +134,7 @@ class Fmow(SplitSource):
         return files
 
 
-class PlacesInFiles:
+class PlacesInFiles(DecodedSamples[Picture]):
     """Image files with a JSON file beside each. What cannot be read is unreadable.
 
     Args:
@@ -177,9 +179,17 @@ class PlacesInFiles:
         """The file of a sample."""
         return FileIdentity(self._root, self._files[index][0])
 
+    def decode(self, index: int) -> Picture | Unreadable:
+        """Read the file of a sample, all of it."""
+        return read_image(self._files[index][0], self._decoding)
+
+    def decoding_key(self, index: int) -> bytes:
+        """Of the file of a sample."""
+        return key_of(file_key(self._files[index][0]))
+
     def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
         path, target = self._files[index]
-        picture = read_image(path, self._decoding)
+        picture = self.decoded(index)
         if isinstance(picture, Unreadable):
             return picture
         findings = Findings(picture.findings)

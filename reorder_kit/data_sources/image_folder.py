@@ -85,7 +85,7 @@ class ImageFolder(SplitSource):
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], decoding)).pixels
         check_bit_depth(options, files_of(listed), findings)
         train_pipeline, eval_pipeline = options.pipelines(example, *options.scale)
-        return DataSplits(
+        splits = DataSplits(
             image=options.image_shape(example),
             classes=classes,
             train=ImagesInFiles(train, options.root, decoding, train_pipeline),
@@ -93,6 +93,7 @@ class ImageFolder(SplitSource):
             test=ImagesInFiles(test, options.root, decoding, eval_pipeline, train_pipeline),
             findings=findings.found,
         )
+        return options.with_cache(splits, options.root)
 
 
 @hookimpl

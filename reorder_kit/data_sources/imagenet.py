@@ -97,7 +97,7 @@ class ImageNet(SplitSource):
         check_bit_depth(self.options, files_of(listed), findings)
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         names = _read_names(root)
-        return DataSplits(
+        splits = DataSplits(
             image=self.options.image_shape(example),
             # Two classes of ImageNet are called "crane", so the name alone would not do.
             classes=[f"{wnid} {names[wnid]}" if wnid in names else wnid for wnid in wnids],
@@ -106,6 +106,7 @@ class ImageNet(SplitSource):
             test=ImagesInFiles(test, root, decoding, eval_pipeline, train_pipeline),
             findings=findings.found,
         )
+        return self.options.with_cache(splits, root)
 
     def _test_files(self, folder: Path, wnids: Sequence[str], of_classes: ClassFolders) -> Files:
         solution = self.options.root / SOLUTION

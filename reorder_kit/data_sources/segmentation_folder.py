@@ -90,8 +90,8 @@ class SegmentationFolder(AnnotatedSource):
             """What says the same as something else that was given."""
             if self.instance_maps:
                 reason = "with instance_maps, 0 is background and every other value an object"
-                return dict.fromkeys(("values", "class_table", "ignored_values"), reason)
-            return {"values": "there are no classes beside it"} if self.classes is None else {}
+                return super().unused() | dict.fromkeys(("values", "class_table", "ignored_values"), reason)
+            return super().unused() | ({"values": "there are no classes beside it"} if self.classes is None else {})
 
         @model_validator(mode="after")
         def _classes_are_said_once(self) -> SegmentationFolder.Options:

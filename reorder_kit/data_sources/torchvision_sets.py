@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from reorder_kit.data.bit_depth_check import check_bit_depth, files_of
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.dealing import deal
+from reorder_kit.data.decoded_cache import CacheOptions
 from reorder_kit.data.decoding import DecodingOptions
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
@@ -48,10 +49,11 @@ class TorchvisionSets(SplitSource):
         download: bool = Field(False, description="download what is missing; not possible for imagenet")
 
         def unused(self) -> dict[str, str]:
-            """How files are decoded, where there are none."""
+            """How files are decoded, and kept, where there are none."""
             if self.dataset == "imagenet":
-                return {}
-            return dict.fromkeys(DecodingOptions.model_fields, f"{self.dataset} has no image files")
+                return super().unused()
+            reason = f"{self.dataset} has no image files: it lies in memory, decoded"
+            return dict.fromkeys((*DecodingOptions.model_fields, *CacheOptions.model_fields), reason)
 
         @model_validator(mode="after")
         def _imagenet_cannot_be_downloaded(self) -> TorchvisionSets.Options:
@@ -113,7 +115,7 @@ class TorchvisionSets(SplitSource):
             findings,
             lambda kept: (*options.take_validation(kept, lambda file: (file[1],), seed), test.samples),
         )
-        return DataSplits(
+        splits = DataSplits(
             image=options.image_shape(example),
             # Two classes of ImageNet are called "crane", so the name alone would not do.
             classes=[f"{wnid} {names[0]}" for wnid, names in zip(train.wnids, train.classes, strict=True)],
@@ -122,6 +124,7 @@ class TorchvisionSets(SplitSource):
             test=ImagesInFiles(tested, root, decoding, eval_pipeline, train_pipeline),
             findings=findings.found,
         )
+        return options.with_cache(splits, root)
 
     def _file_options(self) -> TorchvisionSets.Options:
         """The options, with a size: that of files differs."""

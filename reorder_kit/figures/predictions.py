@@ -25,6 +25,9 @@ from reorder_kit.interfaces.run_events import Predictions
 _DOTS_PER_INCH = 130
 _SIDE, _TEXT, _TOP = 1.7, 0.5, 0.6  # inches: an image, the lines below it, the heading
 _COLUMNS = 6  # of images; two to a prediction
+_FEW_BOXES = 8  # in an image: more are told by colours below the images, on larger images with thinner lines
+_MOST_BOXES = 100  # of a prediction that are drawn, the surest ones
+_LARGE_SIDE, _LARGE_COLUMNS = 3.4, 4
 _INK, _WRONG = "#1b1b24", "#b3261e"
 _LEGEND_ROW, _LEGEND_ENTRY, _LEGEND_LETTERS = 0.17, 1.3, 16  # inches: height and width of an entry; letters of a name
 _LETTERS = 26  # that fit below an image
@@ -42,30 +45,39 @@ def draw_predictions(predictions: Predictions, path: Path) -> None:
         path: the file.
     """
     pairs = len(predictions.images)
-    columns = min(_COLUMNS, 2 * pairs)
-    rows = math.ceil(2 * pairs / columns)
     shown = [side for pair in zip(predictions.truths, predictions.answers, strict=True) for side in pair]
-    colours = colours_of(number for side in shown for number in _visible(side.mask))
-    width = max(columns * (_SIDE + 0.1), 4)
+    is_crowded = any(len(side.boxes) > _FEW_BOXES for side in shown)
+    image_side = _LARGE_SIDE if is_crowded else _SIDE
+    columns = min(_LARGE_COLUMNS if is_crowded else _COLUMNS, 2 * pairs)
+    rows = math.ceil(2 * pairs / columns)
+    named = [_classes_of_boxes(side, predictions.classes) if is_crowded else [] for side in shown]
+    visible = [number for side in shown for number in _visible(side.mask)]
+    colours = colours_of([*visible, *(number for numbers in named for number in numbers if number is not None)])
+    width = max(columns * (image_side + 0.1), 4)
     entries = max(1, int(width / _LEGEND_ENTRY))  # in a row
     legend = math.ceil(len(colours) / entries) * _LEGEND_ROW
-    height = rows * (_SIDE + _TEXT) + _TOP + legend
+    height = rows * (image_side + _TEXT) + _TOP + legend
     figure = Figure(figsize=(width, height), dpi=_DOTS_PER_INCH, facecolor="white")
     FigureCanvasAgg(figure)
     heading = f"{predictions.run}: {predictions.split} images, truth on the left, prediction on the right"
     figure.suptitle("\n".join(textwrap.wrap(heading, int(12 * width))), color=_INK, fontsize=9)
     axes = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
     bottom, top = (0.3 + legend) / height, 1 - _TOP / height
-    figure.subplots_adjust(left=0.01, right=0.99, bottom=bottom, top=top, wspace=0.06, hspace=0.3)
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=bottom, top=top, wspace=0.06, hspace=_TEXT / image_side)
     for ax in axes:
         ax.set_axis_off()
     _explain(figure, colours, predictions.classes, entries)
     pictures = [picture for image in predictions.images for picture in (image, image)]
     for number, (ax, image, annotation) in enumerate(zip(axes, pictures, shown, strict=False)):
         _draw(ax, image, annotation, colours)
+        if is_crowded:
+            _draw_many_boxes(ax, annotation, named[number], colours, _MOST_BOXES if number % 2 else None)
+        else:
+            _draw_boxes(ax, annotation)
         text, truth = (_text(side, predictions.classes) for side in (annotation, predictions.truths[number // 2]))
         is_wrong = number % 2 == 1 and truth != "" and text != truth
         words = f"{text} ({annotation.note})" if annotation.note else text
+        words = words or (_count(annotation, _MOST_BOXES if number % 2 else None) if is_crowded else "")
         lines = textwrap.wrap(words, _LETTERS, max_lines=_LINES, placeholder=" …")
         ax.text(
             0.5, -0.03, "\n".join(lines), transform=ax.transAxes, ha="center", va="top", fontsize=6.5,
@@ -117,6 +129,36 @@ def _draw(
     ax.set_xlim(-0.5, pixels.shape[1] - 0.5)
     ax.set_ylim(pixels.shape[0] - 0.5, -0.5)
     ax.apply_aspect()  # or it would have another size until it is drawn
+
+
+def _classes_of_boxes(annotation: Annotation, classes: Sequence[str]) -> list[int | None]:
+    """The number of the class that the text of each box begins with; None if it begins with none."""
+    longest_first = sorted(range(len(classes)), key=lambda number: -len(classes[number]))
+    texts = [*annotation.box_texts, *[""] * (len(annotation.boxes) - len(annotation.box_texts))]
+    return [next((number for number in longest_first if text.startswith(classes[number])), None) for text in texts]
+
+
+def _draw_many_boxes(
+    ax: Axes, annotation: Annotation, numbers: Sequence[int | None], colours: Mapping[int, str], most: int | None
+) -> None:
+    """Thin lines in the colours of the classes, the first boxes, which a model is surest of, above the others."""
+    boxes = list(zip(annotation.boxes.tolist(), numbers, strict=True))[:most]
+    for (left, top, right, bottom), number in reversed(boxes):
+        colour = _INK if number is None else colours[number]
+        ax.add_patch(
+            Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=0.9)
+        )
+
+
+def _count(annotation: Annotation, most: int | None) -> str:
+    """How many boxes there are, and how many of them are drawn."""
+    count = len(annotation.boxes)
+    words = "1 box" if count == 1 else f"{count} boxes"
+    return words if most is None or count <= most else f"the {most} surest of {words}"
+
+
+def _draw_boxes(ax: Axes, annotation: Annotation) -> None:
+    """Each with its text."""
     texts = [*annotation.box_texts, *[""] * (len(annotation.boxes) - len(annotation.box_texts))]
     for (left, top, right, bottom), text in zip(annotation.boxes.tolist(), texts, strict=True):
         # A class has its colour in every picture: the texts of a class begin with its name.

@@ -112,7 +112,7 @@ class Detection(SupervisedTask):
         return CocoMap(context.classes)
 
     def annotate_predictions(self, predictions: DetectionOutputs, context: TaskContext) -> Sequence[Annotation]:
-        """The boxes that the model is rather sure of, with class and score: where there are several, the best class."""
+        """The boxes that the model is rather sure of, the surest first, with class and score: of several the best."""
         found = [
             image.of_score(self.options.shown_score).without_overlaps(self.options.nms_threshold).to("cpu")
             for image in predictions.detections()

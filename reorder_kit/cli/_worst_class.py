@@ -1,0 +1,32 @@
+"""The class that a headline hides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reorder_kit.runs.figures import Figures, is_number
+from reorder_kit.statistics.headline import Headline
+
+_NAMED = 5
+
+
+def describe_worst_class(figures: Figures, headline: Headline) -> list[str]:
+    """Lines with the class that a model is worst at, and those that were not measured; none where no figure is by class.
+
+    Args:
+        figures: of a split; ``per_class`` has a number for each class, None where no image has it.
+        headline: says which way is better.
+    """
+    by_class = figures["per_class"] if "per_class" in figures else {}
+    if not isinstance(by_class, Mapping):
+        return []
+    measured = {name: value for name, value in by_class.items() if is_number(value)}
+    missing = [name for name in by_class if name not in measured]
+    lines = []
+    if len(measured) > 1:
+        worst = (min if headline.higher_is_better else max)(measured, key=measured.__getitem__)
+        lines.append(f"Worst of {len(measured)} classes: {worst}, {measured[worst]:.3f}.")
+    if missing:
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        lines.append(f"Not measured, since no image has them: {', '.join(missing[:_NAMED])}{more}.")
+    return lines

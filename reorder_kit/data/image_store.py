@@ -1,0 +1,146 @@
+"""Bytes by number in one file that many processes fill and read: on disk, or one that lies in memory only."""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import context, reduction
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from reorder_kit.errors import ReorderKitError
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
+_log = logging.getLogger(__name__)
+
+# Mark, how many numbers there are, where the file ends, and whether it takes no more.
+_HEAD = struct.Struct("<8sQQQ")
+_MARK = b"rk-img-1"
+# Where the bytes of a number lie, and how many they are; zeros where there are none yet.
+_ENTRY = struct.Struct("<QQ")
+
+
+class ImageStore:
+    """A file with bytes by number.
+
+    Whoever has the bytes of a number first puts them there. Worker processes share it, forked or spawned; a copy made by
+    ``pickle`` in any other way does not: it starts without anything.
+
+    Args:
+        count: how many numbers there are.
+        limit: how many bytes it may have.
+        path: the file; None for one in memory.
+
+    Raises:
+        ReorderKitError: if the operating system cannot do that, or the file cannot be made.
+    """
+
+    def __init__(self, count: int, limit: int, path: Path | None = None) -> None:
+        if fcntl is None or not hasattr(os, "pwrite"):
+            raise ReorderKitError("data.cache: this operating system cannot share decoded images", "use cache: none")
+        self._count, self._limit, self.path = count, limit, path
+        try:
+            self._file = _in_memory() if path is None else os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            self._lock = Lock()
+            with self._alone():
+                head = os.pread(self._file, _HEAD.size, 0)
+                if len(head) < _HEAD.size or _HEAD.unpack(head)[:2] != (_MARK, count):
+                    os.ftruncate(self._file, 0)
+                    end = _HEAD.size + count * _ENTRY.size
+                    os.ftruncate(self._file, end)
+                else:
+                    end, _ = self._read_head()
+                self._write_head(end, is_full=False)
+        except OSError as error:
+            raise ReorderKitError(f"data.cache: {path or 'memory'} cannot be used: {error}") from error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.path is None and context.get_spawning_popen() is not None:
+            return _reopened, (reduction.DupFd(self._file), self._count, self._limit)
+        return ImageStore, (self._count, self._limit, self.path)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            os.close(self._file)
+
+    def get(self, number: int) -> bytearray | None:
+        """The bytes of a number; None if there are none yet."""
+        entry = os.pread(self._file, _ENTRY.size, _HEAD.size + number * _ENTRY.size)
+        offset, size = _ENTRY.unpack(entry)
+        return bytearray(os.pread(self._file, size, offset)) if size else None
+
+    def put(self, number: int, content: bytes) -> None:
+        """Give a number its bytes; nothing where the file takes no more."""
+        with self._alone():
+            offset, is_full = self._read_head()
+            if is_full:
+                return
+            if offset + len(content) > self._limit:
+                self._close_for_more(offset, f"it has reached {self._limit:,} bytes")
+                return
+            self._write_head(offset + len(content), is_full=False)
+        try:
+            _write(self._file, content, offset)
+        except OSError as error:
+            with self._alone():
+                self._close_for_more(self._read_head()[0], str(error))
+            return
+        with self._alone():  # which also makes sure that no processor sees this before what it points to
+            _write(self._file, _ENTRY.pack(offset, len(content)), _HEAD.size + number * _ENTRY.size)
+
+    def _close_for_more(self, end: int, reason: str) -> None:
+        self._write_head(end, is_full=True)
+        _log.warning("data.cache: the images that are left are decoded every time: %s", reason)
+
+    def _read_head(self) -> tuple[int, bool]:
+        _, _, end, is_full = _HEAD.unpack(os.pread(self._file, _HEAD.size, 0))
+        return end, bool(is_full)
+
+    def _write_head(self, end: int, is_full: bool) -> None:
+        _write(self._file, _HEAD.pack(_MARK, self._count, end, is_full), 0)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other thread and no other process does this at the same time."""
+        with self._lock:
+            fcntl.lockf(self._file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+
+def _in_memory() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("reorder-kit-images")
+    # Elsewhere a file without a name; the system keeps what it can of it in memory.
+    descriptor, name = tempfile.mkstemp()
+    os.unlink(name)
+    return descriptor
+
+
+def _reopened(sent: Any, count: int, limit: int) -> ImageStore:
+    store = ImageStore.__new__(ImageStore)
+    store._count, store._limit, store.path = count, limit, None
+    store._file, store._lock = sent.detach(), Lock()
+    return store
+
+
+def _write(file: int, content: bytes, offset: int) -> None:
+    """All of it: a write may stop in the middle.
+
+    Raises:
+        OSError: if there is no space.
+    """
+    written = 0
+    while written < len(content):
+        written += os.pwrite(file, memoryview(content)[written:], offset + written)

@@ -1,0 +1,116 @@
+"""Decoded images with what belongs to them as bytes, and back, to the last digit."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import zlib
+from dataclasses import fields, is_dataclass
+from io import BytesIO
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_HEAD = struct.Struct("<QI")
+_ALIGNMENT = 8
+_PACKAGE = __name__.partition(".")[0]
+
+
+def pack(decoded: Any) -> bytes:
+    """Plain data, tuples and data classes of the package, with tensors anywhere in them.
+
+    >>> unpack(pack(("a", torch.tensor([[1, 2]]))))
+    ('a', tensor([[1, 2]]))
+    """
+    pickler = _Packing(description := BytesIO())
+    pickler.dump(decoded)
+    body = description.getvalue()
+    rest = b"".join(pickler.parts)
+    return b"".join((_HEAD.pack(len(body), zlib.crc32(rest, zlib.crc32(body))), rest, body))
+
+
+def unpack(packed: bytes | bytearray, check: bool = True) -> Any:
+    """What :func:`pack` was given.
+
+    Only tensors, plain data, and named tuples and data classes of the package are made, whatever the bytes say.
+
+    Args:
+        packed: all of the bytes; tensors of a byte array share its memory.
+        check: look whether they are damaged, which takes longer.
+
+    Raises:
+        ValueError: if they are damaged.
+        pickle.UnpicklingError: if they ask for anything else.
+    """
+    buffer = packed if isinstance(packed, bytearray) else bytearray(packed)
+    if len(buffer) < _HEAD.size:
+        raise ValueError("bytes are missing")
+    length, checksum = _HEAD.unpack_from(buffer)
+    view = memoryview(buffer)
+    body = len(buffer) - length
+    if body < _HEAD.size or (check and zlib.crc32(view[_HEAD.size : body], zlib.crc32(view[body:])) != checksum):
+        raise ValueError("bytes are damaged")
+    return _Unpacking(BytesIO(view[body:]), buffer).load()
+
+
+class _Packing(pickle.Pickler):
+    """Puts tensors aside, in the sequence in which their values lie in memory."""
+
+    def __init__(self, file: BytesIO) -> None:
+        super().__init__(file, protocol=5)
+        self.parts: list[bytes] = [bytes(-_HEAD.size % _ALIGNMENT)]
+        self._end = _HEAD.size + len(self.parts[0])
+
+    def persistent_id(self, value: Any) -> Any:
+        """Where the tensor was put, and how it lies there; None for all else."""
+        if not isinstance(value, Tensor):
+            return None
+        # Channels often come last in memory, and some operations are chosen by that.
+        dims = sorted(range(value.ndim), key=lambda dim: -value.stride(dim))
+        values = value.detach().as_subclass(Tensor).permute(dims).contiguous()
+        data = values.numpy().tobytes()
+        place = (str(values.dtype).removeprefix("torch."), tuple(values.shape), tuple(dims), self._end)
+        data += bytes(-len(data) % _ALIGNMENT)
+        self.parts.append(data)
+        self._end += len(data)
+        return place
+
+    def reducer_override(self, value: Any) -> Any:
+        """Data classes by their fields, whatever else a class may do for loader processes."""
+        if isinstance(value, type) or not is_dataclass(value):
+            return NotImplemented
+        return type(value), tuple(getattr(value, field.name) for field in fields(value) if field.init)
+
+
+class _Unpacking(pickle.Unpickler):
+    def __init__(self, file: BytesIO, buffer: bytearray) -> None:
+        super().__init__(file)
+        self._buffer = buffer
+
+    def find_class(self, module: str, name: str) -> Any:
+        """A named tuple or data class of the package.
+
+        Raises:
+            pickle.UnpicklingError: if it is none.
+        """
+        if module.partition(".")[0] == _PACKAGE:
+            found = super().find_class(module, name)
+            if isinstance(found, type) and (is_dataclass(found) or hasattr(found, "_fields")):
+                return found
+        raise pickle.UnpicklingError(f"{module}.{name} cannot be kept")
+
+    def persistent_load(self, place: Any) -> Tensor:
+        """The tensor that lies there."""
+        dtype, shape, dims, offset = place
+        kind, count = getattr(torch, dtype), 1
+        for side in shape:
+            count *= side
+        if not count:
+            return torch.empty(shape, dtype=kind).permute(_inverse(dims))
+        values = torch.frombuffer(self._buffer, dtype=kind, count=count, offset=offset)
+        return values.view(shape).permute(_inverse(dims))
+
+
+def _inverse(dims: tuple[int, ...]) -> list[int]:
+    return sorted(range(len(dims)), key=dims.__getitem__)
