@@ -184,8 +184,8 @@ class PlacesInFiles(DecodedSamples[Picture]):
         return read_image(self._files[index][0], self._decoding)
 
     def decoding_key(self, index: int) -> bytes:
-        """Of the file of a sample."""
-        return key_of(file_key(self._files[index][0]))
+        """Of the file of a sample, and of how it is decoded."""
+        return key_of(file_key(self._files[index][0]), self._decoding)
 
     def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
         path, target = self._files[index]
