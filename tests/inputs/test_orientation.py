@@ -89,35 +89,39 @@ def test_a_photo_is_turned_upright_in_every_format(
 BOX = (1, 2, 4, 8)
 
 
-@pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("shape", [(12, 6), (12, 12)], ids=["upright", "square"])
 @pytest.mark.parametrize("source", OF_BOXES)
 def test_boxes_made_on_what_the_source_usually_has_frame_the_turned_object(
-    source: str, shape: tuple[int, int], orientation: int, tmp_path: Path
+    source: str, shape: tuple[int, int], tmp_path: Path
 ) -> None:
-    data = photo(with_object(shape, BOX), orientation)
-    turned = upright(data)
-    box = frame(turned[..., 0] == 255)
-    given = box if source in UPRIGHT else BOX
-    sample = read(open_source(source, tmp_path, [Item(data, given)]).test, 0)
-    assert sample.target.boxes.tolist() == [list(box)]
-    assert frame(pixels(sample, size_of(turned))[..., 0] == 255) == box
+    photos = [photo(with_object(shape, BOX), orientation) for orientation in ORIENTATIONS]
+    turned = [upright(data) for data in photos]
+    boxes = [frame(values[..., 0] == 255) for values in turned]
+    items = [Item(data, box if source in UPRIGHT else BOX) for data, box in zip(photos, boxes, strict=True)]
+    splits = open_source(source, tmp_path, items)
     kind = "upright" if source in UPRIGHT else "stored"
     guessed = f"{BOTH_WAYS}, and are taken as made on the {kind} pixels"
-    assert found_in(sample) == ([] if orientation == 1 else [TURNED, guessed])
+    for number, orientation in enumerate(ORIENTATIONS):
+        sample = read(splits.test, number)
+        assert sample.target.boxes.tolist() == [list(boxes[number])]
+        assert frame(pixels(sample, size_of(turned[number]))[..., 0] == 255) == boxes[number]
+        assert found_in(sample) == ([] if orientation == 1 else [TURNED, guessed])
 
 
-@pytest.mark.parametrize("orientation", LYING)
 @pytest.mark.parametrize("annotated", ["stored", "upright"])
 @pytest.mark.parametrize("source", ["coco-detection", "voc boxes"])
-def test_boxes_move_as_the_declared_size_says(source: str, annotated: str, orientation: int, tmp_path: Path) -> None:
-    data = photo(with_object((12, 6), BOX), orientation)
-    turned = upright(data)
-    box = frame(turned[..., 0] == 255)
-    item = Item(data, BOX, (12, 6)) if annotated == "stored" else Item(data, box, (6, 12))
-    sample = read(open_source(source, tmp_path, [item]).test, 0)
-    assert sample.target.boxes.tolist() == [list(box)]
-    assert found_in(sample) == ([TURNED, ALONG] if annotated == "stored" else [TURNED])
+def test_boxes_move_as_the_declared_size_says(source: str, annotated: str, tmp_path: Path) -> None:
+    photos = [photo(with_object((12, 6), BOX), orientation) for orientation in LYING]
+    boxes = [frame(upright(data)[..., 0] == 255) for data in photos]
+    items = [
+        Item(data, BOX, (12, 6)) if annotated == "stored" else Item(data, box, (6, 12))
+        for data, box in zip(photos, boxes, strict=True)
+    ]
+    splits = open_source(source, tmp_path, items)
+    for number, box in enumerate(boxes):
+        sample = read(splits.test, number)
+        assert sample.target.boxes.tolist() == [list(box)]
+        assert found_in(sample) == ([TURNED, ALONG] if annotated == "stored" else [TURNED])
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
