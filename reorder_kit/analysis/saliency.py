@@ -21,6 +21,7 @@ from reorder_kit.analysis.saliency_shift import Placement, place
 from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.experiment.same_classes import require_same_classes
 from reorder_kit.interfaces import DataSplits, Sample, Unreadable
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
@@ -150,8 +151,8 @@ def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> Sal
         images: how many to look at, chosen at random by the run's seed; all if there are fewer.
 
     Raises:
-        ReorderKitError: if the orders cannot be compared, the method does not apply to such a model or task, or fewer
-            than two images are left.
+        ReorderKitError: if the orders cannot be compared, the method does not apply to such a model or task, the data
+            has other classes than the run was trained with, or fewer than two images are left.
     """
     later = run.model.policy.blocks[1:]
     if later:
@@ -163,6 +164,7 @@ def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> Sal
     start, final = _orders(run.folder)
     experiment = run.experiment
     splits, recipe = experiment.open_data(), experiment.recipe
+    require_same_classes(run.context.classes, splits.classes, str(run.folder.path))
     samples, data = splits.validation if split == "validation" else splits.test, recipe.data
     chosen, views = _chosen(len(samples), images, recipe.seed), experiment.task.views(training=False)
     loader = evaluation_loader(

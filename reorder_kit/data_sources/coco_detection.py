@@ -11,12 +11,11 @@ from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.boxed_images import BoxedFile, open_boxed
 from reorder_kit.data.coco_json import CocoFile, find_images, read_coco
 from reorder_kit.data.findings import Findings
-from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.multi_label import MultiLabelOptions
 from reorder_kit.data.split_folders import VALIDATION_NAMES
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import BOXES, MULTI_LABEL, DataSource, DataSplits
+from reorder_kit.interfaces import BOXES, MULTI_LABEL, DataSource, DataSplits, PathFromRoot
 
 Split = Literal["train", "validation", "test"]
 _NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "validation": VALIDATION_NAMES, "test": ("test",)}
@@ -66,7 +65,7 @@ class CocoDetection(AnnotatedSource):
         test: Path | None = Field(
             None, description="annotations for the test, relative to root; not given: found by its name, if there"
         )
-        images: HomePath | None = Field(
+        images: PathFromRoot | None = Field(
             None, description="folder of the images, relative to root; not given: found as described"
         )
 

@@ -12,12 +12,11 @@ from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.csv_table import read_lines
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
-from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
 from reorder_kit.data.split_folders import VALIDATION_NAMES
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import MULTI_LABEL, DataSource, DataSplits
+from reorder_kit.interfaces import MULTI_LABEL, DataSource, DataSplits, PathFromRoot
 
 SPLITS = {"train": "train", **dict.fromkeys(VALIDATION_NAMES, "validation"), "test": "test"}
 LABELS = {"0": False, "1": True, "0.0": False, "1.0": True, "False": False, "True": True}
@@ -42,7 +41,7 @@ class MultiLabelCsv(AnnotatedSource):
     target_kinds = (MULTI_LABEL,)
 
     class Options(MultiLabelOptions):
-        file: HomePath = Field(Path("labels.csv"), description="the table, relative to root")
+        file: PathFromRoot = Field(Path("labels.csv"), description="the table, relative to root")
 
     options: Options
 

@@ -11,12 +11,14 @@ import torch
 from PIL import Image
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.reopening import Places, reopen
+from reorder_kit.experiment.same_classes import require_same_classes
 from reorder_kit.figures.predictions import displayable
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, Sample
 from reorder_kit.report.record import RunRecord
+from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
 
 PICTURES = 4
 _LONGEST_SIDE = 256  # pixels; more would make the page heavy
@@ -48,14 +50,24 @@ class OpenedRun:
     splits: DataSplits
 
     @classmethod
-    def open(cls, record: RunRecord, host: PluginHost) -> OpenedRun:
+    def open(cls, record: RunRecord, host: PluginHost, places: Places = ()) -> OpenedRun:
         """Open it.
 
+        Args:
+            record: the run.
+            host: the plugins.
+            places: where its data is now, if it is elsewhere.
+
         Raises:
-            ReorderKitError: if its data or a plugin is not there any more.
+            ReorderKitError: if its data or a plugin is not there any more, or the data has other classes.
         """
-        experiment = compose(record.recipe, host, str(record.folder.recipe))
-        return cls(experiment, experiment.open_data())
+        experiment = reopen(record.folder, host, places)
+        splits = experiment.open_data()
+        checkpoint = record.folder.latest_checkpoint()
+        if checkpoint is not None:
+            classes = CheckpointFacts.read(checkpoint / FILE).classes
+            require_same_classes(classes, splits.classes, str(record.folder.path))
+        return cls(experiment, splits)
 
     def pictures(self) -> list[Picture]:
         """A few test images as the model sees them, from all over the split."""
@@ -84,8 +96,19 @@ class OpenedRun:
         return f"test image {index}{name}"
 
 
-def open_if_there(record: RunRecord, host: PluginHost) -> OpenedRun | str:
-    """A run with its data, or why it could not be opened; a report does without."""
+def open_if_there(record: RunRecord, host: PluginHost, places: Places = ()) -> OpenedRun | str:
+    """A run with its data, or why it could not be opened; a report does without.
+
+    Args:
+        record: the run.
+        host: the plugins.
+        places: where its data is now, if it is elsewhere.
+
+    Raises:
+        ReorderKitError: if it cannot be opened, although a place was given.
+    """
+    if places:
+        return OpenedRun.open(record, host, places)
     try:
         return OpenedRun.open(record, host)
     except ReorderKitError as error:

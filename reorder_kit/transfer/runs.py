@@ -10,6 +10,7 @@ from typing import Any
 
 from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.experiment.same_classes import require_same_classes
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.one_run import train_in_folder
 from reorder_kit.orders.order_file import OrderFile
@@ -118,6 +119,7 @@ class OrderTrial:
         accelerator = build_accelerator(runnable_here(experiment.recipe.train))
         run = run.on(accelerator.device)
         splits, data, task = experiment.open_data(), experiment.recipe.data, experiment.task
+        require_same_classes(run.context.classes, splits.classes, str(self.run))
         views = task.views(training=False)
         loader = evaluation_loader(splits.test, run.context.kind, "test", data.batch_size, data.workers, views=views)
         scores = {}
