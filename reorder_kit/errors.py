@@ -8,6 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+ENCODING_HINT = "set PYTHONUTF8=1, or a locale such as C.UTF-8"
+"""What to do where names of files cannot have letters beyond ASCII."""
+
+
+AS_THEY_WERE = "surrogateescape"
+"""How letters of file names that this environment cannot read are written into text files: by the bytes they have."""
+
 
 class ReorderKitError(Exception):
     """An expected error: the command line prints its message and hint, and exits with code 2, without a traceback.

@@ -151,8 +151,8 @@ def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> Sal
         images: how many to look at, chosen at random by the run's seed; all if there are fewer.
 
     Raises:
-        ReorderKitError: if the orders cannot be compared, the method does not apply to such a model or task, or fewer
-            than two images are left.
+        ReorderKitError: if the orders cannot be compared, the method does not apply to such a model or task, the data
+            has other classes than the run was trained with, or fewer than two images are left.
     """
     later = run.model.policy.blocks[1:]
     if later:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -10,7 +14,7 @@ from typer.core import TyperCommand
 
 from reorder_kit.cli._output import is_main_process, print_json, print_to_stderr, process
 from reorder_kit.cli._stopping import Terminated
-from reorder_kit.errors import RecipeError, ReorderKitError
+from reorder_kit.errors import ENCODING_HINT, RecipeError, ReorderKitError
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
@@ -26,7 +30,8 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run it."""
         try:
-            return super().invoke(ctx)
+            with _naming_files():
+                return super().invoke(ctx)
         except ReorderKitError as error:
             _tell(error)
             if ctx.params.get("as_json") and is_main_process():
@@ -36,6 +41,33 @@ class Command(TyperCommand):
             if is_main_process():
                 print_to_stderr("stopped")
             raise typer.Exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED) from None
+
+
+@contextmanager
+def _naming_files() -> Iterator[None]:
+    """Say in words why a file cannot be named, wherever that was tried.
+
+    Raises:
+        ReorderKitError: in the place of such an error; and of one that may come from letters that were misread.
+    """
+    encoding = sys.getfilesystemencoding()
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        if error.encoding != encoding:
+            raise
+        reason = f"names of files are {encoding} in this environment, unlike {error.object}"
+        raise ReorderKitError(reason, ENCODING_HINT) from None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise ReorderKitError(f"the name of a file is too long: {error.filename}") from None
+    except ReorderKitError as error:
+        letters = error.message + "".join(sys.argv)
+        if encoding == "utf-8" or letters.isascii() or isinstance(error, RecipeError):
+            raise
+        hint = f"names of files are {encoding} in this environment; {ENCODING_HINT}"
+        raise ReorderKitError(error.message, "; ".join(filter(None, [error.hint, hint]))) from None
 
 
 def _tell(error: ReorderKitError) -> None:

@@ -34,6 +34,15 @@ def recipe_content(recipe: str, assignments: Iterable[str] | None) -> dict[str, 
     return override(content, map(parse_assignment, assignments or ()))
 
 
+def places_of(assignments: Iterable[str] | None) -> list[tuple[str, Any]]:
+    """Where the data of a run is now, from ``field=value``; which fields say that is checked with the run.
+
+    Raises:
+        ReorderKitError: if one is no assignment.
+    """
+    return [parse_assignment(assignment) for assignment in assignments or ()]
+
+
 def find_run(path: str) -> RunFolder:
     """The folder of a finished run.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -34,6 +37,38 @@ def print_json(content: Any) -> None:
 def print_to_stderr(text: str) -> None:
     """Write what is no result."""
     typer.echo(text, err=True)
+
+
+@contextmanager
+def standard_output() -> Iterator[None]:
+    """Say in words that standard output takes no more, and end with 2; with 1, silently, where nobody reads it.
+
+    What a command has written elsewhere, as a run into its folder, is there.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if not _takes_no_more(sys.stdout):  # it was about another file
+            raise
+        # What is left in the buffer would be tried once more at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.EPIPE:  # as with `| head`
+            sys.exit(1)
+        with suppress(OSError):
+            print_to_stderr(f"error: standard output: cannot be written: {error.strerror}")
+        sys.exit(2)
+
+
+def _takes_no_more(stream: TextIO) -> bool:
+    try:
+        stream.write("\n")  # what could not be written is not always tried again
+        stream.flush()
+    except OSError:
+        return True
+    return False
 
 
 def console(stderr: bool = False) -> Console:

@@ -14,6 +14,12 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Replace a field of the recipe; the value is YAML. Repeatable."),
 ]
+PlaceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="Where the run's data is now, as in data.root=/data/photos. Repeatable."
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON and nothing else to standard output, errors included.")
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import console, is_main_process, print_json, table
-from reorder_kit.cli._parameters import JsonOption, RunArgument
+from reorder_kit.cli._parameters import JsonOption, PlaceOption, RunArgument
 from reorder_kit.cli._worst_class import describe_worst_class
 from reorder_kit.statistics.headline import Headline, signed
 
@@ -34,6 +34,7 @@ def evaluate(
         ),
     ] = None,
     split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
+    sets: PlaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a trained model in its own and in other orders.
@@ -51,13 +52,14 @@ def evaluate(
       reorder-kit evaluate runs/quickstart
       reorder-kit evaluate runs/quickstart --order row --order hilbert --split validation
       reorder-kit evaluate runs/quickstart --order runs/quickstart/orders/start.json --json
+      reorder-kit evaluate copied/photos --set data.root=/data/photos
     """
-    from reorder_kit.cli._lookup import find_run, load_host
+    from reorder_kit.cli._lookup import find_run, load_host, places_of
     from reorder_kit.training.evaluate_run import evaluate_run
 
     # Whatever plugins and libraries print is no part of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        report = evaluate_run(find_run(run), orders or (), split.value, load_host())
+        report = evaluate_run(find_run(run), orders or (), split.value, load_host(), places_of(sets))
     if not is_main_process():
         return
     if as_json:

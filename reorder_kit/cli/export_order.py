@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reorder_kit.cli._parameters import RunArgument
+from reorder_kit.cli._parameters import PlaceOption, RunArgument
 from reorder_kit.errors import writing
 
 TIMM_LINES = (
@@ -22,13 +22,15 @@ def export_order(
     to: Annotated[
         Path | None, typer.Option("--to", metavar="DIR", help="Where to; into the run folder if not given.")
     ] = None,
+    sets: PlaceOption = None,
 ) -> None:
     """Write the order of a run for plain timm and others.
 
     The files order.json and order.npy hold, for each slot, the row-major index of its patch. The two printed lines put
     the patches of a timm VisionTransformer in this order, after their positions were added: they give what
     reorder_kit.wrap(model, order) gives. A run that orders each image by what it shows, or orders again before a later
-    block, has no such lines: its files hold a consensus, or the composed order of all blocks.
+    block, has no such lines: its files hold a consensus, or the composed order of all blocks. It reads no data; --set
+    is checked as elsewhere, and changes nothing.
 
     \b
     Example:
@@ -37,10 +39,13 @@ def export_order(
     """
     import numpy as np
 
-    from reorder_kit.cli._lookup import find_run
+    from reorder_kit.cli._lookup import find_run, load_host, places_of
+    from reorder_kit.experiment.reopening import reopen
     from reorder_kit.orders.order_file import OrderFile, words_of_spread
 
     folder = find_run(run)
+    if sets:
+        reopen(folder, load_host(), places_of(sets))
     stored = OrderFile.load(folder.order)
     target = to or folder.path
     json_file, npy_file = target / "order.json", target / "order.npy"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
 from reorder_kit import __version__
 from reorder_kit.cli._errors import Command
+from reorder_kit.cli._output import standard_output
 from reorder_kit.cli.bench import planted
 from reorder_kit.cli.describe import describe
 from reorder_kit.cli.doctor import doctor
@@ -83,8 +85,15 @@ def main() -> None:
 
     It ends with 0, with 2 if something was wrong, or, if it was stopped, with 130 (Ctrl-C) or 143 (SIGTERM).
     """
+    # A stream that was closed before the start is none.
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A picture of an order must not fail where the terminal lacks a character.
             stream.reconfigure(errors="replace")
-    app(prog_name="reorder-kit")
+    with standard_output():
+        app(prog_name="reorder-kit")
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from reorder_kit.cli._output import print_to_stderr
+from reorder_kit.cli._parameters import PlaceOption
 from reorder_kit.errors import writing
 
 
@@ -19,6 +20,7 @@ def report(
         Path | None,
         typer.Option("--out", metavar="DIR", help="Where to; into the folder report of the run or study if not given."),
     ] = None,
+    sets: PlaceOption = None,
 ) -> None:
     """Write report.html: one file that fetches nothing and can be sent to anybody.
 
@@ -30,11 +32,12 @@ def report(
     Example:
       reorder-kit report runs/quickstart
       reorder-kit report studies/quick --out page
+      reorder-kit report copied/photos --set data.root=/data/photos
     """
-    from reorder_kit.cli._lookup import load_host
+    from reorder_kit.cli._lookup import load_host, places_of
     from reorder_kit.report.write import page_of
 
-    page = page_of(source, load_host())
+    page = page_of(source, load_host(), places_of(sets))
     target = out or source / "report"
     with writing(target):
         written = page.write(target)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import console, print_json, table
-from reorder_kit.cli._parameters import JsonOption, RunArgument
+from reorder_kit.cli._parameters import JsonOption, PlaceOption, RunArgument
 from reorder_kit.cli.evaluate import Split
 from reorder_kit.errors import writing
 
@@ -44,6 +44,7 @@ def saliency(
     ] = Method.gradient,
     split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
     images: Annotated[int, typer.Option("--images", min=2, help="How many, chosen at random by the run's seed.")] = 256,
+    sets: PlaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Where salient patches stand in the sequence, before learning and after.
@@ -57,17 +58,18 @@ def saliency(
     Example:
       reorder-kit saliency runs/quickstart
       reorder-kit saliency runs/quickstart --method occlusion --split validation --json
+      reorder-kit saliency copied/photos --set data.root=/data/photos
     """
     from reorder_kit.analysis.saliency import follow_saliency
     from reorder_kit.analysis.saliency_files import write_saliency
-    from reorder_kit.cli._lookup import find_run, load_host
+    from reorder_kit.cli._lookup import find_run, load_host, places_of
     from reorder_kit.experiment.loaded_run import LoadedRun
     from reorder_kit.training.devices import build_accelerator, runnable_here
 
     # Whatever plugins and libraries print is no part of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         folder = find_run(run)
-        loaded = LoadedRun.open(folder.path, load_host())
+        loaded = LoadedRun.open(folder.path, load_host(), places_of(sets))
         device = build_accelerator(runnable_here(loaded.experiment.recipe.train)).device
         report = follow_saliency(loaded.on(device), method.value, split.value, images)
         with writing(folder.path):

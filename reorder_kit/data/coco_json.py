@@ -15,10 +15,10 @@ from reorder_kit.data.findings import Findings
 from reorder_kit.data.flags import flag
 from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.json_text import parse_json
-from reorder_kit.data.real_files import shortened
 from reorder_kit.data.record_objects import four_numbers
 from reorder_kit.data.whole_numbers import Size, declared_size, whole_number
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces.path_lengths import shortened
 
 Id = int | str
 """Of a category or an image. Numbers are the same however they are written: 7, 7.0 or "7"."""

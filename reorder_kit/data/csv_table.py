@@ -6,8 +6,8 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from reorder_kit.data.real_files import shortened
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces.path_lengths import shortened
 
 
 def read_table(file: Path, columns: Sequence[str], field: str) -> Iterator[tuple[int, list[str]]]:

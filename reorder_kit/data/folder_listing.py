@@ -8,9 +8,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from reorder_kit.data.file_identity import name_below
 from reorder_kit.data.findings import Findings
-from reorder_kit.data.real_files import is_regular, is_too_long, leads_to_file, leads_to_folder
+from reorder_kit.data.real_files import is_regular, leads_to_file, leads_to_folder
 from reorder_kit.data.spellings import RESPELLED_FOUND, Spellings
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces.path_lengths import is_too_long
 
 
 class FolderListing:

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from jaxtyping import UInt8
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from reorder_kit.data.decoded_cache import CacheOptions
-from reorder_kit.data.real_files import is_too_long, shortened
 from reorder_kit.data.set_aside import ValidationOptions
 from reorder_kit.data.transforms import HORIZONTAL_FLIP, NamedTransform, TransformChoice
 from reorder_kit.interfaces import ImageShape
+from reorder_kit.interfaces.paths import HomePath as HomePath  # data sources take it from here
 
 if TYPE_CHECKING:
     from reorder_kit.data.pipeline import ImagePipeline
-
-
-def _in_home(path: Path) -> Path:
-    if is_too_long(path):
-        raise ValueError(f"{shortened(path)} is longer than file systems allow")
-    try:
-        return path.expanduser()
-    except RuntimeError as error:  # of a user that does not exist, which pydantic would not report as a mistake
-        raise ValueError(f"{path} has no home folder to start from: {error}") from error
-
-
-HomePath = Annotated[Path, AfterValidator(_in_home)]
-"""A path in which ``~`` is the home folder."""
 
 
 class ImageOptions(CacheOptions, ValidationOptions):

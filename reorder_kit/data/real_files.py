@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reorder_kit.errors import ReorderKitError
-
-_SHOWN = 200
-_LONGEST_NAME_BYTES = 255
-_LONGEST_PATH_BYTES = 4095
+from reorder_kit.interfaces.path_lengths import shortened
 
 
 class FoundFile(NamedTuple):
@@ -99,15 +96,3 @@ def is_regular(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
-
-
-def is_too_long(path: Path) -> bool:
-    """Whether a path, or a name in it, is longer than file systems allow."""
-    names = [len(os.fsencode(part)) for part in path.parts]
-    return max(names, default=0) > _LONGEST_NAME_BYTES or len(os.fsencode(path)) > _LONGEST_PATH_BYTES
-
-
-def shortened(path: str | Path) -> str:
-    """A path for messages: the middle of a very long one is left out."""
-    text = str(path)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}...{text[-_SHOWN // 2 :]} ({len(text)} characters)"

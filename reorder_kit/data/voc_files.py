@@ -9,9 +9,10 @@ from pathlib import Path, PurePath
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.image_walk import is_junk
-from reorder_kit.data.real_files import is_regular, shortened
+from reorder_kit.data.real_files import is_regular
 from reorder_kit.data.split_names import Split, by_split
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces.path_lengths import shortened
 
 Names = Sequence[str]
 

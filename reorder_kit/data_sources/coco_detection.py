@@ -13,14 +13,13 @@ from reorder_kit.data.class_findings import MAPPED
 from reorder_kit.data.coco_json import CocoFile, find_images, read_coco
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
-from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.multi_label import MultiLabelOptions
 from reorder_kit.data.real_files import is_folder, is_regular
 from reorder_kit.data.split_folders import folders_in
 from reorder_kit.data.split_names import SPLIT_NAMES, Split, split_of
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import BOXES, MULTI_LABEL, DataSource, DataSplits
+from reorder_kit.interfaces import BOXES, MULTI_LABEL, DataSource, DataSplits, PathFromRoot
 
 # How the annotations of a split are called: as COCO does, plainly, and as Roboflow exports them.
 _LAYOUTS = (
@@ -78,7 +77,7 @@ class CocoDetection(AnnotatedSource):
         test: Path | None = Field(
             None, description="annotations for the test, relative to root; not given: found by its name, if there"
         )
-        images: HomePath | None = Field(
+        images: PathFromRoot | None = Field(
             None, description="folder of the images, relative to root; not given: found as described"
         )
 

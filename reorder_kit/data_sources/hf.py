@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.box_plausibility import BoxFormat
 from reorder_kit.data.field_targets import Label
 from reorder_kit.data.file_identity import NamedFile
 from reorder_kit.data.findings import Findings
-from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.record_classes import RecordClasses, find_classes_of
 from reorder_kit.data.record_objects import BoxCounts, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
@@ -24,8 +23,14 @@ from reorder_kit.data.split_names import Split, by_split
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, DataSource, DataSplits, Identity, TargetKind
+from reorder_kit.interfaces.paths import in_home, on_this_machine
 
 TARGET_COLUMNS: dict[TargetKind, str] = {CLASS: "label", MULTI_LABEL: "labels", BOXES: "objects", MASK: "mask"}
+
+
+def _hub_or_folder(path: Path) -> Path:
+    """A name on the hub stays as it is; a folder is found from every working directory."""
+    return on_this_machine(path) if in_home(path).is_dir() else in_home(path)
 
 
 class HuggingFace(AnnotatedSource):
@@ -68,7 +73,9 @@ class HuggingFace(AnnotatedSource):
     target_kinds = (CLASS, MULTI_LABEL, BOXES, MASK)
 
     class Options(RecordOptions):
-        dataset: HomePath = Field(description="name on the Hugging Face hub, or a local folder; ~ is the home folder")
+        dataset: Annotated[Path, AfterValidator(_hub_or_folder)] = Field(
+            description="name on the Hugging Face hub, or a local folder; ~ is the home folder"
+        )
         config: str | None = Field(None, description="which of several configurations a data set has")
         revision: str | None = Field(None, description="commit, branch or tag on the hub; not given: the newest")
         train: str = Field("train", description="name of the split for training")

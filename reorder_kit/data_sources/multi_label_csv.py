@@ -13,13 +13,13 @@ from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.csv_table import read_lines
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
-from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
-from reorder_kit.data.real_files import is_folder, shortened
+from reorder_kit.data.real_files import is_folder
 from reorder_kit.data.split_names import KNOWN_NAMES, Split, split_of
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import MULTI_LABEL, DataSource, DataSplits
+from reorder_kit.interfaces import MULTI_LABEL, DataSource, DataSplits, PathFromRoot
+from reorder_kit.interfaces.path_lengths import shortened
 
 LABELS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 _OF_THE_TABLE = ("path", "split")
@@ -59,7 +59,7 @@ class MultiLabelCsv(AnnotatedSource):
     target_kinds = (MULTI_LABEL,)
 
     class Options(MultiLabelOptions):
-        file: HomePath = Field(Path("labels.csv"), description="the table, relative to root")
+        file: PathFromRoot = Field(Path("labels.csv"), description="the table, relative to root")
 
     options: Options
 

@@ -8,11 +8,13 @@ import torch
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
-from reorder_kit.interfaces import Backbone, Policy, TaskContext
+from reorder_kit.experiment.same_classes import difference_of_classes
+from reorder_kit.interfaces import NONE, Backbone, Policy, TaskContext
 from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.orders.order import Order, load_tensors
 from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.recipe.settings import WeightsSettings
+from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
 from reorder_kit.runs.run_folder import RunFolder
 
 MODEL_WEIGHTS, AVERAGED_WEIGHTS = "model.safetensors", "ema.safetensors"
@@ -42,20 +44,34 @@ def build_model(experiment: Experiment, context: TaskContext, start: Order) -> O
         head = experiment.task.build_head(context)
         policy = experiment.build_policy(start, context.facts, context.classes)
         if weights is not None:
-            take_weights({"backbone": backbone, "head": head}, weights)
+            take_weights({"backbone": backbone, "head": head}, weights, context)
         state = experiment.task.build_state(context, backbone, head)
     if policy_run is not None and experiment.learner is not None and experiment.learns:
         take_policy(policy, policy_run, experiment.learner.name)
     return OrderedModel(backbone, policy, head, state)
 
 
-def take_weights(modules: dict[str, torch.nn.Module], weights: WeightsSettings) -> None:
+def take_weights(modules: dict[str, torch.nn.Module], weights: WeightsSettings, context: TaskContext) -> None:
     """Put the final weights of a finished run into parts of a model.
 
+    Args:
+        modules: ``backbone`` and ``head``.
+        weights: which to take, and from where.
+        context: what is known of the run that takes them.
+
     Raises:
-        ReorderKitError: if the run is not finished, or its weights belong to another model.
+        ReorderKitError: if the run is not finished, its weights belong to another model, or its head has learned other
+            classes.
     """
     checkpoint = finished_checkpoint(weights.run)
+    if "head" in weights.parts and context.kind != NONE:
+        # Outputs are told apart by their numbers alone, and what a number stands for inside a head only its task knows.
+        difference = difference_of_classes(CheckpointFacts.read(checkpoint / FILE).classes, context.classes)
+        if difference is not None:
+            raise ReorderKitError(
+                f"train.weights: {weights.run}: its head has learned other classes: {difference}",
+                "take the backbone alone: {run: RUN, parts: [backbone]}",
+            )
     try:
         load_parts({name: modules[name] for name in weights.parts}, _evaluated_weights(checkpoint))
     except RuntimeError as error:

@@ -10,15 +10,14 @@ import torch
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.building import POLICY_WEIGHTS, STATE_WEIGHTS, build_model, load_parts, trained_weights
-from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.reopening import Places, reopen
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import TaskContext
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel, for_evaluation
 from reorder_kit.orders.order import load_tensors
 from reorder_kit.orders.order_file import OrderFile
-from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
 from reorder_kit.runs.record import read_json
 from reorder_kit.runs.run_folder import RunFolder
@@ -43,22 +42,23 @@ class LoadedRun:
     progress: Progress
 
     @classmethod
-    def open(cls, path: str | Path, host: PluginHost | None = None) -> Self:
+    def open(cls, path: str | Path, host: PluginHost | None = None, places: Places = ()) -> Self:
         """Load a run onto the CPU; its data is not touched.
 
         Args:
             path: the run folder.
             host: where its components come from; the installed plugins if not given.
+            places: where its data is now, if it is elsewhere, as ``[("data.root", "/data/photos")]``.
 
         Raises:
-            ReorderKitError: if the folder holds no checkpoint, one of another format, or one that cannot be read.
+            ReorderKitError: if the folder holds no checkpoint, one of another format, or one that cannot be read; if a
+                plugin is missing; if a place is none.
         """
         folder = RunFolder(Path(path))
         checkpoint = folder.latest_checkpoint()
         if checkpoint is None:
             raise ReorderKitError(f"{path} holds no checkpoint", "give the folder of a run, as in runs/quickstart")
-        content = read_recipe_file(folder.recipe)
-        experiment = compose(content, host or PluginHost.from_environment(), str(folder.recipe))
+        experiment = reopen(folder, host or PluginHost.from_environment(), places)
         untrained = experiment.without_downloads()
         saved = CheckpointFacts.read(checkpoint / FILE)
         context = TaskContext(

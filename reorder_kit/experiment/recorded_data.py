@@ -13,6 +13,7 @@ from reorder_kit.data.dealing import MOST_COMPARED
 from reorder_kit.data.shared_images import refuse_shared_images
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.same_classes import require_same_classes
 from reorder_kit.interfaces import SPLITS, DataSplits, HasIdentities, RecordedSplits, SampleSet
 from reorder_kit.runs.data_record import DataRecord, NamedImages
 from reorder_kit.runs.run_folder import RunFolder
@@ -86,6 +87,7 @@ def reopen_data(experiment: Experiment, folder: RunFolder) -> OpenedData:
         if recorded.digest() != record.split_digest:
             raise ReorderKitError(f"{folder.path / record.split_file}: holds the images of another run")
     opened = _open(experiment, recorded, str(folder.path))
+    require_same_classes(record.classes, opened.splits.classes, str(folder.path))
     counts = _counts(opened.splits)
     for split, images in record.images.items():
         if counts.get(split) != images:

@@ -25,6 +25,7 @@ from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, Order
 from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
 from reorder_kit.interfaces.part import Part
 from reorder_kit.interfaces.passes import Pass
+from reorder_kit.interfaces.paths import HomePath, PathFromRoot
 from reorder_kit.interfaces.phases import Phases
 from reorder_kit.interfaces.prior import Influence, Prior, PriorContext, ScoringPrior
 from reorder_kit.interfaces.progress import Phase, Progress
@@ -88,6 +89,7 @@ __all__ = [
     "HasIdentities",
     "HasTargets",
     "HasViews",
+    "HomePath",
     "Identity",
     "ImageShape",
     "InRunControl",
@@ -106,6 +108,7 @@ __all__ = [
     "Part",
     "Pass",
     "PatchSequence",
+    "PathFromRoot",
     "Phase",
     "Phases",
     "Policy",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from reorder_kit.errors import ReorderKitError
 
 @contextmanager
 def alone(folder: Path, wait: bool = True) -> Iterator[None]:
-    """Hold a folder so that no other process works in it; where the file system has no locks, trust that none does.
+    """Hold a folder so that no other process works in it; where the system has no locks, trust that none does.
 
     Args:
         folder: which one; it has to be there.
@@ -22,6 +21,11 @@ def alone(folder: Path, wait: bool = True) -> Iterator[None]:
     Raises:
         ReorderKitError: if another process holds it, and this one does not wait.
     """
+    try:
+        import fcntl
+    except ImportError:  # as on Windows
+        yield
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Self, TypeVar
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.jobs.slots import Slot
 from reorder_kit.jobs.work import Ended, Failure, Work, do_work
 
@@ -47,6 +48,11 @@ class LocalProcesses(Generic[W]):
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
+        if not (hasattr(os, "setsid") and hasattr(signal, "pthread_sigmask")):
+            raise ReorderKitError(
+                "this operating system has no groups of processes, without which those of many runs cannot be ended",
+                "use Linux or macOS, or train runs one by one with reorder-kit run",
+            )
         self._parent_lives, this_end = _SPAWN.Pipe(duplex=False)
         self._resources.enter_context(self._parent_lives)
         self._resources.callback(self._end_workers)

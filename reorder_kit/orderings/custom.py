@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from pydantic import Field
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Ordering, OrderingOptions
+from reorder_kit.interfaces import HomePath, Ordering, OrderingOptions
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order_file import OrderFile
 
@@ -27,7 +26,7 @@ class Custom(Ordering):
     may_leave_out = True
 
     class Options(OrderingOptions):
-        file: Path = Field(description="JSON file with the order")
+        file: HomePath = Field(description="JSON file with the order")
 
     options: Options
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from reorder_kit.interfaces.paths import HomePath
 from reorder_kit.recipe.settings import OptimizerSettings, ScheduleSettings, Settings, TrainSettings
 
 FORMAT_VERSION = 1
@@ -90,7 +90,7 @@ class OrderSection(Settings):
     """Where the order starts, how it is learned, and what controls that."""
 
     start: StartSection = Field(StartSection(name="row"), description="the starting order")
-    weights: Path | None = Field(
+    weights: HomePath | None = Field(
         None, description="run folder whose policy is learned further, instead of a start: its best order is the start"
     )
     learner: ComponentSection | None = Field(None, description="the order-learner; null: the start is used as it is")

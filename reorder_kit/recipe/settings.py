@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from reorder_kit.interfaces.paths import HomePath
+
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -40,7 +42,7 @@ ModelPart = Literal["backbone", "head"]
 class WeightsSettings(Settings):
     """Weights to begin with: those of a finished run. A run folder alone is short for all of its parts."""
 
-    run: Path = Field(description="run folder whose final weights training begins with")
+    run: HomePath = Field(description="run folder whose final weights training begins with")
     parts: tuple[ModelPart, ...] = Field(("backbone", "head"), min_length=1, description="parts to take from it")
     freeze: tuple[ModelPart, ...] = Field((), description="parts that are not trained: no gradient, no dropout")
 

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.recorded_data import reopen_data
+from reorder_kit.experiment.reopening import Places, reopen
 from reorder_kit.figures.predictions import displayable
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, Sample
@@ -49,13 +49,18 @@ class OpenedRun:
     splits: DataSplits
 
     @classmethod
-    def open(cls, record: RunRecord, host: PluginHost) -> OpenedRun:
+    def open(cls, record: RunRecord, host: PluginHost, places: Places = ()) -> OpenedRun:
         """Open it.
 
+        Args:
+            record: the run.
+            host: the plugins.
+            places: where its data is now, if it is elsewhere.
+
         Raises:
-            ReorderKitError: if its data or a plugin is not there any more.
+            ReorderKitError: if its data or a plugin is not there any more, or the data has other classes.
         """
-        experiment = compose(record.recipe, host, str(record.folder.recipe))
+        experiment = reopen(record.folder, host, places)
         return cls(experiment, reopen_data(experiment, record.folder).splits)
 
     def pictures(self) -> list[Picture]:
@@ -85,8 +90,19 @@ class OpenedRun:
         return f"test image {index}{name}"
 
 
-def open_if_there(record: RunRecord, host: PluginHost) -> OpenedRun | str:
-    """A run with its data, or why it could not be opened; a report does without."""
+def open_if_there(record: RunRecord, host: PluginHost, places: Places = ()) -> OpenedRun | str:
+    """A run with its data, or why it could not be opened; a report does without.
+
+    Args:
+        record: the run.
+        host: the plugins.
+        places: where its data is now, if it is elsewhere.
+
+    Raises:
+        ReorderKitError: if it cannot be opened, although a place was given.
+    """
+    if places:
+        return OpenedRun.open(record, host, places)
     try:
         return OpenedRun.open(record, host)
     except ReorderKitError as error:

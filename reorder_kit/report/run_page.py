@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import yaml
 
 from reorder_kit.controls import FixedStart, LearnedStatic
+from reorder_kit.experiment.reopening import Places
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.report.chart import Chart
@@ -30,15 +31,16 @@ _COLOURS = {FixedStart.name: FIXED, LearnedStatic.name: SCRATCH}
 _CAPTION = "The run and the controls beside it, on test images"
 
 
-def run_page(folder: RunFolder, host: PluginHost) -> Page:
+def run_page(folder: RunFolder, host: PluginHost, places: Places = ()) -> Page:
     """Make the page of a finished run.
 
     Args:
         folder: the run.
         host: opens its data, for an image.
+        places: where its data is now, if it is elsewhere.
 
     Raises:
-        ReorderKitError: if the run is not finished or damaged.
+        ReorderKitError: if the run is not finished or damaged, or its data is not in the given place.
     """
     record = RunRecord.read(folder)
     controls = record.controls()
@@ -54,7 +56,7 @@ def run_page(folder: RunFolder, host: PluginHost) -> Page:
         notices=[],
         sections=[
             Section("figures", "Figures", "", [_table(record), _intervals(record), *curves]),
-            Section("playback", "The order, epoch by epoch", *_playback(record, host)),
+            Section("playback", "The order, epoch by epoch", *_playback(record, host, places)),
             Section("slots", "Patches and slots", _SLOTS, [*([_shift(record)] if moved else []), *_slots(record)]),
             Section("search", "The search", _SEARCH, _search(record)),
             Section("environment", "Environment", "", environment_facts(record.environment)),
@@ -161,8 +163,8 @@ def _consensus(record: RunRecord) -> str:
     return "" if record.spread is None else f"A consensus: {words_of_spread(record.spread)}."
 
 
-def _playback(record: RunRecord, host: PluginHost) -> tuple[str, Sequence[Block]]:
-    track = track_of(record, record.name, open_if_there(record, host))
+def _playback(record: RunRecord, host: PluginHost, places: Places) -> tuple[str, Sequence[Block]]:
+    track = track_of(record, record.name, open_if_there(record, host, places))
     lead = "The path on which the model reads the patches. Move the slider, or play."
     return lead, player_of([track], "The order drawn over a test image, as the model sees it")
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reorder_kit.controls import LearnedStatic
+from reorder_kit.experiment.reopening import Places
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.report.chart import Chart
 from reorder_kit.report.environment import environment_facts
@@ -18,16 +19,17 @@ from reorder_kit.report.table import Cell, Column, Table, number
 from reorder_kit.study.results import Row, StudyResult
 
 
-def study_page(results: StudyResult, folder: Path, host: PluginHost) -> Page:
+def study_page(results: StudyResult, folder: Path, host: PluginHost, places: Places = ()) -> Page:
     """Make the page of a study; of runs that are not there any more it shows what the study itself holds.
 
     Args:
         results: the study.
         folder: where its run folders are.
         host: opens their data, for images and for a prior.
+        places: where their data is now, if it is elsewhere.
 
     Raises:
-        ReorderKitError: if a run folder is damaged.
+        ReorderKitError: if a run folder is damaged, or the data is not in the given place.
     """
     groups = groups_of(results)
     return Page(
@@ -41,7 +43,7 @@ def study_page(results: StudyResult, folder: Path, host: PluginHost) -> Page:
                 *answer_sections(results),
                 Section("orders", f"Test {results.headline} by order", _ORDERS, [_scores(results, g) for g in groups]),
                 Section("rows", "All figures", "", [_table(results), *tests_table(results)]),
-                *run_sections(results, groups, folder, host),
+                *run_sections(results, groups, folder, host, places),
                 Section("failures", "What failed", "", _failures(results)),
                 Section("environment", "Environment", "", environment_facts(results.environment)),
                 Section("commands", "Commands", "", _commands(results)),

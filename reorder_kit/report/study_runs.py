@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reorder_kit.controls import LearnedStatic, RandomFixed
+from reorder_kit.experiment.reopening import Places
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.report.chart import Chart, file_name
@@ -32,7 +33,9 @@ _SEARCH = "Means over seeds of what the learners tell of themselves."
 _Runs = Mapping[Row, Sequence[RunRecord]]
 
 
-def run_sections(results: StudyResult, groups: Sequence[Group], folder: Path, host: PluginHost) -> list[Section]:
+def run_sections(
+    results: StudyResult, groups: Sequence[Group], folder: Path, host: PluginHost, places: Places = ()
+) -> list[Section]:
     """Playback, rank shifts, compressibility, influence, search and learning curves.
 
     Args:
@@ -40,9 +43,10 @@ def run_sections(results: StudyResult, groups: Sequence[Group], folder: Path, ho
         groups: its rows.
         folder: where its run folders are.
         host: opens their data.
+        places: where their data is now, if it is elsewhere.
     """
     runs: _Runs = {row: found for row in results.rows if (found := records_of(row, folder))}
-    opened = {group.key: _open(group, runs, host) for group in groups}
+    opened = {group.key: _open(group, runs, host, places) for group in groups}
     learned = {row: runs[row] for row in runs if row.learner is not None and row.control is None}
     return [
         Section("playback", "Orders, epoch by epoch", *_playback(groups, learned, opened)),
@@ -61,10 +65,10 @@ def run_sections(results: StudyResult, groups: Sequence[Group], folder: Path, ho
     ]
 
 
-def _open(group: Group, runs: _Runs, host: PluginHost) -> OpenedRun | str | None:
+def _open(group: Group, runs: _Runs, host: PluginHost, places: Places) -> OpenedRun | str | None:
     """The data of a group, which all its runs share; None if none of them is there."""
     first = next((runs[row][0] for row in group.rows if row in runs), None)
-    return None if first is None else open_if_there(first, host)
+    return None if first is None else open_if_there(first, host, places)
 
 
 def _rows(group: Group, runs: _Runs) -> list[Row]:

@@ -22,6 +22,7 @@ class Environment(Record):
         torch_threads: threads that torch computes with.
         cuda: version of CUDA; None without a GPU.
         command: the arguments of the process; empty for a study, which has the commands of its own.
+        folder: of a run: where its folder was; empty for a study.
     """
 
     python: str
@@ -32,6 +33,7 @@ class Environment(Record):
     torch_threads: int
     cuda: str | None
     command: tuple[str, ...] = ()
+    folder: str = ""
 
     def write(self, path: Path) -> None:
         """Write the file."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from jaxtyping import Float, Int
 from pydantic import Field
@@ -11,7 +9,7 @@ from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import ComponentOptions, ImageShape, Tokenizer
+from reorder_kit.interfaces import ComponentOptions, HomePath, ImageShape, Tokenizer
 from reorder_kit.layers.vq_vae import VqVae
 from reorder_kit.orders.grid import Grid
 
@@ -31,7 +29,7 @@ class VqVaeTokenizer(Tokenizer):
     name = "vq-vae"
 
     class Options(ComponentOptions):
-        file: Path = Field(description="safetensors file with the trained VQ-VAE")
+        file: HomePath = Field(description="safetensors file with the trained VQ-VAE")
 
     options: Options
 

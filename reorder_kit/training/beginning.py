@@ -13,11 +13,13 @@ from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.loaded_run import read_fitted
+from reorder_kit.experiment.same_classes import require_same_classes
 from reorder_kit.interfaces import DataSplits, Policy, TaskContext
 from reorder_kit.interfaces.gather_images import alone
 from reorder_kit.interfaces.training_data import TrainingData
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.order_summary import static_order
 from reorder_kit.training.short_training import influence_of_short_training
@@ -38,11 +40,14 @@ def begin(
         accelerator: device and processes; one process fits, the others wait.
 
     Raises:
-        ReorderKitError: if the parts do not fit the data, or each other.
+        ReorderKitError: if the parts do not fit the data, or each other, or a resumed run finds other classes.
     """
+    checkpoint = folder.latest_checkpoint()
+    is_fresh = checkpoint is None
+    if checkpoint is not None:
+        require_same_classes(CheckpointFacts.read(checkpoint / FILE).classes, splits.classes, str(folder.path))
     facts = experiment.facts(splits.image)
     kind = experiment.kind
-    is_fresh = folder.latest_checkpoint() is None
     training = TrainingSplit(splits, experiment.recipe.seed, kind)
     fitted = _on_one_process(accelerator, lambda: _fitted(experiment, training) if is_fresh else read_fitted(folder))
     context = TaskContext(facts, splits.image, kind, splits.classes, fitted, accelerator.device)

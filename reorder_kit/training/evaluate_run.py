@@ -8,6 +8,7 @@ from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.experiment.find_order import find_order
 from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.experiment.recorded_data import reopen_data
+from reorder_kit.experiment.reopening import Places
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.orders.order_file import OrderFile
@@ -19,7 +20,9 @@ from reorder_kit.training.evaluation_report import OWN, EvaluatedOrder, Evaluati
 from reorder_kit.training.predictions import predict_some
 
 
-def evaluate_run(folder: RunFolder, sources: Sequence[str], split: str, host: PluginHost) -> EvaluationReport:
+def evaluate_run(
+    folder: RunFolder, sources: Sequence[str], split: str, host: PluginHost, places: Places = ()
+) -> EvaluationReport:
     """Evaluate the final weights of a run.
 
     Args:
@@ -27,11 +30,12 @@ def evaluate_run(folder: RunFolder, sources: Sequence[str], split: str, host: Pl
         sources: further orders: orderings by name, order files, run folders.
         split: ``test`` or ``validation``.
         host: the plugins, which are told of predictions.
+        places: where its data is now, if it is elsewhere.
 
     Raises:
-        ReorderKitError: if an order does not fit, or the run or its data cannot be read.
+        ReorderKitError: if an order does not fit, the run or its data cannot be read, or the data has other classes.
     """
-    run = LoadedRun.open(folder.path, host)
+    run = LoadedRun.open(folder.path, host, places)
     experiment, task, model = run.experiment, run.experiment.task, run.model
     others = [find_order(source, host, model.facts.grid) for source in sources]
     accelerator = build_accelerator(runnable_here(experiment.recipe.train))

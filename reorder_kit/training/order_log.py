@@ -54,7 +54,7 @@ class OrderLog:
         if proposal.log_prob is not None:
             self._last_sampled_epoch = epoch
             line = {"epoch": epoch, "order": proposal.order.indices.reshape(-1, proposal.order.num_slots)[0].tolist()}
-            with self._folder.sampled_orders(self._process).open("a") as file:
+            with self._folder.sampled_orders(self._process).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
 
     def epoch(self, epoch: int, summary: OrderSummary) -> EpochOrder:

@@ -16,13 +16,13 @@ from reorder_kit.data.data_loading import require_samples, steps_of_epoch
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.beside import compose_beside
 from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.providers import write_plugins
 from reorder_kit.experiment.recorded_data import OpenedData, data_key, open_data
+from reorder_kit.experiment.reopening import other_fields
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo
 from reorder_kit.model.one_pass import SeveralPassesError
-from reorder_kit.recipe.overrides import differences
-from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.record import write_whole
 from reorder_kit.runs.result import ControlMetrics, ControlResult, Reach, RunMetrics, RunOrder, RunResult
@@ -152,17 +152,13 @@ def _write_description(
     accelerator: Accelerator,
     host: PluginHost,
 ) -> None:
-    plugins = [
-        {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version, "status": plugin.status}
-        for plugin in host.plugins
-        if plugin.distribution  # what the command line listens with is not a plugin
-    ]
     environment = describe_environment(str(accelerator.device))
+    environment = environment.model_copy(update={"folder": str(folder.path.absolute())})
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
         data.write(folder, split_file)
         write_whole(folder.recipe, yaml.safe_dump(experiment.resolved(), sort_keys=False))
-        write_whole(folder.plugins, json.dumps(plugins, indent=2) + "\n")
+        write_plugins(folder, host)
         environment.write(folder.environment)
         write_whole(folder.fitted, json.dumps(dict(context.fitted)) + "\n")
     except OSError as error:
@@ -288,7 +284,7 @@ def _resumed_folder(experiment: Experiment, out: Path | None) -> Path:
     folder = RunFolder(out)
     if not folder.recipe.exists():
         raise ReorderKitError(f"{out} holds no run to go on with", "run it without --resume")
-    different = differences(read_recipe_file(folder.recipe), experiment.resolved())
+    different = other_fields(folder, experiment.resolved())
     if different:
         raise ReorderKitError(
             f"{out} was started with another recipe; these fields differ: {', '.join(different)}",

@@ -1,0 +1,48 @@
+"""Whether data still has the classes that a model was trained for: it knows them by their numbers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from reorder_kit.errors import ReorderKitError
+
+
+def difference_of_classes(recorded: Sequence[str], opened: Sequence[str]) -> str | None:
+    """The first class that differs, in words; None if none does.
+
+    >>> difference_of_classes(["cat", "dog"], ["cat", "hound"])
+    "class 1 was 'dog' and is 'hound'"
+
+    Args:
+        recorded: names of the classes, by number, as they were in training.
+        opened: those of the data as it is now.
+    """
+    for number, (was, is_now) in enumerate(zip_longest(recorded, opened)):
+        if was == is_now:
+            continue
+        if was is None:
+            return f"there is a further class, {is_now!r}"
+        if is_now is None:
+            return f"class {number}, {was!r}, is gone"
+        return f"class {number} was {was!r} and is {is_now!r}"
+    return None
+
+
+def require_same_classes(recorded: Sequence[str], opened: Sequence[str], source: str) -> None:
+    """Refuse data whose classes were renamed, added, removed or reordered since a model was trained.
+
+    Args:
+        recorded: names of the classes, by number, as they were in training.
+        opened: those of the data as it is now.
+        source: what to call the run in messages.
+
+    Raises:
+        ReorderKitError: naming the first class that differs.
+    """
+    difference = difference_of_classes(recorded, opened)
+    if difference is not None:
+        raise ReorderKitError(
+            f"{source}: its data has other classes than the run was trained with: {difference}",
+            "give the classes the names and the sequence they had, or name the data the run was trained with",
+        )
