@@ -110,12 +110,18 @@ def _swapped(size: tuple[int, int], steps: _Steps) -> tuple[int, int]:
     return (size[1], size[0]) if steps.is_transposed else size
 
 
+# Where Pillow finds an orientation, except in a TIFF; most images have none of these, and asking takes time.
+_SAYING = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
+
+
 def read_orientation(image: Image.Image) -> int | None:
     """The EXIF orientation, 1 where there is none; None where the EXIF data is broken.
 
     Args:
-        image: as opened; a PNG whose EXIF data may lie behind its pixels is loaded by this.
+        image: loaded, since the EXIF data of a PNG may lie behind its pixels; a TIFF as opened.
     """
+    if image.format != "TIFF" and not _SAYING.intersection(image.info):
+        return 1
     try:
         exif = image.getexif()
         if not exif and "exif" in image.info:
