@@ -158,7 +158,10 @@ class Record:
             OSError: if it cannot be read.
             ValueError: if there is none.
         """
-        return BytesIO(self.store.read(self.number)[0])
+        encoded = self.store.identity(self.number).encoded()
+        if not encoded:
+            raise ValueError("there is no image")
+        return BytesIO(encoded)
 
     def identity(self, root: Path) -> Identity:
         """What it is called wherever the data lies, and what its image is told by."""

@@ -101,7 +101,6 @@ class CocoDetection(AnnotatedSource):
         validation, test = self._annotations("validation"), self._annotations("test")
         if test is None and options.validation is None:
             validation, test = None, validation
-        findings = Findings()
         return open_boxed(
             options,
             self.target_kind,

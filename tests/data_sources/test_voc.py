@@ -157,7 +157,7 @@ def test_a_box_without_area_is_left_out_and_counted(root: Path) -> None:
     splits = open_voc(root)
     target = only(splits.train).target
     example = f"{root / 'Annotations' / 'train-image.xml'}, object 1"
-    assert splits.findings == (Finding("boxes without width or height are left out", 1, example),)
+    assert Finding("boxes without width or height are left out", 1, example) in splits.findings
     assert target.boxes.tolist() == [[3.5, 4, 4.5, 5]]
 
 
