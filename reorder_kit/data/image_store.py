@@ -6,7 +6,7 @@ import logging
 import os
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import context, reduction
 from pathlib import Path
@@ -68,9 +68,9 @@ class ImageStore:
             return _reopened, (reduction.DupFd(self._file), self._count, self._limit)
         return ImageStore, (self._count, self._limit, self.path)
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
         if hasattr(self, "_file"):
-            os.close(self._file)
+            close(self._file)
 
     def get(self, number: int) -> bytearray | None:
         """The bytes of a number; None if there are none yet."""
