@@ -31,7 +31,7 @@ class Flip:
         self._probability, self._flip = probability, flip
 
     def __call__(self, pictures: Any) -> Any:
-        """Flip a tensor, which is an image, or torchvision's ``tv_tensors`` by name, other things staying as they are."""
+        """Flip a tensor, which is an image, or torchvision's ``tv_tensors`` by name; other things stay as they are."""
         if torch.rand(1) >= self._probability:
             return pictures
         if isinstance(pictures, Tensor):

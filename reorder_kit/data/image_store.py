@@ -32,8 +32,8 @@ _ENTRY = struct.Struct("<QQ")
 class ImageStore:
     """A file with bytes by number.
 
-    Whoever has the bytes of a number first puts them there. Worker processes share it, forked or spawned; a copy made by
-    ``pickle`` in any other way does not: it starts without anything.
+    Whoever has the bytes of a number first puts them there. Worker processes share it, forked or spawned; a copy made
+    by ``pickle`` in any other way does not: it starts without anything.
 
     Args:
         count: how many numbers there are.
@@ -124,7 +124,7 @@ def _in_memory() -> int:
         return os.memfd_create("reorder-kit-images")
     # Elsewhere a file without a name; the system keeps what it can of it in memory.
     descriptor, name = tempfile.mkstemp()
-    os.unlink(name)
+    Path(name).unlink()
     return descriptor
 
 

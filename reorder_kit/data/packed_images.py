@@ -67,7 +67,7 @@ class _Packing(pickle.Pickler):
         if not isinstance(value, Tensor):
             return None
         # Channels often come last in memory, and some operations are chosen by that.
-        dims = sorted(range(value.ndim), key=lambda dim: -value.stride(dim))
+        dims = sorted(range(value.ndim), key=value.stride, reverse=True)
         values = value.detach().as_subclass(Tensor).permute(dims).contiguous()
         strides = values.permute(sorted(range(value.ndim), key=dims.__getitem__)).stride()
         data = values.numpy().tobytes()
@@ -76,7 +76,6 @@ class _Packing(pickle.Pickler):
         self.parts.append(data)
         self._end += len(data)
         return place
-
 
     def reducer_override(self, value: Any) -> Any:
         """Data classes by their fields, whatever else a class may do for loader processes."""

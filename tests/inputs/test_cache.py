@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from small_data import SMALL
 from reorder_kit.data import decoded_cache
 from reorder_kit.data.data_loading import KeyedSamples, SampleKey
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, Sample, SampleSet, TargetKind, Unreadable
 from reorder_kit.testing._values import are_same
+from small_data import SMALL
 
 SOURCES = PluginHost(third_party=False).data_sources
 CACHED = [
@@ -224,9 +224,7 @@ def test_memory_that_does_not_suffice_is_refused_with_what_is_needed(
         opened("image-folder", None, options, cache="memory")
 
 
-def test_a_disk_that_is_too_small_is_refused_and_gets_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_is_too_small_is_refused_and_gets_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = folder_of(tmp_path / "data")
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
