@@ -10,9 +10,11 @@ two, which are started anew for every pass. Passes of a source and of torchvisio
 JPEGs take turns in one process. torchvision does the same to its images: decode, bring to 224x224 (by a crop, or by
 scaling, as the source does), flip, normalise; what a source does to boxes and masks comes on top. Figures are medians,
 the ratio is the median over neighbouring passes. All files are in the file system's cache, so this measures the
-processor, not a disk. With --eurosat, a folder as image-folder reads it, or one of tar.gz files that unpack to one, only
-the first two epochs of its images at 64 pixels are measured, without a cache and with each kind of it. Sources that make or hold their images in memory have images of other sizes, and nothing to be
+processor, not a disk. Sources that make or hold their images in memory have images of other sizes, and nothing to be
 compared with.
+
+With --eurosat, a folder as image-folder reads it, or one of tar.gz files that unpack to one, only the first two epochs
+of its images at 64 pixels are measured, without a cache and with each kind of it.
 """
 
 from __future__ import annotations

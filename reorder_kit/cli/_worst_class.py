@@ -11,13 +11,13 @@ _NAMED = 5
 
 
 def describe_worst_class(figures: Figures, headline: Headline) -> list[str]:
-    """Lines with the class that a model is worst at, and those that were not measured; none where no figure is by class.
+    """The class that a model is worst at, and those that were not measured; nothing where no figure is by class.
 
     Args:
         figures: of a split; ``per_class`` has a number for each class, None where no image has it.
         headline: says which way is better.
     """
-    by_class = figures["per_class"] if "per_class" in figures else {}
+    by_class = figures.root.get("per_class")
     if not isinstance(by_class, Mapping):
         return []
     measured = {name: value for name, value in by_class.items() if is_number(value)}

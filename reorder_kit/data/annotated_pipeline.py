@@ -41,7 +41,7 @@ class AnnotatedPipeline:
         self, transforms: Sequence[NamedTransform], image: ImageShape, mean: Sequence[float], std: Sequence[float]
     ) -> None:
         self._named, self._image, self._size = transforms, image, (image.height, image.width)
-        self._transforms = nn.ModuleList([quick(_build(transform)) for transform in transforms])
+        self._transforms = [quick(_build(transform)) for transform in transforms]
         self._normalize = Normalize(mean, std)
 
     def __call__(self, raw: RawSample, name: str = "") -> Sample:

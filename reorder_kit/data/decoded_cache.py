@@ -38,8 +38,8 @@ class CacheOptions(ComponentOptions):
     cache: Literal["none", "memory", "disk"] = Field(
         "none",
         description="none: images are decoded whenever they are used; memory: once, and kept in memory that the "
-        "processes that load images share, for as long as the run lasts; disk: once, and kept in a file for later runs. "
-        "Images are kept as decoded, before any transform, so results are the same; what does not fit is refused",
+        "processes that load images share, for as long as the run lasts; disk: once, and kept in a file for later "
+        "runs. Images are kept as decoded, before any transform, so results are the same; what does not fit is refused",
     )
     cache_folder: Path | None = Field(
         None,
@@ -132,7 +132,7 @@ class DecodedSamples(ABC, Generic[Decoded]):
 def file_key(path: str) -> bytes:
     """What differs where a file was changed: its content as far as that is cheap to know, and its time of change."""
     try:
-        changed = os.stat(path).st_mtime_ns
+        changed = Path(path).stat().st_mtime_ns
     except OSError:
         changed = 0
     return f"{path} {FileIdentity(Path(), path).digest()} {changed}".encode(errors="surrogateescape")

@@ -17,7 +17,7 @@ _FLIPS: dict[type[nn.Module], Callable[[Any], Any]] = {
 }
 
 
-class Flip(nn.Module):
+class Flip:
     """Flip an image, or an image with what moves with it, by chance.
 
     It draws and gives the same as torchvision's transform, in a fraction of the time: most training images are flipped.
@@ -28,11 +28,10 @@ class Flip(nn.Module):
     """
 
     def __init__(self, probability: float, flip: Callable[[Any], Any]) -> None:
-        super().__init__()
         self._probability, self._flip = probability, flip
 
-    def forward(self, pictures: Any) -> Any:
-        """Flip a tensor, which is an image, or torchvision's ``tv_tensors`` by name, other things staying as they are."""
+    def __call__(self, pictures: Any) -> Any:
+        """Flip a tensor, which is an image, or torchvision's ``tv_tensors`` by name; other things stay as they are."""
         if torch.rand(1) >= self._probability:
             return pictures
         if isinstance(pictures, Tensor):
@@ -43,7 +42,7 @@ class Flip(nn.Module):
         }
 
 
-def quick(transform: nn.Module) -> nn.Module:
+def quick(transform: nn.Module) -> Callable[[Any], Any]:
     """The same transform, in its quick form where there is one."""
     flip = _FLIPS.get(type(transform))
     return transform if flip is None else Flip(float(transform.p), flip)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import logging
 import os
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import context, reduction
 from pathlib import Path
@@ -32,8 +32,8 @@ _ENTRY = struct.Struct("<QQ")
 class ImageStore:
     """A file with bytes by number.
 
-    Whoever has the bytes of a number first puts them there. Worker processes share it, forked or spawned; a copy made by
-    ``pickle`` in any other way does not: it starts without anything.
+    Whoever has the bytes of a number first puts them there. Worker processes share it, forked or spawned; a copy made
+    by ``pickle`` in any other way does not: it starts without anything.
 
     Args:
         count: how many numbers there are.
@@ -68,9 +68,9 @@ class ImageStore:
             return _reopened, (reduction.DupFd(self._file), self._count, self._limit)
         return ImageStore, (self._count, self._limit, self.path)
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
         if hasattr(self, "_file"):
-            os.close(self._file)
+            close(self._file)
 
     def get(self, number: int) -> bytearray | None:
         """The bytes of a number; None if there are none yet."""
@@ -124,7 +124,7 @@ def _in_memory() -> int:
         return os.memfd_create("reorder-kit-images")
     # Elsewhere a file without a name; the system keeps what it can of it in memory.
     descriptor, name = tempfile.mkstemp()
-    os.unlink(name)
+    Path(name).unlink()
     return descriptor
 
 

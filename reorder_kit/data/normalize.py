@@ -28,7 +28,7 @@ class Normalize:
 
     def __call__(self, image: Shaped[Tensor, "channel height width"]) -> Float[Tensor, "channel height width"]:
         """Values of a new tensor, whatever the type of the image."""
-        plain = image.as_subclass(Tensor)
+        plain = image if type(image) is Tensor else image.as_subclass(Tensor)
         if plain.dtype == torch.uint8:
             floats = plain.to(torch.float32, memory_format=torch.contiguous_format).mul_(_OF_8_BITS)
         else:

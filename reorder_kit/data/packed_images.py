@@ -67,10 +67,11 @@ class _Packing(pickle.Pickler):
         if not isinstance(value, Tensor):
             return None
         # Channels often come last in memory, and some operations are chosen by that.
-        dims = sorted(range(value.ndim), key=lambda dim: -value.stride(dim))
+        dims = sorted(range(value.ndim), key=value.stride, reverse=True)
         values = value.detach().as_subclass(Tensor).permute(dims).contiguous()
+        strides = values.permute(sorted(range(value.ndim), key=dims.__getitem__)).stride()
         data = values.numpy().tobytes()
-        place = (str(values.dtype).removeprefix("torch."), tuple(values.shape), tuple(dims), self._end)
+        place = (str(values.dtype).removeprefix("torch."), tuple(value.shape), strides, self._end, values.numel())
         data += bytes(-len(data) % _ALIGNMENT)
         self.parts.append(data)
         self._end += len(data)
@@ -102,15 +103,8 @@ class _Unpacking(pickle.Unpickler):
 
     def persistent_load(self, place: Any) -> Tensor:
         """The tensor that lies there."""
-        dtype, shape, dims, offset = place
-        kind, count = getattr(torch, dtype), 1
-        for side in shape:
-            count *= side
+        dtype, shape, strides, offset, count = place
+        kind = getattr(torch, dtype)
         if not count:
-            return torch.empty(shape, dtype=kind).permute(_inverse(dims))
-        values = torch.frombuffer(self._buffer, dtype=kind, count=count, offset=offset)
-        return values.view(shape).permute(_inverse(dims))
-
-
-def _inverse(dims: tuple[int, ...]) -> list[int]:
-    return sorted(range(len(dims)), key=dims.__getitem__)
+            return torch.empty_strided(shape, strides, dtype=kind)
+        return torch.frombuffer(self._buffer, dtype=kind, count=count, offset=offset).as_strided(shape, strides)

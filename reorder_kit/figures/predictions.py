@@ -78,7 +78,7 @@ def draw_predictions(predictions: Predictions, path: Path) -> None:
         is_wrong = number % 2 == 1 and truth != "" and text != truth
         words = f"{text} ({annotation.note})" if annotation.note else text
         words = words or (_count(annotation, _MOST_BOXES if number % 2 else None) if is_crowded else "")
-        lines = textwrap.wrap(words, _LETTERS, max_lines=_LINES, placeholder=" …")
+        lines = textwrap.wrap(words, int(_LETTERS * image_side / _SIDE), max_lines=_LINES, placeholder=" …")
         ax.text(
             0.5, -0.03, "\n".join(lines), transform=ax.transAxes, ha="center", va="top", fontsize=6.5,
             color=_WRONG if is_wrong else _INK, parse_math=False,
