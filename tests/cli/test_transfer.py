@@ -126,7 +126,8 @@ def test_seeds_differ_in_everything_and_sides_start_alike(done):
 def test_fine_tuning_goes_on_from_the_learned_weights_for_less_long(done):
     home, _ = done
     recipe = yaml.safe_load((home / "out" / "a" / "seed-1" / "tuned-b" / "recipe.yaml").read_text())
-    assert recipe["train"]["weights"] == {"run": "out/a/seed-1/learned", "parts": ["backbone", "head"], "freeze": []}
+    learned = str(home / "out" / "a" / "seed-1" / "learned")
+    assert recipe["train"]["weights"] == {"run": learned, "parts": ["backbone", "head"], "freeze": []}
     assert (recipe["train"]["epochs"], recipe["order"]["learner"], recipe["seed"]) == (1, None, 1)
 
 

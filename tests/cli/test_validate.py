@@ -87,12 +87,13 @@ def test_files_that_a_run_could_not_use_are_refused(cli, tmp_path):
     OrderFile("small", Grid(2, 2), Order([0, 2, 1, 3])).save(tmp_path / "small.json")
     OrderFile("right", Grid(4, 4), Order(range(16))).save(tmp_path / "right.json")
     for assignment, reason in [
-        ("order.start={file: not-there.json}", "order.start: not-there.json: No such file"),
-        ("order.start={file: small.json}", "order.start: small.json: made for the 2x2 grid"),
-        ("data.plant={order: custom, file: small.json}", "data.plant: small.json: made for the 2x2 grid"),
-        ("train.weights=runs/none", "train.weights: runs/none holds no finished run"),
-        ("order={weights: runs/none, learner: softsort}", "order.weights: runs/none holds no finished run"),
+        ("order.start={file: not-there.json}", "order.start: {here}/not-there.json: No such file"),
+        ("order.start={file: small.json}", "order.start: {here}/small.json: made for the 2x2 grid"),
+        ("data.plant={order: custom, file: small.json}", "data.plant: {here}/small.json: made for the 2x2 grid"),
+        ("train.weights=runs/none", "train.weights: {here}/runs/none holds no finished run"),
+        ("order={weights: runs/none, learner: softsort}", "order.weights: {here}/runs/none holds no finished run"),
     ]:
+        reason = reason.format(here=tmp_path)
         for command in ("validate", "run"):
             done = cli(command, "trial.yaml", "--set", assignment, "--set", "controls=[]")
             assert done.exit_code == 2
