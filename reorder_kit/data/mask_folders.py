@@ -130,8 +130,7 @@ def _files(root: Path, folder: Path, endings: Collection[str], field: str, findi
     if not is_folder(folder, field):
         raise ReorderKitError(f"{field}: there is no folder {folder}")
     found: dict[str, Path] = {}
-    for file in ImageWalk(root, field, endings, findings).files(folder):
-        path = Path(file.path)
+    for path in map(Path, ImageWalk(root, field, endings, findings).files(folder)):
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name in found:
             raise ReorderKitError(f"{field}: {found[name]} and {path} have one name", "keep one of them")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from input_folders import CLASS_FOLDERS, FOLDERS, SINGLE_LABEL, Folders, all_names, found, names, save_image
+from reorder_kit.data.real_files import RealFiles
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Sample, Unreadable
 
@@ -209,7 +210,8 @@ def test_files_are_told_apart_where_all_have_one_number(
     """As on file systems over a network that make up the numbers of files in listings."""
     folders.fill_splits(tmp_path)
     expected = all_names(folders.open(tmp_path))
-    monkeypatch.setattr("reorder_kit.data.image_walk._inode", lambda entry: 0xFFFFFFFF)
+    told = RealFiles.met_before
+    monkeypatch.setattr(RealFiles, "met_before", lambda self, path, _: told(self, path, 0xFFFFFFFF))
     splits = folders.open(tmp_path)
     assert all_names(splits) == expected
     assert splits.findings == ()
