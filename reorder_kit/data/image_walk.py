@@ -68,6 +68,8 @@ class ImageWalk:
         endings: of the files that are listed, in small letters.
         findings: where it is told what is left out.
         companions: endings of files that belong to images, and are not counted.
+        has_each_once: a file to which several paths lead is listed once. Of masks, that are empty for example, one file
+            may do for several images.
     """
 
     root: Path
@@ -75,12 +77,13 @@ class ImageWalk:
     endings: Collection[str]
     findings: Findings
     companions: Collection[str] = ()
+    has_each_once: bool = True
 
     def files(self, folder: Path) -> dict[str, int]:
         """The path of each image below a folder, with the number of its file in its file system.
 
         First come those in the folder itself, by name, then those in each folder in it.
-        Links are followed, and a file to which several paths lead is listed once.
+        Links are followed; a folder to which several paths lead is entered once.
 
         Raises:
             ReorderKitError: naming a link that leads back to a folder above it, or a folder that cannot be read.
@@ -103,10 +106,10 @@ class ImageWalk:
             entered.add(known)
             folders, files = self._entries(place)
             for path, inode in files.items():
-                if met.met_before(path, inode) is None:
-                    found[path] = inode
-                else:
+                if self.has_each_once and met.met_before(path, inode) is not None:
                     self._count(TWICE_FOUND, path)
+                else:
+                    found[path] = inode
             below = above | {known: place}
             to_visit += [(inner, below) for inner in reversed(folders)]
         return found

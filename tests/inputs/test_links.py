@@ -215,3 +215,20 @@ def test_files_are_told_apart_where_all_have_one_number(
     splits = folders.open(tmp_path)
     assert all_names(splits) == expected
     assert splits.findings == ()
+
+
+@pytest.mark.parametrize("hard", [False, True], ids=["link", "hard link"])
+def test_several_images_may_share_a_mask(tmp_path: Path, hard: bool) -> None:
+    """As of images without any object, whose masks are all alike."""
+    folders = FOLDERS["segmentation-folder"]
+    folders.fill_splits(tmp_path)
+    masks = tmp_path / "masks" / "train"
+    for number in (3, 4):
+        (masks / f"{number}.png").unlink()
+        if hard:
+            os.link(masks / "1.png", masks / f"{number}.png")
+        else:
+            (masks / f"{number}.png").symlink_to("1.png")
+    splits = folders.open(tmp_path)
+    assert len(all_names(splits)) == 16
+    assert splits.findings == ()
