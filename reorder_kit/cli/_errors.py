@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from typing import Any
 
@@ -10,6 +11,7 @@ from typer.core import TyperCommand
 
 from reorder_kit.cli._output import is_main_process, print_json, print_to_stderr, process
 from reorder_kit.cli._stopping import Terminated
+from reorder_kit.data.real_files import shortened
 from reorder_kit.errors import RecipeError, ReorderKitError
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -26,7 +28,7 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run it."""
         try:
-            return super().invoke(ctx)
+            return self._invoke(ctx)
         except ReorderKitError as error:
             _tell(error)
             if ctx.params.get("as_json") and is_main_process():
@@ -36,6 +38,17 @@ class Command(TyperCommand):
             if is_main_process():
                 print_to_stderr("stopped")
             raise typer.Exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED) from None
+
+    def _invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            # Whichever argument it was, a person gave it.
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise ReorderKitError(
+                f"a path is longer than file systems allow: {shortened(str(error.filename))}"
+            ) from error
 
 
 def _tell(error: ReorderKitError) -> None:
