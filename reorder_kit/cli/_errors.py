@@ -15,6 +15,7 @@ from typer.core import TyperCommand
 from reorder_kit.cli._output import is_main_process, print_json, print_to_stderr, process
 from reorder_kit.cli._stopping import Terminated
 from reorder_kit.errors import ENCODING_HINT, RecipeError, ReorderKitError
+from reorder_kit.interfaces.path_lengths import shortened
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
@@ -61,7 +62,7 @@ def _naming_files() -> Iterator[None]:
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
-        raise ReorderKitError(f"the name of a file is too long: {error.filename}") from None
+        raise ReorderKitError(f"a path is longer than file systems allow: {shortened(str(error.filename))}") from None
     except ReorderKitError as error:
         letters = error.message + "".join(sys.argv)
         if encoding == "utf-8" or letters.isascii() or isinstance(error, RecipeError):

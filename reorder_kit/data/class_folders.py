@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reorder_kit.data.file_identity import name_below
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_walk import JUNK_FOUND, ImageWalk, image_endings, is_junk, loose_images
-from reorder_kit.data.real_files import FoundFile, RealFiles
+from reorder_kit.data.real_files import RealFiles
 from reorder_kit.data.split_folders import folders_in
 from reorder_kit.data.split_names import split_of
 from reorder_kit.errors import ReorderKitError
@@ -112,9 +112,7 @@ class ClassFolders:
         number_of = {name: number for number, name in enumerate(classes)}
         # By the text of the folder, then by that of the name, as torchvision's ImageFolder sorts them.
         return [
-            (path, number_of[name])
-            for name, files in by_class.items()
-            for path in sorted((file.path for file in files), key=os.path.split)
+            (path, number_of[name]) for name, files in by_class.items() for path in _in_sequence(folder / name, files)
         ]
 
     def _count_loose(self, folder: Path) -> None:
@@ -129,11 +127,9 @@ class ClassFolders:
         return name_below(self.root, str(path))
 
 
-def _refuse_inner_splits(folder: Path, files: Sequence[FoundFile]) -> None:
+def _refuse_inner_splits(folder: Path, files: Iterable[str]) -> None:
     """Refuse folders of splits in a folder of a class: all of them would be mixed, and split by chance."""
-    place = str(folder)
-    inner = (file.path for file in files if os.path.split(file.path)[0] != place)
-    below = {Path(path).relative_to(folder).parts[0] for path in inner}
+    below = {Path(path).relative_to(folder).parts[0] for path in _in_inner_folders(folder, files)}
     splits = {split_of(name): name for name in sorted(below) if split_of(name)}
     if len(splits) > 1:
         raise ReorderKitError(
@@ -143,22 +139,34 @@ def _refuse_inner_splits(folder: Path, files: Sequence[FoundFile]) -> None:
         )
 
 
-def _refuse_shared(folder: Path, by_class: dict[str, list[FoundFile]], one_class_each: bool) -> None:
+def _in_inner_folders(folder: Path, files: Iterable[str]) -> list[str]:
+    """The paths of the files that lie in folders below the folder of the class."""
+    length = len(str(folder))
+    return [path for path in files if path.rfind(os.sep) != length]
+
+
+def _in_sequence(folder: Path, files: Iterable[str]) -> list[str]:
+    paths = list(files)
+    # Those of one folder come sorted.
+    return sorted(paths, key=os.path.split) if _in_inner_folders(folder, paths) else paths
+
+
+def _refuse_shared(folder: Path, by_class: dict[str, dict[str, int]], one_class_each: bool) -> None:
     met = RealFiles()
     for name, files in by_class.items():
-        for file in files:
-            before = met.met_before(file)
+        for path, inode in files.items():
+            before = met.met_before(path, inode)
             if before is None:
                 continue
             if one_class_each:
                 raise ReorderKitError(
-                    f"data.root: {before} and {file.path} are one file, by a link, in two classes",
+                    f"data.root: {before} and {path} are one file, by a link, in two classes",
                     "here an image has one class; remove the link, or read it with data.name=multi-label-folder",
                 )
             _, *inner = Path(before).relative_to(folder).parts
-            if Path(file.path).relative_to(folder / name).parts != tuple(inner):
+            if Path(path).relative_to(folder / name).parts != tuple(inner):
                 raise ReorderKitError(
-                    f"data.root: {before} and {file.path} are one file, by a link, under two names",
+                    f"data.root: {before} and {path} are one file, by a link, under two names",
                     "an image has one name in the folders of all its classes; rename one of them",
                 )
 

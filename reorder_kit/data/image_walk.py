@@ -6,11 +6,12 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 
 from reorder_kit.data.file_identity import name_below
 from reorder_kit.data.findings import Findings
-from reorder_kit.data.real_files import FoundFile, RealFiles, identity, leads_to_file, leads_to_folder
+from reorder_kit.data.real_files import RealFiles, identity, leads_to_file, leads_to_folder
 from reorder_kit.errors import ReorderKitError
 
 _JUNK = frozenset(
@@ -67,6 +68,8 @@ class ImageWalk:
         endings: of the files that are listed, in small letters.
         findings: where it is told what is left out.
         companions: endings of files that belong to images, and are not counted.
+        has_each_once: a file to which several paths lead is listed once. Of masks, that are empty for example, one file
+            may do for several images.
     """
 
     root: Path
@@ -74,16 +77,18 @@ class ImageWalk:
     endings: Collection[str]
     findings: Findings
     companions: Collection[str] = ()
+    has_each_once: bool = True
 
-    def files(self, folder: Path) -> list[FoundFile]:
-        """All images below a folder: first those in it, by name, then those in each folder in it.
+    def files(self, folder: Path) -> dict[str, int]:
+        """The path of each image below a folder, with the number of its file in its file system.
 
-        Links are followed, and a file to which several paths lead is listed once.
+        First come those in the folder itself, by name, then those in each folder in it.
+        Links are followed; a folder to which several paths lead is entered once.
 
         Raises:
             ReorderKitError: naming a link that leads back to a folder above it, or a folder that cannot be read.
         """
-        found: list[FoundFile] = []
+        found: dict[str, int] = {}
         met, entered = RealFiles(), set()
         # A list, not a recursion: a chain of folders can be longer than Python's stack.
         to_visit = [(str(folder), _above(folder))]
@@ -100,28 +105,32 @@ class ImageWalk:
                 continue
             entered.add(known)
             folders, files = self._entries(place)
-            for file in files:
-                if met.met_before(file) is None:
-                    found.append(file)
+            for path, inode in files.items():
+                if self.has_each_once and met.met_before(path, inode) is not None:
+                    self._count(TWICE_FOUND, path)
                 else:
-                    self._count(TWICE_FOUND, file.path)
+                    found[path] = inode
             below = above | {known: place}
-            to_visit += [(path, below) for path in reversed(folders)]
+            to_visit += [(inner, below) for inner in reversed(folders)]
         return found
 
-    def _entries(self, place: str) -> tuple[list[str], list[FoundFile]]:
-        folders, files = [], []
+    def _entries(self, place: str) -> tuple[list[str], dict[str, int]]:
+        # No object for each file: Python's garbage collector would look at all of them again and again.
+        folders: list[str] = []
+        files: dict[str, int] = {}
         try:
             with os.scandir(place) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name):
+                for entry in sorted(entries, key=attrgetter("name")):
+                    # No link, as most files are none: then there is nothing more to be asked, which takes time.
+                    is_plain = entry.is_file(follow_symlinks=False)
                     if is_junk(entry.name):
                         self._count(JUNK_FOUND, entry.path)
-                    elif leads_to_folder(entry):
+                    elif not is_plain and leads_to_folder(entry):
                         folders.append(entry.path)
-                    elif _is_special(entry):
+                    elif not is_plain and _is_special(entry):
                         self._count(SPECIAL_FOUND, entry.path)
                     elif (ending := _ending(entry.name)) in self.endings:
-                        files.append(FoundFile(entry.path, _inode(entry)))
+                        files[entry.path] = entry.inode() if is_plain else _inode_of_target(entry)
                     elif ending not in self.companions:
                         self._count(OTHERS_FOUND, entry.path)
         except OSError as error:
@@ -168,11 +177,8 @@ def _is_special(entry: os.DirEntry[str]) -> bool:
     return True
 
 
-def _inode(entry: os.DirEntry[str]) -> int:
-    if entry.is_symlink():
-        try:
-            return entry.stat().st_ino
-        except OSError:
-            pass
-    # Known from listing the folder, without a look at the file.
-    return entry.inode()
+def _inode_of_target(link: os.DirEntry[str]) -> int:
+    try:
+        return link.stat().st_ino
+    except OSError:  # it leads nowhere
+        return link.inode()

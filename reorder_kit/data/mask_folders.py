@@ -31,8 +31,8 @@ def find_pairs(
     Raises:
         ReorderKitError: if a folder is missing, an image has no mask, two files have one name, or nothing is left.
     """
-    image_files = _files(root, images, image_endings(), "data.images", findings)
-    mask_files = _files(root, masks, MASK_EXTENSIONS, "data.masks", findings)
+    image_files = _files(images, ImageWalk(root, "data.images", image_endings(), findings))
+    mask_files = _files(masks, ImageWalk(root, "data.masks", MASK_EXTENSIONS, findings, has_each_once=False))
     mask_of = match_names(image_files, mask_files, "data.masks", findings)
     unmasked = [name for name in image_files if name not in mask_of]
     if unmasked and not skip_unmasked:
@@ -126,14 +126,13 @@ def read_class_table(file: Path, ignored: Collection[int]) -> dict[int, str]:
     return {number: names[number] for number in sorted(names) if number not in ignored}
 
 
-def _files(root: Path, folder: Path, endings: Collection[str], field: str, findings: Findings) -> dict[str, Path]:
-    if not is_folder(folder, field):
-        raise ReorderKitError(f"{field}: there is no folder {folder}")
+def _files(folder: Path, walk: ImageWalk) -> dict[str, Path]:
+    if not is_folder(folder, walk.field):
+        raise ReorderKitError(f"{walk.field}: there is no folder {folder}")
     found: dict[str, Path] = {}
-    for file in ImageWalk(root, field, endings, findings).files(folder):
-        path = Path(file.path)
+    for path in map(Path, walk.files(folder)):
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name in found:
-            raise ReorderKitError(f"{field}: {found[name]} and {path} have one name", "keep one of them")
+            raise ReorderKitError(f"{walk.field}: {found[name]} and {path} have one name", "keep one of them")
         found[name] = path
     return found

@@ -4,22 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.path_lengths import shortened
-
-
-class FoundFile(NamedTuple):
-    """A file in a folder.
-
-    Args:
-        path: how it was found; of a link that of the link.
-        inode: its number in its file system, of a link that of the file that it leads to.
-    """
-
-    path: str
-    inode: int
 
 
 class RealFiles:
@@ -29,23 +16,24 @@ class RealFiles:
         self._by_inode: dict[int, str] = {}
         self._by_identity: dict[tuple[int, int], str] = {}
 
-    def met_before(self, file: FoundFile) -> str | None:
+    def met_before(self, path: str, inode: int) -> str | None:
         """The path by which the same file was met before; None if this is the first.
 
         Args:
-            file: as it was found.
+            path: how it was found; of a link that of the link.
+            inode: its number in its file system; of a link that of the file that it leads to.
         """
-        before = self._by_inode.setdefault(file.inode, file.path)
-        if before == file.path:
+        before = self._by_inode.setdefault(inode, path)
+        if before == path:
             return None
         # Two file systems can have one number, and some over a network make them up, so a look is needed. Only here:
         # over a network a look at every file takes long.
         try:
             self._by_identity.setdefault(identity(before), before)
-            met = self._by_identity.setdefault(identity(file.path), file.path)
+            met = self._by_identity.setdefault(identity(path), path)
         except OSError:  # a link that leads nowhere
             return None
-        return None if met == file.path else met
+        return None if met == path else met
 
 
 def identity(path: str | Path) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from input_folders import CLASS_FOLDERS, FOLDERS, SINGLE_LABEL, Folders, all_names, found, names, save_image
+from reorder_kit.data.real_files import RealFiles
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Sample, Unreadable
 
@@ -209,7 +210,25 @@ def test_files_are_told_apart_where_all_have_one_number(
     """As on file systems over a network that make up the numbers of files in listings."""
     folders.fill_splits(tmp_path)
     expected = all_names(folders.open(tmp_path))
-    monkeypatch.setattr("reorder_kit.data.image_walk._inode", lambda entry: 0xFFFFFFFF)
+    told = RealFiles.met_before
+    monkeypatch.setattr(RealFiles, "met_before", lambda self, path, _: told(self, path, 0xFFFFFFFF))
     splits = folders.open(tmp_path)
     assert all_names(splits) == expected
+    assert splits.findings == ()
+
+
+@pytest.mark.parametrize("hard", [False, True], ids=["link", "hard link"])
+def test_several_images_may_share_a_mask(tmp_path: Path, hard: bool) -> None:
+    """As of images without any object, whose masks are all alike."""
+    folders = FOLDERS["segmentation-folder"]
+    folders.fill_splits(tmp_path)
+    masks = tmp_path / "masks" / "train"
+    for number in (3, 4):
+        (masks / f"{number}.png").unlink()
+        if hard:
+            os.link(masks / "1.png", masks / f"{number}.png")
+        else:
+            (masks / f"{number}.png").symlink_to("1.png")
+    splits = folders.open(tmp_path)
+    assert len(all_names(splits)) == 16
     assert splits.findings == ()

@@ -8,8 +8,10 @@ from typing import Any
 
 import pydantic
 import pytest
+from typer.testing import CliRunner
 
 from input_folders import FOLDERS, NAMING, Naming, all_names, found, names, read_all, save_image
+from reorder_kit.cli.main import app
 from reorder_kit.data_sources.coco_detection import CocoDetection
 from reorder_kit.data_sources.fmow import Fmow
 from reorder_kit.data_sources.image_folder import ImageFolder
@@ -215,6 +217,15 @@ def test_a_path_below_the_root_that_is_too_long_is_named(
         save_image(tmp_path / folder / "1.png")
     with pytest.raises(ReorderKitError, match=field.replace(".", r"\.")):
         source(source.Options(**{"root": tmp_path, **needed, **options})).open(seed=0)
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "folder/" * 720], ids=["300 letters", "5,000 letters"])
+@pytest.mark.parametrize("arguments", [["validate", "{}"], ["run", "vit_reinforce", "--out", "{}"], ["report", "{}"]])
+def test_a_path_on_the_command_line_that_is_too_long_is_named(path: str, arguments: list[str]) -> None:
+    answer = CliRunner().invoke(app, [argument.format(path) for argument in arguments])
+    assert answer.exit_code == 2
+    assert "longer than file systems allow" in answer.stderr
+    assert len(answer.stderr) < 1000
 
 
 # Images and masks
