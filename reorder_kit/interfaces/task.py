@@ -74,7 +74,7 @@ class Metrics(Protocol):
         ...
 
     def compute(self) -> dict[str, Any]:
-        """The figures over all processes: numbers, or numbers by class name."""
+        """The figures over all processes: numbers, or numbers by class name, None where a class has no example."""
         ...
 
 

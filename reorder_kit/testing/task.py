@@ -123,7 +123,7 @@ def preparing_draws_from_the_batch_alone(case: TaskCase) -> None:
 
 @rule
 def the_figures_hold_the_headline_and_do_not_hang_on_batches(case: TaskCase) -> None:
-    """Let the metrics count images and add them up, and name the headline among figures that are plain floats."""
+    """Let the metrics count images and add them up, and name the headline among plain numbers, or None by class."""
     model, batch = case.model(), case.batch(training=False)
     whole, parts = case.task.build_metrics(case.context), case.task.build_metrics(case.context)
     whole.update(case.predictions(model, batch), batch)
@@ -135,12 +135,10 @@ def the_figures_hold_the_headline_and_do_not_hang_on_batches(case: TaskCase) -> 
     expect_equal(set(figures_of_parts), set(figures), "the figures of images in two batches")
     for name, value in figures.items():
         for key, number in _numbers(value).items():
-            expect(type(number) is float, f"{name} is a {type(number).__name__}")
+            is_plain = type(number) in (float, int) or (number is None and isinstance(value, dict))
+            expect(is_plain, f"{name} is a {type(number).__name__}")
             other = _numbers(figures_of_parts[name])[key]
-            alike = math.isclose(number, other, rel_tol=1e-6, abs_tol=1e-6) or (
-                math.isnan(number) and math.isnan(other)
-            )
-            expect(alike, f"{name} is {number} of images in one batch, and {other} in two")
+            expect(_are_alike(number, other), f"{name} is {number} of images in one batch, and {other} in two")
 
 
 @rule
@@ -272,6 +270,12 @@ def _with_the_same_dropout(step: Callable[[], StepResult]) -> StepResult:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return step()
+
+
+def _are_alike(number: float | None, other: float | None) -> bool:
+    if number is None or other is None:
+        return number is other
+    return math.isclose(number, other, rel_tol=1e-6, abs_tol=1e-6) or (math.isnan(number) and math.isnan(other))
 
 
 def _numbers(value: Any) -> Mapping[str, Any]:
