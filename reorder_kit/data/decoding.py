@@ -26,12 +26,15 @@ class Decoding:
         bit_depth: how many of the 16 bits of a 16-bit image are used.
         background: red, green and blue of what transparent images are laid on.
         most_pixels: larger images and masks are not decoded.
+        least_side: JPEGs may be decoded at a half, a quarter or an eighth of their size as long as both sides keep so
+            many pixels; None decodes all of it.
     """
 
     channels: int
     bit_depth: int = 16
     background: tuple[int, int, int] = WHITE
     most_pixels: int = MOST_PIXELS
+    least_side: int | None = None
 
 
 class DecodingOptions(ComponentOptions):

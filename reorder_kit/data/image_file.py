@@ -79,6 +79,8 @@ def decode_image(file: str | BinaryIO, name: str, decoding: Decoding) -> Picture
     note = findings.noting(name)
     try:
         with open_picture(file, decoding.most_pixels) as image:
+            if decoding.least_side is not None:
+                image.draft(None, (decoding.least_side, decoding.least_side))  # which only JPEGs follow
             is_wide = has_16_bits(image)
             turn, is_turned = load_picture(image, note)
             decoded = opaque_8_bit(image, is_wide, lambda: open_picture(file, decoding.most_pixels), decoding, note)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jaxtyping import UInt8
@@ -10,6 +12,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from reorder_kit.data.decoded_cache import CacheOptions
+from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.set_aside import ValidationOptions
 from reorder_kit.data.transforms import HORIZONTAL_FLIP, NamedTransform, TransformChoice
 from reorder_kit.interfaces import ImageShape
@@ -31,6 +34,25 @@ class ImageOptions(CacheOptions, ValidationOptions):
     eval_transforms: tuple[TransformChoice, ...] | None = Field(
         None, description="transforms of validation and test images, by name; not given: Fit"
     )
+
+    draft_decoding: bool = Field(
+        False,
+        description="decode JPEGs at a half, a quarter or an eighth of their size where that still has 256/224 of "
+        "image_size on both sides: faster for large photographs, with slightly other pixels",
+    )
+
+    def unused(self) -> dict[str, str]:
+        """A size to decode to that is not known."""
+        no_size = {"draft_decoding": "only image_size says how small an image may become"}
+        return super().unused() | (no_size if self.image_size is None else {})
+
+    def drafted(self, decoding: Decoding) -> Decoding:
+        """The same decoding, of no more pixels than are needed if that was asked for."""
+        shape = self.given_shape(decoding.channels)
+        if shape is None or not self.draft_decoding:
+            return decoding
+        # An image may be turned when it was decoded, so that either of its sides has to cover the longer one.
+        return replace(decoding, least_side=math.ceil(max(shape.height, shape.width) * 256 / 224))
 
     def given_shape(self, channels: int) -> ImageShape | None:
         """What the model will see, if that is known before an image is opened."""

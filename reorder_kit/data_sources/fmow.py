@@ -77,6 +77,11 @@ class Fmow(SplitSource):
             "box", description="box: cut to the object and its surroundings; image: the whole image"
         )
 
+        def unused(self) -> dict[str, str]:
+            """Boxes are in pixels of the whole image."""
+            whole = {"draft_decoding": "crop: box cuts in pixels of the whole image"}
+            return super().unused() | (whole if self.crop == "box" else {})
+
     options: Options
 
     @property
@@ -101,7 +106,7 @@ class Fmow(SplitSource):
             findings,
             lambda kept: (*self._take_places(kept, seed), of_test),
         )
-        decoding = Decoding(channels=3, most_pixels=self.options.most_pixels)
+        decoding = self.options.drafted(Decoding(channels=3, most_pixels=self.options.most_pixels))
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], decoding)).pixels
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         crop = self.options.crop

@@ -81,7 +81,7 @@ class ImageFolder(SplitSource):
         )
 
         # The first of all that are listed, so that the size of the images does not hang on the seed.
-        decoding = options.decoding(options.channels)
+        decoding = options.drafted(options.decoding(options.channels))
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], decoding)).pixels
         check_bit_depth(options, files_of(listed), findings)
         train_pipeline, eval_pipeline = options.pipelines(example, *options.scale)

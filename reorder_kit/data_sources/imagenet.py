@@ -92,7 +92,7 @@ class ImageNet(SplitSource):
             findings,
             lambda kept: (*self.options.take_validation(kept, lambda file: (file[1],), seed), of_test),
         )
-        decoding = self.options.decoding(channels=3)
+        decoding = self.options.drafted(self.options.decoding(channels=3))
         example = first_readable(len(listed), lambda number: read_image(listed[number][0], decoding)).pixels
         check_bit_depth(self.options, files_of(listed), findings)
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)

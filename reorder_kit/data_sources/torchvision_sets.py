@@ -53,7 +53,7 @@ class TorchvisionSets(SplitSource):
             if self.dataset == "imagenet":
                 return super().unused()
             reason = f"{self.dataset} has no image files: it lies in memory, decoded"
-            return dict.fromkeys((*DecodingOptions.model_fields, *CacheOptions.model_fields), reason)
+            return dict.fromkeys([*DecodingOptions.model_fields, *CacheOptions.model_fields, "draft_decoding"], reason)
 
         @model_validator(mode="after")
         def _imagenet_cannot_be_downloaded(self) -> TorchvisionSets.Options:
@@ -101,7 +101,7 @@ class TorchvisionSets(SplitSource):
         train = self._load("ImageNet", split="train")
         test = self._load("ImageNet", split="val")
         options = self._file_options()
-        decoding = options.decoding(channels=3)
+        decoding = options.drafted(options.decoding(channels=3))
         example = first_readable(
             len(train.samples), lambda number: read_image(train.samples[number][0], decoding)
         ).pixels
