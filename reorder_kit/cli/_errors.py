@@ -15,7 +15,6 @@ from typer.core import TyperCommand
 from reorder_kit.cli._output import is_main_process, print_json, print_to_stderr, process
 from reorder_kit.cli._stopping import Terminated
 from reorder_kit.errors import ENCODING_HINT, RecipeError, ReorderKitError
-from reorder_kit.interfaces.path_lengths import shortened
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
@@ -62,6 +61,9 @@ def _naming_files() -> Iterator[None]:
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
+        # Imported on first use: torch comes with it.
+        from reorder_kit.interfaces.path_lengths import shortened
+
         raise ReorderKitError(f"a path is longer than file systems allow: {shortened(str(error.filename))}") from None
     except ReorderKitError as error:
         letters = error.message + "".join(sys.argv)

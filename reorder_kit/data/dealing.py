@@ -12,6 +12,11 @@ from reorder_kit.interfaces import Identity, RecordedSplits
 Item = TypeVar("Item")
 Dealt = tuple[Sequence[Item], Sequence[Item], Sequence[Item]]
 
+
+class GoneImagesError(ReorderKitError):
+    """Images that a run began with are not there any more."""
+
+
 MOST_COMPARED = 50_000
 """Both ends of so many files are read within a minute on a network; the images of larger data are not compared."""
 
@@ -36,7 +41,7 @@ def deal(
         anew: sets aside what is missing from these training images.
 
     Raises:
-        ReorderKitError: naming an image of the record that is not there any more.
+        GoneImagesError: naming an image of the record that is not there any more.
     """
     if recorded is not None:
         return _as_recorded(recorded, present, identify, findings)
@@ -56,7 +61,7 @@ def _as_recorded(
     for split, names in recorded:
         gone = [name for name in names if name not in there]
         if gone:
-            raise ReorderKitError(
+            raise GoneImagesError(
                 f"data: {len(gone)} of the {len(names)} {split} images that the run began with are not there any more,"
                 f" such as {gone[0]}",
                 "put them back, or start a new run",

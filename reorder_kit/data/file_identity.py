@@ -62,4 +62,6 @@ def name_below(root: Path, path: str) -> str:
     ('cats/7.jpg', '/elsewhere/7.jpg')
     """
     found = PurePath(path)
-    return found.relative_to(root).as_posix() if found.is_relative_to(root) else found.as_posix()
+    name = found.relative_to(root).as_posix() if found.is_relative_to(root) else found.as_posix()
+    # The same letters in every environment, also in one whose file names are ASCII.
+    return os.fsencode(name).decode(errors="surrogateescape")

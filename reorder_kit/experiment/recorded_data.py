@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reorder_kit.data.dealing import MOST_COMPARED
+from reorder_kit.data.dealing import MOST_COMPARED, GoneImagesError
 from reorder_kit.data.shared_images import refuse_shared_images
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
@@ -86,7 +86,12 @@ def reopen_data(experiment: Experiment, folder: RunFolder) -> OpenedData:
         recorded = NamedImages.read(folder.path / record.split_file)
         if recorded.digest() != record.split_digest:
             raise ReorderKitError(f"{folder.path / record.split_file}: holds the images of another run")
-    opened = _open(experiment, recorded, str(folder.path))
+    try:
+        opened = _open(experiment, recorded, str(folder.path))
+    except GoneImagesError:
+        # Where classes are folders, a renamed one takes its images with it.
+        require_same_classes(record.classes, experiment.open_data().classes, str(folder.path))
+        raise
     require_same_classes(record.classes, opened.splits.classes, str(folder.path))
     counts = _counts(opened.splits)
     for split, images in record.images.items():

@@ -83,7 +83,9 @@ def test_a_control_changes_one_thing(control, expected):
     ).resolved()
     order = beside["order"]
     assert (order["start"]["name"], order["learner"] is not None, order["control"]) == expected
-    assert order["start"].get("file") == ("runs/trial/order.json" if control == "learned-static" else None)
+    assert order["start"].get("file") == (
+        str(Path("runs/trial/order.json").absolute()) if control == "learned-static" else None
+    )
     assert beside["controls"] == []
     assert beside["data"].pop("shuffle_targets") == (control == "shuffled-targets")
     assert not content["data"].pop("shuffle_targets")

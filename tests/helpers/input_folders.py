@@ -19,7 +19,7 @@ from reorder_kit.data_sources.multi_label_csv import MultiLabelCsv
 from reorder_kit.data_sources.multi_label_folder import MultiLabelFolder
 from reorder_kit.data_sources.segmentation_folder import SegmentationFolder
 from reorder_kit.data_sources.voc import Voc
-from reorder_kit.interfaces import DataSource, DataSplits, HasNames, SampleSet, Unreadable
+from reorder_kit.interfaces import DataSource, DataSplits, HasIdentities, SampleSet, Unreadable
 
 MASK = np.repeat([[0, 0, 1, 1]], 4, axis=0).astype(np.uint8)
 
@@ -32,8 +32,8 @@ def save_image(path: Path, value: int = 0) -> None:
 
 def names(samples: SampleSet) -> list[str]:
     """How the samples of a split are called."""
-    assert isinstance(samples, HasNames)
-    return [samples.name(index) for index in range(len(samples))]
+    assert isinstance(samples, HasIdentities)
+    return [samples.identity(index).name for index in range(len(samples))]
 
 
 def all_names(splits: DataSplits) -> list[str]:

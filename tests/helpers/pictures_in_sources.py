@@ -42,7 +42,7 @@ class Item:
         data: the picture.
         box: left, top, right and bottom edge of its one object, for sources of boxes.
         size: the height and width that the annotation says, where it can.
-        mask: an encoded mask, for sources of masks; zeros if not given.
+        mask: an encoded mask, for sources of masks; nearly all of it of the first class if not given.
     """
 
     data: bytes
@@ -108,7 +108,9 @@ def _mask(item: Item) -> bytes:
     if item.mask is not None:
         return item.mask
     with Image.open(BytesIO(item.data)) as image:
-        return encoded(np.zeros((image.height, image.width), dtype=np.uint8))
+        pixels = np.zeros((image.height, image.width), dtype=np.uint8)
+        pixels[0, 0] = 1  # masks that hold nothing but the first class are refused
+        return encoded(pixels)
 
 
 def _class_folders(root: Path, name: str, split: Split, ending: str) -> None:

@@ -130,9 +130,10 @@ def test_a_change_in_the_middle_of_a_large_file_is_seen(tmp_path: Path) -> None:
     options = folder_of(tmp_path / "data") | {"cache": "disk", "cache_folder": tmp_path / "cache", "image_size": 96}
     files = sorted((tmp_path / "data").rglob("*.png"))
     for blue in (0, 200):  # as BMP of one size, so that both ends stay alike
-        for file in files:
+        for number, file in enumerate(files):
             pixels = np.zeros((96, 96, 3), dtype=np.uint8)
             pixels[30:60, :, 2] = blue
+            pixels[40, 50, 1] = number  # no two of them are the same
             Image.fromarray(pixels).save(file, "BMP")
         splits = opened("image-folder", None, options)
         middle = {round(float(splits.train[index].image[2, 48, 0]) * 255) for index in range(len(splits.train))}

@@ -136,7 +136,7 @@ def test_nested_lists_without_end_beside_a_satellite_image(tmp_path: Path) -> No
     for number, category in enumerate(("airport", "zoo") * 6):
         folder = tmp_path / ("val" if number < 4 else "train") / category / f"{category}_{number}"
         folder.mkdir(parents=True)
-        Image.new("RGB", (10, 12)).save(folder / f"{category}_{number}_0_rgb.jpg")
+        Image.new("RGB", (10, 12), (20 * number, 0, 0)).save(folder / f"{category}_{number}_0_rgb.jpg")
         box = {"bounding_boxes": [{"box": [2, 1, 5, 6], "category": category}]}
         (folder / f"{category}_{number}_0_rgb.json").write_text(NESTED if number == 0 else json.dumps(box))
     splits = Fmow(Fmow.Options(root=tmp_path, image_size=8, train_transforms=[{"name": "Fit", "size": 8}])).open(seed=0)

@@ -138,7 +138,7 @@ def test_a_name_of_five_thousand_letters_is_told_in_words(command, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, [*command, "a" * 5000])
     assert done.exit_code == 2
-    assert says(done.stderr, "too long", "aaaa")
+    assert says(done.stderr, "longer than file systems allow", "aaaa")
 
 
 def test_a_run_with_a_name_of_three_hundred_letters_is_told_in_words(photos, monkeypatch):

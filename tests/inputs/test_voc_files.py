@@ -54,7 +54,7 @@ def names(splits: DataSplits) -> list[str]:
     found = []
     for index in range(len(splits.train)):
         assert isinstance(splits.train[index], Sample)
-        found.append(splits.train.name(index))  # type: ignore[attr-defined]
+        found.append(splits.train.identity(index).name)  # type: ignore[attr-defined]
     return found
 
 

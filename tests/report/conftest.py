@@ -141,7 +141,7 @@ def _comparisons(rows):
 def copy_run(source, target, start, final, score, seed=0, reached=5):
     """A run folder with other orders, another score and another seed; the order changes after the third epoch."""
     target.mkdir(parents=True)
-    for name in ("environment.json", "metrics.jsonl"):
+    for name in ("environment.json", "data.json", "metrics.jsonl"):
         shutil.copy(source / name, target)
     recipe = yaml.safe_load((source / "recipe.yaml").read_text())
     (target / "recipe.yaml").write_text(yaml.safe_dump({**recipe, "seed": seed}))

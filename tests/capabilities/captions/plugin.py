@@ -26,7 +26,7 @@ def samples(captions, count, seed):
     """Noise up to 1/4, and 1 more for every word where it says. A word without a place changes nothing."""
     images = torch.rand(count, 1, 8, 8, generator=torch.Generator().manual_seed(seed)) / 4
     found = [Sample(image, captions[number % len(captions)]) for number, image in enumerate(images)]
-    for image, text, _ in found:
+    for image, text, *_ in found:
         for word in text.split():
             image[0][PLACES.get(word, (slice(0), BOTH))] += 1
     return found
