@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from reorder_kit.runs.figures import Figures, is_number
 from reorder_kit.statistics.headline import Headline
+
+if TYPE_CHECKING:
+    from reorder_kit.runs.figures import Figures
 
 _NAMED = 5
 
@@ -17,6 +20,9 @@ def describe_worst_class(figures: Figures, headline: Headline) -> list[str]:
         figures: of a split; ``per_class`` has a number for each class, None where no image has it.
         headline: says which way is better.
     """
+    # Imported on first use: torch comes with it.
+    from reorder_kit.runs.figures import is_number
+
     by_class = figures.root.get("per_class")
     if not isinstance(by_class, Mapping):
         return []

@@ -104,12 +104,13 @@ def _write(path: Path, data: bytes) -> Path:
     return path
 
 
-def _mask(item: Item) -> bytes:
+def _mask(item: Item, options: dict[str, Any]) -> bytes:
     if item.mask is not None:
         return item.mask
     with Image.open(BytesIO(item.data)) as image:
         pixels = np.zeros((image.height, image.width), dtype=np.uint8)
-        pixels[0, 0] = 1  # masks that hold nothing but the first class are refused
+        # Masks that hold nothing but the first class are refused.
+        pixels[0, 0] = (options.get("values") or options.get("mask_values") or (0, 1))[1]
         return encoded(pixels)
 
 
@@ -195,7 +196,7 @@ def _voc(root: Path, splits: dict[str, Split], ending: str) -> None:
         for number, item in enumerate(split):
             names.append(f"{name}{number:02}")
             _write(root / "JPEGImages" / f"{names[-1]}.{ending}", item.data)
-            _write(root / "SegmentationClass" / f"{names[-1]}.png", _mask(item))
+            _write(root / "SegmentationClass" / f"{names[-1]}.png", _mask(item, {}))
             # VOC counts pixels from 1, and names the last one.
             left, top, right, bottom = item.box
             edges = {"xmin": left + 1, "ymin": top + 1, "xmax": right, "ymax": bottom}
@@ -223,7 +224,7 @@ def _segmentation_folder(root: Path, train: Split, test: Split, ending: str, opt
     for name, split in (("train", train), ("val", plain(2, 100)), ("test", test)):
         for number, item in enumerate(split):
             _write(root / "images" / name / f"{number:02}.{ending}", item.data)
-            _write(root / "masks" / name / f"{number:02}.png", _mask(item))
+            _write(root / "masks" / name / f"{number:02}.png", _mask(item, options))
     given = {"root": root, "classes": CLASSES, "image_size": SIDE, "train_transforms": (), **options}
     return SegmentationFolder(SegmentationFolder.Options(**given)).open(0)
 
@@ -260,7 +261,7 @@ def _hf_boxes(root: Path, train: Split, test: Split, ending: str, options: dict[
 
 
 def _hf_masks(root: Path, train: Split, test: Split, ending: str, options: dict[str, Any]) -> DataSplits:
-    _hf(root, train, test, "mask", lambda _, item: {"bytes": _mask(item), "path": None}, datasets.Image())
+    _hf(root, train, test, "mask", lambda _, item: {"bytes": _mask(item, options), "path": None}, datasets.Image())
     given = {"dataset": root, "classes": CLASSES, "image_size": SIDE, "train_transforms": (), **options}
     return HuggingFace(HuggingFace.Options(**given), MASK).open(0)
 
@@ -294,7 +295,7 @@ def _webdataset_boxes(root: Path, train: Split, test: Split, ending: str, option
 
 
 def _webdataset_masks(root: Path, train: Split, test: Split, ending: str, options: dict[str, Any]) -> DataSplits:
-    _shards(root, train, test, "mask.png", lambda _, item: _mask(item))
+    _shards(root, train, test, "mask.png", lambda _, item: _mask(item, options))
     given = {"root": root, **_SHARDS, "classes": CLASSES, "image_size": SIDE, "train_transforms": (), **options}
     return WebDataset(WebDataset.Options(**given), MASK).open(0)
 

@@ -89,7 +89,8 @@ def test_a_line_of_a_list_names_an_image(
     write(tmp_path, name)
     splits = open_voc(tmp_path, kind)
     assert names(splits) == [f"JPEGImages/{name}.jpg"]
-    assert [finding.what for finding in splits.findings] == [REWRITTEN] * is_rewritten
+    told = [finding.what for finding in splits.findings if not finding.what.startswith("declared classes")]
+    assert told == [REWRITTEN] * is_rewritten
 
 
 def test_a_byte_order_mark_is_no_letter_of_the_first_name(tmp_path: Path) -> None:
