@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,8 @@ def in_home(path: Path) -> Path:
         raise ValueError(
             f"file names are {error.encoding} in this environment, unlike {found}; {ENCODING_HINT}"
         ) from None
-    return found
+    # A path that was written down where file names are ASCII has its letters as bytes.
+    return Path(os.fsdecode(os.fsencode(found)))
 
 
 def on_this_machine(path: Path) -> Path:

@@ -130,6 +130,7 @@ def test_in_a_c_locale_a_folder_and_files_with_umlauts_are_read_and_written(phot
     assert (tmp_path / "läuft" / "report" / "report.html").exists()
     # Here, where names are read as they should be, the run opens just as well.
     evaluated = CliRunner().invoke(app, ["evaluate", str(tmp_path / "läuft"), "--json"])
+    assert evaluated.exit_code == 0, evaluated.stderr
     assert json.loads(evaluated.stdout)["orders"][0]["metrics"]["images"] > 0
 
 
