@@ -113,6 +113,7 @@ def test_in_a_c_locale_a_path_on_the_command_line_that_is_not_there_is_refused_w
     assert says(done.stderr.decode(), "no such file", "ascii", "PYTHONUTF8=1")
 
 
+@pytest.mark.slow
 def test_in_a_c_locale_a_folder_and_files_with_umlauts_are_read_and_written(photos, tmp_path):
     """The working directory and the names of files are read from the system, and never written in letters."""
     recipe = (tmp_path / "doors.yaml").read_text(encoding="utf-8").replace(str(photos), ".")
