@@ -156,8 +156,8 @@ def _write_description(
     environment = environment.model_copy(update={"folder": str(folder.path.absolute())})
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        data.write(folder, split_file)
         write_whole(folder.recipe, yaml.safe_dump(experiment.resolved(), sort_keys=False))
+        data.write(folder, split_file)
         write_plugins(folder, host)
         environment.write(folder.environment)
         write_whole(folder.fitted, json.dumps(dict(context.fitted)) + "\n")
