@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import merged
+from reorder_kit.interfaces import Finding, merged
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.orders.order_file import words_of_spread
 
@@ -76,10 +76,7 @@ class ConsoleProgress:
         unreadable = [*record.unreadable, *record.validation.unreadable]
         if unreadable:
             _print(self._console, f"{run.name}: epoch {epoch}/{run.epochs}, {describe_unreadable(unreadable)}")
-        for finding in merged([*record.findings, *record.validation.findings]):
-            if finding.what not in self._told:
-                self._told.add(finding.what)
-                _print(self._console, f"{run.name}: {finding}")
+        self._tell(run, merged([*record.findings, *record.validation.findings]))
         # The bar of a run stays where it is, complete, while what comes after it writes below.
         if epoch == run.epochs:
             self._close_view()
@@ -88,9 +85,17 @@ class ConsoleProgress:
     def run_finished(self, run: RunInfo, result: RunResult) -> None:
         """Say what came out."""
         self._close_view()
+        self._tell(run, result.metrics.test.findings)
         _print(self._console, f"{run.name}: test {run.headline} {result.score:.3f}")
         if result.order.spread is not None:
             _print(self._console, f"  {words_of_spread(result.order.spread)}")
+
+    def _tell(self, run: RunInfo, findings: Iterable[Finding]) -> None:
+        """Each thing once, for all runs and splits."""
+        for finding in findings:
+            if finding.what not in self._told:
+                self._told.add(finding.what)
+                _print(self._console, f"{run.name}: {finding}")
 
     def _close_view(self) -> None:
         if self._view:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from reorder_kit.data.copies import MOST_COMPARED, Copies
 from reorder_kit.data.findings import Findings
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Identity, RecordedSplits
@@ -15,10 +16,6 @@ Dealt = tuple[Sequence[Item], Sequence[Item], Sequence[Item]]
 
 class GoneImagesError(ReorderKitError):
     """Images that a run began with are not there any more."""
-
-
-MOST_COMPARED = 50_000
-"""Both ends of so many files are read within a minute on a network; the images of larger data are not compared."""
 
 
 def deal(
@@ -81,13 +78,13 @@ def _with_copies(
     anew: Callable[[Sequence[Item]], Dealt[Item]],
 ) -> Dealt[Item]:
     """Deal one of each image anew, then put its copies beside it."""
-    first: dict[str, tuple[int, Identity]] = {}
+    found = Copies[int]()
     originals: list[Item] = []
     copies: dict[int, list[Item]] = {}
     for item in train:
         identity = identify(item)
-        original, other = first.setdefault(identity.digest(), (len(originals), identity))
-        if identity is not other and is_copy(identity, other):
+        original = found.first(identity, len(originals))
+        if original < len(originals):
             copies.setdefault(original, []).append(item)
             findings.add("images are copies of others, and stay in one split with them", identity.name)
         else:
@@ -104,10 +101,11 @@ def _with_copies(
     return train, validation, test
 
 
-def is_copy(one: Identity, other: Identity) -> bool:
-    """Two images with one digest have the same bytes; none is a copy of what cannot be read."""
-    try:
-        content = one.encoded()
-        return bool(content) and content == other.encoded()
-    except OSError:
-        return False
+def began_with(
+    recorded: RecordedSplits | None, items: Sequence[Item], identify: Callable[[Item], Identity]
+) -> Sequence[Item]:
+    """Those of these images that a run began with; all of them where nothing was recorded."""
+    if recorded is None:
+        return items
+    known = recorded.split_of()
+    return [item for item in items if identify(item).name in known]

@@ -20,7 +20,7 @@ from reorder_kit.data.free_memory import free_memory
 from reorder_kit.data.image_store import ImageStore
 from reorder_kit.data.packed_images import pack, unpack
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import ComponentOptions, DataSplits, Unreadable
+from reorder_kit.interfaces import ComponentOptions, DataSplits, HomePath, Unreadable
 
 Decoded = TypeVar("Decoded")
 
@@ -30,6 +30,8 @@ LOOKED_AT = 64
 # Goes up when images are decoded or kept in another way.
 _FORMAT = 1
 _GIGABYTE = 10**9
+# Of what is free: models, checkpoints and the system need the rest.
+_SHARE = 0.8
 
 
 class CacheOptions(ComponentOptions):
@@ -41,7 +43,7 @@ class CacheOptions(ComponentOptions):
         "processes that load images share, for as long as the run lasts; disk: once, and kept in a file for later "
         "runs. Images are kept as decoded, before any transform, so results are the same; what does not fit is refused",
     )
-    cache_folder: Path | None = Field(
+    cache_folder: HomePath | None = Field(
         None,
         description="folder of the files of cache: disk, which may be deleted at any time; ~ is the home folder; "
         "not given: reorder-kit/images in the user's cache folder",
@@ -64,7 +66,7 @@ class CacheOptions(ComponentOptions):
         sets = [each for each in (splits.train, splits.validation, splits.test) if isinstance(each, DecodedSamples)]
         if self.cache == "memory":
             processes = max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # as torchrun says
-            space = free_memory() // processes
+            space = int(_SHARE * free_memory()) // processes
             _require_space(sets, space, "memory is free")
             first = 0
             store = ImageStore(sum(map(len, sets)), space)
@@ -75,7 +77,7 @@ class CacheOptions(ComponentOptions):
             keys = [[samples.decoding_key(index) for index in range(len(samples))] for samples in sets]
             ordered = sorted(key for of_set in keys for key in of_set)
             path = _folder(self.cache_folder) / _file_name(root, ordered)
-            space = _space_for(path)
+            space = int(_SHARE * _space_for(path))
             _require_space(sets, space, f"the disk of {path.parent} is free")
             store, number_of = ImageStore(len(ordered), space, path), {key: place for place, key in enumerate(ordered)}
             for samples, of_set in zip(sets, keys, strict=True):
@@ -119,7 +121,7 @@ class DecodedSamples(ABC, Generic[Decoded]):
         if packed is not None:
             try:
                 kept: Decoded = unpack(packed, check=self._store.path is not None)
-            except ValueError:  # the machine went down while it was written
+            except (ValueError, TypeError, pickle.UnpicklingError):  # a crash while it was written, another version
                 pass
             else:
                 return kept
@@ -173,9 +175,10 @@ def _size(decoded: object) -> int:
 
 def _folder(given: Path | None) -> Path:
     """The given one, or the user's cache folder."""
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    if given is not None:
+        return given
     try:
-        return (given or Path(caches, "reorder-kit", "images")).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "reorder-kit", "images").expanduser()
     except RuntimeError as error:  # a user without a home, as in some containers
         raise ReorderKitError(f"data.cache_folder: {error}", "name a folder that is there") from error
 

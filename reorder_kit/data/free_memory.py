@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 _MEMORY = Path("/proc/meminfo")
-_CONTROL_GROUP = Path("/sys/fs/cgroup")
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
+_OWN_GROUP = Path("/proc/self/cgroup")
 
 
 def free_memory() -> int:
@@ -26,10 +27,26 @@ def _of_machine() -> int:
 
 
 def _of_container() -> int | None:
-    """What its control group has left; None without a limit. Files that the system keeps can be given back."""
+    """What its control groups have left, the one that has least; None without a limit."""
+    left = [found for group in _groups() if (found := _left_in(group)) is not None]
+    return min(left, default=None)
+
+
+def _groups() -> list[Path]:
+    """The control group of this process with those above it, as jobs of a cluster have; of version 2."""
+    with suppress(OSError):
+        for line in _OWN_GROUP.read_text().splitlines():
+            if line.startswith("0::"):
+                own = _CONTROL_GROUPS / line.removeprefix("0::").lstrip("/")
+                return [group for group in (own, *own.parents) if group.is_relative_to(_CONTROL_GROUPS)]
+    return [_CONTROL_GROUPS]
+
+
+def _left_in(group: Path) -> int | None:
+    """What a group has left; files that the system keeps can be given back."""
     with suppress(OSError, ValueError):
-        limit = int((_CONTROL_GROUP / "memory.max").read_text())
-        used = int((_CONTROL_GROUP / "memory.current").read_text())
-        statistics = dict(line.split() for line in (_CONTROL_GROUP / "memory.stat").read_text().splitlines())
+        limit = int((group / "memory.max").read_text())
+        used = int((group / "memory.current").read_text())
+        statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
         return max(0, limit - used + int(statistics.get("inactive_file", 0)))
     return None

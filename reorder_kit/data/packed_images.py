@@ -95,9 +95,10 @@ class _Unpacking(pickle.Unpickler):
         Raises:
             pickle.UnpicklingError: if it is none.
         """
-        if module.partition(".")[0] == _PACKAGE:
+        if module.partition(".")[0] == _PACKAGE and "." not in name:
             found = super().find_class(module, name)
-            if isinstance(found, type) and (is_dataclass(found) or hasattr(found, "_fields")):
+            is_own = isinstance(found, type) and found.__module__.partition(".")[0] == _PACKAGE
+            if is_own and (is_dataclass(found) or hasattr(found, "_fields")):
                 return found
         raise pickle.UnpicklingError(f"{module}.{name} cannot be kept")
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.class_folders import ClassFolders, require_every_class
-from reorder_kit.data.dealing import deal
+from reorder_kit.data.dealing import began_with, deal
 from reorder_kit.data.decoded_cache import DecodedSamples, file_key, key_of
 from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.exif_orientation import Turn
@@ -107,7 +107,8 @@ class Fmow(SplitSource):
             lambda kept: (*self._take_places(kept, seed), of_test),
         )
         decoding = self.options.drafted(Decoding(channels=3, most_pixels=self.options.most_pixels))
-        example = first_readable(len(listed), lambda number: read_image(listed[number][0], decoding)).pixels
+        shown = began_with(self.recorded, listed, lambda file: FileIdentity(root, file[0]))
+        example = first_readable(len(shown), lambda number: read_image(shown[number][0], decoding)).pixels
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         crop = self.options.crop
         splits = DataSplits(

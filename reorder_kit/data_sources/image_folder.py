@@ -7,7 +7,7 @@ from pydantic import Field
 from reorder_kit.data.bit_depth_check import check_bit_depth, files_of
 from reorder_kit.data.channel_options import ChannelOptions
 from reorder_kit.data.class_folders import ClassFolders, require_every_class
-from reorder_kit.data.dealing import deal
+from reorder_kit.data.dealing import began_with, deal
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import first_readable, read_image
@@ -82,8 +82,9 @@ class ImageFolder(SplitSource):
 
         # The first of all that are listed, so that the size of the images does not hang on the seed.
         decoding = options.drafted(options.decoding(options.channels))
-        example = first_readable(len(listed), lambda number: read_image(listed[number][0], decoding)).pixels
-        check_bit_depth(options, files_of(listed), findings)
+        shown = began_with(self.recorded, listed, lambda file: FileIdentity(options.root, file[0]))
+        example = first_readable(len(shown), lambda number: read_image(shown[number][0], decoding)).pixels
+        check_bit_depth(options, files_of(shown), findings)
         train_pipeline, eval_pipeline = options.pipelines(example, *options.scale)
         splits = DataSplits(
             image=options.image_shape(example),

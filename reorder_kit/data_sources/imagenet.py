@@ -11,7 +11,7 @@ from reorder_kit.data.bit_depth_check import check_bit_depth, files_of
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_folders import ClassFolders, require_every_class
 from reorder_kit.data.csv_table import read_table
-from reorder_kit.data.dealing import deal
+from reorder_kit.data.dealing import began_with, deal
 from reorder_kit.data.decoding import DecodingOptions
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
@@ -93,8 +93,9 @@ class ImageNet(SplitSource):
             lambda kept: (*self.options.take_validation(kept, lambda file: (file[1],), seed), of_test),
         )
         decoding = self.options.drafted(self.options.decoding(channels=3))
-        example = first_readable(len(listed), lambda number: read_image(listed[number][0], decoding)).pixels
-        check_bit_depth(self.options, files_of(listed), findings)
+        shown = began_with(self.recorded, listed, lambda file: FileIdentity(root, file[0]))
+        example = first_readable(len(shown), lambda number: read_image(shown[number][0], decoding)).pixels
+        check_bit_depth(self.options, files_of(shown), findings)
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         names = _read_names(root)
         splits = DataSplits(

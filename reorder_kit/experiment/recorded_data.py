@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reorder_kit.data.dealing import MOST_COMPARED, GoneImagesError
+from reorder_kit.data.copies import MOST_COMPARED
+from reorder_kit.data.dealing import GoneImagesError
 from reorder_kit.data.shared_images import refuse_shared_images
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
@@ -17,6 +18,10 @@ from reorder_kit.experiment.same_classes import require_same_classes
 from reorder_kit.interfaces import SPLITS, DataSplits, HasIdentities, RecordedSplits, SampleSet
 from reorder_kit.runs.data_record import DataRecord, NamedImages
 from reorder_kit.runs.run_folder import RunFolder
+
+SAMPLED = 1_000
+"""Of data too large to look at every file, so many images of the largest split are looked at, and the same share of the
+others."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class OpenedData:
         if folder.data.exists():
             return
         if self.images is not None:
-            self.images.write(split_file)
+            self._write_names(split_file)
         DataRecord(
             source=self.source,
             classes=list(self.splits.classes),
@@ -52,6 +57,16 @@ class OpenedData:
             split_digest=None if self.images is None else self.images.digest(),
             findings=self.splits.findings,
         ).write(folder.data)
+
+    def _write_names(self, split_file: Path) -> None:
+        assert self.images is not None
+        self.images.write(split_file)
+        # Another run of the study may have been first, and have seen other images.
+        if NamedImages.read(split_file).digest() != self.images.digest():
+            raise ReorderKitError(
+                f"data: the images have changed since another run began with them, which wrote {split_file}",
+                "put the data back as it was, and try again",
+            )
 
 
 def open_data(experiment: Experiment, folder: RunFolder, split_file: Path) -> OpenedData:
@@ -67,6 +82,10 @@ def open_data(experiment: Experiment, folder: RunFolder, split_file: Path) -> Op
     """
     if folder.data.exists():
         return reopen_data(experiment, folder)
+    if folder.latest_checkpoint() is not None:
+        raise ReorderKitError(
+            f"{folder.data} is gone: which images the run began with is not known", "copy the run folder as a whole"
+        )
     recorded = NamedImages.read(split_file) if split_file.exists() else None
     opened = _open(experiment, recorded, str(split_file))
     if recorded is None:
@@ -130,13 +149,13 @@ def _counts(splits: DataSplits) -> dict[str, int]:
 def _named(splits: DataSplits) -> NamedImages | None:
     names: dict[str, tuple[str, ...]] = {}
     digests: dict[str, tuple[str, ...]] = {}
-    are_few = sum(_counts(splits).values()) <= MOST_COMPARED
+    step = 1 if sum(_counts(splits).values()) <= MOST_COMPARED else max(map(len, _sets(splits).values())) // SAMPLED
     for split, samples in _sets(splits).items():
         if not isinstance(samples, HasIdentities):
             return None
         identities = [samples.identity(index) for index in range(len(samples))]
         names[split] = tuple(identity.name for identity in identities)
-        digests[split] = tuple(identity.digest() if are_few else "" for identity in identities)
+        digests[split] = tuple("" if place % step else each.digest() for place, each in enumerate(identities))
     return NamedImages(RecordedSplits(*(names[split] for split in SPLITS)), digests)
 
 

@@ -23,8 +23,8 @@ Places = Sequence[tuple[str, Any]]
 """Where the data of a run is now: dotted fields of its recipe, as ``data.root``, and their values."""
 
 _log = logging.getLogger(__name__)
-_OTHER_PLACES = ("data.workers",)
-"""Fields that are no path, but depend on the machine alone."""
+_OTHER_PLACES = ("data.workers", "data.cache", "data.cache_folder")
+"""Fields that depend on the machine alone, and change nothing that comes out."""
 
 
 def reopen(folder: RunFolder, host: PluginHost, places: Places = ()) -> Experiment:
@@ -64,7 +64,8 @@ def recipe_here(folder: RunFolder) -> dict[str, Any]:
 
 
 def other_fields(folder: RunFolder, resolved: Mapping[str, Any]) -> list[str]:
-    """The fields in which a recipe differs from that of a run. A place of data that is gone does not count.
+    """The fields in which a recipe differs from that of a run. A place of data that is gone, and what depends on
+    the machine alone, do not count.
 
     Args:
         folder: the run folder.
@@ -74,7 +75,7 @@ def other_fields(folder: RunFolder, resolved: Mapping[str, Any]) -> list[str]:
     return [
         field
         for field in differences(content, resolved)
-        if not (field.startswith("data.") and _is_gone(content, field))
+        if field not in _OTHER_PLACES and not (field.startswith("data.") and _is_gone(content, field))
     ]
 
 
@@ -131,7 +132,7 @@ def _moved_along(value: Any, field: str, was: Path, is_now: Path) -> Any:
     found = is_now / os.path.relpath(value, was)
     if shared == Path(shared.anchor) or not _exists(found):  # what shares the root alone was not moved along
         return value
-    path = found.resolve()
+    path = Path(os.path.normpath(found))
     _log.warning("%s: %s is gone; %s, which was moved along with the run, is read", field, value, path)
     return str(path)
 
