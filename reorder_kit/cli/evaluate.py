@@ -94,5 +94,6 @@ def _print_report(report: EvaluationReport) -> None:
         )
     out.print()
     out.print(rows)
-    for line in describe_worst_class(report.orders[0].metrics, headline):
+    own = report.orders[0].metrics
+    for line in (*describe_worst_class(own, headline), *map(str, own.findings)):
         out.print(line, soft_wrap=True)
