@@ -19,7 +19,7 @@ from reorder_kit.data.box_plausibility import (
 from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.findings import Findings
-from reorder_kit.data.header_size import header_size
+from reorder_kit.data.header_size import header_sizes
 from reorder_kit.data.image_file import read_image
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
 from reorder_kit.data.whole_numbers import Size
@@ -153,10 +153,11 @@ def _check_boxes(files: Files, box_format: BoxFormat) -> None:
     """Compare some of the annotations with their images."""
     images, sizes = [], []
     for file in spread([file for file in files if file.boxes or file.flat]):
-        found = header_size(file.path)
+        found = header_sizes(file.path)
+        # Boxes of a photo that lies on its side may be made on either.
         if file.declared_size is not None and found is not None:
-            sizes.append((file.path, file.declared_size, found))
-        if size := file.declared_size or found:
+            sizes.append((file.path, file.declared_size, found[file.declared_size == found[1]]))
+        if size := file.declared_size or (found and found[0]):
             numbers = [_numbers(edges, box_format) for edges in (*file.boxes, *file.flat)]
             images.append(BoxesOfImage(file.path, numbers, size))
     require_declared_sizes(sizes, _FIELD)

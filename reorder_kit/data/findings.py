@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from reorder_kit.interfaces import Finding, merged
 
@@ -21,7 +22,7 @@ class Findings:
     """
 
     def __init__(self, found: Iterable[Finding] = ()) -> None:
-        self._found = list(found)
+        self._found = {finding.what: finding for finding in merged(found)}
 
     def add(self, what: str, example: str, count: int = 1) -> None:
         """Count something; nothing where the count is 0.
@@ -31,8 +32,11 @@ class Findings:
             example: the name of one file or record.
             count: how often.
         """
-        if count:
-            self._found = list(merged([*self._found, Finding(what, count, example)]))
+        before = self._found.get(what)
+        if before is not None:
+            self._found[what] = replace(before, count=before.count + count)
+        elif count:
+            self._found[what] = Finding(what, count, example)
 
     def noting(self, example: str) -> Callable[[str], None]:
         """A function that counts something, once each time, with this example."""
@@ -41,4 +45,4 @@ class Findings:
     @property
     def found(self) -> tuple[Finding, ...]:
         """All of it, each thing once, in the sequence in which it was first met."""
-        return tuple(self._found)
+        return tuple(self._found.values())

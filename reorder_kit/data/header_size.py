@@ -12,8 +12,8 @@ from reorder_kit.data.whole_numbers import Size
 _LYING = (5, 6, 7, 8)
 
 
-def header_size(file: str | BinaryIO) -> Size | None:
-    """Height and width, pixels; None where that cannot be read, or an EXIF orientation exchanges the two.
+def header_sizes(file: str | BinaryIO) -> tuple[Size, Size] | None:
+    """Height and width, pixels, as stored and as turned upright by an EXIF orientation; None if they cannot be read.
 
     Args:
         file: its path, or an open file.
@@ -25,6 +25,7 @@ def header_size(file: str | BinaryIO) -> Size | None:
             with Image.open(file) as image:
                 # Not the method of PNG files, which decodes them to look for what comes after the pixels.
                 orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
-                return None if orientation in _LYING else (image.height, image.width)
+                stored = (image.height, image.width)
     except Exception:  # decoders raise whatever they like; reading the image will tell
         return None
+    return stored, (stored[1], stored[0]) if orientation in _LYING else stored

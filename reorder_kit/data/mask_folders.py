@@ -15,6 +15,8 @@ from reorder_kit.data.spellings import RESPELLED_FOUND, Spellings
 from reorder_kit.data.split_names import KNOWN_NAMES, Split, split_of
 from reorder_kit.errors import ReorderKitError
 
+_MOST_DIGITS = 20  # Python refuses to read numbers of thousands
+
 
 def find_pairs(
     root: Path, images: Path, masks: Path, skip_unmasked: bool, findings: Findings
@@ -116,7 +118,7 @@ def read_class_table(file: Path, ignored: Collection[int]) -> dict[int, str]:
     """
     names: dict[int, str] = {}
     for line, (number, name) in read_table(file, ("id", "name"), "data.class_table"):
-        if not number.isdecimal() or int(number) > LARGEST_VALUE:
+        if not number.isdecimal() or len(number) > _MOST_DIGITS or int(number) > LARGEST_VALUE:
             raise ReorderKitError(
                 f"data.class_table: {file}, line {line}: the id {number!r} is no whole number from 0 to {LARGEST_VALUE}"
             )

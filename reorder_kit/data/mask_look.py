@@ -15,7 +15,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import IGNORED, Unreadable
 
 LOOKED_AT = 200
-"""So many masks at the most, spread over the training split; fewer where all classes were met before."""
+"""So many masks, spread over the training split; fewer where all classes were met, more where none but the first was."""
 _NAMED = 8
 _WHITE = 255
 
@@ -45,29 +45,50 @@ def look_at_masks(
     Raises:
         ReorderKitError: if no pixel has any class but the first, the background.
     """
-    seen: set[int] = set()
-    occurring: set[int] = set()
-    looked_at = 0
+    look = _Look(legend)
     chosen = np.unique(np.linspace(0, len(entries) - 1, min(LOOKED_AT, len(entries))).round().astype(int)).tolist()
     for number in chosen:
-        values = entries[number].mask_values()
+        look.at(entries[number])
+        if len(look.occurring) == len(classes):
+            return
+    # Where nearly all images show nothing, those that were chosen may show nothing either.
+    rest = iter(sorted(set(range(len(entries))) - set(chosen)))
+    while not look.has_foreground and (number := next(rest, None)) is not None:
+        look.at(entries[number])
+    if look.looked_at and not look.has_foreground:
+        raise _no_foreground(classes, look.seen, look.looked_at, values_field)
+    if look.looked_at:
+        what = f"declared classes do not occur in the {look.looked_at} training masks looked at"
+        tell_of_absent(classes, look.occurring, findings, what)
+
+
+class _Look:
+    """What was seen in masks so far."""
+
+    def __init__(self, legend: Legend) -> None:
+        self._legend = legend
+        self.seen: set[int] = set()
+        self.occurring: set[int] = set()
+        self.looked_at = 0
+
+    @property
+    def has_foreground(self) -> bool:
+        """Whether a pixel has any class but the first."""
+        return bool(self.occurring - {0})
+
+    def at(self, entry: MaskedEntry) -> None:
+        """Look at one more mask; one that cannot be read is passed over."""
+        values = entry.mask_values()
         if isinstance(values, Unreadable):
-            continue
+            return
         present = _distinct(values)
         try:
-            numbers = legend.numbers(present)
+            numbers = self._legend.numbers(present)
         except ValueError:
-            continue
-        looked_at += 1
-        seen |= set(present.tolist())
-        occurring |= set(numbers.tolist()) - {IGNORED}
-        if len(occurring) == len(classes):
             return
-    if looked_at and not occurring - {0}:
-        raise _no_foreground(classes, seen, looked_at, values_field)
-    if looked_at:
-        what = f"declared classes do not occur in the {looked_at} training masks looked at"
-        tell_of_absent(classes, occurring, findings, what)
+        self.looked_at += 1
+        self.seen |= set(present.tolist())
+        self.occurring |= set(numbers.tolist()) - {IGNORED}
 
 
 def _distinct(values: NDArray[Any]) -> NDArray[Any]:

@@ -32,7 +32,7 @@ def opaque_8_bit(
     """
     is_scaled = image.mode == "I" and image.format == "PPM"
     if image.mode in ("I", "F") and not (is_wide or is_scaled):
-        kind = "whole numbers of 32 bits" if image.mode == "I" else "floating-point numbers"
+        kind = "signed, or of 32 bits" if image.mode == "I" else "floating-point numbers"
         raise ValueError(f"the pixels are {kind}, which have no fixed scale; save the image with 8 or 16 bits")
     decoded: Image.Image = image
     if is_wide:

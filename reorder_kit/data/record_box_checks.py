@@ -8,8 +8,9 @@ import numpy as np
 
 from reorder_kit.data.box_findings import FLAT
 from reorder_kit.data.box_plausibility import BoxesOfImage, BoxFormat, require_plausible, spread
+from reorder_kit.data.exif_orientation import Frame
 from reorder_kit.data.findings import Findings
-from reorder_kit.data.header_size import header_size
+from reorder_kit.data.header_size import header_sizes
 from reorder_kit.data.record_objects import four_numbers, object_columns
 from reorder_kit.data.records import RecordStore
 from reorder_kit.errors import ReorderKitError
@@ -17,7 +18,7 @@ from reorder_kit.errors import ReorderKitError
 _NAMED = 3
 
 
-def check_boxes(store: RecordStore, split: str, box_format: BoxFormat, findings: Findings) -> None:
+def check_boxes(store: RecordStore, split: str, box_format: BoxFormat, findings: Findings, usual_frame: Frame) -> None:
     """Count the boxes that are none, and compare the others with some of the images.
 
     Args:
@@ -25,6 +26,7 @@ def check_boxes(store: RecordStore, split: str, box_format: BoxFormat, findings:
         split: which.
         box_format: what the numbers of a box are taken for.
         findings: where it is told how many are left out.
+        usual_frame: what boxes of turned images are made on.
 
     Raises:
         ReorderKitError: if most of the boxes are none, or they cannot be what they are read as.
@@ -42,19 +44,19 @@ def check_boxes(store: RecordStore, split: str, box_format: BoxFormat, findings:
         )
     if flawed:
         findings.add(FLAT, store.name(records[0]), flawed)
-    read = [_read(store, number) for number in spread(np.flatnonzero(counts[:, 1]).tolist())]
+    read = [_read(store, number, usual_frame) for number in spread(np.flatnonzero(counts[:, 1]).tolist())]
     other = "xyxy" if box_format == "xywh" else "xywh"
     images = [boxes_of_image for boxes_of_image in read if boxes_of_image is not None]
     require_plausible(images, box_format, f"data.{split}", f"set data.box_format to {other}")
 
 
-def _read(store: RecordStore, number: int) -> BoxesOfImage | None:
+def _read(store: RecordStore, number: int, usual_frame: Frame) -> BoxesOfImage | None:
     """The boxes of a record; None if it cannot be read, which reading it as a sample will tell."""
     try:
         encoded, value = store.read(number)
         boxes = object_columns(value)["bbox"]
     except (OSError, ValueError):
         return None
-    size = header_size(BytesIO(encoded))
+    sizes = header_sizes(BytesIO(encoded))
     numbers = [four for four in map(four_numbers, boxes) if four is not None]
-    return None if size is None else BoxesOfImage(store.name(number), numbers, size)
+    return None if sizes is None else BoxesOfImage(store.name(number), numbers, sizes[usual_frame == "upright"])

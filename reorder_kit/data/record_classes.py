@@ -80,6 +80,13 @@ def find_classes_of(
     is_multi_hot = kind == MULTI_LABEL and _is_multi_hot(tallies, known, field)
     unknown: dict[str, Label] = {}
     for split, store in stores.items():
+        marked = tallies[split].marked
+        if kind == MULTI_LABEL and not is_multi_hot and marked is not None:
+            raise ReorderKitError(
+                f"{field}: the labels of {store.name(marked)} seem to say for each class whether it is present, as 0 or"
+                " 1, but not all records have such a list of one length",
+                "give every record a 0 or 1 for each class, or write the names of the classes that are present",
+            )
         if own[split] is not None and tuple(own[split] or ()) != names:
             findings.add(MAPPED, store.name(0), len(store))
         if is_multi_hot:
@@ -100,15 +107,24 @@ def find_classes_of(
     return classes
 
 
+_MARKS = frozenset(("0", "1", "-1", "0.0", "1.0", "-1.0"))
+"""Of a class that is absent, present or uncertain."""
+
+
 class _Tally:
     """What the records of a split call their classes."""
 
     def __init__(self, rows: Iterable[Sequence[Label]]) -> None:
         self.times: Counter[Label] = Counter()
         self.lengths: set[int] = set()
-        for row in rows:
+        self.marked: int | None = None
+        """The number of the first record whose labels can only be marks, for each class, of whether it is present."""
+        for number, row in enumerate(rows):
             self.times.update(row)
             self.lengths.add(len(row))
+            texts = set(map(str, row))
+            if self.marked is None and len(texts) < len(row) and texts <= _MARKS:
+                self.marked = number
         self.lengths.discard(0)
 
     @property

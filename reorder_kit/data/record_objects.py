@@ -19,11 +19,13 @@ def object_columns(value: Any) -> dict[str, Sequence[Any]]:
     """``bbox``, ``category`` and, where it is there, ``iscrowd`` of every object.
 
     Args:
-        value: a dictionary of lists, or a list of dictionaries, one for each object.
+        value: a dictionary of lists, or a list of dictionaries, one for each object; None for no objects.
 
     Raises:
         ValueError: if it is neither, or lacks one of them.
     """
+    if value is None:  # tables hold null for an empty list
+        return {"bbox": [], "category": []}
     if isinstance(value, Mapping):
         lists = {key: listed(value.get(key)) for key in ("bbox", "category")}
         return lists if value.get("iscrowd") is None else lists | {"iscrowd": listed(value["iscrowd"])}

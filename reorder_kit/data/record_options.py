@@ -150,7 +150,7 @@ def open_records(
         if not len(store):
             raise ReorderKitError(f"data.{split}: there is no image")
         if kind == BOXES:
-            check_boxes(store, split, options.box_format, findings)
+            check_boxes(store, split, options.box_format, findings, usual_frame)
     places = {split: [(split, number) for number in range(len(store))] for split, store in stores.items()}
 
     def anew(train: Sequence[Place]) -> Dealt[Place]:

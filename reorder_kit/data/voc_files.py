@@ -9,7 +9,6 @@ from pathlib import Path, PurePath
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.image_walk import is_junk
-from reorder_kit.data.real_files import is_regular
 from reorder_kit.data.split_names import Split, by_split
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.path_lengths import shortened
@@ -44,10 +43,6 @@ class VocFiles:
         return by_split(
             names, self._field, "keep one of these lists, or choose by data.train, data.validation or data.test", chosen
         )
-
-    def has(self, split: str) -> bool:
-        """There is such a list."""
-        return is_regular(self._lists / f"{split}.txt")
 
     def listed(self, split: str, field: str) -> Names:
         """The names of a list."""

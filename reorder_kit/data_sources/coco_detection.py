@@ -99,15 +99,16 @@ class CocoDetection(AnnotatedSource):
         listing = FolderListing(options.root, findings)
         train = read_coco(train_path, self._field("train"), findings)
         validation, test = self._annotations("validation"), self._annotations("test")
+        tested: Split = "test"
         if test is None and options.validation is None:
-            validation, test = None, validation
+            validation, test, tested = None, validation, "validation"
         return open_boxed(
             options,
             self.target_kind,
             list(train.categories.values()),
             self._files(train, "train", train, listing),
             None if validation is None else self._evaluated(validation, "validation", train, listing, findings),
-            None if test is None else self._evaluated(test, "test", train, listing, findings),
+            None if test is None else self._evaluated(test, tested, train, listing, findings),
             seed,
             self.recorded,
             findings,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -178,6 +179,42 @@ def _load(options: HuggingFace.Options) -> dict[str, Any]:
     return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
 
 
+@dataclass(frozen=True)
+class _Row(Identity):
+    """The image of a row.
+
+    Args:
+        key: the split and the number.
+        cell: reads what Arrow holds of it.
+    """
+
+    key: str
+    cell: Callable[[], Any]
+
+    @property
+    def name(self) -> str:
+        """The key."""
+        return self.key
+
+    def encoded(self) -> bytes:
+        """The file, which lies in the data set or beside it; nothing where there is none."""
+        return self._stored().encoded()
+
+    def digest(self) -> str:
+        """Without copying what lies between the ends."""
+        return self._stored().digest()
+
+    def _stored(self) -> Identity:
+        image = self.cell()
+        stored = image["bytes"].as_buffer() if image.is_valid else None
+        if stored is not None:
+            return RecordIdentity(
+                self.key, stored.size, lambda start, length: stored[start : start + length].to_pybytes()
+            )
+        path = image["path"].as_py() if image.is_valid else None
+        return RecordIdentity(self.key, 0, lambda start, length: b"") if path is None else NamedFile(self.key, path)
+
+
 class _Table:
     """The two columns of a split that are used."""
 
@@ -214,15 +251,8 @@ class _Table:
         return f"{self._name}, row {number}"
 
     def identity(self, number: int) -> Identity:
-        """The split and the number of a row."""
-        image = self._rows[number].column(self._image)[0]
-        key, stored = f"{self._split}/{number}", image["bytes"].as_buffer() if image.is_valid else None
-        if stored is not None:  # what lies in the data set is not copied to see its ends
-            return RecordIdentity(key, stored.size, lambda start, length: stored[start : start + length].to_pybytes())
-        path = image["path"].as_py() if image.is_valid else None
-        if path is None:
-            return RecordIdentity(key, 0, lambda start, length: b"")
-        return NamedFile(key, path)
+        """The split and the number of a row, which is read when more than its name is wanted."""
+        return _Row(f"{self._split}/{number}", lambda: self._rows[number].column(self._image)[0])
 
     def read(self, number: int) -> tuple[bytes, Any]:
         """The encoded image of a row, and its target.

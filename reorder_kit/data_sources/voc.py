@@ -177,6 +177,7 @@ class Voc(AnnotatedSource):
         findings: Findings,
     ) -> DataSplits:
         options = self.options
+        refuse_shared(train, validation or (), test or ())
         train, validation, test = deal(
             self.recorded,
             (train, validation, test),
@@ -184,7 +185,6 @@ class Voc(AnnotatedSource):
             findings,
             lambda kept: options.complete(kept, validation, test, lambda _: (), seed),
         )
-        refuse_shared(train, validation, test)
         classes = [_BACKGROUND, *options.classes]
         if len(classes) > IGNORED:
             raise ReorderKitError(f"data.classes: a mask has {IGNORED - 1} classes at the most beside the background")

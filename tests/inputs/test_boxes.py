@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from boxed_inputs import DECLARING, HEIGHT, SOUND, SOURCES, WIDTH, Picture, open_boxed, samples, sound, told, usual
-from reorder_kit.data.header_size import header_size
+from reorder_kit.data.header_size import header_sizes
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import MULTI_LABEL, Unreadable
 from says import says
@@ -93,16 +93,17 @@ def test_a_size_as_text_or_with_a_point_is_a_size(source: str, tmp_path: Path) -
     assert splits.findings == ()
 
 
-def test_the_size_of_a_lying_photo_is_left_to_reading(tmp_path: Path) -> None:
+def test_a_lying_photo_has_two_sizes(tmp_path: Path) -> None:
     image = Image.new("RGB", (WIDTH, HEIGHT))
-    for orientation, expected in ((1, (HEIGHT, WIDTH)), (3, (HEIGHT, WIDTH)), (6, None), (8, None)):
+    stored, turned = (HEIGHT, WIDTH), (WIDTH, HEIGHT)
+    for orientation, upright in ((1, stored), (3, stored), (6, turned), (8, turned)):
         exif = Image.Exif()
         exif[0x0112] = orientation
         for ending in ("jpg", "png"):
             image.save(tmp_path / f"photo.{ending}", exif=exif)
-            assert header_size(str(tmp_path / f"photo.{ending}")) == expected
+            assert header_sizes(str(tmp_path / f"photo.{ending}")) == (stored, upright)
     (tmp_path / "broken.jpg").write_bytes(b"none")
-    assert header_size(str(tmp_path / "broken.jpg")) is None
+    assert header_sizes(str(tmp_path / "broken.jpg")) is None
 
 
 # What boxes lose

@@ -143,3 +143,22 @@ def test_nested_lists_without_end_beside_a_satellite_image(tmp_path: Path) -> No
     read = [splits.test[index] for index in range(len(splits.test))]
     assert [isinstance(sample, Unreadable) for sample in read].count(True) == 1
     assert "nested too deeply" in next(sample.reason for sample in read if isinstance(sample, Unreadable))
+
+
+def test_images_of_validation_annotations_come_from_the_validation_folder(tmp_path: Path) -> None:
+    """Also where they are the test, and a folder of test images has files of the same names."""
+    categories = [{"id": 1, "name": "cell"}]
+    for value, split in ((10, "train"), (20, "val"), (30, "test")):
+        names = [f"{number}.png" for number in range(4)]
+        for number, name in enumerate(names):
+            (tmp_path / split).mkdir(exist_ok=True)
+            Image.new("RGB", (8, 8), (value + number, 0, 0)).save(tmp_path / split / name)
+        images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
+        boxes = [{"image_id": number, "category_id": 1, "bbox": [1, 1, 4, 4]} for number in range(4)]
+        if split != "test":
+            (tmp_path / "annotations").mkdir(exist_ok=True)
+            content = {"images": images, "annotations": boxes, "categories": categories}
+            (tmp_path / "annotations" / f"instances_{split}2017.json").write_text(json.dumps(content))
+    options = CocoDetection.Options(root=tmp_path, image_size=8, validation_fraction=0.25)
+    splits = CocoDetection(options).open(seed=0)
+    assert {splits.test.identity(number).name.split("/")[0] for number in range(4)} == {"val"}  # type: ignore[attr-defined]
