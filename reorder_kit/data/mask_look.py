@@ -15,7 +15,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import IGNORED, Unreadable
 
 LOOKED_AT = 200
-"""So many masks, spread over the training split; fewer where all classes were met, more where none but the first was."""
+"""So many masks, spread over the training split; fewer where all classes were met, more where only the first was."""
 _NAMED = 8
 _WHITE = 255
 

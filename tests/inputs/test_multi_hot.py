@@ -127,3 +127,18 @@ def test_splits_that_are_written_differently_are_refused(tmp_path: Path, opened:
     train, other = (marks, numbers) if is_train else (numbers, marks)
     with pytest.raises(ReorderKitError, match="the validation split are not like those of train"):
         opened(tmp_path, train, other, classes=NAMES)
+
+
+@SOURCES
+@pytest.mark.parametrize("odd", [[1, 1], [1, 0, 0, 0]], ids=["short", "long"])
+def test_one_odd_list_does_not_make_the_others_numbers_of_classes(
+    tmp_path: Path, opened: Opened, odd: list[int]
+) -> None:
+    with pytest.raises(ReorderKitError, match="0 or 1"):
+        opened(tmp_path, [[0, 1, 0], [1, 0, 0], odd], classes=NAMES)
+
+
+def test_texts_and_uncertain_entries_are_not_numbers_of_classes(tmp_path: Path) -> None:
+    for place, lists in enumerate(([["0", "1", "0"], ["1", "0", "0"]], [[0, 1, 0], [1, -1, 0]])):
+        with pytest.raises(ReorderKitError, match="0 or 1"):
+            from_json(tmp_path / str(place), lists, classes=NAMES)
