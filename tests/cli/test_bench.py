@@ -64,6 +64,7 @@ def small(cli, install):
     return lambda *arguments: cli("bench", "planted", "--case", "small", "--seeds", "1", "--jobs", "1", *arguments)
 
 
+@pytest.mark.slow
 def test_what_can_be_trained_is_kept_and_reported(small, tmp_path):
     failed = small("--learner", "hopeless", "--learner", "mine", "--json")
     assert failed.exit_code == 2

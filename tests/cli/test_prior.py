@@ -104,6 +104,7 @@ def test_mistakes_are_told_in_words(cli, tmp_path, arguments, message):
 FIT = ("--fit-vq", "--vq-codes", 12, "--vq-steps", 40, "--images", 60)
 
 
+@pytest.mark.slow
 def test_a_vq_vae_is_trained_told_of_and_used(cli, tmp_path):
     found = ranked(cli, *FIT, "--orderings", "row", "--orderings", "random")
     file = tmp_path / "tokenizers" / "trial.safetensors"
@@ -121,6 +122,7 @@ def test_a_vq_vae_is_trained_told_of_and_used(cli, tmp_path):
     assert pixels["orderings"] != found["orderings"]
 
 
+@pytest.mark.slow
 def test_training_again_writes_another_file_of_the_same_content(cli, tmp_path):
     for file in ("tokenizers/trial.safetensors", "tokenizers/trial-2.safetensors", "tokenizers/trial-3.safetensors"):
         assert ranked(cli, *FIT, "--orderings", "row")["vq"]["file"] == file
@@ -144,6 +146,7 @@ def test_a_table_of_codes_says_how_good_they_are(cli):
     assert "training a VQ-VAE of 12 codes for 40 steps" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_what_the_codes_say(cli, tmp_path):
     ranked(cli, *FIT, "--vq-out", "vq.safetensors", "--orderings", "row")
     best = ranked(cli, "--vq", "vq.safetensors", "--images", 256)["best"]

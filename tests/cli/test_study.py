@@ -56,6 +56,7 @@ def study(cli, tmp_path, install):
     return lambda *arguments: cli("study", "tiny.yaml", *arguments)
 
 
+@pytest.mark.slow
 def test_a_study_is_planned_trained_and_summed_up(study, tmp_path):
     planned = study("--dry-run")
     assert planned.exit_code == 0
@@ -104,6 +105,7 @@ class OneAtATime(InThisProcess[W]):
         super().__init__()
 
 
+@pytest.mark.slow
 def test_runs_that_fail_are_listed_and_tried_again(study, tmp_path, monkeypatch):
     monkeypatch.setattr("reorder_kit.study.place.LocalProcesses", OneAtATime)
     learners = ["--set", "learners={mistaken: {from: [row]}}", "--set", "seeds=1"]

@@ -85,6 +85,7 @@ def cells(report):
     return {(cell["how"], cell["target"], cell["row"]): cell["score"]["values"] for cell in report["cells"]}
 
 
+@pytest.mark.slow
 def test_every_training_is_a_run_in_the_order_it_says(done):
     home, report = done
     found = cells(report)
@@ -102,6 +103,7 @@ def test_every_training_is_a_run_in_the_order_it_says(done):
             assert not (own / "learned" / "controls").exists()
 
 
+@pytest.mark.slow
 def test_evaluated_in_its_own_order_a_model_scores_what_it_scored(done):
     home, report = done
     for target in ("a", "b"):
@@ -109,6 +111,7 @@ def test_evaluated_in_its_own_order_a_model_scores_what_it_scored(done):
         assert cells(report)["evaluated", target, target] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_seeds_differ_in_everything_and_sides_start_alike(done):
     home, _ = done
     starts = {
@@ -119,6 +122,7 @@ def test_seeds_differ_in_everything_and_sides_start_alike(done):
     assert starts["a", 0] == starts["b", 0] != starts["a", 1] == starts["b", 1]
 
 
+@pytest.mark.slow
 def test_fine_tuning_goes_on_from_the_learned_weights_for_less_long(done):
     home, _ = done
     recipe = yaml.safe_load((home / "out" / "a" / "seed-1" / "tuned-b" / "recipe.yaml").read_text())
@@ -126,6 +130,7 @@ def test_fine_tuning_goes_on_from_the_learned_weights_for_less_long(done):
     assert (recipe["train"]["epochs"], recipe["order"]["learner"], recipe["seed"]) == (1, None, 1)
 
 
+@pytest.mark.slow
 def test_a_second_time_nothing_is_trained_and_the_same_is_said(done, again):
     printed = again("a.yaml", "b.yaml", "--seeds", "2")
     assert printed.exit_code == 0, printed.output
@@ -134,6 +139,7 @@ def test_a_second_time_nothing_is_trained_and_the_same_is_said(done, again):
     assert json.loads(again("a.yaml", "b.yaml", "--seeds", "2", "--json").stdout) == done[1]
 
 
+@pytest.mark.slow
 def test_the_matrix_is_written_and_drawn(done):
     home, report = done
     written = json.loads((home / "out" / "transfer.json").read_text())
@@ -143,6 +149,7 @@ def test_the_matrix_is_written_and_drawn(done):
         assert min(picture.size) > 300
 
 
+@pytest.mark.slow
 def test_runs_of_another_recipe_are_not_mixed_in(again):
     printed = again("a.yaml", "b.yaml", "--seeds", "2", "--set", "optimizer.lr=0.1")
     assert printed.exit_code == 2

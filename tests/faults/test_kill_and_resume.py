@@ -85,6 +85,7 @@ def test_a_run_survives_any_number_of_kills(learner, children, recipe, reinforce
     assert outcome(out) == expected
 
 
+@pytest.mark.slow
 def test_sampled_orders_are_part_of_what_is_kept(children, reinforce, outcome, wait_for_lines, tmp_path):
     children.train(reinforce, tmp_path / "whole")
     killed = tmp_path / "killed"

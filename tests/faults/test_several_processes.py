@@ -93,6 +93,7 @@ def test_every_image_is_counted_once_and_the_figures_are_those_of_one_process(fi
     assert alone == figures
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes_cannot_go_on_with_one(children, recipe, wait_for_lines, tmp_path):
     out = tmp_path / "run"
     recipe = {**recipe, "task": "classification", "train": {**recipe["train"], "epochs": 100}}
@@ -107,6 +108,7 @@ def test_a_run_of_two_processes_cannot_go_on_with_one(children, recipe, wait_for
     assert "--nproc-per-node 2" in error.value.hint
 
 
+@pytest.mark.slow
 def test_two_killed_processes_go_on_as_if_they_had_not_been_killed(
     children, reinforce, outcome, wait_for_lines, tmp_path
 ):

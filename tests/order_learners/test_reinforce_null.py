@@ -186,6 +186,7 @@ def test_a_reward_of_noise_moves_the_policy_nowhere_on_average(options: dict[str
     assert p_value_of_no_mean(movements) > 1e-3
 
 
+@pytest.mark.slow
 def test_the_test_of_noise_notices_a_small_true_reward() -> None:
     hidden = shuffled(12, seed=5)
     movements = movements_of({}, lambda proposal, noise: noise + 2.0 * taus(proposal, hidden, 20))

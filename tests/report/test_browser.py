@@ -29,7 +29,10 @@ QUIET = [
     "--disable-sync",
 ]
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path: apt-get install chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path: apt-get install chromium"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -79,16 +82,7 @@ def _check(said, asked, file):
 
 
 @pytest.mark.parametrize(
-    ("name", "scheme", "width"),
-    [
-        ("run", "light", 390),
-        ("study", "dark", 1280),
-        *(
-            pytest.param(*others, marks=pytest.mark.slow)
-            for others in itertools.product(("run", "study"), ("light", "dark"), (390, 1280))
-            if others not in {("run", "light", 390), ("study", "dark", 1280)}
-        ),
-    ],
+    ("name", "scheme", "width"), list(itertools.product(("run", "study"), ("light", "dark"), (390, 1280)))
 )
 def test_it_fits_every_screen(visit, files, name, scheme, width):
     page = visit(files[name], color_scheme=scheme, viewport={"width": width, "height": 844})

@@ -152,6 +152,7 @@ def test_what_each_test_image_scores_is_kept(finished):
             assert math.isclose(scores.mean(), value, rel_tol=1e-6)
 
 
+@pytest.mark.slow
 def test_finished_runs_are_not_trained_again_and_more_seeds_may_be_added(run):
     few = {"learners": {}, "controls": []}
     run(**few, seeds=1)
@@ -197,6 +198,7 @@ def test_two_at_once_in_a_folder_are_refused(run):
         run()
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_was_killed_is_told_and_tried_again(run):
     reports, results = run(InThisProcess(lost=["digits/local/random/softsort/seed-0"]))
     told = {str(report.cell): report.failure for report in reports}
@@ -264,6 +266,7 @@ def test_a_run_notes_its_failure_though_nobody_waits_for_it():
     assert study.folder.failure(cell) == "IndexError: no such thing"
 
 
+@pytest.mark.slow
 def test_a_learned_order_is_trained_from_scratch_when_it_is_there(run):
     many = InThisProcess(at_a_time=100)
     run(many)
@@ -307,6 +310,7 @@ def with_a_mistake(monkeypatch):
 LEARNERS = {"softsort": {"from": ["random"], "warmup_epochs": 0}, "hopeless": {"from": ["row"], "warmup_epochs": 0}}
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_stops_no_other(run, with_a_mistake):
     _, results = run(learners=LEARNERS, seeds=1)
     failure = "cells/digits/local/row/hopeless/seed-0"
@@ -318,6 +322,7 @@ def test_a_run_that_fails_stops_no_other(run, with_a_mistake):
     assert len(results.rows) == 5
 
 
+@pytest.mark.slow
 def test_smoke_tries_every_row_and_leaves_nothing_behind(run, with_a_mistake):
     reports = []
     failures = a_study(learners=LEARNERS).smoke(InThisProcess(), reports.append)
@@ -330,6 +335,7 @@ def test_smoke_tries_every_row_and_leaves_nothing_behind(run, with_a_mistake):
     assert [path.name for path in Path("runs/tiny").iterdir()] == ["study.yaml"]
 
 
+@pytest.mark.slow
 def test_smoke_takes_a_few_steps_only(run, monkeypatch):
     taken = []
 
@@ -359,6 +365,7 @@ def test_smoke_takes_a_few_steps_only(run, monkeypatch):
     assert taken[2][3] == ["search", "hardened"]
 
 
+@pytest.mark.slow
 def test_the_results_are_written_now_and_then(run, monkeypatch):
     """What is there while a study runs says how much is missing."""
     seen = []

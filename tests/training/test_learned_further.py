@@ -86,6 +86,7 @@ def test_a_run_without_a_learner_has_nothing_to_learn_further(tmp_path):
         train(tmp_path / "second", order=further(first, "softsort"))
 
 
+@pytest.mark.slow
 def test_controls_in_orders_of_their_own_take_nothing_from_it(runs, tmp_path):
     controls = ["fixed-start", "random-fixed", "random-per-batch", "null-reward", "learned-static"]
     second = train(tmp_path / "second", order=further(runs("reinforce"), "reinforce"), controls=controls)
