@@ -10,7 +10,7 @@ from typing import Annotated, TextIO
 import typer
 
 from reorder_kit import __version__
-from reorder_kit.cli._errors import Command
+from reorder_kit.cli._errors import Command, QuickCommand
 from reorder_kit.cli._output import standard_output
 from reorder_kit.cli.bench import planted
 from reorder_kit.cli.describe import describe
@@ -40,18 +40,18 @@ recipes = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 bench = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 app.command(cls=Command)(run)
-app.command(cls=Command)(validate)
+app.command(cls=QuickCommand)(validate)
 app.command(cls=Command)(evaluate)
-app.command(cls=Command)(show_order)
-app.command(cls=Command)(export_order)
+app.command(cls=QuickCommand)(show_order)
+app.command(cls=QuickCommand)(export_order)
 app.command(cls=Command)(prior)
 app.command(cls=Command)(study)
 app.command(cls=Command)(report)
 app.command(cls=Command)(saliency)
 app.command(cls=Command)(transfer)
-app.command(cls=Command)(describe)
-app.command(cls=Command)(list_plugins)
-app.command(cls=Command)(schema)
+app.command(cls=QuickCommand)(describe)
+app.command(cls=QuickCommand)(list_plugins)
+app.command(cls=QuickCommand)(schema)
 app.command(cls=Command)(doctor)
 app.add_typer(recipes, name="recipes", help="List or copy the recipes that come with it.")
 recipes.command("list", cls=Command)(list_recipes)

@@ -67,7 +67,8 @@ class CacheOptions(ComponentOptions):
         if self.cache == "memory":
             processes = max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # as torchrun says
             space = int(_SHARE * free_memory()) // processes
-            _require_space(sets, space, "memory is free")
+            each = "" if processes == 1 else f" for each of {processes} processes"
+            _require_space(sets, space, f"memory may be used{each}: {_SHARE:.0%} of what is free")
             first = 0
             store = ImageStore(sum(map(len, sets)), space)
             for samples in sets:
@@ -78,7 +79,7 @@ class CacheOptions(ComponentOptions):
             ordered = sorted(key for of_set in keys for key in of_set)
             path = _folder(self.cache_folder) / _file_name(root, ordered)
             space = int(_SHARE * _space_for(path))
-            _require_space(sets, space, f"the disk of {path.parent} is free")
+            _require_space(sets, space, f"the disk of {path.parent} may be used: {_SHARE:.0%} of what is free")
             store, number_of = ImageStore(len(ordered), space, path), {key: place for place, key in enumerate(ordered)}
             for samples, of_set in zip(sets, keys, strict=True):
                 samples.keep_decoded(store, [number_of[key] for key in of_set])

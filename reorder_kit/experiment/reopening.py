@@ -56,27 +56,43 @@ def recipe_here(folder: RunFolder) -> dict[str, Any]:
         ReorderKitError: if it cannot be read.
     """
     content = read_recipe_file(folder.recipe)
-    with suppress(ReorderKitError):  # a run that is not whole any more may still be opened
-        was, is_now = Environment.read(folder.environment).folder, folder.path.absolute()
-        if was and Path(was) != is_now:
-            content = {field: _moved_along(value, field, Path(was), is_now) for field, value in content.items()}
+    was, is_now = _folder_once(folder), folder.path.absolute()
+    if was and was != is_now:
+        content = {field: _moved_along(value, field, was, is_now) for field, value in content.items()}
     return content
 
 
 def other_fields(folder: RunFolder, resolved: Mapping[str, Any]) -> list[str]:
-    """The fields in which a recipe differs from that of a run. A place of data that is gone, and what depends on
-    the machine alone, do not count.
+    """The fields in which a recipe differs from that of a run.
+
+    A place of data that is gone, another path that lies relative to the run folder as it did before the folder was
+    moved or copied, and what depends on the machine alone do not count.
 
     Args:
         folder: the run folder.
         resolved: the other recipe, with every default.
     """
-    content = recipe_here(folder)
-    return [
-        field
-        for field in differences(content, resolved)
-        if field not in _OTHER_PLACES and not (field.startswith("data.") and _is_gone(content, field))
-    ]
+    content, was, is_now = recipe_here(folder), _folder_once(folder), folder.path.absolute()
+
+    def is_same(field: str) -> bool:
+        if field.startswith("data."):
+            return field in _OTHER_PLACES or _is_gone(content, field)
+        return was is not None and _place(_value(content, field), was) == _place(_value(resolved, field), is_now)
+
+    return [field for field in differences(content, resolved) if not is_same(field)]
+
+
+def _folder_once(folder: RunFolder) -> Path | None:
+    """Where the folder of a run was when it was trained, if that is known."""
+    with suppress(ReorderKitError):  # a run that is not whole any more may still be opened
+        if was := Environment.read(folder.environment).folder:
+            return Path(was)
+    return None
+
+
+def _place(value: Any, folder: Path) -> str | object:
+    """Where a path lies relative to a folder; of anything but an absolute path, something equal to nothing else."""
+    return os.path.relpath(value, folder) if isinstance(value, str) and Path(value).is_absolute() else object()
 
 
 def _require_places(content: Mapping[str, Any], host: PluginHost, fields: Sequence[str], source: str) -> None:

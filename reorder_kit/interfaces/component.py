@@ -11,7 +11,10 @@ import pydantic
 class ComponentOptions(pydantic.BaseModel):
     """Options of a component, as written in a recipe. One that does not exist, or that means nothing, is an error."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+    # Validators are built at first use: the command line starts with the options of every component, and uses few.
+    model_config = pydantic.ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, defer_build=True
+    )
 
     def unused(self) -> dict[str, str]:
         """Options that mean nothing beside the others, and why: refused when given, left out when written down."""

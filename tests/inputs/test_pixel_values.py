@@ -120,7 +120,7 @@ def test_a_value_of_more_bits_than_the_option_says_is_not_cut_off(name: str, tmp
 
 
 @pytest.mark.parametrize(
-    ("dtype", "kind"), [(np.float32, "floating-point numbers"), (np.int32, "whole numbers of 32 bits")]
+    ("dtype", "kind"), [(np.float32, "floating-point numbers"), (np.int32, "signed, or of 32 bits")]
 )
 @pytest.mark.parametrize("source", NO_JPEG)
 def test_numbers_without_a_scale_are_refused(source: str, dtype: type, kind: str, tmp_path: Path) -> None:
