@@ -305,6 +305,6 @@ def test_recipes_at_random(content):
 @pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 @given(recipes())
-@settings(max_examples=1000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_many_recipes_at_random(content):
     check(content)
