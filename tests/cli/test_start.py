@@ -101,26 +101,14 @@ def test_help_of_all_commands_loads_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
+def test_commands_load_no_library_that_they_do_not_need():
+    assert len(RECIPES) > 10
+    loads_nothing_heavy(
         ["list-plugins", "--all"],
         ["show-order", "hilbert", "--grid", "14x14"],
-        ["describe", "backbone", "vit"],
-    ],
-    ids=" ".join,
-)
-def test_a_command_loads_no_library_that_it_does_not_need(command):
-    loads_nothing_heavy(command)
-
-
-def test_describing_any_component_loads_nothing_heavy():
-    loads_nothing_heavy(*(["describe", kind.kind.name, name, "--json"] for kind in KINDS for name in kind))
-
-
-def test_checking_shipped_recipes_loads_nothing_heavy():
-    assert len(RECIPES) > 10
-    loads_nothing_heavy(*(["validate", str(recipe)] for recipe in RECIPES))
+        *(["describe", kind.kind.name, name, "--json"] for kind in KINDS for name in kind),
+        *(["validate", str(recipe)] for recipe in RECIPES),
+    )
 
 
 def test_a_plugin_of_others_is_loaded_without_the_libraries_of_those_built_in(install):

@@ -297,7 +297,7 @@ def retraining(**learner: Any) -> dict[str, Any]:
 @given(recipes())
 @example(retraining(search_epochs=55))
 @example(retraining(warmup_epochs=None))
-@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_recipes_at_random(content):
     check(content)
 

@@ -120,6 +120,7 @@ def test_images_with_several_classes_share_one_of_them_and_without_any_share_non
     assert read == ([0, 2, 3], [3, 3, 0])
 
 
+@pytest.mark.slow
 def test_every_other_image_of_the_class_is_equally_probable():
     counts = torch.zeros(4, 4)
     targets = torch.tensor([0, 0, 1, 0])

@@ -61,6 +61,7 @@ def test_a_target_that_cannot_be_read_is_missing():
     assert isinstance(dealt[2], Unreadable)
 
 
+@pytest.mark.slow
 def test_beside_a_run_a_model_with_shuffled_targets_learns_nothing(tmp_path):
     _, result = run_experiment(compose(RECIPE, HOST, "trial"), HOST, tmp_path / "run")
     control = result.controls["shuffled-targets"].metrics.test["top1"]

@@ -45,6 +45,7 @@ def pretend_to_be_killed_before_the_checkpoint(out):
     (unfinished / "model.safetensors").write_text("half of it")
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(children, recipe, outcome, wait_for_lines, tmp_path):
     recipe = {**recipe, "data": {**recipe["data"], "workers": 1}}
     children.train(recipe, tmp_path / "whole")

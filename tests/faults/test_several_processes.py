@@ -17,6 +17,8 @@ from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.evaluation import evaluate
 from reorder_kit.training.image_scores import ImageScores
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def finished(children, tmp_path_factory):
@@ -93,7 +95,6 @@ def test_every_image_is_counted_once_and_the_figures_are_those_of_one_process(fi
     assert alone == figures
 
 
-@pytest.mark.slow
 def test_a_run_of_two_processes_cannot_go_on_with_one(children, recipe, wait_for_lines, tmp_path):
     out = tmp_path / "run"
     recipe = {**recipe, "task": "classification", "train": {**recipe["train"], "epochs": 100}}
@@ -108,7 +109,6 @@ def test_a_run_of_two_processes_cannot_go_on_with_one(children, recipe, wait_for
     assert "--nproc-per-node 2" in error.value.hint
 
 
-@pytest.mark.slow
 def test_two_killed_processes_go_on_as_if_they_had_not_been_killed(
     children, reinforce, outcome, wait_for_lines, tmp_path
 ):
@@ -124,7 +124,6 @@ def test_two_killed_processes_go_on_as_if_they_had_not_been_killed(
     assert outcome(killed) == outcome(tmp_path / "whole")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "backbone",
     [
@@ -144,7 +143,6 @@ def test_every_backbone_trains_in_two_processes(backbone, children, recipe, tmp_
     assert json.loads((tmp_path / "run" / "result.json").read_text())["metrics"]["test"]["images"] == 497
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("learner", ["evolution", "random-search", "segment-search"])
 def test_learners_that_try_orders_decide_alike_in_every_process(learner, children, recipe, tmp_path):
     """The batches of the two processes are different, and the last ones smaller."""

@@ -77,10 +77,18 @@ CLIP = ImageShape(3, 8, 8, frames=3)
 
 HOST = host_with()
 BACKBONES: dict[str, type[Backbone]] = {name: HOST.backbones.get(name) for name in HOST.backbones}
+QUICK = 3
+"""Of so many options of each backbone, tests are quick enough for every test run; the others are for the full one."""
+
 CASES = [
-    pytest.param(name, options, id=f"{name}-{'-'.join(str(value) for value in options.values())}")
+    pytest.param(
+        name,
+        options,
+        id=f"{name}-{'-'.join(str(value) for value in options.values())}",
+        marks=[pytest.mark.slow] if number >= QUICK else [],
+    )
     for name, sets in OPTIONS.items()
-    for options in sets
+    for number, options in enumerate(sets)
 ]
 every_case = pytest.mark.parametrize(("name", "options"), CASES)
 every_image = pytest.mark.parametrize("image", IMAGES, ids=str)

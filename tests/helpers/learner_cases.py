@@ -1,4 +1,4 @@
-"""Every order-learner with several options."""
+"""Every order-learner with several options: with its defaults in every test run, with the others in the full one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,12 @@ HOST = host_with()
 LEARNERS: dict[str, type[OrderLearner]] = {name: HOST.order_learners.get(name) for name in HOST.order_learners}
 ORDERINGS: dict[str, type[Ordering]] = {name: HOST.orderings.get(name) for name in HOST.orderings}
 CASES = [
-    pytest.param(name, options, id="-".join([name, *map(str, options.values())]))
+    pytest.param(
+        name,
+        options,
+        id="-".join([name, *map(str, options.values())]),
+        marks=[pytest.mark.slow] if options else [],
+    )
     for name in sorted(LEARNERS)
     for options in [{}, *OPTIONS.get(name, [])]
 ]

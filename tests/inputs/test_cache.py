@@ -204,6 +204,7 @@ def test_a_file_that_is_repaired_during_the_run_is_read(tmp_path: Path) -> None:
     assert not any(isinstance(sample, Unreadable) for sample in everything)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "workers"), [("fork", 2), ("spawn", 1)])
 def test_what_loader_processes_decode_is_shared(method: str, workers: int, tmp_path: Path) -> None:
     train = opened("image-folder", None, folder_of(tmp_path / "data"), cache="memory").train

@@ -50,6 +50,7 @@ def call(*arguments, stdout=subprocess.PIPE, **environment):
     )
 
 
+@pytest.mark.slow
 @needs_dev_full
 @pytest.mark.parametrize("command", [["show-order", "row", "--grid", "2x2"], ["run", "--help"]], ids=" ".join)
 def test_a_full_disk_on_standard_output_is_told_in_words(command):
@@ -59,6 +60,7 @@ def test_a_full_disk_on_standard_output_is_told_in_words(command):
     assert done.stderr.decode() == "error: standard output: cannot be written: No space left on device\n"
 
 
+@pytest.mark.slow
 def test_a_pipe_that_nobody_reads_ends_a_command_silently():
     read_end, write_end = os.pipe()
     os.close(read_end)
@@ -67,6 +69,7 @@ def test_a_pipe_that_nobody_reads_ends_a_command_silently():
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+@pytest.mark.slow
 def test_a_closed_standard_output_is_as_good_as_none(tmp_path):
     command = f"exec {sys.executable} -m reorder_kit list-plugins >&-"
     done = subprocess.run(["/bin/sh", "-c", command], stderr=subprocess.PIPE, check=False, timeout=120)
@@ -101,12 +104,14 @@ def photos(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_in_a_c_locale_a_path_in_a_recipe_that_cannot_be_named_is_refused_with_the_cause(photos):
     done = call("validate", photos.parent / "doors.yaml", **ASCII)
     assert done.returncode == 2
     assert says(done.stderr.decode(), "data.root", "ascii", "PYTHONUTF8=1")
 
 
+@pytest.mark.slow
 def test_in_a_c_locale_a_path_on_the_command_line_that_is_not_there_is_refused_with_the_cause(photos):
     done = call("validate", photos / "türen.yaml", **ASCII)
     assert done.returncode == 2

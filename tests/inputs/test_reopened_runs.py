@@ -116,6 +116,7 @@ def study(home, seeds):
     return StudyRun(check_study(content, host, "tiny.yaml", home), StudyFolder(home / "study"), host, "study")
 
 
+@pytest.mark.slow
 def test_the_second_seed_of_a_study_has_the_images_of_the_first(tmp_path):
     fill(tmp_path / "data")
     study(tmp_path, 1).train(InThisProcess(), print)
@@ -133,6 +134,7 @@ def _records(folder, seed):
     return [(path.parent, DataRecord.read(path)) for path in folder.rglob(f"seed-{seed}/data.json")]
 
 
+@pytest.mark.slow
 def test_a_study_whose_images_have_changed_names_the_first(tmp_path):
     fill(tmp_path / "data")
     study(tmp_path, 1).train(InThisProcess(), print)

@@ -18,6 +18,8 @@ from reorder_kit.jobs.engine import outcomes, work_through
 from reorder_kit.jobs.local_processes import SECONDS_TO_END, LocalProcesses
 from reorder_kit.jobs.slots import Slot
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 15
 """Seconds in which processes have to be gone: they take two at most, but a machine may be busy."""
 
@@ -53,7 +55,6 @@ def test_a_process_does_one_piece_after_the_other_and_tells_what_failed(one_proc
     assert "cannot be sent" in odd.reason
 
 
-@pytest.mark.slow
 def test_a_process_that_ends_is_told_and_replaced(one_process):
     # A process that ends well is told, too: it has not done its work.
     pieces = [Piece("0", "end", 0), Piece("killed", "signal", signal.SIGKILL), Piece("after", "number", "1")]
@@ -112,7 +113,6 @@ def test_ctrl_c_does_not_reach_a_process_and_a_second_one_does_not_leave_it_behi
                 stopped.kill()
 
 
-@pytest.mark.slow
 def test_processes_see_a_gpu_each_and_end_with_their_children(tmp_path):
     """Those that do not answer any more, too; the same executor starts others afterwards."""
     look = [Piece(str(number), "environment", "CUDA_VISIBLE_DEVICES") for number in range(2)]
@@ -144,7 +144,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.slow
 def test_processes_end_with_a_parent_that_is_killed_and_what_they_print_is_no_result(tmp_path):
     note, script = tmp_path / "pids", tmp_path / "parent.py"
     script.write_text(PARENT)

@@ -276,6 +276,7 @@ def test_a_planted_order_is_found(options: dict[str, Any]) -> None:
     assert policy.best_order() == hidden
 
 
+@pytest.mark.slow
 @both
 def test_the_defaults_come_near_an_order_of_more_patches(options: dict[str, Any]) -> None:
     hidden = shuffled(25, 100)

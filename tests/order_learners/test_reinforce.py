@@ -308,6 +308,7 @@ def test_logits_of_successors_are_larger_for_the_next_patch_of_the_start() -> No
 # --- Learning
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -174,9 +174,10 @@ SLOW_NULL_OPTIONS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
-    [*NULL_OPTIONS, *(pytest.param(options, marks=pytest.mark.slow) for options in SLOW_NULL_OPTIONS)],
+    [*NULL_OPTIONS, *SLOW_NULL_OPTIONS],
     ids=str,
 )
 def test_a_reward_of_noise_moves_the_policy_nowhere_on_average(options: dict[str, Any]) -> None:

@@ -48,6 +48,7 @@ def test_there_is_none_for_few_orders_or_equal_ones(x, y):
     assert correlate(points(x, y)) is None
 
 
+@pytest.mark.slow
 def test_what_seeds_have_in_common_is_taken_out(trained, tmp_path, copied_run, host):
     scores = {"a": (0, 0.5), "b": (0, 0.75), "c": (1, 0.625), "d": (1, 0.875)}  # the second seed is lucky by 1/8
     runs = {}
@@ -59,6 +60,7 @@ def test_what_seeds_have_in_common_is_taken_out(trained, tmp_path, copied_run, h
     assert [(each.group, each.score) for each in found] == [("a", 0.5625), ("b", 0.8125), ("c", 0.5625), ("d", 0.8125)]
 
 
+@pytest.mark.slow
 def test_a_point_is_an_order_with_the_mean_over_its_runs(trained, tmp_path, copied_run, host):
     row, back = Order.identity(16), Order(list(range(15, -1, -1)))
     for name, order, score in (("a", row, 0.5), ("b", row, 0.75), ("c", back, 0.25)):

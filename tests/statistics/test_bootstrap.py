@@ -75,6 +75,7 @@ def share_of_intervals_with_zero(kind, seeds, deviations, count):
     return inside / count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["row", "difference"])
 @pytest.mark.parametrize("deviations", [(0.1, 1, 1), (0.1, 0, 1), (0, 1, 0.5), (0.2, 1, 0)], ids=str)
 @pytest.mark.parametrize("seeds", [3, 8])

@@ -34,6 +34,8 @@ from reorder_kit.report.write import page_of
 from reorder_kit.runs.run_folder import RunFolder
 from says import says
 
+pytestmark = pytest.mark.slow
+
 VALIDATION_IMAGES = 100
 
 
