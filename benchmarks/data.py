@@ -8,8 +8,9 @@
 their training split is loaded as training loads it: shuffled, flipped by chance, in batches of 50, by no worker and by
 two, which are started anew for every pass. Passes of a source and of torchvision's ImageFolder over as many of the same
 JPEGs take turns in one process. torchvision does the same to its images: decode, bring to 224x224 (by a crop, or by
-scaling, as the source does), flip, normalise; what a source does to boxes and masks comes on top. Figures are medians,
-the ratio is the median over neighbouring passes. All files are in the file system's cache, so this measures the
+scaling, as the source does), flip, normalise; what a source does to boxes and masks comes on top. A source of masks
+reads two files for each image, so a second row compares it with torchvision doing that, too. Figures are medians, the
+ratio is the median over neighbouring passes. All files are in the file system's cache, so this measures the
 processor, not a disk. Sources that make or hold their images in memory have images of other sizes, and nothing to be
 compared with.
 
@@ -35,6 +36,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Subset
+from torchvision import tv_tensors
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
@@ -61,10 +63,25 @@ class Layout:
         write: writes them below a folder, and returns the options of the source.
         crops: whether the source brings an image to its size by a crop of the middle, rather than by scaling; None if
             its images are not these.
+        masks: whether the source reads a mask with each image.
     """
 
     write: Callable[[Path, Jpegs], dict[str, Any]]
     crops: bool | None
+    masks: bool = False
+
+
+class ImageFolderWithMasks(ImageFolder):
+    """torchvision's ImageFolder, with a mask for each image that moves with it through torchvision's transforms."""
+
+    def __init__(self, root: Path, masks: Path, transforms: v2.Compose) -> None:
+        super().__init__(root)
+        self.masks, self.both = masks, transforms
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        path, _ = self.samples[index]
+        mask = v2.functional.pil_to_tensor(Image.open(self.masks / f"{Path(path).stem}.png"))
+        return self.both(self.loader(path), tv_tensors.Mask(mask))
 
 
 def make_jpegs(count: int) -> list[bytes]:
@@ -151,11 +168,16 @@ def voc(root: Path, jpegs: Jpegs) -> dict[str, Any]:
     return {"root": root, "image_size": SIZE, "classes": ("cat",)}
 
 
-def segmentation_folder(root: Path, jpegs: Jpegs) -> dict[str, Any]:
+def put_masks(folder: Path, count: int) -> None:
     mask = encoded_mask()
+    for number in range(count):
+        put(folder / f"{number:05}.png", mask)
+
+
+def segmentation_folder(root: Path, jpegs: Jpegs) -> dict[str, Any]:
     for number, jpeg in enumerate(jpegs):
         put(root / "images" / f"{number:05}.jpg", jpeg)
-        put(root / "masks" / f"{number:05}.png", mask)
+    put_masks(root / "masks", len(jpegs))
     return {"root": root, "image_size": SIZE, "classes": ("rest", "quarter")}
 
 
@@ -211,7 +233,7 @@ LAYOUTS = {
     "multi-label-folder": Layout(multi_label_folder, crops=False),
     "coco-detection": Layout(coco_detection, crops=False),
     "voc": Layout(voc, crops=False),
-    "segmentation-folder": Layout(segmentation_folder, crops=False),
+    "segmentation-folder": Layout(segmentation_folder, crops=False, masks=True),
     "hf": Layout(hf, crops=False),
     "webdataset": Layout(webdataset, crops=False),
     "torchvision": Layout(fashion_mnist, crops=None),
@@ -234,14 +256,15 @@ def passes(source: DataSource, workers: int) -> Iterator[tuple[int, float]]:
         keys.epoch += 1
 
 
-def torchvision_passes(root: Path, images: int, crops: bool, workers: int) -> Iterator[tuple[int, float]]:
-    """The same of torchvision's ImageFolder."""
+def torchvision_passes(
+    root: Path, masks: Path | None, images: int, crops: bool, workers: int
+) -> Iterator[tuple[int, float]]:
+    """The same of torchvision's ImageFolder, with masks if there is a folder of them."""
     to_size = [v2.Resize(SIDE), v2.CenterCrop(SIZE)] if crops else [v2.Resize([SIZE, SIZE])]
     normalise = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
     transforms = v2.Compose([v2.PILToTensor(), *to_size, v2.RandomHorizontalFlip(), *normalise])
-    loader = DataLoader(
-        Subset(ImageFolder(root, transforms), range(images)), batch_size=BATCH, shuffle=True, num_workers=workers
-    )
+    everything = ImageFolder(root, transforms) if masks is None else ImageFolderWithMasks(root, masks, transforms)
+    loader = DataLoader(Subset(everything, range(images)), batch_size=BATCH, shuffle=True, num_workers=workers)
     while True:
         began = time.perf_counter()
         loaded = sum(len(batch) for batch, _ in loader)
@@ -254,13 +277,15 @@ def speed(run: Iterator[tuple[int, float]]) -> float:
     return images / seconds
 
 
-def compare(source: DataSource, crops: bool | None, folder: Path, workers: int, repeats: int) -> str:
+def compare(
+    source: DataSource, crops: bool | None, folder: Path, masks: Path | None, workers: int, repeats: int
+) -> str:
     """The cells of a table: images per second, and the ratio to torchvision's."""
     ours = passes(source, workers)
     images, _ = next(ours)  # the first pass also pays for what is done once
     if crops is None:
         return f"{median(speed(ours) for _ in range(repeats)):,.0f} | - | -"
-    theirs = torchvision_passes(folder, images, crops, workers)
+    theirs = torchvision_passes(folder, masks, images, crops, workers)
     next(theirs)
     pairs = []
     for repeat in range(repeats):
@@ -323,6 +348,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         plain = Path(scratch) / "torchvision-image-folder"
         image_folder(plain, jpegs)
+        put_masks(plain_masks := Path(scratch) / "torchvision-masks", len(jpegs))
         for name in arguments.sources or registry:
             if name not in LAYOUTS:
                 print(f"| {name} | no data is made for it |" + " |" * len(columns))
@@ -330,8 +356,13 @@ def main() -> None:
             kind = registry.get(name)
             options = LAYOUTS[name].write(Path(scratch) / name, jpegs)
             source = kind(kind.Options.model_validate(options))
-            cells = [compare(source, LAYOUTS[name].crops, plain, workers, arguments.repeats) for workers in WORKERS]
-            print(f"| {name} | {source.target_kind} | {' | '.join(cells)} |", flush=True)
+            for masks in (None, plain_masks) if LAYOUTS[name].masks else (None,):
+                cells = [
+                    compare(source, LAYOUTS[name].crops, plain, masks, workers, arguments.repeats)
+                    for workers in WORKERS
+                ]
+                beside = "" if masks is None else ", beside ImageFolder with masks"
+                print(f"| {name}{beside} | {source.target_kind} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

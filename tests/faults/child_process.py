@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def study(content, out, jobs):
 def command_line(arguments, folder, errors):
     """Call the command line in a folder; what it says goes to a file."""
     start_loaders_as_programs_do()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell runs the tests in the background
     os.chdir(folder)
     sys.argv = ["reorder-kit", *arguments]
     with Path(errors).open("w") as file:
