@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -91,8 +92,11 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A picture of an order must not fail where the terminal lacks a character.
             stream.reconfigure(errors="replace")
-    with standard_output():
-        app(prog_name="reorder-kit")
+    try:
+        with standard_output():
+            app(prog_name="reorder-kit")
+    finally:
+        gc.freeze()  # or the interpreter would look for garbage among all that torch has made once more as it ends
 
 
 def _nowhere() -> TextIO:
