@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from reorder_kit.errors import ReorderKitError, did_you_mean, writing
+from reorder_kit.whole_file import write_whole
 
 _COMMAND = re.compile(r"reorder[-_]kit run ")
 
@@ -58,7 +59,7 @@ def copy_recipes(
     for path, text in texts.items():
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text)
+            write_whole(path, text)
         typer.echo(f"wrote {path}")
 
 

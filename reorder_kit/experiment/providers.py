@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from reorder_kit.errors import Problem, RecipeError, ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.runs.record import Record, write_whole
+from reorder_kit.runs.record import Record
 from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.whole_file import write_whole
 
 
 class WrittenPlugin(Record):

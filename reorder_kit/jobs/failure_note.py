@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from reorder_kit.jobs.work import Failure
-from reorder_kit.runs.record import write_whole
 from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.whole_file import write_whole
 
 _FILE = "failure.json"
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from reorder_kit import __version__
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.runs.record import write_whole
+from reorder_kit.whole_file import write_whole
 
 _TYPES = {"run": str, "version": str, "settings": dict, "outcome": dict}
 _BEGINNING = '{"run": '

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.layers.codebook import Codebook
+from reorder_kit.whole_file import write_whole
 
 FORMAT_VERSION = 1
 _HEADER = "reorder-kit-vq-vae"
@@ -129,7 +130,7 @@ class VqVae(nn.Module):
             OSError: if the file cannot be written.
         """
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        path.write_bytes(save(tensors, metadata={_HEADER: self.config.model_dump_json()}))
+        write_whole(path, save(tensors, metadata={_HEADER: self.config.model_dump_json()}))
 
     @classmethod
     def load(cls, path: Path) -> VqVae:

@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
+from reorder_kit.whole_file import write_whole
 
 FORMAT_VERSION = 1
 EXPECTED = 'write {"name": ..., "grid": [height, width], "order": [...]}, as `show-order --json` does'
@@ -62,7 +63,7 @@ class OrderFile:
 
     def save(self, path: Path) -> None:
         """Write the file."""
-        path.write_text(json.dumps({"format_version": FORMAT_VERSION, **self.as_dict()}) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps({"format_version": FORMAT_VERSION, **self.as_dict()}) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> OrderFile:

@@ -9,12 +9,12 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.finding import Finding
 from reorder_kit.interfaces.recorded_splits import SPLITS, RecordedSplits
 from reorder_kit.runs.record import VersionedRecord
+from reorder_kit.whole_file import write_whole
 
 
 class DataRecord(VersionedRecord):
@@ -61,9 +61,7 @@ class NamedImages:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         # Runs of a study may begin at once, with the same images.
-        unfinished = path.with_name(f"{path.name}.{uuid4().hex}.unfinished")
-        unfinished.write_bytes(gzip.compress(self._text().encode(errors="surrogatepass"), mtime=0))
-        unfinished.replace(path)
+        write_whole(path, gzip.compress(self._text().encode(errors="surrogatepass"), mtime=0), is_shared=True)
 
     @classmethod
     def read(cls, path: Path) -> NamedImages:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from reorder_kit.runs.record import Record, read_json, write_whole
+from reorder_kit.runs.record import Record, read_json
+from reorder_kit.whole_file import write_whole
 
 
 class Environment(Record):

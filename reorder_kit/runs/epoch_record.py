@@ -11,7 +11,8 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.finding import Finding
 from reorder_kit.interfaces.progress import Phase
 from reorder_kit.runs.figures import Figures
-from reorder_kit.runs.record import Record, parse_json, write_whole
+from reorder_kit.runs.record import Record, parse_json
+from reorder_kit.whole_file import write_whole
 
 
 class TrainFigures(Record):

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
-from reorder_kit.errors import AS_THEY_WERE, ReorderKitError
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.whole_file import write_whole
 
 _WORDS = {"missing": "is missing", "extra_forbidden": "is not a field of this file"}
 
@@ -135,10 +136,3 @@ def problems(error: ValidationError) -> str:
     return "; ".join(
         f"{'.'.join(map(str, each['loc']))} {_WORDS.get(each['type'], each['msg'])}".strip() for each in error.errors()
     )
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a kill at any moment leaves it as it was or as it shall be."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8", errors=AS_THEY_WERE)
-    unfinished.replace(path)

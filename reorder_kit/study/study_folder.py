@@ -15,10 +15,10 @@ from reorder_kit.jobs.failure_note import failure_of
 from reorder_kit.jobs.folder_lock import alone
 from reorder_kit.recipe.overrides import differences
 from reorder_kit.recipe.read_yaml import read_recipe_file
-from reorder_kit.runs.record import write_whole
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.study.cells import Cell
 from reorder_kit.study.study_file import Study
+from reorder_kit.whole_file import UNFINISHED, write_whole
 
 _MAY_CHANGE = ("margin", "alpha")
 """Fields of which no run depends."""
@@ -105,7 +105,7 @@ class StudyFolder:
 
 def _begun_by_others(folder: Path) -> bool:
     """Whether there is anything that the first moment of a study does not leave behind."""
-    return any(path.name != "study.yaml.unfinished" for path in folder.iterdir())
+    return any(path.suffix != UNFINISHED for path in folder.iterdir())
 
 
 def _seeds(content: dict[str, Any]) -> list[Any]:

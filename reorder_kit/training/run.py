@@ -24,7 +24,6 @@ from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo
 from reorder_kit.model.one_pass import SeveralPassesError
 from reorder_kit.runs.environment import Environment
-from reorder_kit.runs.record import write_whole
 from reorder_kit.runs.result import ControlMetrics, ControlResult, Reach, RunMetrics, RunOrder, RunResult
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.beginning import begin
@@ -38,6 +37,7 @@ from reorder_kit.training.planted import planted_figures
 from reorder_kit.training.predictions import predict_some
 from reorder_kit.training.retraining import check_phases
 from reorder_kit.training.trainer import Trainer
+from reorder_kit.whole_file import write_whole
 
 INFLUENCE_IMAGES = 256
 INFLUENCE_NOTE = "by slot of the order before block 0, while the final order is composed over all blocks"

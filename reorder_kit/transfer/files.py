@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from reorder_kit.figures.transfer import MatrixCell, draw_transfer
-from reorder_kit.runs.record import write_whole
 from reorder_kit.transfer.results import HEADINGS, How, TransferResult
+from reorder_kit.whole_file import write_whole
 
 FILES = ("transfer.json", "transfer.md", "transfer.png")
 

@@ -1,0 +1,33 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+from reorder_kit.errors import AS_THEY_WERE
+
+UNFINISHED = ".unfinished"
+"""How the name of a file ends that is being written. One that a kill left behind is ignored."""
+
+
+def write_whole(path: Path, content: str | bytes, is_shared: bool = False) -> None:
+    """Write a file so that a kill at any moment leaves it as it was, or as it should be.
+
+    Args:
+        path: the file.
+        content: bytes, or text that is written as UTF-8.
+        is_shared: whether several processes may write the file at once.
+
+    Raises:
+        OSError: if it cannot be written; what was there before is kept.
+    """
+    unique = f".{uuid4().hex}" if is_shared else ""
+    unfinished = path.with_name(f"{path.name}{unique}{UNFINISHED}")
+    data = content if isinstance(content, bytes) else content.encode(errors=AS_THEY_WERE)
+    try:
+        unfinished.write_bytes(data)
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
