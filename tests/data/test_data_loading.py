@@ -266,7 +266,7 @@ def test_a_batch_of_unreadable_samples_is_empty():
 
 def test_masks_of_bytes_become_numbers_of_classes():
     mask = torch.tensor([[0, 254, IGNORED]], dtype=torch.uint8)
-    targets = together([Sample(torch.zeros(1, 1, 3), mask)] * 2, MASK).targets
+    targets = together([Sample(torch.zeros(1, 1, 3), mask)] * 2, MASK).to("cpu").targets
     assert targets.dtype == torch.int64
     assert targets.tolist() == [[[0, 254, 255]]] * 2
 
