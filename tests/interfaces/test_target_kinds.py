@@ -98,12 +98,6 @@ def test_images_are_taken_out_with_their_targets(kind, items, taken):
     assert (found.tolist() if isinstance(found, Tensor) else found) == taken
 
 
-def test_masks_are_handed_over_as_bytes_and_read_with_64_bits():
-    loaded = MASK.collate([torch.tensor([[0, IGNORED]], dtype=torch.uint8)] * 2)
-    assert (loaded.dtype, MASK.to(loaded, "cpu").dtype) == (torch.uint8, torch.int64)
-    assert MASK.to(loaded, "cpu").tolist() == [[[0, IGNORED]]] * 2
-
-
 def test_boxes_are_taken_out_image_by_image():
     targets = BOXES.collate([boxes(0), boxes(1, 2), boxes()])
     assert [target.classes.tolist() for target in BOXES.take(targets, torch.tensor([1, 2]))] == [[1, 2], []]

@@ -20,8 +20,8 @@ IGNORED = 255
 class MaskKind(TargetKind):
     """The number of the class of each pixel, or :data:`IGNORED`: ``Integer[height width]``.
 
-    A byte is enough while samples are loaded, and less for loader processes to hand over. On the device, where losses
-    and metrics read it, a batch has 64 bits.
+    A batch has the type of its samples. A byte is enough, and less for loader processes to hand over; a loss or metric
+    that computes with the numbers makes them wider first.
     """
 
     name = "mask"
@@ -31,11 +31,6 @@ class MaskKind(TargetKind):
         """One mask for each image."""
         together: Tensor = default_collate(list(items))
         return together
-
-    def to(self, targets: Any, device: torch.device | str) -> Any:
-        """The masks on another device, as whole numbers of 64 bits."""
-        moved = super().to(targets, device)
-        return moved.long() if isinstance(moved, Tensor) else moved  # a batch of which nothing could be read has none
 
     def presence(self, targets: Tensor, classes: Sequence[str]) -> Float[Tensor, "batch class"]:
         """The classes that at least one pixel has."""
