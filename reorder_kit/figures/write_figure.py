@@ -24,7 +24,12 @@ def write_figure(figure: Figure, path: Path, dots_per_inch: int, padding: float 
         OSError: if it cannot be written.
     """
     content = io.BytesIO()
-    cut = {} if padding is None else {"bbox_inches": "tight", "pad_inches": padding}
-    form = path.suffix.removeprefix(".") or "png"
-    figure.savefig(content, format=form, dpi=dots_per_inch, facecolor="white", **cut)
+    figure.savefig(
+        content,
+        format=path.suffix.removeprefix(".") or "png",
+        dpi=dots_per_inch,
+        facecolor="white",
+        bbox_inches=None if padding is None else "tight",
+        pad_inches=padding,
+    )
     write_whole(path, content.getvalue())
