@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,10 +25,29 @@ def write_whole(path: Path, content: str | bytes, is_shared: bool = False) -> No
     """
     unique = f".{uuid4().hex}" if is_shared else ""
     unfinished = path.with_name(f"{path.name}{unique}{UNFINISHED}")
-    data = content if isinstance(content, bytes) else content.encode(errors=AS_THEY_WERE)
     try:
-        unfinished.write_bytes(data)
+        unfinished.write_bytes(_bytes(content))
         unfinished.replace(path)
     except OSError:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def write_unless_same(path: Path, content: str | bytes) -> None:
+    """Write a file as a whole, unless it has this content: what is resumed finds its own files.
+
+    Args:
+        path: the file.
+        content: bytes, or text that is written as UTF-8.
+
+    Raises:
+        OSError: if it cannot be written; what was there before is kept.
+    """
+    with suppress(FileNotFoundError):
+        if path.read_bytes() == _bytes(content):
+            return
+    write_whole(path, content)
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content if isinstance(content, bytes) else content.encode(errors=AS_THEY_WERE)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -85,29 +86,50 @@ def fit_vq(
         config = VqConfig(**shape, **{option: value for option, value in given.items() if value is not None})
     except ValidationError as error:
         raise RecipeError(problems_of(error, VqConfig), "--fit-vq") from None
-    file = _free_file(name) if request.out is None else request.out
-    _try_to_write(file)  # before a minute of training, not after it
-    steps = STEPS if request.steps is None else request.steps
-    announce(f"training a VQ-VAE of {config.codes} codes for {steps} steps ...")
-    patches = TrainingPatches(splits, grid, seed, images)
-    model = fit_vq_vae(config, patches, seed, steps)
-    held_out = TrainingPatches(replace(splits, train=splits.validation), grid, seed, images)
-    figures = vq_figures(model, patches, held_out)
-    with writing(file):
-        model.save(file)
+    with _writable(request.out, name) as file:  # before a minute of training, not after it
+        steps = STEPS if request.steps is None else request.steps
+        announce(f"training a VQ-VAE of {config.codes} codes for {steps} steps ...")
+        patches = TrainingPatches(splits, grid, seed, images)
+        model = fit_vq_vae(config, patches, seed, steps)
+        held_out = TrainingPatches(replace(splits, train=splits.validation), grid, seed, images)
+        figures = vq_figures(model, patches, held_out)
+        with writing(file):
+            model.save(file)
     return FittedVq(file, figures)
 
 
-def _try_to_write(file: Path) -> None:
-    was_there = file.exists()
+@contextmanager
+def _writable(out: Path | None, name: str) -> Iterator[Path]:
+    """A file that can be written. One that was made to find that out is removed if nothing is written after all.
+
+    Args:
+        out: which one; the first free one of ``tokenizers/<name>.safetensors``, ``tokenizers/<name>-2.safetensors``,
+            ... if None, which no other process takes.
+        name: of the recipe.
+    """
+    numbers = count(2)
+    file = out or FOLDER / f"{name}.safetensors"
+    while not (is_new := _make(file)) and out is None:
+        file = FOLDER / f"{name}-{next(numbers)}.safetensors"
+    try:
+        yield file
+    except BaseException:
+        if is_new:
+            file.unlink(missing_ok=True)
+        raise
+
+
+def _make(file: Path) -> bool:
+    """Whether the file was not there, and is now, empty.
+
+    Raises:
+        ReorderKitError: if it cannot be written.
+    """
     with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.open("ab").close()
-    if not was_there:
-        file.unlink()
-
-
-def _free_file(name: str) -> Path:
-    """The first free one of ``tokenizers/<name>.safetensors``, ``tokenizers/<name>-2.safetensors``, ..."""
-    suffixes = ("" if number == 1 else f"-{number}" for number in count(1))
-    return next(file for suffix in suffixes if not (file := FOLDER / f"{name}{suffix}.safetensors").exists())
+        try:
+            file.open("xb").close()
+        except FileExistsError:
+            file.open("ab").close()
+            return False
+    return True

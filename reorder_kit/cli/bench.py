@@ -76,6 +76,7 @@ def planted(
     from reorder_kit.jobs.ledger import Ledger
     from reorder_kit.jobs.local_processes import LocalProcesses
     from reorder_kit.jobs.slots import slots_of_one_thread
+    from reorder_kit.runs.folder_lock import alone_with
 
     # Whatever plugins and libraries print is no part of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext(), stoppable():
@@ -85,7 +86,9 @@ def planted(
             with writing(figures):
                 figures.mkdir(parents=True, exist_ok=True)  # better to fail now than after the last training
         processes = LocalProcesses[PlantedRun](slots_of_one_thread(jobs))
-        reports = report(run_benchmark(runs, Ledger(out), host, processes, tell=print_to_stderr), split.value)
+        with alone_with(out):
+            outcomes = run_benchmark(runs, Ledger(out), host, processes, tell=print_to_stderr)
+        reports = report(outcomes, split.value)
         if figures is not None:
             with writing(figures):
                 for path in draw_pictures(reports, figures):

@@ -37,11 +37,10 @@ def export_order(
       reorder-kit export-order runs/quickstart
       reorder-kit export-order runs/quickstart --to exported
     """
-    import numpy as np
-
     from reorder_kit.cli._lookup import find_run, load_host, places_of
     from reorder_kit.experiment.reopening import reopen
     from reorder_kit.orders.order_file import OrderFile, words_of_spread
+    from reorder_kit.runs.npy_file import write_npy
 
     folder = find_run(run)
     if sets:
@@ -52,7 +51,7 @@ def export_order(
     with writing(target):
         target.mkdir(parents=True, exist_ok=True)
         stored.save(json_file)
-        np.save(npy_file, stored.order.indices.numpy())
+        write_npy(npy_file, stored.order.indices.numpy())
     typer.echo(f"wrote {json_file} and {npy_file}: the patch in each of {len(stored.order)} slots, {stored.grid} grid")
     if stored.spread is not None:
         typer.echo(f"This is a consensus, and no order of the run: {words_of_spread(stored.spread)}.")

@@ -15,6 +15,26 @@ if TYPE_CHECKING:
     from reorder_kit.runs.epoch_record import EpochRecord
 
 _FILE = "events.out.tfevents.reorder_kit"
+_LENGTH, _AROUND = 8, 16
+"""Bytes of a record's length at its beginning; bytes of a record besides its content."""
+
+
+@hookimpl
+def run_started(run: RunInfo) -> None:
+    """Cut off the record that a kill has cut short: TensorBoard reads nothing behind it."""
+    path = run.directory / "tensorboard" / _FILE
+    if not path.exists():
+        return
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        end = 0
+        while len(length := file.read(_LENGTH)) == _LENGTH:
+            after = end + int.from_bytes(length, "little") + _AROUND
+            if after > size:
+                break
+            end = file.seek(after)
+        if end < size:
+            file.truncate(end)
 
 
 @hookimpl

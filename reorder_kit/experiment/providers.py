@@ -11,7 +11,7 @@ from reorder_kit.errors import Problem, RecipeError, ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.runs.record import Record
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.whole_file import write_whole
+from reorder_kit.whole_file import write_unless_same
 
 
 class WrittenPlugin(Record):
@@ -45,7 +45,7 @@ def write_plugins(folder: RunFolder, host: PluginHost) -> None:
         for plugin in host.plugins
         if plugin.distribution
     ]
-    write_whole(folder.plugins, json.dumps([plugin.as_dict() for plugin in written], indent=2) + "\n")
+    write_unless_same(folder.plugins, json.dumps([plugin.as_dict() for plugin in written], indent=2) + "\n")
 
 
 def naming_providers(error: ReorderKitError, folder: RunFolder, host: PluginHost) -> ReorderKitError:

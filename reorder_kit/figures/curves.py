@@ -14,6 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from reorder_kit.figures.write_figure import write_figure
+
 
 @dataclass(frozen=True)
 class CurvePoint:
@@ -88,7 +90,7 @@ def draw_curves(runs: Mapping[str, _Points], headline: str, path: Path) -> None:
         _name_phases(all_axes[0], phases)
     all_axes[-1].set_xlabel("epoch", fontsize=9, color=_INK)
     all_axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10, min_n_ticks=1))
-    figure.savefig(path, dpi=_DOTS_PER_INCH, facecolor="white")
+    write_figure(figure, path, _DOTS_PER_INCH)
 
 
 def _layout(num_panels: int, longest_name: int) -> tuple[Figure, list[Axes]]:

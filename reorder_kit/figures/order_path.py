@@ -21,6 +21,7 @@ from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.figures.walk import Cell, jumps, walk
+from reorder_kit.figures.write_figure import write_figure
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 
@@ -72,7 +73,7 @@ def draw_order(order: Order, grid: Grid, path: Path, *, title: str, reach: Bool[
     _draw_nodes(axes, board, cells, colours)
     if board.cell_inches >= _NUMBERED_CELL:
         _write_slots(axes, board, cells, colours)
-    figure.savefig(path, dpi=_DOTS_PER_INCH, facecolor="white")
+    write_figure(figure, path, _DOTS_PER_INCH)
 
 
 @dataclass(frozen=True)

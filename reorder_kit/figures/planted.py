@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from reorder_kit.figures.write_figure import write_figure
+
 _DOTS_PER_INCH = 160
 _INK, _PALE_INK, _GRID = "#1b1b24", "#6b6c78", "#e4e5ea"
 # The palette of Okabe and Ito (2008), which colour-blind readers can tell apart; a marker for each besides.
@@ -51,7 +53,7 @@ def draw_restored(
     axes.set_ylabel("accuracy", fontsize=9, color=_INK)
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=8, frameon=False, labelcolor=_INK)
     # As wide as the longest name needs.
-    figure.savefig(path, dpi=_DOTS_PER_INCH, facecolor="white", bbox_inches="tight", pad_inches=0.1)
+    write_figure(figure, path, _DOTS_PER_INCH, padding=0.1)
 
 
 def draw_recovered(shares: Mapping[str, Mapping[str, tuple[float, float, float]]], path: Path) -> None:
@@ -78,7 +80,7 @@ def draw_recovered(shares: Mapping[str, Mapping[str, tuple[float, float, float]]
         for known in (0, 1):
             axes.axvline(known, color=_PALE_INK, linewidth=0.9, linestyle=(0, (3, 2)), zorder=0)
     panels[-1].set_xlabel("share of the accuracy between scrambled (0) and undone (1)", fontsize=9, color=_INK)
-    figure.savefig(path, dpi=_DOTS_PER_INCH, facecolor="white")
+    write_figure(figure, path, _DOTS_PER_INCH)
 
 
 def _dress(axes: Axes, title: str) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reorder_kit.figures.class_colours import COLOURS, colours_of
+from reorder_kit.figures.write_figure import write_figure
 from reorder_kit.interfaces import IGNORED, Annotation
 from reorder_kit.interfaces.run_events import Predictions
 
@@ -83,7 +84,7 @@ def draw_predictions(predictions: Predictions, path: Path) -> None:
             0.5, -0.03, "\n".join(lines), transform=ax.transAxes, ha="center", va="top", fontsize=6.5,
             color=_WRONG if is_wrong else _INK, parse_math=False,
         )  # fmt: skip
-    figure.savefig(path)
+    write_figure(figure, path, _DOTS_PER_INCH)
 
 
 def _text(annotation: Annotation, classes: Sequence[str]) -> str:

@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from reorder_kit.figures.write_figure import write_figure
+
 _DOTS_PER_INCH = 160
 _INK, _PALE_INK, _GRID, _SHADE = "#1b1b24", "#6b6c78", "#e4e5ea", "#d6d8e2"
 # Of the palette of Okabe and Ito (2008), which colour-blind readers can tell apart.
@@ -50,7 +52,7 @@ def draw_saliency(
     rows[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10, min_n_ticks=1))
     handles, labels = rows[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8.5, frameon=False, labelcolor=_INK)
-    figure.savefig(path, dpi=_DOTS_PER_INCH, facecolor="white")
+    write_figure(figure, path, _DOTS_PER_INCH)
 
 
 def _edges(shares: Sequence[float]) -> list[float]:

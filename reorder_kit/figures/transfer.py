@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from reorder_kit.figures.write_figure import write_figure
 from reorder_kit.statistics.headline import signed
 
 _DOTS_PER_INCH = 160
@@ -61,7 +62,7 @@ def draw_transfer(
     axes.tick_params(labelbottom=True)
     said = "rows: whose order; columns: who is given it\nbold: the 95 % interval of the gain leaves out 0"
     figure.text(0.5, 0.1 / height, said, fontsize=7.5, color=_PALE_INK, ha="center", va="bottom")
-    figure.savefig(path, dpi=_DOTS_PER_INCH, facecolor="white")
+    write_figure(figure, path, _DOTS_PER_INCH)
 
 
 def _scales(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,9 @@ from typing import Any
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.recorded_data import data_key
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.jobs.folder_lock import alone
 from reorder_kit.jobs.smoke import few_steps
 from reorder_kit.runs.result import RunResult
-from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.training.run import run_experiment
+from reorder_kit.training.run import run_in_program
 
 
 def train_in_folder(
@@ -41,22 +38,8 @@ def train_in_folder(
     Raises:
         ReorderKitError: if the folder holds another run, or training cannot go on.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder):
-        is_begun = RunFolder(folder).recipe.exists()
-        if not is_begun:  # killed before there was anything to continue
-            _empty(folder)
-        experiment = compose(recipe, host, source)
-        if is_smoke:
-            experiment = few_steps(experiment)
-        split_file = None if splits is None else splits / f"{data_key(experiment)}.jsonl.gz"
-        _, result = run_experiment(experiment, host, folder, is_begun, split_file)
-    return result
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+    experiment = compose(recipe, host, source)
+    if is_smoke:
+        experiment = few_steps(experiment)
+    split_file = None if splits is None else splits / f"{data_key(experiment)}.jsonl.gz"
+    return run_in_program(experiment, host, folder, split_file)

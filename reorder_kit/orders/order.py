@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 from jaxtyping import Bool, Int
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.kendall_tau import kendall_tau
+from reorder_kit.whole_file import write_whole
 
 
 class Order:
@@ -237,7 +238,7 @@ class Order:
     def save(self, path: Path) -> None:
         """Write the order, of any shape, as safetensors. :class:`OrderFile` is for people and other programs."""
         tensors = {"indices": self.indices.contiguous(), "num_patches": torch.tensor(self.num_patches)}
-        save_file(tensors if self.groups is None else {**tensors, "groups": self.groups.contiguous()}, path)
+        write_whole(path, save(tensors if self.groups is None else {**tensors, "groups": self.groups.contiguous()}))
 
     @classmethod
     def load(cls, path: Path) -> Order:

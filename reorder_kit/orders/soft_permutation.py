@@ -7,12 +7,13 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order, load_tensors
+from reorder_kit.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class SoftPermutation:
 
     def save(self, path: Path) -> None:
         """Write the matrix as safetensors."""
-        save_file({"matrix": self.matrix.detach().contiguous()}, path)
+        write_whole(path, save({"matrix": self.matrix.detach().contiguous()}))
 
     @classmethod
     def load(cls, path: Path) -> SoftPermutation:

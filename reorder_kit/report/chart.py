@@ -15,6 +15,7 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from reorder_kit.figures.write_figure import write_figure
 from reorder_kit.report.palette import INK, ROLES
 
 POINTS_PER_INCH = 72
@@ -118,7 +119,7 @@ class Chart:
             0.02, 1.0, self.title, va="bottom", fontsize=10, fontweight="bold", color=INK, parse_math=False
         )
         FigureCanvasAgg(self.figure)
-        self.figure.savefig(path, dpi=_PNG_DOTS_PER_INCH, facecolor="white", bbox_inches="tight", pad_inches=0.15)
+        write_figure(self.figure, path, _PNG_DOTS_PER_INCH, padding=0.15)
         heading.remove()
 
     def _tell_tips(self, root: ElementTree.Element) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reorder_kit.errors import AS_THEY_WERE
 from reorder_kit.report.chart import Chart
 from reorder_kit.report.playback import Player
 from reorder_kit.report.table import Table, Tone
+from reorder_kit.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class Page:
         """
         folder.mkdir(parents=True, exist_ok=True)
         page = folder / "report.html"
-        page.write_text(self.html(), encoding="utf-8", errors=AS_THEY_WERE)
+        write_whole(page, self.html())
         written = [page]
         for block in self.blocks():
             if isinstance(block, Chart):
@@ -184,7 +184,7 @@ class Page:
                 block.save_png(written[-1])
             elif isinstance(block, Table):
                 written.append(folder / f"{block.name}.csv")
-                written[-1].write_text(block.csv(), encoding="utf-8", errors=AS_THEY_WERE)
+                write_whole(written[-1], block.csv())
         return written
 
     def blocks(self) -> Iterator[Block]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from reorder_kit.runs.record import Record, read_json
-from reorder_kit.whole_file import write_whole
+from reorder_kit.whole_file import write_unless_same
 
 
 class Environment(Record):
@@ -37,8 +37,8 @@ class Environment(Record):
     folder: str = ""
 
     def write(self, path: Path) -> None:
-        """Write the file."""
-        write_whole(path, json.dumps(self.as_dict(), indent=2) + "\n")
+        """Write the file, unless it says the same already."""
+        write_unless_same(path, json.dumps(self.as_dict(), indent=2) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -109,8 +109,10 @@ def cut_after(path: Path, epoch: int) -> None:
     """
     if not path.exists():
         return
-    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _epoch_of(line) <= epoch]
-    write_whole(path, "".join(line + "\n" for line in kept))
+    text = path.read_text(encoding="utf-8")
+    kept = "".join(f"{line}\n" for line in text.splitlines() if _epoch_of(line) <= epoch)
+    if kept != text:
+        write_whole(path, kept)
 
 
 def _epoch_of(line: str) -> float:

@@ -12,13 +12,13 @@ import yaml
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.jobs.failure_note import failure_of
-from reorder_kit.jobs.folder_lock import alone
 from reorder_kit.recipe.overrides import differences
 from reorder_kit.recipe.read_yaml import read_recipe_file
+from reorder_kit.runs.folder_lock import alone, holds_nothing
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.study.cells import Cell
 from reorder_kit.study.study_file import Study
-from reorder_kit.whole_file import UNFINISHED, write_whole
+from reorder_kit.whole_file import write_unless_same
 
 _MAY_CHANGE = ("margin", "alpha")
 """Fields of which no run depends."""
@@ -77,8 +77,8 @@ class StudyFolder:
             raise ReorderKitError(
                 f"{self.path}: the folder of the study cannot be written: {error.strerror}", "give another --out"
             ) from None
-        with alone(self.path, wait=False):
-            write_whole(self.study, yaml.safe_dump(study.as_plain_data(), sort_keys=False))
+        with alone(self.path):
+            write_unless_same(self.study, yaml.safe_dump(study.as_plain_data(), sort_keys=False))
             yield
 
     def check(self, study: Study) -> None:
@@ -90,7 +90,7 @@ class StudyFolder:
             ReorderKitError: naming the fields that differ.
         """
         if not self.study.exists():
-            if self.path.exists() and not (self.path.is_dir() and not _begun_by_others(self.path)):
+            if self.path.exists() and not holds_nothing(self.path):
                 raise ReorderKitError(f"{self.path} is not an empty folder and holds no study", "give another --out")
             return
         before, now = read_recipe_file(self.study), study.as_plain_data()
@@ -101,11 +101,6 @@ class StudyFolder:
             raise ReorderKitError(
                 f"{self.path} holds another study; these fields differ: {', '.join(different)}", "give another --out"
             )
-
-
-def _begun_by_others(folder: Path) -> bool:
-    """Whether there is anything that the first moment of a study does not leave behind."""
-    return any(path.suffix != UNFINISHED for path in folder.iterdir())
 
 
 def _seeds(content: dict[str, Any]) -> list[Any]:

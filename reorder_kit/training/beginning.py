@@ -49,10 +49,13 @@ def begin(
     facts = experiment.facts(splits.image)
     kind = experiment.kind
     training = TrainingSplit(splits, experiment.recipe.seed, kind)
-    fitted = _on_one_process(accelerator, lambda: _fitted(experiment, training) if is_fresh else read_fitted(folder))
+    is_fitted, is_started = _on_one_process(accelerator, lambda: (folder.fitted.exists(), folder.start_order.exists()))
+    fitted = _on_one_process(
+        accelerator, lambda: read_fitted(folder) if is_fitted or not is_fresh else _fitted(experiment, training)
+    )
     context = TaskContext(facts, splits.image, kind, splits.classes, fitted, accelerator.device)
     experiment.check(facts, splits.classes)
-    if not is_fresh:
+    if is_started or not is_fresh:
         return context, OrderFile.load(folder.start_order).order
     influence = influence_of_short_training(experiment, splits, context, accelerator)
     start = _on_one_process(

@@ -16,6 +16,8 @@ from reorder_kit.orders.order import load_tensors
 from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
 from reorder_kit.runs.run_folder import RunFolder
 
+_WRITING = "unfinished"
+
 
 def save_checkpoint(
     folder: RunFolder, weights: dict[str, nn.Module], optimizers: dict[str, object], facts: CheckpointFacts
@@ -31,7 +33,7 @@ def save_checkpoint(
         optimizers: tensors and numbers in plain containers.
         facts: what is known of it besides.
     """
-    writing = folder.checkpoints / "unfinished"
+    writing = folder.checkpoints / _WRITING
     shutil.rmtree(writing, ignore_errors=True)
     writing.mkdir(parents=True)
     for name, module in weights.items():
@@ -43,6 +45,14 @@ def save_checkpoint(
     writing.rename(folder.checkpoints / f"epoch-{facts.epoch:06d}")
     for checkpoint in older:
         shutil.rmtree(checkpoint)
+
+
+def clear_checkpoints(folder: RunFolder) -> None:
+    """Remove what a kill left behind: a checkpoint that was being written, and older ones that were being removed."""
+    latest = folder.latest_checkpoint()
+    for path in [folder.checkpoints / _WRITING, *folder.checkpoints.glob("epoch-*")]:
+        if path != latest:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def load_checkpoint(path: Path, weights: dict[str, nn.Module]) -> tuple[dict[str, Any], CheckpointFacts]:

@@ -30,9 +30,9 @@ class OrderLog:
         self._last_sampled_epoch = 0
 
     def begin(self) -> None:
-        """Write down the start."""
+        """Write down the start, once for all."""
         self._folder.orders.mkdir(parents=True, exist_ok=True)
-        if self._process == 0:
+        if self._process == 0 and not self._folder.start_order.exists():
             OrderFile("start", self._grid, self.start).save(self._folder.start_order)
 
     def resume(self, epoch: int) -> None:

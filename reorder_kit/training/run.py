@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import yaml
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
 
 from reorder_kit.data.data_loading import require_samples, steps_of_epoch
 from reorder_kit.errors import ReorderKitError
@@ -18,16 +16,17 @@ from reorder_kit.experiment.beside import compose_beside
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.providers import write_plugins
 from reorder_kit.experiment.recorded_data import OpenedData, data_key, open_data
-from reorder_kit.experiment.reopening import other_fields
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo
 from reorder_kit.model.one_pass import SeveralPassesError
 from reorder_kit.runs.environment import Environment
+from reorder_kit.runs.npy_file import write_npy
 from reorder_kit.runs.result import ControlMetrics, ControlResult, Reach, RunMetrics, RunOrder, RunResult
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.beginning import begin
 from reorder_kit.training.beside import evaluate_beside
+from reorder_kit.training.claim import claim_begun, claim_in_program, claim_new, claimed
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.environment import describe_environment
 from reorder_kit.training.image_scores import ImageScores
@@ -37,7 +36,7 @@ from reorder_kit.training.planted import planted_figures
 from reorder_kit.training.predictions import predict_some
 from reorder_kit.training.retraining import check_phases
 from reorder_kit.training.trainer import Trainer
-from reorder_kit.whole_file import write_whole
+from reorder_kit.whole_file import write_unless_same
 
 INFLUENCE_IMAGES = 256
 INFLUENCE_NOTE = "by slot of the order before block 0, while the final order is composed over all blocks"
@@ -64,15 +63,38 @@ def run_experiment(
         The run folder and what came out.
 
     Raises:
+        ReorderKitError: if the run folder holds another run, another process trains in it, or training cannot go on.
+    """
+    accelerator = build_accelerator(experiment.recipe.train)
+    with claimed(accelerator, partial(claim_begun if resume else claim_new, experiment, out)) as folder:
+        return folder, _run(experiment, host, folder, split_file or folder.split_file, accelerator)
+
+
+def run_in_program(experiment: Experiment, host: PluginHost, folder: Path, split_file: Path | None) -> RunResult:
+    """Train a run of a study or another program: begun, gone on with, or read if it is finished.
+
+    Args:
+        experiment: the parts.
+        host: whose plugins provide the parts and follow the run.
+        folder: the run folder. While another process trains in it, this one waits.
+        split_file: as in :func:`run_experiment`.
+
+    Raises:
         ReorderKitError: if the run folder holds another run, or training cannot go on.
     """
     accelerator = build_accelerator(experiment.recipe.train)
-    folder = _choose_folder(experiment, accelerator, out, resume)
+    with claimed(accelerator, partial(claim_in_program, experiment, folder)) as claim:
+        return _run(experiment, host, claim, split_file or claim.split_file, accelerator)
+
+
+def _run(
+    experiment: Experiment, host: PluginHost, folder: RunFolder, split_file: Path, accelerator: Accelerator
+) -> RunResult:
+    """Train a run and its controls in a folder that no other process writes to."""
     if folder.is_finished:
-        return folder, folder.read_result()
+        return folder.read_result()
     name = experiment.recipe.name
     trained = compose_beside(experiment, host, folder, name)
-    split_file = split_file or folder.split_file
     data = open_data(experiment, folder, split_file)
     splits = data.splits
     for each in (experiment, *trained.values()):
@@ -100,7 +122,7 @@ def run_experiment(
         metrics = beside.read_result().metrics
         figures = ControlMetrics(test=metrics.test, validation=metrics.validation)
         controls[control.name] = ControlResult(words=words, metrics=figures)
-    return folder, _finish(trainer, experiment, splits, folder, accelerator, host, controls)
+    return _finish(trainer, experiment, splits, folder, accelerator, host, controls)
 
 
 def _check_length(each: Experiment, main: Experiment, splits: DataSplits, processes: int) -> None:
@@ -156,11 +178,13 @@ def _write_description(
     environment = environment.model_copy(update={"folder": str(folder.path.absolute())})
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        write_whole(folder.recipe, yaml.safe_dump(experiment.resolved(), sort_keys=False))
+        # First of all: a run that has a recipe can be resumed. One that is resumed replaces what has changed, such as
+        # the place of its data, and leaves the rest alone.
+        write_unless_same(folder.recipe, yaml.safe_dump(experiment.resolved(), sort_keys=False))
         data.write(folder, split_file)
         write_plugins(folder, host)
         environment.write(folder.environment)
-        write_whole(folder.fitted, json.dumps(dict(context.fitted)) + "\n")
+        write_unless_same(folder.fitted, json.dumps(dict(context.fitted)) + "\n")
     except OSError as error:
         reason = f"{folder.path}: the run folder cannot be written: {error.strerror}"
         raise ReorderKitError(reason, "give another --out") from None
@@ -196,7 +220,7 @@ def _finish(
         # Before the result: what has one is finished, and nothing is done for it any more.
         _show_predictions(trainer, experiment, splits, accelerator, host)
         if scores is not None:
-            np.save(folder.test_scores, scores)
+            write_npy(folder.test_scores, scores)
         result.write(folder.result)
         epochs = {name: run.read_epochs() for name, run in {info.name: folder, **folder.beside}.items()}
         host.announce("run_finished", run=info, result=result, epochs=epochs)
@@ -245,49 +269,3 @@ def _influence(trainer: Trainer) -> tuple[list[float] | None, str, str]:
     except SeveralPassesError as error:
         return None, error.message, ""
     return profile.tolist(), "", "" if trainer.model.policy.blocks == (0,) else INFLUENCE_NOTE
-
-
-def _choose_folder(experiment: Experiment, accelerator: Accelerator, out: Path | None, resume: bool) -> RunFolder:
-    """Decided by the main process for all, so that none sees what another has begun to write."""
-    answer: list[Any] = [None]
-    if accelerator.is_main_process:
-        try:
-            answer = [_resumed_folder(experiment, out) if resume else _new_folder(experiment, out)]
-        except ReorderKitError as error:
-            answer = [error]
-    broadcast_object_list(answer)
-    if isinstance(answer[0], ReorderKitError):
-        raise answer[0]
-    return RunFolder(answer[0])
-
-
-def _new_folder(experiment: Experiment, out: Path | None) -> Path:
-    if out is not None:
-        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-            raise ReorderKitError(f"{out} is not an empty folder", "go on with --resume, or give another --out")
-        return out
-    name = experiment.recipe.name
-    number = 1
-    while (path := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
-        number += 1
-    return path
-
-
-def _last_folder(name: str) -> Path:
-    numbers = [path.name.removeprefix(f"{name}-") for path in Path("runs").glob(f"{name}-*")]
-    last = max((int(number) for number in numbers if number.isdecimal()), default=1)
-    return Path("runs") / (name if last == 1 else f"{name}-{last}")
-
-
-def _resumed_folder(experiment: Experiment, out: Path | None) -> Path:
-    out = out or _last_folder(experiment.recipe.name)
-    folder = RunFolder(out)
-    if not folder.recipe.exists():
-        raise ReorderKitError(f"{out} holds no run to go on with", "run it without --resume")
-    different = other_fields(folder, experiment.resolved())
-    if different:
-        raise ReorderKitError(
-            f"{out} was started with another recipe; these fields differ: {', '.join(different)}",
-            "resume with the recipe it was started with, or start anew with another --out",
-        )
-    return out

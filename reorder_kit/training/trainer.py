@@ -32,6 +32,7 @@ from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.beginning import check_continued
 from reorder_kit.training.beside import Change
+from reorder_kit.training.checkpoints import clear_checkpoints
 from reorder_kit.training.devices import describe_device
 from reorder_kit.training.epoch_loss import EpochLoss
 from reorder_kit.training.image_scores import ImageScores
@@ -343,6 +344,7 @@ class Trainer:
         """Forget what was written after the checkpoint."""
         self._order_log.resume(self._saved.epochs_done)
         if self._accelerator.is_main_process:
+            clear_checkpoints(self._folder)
             cut_after(self._folder.metrics, self._saved.epochs_done)
         self._accelerator.wait_for_everyone()
 

@@ -13,11 +13,11 @@ from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Ordering
 from reorder_kit.jobs.engine import Executor, outcomes
-from reorder_kit.jobs.folder_lock import alone
 from reorder_kit.jobs.ledger import Ledger
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.recipe.overrides import override
+from reorder_kit.runs.folder_lock import alone
 from reorder_kit.transfer.results import START, Cell, Scores, Target, TransferResult, collect
 from reorder_kit.transfer.runs import (
     OrderTrial,
@@ -140,7 +140,7 @@ def run_transfer(
             cannot go on; all others are finished first.
     """
     plan.folder.mkdir(parents=True, exist_ok=True)
-    with alone(plan.folder, wait=False):
+    with alone(plan.folder):
         ledger = Ledger(plan.folder / "evaluated.jsonl")
         with executor:
             scores = _finish(plan, ledger, host, executor, tell)

@@ -62,6 +62,12 @@ def train(recipe, out, resume=False, process=0, processes=1, port=0):
         save_file(Watched.model.state_dict(), f"{out}-process-{process}.safetensors")
 
 
+def train_here(recipe, home):
+    """Train a recipe in the first free run folder of a folder."""
+    os.chdir(home)
+    reorder_kit.run(recipe, host=host_with())
+
+
 def study(content, out, jobs):
     """Train a study; with jobs, in so many processes of its own."""
     start_loaders_as_programs_do()

@@ -9,6 +9,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from reorder_kit.figures import predictions
 from reorder_kit.figures.predictions import draw_predictions
 from reorder_kit.interfaces import Annotation
 from reorder_kit.interfaces.run_events import Predictions
@@ -24,7 +25,7 @@ def annotation(boxes: int, text: str) -> Annotation:
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(predictions, "write_figure", lambda figure, path, dots_per_inch: figures.append(figure))
     return figures
 
 

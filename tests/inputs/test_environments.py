@@ -17,10 +17,11 @@ from typer.testing import CliRunner
 from reorder_kit.cli import main as command_line
 from reorder_kit.cli.main import app
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.jobs import folder_lock, local_processes
-from reorder_kit.jobs.folder_lock import alone
+from reorder_kit.jobs import local_processes
 from reorder_kit.jobs.local_processes import LocalProcesses
 from reorder_kit.jobs.slots import Slot
+from reorder_kit.runs import folder_lock
+from reorder_kit.runs.folder_lock import alone
 from says import says
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "PYTHONCOERCECLOCALE": "0"}
@@ -155,16 +156,20 @@ def test_a_run_with_a_name_of_three_hundred_letters_is_told_in_words(photos, mon
     assert says(done.stderr.lower(), "too long")
 
 
-def test_without_fcntl_a_folder_is_held_by_trust(tmp_path, monkeypatch):
+def test_without_fcntl_a_folder_is_held_by_trust_and_that_is_told(tmp_path, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "fcntl", None)
     assert not hasattr(folder_lock, "fcntl")  # not needed to import it
-    with alone(tmp_path), alone(tmp_path, wait=False):
+    with alone(tmp_path), alone(tmp_path):
         (tmp_path / "file").write_text("written")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: there are no locks here; make sure that no other process uses it"
+    ] * 2
 
 
 def test_with_fcntl_a_folder_is_held_by_one(tmp_path):
-    with alone(tmp_path), pytest.raises(ReorderKitError, match="another process"), alone(tmp_path, wait=False):
+    with alone(tmp_path), pytest.raises(ReorderKitError, match="another process"), alone(tmp_path):
         pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_groups_of_processes_many_runs_are_refused_at_use(monkeypatch):

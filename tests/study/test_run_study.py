@@ -14,9 +14,9 @@ from in_this_process import InThisProcess
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.jobs.folder_lock import alone
 from reorder_kit.jobs.work import do_work
 from reorder_kit.order_learners.softsort import SoftSort, SoftSortPolicy
+from reorder_kit.runs.folder_lock import alone
 from reorder_kit.study.cell_run import CellRun
 from reorder_kit.study.cells import recipe_of
 from reorder_kit.study.checking import check_study
