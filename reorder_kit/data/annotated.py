@@ -89,7 +89,7 @@ class AnnotatedOptions(CacheOptions, ChannelOptions, SplitOptions):
         """
         train_pipeline, evaluation_pipeline = self.pipelines()
         train_pipeline.check(first_readable(len(train), lambda number: train[number].read()))
-        check_bit_depth(self, ((entry.path, entry.file) for entry in train), findings)
+        check_bit_depth(self, train, lambda entry: (entry.path, entry.file()), findings)
         build = build or AnnotatedImages
         splits = DataSplits(
             image=self.image,

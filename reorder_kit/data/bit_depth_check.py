@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from itertools import islice
-from typing import BinaryIO
+from collections.abc import Callable, Sequence
+from typing import BinaryIO, TypeVar
 
 from reorder_kit.data.decoding import DecodingOptions
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import load_picture, open_picture
 from reorder_kit.data.sixteen_bits import has_16_bits, wide_values
+from reorder_kit.data.spread import spread
+
+Item = TypeVar("Item")
+NamedFile = tuple[str, str | BinaryIO]
+"""How to call an image, and its path or the open file."""
 
 LOOKED_AT = 32
-"""So many training images are opened, and decoded if they have 16 bits."""
+"""So many training images, spread over all, are opened, and decoded if they have 16 bits."""
 
 _FEW = 12
 _LEAST = 8
 
 
 def check_bit_depth(
-    options: DecodingOptions, images: Iterable[tuple[str, Callable[[], str | BinaryIO]]], findings: Findings
+    options: DecodingOptions, images: Sequence[Item], file_of: Callable[[Item], NamedFile], findings: Findings
 ) -> None:
-    """Add a finding if no 16-bit image among the first training images uses more than 12 bits.
+    """Add findings if training images have 8 and 16 bits, or no image of 16 bits uses more than 12.
 
     Args:
         options: of the source; nothing is looked at where they give the number of bits.
-        images: of each training image how to call it, and how to get its file.
-        findings: gets it.
+        images: all training images.
+        file_of: opens one.
+        findings: gets them.
     """
     if options.bit_depth is not None:
         return
-    highest = {}
-    for name, file in islice(images, LOOKED_AT):
+    highest, others = {}, 0
+    for image in spread(images, LOOKED_AT):
         try:
-            value = _highest(file(), options.most_pixels)
+            name, file = file_of(image)
+            value = _highest(file, options.most_pixels)
         except Exception:  # it is found, and told, when it is used
             continue
-        if value is not None:
+        if value is None:
+            others += 1
+        else:
             highest[name] = value
     bits = max(_LEAST, max(highest.values(), default=0).bit_length())
     if highest and bits <= _FEW:
@@ -47,11 +54,18 @@ def check_bit_depth(
             next(iter(highest)),
             len(highest),
         )
+    if highest and others:
+        findings.add(
+            f"training images looked at have 16 bits, and {others} have 8; the former look darker unless they use all "
+            "bits, or data.bit_depth says how many",
+            next(iter(highest)),
+            len(highest),
+        )
 
 
-def files_of(listed: Iterable[tuple[str, int]]) -> Iterator[tuple[str, Callable[[], str]]]:
-    """What :func:`check_bit_depth` asks for, of files with their classes."""
-    return ((path, partial(str, path)) for path, _ in listed)
+def file_with_class(listed: tuple[str, int]) -> NamedFile:
+    """What :func:`check_bit_depth` asks for, of a file with its class."""
+    return listed[0], listed[0]
 
 
 def _highest(file: str | BinaryIO, most_pixels: int) -> int | None:

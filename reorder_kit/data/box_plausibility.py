@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float64
 from reorder_kit.data.whole_numbers import Size
 from reorder_kit.errors import ReorderKitError
 
-Item = TypeVar("Item")
 BoxFormat = Literal["xywh", "xyxy"]
 Numbers = tuple[float, float, float, float]
 
@@ -49,12 +48,6 @@ class BoxesOfImage(NamedTuple):
     size: Size
 
 
-def spread(items: Sequence[Item]) -> list[Item]:
-    """As many of the items as are looked at, evenly spread over all."""
-    count = min(len(items), CHECKED)
-    return [items[number * len(items) // count] for number in range(count)]
-
-
 def require_plausible(images: Sequence[BoxesOfImage], box_format: BoxFormat, field: str, format_hint: str) -> None:
     """Compare boxes with the sizes of their images.
 
@@ -89,7 +82,7 @@ def require_plausible(images: Sequence[BoxesOfImage], box_format: BoxFormat, fie
             "multiply x and width by the width of the image, y and height by its height",
         )
     with np.errstate(over="ignore", invalid="ignore"):
-        as_read = _edges(numbers, box_format)
+        as_read = edges_as_read(numbers, box_format)
         misfits = ~_fits(as_read, sides)
         is_lost = ~_is_mostly_inside(as_read, sides)
         other = next(_fitting_readings(numbers, sides, box_format), None)
@@ -129,7 +122,8 @@ def require_declared_sizes(sizes: Sequence[tuple[str, Size, Size]], field: str) 
         )
 
 
-def _edges(numbers: _Edges, box_format: BoxFormat) -> _Edges:
+def edges_as_read(numbers: _Edges, box_format: BoxFormat) -> _Edges:
+    """Left, top, right and bottom edges of boxes whose numbers have this format."""
     if box_format == "xyxy":
         return numbers
     return np.concatenate([numbers[:, :2], numbers[:, :2] + numbers[:, 2:]], axis=1)
@@ -140,10 +134,10 @@ def _fitting_readings(numbers: _Edges, sides: _Edges, box_format: BoxFormat) -> 
     other: BoxFormat = "xyxy" if box_format == "xywh" else "xywh"
     exchanged = numbers[:, [1, 0, 3, 2]]
     readings = [
-        (_WORDS[other][0], _edges(numbers, other)),
-        (_WORDS[box_format][1], _edges(exchanged, box_format)),
-        (_WORDS[other][1], _edges(exchanged, other)),
-        (_CENTERED, _edges(numbers - np.pad(numbers[:, 2:] / 2, [(0, 0), (0, 2)]), "xywh")),
+        (_WORDS[other][0], edges_as_read(numbers, other)),
+        (_WORDS[box_format][1], edges_as_read(exchanged, box_format)),
+        (_WORDS[other][1], edges_as_read(exchanged, other)),
+        (_CENTERED, edges_as_read(numbers - np.pad(numbers[:, 2:] / 2, [(0, 0), (0, 2)]), "xywh")),
     ]
     for words, edges in readings:
         if 1 - _fits(edges, sides).mean() <= _NEARLY_NONE:

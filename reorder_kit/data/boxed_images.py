@@ -9,19 +9,21 @@ import torch
 
 from reorder_kit.data.annotated import ImageFile, RawSample
 from reorder_kit.data.box_plausibility import (
+    CHECKED,
     BoxesOfImage,
     BoxFormat,
     Numbers,
     require_declared_sizes,
     require_plausible,
-    spread,
 )
+from reorder_kit.data.box_scale import tell_of_small_scale
 from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.header_size import header_sizes
 from reorder_kit.data.image_file import read_image
 from reorder_kit.data.multi_label import Labels, MultiLabelOptions, open_multi_label
+from reorder_kit.data.spread import spread
 from reorder_kit.data.whole_numbers import Size
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import MULTI_LABEL, BoxTarget, DataSplits, RecordedSplits, TargetKind, Unreadable
@@ -113,7 +115,7 @@ def open_boxed(
             options, classes, train_labels or (), validation_labels, test_labels, seed, recorded, findings
         )
     for files in (train, validation or (), test or ()):
-        _check_boxes(files, box_format)
+        _check_boxes(files, box_format, findings)
     train, validation, test = deal(
         recorded,
         (train, validation, test),
@@ -149,10 +151,10 @@ def refuse_shared(*splits: Sequence[str]) -> None:
         seen.add(name)
 
 
-def _check_boxes(files: Files, box_format: BoxFormat) -> None:
+def _check_boxes(files: Files, box_format: BoxFormat, findings: Findings) -> None:
     """Compare some of the annotations with their images."""
     images, sizes = [], []
-    for file in spread([file for file in files if file.boxes or file.flat]):
+    for file in spread([file for file in files if file.boxes or file.flat], CHECKED):
         found = header_sizes(file.path)
         # Boxes of a photo that lies on its side may be made on either.
         if file.declared_size is not None and found is not None:
@@ -163,6 +165,7 @@ def _check_boxes(files: Files, box_format: BoxFormat) -> None:
     require_declared_sizes(sizes, _FIELD)
     usual = "left, top, width and height" if box_format == "xywh" else "left, top, right and bottom edge"
     require_plausible(images, box_format, _FIELD, f"this format has {usual}; convert the boxes")
+    tell_of_small_scale(images, box_format, findings)
 
 
 def _numbers(edges: Edges, box_format: BoxFormat) -> Numbers:

@@ -23,6 +23,9 @@ from reorder_kit.interfaces.path_lengths import shortened
 Id = int | str
 """Of a category or an image. Numbers are the same however they are written: 7, 7.0 or "7"."""
 
+_UNLISTED = "annotations of images that the file does not list are left out"
+_BOXLESS = "annotations without a bbox are left out"
+_NO_BOX = object()
 _ONE_ID = 'an id is unique; 7, 7.0, "7" and "007" are the same'
 
 
@@ -63,7 +66,10 @@ class CocoFile:
 
 
 def read_coco(path: Path, source: str, findings: Findings) -> CocoFile:
-    """Read images, categories and boxes. Boxes without width or height are left out, and counted.
+    """Read images, categories and boxes.
+
+    Left out and counted are boxes without width or height, annotations without any box, as long as these are few, and
+    those of images that are not listed, as long as there are others.
 
     Args:
         path: the file.
@@ -163,18 +169,25 @@ class _Reader:
         return number
 
     def _add_objects(self, content: dict[str, Any], categories: dict[Id, str], images: dict[Id, CocoImage]) -> None:
+        unlisted, boxless, used = [], [], 0
         for place, annotation in enumerate(content["annotations"]):
             if not isinstance(annotation, dict):
                 raise self._mistake(f"annotations[{place}] is no object")
             where = f"annotation {annotation['id']!s:.60}" if "id" in annotation else f"annotations[{place}]"
             image_id, category_id = _normalized(annotation.get("image_id")), _normalized(annotation.get("category_id"))
-            if image_id is None or image_id not in images:
-                said = f"{annotation.get('image_id')!s:.60}"
-                raise self._mistake(f"{where} is of the image {said}, which the file does not list")
+            if image_id is None:
+                raise self._unlisted(annotation, where)
+            if image_id not in images:
+                unlisted.append((annotation, where))
+                continue
             if category_id is None or category_id not in categories:
                 known = ", ".join(map(str, list(categories)[:10])) + (", ..." if len(categories) > 10 else "")
                 said = f"{annotation.get('category_id')!s:.60}"
                 raise self._mistake(f"{where} has the category {said}, which is none of {known}")
+            if annotation.get("bbox", _NO_BOX) in (None, []):
+                boxless.append(where)
+                continue
+            used += 1
             left, top, right, bottom = edges = self._edges(annotation.get("bbox"), where)
             image = images[image_id]
             if right <= left or bottom <= top:
@@ -184,6 +197,20 @@ class _Reader:
             image.boxes.append(edges)
             image.categories.append(category_id)
             image.crowd.append(self._is_crowd(annotation, where))
+        if unlisted and not used:
+            raise self._unlisted(*unlisted[0])
+        if len(boxless) > used:
+            raise self._mistake(
+                f"{len(boxless)} of {used + len(boxless)} annotations have no bbox, such as {boxless[0]}",
+                "this source reads boxes; compute them from the segmentations",
+            )
+        for what, left_out in ((_UNLISTED, [where for _, where in unlisted]), (_BOXLESS, boxless)):
+            if left_out:
+                self._findings.add(what, f"{self._path}, {left_out[0]}", len(left_out))
+
+    def _unlisted(self, annotation: dict[str, Any], where: str) -> ReorderKitError:
+        said = f"{annotation.get('image_id')!s:.60}"
+        return self._mistake(f"{where} is of the image {said}, which the file does not list")
 
     def _is_crowd(self, annotation: dict[str, Any], where: str) -> bool:
         try:

@@ -13,6 +13,8 @@ from reorder_kit.interfaces.path_lengths import shortened
 def read_table(file: Path, columns: Sequence[str], field: str) -> Iterator[tuple[int, list[str]]]:
     """Number of the line and the values of some columns, for every row.
 
+    A heading may have other capital letters where that leaves no doubt.
+
     Args:
         file: the table, in UTF-8.
         columns: which.
@@ -23,12 +25,14 @@ def read_table(file: Path, columns: Sequence[str], field: str) -> Iterator[tuple
     """
     lines = read_lines(file, field)
     _, heading = next(lines, (0, []))
-    missing = [column for column in columns if column not in heading]
-    if missing:
-        raise ReorderKitError(f"{field}: {file} has no column {missing[0]!r} in its first line")
+    places = [_place(column, heading) for column in columns]
+    if None in places:
+        raise ReorderKitError(
+            f"{field}: {file} has no column {columns[places.index(None)]!r} in its first line",
+            f"its columns are {', '.join(map(repr, heading))}; commas stand between columns" if heading else None,
+        )
     for number, values in lines:
-        row = dict(zip(heading, values, strict=False))
-        yield number, [row.get(column, "") for column in columns]
+        yield number, ["".join(values[place : place + 1]) for place in places if place is not None]
 
 
 def read_lines(file: Path, field: str) -> Iterator[tuple[int, list[str]]]:
@@ -59,6 +63,14 @@ def read_lines(file: Path, field: str) -> Iterator[tuple[int, list[str]]]:
         raise ReorderKitError(f"{field}: {shortened(file)} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise ReorderKitError(f"{field}: {file} is no CSV table in UTF-8: {error}") from error
+
+
+def _place(column: str, heading: Sequence[str]) -> int | None:
+    """The place of a column; None if there is none, or several in other capital letters."""
+    if column in heading:
+        return heading.index(column)
+    found = [place for place, name in enumerate(heading) if name.casefold() == column.casefold()]
+    return found[0] if len(found) == 1 else None
 
 
 def _without_empty_end(values: list[str], kept: int) -> list[str]:

@@ -241,6 +241,21 @@ def labels_in(kind: TargetKind, value: Any) -> list[Label]:
     return [checked_label(label) for label in labels]
 
 
+def labels_of_row(row: Sequence[Any] | None) -> list[Label]:
+    """The classes in a row of a table, where null and NaN stand for none.
+
+    >>> labels_of_row([1.0, None, float("nan"), "cat"])
+    [1, 'cat']
+
+    Args:
+        row: the classes; None for an empty list.
+
+    Raises:
+        ValueError: if one is neither a whole number nor a name.
+    """
+    return [checked_label(label) for label in row or () if not (label is None or label != label)]
+
+
 def mask_values(data: Any, legend: Legend, most_pixels: int) -> NDArray[Any]:
     """The values of an encoded mask.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -10,6 +11,9 @@ from torch import nn
 
 # The margin that is usual in the evaluation on ImageNet: shorter side 256, centre 224.
 MARGIN = 256 / 224
+
+# Of a longer strip, what would be cut off anyway falls away before it is enlarged: all of it could take gigabytes.
+_LONGEST = 16
 
 
 class Fit(nn.Module):
@@ -34,6 +38,8 @@ class Fit(nn.Module):
         wanted = (round(self.height * MARGIN), round(self.width * MARGIN))
         if height < wanted[0] or width < wanted[1]:
             wanted = (self.height, self.width)
+        image = _without_far_ends(image, wanted)
+        height, width = image.shape[-2:]
         scale = max(wanted[0] / height, wanted[1] / width)
         covering = [max(wanted[0], round(height * scale)), max(wanted[1], round(width * scale))]
         resized: torch.Tensor = F.resize(image, covering, antialias=True)
@@ -43,3 +49,17 @@ class Fit(nn.Module):
     def extra_repr(self) -> str:
         """The size, for messages."""
         return f"size=[{self.height}, {self.width}]"
+
+
+def _without_far_ends(image: torch.Tensor, wanted: Sequence[int]) -> torch.Tensor:
+    """The middle of a strip, still many times as long as what will be left of it."""
+    height, width = image.shape[-2:]
+    scale = max(wanted[0] / height, wanted[1] / width)
+    kept = [_kept(side, math.ceil(_LONGEST * goal / scale)) for side, goal in zip((height, width), wanted, strict=True)]
+    top, left = (height - kept[0]) // 2, (width - kept[1]) // 2
+    return image[..., top : top + kept[0], left : left + kept[1]]
+
+
+def _kept(side: int, most: int) -> int:
+    """Pixels of a side that are kept; as many are left out on both ends, so that the middle stays where it is."""
+    return side if side <= most else most + (side - most) % 2

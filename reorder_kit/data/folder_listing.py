@@ -75,7 +75,7 @@ class FolderListing:
             return f"it cannot be looked at: {error.strerror}"
         if path.is_symlink():
             return "it is a link that leads nowhere"
-        if PureWindowsPath(name).drive or PurePosixPath(name).is_absolute():
+        if PureWindowsPath(name).drive or (PurePosixPath(name).is_absolute() and not path.parent.is_dir()):
             return "it is a path from the root of another machine; paths in files should start from the data's folder"
         near = [each for each in sorted(self._files.names(str(path.parent))) if each.casefold() == path.name.casefold()]
         if near:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from reorder_kit.data.csv_table import read_table
 from reorder_kit.data.file_identity import name_below
@@ -13,9 +13,8 @@ from reorder_kit.data.mask_file import LARGEST_VALUE, MASK_EXTENSIONS
 from reorder_kit.data.real_files import is_folder
 from reorder_kit.data.spellings import RESPELLED_FOUND, Spellings
 from reorder_kit.data.split_names import KNOWN_NAMES, Split, split_of
+from reorder_kit.data.whole_numbers import whole_number
 from reorder_kit.errors import ReorderKitError
-
-_MOST_DIGITS = 20  # Python refuses to read numbers of thousands
 
 
 def find_pairs(
@@ -90,6 +89,36 @@ def match_names(wanted: Collection[str], known: Mapping[str, object], field: str
     return found
 
 
+def names_below(
+    images: Path, folder: str, names: Mapping[str, Split], known: Mapping[str, object], findings: Findings
+) -> dict[str, Split]:
+    """The splits by names that start in the folder of images, where those of an index start above it.
+
+    Args:
+        images: that folder.
+        folder: the same, as the recipe gives it.
+        names: the split of each name in the index.
+        known: the names of the images.
+        findings: collects names that start above the folder.
+
+    Raises:
+        ReorderKitError: if two names become one.
+    """
+    tops = tuple(f"{PurePosixPath(top)}/" for top in (folder, images))
+    spellings = Spellings(known)
+    found: dict[str, Split] = {}
+    for name, split in names.items():
+        slashed = str(PurePosixPath(name.replace("\\", "/")))
+        top = next((top for top in tops if slashed.startswith(top)), None)
+        below = name if top is None or spellings.of(name) else slashed.removeprefix(top)
+        if below in found or (below != name and below in names):
+            raise ReorderKitError(f"data.index: {name!r} and {below!r} are one image", "keep one of the two lines")
+        if below != name:
+            findings.add("names of the index start above the folder of images", name)
+        found[below] = split
+    return found
+
+
 def read_index(file: Path) -> dict[str, Split]:
     """The split of each image, by its name without the ending: ``train``, ``validation`` or ``test``.
 
@@ -118,13 +147,14 @@ def read_class_table(file: Path, ignored: Collection[int]) -> dict[int, str]:
     """
     names: dict[int, str] = {}
     for line, (number, name) in read_table(file, ("id", "name"), "data.class_table"):
-        if not number.isdecimal() or len(number) > _MOST_DIGITS or int(number) > LARGEST_VALUE:
+        value = whole_number(number)
+        if value is None or not 0 <= value <= LARGEST_VALUE:
             raise ReorderKitError(
                 f"data.class_table: {file}, line {line}: the id {number!r} is no whole number from 0 to {LARGEST_VALUE}"
             )
-        if int(number) in names:
+        if value in names:
             raise ReorderKitError(f"data.class_table: {file}, line {line}: the id {number} has a line before this one")
-        names[int(number)] = name
+        names[value] = name
     return {number: names[number] for number in sorted(names) if number not in ignored}
 
 

@@ -1,4 +1,4 @@
-"""Look at some training masks before training: do the declared classes occur in them?"""
+"""Look at some masks of every split before training: do the declared classes occur in them, in one encoding?"""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.mask_file import Legend
+from reorder_kit.data.spread import spread
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import IGNORED, Unreadable
 
 LOOKED_AT = 200
 """So many masks, spread over the training split; fewer where all classes were met, more where only the first was."""
+LEAST = 32
+"""So many masks, spread over each split, whatever is in them."""
 _NAMED = 8
 _WHITE = 255
 
@@ -23,53 +26,73 @@ _WHITE = 255
 class MaskedEntry(Protocol):
     """An image whose mask can be read without it."""
 
+    @property
+    def path(self) -> str:
+        """How to call it in messages."""
+        ...
+
     def mask_values(self) -> NDArray[Any] | Unreadable:
         """The values of the mask as they are stored."""
         ...
 
 
+Entries = Sequence[MaskedEntry]
+
+
 def look_at_masks(
-    entries: Sequence[MaskedEntry], classes: Sequence[str], legend: Legend, values_field: str | None, findings: Findings
+    splits: tuple[Entries, Entries, Entries],
+    classes: Sequence[str],
+    legend: Legend,
+    values_field: str | None,
+    findings: Findings,
 ) -> None:
-    """Tell of declared classes that do not occur in the training masks looked at.
+    """Tell of declared classes that do not occur in the training masks looked at, and of masks in another encoding.
 
     Masks that cannot be read are passed over; reading their images tells of them.
 
     Args:
-        entries: the training images.
+        splits: the images for training, validation and the test.
         classes: names of the classes, by number.
         legend: what the values of masks stand for.
         values_field: the recipe's field for the values of the classes; None if there is none.
         findings: collects what was found.
 
     Raises:
-        ReorderKitError: if no pixel has any class but the first, the background.
+        ReorderKitError: if no pixel of a split has any class but the first, the background.
     """
-    look = _Look(legend)
-    chosen = np.unique(np.linspace(0, len(entries) - 1, min(LOOKED_AT, len(entries))).round().astype(int)).tolist()
-    for number in chosen:
-        look.at(entries[number])
-        if len(look.occurring) == len(classes):
-            return
-    # Where nearly all images show nothing, those that were chosen may show nothing either.
-    rest = iter(sorted(set(range(len(entries))) - set(chosen)))
-    while not look.has_foreground and (number := next(rest, None)) is not None:
-        look.at(entries[number])
-    if look.looked_at and not look.has_foreground:
-        raise _no_foreground(classes, look.seen, look.looked_at, values_field)
+    train, validation, test = splits
+    looks = {"training": _look_at(train, LOOKED_AT, len(classes), legend)}
+    looks |= {name: _look_at(split, LEAST, 0, legend) for name, split in (("validation", validation), ("test", test))}
+    for name, look in looks.items():
+        if look.looked_at and not look.has_foreground:
+            raise _no_foreground(classes, look, name, looks["training"], values_field)
+    look = looks["training"]
     if look.looked_at:
         what = f"declared classes do not occur in the {look.looked_at} training masks looked at"
         tell_of_absent(classes, look.occurring, findings, what)
+    for look in looks.values():
+        # Where pixels are ignored on purpose, they lie beside objects, too.
+        if look.without_ignored and not look.with_both and look.ignored_alone:
+            findings.add(
+                "masks looked at have ignored pixels and none of a class but the first, while others have objects and "
+                "no ignored pixels; do all use the same values?",
+                look.ignored_alone[0],
+                len(look.ignored_alone),
+            )
 
 
 class _Look:
-    """What was seen in masks so far."""
+    """What was seen in the masks of a split so far."""
 
     def __init__(self, legend: Legend) -> None:
         self._legend = legend
         self.seen: set[int] = set()
         self.occurring: set[int] = set()
         self.looked_at = 0
+        self.ignored_alone: list[str] = []
+        """Images whose masks have ignored pixels, and none of a class but the first."""
+        self.without_ignored, self.with_both = 0, 0
+        """Masks with pixels of other classes: without ignored ones, and with both."""
 
     @property
     def has_foreground(self) -> bool:
@@ -83,12 +106,35 @@ class _Look:
             return
         present = _distinct(values)
         try:
-            numbers = self._legend.numbers(present)
+            numbers = set(self._legend.numbers(present).tolist())
         except ValueError:
             return
         self.looked_at += 1
         self.seen |= set(present.tolist())
-        self.occurring |= set(numbers.tolist()) - {IGNORED}
+        self.occurring |= numbers - {IGNORED}
+        is_ignoring, has_objects = IGNORED in numbers, bool(numbers - {0, IGNORED})
+        self.with_both += is_ignoring and has_objects
+        self.without_ignored += has_objects and not is_ignoring
+        if is_ignoring and not has_objects:
+            self.ignored_alone.append(entry.path)
+
+
+def _look_at(entries: Entries, most: int, wanted: int, legend: Legend) -> _Look:
+    """Look at some masks, and at more until so many classes, and one beside the first, were met."""
+    look = _Look(legend)
+    first = spread(range(len(entries)), min(LEAST, most))
+    second = sorted(set(spread(range(len(entries)), most)).difference(first))
+    for number in first:
+        look.at(entries[number])
+    for number in second:
+        if len(look.occurring) >= wanted:
+            break
+        look.at(entries[number])
+    # Where nearly all images show nothing, those that were chosen may show nothing either.
+    rest = iter(sorted(set(range(len(entries))).difference(first, second)))
+    while not look.has_foreground and (number := next(rest, -1)) >= 0:
+        look.at(entries[number])
+    return look
 
 
 def _distinct(values: NDArray[Any]) -> NDArray[Any]:
@@ -96,13 +142,23 @@ def _distinct(values: NDArray[Any]) -> NDArray[Any]:
     return np.flatnonzero(np.bincount(values.ravel())) if values.dtype in (np.uint8, np.uint16) else np.unique(values)
 
 
-def _no_foreground(classes: Sequence[str], seen: set[int], looked_at: int, values_field: str | None) -> ReorderKitError:
-    values = ", ".join(map(str, sorted(seen)[:_NAMED])) + (", ..." if len(seen) > _NAMED else "")
+def _no_foreground(
+    classes: Sequence[str], look: _Look, split: str, train: _Look, values_field: str | None
+) -> ReorderKitError:
     hint = "are these the right masks, and do their values stand for these classes?"
-    if _WHITE in seen and values_field is not None and len(classes) == 2:
+    if train.has_foreground:
+        hint = (
+            f"figures over such a split would say nothing; the training masks have {_listed(train.seen)}: if masks "
+            "were saved in two ways, save them in one; otherwise use another split"
+        )
+    elif _WHITE in look.seen and values_field is not None and len(classes) == 2:
         hint = f"if 255 is {classes[1]}, set {values_field}: [0, 255]; otherwise 255 is ignored"
     return ReorderKitError(
-        f"data: the {looked_at} training masks looked at have no pixel of a class but {classes[0]!r}; their values: "
-        f"{values}",
+        f"data: the {look.looked_at} {split} masks looked at have no pixel of a class but {classes[0]!r}; their "
+        f"values: {_listed(look.seen)}",
         hint,
     )
+
+
+def _listed(values: set[int]) -> str:
+    return ", ".join(map(str, sorted(values)[:_NAMED])) + (", ..." if len(values) > _NAMED else "")

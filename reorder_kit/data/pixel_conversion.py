@@ -10,6 +10,9 @@ from PIL import Image, ImageFile
 from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.sixteen_bits import in_8_bits, wide_values
 
+# Of 255. Some programs leave opacity at 0, or write it on a scale from 0 to 1.
+_INVISIBLE = 1
+
 
 def opaque_8_bit(
     image: ImageFile.ImageFile,
@@ -56,8 +59,15 @@ def _on_background(image: Image.Image, background: tuple[int, int, int], note: C
     if not image.has_transparency_data:
         return image
     layer = image.convert("RGBA")
-    least, _ = layer.getchannel("A").getextrema()
-    if least == 255:
+    opacity = np.asarray(layer.getchannel("A"))
+    if opacity.min() == 255:
         return layer
+    if opacity.max() <= _INVISIBLE:
+        colors = np.asarray(layer)[..., :3]
+        if (colors != colors[0, 0]).any():
+            note("images that are transparent everywhere are read without their opacity, as it would hide them")
+            return layer
+        note(f"images of one color that are transparent everywhere become {list(background)} (data.background)")
+        return Image.new("RGB", layer.size, background)
     note(f"transparent images are laid on the color {list(background)} (data.background)")
     return Image.alpha_composite(Image.new("RGBA", layer.size, (*background, 255)), layer)

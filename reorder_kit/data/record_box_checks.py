@@ -7,12 +7,14 @@ from io import BytesIO
 import numpy as np
 
 from reorder_kit.data.box_findings import FLAT
-from reorder_kit.data.box_plausibility import BoxesOfImage, BoxFormat, require_plausible, spread
+from reorder_kit.data.box_plausibility import CHECKED, BoxesOfImage, BoxFormat, require_plausible
+from reorder_kit.data.box_scale import tell_of_small_scale
 from reorder_kit.data.exif_orientation import Frame
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.header_size import header_sizes
 from reorder_kit.data.record_objects import four_numbers, object_columns
 from reorder_kit.data.records import RecordStore
+from reorder_kit.data.spread import spread
 from reorder_kit.errors import ReorderKitError
 
 _NAMED = 3
@@ -25,7 +27,7 @@ def check_boxes(store: RecordStore, split: str, box_format: BoxFormat, findings:
         store: where the records of a split lie.
         split: which.
         box_format: what the numbers of a box are taken for.
-        findings: collects how many are left out.
+        findings: collects how many are left out, and whether the others look as if they were made on smaller images.
         usual_frame: what boxes of turned images are made on.
 
     Raises:
@@ -44,10 +46,11 @@ def check_boxes(store: RecordStore, split: str, box_format: BoxFormat, findings:
         )
     if flawed:
         findings.add(FLAT, store.name(records[0]), flawed)
-    read = [_read(store, number, usual_frame) for number in spread(np.flatnonzero(counts[:, 1]).tolist())]
+    read = [_read(store, number, usual_frame) for number in spread(np.flatnonzero(counts[:, 1]).tolist(), CHECKED)]
     other = "xyxy" if box_format == "xywh" else "xywh"
     images = [boxes_of_image for boxes_of_image in read if boxes_of_image is not None]
     require_plausible(images, box_format, f"data.{split}", f"set data.box_format to {other}")
+    tell_of_small_scale(images, box_format, findings)
 
 
 def _read(store: RecordStore, number: int, usual_frame: Frame) -> BoxesOfImage | None:

@@ -164,7 +164,8 @@ def open_records(
         for split in (places[0][0],)
     )
     if kind == MASK:
-        look_at_masks(train, classes.names, options.legend(len(classes.names)), "data.mask_values", findings)
+        legend = options.legend(len(classes.names))
+        look_at_masks((train, validation, test), classes.names, legend, "data.mask_values", findings)
     is_labelled = kind in (CLASS, MULTI_LABEL)
     return options.splits(
         classes.names,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -25,7 +24,7 @@ _STAMP = "stamp"
 
 
 def read_note(shard: Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray] | None:
-    """Arrays that were noted of a shard; None if one of them was not, or the shard has changed since.
+    """Arrays that were noted of a shard; None if one of them was not, or the note is damaged or outdated.
 
     The note is a file beside the shard, or in the user's cache folder where that cannot be written; it holds for the
     shard's size and time of change.
@@ -39,7 +38,7 @@ def read_note(shard: Path, names: Iterable[str] | None = None) -> dict[str, np.n
             with np.load(place, allow_pickle=False) as note:
                 if note[_STAMP].tolist() == _stamp(shard):
                     return {name: note[name] for name in (note.files if names is None else names)}
-        except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile):
+        except Exception:  # a damaged one makes zipfile and numpy raise whatever they like
             continue
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path, PurePosixPath
 
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
@@ -19,7 +19,10 @@ _IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
 # Lists of one class have a mark behind each name: whether the image shows it.
 _MARKED = re.compile(r"(.*\S)\s+(?:-1|0|1)")
 _QUOTED = re.compile(r"""(["'])(.*)\1(?:\s+(?:-1|0|1))?""")
+# Lists of other programs give paths, and behind each that to its annotation or mask.
+_PAIRED = re.compile(r"(.+\.(?:jpe?g|png))\s+(\S.*\.(?:xml|png))", re.IGNORECASE)
 REWRITTEN = "names in lists are read without quotes or file endings"
+FOLDERS = "paths in lists are read as names of images"
 
 
 class VocFiles:
@@ -34,6 +37,7 @@ class VocFiles:
 
     def __init__(self, folder: Path, kind: str, listing: FolderListing, findings: Findings) -> None:
         self._folder, self._lists = folder, folder / "ImageSets" / kind
+        self._targets = "Annotations" if kind == "Main" else "SegmentationClass"
         self._listing, self._findings = listing, findings
         self._field = f"data.root: {self._lists}"
 
@@ -79,8 +83,28 @@ class VocFiles:
                 if is_rewritten:
                     self._findings.add(REWRITTEN, f"{line} in {path}")
                 return name
+        for written, name in self._paths(line):
+            found = self._listed("JPEGImages", name, _IMAGE_ENDINGS)
+            if found is not None and not _is_other_file(written, found):
+                self._findings.add(FOLDERS, f"{line} in {path}")
+                return name
         marked = _MARKED.fullmatch(line)
         return marked[1] if marked else line
+
+    def _paths(self, line: str) -> Iterator[tuple[str, str]]:
+        """The paths to an image that a line can have, and the name below the folder of images that each gives."""
+        marked, paired = _MARKED.fullmatch(line), _PAIRED.fullmatch(line)
+        written = [line, *([marked[1]] if marked else [])]
+        if paired:
+            image, target = map(_slashed, paired.groups())
+            # Another target than that which would be read is none to guess about.
+            if target.stem == image.stem and target.parent.name == self._targets:
+                written = [paired[1]]
+        for each in written:
+            *_, last = parts = _slashed(each.strip("\"'")).parts or ("",)
+            if "JPEGImages" in parts[:-1] and last.lower().endswith(_IMAGE_ENDINGS):
+                start = len(parts) - parts[::-1].index("JPEGImages")
+                yield each, PurePosixPath(*parts[start:]).with_suffix("").as_posix()
 
     def _listed(self, folder: str, name: str, endings: Sequence[str]) -> Path | None:
         """The file of a name with the first of these endings that is there."""
@@ -93,7 +117,7 @@ class VocFiles:
             place, first = self._folder / folder, f"{name}{endings[0]}"
             raise ReorderKitError(
                 f"{self._field} lists {shortened(name)}, but there is no {shortened(place / first)}",
-                self._listing.why_missing(place, first) or "copy the data again, or shorten the list",
+                self._listing.why_missing(place, first) or "copy the data again, or correct the list",
             )
         return found
 
@@ -107,7 +131,20 @@ def _readings(line: str) -> Iterator[tuple[str, bool]]:
     for name in dict.fromkeys([*([quoted[2]] if quoted else []), *plain]):
         if name != line and name not in plain:
             yield name, True
-        path = PurePath(name)
+        path = PurePosixPath(name)
         if path.suffix.lower() in _IMAGE_ENDINGS:
             yield path.with_suffix("").as_posix(), True
     yield line.split()[0], True
+
+
+def _slashed(path: str) -> PurePosixPath:
+    return PurePosixPath(path.replace("\\", "/"))
+
+
+def _is_other_file(written: str, found: Path) -> bool:
+    """Whether a full path leads to a file of this machine that is not the one that was found by its name."""
+    path = Path(written.strip("\"'"))
+    try:
+        return path.is_absolute() and path.exists() and not path.samefile(found)
+    except OSError:  # of a path that is too long
+        return False

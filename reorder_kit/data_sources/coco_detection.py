@@ -21,38 +21,42 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, MULTI_LABEL, DataSource, DataSplits, PathFromRoot
 
-# How the annotations of a split are called: as COCO does, plainly, and as Roboflow exports them.
+# How the annotations of a split are called: as COCO does, plainly, and as Roboflow and FiftyOne export them.
 _LAYOUTS = (
     "annotations/instances_{}*.json",
     "annotations/{}.json",
     "instances_{}*.json",
     "{}.json",
     "{}/_annotations.coco.json",
+    "{}/labels.json",
 )
+_FIFTYONE_IMAGES = "data"
 
 
 class CocoDetection(AnnotatedSource):
     """Images with boxes, one JSON file of annotations for each split, in COCO's format.
 
     The files are found by their names where the recipe does not give them: ``annotations/instances_train2017.json``,
-    ``train.json`` and the like, with ``val``, ``valid``, ``validation`` or ``dev``, and ``test``, in any letter case. A
-    missing validation split is set aside from train. Where there is val but no test, as COCO is laid out, val is the
-    test split, and validation is set aside from train; where there is neither, both are. What is set aside is drawn by
+    ``train.json``, ``train/_annotations.coco.json`` (Roboflow), ``train/labels.json`` beside ``train/data`` (FiftyOne)
+    and the like, with ``val``, ``valid``, ``validation`` or ``dev``, and ``test``, in any letter case. A missing
+    validation split is set aside from train. Where there is val but no test, as COCO is laid out, val is the test
+    split, and validation is set aside from train; where there is neither, both are. What is set aside is drawn by
     ``split_seed``, as nearly the same share of each image's rarest class as can be; no class loses its last training
     image by that.
 
     Images are looked for in ``images``, else in the folder ``images``, in that of the split (``train2017``, ``train``),
-    beside the annotations, and in ``root``. All that a file names have to be there.
+    in ``data`` beside the annotations, beside them, and in ``root``. All that a file names have to be there.
 
     Classes are the categories of the training file, sorted by id; ids may have gaps. A category without any object that
     has another's name is none. Another file has no others; its ids are read by their names. An id is a whole number,
     also as 7.0 or "7", or a text.
 
-    Boxes are cut at the edges of the image; boxes without width or height are left out. What is lost by that is
-    counted. An image of another size than its ``width`` and ``height`` is unreadable. Boxes of up to 100 images of each
-    file are compared with these before training, and refused if they look normalized, like left, top, right and bottom,
-    or with x and y exchanged. A crowd is neither learned nor counted as missed; ``iscrowd`` is 0 or 1, or a word for
-    these. For multi-label tasks, a class is present where it has a box, crowds included.
+    Boxes are cut at the edges of the image. Left out are boxes without width or height, annotations without a box, and
+    those of images that the file does not list. All of that is counted. An image of another size than its ``width`` and
+    ``height`` is unreadable. Boxes of up to 100 images of each file are compared with these before training, and
+    refused if they look normalized, like left, top, right and bottom, or with x and y exchanged. A crowd is neither
+    learned nor counted as missed; ``iscrowd`` is 0 or 1, or a word for these. For multi-label tasks, a class is present
+    where it has a box, crowds included.
 
     Images are turned upright by their EXIF orientation. Boxes were made on what the ``width`` and ``height`` of the
     image say: on the stored pixels, and are turned along, or on the upright ones. Where both have one size, or the file
@@ -178,16 +182,23 @@ class CocoDetection(AnnotatedSource):
         for base in (root, root / "images"):
             names = folders_in(base, "data.root")
             below += [base / name for name in (of_file, *names) if name == of_file or split_of(name) == split]
-        return [root / "images", *below, file.path.parent, root]
+        return [root / "images", *below, file.path.parent / _FIFTYONE_IMAGES, file.path.parent, root]
 
 
 def _named_annotations(root: Path) -> Iterator[tuple[Path, Split]]:
     """The files of annotations that have the name of a split, in any letter case."""
     folders = folders_in(root, "data.root")
     for name in folders:
-        split, file = split_of(name), root / name / "_annotations.coco.json"
-        if split is not None and is_regular(file):
-            yield file, split
+        split = split_of(name)
+        if split is None:
+            continue
+        names = ["_annotations.coco.json"]
+        # So general a name counts only beside FiftyOne's folder of images.
+        if (root / name / _FIFTYONE_IMAGES).is_dir():
+            names.append("labels.json")
+        for file in (root / name / each for each in names):
+            if is_regular(file):
+                yield file, split
     for place in (root, *(root / name for name in folders if name.casefold() == "annotations")):
         for path in place.iterdir():
             split = _split_of_stem(path.stem.casefold()) if path.suffix.lower() == ".json" else None

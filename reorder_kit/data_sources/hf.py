@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from reorder_kit.data.annotated import AnnotatedSource
 from reorder_kit.data.box_plausibility import BoxFormat
-from reorder_kit.data.field_targets import Label
+from reorder_kit.data.field_targets import Label, labels_of_row
 from reorder_kit.data.file_identity import NamedFile
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.record_classes import RecordClasses, find_classes_of
@@ -44,7 +44,7 @@ class HuggingFace(AnnotatedSource):
 
     By target kind, the target column holds
 
-    * ``class``: a ``ClassLabel``, a whole number or a text;
+    * ``class``: a ``ClassLabel``, a whole number, also as a float such as 1.0, or a text;
     * ``multi-label``: a list of these;
     * ``boxes``: objects with ``bbox`` (four numbers, see ``box_format``), ``category`` (as a class) and, where it is
       there, ``iscrowd``; a dictionary of lists or a list of dictionaries;
@@ -283,12 +283,19 @@ class _Table:
 
     def labels(self) -> Iterator[Sequence[Label]]:
         """The classes of every row; none where it has none."""
+        for number, row in enumerate(self._rows_of_labels()):
+            try:
+                yield labels_of_row(row)
+            except ValueError as error:
+                hint = "numbers may be floats, as 1.0; make classes of probabilities or measurements"
+                raise ReorderKitError(f"data.target_column: {self.name(number)}: {error}", hint) from error
+
+    def _rows_of_labels(self) -> Iterator[Any]:
         for chunk in self._column().iterchunks():
             if self._kind == CLASS:
-                yield from ([] if label is None else [label] for label in chunk.to_pylist())
+                yield from ([label] for label in chunk.to_pylist())
             else:
-                rows = chunk.to_pylist() if self._kind == MULTI_LABEL else _categories(chunk)
-                yield from ([label for label in row or () if label is not None] for row in rows)
+                yield from chunk.to_pylist() if self._kind == MULTI_LABEL else _categories(chunk)
 
     def unknown(self, label: Label, classes: int) -> ReorderKitError:
         """The error that a row has a class that is none."""
@@ -337,10 +344,8 @@ def _is_image(feature: Any) -> bool:
 def _fits(feature: Any, kind: TargetKind) -> bool:
     import pyarrow as pa
 
-    if kind == MASK:
-        return _is_image(feature)
-    if _is_image(feature):
-        return False
+    if kind == MASK or _is_image(feature):
+        return kind == MASK and _is_image(feature)
     stored = _stored(feature)
     if kind == BOXES:
         stored = stored.value_type if _is_list(stored) else stored
@@ -363,8 +368,9 @@ def _stored(feature: Any) -> Any:
 def _is_scalar(stored: Any) -> bool:
     import pyarrow as pa
 
-    checks = (pa.types.is_integer, pa.types.is_boolean, pa.types.is_string, pa.types.is_large_string)
-    return any(check(stored) for check in checks)
+    # pandas makes floats of whole numbers of which some are missing, and losses want 0 and 1 as floats.
+    checks = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string)
+    return any(check(stored) for check in (*checks, pa.types.is_large_string))
 
 
 def _is_list(stored: Any) -> bool:

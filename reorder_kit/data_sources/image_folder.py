@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from reorder_kit.data.bit_depth_check import check_bit_depth, files_of
+from reorder_kit.data.bit_depth_check import check_bit_depth, file_with_class
 from reorder_kit.data.channel_options import ChannelOptions
 from reorder_kit.data.class_folders import ClassFolders, require_every_class
 from reorder_kit.data.dealing import began_with, deal
@@ -84,7 +84,7 @@ class ImageFolder(SplitSource):
         decoding = options.drafted(options.decoding(options.channels))
         shown = began_with(self.recorded, listed, lambda file: FileIdentity(options.root, file[0]))
         example = first_readable(len(shown), lambda number: read_image(shown[number][0], decoding)).pixels
-        check_bit_depth(options, files_of(shown), findings)
+        check_bit_depth(options, shown, file_with_class, findings)
         train_pipeline, eval_pipeline = options.pipelines(example, *options.scale)
         splits = DataSplits(
             image=options.image_shape(example),

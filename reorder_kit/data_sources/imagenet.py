@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, PositiveInt
 
-from reorder_kit.data.bit_depth_check import check_bit_depth, files_of
+from reorder_kit.data.bit_depth_check import check_bit_depth, file_with_class
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_folders import ClassFolders, require_every_class
 from reorder_kit.data.csv_table import read_table
@@ -95,7 +95,7 @@ class ImageNet(SplitSource):
         decoding = self.options.drafted(self.options.decoding(channels=3))
         shown = began_with(self.recorded, listed, lambda file: FileIdentity(root, file[0]))
         example = first_readable(len(shown), lambda number: read_image(shown[number][0], decoding)).pixels
-        check_bit_depth(self.options, files_of(shown), findings)
+        check_bit_depth(self.options, shown, file_with_class, findings)
         train_pipeline, eval_pipeline = self.options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         names = _read_names(root)
         splits = DataSplits(

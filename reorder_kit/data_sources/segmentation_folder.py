@@ -13,7 +13,7 @@ from reorder_kit.data.dealing import Dealt, deal
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.mask_file import LARGEST_VALUE, InstanceLegend, Legend, MaskedFile, ValueLegend
-from reorder_kit.data.mask_folders import find_pairs, match_names, read_class_table, read_index
+from reorder_kit.data.mask_folders import find_pairs, match_names, names_below, read_class_table, read_index
 from reorder_kit.data.mask_look import look_at_masks
 from reorder_kit.data.real_files import is_folder
 from reorder_kit.data.split_folders import find_split_folders, folders_by_split
@@ -45,8 +45,9 @@ class SegmentationFolder(AnnotatedSource):
     split, and validation is set aside from train; where there is neither, both are, test first. What is set aside is
     drawn by ``split_seed``.
 
-    Up to 200 training masks are looked at before training: classes that do not occur in them are named, and masks that
-    hold nothing but the first class are refused.
+    Up to 200 training masks, and some of the other splits, are looked at before training: classes that do not occur in
+    the training masks are named, a split whose masks hold nothing but the first class is refused, and masks that seem
+    to use other values than the rest are reported.
 
     Masks of COCO's panoptic categories (Kirillov et al., CVPR 2019, https://arxiv.org/abs/1801.00868), in which 0 is
     unlabelled, are read with ``class_table: semantic_classes.csv``, ``ignored_values: [0]``, ``masks: semantic`` and
@@ -65,8 +66,8 @@ class SegmentationFolder(AnnotatedSource):
         )
         index: str | None = Field(
             None,
-            description="CSV file below root with the columns name and split, which is train, val or test; images that "
-            "it does not name are left out",
+            description="CSV file below root with the columns name, a path below images, and split: train, val or "
+            "test; images that it does not name are left out",
         )
         classes: tuple[str, ...] | None = Field(
             None, description="names of the classes, in the sequence of their values; for instance_maps two names"
@@ -132,7 +133,7 @@ class SegmentationFolder(AnnotatedSource):
         classes, legend = self._classes()
         findings = Findings()
         train, validation, test = self._split(legend, seed, findings)
-        look_at_masks(train, classes, legend, "data.values", findings)
+        look_at_masks((train, validation, test), classes, legend, "data.values", findings)
         return options.splits(classes, train, validation, test, options.root, findings)
 
     def _classes(self) -> tuple[Sequence[str], Legend]:
@@ -171,11 +172,14 @@ class SegmentationFolder(AnnotatedSource):
         options = self.options
         images = options.root / options.images
         pairs = self._pairs(images, options.root / options.masks, legend, findings)
-        splits = read_index(index)
+        splits = names_below(images, options.images, read_index(index), pairs, findings)
         image_of = match_names(splits, pairs, "data.index", findings)
         missing = [name for name in splits if name not in image_of]
         if missing and options.unmasked_images == "refuse":
-            raise ReorderKitError(f"data.index: {index} names {missing[0]!r}, which is no image in {images}")
+            raise ReorderKitError(
+                f"data.index: {index} names {missing[0]!r}, which is no image in {images}",
+                "a name is a path that starts in data.images, with or without a file ending",
+            )
         if missing:
             findings.add("lines of the index that name no image with a mask are left out", missing[0], len(missing))
         unlisted = sorted(set(pairs) - set(image_of.values()))

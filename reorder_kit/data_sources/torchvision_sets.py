@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from pydantic import Field, model_validator
 
-from reorder_kit.data.bit_depth_check import check_bit_depth, files_of
+from reorder_kit.data.bit_depth_check import check_bit_depth, file_with_class
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.decoded_cache import CacheOptions
@@ -106,7 +106,7 @@ class TorchvisionSets(SplitSource):
             len(train.samples), lambda number: read_image(train.samples[number][0], decoding)
         ).pixels
         root, findings = options.root, Findings()
-        check_bit_depth(options, files_of(train.samples), findings)
+        check_bit_depth(options, train.samples, file_with_class, findings)
         train_pipeline, eval_pipeline = options.pipelines(example, IMAGENET_MEAN, IMAGENET_STD)
         stay, aside, tested = deal(
             self.recorded,

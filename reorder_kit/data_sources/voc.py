@@ -41,15 +41,16 @@ class Voc(AnnotatedSource):
     training image by that.
 
     A line of a list is the name of an image, with or without quotes and file ending; names may have spaces, and the
-    marks of a class (-1, 0, 1) may follow. Endings of files may have capital letters.
+    marks of a class (-1, 0, 1) may follow. It may also be a path to the image in ``JPEGImages``, alone or with that to
+    its annotation or mask. Endings of files may have capital letters.
 
     Boxes and labels come from the XML files, masks from the images of numbers beside them, where 0 is background and
     255, the rim of an object, is ignored. Boxes are cut at the edges of the image; boxes without width or height are
     left out. What is lost by that is counted. An image of another size than its ``size`` is unreadable. Boxes of up to
     100 images of each list are compared with these before training, and refused if they look normalized, like left,
     top, width and height, or with x and y exchanged. ``difficult`` is 0 or 1, or a word for these. Up to 200 training
-    masks are looked at before training: classes that do not occur in them are named, and masks that hold nothing but
-    background are refused.
+    masks, and some of the other splits, are looked at before training: classes that do not occur in the training masks
+    are named, and a split whose masks hold nothing but background is refused.
 
     Images are turned upright by their EXIF orientation. Boxes were made on what ``size`` in the XML file says, masks on
     what their own size says: on the stored pixels, and are turned along, or on the upright ones. Where both have one
@@ -194,7 +195,7 @@ class Voc(AnnotatedSource):
             [MaskedFile(str(files.image(name)), decoding, str(files.mask(name)), legend) for name in names]
             for names in (train, validation, test)
         )
-        look_at_masks(train_files, classes, legend, None, findings)
+        look_at_masks((train_files, validation_files, test_files), classes, legend, None, findings)
         return options.splits(classes, train_files, validation_files, test_files, options.root, findings)
 
 

@@ -196,7 +196,6 @@ def empty(key: str) -> Callable[[dict[str, Any]], None]:
     ("spoil", "message"),
     [
         (change("annotations", category_id=5), "annotation 21 has the category 5, which is none of 4, 9"),
-        (change("annotations", image_id=99), "annotation 21 is of the image 99, which the file does not list"),
         (change("annotations", bbox=[1, 2, 3]), r"annotation 21 has the bbox \[1, 2, 3\]"),
         (change("annotations", bbox=[1, 2, 3, None]), "annotation 21 has the bbox"),
         (change("annotations", bbox=[1, 2, 3, float("nan")]), "annotation 21 has the bbox"),

@@ -93,7 +93,7 @@ def test_what_is_no_id_is_refused(number: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [10**400, -(10**400), 10**5000], ids=["400 digits", "negative", "5000 digits"])
-@pytest.mark.parametrize("field", ["bbox", "image_id", "category_id", "iscrowd"])
+@pytest.mark.parametrize("field", ["bbox", "category_id", "iscrowd"])
 def test_a_number_of_many_digits_is_a_mistake_of_the_file(field: str, number: int, tmp_path: Path) -> None:
     train = content(CATEGORIES, [1, 2], [(1, 9), (2, 10)], "train")
     train["annotations"][1] |= {field: "NUMBER"}
@@ -162,3 +162,68 @@ def test_images_of_validation_annotations_come_from_the_validation_folder(tmp_pa
     options = CocoDetection.Options(root=tmp_path, image_size=8, validation_fraction=0.25)
     splits = CocoDetection(options).open(seed=0)
     assert {splits.test.identity(number).name.split("/")[0] for number in range(4)} == {"val"}  # type: ignore[attr-defined]
+
+
+UNLISTED = "annotations of images that the file does not list are left out"
+BOXLESS = "annotations without a bbox are left out"
+
+
+@pytest.mark.parametrize("number", [99, "99", "gone", 10**400], ids=["number", "digits", "name", "400 digits"])
+def test_annotations_of_images_that_were_taken_out_are_left_out(number: Any, tmp_path: Path) -> None:
+    # Most of the annotations, and of a category that is gone as well.
+    train = content(CATEGORIES, [1, 2], [(number, 77), (1, 9), (2, 10), (number, 9), (number, 9)], "train")
+    splits = open_coco(tmp_path, train)
+    assert [sample.target.classes.tolist() for sample in samples(splits.train)] == [[0], [1]]
+    assert [str(finding) for finding in splits.findings] == [
+        f"{UNLISTED}: 3, such as {tmp_path / 'train.json'}, annotations[0]"
+    ]
+
+
+def test_annotations_of_no_listed_image_are_of_another_file(tmp_path: Path) -> None:
+    with pytest.raises(ReorderKitError, match=r"annotations\[0\] is of the image 8, which the file does not list"):
+        open_coco(tmp_path, content(CATEGORIES, [1, 2], [(8, 9), (9, 9)], "train"))
+
+
+@pytest.mark.parametrize("bbox", [[], None], ids=str)
+def test_an_annotation_without_a_box_is_left_out(bbox: Any, tmp_path: Path) -> None:
+    train = content(CATEGORIES, [1, 2], [(1, 9), (2, 10), (1, 9)], "train")
+    train["annotations"][2]["bbox"] = bbox
+    splits = open_coco(tmp_path, train)
+    assert [len(sample.target) for sample in samples(splits.train)] == [1, 1]
+    assert [str(finding) for finding in splits.findings] == [
+        f"{BOXLESS}: 1, such as {tmp_path / 'train.json'}, annotations[2]"
+    ]
+
+
+def test_annotations_that_mostly_have_no_box_are_refused(tmp_path: Path) -> None:
+    train = content(CATEGORIES, [1, 2], [(1, 9), (2, 10), (1, 9)], "train")
+    for place in (0, 2):
+        train["annotations"][place]["bbox"] = []
+    with pytest.raises(
+        ReorderKitError, match=r"train\.json: 2 of 3 annotations have no bbox, such as annotations\[0\]"
+    ):
+        open_coco(tmp_path, train)
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"train": "train/labels.json", "test": "val/labels.json"}], ids=["found", "given"]
+)
+def test_the_layout_of_fiftyone(given: dict[str, str], tmp_path: Path) -> None:
+    """Images of the same names in a folder ``data`` beside the annotations of each split."""
+    for value, split in ((10, "train"), (20, "val")):
+        (tmp_path / split / "data").mkdir(parents=True)
+        of_split = content(CATEGORIES, [1, 2, 3, 4], [(1, 9), (2, 10), (3, 9), (4, 10)], "")
+        (tmp_path / split / "labels.json").write_text(json.dumps(of_split))
+        for number in range(4):
+            Image.new("RGB", (10, 12), (value + number, 0, 0)).save(tmp_path / split / "data" / f"{number}.png")
+    options = CocoDetection.Options(root=tmp_path, image_size=12, validation_fraction=0.25, **given)
+    splits = CocoDetection(options).open(seed=0)
+    names = [splits.test.identity(number).name for number in range(len(splits.test))]  # type: ignore[attr-defined]
+    assert names == [f"val/data/{number}.png" for number in range(4)]
+    assert len(splits.train) + len(splits.validation) == 4
+
+
+def test_labels_without_a_folder_of_data_beside_them_are_not_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "labels.json").write_text("{}")
+    assert len(open_coco(tmp_path, content(CATEGORIES, [1], [(1, 9)], "train")).train) == 1

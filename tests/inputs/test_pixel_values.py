@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from pictures_in_sources import (
     wide_png,
     wide_tiff,
 )
-from reorder_kit.interfaces import IGNORED, Unreadable
+from reorder_kit.interfaces import IGNORED, Finding, Unreadable
 
 SHAPE = (12, 8)
 NO_JPEG = [source for source in ALL if source != "fmow"]
@@ -100,7 +101,30 @@ def test_dark_images_of_every_kind_are_told_of(name: str, tmp_path: Path) -> Non
 def test_images_that_use_more_than_12_bits_are_not(bits: int, tmp_path: Path) -> None:
     train = [Item(wide_png(noise(12))), Item(wide_png(noise(bits)))]
     splits = open_source("image-folder", tmp_path, plain(2, 200), train=train)
-    assert not splits.findings
+    assert not [finding for finding in splits.findings if "almost black" in finding.what]
+
+
+def of_12_bits_and_8(root: Path, source: str, count: int, **options: Any) -> tuple[Finding, ...]:
+    """As many training images of 12 bits as of 8, the former behind the latter in lists sorted by class."""
+    bright = [Item(encoded(noise(8, 3, seed).astype(np.uint8))) for seed in range(count)]
+    dark = [Item(wide_png(noise(12, seed=seed))) for seed in range(count)]
+    return open_source(source, root, plain(2, 200), train=[*bright, *dark], **options).findings
+
+
+@pytest.mark.parametrize("source", NO_JPEG)
+def test_dark_images_at_the_end_of_a_long_list_are_told_of(source: str, tmp_path: Path) -> None:
+    findings = of_12_bits_and_8(tmp_path, source, 40)
+    assert any("data.bit_depth=12" in finding.what and finding.count > 8 for finding in findings)
+
+
+@pytest.mark.parametrize("source", NO_JPEG)
+def test_a_mix_of_8_and_16_bits_is_told_of(source: str, tmp_path: Path) -> None:
+    [mix] = [finding for finding in of_12_bits_and_8(tmp_path, source, 2) if "and 14 have 8" in finding.what]
+    assert (mix.what[:40], mix.count) == ("training images looked at have 16 bits, ", 2)
+
+
+def test_a_mix_is_not_told_of_where_the_bits_are_given(tmp_path: Path) -> None:
+    assert of_12_bits_and_8(tmp_path, "image-folder", 2, bit_depth=12) == ()
 
 
 def test_a_given_depth_of_16_bits_is_believed(tmp_path: Path) -> None:
@@ -125,7 +149,7 @@ def test_a_value_of_more_bits_than_the_option_says_is_not_cut_off(name: str, tmp
 @pytest.mark.parametrize("source", NO_JPEG)
 def test_numbers_without_a_scale_are_refused(source: str, dtype: type, kind: str, tmp_path: Path) -> None:
     data = encoded(np.linspace(0, 1, 96).reshape(SHAPE).astype(dtype), "TIFF")
-    mask = encoded(np.zeros(SHAPE, dtype=np.uint8))
+    mask = encoded(np.ones(SHAPE, dtype=np.uint8))
     unreadable = open_source(source, tmp_path, [Item(data, mask=mask)] * 2).test[0]
     assert isinstance(unreadable, Unreadable)
     assert f"the pixels are {kind}, which have no fixed scale" in unreadable.reason

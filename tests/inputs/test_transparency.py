@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from pictures_in_sources import ALL, Item, encoded, found_in, open_source, pixels, read, wide_png
 
+HIDDEN = "images that are transparent everywhere are read without their opacity, as it would hide them"
 WHITE = "transparent images are laid on the color [255, 255, 255] (data.background)"
 SHAPE = (12, 9)
 LINE = np.zeros(SHAPE, dtype=bool)
@@ -107,6 +109,55 @@ def test_transparency_of_16_bits_shows_white(data: bytes, bit_depth: int | None,
     sample = read(open_source("image-folder", tmp_path, [Item(data)] * 2, bit_depth=bit_depth).test, 0)
     assert np.array_equal(pixels(sample, SHAPE), BLACK_ON_WHITE)
     assert WHITE in found_in(sample)
+
+
+def hidden(opacity: int | np.ndarray = 0) -> np.ndarray:
+    """Colors under an opacity that hides them all."""
+    colors = np.random.default_rng(0).integers(0, 256, (*SHAPE, 4), dtype=np.uint8)
+    colors[..., 3] = opacity
+    return colors
+
+
+def bmp_with_unused_opacity() -> bytes:
+    """32 bits a pixel, and a header that calls the last 8 of them opacity (version 4)."""
+    pixels = hidden()[::-1, :, [2, 1, 0, 3]].tobytes()
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    height, width = SHAPE
+    header = struct.pack("<IiiHHIIiiII", 108, width, height, 1, 32, 3, len(pixels), 0, 0, 0, 0) + masks + bytes(52)
+    start = 14 + len(header)
+    return b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start) + header + pixels
+
+
+@pytest.mark.parametrize("source", ALL)
+def test_opacity_that_hides_a_whole_image_is_none(source: str, tmp_path: Path) -> None:
+    sample = read(open_source(source, tmp_path, [Item(encoded(hidden()))] * 2).test, 0)
+    assert np.array_equal(pixels(sample, SHAPE), hidden()[..., :3])
+    assert found_in(sample) == [HIDDEN]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        pytest.param(bmp_with_unused_opacity(), hidden()[..., :3], id="BMP"),
+        pytest.param(encoded(hidden(LINE.astype(np.uint8))), hidden()[..., :3], id="opacity from 0 to 1"),
+        pytest.param(encoded(hidden()[..., [0, 3]]), hidden()[..., [0, 0, 0]], id="gray"),
+        pytest.param(wide_png(hidden().astype(np.uint16) << 8), hidden()[..., :3], id="16 bits"),
+        pytest.param(encoded(hidden(), "TIFF"), hidden()[..., :3], id="TIFF"),
+    ],
+)
+def test_hiding_opacity_of_every_kind_is_none(data: bytes, expected: np.ndarray, tmp_path: Path) -> None:
+    sample = read(open_source("image-folder", tmp_path, [Item(data)] * 2).test, 0)
+    assert np.array_equal(pixels(sample, SHAPE), expected)
+    assert HIDDEN in found_in(sample)
+
+
+def test_an_empty_image_is_background_and_told_of(tmp_path: Path) -> None:
+    empty = encoded(np.zeros((*SHAPE, 4), dtype=np.uint8))
+    sample = read(open_source("image-folder", tmp_path, [Item(empty)] * 2, background=(200, 30, 0)).test, 0)
+    assert (pixels(sample, SHAPE) == (200, 30, 0)).all()
+    assert found_in(sample) == [
+        "images of one color that are transparent everywhere become [200, 30, 0] (data.background)"
+    ]
 
 
 def test_what_is_half_transparent_is_mixed(tmp_path: Path) -> None:

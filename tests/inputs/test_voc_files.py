@@ -93,6 +93,64 @@ def test_a_line_of_a_list_names_an_image(
     assert told == [REWRITTEN] * is_rewritten
 
 
+@pytest.mark.parametrize("kind", [BOXES, MASK])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "JPEGImages/cell.jpg",
+        "JPEGImages/cell.jpg  1",
+        '"JPEGImages/cell.JPG"',
+        "/home/joe/VOCdevkit/VOC2007/JPEGImages/cell.jpg",
+        "C:\\VOC2007\\JPEGImages\\cell.jpg",
+        "JPEGImages/cell.jpg {target}",
+        "/JPEGImages/cell.jpg /{target}",
+        "{root}/JPEGImages/cell.jpg",
+        "{root}/JPEGImages/cell.jpg\t{root}/{target}",
+    ],
+)
+def test_a_path_in_a_list_is_the_name_of_an_image(kind: TargetKind, line: str, tmp_path: Path) -> None:
+    target = "Annotations/cell.xml" if kind == BOXES else "SegmentationClass/cell.png"
+    write_lists(tmp_path, f"{line.format(root=tmp_path, target=target)}\n".encode())
+    write(tmp_path, "cell")
+    splits = open_voc(tmp_path, kind)
+    assert names(splits) == ["JPEGImages/cell.jpg"]
+    told = [finding.what for finding in splits.findings if not finding.what.startswith("declared classes")]
+    assert told == ["paths in lists are read as names of images"]
+
+
+def test_a_path_in_a_list_may_have_spaces_and_folders(tmp_path: Path) -> None:
+    write_lists(tmp_path, b"JPEGImages/my cell.jpg Annotations/my cell.xml\nJPEGImages/day 1/a.jpg\n")
+    write(tmp_path, "my cell")
+    for folder in ("JPEGImages", "Annotations"):
+        (tmp_path / folder / "day 1").mkdir()
+    Image.new("RGB", (10, 12)).save(tmp_path / "JPEGImages" / "day 1" / "a.jpg")
+    (tmp_path / "Annotations" / "day 1" / "a.xml").write_text(annotation())
+    assert names(open_voc(tmp_path)) == ["JPEGImages/my cell.jpg", "JPEGImages/day 1/a.jpg"]
+
+
+@pytest.mark.parametrize(
+    "target", ["SegmentationClassAug/cell.png", "SegmentationClass/other.png", "Annotations/cell.xml"]
+)
+def test_a_path_beside_another_mask_than_that_which_is_read_is_refused(target: str, tmp_path: Path) -> None:
+    write_lists(tmp_path, f"JPEGImages/cell.jpg {target}\n".encode())
+    write(tmp_path, "cell")
+    with pytest.raises(ReorderKitError, match=r"lists JPEGImages/cell\.jpg .*, but there is no"):
+        open_voc(tmp_path, MASK)
+
+
+def test_a_path_to_another_image_of_this_machine_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other" / "JPEGImages"
+    other.mkdir(parents=True)
+    Image.new("RGB", (3, 3)).save(other / "cell.jpg")
+    root = tmp_path / "root"
+    root.mkdir()
+    write_lists(root, f"{other}/cell.jpg\n".encode())
+    write(root, "cell")
+    with pytest.raises(ReorderKitError, match=r"lists .*cell\.jpg, but there is no") as error:
+        open_voc(root)
+    assert "another machine" not in str(error.value.hint)
+
+
 def test_a_byte_order_mark_is_no_letter_of_the_first_name(tmp_path: Path) -> None:
     write_lists(tmp_path, b"\xef\xbb\xbfcell\nother\n")
     write(tmp_path, "cell")
