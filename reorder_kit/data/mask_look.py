@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,6 +41,7 @@ Entries = Sequence[MaskedEntry]
 
 def look_at_masks(
     splits: tuple[Entries, Entries, Entries],
+    set_aside: Collection[str],
     classes: Sequence[str],
     legend: Legend,
     values_field: str | None,
@@ -52,20 +53,27 @@ def look_at_masks(
 
     Args:
         splits: the images for training, validation and the test.
+        set_aside: which of validation and test were taken from the training images. By chance these may show nothing,
+            which is told; a split of its own is refused.
         classes: names of the classes, by number.
         legend: what the values of masks stand for.
         values_field: the recipe's field for the values of the classes; None if there is none.
         findings: collects what was found.
 
     Raises:
-        ReorderKitError: if no pixel of a split has any class but the first, the background.
+        ReorderKitError: if no pixel of the training images, or of another split that is not set aside, has any class
+            but the first, the background.
     """
     train, validation, test = splits
     looks = {"training": _look_at(train, LOOKED_AT, len(classes), legend)}
     looks |= {name: _look_at(split, LEAST, 0, legend) for name, split in (("validation", validation), ("test", test))}
     for name, look in looks.items():
-        if look.looked_at and not look.has_foreground:
+        if look.has_foreground or not look.looked_at:
+            continue
+        if name not in set_aside:
             raise _no_foreground(classes, look, name, looks["training"], values_field)
+        what = f"{name} masks that were set aside have no pixel of a class but {classes[0]!r}, and measure nothing else"
+        findings.add(what, look.example, look.looked_at)
     look = looks["training"]
     if look.looked_at:
         what = f"declared classes do not occur in the {look.looked_at} training masks looked at"
@@ -88,7 +96,7 @@ class _Look:
         self._legend = legend
         self.seen: set[int] = set()
         self.occurring: set[int] = set()
-        self.looked_at = 0
+        self.looked_at, self.example = 0, ""
         self.ignored_alone: list[str] = []
         """Images whose masks have ignored pixels, and none of a class but the first."""
         self.without_ignored, self.with_both = 0, 0
@@ -109,7 +117,7 @@ class _Look:
             numbers = set(self._legend.numbers(present).tolist())
         except ValueError:
             return
-        self.looked_at += 1
+        self.looked_at, self.example = self.looked_at + 1, self.example or entry.path
         self.seen |= set(present.tolist())
         self.occurring |= numbers - {IGNORED}
         is_ignoring, has_objects = IGNORED in numbers, bool(numbers - {0, IGNORED})

@@ -165,7 +165,8 @@ def open_records(
     )
     if kind == MASK:
         legend = options.legend(len(classes.names))
-        look_at_masks((train, validation, test), classes.names, legend, "data.mask_values", findings)
+        set_aside = [split for split in SPLITS if split not in stores]
+        look_at_masks((train, validation, test), set_aside, classes.names, legend, "data.mask_values", findings)
     is_labelled = kind in (CLASS, MULTI_LABEL)
     return options.splits(
         classes.names,

@@ -35,7 +35,8 @@ def read_note(shard: Path, names: Iterable[str] | None = None) -> dict[str, np.n
     """
     for place in _places(shard):
         try:
-            with np.load(place, allow_pickle=False) as note:
+            # Opened here, since numpy leaves a file open that it cannot read.
+            with place.open("rb") as file, np.load(file, allow_pickle=False) as note:
                 if note[_STAMP].tolist() == _stamp(shard):
                     return {name: note[name] for name in (note.files if names is None else names)}
         except Exception:  # a damaged one makes zipfile and numpy raise whatever they like

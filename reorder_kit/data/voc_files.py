@@ -79,7 +79,8 @@ class VocFiles:
     def _named(self, line: str, path: Path) -> str:
         """The name that a line gives: the first reading of which there is an image."""
         for name, is_rewritten in _readings(line):
-            if self._listed("JPEGImages", name, _IMAGE_ENDINGS) is not None:
+            # A full path would lead past the folder of images, and to no annotation.
+            if not Path(name).is_absolute() and self._listed("JPEGImages", name, _IMAGE_ENDINGS) is not None:
                 if is_rewritten:
                     self._findings.add(REWRITTEN, f"{line} in {path}")
                 return name

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from reorder_kit.data.annotated import AnnotatedOptions, AnnotatedSource
-from reorder_kit.data.dealing import Dealt, deal
+from reorder_kit.data.dealing import deal
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.mask_file import LARGEST_VALUE, InstanceLegend, Legend, MaskedFile, ValueLegend
@@ -132,9 +132,17 @@ class SegmentationFolder(AnnotatedSource):
             raise ReorderKitError(f"data.root: there is no folder {options.root}")
         classes, legend = self._classes()
         findings = Findings()
-        train, validation, test = self._split(legend, seed, findings)
-        look_at_masks((train, validation, test), classes, legend, "data.values", findings)
-        return options.splits(classes, train, validation, test, options.root, findings)
+        train, validation, test = self._listed(legend, findings)
+        set_aside = [name for name, files in (("validation", validation), ("test", test)) if files is None]
+        dealt = deal(
+            self.recorded,
+            (train, validation, test),
+            lambda file: file.identity(options.root),
+            findings,
+            lambda kept: options.complete(kept, validation, test, lambda _: (), seed),
+        )
+        look_at_masks(dealt, set_aside, classes, legend, "data.values", findings)
+        return options.splits(classes, *dealt, options.root, findings)
 
     def _classes(self) -> tuple[Sequence[str], Legend]:
         options = self.options
@@ -154,19 +162,11 @@ class SegmentationFolder(AnnotatedSource):
         ignored = options.ignored_values
         return names, ValueLegend(values, tuple({IGNORED}.difference(values)) if ignored is None else ignored)
 
-    def _split(self, legend: Legend, seed: int, findings: Findings) -> Dealt[MaskedFile]:
-        options = self.options
-        if options.index is not None:
-            train, validation, test = self._indexed(legend, options.root / options.index, findings)
-        else:
-            train, validation, test = self._in_folders(legend, findings)
-        return deal(
-            self.recorded,
-            (train, validation, test),
-            lambda file: file.identity(options.root),
-            findings,
-            lambda kept: options.complete(kept, validation, test, lambda _: (), seed),
-        )
+    def _listed(self, legend: Legend, findings: Findings) -> tuple[Files, Files | None, Files | None]:
+        """The files of each split; None of one that is set aside from train."""
+        if self.options.index is not None:
+            return self._indexed(legend, self.options.root / self.options.index, findings)
+        return self._in_folders(legend, findings)
 
     def _indexed(self, legend: Legend, index: Path, findings: Findings) -> tuple[Files, Files | None, Files | None]:
         options = self.options

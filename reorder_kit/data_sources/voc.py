@@ -179,6 +179,7 @@ class Voc(AnnotatedSource):
     ) -> DataSplits:
         options = self.options
         refuse_shared(train, validation or (), test or ())
+        set_aside = [name for name, names in (("validation", validation), ("test", test)) if names is None]
         train, validation, test = deal(
             self.recorded,
             (train, validation, test),
@@ -195,7 +196,7 @@ class Voc(AnnotatedSource):
             [MaskedFile(str(files.image(name)), decoding, str(files.mask(name)), legend) for name in names]
             for names in (train, validation, test)
         )
-        look_at_masks((train_files, validation_files, test_files), classes, legend, None, findings)
+        look_at_masks((train_files, validation_files, test_files), set_aside, classes, legend, None, findings)
         return options.splits(classes, train_files, validation_files, test_files, options.root, findings)
 
 

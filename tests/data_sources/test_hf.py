@@ -135,7 +135,7 @@ def test_images_are_masks(tmp_path: Path, values: list[list[int]], options: dict
 def test_a_mask_of_another_size_or_value_is_unreadable(tmp_path: Path) -> None:
     good = mask_split([[0, 1, 0], [0, 0, 0]])
     stray = mask_split([[0, 1, 9], [0, 0, 0]])
-    small = table({"mask": [encoded(np.zeros((2, 2), np.uint8))]}, images=[grey(1, (2, 3))], mask=datasets.Image())
+    small = table({"mask": [encoded(np.ones((2, 2), np.uint8))]}, images=[grey(1, (2, 3))], mask=datasets.Image())
     save(tmp_path / "saved", train=good, validation=stray, test=small)
     splits = open_saved(tmp_path / "saved", MASK, classes=("sky", "ship"))
     for sample, words in ((splits.validation[0], "value 9"), (splits.test[0], "the mask has 2x2 pixels")):

@@ -19,9 +19,9 @@ ABOVE = "names of the index start above the folder of images"
 
 def fill(root: Path, folder: str = "images") -> None:
     for number in range(4):
-        for place, value in ((folder, 40 * number), ("masks", 1)):
+        for place, values in ((folder, (40 * number, 9)), ("masks", (0, 1))):
             (root / place).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.full((4, 4), value, dtype=np.uint8)).save(root / place / f"{number}.png")
+            Image.fromarray(np.array([values] * 2, dtype=np.uint8)).save(root / place / f"{number}.png")
 
 
 def open_folder(root: Path, **options: Any) -> DataSplits:
@@ -64,7 +64,8 @@ def test_an_exact_heading_comes_first(tmp_path: Path) -> None:
 def test_a_table_of_classes_as_spreadsheets_write_it(rows: str, tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "classes.csv").write_text(rows)
-    splits = open_folder(tmp_path, classes=None, class_table="classes.csv")
+    given = {"validation_fraction": 0.3, "test_fraction": 0.3, "class_table": "classes.csv"}
+    splits = open_folder(tmp_path, classes=None, **given)
     assert list(splits.classes) == ["sea", "ship"]
 
 

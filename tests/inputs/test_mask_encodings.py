@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pictures_in_sources import OF_MASKS, Item, encoded, open_source
+from reorder_kit.data_sources.segmentation_folder import SegmentationFolder
 from reorder_kit.errors import ReorderKitError
 
 every_source = pytest.mark.parametrize("source", OF_MASKS)
@@ -80,3 +81,18 @@ def test_pixels_that_are_ignored_on_purpose_are_not(source: str, masks: list[tup
     of_split = [item(100 + number, *values) for number, values in enumerate(masks)]
     of_test = [item(150 + number, *values) for number, values in enumerate(masks)]
     assert of_encodings(source, tmp_path, of_split, of_test) == []
+
+
+def test_a_split_that_is_set_aside_and_shows_nothing_is_told_of(tmp_path: Path) -> None:
+    for number in range(10):
+        made = item(100 + number, number == 9)
+        for folder, data in (("images", made.data), ("masks", made.mask)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / f"{number}.png").write_bytes(data or b"")
+    # By this seed the one mask with an object stays for training.
+    options = {"root": tmp_path, "classes": ("sea", "ship"), "split_seed": 1, "image_size": SIDE}
+    splits = SegmentationFolder(SegmentationFolder.Options(**options)).open(0)
+    told = [
+        finding.what for finding in splits.findings if "set aside have no pixel of a class but 'sea'" in finding.what
+    ]
+    assert [what.split()[0] for what in told] == ["validation", "test"]

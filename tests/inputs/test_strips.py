@@ -37,13 +37,12 @@ def test_a_strip_is_not_enlarged_as_a_whole(shape: tuple[int, int], monkeypatch:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 4), st.integers(100, 400), st.booleans(), st.integers(0, 2**31))
+@given(st.sampled_from([1, 2, 4]), st.integers(100, 400), st.booleans(), st.integers(0, 2**31))
 def test_what_is_left_is_the_middle_of_it(short: int, long: int, is_tall: bool, seed: int) -> None:
     shape = (long, short) if is_tall else (short, long)
     image = torch.randint(0, 256, (1, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
-    # Sides are rounded to whole pixels, by which the scales differ a little.
     difference = (Fit(8)(image).int() - whole(image, 8).int()).abs()
-    assert difference.max() <= 12
+    assert difference.max() <= 1
 
 
 def test_a_panorama_is_enlarged_as_before() -> None:
