@@ -69,7 +69,7 @@ class Contradictions:
             of_each = [_classes_of(self._samples.target(number)) for number in (first, *copies)]
             known = [present for present in of_each if present is not None]
             for present in known:
-                contradicted.update(present - set.intersection(*known))
+                contradicted.update(number for number in present if not all(number in other for other in known))
         for number, count in images.items():
             if contradicted[number] == count >= _FEWEST:
                 raise ReorderKitError(

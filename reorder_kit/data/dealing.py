@@ -90,7 +90,7 @@ def _respelled(recorded: RecordedSplits, there: Collection[str]) -> dict[str, st
     for name in there:
         if name not in known and not name.isascii():
             free.setdefault(composed(name), []).append(name)
-    return {name: found[0] for name in missing if len(found := free.get(composed(name), ())) == 1}
+    return {name: found[0] for name in missing if len(found := free.get(composed(name), [])) == 1}
 
 
 def _with_copies(
