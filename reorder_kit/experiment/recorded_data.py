@@ -16,7 +16,7 @@ from reorder_kit.data.dealing import GoneImagesError, OtherImagesError
 from reorder_kit.data.shared_images import shared_images
 from reorder_kit.data.spellings import composed
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.experiment import Experiment, warn_of
 from reorder_kit.experiment.names_in_use import has_trained_with
 from reorder_kit.experiment.same_classes import require_same_classes
 from reorder_kit.interfaces import SPLITS, DataSplits, HasIdentities, RecordedSplits, SampleSet, merged
@@ -121,7 +121,9 @@ def open_data(experiment: Experiment, folder: RunFolder, split_file: Path) -> Op
             _forget_other_images(folder, opened)
             return opened
     opened = _open(experiment, None, str(split_file))
-    findings = merged([*opened.splits.findings, *alike_classes(opened.splits.classes), *shared_images(opened.splits)])
+    further = (*alike_classes(opened.splits.classes), *shared_images(opened.splits))
+    warn_of(further)
+    findings = merged([*opened.splits.findings, *further])
     _forget_other_images(folder, opened)
     return replace(opened, splits=replace(opened.splits, findings=findings), is_new=True)
 
