@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from reorder_kit.data.class_findings import alike_form
+from reorder_kit.data.class_layout import look_at_layout
 from reorder_kit.data.file_identity import name_below
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_walk import JUNK_FOUND, ImageWalk, image_endings, is_junk, loose_images
+from reorder_kit.data.look_alike_masks import is_masks, is_pictures
 from reorder_kit.data.real_files import RealFiles
+from reorder_kit.data.spellings import CLASSES_RESPELLED, composed, spelled_as
 from reorder_kit.data.split_folders import folders_in
 from reorder_kit.data.split_names import split_of
 from reorder_kit.errors import ReorderKitError
@@ -26,21 +30,26 @@ class ClassFolders:
         root: the folder of the data, which findings name files from.
         findings: collects what is left out.
         companions: endings of files that belong to images, and are not counted.
+        are_nested: by the layout of the data, images lie in folders below those of the classes.
     """
 
     root: Path
     findings: Findings
     companions: Collection[str] = ()
+    are_nested: bool = False
+    _met: RealFiles = field(default_factory=RealFiles, init=False, repr=False, compare=False)
 
     def classes(self, folder: Path) -> list[str]:
         """The names of the class folders, sorted; hidden folders and those of operating systems are none.
+
+        Names are sorted in composed letters, so that a class keeps its number where a copy takes letters apart.
 
         Raises:
             ReorderKitError: if there are none.
         """
         classes = folders_in(folder, "data.root")
         if classes:
-            return classes
+            return sorted(classes, key=lambda name: (composed(name), name))
         loose = loose_images(folder)
         if loose:
             raise ReorderKitError(
@@ -60,6 +69,7 @@ class ClassFolders:
         """
         classes = self.classes(folder)
         if len(classes) > 1:
+            _refuse_pictures_and_masks(folder, classes)
             return classes
         inner = folder / classes[0]
         below = folders_in(inner, "data.root")
@@ -76,8 +86,8 @@ class ClassFolders:
     ) -> list[tuple[str, int]]:
         """The image files of each class, sorted by class and path, with the number of the class.
 
-        A class without a folder has no images here. A file that several paths in one class folder lead to is listed
-        once.
+        A class may be spelled in another Unicode form than in train. One without a folder has no images here. A file
+        that several paths in one class folder lead to is listed once.
 
         Args:
             folder: holds a folder for each class.
@@ -87,33 +97,73 @@ class ClassFolders:
                 name.
 
         Raises:
-            ReorderKitError: if the folder has a class that is not among these and not skipped, holds splits in class
-                folders, or has no image at all; for a link that leads back to a folder above it, or a file in two
-                classes.
+            ReorderKitError: if the folder has a class that is not among these and not skipped, holds splits or further
+                classes in class folders, has masks among its images, or has no image at all; for a link that leads
+                back to a folder above it, or a file in two classes or in two of the folders that were read.
         """
-        present = folders_in(folder, "data.root")
-        unknown = sorted(set(present) - set(classes))
+        places = self._places(folder, classes)
+        unknown = sorted(set(folders_in(folder, "data.root")) - {place.name for place in places.values()})
         if unknown and skip_others:
             what = "class folders that the training images lack are left out"
             self.findings.add(what, self._name(folder / unknown[0]), len(unknown))
         elif unknown:
-            raise ReorderKitError(f"data.root: {folder} has the class {unknown[0]!r}, which the training images lack")
+            raise _unknown_class(folder, unknown[0], classes)
         self._count_loose(folder)
         walk = ImageWalk(self.root, "data.root", image_endings(), self.findings, self.companions)
-        by_class = {name: walk.files(folder / name) for name in sorted(set(classes) & set(present))}
+        by_class = {name: walk.files(place) for name, place in places.items()}
         if not any(by_class.values()):
             raise ReorderKitError(
                 f"data.root: there is no image in the folders of {folder}",
                 f"endings that count, in small or large letters: {', '.join(image_endings())}",
             )
         for name, files in by_class.items():
-            _refuse_inner_splits(folder / name, files)
-        _refuse_shared(folder, by_class, one_class_each)
+            _refuse_inner_splits(places[name], files)
+        self._refuse_shared(places, by_class, one_class_each)
+        if not self.are_nested:
+            look_at_layout(self.root, folder, places, by_class, self.findings)
         number_of = {name: number for number, name in enumerate(classes)}
         # By the text of the folder, then by that of the name, as torchvision's ImageFolder sorts them.
         return [
-            (path, number_of[name]) for name, files in by_class.items() for path in _in_sequence(folder / name, files)
+            (path, number_of[name]) for name, files in by_class.items() for path in _in_sequence(places[name], files)
         ]
+
+    def _places(self, folder: Path, classes: Sequence[str]) -> dict[str, Path]:
+        """The folder of each class that has one."""
+        present = folders_in(folder, "data.root")
+        exact = set(present) & set(classes)
+        others = [name for name in present if name not in exact]
+        spelled = dict(zip(spelled_as([name for name in classes if name not in exact], others), others, strict=True))
+        places = {name: folder / spelled.get(name, name) for name in classes if name in exact or name in spelled}
+        for name, place in places.items():
+            if place.name != name:
+                self.findings.add(CLASSES_RESPELLED, self._name(place))
+        return places
+
+    def _refuse_shared(
+        self, places: Mapping[str, Path], by_class: Mapping[str, Mapping[str, int]], one_class_each: bool
+    ) -> None:
+        """Refuse a file in two splits or classes: by the numbers that listing gives, at no cost however many."""
+        for name, files in by_class.items():
+            folder = places[name].parent
+            for path, inode in files.items():
+                before = self._met.met_before(path, inode)
+                if before is None:
+                    continue
+                if not Path(before).is_relative_to(folder):
+                    raise ReorderKitError(
+                        f"data.root: {before} and {path} are one file, by a link, in two splits",
+                        "an image belongs to one split; remove the link",
+                    )
+                if one_class_each:
+                    raise ReorderKitError(
+                        f"data.root: {before} and {path} are one file, by a link, in two classes",
+                        "here an image has one class; remove the link, or read it with data.name=multi-label-folder",
+                    )
+                if Path(before).relative_to(folder).parts[1:] != Path(path).relative_to(places[name]).parts:
+                    raise ReorderKitError(
+                        f"data.root: {before} and {path} are one file, by a link, under two names",
+                        "an image has one name in the folders of all its classes; rename one of them",
+                    )
 
     def _count_loose(self, folder: Path) -> None:
         """Count what lies beside the class folders."""
@@ -125,6 +175,22 @@ class ClassFolders:
 
     def _name(self, path: Path) -> str:
         return name_below(self.root, str(path))
+
+
+def _refuse_pictures_and_masks(folder: Path, names: Sequence[str]) -> None:
+    pictures, masks = list(filter(is_pictures, names)), list(filter(is_masks, names))
+    if pictures and masks and 2 * len(pictures + masks) >= len(names):
+        raise ReorderKitError(
+            f"data.root: the folders of {folder} look like images and what belongs to them, not like classes:"
+            f" {', '.join(names[:_SHOWN])}",
+            f"if there is a folder for each class in {folder / pictures[0]}, give that as data.root",
+        )
+
+
+def _unknown_class(folder: Path, name: str, classes: Sequence[str]) -> ReorderKitError:
+    alike = [known for known in classes if alike_form(known) == alike_form(name)]
+    hint = f"the training images have {alike[0]!a}, this is {name!a}; rename one of the folders" if alike else None
+    return ReorderKitError(f"data.root: {folder} has the class {name!r}, which the training images lack", hint)
 
 
 def _refuse_inner_splits(folder: Path, files: Iterable[str]) -> None:
@@ -149,26 +215,6 @@ def _in_sequence(folder: Path, files: Iterable[str]) -> list[str]:
     paths = list(files)
     # Those of one folder come sorted.
     return sorted(paths, key=os.path.split) if _in_inner_folders(folder, paths) else paths
-
-
-def _refuse_shared(folder: Path, by_class: dict[str, dict[str, int]], one_class_each: bool) -> None:
-    met = RealFiles()
-    for name, files in by_class.items():
-        for path, inode in files.items():
-            before = met.met_before(path, inode)
-            if before is None:
-                continue
-            if one_class_each:
-                raise ReorderKitError(
-                    f"data.root: {before} and {path} are one file, by a link, in two classes",
-                    "here an image has one class; remove the link, or read it with data.name=multi-label-folder",
-                )
-            _, *inner = Path(before).relative_to(folder).parts
-            if Path(path).relative_to(folder / name).parts != tuple(inner):
-                raise ReorderKitError(
-                    f"data.root: {before} and {path} are one file, by a link, under two names",
-                    "an image has one name in the folders of all its classes; rename one of them",
-                )
 
 
 def require_every_class(files: Sequence[tuple[str, int]], classes: Sequence[str], folder: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 from reorder_kit.data.copies import MOST_COMPARED, Copies
 from reorder_kit.data.findings import Findings
+from reorder_kit.data.spellings import RESPELLED_FOUND, composed
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Identity, RecordedSplits
 
@@ -14,7 +15,11 @@ Item = TypeVar("Item")
 Dealt = tuple[Sequence[Item], Sequence[Item], Sequence[Item]]
 
 
-class GoneImagesError(ReorderKitError):
+class OtherImagesError(ReorderKitError):
+    """The images are not those that a run began with."""
+
+
+class GoneImagesError(OtherImagesError):
     """Images that a run began with are not there any more."""
 
 
@@ -55,8 +60,9 @@ def _as_recorded(
     findings: Findings,
 ) -> Dealt[Item]:
     there = {identify(item).name: item for items in present for item in items or ()}
+    respelled = _respelled(recorded, there)
     for split, names in recorded:
-        gone = [name for name in names if name not in there]
+        gone = [name for name in names if name not in there and name not in respelled]
         if gone:
             raise GoneImagesError(
                 f"data: {len(gone)} of the {len(names)} {split} images that the run began with are not there any more,"
@@ -64,11 +70,27 @@ def _as_recorded(
                 "put them back, or start a new run",
             )
     known = recorded.split_of()
-    new = [name for name in there if name not in known]
+    found = set(respelled.values())
+    if respelled:
+        findings.add(RESPELLED_FOUND, next(iter(respelled.values())), len(respelled))
+    new = [name for name in there if name not in known and name not in found]
     if new:
         findings.add("images are new since the run began, and left out", new[0], len(new))
-    train, validation, test = ([there[name] for name in names] for _, names in recorded)
+    train, validation, test = ([there[respelled.get(name, name)] for name in names] for _, names in recorded)
     return train, validation, test
+
+
+def _respelled(recorded: RecordedSplits, there: Collection[str]) -> dict[str, str]:
+    """The names there are for those of the record that differ from them only in their Unicode form."""
+    missing = [name for _, names in recorded for name in names if name not in there and not name.isascii()]
+    if not missing:
+        return {}
+    known = recorded.split_of()
+    free: dict[str, list[str]] = {}
+    for name in there:
+        if name not in known and not name.isascii():
+            free.setdefault(composed(name), []).append(name)
+    return {name: found[0] for name in missing if len(found := free.get(composed(name), [])) == 1}
 
 
 def _with_copies(
@@ -107,5 +129,5 @@ def began_with(
     """Those of these images that a run began with; all of them where nothing was recorded."""
     if recorded is None:
         return items
-    known = recorded.split_of()
-    return [item for item in items if identify(item).name in known]
+    known = set(map(composed, recorded.split_of()))
+    return [item for item in items if composed(identify(item).name) in known]

@@ -21,6 +21,7 @@ from reorder_kit.data.flags import flag
 from reorder_kit.data.image_file import Picture
 from reorder_kit.data.mask_file import Legend, read_mask, read_values
 from reorder_kit.data.record_objects import edges_of, listed, object_columns
+from reorder_kit.data.spellings import spelled_as
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, BoxTarget, TargetKind, Unreadable
 
@@ -55,7 +56,7 @@ class Labels:
         1
         """
         number_of: dict[Label, int] = {name: number for number, name in enumerate(names)}
-        numbers: dict[Label, int] = {place: number_of[name] for place, name in enumerate(places)}
+        numbers: dict[Label, int] = {place: number_of[name] for place, name in enumerate(spelled_as(names, places))}
         return cls(tuple(names), numbers | number_of)
 
     @classmethod
@@ -96,12 +97,16 @@ class Labels:
     def find(self, label: Label) -> int | None:
         """The number of a class; None if there is no such class. A number may be written as text.
 
+        A name may have another Unicode form.
+
         >>> Labels.named(["cat", "dog"]).find("1")
         1
         """
         number = self.numbers.get(label)
         if number is None and is_number(label):
             return self.numbers.get(str(label) if isinstance(label, int) else int(label))
+        if number is None and isinstance(label, str) and not label.isascii():
+            return self.numbers.get(spelled_as(self.names, [label])[0])
         return number
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from reorder_kit.interfaces import Identity
-from reorder_kit.interfaces.identity import ENDS_BYTES, digest_of
+from reorder_kit.interfaces.identity import ENDS_BYTES, Stored, digest_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,14 @@ class NamedFile(Identity):
     def encoded(self) -> bytes:
         """The whole file."""
         return Path(self.path).read_bytes()
+
+    def stored(self) -> Stored | None:
+        """By a look at the file."""
+        try:
+            status = Path(self.path).stat()
+        except OSError:
+            return None
+        return Stored(status.st_size, (status.st_dev, status.st_ino))
 
     def digest(self) -> str:
         """Without reading what lies between the ends."""

@@ -10,6 +10,7 @@ from reorder_kit.data.class_findings import MAPPED, tell_of_absent
 from reorder_kit.data.field_targets import Label, Labels, is_number, is_number_as_text
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.records import RecordStore
+from reorder_kit.data.spellings import CLASSES_RESPELLED, spelled_as
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import CLASS, MULTI_LABEL, TargetKind
 
@@ -72,7 +73,7 @@ def find_classes_of(
     for split, store in stores.items():
         if not len(store):
             raise ReorderKitError(f"data.{split}: there is no image")
-    own = {split: store.class_names() for split, store in stores.items()}
+    own = _own_names(given, stores, findings)
     tallies = {split: _Tally(store.labels()) for split, store in stores.items()}
     names, labels = _labels(given, own, tallies, field)
     _require_numbers_from_0(given, own, tallies, field)
@@ -136,6 +137,20 @@ class _Tally:
     def columns(self) -> int:
         """The length of all lists, if they are equally long and hold nothing but 0 and 1; else 0."""
         return max(self.lengths) if len(self.lengths) == 1 and set(self.times) <= {0, 1} else 0
+
+
+def _own_names(given: Names | None, stores: Mapping[str, RecordStore], findings: Findings) -> dict[str, Names | None]:
+    """The names that each split gives, in the Unicode form of the recipe or of train."""
+    own = {split: store.class_names() for split, store in stores.items()}
+    wanted = own["train"] if given is None else given
+    if wanted is None:
+        return own
+    spelled: dict[str, Names | None] = {}
+    for split, names in own.items():
+        spelled[split] = None if names is None else spelled_as(wanted, names)
+        changed = sum(before != after for before, after in zip(names or (), spelled[split] or (), strict=True))
+        findings.add(CLASSES_RESPELLED, stores[split].name(0), changed)
+    return spelled
 
 
 def _labels(
@@ -237,6 +252,8 @@ def _tell_of_text(labels: Labels, tally: _Tally, findings: Findings) -> None:
     for label, times in tally.times.items():
         if is_number_as_text(label) and label not in labels.numbers and labels.find(label) is not None:
             findings.add("class numbers written as text are read as numbers", repr(label), times)
+        elif isinstance(label, str) and label not in labels.numbers and labels.find(label) is not None:
+            findings.add(CLASSES_RESPELLED, ascii(label), times)
 
 
 def _require_enough(kind: TargetKind, names: Names, occurring: set[int], field: str) -> None:

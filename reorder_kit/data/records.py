@@ -20,7 +20,7 @@ from reorder_kit.data.field_targets import FieldTargets, Label, mask_values
 from reorder_kit.data.image_file import decode_image
 from reorder_kit.data.record_objects import BoxCounts
 from reorder_kit.interfaces import Identity, Unreadable
-from reorder_kit.interfaces.identity import ENDS_BYTES, digest_of
+from reorder_kit.interfaces.identity import ENDS_BYTES, Stored, digest_of
 
 
 class RecordStore(Protocol):
@@ -91,6 +91,10 @@ class RecordIdentity(Identity):
     def encoded(self) -> bytes:
         """The encoded image; nothing where there is none."""
         return self.read(0, self.size) if self.size else b""
+
+    def stored(self) -> Stored | None:
+        """The size."""
+        return Stored(self.size) if self.size else None
 
     def digest(self) -> str:
         """Without reading what lies between the ends."""

@@ -1,38 +1,54 @@
-"""No image in two splits."""
+"""No image in two splits, and none with two answers."""
 
 from __future__ import annotations
 
+from reorder_kit.data.contradictions import Contradictions
 from reorder_kit.data.copies import MOST_COMPARED, Copies
+from reorder_kit.data.large_data import NamedSamples, shared_in_large_data
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import SPLITS, DataSplits, HasIdentities, Sample
+from reorder_kit.interfaces import SPLITS, DataSplits, Finding, HasIdentities, Sample, merged
 
 
-def refuse_shared_images(splits: DataSplits) -> None:
-    """Check that no image is in two splits, under the same or another name.
+def shared_images(splits: DataSplits) -> tuple[Finding, ...]:
+    """Check that no image is in two splits, under the same or another name, and that copies have the same targets.
 
     Only images whose files have one size and the same ends are read as a whole. Sets without identities are not
-    compared, nor are more than :data:`~reorder_kit.data.copies.MOST_COMPARED` images.
+    compared. Of more than :data:`~reorder_kit.data.copies.MOST_COMPARED` images, files are told apart by a look at
+    each, and copies are looked for in a sample.
 
     Args:
         splits: opened data.
 
+    Returns:
+        What was found and is no mistake for certain, and how many images were not compared.
+
     Raises:
-        ReorderKitError: naming the first image that is, under both of its names.
+        ReorderKitError: naming the first image that is in two splits, under both of its names; or a class of which all
+            training images are there with other targets, too.
     """
     sets = (splits.train, splits.validation, splits.test)
+    named: dict[str, NamedSamples] = {
+        split: samples for split, samples in zip(SPLITS, sets, strict=True) if isinstance(samples, HasIdentities)
+    }
     if sum(map(len, sets)) > MOST_COMPARED:
-        return
-    found = Copies[tuple[str, str]]()
-    for split, samples in zip(SPLITS, sets, strict=True):
-        if not isinstance(samples, HasIdentities):
-            continue
+        return shared_in_large_data(named)
+    found = Copies[tuple[str, int]]()
+    contradictions = {split: Contradictions(samples) for split, samples in named.items()}
+    for split, samples in named.items():
         for index in range(len(samples)):
             identity = samples.identity(index)
-            other_split, other = found.first(identity, (split, identity.name))
+            other_split, other = found.first(identity, (split, index))
+            if (other_split, other) == (split, index):
+                continue
+            if other_split == split:
+                contradictions[split].compare(other, index)
             # Files that were cut short may well be alike; nothing is learned from them.
-            if other_split != split and isinstance(samples[index], Sample):
+            elif isinstance(samples[index], Sample):
                 raise ReorderKitError(
-                    f"data: the {split} image {identity.name} is the {other_split} image {other}: they have the same"
-                    " bytes",
+                    f"data: the {split} image {identity.name} is the {other_split} image"
+                    f" {named[other_split].identity(other).name}: they have the same bytes",
                     "an image belongs to one split; remove it from one of them",
                 )
+    if "train" in contradictions:
+        contradictions["train"].refuse_whole_classes(splits.classes)
+    return merged(finding for each in contradictions.values() for finding in each.findings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+CLASSES_RESPELLED = "classes are matched to names in another Unicode form"
 RESPELLED_FOUND = "names are matched to files spelled in another way (Unicode form, slashes, case of the ending)"
 
 
@@ -28,6 +29,24 @@ class Spellings:
         return self._by_form.get(plain_form(name), ())
 
 
+def composed(name: str) -> str:
+    """A name with composed letters (NFC): a copy through another system can take them apart."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def spelled_as(known: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Each name as the known ones spell it, where it differs from one of them only in its Unicode form.
+
+    >>> spelled_as(["\u00c4pfel"], ["A\u0308pfel", "pears"]) == ["\u00c4pfel", "pears"]
+    True
+    """
+    exact, wanted = set(known), list(names)
+    if exact.issuperset(wanted):
+        return wanted
+    spelled = {composed(name): name for name in exact}
+    return [name if name in exact else spelled.get(composed(name), name) for name in wanted]
+
+
 def plain_form(name: str) -> str:
     """A name with slashes, composed letters (NFC) and an ending in small letters.
 
@@ -36,4 +55,4 @@ def plain_form(name: str) -> str:
     """
     folder, slash, last = name.replace("\\", "/").rpartition("/")
     stem, dot, ending = last.rpartition(".")
-    return unicodedata.normalize("NFC", f"{folder}{slash}{stem}{dot}{ending.lower() if dot else ending}")
+    return composed(f"{folder}{slash}{stem}{dot}{ending.lower() if dot else ending}")

@@ -20,6 +20,7 @@ SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
 _SPLIT_OF: dict[str, Split] = {name: split for split, names in SPLIT_NAMES.items() for name in names}
 KNOWN_NAMES = ", ".join(_SPLIT_OF)
 """For messages."""
+_OF_WHAT = re.compile("(?:data)?(?:sets?|data|images?|imgs?|files|samples|split|folder)$", re.IGNORECASE)
 
 
 def split_of(name: str) -> Split | None:
@@ -61,7 +62,7 @@ def by_split(
 def look_like_splits(names: Collection[str]) -> bool:
     """Whether at least half of these names have the name of a split in them, that of train and another.
 
-    >>> look_like_splits(["training_set", "test_set"]), look_like_splits(["train", "bus", "car"])
+    >>> look_like_splits(["training_set", "testset"]), look_like_splits(["train", "bus", "car"])
     (True, False)
     """
     splits = [_split_within(name) for name in names]
@@ -71,4 +72,5 @@ def look_like_splits(names: Collection[str]) -> bool:
 
 def _split_within(name: str) -> Split | None:
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
-    return next((split for split in map(split_of, words) if split is not None), None)
+    splits = (split_of(_OF_WHAT.sub("", word)) for word in words)
+    return next((split for split in splits if split is not None), None)

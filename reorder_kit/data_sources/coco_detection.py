@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from reorder_kit.data.findings import Findings
 from reorder_kit.data.folder_listing import FolderListing
 from reorder_kit.data.multi_label import MultiLabelOptions
 from reorder_kit.data.real_files import is_folder, is_regular
+from reorder_kit.data.spellings import CLASSES_RESPELLED, spelled_as
 from reorder_kit.data.split_folders import folders_in
 from reorder_kit.data.split_names import SPLIT_NAMES, Split, split_of
 from reorder_kit.errors import ReorderKitError
@@ -146,7 +148,7 @@ class CocoDetection(AnnotatedSource):
         self, path: Path, split: Split, train: CocoFile, listing: FolderListing, findings: Findings
     ) -> list[BoxedFile]:
         field = self._field(split)
-        file = read_coco(path, field, findings)
+        file = _spelled_as(train, read_coco(path, field, findings), findings)
         for number, name in file.categories.items():
             if name not in train.categories.values():
                 known = f"has {train.categories[number]!r}" if number in train.categories else "lacks it"
@@ -183,6 +185,16 @@ class CocoDetection(AnnotatedSource):
             names = folders_in(base, "data.root")
             below += [base / name for name in (of_file, *names) if name == of_file or split_of(name) == split]
         return [root / "images", *below, file.path.parent / _FIFTYONE_IMAGES, file.path.parent, root]
+
+
+def _spelled_as(train: CocoFile, file: CocoFile, findings: Findings) -> CocoFile:
+    """The categories in the Unicode form in which the training file has them."""
+    spelled = spelled_as(train.categories.values(), file.categories.values())
+    changed = [name for name, before in zip(spelled, file.categories.values(), strict=True) if name != before]
+    if not changed:
+        return file
+    findings.add(CLASSES_RESPELLED, f"{file.path}, {changed[0]}", len(changed))
+    return replace(file, categories=dict(zip(file.categories, spelled, strict=True)))
 
 
 def _named_annotations(root: Path) -> Iterator[tuple[Path, Split]]:

@@ -93,7 +93,7 @@ class Fmow(SplitSource):
         root = self.options.root
         findings = Findings()
         train_folder, val_folder = require_train_and_val(root, "https://github.com/fMoW/dataset says how to get it")
-        of_classes = ClassFolders(root, findings, companions=(".json",))
+        of_classes = ClassFolders(root, findings, companions=(".json",), are_nested=True)
         classes = _all_classes(of_classes.training_classes(train_folder), of_classes.classes(val_folder), findings)
         listed = self._find(train_folder, classes, of_classes)
         require_every_class(listed, classes, train_folder)

@@ -66,7 +66,7 @@ def _by_name(
     files: dict[str, dict[int, Path]] = {}
     names: dict[str, str] = {}
     for path, number in listed:
-        name = Path(path).relative_to(folder / classes[number]).as_posix()
+        name = Path(*Path(path).relative_to(folder).parts[1:]).as_posix()
         form = plain_form(name)
         copies = files.setdefault(form, {})
         if number in copies:

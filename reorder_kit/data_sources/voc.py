@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +19,9 @@ from reorder_kit.data.mask_file import MaskedFile, ValueLegend
 from reorder_kit.data.mask_look import look_at_masks
 from reorder_kit.data.multi_label import MultiLabelOptions
 from reorder_kit.data.real_files import is_folder
+from reorder_kit.data.spellings import CLASSES_RESPELLED, spelled_as
 from reorder_kit.data.voc_files import Names, VocFiles
-from reorder_kit.data.voc_xml import read_annotation
+from reorder_kit.data.voc_xml import VocObject, read_annotation
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, IGNORED, MASK, MULTI_LABEL, DataSource, DataSplits
@@ -146,7 +148,7 @@ class Voc(AnnotatedSource):
         for name in names:
             annotation = read_annotation(files.annotation(name), findings)
             objects = []
-            for thing in annotation.objects:
+            for thing in _spelled_as(self.options.classes, annotation.objects, files.annotation(name), findings):
                 if thing.name not in number_of:
                     raise ReorderKitError(
                         f"data.classes: {files.annotation(name)} has an object {thing.name!r}, which is none of the"
@@ -198,6 +200,17 @@ class Voc(AnnotatedSource):
         )
         look_at_masks((train_files, validation_files, test_files), set_aside, classes, legend, None, findings)
         return options.splits(classes, train_files, validation_files, test_files, options.root, findings)
+
+
+def _spelled_as(
+    classes: Sequence[str], objects: Sequence[VocObject], path: Path, findings: Findings
+) -> Iterator[VocObject]:
+    """The objects, their names in the Unicode form in which the recipe has them."""
+    names = spelled_as(classes, [thing.name for thing in objects])
+    for name, thing in zip(names, objects, strict=True):
+        if name != thing.name:
+            findings.add(CLASSES_RESPELLED, f"{path}, {name}")
+        yield thing._replace(name=name)
 
 
 def _year_folder(root: Path) -> Path:

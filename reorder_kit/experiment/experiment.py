@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +23,7 @@ from reorder_kit.interfaces import (
     Control,
     DataSource,
     DataSplits,
+    Finding,
     ImageShape,
     Influence,
     InRunControl,
@@ -123,8 +124,7 @@ class Experiment:
             ReorderKitError: if the data is not there, or images cannot be cut into the backbone's patches.
         """
         splits = self.data_source.recalling(recorded).open(self.recipe.seed)
-        for finding in splits.findings:
-            _log.warning("data: %s", finding)
+        warn_of(splits.findings)
         if self.recipe.data.shuffle_targets:
             splits = shuffle_targets(splits, self.recipe.seed)
         if self.plant is None:
@@ -303,6 +303,12 @@ class Experiment:
         if self.learner is not None:
             content["order"]["learner"] = {"name": self.learner.name, **_dump(self.learner.options)}
         return content
+
+
+def warn_of(findings: Iterable[Finding]) -> None:
+    """Tell people what was found in the data."""
+    for finding in findings:
+        _log.warning("data: %s", finding)
 
 
 def _order_of_run(folder: RunFolder, grid: Grid) -> Order:

@@ -6,16 +6,20 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reorder_kit.data.class_findings import alike_classes
 from reorder_kit.data.copies import MOST_COMPARED
-from reorder_kit.data.dealing import GoneImagesError
-from reorder_kit.data.shared_images import refuse_shared_images
+from reorder_kit.data.dealing import GoneImagesError, OtherImagesError
+from reorder_kit.data.shared_images import shared_images
+from reorder_kit.data.spellings import composed
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.experiment import Experiment, warn_of
+from reorder_kit.experiment.names_in_use import has_trained_with
 from reorder_kit.experiment.same_classes import require_same_classes
-from reorder_kit.interfaces import SPLITS, DataSplits, HasIdentities, RecordedSplits, SampleSet
+from reorder_kit.interfaces import SPLITS, DataSplits, HasIdentities, RecordedSplits, SampleSet, merged
 from reorder_kit.runs.data_record import DataRecord, NamedImages
 from reorder_kit.runs.run_folder import RunFolder
 
@@ -32,34 +36,52 @@ class OpenedData:
         splits: the samples.
         source: name of the data source.
         images: the names of the images; None where they have none.
+        is_new: nothing was trained with other images yet, so that names written before are replaced.
     """
 
     splits: DataSplits
     source: str
     images: NamedImages | None
+    is_new: bool = False
 
     def write(self, folder: RunFolder, split_file: Path) -> None:
-        """Write it down, unless it is there.
+        """Write it down, unless the run has learned from it already.
 
         Args:
             folder: of the run.
             split_file: where the names go.
         """
-        if folder.data.exists():
+        if folder.latest_checkpoint() is not None:
             return
         if self.images is not None:
             self._write_names(split_file)
-        DataRecord(
+        record = DataRecord(
             source=self.source,
             classes=list(self.splits.classes),
             images=_counts(self.splits),
             split_file=None if self.images is None else Path(os.path.relpath(split_file, folder.path)).as_posix(),
             split_digest=None if self.images is None else self.images.digest(),
             findings=self.splits.findings,
-        ).write(folder.data)
+        )
+        if _read_if_whole(folder) != record:
+            record.write(folder.data)
+
+    def require_names(self, split_file: Path) -> None:
+        """Check that the names of the images are still there as this run began with them.
+
+        Raises:
+            ReorderKitError: if another run has replaced them, which is possible until the first checkpoint.
+        """
+        if self.images is not None and NamedImages.read(split_file).digest() != self.images.digest():
+            raise ReorderKitError(
+                f"data: another run has begun with other images, and has written {split_file} anew",
+                "delete the folder of this run, and try again",
+            )
 
     def _write_names(self, split_file: Path) -> None:
         assert self.images is not None
+        if self.is_new and split_file.exists() and _digest_of(split_file) != self.images.digest():
+            split_file.unlink(missing_ok=True)
         self.images.write(split_file)
         # Another run of the study may have been first, and have seen other images.
         if NamedImages.read(split_file).digest() != self.images.digest():
@@ -72,6 +94,9 @@ class OpenedData:
 def open_data(experiment: Experiment, folder: RunFolder, split_file: Path) -> OpenedData:
     """Open the data of a run that begins, or goes on.
 
+    A run without a checkpoint has learned nothing, and takes the images as they are: those that could not be read may
+    have been removed. Where others share them, they stay as long as one of these has a checkpoint.
+
     Args:
         experiment: the parts.
         folder: of the run.
@@ -80,17 +105,27 @@ def open_data(experiment: Experiment, folder: RunFolder, split_file: Path) -> Op
     Raises:
         ReorderKitError: if the data is not there, is not what the run began with, or has an image in two splits.
     """
-    if folder.data.exists():
-        return reopen_data(experiment, folder)
     if folder.latest_checkpoint() is not None:
+        if folder.data.exists():
+            return reopen_data(experiment, folder)
         raise ReorderKitError(
             f"{folder.data} is gone: which images the run began with is not known", "copy the run folder as a whole"
         )
-    recorded = NamedImages.read(split_file) if split_file.exists() else None
-    opened = _open(experiment, recorded, str(split_file))
-    if recorded is None:
-        refuse_shared_images(opened.splits)
-    return opened
+    if split_file != folder.split_file and split_file.exists():
+        try:
+            opened = _open(experiment, NamedImages.read(split_file), str(split_file))
+        except OtherImagesError:
+            if has_trained_with(split_file):
+                raise
+        else:
+            _forget_other_images(folder, opened)
+            return opened
+    opened = _open(experiment, None, str(split_file))
+    further = (*alike_classes(opened.splits.classes), *shared_images(opened.splits))
+    warn_of(further)
+    findings = merged([*opened.splits.findings, *further])
+    _forget_other_images(folder, opened)
+    return replace(opened, splits=replace(opened.splits, findings=findings), is_new=True)
 
 
 def reopen_data(experiment: Experiment, folder: RunFolder) -> OpenedData:
@@ -138,6 +173,26 @@ def _open(experiment: Experiment, recorded: NamedImages | None, began: str) -> O
     return OpenedData(splits, experiment.data_source.name, recorded or images)
 
 
+def _read_if_whole(folder: RunFolder) -> DataRecord | None:
+    with suppress(ReorderKitError):
+        return DataRecord.read(folder.data) if folder.data.exists() else None
+    return None
+
+
+def _forget_other_images(folder: RunFolder, opened: OpenedData) -> None:
+    """Remove what an earlier beginning of the run made from other images."""
+    before = _read_if_whole(folder)
+    if before is not None and opened.images is not None and before.split_digest != opened.images.digest():
+        for path in (folder.fitted, folder.start_order):
+            path.unlink(missing_ok=True)
+
+
+def _digest_of(split_file: Path) -> str:
+    with suppress(ReorderKitError):
+        return NamedImages.read(split_file).digest()
+    return ""
+
+
 def _sets(splits: DataSplits) -> Mapping[str, SampleSet]:
     return dict(zip(SPLITS, (splits.train, splits.validation, splits.test), strict=True))
 
@@ -163,17 +218,18 @@ def _require_same(recorded: NamedImages, opened: NamedImages | None, began: str)
     if opened is None:
         raise ReorderKitError(f"data: the images have no names any more, and had some when {began} began")
     for (split, names), (_, now) in zip(recorded.splits, opened.splits, strict=True):
-        if names != now:
-            gone, new = sorted(set(names) - set(now)), sorted(set(now) - set(names))
+        forms, forms_now = list(map(composed, names)), list(map(composed, now))
+        if forms != forms_now:
+            gone, new = sorted(set(forms) - set(forms_now)), sorted(set(forms_now) - set(forms))
             first = f"without {gone[0]}" if gone else f"with {new[0]}" if new else "in another sequence"
-            raise ReorderKitError(
+            raise OtherImagesError(
                 f"data: the {split} images are not those that {began} began with: {first}",
                 "put the data back as it was, or start a new run",
             )
         for name, was, is_now in zip(names, recorded.digests[split], opened.digests[split], strict=True):
             if was and was != is_now:
                 what = "has another content" if is_now else "cannot be read any more"
-                raise ReorderKitError(
+                raise OtherImagesError(
                     f"data: the {split} image {name} {what}; {began} began with it",
                     "put it back as it was, or start a new run",
                 )

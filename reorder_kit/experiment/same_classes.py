@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from reorder_kit.data.spellings import composed
 from reorder_kit.errors import ReorderKitError
 
 
 def difference_of_classes(recorded: Sequence[str], opened: Sequence[str]) -> str | None:
-    """The first class that differs, in words; None if none does.
+    """The first class that differs, in words; None if none does. The Unicode form of a name does not count.
 
     >>> difference_of_classes(["cat", "dog"], ["cat", "hound"])
     "class 1 was 'dog' and is 'hound'"
@@ -19,7 +20,7 @@ def difference_of_classes(recorded: Sequence[str], opened: Sequence[str]) -> str
         opened: those of the data as it is now.
     """
     for number, (was, is_now) in enumerate(zip_longest(recorded, opened)):
-        if was == is_now:
+        if was == is_now or (was is not None and is_now is not None and composed(was) == composed(is_now)):
             continue
         if was is None:
             return f"there is a further class, {is_now!r}"

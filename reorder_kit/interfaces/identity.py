@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 ENDS_BYTES = 4096
 """Read at the start and at the end. Image files that differ hardly ever have both, and their size, in common."""
+
+
+class Stored(NamedTuple):
+    """How an image is stored.
+
+    Args:
+        size: of its file, bytes.
+        file: the same for every path that leads to its file, and different for other files; None where it is none.
+    """
+
+    size: int
+    file: tuple[int, int] | None = None
 
 
 class Identity(ABC):
@@ -24,6 +37,13 @@ class Identity(ABC):
         Raises:
             OSError: if it cannot be read.
         """
+
+    def stored(self) -> Stored | None:
+        """How its image is stored, as far as can be told without reading it; None if that is not known.
+
+        Of data too large to read all of it, images are compared by this.
+        """
+        return None
 
     def digest(self) -> str:
         """Size and a hash of both ends of the image's file; empty if it cannot be read."""

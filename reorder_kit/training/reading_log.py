@@ -56,5 +56,6 @@ class ReadingLog:
             raise ReorderKitError(
                 f"{len(self._unreadable)} images could not be read, more than train.max_unreadable: {self._limit}\n"
                 + self.describe(),
-                "repair or remove them, or start again with a larger train.max_unreadable",
+                "repair or remove them, or start again with a larger train.max_unreadable; a run that has a checkpoint"
+                " keeps its images, and has to be started again in any case",
             )

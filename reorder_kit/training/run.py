@@ -159,6 +159,7 @@ def _train(
         _write_description(experiment, context, data, split_file, folder, accelerator, host)
     accelerator.wait_for_everyone()
     trainer.train()
+    data.require_names(split_file)
     if accelerator.is_main_process:
         order_file(name, trainer.info.grid, trainer.summarize_order()).save(folder.order)
     accelerator.wait_for_everyone()

@@ -26,9 +26,13 @@ SHADES = {"bright": 220, "dark": 20, "grey": 120}
 def paint(root):
     """Images of three shades, which any model tells apart."""
     for name, shade in SHADES.items():
-        (root / name).mkdir(parents=True)
-        for number in range(16):
-            Image.fromarray(np.full((8, 8, 3), shade + number, dtype=np.uint8)).save(root / name / f"{number}.png")
+        paint_class(root / name, shade)
+
+
+def paint_class(folder, shade):
+    folder.mkdir(parents=True)
+    for number in range(16):
+        Image.fromarray(np.full((8, 8, 3), shade + number, dtype=np.uint8)).save(folder / f"{number}.png")
 
 
 def recipe(root, **changes):
@@ -66,12 +70,12 @@ def rename_dark(root):
 
 
 def add_beige(root):
-    shutil.copytree(root / "grey", root / "beige")
+    paint_class(root / "beige", 150)
     return "class 0 was 'bright' and is 'beige'"
 
 
 def add_violet(root):
-    shutil.copytree(root / "grey", root / "violet")
+    paint_class(root / "violet", 150)
     return "a further class, 'violet'"
 
 

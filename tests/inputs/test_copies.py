@@ -12,7 +12,7 @@ from reorder_kit.data import dealing
 from reorder_kit.data.dealing import deal
 from reorder_kit.data.file_identity import FileIdentity
 from reorder_kit.data.findings import Findings
-from reorder_kit.data.shared_images import refuse_shared_images
+from reorder_kit.data.shared_images import shared_images
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.runs.run_folder import RunFolder
 from tests.helpers.tiny_data import SOURCES, TinySource, pixels
@@ -77,7 +77,7 @@ def test_images_of_one_size_with_the_same_ends_are_told_apart(tmp_path: Path) ->
             Image.fromarray(image).save(path)
     splits = begin(SOURCES[0], root, RunFolder(tmp_path / "run"))
     assert len({splits.test.identity(number).digest() for number in range(12)}) == 1
-    refuse_shared_images(splits)
+    shared_images(splits)
 
 
 def test_images_of_very_large_data_are_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
