@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.jobs.failure_note import failure_of
 from reorder_kit.jobs.folder_lock import alone
 from reorder_kit.recipe.overrides import differences
 from reorder_kit.recipe.read_yaml import read_recipe_file
+from reorder_kit.recipe.write_yaml import write_yaml
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.study.cells import Cell
 from reorder_kit.study.study_file import Study
@@ -78,7 +77,7 @@ class StudyFolder:
                 f"{self.path}: the folder of the study cannot be written: {error.strerror}", "give another --out"
             ) from None
         with alone(self.path, wait=False):
-            write_whole(self.study, yaml.safe_dump(study.as_plain_data(), sort_keys=False))
+            write_whole(self.study, write_yaml(study.as_plain_data(), str(self.study)))
             yield
 
     def check(self, study: Study) -> None:

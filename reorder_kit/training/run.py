@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
@@ -23,6 +22,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo
 from reorder_kit.model.one_pass import SeveralPassesError
+from reorder_kit.recipe.write_yaml import write_yaml
 from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.result import ControlMetrics, ControlResult, Reach, RunMetrics, RunOrder, RunResult
 from reorder_kit.runs.run_folder import RunFolder
@@ -156,7 +156,7 @@ def _write_description(
     environment = environment.model_copy(update={"folder": str(folder.path.absolute())})
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        write_whole(folder.recipe, yaml.safe_dump(experiment.resolved(), sort_keys=False))
+        write_whole(folder.recipe, write_yaml(experiment.resolved(), str(folder.recipe)))
         data.write(folder, split_file)
         write_plugins(folder, host)
         environment.write(folder.environment)
