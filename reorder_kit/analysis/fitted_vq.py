@@ -73,7 +73,7 @@ def fit_vq(
         grid: of patches.
         seed: of the images, the weights and the training.
         images: to train on, and to look at.
-        announce: is told what is about to take a while.
+        announce: called with what is about to take a while.
 
     Raises:
         ReorderKitError: if there is no such VQ-VAE, no image can be read, or the file cannot be written.

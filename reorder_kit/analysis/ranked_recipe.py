@@ -142,7 +142,7 @@ def rank_recipe(
         images: training images to look at, chosen at random by the recipe's seed.
         vq: a VQ-VAE to train first, whose codes the prior looks at then.
         host: the plugins there are.
-        announce: is told what is about to take a while.
+        announce: called with what is about to take a while.
 
     Raises:
         ReorderKitError: if there is no such ordering, or the prior has no use for a VQ-VAE.

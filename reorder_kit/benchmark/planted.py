@@ -52,7 +52,7 @@ def run_benchmark(
         ledger: where finished runs are noted.
         host: the plugins, which the processes load anew.
         executor: where they are trained.
-        tell: is told of every run that finishes.
+        tell: called for every run that finishes.
 
     Raises:
         ReorderKitError: if a recipe is wrong, the ledger holds runs of other settings, or a training cannot go on; all

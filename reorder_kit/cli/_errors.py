@@ -77,7 +77,7 @@ def _naming_files() -> Iterator[None]:
 class QuickCommand(Command):
     """A command that answers at once, and collects no garbage meanwhile.
 
-    Looking for garbage is a fifth of its time: importing torch and the plugins makes millions of objects that stay.
+    Looking for garbage is a fifth of its time: importing torch and the plugins makes many objects that stay.
     """
 
     def invoke(self, ctx: Any) -> Any:

@@ -147,7 +147,7 @@ class Entry(Protocol):
         ...
 
     def identity(self, root: Path) -> Identity:
-        """What it is called below a folder, and what its image is told by."""
+        """Its name below a folder, and what identifies its image."""
         ...
 
     def decoding_key(self) -> bytes:
@@ -239,7 +239,7 @@ class AnnotatedImages(DecodedSamples[RawSample]):
         return self._sample(index, self._view_pipeline)
 
     def identity(self, index: int) -> Identity:
-        """What a sample is called, and what its image is told by."""
+        """The name of a sample, and what identifies its image."""
         return self._entries[index].identity(self._root)
 
     def decode(self, index: int) -> RawSample | Unreadable:

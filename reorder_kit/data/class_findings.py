@@ -16,7 +16,7 @@ def tell_of_absent(classes: Sequence[str], occurring: Collection[int], findings:
     Args:
         classes: names of all classes, by number.
         occurring: numbers of those that a training target has.
-        findings: where it is told.
+        findings: collects what was found.
         what: the words of the finding.
     """
     absent = [name for number, name in enumerate(classes) if number not in occurring]

@@ -24,7 +24,7 @@ class ClassFolders:
 
     Args:
         root: the folder of the data, which findings name files from.
-        findings: where it is told what is left out.
+        findings: collects what is left out.
         companions: endings of files that belong to images, and are not counted.
     """
 

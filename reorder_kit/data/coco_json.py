@@ -68,7 +68,7 @@ def read_coco(path: Path, source: str, findings: Findings) -> CocoFile:
     Args:
         path: the file.
         source: the recipe's field that leads to it, for messages.
-        findings: where it is told what is left out.
+        findings: collects what is left out.
 
     Raises:
         ReorderKitError: if the file cannot be read, lacks something, or contradicts itself.

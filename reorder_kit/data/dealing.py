@@ -34,7 +34,7 @@ def deal(
         recorded: the splits of the run that is reopened; None if there is none.
         present: what is there for training, validation and the test; None for a split that is set aside from training.
         identify: tells an image from others.
-        findings: where it is told what was done.
+        findings: collects what was done.
         anew: sets aside what is missing from these training images.
 
     Raises:

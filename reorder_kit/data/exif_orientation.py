@@ -69,7 +69,7 @@ class Turn:
         Args:
             annotated_size: height and width of what it was made on, as it says; None if it does not.
             usual: what annotations of the source are made on where the size does not tell.
-            note: is told of what is turned or guessed.
+            note: called with what is turned or guessed.
         """
         if self.orientation == 1:
             return False

@@ -19,7 +19,7 @@ class FolderListing:
 
     Args:
         root: the folder that findings name files from.
-        findings: where it is told which names are matched to files that are spelled in another way.
+        findings: collects names that match a file spelled differently.
     """
 
     def __init__(self, root: Path, findings: Findings) -> None:

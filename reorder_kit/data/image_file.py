@@ -126,7 +126,7 @@ def load_picture(image: ImageFile.ImageFile, note: Callable[[str], None]) -> Loa
 
     Args:
         image: an opened image.
-        note: is told what is left out.
+        note: called with what is left out.
 
     Raises:
         Exception: what decoders like, from SyntaxError to struct.error.

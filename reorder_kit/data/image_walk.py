@@ -66,7 +66,7 @@ class ImageWalk:
         root: the folder that findings name files from.
         field: the recipe's field that leads there, for messages.
         endings: of the files that are listed, in small letters.
-        findings: where it is told what is left out.
+        findings: collects what is left out.
         companions: endings of files that belong to images, and are not counted.
         has_each_once: a file to which several paths lead is listed once. Of masks, that are empty for example, one file
             may do for several images.

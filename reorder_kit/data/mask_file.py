@@ -155,7 +155,7 @@ def read_mask(
         most_pixels: a larger mask is refused.
         turn: of the image.
         usual: what masks of the source are made on where their size does not tell.
-        note: is told of what is turned, converted or guessed.
+        note: called with what is turned, converted or guessed.
 
     Raises:
         Exception: what decoders like, from SyntaxError to struct.error; ValueError if there are several channels, or

@@ -28,7 +28,7 @@ def find_pairs(
         images: a folder; folders below it are searched, too.
         masks: a folder laid out in the same way.
         skip_unmasked: leave images without a mask out.
-        findings: where it is told what is left out, and which names are spelled in two ways.
+        findings: collects what is left out, and names spelled in two ways.
 
     Raises:
         ReorderKitError: if a folder is missing, an image has no mask, two files have one name, or nothing is left.
@@ -63,7 +63,7 @@ def match_names(wanted: Collection[str], known: Mapping[str, object], field: str
         wanted: names.
         known: the names that there are.
         field: the recipe's field that leads to the wanted ones, for messages.
-        findings: where it is told which are spelled in two ways.
+        findings: collects names spelled in two ways.
 
     Raises:
         ReorderKitError: if a name could mean several, or two mean one.

@@ -40,7 +40,7 @@ def look_at_masks(
         classes: names of the classes, by number.
         legend: what the values of masks stand for.
         values_field: the recipe's field for the values of the classes; None if there is none.
-        findings: where it is told.
+        findings: collects what was found.
 
     Raises:
         ReorderKitError: if no pixel has any class but the first, the background.

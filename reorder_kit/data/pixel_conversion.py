@@ -25,7 +25,7 @@ def opaque_8_bit(
         is_wide: its values have 16 bits.
         reopened: the same once more, opened and not loaded.
         decoding: how.
-        note: is told of what is converted with a loss, or by a convention.
+        note: called with what is converted with a loss, or by a convention.
 
     Raises:
         ValueError: if its values have no fixed scale, or more bits than was said.

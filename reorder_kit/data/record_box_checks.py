@@ -25,7 +25,7 @@ def check_boxes(store: RecordStore, split: str, box_format: BoxFormat, findings:
         store: where the records of a split lie.
         split: which.
         box_format: what the numbers of a box are taken for.
-        findings: where it is told how many are left out.
+        findings: collects how many are left out.
         usual_frame: what boxes of turned images are made on.
 
     Raises:

@@ -152,22 +152,7 @@ def open_records(
             raise ReorderKitError(f"data.{split}: there is no image")
         if kind == BOXES:
             check_boxes(store, split, options.box_format, findings, usual_frame)
-    places = {split: [(split, number) for number in range(len(store))] for split, store in stores.items()}
-
-    def anew(train: Sequence[Place]) -> Dealt[Place]:
-        is_set_aside = len(stores) < len(SPLITS) and kind != MASK
-        present = classes.numbers("train", stores["train"]) if is_set_aside else [()] * len(stores["train"])
-        return options.complete(
-            train, places.get("validation"), places.get("test"), lambda place: present[place[1]], seed
-        )
-
-    dealt = deal(
-        recorded,
-        [places.get(split) for split in SPLITS],
-        lambda place: stores[place[0]].identity(place[1]),
-        findings,
-        anew,
-    )
+    dealt = _deal(options, kind, classes, stores, seed, recorded, findings)
     targets = {
         split: options.targets(kind, labels, usual_frame, classes.is_multi_hot)
         for split, labels in classes.labels.items()
@@ -190,4 +175,32 @@ def open_records(
         root,
         findings,
         LabelledImages if is_labelled else AnnotatedImages,
+    )
+
+
+def _deal(
+    options: RecordOptions,
+    kind: TargetKind,
+    classes: RecordClasses,
+    stores: Mapping[str, RecordStore],
+    seed: int,
+    recorded: RecordedSplits | None,
+    findings: Findings,
+) -> Dealt[Place]:
+    """The records of each split: those of a run that is reopened, or anew."""
+    places = {split: [(split, number) for number in range(len(store))] for split, store in stores.items()}
+
+    def anew(train: Sequence[Place]) -> Dealt[Place]:
+        is_set_aside = len(stores) < len(SPLITS) and kind != MASK
+        present = classes.numbers("train", stores["train"]) if is_set_aside else [()] * len(stores["train"])
+        return options.complete(
+            train, places.get("validation"), places.get("test"), lambda place: present[place[1]], seed
+        )
+
+    return deal(
+        recorded,
+        [places.get(split) for split in SPLITS],
+        lambda place: stores[place[0]].identity(place[1]),
+        findings,
+        anew,
     )

@@ -35,7 +35,7 @@ class RecordStore(Protocol):
         ...
 
     def identity(self, number: int) -> Identity:
-        """What a record is called wherever the data lies, and what its image is told by."""
+        """The name of a record, wherever the data lies, and what identifies its image."""
         ...
 
     def read(self, number: int) -> tuple[bytes, Any]:
@@ -164,7 +164,7 @@ class Record:
         return BytesIO(encoded)
 
     def identity(self, root: Path) -> Identity:
-        """What it is called wherever the data lies, and what its image is told by."""
+        """Its name, wherever the data lies, and what identifies its image."""
         return self.store.identity(self.number)
 
     def decoding_key(self) -> bytes:

@@ -11,6 +11,7 @@ from torch import Tensor
 from reorder_kit.data.decoded_cache import DecodedSamples, file_key, key_of
 from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.file_identity import FileIdentity
+from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import Picture, read_image
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Identity, Sample, Unreadable
@@ -117,7 +118,24 @@ class ImagesInFiles(DecodedSamples[Picture]):
         picture = self.decoded(index)
         if isinstance(picture, Unreadable):
             return picture
+        findings = Findings(picture.findings)
         try:
-            return Sample(transform(picture.pixels), target, findings=picture.findings)
+            return Sample(transform(self.cut(picture, path, target, findings)), target, findings=findings.found)
         except ReorderKitError as error:
             return Unreadable(path, error.message)
+
+    def cut(
+        self, picture: Picture, path: str, target: int, findings: Findings
+    ) -> Shaped[Tensor, "channel height width"]:
+        """The part of an image that becomes the sample: all of it, unless a subclass cuts it.
+
+        Args:
+            picture: the decoded image.
+            path: its file.
+            target: its class.
+            findings: collects what is converted or guessed.
+
+        Raises:
+            ReorderKitError: if the image is unreadable after all.
+        """
+        return picture.pixels

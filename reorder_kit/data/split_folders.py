@@ -35,7 +35,7 @@ def find_split_folders(root: Path, findings: Findings, field: str = "data.root")
 
     Args:
         root: the folder.
-        findings: where it is told which folders beside those of the splits are left out.
+        findings: collects folders that are left out.
         field: the recipe's field that names it, for messages.
 
     Raises:

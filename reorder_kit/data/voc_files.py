@@ -29,7 +29,7 @@ class VocFiles:
         folder: holds ImageSets.
         kind: the folder of lists in it.
         listing: finds images and annotations.
-        findings: where it is told which names are not read as they are written.
+        findings: collects names that are not read as written.
     """
 
     def __init__(self, folder: Path, kind: str, listing: FolderListing, findings: Findings) -> None:

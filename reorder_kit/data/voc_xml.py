@@ -51,7 +51,7 @@ def read_annotation(path: Path, findings: Findings) -> VocAnnotation:
 
     Args:
         path: the XML file.
-        findings: where it is told what is left out.
+        findings: collects what is left out.
 
     Raises:
         ReorderKitError: if it cannot be read, or an object is incomplete.

@@ -56,7 +56,7 @@ class CocoDetection(AnnotatedSource):
 
     Images are turned upright by their EXIF orientation. Boxes were made on what the ``width`` and ``height`` of the
     image say: on the stored pixels, and are turned along, or on the upright ones. Where both have one size, or the file
-    gives none, they are taken as made on the stored pixels, as pycocotools and torchvision do, and that is told.
+    gives none, they are taken as made on the stored pixels, as pycocotools and torchvision do, and that is reported.
 
     An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
     left to right by chance. Named transforms replace that.

@@ -14,7 +14,6 @@ from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
 from reorder_kit.data.class_findings import tell_of_absent
 from reorder_kit.data.class_folders import ClassFolders, require_every_class
 from reorder_kit.data.dealing import began_with, deal
-from reorder_kit.data.decoded_cache import DecodedSamples, file_key, key_of
 from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.exif_orientation import Turn
 from reorder_kit.data.file_identity import FileIdentity, name_below
@@ -22,12 +21,12 @@ from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_file import Picture, first_readable, read_image
 from reorder_kit.data.image_options import HomePath, ImageOptions
 from reorder_kit.data.json_text import parse_json
-from reorder_kit.data.samples import Transform
+from reorder_kit.data.samples import ImagesInFiles, Transform
 from reorder_kit.data.set_aside import SplitSource
 from reorder_kit.data.split_folders import require_train_and_val
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import CLASS, DataSource, DataSplits, Identity, ImageShape, Sample, Unreadable
+from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
 from reorder_kit.interfaces.numbers import Count, Size
 
 # Added to a side of a box, as a share of it, by the share of the image that it covers: the first limit that it reaches.
@@ -138,7 +137,7 @@ class Fmow(SplitSource):
         return files
 
 
-class PlacesInFiles(DecodedSamples[Picture]):
+class PlacesInFiles(ImagesInFiles):
     """Image files with a JSON file beside each. What cannot be read is unreadable.
 
     Args:
@@ -161,52 +160,17 @@ class PlacesInFiles(DecodedSamples[Picture]):
         transform: Transform,
         view_transform: Transform | None = None,
     ) -> None:
-        self._files, self._root, self._decoding = files, root, decoding
+        super().__init__(files, root, decoding, transform, view_transform)
         self._classes, self._crop = classes, crop
-        self._transform, self._view_transform = transform, view_transform or transform
 
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def __getitem__(self, index: int) -> Sample | Unreadable:
-        return self._sample(index, self._transform)
-
-    def view(self, index: int) -> Sample | Unreadable:
-        """A further view of a sample."""
-        return self._sample(index, self._view_transform)
-
-    def target(self, index: int) -> int:
-        """The class of a sample, whether or not its image can be read."""
-        return self._files[index][1]
-
-    def identity(self, index: int) -> Identity:
-        """The file of a sample."""
-        return FileIdentity(self._root, self._files[index][0])
-
-    def decode(self, index: int) -> Picture | Unreadable:
-        """Read the file of a sample, all of it."""
-        return read_image(self._files[index][0], self._decoding)
-
-    def decoding_key(self, index: int) -> bytes:
-        """Of the file of a sample, and of how it is decoded."""
-        return key_of(file_key(self._files[index][0]), self._decoding)
-
-    def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
-        path, target = self._files[index]
-        picture = self.decoded(index)
-        if isinstance(picture, Unreadable):
-            return picture
-        findings = Findings(picture.findings)
-        try:
-            image = picture.pixels
-            if self._crop == "box":
-                box, annotated_size = _read_box(Path(path).with_suffix(".json"), self._classes[target])
-                if picture.turn.turns(annotated_size, "stored", findings.noting(path)):
-                    box = _turned(box, picture.turn)
-                image = cut_out(image, box)
-            return Sample(transform(image), target, findings=findings.found)
-        except ReorderKitError as error:
-            return Unreadable(path, error.message)
+    def cut(self, picture: Picture, path: str, target: int, findings: Findings) -> UInt8[Tensor, "3 height width"]:
+        """The object with context around it, or the whole image."""
+        if self._crop == "image":
+            return picture.pixels
+        box, annotated_size = _read_box(Path(path).with_suffix(".json"), self._classes[target])
+        if picture.turn.turns(annotated_size, "stored", findings.noting(path)):
+            box = _turned(box, picture.turn)
+        return cut_out(picture.pixels, box)
 
 
 def _all_classes(train: Sequence[str], val: Sequence[str], findings: Findings) -> list[str]:

@@ -40,7 +40,7 @@ class ImageFolder(SplitSource):
     first 32 training images, those of 16 bits are looked at for how many of these bits they use.
 
     Images are turned upright by their EXIF orientation, and laid on ``background`` where they are transparent; those of
-    16 bits are brought to 8 with one range for all, ``bit_depth``. All of that is counted, and told.
+    16 bits are brought to 8 with one range for all, ``bit_depth``. All of that is counted and reported.
 
     By default an image larger than ``image_size`` is resized to cover 256/224 of it and loses the margin (``Fit``);
     a smaller one is resized to cover it; one that has this size already is left untouched. Training images are also

@@ -38,7 +38,7 @@ class SegmentationFolder(AnnotatedSource):
 
     Images are turned upright by their EXIF orientation, and a mask that has the size of the stored pixels with them;
     one with an orientation of its own is turned by that. Where the stored and the upright image have one size, a mask
-    is taken as made on the stored pixels, as torchvision reads them, and that is told.
+    is taken as made on the stored pixels, as torchvision reads them, and that is reported.
 
     Splits come from ``index``, or from folders ``train``, ``val`` and ``test`` in both folders, which may also be
     called ``training``, ``valid``, ``validation``, ``dev`` or ``testing``, in any letter case; otherwise all images are

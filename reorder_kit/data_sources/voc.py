@@ -54,7 +54,7 @@ class Voc(AnnotatedSource):
     Images are turned upright by their EXIF orientation. Boxes were made on what ``size`` in the XML file says, masks on
     what their own size says: on the stored pixels, and are turned along, or on the upright ones. Where both have one
     size, or the file gives none, they are taken as made on the stored pixels, as the development kit and torchvision
-    read them, and that is told.
+    read them, and that is reported.
 
     An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
     left to right by chance. Named transforms replace that.

@@ -65,7 +65,7 @@ class Batch:
         return self.images.shape[0]
 
     def take(self, index: Int[Tensor, " row"]) -> Batch:
-        """Some images with all that belongs to them, in the sequence of ``index``; without what reading told."""
+        """Some images with all that belongs to them, in the sequence of ``index``; without the findings of reading."""
         index = index.to(self.images.device)
         return Batch(
             self.images[index],

@@ -91,7 +91,7 @@ class HasIdentities(Protocol):
     """A set that tells its samples apart, so that a run can write down which it used, and use them again."""
 
     def identity(self, index: int) -> Identity:
-        """What the sample is called, and what its image is told by."""
+        """The name of the sample, and what identifies its image."""
         ...
 
 

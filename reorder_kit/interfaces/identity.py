@@ -1,4 +1,4 @@
-"""What a sample is called, and what its image is told by."""
+"""The name of a sample, and what identifies its image."""
 
 from __future__ import annotations
 

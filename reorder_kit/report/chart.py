@@ -47,7 +47,7 @@ class HoverLine:
 
 @dataclass(frozen=True)
 class Hover:
-    """What is told of the place under the pointer.
+    """Tooltip text.
 
     Args:
         axis: what the horizontal axis counts, as in ``epoch``.

@@ -72,7 +72,7 @@ def heat_chart(
         title: what is shown.
         grid: of the patches.
         panels: from left to right.
-        tips: for each row-major patch, told under the pointer in every panel.
+        tips: tooltip text of each row-major patch, in every panel.
         alt: what can be seen, in words.
         note: what has to be known to read it.
     """

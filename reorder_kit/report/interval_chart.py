@@ -29,7 +29,7 @@ class Dot:
         low: lower end of its interval; the figure itself if it has none.
         high: upper end.
         colour: one of the palette's.
-        tip: told under the pointer.
+        tip: tooltip text.
         is_filled: whether the dot is filled.
     """
 

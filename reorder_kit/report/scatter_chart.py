@@ -27,7 +27,7 @@ class Point:
         group: what it is one of.
         x: across.
         y: up.
-        tip: told under the pointer.
+        tip: tooltip text.
     """
 
     group: str

@@ -41,7 +41,7 @@ class DataRecord(VersionedRecord):
 
 @dataclass(frozen=True)
 class NamedImages:
-    """The images of each split: their names, and what their content is told by.
+    """The images of each split: their names, and what identifies their content.
 
     Args:
         splits: the names.

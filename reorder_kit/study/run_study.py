@@ -146,7 +146,7 @@ class StudyRun:
 
         Args:
             executor: where.
-            tell: is told of each run that ends.
+            tell: called for each run that ends.
 
         Raises:
             ReorderKitError: if the folder holds something else, or another process is at work in it.
@@ -169,7 +169,7 @@ class StudyRun:
 
         Args:
             executor: where.
-            tell: is told of each run that ends.
+            tell: called for each run that ends.
 
         Returns:
             What cannot be trained.

@@ -31,7 +31,7 @@ class MaskMetrics:
 
     def update(self, predictions: Float[Tensor, "batch class height width"], batch: Batch) -> None:
         """Count the pixels of a batch; the most probable class is the answer."""
-        self._confusion.update(predictions.detach().argmax(dim=1), batch.targets)
+        self._confusion.update(predictions.detach().argmax(dim=1), batch.targets.long())
 
     def compute(self) -> dict[str, Any]:
         """``mIoU``, ``dice``, ``pixel_accuracy`` and ``per_class``, all from 0 to 1, and ``pixels_per_class``.

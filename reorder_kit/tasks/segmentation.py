@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -67,15 +67,15 @@ class Segmentation(SupervisedTask):
         return UperNetHead(dim, classes, self.options.width)
 
     def loss_per_image(
-        self, outputs: Float[Tensor, "batch class height width"], targets: Int[Tensor, "batch height width"]
+        self, outputs: Float[Tensor, "batch class height width"], targets: Integer[Tensor, "batch height width"]
     ) -> Float[Tensor, " batch"]:
         """Mean over the pixels of each image that are not ignored; 0 for an image without any."""
-        scores = outputs.float()
-        by_pixel = F.cross_entropy(scores, targets, ignore_index=IGNORED, reduction="none").flatten(1)
-        pixels = (targets != IGNORED).flatten(1).sum(dim=1)
+        scores, classes = outputs.float(), targets.long()
+        by_pixel = F.cross_entropy(scores, classes, ignore_index=IGNORED, reduction="none").flatten(1)
+        pixels = (classes != IGNORED).flatten(1).sum(dim=1)
         loss = by_pixel.sum(dim=1) / pixels.clamp(min=1)
         if self.options.dice_weight:
-            loss = loss + self.options.dice_weight * _soft_dice_loss(scores, targets)
+            loss = loss + self.options.dice_weight * _soft_dice_loss(scores, classes)
         return loss
 
     def build_metrics(self, context: TaskContext) -> Metrics:

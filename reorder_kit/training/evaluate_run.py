@@ -29,7 +29,7 @@ def evaluate_run(
         folder: of a finished run.
         sources: further orders: orderings by name, order files, run folders.
         split: ``test`` or ``validation``.
-        host: the plugins, which are told of predictions.
+        host: the plugins, which receive predictions.
         places: where its data is now, if it is elsewhere.
 
     Raises:

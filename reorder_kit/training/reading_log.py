@@ -1,4 +1,4 @@
-"""What is told of the images of a pass: those that could not be read, and what was converted in reading the others."""
+"""Findings of a pass: images that could not be read, and what was converted in reading the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMED_IN_MESSAGE = 10
 
 
 class ReadingLog:
-    """What is told of one pass over a split.
+    """Findings of one pass over a split.
 
     Args:
         limit: how many unreadable images a pass bears with; None for any number.
@@ -23,7 +23,7 @@ class ReadingLog:
         self._findings: tuple[Finding, ...] = ()
 
     def add(self, batch: Batch) -> None:
-        """Count what is told of a batch of this process.
+        """Count the findings of a batch of this process.
 
         Raises:
             ReorderKitError: above the limit, naming the files.

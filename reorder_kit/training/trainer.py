@@ -63,7 +63,7 @@ class Trainer:
         start: the starting order.
         folder: the run folder.
         accelerator: device, precision, processes.
-        host: whose plugins are told of run events.
+        host: whose plugins receive run events.
     """
 
     def __init__(

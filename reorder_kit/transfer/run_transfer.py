@@ -133,7 +133,7 @@ def run_transfer(
         plan: what to do.
         host: the plugins, which the processes load anew.
         executor: where runs are trained.
-        tell: is told of everything that finishes.
+        tell: called for everything that finishes.
 
     Raises:
         ReorderKitError: if a run folder holds another run, another process is at work in the folder, or a training

@@ -264,10 +264,10 @@ def test_a_batch_of_unreadable_samples_is_empty():
     assert len(together([Noisy()[5]], CLASS)) == 0
 
 
-def test_masks_of_bytes_become_numbers_of_classes():
+def test_masks_stay_bytes():
     mask = torch.tensor([[0, 254, IGNORED]], dtype=torch.uint8)
     targets = together([Sample(torch.zeros(1, 1, 3), mask)] * 2, MASK).targets
-    assert targets.dtype == torch.int64
+    assert targets.dtype == torch.uint8
     assert targets.tolist() == [[[0, 254, 255]]] * 2
 
 

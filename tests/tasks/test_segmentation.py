@@ -88,6 +88,12 @@ def test_soft_dice_by_hand() -> None:
     assert with_dice - plain == pytest.approx(0.5 * (1 - (first + second) / 2), abs=1e-6)
 
 
+def test_masks_of_bytes_have_the_loss_of_those_of_64_bits() -> None:
+    scores, targets = torch.randn(2, 3, 4, 5), torch.tensor([0, 2, IGNORED, 1]).repeat(2, 5, 1).movedim(1, 2)
+    own = task(dice_weight=1.0).loss_per_image
+    assert own(scores, targets.to(torch.uint8)).equal(own(scores, targets))
+
+
 def test_the_loss_is_taken_in_full_precision() -> None:
     scores = torch.tensor([0.0, 8.0], dtype=torch.bfloat16).view(1, 2, 1, 1)
     loss = task().loss_per_image(scores, torch.ones(1, 1, 1, dtype=torch.int64))
@@ -115,9 +121,10 @@ def brute_force(answers: list[int], truths: list[int], classes: int) -> dict[str
     }
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(2, 5), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.3]))
-def test_figures_are_those_of_a_brute_force_count(classes: int, seed: int, ignored: float) -> None:
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from([2, 3, 5, 40]), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.3]))
+def test_figures_are_those_of_a_brute_force_count(dtype: torch.dtype, classes: int, seed: int, ignored: float) -> None:
     generator = torch.Generator().manual_seed(seed)
     # Only some of the classes, so that some are nowhere.
     used = int(torch.randint(1, classes + 1, (1,), generator=generator))
@@ -128,7 +135,7 @@ def test_figures_are_those_of_a_brute_force_count(classes: int, seed: int, ignor
     targets[0, 0, 0] = 0
     metrics = task().build_metrics(context_of([str(number) for number in range(classes)]))
     for part in (slice(0, 1), slice(1, 3)):
-        metrics.update(scores[part], targets_alone(targets[part]))
+        metrics.update(scores[part], targets_alone(targets[part].to(dtype)))
     figures = metrics.compute()
     answers = [
         max(range(classes), key=lambda number: float(scores[image, number, row, column]))

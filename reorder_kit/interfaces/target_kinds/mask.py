@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from reorder_kit.interfaces.target_kind import TargetKind
-from reorder_kit.interfaces.target_kinds._arrays import no_rows, stacked
+from reorder_kit.interfaces.target_kinds._arrays import no_rows
 
 IGNORED = 255
 """The value of a pixel in a mask that no loss and no metric looks at."""
@@ -19,7 +20,8 @@ IGNORED = 255
 class MaskKind(TargetKind):
     """The number of the class of each pixel, or :data:`IGNORED`: ``Integer[height width]``.
 
-    A byte is enough in a sample; a batch has 64 bits.
+    A batch has the type of its samples. A byte is enough, and less for loader processes to hand over; a loss or metric
+    that computes with the numbers makes them wider first.
     """
 
     name = "mask"
@@ -27,7 +29,8 @@ class MaskKind(TargetKind):
 
     def collate(self, items: Sequence[Any]) -> Tensor:
         """One mask for each image."""
-        return stacked(items)
+        together: Tensor = default_collate(list(items))
+        return together
 
     def presence(self, targets: Tensor, classes: Sequence[str]) -> Float[Tensor, "batch class"]:
         """The classes that at least one pixel has."""
