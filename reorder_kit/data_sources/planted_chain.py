@@ -14,6 +14,7 @@ from reorder_kit.interfaces.numbers import Count, Seed, Size
 from reorder_kit.ops.planted_chain import chain_class
 
 IMAGES_SEED = 0
+MOST_PATCHES = 2**16
 
 
 class PlantedChain(DataSource):
@@ -46,6 +47,8 @@ class PlantedChain(DataSource):
         @model_validator(mode="after")
         def _has_no_ties(self) -> PlantedChain.Options:
             height, width = self.grid
+            if height * width > MOST_PATCHES:
+                raise ValueError(f"grid [{height}, {width}] has more than {MOST_PATCHES:,} patches")
             if height * width % 2:
                 raise ValueError(f"grid [{height}, {width}] has an odd number of patches, so that classes could tie")
             return self

@@ -15,6 +15,7 @@ from reorder_kit.data.data_loading import require_samples, steps_of_epoch
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.beside import compose_beside
 from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.memory import refuse_hopeless
 from reorder_kit.experiment.providers import write_plugins
 from reorder_kit.experiment.recorded_data import OpenedData, data_key, open_data
 from reorder_kit.experiment.reopening import other_fields
@@ -75,6 +76,7 @@ def run_experiment(
     split_file = split_file or folder.split_file
     data = open_data(experiment, folder, split_file)
     splits = data.splits
+    refuse_hopeless(experiment, name, folder.path, splits.image, len(splits.train))
     for each in (experiment, *trained.values()):
         _check_length(each, experiment, splits, accelerator.num_processes)
     trainer = _train(name, experiment, data, split_file, folder, accelerator, host)
