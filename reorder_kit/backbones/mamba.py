@@ -56,8 +56,8 @@ class Mamba(Backbone):
         depth: Depth | None = Field(None, description="blocks, instead of the size's")
         dim: Size | None = Field(None, description="width of the embedding, instead of the size's")
         state: Whole = Field(16, ge=1, le=256, description="size of the state of a channel")
-        conv_width: Size = Field(4, description="slots a convolution sees, the current one included")
-        expand: Whole = Field(2, ge=1, le=1_000, description="channels of a mixer, times dim")
+        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, the current one included")
+        expand: Whole = Field(2, ge=1, le=100, description="channels of a mixer, times dim")
         bidirectional: bool = Field(True, description="walk in both directions")
         readout: Literal["cls", "mean", "last"] = Field("cls", description="what summarises the sequence")
         cls_position: ClsPosition | None = Field(

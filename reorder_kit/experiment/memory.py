@@ -22,7 +22,7 @@ from reorder_kit.orders.order import Order
 _BYTES = 4
 """Of a number: weights, moments and images have 32 bits, whatever the precision of a step."""
 _GIGABYTE = 10**9
-_LITTLE = 0.02
+_LITTLE = 0.1
 """Weights that take a smaller share of the memory are not counted, which takes a moment."""
 _WORKERS, _WORKERS_OF_CPU = 128, 4
 """So many processes that load images are never too many, nor so many for each CPU."""

@@ -47,10 +47,9 @@ def misfits_of_parts(experiment: Experiment) -> list[Problem]:
     if facts is None:
         return []
     if facts.grid.num_patches > MOST_PATCHES:
-        reason = f"{experiment.backbone.name} would read {facts.grid.num_patches:,} patches of an image"
-        return [
-            Problem("backbone", f"{reason}, and no more than {MOST_PATCHES:,} can be ordered", "use larger patches")
-        ]
+        patches = f"{facts.grid.num_patches:,} patches of an image"
+        reason = f"{experiment.backbone.name} would read {patches}, and {MOST_PATCHES:,} at most can be ordered"
+        return [Problem("backbone", reason, "use larger patches")]
     try:
         experiment.check(facts, STAND_IN_CLASSES)
     except ReorderKitError as error:

@@ -50,7 +50,7 @@ Amount = Annotated[float, Strict(), Field(ge=0, le=1_000_000, allow_inf_nan=Fals
 Positive = Annotated[float, Strict(), Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 """A number above 0, such as a factor or a step size."""
 
-Ratio = Annotated[float, Strict(), Field(gt=0, le=1_000, allow_inf_nan=False)]
+Ratio = Annotated[float, Strict(), Field(gt=0, le=100, allow_inf_nan=False)]
 """How many times as wide, or as many, something is."""
 
 Fraction = Annotated[float, Strict(), Field(ge=0, lt=1, allow_inf_nan=False)]

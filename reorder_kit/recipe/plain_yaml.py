@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -20,6 +20,20 @@ _MERGE = "<<"
 _TEXT = "tag:yaml.org,2002:str"
 
 
+class Mark(Protocol):
+    """A place in a document, counted from 0."""
+
+    @property
+    def line(self) -> int:
+        """Of the place."""
+        ...
+
+    @property
+    def column(self) -> int:
+        """Of the place."""
+        ...
+
+
 class YamlMistakeError(Exception):
     """What is wrong with a document, and where.
 
@@ -28,7 +42,7 @@ class YamlMistakeError(Exception):
         mark: where.
     """
 
-    def __init__(self, reason: str, mark: yaml.Mark) -> None:
+    def __init__(self, reason: str, mark: Mark | None) -> None:
         super().__init__(reason)
         self.reason, self.mark = reason, mark
 
@@ -48,7 +62,7 @@ class _Collection:
 
     content: dict[Hashable, Any] | list[Any]
     anchor: str | None
-    mark: yaml.Mark
+    mark: Mark | None
     first: int
     key: list[Any] = field(default_factory=list)
     merged: list[dict[Hashable, Any]] | None = None
@@ -133,7 +147,7 @@ class PlainYaml:
     def _awaits_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1].content, dict) and not self._open[-1].key
 
-    def _count(self, nodes: int, mark: yaml.Mark) -> None:
+    def _count(self, nodes: int, mark: Mark | None) -> None:
         self._nodes += nodes
         if self._nodes > MOST_NODES:
             raise YamlMistakeError(f"there are more than {MOST_NODES:,} keys and values", mark)
@@ -142,7 +156,7 @@ class PlainYaml:
         if anchor is not None:
             self._anchors[anchor] = value, nodes
 
-    def _add(self, value: Any, mark: yaml.Mark) -> None:
+    def _add(self, value: Any, mark: Mark | None) -> None:
         if not self._open:
             self.content = value
             return
@@ -159,7 +173,7 @@ class PlainYaml:
                 inside.content[key] = value
 
 
-def _checked_key(key: Any, inside: _Collection, mark: yaml.Mark) -> Any:
+def _checked_key(key: Any, inside: _Collection, mark: Mark | None) -> Any:
     if not isinstance(key, Hashable):
         raise YamlMistakeError(f"the key {quoted(key)} is no plain value", mark)
     if key in inside.content or (key is _MergeKey and inside.merged is not None):
@@ -167,12 +181,12 @@ def _checked_key(key: Any, inside: _Collection, mark: yaml.Mark) -> Any:
     return key
 
 
-def _to_merge(value: Any, mark: yaml.Mark) -> list[dict[Hashable, Any]]:
+def _to_merge(value: Any, mark: Mark | None) -> list[dict[Hashable, Any]]:
     mappings = value if isinstance(value, list) else [value]
     if not all(isinstance(each, dict) for each in mappings):
         raise YamlMistakeError(f"{_MERGE} merges mappings, not {quoted(value)}", mark)
     return mappings
 
 
-def _unknown_tag(tag: str, mark: yaml.Mark) -> YamlMistakeError:
+def _unknown_tag(tag: str, mark: Mark | None) -> YamlMistakeError:
     return YamlMistakeError(f"the tag {shortened(tag)} means nothing here", mark)

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from reorder_kit.errors import ReorderKitError, shortened
-from reorder_kit.recipe.plain_yaml import PlainYaml, YamlMistakeError
+from reorder_kit.recipe.plain_yaml import Mark, PlainYaml, YamlMistakeError
 
 MOST_BYTES = 1_000_000
 """Size of a file, or of a value on the command line. The longest recipes list classes: 22,000 names take 400 kB."""
@@ -68,6 +68,6 @@ def _too_large(source: str) -> ReorderKitError:
     return ReorderKitError(f"{source}: larger than {MOST_BYTES // 1_000_000} MB", "a recipe names data and holds none")
 
 
-def _at(source: str, mark: yaml.Mark | None, reason: str) -> str:
+def _at(source: str, mark: Mark | None, reason: str) -> str:
     where = source if mark is None else f"{source}:{mark.line + 1}:{mark.column + 1}"
     return f"{where}: not YAML: {shortened(reason, most=300)}"
