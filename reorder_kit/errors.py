@@ -74,7 +74,7 @@ def shortened(text: str, most: int = MOST_SHOWN) -> str:
     """A text for messages: of a long one, its beginning and how long it is.
 
     >>> shortened("a" * 1000, most=30)
-    'aaaaaaaa... (1000 characters)'
+    'aaaaaaaaa... (1000 characters)'
     """
     if len(text) <= most:
         return text
