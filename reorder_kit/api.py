@@ -88,18 +88,24 @@ def order(name: str, height: int, width: int, host: PluginHost | None = None, **
     return ordering(checked).order(Grid(height, width))
 
 
-def load_run(path: str | Path, host: PluginHost | None = None, places: Mapping[str, Any] | None = None) -> LoadedRun:
+def load_run(
+    path: str | Path,
+    host: PluginHost | None = None,
+    places: Mapping[str, Any] | None = None,
+    allow_download: bool = False,
+) -> LoadedRun:
     """The trained model of a run, in evaluation mode, on the CPU, with its task, recipe and progress.
 
     Args:
         path: the run folder.
         host: the plugins; all installed ones if not given.
         places: where its data is now, if it is elsewhere, as ``{"data.root": "/data/photos"}``.
+        allow_download: let its data source fetch what is not there when the data is opened.
 
     Raises:
         ReorderKitError: if the folder holds no checkpoint, one of another format, or one that cannot be read.
     """
-    return LoadedRun.open(path, host, tuple((places or {}).items()))
+    return LoadedRun.open(path, host, tuple((places or {}).items()), allow_download)
 
 
 def wrap(model: VisionTransformer, order: Order | str) -> nn.Module:

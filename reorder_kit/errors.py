@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ENCODING_HINT = "set PYTHONUTF8=1, or a locale such as C.UTF-8"
 """What to do where names of files cannot have letters beyond ASCII."""
@@ -14,6 +16,11 @@ ENCODING_HINT = "set PYTHONUTF8=1, or a locale such as C.UTF-8"
 
 AS_THEY_WERE = "surrogateescape"
 """How letters of file names that this environment cannot read are written into text files: by the bytes they have."""
+
+MOST_SHOWN = 100
+"""Characters of a value that a message shows."""
+_MOST_NAMES = 50
+"""Names that a hint lists."""
 
 
 class ReorderKitError(Exception):
@@ -63,17 +70,51 @@ class RecipeError(ReorderKitError):
         super().__init__("\n".join([f"{source}: {count}", *(f"  {problem}" for problem in self.problems)]))
 
 
+def shortened(text: str, most: int = MOST_SHOWN) -> str:
+    """A text for messages: of a long one, its beginning and how long it is.
+
+    >>> shortened("a" * 1000, most=30)
+    'aaaaaaaaa... (1000 characters)'
+    """
+    if len(text) <= most:
+        return text
+    length = f"... ({len(text)} characters)"
+    return text[: max(0, most - len(length))] + length
+
+
+def quoted(value: Any) -> str:
+    """A value for messages, as Python writes it; at most 100 characters of a long one.
+
+    >>> quoted({"epochs": 3})
+    "{'epochs': 3}"
+    >>> len(quoted(["a" * 1000] * 1000))
+    100
+    """
+    try:
+        text = _BRIEF.repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return f"a {type(value).__name__} too long to be shown"
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxlong = _BRIEF.maxother = MOST_SHOWN
+_BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxset = _BRIEF.maxfrozenset = _BRIEF.maxdict = MOST_SHOWN // 3
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint that names the closest known name, or all of them when none is close.
+    """A hint that names the closest known name, or all of them, or the first, when none is close.
 
     >>> did_you_mean("hilbrt", ["row", "hilbert"])
     "did you mean 'hilbert'?"
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    # The time of a comparison grows with the square of the length, and no name is that long.
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) if len(name) <= MOST_SHOWN else []
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"known: {', '.join(names)}" if names else "there is none"
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"known: {', '.join(names[:_MOST_NAMES])}{more}" if names else "there is none"
 
 
 @contextmanager

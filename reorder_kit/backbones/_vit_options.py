@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from reorder_kit.layers.patch_geometry import Count, PatchOptions
+from reorder_kit.interfaces.numbers import Depth, Fraction, Size
+from reorder_kit.layers.patch_geometry import PatchOptions
 from reorder_kit.layers.positions import Positions
 from reorder_kit.layers.transformer_options import TRANSFORMER_SHAPES, TransformerShape, check_shape
 
@@ -18,9 +19,9 @@ class VitOptions(PatchOptions):
     size: Literal["tiny", "small", "base", "large"] | None = Field(
         None, description="width, depth and heads as published; small if no model is named"
     )
-    depth: Count | None = Field(None, description="blocks, instead of the size's")
-    dim: Count | None = Field(None, description="width of the embedding, instead of the size's")
-    heads: Count | None = Field(None, description="attention heads, instead of the size's; they divide dim")
+    depth: Depth | None = Field(None, description="blocks, instead of the size's")
+    dim: Size | None = Field(None, description="width of the embedding, instead of the size's")
+    heads: Size | None = Field(None, description="attention heads, instead of the size's; they divide dim")
     pretrained: bool = Field(False, description="load timm's weights of the named model")
     positions: Positions = Field(
         "learned", description="absolute 2-D positions, added by patch; learned: the positions timm gives the model"
@@ -28,7 +29,7 @@ class VitOptions(PatchOptions):
     readout: Literal["cls", "mean"] | None = Field(
         None, description="what summarises the sequence; a named model's own if not given, else cls"
     )
-    drop_path: float = Field(0.0, ge=0, lt=1, description="stochastic depth of the last block, probability")
+    drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
     gradient_checkpointing: bool = Field(
         False, description="recompute blocks in the backward pass: less memory, more time"
     )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
+from reorder_kit.interfaces.numbers import Depth, Fraction, Positive, Ratio, Size, Slots
 from reorder_kit.layers.attention_maps import windowed_attention_maps
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
@@ -42,19 +43,18 @@ class Local(Backbone):
     name = "local"
 
     class Options(PatchOptions):
-        window: int = Field(2, ge=0, description="slots seen on a side besides the slot itself, slots")
+        window: Slots = Field(2, description="slots seen on a side besides the slot itself, slots")
         causal: bool = Field(True, description="see earlier slots only")
         readout: Literal["last", "mean", "cls"] = Field("last", description="what summarises the sequence")
-        depth: int = Field(2, ge=1, description="blocks")
-        dim: int = Field(32, ge=1, description="width of the embedding")
-        heads: int = Field(4, ge=1, description="attention heads; they divide dim")
-        mlp_ratio: float = Field(4.0, gt=0, description="width of the hidden layer of an MLP, times dim")
+        depth: Depth = Field(2, description="blocks")
+        dim: Size = Field(32, description="width of the embedding")
+        heads: Size = Field(4, description="attention heads; they divide dim")
+        mlp_ratio: Ratio = Field(4.0, description="width of the hidden layer of an MLP, times dim")
         positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
-        dropout: float = Field(0.0, ge=0, lt=1, description="dropout after attention and in the MLP, probability")
-        drop_path: float = Field(0.0, ge=0, lt=1, description="stochastic depth of the last block, probability")
-        init_scale: float = Field(
+        dropout: Fraction = Field(0.0, description="dropout after attention and in the MLP, probability")
+        drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
+        init_scale: Positive = Field(
             1.0,
-            gt=0,
             description="starting weights of the blocks, times the usual ones; above 1, a block is far from linear at "
             "the first step",
         )

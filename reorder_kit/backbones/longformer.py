@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
+from reorder_kit.interfaces.numbers import Slots
 from reorder_kit.layers.attention_maps import windowed_attention_maps
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
@@ -47,7 +48,7 @@ class Longformer(Backbone):
     name = "longformer"
 
     class Options(TransformerOptions):
-        window: int = Field(14, ge=0, description="slots seen on each side besides the slot itself, slots")
+        window: Slots = Field(14, description="slots seen on each side besides the slot itself, slots")
         readout: Literal["cls", "mean", "last"] = Field(
             "cls", description="what summarises the sequence; cls adds a token with global attention"
         )

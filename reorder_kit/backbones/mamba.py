@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
+from reorder_kit.interfaces.numbers import Depth, Fraction, Size, Whole
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.learned_vectors import learned_vectors
 from reorder_kit.layers.patch_embedding import PatchEmbedding
-from reorder_kit.layers.patch_geometry import Count, PatchOptions, patch_geometry
+from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
 from reorder_kit.layers.positions import Positions, check_positions
 from reorder_kit.layers.readout import first_slot, last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
@@ -52,18 +53,18 @@ class Mamba(Backbone):
 
     class Options(PatchOptions):
         size: Literal["tiny", "small", "base"] = Field("small", description="width and depth as published")
-        depth: Count | None = Field(None, description="blocks, instead of the size's")
-        dim: Count | None = Field(None, description="width of the embedding, instead of the size's")
-        state: int = Field(16, ge=1, le=256, description="size of the state of a channel")
-        conv_width: int = Field(4, ge=1, description="slots a convolution sees, the current one included")
-        expand: int = Field(2, ge=1, description="channels of a mixer, times dim")
+        depth: Depth | None = Field(None, description="blocks, instead of the size's")
+        dim: Size | None = Field(None, description="width of the embedding, instead of the size's")
+        state: Whole = Field(16, ge=1, le=256, description="size of the state of a channel")
+        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, the current one included")
+        expand: Whole = Field(2, ge=1, le=100, description="channels of a mixer, times dim")
         bidirectional: bool = Field(True, description="walk in both directions")
         readout: Literal["cls", "mean", "last"] = Field("cls", description="what summarises the sequence")
         cls_position: ClsPosition | None = Field(
             None, description="where CLS stands among the patches; middle when bidirectional, else end, if not given"
         )
         positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
-        drop_path: float = Field(0.0, ge=0, lt=1, description="stochastic depth of the last block, probability")
+        drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
         gradient_checkpointing: bool = Field(
             False, description="recompute blocks in the backward pass: less memory, more time"
         )

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, ImageShape, Order, PatchSequence
+from reorder_kit.interfaces.numbers import Depth, Fraction, Size
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
 from reorder_kit.layers.positions import Positions, check_positions
@@ -34,10 +35,10 @@ class Recurrent(Backbone):
         cell: Literal["gru", "lstm"] = Field("gru", description="the recurrent cell")
         bidirectional: bool = Field(False, description="walk in both directions, with half of dim each")
         readout: Literal["last", "mean"] = Field("last", description="what summarises the sequence")
-        depth: int = Field(2, ge=1, description="blocks")
-        dim: int = Field(32, ge=1, description="width of the embedding and of the state")
+        depth: Depth = Field(2, description="blocks")
+        dim: Size = Field(32, description="width of the embedding and of the state")
         positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
-        dropout: float = Field(0.0, ge=0, lt=1, description="dropout on what a block adds, probability")
+        dropout: Fraction = Field(0.0, description="dropout on what a block adds, probability")
 
         @model_validator(mode="after")
         def _fits(self) -> Recurrent.Options:

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, ImageShape, Order, PatchSequence
+from reorder_kit.interfaces.numbers import Slots, Whole
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.learned_vectors import learned_vectors
 from reorder_kit.layers.patch_embedding import PatchEmbedding
-from reorder_kit.layers.patch_geometry import Count, patch_geometry
+from reorder_kit.layers.patch_geometry import patch_geometry
 from reorder_kit.layers.positions import check_positions
 from reorder_kit.layers.readout import last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
@@ -53,8 +54,8 @@ class TransformerXL(Backbone):
     name = "transformer-xl"
 
     class Options(TransformerOptions):
-        segment: Count = Field(128, description="slots of a segment")
-        memory: int = Field(128, ge=0, description="slots before its segment that a slot sees, slots")
+        segment: Whole = Field(128, ge=1, le=1_000_000, description="slots of a segment")
+        memory: Slots = Field(128, description="slots before its segment that a slot sees, slots")
         causal: bool = Field(True, description="see earlier slots only")
         memory_gradient: bool = Field(False, description="let the gradient flow into the memory")
         readout: Literal["last", "mean", "cls"] = Field("mean", description="what summarises the sequence")

@@ -20,6 +20,13 @@ PlaceOption = Annotated[
         "--set", metavar="FIELD=VALUE", help="Where the run's data is now, as in data.root=/data/photos. Repeatable."
     ),
 ]
+DownloadOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-download",
+        help="Let the run's recipe fetch data that is not there, and write into the folders it names.",
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON and nothing else to standard output, errors included.")
 ]

@@ -86,6 +86,6 @@ def _print_description(out: Console, description: dict[str, Any]) -> None:
 
 
 def _in_yaml(value: Any) -> str:
-    import yaml
+    from reorder_kit.recipe.write_yaml import yaml_in_line
 
-    return yaml.safe_dump(value, default_flow_style=True, width=1000, sort_keys=False).removesuffix("...\n").strip()
+    return yaml_in_line(value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import console, is_main_process, print_json, table
-from reorder_kit.cli._parameters import JsonOption, PlaceOption, RunArgument
+from reorder_kit.cli._parameters import DownloadOption, JsonOption, PlaceOption, RunArgument
 from reorder_kit.cli._worst_class import describe_worst_class
 from reorder_kit.statistics.headline import Headline, signed
 
@@ -35,6 +35,7 @@ def evaluate(
     ] = None,
     split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
     sets: PlaceOption = None,
+    allow_download: DownloadOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a trained model in its own and in other orders.
@@ -46,6 +47,8 @@ def evaluate(
     Where the run orders each image by what it shows, Kendall's tau is to the consensus of these orders; of the run
     itself, the mean over images. Where it orders again before a later block, tau is to the composed order of all
     blocks, and another order is used before the first block alone.
+
+    Nothing is downloaded unless --allow-download is given: the run may be somebody else's.
 
     \b
     Example:
@@ -59,7 +62,8 @@ def evaluate(
 
     # Whatever plugins and libraries print is no part of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        report = evaluate_run(find_run(run), orders or (), split.value, load_host(), places_of(sets))
+        folder, host, places = find_run(run), load_host(), places_of(sets)
+        report = evaluate_run(folder, orders or (), split.value, host, places, allow_download)
     if not is_main_process():
         return
     if as_json:

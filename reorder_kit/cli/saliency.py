@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import console, print_json, table
-from reorder_kit.cli._parameters import JsonOption, PlaceOption, RunArgument
+from reorder_kit.cli._parameters import DownloadOption, JsonOption, PlaceOption, RunArgument
 from reorder_kit.cli.evaluate import Split
 from reorder_kit.errors import writing
 
@@ -45,6 +45,7 @@ def saliency(
     split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
     images: Annotated[int, typer.Option("--images", min=2, help="How many, chosen at random by the run's seed.")] = 256,
     sets: PlaceOption = None,
+    allow_download: DownloadOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Where salient patches stand in the sequence, before learning and after.
@@ -69,7 +70,7 @@ def saliency(
     # Whatever plugins and libraries print is no part of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         folder = find_run(run)
-        loaded = LoadedRun.open(folder.path, load_host(), places_of(sets))
+        loaded = LoadedRun.open(folder.path, load_host(), places_of(sets), allow_download)
         device = build_accelerator(runnable_here(loaded.experiment.recipe.train)).device
         report = follow_saliency(loaded.on(device), method.value, split.value, images)
         with writing(folder.path):

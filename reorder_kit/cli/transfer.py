@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
-from reorder_kit.cli._parameters import JsonOption, SetOption
+from reorder_kit.cli._parameters import DownloadOption, JsonOption, SetOption
 from reorder_kit.cli._stopping import stoppable
 from reorder_kit.errors import writing
 
@@ -38,6 +38,7 @@ def transfer(
     ] = Path("runs/transfer"),
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 2,
     sets: SetOption = None,
+    allow_download: DownloadOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Give orders that recipes learn to each other: the generalisation matrix.
@@ -64,7 +65,7 @@ def transfer(
     with redirect_stdout(sys.stderr) if as_json else nullcontext(), stoppable():
         host, all_seeds = load_host(), range(first_seed, first_seed + seeds)
         read = [read_recipe(recipe, sets or ()) for recipe in recipes]
-        plan = plan_transfer(read, all_seeds, out, tune_epochs, host)
+        plan = plan_transfer(read, all_seeds, out, tune_epochs, host, allow_download)
         processes = LocalProcesses[Work](slots_of_one_thread(jobs))
         with writing(out):
             results = run_transfer(plan, host, processes, print_to_stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption = False) -> None:
     """Check a recipe without loading data; the files it names are looked into, as a run would.
 
-    Names every mistake at once, and what is allowed but probably not meant. Ends with 2 if there is a mistake.
+    Names every mistake at once, and what is allowed but probably not meant. Ends with 2 if there is a mistake, or if
+    this machine cannot hold the run: what its weights, its policy and a batch take in memory, and what it writes.
 
     \b
     Example:
@@ -27,9 +29,11 @@ def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption
     from reorder_kit.cli._lookup import load_host, recipe_content
     from reorder_kit.experiment import validate as validation
     from reorder_kit.experiment.doubts import doubts
+    from reorder_kit.experiment.memory import refuse_hopeless
 
     experiment = validation.validate(recipe_content(recipe, sets), load_host(), recipe)
     validation.refuse_unusable_files(experiment, recipe)
+    refuse_hopeless(experiment, recipe, Path("runs"))
     found = doubts(experiment)
     if as_json:
         print_json({"name": experiment.recipe.name, "warnings": found})

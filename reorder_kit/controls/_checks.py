@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from reorder_kit.errors import Problem, did_you_mean
+from reorder_kit.errors import Problem, did_you_mean, quoted
 from reorder_kit.interfaces import OrderLearner, Policy, TargetKind
 from reorder_kit.interfaces.control import Control, InRunControl
 
 _NO_CONTROL = "none"
+_MOST = 100
+"""Controls that are looked at; a recipe with more is refused."""
 
 
 class NamedControls(NamedTuple):
@@ -43,7 +45,7 @@ def named_controls(content: Mapping[str, Any], known: Mapping[str, Control], pro
         choices = [_NO_CONTROL, *(each for each, control in known.items() if isinstance(control, InRunControl))]
         problems.append(_no_choice("order.control", name, choices))
     beside = []
-    for place, each in enumerate(names if isinstance(names, (list, tuple)) else ()):
+    for place, each in enumerate(names[:_MOST] if isinstance(names, (list, tuple)) else ()):
         if isinstance(each, str) and each not in known:
             problems.append(_no_choice(f"controls.{place}", each, known))
         elif isinstance(each, str):
@@ -52,7 +54,7 @@ def named_controls(content: Mapping[str, Any], known: Mapping[str, Control], pro
 
 
 def _no_choice(path: str, name: str, choices: Iterable[str]) -> Problem:
-    return Problem(path, f"there is no choice {name!r}", did_you_mean(name, choices))
+    return Problem(path, f"there is no choice {quoted(name)}", did_you_mean(name, choices))
 
 
 def misfits_of_controls(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 
 from jaxtyping import UInt8
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from reorder_kit.data.bit_depth_check import check_bit_depth
@@ -22,6 +22,7 @@ from reorder_kit.data.set_aside import SplitOptions, SplitSource
 from reorder_kit.data.transforms import HORIZONTAL_FLIP, TransformChoice
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import DataSplits, Finding, Identity, ImageShape, Sample, Unreadable
+from reorder_kit.interfaces.numbers import Size
 
 if TYPE_CHECKING:
     from reorder_kit.data.annotated_pipeline import AnnotatedPipeline
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 class AnnotatedOptions(CacheOptions, ChannelOptions, SplitOptions):
     """Options of every source of images with labels, boxes or masks."""
 
-    image_size: PositiveInt | tuple[PositiveInt, PositiveInt] = Field(
+    image_size: Size | tuple[Size, Size] = Field(
         224,
         description="side of the square, or [height, width], pixels, into which every image is scaled with its "
         "proportions kept; what is left over is padding, which no model reads",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from reorder_kit.data.decoding import DecodingOptions
+from reorder_kit.interfaces.numbers import Positive, Real
 
+Mean = Annotated[Real, Field(ge=-1_000, le=1_000)]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -23,10 +25,10 @@ class ChannelOptions(DecodingOptions):
     """Colour or grey, how files are decoded, and the scale of the values."""
 
     channels: Literal[3, 1] = Field(3, description="3: colour; 1: grey")
-    mean: tuple[float, ...] | None = Field(
+    mean: tuple[Mean, ...] | None = Field(
         None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
     )
-    std: tuple[float, ...] | None = Field(
+    std: tuple[Positive, ...] | None = Field(
         None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
     )
 
@@ -35,8 +37,6 @@ class ChannelOptions(DecodingOptions):
         for field, numbers in (("mean", self.mean), ("std", self.std)):
             if numbers is not None and len(numbers) != self.channels:
                 raise ValueError(f"{field} has {len(numbers)} numbers for {self.channels} channels")
-        if self.std is not None and min(self.std) <= 0:
-            raise ValueError("std has to be above 0")
         return self
 
     @property

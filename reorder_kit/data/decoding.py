@@ -8,13 +8,14 @@ from typing import Annotated
 from pydantic import Field
 
 from reorder_kit.interfaces import ComponentOptions
+from reorder_kit.interfaces.numbers import Count, Whole
 
 WHITE = (255, 255, 255)
 
 MOST_PIXELS = 2**27
 """Decoding so many takes about 1 GB in every process that loads images: 4 bytes each in Pillow, and 3 in the tensor."""
 
-Byte = Annotated[int, Field(ge=0, le=255)]
+Byte = Annotated[Whole, Field(ge=0, le=255)]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Decoding:
 class DecodingOptions(ComponentOptions):
     """Options of every source that decodes image files."""
 
-    bit_depth: int | None = Field(
+    bit_depth: Whole | None = Field(
         None,
         ge=8,
         le=16,
@@ -50,8 +51,8 @@ class DecodingOptions(ComponentOptions):
     background: tuple[Byte, Byte, Byte] = Field(
         WHITE, description="red, green and blue, from 0 to 255, of what transparent images are laid on"
     )
-    most_pixels: int = Field(
-        MOST_PIXELS, ge=1, description="images and masks of more pixels are not decoded, and count as unreadable"
+    most_pixels: Count = Field(
+        MOST_PIXELS, description="images and masks of more pixels are not decoded, and count as unreadable"
     )
 
     def decoding(self, channels: int) -> Decoding:

@@ -17,6 +17,19 @@ def free_memory() -> int:
     return machine if container is None else min(machine, container)
 
 
+def all_memory() -> int:
+    """Bytes that a process could take if no other were there, within the limit of the container."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limits = [limit for group in _groups() if (limit := _limit_of(group)) is not None]
+    return min([machine, *limits])
+
+
+def _limit_of(group: Path) -> int | None:
+    with suppress(OSError, ValueError):
+        return int((group / "memory.max").read_text())
+    return None
+
+
 def _of_machine() -> int:
     with suppress(OSError):
         for line in _MEMORY.read_text().splitlines():

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jaxtyping import UInt8
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Tensor
 
 from reorder_kit.data.decoded_cache import CacheOptions
@@ -16,6 +16,7 @@ from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.set_aside import ValidationOptions
 from reorder_kit.data.transforms import HORIZONTAL_FLIP, NamedTransform, TransformChoice
 from reorder_kit.interfaces import ImageShape
+from reorder_kit.interfaces.numbers import Size
 from reorder_kit.interfaces.paths import HomePath as HomePath  # data sources take it from here
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class ImageOptions(CacheOptions, ValidationOptions):
     """Cache, size, transforms and validation split."""
 
-    image_size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = Field(
+    image_size: Size | tuple[Size, Size] | None = Field(
         None, description="side of the square, or [height, width], pixels; not given: the size the images have"
     )
     train_transforms: tuple[TransformChoice, ...] | None = Field(

@@ -31,11 +31,12 @@ from reorder_kit.interfaces import (
     RecordedSplits,
     TargetKind,
 )
+from reorder_kit.interfaces.numbers import Whole
 
 Place = tuple[str, int]
 """The split whose store holds a record, and its number there."""
 
-PixelValue = Annotated[int, Field(ge=0, le=LARGEST_VALUE)]
+PixelValue = Annotated[Whole, Field(ge=0, le=LARGEST_VALUE)]
 
 
 class RecordOptions(AnnotatedOptions):

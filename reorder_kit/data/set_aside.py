@@ -10,6 +10,7 @@ from pydantic import Field
 
 from reorder_kit.data.splits import split_off
 from reorder_kit.interfaces import ComponentOptions, DataSource
+from reorder_kit.interfaces.numbers import Fraction, Seed
 
 Item = TypeVar("Item")
 
@@ -17,13 +18,11 @@ Item = TypeVar("Item")
 class ValidationOptions(ComponentOptions):
     """How validation images are set aside."""
 
-    validation_fraction: float = Field(
-        0.1, gt=0, lt=1, description="share of the training images set aside where there is no validation split"
+    validation_fraction: Fraction = Field(
+        0.1, gt=0, description="share of the training images set aside where there is no validation split"
     )
-    split_seed: int | None = Field(
+    split_seed: Seed | None = Field(
         0,
-        ge=0,
-        lt=2**32,
         description="seed of what is set aside, so that runs of every seed are measured on the same images; null: the "
         "seed of the run",
     )
@@ -59,9 +58,7 @@ class ValidationOptions(ComponentOptions):
 class SplitOptions(ValidationOptions):
     """How validation and test images are set aside."""
 
-    test_fraction: float = Field(
-        0.2, gt=0, lt=1, description="share of the images set aside where there is no test split"
-    )
+    test_fraction: Fraction = Field(0.2, gt=0, description="share of the images set aside where there is no test split")
 
     def complete(
         self,

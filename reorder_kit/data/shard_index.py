@@ -60,8 +60,12 @@ class ShardIndex:
         return found
 
 
-def index_shard(path: Path) -> ShardIndex:
+def index_shard(path: Path, notes_beside: bool = True) -> ShardIndex:
     """Read the headers of a shard, or what was noted of them before.
+
+    Args:
+        path: the shard.
+        notes_beside: write the note beside it where that can be.
 
     Raises:
         ReorderKitError: if the shard is damaged or cut short.
@@ -81,6 +85,7 @@ def index_shard(path: Path) -> ShardIndex:
             "places": np.array(list(index.members.values()), dtype=np.int64),
             "findings": as_array(findings),
         },
+        notes_beside,
     )
     return index
 

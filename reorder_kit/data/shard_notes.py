@@ -44,17 +44,18 @@ def read_note(shard: Path, names: Iterable[str] | None = None) -> dict[str, np.n
     return None
 
 
-def add_to_note(shard: Path, arrays: Arrays) -> None:
+def add_to_note(shard: Path, arrays: Arrays, beside: bool) -> None:
     """Note arrays beside those that are there, as :func:`write_note` does.
 
     Args:
         shard: the tar file.
         arrays: by name.
+        beside: as there.
     """
-    write_note(shard, {**(read_note(shard) or {}), **arrays})
+    write_note(shard, {**(read_note(shard) or {}), **arrays}, beside)
 
 
-def write_note(shard: Path, arrays: Arrays) -> None:
+def write_note(shard: Path, arrays: Arrays, beside: bool) -> None:
     """Note these arrays and no others; where no place can be written, nothing is noted.
 
     Other processes see all of it or nothing. Of two that write at once one is lost, and is noted the next time.
@@ -62,9 +63,10 @@ def write_note(shard: Path, arrays: Arrays) -> None:
     Args:
         shard: the tar file.
         arrays: by name.
+        beside: in the folder of the shard where that can be written, and not only in the user's cache folder.
     """
     content: dict[str, Any] = {**arrays, _STAMP: np.array(_stamp(shard), dtype=np.int64)}
-    for place in _places(shard):
+    for place in _places(shard)[0 if beside else 1 :]:
         part = place.with_name(f"{place.name}.{uuid4().hex}")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import pydantic
 from pydantic import Field
 from torch import nn
 
-from reorder_kit.errors import did_you_mean
+from reorder_kit.errors import did_you_mean, quoted
 
 # Those that turn one image into one image and whose arguments can be written in YAML. Conversion and normalisation
 # are missing since they always follow; MixUp and CutMix, since they take whole batches and belong to the task; JPEG,
@@ -51,6 +51,8 @@ _FROM_TORCHVISION = (
     "TrivialAugmentWide",
 )
 KNOWN_TRANSFORMS = ("Fit", *_FROM_TORCHVISION)
+_LARGEST_NUMBER = 1_000_000
+"""No argument of these transforms means anything beyond."""
 
 
 def transform_class(name: str) -> Callable[..., nn.Module]:
@@ -92,9 +94,12 @@ class NamedTransform(pydantic.BaseModel):
             ValueError: if there is no such transform, or it does not take these arguments.
         """
         if self.name not in KNOWN_TRANSFORMS:
-            raise ValueError(f"there is no transform {self.name!r} ({did_you_mean(self.name, KNOWN_TRANSFORMS)})")
+            raise ValueError(f"there is no transform {quoted(self.name)} ({did_you_mean(self.name, KNOWN_TRANSFORMS)})")
         transform = transform_class(self.name)
         self._check_names(inspect.signature(transform).parameters)
+        for argument, value in self.arguments.items():
+            if not _is_bounded(value):
+                raise ValueError(f"{self.name}: {argument} cannot be {quoted(value)}: it holds too large a number")
         arguments = {key: self._enumerated(key, value) for key, value in self.arguments.items()}
         try:
             return transform(**arguments)
@@ -105,7 +110,7 @@ class NamedTransform(pydantic.BaseModel):
         takes = f"it takes {', '.join(parameters)}" if parameters else "it takes none"
         for argument in self.arguments:
             if argument not in parameters:
-                raise ValueError(f"{self.name} has no argument {argument!r} ({takes})")
+                raise ValueError(f"{self.name} has no argument {quoted(argument)} ({takes})")
         for argument, parameter in parameters.items():
             if parameter.default is parameter.empty and argument not in self.arguments:
                 raise ValueError(f"{self.name} needs the argument {argument!r} ({takes})")
@@ -119,12 +124,21 @@ class NamedTransform(pydantic.BaseModel):
             return value
         known = {str(member.value): member for member in enumerated[argument]}
         if value not in known:
-            raise ValueError(f"{self.name}: {argument} cannot be {value!r} ({did_you_mean(value, known)})")
+            raise ValueError(f"{self.name}: {argument} cannot be {quoted(value)} ({did_you_mean(value, known)})")
         return known[value]
 
     def __str__(self) -> str:
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.arguments.items())
         return f"{self.name}({arguments})"
+
+
+def _is_bounded(value: Any) -> bool:
+    """Whether every number in it is finite and of a size that an image can have."""
+    if isinstance(value, (int, float)):
+        return abs(value) <= _LARGEST_NUMBER
+    if isinstance(value, Mapping):
+        return all(map(_is_bounded, value.values()))
+    return all(map(_is_bounded, value)) if isinstance(value, (list, tuple)) else True
 
 
 HORIZONTAL_FLIP = NamedTransform.model_construct(name="RandomHorizontalFlip")

@@ -9,6 +9,7 @@ from pydantic import Field
 from reorder_kit.data.samples import ImagesInMemory
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, ComponentOptions, DataSource, DataSplits, ImageShape
+from reorder_kit.interfaces.numbers import Count
 
 TEST_IMAGES = 497
 SPLIT_SEED = 0
@@ -30,8 +31,8 @@ class Digits(DataSource):
     target_kinds = (CLASS,)
 
     class Options(ComponentOptions):
-        validation_images: int = Field(
-            100, ge=1, lt=1300, description="images for validation, out of the 1,300 that are not for testing"
+        validation_images: Count = Field(
+            100, lt=1300, description="images for validation, out of the 1,300 that are not for testing"
         )
 
     options: Options

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jaxtyping import UInt8
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Tensor
 
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
@@ -27,6 +27,7 @@ from reorder_kit.data.split_folders import require_train_and_val
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
+from reorder_kit.interfaces.numbers import Count, Size
 
 # Added to a side of a box, as a share of it, by the share of the image that it covers: the first limit that it reaches.
 CONTEXT = ((0.5, 0.15), (0.4, 0.2), (0.3, 0.3), (0.2, 0.5), (0.1, 1.0), (0.0, 2.0))
@@ -60,12 +61,9 @@ class Fmow(SplitSource):
 
     class Options(ImageOptions):
         root: HomePath = Field(description="the folder that holds train and val; ~ is the home folder")
-        image_size: PositiveInt | tuple[PositiveInt, PositiveInt] = Field(
-            224, description="side of the square, or [height, width], pixels"
-        )
-        most_pixels: int = Field(
+        image_size: Size | tuple[Size, Size] = Field(224, description="side of the square, or [height, width], pixels")
+        most_pixels: Count = Field(
             2**28,
-            ge=1,
             description="images of more pixels are not decoded, and count as unreadable; so many take up to 2 GB in "
             "every process that loads images",
         )

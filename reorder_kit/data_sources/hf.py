@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ from reorder_kit.data.record_objects import BoxCounts, count_boxes
 from reorder_kit.data.record_options import RecordOptions, open_records
 from reorder_kit.data.records import RecordIdentity
 from reorder_kit.data.split_names import Split, by_split
+from reorder_kit.data_sources._hf_loading import fetched, load_splits
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, DataSource, DataSplits, Identity, TargetKind
@@ -99,11 +101,23 @@ class HuggingFace(AnnotatedSource):
             return self
 
     options: Options
+    _may_download = True
+
+    @property
+    def downloads(self) -> str | None:
+        """A data set of the hub, or what a local one says of files that are elsewhere."""
+        return fetched(self.options.dataset) if self._may_download else None
+
+    def without_downloads(self) -> HuggingFace:
+        """What is in the folder, or was fetched from the hub before."""
+        source = copy(self)
+        source._may_download = False
+        return source
 
     def open(self, seed: int) -> DataSplits:
         """Open the Arrow files, and read the classes of the training images where the columns do not name them."""
         options, kind = self.options, self.target_kind
-        loaded = _load(options)
+        loaded = load_splits(options.dataset, options.config, options.revision, self._may_download)
         names = self._split_names(loaded)
         column = options.target_column or TARGET_COLUMNS[kind]
         tables = {
@@ -144,39 +158,6 @@ class HuggingFace(AnnotatedSource):
             test, validation = validation, None
         chosen = {"train": train, "validation": validation, "test": test}
         return {split: name for split, name in chosen.items() if name is not None}
-
-
-def _load(options: HuggingFace.Options) -> dict[str, Any]:
-    """The data set's splits by name."""
-    try:
-        # Imported late: not everyone has it, and it takes seconds.
-        import datasets
-    except ImportError as error:
-        raise ReorderKitError(
-            f"data.name: hf needs the package datasets: {error}", "pip install 'reorder-kit[hf]'"
-        ) from error
-    place = options.dataset
-    is_saved = any((place / name).is_file() for name in ("dataset_dict.json", "state.json"))
-    if place.is_absolute() and not place.is_dir():
-        raise ReorderKitError(f"data.dataset: there is no folder {place}")
-    for field, value, useless in (
-        ("config", options.config, is_saved),
-        ("revision", options.revision, place.is_dir()),
-    ):
-        if value is not None and useless:
-            raise ReorderKitError(f"data.{field}: a local folder has none", "leave it out")
-    try:
-        if is_saved:
-            loaded = datasets.load_from_disk(str(place))
-        else:
-            loaded = datasets.load_dataset(str(place), options.config, revision=options.revision)
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        # OSError is also what a missing network ends in, ValueError a configuration that does not exist.
-        raise ReorderKitError(
-            f"data.dataset: cannot open {place}: {error}",
-            "a local folder has to exist; a data set of the hub needs its full name, and a network the first time",
-        ) from error
-    return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from reorder_kit.data.bit_depth_check import check_bit_depth, file_with_class
 from reorder_kit.data.channel_options import IMAGENET_MEAN, IMAGENET_STD
@@ -25,6 +25,7 @@ from reorder_kit.data.split_folders import folders_in, require_train_and_val
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
+from reorder_kit.interfaces.numbers import Size
 
 BELOW_THE_DOWNLOAD = Path("ILSVRC", "Data", "CLS-LOC")
 SOLUTION = "LOC_val_solution.csv"
@@ -59,9 +60,7 @@ class ImageNet(SplitSource):
 
     class Options(ImageOptions, DecodingOptions):
         root: HomePath = Field(description="the folder; ~ is the home folder")
-        image_size: PositiveInt | tuple[PositiveInt, PositiveInt] = Field(
-            224, description="side of the square, or [height, width], pixels"
-        )
+        image_size: Size | tuple[Size, Size] = Field(224, description="side of the square, or [height, width], pixels")
 
     options: Options
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
 import torch
 from pydantic import Field, model_validator
@@ -12,11 +10,11 @@ from torch import Tensor
 from reorder_kit.data.samples import ImagesInMemory
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, ComponentOptions, DataSource, DataSplits, ImageShape, Order
+from reorder_kit.interfaces.numbers import Count, Seed, Size
 from reorder_kit.ops.planted_chain import chain_class
 
 IMAGES_SEED = 0
-
-Count = Annotated[int, Field(ge=1)]
+MOST_PATCHES = 2**16
 
 
 class PlantedChain(DataSource):
@@ -40,15 +38,17 @@ class PlantedChain(DataSource):
     target_kinds = (CLASS,)
 
     class Options(ComponentOptions):
-        grid: tuple[Count, Count] = Field((4, 4), description="patches of an image, [height, width], an even number")
-        order_seed: int = Field(0, ge=0, lt=2**32, description="seed of the hidden order")
-        train_images: int = Field(100_000, ge=1, description="images for training")
-        validation_images: int = Field(2_000, ge=1, description="images for validation")
-        test_images: int = Field(10_000, ge=1, description="images for testing")
+        grid: tuple[Size, Size] = Field((4, 4), description="patches of an image, [height, width], an even number")
+        order_seed: Seed = Field(0, description="seed of the hidden order")
+        train_images: Count = Field(100_000, description="images for training")
+        validation_images: Count = Field(2_000, description="images for validation")
+        test_images: Count = Field(10_000, description="images for testing")
 
         @model_validator(mode="after")
         def _has_no_ties(self) -> PlantedChain.Options:
             height, width = self.grid
+            if height * width > MOST_PATCHES:
+                raise ValueError(f"grid [{height}, {width}] has more than {MOST_PATCHES:,} patches")
             if height * width % 2:
                 raise ValueError(f"grid [{height}, {width}] has an odd number of patches, so that classes could tie")
             return self

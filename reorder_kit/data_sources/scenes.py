@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from reorder_kit.data.scene_drawing import Glyphs, Scene, SceneRules, draw_scene
@@ -25,6 +25,7 @@ from reorder_kit.interfaces import (
     Sample,
     TargetKind,
 )
+from reorder_kit.interfaces.numbers import Count, Fraction, Real, Seed, Size
 
 GLYPH_SIZE = 8
 DIGITS = [str(digit) for digit in range(10)]
@@ -54,19 +55,17 @@ class Scenes(DataSource):
     target_kinds = (MULTI_LABEL, BOXES, MASK)
 
     class Options(ComponentOptions):
-        image_size: PositiveInt | tuple[PositiveInt, PositiveInt] = Field(
-            64, description="side of the square, or [height, width], pixels"
-        )
-        digits: tuple[PositiveInt, PositiveInt] = Field((2, 5), description="digits of a scene, [least, most]")
-        digit_size: tuple[PositiveInt, PositiveInt] = Field(
+        image_size: Size | tuple[Size, Size] = Field(64, description="side of the square, or [height, width], pixels")
+        digits: tuple[Size, Size] = Field((2, 5), description="digits of a scene, [least, most]")
+        digit_size: tuple[Size, Size] = Field(
             (14, 28), description=f"side of a digit, [least, most], pixels, from {GLYPH_SIZE} on"
         )
-        max_hidden: float = Field(0.1, ge=0, lt=1, description="share of a digit's ink that others may cover")
-        noise: float = Field(0.25, ge=0, le=1, description="brightest value of the background; that of the ink is 1")
-        scene_seed: int = Field(0, ge=0, lt=2**32, description="seed of the scenes")
-        train_images: int = Field(2_000, ge=1, description="scenes for training")
-        validation_images: int = Field(300, ge=1, description="scenes for validation")
-        test_images: int = Field(500, ge=1, description="scenes for testing")
+        max_hidden: Fraction = Field(0.1, description="share of a digit's ink that others may cover")
+        noise: Real = Field(0.25, ge=0, le=1, description="brightest value of the background; that of the ink is 1")
+        scene_seed: Seed = Field(0, description="seed of the scenes")
+        train_images: Count = Field(2_000, description="scenes for training")
+        validation_images: Count = Field(300, description="scenes for validation")
+        test_images: Count = Field(500, description="scenes for testing")
 
         @model_validator(mode="after")
         def _digits_fit(self) -> Scenes.Options:

@@ -21,9 +21,10 @@ from reorder_kit.data.split_names import split_of
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import IGNORED, MASK, DataSource, DataSplits
+from reorder_kit.interfaces.numbers import Whole
 
 Files = list[MaskedFile]
-PixelValue = Annotated[int, Field(ge=0, le=LARGEST_VALUE)]
+PixelValue = Annotated[Whole, Field(ge=0, le=LARGEST_VALUE)]
 
 
 class SegmentationFolder(AnnotatedSource):

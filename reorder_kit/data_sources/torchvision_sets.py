@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -62,6 +63,7 @@ class TorchvisionSets(SplitSource):
             return self
 
     options: Options
+    _unpacks = True
 
     @property
     def image(self) -> ImageShape | None:
@@ -70,6 +72,23 @@ class TorchvisionSets(SplitSource):
             return self._file_options().given_shape(channels=3)
         own = _IN_MEMORY[self.options.dataset].image
         return self.options.given_shape(own.channels) or own
+
+    @property
+    def downloads(self) -> str | None:
+        """The data set; of ImageNet, what its archives hold."""
+        if self.options.dataset == "imagenet":
+            return None if self._is_unpacked() else f"what the archives of imagenet hold into {self.options.root}"
+        return f"{self.options.dataset} into {self.options.root}" if self.options.download else None
+
+    def without_downloads(self) -> TorchvisionSets:
+        """What is there."""
+        source = copy(self)
+        source.options = self.options.model_copy(update={"download": False})
+        source._unpacks = False
+        return source
+
+    def _is_unpacked(self) -> bool:
+        return not self._unpacks or all((self.options.root / name).exists() for name in ("meta.bin", "train", "val"))
 
     def open(self, seed: int) -> DataSplits:
         """Load the data set, or for ImageNet the list of its files."""
@@ -98,6 +117,8 @@ class TorchvisionSets(SplitSource):
         )
 
     def _open_files(self, seed: int) -> DataSplits:
+        if not self._unpacks and TorchvisionSets(self.options).downloads is not None:
+            raise ReorderKitError(f"the archives of imagenet in {self.options.root} are not unpacked")
         train = self._load("ImageNet", split="train")
         test = self._load("ImageNet", split="val")
         options = self._file_options()

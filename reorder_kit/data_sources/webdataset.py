@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -20,7 +19,6 @@ from reorder_kit.data.file_identity import FileIdentity, name_below
 from reorder_kit.data.findings import Findings
 from reorder_kit.data.image_options import HomePath
 from reorder_kit.data.image_walk import JUNK_FOUND, is_junk
-from reorder_kit.data.json_text import parse_json
 from reorder_kit.data.real_files import is_folder, is_regular
 from reorder_kit.data.record_classes import RecordClasses, find_classes_of
 from reorder_kit.data.record_objects import BoxCounts, count_boxes
@@ -29,6 +27,7 @@ from reorder_kit.data.records import RecordIdentity
 from reorder_kit.data.shard_files import ShardFiles
 from reorder_kit.data.shard_index import Places, ShardIndex, index_shard
 from reorder_kit.data.shard_notes import NOTE_ENDING, add_to_note, as_array, from_array, read_note
+from reorder_kit.data.target_member import TargetMember, is_json
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, DataSource, DataSplits, Identity, TargetKind
@@ -122,11 +121,18 @@ class WebDataset(AnnotatedSource):
         def unused(self) -> dict[str, str]:
             """Beside the shares of splits: a field of what has none."""
             ending = self.target_ending
-            if ending is None or _is_json(ending):
+            if ending is None or is_json(ending):
                 return super().unused()
             return super().unused() | {"json_field": f"members with the ending {ending} have none"}
 
     options: Options
+    _notes_beside = True
+
+    def without_downloads(self) -> WebDataset:
+        """Notes of the shards are written into the user's cache folder alone."""
+        source = copy(self)
+        source._notes_beside = False
+        return source
 
     def open(self, seed: int) -> DataSplits:
         """Index the shards, and read the training targets where that is needed."""
@@ -141,7 +147,7 @@ class WebDataset(AnnotatedSource):
         }
         _require_distinct(paths)
         shards = {
-            split: _Shards(options.root, split_paths, options.image_endings, meaning)
+            split: _Shards(options.root, split_paths, options.image_endings, meaning, self._notes_beside)
             for split, split_paths in paths.items()
         }
         for of_split in shards.values():
@@ -154,20 +160,16 @@ class WebDataset(AnnotatedSource):
             options, kind, classes, shards, seed, options.root, self.recorded, findings, usual_frame="stored"
         )
 
-    def _target_member(self) -> _TargetMember:
+    def _target_member(self) -> TargetMember:
         kind, field = self.target_kind, self.options.json_field
         ending = self.options.target_ending or TARGET_ENDINGS[kind]
-        if kind != CLASS and _is_json(ending) == (kind == MASK):
+        if kind != CLASS and is_json(ending) == (kind == MASK):
             raise ReorderKitError(
                 f"data.target_ending: targets of the kind {kind} cannot be read from members with the ending {ending}"
             )
-        if field is not None and not _is_json(ending):
+        if field is not None and not is_json(ending):
             raise ReorderKitError(f"data.json_field does nothing: members with the ending {ending} have no fields")
-        return _TargetMember(kind, ending, field or JSON_FIELDS.get(kind))
-
-
-def _is_json(ending: str) -> bool:
-    return ending.rpartition(".")[2] in ("json", "jsn")
+        return TargetMember(kind, ending, field or JSON_FIELDS.get(kind))
 
 
 def _find_shards(root: Path, pattern: str, field: str, findings: Findings) -> list[Path]:
@@ -197,48 +199,14 @@ def _require_distinct(paths: Mapping[str, Iterable[Path]]) -> None:
             owner[path] = split
 
 
-@dataclass(frozen=True)
-class _TargetMember:
-    """Where in a sample its target is.
-
-    Args:
-        kind: of the target.
-        ending: of the member.
-        field: of a JSON member.
-    """
-
-    kind: TargetKind
-    ending: str
-    field: str | None
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.ending} {self.field}"
-
-    def value(self, data: bytes) -> Any:
-        """What the member says.
-
-        Raises:
-            ValueError: if it cannot be understood.
-        """
-        if self.kind == MASK:
-            return data
-        if _is_json(self.ending):
-            content = parse_json(data)
-            if not isinstance(content, dict):
-                return content
-            if self.field not in content:
-                raise ValueError(f"there is no field {self.field!r}; fields: {', '.join(content)}")
-            return content[self.field]
-        text = data.decode().strip()
-        return int(text) if re.fullmatch(r"-?\d+", text) else text
-
-
 class _Shards:
     """The samples of several shards: where the image and the target of each lie."""
 
-    def __init__(self, root: Path, paths: Sequence[Path], images: Sequence[str], target: _TargetMember) -> None:
-        self._root = root
-        self._indexes = [index_shard(path) for path in paths]
+    def __init__(
+        self, root: Path, paths: Sequence[Path], images: Sequence[str], target: TargetMember, notes_beside: bool
+    ) -> None:
+        self._root, self._notes_beside = root, notes_beside
+        self._indexes = [index_shard(path, notes_beside) for path in paths]
         self._ends = np.cumsum([len(index) for index in self._indexes])
         self._image_endings, self._target, self._files = images, target, ShardFiles()
         self._image_places = np.concatenate([_places(index, images, "data.image_endings") for index in self._indexes])
@@ -325,7 +293,7 @@ class _Shards:
             ends = [*samples[:1], *samples[-1:]]
             if values is None or len(values) != len(index) or values[:1] + values[-1:] != from_array(extracted(ends)):
                 array = extracted(samples)
-                add_to_note(index.path, {name: array})
+                add_to_note(index.path, {name: array}, self._notes_beside)
                 values = from_array(array)
             yield from values
 

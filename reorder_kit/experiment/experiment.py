@@ -15,6 +15,7 @@ from reorder_kit.data.scrambled_images import require_whole_patches, scramble
 from reorder_kit.data.shuffled_targets import shuffle_targets
 from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.local_data import local_source, naming_downloads
 from reorder_kit.experiment.start_by_prior import StartByPrior
 from reorder_kit.interfaces import (
     Backbone,
@@ -46,6 +47,9 @@ from reorder_kit.recipe.recipe import Recipe
 from reorder_kit.runs.result import ChosenByPrior
 from reorder_kit.runs.run_folder import RunFolder
 
+MOST_TRIED_PATCHES = 4_096
+"""No policy is built for more only to be looked at."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -66,6 +70,8 @@ class Experiment:
         control: what replaces the thing under test in the run itself, if anything does.
         beside: the controls that the run is compared with.
         shortened: phases that stand in for the learner's own, in a trial of a few steps.
+        may_download: opening the data may fetch what is not there, and write into the folders that the recipe names;
+            not where the recipe is somebody else's.
     """
 
     recipe: Recipe
@@ -80,6 +86,7 @@ class Experiment:
     control: InRunControl | None
     beside: tuple[Control, ...]
     shortened: Phases | None = None
+    may_download: bool = True
 
     @property
     def learns(self) -> bool:
@@ -123,7 +130,9 @@ class Experiment:
         Raises:
             ReorderKitError: if the data is not there, or images cannot be cut into the backbone's patches.
         """
-        splits = self.data_source.recalling(recorded).open(self.recipe.seed)
+        source = self.data_source if self.may_download else local_source(self.data_source)
+        with naming_downloads(self.data_source, source):
+            splits = source.recalling(recorded).open(self.recipe.seed)
         warn_of(splits.findings)
         if self.recipe.data.shuffle_targets:
             splits = shuffle_targets(splits, self.recipe.seed)
@@ -253,6 +262,17 @@ class Experiment:
             LearnerContext(start, finest.grid, finest.dim, facts.depth, self.kind, classes)
         )
 
+    def trial_policy(self, facts: BackboneFacts, classes: Sequence[str]) -> Policy:
+        """The policy as it would start from row-major order, to look at what it says of itself.
+
+        Of many patches a few stand for all: some policies keep a number for each pair of them.
+        """
+        finest = facts.levels[0]
+        if finest.grid.num_patches > MOST_TRIED_PATCHES:
+            facts = BackboneFacts(Grid(4, 4), finest.dim, facts.depth)
+        with torch.random.fork_rng(devices=[]):
+            return self.build_policy(Order.identity(facts.grid.num_patches), facts, classes)
+
     def check(self, facts: BackboneFacts, classes: Sequence[str]) -> None:
         """Refuse a backbone, a policy and a task that do not fit each other.
 
@@ -265,8 +285,7 @@ class Experiment:
         Raises:
             ReorderKitError: saying what does not fit.
         """
-        with torch.random.fork_rng(devices=[]):
-            policy = self.build_policy(Order.identity(facts.grid.num_patches), facts, classes)
+        policy = self.trial_policy(facts, classes)
         blocks = policy.blocks
         if not blocks or blocks[0] != 0 or list(blocks) != sorted(set(blocks)) or blocks[-1] >= facts.depth:
             raise ReorderKitError(

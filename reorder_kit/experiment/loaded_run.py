@@ -42,27 +42,37 @@ class LoadedRun:
     progress: Progress
 
     @classmethod
-    def open(cls, path: str | Path, host: PluginHost | None = None, places: Places = ()) -> Self:
+    def open(
+        cls, path: str | Path, host: PluginHost | None = None, places: Places = (), allow_download: bool = False
+    ) -> Self:
         """Load a run onto the CPU; its data is not touched.
 
         Args:
             path: the run folder.
             host: where its components come from; the installed plugins if not given.
             places: where its data is now, if it is elsewhere, as ``[("data.root", "/data/photos")]``.
+            allow_download: let its data source fetch what is not there, once its data is opened. Weights are never
+                fetched from elsewhere: those of the run are in its checkpoint.
 
         Raises:
             ReorderKitError: if the folder holds no checkpoint, one of another format, or one that cannot be read; if a
-                plugin is missing; if a place is none.
+                plugin is missing; if a place is none; if its backbone cannot be built without a download.
         """
         folder = RunFolder(Path(path))
         checkpoint = folder.latest_checkpoint()
         if checkpoint is None:
             raise ReorderKitError(f"{path} holds no checkpoint", "give the folder of a run, as in runs/quickstart")
-        experiment = reopen(folder, host or PluginHost.from_environment(), places)
+        experiment = reopen(folder, host or PluginHost.from_environment(), places, allow_download)
         untrained = experiment.without_downloads()
         saved = CheckpointFacts.read(checkpoint / FILE)
+        facts = untrained.facts(saved.image)
+        if facts.downloads:
+            raise ReorderKitError(
+                f"{path}: backbone {experiment.backbone.name!r} downloads weights, though those of the run are here",
+                "its author has to say in without_downloads() how it is built without",
+            )
         context = TaskContext(
-            facts=untrained.facts(saved.image),
+            facts=facts,
             image=saved.image,
             kind=experiment.kind,
             classes=saved.classes,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import torch
-
 from reorder_kit.errors import Problem, ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.interfaces import BackboneFacts, Policy
 from reorder_kit.interfaces.part import reads_file
 from reorder_kit.orders.grid import Grid
-from reorder_kit.orders.order import Order
 
 STAND_IN_CLASSES = ("a", "b")
 """Names of classes, where a recipe is checked without its data."""
+
+MOST_PATCHES = 2**16
+"""Of an image; their order is worked out patch by patch."""
 
 _ANY_FACTS = BackboneFacts(Grid(4, 4), dim=16, depth=64)
 """A backbone, where only the data tells the shape of images."""
@@ -23,9 +23,7 @@ def trial_policy(experiment: Experiment) -> Policy | None:
     if experiment.learner is None:
         return None
     try:
-        facts = known_facts(experiment) or _ANY_FACTS
-        with torch.random.fork_rng(devices=[]):
-            return experiment.build_policy(Order.identity(facts.grid.num_patches), facts, STAND_IN_CLASSES)
+        return experiment.trial_policy(known_facts(experiment) or _ANY_FACTS, STAND_IN_CLASSES)
     except ReorderKitError:
         return None
 
@@ -48,6 +46,10 @@ def misfits_of_parts(experiment: Experiment) -> list[Problem]:
         return [Problem("backbone", error.message.removeprefix("backbone "), error.hint)]
     if facts is None:
         return []
+    if facts.grid.num_patches > MOST_PATCHES:
+        patches = f"{facts.grid.num_patches:,} patches of an image"
+        reason = f"{experiment.backbone.name} would read {patches}, and {MOST_PATCHES:,} at most can be ordered"
+        return [Problem("backbone", reason, "use larger patches")]
     try:
         experiment.check(facts, STAND_IN_CLASSES)
     except ReorderKitError as error:

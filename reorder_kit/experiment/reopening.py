@@ -6,10 +6,11 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any, get_args
 
-from reorder_kit.errors import Problem, RecipeError, ReorderKitError, did_you_mean
+from reorder_kit.errors import Problem, RecipeError, ReorderKitError, did_you_mean, shortened
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.providers import naming_providers
@@ -27,15 +28,18 @@ _OTHER_PLACES = ("data.workers", "data.cache", "data.cache_folder")
 """Fields that depend on the machine alone, and change nothing that comes out."""
 
 
-def reopen(folder: RunFolder, host: PluginHost, places: Places = ()) -> Experiment:
+def reopen(folder: RunFolder, host: PluginHost, places: Places = (), allow_download: bool = False) -> Experiment:
     """The parts of a run, from the recipe in its folder.
 
-    A path that is gone, but is still there relative to the run folder, was moved along with it, and is used.
+    A path that is gone, but is still there relative to the run folder, was moved along with it, and is used. The recipe
+    may be somebody else's: without permission its data is read where it is, and nothing is written into the folders
+    that it names.
 
     Args:
         folder: the run folder.
         host: where its components come from.
         places: where its data is now, if it is elsewhere.
+        allow_download: let its data source fetch what is not there, and write where the recipe says.
 
     Raises:
         ReorderKitError: if the recipe cannot be read, a plugin is missing, or a field does not say where data is.
@@ -44,9 +48,25 @@ def reopen(folder: RunFolder, host: PluginHost, places: Places = ()) -> Experime
     try:
         if places:
             _require_places(content, host, [field for field, _ in places], str(folder.recipe))
-        return compose(override(content, places), host, str(folder.recipe))
+        if not allow_download:
+            content = _without_its_cache(content, dict(places))
+        experiment = compose(override(content, places), host, str(folder.recipe))
+        return replace(experiment, may_download=allow_download)
     except ReorderKitError as error:
         raise naming_providers(error, folder, host) from None
+
+
+def _without_its_cache(content: dict[str, Any], places: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe that writes no decoded images into a folder that it names itself; they are decoded every time then."""
+    data = content.get("data")
+    if not isinstance(data, Mapping) or data.get("cache_folder") is None or "data.cache_folder" in places:
+        return content
+    _log.warning(
+        "data.cache_folder: the recipe names %s, where nothing is written without --allow-download; images are decoded "
+        "every time, unless --set data.cache_folder names a folder",
+        shortened(str(data["cache_folder"])),
+    )
+    return {**content, "data": {key: data[key] for key in data if key not in ("cache", "cache_folder")}}
 
 
 def recipe_here(folder: RunFolder) -> dict[str, Any]:

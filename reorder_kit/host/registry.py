@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
-from reorder_kit.errors import ReorderKitError, did_you_mean
+from reorder_kit.errors import ReorderKitError, did_you_mean, quoted
 from reorder_kit.interfaces.component import Component, ComponentOptions
 
 C = TypeVar("C", bound=Component)
@@ -56,7 +56,7 @@ class Registry(Generic[C]):
             ReorderKitError: if there is none, with the closest name.
         """
         if name not in self._components:
-            raise ReorderKitError(f"there is no {self.kind.name} {name!r}", did_you_mean(name, self._components))
+            raise ReorderKitError(f"there is no {self.kind.name} {quoted(name)}", did_you_mean(name, self._components))
         return self._components[name][0]
 
     def owner(self, name: str) -> str:

@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Self
 
 import pydantic
 
+from reorder_kit.interfaces.numbers import require_plain_number
+
 
 class ComponentOptions(pydantic.BaseModel):
     """Options of a component, as written in a recipe. One that does not exist, or that means nothing, is an error."""
@@ -19,6 +21,12 @@ class ComponentOptions(pydantic.BaseModel):
     def unused(self) -> dict[str, str]:
         """Options that mean nothing beside the others, and why: refused when given, left out when written down."""
         return {}
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _refuse_odd_numbers(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        require_plain_number(value, cls.model_fields[str(info.field_name)])
+        return value
 
     @pydantic.model_validator(mode="after")
     def _refuse_unused(self) -> Self:

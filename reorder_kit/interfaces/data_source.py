@@ -183,6 +183,21 @@ class DataSource(Component, ABC):
         return {"target kinds": ", ".join(map(str, cls.target_kinds))}
 
     @property
+    def downloads(self) -> str | None:
+        """What :meth:`open` may fetch from elsewhere, and where to, in a few words; None if it fetches nothing.
+
+        Whoever opens the run of somebody else is asked before anything is fetched.
+        """
+        return None
+
+    def without_downloads(self) -> Self:
+        """The same source, but :meth:`open` fetches nothing, and writes into no folder that its options name.
+
+        What is not there is an error then. It is itself by default.
+        """
+        return self
+
+    @property
     def splits_by_seed(self) -> bool:
         """Whether the seed of a run decides which images are in which split."""
         return False

@@ -6,24 +6,22 @@ Each frame of a clip is cut like an image.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import ComponentOptions, ImageShape
+from reorder_kit.interfaces.numbers import Size
 from reorder_kit.orders.grid import Grid
-
-Count = Annotated[int, Field(ge=1)]
 
 
 class PatchOptions(ComponentOptions):
     """What a recipe says of patches: their size in pixels, or their number, never both."""
 
-    patch_size: Count | tuple[Count, Count] | None = Field(
+    patch_size: Size | tuple[Size, Size] | None = Field(
         None, description="side of a patch, or its [height, width], in pixels; or give grid"
     )
-    grid: tuple[Count, Count] | None = Field(
+    grid: tuple[Size, Size] | None = Field(
         None, description="patches per image, [height, width], instead of patch_size; they divide its sides"
     )
 

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from reorder_kit.layers.patch_geometry import Count, PatchOptions
+from reorder_kit.interfaces.numbers import Depth, Fraction, Ratio, Size
+from reorder_kit.layers.patch_geometry import PatchOptions
 from reorder_kit.layers.positions import Positions
 
 
@@ -40,13 +41,13 @@ class TransformerOptions(PatchOptions):
     """Options of a transformer that is built from scratch."""
 
     size: Literal["tiny", "small", "base", "large"] = Field("small", description="width, depth and heads as published")
-    depth: Count | None = Field(None, description="blocks, instead of the size's")
-    dim: Count | None = Field(None, description="width of the embedding, instead of the size's")
-    heads: Count | None = Field(None, description="attention heads, instead of the size's; they divide dim")
-    mlp_ratio: float = Field(4.0, gt=0, description="width of the hidden layer of an MLP, times dim")
+    depth: Depth | None = Field(None, description="blocks, instead of the size's")
+    dim: Size | None = Field(None, description="width of the embedding, instead of the size's")
+    heads: Size | None = Field(None, description="attention heads, instead of the size's; they divide dim")
+    mlp_ratio: Ratio = Field(4.0, description="width of the hidden layer of an MLP, times dim")
     positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
-    dropout: float = Field(0.0, ge=0, lt=1, description="dropout after attention and in the MLP, probability")
-    drop_path: float = Field(0.0, ge=0, lt=1, description="stochastic depth of the last block, probability")
+    dropout: Fraction = Field(0.0, description="dropout after attention and in the MLP, probability")
+    drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
     gradient_checkpointing: bool = Field(
         False, description="recompute blocks in the backward pass: less memory, more time"
     )

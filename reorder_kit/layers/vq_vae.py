@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces.numbers import Size, Whole
 from reorder_kit.layers.codebook import Codebook
 from reorder_kit.whole_file import write_whole
 
@@ -29,13 +30,13 @@ class VqConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format_version: Literal[1] = 1
-    channels: int = Field(ge=1, description="of a patch")
-    height: int = Field(ge=1, description="of a patch, pixels")
-    width: int = Field(ge=1, description="of a patch, pixels")
-    codes: int = Field(64, ge=2, le=4096, description="codes there are")
-    side: int = Field(1, ge=1, description="codes along either side of a patch; a patch has the square of that")
-    dim: int = Field(16, ge=1, description="length of a code")
-    hidden: int = Field(32, ge=1, description="channels of the convolutions")
+    channels: Size = Field(description="of a patch")
+    height: Size = Field(description="of a patch, pixels")
+    width: Size = Field(description="of a patch, pixels")
+    codes: Whole = Field(64, ge=2, le=4096, description="codes there are")
+    side: Size = Field(1, description="codes along either side of a patch; a patch has the square of that")
+    dim: Size = Field(16, description="length of a code")
+    hidden: Size = Field(32, description="channels of the convolutions")
 
     @model_validator(mode="after")
     def _codes_lie_on_a_lattice(self) -> VqConfig:

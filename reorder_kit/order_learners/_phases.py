@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from reorder_kit.interfaces.component import ComponentOptions
+from reorder_kit.interfaces.numbers import Amount, Fraction
 from reorder_kit.interfaces.order_learner import OrderLearner
 from reorder_kit.interfaces.phases import Phases
 
@@ -14,11 +15,11 @@ from reorder_kit.interfaces.phases import Phases
 class PhaseOptions(ComponentOptions):
     """Options of every learner that searches for a part of the run."""
 
-    warmup_epochs: float | None = Field(
-        None, ge=0, description="epochs with the starting order, before the search; null: 15 % of the run"
+    warmup_epochs: Amount | None = Field(
+        None, description="epochs with the starting order, before the search; null: 15 % of the run"
     )
-    search_epochs: float | None = Field(
-        None, ge=0, description="epochs of the search, after which the order is fixed; null: a share of the run"
+    search_epochs: Amount | None = Field(
+        None, description="epochs of the search, after which the order is fixed; null: a share of the run"
     )
     search: Literal["while-training", "then-retrain"] = Field(
         "while-training",
@@ -45,8 +46,8 @@ class ExploreOptions(PhaseOptions):
     first, the model learns to read all that it draws, and is a fairer judge afterwards.
     """
 
-    explore_share: float = Field(
-        0.0, ge=0, lt=1, description="share of the search, at its beginning, in which the policy stays as it is"
+    explore_share: Fraction = Field(
+        0.0, description="share of the search, at its beginning, in which the policy stays as it is"
     )
 
 

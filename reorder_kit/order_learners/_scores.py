@@ -9,6 +9,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from reorder_kit.interfaces.numbers import Amount, Positive
 from reorder_kit.ops.scores import order_of_scores, scores_of_order
 from reorder_kit.order_learners._soft_policy import SMALLEST_TEMPERATURE, SoftOptions, SoftPolicy
 from reorder_kit.order_learners._temperature import TemperatureSchedule, TemperatureShape
@@ -24,9 +25,9 @@ class SlotTemperature(TemperatureSchedule):
     """
 
     shape: TemperatureShape = Field("exponential", description="form of the curve")
-    initial: float = Field(8.0, ge=0, description="temperature at the start of the search, slots")
-    peak: float = Field(8.0, ge=0, description="highest temperature of triangular and plateau; the one of constant")
-    final: float = Field(0.3, ge=0, description="temperature at the end of the search, slots")
+    initial: Amount = Field(8.0, description="temperature at the start of the search, slots")
+    peak: Amount = Field(8.0, description="highest temperature of triangular and plateau; the one of constant")
+    final: Amount = Field(0.3, description="temperature at the end of the search, slots")
 
 
 class ScoreOptions(SoftOptions):
@@ -35,7 +36,7 @@ class ScoreOptions(SoftOptions):
     temperature: SlotTemperature = Field(
         SlotTemperature(), description="in slots: at 1 a slot mixes mostly patches that are one slot away"
     )
-    lr: float = Field(0.1, gt=0, description="step size of Adam on the scores, in slots")
+    lr: Positive = Field(0.1, description="step size of Adam on the scores, in slots")
 
 
 class ScorePolicy(SoftPolicy):

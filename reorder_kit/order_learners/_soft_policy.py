@@ -7,6 +7,7 @@ from abc import abstractmethod
 import torch
 from pydantic import Field
 
+from reorder_kit.interfaces.numbers import Positive
 from reorder_kit.interfaces.order_learner import OrderLearner, Policy
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.interfaces.task import Task
@@ -28,7 +29,7 @@ class SoftOptions(PhaseOptions):
     straight_through: bool = Field(
         False, description="use the hard order forward and the soft gradient backward, so that slots never mix"
     )
-    lr: float = Field(0.1, gt=0, description="step size of Adam")
+    lr: Positive = Field(0.1, description="step size of Adam")
 
 
 class SoftOrderLearner(PhasedLearner):

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from reorder_kit.interfaces.component import ComponentOptions
+from reorder_kit.interfaces.numbers import Amount
 
 TemperatureShape = Literal["constant", "linear", "exponential", "triangular", "plateau"]
 
@@ -22,9 +23,9 @@ class TemperatureSchedule(ComponentOptions):
     """
 
     shape: TemperatureShape = Field("triangular", description="form of the curve")
-    initial: float = Field(0.0, ge=0, description="temperature at the start of the search")
-    peak: float = Field(0.2, ge=0, description="highest temperature of triangular and plateau; the one of constant")
-    final: float = Field(0.0, ge=0, description="temperature at the end of the search")
+    initial: Amount = Field(0.0, description="temperature at the start of the search")
+    peak: Amount = Field(0.2, description="highest temperature of triangular and plateau; the one of constant")
+    final: Amount = Field(0.0, description="temperature at the end of the search")
 
     @model_validator(mode="after")
     def _check(self) -> TemperatureSchedule:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
+from reorder_kit.interfaces.numbers import Amount, Fraction, Size, Tries
 from reorder_kit.interfaces.order_learner import Evaluate, Policy
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.order_learners._phases import ExploreOptions, PhasedLearner
@@ -20,27 +21,23 @@ from reorder_kit.orders.sequence import PatchSequence
 class TrialOptions(ExploreOptions):
     """Options of every learner that tries candidates."""
 
-    warmup_epochs: float | None = Field(
+    warmup_epochs: Amount | None = Field(
         0.0,
-        ge=0,
         description="epochs with the starting order, before the search; null: 15 % of the run. Weights that have got "
         "used to the start are no fair judges of other orders",
     )
-    explore_share: float = Field(
+    explore_share: Fraction = Field(
         0.25,
-        ge=0,
-        lt=1,
         description="share of the search that only trains the weights, in random orders, before candidates are tried",
     )
-    candidates: int = Field(16, ge=1, description="orders that are tried in a step")
-    screen_images: int = Field(64, ge=1, description="images of each process that every candidate is tried on first")
-    finalists: int = Field(
-        4, ge=1, description="candidates, of those that did better than the best order there, to try on all images"
+    candidates: Tries = Field(16, description="orders that are tried in a step")
+    screen_images: Size = Field(64, description="images of each process that every candidate is tried on first")
+    finalists: Tries = Field(
+        4, description="candidates, of those that did better than the best order there, to try on all images"
     )
-    significance: float = Field(
+    significance: Fraction = Field(
         0.1,
         gt=0,
-        lt=1,
         description="chance, at most, that a step replaces the best order although no candidate is better",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 
+from reorder_kit.interfaces.numbers import Tries
 from reorder_kit.order_learners._trials import TrialOptions, TrialPolicy, random_orders
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.proposal import Proposal
@@ -14,7 +15,7 @@ from reorder_kit.orders.sequence import PatchSequence
 class UniformTrainingOptions(TrialOptions):
     """Options of every learner that trains the weights in random orders."""
 
-    groups: int = Field(8, ge=1, description="random orders in which a batch trains the weights, in the search")
+    groups: Tries = Field(8, description="random orders in which a batch trains the weights, in the search")
 
 
 class UniformTrainingPolicy(TrialPolicy):

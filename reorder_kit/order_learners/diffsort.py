@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.numbers import Amount
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
 from reorder_kit.ops.sorting_network import SortingNetwork, SwapDistribution, sorting_network
 from reorder_kit.order_learners._scores import ScoreOptions, ScorePolicy, SlotTemperature
@@ -17,9 +18,9 @@ from reorder_kit.orders.order import Order
 class ComparatorTemperature(SlotTemperature):
     """Down to a hundredth of a slot: what every layer mixes adds up."""
 
-    initial: float = Field(8.0, ge=0, description="temperature at the start of the search, slots")
-    peak: float = Field(8.0, ge=0, description="highest temperature of triangular and plateau; the one of constant")
-    final: float = Field(0.01, ge=0, description="temperature at the end of the search, slots")
+    initial: Amount = Field(8.0, description="temperature at the start of the search, slots")
+    peak: Amount = Field(8.0, description="highest temperature of triangular and plateau; the one of constant")
+    final: Amount = Field(0.01, description="temperature at the end of the search, slots")
 
 
 class Diffsort(SoftOrderLearner):

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.numbers import Real, Tries, Whole
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner
 from reorder_kit.order_learners._moves import random_move
 from reorder_kit.order_learners._trials import TrialLearner, random_orders
@@ -36,9 +37,11 @@ class Evolution(TrialLearner):
     name = "evolution"
 
     class Options(UniformTrainingOptions):
-        candidates: int = Field(16, ge=2, description="orders of the population, all of which are tried in a step")
-        parents: int = Field(4, ge=1, description="the best of them, which live on and have children")
-        crossover: float = Field(0.5, ge=0, le=1, description="share of the children that have two parents")
+        candidates: Whole = Field(
+            16, ge=2, le=10_000, description="orders of the population, all of which are tried in a step"
+        )
+        parents: Tries = Field(4, description="the best of them, which live on and have children")
+        crossover: Real = Field(0.5, ge=0, le=1, description="share of the children that have two parents")
 
         @model_validator(mode="after")
         def _check(self) -> Evolution.Options:

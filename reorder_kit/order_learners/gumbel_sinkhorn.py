@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.numbers import Amount, Positive, Tries
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.ops.gumbel import gumbel_noise
@@ -25,22 +26,22 @@ class LogitTemperature(TemperatureSchedule):
     """From a mixture of all patches down to one patch for each slot."""
 
     shape: TemperatureShape = Field("exponential", description="form of the curve")
-    initial: float = Field(1.0, ge=0, description="temperature at the start of the search, in units of the logits")
-    peak: float = Field(
-        1.0, ge=0, description="highest of triangular and plateau, the one of constant, in units of the logits"
+    initial: Amount = Field(1.0, description="temperature at the start of the search, in units of the logits")
+    peak: Amount = Field(
+        1.0, description="highest of triangular and plateau, the one of constant, in units of the logits"
     )
-    final: float = Field(0.05, ge=0, description="temperature at the end of the search, in units of the logits")
+    final: Amount = Field(0.05, description="temperature at the end of the search, in units of the logits")
 
 
 class GumbelNoise(TemperatureSchedule):
     """From noise that lets slots try other patches down to none."""
 
     shape: TemperatureShape = Field("linear", description="form of the curve")
-    initial: float = Field(0.5, ge=0, description="scale at the start of the search, in units of the logits")
-    peak: float = Field(
-        0.5, ge=0, description="largest of triangular and plateau, the one of constant, in units of the logits"
+    initial: Amount = Field(0.5, description="scale at the start of the search, in units of the logits")
+    peak: Amount = Field(
+        0.5, description="largest of triangular and plateau, the one of constant, in units of the logits"
     )
-    final: float = Field(0.0, ge=0, description="scale at the end of the search, in units of the logits")
+    final: Amount = Field(0.0, description="scale at the end of the search, in units of the logits")
 
 
 class GumbelSinkhorn(SoftOrderLearner):
@@ -62,17 +63,17 @@ class GumbelSinkhorn(SoftOrderLearner):
             LogitTemperature(), description="divides the logits with their noise; low is near a hard order"
         )
         noise: GumbelNoise = Field(GumbelNoise(), description="scale of the Gumbel noise; 0 is none")
-        samples: int = Field(
-            1, ge=1, description="draws of the noise in a step, each for as large a part of the images as the others"
+        samples: Tries = Field(
+            1, description="draws of the noise in a step, each for as large a part of the images as the others"
         )
-        start_strength: float = Field(
-            1.0, gt=0, description="by how much a slot's logit for its patch of the starting order is above the others"
+        start_strength: Positive = Field(
+            1.0, description="by how much a slot's logit for its patch of the starting order is above the others"
         )
-        max_iterations: int = Field(50, ge=1, description="normalisations of columns and rows in a step, at most")
-        tolerance: float = Field(
-            1e-3, ge=0, description="largest distance of a patch's total share from one at which to stop normalising"
+        max_iterations: Tries = Field(50, description="normalisations of columns and rows in a step, at most")
+        tolerance: Amount = Field(
+            1e-3, description="largest distance of a patch's total share from one at which to stop normalising"
         )
-        lr: float = Field(0.1, gt=0, description="step size of Adam, in units of the logits")
+        lr: Positive = Field(0.1, description="step size of Adam, in units of the logits")
 
         def unused(self) -> dict[str, str]:
             """Draws that would all be the same."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.batch import Batch
+from reorder_kit.interfaces.numbers import Amount, Fraction, Positive, Tries, Whole
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner, Policy
 from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.progress import Progress
@@ -67,9 +68,9 @@ class Reinforce(PhasedLearner):
         granularity: Literal["group", "image"] = Field(
             "group", description="one order for each group of images, or one for each image"
         )
-        groups: int = Field(8, ge=1, description="orders drawn for a batch, when the granularity is group")
-        repeats: int = Field(
-            1, ge=1, description="times that a step of the search runs on one batch, each time with new draws"
+        groups: Tries = Field(8, description="orders drawn for a batch, when the granularity is group")
+        repeats: Tries = Field(
+            1, description="times that a step of the search runs on one batch, each time with new draws"
         )
         proposals: Literal["samples", "swaps"] = Field(
             "samples",
@@ -81,25 +82,27 @@ class Reinforce(PhasedLearner):
             description="what a reward is compared with: the other samples of the batch, a running mean, or nothing "
             "(unbiased, but Adam then drifts even on pure noise)",
         )
-        ema_decay: float = Field(0.99, ge=0, lt=1, description="share of the old running mean that a step keeps")
+        ema_decay: Fraction = Field(0.99, description="share of the old running mean that a step keeps")
         normalize_advantage: bool = Field(
             False, description="divide advantages by their root mean square, so that the scale of rewards plays no role"
         )
         control_variate: Literal["none", "relax"] = Field(
             "none", description="relax: a learned guess of the advantage takes variance out of the gradient"
         )
-        reuse: int = Field(0, ge=0, description="batches whose samples are used again, weighed by importance")
-        ratio_limit: float = Field(2.0, ge=1, description="largest weight of a sample that is used again")
-        entropy_bonus: float = Field(0.0, ge=0, description="reward for each nat of entropy of the distribution")
+        reuse: Whole = Field(
+            0, ge=0, le=10_000, description="batches whose samples are used again, weighed by importance"
+        )
+        ratio_limit: Positive = Field(2.0, ge=1, description="largest weight of a sample that is used again")
+        entropy_bonus: Amount = Field(0.0, description="reward for each nat of entropy of the distribution")
         optimizer: Literal["adam", "sgd", "natural"] = Field(
             "adam", description="optimiser of the logits; natural: steps along the natural gradient"
         )
-        lr: float = Field(0.01, gt=0, description="its step size")
-        max_kl: float = Field(
-            0.01, gt=0, description="how far a step of the natural gradient may move the distribution, nats"
+        lr: Positive = Field(0.01, description="its step size")
+        max_kl: Positive = Field(
+            0.01, description="how far a step of the natural gradient may move the distribution, nats"
         )
-        damping: float = Field(
-            0.1, gt=0, description="added to the diagonal of the Fisher matrix, whose entries are at most about 1"
+        damping: Positive = Field(
+            0.1, description="added to the diagonal of the Fisher matrix, whose entries are at most about 1"
         )
         compat: Literal["none", "released"] = Field(
             "none",

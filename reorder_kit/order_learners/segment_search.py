@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.numbers import Count
 from reorder_kit.interfaces.order_learner import Evaluate, LearnerContext, OrderLearner
 from reorder_kit.order_learners._guided_moves import GuidedMoves
 from reorder_kit.order_learners._trials import TrialLearner, TrialOptions, TrialPolicy, random_orders
@@ -42,8 +43,8 @@ class SegmentSearch(TrialLearner):
     name = "segment-search"
 
     class Options(TrialOptions):
-        guide_steps: int | None = Field(
-            None, ge=1, description="steps that the guide averages over; null: 12.5 times the root of the patches"
+        guide_steps: Count | None = Field(
+            None, description="steps that the guide averages over; null: 12.5 times the root of the patches"
         )
 
     options: Options

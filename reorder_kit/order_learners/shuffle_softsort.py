@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.numbers import Amount, Count
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.ops.scores import order_of_scores
@@ -21,9 +22,9 @@ from reorder_kit.orders.sequence import PatchSequence
 class LineTemperature(SlotTemperature):
     """Some places at first; lower than for learners that keep one line, since the next line has other neighbours."""
 
-    initial: float = Field(3.0, ge=0, description="temperature at the start of the search, places on the line")
-    peak: float = Field(3.0, ge=0, description="highest temperature of triangular and plateau; the one of constant")
-    final: float = Field(0.3, ge=0, description="temperature at the end of the search, places on the line")
+    initial: Amount = Field(3.0, description="temperature at the start of the search, places on the line")
+    peak: Amount = Field(3.0, description="highest temperature of triangular and plateau; the one of constant")
+    final: Amount = Field(0.3, description="temperature at the end of the search, places on the line")
 
 
 class ShuffleSoftSort(SoftOrderLearner):
@@ -45,7 +46,7 @@ class ShuffleSoftSort(SoftOrderLearner):
     name = "shuffle-softsort"
 
     class Options(ScoreOptions):
-        round_steps: int = Field(40, ge=1, description="optimiser steps along one line")
+        round_steps: Count = Field(40, description="optimiser steps along one line")
         temperature: LineTemperature = Field(
             LineTemperature(), description="in places on the line: at 1 a slot mixes mostly what is one place away"
         )

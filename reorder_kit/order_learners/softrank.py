@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.numbers import Positive
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner
 from reorder_kit.ops.isotonic import soft_rank
 from reorder_kit.order_learners._scores import ScoreOptions, ScorePolicy
@@ -30,9 +31,8 @@ class SoftRank(SoftOrderLearner):
     name = "softrank"
 
     class Options(ScoreOptions):
-        strength: float = Field(
+        strength: Positive = Field(
             0.75,
-            gt=0,
             description="regularisation of the ranks, in temperatures: patches whose scores are farther apart keep "
             "hard ranks and a gradient of zero; far above the temperature, all ranks crowd in the middle",
         )

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces.numbers import Positive
 from reorder_kit.interfaces.order_learner import LearnerContext, OrderLearner, Policy
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.ops.gumbel import gumbel_noise
@@ -48,7 +49,7 @@ class StraightThrough(PhasedLearner):
         granularity: Literal["batch", "image"] = Field(
             "batch", description="one order for all images of a batch, or one for each image"
         )
-        lr: float = Field(0.1, gt=0, description="step size of Adam on the scores, in slots")
+        lr: Positive = Field(0.1, description="step size of Adam on the scores, in slots")
 
         @model_validator(mode="after")
         def _check(self) -> StraightThrough.Options:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Ordering, OrderingOptions
+from reorder_kit.interfaces.numbers import Seed
 from reorder_kit.orders.grid import Grid
 
 
@@ -23,7 +24,7 @@ class Random(Ordering):
     name = "random"
 
     class Options(OrderingOptions):
-        seed: int = Field(0, ge=0, description="seed of the shuffle")
+        seed: Seed = Field(0, description="seed of the shuffle")
 
     options: Options
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ReorderKitError, quoted, shortened
+from reorder_kit.recipe.plain_yaml import MOST_DEPTH
 from reorder_kit.recipe.read_yaml import read_yaml
 
 
@@ -18,14 +19,17 @@ def override(content: Mapping[str, Any], assignments: Iterable[tuple[str, Any]])
         assignments: dotted field paths and their new values.
 
     Raises:
-        ReorderKitError: if a path leads through something that has no fields.
+        ReorderKitError: if a path leads through something that has no fields, or through too many sections.
 
     >>> override({"train": {"epochs": 5}}, [("train.epochs", 3)])
     {'train': {'epochs': 3}}
     """
     changed = dict(content)
     for path, value in assignments:
-        _assign(changed, path, path.split("."), value)
+        keys = path.split(".", maxsplit=MOST_DEPTH)
+        if len(keys) > MOST_DEPTH:
+            raise ReorderKitError(f"--set {shortened(path)}: sections lie no more than {MOST_DEPTH} deep")
+        _assign(changed, path, keys, value)
     return changed
 
 
@@ -38,7 +42,7 @@ def _assign(section: dict[str, Any], path: str, keys: list[str], value: Any) -> 
     if isinstance(inner, str):  # the short form of a component
         inner = {"name": inner}
     if inner is not None and not isinstance(inner, dict):
-        raise ReorderKitError(f"--set {path}: {key} is {inner!r} and has no fields")
+        raise ReorderKitError(f"--set {shortened(path)}: {shortened(key)} is {quoted(inner)} and has no fields")
     section[key] = dict(inner or {})
     _assign(section[key], path, rest, value)
 
@@ -51,8 +55,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """
     path, equals, value = text.partition("=")
     if not equals or not path:
-        raise ReorderKitError(f"--set {text}: not an assignment", "write --set train.epochs=3")
-    return path, read_yaml(value, f"--set {path}")
+        raise ReorderKitError(f"--set {shortened(text)}: not an assignment", "write --set train.epochs=3")
+    return path, read_yaml(value, f"--set {shortened(path)}")
 
 
 def differences(first: Any, second: Any, path: str = "") -> list[str]:

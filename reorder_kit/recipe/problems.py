@@ -8,7 +8,12 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from reorder_kit.errors import Problem, did_you_mean
+from reorder_kit.errors import Problem, did_you_mean, quoted, shortened
+
+_MOST = 100
+"""Mistakes of one section that are told; a file may have as many as it has keys."""
+_LONGEST = 600
+"""Characters of a message, which a component may have made of what it was given."""
 
 _SHAPES = {"model_type": "a mapping of fields", "dict_type": "a mapping", "tuple_type": "a list", "list_type": "a list"}
 
@@ -16,14 +21,17 @@ _SHAPES = {"model_type": "a mapping of fields", "dict_type": "a mapping", "tuple
 def problems_of(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[Problem]:
     """A pydantic error as problems with field paths and suggestions, one for each field."""
     found: dict[str, Problem] = {}
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details[:_MOST]:
         location = _up_to_union(model, detail["loc"])
-        path = ".".join([prefix, *map(str, location)] if prefix else map(str, location))
+        keys = [shortened(str(key)) for key in location]
+        path = ".".join([prefix, *keys] if prefix else keys)
         for problem in _problems(dict(detail), model, location, path):
             earlier = found.get(problem.path)
             message = problem.message if earlier is None else f"{earlier.message}; or {problem.message}"
             found[problem.path] = replace(problem, message=message)
-    return list(found.values())
+    rest = len(details) - _MOST
+    return [*found.values(), *([Problem(prefix, f"there are {rest:,} more mistakes")] if rest > 0 else [])]
 
 
 def _problems(
@@ -41,13 +49,13 @@ def _problem(detail: dict[str, Any], model: type[BaseModel], location: tuple[int
         return Problem(path, "there is no such field", did_you_mean(str(location[-1]), _fields(model, location[:-1])))
     if detail["type"] == "missing":
         return Problem(path, "is missing")
-    message = detail["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(detail["input"], (dict, BaseModel)) else f", not {detail['input']!r}"
+    message = shortened(detail["msg"].removeprefix("Value error, "), _LONGEST)
+    given = "" if isinstance(detail["input"], (dict, BaseModel)) else f", not {quoted(detail['input'])}"
     if detail["type"] == "literal_error" and isinstance(detail["input"], str):
         choices = [choice.strip("'") for choice in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
-        quoted = detail["input"] in choices
-        hint = "write it without quotes" if quoted else did_you_mean(detail["input"], choices)
-        return Problem(path, f"there is no choice {detail['input']!r}", hint)
+        is_number = detail["input"] in choices
+        hint = "write it without quotes" if is_number else did_you_mean(detail["input"], choices)
+        return Problem(path, f"there is no choice {quoted(detail['input'])}", hint)
     if detail["type"] in _SHAPES:
         return Problem(path, f"has to be {_SHAPES[detail['type']]}{given}")
     return Problem(path, message[0].lower() + message[1:] + ("" if detail["type"] == "value_error" else given))

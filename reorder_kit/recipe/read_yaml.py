@@ -1,57 +1,73 @@
-"""Reads recipe files: YAML without surprises."""
+"""Reads recipe files: YAML 1.2 without surprises, and within limits."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ReorderKitError, shortened
+from reorder_kit.recipe.plain_yaml import Mark, PlainYaml, YamlMistakeError
 
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 without tags; a key given twice is an error, not silently the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            reason = "is given twice" if isinstance(key, Hashable) and key in seen else "is no plain value"
-            if not isinstance(key, Hashable) or key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} {reason}", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+MOST_BYTES = 1_000_000
+"""Size of a file, or of a value on the command line. The longest recipes list classes: 22,000 names take 400 kB."""
 
 
 def read_yaml(text: str, source: str) -> Any:
     """Parse YAML safely.
 
+    Plain scalars mean what they mean in the core schema of YAML 1.2, and no number begins with a needless 0: ``yes``,
+    ``1:00``, ``017``, ``1_000`` and ``2024-01-31`` are texts; ``1e-3`` is a number. There are no tags.
+
+    Args:
+        text: of one document.
+        source: what to call it in messages.
+
     Raises:
-        ReorderKitError: with file, line and column, if it is not YAML.
+        ReorderKitError: with file, line and column, if it is not YAML, or exceeds a limit: of its size, of its depth,
+            or of how much it holds, where what an alias stands for counts each time.
     """
+    if len(text) > MOST_BYTES:
+        raise _too_large(source)
+    built = PlainYaml()
     try:
-        return yaml.load(text, Loader=_Loader)
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            built.take(event)
+    except YamlMistakeError as mistake:
+        raise ReorderKitError(_at(source, mistake.mark, mistake.reason)) from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-        raise ReorderKitError(f"{where}: not YAML: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
-        # PyYAML lets the last three through: of impossible dates and numbers, and of nesting without end.
-        raise ReorderKitError(f"{source}: not YAML: {error}") from None
+        raise ReorderKitError(_at(source, error.problem_mark, str(error.problem))) from None
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # PyYAML lets the latter through: of escapes
+        raise ReorderKitError(f"{source}: not YAML: {shortened(str(error), most=300)}") from None
+    return built.content
 
 
 def read_recipe_file(path: Path) -> dict[str, Any]:
-    """The content of a recipe file, not yet checked."""
+    """The content of a recipe file, not yet checked.
+
+    Raises:
+        ReorderKitError: if it cannot be read, or is not a mapping in YAML.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        text = data.decode("utf-8") if len(data) <= MOST_BYTES else None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
         raise ReorderKitError(f"{path}: {reason}") from None
+    if text is None:
+        raise _too_large(str(path))
     content = read_yaml(text, str(path))
     if not isinstance(content, dict):
         raise ReorderKitError(f"{path}: a recipe is a mapping of fields", "start with format_version: 1")
     return content
+
+
+def _too_large(source: str) -> ReorderKitError:
+    return ReorderKitError(f"{source}: larger than {MOST_BYTES // 1_000_000} MB", "a recipe names data and holds none")
+
+
+def _at(source: str, mark: Mark | None, reason: str) -> str:
+    where = source if mark is None else f"{source}:{mark.line + 1}:{mark.column + 1}"
+    return f"{where}: not YAML: {shortened(reason, most=300)}"

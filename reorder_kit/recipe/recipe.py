@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from reorder_kit.interfaces.numbers import Seed, Size, Whole
 from reorder_kit.interfaces.paths import HomePath
 from reorder_kit.recipe.settings import OptimizerSettings, ScheduleSettings, Settings, TrainSettings
 
@@ -47,8 +48,8 @@ class PlantSection(BaseModel):
 class DataSection(ComponentSection):
     """The data source, how its samples are grouped, and what is hidden in them."""
 
-    batch_size: int = Field(64, ge=1, description="images of a batch on each process")
-    workers: int = Field(0, ge=0, description="processes that load images, beside each training process")
+    batch_size: Size = Field(64, description="images of a batch on each process")
+    workers: Whole = Field(0, ge=0, le=1_024, description="processes that load images, beside each training process")
     plant: PlantSection | None = Field(None, description="scramble the patches of every image by a hidden order")
     shuffle_targets: bool = Field(
         False, description="give training images each other's targets, as a control: there is nothing to be seen"
@@ -108,13 +109,14 @@ class Recipe(Settings):
 
     format_version: Literal[1] = Field(description="version of the recipe format")
     name: str = Field(pattern=r"^\w[\w.-]*$", description="name of the run and of its folder")
-    seed: int = Field(0, ge=0, lt=2**32, description="seed of weights, batches, augmentation and sampled orders")
+    seed: Seed = Field(0, description="seed of weights, batches, augmentation and sampled orders")
     data: DataSection
     task: ComponentSection = ComponentSection(name="classification")
     backbone: ComponentSection
     order: OrderSection = OrderSection()
     controls: tuple[str, ...] = Field(
         (),
+        max_length=100,
         description="what it is compared with: matched runs, or its own model in other orders",
     )
     optimizer: OptimizerSettings = OptimizerSettings()

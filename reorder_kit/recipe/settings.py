@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from reorder_kit.interfaces.numbers import Amount, Count, Fraction, Positive, Real, Size, Whole
 from reorder_kit.interfaces.paths import HomePath
-
-Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Settings(BaseModel):
@@ -22,18 +21,18 @@ class OptimizerSettings(Settings):
     """The optimiser of backbone and head. Norms, biases, embeddings and policy parameters do not decay."""
 
     name: Literal["adamw"] = Field("adamw", description="the optimiser")
-    lr: float = Field(1e-3, gt=0, description="peak step size")
-    weight_decay: float = Field(0.03, ge=0, description="decoupled weight decay of weight matrices")
-    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="decay of the running moments")
+    lr: Positive = Field(1e-3, description="peak step size")
+    weight_decay: Amount = Field(0.03, description="decoupled weight decay of weight matrices")
+    betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="decay of the running moments")
 
 
 class ScheduleSettings(Settings):
     """The step size over the run; the same with and without a learner. Warm-up, hold, then decay to the end."""
 
-    warmup_epochs: float = Field(0.0, ge=0, description="epochs of linear warm-up from min_ratio")
-    hold_epochs: float = Field(0.0, ge=0, description="epochs at the peak, after the warm-up")
+    warmup_epochs: Amount = Field(0.0, description="epochs of linear warm-up from min_ratio")
+    hold_epochs: Amount = Field(0.0, description="epochs at the peak, after the warm-up")
     shape: Literal["cosine", "linear", "constant"] = Field("cosine", description="form of the decay")
-    min_ratio: float = Field(0.01, ge=0, le=1, description="last step size, relative to the peak")
+    min_ratio: Real = Field(0.01, ge=0, le=1, description="last step size, relative to the peak")
 
 
 ModelPart = Literal["backbone", "head"]
@@ -63,24 +62,24 @@ class WeightsSettings(Settings):
 class TrainSettings(Settings):
     """How long, where and how precisely a run trains."""
 
-    epochs: int = Field(10, ge=1, description="passes over the training split")
-    steps: int | None = Field(None, ge=1, description="optimizer steps of the run, instead of epochs; null: by epochs")
+    epochs: Whole = Field(10, ge=1, le=1_000_000, description="passes over the training split")
+    steps: Count | None = Field(None, description="optimizer steps of the run, instead of epochs; null: by epochs")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="auto: bf16 on a GPU that has it, fp16 on one that has not, fp32 on a CPU"
     )
-    clip_grad: float | None = Field(
-        5.0, gt=0, description="largest norm of the gradient of backbone and head; null: any"
-    )
-    accumulate: int = Field(1, ge=1, description="batches whose gradients make one optimiser step")
-    ema_decay: float | None = Field(
-        None, gt=0, lt=1, description="average the weights with this decay and evaluate the average; null: do not"
+    clip_grad: Positive | None = Field(5.0, description="largest norm of the gradient of backbone and head; null: any")
+    accumulate: Size = Field(1, description="batches whose gradients make one optimiser step")
+    ema_decay: Fraction | None = Field(
+        None, gt=0, description="average the weights with this decay and evaluate the average; null: do not"
     )
     compile: bool = Field(False, description="compile the backbone's encode with torch.compile")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
     weights: WeightsSettings | None = Field(
         None, description="final weights of another run to begin with, or its folder; null: new ones"
     )
-    max_unreadable: int = Field(10, ge=0, description="unreadable images of an epoch above which the run stops")
+    max_unreadable: Whole = Field(
+        10, ge=0, le=1_000_000_000, description="unreadable images of an epoch above which the run stops"
+    )
 
     @model_validator(mode="after")
     def _check_length(self) -> TrainSettings:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import yaml
-
 from reorder_kit.controls import FixedStart, LearnedStatic
 from reorder_kit.experiment.reopening import Places
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.order_file import words_of_spread
+from reorder_kit.recipe.write_yaml import write_yaml
 from reorder_kit.report.chart import Chart
 from reorder_kit.report.environment import command_of, environment_facts
 from reorder_kit.report.epoch_charts import learning_charts, search_charts
@@ -215,5 +214,5 @@ def _commands(record: RunRecord) -> list[Block]:
     lines = [command_of(record.environment.command)] if record.environment.command else []
     return [
         Listing("What trained it, and this page", "\n".join([*lines, f"reorder-kit report {folder}"])),
-        Listing("The recipe, with every default", yaml.safe_dump(record.recipe, sort_keys=False), is_folded=True),
+        Listing("The recipe, with every default", write_yaml(record.recipe), is_folded=True),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,11 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.statistics.headline import Headline
 from reorder_kit.study.cells import Cell, RowKey, recipe_of, rows_of
 from reorder_kit.study.study_file import Study, read_study
+
+MOST_ROWS = 1_000
+"""Of a study: each is checked before anything is trained."""
+MOST_RUNS = 20_000
+"""Of a study: each is looked for whenever it is planned or continued."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,9 @@ def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folde
             for field in ("data", "backbones", "starts")
             if not getattr(study, field) and field not in mistaken
         ]
-        for row in rows_of(study, host):
+        rows = list(islice(rows_of(study, host), MOST_ROWS + 1))
+        problems += _too_many(len(rows), len(study.seeds))
+        for row in rows if len(rows) <= MOST_ROWS else ():
             try:
                 recipe = recipe_of(study, Cell(row, study.seeds[0]), host, Path(study.name))
                 experiment = validate(recipe, host, source)
@@ -76,6 +84,15 @@ def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folde
         raise RecipeError(list(dict.fromkeys(problems)), source)
     margin = next(iter(margins)) if study.margin is None else study.margin
     return CheckedStudy(study, next(iter(headlines)), margin, on_gpu)
+
+
+def _too_many(rows: int, seeds: int) -> list[Problem]:
+    if rows > MOST_ROWS:
+        return [Problem("", f"the study has more than {MOST_ROWS:,} rows", "make several studies of it")]
+    if rows * seeds > MOST_RUNS:
+        reason = f"{rows} rows of {seeds} seeds are {rows * seeds:,} runs, and a study has {MOST_RUNS:,} at most"
+        return [Problem("seeds", reason, "take fewer seeds, or make several studies of it")]
+    return []
 
 
 def _at_fields_of_study(study: Study, row: RowKey, error: RecipeError) -> Iterator[Problem]:

@@ -12,8 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticKnownError
 
 from reorder_kit.controls import FixedStart, LearnedStatic, NullReward, RandomFixed, RandomPerBatch
-from reorder_kit.errors import Problem, ReorderKitError, did_you_mean
+from reorder_kit.errors import Problem, ReorderKitError, did_you_mean, quoted, shortened
 from reorder_kit.interfaces import TrainedControl
+from reorder_kit.interfaces.numbers import Fraction, Positive, Seed
 from reorder_kit.recipe.library import read_recipe
 from reorder_kit.recipe.problems import problems_of
 from reorder_kit.recipe.settings import Settings
@@ -33,6 +34,9 @@ _DECIDED_BY_STUDY = {
     "controls": "controls",
 }
 """Fields of a recipe that a study replaces, and by which of its own."""
+
+MOST_SEEDS = 1_000
+"""Of a study. Nothing is known better for more of them, and to plan and to list so many runs takes long."""
 
 _NAME = re.compile(r"\w[\w.-]*")
 
@@ -95,7 +99,9 @@ def _section(name: str, section: Any) -> Any:
 def _check_names(variants: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in variants:
         if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no name of a folder: use letters, digits, dots, dashes and underscores")
+            raise ValueError(
+                f"{quoted(name)} is no name of a folder: use letters, digits, dots, dashes and underscores"
+            )
         if name in CONTROLS or name.startswith("seed-"):
             raise ValueError(f"{name!r} is the name of a folder beside it; choose another")
     return variants
@@ -106,8 +112,10 @@ class Study(Settings):
 
     format_version: Literal[1] = Field(description="version of the format of studies")
     name: str = Field(pattern=r"^\w[\w.-]*$", description="name of the study and of its folder")
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
-        min_length=1, description="seeds of the runs of a row: a list, or how many, counted from 0"
+    seeds: tuple[Seed, ...] = Field(
+        min_length=1,
+        max_length=MOST_SEEDS,
+        description="seeds of the runs of a row: a list, or how many, counted from 0",
     )
     recipe: dict[str, Any] = Field({}, description="what all runs share: sections of a recipe, its name, or its file")
     data: Annotated[dict[str, SettingVariant], BeforeValidator(_named)] = Field(
@@ -125,17 +133,20 @@ class Study(Settings):
     controls: tuple[StudyControl, ...] = Field(
         tuple(CONTROLS), description="what is trained beside them; all if not given"
     )
-    margin: float | None = Field(
+    margin: Positive | None = Field(
         None,
-        gt=0,
         description="differences of the headline metric below this are taken for none; null: as the task says",
     )
-    alpha: float = Field(0.05, gt=0, lt=1, description="level of the tests, after correction for their number")
+    alpha: Fraction = Field(0.05, gt=0, description="level of the tests, after correction for their number")
 
     @field_validator("seeds", mode="before")
     @classmethod
     def _count_seeds(cls, seeds: Any) -> Any:
-        return tuple(range(seeds)) if isinstance(seeds, int) and not isinstance(seeds, bool) else seeds
+        if not isinstance(seeds, int) or isinstance(seeds, bool):
+            return seeds
+        if seeds > MOST_SEEDS:
+            raise ValueError(f"a study has {MOST_SEEDS:,} seeds at most, not {quoted(seeds)}")
+        return tuple(range(seeds))
 
     @field_validator("seeds", "controls")
     @classmethod
@@ -194,7 +205,9 @@ def _readable(content: Mapping[str, Any]) -> tuple[Study | None, list[Problem]]:
 
 def _unknown_starts(study: Study) -> list[Problem]:
     return [
-        Problem(f"learners.{name}.from", f"there is no start {start!r}", did_you_mean(start, study.starts))
+        Problem(
+            f"learners.{shortened(name)}.from", f"there is no start {quoted(start)}", did_you_mean(start, study.starts)
+        )
         for name, learner in study.learners.items()
         for start in learner.starts or ()
         if start not in study.starts

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.jobs.failure_note import failure_of
 from reorder_kit.recipe.overrides import differences
 from reorder_kit.recipe.read_yaml import read_recipe_file
+from reorder_kit.recipe.write_yaml import write_yaml
 from reorder_kit.runs.folder_lock import alone, holds_nothing
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.study.cells import Cell
@@ -78,7 +77,7 @@ class StudyFolder:
                 f"{self.path}: the folder of the study cannot be written: {error.strerror}", "give another --out"
             ) from None
         with alone(self.path):
-            write_unless_same(self.study, yaml.safe_dump(study.as_plain_data(), sort_keys=False))
+            write_unless_same(self.study, write_yaml(study.as_plain_data(), str(self.study)))
             yield
 
     def check(self, study: Study) -> None:

@@ -23,6 +23,7 @@ from reorder_kit.interfaces import (
     Task,
     TaskContext,
 )
+from reorder_kit.interfaces.numbers import Amount, Fraction
 from reorder_kit.tasks._summary_head import SummaryHead
 
 
@@ -39,12 +40,12 @@ class Classification(SupervisedTask):
     headline = "top1"
 
     class Options(ComponentOptions):
-        label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a target spread evenly over all classes")
-        mixup: float = Field(
-            0.0, ge=0, description="blend pairs of training images, with a share drawn from Beta(mixup, mixup); 0: off"
+        label_smoothing: Fraction = Field(0.0, description="share of a target spread evenly over all classes")
+        mixup: Amount = Field(
+            0.0, description="blend pairs of training images, with a share drawn from Beta(mixup, mixup); 0: off"
         )
-        cutmix: float = Field(
-            0.0, ge=0, description="paste a rectangle from another image, its share from Beta(cutmix, cutmix); 0: off"
+        cutmix: Amount = Field(
+            0.0, description="paste a rectangle from another image, its share from Beta(cutmix, cutmix); 0: off"
         )
 
     options: Options

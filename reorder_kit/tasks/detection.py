@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jaxtyping import Float
-from pydantic import Field, NonNegativeInt, field_validator
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
@@ -20,6 +20,7 @@ from reorder_kit.interfaces import (
     Task,
     TaskContext,
 )
+from reorder_kit.interfaces.numbers import Fraction, Positive, Real, Whole
 from reorder_kit.layers.feature_pyramid import check_scales
 from reorder_kit.tasks._detection_outputs import DetectionOutputs
 
@@ -46,32 +47,32 @@ class Detection(SupervisedTask):
     is_dense = True
 
     class Options(ComponentOptions):
-        scales: tuple[float, ...] = Field(
+        scales: tuple[Positive, ...] = Field(
             (2.0, 1.0, 0.5),
             description="sides of the pyramid's maps, as multiples of the grid's: powers of two; a map with scale 2 "
             "has cells half as wide and high as a patch",
         )
-        pyramid_dim: int = Field(
-            64, ge=64, multiple_of=32, description="channels of the pyramid's levels, which have 32 groups"
+        pyramid_dim: Whole = Field(
+            64, ge=64, le=65_536, multiple_of=32, description="channels of the pyramid's levels, which have 32 groups"
         )
-        convolutions: NonNegativeInt = Field(
-            2, description="3x3 convolutions in each of the two branches, for classes and for boxes"
+        convolutions: Whole = Field(
+            2, ge=0, le=1_000, description="3x3 convolutions in each of the two branches, for classes and for boxes"
         )
-        center_radius: float = Field(
-            1.5, gt=0, description="how far the middle of a cell may be from that of its object, in cells"
+        center_radius: Positive = Field(
+            1.5, description="how far the middle of a cell may be from that of its object, in cells"
         )
-        score_threshold: float = Field(0.05, ge=0, lt=1, description="boxes with a lower score are dropped")
-        nms_threshold: float = Field(
+        score_threshold: Fraction = Field(0.05, description="boxes with a lower score are dropped")
+        nms_threshold: Real = Field(
             0.6,
             gt=0,
             le=1,
             description="a box is dropped if a better one of its class overlaps it by more (intersection over union)",
         )
-        detections_per_image: int = Field(
+        detections_per_image: Whole = Field(
             100, ge=1, le=100, description="boxes to keep, the best; COCO's figures look at no more than 100"
         )
-        shown_score: float = Field(
-            0.3, ge=0, lt=1, description="boxes with a lower score are not drawn in pictures of predictions"
+        shown_score: Fraction = Field(
+            0.3, description="boxes with a lower score are not drawn in pictures of predictions"
         )
 
         @field_validator("scales")

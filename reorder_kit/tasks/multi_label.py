@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
@@ -24,6 +24,7 @@ from reorder_kit.interfaces import (
     Task,
     TaskContext,
 )
+from reorder_kit.interfaces.numbers import Amount, Fraction, Positive
 from reorder_kit.tasks._summary_head import SummaryHead
 
 # Below this, a probability has no gradient through its focusing weight: powers under 1 are infinitely steep at 0.
@@ -54,16 +55,14 @@ class MultiLabel(SupervisedTask):
 
     class Options(ComponentOptions):
         loss: Literal["bce", "asymmetric"] = Field("bce", description="binary cross-entropy, or the asymmetric loss")
-        gamma_positive: float = Field(
-            0.0, ge=0, description="asymmetric: how much less a present class counts, the surer it is told"
+        gamma_positive: Amount = Field(
+            0.0, description="asymmetric: how much less a present class counts, the surer it is told"
         )
-        gamma_negative: float = Field(
-            4.0, ge=0, description="asymmetric: how much less an absent class counts, the surer it is told"
+        gamma_negative: Amount = Field(
+            4.0, description="asymmetric: how much less an absent class counts, the surer it is told"
         )
-        clip: float = Field(
-            0.05, ge=0, lt=1, description="asymmetric: probability below which an absent class does not count"
-        )
-        positive_weights: PositiveFloat | tuple[PositiveFloat, ...] = Field(
+        clip: Fraction = Field(0.05, description="asymmetric: probability below which an absent class does not count")
+        positive_weights: Positive | tuple[Positive, ...] = Field(
             1.0,
             description="how much a class counts where it is present: one number for all, or one for each, in the "
             "sequence of the classes",

@@ -22,6 +22,7 @@ from reorder_kit.interfaces import (
     Task,
     TaskContext,
 )
+from reorder_kit.interfaces.numbers import Amount, Whole
 
 
 class Segmentation(SupervisedTask):
@@ -46,8 +47,8 @@ class Segmentation(SupervisedTask):
             description="linear: a linear layer over the patches, interpolated; upernet: convolutions over a pyramid "
             "of maps, which see the neighbourhood of a patch in the image, whatever its place in the sequence",
         )
-        width: int = Field(64, ge=4, description="channels of the maps of upernet")
-        dice_weight: float = Field(0.0, ge=0, description="weight of soft Dice beside the cross-entropy; 0: off")
+        width: Whole = Field(64, ge=4, le=65_536, description="channels of the maps of upernet")
+        dice_weight: Amount = Field(0.0, description="weight of soft Dice beside the cross-entropy; 0: off")
 
         def unused(self) -> dict[str, str]:
             """The linear head has no maps."""

@@ -107,6 +107,17 @@ def every_split_has_samples_of_the_declared_shape(case: DataSourceCase) -> None:
 
 
 @rule
+def without_downloads_it_fetches_nothing(case: DataSourceCase) -> None:
+    """Override ``without_downloads`` if ``downloads`` says that opening fetches something: the source that it returns
+    fetches nothing."""
+    downloads = case.source.downloads
+    expect(downloads is None or (isinstance(downloads, str) and downloads), f"downloads is {downloads!r}")
+    without = case.source.without_downloads()
+    expect(isinstance(without, DataSource), f"without_downloads() gives a {type(without).__name__}")
+    expect(without.downloads is None, f"the source without downloads still fetches {without.downloads}")
+
+
+@rule
 def classes_have_names_of_their_own(case: DataSourceCase) -> None:
     """Let ``classes`` of the splits be texts, each there once: targets are places in it."""
     classes = list(case.splits.classes)
@@ -223,6 +234,7 @@ DATA_SOURCE_RULES: tuple[Rule[Any], ...] = (
     names_the_kinds_of_its_targets,
     the_shape_it_declares_is_that_of_its_images,
     every_split_has_samples_of_the_declared_shape,
+    without_downloads_it_fetches_nothing,
     classes_have_names_of_their_own,
     *TARGET_RULES,
     padding_is_zero,

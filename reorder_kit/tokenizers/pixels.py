@@ -9,6 +9,7 @@ from torch import Tensor
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import ComponentOptions, Tokenizer
+from reorder_kit.interfaces.numbers import Whole
 
 
 class Pixels(Tokenizer):
@@ -23,7 +24,7 @@ class Pixels(Tokenizer):
     name = "pixels"
 
     class Options(ComponentOptions):
-        levels: int = Field(
+        levels: Whole = Field(
             16, ge=2, le=256, description="tokens there are; even steps from an image's smallest to its largest pixel"
         )
 

@@ -21,7 +21,12 @@ from reorder_kit.training.predictions import predict_some
 
 
 def evaluate_run(
-    folder: RunFolder, sources: Sequence[str], split: str, host: PluginHost, places: Places = ()
+    folder: RunFolder,
+    sources: Sequence[str],
+    split: str,
+    host: PluginHost,
+    places: Places = (),
+    allow_download: bool = False,
 ) -> EvaluationReport:
     """Evaluate the final weights of a run.
 
@@ -31,11 +36,12 @@ def evaluate_run(
         split: ``test`` or ``validation``.
         host: the plugins, which receive predictions.
         places: where its data is now, if it is elsewhere.
+        allow_download: let its data source fetch what is not there.
 
     Raises:
         ReorderKitError: if an order does not fit, the run or its data cannot be read, or the data has other classes.
     """
-    run = LoadedRun.open(folder.path, host, places)
+    run = LoadedRun.open(folder.path, host, places, allow_download)
     experiment, task, model = run.experiment, run.experiment.task, run.model
     others = [find_order(source, host, model.facts.grid) for source in sources]
     accelerator = build_accelerator(runnable_here(experiment.recipe.train))

@@ -7,19 +7,20 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-import yaml
 from accelerate import Accelerator
 
 from reorder_kit.data.data_loading import require_samples, steps_of_epoch
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.beside import compose_beside
 from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.memory import refuse_hopeless
 from reorder_kit.experiment.providers import write_plugins
 from reorder_kit.experiment.recorded_data import OpenedData, data_key, open_data
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo
 from reorder_kit.model.one_pass import SeveralPassesError
+from reorder_kit.recipe.write_yaml import write_yaml
 from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.npy_file import write_npy
 from reorder_kit.runs.result import ControlMetrics, ControlResult, Reach, RunMetrics, RunOrder, RunResult
@@ -97,6 +98,7 @@ def _run(
     trained = compose_beside(experiment, host, folder, name)
     data = open_data(experiment, folder, split_file)
     splits = data.splits
+    refuse_hopeless(experiment, name, folder.path, splits.image, len(splits.train))
     for each in (experiment, *trained.values()):
         _check_length(each, experiment, splits, accelerator.num_processes)
     trainer = _train(name, experiment, data, split_file, folder, accelerator, host)
@@ -181,7 +183,7 @@ def _write_description(
         folder.path.mkdir(parents=True, exist_ok=True)
         # First of all: a run that has a recipe can be resumed. One that is resumed replaces what has changed, such as
         # the place of its data, and leaves the rest alone.
-        write_unless_same(folder.recipe, yaml.safe_dump(experiment.resolved(), sort_keys=False))
+        write_unless_same(folder.recipe, write_yaml(experiment.resolved(), str(folder.recipe)))
         data.write(folder, split_file)
         write_plugins(folder, host)
         environment.write(folder.environment)

@@ -10,6 +10,7 @@ from typing import Any
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.local_data import local_source
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Ordering
 from reorder_kit.jobs.engine import Executor, outcomes
@@ -45,6 +46,8 @@ class TransferPlan:
         grid: the patches that all of them read.
         tune_epochs: epochs of fine-tuning by name.
         folder: where everything is.
+        allow_download: let the recipes in the run folders, which may have been there before, fetch data that is not
+            there.
     """
 
     sides: Mapping[str, Sequence[Side]]
@@ -52,6 +55,7 @@ class TransferPlan:
     grid: Grid
     tune_epochs: Mapping[str, int]
     folder: Path
+    allow_download: bool
 
     @property
     def targets(self) -> list[Side]:
@@ -60,7 +64,12 @@ class TransferPlan:
 
 
 def plan_transfer(
-    recipes: Recipes, seeds: Sequence[int], folder: Path, tune_epochs: int | None, host: PluginHost
+    recipes: Recipes,
+    seeds: Sequence[int],
+    folder: Path,
+    tune_epochs: int | None,
+    host: PluginHost,
+    allow_download: bool = False,
 ) -> TransferPlan:
     """Check that the recipes learn orders that can be given to each other.
 
@@ -70,6 +79,7 @@ def plan_transfer(
         folder: where the run folders shall be.
         tune_epochs: epochs of fine-tuning; None for a fifth of a recipe's own.
         host: the plugins.
+        allow_download: let the recipes in the run folders fetch data that is not there when models are evaluated.
 
     Raises:
         ReorderKitError: if a recipe is wrong or learns no order, two have the same name, or their grids differ.
@@ -94,6 +104,8 @@ def plan_transfer(
                 f"{source}: a transfer trains every order from the start, for epochs, so it cannot use {field}",
                 "give train.epochs and order.start",
             )
+        if not allow_download:
+            local_source(experiment.data_source)  # better to say so before any training
         grids[recipe.name] = experiment.facts(experiment.open_data().image).grid
         tuning[recipe.name] = tune_epochs or default_tuning(recipe.train.epochs)
         sides[recipe.name] = []
@@ -101,7 +113,7 @@ def plan_transfer(
             seeded = override(content, [("seed", seed), ("controls", []), *_seed_of_start(experiment, seed)])
             checked = compose(seeded, host, source).recipe
             sides[recipe.name].append(Side(recipe.name, seed, seeded, checked, folder / recipe.name / f"seed-{seed}"))
-    return TransferPlan(sides, seeds, _common_grid(grids), tuning, folder)
+    return TransferPlan(sides, seeds, _common_grid(grids), tuning, folder, allow_download)
 
 
 def _seed_of_start(experiment: Experiment, seed: int) -> list[tuple[str, Any]]:
@@ -202,7 +214,7 @@ def _trial(plan: TransferPlan, target: Side, ledger: Ledger) -> OrderTrial | Non
     """The orders in which a trained target was not evaluated yet."""
     orders = _orders(plan, target)
     missing = {row: file for row, file in orders.items() if ledger.outcome(*_entry(target, row, file)) is None}
-    return OrderTrial(f"{target}, evaluated", target.learned.path, missing) if missing else None
+    return OrderTrial(f"{target}, evaluated", target.learned.path, missing, plan.allow_download) if missing else None
 
 
 def _entry(target: Side, row: str, file: Path) -> tuple[str, dict[str, Any]]:

@@ -107,11 +107,13 @@ class OrderTrial:
         about: what it is.
         run: folder of the model's run.
         orders: files of orders by name.
+        allow_download: let the recipe in the run folder fetch data that is not there.
     """
 
     about: str
     run: Path
     orders: Mapping[str, Path]
+    allow_download: bool = False
 
     is_finished = False
     """What was evaluated is noted elsewhere."""
@@ -121,7 +123,7 @@ class OrderTrial:
 
     def train(self, host: PluginHost) -> dict[str, Any]:
         """Evaluate it on test images; a score by the name of the order. Nothing is trained."""
-        run = LoadedRun.open(self.run, host)
+        run = LoadedRun.open(self.run, host, allow_download=self.allow_download)
         experiment = run.experiment
         accelerator = build_accelerator(runnable_here(experiment.recipe.train))
         run = run.on(accelerator.device)

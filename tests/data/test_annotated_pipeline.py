@@ -324,12 +324,12 @@ def test_values_are_normalised_as_imagenet_unless_said_otherwise() -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"image_size": 0}, "greater than 0"),
-        ({"image_size": (8, 0)}, "greater than 0"),
+        ({"image_size": 0}, "greater than or equal to 1"),
+        ({"image_size": (8, 0)}, "greater than or equal to 1"),
         ({"channels": 2}, "3 or 1"),
         ({"mean": (0.5,)}, "mean has 1 numbers for 3 channels"),
         ({"channels": 1, "std": (0.5, 0.5, 0.5)}, "std has 3 numbers for 1 channels"),
-        ({"std": (0.5, 0.0, 0.5)}, "std has to be above 0"),
+        ({"std": (0.5, 0.0, 0.5)}, "greater than 0"),
         ({"train_transforms": ["RandomFlip"]}, "no transform 'RandomFlip'"),
         ({"train_transforms": ["Fit"]}, "Fit needs the argument 'size'"),
         ({"train_transforms": [{"name": "Fit", "size": 8}]}, "Fit would crop images without their targets"),

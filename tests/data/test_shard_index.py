@@ -19,7 +19,7 @@ from reorder_kit.data import shard_files as _shard_files
 from reorder_kit.data import shard_index as _shard_index
 from reorder_kit.data.shard_files import ShardFiles
 from reorder_kit.data.shard_index import index_shard
-from reorder_kit.data_sources.webdataset import _TargetMember
+from reorder_kit.data.target_member import TargetMember
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BOXES, MULTI_LABEL, Unreadable
 from shards import classed, content, fill_root, open_shards, picture, write
@@ -223,13 +223,13 @@ def count_members(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def count_targets(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Every target that is understood from now on."""
     read: list[bytes] = []
-    original = _TargetMember.value
+    original = TargetMember.value
 
-    def counted(self: _TargetMember, data: bytes) -> Any:
+    def counted(self: TargetMember, data: bytes) -> Any:
         read.append(data)
         return original(self, data)
 
-    monkeypatch.setattr(_TargetMember, "value", counted)
+    monkeypatch.setattr(TargetMember, "value", counted)
     return read
 
 

@@ -229,6 +229,12 @@ WRONG = [
         CLASS,
         "1x4x4, not 1x8x8",
     ),
+    (
+        data_source.without_downloads_it_fetches_nothing,
+        source(downloads="it all, to here"),
+        CLASS,
+        "still fetches it all",
+    ),
     (data_source.every_split_has_samples_of_the_declared_shape, source(InDoubles), CLASS, "torch.float64"),
     (data_source.classes_have_names_of_their_own, source(classes=("a", "a")), CLASS, "is 1, not 2"),
     (_targets.class_targets_are_numbers_of_classes, labelled(torch.tensor), CLASS, "Tensor"),

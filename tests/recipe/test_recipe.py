@@ -149,7 +149,7 @@ def test_what_else_is_wrong_in_a_section_is_found_too():
         ("controls=[random-fixed, random-fixed]", "controls: a control is named twice"),
         ("controls=random-fixed", "controls: has to be a list, not 'random-fixed'"),
         ("train=fast", "train: has to be a mapping of fields, not 'fast'"),
-        ("train.epochs=2.5", "train.epochs: input should be a valid integer, got a number with a fractional part"),
+        ("train.epochs=2.5", "train.epochs: input should be a valid integer, not 2.5"),
         ("train.epochs=soon", "train.epochs: input should be a valid integer"),
         ("trian.epochs=3", "trian: there is no such field (did you mean 'train'?)"),
         ("order.start={prior: lzma, reverse: true}", "order.start: reverse does not go with a prior"),
@@ -212,9 +212,9 @@ def test_what_is_not_plain_yaml_is_refused_with_line_and_column(text, where, rea
     assert reason in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["a: \0", "a: 2024-13-45", "a: 0b_", "a: !!timestamp soon", "[" * 1000])
+@pytest.mark.parametrize("text", ["a: \0", 'a: "\\UFFFFFFFF"', "a: !!timestamp soon", "[" * 1000])
 def test_what_yaml_itself_stumbles_over_is_refused(text):
-    with pytest.raises(ReorderKitError, match=r"^recipe\.yaml: not YAML: "):
+    with pytest.raises(ReorderKitError, match=r"^recipe\.yaml(:1:\d+)?: not YAML: "):
         read_yaml(text, "recipe.yaml")
 
 
