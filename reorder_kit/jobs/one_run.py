@@ -43,7 +43,8 @@ def train_in_folder(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder):
-        is_begun = RunFolder(folder).recipe.exists()
+        run = RunFolder(folder)
+        is_begun = run.recipe.exists() or run.latest_checkpoint() is not None
         if not is_begun:  # killed before there was anything to continue
             _empty(folder)
         experiment = compose(recipe, host, source)

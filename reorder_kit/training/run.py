@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
@@ -23,9 +22,9 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo
 from reorder_kit.model.one_pass import SeveralPassesError
-from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.result import ControlMetrics, ControlResult, Reach, RunMetrics, RunOrder, RunResult
 from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.runs.test_scores import write_test_scores
 from reorder_kit.training.beginning import begin
 from reorder_kit.training.beside import evaluate_beside
 from reorder_kit.training.devices import build_accelerator
@@ -133,7 +132,7 @@ def _train(
     context, start = begin(experiment, data.splits, folder, accelerator)
     # Builds the model before it writes anything: what cannot be built leaves no folder behind.
     trainer = Trainer(name, experiment, data.splits, context, start, folder, accelerator, host)
-    if accelerator.is_main_process:
+    if accelerator.is_main_process and folder.latest_checkpoint() is None:
         _write_description(experiment, context, data, split_file, folder, accelerator, host)
     accelerator.wait_for_everyone()
     trainer.train()
@@ -179,6 +178,9 @@ def _finish(
     image_scores = ImageScores(len(splits.test))
     test = trainer.evaluate("test", image_scores=image_scores)
     scores = image_scores.gather()
+    if accelerator.is_main_process and scores is not None:
+        write_test_scores(folder.test_scores, scores)
+    accelerator.wait_for_everyone()  # all list the same files
     summary = trainer.summarize_order()
     info = trainer.info_with(summary)
     result = RunResult(
@@ -190,13 +192,13 @@ def _finish(
         controls=controls,
         seconds=trainer.seconds,
         images_per_second=trainer.images_per_second,
-        environment=Environment.read(folder.environment),
+        environment=folder.read_environment(),
+        files=folder.digests_at_the_end(),
     )
+    accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         # Before the result: what has one is finished, and nothing is done for it any more.
         _show_predictions(trainer, experiment, splits, accelerator, host)
-        if scores is not None:
-            np.save(folder.test_scores, scores)
         result.write(folder.result)
         epochs = {name: run.read_epochs() for name, run in {info.name: folder, **folder.beside}.items()}
         host.announce("run_finished", run=info, result=result, epochs=epochs)
