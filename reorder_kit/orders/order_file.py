@@ -92,7 +92,7 @@ class OrderFile:
             raise ReorderKitError(f"{path}: not JSON: {error}", EXPECTED) from None
         try:
             if isinstance(content, dict) and CHECKSUM in content:
-                without_checksum(content, "its order")
+                without_checksum(content, "the order")
             return cls._parse(content, path.stem)
         except ReorderKitError as error:
             raise ReorderKitError(f"{path}: {error.message}", error.hint) from None

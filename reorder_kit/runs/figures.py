@@ -14,6 +14,13 @@ _LARGEST = 2**63
 """A whole number beyond is no count of anything, and may be too large for a float."""
 
 
+_KINDS: Mapping[str, TypeAdapter[Any]] = {
+    "parts": TypeAdapter(dict[str, float]),
+    "unreadable": TypeAdapter(list[str]),
+    "findings": TypeAdapter(list[Finding]),
+}
+
+
 class Figures(RootModel[dict[str, Any]]):
     """What a model scores on the images of a split: a mapping with the task's metrics by name, and what all tasks have.
 
@@ -36,9 +43,8 @@ class Figures(RootModel[dict[str, Any]]):
             raise ValueError("images should not be below 0")
         for name in (name for name, value in self.root.items() if isinstance(value, int) and abs(value) > _LARGEST):
             raise ValueError(f"{name} is too large")
-        _check("parts", self.root.get("parts", {}), dict[str, float])
-        _check("unreadable", self.root.get("unreadable", []), list[str])
-        _check("findings", self.root.get("findings", []), list[Finding])
+        for name in self.root.keys() & _KINDS.keys():
+            _check(name, self.root[name])
         return self
 
     @classmethod
@@ -122,9 +128,9 @@ class Figures(RootModel[dict[str, Any]]):
         return metric in self.root
 
 
-def _check(name: str, value: Any, kind: Any) -> None:
+def _check(name: str, value: Any) -> None:
     try:
-        TypeAdapter(kind).validate_python(value)
+        _KINDS[name].validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{name} {'.'.join(map(str, first['loc']))} {first['msg']}") from None

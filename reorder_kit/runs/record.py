@@ -179,10 +179,10 @@ def problems(error: ValidationError) -> str:
 def _first_difference(read: Any, written: Any, field: str = "") -> str | None:
     """Where what was read is not what would have been written; None if it is nowhere."""
     if isinstance(read, dict) and isinstance(written, dict):
-        for key in [*read, *(key for key in written if key not in read)]:
+        for key in read:  # what is not there has its default
             inner = f"{field}.{key}".lstrip(".")
-            if key not in written or key not in read:
-                return f"{shortened(inner)} should {'not ' if key in read else ''}be there"
+            if key not in written:
+                return f"{shortened(inner)} is the default, which is not written"
             if (different := _first_difference(read[key], written[key], inner)) is not None:
                 return different
         return None

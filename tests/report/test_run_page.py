@@ -44,6 +44,7 @@ def edit(path, change):
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
+    reseal(path.parent)
 
 
 def verdict_of(folder):
