@@ -34,15 +34,15 @@ class CheckpointFacts(VersionedRecord):
 
     version = 1
 
-    epoch: Annotated[int, Field(ge=1)]
+    epoch: Annotated[Count, Field(ge=1)]
     image: ImageShape
     classes: list[str]
     step: Count
-    steps_per_epoch: Annotated[int, Field(ge=1)]
+    steps_per_epoch: Annotated[Count, Field(ge=1)]
     seconds: Finite
     images_per_second: Finite
     validation: Figures
-    processes: Annotated[int, Field(ge=1)]
+    processes: Annotated[Count, Field(ge=1)]
     files: FileDigests = {}
     run_files: FileDigests = {}
 

@@ -73,7 +73,7 @@ class EpochRecord(Record):
         images_per_second: in training.
     """
 
-    epoch: Annotated[int, Field(ge=1)]
+    epoch: Annotated[Count, Field(ge=1)]
     phase: Phase
     train: TrainFigures
     validation: Figures

@@ -16,7 +16,7 @@ from reorder_kit.orders.checksums import DAMAGED, strict_json, with_checksum, wi
 from reorder_kit.whole_file import write_whole
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 _MOST_NAMED = 10
 """Fields that a message names."""

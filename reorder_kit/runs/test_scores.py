@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from jaxtyping import Float
+from numpy.lib.format import read_array
 from numpy.typing import NDArray
 
 from reorder_kit.errors import ReorderKitError
@@ -29,12 +31,12 @@ def read_test_scores(path: Path) -> Scores:
         ReorderKitError: if it is missing or holds anything but a row of float32.
     """
     try:
-        found = np.load(BytesIO(path.read_bytes()), allow_pickle=False)
+        found = read_array(BytesIO(path.read_bytes()), allow_pickle=False)
     except OSError as error:
         raise ReorderKitError(f"{path}: cannot be read: {error.strerror or error}", DAMAGED) from None
-    except (ValueError, EOFError, SyntaxError, TypeError, MemoryError) as error:
+    except (ValueError, EOFError, SyntaxError, TokenError, TypeError, OverflowError, MemoryError) as error:
         raise ReorderKitError(f"{path}: cannot be read: {error}", DAMAGED) from None
-    if not isinstance(found, np.ndarray) or found.ndim != 1 or found.dtype != np.float32:
+    if found.ndim != 1 or found.dtype != np.float32:
         raise ReorderKitError(f"{path}: is not a row of float32, one for each test image", DAMAGED)
     scores: Scores = found
     return scores
