@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 
 EPOCHS = 2
-NOT_COMPARED = {"seconds", "images_per_second", "environment", "package_version"}
+NOT_COMPARED = {"seconds", "images_per_second", "environment", "package_version", "files", "checksum", "sha256"}
 EMBEDDED = {"digits", "planted-chain", "scenes"}
 BENCH = ["bench", "planted", "--case", "chain-16", "--learner", "softsort", "--learner", "segment-search"]
 

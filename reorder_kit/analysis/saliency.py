@@ -24,7 +24,6 @@ from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.experiment.recorded_data import reopen_data
 from reorder_kit.interfaces import DataSplits, Sample, Unreadable
 from reorder_kit.orders.order import Order
-from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.runs.result import Reach
 from reorder_kit.runs.run_folder import RunFolder
@@ -39,6 +38,7 @@ class SaliencyReport:
 
     Args:
         run: name of the run.
+        checkpoint: SHA-256 that tells the checkpoint of its model.
         method: name of the method.
         split: which images.
         images: how many.
@@ -51,6 +51,7 @@ class SaliencyReport:
     """
 
     run: str
+    checkpoint: str | None
     method: str
     split: str
     images: int
@@ -126,6 +127,7 @@ class SaliencyReport:
         own = PlacementRecord.of(self.own)
         return SaliencyRecord(
             run=self.run,
+            checkpoint=self.checkpoint,
             method=self.method,
             split=self.split,
             images=self.images,
@@ -177,9 +179,11 @@ def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> Sal
             f"{left} of {len(own)} images have a patch that makes a difference to the model; a test needs 2",
             "try another --method, or more --images",
         )
-    order = run.folder.read_result().order
+    result = run.folder.read_result()
+    order = result.order
     return SaliencyReport(
         run=recipe.name,
+        checkpoint=result.checkpoint,
         method=method,
         split=split,
         images=left,
@@ -193,7 +197,7 @@ def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> Sal
 
 
 def _orders(folder: RunFolder) -> tuple[Order, Order]:
-    start, final = OrderFile.load(folder.start_order).order, OrderFile.load(folder.order)
+    start, final = folder.read_start(), folder.read_order()
     if final.spread is not None:
         raise ReorderKitError(
             f"{folder.path}: its order depends on the image, and saliency by slot compares two orders of all images",

@@ -1,12 +1,36 @@
-"""What following saliency leaves in the run folder."""
+"""What following saliency leaves in the run folder, and how it is read again."""
 
 from __future__ import annotations
 
 from reorder_kit.analysis.saliency import SaliencyReport
+from reorder_kit.analysis.saliency_record import SaliencyRecord
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.figures.saliency import draw_saliency
+from reorder_kit.runs.result import RunResult
 from reorder_kit.runs.run_folder import RunFolder
 
 PICTURE = "saliency.png"
+
+
+def read_saliency(folder: RunFolder, result: RunResult) -> SaliencyRecord | None:
+    """What was found when saliency was followed; None if it was not.
+
+    Args:
+        folder: that of the run.
+        result: of the run.
+
+    Raises:
+        ReorderKitError: if the file is damaged, or that of another run.
+    """
+    if not folder.saliency.exists():
+        return None
+    record = SaliencyRecord.read(folder.saliency)
+    if record.checkpoint != result.checkpoint:
+        raise ReorderKitError(
+            f"{folder.saliency}: is about another run, or was made before the run was trained again",
+            f"remove it, or make it again: reorder-kit saliency {folder.path}",
+        )
+    return record
 
 
 def write_saliency(report: SaliencyReport, folder: RunFolder) -> None:

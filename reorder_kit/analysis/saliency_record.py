@@ -77,6 +77,7 @@ class SaliencyRecord(VersionedRecord):
 
     Args:
         run: name of the run.
+        checkpoint: SHA-256 that tells the checkpoint of the model that was looked into, as ``result.json`` lists it.
         method: name of the method.
         split: which images.
         images: how many were used.
@@ -94,6 +95,7 @@ class SaliencyRecord(VersionedRecord):
     version = 1
 
     run: str
+    checkpoint: str | None
     method: str
     split: str
     images: int

@@ -1,24 +1,44 @@
-"""``reorder-kit doctor``: what is installed, what it runs on, and what is missing."""
+"""``reorder-kit doctor``: what is installed and what is missing; or whether a folder is whole."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from reorder_kit.cli._output import console, print_json, table
 from reorder_kit.cli._parameters import JsonOption
 
+if TYPE_CHECKING:
+    from reorder_kit.training.run_check import FileCheck
 
-def doctor(as_json: JsonOption = False) -> None:
-    """Report what is installed and what is missing.
 
-    Versions, devices, compiled kernels and broken plugins, and how to get what is not there. Nothing of it is an error:
-    the command ends with 0 whatever it finds.
+def doctor(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="The folder of a run, a study or a transfer, to be checked."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Report what is installed and what is missing, or check a folder.
+
+    Without a folder: versions, devices, compiled kernels and broken plugins, and how to get what is not there. Nothing
+    of it is an error, and the command ends with 0.
+
+    With the folder of a run, a study or a transfer: whether each file is there, as it was written, and belongs to the
+    others. Pictures, pages and what plugins write are not looked at. The command ends with 2 if a file is missing or
+    damaged.
 
     \b
     Example:
       reorder-kit doctor
       reorder-kit doctor --json
+      reorder-kit doctor runs/quickstart
     """
+    if folder is not None:
+        _check(folder, as_json)
+        return
     from reorder_kit.cli._diagnosis import diagnose
 
     diagnosis = diagnose()
@@ -26,6 +46,31 @@ def doctor(as_json: JsonOption = False) -> None:
         print_json(diagnosis)
     else:
         _print_diagnosis(diagnosis)
+
+
+def _check(folder: Path, as_json: bool) -> None:
+    from reorder_kit.cli._folder_check import check_folder
+
+    found = check_folder(folder)
+    problems = [check for checks in found.values() for check in checks if check.problem is not None]
+    if as_json:
+        files = [{"file": str(each.file), "problem": each.problem} for checks in found.values() for each in checks]
+        print_json({"folder": str(folder), "is_whole": not problems, "files": files})
+    else:
+        _print_checks(found)
+    if problems:
+        raise typer.Exit(2)
+
+
+def _print_checks(found: dict[Path, list[FileCheck]]) -> None:
+    out = console()
+    for place, checks in found.items():
+        problems = dict.fromkeys(each.problem for each in checks if each.problem is not None)
+        broken = {each.file for each in checks if each.problem is not None}
+        whole = len({each.file for each in checks} - broken)
+        out.print(f"{place}: {whole} files are as they were written, {len(broken)} are not", soft_wrap=True)
+        for problem in problems:
+            out.print(f"  {problem}", soft_wrap=True)
 
 
 def _print_diagnosis(diagnosis: dict[str, Any]) -> None:

@@ -39,13 +39,13 @@ def export_order(
     """
     from reorder_kit.cli._lookup import find_run, load_host, places_of
     from reorder_kit.experiment.reopening import reopen
-    from reorder_kit.orders.order_file import OrderFile, words_of_spread
+    from reorder_kit.orders.order_file import words_of_spread
     from reorder_kit.runs.npy_file import write_npy
 
     folder = find_run(run)
     if sets:
         reopen(folder, load_host(), places_of(sets))
-    stored = OrderFile.load(folder.order)
+    stored = folder.read_order()
     target = to or folder.path
     json_file, npy_file = target / "order.json", target / "order.npy"
     with writing(target):

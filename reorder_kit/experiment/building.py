@@ -11,10 +11,10 @@ from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.same_classes import difference_of_classes
 from reorder_kit.interfaces import NONE, Backbone, Policy, TaskContext
 from reorder_kit.model.ordered_model import OrderedModel
-from reorder_kit.orders.order import Order, load_tensors
+from reorder_kit.orders.order import Order
 from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.recipe.settings import WeightsSettings
-from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
+from reorder_kit.runs.checkpoint import Checkpoint
 from reorder_kit.runs.run_folder import RunFolder
 
 MODEL_WEIGHTS, AVERAGED_WEIGHTS = "model.safetensors", "ema.safetensors"
@@ -66,18 +66,17 @@ def take_weights(modules: dict[str, torch.nn.Module], weights: WeightsSettings, 
     checkpoint = finished_checkpoint(weights.run)
     if "head" in weights.parts and context.kind != NONE:
         # Outputs are told apart by their numbers alone, and what a number stands for inside a head only its task knows.
-        difference = difference_of_classes(CheckpointFacts.read(checkpoint / FILE).classes, context.classes)
+        difference = difference_of_classes(checkpoint.facts.classes, context.classes)
         if difference is not None:
             raise ReorderKitError(
                 f"train.weights: {weights.run}: its head has learned other classes: {difference}",
                 "take the backbone alone: {run: RUN, parts: [backbone]}",
             )
     try:
-        load_parts({name: modules[name] for name in weights.parts}, _evaluated_weights(checkpoint))
-    except RuntimeError as error:
-        first = str(error).split("\n")[1].strip()
+        load_parts({name: modules[name] for name in weights.parts}, checkpoint, _evaluated_weights(checkpoint))
+    except OtherModelError as error:
         raise ReorderKitError(
-            f"train.weights: {weights.run}: the weights belong to another model: {first}",
+            f"train.weights: {weights.run}: the weights belong to another model: {error.first}",
             "give the run of a recipe with the same data and backbone, or name fewer parts",
         ) from None
 
@@ -95,60 +94,100 @@ def take_policy(policy: Policy, run: Path, learner: str) -> None:
     """
     hint = "give a run with the same order.learner and grid, or start from its order with order.start: {file: ...}"
     checkpoint = finished_checkpoint(run)
-    section = read_recipe_file(RunFolder(run).recipe)["order"]["learner"]
+    section = read_recipe_file(RunFolder(run).recipe)["order"]["learner"]  # the recipe belongs to the result
     other = None if section is None else section["name"]
     if other != learner:
         raise ReorderKitError(
             f"order.weights: {run}: the learner of that run is {other or 'none'}, not {learner}", hint
         )
     try:
-        policy.load_state_dict(load_tensors(checkpoint / POLICY_WEIGHTS))
-    except RuntimeError as error:
-        first = str(error).split("\n")[1].strip()
-        reason = f"order.weights: {run}: the policy belongs to another learner or grid: {first}"
+        load_module(policy, checkpoint, POLICY_WEIGHTS)
+    except OtherModelError as error:
+        reason = f"order.weights: {run}: the policy belongs to another learner or grid: {error.first}"
         raise ReorderKitError(reason, hint) from None
     policy.reset_baselines()
 
 
-def finished_checkpoint(run: Path) -> Path:
+def finished_checkpoint(run: Path) -> Checkpoint:
     """The last checkpoint of a finished run.
 
     Raises:
-        ReorderKitError: if the run is not finished, or its checkpoint is gone.
+        ReorderKitError: if the run is not finished, or its checkpoint is gone or damaged.
     """
     folder = RunFolder(run)
     folder.read_result()
-    checkpoint = folder.latest_checkpoint()
+    checkpoint = folder.checkpoint()
     if checkpoint is None:
         raise ReorderKitError(f"{run} holds no checkpoint", "give the folder of a run, as in runs/quickstart")
     return checkpoint
 
 
-def trained_weights(checkpoint: Path) -> Path:
-    """The file with the weights that were trained, averaged where the recipe averages."""
-    averaged = checkpoint / AVERAGED_WEIGHTS
-    return averaged if averaged.exists() else checkpoint / MODEL_WEIGHTS
+def trained_weights(checkpoint: Checkpoint) -> str:
+    """The name of the file with the weights that were trained, averaged where the recipe averages."""
+    return AVERAGED_WEIGHTS if checkpoint.holds(AVERAGED_WEIGHTS) else MODEL_WEIGHTS
 
 
-def _evaluated_weights(checkpoint: Path) -> Path:
-    """The file with the weights that the run is judged by."""
-    evaluated = checkpoint / EVALUATED_WEIGHTS
-    return evaluated if evaluated.exists() else trained_weights(checkpoint)
+def _evaluated_weights(checkpoint: Checkpoint) -> str:
+    """The name of the file with the weights that the run is judged by."""
+    return EVALUATED_WEIGHTS if checkpoint.holds(EVALUATED_WEIGHTS) else trained_weights(checkpoint)
 
 
-def load_parts(modules: dict[str, torch.nn.Module], file: Path) -> None:
+class OtherModelError(ReorderKitError):
+    """Weights are those of another model.
+
+    Args:
+        file: that holds them.
+        error: what torch says.
+    """
+
+    def __init__(self, file: Path, error: RuntimeError) -> None:
+        self.first = str(error).removeprefix("Error(s) in loading state_dict for ").partition("\n\t")[2] or str(error)
+        self.first = self.first.partition("\n")[0].strip()
+        super().__init__(
+            f"{file}: the weights belong to another model: {self.first}",
+            "use the versions of the plugins that the run was trained with, as plugins.json lists them",
+        )
+
+
+def load_module(module: torch.nn.Module, checkpoint: Checkpoint, name: str) -> None:
+    """Put saved weights into a module.
+
+    Args:
+        module: which one.
+        checkpoint: holds them.
+        name: of the file.
+
+    Raises:
+        OtherModelError: if they are those of another module.
+        ReorderKitError: if the file is missing or damaged.
+    """
+    _load(module, checkpoint.tensors(name), checkpoint.path / name)
+
+
+def load_parts(modules: dict[str, torch.nn.Module], checkpoint: Checkpoint, name: str) -> None:
     """Put saved weights into parts of a model.
 
     Args:
         modules: ``backbone``, ``head`` or both.
-        file: holds both.
+        checkpoint: holds them.
+        name: of the file with both.
+
+    Raises:
+        OtherModelError: if they are those of another model.
+        ReorderKitError: if the file is missing or damaged.
     """
-    weights = load_tensors(file)
+    weights = checkpoint.tensors(name)
     for part, module in modules.items():
         prefix = f"{part}."
-        module.load_state_dict(
-            {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
-        )
+        of_part = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+        _load(module, of_part, checkpoint.path / name)
+
+
+def _load(module: torch.nn.Module, weights: dict[str, torch.Tensor], file: Path) -> None:
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise OtherModelError(file, error) from None
 
 
 def frozen_parts(backbone: Backbone, head: torch.nn.Module, weights: WeightsSettings | None) -> list[torch.nn.Module]:

@@ -42,7 +42,6 @@ from reorder_kit.interfaces.part import reads_file
 from reorder_kit.model.fixed_policies import FixedOrder
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
-from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.recipe.recipe import Recipe
 from reorder_kit.runs.result import ChosenByPrior
 from reorder_kit.runs.run_folder import RunFolder
@@ -331,8 +330,7 @@ def warn_of(findings: Iterable[Finding]) -> None:
 
 
 def _order_of_run(folder: RunFolder, grid: Grid) -> Order:
-    folder.read_result()  # it has to be finished
-    stored = OrderFile.load(folder.order)
+    stored = folder.read_order()
     if stored.grid != grid:
         raise ReorderKitError(
             f"order.weights: {folder.path} has a {stored.grid} grid of patches, this run a {grid} grid",

@@ -41,18 +41,19 @@ def find_order(
         return OrderFile(source, grid, ordering(checked).order(grid))
     if options:
         raise ReorderKitError(f"{source} is no ordering and takes no options", did_you_mean(source, host.orderings))
-    stored = OrderFile.load(_order_path(source, host))
+    stored = _stored(source, host)
     if grid is not None and stored.grid != grid:
         raise ReorderKitError(f"{source} holds an order of a {stored.grid} grid, not of {grid}")
     return stored
 
 
-def _order_path(source: str, host: PluginHost) -> Path:
+def _stored(source: str, host: PluginHost) -> OrderFile:
     path = Path(source)
     if path.is_dir():
-        path = RunFolder(path).order
-        if not path.exists():
+        folder = RunFolder(path)
+        if not (folder.order.exists() or folder.is_finished):
             raise ReorderKitError(f"{source} holds no final order", "is it the folder of a finished run?")
-    elif not path.exists():
+        return folder.read_order()
+    if not path.exists():
         raise ReorderKitError(f"{source}: no ordering, order file or run folder", did_you_mean(source, host.orderings))
-    return path
+    return OrderFile.load(path)

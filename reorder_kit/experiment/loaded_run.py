@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import torch
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.experiment.building import POLICY_WEIGHTS, STATE_WEIGHTS, build_model, load_parts, trained_weights
+from reorder_kit.experiment.building import (
+    POLICY_WEIGHTS,
+    STATE_WEIGHTS,
+    build_model,
+    load_module,
+    load_parts,
+    trained_weights,
+)
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.reopening import Places, reopen
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import TaskContext
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel, for_evaluation
-from reorder_kit.orders.order import load_tensors
-from reorder_kit.orders.order_file import OrderFile
-from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
-from reorder_kit.runs.record import read_json
 from reorder_kit.runs.run_folder import RunFolder
 
 
@@ -59,12 +62,12 @@ class LoadedRun:
                 plugin is missing; if a place is none; if its backbone cannot be built without a download.
         """
         folder = RunFolder(Path(path))
-        checkpoint = folder.latest_checkpoint()
+        checkpoint = folder.checkpoint()
         if checkpoint is None:
             raise ReorderKitError(f"{path} holds no checkpoint", "give the folder of a run, as in runs/quickstart")
         experiment = reopen(folder, host or PluginHost.from_environment(), places, allow_download)
         untrained = experiment.without_downloads()
-        saved = CheckpointFacts.read(checkpoint / FILE)
+        saved = checkpoint.facts
         facts = untrained.facts(saved.image)
         if facts.downloads:
             raise ReorderKitError(
@@ -76,13 +79,13 @@ class LoadedRun:
             image=saved.image,
             kind=experiment.kind,
             classes=saved.classes,
-            fitted=read_fitted(folder),
+            fitted=folder.read_fitted(),
         )
-        model = build_model(untrained, context, OrderFile.load(folder.start_order).order)
-        load_parts({"backbone": model.backbone, "head": model.head}, trained_weights(checkpoint))
-        model.policy.load_state_dict(load_tensors(checkpoint / POLICY_WEIGHTS))
+        model = build_model(untrained, context, folder.read_start())
+        load_parts({"backbone": model.backbone, "head": model.head}, checkpoint, trained_weights(checkpoint))
+        load_module(model.policy, checkpoint, POLICY_WEIGHTS)
         if model.state is not None:
-            model.state.load_state_dict(load_tensors(checkpoint / STATE_WEIGHTS))
+            load_module(model.state, checkpoint, STATE_WEIGHTS)
         epochs = experiment.recipe.train.epochs_of(saved.steps_per_epoch)
         progress = experiment.phases(epochs).locate(Progress(saved.step, saved.steps_per_epoch, epochs))
         # A finished search stays finished, also where the model is trained on.
@@ -98,12 +101,3 @@ class LoadedRun:
     def evaluated_model(self) -> OrderedModel:
         """What evaluation and export read: the model, or what its task takes for it, such as a teacher."""
         return for_evaluation(self.experiment.task, self.model)
-
-
-def read_fitted(folder: RunFolder) -> dict[str, Any]:
-    """What the task was fitted to.
-
-    Raises:
-        ReorderKitError: if the file is missing or damaged.
-    """
-    return read_json(folder.fitted)

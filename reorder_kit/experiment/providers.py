@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from reorder_kit.errors import Problem, RecipeError, ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.orders.checksums import strict_json
 from reorder_kit.runs.record import Record
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.whole_file import write_unless_same
@@ -74,7 +75,7 @@ def _providers(folder: RunFolder) -> Iterator[tuple[str, WrittenPlugin]]:
 def _read(folder: RunFolder) -> list[WrittenPlugin]:
     """Nothing if the file is gone or damaged: it is only asked after something else went wrong."""
     with suppress(OSError, ValueError, TypeError, ReorderKitError):
-        content = json.loads(folder.plugins.read_text(encoding="utf-8"))
+        content = strict_json(folder.plugins.read_bytes())
         return [WrittenPlugin.parse(plugin, str(folder.plugins)) for plugin in content]
     return []
 

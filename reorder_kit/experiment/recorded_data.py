@@ -134,12 +134,8 @@ def reopen_data(experiment: Experiment, folder: RunFolder) -> OpenedData:
     Raises:
         ReorderKitError: if the data is not there, or not what the run began with, naming the first image that differs.
     """
-    record = DataRecord.read(folder.data)
-    recorded = None
-    if record.split_file is not None:
-        recorded = NamedImages.read(folder.path / record.split_file)
-        if recorded.digest() != record.split_digest:
-            raise ReorderKitError(f"{folder.path / record.split_file}: holds the images of another run")
+    record = folder.read_data()
+    recorded = folder.read_names(record)
     try:
         opened = _open(experiment, recorded, str(folder.path))
     except GoneImagesError:

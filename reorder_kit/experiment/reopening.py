@@ -17,7 +17,6 @@ from reorder_kit.experiment.providers import naming_providers
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.recipe.overrides import differences, override
 from reorder_kit.recipe.read_yaml import read_recipe_file
-from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.run_folder import RunFolder
 
 Places = Sequence[tuple[str, Any]]
@@ -44,7 +43,7 @@ def reopen(folder: RunFolder, host: PluginHost, places: Places = (), allow_downl
     Raises:
         ReorderKitError: if the recipe cannot be read, a plugin is missing, or a field does not say where data is.
     """
-    content = read_recipe_file(folder.recipe) if places else recipe_here(folder)
+    content = read_recipe_file(folder.intact(folder.recipe)) if places else recipe_here(folder)
     try:
         if places:
             _require_places(content, host, [field for field, _ in places], str(folder.recipe))
@@ -75,7 +74,7 @@ def recipe_here(folder: RunFolder) -> dict[str, Any]:
     Raises:
         ReorderKitError: if it cannot be read.
     """
-    content = read_recipe_file(folder.recipe)
+    content = read_recipe_file(folder.intact(folder.recipe))
     was, is_now = _folder_once(folder), folder.path.absolute()
     if was and was != is_now:
         content = {field: _moved_along(value, field, was, is_now) for field, value in content.items()}
@@ -105,7 +104,7 @@ def other_fields(folder: RunFolder, resolved: Mapping[str, Any]) -> list[str]:
 def _folder_once(folder: RunFolder) -> Path | None:
     """Where the folder of a run was when it was trained, if that is known."""
     with suppress(ReorderKitError):  # a run that is not whole any more may still be opened
-        if was := Environment.read(folder.environment).folder:
+        if was := folder.read_environment().folder:
             return Path(was)
     return None
 

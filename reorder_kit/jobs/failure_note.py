@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.jobs.work import Failure
+from reorder_kit.runs.record import SealedRecord
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.whole_file import write_whole
 
 _FILE = "failure.json"
+
+
+class FailureNote(SealedRecord):
+    """The content of the note.
+
+    Args:
+        reason: what went wrong, with a hint.
+        traceback: of what nobody expected; empty otherwise.
+    """
+
+    reason: str
+    traceback: str
 
 
 def note_failure(folder: Path, failure: Failure) -> None:
@@ -17,8 +29,7 @@ def note_failure(folder: Path, failure: Failure) -> None:
     if RunFolder(folder).is_finished:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"reason": str(failure), "traceback": failure.details}
-    write_whole(folder / _FILE, json.dumps(content, indent=2) + "\n")
+    FailureNote(reason=str(failure), traceback=failure.details).write(folder / _FILE)
 
 
 def forget_failure(folder: Path) -> None:
@@ -30,8 +41,10 @@ def failure_of(folder: Path) -> str | None:
     """Why a run could not be finished when it was last tried; None if it was not, or is finished."""
     if RunFolder(folder).is_finished:
         return None
-    try:
-        reason: str = json.loads((folder / _FILE).read_text(encoding="utf-8"))["reason"]
-    except FileNotFoundError:
+    file = folder / _FILE
+    if not file.exists():
         return None
-    return reason
+    try:
+        return FailureNote.read(file).reason
+    except ReorderKitError as error:
+        raise ReorderKitError(error.message, f"remove {file}, and the run is tried again") from None

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from reorder_kit import __version__
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ReorderKitError, writing
+from reorder_kit.orders.checksums import CHECKSUM, strict_json, with_checksum, without_checksum
 from reorder_kit.whole_file import write_whole
 
-_TYPES = {"run": str, "version": str, "settings": dict, "outcome": dict}
+_TYPES = {"run": str, "version": str, "settings": dict, "outcome": dict, CHECKSUM: str}
 _BEGINNING = '{"run": '
 
 
@@ -30,9 +31,13 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lines = {line["run"]: line for line in self._read()}
+        lines, complete = finished_work(path) if path.exists() else ([], "")
+        self._lines = {line["run"]: line for line in lines}
         if not os.access(path if path.exists() else path.parent, os.W_OK):  # better to say so before any training
             raise ReorderKitError(f"{path}: cannot be written", "give another file with --out")
+        if path.exists() and path.read_bytes() != complete.encode():
+            with writing(path):
+                write_whole(path, complete)
 
     def outcome(self, run: str, settings: Mapping[str, Any]) -> dict[str, Any] | None:
         """What came out of a run; None if it is not finished.
@@ -59,7 +64,7 @@ class Ledger:
 
     def add(self, run: str, settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
         """Note that a run is finished."""
-        line = {"run": run, "version": __version__, "settings": settings, "outcome": outcome}
+        line = with_checksum({"run": run, "version": __version__, "settings": settings, "outcome": outcome})
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
@@ -67,37 +72,37 @@ class Ledger:
             raise ReorderKitError(f"{self.path}: cannot be written: {error.strerror}") from None
         self._lines[run] = line
 
-    def _read(self) -> Iterator[dict[str, Any]]:
-        if not self.path.exists():
-            return
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ReorderKitError(f"{self.path}: cannot be read: {error}") from None
-        complete, newline, cut_short = text.rpartition("\n")
-        for number, written in enumerate(complete.splitlines(), start=1):
-            yield self._parse(written, number)
-        if not cut_short:
-            return
-        if not cut_short.startswith(_BEGINNING[: len(cut_short)]):
-            self._refuse(complete.count("\n") + 1 + bool(newline))
-        try:
-            write_whole(self.path, complete + newline)
-        except OSError as error:
-            raise ReorderKitError(f"{self.path}: cannot be written: {error.strerror}") from None
 
-    def _parse(self, written: str, number: int) -> dict[str, Any]:
-        try:
-            # The first ledgers did not say.
-            line = {"version": "unknown", **json.loads(written)}
-        except (ValueError, TypeError):
-            line = None
-        if not (isinstance(line, dict) and {name: type(value) for name, value in line.items()} == _TYPES):
-            self._refuse(number)
-        return line
+def finished_work(path: Path) -> tuple[list[dict[str, Any]], str]:
+    """The lines of a ledger, and its text without a line that a kill cut short.
 
-    def _refuse(self, number: int) -> NoReturn:
-        raise ReorderKitError(f"{self.path}: line {number} is not a valid record", "give another file with --out")
+    Raises:
+        ReorderKitError: if it cannot be read, or a line is damaged or holds anything else.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReorderKitError(f"{path}: cannot be read: {error}") from None
+    complete, newline, cut_short = text.rpartition("\n")
+    written = complete.split("\n") if complete else []
+    lines = [_parse(line, f"{path}: line {number}") for number, line in enumerate(written, start=1)]
+    if not cut_short.startswith(_BEGINNING[: len(cut_short)]):
+        _refuse(f"{path}: line {len(lines) + 1}")
+    return lines, complete + newline
+
+
+def _parse(written: str, source: str) -> dict[str, Any]:
+    try:
+        line = strict_json(written)
+    except ValueError:
+        line = None
+    if not (isinstance(line, dict) and {name: type(value) for name, value in line.items()} == _TYPES):
+        _refuse(source)
+    return without_checksum(line, source)
+
+
+def _refuse(source: str) -> NoReturn:
+    raise ReorderKitError(f"{source} is not a valid record", "give another file with --out")
 
 
 def _fields(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:

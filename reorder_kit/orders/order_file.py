@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.orders.checksums import CHECKSUM, digest_of_text, strict_json, with_checksum, without_checksum
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.whole_file import write_whole
@@ -61,24 +62,37 @@ class OrderFile:
         examples = [order.indices.tolist() for order in self.examples]
         return {**content, "is_consensus": True, "spread": self.spread, "examples": examples}
 
+    @property
+    def text(self) -> str:
+        """What the file says: a format version, :meth:`as_dict`, and a checksum of both."""
+        return json.dumps(with_checksum({"format_version": FORMAT_VERSION, **self.as_dict()})) + "\n"
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the file."""
+        return digest_of_text(self.text)
+
     def save(self, path: Path) -> None:
         """Write the file."""
-        write_whole(path, json.dumps({"format_version": FORMAT_VERSION, **self.as_dict()}) + "\n")
+        write_whole(path, self.text)
 
     @classmethod
     def load(cls, path: Path) -> OrderFile:
-        """Read the file.
+        """Read the file. One that was written by hand needs no checksum.
 
         Raises:
-            ReorderKitError: if it is missing, is not such a file, or holds no valid order of its grid.
+            ReorderKitError: if it is missing, is not such a file, holds no valid order of its grid, or is not what its
+                checksum says.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = strict_json(path.read_bytes())
         except OSError as error:
             raise ReorderKitError(f"{path}: {error.strerror}") from None
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise ReorderKitError(f"{path}: not JSON: {error}", EXPECTED) from None
         try:
+            if isinstance(content, dict) and CHECKSUM in content:
+                without_checksum(content, "the order")
             return cls._parse(content, path.stem)
         except ReorderKitError as error:
             raise ReorderKitError(f"{path}: {error.message}", error.hint) from None
@@ -88,7 +102,7 @@ class OrderFile:
         if not isinstance(content, dict):
             raise ReorderKitError("not an order", EXPECTED)
         version = content.get("format_version", FORMAT_VERSION)
-        if version != FORMAT_VERSION:
+        if type(version) is not int or version != FORMAT_VERSION:
             raise ReorderKitError(f"format_version {version!r} is not {FORMAT_VERSION}")
         name, sizes, indices = content.get("name", default_name), content.get("grid"), content.get("order")
         if not isinstance(name, str):
@@ -99,11 +113,16 @@ class OrderFile:
             raise ReorderKitError("order is not a list of patch numbers", EXPECTED)
         grid = Grid(*sizes[-2:], *sizes[:-2])
         order = Order(indices, grid.num_patches)
-        if not content.get("is_consensus", False):
+        is_consensus = content.get("is_consensus", False)
+        if type(is_consensus) is not bool:
+            raise ReorderKitError(f"is_consensus {is_consensus!r} is not true or false")
+        if not is_consensus:
             return cls(name, grid, order)
         spread, examples = content.get("spread"), content.get("examples", [])
-        if not isinstance(spread, (int, float)) or not all(map(_are_whole_numbers, examples)):
-            raise ReorderKitError("a consensus has a spread, and examples that are lists of patch numbers")
+        if not isinstance(spread, int | float) or isinstance(spread, bool) or not 0 <= spread <= 1:
+            raise ReorderKitError("a consensus has a spread from 0 to 1")
+        if not isinstance(examples, list) or not all(map(_are_whole_numbers, examples)):
+            raise ReorderKitError("the examples of a consensus are lists of patch numbers")
         return cls(name, grid, order, float(spread), tuple(Order(each, grid.num_patches) for each in examples))
 
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reorder_kit.analysis.saliency_files import read_saliency
 from reorder_kit.analysis.saliency_record import SaliencyRecord
 from reorder_kit.controls import BUILT_IN
 from reorder_kit.interfaces import InRunControl
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
-from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.recipe.recipe import NO_CONTROL
@@ -56,15 +56,16 @@ class RunRecord:
             ReorderKitError: if the run is not finished, or a file of it is missing or damaged.
         """
         result = folder.read_result()
-        stored = OrderFile.load(folder.order)
+        stored = folder.read_order()
+        folder.read_data()  # images are shown if the data is there; that the record of it is whole is another thing
         return cls(
             folder,
             result,
             folder.read_epochs(),
             read_recipe_file(folder.recipe),
-            Environment.read(folder.environment),
+            folder.read_environment(),
             stored.grid,
-            OrderFile.load(folder.start_order).order,
+            folder.read_start(),
             stored.order,
             stored.spread,
         )
@@ -130,20 +131,30 @@ class RunRecord:
         return self.result.order.influence or []
 
     def controls(self) -> dict[str, RunRecord]:
-        """The runs trained beside it, as the result names them; those whose folders are gone are left out."""
+        """The runs trained beside it, as the result names them; those whose folders are gone are left out.
+
+        Raises:
+            ReorderKitError: if one is damaged, or belongs to another run.
+        """
         beside = {name: RunFolder(self.folder.controls / name) for name in self.result.controls}
-        return {name: RunRecord.read(folder) for name, folder in beside.items() if folder.is_finished}
+        return {name: self._control(folder) for name, folder in beside.items() if folder.path.exists()}
+
+    def _control(self, folder: RunFolder) -> RunRecord:
+        self.folder.intact(folder.result)
+        return RunRecord.read(folder)
 
     def orders(self) -> dict[int, Order]:
-        """The order after each epoch; 0 is the start."""
-        found = {0: self.start}
-        for record in self.epochs:
-            path = self.folder.epoch_order(record.epoch)
-            if path.exists():
-                found[record.epoch] = OrderFile.load(path).order
-        return found
+        """The order after each epoch; 0 is the start.
+
+        Raises:
+            ReorderKitError: if one is missing or damaged.
+        """
+        return {0: self.start, **{each.epoch: self.folder.read_epoch_order(each).order for each in self.epochs}}
 
     def saliency(self) -> SaliencyRecord | None:
-        """What ``reorder-kit saliency`` found; None if it was not asked."""
-        path = self.folder.saliency
-        return SaliencyRecord.read(path) if path.exists() else None
+        """What ``reorder-kit saliency`` found; None if it was not asked.
+
+        Raises:
+            ReorderKitError: if the file is damaged, or that of another run.
+        """
+        return read_saliency(self.folder, self.result)

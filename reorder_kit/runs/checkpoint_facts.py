@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
 from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.runs.figures import Figures
-from reorder_kit.runs.record import VersionedRecord
+from reorder_kit.runs.file_digests import FileDigests
+from reorder_kit.runs.record import Count, Finite, VersionedRecord
 
 FILE = "state.json"
 
@@ -22,16 +27,27 @@ class CheckpointFacts(VersionedRecord):
         images_per_second: of the last epoch.
         validation: figures of the last epoch.
         processes: how many trained it.
+        files: SHA-256 of every other file of the checkpoint, by name.
+        run_files: SHA-256 of the files of the run folder that the checkpoint belongs to, by name; of
+            ``metrics.jsonl``, of the lines up to this epoch. The orders of epochs are listed in these lines.
     """
 
     version = 1
 
-    epoch: int
+    epoch: Annotated[Count, Field(ge=1)]
     image: ImageShape
     classes: list[str]
-    step: int
-    steps_per_epoch: int
-    seconds: float
-    images_per_second: float
+    step: Count
+    steps_per_epoch: Annotated[Count, Field(ge=1)]
+    seconds: Finite
+    images_per_second: Finite
     validation: Figures
-    processes: int
+    processes: Annotated[Count, Field(ge=1)]
+    files: FileDigests = {}
+    run_files: FileDigests = {}
+
+    @model_validator(mode="after")
+    def _has_images_of_a_size(self) -> Self:
+        if min(self.image.axes) < 1:
+            raise ValueError(f"image should have a size, not {self.image}")
+        return self

@@ -13,7 +13,8 @@ from pathlib import Path
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.finding import Finding
 from reorder_kit.interfaces.recorded_splits import SPLITS, RecordedSplits
-from reorder_kit.runs.record import VersionedRecord
+from reorder_kit.orders.checksums import DAMAGED
+from reorder_kit.runs.record import Count, VersionedRecord
 from reorder_kit.whole_file import write_whole
 
 
@@ -33,7 +34,7 @@ class DataRecord(VersionedRecord):
 
     source: str
     classes: list[str]
-    images: Mapping[str, int]
+    images: Mapping[str, Count]
     split_file: str | None
     split_digest: str | None
     findings: tuple[Finding, ...] = ()
@@ -83,8 +84,8 @@ class NamedImages:
                 f"{path}: the names of the images cannot be read: {error.strerror or error}",
                 "copy the folder that holds the run as a whole: a study, or the run that it is a control of",
             ) from None
-        except (ValueError, EOFError, KeyError, TypeError, zlib.error) as error:
-            raise ReorderKitError(f"{path}: the names of the images are damaged: {error}") from None
+        except (ValueError, EOFError, KeyError, TypeError, RecursionError, zlib.error) as error:
+            raise ReorderKitError(f"{path}: the names of the images are damaged: {error}", DAMAGED) from None
         train, validation, test = (tuple(names[split]) for split in SPLITS)
         return cls(RecordedSplits(train, validation, test), {split: tuple(digests[split]) for split in SPLITS})
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Self
 
-from reorder_kit.runs.record import Record, read_json
-from reorder_kit.whole_file import write_unless_same
+from reorder_kit.runs.record import SealedRecord
 
 
-class Environment(Record):
+class Environment(SealedRecord):
     """Versions, hardware and the command line.
 
     Args:
@@ -35,16 +31,3 @@ class Environment(Record):
     cuda: str | None
     command: tuple[str, ...] = ()
     folder: str = ""
-
-    def write(self, path: Path) -> None:
-        """Write the file, unless it says the same already."""
-        write_unless_same(path, json.dumps(self.as_dict(), indent=2) + "\n")
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read the file.
-
-        Raises:
-            ReorderKitError: if it is missing or damaged; it names the file and the fields.
-        """
-        return cls.parse(read_json(path), str(path))

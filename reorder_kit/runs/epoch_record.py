@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.finding import Finding
 from reorder_kit.interfaces.progress import Phase
+from reorder_kit.orders.checksums import DAMAGED, strict_json
 from reorder_kit.runs.figures import Figures
-from reorder_kit.runs.record import Record, parse_json
+from reorder_kit.runs.record import Count, Finite, Record, parse_json
 from reorder_kit.whole_file import write_whole
 
 
@@ -24,8 +29,8 @@ class TrainFigures(Record):
         parts: the parts of the loss; empty where the task names none.
     """
 
-    loss: float
-    lr: float
+    loss: Finite
+    lr: Finite
     parts: Mapping[str, float] = {}
 
 
@@ -38,13 +43,15 @@ class EpochOrder(Record):
         adjacency: share of consecutive slots whose patches are neighbors in the image.
         kendall_tau_to_last_epoch: to the order of the epoch before.
         spread: of a consensus: the mean Kendall distance of the images' orders to it; else None.
+        sha256: of the file with the order, in ``orders/``.
     """
 
-    kendall_tau_to_start: float
-    mean_rank_shift: float
-    adjacency: float
-    kendall_tau_to_last_epoch: float
-    spread: float | None = None
+    kendall_tau_to_start: Finite
+    mean_rank_shift: Finite
+    adjacency: Finite
+    kendall_tau_to_last_epoch: Finite
+    spread: Finite | None = None
+    sha256: str = ""
 
 
 class EpochRecord(Record):
@@ -66,40 +73,101 @@ class EpochRecord(Record):
         images_per_second: in training.
     """
 
-    epoch: int
+    epoch: Annotated[Count, Field(ge=1)]
     phase: Phase
     train: TrainFigures
     validation: Figures
     order: EpochOrder
     policy: Mapping[str, Any]
     soft_to_hard_gap: float | None = None
-    evaluated_images: int = 0
+    evaluated_images: Count = 0
     unreadable: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
-    seconds: float
-    images_per_second: float
+    seconds: Finite
+    images_per_second: Finite
 
-    def append(self, path: Path) -> None:
-        """Add the line to a file."""
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(self.as_dict()) + "\n")
+
+class MetricsFile:
+    """A ``metrics.jsonl`` that grows, and the checksum of all that was written to it.
+
+    Args:
+        path: the file; what is in it stays there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written = hashlib.sha256(path.read_bytes() if path.exists() else b"")
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the file, as it was written."""
+        return self._written.hexdigest()
+
+    def append(self, record: EpochRecord) -> None:
+        """Add a line."""
+        line = (json.dumps(record.as_dict()) + "\n").encode()
+        with self._path.open("ab") as file:
+            file.write(line)
+        self._written.update(line)
 
 
 def read_epochs(path: Path) -> list[EpochRecord]:
-    """The epochs of a run.
+    """The epochs of a run, from the first on, none left out.
 
     Raises:
         ReorderKitError: if the file is missing or damaged; it names the line and the fields.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReorderKitError(f"{path}: cannot be read: {error}") from None
+    return parse_epochs(_lines(path), path)
+
+
+def parse_epochs(lines: Sequence[bytes], path: Path) -> list[EpochRecord]:
+    """The epochs that lines tell of.
+
+    Args:
+        lines: of the file.
+        path: the file, for messages.
+
+    Raises:
+        ReorderKitError: if a line is damaged, or not that of the epoch after the line before.
+    """
     records = []
     for number, line in enumerate(lines, start=1):
         source = f"{path}: line {number}"
-        records.append(EpochRecord.parse(parse_json(line, source), source))
+        record = EpochRecord.parse(parse_json(line, source), source)
+        if record.epoch != number:
+            raise ReorderKitError(f"{source}: is that of epoch {record.epoch}", DAMAGED)
+        records.append(record)
     return records
+
+
+def require_first_lines(path: Path, count: int, expected: str | None, source: Path) -> list[EpochRecord]:
+    """The first epochs of a run that has not ended; what was written after them is left out.
+
+    Args:
+        path: the file.
+        count: how many epochs.
+        expected: the SHA-256 of their lines; None if it is not listed.
+        source: the file that lists it.
+
+    Raises:
+        ReorderKitError: if they are not as they were written.
+    """
+    lines = _lines(path)[:count]
+    if hashlib.sha256(b"".join(line + b"\n" for line in lines)).hexdigest() != expected:
+        raise ReorderKitError(
+            f"{path}: its first {count} lines are damaged, or from another run: {source} lists another checksum",
+            DAMAGED,
+        )
+    return parse_epochs(lines, path)
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ReorderKitError(f"{path}: cannot be read: {error.strerror}", DAMAGED) from None
+    lines = content.split(b"\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def cut_after(path: Path, epoch: int) -> None:
@@ -109,14 +177,14 @@ def cut_after(path: Path, epoch: int) -> None:
     """
     if not path.exists():
         return
-    text = path.read_text(encoding="utf-8")
-    kept = "".join(f"{line}\n" for line in text.splitlines() if _epoch_of(line) <= epoch)
-    if kept != text:
+    kept = b"".join(line + b"\n" for line in _lines(path) if _epoch_of(line) <= epoch)
+    if kept != path.read_bytes():
         write_whole(path, kept)
 
 
-def _epoch_of(line: str) -> float:
+def _epoch_of(line: bytes) -> float:
     try:
-        return int(json.loads(line)["epoch"])
-    except ValueError:
-        return float("inf")
+        epoch = strict_json(line)["epoch"]
+    except (ValueError, TypeError, LookupError):
+        return math.inf
+    return epoch if type(epoch) is int else math.inf

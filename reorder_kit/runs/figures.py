@@ -6,9 +6,19 @@ from collections.abc import Iterator, KeysView, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Self, TypeGuard
 
-from pydantic import ConfigDict, RootModel, model_validator
+from pydantic import ConfigDict, RootModel, TypeAdapter, ValidationError, model_validator
 
 from reorder_kit.interfaces.finding import Finding
+
+_LARGEST = 2**63
+"""A whole number beyond is no count of anything, and may be too large for a float."""
+
+
+_KINDS: Mapping[str, TypeAdapter[Any]] = {
+    "parts": TypeAdapter(dict[str, float]),
+    "unreadable": TypeAdapter(list[str]),
+    "findings": TypeAdapter(list[Finding]),
+}
 
 
 class Figures(RootModel[dict[str, Any]]):
@@ -29,6 +39,12 @@ class Figures(RootModel[dict[str, Any]]):
             value = self.root.get(name)
             if not isinstance(value, kinds) or isinstance(value, bool):
                 raise ValueError(f"{name} should be a number" if name in self.root else f"{name} is missing")
+        if self.images < 0:
+            raise ValueError("images should not be below 0")
+        for name in (name for name, value in self.root.items() if isinstance(value, int) and abs(value) > _LARGEST):
+            raise ValueError(f"{name} is too large")
+        for name in self.root.keys() & _KINDS.keys():
+            _check(name, self.root[name])
         return self
 
     @classmethod
@@ -110,6 +126,14 @@ class Figures(RootModel[dict[str, Any]]):
     def __contains__(self, metric: object) -> bool:
         """Whether there is such a figure."""
         return metric in self.root
+
+
+def _check(name: str, value: Any) -> None:
+    try:
+        _KINDS[name].validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{name} {'.'.join(map(str, first['loc']))} {first['msg']}") from None
 
 
 def words_of_absence(figures: Figures, split: str) -> list[str]:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.whole_file import write_whole
+from reorder_kit.interfaces.path_lengths import shortened
+from reorder_kit.orders.checksums import DAMAGED, strict_json, with_checksum, without_checksum
+from reorder_kit.whole_file import write_unless_same
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+_MOST_NAMED = 10
+"""Fields that a message names."""
 
 _WORDS = {"missing": "is missing", "extra_forbidden": "is not a field of this file"}
 
@@ -39,33 +48,35 @@ class Record(BaseModel):
 
     @classmethod
     def parse(cls, content: Mapping[str, Any], source: str) -> Self:
-        """Check what was read.
+        """Check what was read: it has to be what the record would write, so that no number is taken from a text.
 
         Args:
-            content: what ``as_dict`` gave.
+            content: the fields.
             source: what to call it in messages.
 
         Raises:
             ReorderKitError: naming every field that is wrong.
         """
         try:
-            return cls.model_validate(content)
+            record = cls.model_validate(content)
         except ValidationError as error:
-            raise ReorderKitError(f"{source}: {problems(error)}") from None
+            raise ReorderKitError(f"{source}: {problems(error)}", DAMAGED) from None
+        different = _first_difference(dict(content), record.model_dump(mode="json"))
+        if different is not None:
+            raise ReorderKitError(f"{source}: {different}", DAMAGED)
+        return record
 
 
-class VersionedRecord(Record):
-    """The content of a whole JSON file, which says in ``format_version`` how it is to be read."""
-
-    version: ClassVar[int]
+class SealedRecord(Record):
+    """The content of a whole JSON file, which ends with a checksum of all else in it."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"format_version": self.version, **super().as_dict()}
+        return with_checksum(super().as_dict())
 
     def write(self, path: Path) -> None:
         """Write the file; a kill at any moment leaves it as it was or as it shall be."""
-        write_whole(path, json.dumps(self.as_dict(), indent=2) + "\n")
+        write_unless_same(path, json.dumps(self.as_dict(), indent=2) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -85,16 +96,41 @@ class VersionedRecord(Record):
             source: what to call it in messages.
 
         Raises:
-            ReorderKitError: if it is of another version, or naming every field that is wrong.
+            ReorderKitError: if its checksum is missing or wrong, or naming every field that is wrong.
         """
-        fields = dict(content)
-        version = fields.pop("format_version", None)
-        if version != cls.version:
+        return super().parse(without_checksum(content, source), source)
+
+
+class VersionedRecord(SealedRecord):
+    """The content of a whole JSON file, which says in ``format_version`` how it is to be read."""
+
+    version: ClassVar[int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return with_checksum({"format_version": self.version, **Record.as_dict(self)})
+
+    @classmethod
+    def parse(cls, content: Mapping[str, Any], source: str) -> Self:
+        """Check what was read.
+
+        Args:
+            content: what ``as_dict`` gave.
+            source: what to call it in messages.
+
+        Raises:
+            ReorderKitError: if it is of another version, its checksum is missing or wrong, or naming every field that
+                is wrong.
+        """
+        version = content.get("format_version")
+        if type(version) is not int or version != cls.version:
             raise ReorderKitError(
-                f"{source}: format_version {version!r} is not {cls.version}",
+                f"{source}: format_version {_shown(version)} is not {cls.version}",
                 "use the reorder-kit that wrote it, or make it again",
             )
-        return super().parse(fields, source)
+        fields = without_checksum(content, source)
+        del fields["format_version"]
+        return super(SealedRecord, cls).parse(fields, source)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -104,15 +140,13 @@ def read_json(path: Path) -> dict[str, Any]:
         ReorderKitError: if it is missing, or holds no JSON object.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except OSError as error:
-        raise ReorderKitError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise ReorderKitError(f"{path}: cannot be read: {error}") from None
-    return parse_json(text, str(path))
+        raise ReorderKitError(f"{path}: cannot be read: {error.strerror}", DAMAGED) from None
+    return parse_json(content, str(path))
 
 
-def parse_json(text: str, source: str) -> dict[str, Any]:
+def parse_json(text: str | bytes, source: str) -> dict[str, Any]:
     """A JSON object.
 
     Args:
@@ -123,16 +157,48 @@ def parse_json(text: str, source: str) -> dict[str, Any]:
         ReorderKitError: if it is none.
     """
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ReorderKitError(f"{source}: cannot be read: {error}") from None
+        content = strict_json(text)
+    except ValueError as error:
+        raise ReorderKitError(f"{source}: cannot be read: {shortened(str(error))}", DAMAGED) from None
     if not isinstance(content, dict):
-        raise ReorderKitError(f"{source}: holds {type(content).__name__} where an object was expected")
+        raise ReorderKitError(f"{source}: holds {type(content).__name__} where an object was expected", DAMAGED)
     return content
 
 
 def problems(error: ValidationError) -> str:
     """Every field that is wrong, and why."""
-    return "; ".join(
-        f"{'.'.join(map(str, each['loc']))} {_WORDS.get(each['type'], each['msg'])}".strip() for each in error.errors()
-    )
+    found = error.errors()
+    told = [
+        f"{shortened('.'.join(map(str, each['loc'])))} {_WORDS.get(each['type'], each['msg'])}".strip()
+        for each in found[:_MOST_NAMED]
+    ]
+    more = len(found) - len(told)
+    return "; ".join([*told, f"and {more} more"] if more else told)
+
+
+def _first_difference(read: Any, written: Any, field: str = "") -> str | None:
+    """Where what was read is not what would have been written; None if it is nowhere."""
+    if isinstance(read, dict) and isinstance(written, dict):
+        for key in read:  # what is not there has its default
+            inner = f"{field}.{key}".lstrip(".")
+            if key not in written:
+                return f"{shortened(inner)} is the default, which is not written"
+            if (different := _first_difference(read[key], written[key], inner)) is not None:
+                return different
+        return None
+    if isinstance(read, list) and isinstance(written, list) and len(read) == len(written):
+        pairs = enumerate(zip(read, written, strict=True))
+        found = (_first_difference(one, other, f"{field}.{place}") for place, (one, other) in pairs)
+        return next((different for different in found if different is not None), None)
+    return None if _is_same(read, written) else f"{shortened(field)} should be {_shown(written)}, not {_shown(read)}"
+
+
+def _is_same(read: Any, written: Any) -> bool:
+    both = (read, written)
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in both):
+        return read == written or all(map(math.isnan, both))  # JSON has one kind of number
+    return type(read) is type(written) and read == written
+
+
+def _shown(value: Any) -> str:
+    return shortened(repr(value))

@@ -11,7 +11,8 @@ from pydantic import model_validator
 from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.figures import Figures, is_number
-from reorder_kit.runs.record import Record, VersionedRecord
+from reorder_kit.runs.file_digests import FileDigests
+from reorder_kit.runs.record import Count, Finite, Record, VersionedRecord
 from reorder_kit.statistics.headline import Headline
 
 
@@ -71,9 +72,9 @@ class Reach(Record):
         is_selection: whether some patches are known not to be read.
     """
 
-    slots: int | None
-    of: int
-    left_out: int = 0
+    slots: Count | None
+    of: Count
+    left_out: Count = 0
     is_selection: bool
 
     @classmethod
@@ -149,11 +150,11 @@ class RunOrder(Record):
 
     start: list[int]
     final: list[int]
-    kendall_tau_to_start: float
-    mean_rank_shift: float
-    adjacency: float
+    kendall_tau_to_start: Finite
+    mean_rank_shift: Finite
+    adjacency: Finite
     is_consensus: bool = False
-    spread: float | None = None
+    spread: Finite | None = None
     examples: list[list[int]] | None = None
     planted: UndoneScramble | RestoredChain | None = None
     prior: ChosenByPrior | None = None
@@ -210,6 +211,8 @@ class RunResult(VersionedRecord):
         seconds: of training in all.
         images_per_second: of the last epoch.
         environment: what it ran on.
+        files: SHA-256 of the files of the run folder that belong to the result, by name. The orders of epochs are
+            listed in ``metrics.jsonl``, the files of the checkpoint in its ``state.json``.
     """
 
     version = 1
@@ -220,9 +223,10 @@ class RunResult(VersionedRecord):
     metrics: RunMetrics
     order: RunOrder
     controls: Mapping[str, ControlResult]
-    seconds: float
-    images_per_second: float
+    seconds: Finite
+    images_per_second: Finite
     environment: Environment
+    files: FileDigests
 
     @model_validator(mode="after")
     def _has_its_headline(self) -> Self:
@@ -241,6 +245,11 @@ class RunResult(VersionedRecord):
     def score(self) -> float:
         """The headline on test images."""
         return self.metrics.test.score(self.headline)
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The SHA-256 of the file that lists what is in the checkpoint of the run; None if the result lists none."""
+        return next((digest for name, digest in self.files.items() if name.startswith("checkpoints/")), None)
 
     @property
     def compared_controls(self) -> list[ComparedControl]:

@@ -1,18 +1,33 @@
-"""Where things are in a run folder."""
+"""Where things are in a run folder, and what is in them: the one way to read a run folder."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.orders.checksums import DAMAGED, digest_of, require_digest
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.runs.checkpoint import Checkpoint
+from reorder_kit.runs.checkpoint_facts import FILE
+from reorder_kit.runs.data_record import DataRecord, NamedImages
+from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.epoch_record import EpochRecord, read_epochs
+from reorder_kit.runs.record import read_json
 from reorder_kit.runs.result import RunResult
+from reorder_kit.runs.test_scores import Scores, read_test_scores
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The paths of a run folder, which is laid out the same for a run and for each control beside it."""
+    """The paths of a run folder, which is laid out the same for a run and for each control beside it.
+
+    What a run writes is read here, and only if it is as it was written: ``result.json`` lists the checksums of the
+    files of a finished run, the newest checkpoint those of a run that has not ended.
+    """
 
     path: Path
 
@@ -104,23 +119,134 @@ class RunFolder:
         """The result is there."""
         return self.result.exists()
 
+    def checksums(self) -> tuple[Path, Mapping[str, str]] | None:
+        """The file that lists the run's files, and their SHA-256 by name; None before the first checkpoint.
+
+        Raises:
+            ReorderKitError: if that file is damaged.
+        """
+        if self.is_finished:
+            return self.result, RunResult.read(self.result).files
+        path = self.latest_checkpoint()
+        if path is None:
+            return None
+        checkpoint = Checkpoint.open(path)
+        return checkpoint.facts_file, checkpoint.facts.run_files
+
+    def intact(self, file: Path) -> Path:
+        """A file of the run that is as the run wrote it.
+
+        Args:
+            file: in the folder.
+
+        Raises:
+            ReorderKitError: if it is missing or damaged, or belongs to another run.
+        """
+        known = self.checksums()
+        if known is None:
+            return file
+        source, listed = known
+        return require_digest(file, listed.get(self._name(file)), source)
+
     def read_result(self) -> RunResult:
         """The result of a finished run.
 
         Raises:
-            ReorderKitError: if there is none, it is damaged, or it has another format.
+            ReorderKitError: if there is none, it is damaged, has another format, or is not that of the folder's recipe.
         """
         if not self.is_finished:
             raise ReorderKitError(f"{self.path} holds no finished run", "go on with: reorder-kit run RECIPE --resume")
-        return RunResult.read(self.result)
+        result = RunResult.read(self.result)
+        require_digest(self.recipe, result.files.get(self.recipe.name), self.result)
+        return result
 
-    def read_epochs(self) -> list[EpochRecord]:
-        """What was written down after each epoch.
+    def read_environment(self) -> Environment:
+        """What it ran on.
 
         Raises:
             ReorderKitError: if the file is missing or damaged.
         """
-        return read_epochs(self.metrics)
+        return Environment.read(self.intact(self.environment))
+
+    def read_data(self) -> DataRecord:
+        """What was read.
+
+        Raises:
+            ReorderKitError: if the file is missing or damaged.
+        """
+        return DataRecord.read(self.intact(self.data))
+
+    def read_names(self, record: DataRecord) -> NamedImages | None:
+        """The names of the images; None where they have none.
+
+        Args:
+            record: what the run read.
+
+        Raises:
+            ReorderKitError: if the file is missing or damaged, or holds the images of another run.
+        """
+        if record.split_file is None:
+            return None
+        file = self.path / record.split_file
+        names = NamedImages.read(file)
+        if names.digest() != record.split_digest:
+            raise ReorderKitError(f"{file}: holds the images of another run", DAMAGED)
+        return names
+
+    def read_fitted(self) -> dict[str, Any]:
+        """What the task was fitted to.
+
+        Raises:
+            ReorderKitError: if the file is missing or damaged.
+        """
+        return read_json(self.intact(self.fitted))
+
+    def read_start(self) -> Order:
+        """The starting order.
+
+        Raises:
+            ReorderKitError: if the file is missing or damaged.
+        """
+        return OrderFile.load(self.intact(self.start_order)).order
+
+    def read_order(self) -> OrderFile:
+        """The final order of a finished run.
+
+        Raises:
+            ReorderKitError: if the run is not finished, or the file is missing or damaged.
+        """
+        self.read_result()
+        return OrderFile.load(self.intact(self.order))
+
+    def read_epoch_order(self, record: EpochRecord) -> OrderFile:
+        """The order that an epoch ended with.
+
+        Args:
+            record: of the epoch.
+
+        Raises:
+            ReorderKitError: if the file is missing, damaged, or of another epoch or run.
+        """
+        file = self.epoch_order(record.epoch)
+        return OrderFile.load(require_digest(file, record.order.sha256 or None, self.metrics))
+
+    def read_epochs(self) -> list[EpochRecord]:
+        """What a finished run wrote down after each epoch.
+
+        Raises:
+            ReorderKitError: if the run is not finished, or the file is missing or damaged.
+        """
+        self.read_result()
+        return read_epochs(self.intact(self.metrics))
+
+    def read_test_scores(self) -> Scores | None:
+        """What each test image scores; None where not every image has a score.
+
+        Raises:
+            ReorderKitError: if the run is not finished, or the file is missing or damaged.
+        """
+        is_listed = self.test_scores.name in self.read_result().files
+        return read_test_scores(self.intact(self.test_scores)) if is_listed else None
 
     @property
     def beside(self) -> dict[str, RunFolder]:
@@ -131,5 +257,40 @@ class RunFolder:
 
     def latest_checkpoint(self) -> Path | None:
         """The newest complete checkpoint; an unfinished one has another name."""
-        complete = sorted(self.checkpoints.glob("epoch-*")) if self.checkpoints.exists() else []
-        return complete[-1] if complete else None
+        complete = [path for path in self.checkpoints.glob("epoch-*") if path.name[6:].isdecimal() and path.is_dir()]
+        return max(complete, key=lambda path: int(path.name[6:]), default=None)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest complete checkpoint; None if there is none.
+
+        Raises:
+            ReorderKitError: if what it says of itself is damaged, or it is not that of the finished run.
+        """
+        path = self.latest_checkpoint()
+        if path is None:
+            return None
+        if self.is_finished:
+            self.intact(path / FILE)
+        return Checkpoint.open(path)
+
+    def digests_at_the_start(self) -> dict[str, str]:
+        """SHA-256 of what is written before the first epoch, by name."""
+        written = (self.recipe, self.plugins, self.data, self.environment, self.fitted, self.start_order)
+        return {self._name(file): digest_of(file) for file in written if file.exists()}
+
+    def digests_at_the_end(self) -> dict[str, str]:
+        """SHA-256 of all that belongs to the result, by name.
+
+        Raises:
+            ReorderKitError: if the run has no checkpoint, or a file is gone.
+        """
+        checkpoint = self.checkpoint()
+        if checkpoint is None:
+            raise ReorderKitError(f"{self.path} holds no checkpoint", "train the run again")
+        scores = [self.test_scores] if self.test_scores.exists() else []
+        beside = [run.result for run in self.beside.values() if run.is_finished]
+        written = [self.order, *scores, checkpoint.facts_file, *beside]
+        return {**checkpoint.facts.run_files, **{self._name(file): digest_of(file) for file in written}}
+
+    def _name(self, file: Path) -> str:
+        return file.relative_to(self.path).as_posix()

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.runs.test_scores import Scores
 from reorder_kit.statistics.bootstrap import mean_over_seeds_and_images
 from reorder_kit.study.cells import Cell, RowKey
 from reorder_kit.study.checking import CheckedStudy
@@ -127,11 +127,10 @@ class Summary:
 
     def _image_scores(self, cells: Sequence[Cell]) -> ImageScores | None:
         """What each test image scored with each seed; None where it is not known of all."""
-        paths = [self._folder.run(cell).test_scores for cell in cells]
-        if not all(path.exists() for path in paths):
-            return None
-        scores = [_load(path) for path in paths]
-        return np.stack(scores) if len({len(each) for each in scores}) == 1 else None
+        found = [_test_scores(self._folder.run(cell)) for cell in cells]
+        scores = [each for each in found if each is not None]
+        is_known_of_all = len(scores) == len(found) and len({len(each) for each in scores}) == 1
+        return np.stack(scores) if is_known_of_all else None
 
     def _failures(self) -> tuple[Failure, ...]:
         reasons = ((cell, self._folder.failure(cell)) for cell in self._cells)
@@ -142,7 +141,7 @@ class Summary:
         if not rows:
             return None
         first = RunFolder(self._folder.path / rows[0].runs[0])
-        return Environment.read(first.environment).model_copy(update={"command": ()})
+        return first.read_environment().model_copy(update={"command": ()})
 
 
 def _read(path: Path) -> StudyResult:
@@ -152,10 +151,8 @@ def _read(path: Path) -> StudyResult:
         raise ReorderKitError(error.message, "remove it: it is written anew from the run folders") from None
 
 
-def _load(path: Path) -> NDArray[np.float32]:
+def _test_scores(run: RunFolder) -> Scores | None:
     try:
-        scores: NDArray[np.float32] = np.load(path)
-    except (OSError, ValueError) as error:
-        reason = f"{path}: cannot be read: {error}"
-        raise ReorderKitError(reason, f"remove {path.parent}, and the run is trained again") from None
-    return scores
+        return run.read_test_scores()
+    except ReorderKitError as error:
+        raise ReorderKitError(error.message, f"remove {run.path}, and the run is trained again") from None

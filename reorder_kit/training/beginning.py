@@ -12,14 +12,11 @@ from accelerate.utils import broadcast_object_list
 from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
-from reorder_kit.experiment.loaded_run import read_fitted
 from reorder_kit.experiment.same_classes import require_same_classes
 from reorder_kit.interfaces import DataSplits, Policy, TaskContext
 from reorder_kit.interfaces.gather_images import alone
 from reorder_kit.interfaces.training_data import TrainingData
 from reorder_kit.orders.order import Order
-from reorder_kit.orders.order_file import OrderFile
-from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.order_summary import static_order
 from reorder_kit.training.short_training import influence_of_short_training
@@ -42,21 +39,21 @@ def begin(
     Raises:
         ReorderKitError: if the parts do not fit the data, or each other, or a resumed run finds other classes.
     """
-    checkpoint = folder.latest_checkpoint()
+    checkpoint = folder.checkpoint()
     is_fresh = checkpoint is None
     if checkpoint is not None:
-        require_same_classes(CheckpointFacts.read(checkpoint / FILE).classes, splits.classes, str(folder.path))
+        require_same_classes(checkpoint.facts.classes, splits.classes, str(folder.path))
     facts = experiment.facts(splits.image)
     kind = experiment.kind
     training = TrainingSplit(splits, experiment.recipe.seed, kind)
     is_fitted, is_started = _on_one_process(accelerator, lambda: (folder.fitted.exists(), folder.start_order.exists()))
     fitted = _on_one_process(
-        accelerator, lambda: read_fitted(folder) if is_fitted or not is_fresh else _fitted(experiment, training)
+        accelerator, lambda: folder.read_fitted() if is_fitted or not is_fresh else _fitted(experiment, training)
     )
     context = TaskContext(facts, splits.image, kind, splits.classes, fitted, accelerator.device)
     experiment.check(facts, splits.classes)
     if is_started or not is_fresh:
-        return context, OrderFile.load(folder.start_order).order
+        return context, folder.read_start()
     influence = influence_of_short_training(experiment, splits, context, accelerator)
     start = _on_one_process(
         accelerator, lambda: experiment.starting_order(facts.grid, splits, influence).indices.tolist()

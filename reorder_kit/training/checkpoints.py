@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from reorder_kit.errors import ReorderKitError
-from reorder_kit.orders.order import load_tensors
+from reorder_kit.experiment.building import load_module
+from reorder_kit.orders.checksums import digest_of
+from reorder_kit.runs.checkpoint import OPTIMIZERS, Checkpoint, folder_name
 from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
 from reorder_kit.runs.run_folder import RunFolder
 
@@ -31,7 +30,7 @@ def save_checkpoint(
         weights: modules by the name of their file: ``model``, ``policy``, ``ema``, ``state``,
             ``evaluated``.
         optimizers: tensors and numbers in plain containers.
-        facts: what is known of it besides.
+        facts: what is known of it besides; the checksums of its files are added.
     """
     writing = folder.checkpoints / _WRITING
     shutil.rmtree(writing, ignore_errors=True)
@@ -39,10 +38,11 @@ def save_checkpoint(
     for name, module in weights.items():
         tensors = {key: value.detach().cpu().clone().contiguous() for key, value in module.state_dict().items()}
         save_file(tensors, writing / f"{name}.safetensors")
-    torch.save(optimizers, writing / "optimizers.pt")
-    facts.write(writing / FILE)
+    torch.save(optimizers, writing / OPTIMIZERS)
+    files = {path.name: digest_of(path) for path in sorted(writing.iterdir())}
+    facts.model_copy(update={"files": files}).write(writing / FILE)
     older = list(folder.checkpoints.glob("epoch-*"))
-    writing.rename(folder.checkpoints / f"epoch-{facts.epoch:06d}")
+    writing.rename(folder.checkpoints / folder_name(facts.epoch))
     for checkpoint in older:
         shutil.rmtree(checkpoint)
 
@@ -55,18 +55,12 @@ def clear_checkpoints(folder: RunFolder) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def load_checkpoint(path: Path, weights: dict[str, nn.Module]) -> tuple[dict[str, Any], CheckpointFacts]:
-    """Put saved weights into modules; return the optimizers' state and the facts.
+def load_checkpoint(checkpoint: Checkpoint, weights: dict[str, nn.Module]) -> Any:
+    """Put saved weights into modules; return the optimizers' state.
 
     Raises:
-        ReorderKitError: if the checkpoint has another format, or a part of it cannot be read.
+        ReorderKitError: if a part of the checkpoint is missing or damaged, or belongs to another model.
     """
-    facts = CheckpointFacts.read(path / FILE)
     for name, module in weights.items():
-        module.load_state_dict(load_tensors(path / f"{name}.safetensors"))
-    try:
-        optimizers = torch.load(path / "optimizers.pt", map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
-        reason = str(error).partition(".")[0]  # torch goes on to tell how to load it all the same
-        raise ReorderKitError(f"{path / 'optimizers.pt'}: cannot be read: {reason}") from None
-    return optimizers, facts
+        load_module(module, checkpoint, f"{name}.safetensors")
+    return checkpoint.optimizers()

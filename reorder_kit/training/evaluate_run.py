@@ -11,7 +11,6 @@ from reorder_kit.experiment.recorded_data import reopen_data
 from reorder_kit.experiment.reopening import Places
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.model.ordered_model import OrderedModel
-from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.devices import build_accelerator, runnable_here
@@ -68,7 +67,7 @@ def evaluate_run(
         predictions = predict_some(run.evaluated_model, task, samples, run.context, accelerator, name, split)
         if predictions is not None:
             host.announce("predictions_made", directory=folder.path, predictions=predictions)
-    own = OrderFile.load(folder.order)
+    own = folder.read_order()
     # Kendall's tau is 1 - 2 times the Kendall distance, so the mean of one follows from the mean of the other.
     own_tau = 1.0 if own.spread is None else 1.0 - 2.0 * own.spread
     rows = [EvaluatedOrder(order=OWN, kendall_tau_to_own=own_tau, metrics=figures(run.evaluated_model))]

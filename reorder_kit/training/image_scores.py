@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from accelerate.utils import gather_object
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
+
+from reorder_kit.runs.test_scores import Scores
 
 
 class ImageScores:
@@ -25,7 +26,7 @@ class ImageScores:
         if scores is not None:
             self._scores += scores.tolist()
 
-    def gather(self) -> NDArray[np.float32] | None:
+    def gather(self) -> Scores | None:
         """The scores in the order of the split; None unless every image has one. Every process has to call it."""
         shares: list[list[float]] = gather_object([self._scores])
         if sum(map(len, shares)) < self._images:

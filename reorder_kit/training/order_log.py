@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from reorder_kit.interfaces import StepResult
+from reorder_kit.orders.checksums import with_checksum
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
@@ -38,12 +39,13 @@ class OrderLog:
     def resume(self, epoch: int) -> None:
         """Forget what was written after an epoch, and go on from the order it ended with."""
         if epoch:
-            stored = OrderFile.load(self._folder.epoch_order(epoch))
+            stored = OrderFile.load(self._folder.epoch_order(epoch))  # checked with the checkpoint
             self.last = OrderSummary(stored.order, stored.spread, stored.examples)
         cut_after(self._folder.sampled_orders(self._process), epoch)
         if self._process == 0:
             for path in self._folder.orders.glob("epoch-*.json"):
-                if int(path.stem.removeprefix("epoch-")) > epoch:
+                number = path.stem.removeprefix("epoch-")
+                if number.isdecimal() and int(number) > epoch:
                     path.unlink()
 
     def sampled(self, epoch: int, result: StepResult) -> None:
@@ -55,13 +57,13 @@ class OrderLog:
             self._last_sampled_epoch = epoch
             line = {"epoch": epoch, "order": proposal.order.indices.reshape(-1, proposal.order.num_slots)[0].tolist()}
             with self._folder.sampled_orders(self._process).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+                file.write(json.dumps(with_checksum(line)) + "\n")
 
     def epoch(self, epoch: int, summary: OrderSummary) -> EpochOrder:
         """Write down the order an epoch ended with; return how it compares with the start and the epoch before."""
-        order = summary.order
+        order, written = summary.order, order_file(f"epoch-{epoch}", self._grid, summary)
         if self._process == 0:
-            order_file(f"epoch-{epoch}", self._grid, summary).save(self._folder.epoch_order(epoch))
+            written.save(self._folder.epoch_order(epoch))
         to_last = order.kendall_tau(self.last.order)
         self.last = summary
         return EpochOrder(
@@ -70,6 +72,7 @@ class OrderLog:
             adjacency=order.adjacency(self._grid),
             kendall_tau_to_last_epoch=to_last,
             spread=summary.spread,
+            sha256=written.digest,
         )
 
 

@@ -21,7 +21,6 @@ from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo
 from reorder_kit.model.one_pass import SeveralPassesError
 from reorder_kit.recipe.write_yaml import write_yaml
-from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.npy_file import write_npy
 from reorder_kit.runs.result import ControlMetrics, ControlResult, Reach, RunMetrics, RunOrder, RunResult
 from reorder_kit.runs.run_folder import RunFolder
@@ -157,7 +156,7 @@ def _train(
     context, start = begin(experiment, data.splits, folder, accelerator)
     # Builds the model before it writes anything: what cannot be built leaves no folder behind.
     trainer = Trainer(name, experiment, data.splits, context, start, folder, accelerator, host)
-    if accelerator.is_main_process:
+    if accelerator.is_main_process and folder.latest_checkpoint() is None:
         _write_description(experiment, context, data, split_file, folder, accelerator, host)
     accelerator.wait_for_everyone()
     trainer.train()
@@ -181,8 +180,8 @@ def _write_description(
     environment = environment.model_copy(update={"folder": str(folder.path.absolute())})
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        # First of all: a run that has a recipe can be resumed. One that is resumed replaces what has changed, such as
-        # the place of its data, and leaves the rest alone.
+        # First of all: a run that has a recipe can be resumed. One that is resumed before its first checkpoint replaces
+        # what has changed, and leaves the rest alone.
         write_unless_same(folder.recipe, write_yaml(experiment.resolved(), str(folder.recipe)))
         data.write(folder, split_file)
         write_plugins(folder, host)
@@ -206,6 +205,9 @@ def _finish(
     image_scores = ImageScores(len(splits.test))
     test = trainer.evaluate("test", image_scores=image_scores)
     scores = image_scores.gather()
+    if accelerator.is_main_process and scores is not None:
+        write_npy(folder.test_scores, scores)
+    accelerator.wait_for_everyone()  # all list the same files
     summary = trainer.summarize_order()
     info = trainer.info_with(summary)
     result = RunResult(
@@ -217,13 +219,13 @@ def _finish(
         controls=controls,
         seconds=trainer.seconds,
         images_per_second=trainer.images_per_second,
-        environment=Environment.read(folder.environment),
+        environment=folder.read_environment(),
+        files=folder.digests_at_the_end(),
     )
+    accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         # Before the result: what has one is finished, and nothing is done for it any more.
         _show_predictions(trainer, experiment, splits, accelerator, host)
-        if scores is not None:
-            write_npy(folder.test_scores, scores)
         result.write(folder.result)
         epochs = {name: run.read_epochs() for name, run in {info.name: folder, **folder.beside}.items()}
         host.announce("run_finished", run=info, result=result, epochs=epochs)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import nn
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import TaskContext
+from reorder_kit.runs.checkpoint import OPTIMIZERS
 from reorder_kit.runs.checkpoint_facts import CheckpointFacts
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.checkpoints import load_checkpoint, save_checkpoint
 from reorder_kit.training.optimization import Optimizers
+from reorder_kit.training.run_check import require_resumable
 
 
 @dataclass
@@ -25,6 +27,8 @@ class SavedState:
         seconds: of training in all.
         images_per_second: of the last epoch.
         validation: figures of the last epoch; None before the first.
+        run_files: SHA-256 of what was written into the run folder, by name, as
+            :class:`~reorder_kit.runs.checkpoint_facts.CheckpointFacts` lists it.
     """
 
     epochs_done: int = 0
@@ -32,6 +36,7 @@ class SavedState:
     seconds: float = 0.0
     images_per_second: float = 0.0
     validation: Figures | None = None
+    run_files: dict[str, str] = field(default_factory=dict)
 
     def save(
         self,
@@ -54,6 +59,7 @@ class SavedState:
             images_per_second=self.images_per_second,
             validation=self.validation,
             processes=processes,
+            run_files=self.run_files,
         )
         save_checkpoint(folder, weights, optimizers.state_dict(), facts)
 
@@ -64,17 +70,25 @@ class SavedState:
         """Put the last checkpoint into modules and optimizers; a fresh state if there is none.
 
         Raises:
-            ReorderKitError: if it was written by another number of processes, or cannot be read.
+            ReorderKitError: if it was written by another number of processes, or a file that the run goes on from is
+                missing or damaged.
         """
-        checkpoint = folder.latest_checkpoint()
+        checkpoint = folder.checkpoint()
         if checkpoint is None:
             return cls()
-        moments, facts = load_checkpoint(checkpoint, weights)
+        facts = checkpoint.facts
         if facts.processes != processes:
             raise ReorderKitError(
                 f"{folder.path} was trained on {facts.processes} processes, not {processes}; "
                 "its batches and its steps would be others",
                 f"resume with torchrun --nproc-per-node {facts.processes}",
             )
-        optimizers.load_state_dict(moments)
-        return cls(facts.epoch, facts.step, facts.seconds, facts.images_per_second, facts.validation)
+        require_resumable(folder)
+        moments = load_checkpoint(checkpoint, weights)
+        try:
+            optimizers.load_state_dict(moments)
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise ReorderKitError(f"{checkpoint.path / OPTIMIZERS}: belongs to another optimizer: {error}") from None
+        return cls(
+            facts.epoch, facts.step, facts.seconds, facts.images_per_second, facts.validation, dict(facts.run_files)
+        )

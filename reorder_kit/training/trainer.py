@@ -27,7 +27,7 @@ from reorder_kit.interfaces.progress import Progress
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.model.ordered_model import OrderedModel, for_evaluation
 from reorder_kit.orders.order import Order
-from reorder_kit.runs.epoch_record import EpochRecord, TrainFigures, cut_after
+from reorder_kit.runs.epoch_record import EpochRecord, MetricsFile, TrainFigures, cut_after
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.beginning import check_continued
@@ -196,6 +196,8 @@ class Trainer:
             ReorderKitError: if the loss becomes NaN or infinite, or too many images cannot be read.
         """
         self._order_log.begin()
+        if self._accelerator.is_main_process and not self._saved.epochs_done:
+            self._saved.run_files = self._folder.digests_at_the_start()
         self._accelerator.wait_for_everyone()  # for the folder
         self._announce("run_started")
         for epoch in range(self._saved.epochs_done, self._epochs):
@@ -312,7 +314,8 @@ class Trainer:
         )
         self._saved.epochs_done = number
         if self._accelerator.is_main_process:
-            record.append(self._folder.metrics)
+            self._metrics.append(record)
+            self._saved.run_files[self._folder.metrics.name] = self._metrics.digest
             self._saved.save(
                 self._folder,
                 {**self._weights(), **evaluated_parts(self._trained_model, self.evaluated_model)},
@@ -346,6 +349,7 @@ class Trainer:
         if self._accelerator.is_main_process:
             clear_checkpoints(self._folder)
             cut_after(self._folder.metrics, self._saved.epochs_done)
+        self._metrics = MetricsFile(self._folder.metrics)
         self._accelerator.wait_for_everyone()
 
     def _check_loss(self, epoch_loss: EpochLoss) -> None:

@@ -55,8 +55,13 @@ class Side:
         return RunFolder(self.folder / "learned")
 
     def order_from(self, source: Side | None) -> Path:
-        """The file of the order that another, or itself, has learned; of None, of the order that it starts from."""
-        return self.learned.start_order if source is None else source.learned.order
+        """The file of the order that another, or itself, has learned; of None, of the order that it starts from.
+
+        Raises:
+            ReorderKitError: if it is missing or damaged.
+        """
+        run = self.learned if source is None else source.learned
+        return run.intact(run.start_order if source is None else run.order)
 
 
 class Score(Record):

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from contextlib import nullcontext
 from importlib.metadata import version
 from types import ModuleType
 
+import pytest
 import torch
+
+from made_results import study_result
+from reorder_kit.statistics.estimate import Estimate
+from reorder_kit.study.results import Row
 
 
 def diagnosis(cli):
@@ -119,3 +125,64 @@ def test_text_names_everything(cli):
     shown = cli("doctor").stdout
     assert all(name in shown for name in ("python", "torchvision", "mamba-ssm", "torchsort", "FlexAttention"))
     assert all(character.isprintable() or character == "\n" for character in shown)
+
+
+def test_a_run_that_is_whole_is_said_to_be(cli, trained):
+    done = cli("doctor", trained.folder)
+    assert done.exit_code == 0, done.output
+    assert f"{trained.folder}: " in done.stdout
+    assert " files are as they were written, 0 are not\n" in done.stdout
+    content = json.loads(cli("doctor", trained.folder, "--json").stdout)
+    assert content["is_whole"] is True
+    names = {name["file"].removeprefix(f"{trained.folder}/") for name in content["files"]}
+    assert {"result.json", "recipe.yaml", "test_scores.npy", "orders/epoch-0001.json"} <= names
+    assert {"checkpoints/epoch-000001/policy.safetensors", "controls/fixed-start/metrics.jsonl"} <= names
+    assert not [file for file in content["files"] if file["problem"]]
+
+
+def test_what_is_damaged_or_missing_is_named(cli, trained, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.folder, copy)
+    weights, metrics = copy / "checkpoints/epoch-000001/model.safetensors", copy / "controls/fixed-start/metrics.jsonl"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    metrics.unlink()
+    done = cli("doctor", "copy")
+    assert done.exit_code == 2
+    assert "copy: " in done.stdout
+    assert "files are as they were written, 2 are not\n" in done.stdout
+    assert "  copy/checkpoints/epoch-000001/model.safetensors: is damaged, or from another run: " in done.stdout
+    assert "  copy/controls/fixed-start/metrics.jsonl: cannot be read: No such file or directory\n" in done.stdout
+    done = cli("doctor", "copy", "--json")
+    assert done.exit_code == 2
+    content = json.loads(done.stdout)
+    assert content["is_whole"] is False
+    assert {each["file"] for each in content["files"] if each["problem"]} == {
+        "copy/checkpoints/epoch-000001/model.safetensors",
+        "copy/controls/fixed-start/metrics.jsonl",
+    }
+
+
+@pytest.mark.parametrize(("folder", "said"), [("gone", "there is no such folder"), (".", "no folder of a run")])
+def test_what_is_no_folder_of_a_run_is_refused(cli, folder, said):
+    done = cli("doctor", folder)
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+def test_the_runs_and_the_table_of_a_study_are_checked(cli, trained, tmp_path):
+    shutil.copytree(trained.folder, tmp_path / "study" / "cells" / "a")
+    estimate = {"mean": 0.5, "low": None, "high": None, "values": (trained.result["metrics"]["test"]["top1"],)}
+    row = Row("digits", "local", "hilbert", None, None, Estimate(**estimate), (0,), ("cells/a",), 16, 16, False, 1.0)
+    study_result("top1", True, (row,), ()).write(tmp_path / "study" / "study.json")
+    (tmp_path / "study" / "study.yaml").write_text("name: s\n")
+    done = cli("doctor", "study")
+    assert (done.exit_code, "study/cells/a: " in done.stdout) == (0, True), done.output
+    estimate["values"] = (0.123,)
+    row = Row("digits", "local", "hilbert", None, None, Estimate(**estimate), (0,), ("cells/a",), 16, 16, False, 1.0)
+    study_result("top1", True, (row,), ()).write(tmp_path / "study" / "study.json")
+    done = cli("doctor", "study")
+    assert done.exit_code == 2
+    assert "study/cells/a/result.json: scores " in done.stdout
+    assert ", and 0.123 in study.json" in done.stdout
+    (tmp_path / "study" / "study.json").write_text("{}")
+    assert "study/study.json: format_version None is not 1" in cli("doctor", "study").stdout

@@ -9,6 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
+from resealed import reseal
+
 
 def evaluated(cli, *arguments):
     done = cli("evaluate", *arguments, "--json")
@@ -51,6 +53,7 @@ def test_a_run_of_a_gpu_can_be_evaluated_without_one(cli, trained, tmp_path, mon
     changed = recipe.replace("device: cpu", "device: cuda").replace("precision: auto", "precision: fp16")
     assert {"  device: cuda", "  precision: fp16"} <= set(changed.splitlines())
     (tmp_path / "elsewhere" / "recipe.yaml").write_text(changed)
+    reseal(tmp_path / "elsewhere")
     assert_same(evaluated(cli, "elsewhere")["orders"][0]["metrics"], trained.result["metrics"]["test"])
 
 

@@ -56,7 +56,7 @@ def test_an_unfinished_run_is_refused_with_what_to_do(cli, tmp_path):
 def test_a_damaged_study_is_refused(cli, tmp_path):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "study.json").write_text('{"format_version": 1}')
-    assert "broken/study.json: name is missing" in refused(cli, "broken")
+    assert "broken/study.json: has no checksum" in refused(cli, "broken")
 
 
 def test_a_folder_that_cannot_be_made_is_named(cli, trained, tmp_path):

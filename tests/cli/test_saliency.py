@@ -11,6 +11,7 @@ from PIL import Image
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
+from resealed import reseal
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ def run(trained, tmp_path):
     """
     copy = shutil.copytree(trained.folder, tmp_path / "run")
     OrderFile("row", Grid(4, 4), Order.identity(16)).save(copy / "orders" / "start.json")
+    reseal(copy)
     return copy
 
 

@@ -11,11 +11,13 @@ from reorder_kit import hookimpl
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.compose import compose
 from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.orders.checksums import with_checksum
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.testing import host_with
+from resealed import change, reseal
 
 SMALL = {
     "format_version": 1,
@@ -87,7 +89,7 @@ def test_the_result_says_what_came_out(finished):
     assert [share > 0 for share in result["order"]["influence"]] == [False] * 13 + [True] * 3
     control = RunFolder(finished.controls / "fixed-start").read_result().as_dict()
     assert result["controls"]["fixed-start"]["metrics"] == control["metrics"]
-    assert result["environment"] == json.loads(finished.environment.read_text())
+    assert with_checksum(result["environment"]) == json.loads(finished.environment.read_text())
 
 
 def test_the_recipe_has_every_default_and_composes_again(finished, host):
@@ -235,10 +237,13 @@ def test_a_checkpoint_or_a_recipe_of_another_format_is_refused(host, tmp_path):
     reorder_kit.run(SMALL, out=tmp_path / "run", host=host)
     folder = RunFolder(tmp_path / "run")
     facts = folder.latest_checkpoint() / "state.json"
-    facts.write_text(json.dumps({**json.loads(facts.read_text()), "format_version": 0}))
+    folder.result.unlink()
+    change(facts, format_version=0)
     with pytest.raises(ReorderKitError, match=r"state\.json: format_version 0 is not 1"):
         reorder_kit.load_run(folder.path, host)
+    change(facts, format_version=1)
     folder.recipe.write_text(folder.recipe.read_text().replace("format_version: 1", "format_version: 2"))
+    reseal(folder.path)
     with pytest.raises(ReorderKitError, match="format_version"):
         reorder_kit.load_run(folder.path, host)
 

@@ -63,6 +63,7 @@ def run_result(top1=0.9375, **others):
         "seconds": 2.5,
         "images_per_second": 64.0,
         "environment": ENVIRONMENT,
+        "files": {},
     }
     return RunResult(**(fields | others))
 

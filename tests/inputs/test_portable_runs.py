@@ -23,6 +23,7 @@ from reorder_kit.orderings.custom import Custom
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.testing import host_with
 from reorder_kit.tokenizers.vq_vae import VqVaeTokenizer
+from resealed import reseal
 from says import says
 
 HOST = host_with()
@@ -62,6 +63,7 @@ def copied(project, tmp_path):
     run = tmp_path / "project" / "run"
     for file in (run / "recipe.yaml", run / "environment.json"):
         file.write_text(file.read_text().replace(str(project), str(tmp_path / "gone")))
+    reseal(run)
     return tmp_path / "project"
 
 
@@ -178,11 +180,11 @@ def test_a_run_whose_data_is_gone_is_resumed_with_the_data_where_it_is_now(copie
     (copied / "photos").rename(tmp_path / "moved")
     expected = score(copied / "run")
     (copied / "run" / "result.json").unlink()
+    recipe = (copied / "run" / "recipe.yaml").read_bytes()
     place = {"data.root": str(tmp_path / "moved")}
     again = reorder_kit.run(RECIPE, place, out=copied / "run", resume=True, host=HOST)
     assert again.score == expected
-    content = yaml.safe_load((copied / "run" / "recipe.yaml").read_text())
-    assert content["data"]["root"] == str(tmp_path / "moved")
+    assert (copied / "run" / "recipe.yaml").read_bytes() == recipe  # it says what the run began with
 
 
 ORDERING = """
@@ -220,6 +222,7 @@ def test_a_component_that_no_plugin_of_the_run_provided_keeps_its_hint(project, 
     shutil.copytree(project / "run", tmp_path / "run")
     recipe = tmp_path / "run" / "recipe.yaml"
     recipe.write_text(recipe.read_text().replace("name: row", "name: rwo"))
+    reseal(tmp_path / "run")
     done = cli("evaluate", tmp_path / "run")
     assert says(done.stderr, "'rwo'", "did you mean 'row'?")
 
@@ -232,6 +235,7 @@ def test_a_run_without_a_list_of_plugins_opens(project, cli, tmp_path, plugins):
     recipe = tmp_path / "run" / "recipe.yaml"
     assert cli("evaluate", tmp_path / "run").exit_code == 0
     recipe.write_text(recipe.read_text().replace("name: row", "name: rwo"))
+    reseal(tmp_path / "run")
     assert says(cli("evaluate", tmp_path / "run").stderr, "'rwo'", "did you mean 'row'?")
 
 

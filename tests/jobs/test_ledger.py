@@ -60,8 +60,6 @@ def test_a_run_is_kept_with_the_version_that_trained_it(path, monkeypatch):
     assert book.outcome("old", SETTINGS) == {}
     assert book.other_versions(["new"]) == set()
     assert book.other_versions(["old", "new"]) == {"0.1.0"}
-    path.write_text(json.dumps({"run": "older", "settings": SETTINGS, "outcome": {}}) + "\n")
-    assert Ledger(path).other_versions(["older"]) == {"unknown"}
 
 
 @pytest.mark.parametrize(
@@ -71,7 +69,8 @@ def test_a_run_is_kept_with_the_version_that_trained_it(path, monkeypatch):
         "[1]\n",
         '{"run": "x"}\n',
         '{"run": [1], "version": "1", "settings": {}, "outcome": {}}\n',
-        '{"run": "x", "version": "1", "settings": [1], "outcome": {}}\n',
+        '{"run": "x", "version": "1", "settings": [1], "outcome": {}, "checksum": "1"}\n',
+        '{"run": "x", "version": "1", "settings": {}, "outcome": {}}\n',
         "notes of a single line",
     ],
 )
@@ -80,6 +79,14 @@ def test_another_file_is_refused(path, text):
     with pytest.raises(ReorderKitError, match=r"runs\.jsonl: line 1 is not a valid record"):
         Ledger(path)
     assert path.read_text() == text
+
+
+def test_a_figure_that_was_changed_is_refused_by_its_line(path):
+    for number in (1, 2):
+        Ledger(path).add(f"run {number}", SETTINGS, {"accuracy": number / 2})
+    path.write_text(path.read_text().replace('"accuracy": 0.5', '"accuracy": 0.7'))
+    with pytest.raises(ReorderKitError, match=r"runs\.jsonl: line 1: is damaged"):
+        Ledger(path)
 
 
 def test_a_folder_is_refused_in_words(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def test_a_file_states_its_format(tmp_path: Path) -> None:
         "name": "row",
         "grid": [1, 2],
         "order": [0, 1],
+        "checksum": "6ab548249eaea17e4112619786ed71f30fc3ccd5cc4c181668af2994c243055a",
     }
 
 
@@ -113,6 +115,45 @@ def test_a_malformed_file_is_refused_by_name(changes: dict[str, object], message
     with pytest.raises(ReorderKitError, match=message) as refusal:
         OrderFile.load(path)
     assert refusal.value.message.startswith(f"{path}: ")
+
+
+def test_the_checksum_is_that_of_compact_json_with_sorted_keys() -> None:
+    text = '{"format_version":1,"grid":[1,2],"name":"row","order":[0,1]}'
+    expected = hashlib.sha256(text.encode()).hexdigest()
+    assert json.loads(OrderFile("row", Grid(1, 2), Order([0, 1])).text)["checksum"] == expected
+
+
+def test_an_order_that_is_not_what_its_checksum_says_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "order.json"
+    OrderFile("row", Grid(1, 2), Order([0, 1])).save(path)
+    path.write_text(path.read_text().replace("[0, 1]", "[1, 0]"))
+    with pytest.raises(ReorderKitError, match=r"order\.json: the order: is damaged"):
+        OrderFile.load(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"is_consensus": 1, "spread": 0.5}, "is_consensus 1 is not true or false"),
+        ({"is_consensus": True, "spread": float("nan")}, "a spread from 0 to 1"),
+        ({"is_consensus": True, "spread": True}, "a spread from 0 to 1"),
+        ({"is_consensus": True, "spread": 10**400}, "a spread from 0 to 1"),
+        ({"is_consensus": True, "spread": 0.5, "examples": 5}, "examples of a consensus"),
+        ({"is_consensus": True, "spread": 0.5, "examples": [5]}, "examples of a consensus"),
+        ({"format_version": True}, "format_version True is not 1"),
+    ],
+    ids=str,
+)
+def test_a_consensus_that_makes_no_sense_is_refused(changes: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ReorderKitError, match=message):
+        OrderFile.load(write(tmp_path, **changes))
+
+
+def test_a_key_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "order.json"
+    path.write_text('{"grid": [1, 2], "order": [0, 1], "order": [1, 0]}')
+    with pytest.raises(ReorderKitError, match="the key 'order' is given twice"):
+        OrderFile.load(path)
 
 
 @pytest.mark.parametrize("missing", ["grid", "order"])

@@ -22,6 +22,7 @@ from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.estimate import mean_over_seeds
 from reorder_kit.study.results import Comparison, Failure, Row, StudyResult
+from resealed import reseal
 
 GRID = Grid(4, 4)
 # Text that would be a script, an attribute or a closing tag if it were not escaped.
@@ -157,6 +158,7 @@ def copy_run(source, target, start, final, score, seed=0, reached=5):
     result["order"]["reach"] = {"slots": reached, "of": 16, "is_selection": reached < 16}
     result["controls"] = {}
     folder.result.write_text(json.dumps(result))
+    reseal(target)
 
 
 class ParsedPage(HTMLParser):

@@ -27,6 +27,7 @@ from reorder_kit.report.record import RunRecord
 from reorder_kit.report.run_words import interval_over_images, run_verdict
 from reorder_kit.report.write import page_of
 from reorder_kit.runs.run_folder import RunFolder
+from resealed import reseal
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,7 @@ def edit(path, change):
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
+    reseal(path.parent)
 
 
 def verdict_of(folder):
@@ -131,8 +133,10 @@ def test_saliency_is_shown_where_it_was_asked(run_folder, host, parse):
     placement = Placement(
         (1 / 16,) * 16, (0.0,) * 15 + (1.0,), (0.5, 1.0), Shift(0.5, 0.25, 0.75, 0.004), chance, chance
     )
-    slots = SlotsRead(5, 16)
-    report = SaliencyReport("trial", "gradient", "test", 10, 0, (1 / 16,) * 16, slots, True, placement, placement)
+    slots, made_for = SlotsRead(5, 16), RunFolder(run_folder).read_result().checkpoint
+    report = SaliencyReport(
+        "trial", made_for, "gradient", "test", 10, 0, (1 / 16,) * 16, slots, True, placement, placement
+    )
     write_saliency(report, RunFolder(run_folder))
     shown = parse(page_of(run_folder, host).html())
     (chart,) = shown.all("figure", id="saliency")
@@ -154,6 +158,7 @@ def test_where_the_data_is_gone_the_path_is_drawn_without_it(run_folder, host, p
     recipe = yaml.safe_load((run_folder / "recipe.yaml").read_text())
     recipe["data"] = {"name": "image-folder", "root": str(run_folder / "nowhere"), "batch_size": 8}
     (run_folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    reseal(run_folder)
     (data,) = [
         json.loads(each.text) for each in parse(page_of(run_folder, host).html()).all("script", type="application/json")
     ]

@@ -8,6 +8,7 @@ import pytest
 
 from made_results import figures
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.orders.checksums import with_checksum
 from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.runs.checkpoint_facts import CheckpointFacts
 
@@ -38,7 +39,7 @@ FACTS = CheckpointFacts(
 
 def test_facts_are_written_key_for_key_and_come_back(tmp_path):
     FACTS.write(tmp_path / "state.json")
-    assert json.dumps(json.loads((tmp_path / "state.json").read_text())) == json.dumps(WRITTEN)
+    assert json.dumps(json.loads((tmp_path / "state.json").read_text())) == json.dumps(with_checksum(WRITTEN))
     assert CheckpointFacts.read(tmp_path / "state.json") == FACTS
 
 
@@ -47,6 +48,6 @@ def test_facts_are_written_key_for_key_and_come_back(tmp_path):
     [({"format_version": 0}, "format_version 0 is not 1"), ({"image": {"channels": 1}}, r"image\.height is missing")],
 )
 def test_another_version_and_what_is_damaged_are_refused(tmp_path, changes, said):
-    (tmp_path / "state.json").write_text(json.dumps(WRITTEN | changes))
+    (tmp_path / "state.json").write_text(json.dumps(with_checksum(WRITTEN | changes)))
     with pytest.raises(ReorderKitError, match=rf"state\.json: .*{said}"):
         CheckpointFacts.read(tmp_path / "state.json")

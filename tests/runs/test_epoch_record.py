@@ -8,7 +8,7 @@ import pytest
 
 from made_results import epoch_record, figures
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.runs.epoch_record import EpochOrder, TrainFigures, cut_after, read_epochs
+from reorder_kit.runs.epoch_record import EpochOrder, MetricsFile, TrainFigures, cut_after, read_epochs
 
 LINE = {
     "epoch": 3,
@@ -34,7 +34,7 @@ def path(tmp_path):
 
 def test_a_line_is_written_key_for_key(path):
     record = epoch_record(3, loss=1 / 3, phase="warm-up", validation=figures(top1=0.75), policy={})
-    record.append(path)
+    MetricsFile(path).append(record)
     assert path.read_text() == json.dumps(LINE) + "\n"
 
 
@@ -50,7 +50,7 @@ def test_what_not_every_epoch_has_stands_in_its_place(path):
         evaluated_images=64,
         unreadable=("torn.png",),
     )
-    record.append(path)
+    MetricsFile(path).append(record)
     line = json.loads(path.read_text())
     assert list(line)[5:] == [
         "policy", "soft_to_hard_gap", "evaluated_images", "unreadable", "seconds", "images_per_second",
@@ -64,7 +64,7 @@ def test_what_not_every_epoch_has_stands_in_its_place(path):
 def test_epochs_come_back_in_their_order(path):
     records = [epoch_record(epoch, top1=epoch / 7) for epoch in (1, 2, 3)]
     for record in records:
-        record.append(path)
+        MetricsFile(path).append(record)
     before = path.read_text()
     assert read_epochs(path) == records
     assert "".join(json.dumps(record.as_dict()) + "\n" for record in read_epochs(path)) == before
@@ -80,17 +80,17 @@ def test_epochs_come_back_in_their_order(path):
     ],
 )
 def test_a_damaged_line_is_refused_by_file_line_and_field(path, line, said):
-    path.write_text(json.dumps(LINE) + "\n" + json.dumps(line) + "\n")
+    path.write_text(json.dumps(LINE | {"epoch": 1}) + "\n" + json.dumps(line) + "\n")
     with pytest.raises(ReorderKitError, match=rf"metrics\.jsonl: line 2: {said}"):
         read_epochs(path)
 
 
 def test_a_line_that_a_kill_cut_short_is_refused_until_the_run_goes_on(path):
-    path.write_text(json.dumps(LINE) + "\n" + json.dumps(LINE)[:40])
+    path.write_text(json.dumps(LINE | {"epoch": 1}) + "\n" + json.dumps(LINE)[:40])
     with pytest.raises(ReorderKitError, match=r"metrics\.jsonl: line 2: cannot be read"):
         read_epochs(path)
     cut_after(path, 3)
-    assert [record.epoch for record in read_epochs(path)] == [3]
+    assert [record.epoch for record in read_epochs(path)] == [1]
 
 
 def test_lines_after_an_epoch_and_half_lines_are_cut(path):

@@ -9,6 +9,7 @@ import pytest
 
 from made_results import ENVIRONMENT, figures, run_order, run_result
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.orders.checksums import with_checksum
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.result import (
     ChosenByPrior,
@@ -50,6 +51,7 @@ WRITTEN = {
         "cuda": None,
         "command": ["reorder-kit", "run", "quickstart"],
     },
+    "files": {},
 }
 CONTROLS = {
     "fixed-start": ControlResult(
@@ -84,13 +86,13 @@ def path(tmp_path):
 
 def written(path, **changes):
     """A file by hand."""
-    path.write_text(json.dumps(WRITTEN | changes))
+    path.write_text(json.dumps(with_checksum(WRITTEN | changes)))
     return path
 
 
 def test_a_result_is_written_key_for_key(path):
     run_result().write(path)
-    assert path.read_text() == json.dumps(WRITTEN, indent=2) + "\n"
+    assert path.read_text() == json.dumps(with_checksum(WRITTEN), indent=2) + "\n"
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -210,8 +212,8 @@ def test_a_file_of_other_bytes_or_none_at_all_is_refused(path):
 def test_an_environment_comes_back_and_one_that_is_damaged_is_refused(tmp_path):
     path = tmp_path / "environment.json"
     ENVIRONMENT.write(path)
-    assert path.read_text() == json.dumps(WRITTEN["environment"], indent=2) + "\n"
+    assert path.read_text() == json.dumps(with_checksum(WRITTEN["environment"]), indent=2) + "\n"
     assert type(ENVIRONMENT).read(path) == ENVIRONMENT
-    path.write_text('{"python": "3.12.1"}')
+    path.write_text(json.dumps(with_checksum({"python": "3.12.1"})))
     with pytest.raises(ReorderKitError, match=r"environment\.json: platform is missing; packages is missing"):
         type(ENVIRONMENT).read(path)

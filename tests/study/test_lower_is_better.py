@@ -16,6 +16,7 @@ from reorder_kit.cli.evaluate import _print_report
 from reorder_kit.errors import RecipeError
 from reorder_kit.figures.transfer import _scales
 from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.orders.checksums import with_checksum
 from reorder_kit.report.record import RunRecord
 from reorder_kit.report.run_words import run_verdict
 from reorder_kit.report.study_answers import answer_sections
@@ -69,7 +70,7 @@ def finished(trained, tmp_path):
     result["metrics"]["test"]["mse"] = 3.0
     for name, value in made_up.items():
         result["controls"][name]["metrics"]["test"]["mse"] = value
-    folder.result.write_text(json.dumps(result))
+    folder.result.write_text(json.dumps(with_checksum(result)))
     return folder
 
 

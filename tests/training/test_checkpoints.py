@@ -6,10 +6,12 @@ from torch import nn
 
 from made_results import figures
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.orders.checksums import digest_of
 from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.runs.checkpoint_facts import CheckpointFacts
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.checkpoints import load_checkpoint, save_checkpoint
+from resealed import change_with
 
 
 def save(folder, epoch, value):
@@ -31,7 +33,7 @@ def save(folder, epoch, value):
 
 def weight_of(folder):
     module = nn.Linear(2, 1)
-    load_checkpoint(folder.latest_checkpoint(), {"model": module})
+    load_checkpoint(folder.checkpoint(), {"model": module})
     return module.weight.tolist()
 
 
@@ -42,7 +44,7 @@ def folder(tmp_path):
 
 def test_what_was_saved_comes_back(folder):
     save(folder, 3, 0.1)
-    optimizers, facts = load_checkpoint(folder.latest_checkpoint(), {})
+    optimizers, facts = load_checkpoint(folder.checkpoint(), {}), folder.checkpoint().facts
     assert weight_of(folder) == [[pytest.approx(0.1)] * 2]
     assert optimizers["main"]["step"] == pytest.approx(0.1)
     assert (facts.epoch, facts.seconds, facts.validation["top1"]) == (3, 1.5, 0.5)
@@ -90,8 +92,11 @@ class Harm:
 
 def test_loading_runs_no_code(folder):
     save(folder, 1, 1.0)
-    torch.save({"main": Harm()}, folder.latest_checkpoint() / "optimizers.pt")
-    with pytest.raises(ReorderKitError, match=r"optimizers\.pt: cannot be read: Weights only load failed$"):
+    file = folder.latest_checkpoint() / "optimizers.pt"
+    torch.save({"main": Harm()}, file)
+    facts = folder.latest_checkpoint() / "state.json"
+    change_with(facts, lambda content: content | {"files": content["files"] | {file.name: digest_of(file)}})
+    with pytest.raises(ReorderKitError, match=r"optimizers\.pt: cannot be read: Weights only load failed\n"):
         weight_of(folder)
 
 
@@ -99,5 +104,5 @@ def test_torn_weights_are_an_error_that_names_the_file(folder):
     save(folder, 1, 1.0)
     torn = folder.latest_checkpoint() / "model.safetensors"
     torn.write_bytes(torn.read_bytes()[:-4])
-    with pytest.raises(ReorderKitError, match=r"epoch-000001/model\.safetensors: cannot be read"):
+    with pytest.raises(ReorderKitError, match=r"epoch-000001/model\.safetensors: is damaged"):
         weight_of(folder)

@@ -27,6 +27,7 @@ from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.interfaces import Order
+from reorder_kit.orders.checksums import with_checksum
 from reorder_kit.orders.order_file import OrderFile, words_of_spread
 from reorder_kit.orders.patches import cut
 from reorder_kit.report.page import Page, Words
@@ -355,7 +356,7 @@ def test_a_report_says_why_there_is_no_influence(partial: Ran, tmp_path: Path) -
     folder = RunFolder(Path(shutil.copytree(partial.folder.path, tmp_path / "copy")))
     result = folder.read_result().as_dict()
     result["order"] |= {"influence": None, "influence_does_not_apply": "a step of trial reads its batch 2 times"}
-    folder.result.write_text(json.dumps(result))
+    folder.result.write_text(json.dumps(with_checksum(result)))
     (section,) = (section for section in page_of(folder.path, partial.host).sections if section.name == "slots")
     words = [block.text for block in section.blocks if isinstance(block, Words)]
     (sentence,) = words

@@ -1,0 +1,90 @@
+"""Whether the folder of a run, a study or a transfer is whole: what ``doctor FOLDER`` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.jobs.ledger import finished_work
+from reorder_kit.recipe.read_yaml import read_recipe_file
+from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.study.results import StudyResult
+from reorder_kit.training.run_check import FileCheck, check_run
+from reorder_kit.transfer.results import TransferResult
+
+_OF_MANY_RUNS: Mapping[str, Callable[[Path], object]] = {
+    "study.yaml": read_recipe_file,
+    "study.json": StudyResult.read,
+    "transfer.json": TransferResult.read,
+    "evaluated.jsonl": finished_work,
+}
+
+
+def check_folder(folder: Path) -> dict[Path, list[FileCheck]]:
+    """What was found of every file whose checksum is known, by the folder of the run that it belongs to.
+
+    Args:
+        folder: of a run, a study or a transfer.
+
+    Raises:
+        ReorderKitError: if it is none of these.
+    """
+    if not folder.is_dir():
+        raise ReorderKitError(f"{folder}: there is no such folder", "give the folder of a run, as in runs/quickstart")
+    found = {folder: list(_of_many_runs(folder))}
+    runs = [path for path in [folder, *_below(folder)] if _is_run(RunFolder(path))]
+    for run in runs:
+        found[run] = [*found.get(run, []), *check_run(RunFolder(run))]
+    if not any(found.values()):
+        raise ReorderKitError(
+            f"{folder}: is no folder of a run, a study or a transfer, or nothing was written down yet",
+            "give the folder of a run, as in runs/quickstart",
+        )
+    return {place: checks for place, checks in found.items() if checks}
+
+
+def _of_many_runs(folder: Path) -> Iterator[FileCheck]:
+    for name, read in _OF_MANY_RUNS.items():
+        file = folder / name
+        if file.exists():
+            yield _checked(file, read)
+    if (folder / "study.json").exists():
+        yield from _scores_of_study(folder)
+
+
+def _scores_of_study(folder: Path) -> Iterator[FileCheck]:
+    """Whether each score in the table of a study is that of its run."""
+    try:
+        study = StudyResult.read(folder / "study.json")
+    except ReorderKitError:  # said before
+        return
+    for row in study.rows:
+        for run, value in zip(row.runs, row.score.values, strict=False):
+            yield _checked(RunFolder(folder / run).result, partial(_require_score, study, value))
+
+
+def _require_score(study: StudyResult, value: float, file: Path) -> None:
+    folder = RunFolder(file.parent)
+    score = folder.read_result().metrics.test.score(study.headline)
+    if score != value:
+        raise ReorderKitError(f"{folder.result}: scores {score}, and {value} in study.json")
+
+
+def _checked(file: Path, read: Callable[[Path], object]) -> FileCheck:
+    try:
+        read(file)
+    except ReorderKitError as error:
+        return FileCheck(file, error.message)
+    return FileCheck(file)
+
+
+def _below(folder: Path) -> list[Path]:
+    """The run folders below; the runs beside a run are looked at with it."""
+    found = {path.parent for name in ("recipe.yaml", "result.json") for path in folder.rglob(name)} - {folder}
+    return sorted(path for path in found if path.parent.name != "controls")
+
+
+def _is_run(folder: RunFolder) -> bool:
+    return folder.recipe.exists() or folder.is_finished or folder.latest_checkpoint() is not None
