@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reorder_kit.controls import NamedControls, controls_of, misfits_of_controls, named_controls
-from reorder_kit.errors import Problem, RecipeError, ReorderKitError
+from reorder_kit.errors import ComponentError, Problem, RecipeError, ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.misfits import (
     misfits_of_orders,
@@ -155,7 +155,13 @@ class _Parts:
     def learner(self, task: Task | None) -> OrderLearner | None:
         chosen = self.component(ComponentSection, self._host.order_learners, "order", "learner")
         learner: OrderLearner | None = chosen[0](chosen[1]) if chosen else None
-        return learner if learner is None or task is None else learner.adapted_to(task)
+        if learner is None or task is None:
+            return learner
+        adapted: Any = learner.adapted_to(task)
+        if not isinstance(adapted, OrderLearner):
+            reason = f"adapted_to gave a {type(adapted).__name__}"
+            raise ComponentError(learner.kind.name, learner.name, reason, "return the learner")
+        return adapted
 
     def plant(self) -> Ordering | None:
         section = self._section(PlantSection, ("data", "plant"), None)

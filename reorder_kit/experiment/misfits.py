@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from reorder_kit.errors import Problem, ReorderKitError
+from reorder_kit.errors import ComponentError, Problem, ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.policy_start import require_start
 from reorder_kit.interfaces import BackboneFacts, Policy
 from reorder_kit.interfaces.part import reads_file
 from reorder_kit.orders.grid import Grid
@@ -26,6 +27,8 @@ def trial_policy(experiment: Experiment) -> Policy | None:
         facts = known_facts(experiment) or _ANY_FACTS
         with torch.random.fork_rng(devices=[]):
             return experiment.build_policy(Order.identity(facts.grid.num_patches), facts, STAND_IN_CLASSES)
+    except ComponentError:
+        raise
     except ReorderKitError:
         return None
 
@@ -44,12 +47,16 @@ def misfits_of_parts(experiment: Experiment) -> list[Problem]:
     """Backbone, learner and task, as far as they are known without data."""
     try:
         facts = known_facts(experiment)
+    except ComponentError:
+        raise
     except ReorderKitError as error:
         return [Problem("backbone", error.message.removeprefix("backbone "), error.hint)]
     if facts is None:
         return []
     try:
         experiment.check(facts, STAND_IN_CLASSES)
+    except ComponentError:
+        raise
     except ReorderKitError as error:
         return [Problem("task", f"{experiment.task.name}: {error.message}", error.hint)]
     return []
@@ -71,6 +78,9 @@ def misfits_of_orders(experiment: Experiment, in_files: bool = False) -> list[Pr
             start = experiment.known_start(image, facts.grid)
             if start is not None:
                 experiment.check_start(start, facts)
+                require_start(experiment, start, facts, STAND_IN_CLASSES)
+        except ComponentError:
+            raise
         except ReorderKitError as error:
             field = "start" if experiment.recipe.order.weights is None else "weights"
             message = error.message.removeprefix("order.weights: ")

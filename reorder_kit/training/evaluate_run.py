@@ -11,6 +11,7 @@ from reorder_kit.experiment.recorded_data import reopen_data
 from reorder_kit.experiment.reopening import Places
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.model.task_checks import views_of
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.run_folder import RunFolder
@@ -51,7 +52,7 @@ def evaluate_run(
         data.workers,
         accelerator.process_index,
         accelerator.num_processes,
-        task.views(training=False),
+        views_of(task, training=False),
     )
 
     def figures(model: OrderedModel) -> Figures:
