@@ -7,9 +7,10 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
+import click
 import typer
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH_WITHOUT_TERMINAL = 120
+_RESULTS = "reorder_kit.results"
 
 
 def process() -> int:
@@ -30,8 +32,21 @@ def is_main_process() -> bool:
 
 
 def print_json(content: Any) -> None:
-    """Write JSON to standard output."""
-    typer.echo(json.dumps(content, indent=2))
+    """Write JSON to standard output, also within :func:`results_alone`."""
+    context = click.get_current_context(silent=True)
+    typer.echo(json.dumps(content, indent=2), file=None if context is None else context.meta.get(_RESULTS))
+
+
+@contextmanager
+def results_alone(context: click.Context) -> Iterator[None]:
+    """Keep standard output for JSON: whatever plugins and libraries print goes to standard error.
+
+    Args:
+        context: of the command.
+    """
+    context.meta[_RESULTS] = sys.stdout
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def print_to_stderr(text: str) -> None:

@@ -22,6 +22,7 @@ from reorder_kit.experiment.misfits import (
     trial_policy,
 )
 from reorder_kit.experiment.start_by_prior import StartByPrior, candidates_of
+from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.host.registry import Registry
 from reorder_kit.interfaces import (
@@ -38,6 +39,7 @@ from reorder_kit.recipe.problems import problems_of
 from reorder_kit.recipe.recipe import ComponentSection, DataSection, PlantSection, Recipe, StartSection
 
 
+@names_plugins
 def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experiment:
     """Check a recipe's content and build what can be built without data.
 

@@ -207,8 +207,8 @@ class OrderLearner(Component, ABC):
 
     * ``uses_reward``: whether it learns from the reward; if not, a null-reward control would control nothing.
     * ``extra_passes``: what its search costs besides the training pass.
-    * ``is_rule``: whether it learns nothing: what it proposes is a fixed function of the images, the start and the step.
-      Only then may its order before the first step be another one than the start.
+    * ``is_rule``: whether it learns nothing: its orders are a fixed function of images, start and step. Only
+      then may its order before the first step be another one than the start.
     * ``takes_partial_start``: whether it can start from an order that leaves patches out; if not, such a start is
       refused.
     * ``phases``: which part of a run it searches.

@@ -50,11 +50,8 @@ class OrderChecks:
         if not isinstance(proposal, Proposal):
             raise policy_error(policy, f"proposed a {type(proposal).__name__}", "return a Proposal(order)")
         if proposal.block != block:
-            raise policy_error(
-                policy,
-                f"proposed for block {proposal.block} where block {block} was asked for",
-                "say Proposal(block=...)",
-            )
+            reason = f"proposed for block {proposal.block} where block {block} was asked for"
+            raise policy_error(policy, reason, "say Proposal(order, block=block)")
         _require_order(proposal.order, policy, batch, patches)
         _require_rest(proposal, policy, batch)
         valid = _is_valid(proposal)

@@ -122,14 +122,14 @@ def require_figures(figures: Any, task: Task, headline: bool) -> None:
         if wrong is not None or not isinstance(name, str):
             reason = f"of its metrics, {name!r} holds a {type(wrong).__name__}"
             raise task_error(task, reason, "compute returns plain numbers by name, as float(value)")
-    value = figures.get(task.headline)
-    if headline and not _is_number(value):
+    judged_by: Any = figures.get(task.headline)
+    if headline and not _is_number(judged_by):
         raise task_error(
             task,
             f"its metrics hold no number for its headline {task.headline!r}",
             "name the headline among what the metrics compute, as a float",
         )
-    if headline and not math.isfinite(value):
+    if headline and not math.isfinite(judged_by):
         raise task_error(
             task, f"its headline {task.headline!r} is {value}", "a run is judged by it: it has to be finite"
         )
