@@ -12,18 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperCommand
 
 from reorder_kit.cli._output import is_main_process, print_json, print_to_stderr, process, results_alone
 from reorder_kit.cli._stopping import Terminated
-from reorder_kit.errors import ENCODING_HINT, RecipeError, ReorderKitError
+from reorder_kit.errors import ENCODING_HINT, ComponentError, RecipeError, ReorderKitError
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
-HOST = "reorder_kit.host"
-"""Where a command's context has its plugins."""
+PLUGINS = "reorder_kit.host.plugin_host"
+"""A command that has not imported it has no plugins."""
 
 
 class Command(TyperCommand):
@@ -39,12 +38,12 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run it."""
         is_json = ctx.params.get("as_json") or self.is_always_json
-        with results_alone(ctx) if is_json else nullcontext():
+        with results_alone() if is_json else nullcontext():
             return self._invoke(ctx)
 
     def _invoke(self, ctx: Any) -> Any:
         try:
-            with _naming_files(), _naming_plugins(ctx):
+            with _naming_files(), _naming_plugins():
                 return super().invoke(ctx)
         except ReorderKitError as error:
             if os.environ.get("REORDER_KIT_TRACEBACK", "") in ("1", "true"):
@@ -113,25 +112,22 @@ class QuickJsonCommand(QuickCommand):
 
 
 @contextmanager
-def _naming_plugins(context: Any) -> Iterator[None]:
-    """Tell whose mistake an error is, once the command has found its plugins.
-
-    Args:
-        context: of the command, in which :func:`~reorder_kit.cli._lookup.load_host` leaves them.
-    """
+def _naming_plugins() -> Iterator[None]:
+    """Tell whose mistake an error is that nobody expected."""
     try:
         yield
-    except (ReorderKitError, click.ClickException, click.exceptions.Exit, click.Abort):
+    except (typer.Exit, typer.Abort, KeyboardInterrupt):
         raise
     except BaseException as error:
-        host = context.meta.get(HOST)
-        if host is None:
+        is_told = isinstance(error, ReorderKitError) and not isinstance(error, ComponentError)
+        if is_told or PLUGINS not in sys.modules:
             raise
-        # Imported on first use: torch comes with it.
+        # Imported on first use, and loaded only now, once more, since nearly every command ends otherwise.
         from reorder_kit.host.plugin_errors import naming_plugins
+        from reorder_kit.host.plugin_host import PluginHost
 
-        with naming_plugins(host):
-            raise error
+        with naming_plugins(PluginHost.from_environment()):
+            raise
 
 
 def _tell(error: ReorderKitError) -> None:

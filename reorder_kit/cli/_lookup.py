@@ -6,9 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import click
-
-from reorder_kit.cli._errors import HOST
 from reorder_kit.cli._output import is_main_process, print_to_stderr
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
@@ -20,9 +17,6 @@ from reorder_kit.runs.run_folder import RunFolder
 def load_host() -> PluginHost:
     """The installed plugins; those that are broken are named on standard error."""
     host = PluginHost.from_environment()
-    context = click.get_current_context(silent=True)
-    if context is not None:
-        context.meta[HOST] = host
     if is_main_process():
         for plugin in host.plugins:
             if plugin.status == "failed":

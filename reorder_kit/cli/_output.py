@@ -8,9 +8,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TextIO
 
-import click
 import typer
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH_WITHOUT_TERMINAL = 120
-_RESULTS = "reorder_kit.results"
+_results: ContextVar[TextIO | None] = ContextVar("results", default=None)
 
 
 def process() -> int:
@@ -33,20 +33,18 @@ def is_main_process() -> bool:
 
 def print_json(content: Any) -> None:
     """Write JSON to standard output, also within :func:`results_alone`."""
-    context = click.get_current_context(silent=True)
-    typer.echo(json.dumps(content, indent=2), file=None if context is None else context.meta.get(_RESULTS))
+    typer.echo(json.dumps(content, indent=2), file=_results.get())
 
 
 @contextmanager
-def results_alone(context: click.Context) -> Iterator[None]:
-    """Keep standard output for JSON: whatever plugins and libraries print goes to standard error.
-
-    Args:
-        context: of the command.
-    """
-    context.meta[_RESULTS] = sys.stdout
-    with redirect_stdout(sys.stderr):
-        yield
+def results_alone() -> Iterator[None]:
+    """Keep standard output for JSON: whatever plugins and libraries print goes to standard error."""
+    before = _results.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _results.reset(before)
 
 
 def print_to_stderr(text: str) -> None:

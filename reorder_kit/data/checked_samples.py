@@ -39,6 +39,12 @@ class CheckedSamples(WrappedSamples):
         self._source = (source.kind.name, source.name)
         self._image, self._kind, self._classes = image, kind, classes
 
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else the plugin's set has, for the plugin's own code."""
+        if name.startswith("_"):  # also while it is unpickled, when it holds no samples yet
+            raise AttributeError(name)
+        return getattr(self._samples, name)
+
     def __getitem__(self, index: int) -> Sample | Unreadable:
         return self._checked(self._asked(lambda: self._samples[index], index), index)
 

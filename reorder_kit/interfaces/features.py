@@ -51,7 +51,7 @@ class Features:
             ComponentError: if the backbone gives something else.
         """
         readout: Any = self.backbone.summarize(self.encoded)
-        expected = (self.encoded.sequence.batch, self.backbone.dim)
+        expected = (self.encoded.sequence.batch, self.backbone.as_built.dim)
         if not isinstance(readout, Tensor) or tuple(readout.shape) != expected:
             found = tuple(readout.shape) if isinstance(readout, Tensor) else type(readout).__name__
             reason = f"its readout is {found}; its facts say {expected}"

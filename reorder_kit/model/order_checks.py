@@ -55,7 +55,7 @@ class OrderChecks:
         _require_order(proposal.order, policy, batch, patches)
         _require_rest(proposal, policy, batch)
         valid = _is_valid(proposal)
-        if valid.device.type == "cpu":
+        if is_waited_for(valid.device):
             if not bool(valid):
                 raise _refused(proposal, policy)
             return proposal
@@ -74,6 +74,11 @@ class OrderChecks:
         if not unsettled or bool(torch.stack([valid for _, valid in unsettled]).all()):
             return
         raise _refused(next(proposal for proposal, valid in unsettled if not bool(valid)), policy)
+
+
+def is_waited_for(device: torch.device) -> bool:
+    """Whether looking at a value costs nothing."""
+    return device.type == "cpu"
 
 
 def check_order(order: Any, policy: Policy, patches: int, batch: int = 1) -> Order:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from accelerate.utils import broadcast_object_list
 
 from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.doubts import idle_in_backbone
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.loaded_run import read_fitted
 from reorder_kit.experiment.policy_start import wrong_start
@@ -24,6 +26,8 @@ from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.order_summary import OrderSummary, static_order
 from reorder_kit.training.short_training import influence_of_short_training
+
+_log = logging.getLogger(__name__)
 
 
 def begin(
@@ -55,6 +59,9 @@ def begin(
     experiment.check(facts, splits.classes)
     if not is_fresh:
         return context, OrderFile.load(folder.start_order).order
+    if experiment.data_source.image is None and accelerator.is_main_process:  # else it was said of the recipe
+        for doubt in idle_in_backbone(experiment, facts):
+            _log.warning("%s", doubt)
     influence = influence_of_short_training(experiment, splits, context, accelerator)
     start = _on_one_process(
         accelerator, lambda: experiment.starting_order(facts.grid, splits, influence).indices.tolist()
