@@ -42,6 +42,27 @@ class ReorderKitError(Exception):
         return self.message if self.hint is None else f"{self.message}\n  hint: {self.hint}"
 
 
+class ComponentError(ReorderKitError):
+    """A component does not do what its kind promises: it gives what nothing can be done with.
+
+    Args:
+        kind: of the component, in words: ``order-learner``.
+        name: of the component.
+        reason: what it did, as what follows a colon.
+        hint: what the reader can do about it.
+        owner: the plugin that it came with; empty for what comes with the package.
+    """
+
+    def __init__(self, kind: str, name: str, reason: str, hint: str | None = None, owner: str = "") -> None:
+        provider = f" ({owner})" if owner else ""
+        super().__init__(f"{kind} {name!r}{provider}: {reason}", hint)
+        self.kind, self.name, self.reason, self.owner = kind, name, reason, owner
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are rebuilt from their message alone, and this one has to get out of processes that load images.
+        return type(self), (self.kind, self.name, self.reason, self.hint, self.owner)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One mistake in a recipe.

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ComponentError, ReorderKitError
 from reorder_kit.interfaces import ScoringPrior
 from reorder_kit.orders.order import Order
 
@@ -108,7 +108,15 @@ def rank_orderings(
     Raises:
         ReorderKitError: if there are fewer than two images.
     """
-    return rank_scores(prior.score_per_image(batches, orders), seed)
+    scores: Any = prior.score_per_image(batches, orders)
+    for name in orders:
+        found = scores.get(name) if isinstance(scores, Mapping) else None
+        if not isinstance(found, Tensor) or found.ndim != 1:
+            reason = f"score_per_image gave a {type(found).__name__} for {name}"
+            raise ComponentError(prior.kind.name, prior.name, reason, "return a score of each image for every order")
+    if len({len(scores[name]) for name in orders}) > 1:
+        raise ComponentError(prior.kind.name, prior.name, "scored different numbers of images for different orders")
+    return rank_scores({name: scores[name] for name in orders}, seed)
 
 
 def rank_scores(per_image: Mapping[str, Float[Tensor, " image"]], seed: int) -> Ranking:

@@ -15,6 +15,7 @@ from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.find_order import find_order
 from reorder_kit.experiment.start_by_prior import StartByPrior
+from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Part, ScoringPrior, Tokenizer
 from reorder_kit.orders.grid import Grid
@@ -126,6 +127,7 @@ class RankedRecipe:
         }
 
 
+@names_plugins
 def rank_recipe(
     scored: ScoredStart,
     names: Sequence[str],

@@ -23,6 +23,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.experiment.recorded_data import reopen_data
 from reorder_kit.interfaces import DataSplits, Sample, Unreadable
+from reorder_kit.model.task_checks import prepare, views_of
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.runs.result import Reach
@@ -167,7 +168,7 @@ def follow_saliency(run: LoadedRun, method: str, split: str, images: int) -> Sal
     experiment = run.experiment
     splits, recipe = reopen_data(experiment, run.folder).splits, experiment.recipe
     samples, data = splits.validation if split == "validation" else splits.test, recipe.data
-    chosen, views = _chosen(len(samples), images, recipe.seed), experiment.task.views(training=False)
+    chosen, views = _chosen(len(samples), images, recipe.seed), views_of(experiment.task, training=False)
     loader = evaluation_loader(
         samples, run.context.kind, split, data.batch_size, data.workers, views=views, chosen=chosen
     )
@@ -234,7 +235,7 @@ def _measure(
     for loaded in loader:
         if not len(loaded):
             continue
-        batch = task.prepare(loaded.to(device), False, run.context)
+        batch = prepare(task, loaded.to(device), False, run.context)
         shuffled = torch.rand(len(batch), final.num_patches, generator=generator).argsort(dim=1)
         for found, order in ((own, final), (apart, Order.trusted(shuffled, final.num_patches))):
             measured = method.measure(model, task, batch, order.to(device), run.progress)

@@ -86,6 +86,7 @@ class Local(Backbone):
             is_causal=options.causal or options.window == 0,
             order_sensitive=_is_order_sensitive(options, grid.num_patches),
             has_positions=options.positions != "none",
+            idle=_idle(options, grid.num_patches),
         )
 
     def __init__(self, options: Local.Options, image: ImageShape) -> None:
@@ -155,6 +156,17 @@ class Local(Backbone):
         return windowed_attention_maps(
             self, self.blocks, sequence, num_before=0, num_after=0 if self.cls_token is None else 1
         )
+
+
+def _idle(options: Local.Options, num_patches: int) -> dict[str, str]:
+    """A window that holds the whole sequence, and attention to a slot alone, which looks neither back nor ahead."""
+    tokens = num_patches + (options.readout == "cls")
+    found = {}
+    if options.window >= tokens - 1:
+        found["window"] = f"it holds all {tokens} slots, as does any window from {tokens - 1} on"
+    if min(options.window, tokens - 1) == 0:
+        found["causal"] = "a slot sees itself alone"
+    return found
 
 
 def _is_order_sensitive(options: Local.Options, num_patches: int) -> bool:

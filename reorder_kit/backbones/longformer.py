@@ -67,6 +67,7 @@ class Longformer(Backbone):
             is_causal=_sees_no_other(options),
             order_sensitive=_is_order_sensitive(options, grid.num_patches),
             has_positions=options.positions != "none",
+            idle=_idle(options, grid.num_patches),
         )
 
     def __init__(self, options: Longformer.Options, image: ImageShape) -> None:
@@ -138,6 +139,13 @@ class Longformer(Backbone):
         return windowed_attention_maps(
             self, self.blocks, sequence, num_before=0 if self.cls_token is None else 1, num_after=0
         )
+
+
+def _idle(options: Longformer.Options, num_patches: int) -> dict[str, str]:
+    """A window that holds the whole sequence."""
+    if options.window < num_patches - 1:
+        return {}
+    return {"window": f"it holds all {num_patches} slots, as does any window from {num_patches - 1} on"}
 
 
 def _sees_no_other(options: Longformer.Options) -> bool:

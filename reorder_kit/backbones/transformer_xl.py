@@ -88,6 +88,7 @@ class TransformerXL(Backbone):
             is_causal=options.causal or options.segment == 1,
             order_sensitive=grid.num_patches > 1 and not _sees_itself_alone(options),
             has_positions=options.positions != "none",
+            idle=_idle(options, grid.num_patches),
         )
 
     def __init__(self, options: TransformerXL.Options, image: ImageShape) -> None:
@@ -199,6 +200,19 @@ class _Block(nn.Module):
         tokens = tokens + self.drop_path(self.attention(self.norm1(tokens), past, context))
         mixed: Tensor = tokens + self.drop_path(self.mlp(self.norm2(tokens)))
         return mixed
+
+
+def _idle(options: TransformerXL.Options, num_patches: int) -> dict[str, str]:
+    """Where there is one segment, nothing stands before it; where segments are single slots, nothing after a slot."""
+    tokens = num_patches + (options.readout == "cls")
+    found = {}
+    if options.memory > 0 and tokens <= options.segment:
+        found["memory"] = f"all {tokens} slots fit into one segment of {options.segment}"
+        if options.memory_gradient:
+            found["memory_gradient"] = "the memory stays empty"
+    if options.segment == 1 or tokens == 1:
+        found["causal"] = "a segment is a single slot"
+    return found
 
 
 def _sees_itself_alone(options: TransformerXL.Options) -> bool:

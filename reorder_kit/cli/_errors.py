@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
-from reorder_kit.cli._output import is_main_process, print_json, print_to_stderr, process
+from reorder_kit.cli._output import is_main_process, print_json, print_to_stderr, process, results_alone
 from reorder_kit.cli._stopping import Terminated
-from reorder_kit.errors import ENCODING_HINT, RecipeError, ReorderKitError
+from reorder_kit.errors import ENCODING_HINT, ComponentError, RecipeError, ReorderKitError
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
+PLUGINS = "reorder_kit.host.plugin_host"
+"""A command that has not imported it has no plugins."""
 
 
 class Command(TyperCommand):
@@ -28,12 +32,22 @@ class Command(TyperCommand):
     "hint"}]}``.
     """
 
+    is_always_json = False
+    """Whether its result is JSON without being asked for."""
+
     def invoke(self, ctx: Any) -> Any:
         """Run it."""
+        is_json = ctx.params.get("as_json") or self.is_always_json
+        with results_alone() if is_json else nullcontext():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: Any) -> Any:
         try:
-            with _naming_files():
+            with _naming_files(), _naming_plugins():
                 return super().invoke(ctx)
         except ReorderKitError as error:
+            if os.environ.get("REORDER_KIT_TRACEBACK", "") in ("1", "true"):
+                traceback.print_exception(error)
             _tell(error)
             if ctx.params.get("as_json") and is_main_process():
                 print_json(_as_dict(error))
@@ -89,6 +103,31 @@ class QuickCommand(Command):
         finally:
             if was_enabled:
                 gc.enable()
+
+
+class QuickJsonCommand(QuickCommand):
+    """A command that answers at once, in JSON."""
+
+    is_always_json = True
+
+
+@contextmanager
+def _naming_plugins() -> Iterator[None]:
+    """Tell whose mistake an error is that nobody expected."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        is_told = isinstance(error, ReorderKitError) and not isinstance(error, ComponentError)
+        if is_told or PLUGINS not in sys.modules:
+            raise
+        # Imported on first use, and loaded only now, once more, since nearly every command ends otherwise.
+        from reorder_kit.host.plugin_errors import naming_plugins
+        from reorder_kit.host.plugin_host import PluginHost
+
+        with naming_plugins(PluginHost.from_environment()):
+            raise
 
 
 def _tell(error: ReorderKitError) -> None:

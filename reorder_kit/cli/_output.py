@@ -7,7 +7,8 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH_WITHOUT_TERMINAL = 120
+_results: ContextVar[TextIO | None] = ContextVar("results", default=None)
 
 
 def process() -> int:
@@ -30,8 +32,19 @@ def is_main_process() -> bool:
 
 
 def print_json(content: Any) -> None:
-    """Write JSON to standard output."""
-    typer.echo(json.dumps(content, indent=2))
+    """Write JSON to standard output, also within :func:`results_alone`."""
+    typer.echo(json.dumps(content, indent=2), file=_results.get())
+
+
+@contextmanager
+def results_alone() -> Iterator[None]:
+    """Keep standard output for JSON: whatever plugins and libraries print goes to standard error."""
+    before = _results.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _results.reset(before)
 
 
 def print_to_stderr(text: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,8 +76,7 @@ def planted(
     from reorder_kit.jobs.slots import slots_of_one_thread
     from reorder_kit.runs.folder_lock import alone_with
 
-    # Whatever plugins and libraries print is no part of the result.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext(), stoppable():
+    with stoppable():
         host = load_host()
         runs = plan_benchmark(cases or (), learners or (), sets or (), range(first_seed, first_seed + seeds), host)
         if figures is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext, redirect_stdout
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,10 +58,8 @@ def evaluate(
     from reorder_kit.cli._lookup import find_run, load_host, places_of
     from reorder_kit.training.evaluate_run import evaluate_run
 
-    # Whatever plugins and libraries print is no part of the result.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        folder, host, places = find_run(run), load_host(), places_of(sets)
-        report = evaluate_run(folder, orders or (), split.value, host, places, allow_download)
+    folder, host, places = find_run(run), load_host(), places_of(sets)
+    report = evaluate_run(folder, orders or (), split.value, host, places, allow_download)
     if not is_main_process():
         return
     if as_json:

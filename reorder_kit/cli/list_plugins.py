@@ -13,7 +13,7 @@ from reorder_kit.cli._output import console, print_json, table
 from reorder_kit.cli._parameters import JsonOption
 
 if TYPE_CHECKING:
-    from reorder_kit.host.plugin_host import PluginRecord
+    from reorder_kit.host.plugin_record import PluginRecord
     from reorder_kit.interfaces import Kind
 
 SOME_PLUGIN_FAILED = 2

@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from reorder_kit import __version__
-from reorder_kit.cli._errors import Command, QuickCommand
+from reorder_kit.cli._errors import Command, QuickCommand, QuickJsonCommand
 from reorder_kit.cli._output import standard_output
 from reorder_kit.cli.bench import planted
 from reorder_kit.cli.describe import describe
@@ -52,7 +52,7 @@ app.command(cls=Command)(saliency)
 app.command(cls=Command)(transfer)
 app.command(cls=QuickCommand)(describe)
 app.command(cls=QuickCommand)(list_plugins)
-app.command(cls=QuickCommand)(schema)
+app.command(cls=QuickJsonCommand)(schema)
 app.command(cls=Command)(doctor)
 app.add_typer(recipes, name="recipes", help="List or copy the recipes that come with it.")
 recipes.command("list", cls=Command)(list_recipes)

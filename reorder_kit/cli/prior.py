@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -85,13 +83,11 @@ def prior(
     from reorder_kit.analysis.ranked_recipe import ScoredStart, rank_recipe, with_prior
     from reorder_kit.cli._lookup import load_host, recipe_content
 
-    # Whatever plugins and libraries print is no part of the result.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        host = load_host()
-        scored = ScoredStart.compose(with_prior(recipe_content(recipe, sets), name, host), host, recipe)
-        scored = scored if vq is None else scored.with_vq(vq, host)
-        request = VqRequest(vq_out, vq_codes, vq_side, vq_steps) if fit else None
-        ranked = rank_recipe(scored, orderings or ["all"], images, request, host, print_to_stderr)
+    host = load_host()
+    scored = ScoredStart.compose(with_prior(recipe_content(recipe, sets), name, host), host, recipe)
+    scored = scored if vq is None else scored.with_vq(vq, host)
+    request = VqRequest(vq_out, vq_codes, vq_side, vq_steps) if fit else None
+    ranked = rank_recipe(scored, orderings or ["all"], images, request, host, print_to_stderr)
     if as_json:
         print_json(ranked.as_dict())
     else:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,8 +55,6 @@ def run(
     first_folder = _FirstFolder()
     host.add(first_folder, "first-folder")
     with ExitStack() as stack:
-        if as_json:  # whatever plugins and libraries print is no part of the result
-            stack.enter_context(redirect_stdout(sys.stderr))
         if shows_progress:
             for doubt in doubts(experiment):
                 print_to_stderr(f"warning: {doubt}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext, redirect_stdout
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,14 +65,12 @@ def saliency(
     from reorder_kit.experiment.loaded_run import LoadedRun
     from reorder_kit.training.devices import build_accelerator, runnable_here
 
-    # Whatever plugins and libraries print is no part of the result.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        folder = find_run(run)
-        loaded = LoadedRun.open(folder.path, load_host(), places_of(sets), allow_download)
-        device = build_accelerator(runnable_here(loaded.experiment.recipe.train)).device
-        report = follow_saliency(loaded.on(device), method.value, split.value, images)
-        with writing(folder.path):
-            write_saliency(report, folder)
+    folder = find_run(run)
+    loaded = LoadedRun.open(folder.path, load_host(), places_of(sets), allow_download)
+    device = build_accelerator(runnable_here(loaded.experiment.recipe.train)).device
+    report = follow_saliency(loaded.on(device), method.value, split.value, images)
+    with writing(folder.path):
+        write_saliency(report, folder)
     if as_json:
         print_json(report.record().as_dict())
     else:

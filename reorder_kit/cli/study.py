@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,8 +79,7 @@ def study(
     from reorder_kit.study.place import Place
     from reorder_kit.study.run_study import StudyRun
 
-    # Whatever plugins and libraries print is no part of the result.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext(), stoppable():
+    with stoppable():
         run = StudyRun.open(study, sets or (), out, load_host(), command_line())
         if not as_json:
             _print_plan(run)

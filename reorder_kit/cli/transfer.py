@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,8 +59,7 @@ def transfer(
     from reorder_kit.transfer.files import write_results
     from reorder_kit.transfer.run_transfer import Work, plan_transfer, run_transfer
 
-    # Whatever plugins and libraries print is no part of the result.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext(), stoppable():
+    with stoppable():
         host, all_seeds = load_host(), range(first_seed, first_seed + seeds)
         read = [read_recipe(recipe, sets or ()) for recipe in recipes]
         plan = plan_transfer(read, all_seeds, out, tune_epochs, host, allow_download)

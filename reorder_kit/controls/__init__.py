@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import get_args
+from typing import Any, get_args
 
 from reorder_kit.controls._checks import NamedControls, misfits_of_controls, named_controls
 from reorder_kit.controls.fixed_start import FixedStart
@@ -15,7 +15,7 @@ from reorder_kit.controls.other_image_same_class import OtherImageSameClass
 from reorder_kit.controls.random_fixed import RandomFixed
 from reorder_kit.controls.random_per_batch import RandomPerBatch
 from reorder_kit.controls.shuffled_targets import ShuffledTargets
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ComponentError, ReorderKitError
 from reorder_kit.interfaces import Task
 from reorder_kit.interfaces.control import Control, Need
 
@@ -40,7 +40,10 @@ def controls_of(task: Task) -> dict[str, Control]:
         ReorderKitError: if the task has a control whose name is taken, or that needs what there is not.
     """
     known = dict(BUILT_IN)
-    for control in task.controls():
+    found: Any = task.controls()
+    if not isinstance(found, Sequence) or not all(isinstance(each, Control) for each in found):
+        raise ComponentError(task.kind.name, task.name, "controls gave something else than a list of controls")
+    for control in found:
         if control.name in known:
             raise ReorderKitError(f"task {task.name!r} has a control {control.name!r}, but that name is taken")
         if unknown := sorted(control.needs - set(get_args(Need))):

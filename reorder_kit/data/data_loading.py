@@ -85,6 +85,29 @@ class KeyedSamples(Dataset[DrawnSample | Unreadable]):
         return read
 
 
+class _ToldSamples(KeyedSamples):
+    """Samples whose mistakes are handed on as values.
+
+    Out of a process that loads images, torch would raise them as a page of text about that process.
+    """
+
+    def __getitems__(self, keys: Sequence[SampleKey]) -> Any:
+        try:
+            return super().__getitems__(keys)
+        except ReorderKitError as error:
+            return error
+
+
+class _Loader(DataLoader[Any]):
+    """Batches; a mistake that was handed on is raised here, in the process that trains."""
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        for batch in super().__iter__():
+            if isinstance(batch, ReorderKitError):
+                raise batch
+            yield batch
+
+
 class ShuffledKeys(Sampler[SampleKey]):
     """Another permutation of all samples in each epoch, dealt out to the processes.
 
@@ -142,8 +165,8 @@ def train_loader(
         workers: processes that load; 0 for this one.
         views: further views of each sample.
     """
-    return DataLoader(
-        KeyedSamples(samples, "train", seed, views),
+    return _Loader(
+        _ToldSamples(samples, "train", seed, views),
         batch_size=batch_size,
         sampler=keys,
         **_how(kind, workers, views),
@@ -187,8 +210,8 @@ def evaluation_loader(
     numbers = range(len(samples)) if chosen is None else chosen
     require_samples(len(numbers), split, processes)
     keys = [SampleKey(0, index) for index in numbers]
-    return DataLoader(
-        KeyedSamples(samples, split, EVALUATION_SEED, views),
+    return _Loader(
+        _ToldSamples(samples, split, EVALUATION_SEED, views),
         batch_sampler=_dealt(keys, batch_size, process, processes),
         **_how(kind, workers, views),
     )
@@ -223,9 +246,13 @@ def _dealt(keys: Sequence[SampleKey], batch_size: int, process: int, processes: 
     return [list(keys[start + process : end : processes]) for start, end in zip(starts, ends, strict=True)]
 
 
+def _collated(drawn: Any, kind: TargetKind, views: int) -> Any:
+    return drawn if isinstance(drawn, ReorderKitError) else collate(drawn, kind, views)
+
+
 def _how(kind: TargetKind, workers: int, views: int) -> dict[str, Any]:
     return {
         "num_workers": workers,
-        "collate_fn": partial(collate, kind=kind, views=views),
+        "collate_fn": partial(_collated, kind=kind, views=views),
         "pin_memory": torch.cuda.is_available(),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reorder_kit.errors import Problem, RecipeError
+from reorder_kit.errors import ComponentError, Problem, RecipeError
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.host.plugin_host import PluginHost
@@ -48,7 +48,11 @@ def recipe_beside(control: TrainedControl, content: Mapping[str, Any], folder: R
         content: the resolved recipe of the run.
         folder: of the run.
     """
-    changed = {**control.recipe(content, str(folder.order)), "controls": []}
+    given: Any = control.recipe(content, str(folder.order))
+    if not isinstance(given, Mapping) or not isinstance(given.get("order"), Mapping):
+        reason = f"its recipe is a {type(given).__name__} without the sections of a recipe"
+        raise ComponentError("control", control.name, reason, "return the content it was given, with one thing changed")
+    changed = {**given, "controls": []}
     order = dict(changed["order"])
     if order.get("weights") is not None and order.get("learner") is None:
         # Without a learner nothing is learned further; what the run started from is the start.

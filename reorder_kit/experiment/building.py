@@ -11,6 +11,7 @@ from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.same_classes import difference_of_classes
 from reorder_kit.interfaces import NONE, Backbone, Policy, TaskContext
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.model.task_checks import head_of, require_state
 from reorder_kit.orders.order import Order
 from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.recipe.settings import WeightsSettings
@@ -41,11 +42,12 @@ def build_model(experiment: Experiment, context: TaskContext, start: Order) -> O
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(experiment.recipe.seed)
         backbone = experiment.build_backbone(context.image)
-        head = experiment.task.build_head(context)
+        head = head_of(experiment.task, context)
         policy = experiment.build_policy(start, context.facts, context.classes)
         if weights is not None:
             take_weights({"backbone": backbone, "head": head}, weights, context)
         state = experiment.task.build_state(context, backbone, head)
+        require_state(state, experiment.task)
     if policy_run is not None and experiment.learner is not None and experiment.learns:
         take_policy(policy, policy_run, experiment.learner.name)
     return OrderedModel(backbone, policy, head, state)

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reorder_kit.controls import NamedControls, controls_of, misfits_of_controls, named_controls
-from reorder_kit.errors import Problem, RecipeError, ReorderKitError
+from reorder_kit.errors import ComponentError, Problem, RecipeError, ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.misfits import (
     misfits_of_orders,
@@ -22,6 +22,7 @@ from reorder_kit.experiment.misfits import (
     trial_policy,
 )
 from reorder_kit.experiment.start_by_prior import StartByPrior, candidates_of
+from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.host.registry import Registry
 from reorder_kit.interfaces import (
@@ -38,6 +39,7 @@ from reorder_kit.recipe.problems import problems_of
 from reorder_kit.recipe.recipe import ComponentSection, DataSection, PlantSection, Recipe, StartSection
 
 
+@names_plugins
 def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experiment:
     """Check a recipe's content and build what can be built without data.
 
@@ -155,7 +157,13 @@ class _Parts:
     def learner(self, task: Task | None) -> OrderLearner | None:
         chosen = self.component(ComponentSection, self._host.order_learners, "order", "learner")
         learner: OrderLearner | None = chosen[0](chosen[1]) if chosen else None
-        return learner if learner is None or task is None else learner.adapted_to(task)
+        if learner is None or task is None:
+            return learner
+        adapted: Any = learner.adapted_to(task)
+        if not isinstance(adapted, OrderLearner):
+            reason = f"adapted_to gave a {type(adapted).__name__}"
+            raise ComponentError(learner.kind.name, learner.name, reason, "return the learner")
+        return adapted
 
     def plant(self) -> Ordering | None:
         section = self._section(PlantSection, ("data", "plant"), None)

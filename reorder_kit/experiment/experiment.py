@@ -14,8 +14,9 @@ from pydantic import BaseModel
 from reorder_kit.data.scrambled_images import require_whole_patches, scramble
 from reorder_kit.data.shuffled_targets import shuffle_targets
 from reorder_kit.data.training_split import TrainingSplit
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ComponentError, ReorderKitError
 from reorder_kit.experiment.local_data import local_source, naming_downloads
+from reorder_kit.experiment.part_checks import checked_facts, checked_phases, checked_splits, checked_start
 from reorder_kit.experiment.start_by_prior import StartByPrior
 from reorder_kit.interfaces import (
     Backbone,
@@ -40,6 +41,7 @@ from reorder_kit.interfaces import (
 )
 from reorder_kit.interfaces.part import reads_file
 from reorder_kit.model.fixed_policies import FixedOrder
+from reorder_kit.model.policy_checks import check_policy
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.recipe.recipe import Recipe
@@ -104,12 +106,14 @@ class Experiment:
             ReorderKitError: if it cannot be built for such images.
         """
         with self._backbone_named():
-            return self.backbone.facts(self.backbone_options, image)
+            return checked_facts(self.backbone, self.backbone.facts(self.backbone_options, image))
 
     @contextmanager
     def _backbone_named(self) -> Iterator[None]:
         try:
             yield
+        except ComponentError:
+            raise
         except ReorderKitError as error:
             raise ReorderKitError(f"backbone {self.backbone.name!r}: {error.message}", error.hint) from None
 
@@ -131,7 +135,8 @@ class Experiment:
         """
         source = self.data_source if self.may_download else local_source(self.data_source)
         with naming_downloads(self.data_source, source):
-            splits = source.recalling(recorded).open(self.recipe.seed)
+            source = source.recalling(recorded)
+            splits = checked_splits(source, source.open(self.recipe.seed), self.kind)
         warn_of(splits.findings)
         if self.recipe.data.shuffle_targets:
             splits = shuffle_targets(splits, self.recipe.seed)
@@ -235,13 +240,14 @@ class Experiment:
         return ChosenByPrior(name=self.start.name, chosen=self.start.chosen(start, grid))
 
     def _replaced_start(self, grid: Grid) -> Order | None:
-        return None if self.control is None else self.control.starting_order(grid, self.recipe.seed)
+        control = self.control
+        return None if control is None else checked_start(control, control.starting_order(grid, self.recipe.seed), grid)
 
     def phases(self, epochs: float) -> Phases:
         """When a run of that many epochs searches; never where no learner proposes its orders."""
         if self.learner is None or not self.learns:
             return Phases(0.0, 0.0)
-        return self.learner.phases(epochs) if self.shortened is None else self.shortened
+        return checked_phases(self.learner, epochs) if self.shortened is None else self.shortened
 
     def build_policy(self, start: Order, facts: BackboneFacts, classes: Sequence[str]) -> Policy:
         """The policy that proposes orders.
@@ -252,14 +258,15 @@ class Experiment:
             classes: names of the classes.
         """
         replaced = None if self.control is None else self.control.policy(start)
-        if replaced is not None:
-            return replaced
+        if self.control is not None and replaced is not None:
+            return check_policy(replaced, "control", self.control.name)
         if self.learner is None:
             return FixedOrder(start)
         finest = facts.levels[0]
-        return self.learner.build_policy(
-            LearnerContext(start, finest.grid, finest.dim, facts.depth, self.kind, classes)
-        )
+        context = LearnerContext(start, finest.grid, finest.dim, facts.depth, self.kind, classes)
+        policy = check_policy(self.learner.build_policy(context), self.learner.kind.name, self.learner.name)
+        policy.may_leave_out = policy.may_leave_out or not start.is_full
+        return policy
 
     def trial_policy(self, facts: BackboneFacts, classes: Sequence[str]) -> Policy:
         """The policy as it would start from row-major order, to look at what it says of itself.

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reorder_kit.errors import RecipeError, ReorderKitError, did_you_mean
+from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order_file import OrderFile
@@ -16,6 +17,7 @@ from reorder_kit.recipe.problems import problems_of
 from reorder_kit.runs.run_folder import RunFolder
 
 
+@names_plugins
 def find_order(
     source: str, host: PluginHost, grid: Grid | None = None, options: Mapping[str, Any] | None = None
 ) -> OrderFile:

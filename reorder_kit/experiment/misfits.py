@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from reorder_kit.errors import Problem, ReorderKitError
+from reorder_kit.errors import ComponentError, Problem, ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.policy_start import require_start
 from reorder_kit.interfaces import BackboneFacts, Policy
 from reorder_kit.interfaces.part import reads_file
 from reorder_kit.orders.grid import Grid
@@ -24,6 +25,8 @@ def trial_policy(experiment: Experiment) -> Policy | None:
         return None
     try:
         return experiment.trial_policy(known_facts(experiment) or _ANY_FACTS, STAND_IN_CLASSES)
+    except ComponentError:
+        raise
     except ReorderKitError:
         return None
 
@@ -42,6 +45,8 @@ def misfits_of_parts(experiment: Experiment) -> list[Problem]:
     """Backbone, learner and task, as far as they are known without data."""
     try:
         facts = known_facts(experiment)
+    except ComponentError:
+        raise
     except ReorderKitError as error:
         return [Problem("backbone", error.message.removeprefix("backbone "), error.hint)]
     if facts is None:
@@ -52,6 +57,8 @@ def misfits_of_parts(experiment: Experiment) -> list[Problem]:
         return [Problem("backbone", reason, "use larger patches")]
     try:
         experiment.check(facts, STAND_IN_CLASSES)
+    except ComponentError:
+        raise
     except ReorderKitError as error:
         return [Problem("task", f"{experiment.task.name}: {error.message}", error.hint)]
     return []
@@ -73,6 +80,9 @@ def misfits_of_orders(experiment: Experiment, in_files: bool = False) -> list[Pr
             start = experiment.known_start(image, facts.grid)
             if start is not None:
                 experiment.check_start(start, facts)
+                require_start(experiment, start, facts, STAND_IN_CLASSES)
+        except ComponentError:
+            raise
         except ReorderKitError as error:
             field = "start" if experiment.recipe.order.weights is None else "weights"
             message = error.message.removeprefix("order.weights: ")

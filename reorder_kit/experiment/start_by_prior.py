@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ComponentError, ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import ImageShape, Ordering, Part, Prior, PriorContext
 from reorder_kit.orders.grid import Grid
@@ -55,9 +55,13 @@ class StartByPrior:
         found = self.build(context.image, context.grid).start(context)
         patches = context.grid.num_patches
         if not (isinstance(found, Order) and found.is_static and found.is_full and found.num_patches == patches):
-            reason = f"prior {self.name!r} gave {_in_words(found)} instead of one order of all {patches} patches"
-            raise ReorderKitError(reason, "a start holds every patch of the grid once, and is the same for all images")
-        return found.to("cpu")
+            reason = f"gave {_in_words(found)} instead of one order of all {patches} patches"
+            hint = "a start holds every patch of the grid once, and is the same for all images"
+            raise ComponentError(self.prior.component.kind.name, self.name, reason, hint)
+        try:
+            return Order(found.indices.cpu(), found.num_patches)  # it may have been built without a check
+        except ReorderKitError as error:
+            raise ComponentError(self.prior.component.kind.name, self.name, error.message, error.hint) from None
 
     def chosen(self, start: Order, grid: Grid) -> str | None:
         """The candidate that the prior chose when it gave this start; None if the order is of its own making."""

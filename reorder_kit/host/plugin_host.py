@@ -6,16 +6,17 @@ import logging
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from copy import deepcopy
 from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, distributions
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import pluggy
 
 from reorder_kit import __version__, hookspecs
 from reorder_kit.errors import ReorderKitError, did_you_mean
 from reorder_kit.host import builtin
+from reorder_kit.host.plugin_record import PluginError, PluginRecord, is_own, owner, words_of
 from reorder_kit.host.registry import Registry
 from reorder_kit.interfaces import (
     INTERFACES,
@@ -34,38 +35,6 @@ _log = logging.getLogger(__name__)
 C = TypeVar("C", bound=Component)
 
 
-@dataclass
-class PluginRecord:
-    """What became of a plugin.
-
-    Args:
-        name: of the entry point; of the module, for a built-in.
-        distribution: the package it came with.
-        version: of that package.
-        status: ``ok``, ``failed`` or ``blocked``.
-        reason: why, unless it is ok.
-        provides: components as ``kind name``.
-        hooks: the run events it follows.
-    """
-
-    name: str
-    distribution: str
-    version: str
-    status: Literal["ok", "failed", "blocked"] = "ok"
-    reason: str = ""
-    provides: list[str] = field(default_factory=list)
-    hooks: list[str] = field(default_factory=list)
-
-    @property
-    def is_builtin(self) -> bool:
-        """Whether it comes with reorder-kit itself."""
-        return self.distribution == "reorder-kit"
-
-    def fail(self, reason: str) -> None:
-        """Note why it cannot be used."""
-        self.status, self.reason = "failed", reason
-
-
 class PluginHost:
     """All plugins and what they provide. Every host is its own: nothing is registered by importing.
 
@@ -80,6 +49,7 @@ class PluginHost:
         self._manager.add_hookspecs(_registration_hooks())
         self._blocked = frozenset(blocked)
         self._failed_listeners: set[tuple[str, str]] = set()
+        self._modules: dict[str, PluginRecord] = {}
         self.plugins: list[PluginRecord] = []
         self.registries: dict[str, Registry[Any]] = {each.kind.plural: Registry(each) for each in INTERFACES}
         # The kinds that recipes name, for short.
@@ -143,15 +113,57 @@ class PluginHost:
     def announce(self, event: str, **facts: Any) -> None:
         """Tell every plugin that follows a run event, first registered first.
 
-        A listener that raises is reported once and does not stop the run or the others.
+        Each is told copies, so that it can change nothing of what is recorded. A listener that raises is reported once
+        and does not stop the run or the others.
+
+        Raises:
+            PluginError: if a listener tries to end the process, as by ``sys.exit()``: that would look like a run that
+                has finished.
         """
         for call in getattr(self._manager.hook, event).get_hookimpls():
             try:
-                call.function(*(facts[argument] for argument in call.argnames))
+                call.function(*(deepcopy(facts[argument]) for argument in call.argnames))
+            except KeyboardInterrupt:
+                raise
             except Exception:
                 if (call.plugin_name, event) not in self._failed_listeners:
                     self._failed_listeners.add((call.plugin_name, event))
-                    _log.warning("plugin %r failed in %s; the run goes on", call.plugin_name, event, exc_info=True)
+                    _log.warning(
+                        "%s failed in %s; the run goes on", self._named(call.plugin_name), event, exc_info=True
+                    )
+            except BaseException as error:
+                told = f"{self._named(call.plugin_name)} ended the run in {event}: {words_of(error)}"
+                raise PluginError(told) from error
+
+    @property
+    def modules(self) -> dict[str, PluginRecord]:
+        """The modules of plugins of others, as far as they are known by name."""
+        return dict(self._modules)
+
+    def plugin_of(self, module: str) -> PluginRecord | None:
+        """The plugin of others that a module belongs to: one whose code is in it, or in the same package.
+
+        Args:
+            module: its full name.
+        """
+        if module in self._modules:
+            return self._modules[module]
+        package = module.partition(".")[0]
+        beside = (plugin for name, plugin in self._modules.items() if name.partition(".")[0] == package)
+        return next((plugin for plugin in beside if plugin.distribution), None)
+
+    def owner_of(self, kind: str, name: str) -> str:
+        """The plugin of others that provides a component; empty if none does.
+
+        Args:
+            kind: of the component, in words: ``order-learner``.
+            name: of the component.
+        """
+        record = next((each for each in self.plugins if f"{kind} {name}" in each.provides), None)
+        return "" if record is None or record.is_builtin else owner(record)
+
+    def _named(self, plugin: str) -> str:
+        return owner(next(record for record in self.plugins if record.name == plugin and record.status == "ok"))
 
     def add(self, plugin: object, name: str, distribution: str = "", version: str = "") -> PluginRecord:
         """Register a plugin object or module; what it does wrong is noted in its record, and nothing of it stays."""
@@ -183,8 +195,10 @@ class PluginHost:
             return
         try:
             plugin = load()
-        except (Exception, SystemExit) as error:  # whatever a plugin raises must not stop the others
-            record.fail(f"{type(error).__name__}: {error}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a plugin raises must not stop the others
+            record.fail(words_of(error))
             return
         self._register(plugin, record)
 
@@ -206,16 +220,28 @@ class PluginHost:
             twice = next((name for name in names if names.count(name) > 1), None)
             if twice:
                 raise ReorderKitError(f"{twice[0]} {twice[1]!r} is registered twice by this plugin")
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             if self._manager.get_plugin(record.name) is plugin:  # else it is another plugin's name, or its object
                 self._manager.unregister(plugin)
-            record.fail(str(error) if isinstance(error, ReorderKitError) else f"{type(error).__name__}: {error}")
+            record.fail(words_of(error))
             return
         for registry, component in found:
-            registry.add(component, _owner(record))
+            registry.add(component, owner(record))
             record.provides.append(f"{registry.kind.name} {component.name}")
         followed = {caller.name for caller in self._manager.get_hookcallers(plugin) or []}
         record.hooks = sorted(followed.intersection(self.run_events))
+        self._note_modules(plugin, record, [component for _, component in found])
+
+    def _note_modules(self, plugin: object, record: PluginRecord, components: Iterable[type[Component]]) -> None:
+        """Remember whose code is whose, for errors."""
+        calls = (call for caller in self._manager.get_hookcallers(plugin) or [] for call in caller.get_hookimpls())
+        functions = [call.function for call in calls if call.plugin is plugin]
+        for each in [*functions, *components]:
+            module = getattr(each, "__module__", None)
+            if module is not None and not is_own(module):
+                self._modules.setdefault(module, record)
 
     def _check_is_new(self, plugin: object, record: PluginRecord) -> None:
         other = self._manager.get_name(plugin)
@@ -236,10 +262,6 @@ class PluginHost:
 def _registration_hooks() -> type:
     """A hook for each kind of component. None takes an argument; each returns a list of classes."""
     return type("RegistrationHooks", (), {each.kind.hook: hookspecs.hookspec(lambda: None) for each in INTERFACES})
-
-
-def _owner(record: PluginRecord) -> str:
-    return f"plugin {record.name!r} of {record.distribution}" if record.distribution else f"plugin {record.name!r}"
 
 
 def _entry_points() -> Iterable[tuple[Distribution, EntryPoint]]:

@@ -34,7 +34,8 @@ class Registry(Generic[C]):
         missing = sorted(getattr(component, "__abstractmethods__", ()))
         if missing:
             raise ReorderKitError(f"{self.kind.name} {component.__name__} lacks {', '.join(missing)}")
-        if not isinstance(getattr(component, "name", None), str):
+        name = getattr(component, "name", None)
+        if not isinstance(name, str) or not name.isprintable() or not name.strip():
             raise ReorderKitError(f"{self.kind.name} {component.__name__} has no name")
         if not (isinstance(component.Options, type) and issubclass(component.Options, ComponentOptions)):
             kind, name = self.kind.name, component.name

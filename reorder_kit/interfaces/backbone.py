@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from jaxtyping import Bool, Float
@@ -45,6 +46,8 @@ class BackboneFacts:
         order_sensitive: the readout can change when the patches stand in another order.
         has_positions: absolute positions are added by patch, so patches can be told apart by their places.
         downloads: building fetches weights from elsewhere.
+        idle: options that change nothing for such images, each with the reason; of a number, that larger ones change
+            nothing, either. A recipe with them is warned of.
 
     Raises:
         ReorderKitError: if the finest level has another grid than the patches, or the levels do not follow each other.
@@ -61,6 +64,7 @@ class BackboneFacts:
     order_sensitive: bool = True
     has_positions: bool = False
     downloads: bool = False
+    idle: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not self.levels:

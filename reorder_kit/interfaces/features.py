@@ -8,6 +8,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from reorder_kit.errors import ComponentError
 from reorder_kit.interfaces.backbone import Backbone
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.proposal import Proposal
@@ -44,8 +45,18 @@ class Features:
         return order
 
     def summary(self) -> Float[Tensor, "batch dim"]:
-        """The readout of the backbone: one vector for each image."""
-        return self.backbone.summarize(self.encoded)
+        """The readout of the backbone: one vector for each image.
+
+        Raises:
+            ComponentError: if the backbone gives something else.
+        """
+        readout: Any = self.backbone.summarize(self.encoded)
+        expected = (self.encoded.sequence.batch, self.backbone.as_built.dim)
+        if not isinstance(readout, Tensor) or tuple(readout.shape) != expected:
+            found = tuple(readout.shape) if isinstance(readout, Tensor) else type(readout).__name__
+            reason = f"its readout is {found}; its facts say {expected}"
+            raise ComponentError(self.backbone.kind.name, self.backbone.name, reason, "give [batch, dim]")
+        return readout
 
     def slots(self) -> PatchSequence:
         """The last level as the backbone read it, slot by slot, with its order."""

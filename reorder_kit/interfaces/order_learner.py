@@ -76,6 +76,11 @@ class Policy(nn.Module, ABC):
       policy advances.
     * ``mixes``: whether a slot may hold a mixture of patches while it searches.
     * ``needs``: what it looks at beyond patches. ``{"pixels"}`` for ``sequence.pixels``.
+    * ``may_leave_out``: whether its orders may have fewer slots than there are patches. Set for a policy that starts
+      from a partial order.
+
+    What it proposes is checked where it is applied: an order of whole numbers in the shape ``(slot)``,
+    ``(group, slot)`` or ``(batch, slot)``, every patch at most once, and none missing unless ``may_leave_out``.
 
     ``phase`` and ``search_done`` are those of the step it has advanced to.
     """
@@ -85,6 +90,9 @@ class Policy(nn.Module, ABC):
     repeats: int = 1
     mixes: bool = False
     needs: frozenset[str] = frozenset()
+    may_leave_out: bool = False
+    built_by: tuple[str, str] | None = None
+    """The kind and the name of what built it, for messages; set by the framework."""
     phase: Phase = "search"
     search_done: float = 0.0
 
@@ -199,6 +207,8 @@ class OrderLearner(Component, ABC):
 
     * ``uses_reward``: whether it learns from the reward; if not, a null-reward control would control nothing.
     * ``extra_passes``: what its search costs besides the training pass.
+    * ``is_rule``: whether it learns nothing: its orders are a fixed function of images, start and step. Only
+      then may its order before the first step be another one than the start.
     * ``takes_partial_start``: whether it can start from an order that leaves patches out; if not, such a start is
       refused.
     * ``phases``: which part of a run it searches.
@@ -209,6 +219,7 @@ class OrderLearner(Component, ABC):
 
     kind = Kind("order-learner", "order-learners")
     uses_reward: ClassVar[bool]
+    is_rule: ClassVar[bool] = False
     takes_partial_start: ClassVar[bool] = False
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
@@ -216,8 +227,9 @@ class OrderLearner(Component, ABC):
 
     @classmethod
     def declares(cls) -> dict[str, str]:
-        """Whether it uses the reward."""
-        return {"uses the reward": "yes" if cls.uses_reward else "no"}
+        """Whether it uses the reward, and whether it is a rule."""
+        rule = {"rule": "yes, it learns nothing"} if cls.is_rule else {}
+        return {"uses the reward": "yes" if cls.uses_reward else "no", **rule}
 
     def phases(self, epochs: float) -> Phases:
         """When it searches in a run of that many epochs: from the first step to the last, if nothing else is said."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ComponentError, ReorderKitError
 from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.image_shape import ImageShape
@@ -162,10 +163,21 @@ class ScoringPrior(Prior):
         """The candidate with the highest score on some training images; of equal ones, the first by name.
 
         Raises:
+            ComponentError: if it does not score every candidate with a finite number.
             ReorderKitError: if no image can be read.
         """
         batches = list(context.training.patches(context.grid, PRIOR_IMAGES))
         if not batches:
             raise ReorderKitError("a prior has to choose the start, but no training image could be read")
-        scores = self.score(torch.cat(batches), context.candidates)
+        scores: Any = self.score(torch.cat(batches), context.candidates)
+        if context.grid.num_patches > 1:  # else there is nothing to score
+            self._require_scores(scores, context.candidates)
         return context.candidates[max(sorted(context.candidates), key=lambda name: scores[name])]
+
+    def _require_scores(self, scores: Any, candidates: Mapping[str, Order]) -> None:
+        """Any of several NaN would be the highest score."""
+        for name in candidates:
+            score = scores.get(name) if isinstance(scores, Mapping) else None
+            if not isinstance(score, int | float) or not math.isfinite(score):
+                reason = f"gave {score!r} as the score of {name}"
+                raise ComponentError(self.kind.name, self.name, reason, "return a finite number for every order")

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from reorder_kit.orders.image_shape import ImageShape
+
 
 class TargetKind(ABC):
     """What the targets of a data source are, and what can be done with them.
@@ -70,6 +72,16 @@ class TargetKind(ABC):
 
     def presence(self, targets: Any, classes: Sequence[str]) -> Float[Tensor, "batch class"] | None:
         """1.0 for the classes that each image has, 0.0 for the others; None where that means nothing."""
+        return None
+
+    def misfit(self, target: Any, classes: Sequence[str], image: ImageShape) -> str | None:
+        """What is wrong with the target of one sample, as what follows "the target"; None if nothing is, as here.
+
+        Args:
+            target: of the sample.
+            classes: names of the classes.
+            image: the shape of every image.
+        """
         return None
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.host.plugin_errors import naming_plugins
 from reorder_kit.host.plugin_host import PluginHost
 
 PICTURES = ("events.pictures", "events.tensorboard")
@@ -82,6 +83,8 @@ def do_work(work: Work) -> tuple[Any, Failure | None]:
 
 def _do(work: Work) -> tuple[Any, Failure | None]:
     try:
-        return work.train(PluginHost.from_environment(PICTURES)), None
+        host = PluginHost.from_environment(PICTURES)
+        with naming_plugins(host):
+            return work.train(host), None
     except Exception as error:  # a plugin's mistake must not stop the other runs
         return None, Failure.of(error)

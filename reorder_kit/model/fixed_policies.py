@@ -25,6 +25,7 @@ class FixedOrder(Policy):
         super().__init__()
         self.register_buffer("indices", order.indices.clone())
         self.num_patches = order.num_patches
+        self.may_leave_out = not order.is_full
         self.phase = "hardened"
 
     def advance(self, progress: Progress) -> None:

@@ -10,6 +10,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Batch, StepResult, Task
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.model.task_checks import take_step
 from reorder_kit.orders.sequence import PatchSequence
 
 
@@ -53,7 +54,7 @@ def one_pass(
         seen.append(sequence)
         return sequence
 
-    result = task.step(model.watched(watch), batch, progress)
+    result = take_step(task, model.watched(watch), batch, progress)
     if len(seen) != 1:
         raise SeveralPassesError(
             f"a step of {task.name} reads its batch {len(seen)} times, and this is defined for a single reading"

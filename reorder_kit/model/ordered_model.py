@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Backbone, BackboneFacts, Batch, Encoded, Features, ModelOutput, Policy, Task
+from reorder_kit.model.backbone_checks import checked_tokens, require_encoded
+from reorder_kit.model.order_checks import OrderChecks
 from reorder_kit.model.reading_orders import ByPolicy, ReadingOrder, reading_order
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
@@ -41,6 +43,7 @@ class OrderedModel(nn.Module):
         self.policy = policy
         self.head = head
         self.state = None if state is None else state.requires_grad_(False).eval()
+        self.order_checks = OrderChecks()
         self._encode = backbone.encode
         self._reading: ReadingOrder = ByPolicy(policy)
         self._watch: Watch | None = None
@@ -102,7 +105,7 @@ class OrderedModel(nn.Module):
     ) -> Self:
         other = type(self)(backbone, self.policy, head, state)
         other.training = self.training
-        other._reading, other._watch = reading, watch
+        other._reading, other._watch, other.order_checks = reading, watch, self.order_checks
         # What is watched is not compiled: a compiled function would be compiled again for gradients of its input.
         if backbone is self.backbone and watch is None:
             other._encode = self._encode
@@ -122,12 +125,13 @@ class OrderedModel(nn.Module):
                 the policy as zeros marked invalid, and are dropped after its first order.
 
         Raises:
+            ComponentError: if the policy proposes what is no order of these patches.
             ReorderKitError: if the backbone cannot follow the orders.
         """
         images, reading = batch.images, self._reading
         content = None if batch.content is None else batch.content.to(images.device)
         image_size = (images.shape[-2], images.shape[-1])
-        sequence = self.backbone.tokenize(images)
+        sequence = checked_tokens(self.backbone, self.backbone.tokenize(images), len(batch))
         if content is not None:
             sequence = replace(sequence, valid=_holds_content(content, image_size, sequence.grid))
         if "pixels" in reading.needs:
@@ -140,16 +144,24 @@ class OrderedModel(nn.Module):
         for block, end in pairwise([*self._checked_blocks(), None]):
             assert block is not None
             seen = sequence if keep is None or block > 0 else _marked_invalid(sequence, keep)
-            proposals.append(reading.proposal(seen, block, self.training))
+            proposals.append(self._checked(reading.proposal(seen, block, self.training), seen, block))
             sequence = self._moved(sequence, proposals[-1], moves)
             if block == 0:
                 sequence = self._watched(sequence, proposals[-1].order, keep)
             if keep is not None and block == 0:
                 sequence = self._moved(sequence, Proposal(_kept_slots(proposals[-1].order, keep)), moves)
             encoded = self._encode(self._shown(sequence), block, end, encoded.extra_tokens)
+            require_encoded(self.backbone, encoded, len(batch))
             if end is not None:
                 sequence = _carried_on(sequence, encoded, end)
         return Features(encoded, tuple(moves), tuple(proposals), self.backbone, image_size, content)
+
+    def _checked(self, proposal: Proposal, seen: PatchSequence, block: int) -> Proposal:
+        """What a policy proposes, if it can be applied; what was given is taken as it is."""
+        policy = self._reading.policy
+        if policy is None:
+            return proposal
+        return self.order_checks.passed(proposal, policy, seen.batch, seen.num_slots, block)
 
     def _checked_blocks(self) -> tuple[int, ...]:
         blocks = self._reading.blocks

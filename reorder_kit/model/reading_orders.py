@@ -16,6 +16,11 @@ class ReadingOrder(Protocol):
     """Gives a proposal before each of its blocks."""
 
     @property
+    def policy(self) -> Policy | None:
+        """The policy whose orders they are; None if they are given."""
+        ...
+
+    @property
     def blocks(self) -> tuple[int, ...]:
         """Blocks before which patches are ordered, ascending, the first of them 0."""
         ...
@@ -65,9 +70,11 @@ class Given:
 
     Args:
         proposals: one for each block.
+        policy: none proposed them here.
     """
 
     proposals: tuple[Proposal, ...]
+    policy: None = None
 
     @property
     def blocks(self) -> tuple[int, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
+from reorder_kit.errors import ComponentError
 from reorder_kit.interfaces import ComponentOptions, Part, Tokenizer
 from reorder_kit.orders.order import Order
 
@@ -36,20 +37,38 @@ def ordered_tokens(
     """For each batch of images its tokens in every order, one order at a time; they are numbered once.
 
     Raises:
-        ValueError: if the tokenizer gives tokens that it says there are not, or not for every patch.
+        ComponentError: if the tokenizer gives tokens that it says there are not, or not for every patch.
     """
     chosen = list(orders)
     for patches in batches:
-        tokens = tokenizer.tokens(patches)
-        if tokens.ndim != 3 or tokens.shape[:2] != patches.shape[:2]:
-            expected = f"[{len(patches)} images, {patches.shape[1]} patches, tokens]"
-            raise ValueError(f"tokenizer {tokenizer.name!r} gave shape {tuple(tokens.shape)}, not {expected}")
-        if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < tokenizer.vocabulary:
-            there_are = f"there are 0 to {tokenizer.vocabulary - 1}"
-            raise ValueError(
-                f"tokenizer {tokenizer.name!r} gave {int(tokens.min())} to {int(tokens.max())}; {there_are}"
-            )
+        tokens = checked_tokens(tokenizer, patches)
         yield (order.apply(tokens) for order in chosen)
+
+
+def checked_tokens(
+    tokenizer: Tokenizer, patches: Float[Tensor, "image patch pixel"]
+) -> Int[Tensor, "image patch token"]:
+    """The tokens of some images.
+
+    Raises:
+        ComponentError: if they are not whole numbers of the vocabulary, as many for each patch.
+    """
+    tokens: Any = tokenizer.tokens(patches)
+    kind, name, vocabulary = tokenizer.kind.name, tokenizer.name, tokenizer.vocabulary
+    if not isinstance(vocabulary, int) or vocabulary < 2:
+        raise ComponentError(
+            kind, name, f"its vocabulary is {vocabulary!r}", "say how many tokens there are, 2 or more"
+        )
+    if not isinstance(tokens, Tensor) or tokens.is_floating_point():
+        found = tokens.dtype if isinstance(tokens, Tensor) else type(tokens).__name__
+        raise ComponentError(kind, name, f"gave {found}, not whole numbers")
+    if tokens.ndim != 3 or tokens.shape[:2] != patches.shape[:2]:
+        expected = f"[{len(patches)} images, {patches.shape[1]} patches, tokens]"
+        raise ComponentError(kind, name, f"gave shape {tuple(tokens.shape)}, not {expected}")
+    if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocabulary:
+        there_are = f"there are 0 to {vocabulary - 1}"
+        raise ComponentError(kind, name, f"gave {int(tokens.min())} to {int(tokens.max())}; {there_are}")
+    return tokens
 
 
 def overlapping(

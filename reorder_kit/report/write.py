@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.reopening import Places
+from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.report.page import Page
 from reorder_kit.report.run_page import run_page
@@ -16,6 +17,7 @@ from reorder_kit.study.results import StudyResult
 STUDY_FILE = "study.json"
 
 
+@names_plugins
 def page_of(source: Path, host: PluginHost, places: Places = ()) -> Page:
     """The page of a run or a study.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
 from unittest.mock import patch
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from reorder_kit.interfaces import ImageShape, Order, PatchSequence, ReorderKitError
 from reorder_kit.testing._backbone_case import (
@@ -125,6 +127,36 @@ def reach_is_which_slots_change_the_readout(case: BackboneCase) -> None:
 
 
 @rule
+@torch.no_grad()
+def idle_options_change_nothing(case: BackboneCase) -> None:
+    """Name an option in ``idle`` of the facts only if it changes nothing for such images: not when it is the other way
+    round, nor when a number is larger."""
+    before = _output(case)
+    for name in case.facts.idle:
+        expect(name in type(case.options).model_fields, f"{name!r} is idle, but no option")
+        for value in _others(getattr(case.options, name)):
+            after = _output(replace(case, options=case.options.model_copy(update={name: value})))
+            same = all(
+                one.shape == other.shape and bool((one - other).abs().max() < 1e-9)
+                for one, other in zip(before, after, strict=True)
+            )
+            expect(same, f"{name} is idle, but with {value!r} something else comes out")
+
+
+def _output(case: BackboneCase) -> tuple[Tensor, Tensor]:
+    """What is in the slots, and the readout."""
+    backbone = case.build()
+    encoded = backbone.encode(backbone.tokenize(case.images()))
+    return encoded.sequence.patches, backbone.summarize(encoded)
+
+
+def _others(value: object) -> list[Any]:
+    if isinstance(value, bool):
+        return [not value]
+    return [value + 1, 2 * value + 3] if isinstance(value, int) else []
+
+
+@rule
 def images_of_another_shape_are_refused(case: BackboneCase) -> None:
     """Raise a ReorderKitError in ``tokenize`` for images of another shape, as ``PatchEmbedding`` does."""
     image = case.image
@@ -153,6 +185,7 @@ FACT_RULES = (
     is_order_sensitive_if_an_order_can_change_the_readout,
     has_positions_if_equal_patches_are_told_apart,
     reach_is_which_slots_change_the_readout,
+    idle_options_change_nothing,
     images_of_another_shape_are_refused,
     without_downloads_is_the_same_backbone,
 )

@@ -23,20 +23,29 @@ from reorder_kit.testing.rule import SeenError, expect, expect_close, expect_equ
 @rule
 def says_whether_it_uses_the_reward(case: LearnerCase) -> None:
     """Write ``uses_reward = True`` or ``False`` into the class: controls that take the reward away ask for it."""
-    for name in ("uses_reward", "takes_partial_start"):
+    for name in ("uses_reward", "is_rule", "takes_partial_start"):
         value = getattr(case.component, name, None)
         expect(isinstance(value, bool), f"{name} is {value!r}")
+
+
+@rule
+def a_rule_learns_nothing(case: LearnerCase) -> None:
+    """Leave ``is_rule`` at False where something is learned: only what learns nothing may begin with another order than
+    the start."""
+    led = Led.by(case, shuffled(case.grid.num_patches), case.grid)
+    learns = not led.has_nothing_to_learn or led.learns_from_trials
+    expect(not (led.is_rule and learns), "is_rule is True, but there is something to learn")
 
 
 @rule
 def an_untrained_policy_is_the_start(case: LearnerCase) -> None:
     """Begin so that the best order is ``context.start``, on every grid: scores by ``start.rank``, not zeros. What the
     start was must come back from a state dict, and stay in double precision. Before later blocks than 0, begin with the
-    identity."""
+    identity. A learner that learns nothing says ``is_rule = True``."""
     for grid in case.grids:
         for start in (Order.identity(grid.num_patches), shuffled(grid.num_patches)):
             led = Led.by(case, start, grid)
-            if led.has_no_start:
+            if led.is_rule:
                 return
             led.move(0)
             if led.policy.is_static:
@@ -63,7 +72,7 @@ def the_start_is_proposed_during_warm_up(case: LearnerCase) -> None:
             led.move(step)
             sequence = led.images(3)
             readings = led.readings(sequence)
-            expected = led.best(sequence) if led.has_no_start else start
+            expected = led.best(sequence) if led.is_rule else start
             for reading in readings:
                 _expect_order(reading.order, expected, f"what is proposed at step {step}")
                 expect(_is_hard(reading), f"what is proposed at step {step} is soft")
@@ -190,6 +199,7 @@ def phases_fit_runs_of_every_length(case: LearnerCase) -> None:
 
 ORDER_RULES = (
     says_whether_it_uses_the_reward,
+    a_rule_learns_nothing,
     an_untrained_policy_is_the_start,
     the_start_is_proposed_during_warm_up,
     phases_come_in_sequence_and_the_last_one_fixes_the_best_order,

@@ -177,14 +177,14 @@ class Led:
 
     @property
     def is_rule(self) -> bool:
-        """Whether it has nothing to learn: its orders follow from the step and the images alone."""
-        learns = any(parameter.requires_grad for parameter in self.policy.parameters())
-        return not learns and not self.learner.uses_reward
+        """Whether it says that it learns nothing, and so may begin with another order than the start."""
+        return self.learner.is_rule
 
     @property
-    def has_no_start(self) -> bool:
-        """Whether it is a rule that reads the images, and so has no use for a start."""
-        return self.is_rule and not self.policy.is_static
+    def has_nothing_to_learn(self) -> bool:
+        """Whether there is no parameter and no reward to learn from."""
+        learns = any(parameter.requires_grad for parameter in self.policy.parameters())
+        return not learns and not self.learner.uses_reward
 
 
 class Trials:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,15 +12,19 @@ from accelerate.utils import broadcast_object_list
 
 from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.doubts import idle_in_backbone
 from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.policy_start import wrong_start
 from reorder_kit.experiment.same_classes import require_same_classes
 from reorder_kit.interfaces import DataSplits, Policy, TaskContext
 from reorder_kit.interfaces.gather_images import alone
 from reorder_kit.interfaces.training_data import TrainingData
 from reorder_kit.orders.order import Order
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.training.order_summary import static_order
+from reorder_kit.training.order_summary import OrderSummary, static_order
 from reorder_kit.training.short_training import influence_of_short_training
+
+_log = logging.getLogger(__name__)
 
 
 def begin(
@@ -54,6 +59,9 @@ def begin(
     experiment.check(facts, splits.classes)
     if is_started or not is_fresh:
         return context, folder.read_start()
+    if experiment.data_source.image is None and accelerator.is_main_process:  # else it was said of the recipe
+        for doubt in idle_in_backbone(experiment, facts):
+            _log.warning("%s", doubt)
     influence = influence_of_short_training(experiment, splits, context, accelerator)
     start = _on_one_process(
         accelerator, lambda: experiment.starting_order(facts.grid, splits, influence).indices.tolist()
@@ -75,12 +83,34 @@ def check_continued(experiment: Experiment, policy: Policy, start: Order) -> Non
         ReorderKitError: if it begins with another order, as one that follows a schedule, or has other options.
     """
     run = experiment.recipe.order.weights
-    if run is None or not experiment.learns or not policy.is_static or static_order(policy) == start:
+    if run is None or not experiment.learns or not policy.is_static:
+        return
+    if static_order(policy, start.num_patches) == start:
         return
     raise ReorderKitError(
         f"order.weights: {run}: the policy begins with another order than the one that it ended with",
         "give its learner the options it had there, or start from its order with order.start: {file: ...}",
     )
+
+
+def check_policy_start(experiment: Experiment, untrained: OrderSummary, start: Order) -> None:
+    """Refuse a policy that does not begin with the start of the recipe, unless it is a rule.
+
+    Args:
+        experiment: the parts.
+        untrained: the order of the policy, moved to the first step.
+        start: the order to start from.
+
+    Raises:
+        ComponentError: naming the learner.
+    """
+    learner = experiment.learner
+    is_continued = experiment.recipe.order.weights is not None
+    if learner is None or not experiment.learns or learner.is_rule or is_continued:
+        return
+    if untrained.order == start and not untrained.spread:
+        return
+    raise wrong_start(learner, untrained.order, start)
 
 
 def _fitted(experiment: Experiment, training: TrainingData) -> Mapping[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
+from reorder_kit.errors import ComponentError
 from reorder_kit.interfaces import Batch, EvaluatedControl, Model
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.result import ControlMetrics, ControlResult
@@ -38,12 +39,23 @@ def evaluate_beside(control: EvaluatedControl, words: str, evaluate: Evaluate, c
         classes: names of the classes.
     """
 
+    def comparable(batch: Batch) -> Batch:
+        rest: Any = control.comparable(batch, classes)
+        if not isinstance(rest, Batch):
+            raise ComponentError("control", control.name, f"comparable gave a {type(rest).__name__}", "return a batch")
+        return rest
+
     def own(model: Model, batch: Batch) -> tuple[Model, Batch]:
-        return model, control.comparable(batch, classes)
+        return model, comparable(batch)
 
     def changed(model: Model, batch: Batch) -> tuple[Model, Batch]:
-        rest = control.comparable(batch, classes)
-        return control.change(model, rest, classes) if len(rest) else (model, rest)
+        rest = comparable(batch)
+        if not len(rest):
+            return model, rest
+        match control.change(model, rest, classes):
+            case (Model() as read, Batch() as instead):
+                return read, instead
+        raise ComponentError("control", control.name, "change gave something else than a model and a batch")
 
     before = evaluate(own)
     if not before.images:

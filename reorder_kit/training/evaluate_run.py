@@ -9,8 +9,10 @@ from reorder_kit.experiment.find_order import find_order
 from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.experiment.recorded_data import reopen_data
 from reorder_kit.experiment.reopening import Places
+from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.model.task_checks import views_of
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.devices import build_accelerator, runnable_here
@@ -19,6 +21,7 @@ from reorder_kit.training.evaluation_report import OWN, EvaluatedOrder, Evaluati
 from reorder_kit.training.predictions import predict_some
 
 
+@names_plugins
 def evaluate_run(
     folder: RunFolder,
     sources: Sequence[str],
@@ -56,7 +59,7 @@ def evaluate_run(
         data.workers,
         accelerator.process_index,
         accelerator.num_processes,
-        task.views(training=False),
+        views_of(task, training=False),
     )
 
     def figures(model: OrderedModel) -> Figures:

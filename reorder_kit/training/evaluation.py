@@ -10,7 +10,8 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Batch, Model, Sample, Task, TaskContext, Unreadable
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel
-from reorder_kit.runs.figures import Figures, is_number
+from reorder_kit.model.task_checks import metrics_of, prepare, require_figures, take_step
+from reorder_kit.runs.figures import Figures
 from reorder_kit.training.beside import Change
 from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.reading_log import ReadingLog
@@ -49,7 +50,7 @@ def evaluate(
         ReorderKitError: if more are, no image is left, the task has another number of losses than images, or no figure
             for its headline.
     """
-    metrics = task.build_metrics(context)
+    metrics = metrics_of(task, context)
     sums = _Sums(accelerator)
     log = ReadingLog(max_unreadable)
     was_training = model.training
@@ -59,16 +60,16 @@ def evaluate(
             log.add(loaded)
             if not sums.has_images(loaded):
                 continue
-            batch = task.prepare(loaded.to(accelerator.device), False, context)
+            batch = prepare(task, loaded.to(accelerator.device), False, context)
             read: Model = model
             if change is not None:
                 read, batch = change(model, batch)
                 if not sums.all_have_images(batch):
                     continue
-            result = task.step(read, batch, progress)
-            sums.add("loss", result.loss, len(batch), task)
+            result = take_step(task, read, batch, progress)
+            sums.add("loss", result.loss)
             for name, part in result.parts.items():
-                sums.add(f"{PART}{name}", part, len(batch), task)
+                sums.add(f"{PART}{name}", part)
             sums.images += len(batch)
             predictions = task.predict(read, batch, result)
             metrics.update(predictions, batch)
@@ -78,12 +79,9 @@ def evaluate(
     means, images = sums.means()
     loss = means.pop("loss", 0.0)
     parts = {name.removeprefix(PART): mean for name, mean in means.items()}
-    measured = metrics.compute() if images or change is None else {}
-    if (images or change is None) and not is_number(measured.get(task.headline)):
-        raise ReorderKitError(
-            f"task {task.name!r}: its metrics hold no number for its headline {task.headline!r}",
-            "name the headline among what the metrics compute, as a float",
-        )
+    is_measured = bool(images) or change is None
+    measured = metrics.compute() if is_measured else {}
+    require_figures(measured, task, headline=is_measured)
     return Figures.of(loss, parts, images, measured, *log.gather())
 
 
@@ -114,13 +112,8 @@ class _Sums:
         sizes = self._accelerator.gather(torch.tensor([len(batch)], device=self._accelerator.device))
         return bool((sizes > 0).all())
 
-    def add(self, name: str, values: torch.Tensor, images: int, task: Task) -> None:
+    def add(self, name: str, values: torch.Tensor) -> None:
         """Count a batch."""
-        if values.shape != (images,):
-            raise ReorderKitError(
-                f"task {task.name!r} gave {name} of shape {tuple(values.shape)} for {images} images",
-                "a step returns one value for each image",
-            )
         total = values.double().sum()
         self._sums[name] = self._sums[name] + total if name in self._sums else total
 

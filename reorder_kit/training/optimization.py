@@ -11,6 +11,7 @@ from torch import nn
 
 from reorder_kit.interfaces import Policy
 from reorder_kit.interfaces.progress import Progress
+from reorder_kit.model.policy_checks import check_optimizer
 from reorder_kit.recipe.settings import OptimizerSettings, ScheduleSettings
 
 
@@ -65,7 +66,7 @@ class Optimizers:
         self._peak, self._schedule, self._clip_grad = settings.lr, schedule, clip_grad
         groups = parameter_groups(modules, settings.weight_decay)
         self.main = torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas)
-        self.policy = policy.build_optimizer()
+        self.policy = check_optimizer(policy.build_optimizer(), policy)
 
     def step(self, progress: Progress) -> float:
         """Take a step, forget the gradients, and return the step size.

@@ -11,7 +11,10 @@ from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Batch, Policy, Task
+from reorder_kit.model.backbone_checks import reach_of_slots
+from reorder_kit.model.order_checks import check_order
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.model.policy_checks import policy_error
 from reorder_kit.orders.order import Order
 
 EXAMPLES = 4
@@ -43,20 +46,32 @@ def reach_of(model: OrderedModel, task: Task, num_slots: int) -> Bool[Tensor, " 
     if model.policy.blocks != (0,):
         return None
     # A head that looks at places reads every slot itself.
-    return torch.ones(num_slots, dtype=torch.bool) if task.is_dense else model.backbone.reach(num_slots)
+    return torch.ones(num_slots, dtype=torch.bool) if task.is_dense else reach_of_slots(model.backbone, num_slots)
 
 
-def static_order(policy: Policy) -> Order:
-    """The best order of a static policy, composed over its blocks.
+def static_order(policy: Policy, patches: int) -> Order:
+    """The best order of a static policy, composed over its blocks, on the CPU.
+
+    Args:
+        policy: the policy.
+        patches: of an image.
 
     Raises:
+        ComponentError: if what it gives is no such order.
         ReorderKitError: if the policy is dynamic.
     """
     first, *later = sorted(policy.blocks)
-    order = policy.best_order(None, first)
+    order = _static(policy, first, patches)
     for block in later:
-        order = order.compose(policy.best_order(None, block))
-    return order.to("cpu")
+        order = order.compose(_static(policy, block, order.num_slots))
+    return order
+
+
+def _static(policy: Policy, block: int, patches: int) -> Order:
+    order = check_order(policy.best_order(None, block), policy, patches)
+    if not order.is_static:
+        raise policy_error(policy, "it says is_static, but has an order for each image", "say is_static = False")
+    return order
 
 
 @torch.no_grad()
@@ -90,7 +105,8 @@ def summarize_orders(model: OrderedModel, policy: Policy, batches: Iterable[Batc
         ReorderKitError: if a dynamic policy has no image to order.
     """
     if policy.is_static:
-        return OrderSummary(static_order(policy))
+        model.order_checks.settle(policy)
+        return OrderSummary(static_order(policy, model.facts.grid.num_patches))
     found: list[Tensor] = []
     num_patches = 0
     was_training = model.training
@@ -101,6 +117,7 @@ def summarize_orders(model: OrderedModel, policy: Policy, batches: Iterable[Batc
             num_patches = order.num_patches
             found.append(order.per_image(len(batch)).cpu())
     model.train(was_training)
+    model.order_checks.settle(policy)
     if not found:
         raise ReorderKitError("the order depends on the image, and no validation image could be read")
     return consensus(torch.cat(found), num_patches)

@@ -12,6 +12,7 @@ from reorder_kit.interfaces import IGNORED, Annotation, SampleSet, Task, TaskCon
 from reorder_kit.interfaces.gather_images import alone
 from reorder_kit.interfaces.run_events import Predictions
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.model.task_checks import prepare, views_of
 
 IMAGES = 12
 
@@ -37,10 +38,10 @@ def predict_some(
         split: name of the split.
     """
     chosen = torch.linspace(0, len(samples) - 1, min(IMAGES, len(samples))).round().int().tolist()
-    loaded = load_batch(samples, context.kind, split, chosen, task.views(training=False))
+    loaded = load_batch(samples, context.kind, split, chosen, views_of(task, training=False))
     if not len(loaded):
         return None
-    batch = task.prepare(loaded.to(accelerator.device), False, context)
+    batch = prepare(task, loaded.to(accelerator.device), False, context)
     was_training = model.training
     model.train(False)
     with torch.no_grad(), accelerator.autocast(), alone():

@@ -12,6 +12,7 @@ from torch import Tensor
 from reorder_kit.interfaces import Batch, Proposal, Task
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.model.task_checks import take_step
 
 
 class ProposalEvaluator:
@@ -42,17 +43,25 @@ class ProposalEvaluator:
 
     def __call__(self, proposal: Proposal | Sequence[Proposal], images: int | None = None) -> Float[Tensor, " image"]:
         """The reward of each image, those of all processes in one line."""
-        proposals = [proposal] if isinstance(proposal, Proposal) else proposal
         batch = self._batch
         if images is not None and images < len(batch):
             batch = batch.take(torch.arange(images))
+        proposals = self._checked([proposal] if isinstance(proposal, Proposal) else proposal, len(batch))
         self.images += len(batch)
         was_training = self._model.training
         self._model.eval()
         with torch.no_grad(), self._accelerator.autocast():
-            reward = self._task.step(self._model.ordered_by(*proposals), batch, self._progress).reward
+            reward = take_step(self._task, self._model.ordered_by(*proposals), batch, self._progress).reward
         self._model.train(was_training)
         return self._of_all_processes(self._disguise(reward))
+
+    def _checked(self, proposals: Sequence[Proposal], images: int) -> list[Proposal]:
+        """What the policy tries, if it can be applied; how many slots a later block is given, only the model tells."""
+        model, patches = self._model, self._model.facts.grid.num_patches
+        return [
+            model.order_checks.passed(each, model.policy, images, None if each.block else patches, each.block)
+            for each in proposals
+        ]
 
     def _of_all_processes(self, reward: Float[Tensor, " batch"]) -> Float[Tensor, " image"]:
         if self._accelerator.num_processes == 1:

@@ -16,6 +16,7 @@ from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.memory import refuse_hopeless
 from reorder_kit.experiment.providers import write_plugins
 from reorder_kit.experiment.recorded_data import OpenedData, data_key, open_data
+from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo
@@ -42,6 +43,7 @@ INFLUENCE_IMAGES = 256
 INFLUENCE_NOTE = "by slot of the order before block 0, while the final order is composed over all blocks"
 
 
+@names_plugins
 def run_experiment(
     experiment: Experiment,
     host: PluginHost,

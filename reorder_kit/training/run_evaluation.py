@@ -21,6 +21,7 @@ from reorder_kit.interfaces import Batch, DataSplits, Task, TaskContext
 from reorder_kit.interfaces.gather_images import alone
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.model.task_checks import prepare, views_of
 from reorder_kit.recipe.recipe import Recipe
 from reorder_kit.runs.figures import Figures
 from reorder_kit.training.beside import Change, in_random_order
@@ -58,7 +59,7 @@ class RunEvaluation:
         for split in ("validation", "test"):
             samples = self.splits.validation if split == "validation" else self.splits.test
             require_samples(len(samples), split, self.accelerator.num_processes)
-            KeyedSamples(samples, split, EVALUATION_SEED, self.task.views(training=False))
+            KeyedSamples(samples, split, EVALUATION_SEED, views_of(self.task, training=False))
 
     def figures(
         self,
@@ -87,7 +88,7 @@ class RunEvaluation:
             recipe.data.workers,
             self.accelerator.process_index,
             self.accelerator.num_processes,
-            task.views(training=False),
+            views_of(task, training=False),
             None if change is None else in_random_order(len(samples), recipe.seed),
         )
         return evaluate(
@@ -106,7 +107,7 @@ class RunEvaluation:
         """The order of the model's policy now; of a dynamic one, the consensus over the first validation images."""
         data, samples = self.recipe.data, self.splits.validation
         chosen = range(min(CONSENSUS_IMAGES, len(samples)))
-        views = self.task.views(training=False)
+        views = views_of(self.task, training=False)
         loader = evaluation_loader(
             samples, self.context.kind, "validation", data.batch_size, data.workers, views=views, chosen=chosen
         )
@@ -122,11 +123,11 @@ class RunEvaluation:
         """
         task, samples = self.task, self.splits.validation
         chosen = range(min(images, len(samples)))
-        batch = load_batch(samples, self.context.kind, "validation", chosen, task.views(training=False))
+        batch = load_batch(samples, self.context.kind, "validation", chosen, views_of(task, training=False))
         if not len(batch):
             raise ReorderKitError("influence is measured on validation images, but none could be read")
         with alone():
             return influence_profile(model, task, self._prepared(batch), progress)
 
     def _prepared(self, batch: Batch) -> Batch:
-        return self.task.prepare(batch.to(self.accelerator.device), False, self.context)
+        return prepare(self.task, batch.to(self.accelerator.device), False, self.context)

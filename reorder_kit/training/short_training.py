@@ -20,6 +20,7 @@ from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.interfaces import DataSplits, Influence, TaskContext
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.model.task_checks import prepare, take_step, views_of
 from reorder_kit.orders.order import Order
 from reorder_kit.training.optimization import parameter_groups
 
@@ -71,10 +72,10 @@ def _influence_of_one(
     with torch.random.fork_rng(devices=[]):
         _train(model, alone, splits, context, accelerator, turn, steps)
     chosen = range(min(INFLUENCE_IMAGES, len(splits.validation)))
-    batch = load_batch(splits.validation, context.kind, "validation", chosen, experiment.task.views(training=False))
+    batch = load_batch(splits.validation, context.kind, "validation", chosen, views_of(experiment.task, training=False))
     if not len(batch):
         raise ReorderKitError("influence is measured on validation images, but none could be read")
-    prepared = experiment.task.prepare(batch.to(accelerator.device), False, context)
+    prepared = prepare(experiment.task, batch.to(accelerator.device), False, context)
     progress = Progress(steps, max(1, steps), 1.0, phase="hardened", share=1.0)
     return influence_profile(model.ordered_by(next(turn)), experiment.task, prepared, progress)
 
@@ -96,20 +97,20 @@ def _train(
     groups = parameter_groups(modules, recipe.optimizer.weight_decay)
     optimizer = torch.optim.AdamW(groups, lr=recipe.optimizer.lr, betas=recipe.optimizer.betas)
     keys = ShuffledKeys(len(splits.train), recipe.seed, 0, 1)
-    data, views = recipe.data, task.views(training=True)
+    data, views = recipe.data, views_of(task, training=True)
     loader = train_loader(splits.train, context.kind, keys, recipe.seed, data.batch_size, data.workers, views)
     step = 0
     while step < steps:
         for batch in islice(loader, steps - step):
             seed_torch(stream(recipe.seed, "batch", step))
             if len(batch):
-                prepared = task.prepare(batch.to(accelerator.device), True, context)
+                prepared = prepare(task, batch.to(accelerator.device), True, context)
                 model.train()
                 for part in frozen:
                     part.eval()
                 progress = Progress(step, len(loader), steps / len(loader), phase="hardened", share=1.0)
                 with accelerator.autocast():
-                    result = task.step(model.ordered_by(next(turn)), prepared, progress)
+                    result = take_step(task, model.ordered_by(next(turn)), prepared, progress)
                 result.loss.mean().backward()  # type: ignore[no-untyped-call]
                 if recipe.train.clip_grad is not None:
                     torch.nn.utils.clip_grad_norm_(modules.parameters(), recipe.train.clip_grad)

@@ -10,6 +10,8 @@ from torch import nn
 from reorder_kit.interfaces import Batch, StepResult, Task
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.model.policy_checks import repeats_of
+from reorder_kit.model.task_checks import take_step
 
 
 class StepModule(nn.Module):
@@ -29,8 +31,7 @@ class StepModule(nn.Module):
     def forward(self, batch: Batch, progress: Progress) -> StepResult:
         """The task's step, during the search as often as the policy repeats it, each time with new proposals."""
         model, task = self._unregistered
-        repeats = model.policy.repeats if model.policy.phase == "search" else 1
-        return together([task.step(model, batch, progress) for _ in range(repeats)])
+        return together([take_step(task, model, batch, progress) for _ in range(repeats_of(model.policy))])
 
 
 def together(results: Sequence[StepResult]) -> StepResult:

@@ -26,11 +26,13 @@ from reorder_kit.interfaces import Batch, DataSplits, SupervisedTask, TaskContex
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.interfaces.run_events import RunInfo, StepReport
 from reorder_kit.model.ordered_model import OrderedModel, for_evaluation
+from reorder_kit.model.policy_checks import check_figures
+from reorder_kit.model.task_checks import views_of
 from reorder_kit.orders.order import Order
 from reorder_kit.runs.epoch_record import EpochRecord, MetricsFile, TrainFigures, cut_after
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.training.beginning import check_continued
+from reorder_kit.training.beginning import check_continued, check_policy_start
 from reorder_kit.training.beside import Change
 from reorder_kit.training.checkpoints import clear_checkpoints
 from reorder_kit.training.devices import describe_device
@@ -85,7 +87,7 @@ class Trainer:
         self._process, self._processes = accelerator.process_index, accelerator.num_processes
         self._keys = ShuffledKeys(len(splits.train), self._seed, self._process, self._processes)
         data = recipe.data
-        views = self._task.views(training=True)
+        views = views_of(self._task, training=True)
         self._train_loader = train_loader(
             splits.train, context.kind, self._keys, self._seed, data.batch_size, data.workers, views
         )
@@ -139,7 +141,10 @@ class Trainer:
             device=describe_device(accelerator),
             parameters=sum(parameter.numel() for parameter in self._parts.parameters() if parameter.requires_grad),
         )
-        self.info = self.info_with(self.summarize_order())
+        summary = self.summarize_order()
+        if is_fresh:
+            check_policy_start(experiment, summary, start)
+        self.info = self.info_with(summary)
 
     @property
     def evaluated_model(self) -> OrderedModel:
@@ -304,7 +309,7 @@ class Trainer:
             train=train,
             validation=validation,
             order=self._order_log.epoch(number, summary),
-            policy=policy.metrics(),
+            policy=check_figures(policy.metrics(), policy),
             soft_to_hard_gap=self._soft_to_hard_gap(validation),
             evaluated_images=self._step.evaluated_images * self._processes,
             unreadable=unreadable,

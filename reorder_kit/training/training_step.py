@@ -12,9 +12,12 @@ from accelerate import Accelerator
 from torch import nn
 
 from reorder_kit.data.random_streams import seed_torch, stream
+from reorder_kit.errors import ComponentError
 from reorder_kit.interfaces import Batch, InRunControl, StepResult, Task, TaskContext
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.model.policy_checks import check_loss
+from reorder_kit.model.task_checks import prepare
 from reorder_kit.training.epoch_loss import EpochLoss
 from reorder_kit.training.proposal_evaluation import ProposalEvaluator
 
@@ -64,7 +67,7 @@ class TrainingStep:
         results = []
         for place, batch in enumerate(loaded):
             # Prepared once: what a search compares and what is then learned from have the same masks.
-            prepared = self._task.prepare(batch.to(self._accelerator.device), True, self._context)
+            prepared = prepare(self._task, batch.to(self._accelerator.device), True, self._context)
             if place == 0:
                 self._search(prepared, progress)
                 self._begin_training()  # a search evaluates
@@ -90,7 +93,13 @@ class TrainingStep:
 
     def _as_passed_to_policy(self, reward: torch.Tensor) -> torch.Tensor:
         """The reward, or what a control puts in its place."""
-        return reward if self._control is None else self._control.reward(reward)
+        if self._control is None:
+            return reward
+        disguised = self._control.reward(reward)
+        if not isinstance(disguised, torch.Tensor) or disguised.shape != reward.shape:
+            reason = f"for the rewards of {len(reward)} images, it gave something else"
+            raise ComponentError("control", self._control.name, reason, "return one reward for each image")
+        return disguised
 
     def _synchronized(self, is_last: bool) -> AbstractContextManager[object]:
         """Processes average their gradients once a step, with its last batch."""
@@ -100,7 +109,8 @@ class TrainingStep:
     def _backward(self, batch: Batch, progress: Progress, share: float, epoch_loss: EpochLoss) -> StepResult:
         result: StepResult = self._module(batch, progress)
         passes = [replace(each, reward=self._as_passed_to_policy(each.reward)) for each in result.passes]
-        total = result.loss.mean() + self._model.policy.loss(passes, batch)
+        policy = self._model.policy
+        total = result.loss.mean() + check_loss(policy.loss(passes, batch), policy)
         self._accelerator.backward(share * total)
         epoch_loss.add(progress.step, result.loss.detach(), result.parts, total.detach())
         return result

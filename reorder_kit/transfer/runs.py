@@ -13,6 +13,7 @@ from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.experiment.recorded_data import reopen_data
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.one_run import train_in_folder
+from reorder_kit.model.task_checks import views_of
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.recipe.overrides import override
 from reorder_kit.recipe.recipe import Recipe
@@ -133,7 +134,7 @@ class OrderTrial:
         accelerator = build_accelerator(runnable_here(experiment.recipe.train))
         run = run.on(accelerator.device)
         splits, data, task = reopen_data(experiment, run.folder).splits, experiment.recipe.data, experiment.task
-        views = task.views(training=False)
+        views = views_of(task, training=False)
         loader = evaluation_loader(splits.test, run.context.kind, "test", data.batch_size, data.workers, views=views)
         scores = {}
         for name, file in self.orders.items():

@@ -143,5 +143,5 @@ def test_what_is_no_order_of_all_patches_is_refused(given, reason):
             return given
 
     start = StartByPrior(Part.of(Wrong), {})
-    with pytest.raises(ReorderKitError, match=f"prior 'wrong' gave {reason} instead of one order of all 4 patches"):
+    with pytest.raises(ReorderKitError, match=f"prior 'wrong': gave {reason} instead of one order of all 4 patches"):
         start.start(context({}))

@@ -34,6 +34,7 @@ class Again(Rule):
 class OrdersByImage(OrderLearner):
     name = "orders-by-image"
     uses_reward = False
+    is_rule = True
     Options = ComponentOptions
 
     def build_policy(self, context):
@@ -43,6 +44,7 @@ class OrdersByImage(OrderLearner):
 class OrdersAgain(OrderLearner):
     name = "orders-again"
     uses_reward = False
+    is_rule = True
     Options = ComponentOptions
 
     def build_policy(self, context):

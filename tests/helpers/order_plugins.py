@@ -36,6 +36,8 @@ RECIPE: dict[str, Any] = {
 class Rule(Policy):
     """Orders that are the same from the first step to the last."""
 
+    may_leave_out = True
+
     def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
         return Proposal(self.best_order(sequence, block), block=block)
 
@@ -48,6 +50,7 @@ class ByNorm(OrderLearner):
 
     name = "by-norm"
     uses_reward = False
+    is_rule = True
 
     class Options(ComponentOptions):
         keep: int | None = Field(None, ge=1, description="patches that are read, the brightest; all if null")
@@ -81,6 +84,7 @@ class KeepSome(OrderLearner):
 
     name = "keep-some"
     uses_reward = False
+    is_rule = True
     takes_partial_start = True
 
     class Options(ComponentOptions):
@@ -106,6 +110,7 @@ class Again(OrderLearner):
 
     name = "again"
     uses_reward = False
+    is_rule = True
 
     class Options(ComponentOptions):
         keep: int | None = Field(None, ge=1, description="slots that are read again; all if null")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import pytest
 import torch
 from pydantic import Field
@@ -58,6 +60,12 @@ class RunningMean(Backbone):
 
     def reach(self, num_slots):
         return torch.ones(num_slots, dtype=torch.bool)
+
+
+class SaysItsWidthIsIdle(RunningMean):
+    """Any width is the same."""
+
+    says = MappingProxyType({"idle": {"dim": "it is wide enough"}})
 
 
 class Highest(RunningMean):
@@ -276,6 +284,7 @@ WRONG = [
     (_backbone_facts.is_order_sensitive_if_an_order_can_change_the_readout, Insensitive, "is False, not True"),
     (_backbone_facts.has_positions_if_equal_patches_are_told_apart, Lost, "has_positions is False"),
     (_backbone_facts.reach_is_which_slots_change_the_readout, ShortSighted, "reach is [False"),
+    (_backbone_facts.idle_options_change_nothing, SaysItsWidthIsIdle, "dim is idle, but with 9 something else"),
     (_backbone_facts.images_of_another_shape_are_refused, Crops, "3x12x40"),
     (_backbone_facts.without_downloads_is_the_same_backbone, Downloads, "still download"),
     (_backbone_sequences.patches_are_row_major_and_embedded_alone, Backwards, "what changes is [14], not [0]"),

@@ -57,6 +57,7 @@ WRONG = [
         learner(NeverHardens),
         "after the search",
     ),
+    (_learner_orders.a_rule_learns_nothing, learner(is_rule=True), "there is something to learn"),
     (_learner_orders.proposals_are_valid_orders_of_every_image, learner(Repeats), "not every patch once"),
     (_learner_orders.what_is_applied_follows_from_what_is_proposed, learner(SaysItMixes), "exact is True, not False"),
     (_learner_orders.all_state_is_in_parameters_and_buffers, learner(CountsInPython), "what is proposed"),

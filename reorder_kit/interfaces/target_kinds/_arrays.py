@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,6 +16,20 @@ def stacked(items: Sequence[Any]) -> Tensor:
     """Together; whole numbers, of which a sample may have a byte each, as losses want them."""
     together: Tensor = default_collate(list(items))
     return together if together.is_floating_point() else together.long()
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is one whole number, of Python, numpy or torch."""
+    if isinstance(value, Tensor):
+        return value.ndim == 0 and not value.is_floating_point() and value.dtype != torch.bool
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def shown(value: Any) -> str:
+    """A target that is wrong, in a few words."""
+    if isinstance(value, Tensor):
+        return f"{value.dtype} of {tuple(value.shape)}"
+    return repr(value) if value is None or isinstance(value, int | float) else f"a {type(value).__name__}"
 
 
 def no_rows(classes: Sequence[str]) -> Float[Tensor, "0 class"]:

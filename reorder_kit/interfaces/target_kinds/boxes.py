@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reorder_kit.interfaces.target_kind import TargetKind
-from reorder_kit.interfaces.target_kinds._arrays import no_rows
+from reorder_kit.interfaces.target_kinds._arrays import no_rows, shown
+from reorder_kit.orders.image_shape import ImageShape
 
 
 class BoxesKind(TargetKind):
@@ -35,6 +36,18 @@ class BoxesKind(TargetKind):
         for row, target in zip(rows, targets, strict=True):
             row[target.classes[~target.crowd]] = 1.0
         return torch.stack(rows) if rows else no_rows(classes)
+
+    def misfit(self, target: Any, classes: Sequence[str], image: ImageShape) -> str | None:
+        """Something else than boxes with a class each."""
+        if not isinstance(target, BoxTarget):
+            return f"is {shown(target)}, not a BoxTarget"
+        count = len(target.boxes)
+        if tuple(target.boxes.shape) != (count, 4) or {len(target.classes), len(target.crowd)} != {count}:
+            return "has boxes, classes and crowds of different numbers"
+        if not bool(target.boxes.isfinite().all()):
+            return "has a box with NaN or infinity"
+        beyond = target.classes[(target.classes < 0) | (target.classes >= len(classes))]
+        return f"has a box of class {int(beyond[0])}; there are 0 to {len(classes) - 1}" if len(beyond) else None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from reorder_kit.interfaces.target_kind import TargetKind
-from reorder_kit.interfaces.target_kinds._arrays import no_rows
+from reorder_kit.interfaces.target_kinds._arrays import no_rows, shown
+from reorder_kit.orders.image_shape import ImageShape
 
 IGNORED = 255
 """The value of a pixel in a mask that no loss and no metric looks at."""
@@ -41,6 +42,14 @@ class MaskKind(TargetKind):
         columns = pixels.where(pixels != IGNORED, len(classes))
         found = torch.zeros(len(targets), len(classes) + 1, device=targets.device)
         return found.scatter_(1, columns, 1.0)[:, : len(classes)]
+
+    def misfit(self, target: Any, classes: Sequence[str], image: ImageShape) -> str | None:
+        """A mask of another size than the image, or a pixel of no class."""
+        size = (image.height, image.width)
+        if not isinstance(target, Tensor) or target.is_floating_point() or tuple(target.shape) != size:
+            return f"is {shown(target)}, not whole numbers of the shape {size}"
+        beyond = target[(target != IGNORED) & ((target < 0) | (target >= len(classes)))]
+        return f"has a pixel of class {int(beyond[0])}; there are 0 to {len(classes) - 1}" if len(beyond) else None
 
 
 MASK = MaskKind()

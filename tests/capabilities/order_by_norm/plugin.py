@@ -13,6 +13,7 @@ class PatchNorm(OrderLearner):
 
     name = "patch-norm"
     uses_reward = False
+    is_rule = True
 
     class Options(ComponentOptions):
         last: Literal["largest", "smallest"] = Field("largest", description="the patch in the last slot")

@@ -12,6 +12,7 @@ class Through(OrderLearner):
 
     name = "through"
     uses_reward = False
+    is_rule = True
 
     class Options(ComponentOptions):
         orderings: list[Part[Ordering]] = Field(min_length=1, description="where to go, one after the other")

@@ -1,0 +1,92 @@
+"""Samples of a plugin's source, each checked as it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from reorder_kit.data.wrapped_samples import WrappedSamples
+from reorder_kit.errors import ComponentError, ReorderKitError
+from reorder_kit.interfaces import (
+    DataSource,
+    HasTargets,
+    HasViews,
+    ImageShape,
+    Sample,
+    SampleSet,
+    TargetKind,
+    Unreadable,
+)
+
+
+class CheckedSamples(WrappedSamples):
+    """The same samples; one that cannot be used is refused with the name of the source.
+
+    Args:
+        samples: of the source.
+        source: the data source.
+        image: the shape of every image.
+        kind: of the targets.
+        classes: names of the classes.
+    """
+
+    def __init__(
+        self, samples: SampleSet, source: DataSource, image: ImageShape, kind: TargetKind, classes: Sequence[str]
+    ) -> None:
+        super().__init__(samples)
+        self._source = (source.kind.name, source.name)
+        self._image, self._kind, self._classes = image, kind, classes
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else the plugin's set has, for the plugin's own code."""
+        if name.startswith("_"):  # also while it is unpickled, when it holds no samples yet
+            raise AttributeError(name)
+        return getattr(self._samples, name)
+
+    def __getitem__(self, index: int) -> Sample | Unreadable:
+        return self._checked(self._asked(lambda: self._samples[index], index), index)
+
+    def changed_target(self, index: int) -> Any | Unreadable:
+        """The target of a sample, as the source knows it."""
+        samples = self._samples
+        assert isinstance(samples, HasTargets)
+        target = self._asked(lambda: samples.target(index), index)
+        return target if isinstance(target, Unreadable) else self._checked_target(target, index)
+
+    def _changed_view(self, index: int) -> Sample | Unreadable:
+        samples = self._samples
+        assert isinstance(samples, HasViews)
+        return self._checked(self._asked(lambda: samples.view(index), index), index)
+
+    def _asked(self, ask: Callable[[], Any], index: int) -> Any:
+        try:
+            return ask()
+        except ReorderKitError:
+            raise
+        except Exception as error:  # whatever a plugin raises
+            raise self._error(f"sample {index} raised {type(error).__name__}: {error}") from error
+
+    def _checked(self, sample: Any, index: int) -> Sample | Unreadable:
+        if isinstance(sample, Unreadable):
+            return sample
+        if not isinstance(sample, Sample):
+            raise self._error(f"sample {index} is a {type(sample).__name__}", "return a Sample, or Unreadable")
+        image: Any = sample.image
+        if not isinstance(image, Tensor) or not image.is_floating_point() or tuple(image.shape) != self._image.axes:
+            form = f"{image.dtype} of {tuple(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
+            raise self._error(f"the image of sample {index} is {form}", f"its images are floats of {self._image.axes}")
+        if not bool(image.isfinite().all()):
+            raise self._error(f"the image of sample {index} holds NaN or infinity")
+        self._checked_target(sample.target, index)
+        return sample
+
+    def _checked_target(self, target: Any, index: int) -> Any:
+        misfit = self._kind.misfit(target, self._classes, self._image)
+        if misfit is not None:
+            raise self._error(f"the target of sample {index} {misfit}")
+        return target
+
+    def _error(self, reason: str, hint: str | None = None) -> ComponentError:
+        return ComponentError(*self._source, reason, hint)

@@ -1,0 +1,61 @@
+"""Whether an untrained policy is the start that a recipe names."""
+
+from __future__ import annotations
+
+import torch
+
+from reorder_kit.errors import ComponentError
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.interfaces import BackboneFacts, OrderLearner
+from reorder_kit.interfaces.progress import Progress
+from reorder_kit.model.order_checks import check_order
+from reorder_kit.orders.order import Order
+
+
+def require_start(experiment: Experiment, start: Order, facts: BackboneFacts, classes: tuple[str, ...]) -> None:
+    """Refuse a learner whose static policy begins with another order than the start, as far as that shows without data.
+
+    Args:
+        experiment: the parts.
+        start: the order to start from.
+        facts: of the backbone.
+        classes: names of the classes.
+
+    Raises:
+        ComponentError: naming the learner.
+    """
+    learner, order = experiment.learner, experiment.recipe.order
+    if learner is None or not experiment.learns or learner.is_rule or order.weights is not None:
+        return
+    with torch.random.fork_rng(devices=[]):
+        policy = experiment.build_policy(start, facts, classes)
+    if not policy.is_static:
+        return
+    epochs = experiment.recipe.train.epochs
+    policy.advance(experiment.phases(epochs).locate(Progress(0, 1, epochs)))
+    first, *later = sorted(policy.blocks)
+    found = check_order(policy.best_order(None, first), policy, start.num_patches)
+    for block in later:
+        found = found.compose(check_order(policy.best_order(None, block), policy, found.num_slots))
+    if found != start:
+        raise wrong_start(learner, found, start)
+
+
+def wrong_start(learner: OrderLearner, found: Order, start: Order) -> ComponentError:
+    """What is said of a policy that begins with another order than the start."""
+    return ComponentError(
+        learner.kind.name,
+        learner.name,
+        f"before it has learned anything, its order is not the start: {_difference(found, start)}",
+        "build the policy from context.start; a learner that learns nothing says is_rule = True",
+    )
+
+
+def _difference(found: Order, start: Order) -> str:
+    if found.num_slots != start.num_slots:
+        return f"it has {found.num_slots} slots, and the start {start.num_slots}"
+    pairs = zip(found.indices.tolist(), start.indices.tolist(), strict=True)
+    slot, (patch, expected) = next(
+        ((slot, pair) for slot, pair in enumerate(pairs) if pair[0] != pair[1]), (0, ("other ones", "the start's"))
+    )
+    return f"slot {slot} holds patch {patch}, and {expected} in the start"

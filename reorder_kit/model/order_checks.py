@@ -1,0 +1,187 @@
+"""Whether what a policy proposes can be applied: every proposal is checked where the model applies it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from reorder_kit.errors import ComponentError, ReorderKitError
+from reorder_kit.interfaces.order_learner import Policy
+from reorder_kit.model.policy_checks import policy_error
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.proposal import Proposal
+from reorder_kit.orders.soft_permutation import SoftPermutation
+
+UNSETTLED = 32
+"""Proposals on a GPU between two looks at whether they were valid."""
+SHARE_TOLERANCE = 0.1
+"""How far from 1 the shares of a slot may add up: half precision rounds, a mistake is larger."""
+
+
+class OrderChecks:
+    """Checks the proposals of a policy as they are applied.
+
+    Kinds and shapes are looked at every time. So are values on a CPU. On a GPU, to look at a value is to wait for
+    everything before it, so values are compared there but not looked at: out-of-range patches are kept within range, so
+    that no kernel fails, and whether all was valid is asked every 32 proposals, and by :meth:`settle` before anything
+    is reported.
+    """
+
+    def __init__(self) -> None:
+        self._unsettled: list[tuple[Proposal, Bool[Tensor, ""]]] = []
+
+    def passed(self, proposal: Any, policy: Policy, batch: int, patches: int | None, block: int) -> Proposal:
+        """The proposal as it can be applied.
+
+        Args:
+            proposal: what the policy gave.
+            policy: the policy.
+            batch: images that it is for.
+            patches: slots that the block is given; None where that is not known.
+            block: the block before which it is to be applied.
+
+        Raises:
+            ComponentError: if it cannot be applied, naming what built the policy.
+        """
+        if not isinstance(proposal, Proposal):
+            raise policy_error(policy, f"proposed a {type(proposal).__name__}", "return a Proposal(order)")
+        if proposal.block != block:
+            reason = f"proposed for block {proposal.block} where block {block} was asked for"
+            raise policy_error(policy, reason, "say Proposal(order, block=block)")
+        _require_order(proposal.order, policy, batch, patches)
+        _require_rest(proposal, policy, batch)
+        valid = _is_valid(proposal)
+        if is_waited_for(valid.device):
+            if not bool(valid):
+                raise _refused(proposal, policy)
+            return proposal
+        self._unsettled.append((proposal, valid))
+        if len(self._unsettled) >= UNSETTLED:
+            self.settle(policy)
+        return _within_range(proposal)
+
+    def settle(self, policy: Policy) -> None:
+        """Look at what was not looked at yet.
+
+        Raises:
+            ComponentError: if a proposal was not valid.
+        """
+        unsettled, self._unsettled = self._unsettled, []
+        if not unsettled or bool(torch.stack([valid for _, valid in unsettled]).all()):
+            return
+        raise _refused(next(proposal for proposal, valid in unsettled if not bool(valid)), policy)
+
+
+def is_waited_for(device: torch.device) -> bool:
+    """Whether looking at a value costs nothing."""
+    return device.type == "cpu"
+
+
+def check_order(order: Any, policy: Policy, patches: int, batch: int = 1) -> Order:
+    """An order that a policy reports, on the CPU, checked in full.
+
+    Args:
+        order: what the policy gave.
+        policy: the policy.
+        patches: slots that its block is given.
+        batch: images that it is for.
+
+    Raises:
+        ComponentError: if it is no such order, naming what built the policy.
+    """
+    _require_order(order, policy, batch, patches)
+    reported: Order = order.to("cpu")
+    if not bool(_is_valid(Proposal(reported))):
+        raise _refused(Proposal(reported), policy)
+    return reported
+
+
+def _require_order(order: Any, policy: Policy, batch: int, patches: int | None) -> None:
+    """Go on if kind and shape are those of an order; this waits for no device."""
+    if not isinstance(order, Order):
+        raise policy_error(
+            policy, f"its order is a {type(order).__name__}", "build it with Order(indices, num_patches)"
+        )
+    indices, groups = order.indices, order.groups
+    if not isinstance(indices, Tensor) or indices.dtype != torch.int64 or indices.ndim not in (1, 2):
+        form = f"{indices.dtype} of {tuple(indices.shape)}" if isinstance(indices, Tensor) else type(indices).__name__
+        raise policy_error(policy, f"its order is made of {form}", "indices are int64 of (slot) or (batch, slot)")
+    if groups is not None and (groups.shape != (batch,) or groups.dtype != torch.int64 or indices.ndim != 2):
+        raise policy_error(
+            policy, f"its order has groups of the shape {tuple(groups.shape)} for {batch} images", "one for each image"
+        )
+    if indices.ndim == 2 and groups is None and len(indices) != batch:
+        raise policy_error(policy, f"it gave orders for {len(indices)} images, of which there are {batch}")
+    if patches is not None and order.num_patches != patches:
+        raise policy_error(policy, f"its order is one of {order.num_patches} patches, of which there are {patches}")
+    is_partial = 0 < order.num_slots < order.num_patches
+    if order.num_slots != order.num_patches and not (is_partial and policy.may_leave_out):
+        raise policy_error(
+            policy,
+            f"its order has {order.num_slots} slots for {order.num_patches} patches",
+            "a policy that leaves patches out says may_leave_out = True" if is_partial else None,
+        )
+
+
+def _require_rest(proposal: Proposal, policy: Policy, batch: int) -> None:
+    """Go on if a soft permutation and log-probabilities have the shape of the order."""
+    order, soft, log_prob = proposal.order, proposal.soft, proposal.log_prob
+    if soft is not None:
+        matrix = soft.matrix if isinstance(soft, SoftPermutation) else None
+        if not isinstance(matrix, Tensor) or not matrix.is_floating_point():
+            raise policy_error(
+                policy, f"its soft permutation is a {type(soft).__name__}", "use SoftPermutation(matrix)"
+            )
+        shape = (order.num_slots, order.num_patches)
+        if tuple(matrix.shape) not in (shape, (batch, *shape)):
+            raise policy_error(
+                policy, f"its soft permutation has the shape {tuple(matrix.shape)}; its order has {shape}"
+            )
+    if log_prob is not None:
+        rows = (1,) if order.is_static else (len(order.indices),)
+        if not isinstance(log_prob, Tensor) or tuple(log_prob.shape) not in (rows, () if order.is_static else rows):
+            found = tuple(log_prob.shape) if isinstance(log_prob, Tensor) else type(log_prob).__name__
+            raise policy_error(policy, f"its log-probability is {found}", "one for each row of order.indices")
+
+
+@torch.no_grad()
+def _is_valid(proposal: Proposal) -> Bool[Tensor, ""]:
+    """Whether patches and groups are in range, no patch is there twice, and shares add up; this waits for no device."""
+    order = proposal.order
+    rows = order.indices.reshape(-1, order.num_slots)
+    inside = rows.clamp(0, order.num_patches - 1)
+    seen = torch.zeros(len(rows), order.num_patches, dtype=torch.bool, device=rows.device).scatter_(1, inside, True)
+    valid = (inside == rows).all() & (seen.sum() == rows.numel())
+    if order.groups is not None:
+        valid = valid & ((order.groups >= 0) & (order.groups < len(rows))).all()
+    if proposal.soft is not None:
+        shares = proposal.soft.matrix.detach().sum(dim=-1, dtype=torch.float32)
+        valid = valid & ((shares - 1).abs() <= SHARE_TOLERANCE).all()  # a sum with NaN or infinity is never near 1
+    return valid
+
+
+def _within_range(proposal: Proposal) -> Proposal:
+    """The proposal with patches and groups within range: one outside would end the work of the whole GPU."""
+    order = proposal.order
+    groups = None if order.groups is None else order.groups.clamp(0, len(order.indices) - 1)
+    inside = Order.trusted(order.indices.clamp(0, order.num_patches - 1), order.num_patches, groups)
+    return replace(proposal, order=inside)
+
+
+def _refused(proposal: Proposal, policy: Policy) -> ComponentError:
+    """What is wrong with a proposal that is not valid."""
+    order, soft = proposal.order, proposal.soft
+    try:
+        Order(order.indices, order.num_patches, order.groups)
+    except ReorderKitError as error:
+        return policy_error(policy, error.message, "an argsort of distinct scores holds every patch once")
+    matrix = None if soft is None else soft.matrix.detach()
+    if matrix is not None and bool(matrix.isfinite().all()):
+        return policy_error(policy, "the shares of a slot in its soft permutation do not add up to 1")
+    return policy_error(
+        policy, "its soft permutation holds NaN or infinity", "lower the step size of the learner or of the model"
+    )
