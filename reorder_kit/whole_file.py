@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 from reorder_kit.errors import AS_THEY_WERE
+from reorder_kit.machine_failures import naming
 
 UNFINISHED = ".unfinished"
 """How the name of a file ends that is being written. One that a kill left behind is ignored."""
@@ -20,14 +22,16 @@ def write_whole(path: Path, content: str | bytes, is_shared: bool = False) -> No
         is_shared: whether several processes may write the file at once.
 
     Raises:
-        OSError: if it cannot be written; what was there before is kept.
+        OSError: if it cannot be written, with its name; what was there before is kept.
     """
     unique = f".{uuid4().hex}" if is_shared else ""
     unfinished = path.with_name(f"{path.name}{unique}{UNFINISHED}")
     data = content if isinstance(content, bytes) else content.encode(errors=AS_THEY_WERE)
-    try:
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with naming(path):
+        try:
+            unfinished.write_bytes(data)
+            unfinished.replace(path)
+        except OSError:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise

@@ -17,6 +17,7 @@ from reorder_kit.interfaces import DataSplits
 from reorder_kit.layers.vq_vae import VqConfig
 from reorder_kit.orders.grid import Grid
 from reorder_kit.recipe.problems import problems_of
+from reorder_kit.writable import require_writable_file
 
 FOLDER = Path("tokenizers")
 
@@ -86,7 +87,7 @@ def fit_vq(
     except ValidationError as error:
         raise RecipeError(problems_of(error, VqConfig), "--fit-vq") from None
     file = _free_file(name) if request.out is None else request.out
-    _try_to_write(file)  # before a minute of training, not after it
+    require_writable_file(file)  # before a minute of training, not after it
     steps = STEPS if request.steps is None else request.steps
     announce(f"training a VQ-VAE of {config.codes} codes for {steps} steps ...")
     patches = TrainingPatches(splits, grid, seed, images)
@@ -94,17 +95,9 @@ def fit_vq(
     held_out = TrainingPatches(replace(splits, train=splits.validation), grid, seed, images)
     figures = vq_figures(model, patches, held_out)
     with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
         model.save(file)
     return FittedVq(file, figures)
-
-
-def _try_to_write(file: Path) -> None:
-    was_there = file.exists()
-    with writing(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.open("ab").close()
-    if not was_there:
-        file.unlink()
 
 
 def _free_file(name: str) -> Path:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
-from reorder_kit.cli._parameters import JsonOption, RecipeArgument, SetOption
+from reorder_kit.cli._parameters import JsonOption, RecipeArgument, SetOption, as_path
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.writable import require_writable_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,9 @@ def prior(
     ] = 2000,
     vq: Annotated[
         Path | None,
-        typer.Option("--vq", metavar="FILE", help="Look at the codes of this VQ-VAE instead of at pixels."),
+        typer.Option(
+            "--vq", metavar="FILE", help="Look at the codes of this VQ-VAE instead of at pixels.", parser=as_path
+        ),
     ] = None,
     fit: Annotated[
         bool, typer.Option("--fit-vq", help="Train a VQ-VAE on these images first, and look at its codes.")
@@ -49,6 +52,7 @@ def prior(
             "--vq-out",
             metavar="FILE",
             help="Where to write it; tokenizers/RECIPE.safetensors if not given, with a number if that is taken.",
+            parser=as_path,
         ),
     ] = None,
     vq_codes: Annotated[int | None, typer.Option("--vq-codes", help="Codes of its codebook; 64 if not given.")] = None,
@@ -81,6 +85,8 @@ def prior(
     """
     given = {"--vq-out": vq_out, "--vq-codes": vq_codes, "--vq-side": vq_side, "--vq-steps": vq_steps}
     _refuse_what_does_nothing(fit, vq, given)
+    if vq_out is not None:
+        require_writable_file(vq_out)
     from reorder_kit.analysis.fitted_vq import VqRequest
     from reorder_kit.analysis.ranked_recipe import ScoredStart, rank_recipe, with_prior
     from reorder_kit.cli._lookup import load_host, recipe_content

@@ -13,6 +13,7 @@ from reorder_kit.cli._output import console, print_json, table
 from reorder_kit.cli._parameters import JsonOption, PlaceOption, RunArgument
 from reorder_kit.cli.evaluate import Split
 from reorder_kit.errors import writing
+from reorder_kit.writable import require_writable_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -69,6 +70,7 @@ def saliency(
     # Whatever plugins and libraries print is no part of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         folder = find_run(run)
+        require_writable_folder(folder.path)
         loaded = LoadedRun.open(folder.path, load_host(), places_of(sets))
         device = build_accelerator(runnable_here(loaded.experiment.recipe.train)).device
         report = follow_saliency(loaded.on(device), method.value, split.value, images)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
-from reorder_kit.cli._parameters import JsonOption, SetOption
+from reorder_kit.cli._parameters import JsonOption, SetOption, as_name, as_path
 from reorder_kit.cli._stopping import stoppable
 from reorder_kit.errors import writing
+from reorder_kit.writable import require_writable_folder
 
 if TYPE_CHECKING:
     from reorder_kit.transfer.results import TransferResult
@@ -25,6 +26,7 @@ def transfer(
             metavar="RECIPE...",
             help="Two recipes or more, files or shipped ones, each with a learner.",
             show_default=False,
+            parser=as_name,
         ),
     ],
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 3,
@@ -34,7 +36,8 @@ def transfer(
         typer.Option("--tune-epochs", min=1, help="Epochs of fine-tuning; a fifth of a recipe's own if not given."),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where the run folders are; it goes on from there.")
+        Path,
+        typer.Option("--out", metavar="DIR", help="Where the run folders are; it goes on from there.", parser=as_path),
     ] = Path("runs/transfer"),
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 2,
     sets: SetOption = None,
@@ -62,6 +65,7 @@ def transfer(
 
     # Whatever plugins and libraries print is no part of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext(), stoppable():
+        require_writable_folder(out)
         host, all_seeds = load_host(), range(first_seed, first_seed + seeds)
         read = [read_recipe(recipe, sets or ()) for recipe in recipes]
         plan = plan_transfer(read, all_seeds, out, tune_epochs, host)

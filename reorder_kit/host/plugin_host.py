@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 import pluggy
 
 from reorder_kit import __version__, hookspecs
-from reorder_kit.errors import ReorderKitError, did_you_mean
+from reorder_kit.errors import ReorderKitError, did_you_mean, error_of_machine
 from reorder_kit.host import builtin
 from reorder_kit.host.registry import Registry
 from reorder_kit.interfaces import (
@@ -148,10 +148,18 @@ class PluginHost:
         for call in getattr(self._manager.hook, event).get_hookimpls():
             try:
                 call.function(*(facts[argument] for argument in call.argnames))
-            except Exception:
+            except Exception as error:
                 if (call.plugin_name, event) not in self._failed_listeners:
                     self._failed_listeners.add((call.plugin_name, event))
-                    _log.warning("plugin %r failed in %s; the run goes on", call.plugin_name, event, exc_info=True)
+                    self._tell_of_listener(call.plugin_name, event, error)
+
+    @staticmethod
+    def _tell_of_listener(plugin: str, event: str, error: Exception) -> None:
+        told = error_of_machine(error)
+        if told is None:
+            _log.warning("plugin %r failed in %s; the run goes on", plugin, event, exc_info=True)
+        else:  # no mistake of the plugin's
+            _log.warning("plugin %r failed in %s; the run goes on: %s", plugin, event, told)
 
     def add(self, plugin: object, name: str, distribution: str = "", version: str = "") -> PluginRecord:
         """Register a plugin object or module; what it does wrong is noted in its record, and nothing of it stays."""

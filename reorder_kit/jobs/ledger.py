@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from reorder_kit import __version__
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ReorderKitError, writing
 from reorder_kit.whole_file import write_whole
+from reorder_kit.writable import require_writable_file
 
 _TYPES = {"run": str, "version": str, "settings": dict, "outcome": dict}
 _BEGINNING = '{"run": '
@@ -31,8 +31,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lines = {line["run"]: line for line in self._read()}
-        if not os.access(path if path.exists() else path.parent, os.W_OK):  # better to say so before any training
-            raise ReorderKitError(f"{path}: cannot be written", "give another file with --out")
+        require_writable_file(path)  # better to say so before any training
 
     def outcome(self, run: str, settings: Mapping[str, Any]) -> dict[str, Any] | None:
         """What came out of a run; None if it is not finished.
@@ -60,11 +59,8 @@ class Ledger:
     def add(self, run: str, settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
         """Note that a run is finished."""
         line = {"run": run, "version": __version__, "settings": settings, "outcome": outcome}
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise ReorderKitError(f"{self.path}: cannot be written: {error.strerror}") from None
+        with writing(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
         self._lines[run] = line
 
     def _read(self) -> Iterator[dict[str, Any]]:
@@ -81,10 +77,8 @@ class Ledger:
             return
         if not cut_short.startswith(_BEGINNING[: len(cut_short)]):
             self._refuse(complete.count("\n") + 1 + bool(newline))
-        try:
+        with writing(self.path):
             write_whole(self.path, complete + newline)
-        except OSError as error:
-            raise ReorderKitError(f"{self.path}: cannot be written: {error.strerror}") from None
 
     def _parse(self, written: str, number: int) -> dict[str, Any]:
         try:

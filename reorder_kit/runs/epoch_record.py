@@ -10,6 +10,7 @@ from typing import Any
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.finding import Finding
 from reorder_kit.interfaces.progress import Phase
+from reorder_kit.machine_failures import naming
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.record import Record, parse_json
 from reorder_kit.whole_file import write_whole
@@ -81,7 +82,7 @@ class EpochRecord(Record):
 
     def append(self, path: Path) -> None:
         """Add the line to a file."""
-        with path.open("a", encoding="utf-8") as file:
+        with naming(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(self.as_dict()) + "\n")
 
 

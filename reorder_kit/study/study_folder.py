@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ReorderKitError, writing
 from reorder_kit.jobs.failure_note import failure_of
 from reorder_kit.jobs.folder_lock import alone
 from reorder_kit.recipe.overrides import differences
@@ -71,14 +71,11 @@ class StudyFolder:
             ReorderKitError: if it holds anything else, cannot be written, or another process is at work in it.
         """
         self.check(study)
-        try:
+        with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ReorderKitError(
-                f"{self.path}: the folder of the study cannot be written: {error.strerror}", "give another --out"
-            ) from None
         with alone(self.path, wait=False):
-            write_whole(self.study, yaml.safe_dump(study.as_plain_data(), sort_keys=False))
+            with writing(self.path):
+                write_whole(self.study, yaml.safe_dump(study.as_plain_data(), sort_keys=False))
             yield
 
     def check(self, study: Study) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.machine_failures import naming
 from reorder_kit.orders.order import load_tensors
 from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
 from reorder_kit.runs.run_folder import RunFolder
@@ -36,13 +38,19 @@ def save_checkpoint(
     writing.mkdir(parents=True)
     for name, module in weights.items():
         tensors = {key: value.detach().cpu().clone().contiguous() for key, value in module.state_dict().items()}
-        save_file(tensors, writing / f"{name}.safetensors")
-    torch.save(optimizers, writing / "optimizers.pt")
+        _write(writing / f"{name}.safetensors", save(tensors))
+    torch.save(optimizers, moments := BytesIO())  # torch itself does not say why it cannot write a file
+    _write(writing / "optimizers.pt", moments.getvalue())
     facts.write(writing / FILE)
     older = list(folder.checkpoints.glob("epoch-*"))
     writing.rename(folder.checkpoints / f"epoch-{facts.epoch:06d}")
     for checkpoint in older:
         shutil.rmtree(checkpoint)
+
+
+def _write(file: Path, content: bytes) -> None:
+    with naming(file):
+        file.write_bytes(content)
 
 
 def load_checkpoint(path: Path, weights: dict[str, nn.Module]) -> tuple[dict[str, Any], CheckpointFacts]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from reorder_kit.training.beginning import begin
 from reorder_kit.training.beside import evaluate_beside
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.environment import describe_environment
+from reorder_kit.training.failing_machine import resumable
 from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.order_log import order_file
 from reorder_kit.training.order_summary import OrderSummary
@@ -38,6 +40,7 @@ from reorder_kit.training.predictions import predict_some
 from reorder_kit.training.retraining import check_phases
 from reorder_kit.training.trainer import Trainer
 from reorder_kit.whole_file import write_whole
+from reorder_kit.writable import require_writable_folder
 
 INFLUENCE_IMAGES = 256
 INFLUENCE_NOTE = "by slot of the order before block 0, while the final order is composed over all blocks"
@@ -68,11 +71,18 @@ def run_experiment(
     """
     accelerator = build_accelerator(experiment.recipe.train)
     folder = _choose_folder(experiment, accelerator, out, resume)
-    if folder.is_finished:
-        return folder, folder.read_result()
+    with resumable(folder, accelerator.num_processes, is_part=split_file is not None):
+        if folder.is_finished:
+            return folder, folder.read_result()
+        return folder, _run(experiment, host, folder, split_file or folder.split_file, accelerator)
+
+
+def _run(
+    experiment: Experiment, host: PluginHost, folder: RunFolder, split_file: Path, accelerator: Accelerator
+) -> RunResult:
+    """Train what is not trained yet: the run, and the controls beside it."""
     name = experiment.recipe.name
     trained = compose_beside(experiment, host, folder, name)
-    split_file = split_file or folder.split_file
     data = open_data(experiment, folder, split_file)
     splits = data.splits
     for each in (experiment, *trained.values()):
@@ -100,7 +110,7 @@ def run_experiment(
         metrics = beside.read_result().metrics
         figures = ControlMetrics(test=metrics.test, validation=metrics.validation)
         controls[control.name] = ControlResult(words=words, metrics=figures)
-    return folder, _finish(trainer, experiment, splits, folder, accelerator, host, controls)
+    return _finish(trainer, experiment, splits, folder, accelerator, host, controls)
 
 
 def _check_length(each: Experiment, main: Experiment, splits: DataSplits, processes: int) -> None:
@@ -154,16 +164,12 @@ def _write_description(
 ) -> None:
     environment = describe_environment(str(accelerator.device))
     environment = environment.model_copy(update={"folder": str(folder.path.absolute())})
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        write_whole(folder.recipe, yaml.safe_dump(experiment.resolved(), sort_keys=False))
-        data.write(folder, split_file)
-        write_plugins(folder, host)
-        environment.write(folder.environment)
-        write_whole(folder.fitted, json.dumps(dict(context.fitted)) + "\n")
-    except OSError as error:
-        reason = f"{folder.path}: the run folder cannot be written: {error.strerror}"
-        raise ReorderKitError(reason, "give another --out") from None
+    folder.path.mkdir(parents=True, exist_ok=True)
+    write_whole(folder.recipe, yaml.safe_dump(experiment.resolved(), sort_keys=False))
+    data.write(folder, split_file)
+    write_plugins(folder, host)
+    environment.write(folder.environment)
+    write_whole(folder.fitted, json.dumps(dict(context.fitted)) + "\n")
 
 
 def _finish(
@@ -196,7 +202,8 @@ def _finish(
         # Before the result: what has one is finished, and nothing is done for it any more.
         _show_predictions(trainer, experiment, splits, accelerator, host)
         if scores is not None:
-            np.save(folder.test_scores, scores)
+            np.save(array := BytesIO(), scores)
+            write_whole(folder.test_scores, array.getvalue())
         result.write(folder.result)
         epochs = {name: run.read_epochs() for name, run in {info.name: folder, **folder.beside}.items()}
         host.announce("run_finished", run=info, result=result, epochs=epochs)
@@ -265,7 +272,9 @@ def _new_folder(experiment: Experiment, out: Path | None) -> Path:
     if out is not None:
         if out.exists() and not (out.is_dir() and not any(out.iterdir())):
             raise ReorderKitError(f"{out} is not an empty folder", "go on with --resume, or give another --out")
+        require_writable_folder(out)
         return out
+    require_writable_folder(Path("runs"))
     name = experiment.recipe.name
     number = 1
     while (path := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
