@@ -31,10 +31,10 @@ _REMEDIES = {
 }
 # What a mistake of a program says as well: only of a file that is known to be missed is it the machine's fault.
 _OF_KNOWN_FILES = {
-    errno.ENOENT: "{place} is gone: put it back, or mount its disk again",
-    errno.ENOTDIR: "something in {place} is a file where a folder is needed: remove it",
-    errno.EISDIR: "something in {place} is a folder where a file is needed: remove it",
-    errno.EEXIST: "something in {place} is in the way: remove it",
+    errno.ENOENT: "{place} is not there: make it, or mount its disk again",
+    errno.ENOTDIR: "a file is where a folder is needed: give another place, or remove it",
+    errno.EISDIR: "a folder is where a file is needed: give another place, or remove it",
+    errno.EEXIST: "a file is where a folder is needed: give another place, or remove it",
     errno.ENAMETOOLONG: "give it a shorter name",
     errno.EINVAL: "this file system does not allow it: use another one for {place}",
 }

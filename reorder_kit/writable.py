@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from reorder_kit.errors import ReorderKitError, writing
+from reorder_kit.machine_failures import naming
 from reorder_kit.whole_file import UNFINISHED
 
 _HINT = "give another place"
@@ -22,8 +23,8 @@ def require_writable_folder(folder: Path) -> None:
     if not there.is_dir():
         raise ReorderKitError(f"{folder}: cannot be written: {there} is not a folder", _HINT)
     trial = there / f".{uuid4().hex}{UNFINISHED}"
-    with writing(folder):
-        trial.touch()
+    with writing(folder), naming(folder):
+        trial.open("xb").close()
         trial.unlink()
 
 
@@ -34,7 +35,8 @@ def require_writable_file(file: Path) -> None:
         ReorderKitError: if it is no regular file, or cannot be written or made.
     """
     if _is_there(file) and not file.is_file():
-        raise ReorderKitError(f"{file}: cannot be written: it is not a regular file", _HINT)
+        what = "a folder" if file.is_dir() else "not a regular file"
+        raise ReorderKitError(f"{file}: cannot be written: it is {what}", _HINT)
     require_writable_folder(file.parent)
     if file.exists() and not os.access(file, os.W_OK):
         raise ReorderKitError(f"{file}: cannot be written: it is write-protected", _HINT)

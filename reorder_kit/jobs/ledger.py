@@ -22,16 +22,16 @@ class Ledger:
     A line that a kill cut short is no finished run.
 
     Args:
-        path: the file; it is made with the first run.
+        path: the file; it is made with the first run, and so is its folder.
 
     Raises:
         ReorderKitError: if it cannot be read or written, or holds anything else.
     """
 
     def __init__(self, path: Path) -> None:
+        require_writable_file(path)  # better to say so before any training
         self.path = path
         self._lines = {line["run"]: line for line in self._read()}
-        require_writable_file(path)  # better to say so before any training
 
     def outcome(self, run: str, settings: Mapping[str, Any]) -> dict[str, Any] | None:
         """What came out of a run; None if it is not finished.
@@ -59,8 +59,10 @@ class Ledger:
     def add(self, run: str, settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
         """Note that a run is finished."""
         line = {"run": run, "version": __version__, "settings": settings, "outcome": outcome}
-        with writing(self.path), self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        with writing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
         self._lines[run] = line
 
     def _read(self) -> Iterator[dict[str, Any]]:
