@@ -8,6 +8,12 @@ from typing import Annotated
 import typer
 
 _ZERO_BYTE = "\0"
+# More of these would be a slip of the finger, and take for ever.
+MOST_JOBS, MOST_SEEDS = 1024, 10_000
+LAST_SEED = 2**32 - 1 - MOST_SEEDS
+"""The first of some seeds, so that the last is one that a recipe can have."""
+MOST_STEPS = 1_000_000_000
+"""Of a training, and images of a data set."""
 
 
 def as_name(value: str) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from reorder_kit.benchmark.planted_cases import CASES
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
-from reorder_kit.cli._parameters import JsonOption, as_path
+from reorder_kit.cli._parameters import LAST_SEED, MOST_JOBS, MOST_SEEDS, JsonOption, as_path
 from reorder_kit.cli._stopping import stoppable
 from reorder_kit.cli.evaluate import Split
 from reorder_kit.errors import writing
@@ -42,11 +42,14 @@ def planted(
             help="Replace a learner's option; the value is YAML. Repeatable.",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 5,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=MOST_SEEDS, help="How many seeds.")] = 5,
     first_seed: Annotated[
-        int, typer.Option("--first-seed", min=0, help="The first seed; choose options on others than you report.")
+        int,
+        typer.Option(
+            "--first-seed", min=0, max=LAST_SEED, help="The first seed; choose options on others than you report."
+        ),
     ] = 0,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 2,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, max=MOST_JOBS, help="Processes of one thread each.")] = 2,
     split: Annotated[
         Split, typer.Option("--split", help="Whose accuracy; choose options by that of validation images.")
     ] = Split.test,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
-from reorder_kit.cli._parameters import JsonOption, RecipeArgument, SetOption, as_path
+from reorder_kit.cli._parameters import MOST_STEPS, JsonOption, RecipeArgument, SetOption, as_path
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.writable import require_writable_file
 
@@ -35,7 +35,10 @@ def prior(
         ),
     ] = None,
     images: Annotated[
-        int, typer.Option("--images", min=2, help="Training images to look at, chosen at random by the recipe's seed.")
+        int,
+        typer.Option(
+            "--images", min=2, max=MOST_STEPS, help="Training images to look at, chosen at random by the recipe's seed."
+        ),
     ] = 2000,
     vq: Annotated[
         Path | None,
@@ -60,7 +63,7 @@ def prior(
         int | None, typer.Option("--vq-side", help="Codes along either side of a patch; 1 if not given.")
     ] = None,
     vq_steps: Annotated[
-        int | None, typer.Option("--vq-steps", min=1, help="Steps of its training; 500 if not given.")
+        int | None, typer.Option("--vq-steps", min=1, max=MOST_STEPS, help="Steps of its training; 500 if not given.")
     ] = None,
     sets: SetOption = None,
     as_json: JsonOption = False,

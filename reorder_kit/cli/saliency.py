@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import console, print_json, table
-from reorder_kit.cli._parameters import JsonOption, PlaceOption, RunArgument
+from reorder_kit.cli._parameters import MOST_STEPS, JsonOption, PlaceOption, RunArgument
 from reorder_kit.cli.evaluate import Split
 from reorder_kit.errors import writing
 from reorder_kit.writable import require_writable_folder
@@ -44,7 +44,9 @@ def saliency(
         ),
     ] = Method.gradient,
     split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
-    images: Annotated[int, typer.Option("--images", min=2, help="How many, chosen at random by the run's seed.")] = 256,
+    images: Annotated[
+        int, typer.Option("--images", min=2, max=MOST_STEPS, help="How many, chosen at random by the run's seed.")
+    ] = 256,
     sets: PlaceOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
-from reorder_kit.cli._parameters import JsonOption, as_name, as_path
+from reorder_kit.cli._parameters import MOST_JOBS, JsonOption, as_name, as_path
 from reorder_kit.cli._stopping import command_line, stoppable
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def study(
         typer.Option(
             "--jobs",
             min=1,
+            max=MOST_JOBS,
             help="Runs at a time, in processes of one thread each; if not given, one for each GPU, or one.",
             show_default=False,
         ),

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
-from reorder_kit.cli._parameters import JsonOption, SetOption, as_name, as_path
+from reorder_kit.cli._parameters import (
+    LAST_SEED,
+    MOST_JOBS,
+    MOST_SEEDS,
+    MOST_STEPS,
+    JsonOption,
+    SetOption,
+    as_name,
+    as_path,
+)
 from reorder_kit.cli._stopping import stoppable
 from reorder_kit.errors import writing
 from reorder_kit.writable import require_writable_folder
@@ -29,17 +38,22 @@ def transfer(
             parser=as_name,
         ),
     ],
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 3,
-    first_seed: Annotated[int, typer.Option("--first-seed", min=0, help="The first seed.")] = 0,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=MOST_SEEDS, help="How many seeds.")] = 3,
+    first_seed: Annotated[int, typer.Option("--first-seed", min=0, max=LAST_SEED, help="The first seed.")] = 0,
     tune_epochs: Annotated[
         int | None,
-        typer.Option("--tune-epochs", min=1, help="Epochs of fine-tuning; a fifth of a recipe's own if not given."),
+        typer.Option(
+            "--tune-epochs",
+            min=1,
+            max=MOST_STEPS,
+            help="Epochs of fine-tuning; a fifth of a recipe's own if not given.",
+        ),
     ] = None,
     out: Annotated[
         Path,
         typer.Option("--out", metavar="DIR", help="Where the run folders are; it goes on from there.", parser=as_path),
     ] = Path("runs/transfer"),
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 2,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, max=MOST_JOBS, help="Processes of one thread each.")] = 2,
     sets: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:

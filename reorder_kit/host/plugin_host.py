@@ -155,10 +155,10 @@ class PluginHost:
 
     @staticmethod
     def _tell_of_listener(plugin: str, event: str, error: Exception) -> None:
-        told = error_of_machine(error)
+        told = error if isinstance(error, ReorderKitError) else error_of_machine(error)
         if told is None:
             _log.warning("plugin %r failed in %s; the run goes on", plugin, event, exc_info=True)
-        else:  # no mistake of the plugin's
+        else:  # told for people
             _log.warning("plugin %r failed in %s; the run goes on: %s", plugin, event, told)
 
     def add(self, plugin: object, name: str, distribution: str = "", version: str = "") -> PluginRecord:

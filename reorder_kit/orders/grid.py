@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reorder_kit.errors import ReorderKitError
 
-MOST_PATCHES = 2**20
+MOST_PATCHES = 2**16
 """Of a grid: an order of as many takes seconds, and a model that reads as many does not exist."""
 _MOST_DIGITS = 9
 
