@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reorder_kit.machine_failures import failure_of_machine
+
 ENCODING_HINT = "set PYTHONUTF8=1, or a locale such as C.UTF-8"
 """What to do where names of files cannot have letters beyond ASCII."""
 
@@ -138,14 +140,40 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(names[:_MOST_NAMES])}{more}" if names else "there is none"
 
 
+def error_of_machine(error: BaseException, folder: Path | None = None) -> ReorderKitError | None:
+    """What a full disk, a lost permission or a limit of the system is in words; None for any other error.
+
+    Args:
+        error: what was raised.
+        folder: where a file that is missing is the machine's fault, too.
+    """
+    failure = None if isinstance(error, ReorderKitError) else failure_of_machine(error, folder)
+    if failure is None:
+        return None
+    what = failure.reason if failure.file is None else f"{failure.file}: {failure.reason}"
+    return ReorderKitError(what, failure.remedy(folder or Path()))
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say in words why a file could not be written.
+    """Say in words why a file could not be written, and what to do about it.
+
+    Args:
+        path: the file, or the folder that it is written into.
 
     Raises:
-        ReorderKitError: instead of an OSError.
+        ReorderKitError: instead of an error of the system, or of a library that met one.
     """
     try:
         yield
-    except OSError as error:
-        raise ReorderKitError(f"{error.filename or path}: cannot be written: {error.strerror}") from None
+    except ReorderKitError:
+        raise
+    except Exception as error:
+        folder = path if path.is_dir() else path.parent
+        failure = failure_of_machine(error, folder)
+        if failure is not None:
+            reason = f"{failure.file or path}: cannot be written: {failure.reason}"
+            raise ReorderKitError(reason, failure.remedy(folder)) from None
+        if not isinstance(error, OSError):
+            raise
+        raise ReorderKitError(f"{error.filename or path}: cannot be written: {error.strerror or error}") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from reorder_kit.errors import AS_THEY_WERE
+from reorder_kit.machine_failures import naming
 
 UNFINISHED = ".unfinished"
 """How the name of a file ends that is being written. One that a kill left behind is ignored."""
@@ -21,16 +22,18 @@ def write_whole(path: Path, content: str | bytes, is_shared: bool = False) -> No
         is_shared: whether several processes may write the file at once.
 
     Raises:
-        OSError: if it cannot be written; what was there before is kept.
+        OSError: if it cannot be written, with its name; what was there before is kept.
     """
     unique = f".{uuid4().hex}" if is_shared else ""
     unfinished = path.with_name(f"{path.name}{unique}{UNFINISHED}")
-    try:
-        unfinished.write_bytes(_bytes(content))
-        unfinished.replace(path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with naming(path):
+        try:
+            unfinished.write_bytes(_bytes(content))
+            unfinished.replace(path)
+        except OSError:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise
 
 
 def write_unless_same(path: Path, content: str | bytes) -> None:

@@ -15,9 +15,16 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from reorder_kit.cli._output import is_main_process, print_json, print_to_stderr, process, results_alone
+from reorder_kit.cli._output import (
+    is_main_process,
+    print_json,
+    print_to_stderr,
+    process,
+    results_alone,
+    stdout_takes_no_more,
+)
 from reorder_kit.cli._stopping import Terminated
-from reorder_kit.errors import ENCODING_HINT, ComponentError, RecipeError, ReorderKitError
+from reorder_kit.errors import ENCODING_HINT, ComponentError, RecipeError, ReorderKitError, error_of_machine
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
@@ -43,7 +50,7 @@ class Command(TyperCommand):
 
     def _invoke(self, ctx: Any) -> Any:
         try:
-            with _naming_files(), _naming_plugins():
+            with _naming_files(), _naming_the_machine(), _naming_plugins():
                 return super().invoke(ctx)
         except ReorderKitError as error:
             if os.environ.get("REORDER_KIT_TRACEBACK", "") in ("1", "true"):
@@ -86,6 +93,22 @@ def _naming_files() -> Iterator[None]:
             raise
         hint = f"names of files are {encoding} in this environment; {ENCODING_HINT}"
         raise ReorderKitError(error.message, "; ".join(filter(None, [error.hint, hint]))) from None
+
+
+@contextmanager
+def _naming_the_machine() -> Iterator[None]:
+    """Say in words that a disk is full, a permission is lost, or a limit of the system is reached.
+
+    Raises:
+        ReorderKitError: instead of an error of the system, unless it is about standard output.
+    """
+    try:
+        yield
+    except Exception as error:
+        told = error_of_machine(error)
+        if told is None or (isinstance(error, OSError) and error.filename is None and stdout_takes_no_more()):
+            raise
+        raise told from None
 
 
 class QuickCommand(Command):

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH_WITHOUT_TERMINAL = 120
+_MOST_DIGITS = 10
 _results: ContextVar[TextIO | None] = ContextVar("results", default=None)
 
 
 def process() -> int:
-    """The number of this process under torchrun; 0 for a process alone."""
-    return int(os.environ.get("RANK", "0"))
+    """The number of this process under torchrun; 0 for a process alone, or where the number is none."""
+    rank = os.environ.get("RANK", "")
+    return int(rank) if rank.isascii() and rank.isdecimal() and len(rank) < _MOST_DIGITS else 0
 
 
 def is_main_process() -> bool:
@@ -48,8 +50,9 @@ def results_alone() -> Iterator[None]:
 
 
 def print_to_stderr(text: str) -> None:
-    """Write what is no result."""
-    typer.echo(text, err=True)
+    """Write what is no result; where standard error takes no more, nobody would see a complaint about it either."""
+    with suppress(OSError):
+        typer.echo(text, err=True)
 
 
 @contextmanager
@@ -64,21 +67,25 @@ def standard_output() -> Iterator[None]:
         finally:
             sys.stdout.flush()
     except OSError as error:
-        if not _takes_no_more(sys.stdout):  # it was about another file
+        if not stdout_takes_no_more():  # it was about another file
             raise
         # What is left in the buffer would be tried once more at the end of the process.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.errno == errno.EPIPE:  # as with `| head`
             sys.exit(1)
-        with suppress(OSError):
-            print_to_stderr(f"error: standard output: cannot be written: {error.strerror}")
+        print_to_stderr(f"error: standard output: cannot be written: {error.strerror}")
         sys.exit(2)
 
 
-def _takes_no_more(stream: TextIO) -> bool:
+def stdout_takes_no_more() -> bool:
+    """Whether standard output is full, or nobody reads it any more; to be asked after something could not be written.
+
+    If it does take more, that is an empty line.
+    """
+    output = _results.get() or sys.stdout
     try:
-        stream.write("\n")  # what could not be written is not always tried again
-        stream.flush()
+        output.write("\n")  # what could not be written is not always tried again
+        output.flush()
     except OSError:
         return True
     return False

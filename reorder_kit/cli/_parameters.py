@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+_ZERO_BYTE = "\0"
+# More of these would be a slip of the finger, and take for ever.
+MOST_JOBS, MOST_SEEDS = 1024, 10_000
+LAST_SEED = 2**32 - 1 - MOST_SEEDS
+"""The first of some seeds, so that the last is one that a recipe can have."""
+MOST_STEPS = 1_000_000_000
+"""Of a training, and images of a data set."""
+
+
+def as_name(value: str) -> str:
+    """What an argument names: something.
+
+    Raises:
+        BadParameter: if it is nothing, or has a zero byte.
+    """
+    if not value:
+        raise typer.BadParameter("it is empty")
+    if _ZERO_BYTE in value:
+        raise typer.BadParameter("it has a zero byte")
+    return value
+
+
+def as_path(value: str | Path) -> Path:
+    """A path, which an empty text is not: it would stand for the working directory.
+
+    Raises:
+        BadParameter: as :func:`as_name`.
+    """
+    return Path(as_name(str(value)))
+
+
 RecipeArgument = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped recipe.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="RECIPE", help="A recipe file, or the name of a shipped recipe.", show_default=False, parser=as_name
+    ),
 ]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, as in runs/quickstart.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, as in runs/quickstart.", parser=as_name)]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Replace a field of the recipe; the value is YAML. Repeatable."),

@@ -9,10 +9,11 @@ import typer
 
 from reorder_kit.benchmark.planted_cases import CASES
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
-from reorder_kit.cli._parameters import JsonOption
+from reorder_kit.cli._parameters import LAST_SEED, MOST_JOBS, MOST_SEEDS, JsonOption, as_path
 from reorder_kit.cli._stopping import stoppable
 from reorder_kit.cli.evaluate import Split
 from reorder_kit.errors import writing
+from reorder_kit.writable import require_writable_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,19 +40,22 @@ def planted(
             help="Replace a learner's option; the value is YAML. Repeatable.",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 5,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=MOST_SEEDS, help="How many seeds.")] = 5,
     first_seed: Annotated[
-        int, typer.Option("--first-seed", min=0, help="The first seed; choose options on others than you report.")
+        int,
+        typer.Option(
+            "--first-seed", min=0, max=LAST_SEED, help="The first seed; choose options on others than you report."
+        ),
     ] = 0,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 2,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, max=MOST_JOBS, help="Processes of one thread each.")] = 2,
     split: Annotated[
         Split, typer.Option("--split", help="Whose accuracy; choose options by that of validation images.")
     ] = Split.test,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Finished runs; it goes on from there.")] = Path(
-        "planted.jsonl"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Finished runs; it goes on from there.", parser=as_path)
+    ] = Path("planted.jsonl"),
     figures: Annotated[
-        Path | None, typer.Option("--figures", metavar="DIR", help="Draw the results into this folder.")
+        Path | None, typer.Option("--figures", metavar="DIR", help="Draw the results into this folder.", parser=as_path)
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,8 +84,7 @@ def planted(
         host = load_host()
         runs = plan_benchmark(cases or (), learners or (), sets or (), range(first_seed, first_seed + seeds), host)
         if figures is not None:
-            with writing(figures):
-                figures.mkdir(parents=True, exist_ok=True)  # better to fail now than after the last training
+            require_writable_folder(figures)
         processes = LocalProcesses[PlantedRun](slots_of_one_thread(jobs))
         with alone_with(out):
             outcomes = run_benchmark(runs, Ledger(out), host, processes, tell=print_to_stderr)

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reorder_kit.cli._output import console, print_json, table
-from reorder_kit.cli._parameters import JsonOption
+from reorder_kit.cli._parameters import JsonOption, as_name
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def describe(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="backbone, ordering, order-learner, task, ...")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="backbone, ordering, order-learner, task, ...", parser=as_name)
+    ],
     name: Annotated[
         str | None,
         typer.Argument(metavar="NAME", help="The component, as a recipe names it; lists all if not given."),

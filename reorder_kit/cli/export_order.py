@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reorder_kit.cli._parameters import PlaceOption, RunArgument
+from reorder_kit.cli._parameters import PlaceOption, RunArgument, as_path
 from reorder_kit.errors import writing
 
 TIMM_LINES = (
@@ -20,7 +20,8 @@ TIMM_LINES = (
 def export_order(
     run: RunArgument,
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="DIR", help="Where to; into the run folder if not given.")
+        Path | None,
+        typer.Option("--to", metavar="DIR", help="Where to; into the run folder if not given.", parser=as_path),
     ] = None,
     sets: PlaceOption = None,
 ) -> None:

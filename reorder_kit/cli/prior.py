@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
-from reorder_kit.cli._parameters import JsonOption, RecipeArgument, SetOption
+from reorder_kit.cli._parameters import MOST_STEPS, JsonOption, RecipeArgument, SetOption, as_path
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.writable import require_writable_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,11 +33,16 @@ def prior(
         ),
     ] = None,
     images: Annotated[
-        int, typer.Option("--images", min=2, help="Training images to look at, chosen at random by the recipe's seed.")
+        int,
+        typer.Option(
+            "--images", min=2, max=MOST_STEPS, help="Training images to look at, chosen at random by the recipe's seed."
+        ),
     ] = 2000,
     vq: Annotated[
         Path | None,
-        typer.Option("--vq", metavar="FILE", help="Look at the codes of this VQ-VAE instead of at pixels."),
+        typer.Option(
+            "--vq", metavar="FILE", help="Look at the codes of this VQ-VAE instead of at pixels.", parser=as_path
+        ),
     ] = None,
     fit: Annotated[
         bool, typer.Option("--fit-vq", help="Train a VQ-VAE on these images first, and look at its codes.")
@@ -47,6 +53,7 @@ def prior(
             "--vq-out",
             metavar="FILE",
             help="Where to write it; tokenizers/RECIPE.safetensors if not given, with a number if that is taken.",
+            parser=as_path,
         ),
     ] = None,
     vq_codes: Annotated[int | None, typer.Option("--vq-codes", help="Codes of its codebook; 64 if not given.")] = None,
@@ -54,7 +61,7 @@ def prior(
         int | None, typer.Option("--vq-side", help="Codes along either side of a patch; 1 if not given.")
     ] = None,
     vq_steps: Annotated[
-        int | None, typer.Option("--vq-steps", min=1, help="Steps of its training; 500 if not given.")
+        int | None, typer.Option("--vq-steps", min=1, max=MOST_STEPS, help="Steps of its training; 500 if not given.")
     ] = None,
     sets: SetOption = None,
     as_json: JsonOption = False,
@@ -79,6 +86,8 @@ def prior(
     """
     given = {"--vq-out": vq_out, "--vq-codes": vq_codes, "--vq-side": vq_side, "--vq-steps": vq_steps}
     _refuse_what_does_nothing(fit, vq, given)
+    if vq_out is not None:
+        require_writable_file(vq_out)
     from reorder_kit.analysis.fitted_vq import VqRequest
     from reorder_kit.analysis.ranked_recipe import ScoredStart, rank_recipe, with_prior
     from reorder_kit.cli._lookup import load_host, recipe_content

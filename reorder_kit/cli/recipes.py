@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from reorder_kit.cli._parameters import as_name, as_path
 from reorder_kit.errors import ReorderKitError, did_you_mean, writing
 from reorder_kit.whole_file import write_whole
 
@@ -33,9 +34,9 @@ def list_recipes() -> None:
 
 def copy_recipes(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Which ones; all if none is named.")
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Which ones; all if none is named.", parser=as_name)
     ] = None,
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Where to.")] = Path("recipes"),
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Where to.", parser=as_path)] = Path("recipes"),
 ) -> None:
     """Copy recipes into a folder, to be changed there.
 

@@ -8,17 +8,24 @@ from typing import Annotated
 import typer
 
 from reorder_kit.cli._output import print_to_stderr
-from reorder_kit.cli._parameters import PlaceOption
+from reorder_kit.cli._parameters import PlaceOption, as_path
 from reorder_kit.errors import writing
+from reorder_kit.writable import require_writable_folder
 
 
 def report(
     source: Annotated[
-        Path, typer.Argument(metavar="RUN_OR_STUDY", help="The folder of a finished run, or of a study.")
+        Path,
+        typer.Argument(metavar="RUN_OR_STUDY", help="The folder of a finished run, or of a study.", parser=as_path),
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Where to; into the folder report of the run or study if not given."),
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Where to; into the folder report of the run or study if not given.",
+            parser=as_path,
+        ),
     ] = None,
     sets: PlaceOption = None,
 ) -> None:
@@ -37,8 +44,10 @@ def report(
     from reorder_kit.cli._lookup import load_host, places_of
     from reorder_kit.report.write import page_of
 
-    page = page_of(source, load_host(), places_of(sets))
     target = out or source / "report"
+    if out is not None or source.is_dir():
+        require_writable_folder(target)
+    page = page_of(source, load_host(), places_of(sets))
     with writing(target):
         written = page.write(target)
     typer.echo(written[0])

@@ -11,7 +11,7 @@ import typer
 
 from reorder_kit import hookimpl
 from reorder_kit.cli._output import console, is_main_process, print_json, print_to_stderr
-from reorder_kit.cli._parameters import JsonOption, RecipeArgument, SetOption
+from reorder_kit.cli._parameters import JsonOption, RecipeArgument, SetOption, as_path
 
 if TYPE_CHECKING:
     from reorder_kit.interfaces.run_events import RunInfo
@@ -22,7 +22,9 @@ def run(
     sets: SetOption = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="The run folder; the next free runs/NAME if not given."),
+        typer.Option(
+            "--out", metavar="DIR", help="The run folder; the next free runs/NAME if not given.", parser=as_path
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, or with the last one of this name.")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import console, print_json, table
-from reorder_kit.cli._parameters import DownloadOption, JsonOption, PlaceOption, RunArgument
+from reorder_kit.cli._parameters import MOST_STEPS, DownloadOption, JsonOption, PlaceOption, RunArgument
 from reorder_kit.cli.evaluate import Split
 from reorder_kit.errors import writing
+from reorder_kit.writable import require_writable_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,7 +42,9 @@ def saliency(
         ),
     ] = Method.gradient,
     split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
-    images: Annotated[int, typer.Option("--images", min=2, help="How many, chosen at random by the run's seed.")] = 256,
+    images: Annotated[
+        int, typer.Option("--images", min=2, max=MOST_STEPS, help="How many, chosen at random by the run's seed.")
+    ] = 256,
     sets: PlaceOption = None,
     allow_download: DownloadOption = False,
     as_json: JsonOption = False,
@@ -66,6 +69,7 @@ def saliency(
     from reorder_kit.training.devices import build_accelerator, runnable_here
 
     folder = find_run(run)
+    require_writable_folder(folder.path)
     loaded = LoadedRun.open(folder.path, load_host(), places_of(sets), allow_download)
     device = build_accelerator(runnable_here(loaded.experiment.recipe.train)).device
     report = follow_saliency(loaded.on(device), method.value, split.value, images)

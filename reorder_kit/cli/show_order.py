@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from reorder_kit.cli._output import print_json, print_to_stderr
-from reorder_kit.cli._parameters import JsonOption
+from reorder_kit.cli._parameters import JsonOption, as_name, as_path
 from reorder_kit.errors import writing
 
 
 def show_order(
     ordering: Annotated[
-        str, typer.Argument(metavar="ORDERING", help="An ordering by name, an order file, or a run folder.")
+        str,
+        typer.Argument(metavar="ORDERING", help="An ordering by name, an order file, or a run folder.", parser=as_name),
     ],
     grid: Annotated[
         str | None,
@@ -24,7 +25,9 @@ def show_order(
         list[str] | None,
         typer.Option("--set", metavar="OPTION=VALUE", help="An option of the ordering; the value is YAML. Repeatable."),
     ] = None,
-    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Draw it into this file, too.")] = None,
+    png: Annotated[
+        Path | None, typer.Option("--png", metavar="FILE", help="Draw it into this file, too.", parser=as_path)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show an order: in the terminal, as PNG, as JSON.
@@ -48,6 +51,10 @@ def show_order(
     from reorder_kit.orders.order_file import words_of_spread
     from reorder_kit.recipe.overrides import override, parse_assignment
 
+    if png is not None:
+        from reorder_kit.figures.picture_file import require_picture_file
+
+        require_picture_file(png)
     options = override({}, map(parse_assignment, sets or ()))
     found = find_order(ordering, load_host(), Grid.parse(grid) if grid else None, options)
     if png is not None:

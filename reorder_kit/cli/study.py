@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
-from reorder_kit.cli._parameters import JsonOption
+from reorder_kit.cli._parameters import MOST_JOBS, JsonOption, as_name, as_path
 from reorder_kit.cli._stopping import command_line, stoppable
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ SOME_FAILED = 1
 
 def study(
     study: Annotated[
-        str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped study.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="STUDY", help="A study file, or the name of a shipped study.", show_default=False, parser=as_name
+        ),
     ],
     sets: Annotated[
         list[str] | None,
@@ -34,13 +37,15 @@ def study(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="The folder of the study; runs/NAME if not given.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="The folder of the study; runs/NAME if not given.", parser=as_path),
     ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(
             "--jobs",
             min=1,
+            max=MOST_JOBS,
             help="Runs at a time, in processes of one thread each; if not given, one for each GPU, or one.",
             show_default=False,
         ),

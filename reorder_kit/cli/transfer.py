@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
-from reorder_kit.cli._parameters import DownloadOption, JsonOption, SetOption
+from reorder_kit.cli._parameters import (
+    LAST_SEED,
+    MOST_JOBS,
+    MOST_SEEDS,
+    MOST_STEPS,
+    DownloadOption,
+    JsonOption,
+    SetOption,
+    as_name,
+    as_path,
+)
 from reorder_kit.cli._stopping import stoppable
 from reorder_kit.errors import writing
+from reorder_kit.writable import require_writable_folder
 
 if TYPE_CHECKING:
     from reorder_kit.transfer.results import TransferResult
@@ -23,18 +34,25 @@ def transfer(
             metavar="RECIPE...",
             help="Two recipes or more, files or shipped ones, each with a learner.",
             show_default=False,
+            parser=as_name,
         ),
     ],
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 3,
-    first_seed: Annotated[int, typer.Option("--first-seed", min=0, help="The first seed.")] = 0,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=MOST_SEEDS, help="How many seeds.")] = 3,
+    first_seed: Annotated[int, typer.Option("--first-seed", min=0, max=LAST_SEED, help="The first seed.")] = 0,
     tune_epochs: Annotated[
         int | None,
-        typer.Option("--tune-epochs", min=1, help="Epochs of fine-tuning; a fifth of a recipe's own if not given."),
+        typer.Option(
+            "--tune-epochs",
+            min=1,
+            max=MOST_STEPS,
+            help="Epochs of fine-tuning; a fifth of a recipe's own if not given.",
+        ),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where the run folders are; it goes on from there.")
+        Path,
+        typer.Option("--out", metavar="DIR", help="Where the run folders are; it goes on from there.", parser=as_path),
     ] = Path("runs/transfer"),
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 2,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, max=MOST_JOBS, help="Processes of one thread each.")] = 2,
     sets: SetOption = None,
     allow_download: DownloadOption = False,
     as_json: JsonOption = False,
@@ -60,6 +78,7 @@ def transfer(
     from reorder_kit.transfer.run_transfer import Work, plan_transfer, run_transfer
 
     with stoppable():
+        require_writable_folder(out)
         host, all_seeds = load_host(), range(first_seed, first_seed + seeds)
         read = [read_recipe(recipe, sets or ()) for recipe in recipes]
         plan = plan_transfer(read, all_seeds, out, tune_epochs, host, allow_download)

@@ -65,7 +65,7 @@ class CacheOptions(ComponentOptions):
         """
         sets = [each for each in (splits.train, splits.validation, splits.test) if isinstance(each, DecodedSamples)]
         if self.cache == "memory":
-            processes = max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # as torchrun says
+            processes = max(1, int(os.environ.get("LOCAL_WORLD_SIZE") or 1))  # as torchrun says
             space = int(_SHARE * free_memory()) // processes
             each = "" if processes == 1 else f" for each of {processes} processes"
             _require_space(sets, space, f"memory may be used{each}: {_SHARE:.0%} of what is free")

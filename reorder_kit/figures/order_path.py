@@ -28,6 +28,8 @@ from reorder_kit.orders.order import Order
 _DOTS_PER_INCH = 160
 _NUMBERED_CELL = 0.5  # inches: in smaller cells a slot number is unreadable
 _FRAME_GAP = 1.0  # cells
+MOST_DRAWN, LONGEST_SIDE = 128**2, 2000
+"""Patches of a picture, and along one of its sides: it takes half a minute to draw, and is 50,000 pixels wide."""
 
 # Inches.
 _MARGIN, _MIN_CONTENT_WIDTH = 0.25, 4.5
@@ -57,8 +59,13 @@ def draw_order(order: Order, grid: Grid, path: Path, *, title: str, reach: Bool[
             those that are read are framed.
 
     Raises:
-        ReorderKitError: if the order is not the same for all images, or does not fit the grid or the reach.
+        ReorderKitError: if the order is not the same for all images, does not fit the grid or the reach, or has too
+            many patches for a picture.
     """
+    if grid.num_patches > MOST_DRAWN or max(grid.height, grid.width) > LONGEST_SIDE:
+        raise ReorderKitError(
+            f"a {grid} grid is too large for a picture: at most {MOST_DRAWN:,} patches, {LONGEST_SIDE:,} along a side"
+        )
     cells = walk(order, grid)
     if reach is not None and len(reach) != len(cells):
         raise ReorderKitError(f"a reach over {len(reach)} slots cannot be drawn with an order of {len(cells)}")

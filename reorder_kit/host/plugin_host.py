@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from reorder_kit import __version__, hookspecs
-from reorder_kit.errors import ReorderKitError, did_you_mean
+from reorder_kit.errors import ReorderKitError, did_you_mean, error_of_machine
 from reorder_kit.host import builtin
 from reorder_kit.host.plugin_record import PluginError, PluginRecord, is_own, owner, words_of
 from reorder_kit.host.registry import Registry
@@ -125,12 +125,10 @@ class PluginHost:
                 call.function(*(deepcopy(facts[argument]) for argument in call.argnames))
             except KeyboardInterrupt:
                 raise
-            except Exception:
+            except Exception as error:
                 if (call.plugin_name, event) not in self._failed_listeners:
                     self._failed_listeners.add((call.plugin_name, event))
-                    _log.warning(
-                        "%s failed in %s; the run goes on", self._named(call.plugin_name), event, exc_info=True
-                    )
+                    _tell_of_listener(self._named(call.plugin_name), event, error)
             except BaseException as error:
                 told = f"{self._named(call.plugin_name)} ended the run in {event}: {words_of(error)}"
                 raise PluginError(told) from error
@@ -284,3 +282,11 @@ def _name_of(distribution: Distribution) -> str | None:
     metadata = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
     found = re.search(r"^Name:[ \t]*(\S+)", metadata, re.MULTILINE)
     return found[1] if found else None
+
+
+def _tell_of_listener(listener: str, event: str, error: Exception) -> None:
+    told = error if isinstance(error, ReorderKitError) else error_of_machine(error)
+    if told is None:
+        _log.warning("%s failed in %s; the run goes on", listener, event, exc_info=True)
+    else:  # in words for people
+        _log.warning("%s failed in %s; the run goes on: %s", listener, event, told)

@@ -11,14 +11,18 @@ from pydantic import AfterValidator
 from reorder_kit.errors import ENCODING_HINT
 from reorder_kit.interfaces.path_lengths import is_too_long, shortened
 
+_ZERO_BYTE = "\0"
+
 
 def in_home(path: Path) -> Path:
     """The path with ``~`` replaced by the home folder.
 
     Raises:
-        ValueError: if there is no such user, file systems allow no path of this length, or file names of this
-            environment cannot hold its letters.
+        ValueError: if it has a zero byte, there is no such user, file systems allow no path of this length, or file
+            names of this environment cannot hold its letters.
     """
+    if _ZERO_BYTE in str(path):
+        raise ValueError("a path has no zero byte")
     try:
         found = path.expanduser()
     except RuntimeError as error:  # of a user that does not exist, which pydantic would not report as a mistake

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,6 +11,7 @@ from reorder_kit import __version__
 from reorder_kit.errors import ReorderKitError, writing
 from reorder_kit.orders.checksums import CHECKSUM, strict_json, with_checksum, without_checksum
 from reorder_kit.whole_file import write_whole
+from reorder_kit.writable import require_writable_file
 
 _TYPES = {"run": str, "version": str, "settings": dict, "outcome": dict, CHECKSUM: str}
 _BEGINNING = '{"run": '
@@ -23,18 +23,17 @@ class Ledger:
     A line that a kill cut short is no finished run.
 
     Args:
-        path: the file; it is made with the first run.
+        path: the file; it is made with the first run, and so is its folder.
 
     Raises:
         ReorderKitError: if it cannot be read or written, or holds anything else.
     """
 
     def __init__(self, path: Path) -> None:
+        require_writable_file(path)  # better to say so before any training
         self.path = path
         lines, complete = finished_work(path) if path.exists() else ([], "")
         self._lines = {line["run"]: line for line in lines}
-        if not os.access(path if path.exists() else path.parent, os.W_OK):  # better to say so before any training
-            raise ReorderKitError(f"{path}: cannot be written", "give another file with --out")
         if path.exists() and path.read_bytes() != complete.encode():
             with writing(path):
                 write_whole(path, complete)
@@ -65,11 +64,10 @@ class Ledger:
     def add(self, run: str, settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
         """Note that a run is finished."""
         line = with_checksum({"run": run, "version": __version__, "settings": settings, "outcome": outcome})
-        try:
+        with writing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise ReorderKitError(f"{self.path}: cannot be written: {error.strerror}") from None
         self._lines[run] = line
 
 

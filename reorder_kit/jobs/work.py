@@ -7,7 +7,7 @@ import traceback
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ReorderKitError, error_of_machine
 from reorder_kit.host.plugin_errors import naming_plugins
 from reorder_kit.host.plugin_host import PluginHost
 
@@ -50,6 +50,7 @@ class Failure:
     @classmethod
     def of(cls, error: Exception) -> Failure:
         """What an error that stopped the work says."""
+        error = error_of_machine(error) or error
         if isinstance(error, ReorderKitError):
             return cls(error.message, error.hint)
         return cls(f"{type(error).__name__}: {error}", details="".join(traceback.format_exception(error)))

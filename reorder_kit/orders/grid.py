@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 from reorder_kit.errors import ReorderKitError
 
+MOST_PATCHES = 2**16
+"""Of a grid: an order of as many takes seconds, and a model that reads as many does not exist."""
+_MOST_DIGITS = 9
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -20,7 +24,7 @@ class Grid:
         frames: frames, at least 1.
 
     Raises:
-        ReorderKitError: if one of them is less than 1.
+        ReorderKitError: if one of them is less than 1, or there are more than :data:`MOST_PATCHES` patches.
     """
 
     height: int
@@ -30,6 +34,8 @@ class Grid:
     def __post_init__(self) -> None:
         if min(self.height, self.width, self.frames) < 1:
             raise ReorderKitError(f"a grid needs at least one patch each way, not {self}", "as in --grid 14x14")
+        if self.num_patches > MOST_PATCHES:
+            raise _too_many(str(self))
 
     @property
     def num_patches(self) -> int:
@@ -59,8 +65,17 @@ class Grid:
         """
         if not re.fullmatch(r"\d+x\d+(x\d+)?", text):
             raise ReorderKitError(f"{text!r} is not a grid", "write HEIGHTxWIDTH in patches, as in 14x14")
-        *frames, height, width = (int(part) for part in text.split("x"))
+        parts = text.split("x")
+        if max(map(len, parts)) > _MOST_DIGITS:
+            raise _too_many(f"{text:.40}...")
+        *frames, height, width = map(int, parts)
         return cls(height, width, *frames)
 
     def __str__(self) -> str:
         return f"{self.height}x{self.width}" if self.frames == 1 else f"{self.frames}x{self.height}x{self.width}"
+
+
+def _too_many(grid: str) -> ReorderKitError:
+    return ReorderKitError(
+        f"a grid of {grid} has more than {MOST_PATCHES:,} patches", "use larger patches, or a smaller grid"
+    )

@@ -14,6 +14,8 @@ from reorder_kit.orders.order import Order
 from reorder_kit.whole_file import write_whole
 
 FORMAT_VERSION = 1
+_MOST_BYTES = 2**26
+"""Of an order file: its examples are as many orders as a person looks at, of as many patches as a grid can have."""
 EXPECTED = 'write {"name": ..., "grid": [height, width], "order": [...]}, as `show-order --json` does'
 
 
@@ -85,7 +87,11 @@ class OrderFile:
                 checksum says.
         """
         try:
-            content = strict_json(path.read_bytes())
+            with path.open("rb") as file:
+                text = file.read(_MOST_BYTES + 1)
+            if len(text) > _MOST_BYTES:
+                raise ReorderKitError(f"{path}: no order: it has more than {_MOST_BYTES // 2**20} MB", EXPECTED)
+            content = strict_json(text)
         except OSError as error:
             raise ReorderKitError(f"{path}: {error.strerror}") from None
         except ValueError as error:

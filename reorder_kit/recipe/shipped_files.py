@@ -42,7 +42,8 @@ class ShippedFiles:
             ReorderKitError: if it is neither.
         """
         path = Path(file)
-        name = path.with_suffix("").as_posix().removeprefix(f"{self.folder_name}/")
+        stem = path.with_suffix("") if path.name else path  # "." and "/" have no name
+        name = stem.as_posix().removeprefix(f"{self.folder_name}/")
         shipped = self.folder / f"{name}.yaml"
         if not path.is_file() and shipped.exists():  # a folder of its name does not hide it
             return shipped

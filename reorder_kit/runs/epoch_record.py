@@ -14,6 +14,7 @@ from pydantic import Field
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.finding import Finding
 from reorder_kit.interfaces.progress import Phase
+from reorder_kit.machine_failures import naming
 from reorder_kit.orders.checksums import DAMAGED, strict_json
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.record import Count, Finite, Record, parse_json
@@ -106,7 +107,7 @@ class MetricsFile:
     def append(self, record: EpochRecord) -> None:
         """Add a line."""
         line = (json.dumps(record.as_dict()) + "\n").encode()
-        with self._path.open("ab") as file:
+        with naming(self._path), self._path.open("ab") as file:
             file.write(line)
         self._written.update(line)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ReorderKitError, writing
 from reorder_kit.jobs.failure_note import failure_of
 from reorder_kit.recipe.overrides import differences
 from reorder_kit.recipe.read_yaml import read_recipe_file
@@ -70,14 +70,11 @@ class StudyFolder:
             ReorderKitError: if it holds anything else, cannot be written, or another process is at work in it.
         """
         self.check(study)
-        try:
+        with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ReorderKitError(
-                f"{self.path}: the folder of the study cannot be written: {error.strerror}", "give another --out"
-            ) from None
         with alone(self.path):
-            write_unless_same(self.study, write_yaml(study.as_plain_data(), str(self.study)))
+            with writing(self.path):
+                write_unless_same(self.study, write_yaml(study.as_plain_data(), str(self.study)))
             yield
 
     def check(self, study: Study) -> None:

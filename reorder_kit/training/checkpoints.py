@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from reorder_kit.experiment.building import load_module
+from reorder_kit.machine_failures import naming
 from reorder_kit.orders.checksums import digest_of
 from reorder_kit.runs.checkpoint import OPTIMIZERS, Checkpoint, folder_name
 from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
@@ -37,14 +40,20 @@ def save_checkpoint(
     writing.mkdir(parents=True)
     for name, module in weights.items():
         tensors = {key: value.detach().cpu().clone().contiguous() for key, value in module.state_dict().items()}
-        save_file(tensors, writing / f"{name}.safetensors")
-    torch.save(optimizers, writing / OPTIMIZERS)
+        _write(writing / f"{name}.safetensors", save(tensors))
+    torch.save(optimizers, moments := BytesIO())  # torch itself does not say why it cannot write a file
+    _write(writing / OPTIMIZERS, moments.getvalue())
     files = {path.name: digest_of(path) for path in sorted(writing.iterdir())}
     facts.model_copy(update={"files": files}).write(writing / FILE)
     older = list(folder.checkpoints.glob("epoch-*"))
     writing.rename(folder.checkpoints / folder_name(facts.epoch))
     for checkpoint in older:
         shutil.rmtree(checkpoint)
+
+
+def _write(file: Path, content: bytes) -> None:
+    with naming(file):
+        file.write_bytes(content)
 
 
 def clear_checkpoints(folder: RunFolder) -> None:

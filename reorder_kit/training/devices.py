@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.recipe.settings import TrainSettings
+from reorder_kit.training.launch import check_launch
 
 
 def build_accelerator(settings: TrainSettings) -> Accelerator:
     """One device, or a process group when started by torchrun or accelerate.
 
     Raises:
-        ReorderKitError: if the device or the precision is not to be had here.
+        ReorderKitError: if the device or the precision is not to be had here, or what a launcher says is incomplete.
     """
+    check_launch(os.environ)
     has_gpu = torch.cuda.is_available()
     if settings.device == "cuda" and not has_gpu:
         raise ReorderKitError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from reorder_kit.interfaces import StepResult
+from reorder_kit.machine_failures import naming
 from reorder_kit.orders.checksums import with_checksum
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
@@ -56,7 +57,8 @@ class OrderLog:
         if proposal.log_prob is not None:
             self._last_sampled_epoch = epoch
             line = {"epoch": epoch, "order": proposal.order.indices.reshape(-1, proposal.order.num_slots)[0].tolist()}
-            with self._folder.sampled_orders(self._process).open("a", encoding="utf-8") as file:
+            path = self._folder.sampled_orders(self._process)
+            with naming(path), path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(with_checksum(line)) + "\n")
 
     def epoch(self, epoch: int, summary: OrderSummary) -> EpochOrder:

@@ -10,7 +10,6 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from reorder_kit.data.data_loading import require_samples, steps_of_epoch
-from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.beside import compose_beside
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.memory import refuse_hopeless
@@ -30,6 +29,7 @@ from reorder_kit.training.beside import evaluate_beside
 from reorder_kit.training.claim import claim_begun, claim_in_program, claim_new, claimed
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.environment import describe_environment
+from reorder_kit.training.failing_machine import resumable
 from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.order_log import order_file
 from reorder_kit.training.order_summary import OrderSummary
@@ -68,10 +68,14 @@ def run_experiment(
         ReorderKitError: if the run folder holds another run, another process trains in it, or training cannot go on.
     """
     accelerator = build_accelerator(experiment.recipe.train)
-    with claimed(accelerator, partial(claim_begun if resume else claim_new, experiment, out)) as folder:
+    with (
+        claimed(accelerator, partial(claim_begun if resume else claim_new, experiment, out)) as folder,
+        resumable(folder, accelerator.num_processes, is_part=False),
+    ):
         return folder, _run(experiment, host, folder, split_file or folder.split_file, accelerator)
 
 
+@names_plugins
 def run_in_program(experiment: Experiment, host: PluginHost, folder: Path, split_file: Path | None) -> RunResult:
     """Train a run of a study or another program: begun, gone on with, or read if it is finished.
 
@@ -85,7 +89,10 @@ def run_in_program(experiment: Experiment, host: PluginHost, folder: Path, split
         ReorderKitError: if the run folder holds another run, or training cannot go on.
     """
     accelerator = build_accelerator(experiment.recipe.train)
-    with claimed(accelerator, partial(claim_in_program, experiment, folder)) as claim:
+    with (
+        claimed(accelerator, partial(claim_in_program, experiment, folder)) as claim,
+        resumable(claim, accelerator.num_processes, is_part=True),
+    ):
         return _run(experiment, host, claim, split_file or claim.split_file, accelerator)
 
 
@@ -180,18 +187,14 @@ def _write_description(
 ) -> None:
     environment = describe_environment(str(accelerator.device))
     environment = environment.model_copy(update={"folder": str(folder.path.absolute())})
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        # First of all: a run that has a recipe can be resumed. One that is resumed before its first checkpoint replaces
-        # what has changed, and leaves the rest alone.
-        write_unless_same(folder.recipe, write_yaml(experiment.resolved(), str(folder.recipe)))
-        data.write(folder, split_file)
-        write_plugins(folder, host)
-        environment.write(folder.environment)
-        write_unless_same(folder.fitted, json.dumps(dict(context.fitted)) + "\n")
-    except OSError as error:
-        reason = f"{folder.path}: the run folder cannot be written: {error.strerror}"
-        raise ReorderKitError(reason, "give another --out") from None
+    folder.path.mkdir(parents=True, exist_ok=True)
+    # First of all: a run that has a recipe can be resumed. One that is resumed before its first checkpoint replaces
+    # what has changed, and leaves the rest alone.
+    write_unless_same(folder.recipe, write_yaml(experiment.resolved(), str(folder.recipe)))
+    data.write(folder, split_file)
+    write_plugins(folder, host)
+    environment.write(folder.environment)
+    write_unless_same(folder.fitted, json.dumps(dict(context.fitted)) + "\n")
 
 
 def _finish(

@@ -76,4 +76,4 @@ def test_what_cannot_be_written_is_an_error_in_words(cli, trained, tmp_path):
     (tmp_path / "file").write_text("")
     done = cli("export-order", trained.folder, "--to", "file")
     assert done.exit_code == 2
-    assert done.stderr == "error: file: cannot be written: File exists\n"
+    assert done.stderr.startswith("error: file: cannot be written: File exists\n  hint: ")

@@ -175,7 +175,7 @@ def test_a_run_starts_from_what_the_codes_say(cli, tmp_path):
         (["--fit-vq", "--vq-codes", "1"], "codes: input should be greater than or equal to 2, not 1"),
         (["--fit-vq", "--vq-side", "3"], "3x3 codes do not divide a patch of 2x2 pixels"),
         (["--fit-vq", "--vq-out", "trial.yaml/vq.safetensors"], "trial.yaml: cannot be written: "),
-        (["--fit-vq", "--vq-out", "."], "cannot be written: Is a directory"),
+        (["--fit-vq", "--vq-out", "."], "cannot be written: it is a folder"),
         (["--prior", "conditional-entropy", "--fit-vq", *FIT[3:], "--vq-codes", "2000"], "'vq-vae' has 2,000 tokens"),
     ],
 )

@@ -209,9 +209,9 @@ def test_an_entropy_is_that_of_the_step_and_none_of_an_earlier_one(host, tmp_pat
 
 def test_a_folder_that_cannot_be_made_is_an_error_for_people(host, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ReorderKitError, match="file/run: the run folder cannot be written") as caught:
+    with pytest.raises(ReorderKitError, match=r"file/run: cannot be written: .*file is not a folder") as caught:
         reorder_kit.run(SMALL, out=tmp_path / "file" / "run", host=host)
-    assert "--out" in caught.value.hint
+    assert "another place" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["result.json", "checkpoints/epoch-000001/state.json"])

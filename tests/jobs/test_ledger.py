@@ -90,7 +90,15 @@ def test_a_figure_that_was_changed_is_refused_by_its_line(path):
 
 
 def test_a_folder_is_refused_in_words(tmp_path):
-    with pytest.raises(ReorderKitError, match="cannot be read"):
+    with pytest.raises(ReorderKitError, match="cannot be written: it is a folder"):
         Ledger(tmp_path)
+    (tmp_path / "file").touch()
     with pytest.raises(ReorderKitError, match="cannot be written"):
-        Ledger(tmp_path / "not" / "there")
+        Ledger(tmp_path / "file" / "runs.jsonl")
+
+
+def test_its_folder_is_made_with_the_first_run(tmp_path):
+    ledger = Ledger(tmp_path / "not" / "there")
+    assert list(tmp_path.iterdir()) == []
+    ledger.add("first", {}, {"score": 1})
+    assert Ledger(tmp_path / "not" / "there").outcome("first", {}) == {"score": 1}
