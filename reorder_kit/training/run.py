@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo
 from reorder_kit.model.one_pass import SeveralPassesError
+from reorder_kit.runs.fitted_record import FittedRecord
 from reorder_kit.runs.result import ControlMetrics, ControlResult, Reach, RunMetrics, RunOrder, RunResult
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.runs.test_scores import write_test_scores
@@ -159,7 +159,7 @@ def _write_description(
         data.write(folder, split_file)
         write_plugins(folder, host)
         environment.write(folder.environment)
-        write_whole(folder.fitted, json.dumps(dict(context.fitted)) + "\n")
+        FittedRecord(fitted=dict(context.fitted)).write(folder.fitted)
     except OSError as error:
         reason = f"{folder.path}: the run folder cannot be written: {error.strerror}"
         raise ReorderKitError(reason, "give another --out") from None
