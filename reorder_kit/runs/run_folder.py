@@ -16,7 +16,7 @@ from reorder_kit.runs.checkpoint_facts import FILE
 from reorder_kit.runs.data_record import DataRecord, NamedImages
 from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.epoch_record import EpochRecord, read_epochs
-from reorder_kit.runs.record import read_json
+from reorder_kit.runs.fitted_record import FittedRecord
 from reorder_kit.runs.result import RunResult
 from reorder_kit.runs.test_scores import Scores, read_test_scores
 
@@ -199,7 +199,7 @@ class RunFolder:
         Raises:
             ReorderKitError: if the file is missing or damaged.
         """
-        return read_json(self.intact(self.fitted))
+        return FittedRecord.read(self.intact(self.fitted)).fitted
 
     def read_start(self) -> Order:
         """The starting order.

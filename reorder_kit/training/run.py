@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext
 from reorder_kit.interfaces.run_events import RunInfo
 from reorder_kit.model.one_pass import SeveralPassesError
 from reorder_kit.recipe.write_yaml import write_yaml
+from reorder_kit.runs.fitted_record import FittedRecord
 from reorder_kit.runs.npy_file import write_npy
 from reorder_kit.runs.result import ControlMetrics, ControlResult, Reach, RunMetrics, RunOrder, RunResult
 from reorder_kit.runs.run_folder import RunFolder
@@ -49,7 +49,6 @@ def run_experiment(
     host: PluginHost,
     out: Path | None = None,
     resume: bool = False,
-    split_file: Path | None = None,
 ) -> tuple[RunFolder, RunResult]:
     """Train a run and its controls.
 
@@ -58,8 +57,6 @@ def run_experiment(
         host: whose plugins provide the parts and follow the run.
         out: the run folder; the first free one of ``runs/<name>``, ``runs/<name>-2``, ... if not given.
         resume: go on with a run that was stopped: the one in ``out``, or the last one of that name.
-        split_file: the names of the images, where other runs with the same data share them; in the run folder if not
-            given. Where the file is there, the run has these images.
 
     Returns:
         The run folder and what came out.
@@ -72,7 +69,7 @@ def run_experiment(
         claimed(accelerator, partial(claim_begun if resume else claim_new, experiment, out)) as folder,
         resumable(folder, accelerator.num_processes, is_part=False),
     ):
-        return folder, _run(experiment, host, folder, split_file or folder.split_file, accelerator)
+        return folder, _run(experiment, host, folder, folder.split_file, accelerator)
 
 
 @names_plugins
@@ -83,7 +80,8 @@ def run_in_program(experiment: Experiment, host: PluginHost, folder: Path, split
         experiment: the parts.
         host: whose plugins provide the parts and follow the run.
         folder: the run folder. While another process trains in it, this one waits.
-        split_file: as in :func:`run_experiment`.
+        split_file: the names of the images, where other runs with the same data share them; in the run folder if not
+            given. Where the file is there, the run has these images.
 
     Raises:
         ReorderKitError: if the run folder holds another run, or training cannot go on.
@@ -194,7 +192,7 @@ def _write_description(
     data.write(folder, split_file)
     write_plugins(folder, host)
     environment.write(folder.environment)
-    write_unless_same(folder.fitted, json.dumps(dict(context.fitted)) + "\n")
+    FittedRecord(fitted=dict(context.fitted)).write(folder.fitted)
 
 
 def _finish(

@@ -18,7 +18,8 @@ from reorder_kit.runs.checkpoint_facts import FILE
 from reorder_kit.runs.data_record import DataRecord
 from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.epoch_record import EpochRecord, read_epochs, require_first_lines
-from reorder_kit.runs.record import parse_json, read_json
+from reorder_kit.runs.fitted_record import FittedRecord
+from reorder_kit.runs.record import parse_json
 from reorder_kit.runs.result import RunResult
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.runs.test_scores import read_test_scores
@@ -80,9 +81,10 @@ class _RunCheck:
         """What a run goes on from, and results are read from."""
         folder = self._folder
         yield from self._roots()
-        if not self._listed:  # nothing is written down yet
-            begun = {folder.data: DataRecord.read, folder.environment: Environment.read}
-            yield from (_look(file, read)[0] for file, read in begun.items() if file.exists())
+        if not self._listed:  # before the first checkpoint, files have no other checksum than their own
+            yield from (
+                _look(folder.path / name, read)[0] for name, read in _READERS.items() if (folder.path / name).exists()
+            )
             return
         for name in (file for file in self._listed if file not in (folder.plugins.name, folder.metrics.name)):
             file = folder.path / name
@@ -169,7 +171,7 @@ _READERS: Mapping[str, Callable[[Path], object]] = {
     "recipe.yaml": read_recipe_file,
     "data.json": DataRecord.read,
     "environment.json": Environment.read,
-    "fitted.json": read_json,
+    "fitted.json": FittedRecord.read,
     "orders/start.json": OrderFile.load,
     "order.json": OrderFile.load,
     "test_scores.npy": read_test_scores,

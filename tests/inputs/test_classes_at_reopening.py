@@ -17,6 +17,7 @@ from reorder_kit.jobs.one_run import train_in_folder
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.testing import host_with
 from reorder_kit.transfer.runs import OrderTrial
+from resealed import reseal
 from says import says
 
 HOST = host_with()
@@ -61,6 +62,7 @@ def own(trained, tmp_path):
     shutil.copytree(trained / "run", tmp_path / "run")
     written = tmp_path / "run" / "recipe.yaml"
     written.write_text(written.read_text().replace(str(trained), str(tmp_path)))
+    reseal(tmp_path / "run")
     return tmp_path
 
 

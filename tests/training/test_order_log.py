@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from reorder_kit.interfaces import Pass, StepResult
+from reorder_kit.orders.checksums import with_checksum
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
@@ -63,7 +64,7 @@ def test_every_process_writes_the_orders_it_drew(folder):
     other = Proposal(Order([3, 2, 1, 0]), log_prob=torch.zeros(1))
     begun(folder, process=1).sampled(7, step_with(drawn, other))
     lines = folder.sampled_orders(1).read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [{"epoch": 7, "order": [1, 0, 2, 3]}]
+    assert [json.loads(line) for line in lines] == [with_checksum({"epoch": 7, "order": [1, 0, 2, 3]})]
 
 
 def test_the_first_draw_of_an_epoch_is_written_whenever_it_comes(folder):
@@ -76,7 +77,8 @@ def test_the_first_draw_of_an_epoch_is_written_whenever_it_comes(folder):
     ]:
         log.sampled(epoch, step_with(proposal))
     lines = [json.loads(line) for line in folder.sampled_orders(0).read_text().splitlines()]
-    assert lines == [{"epoch": 1, "order": [1, 0, 2, 3]}, {"epoch": 2, "order": [0, 2, 1, 3]}]
+    expected = [{"epoch": 1, "order": [1, 0, 2, 3]}, {"epoch": 2, "order": [0, 2, 1, 3]}]
+    assert lines == [with_checksum(line) for line in expected]
 
 
 def test_an_order_that_was_not_drawn_is_no_sample(folder):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -72,7 +70,7 @@ def text_of(weights, state):
 
 
 def test_the_vocabulary_is_that_of_training_captions(finished):
-    assert json.loads(finished.fitted.read_text()) == {"words": VOCABULARY, "longest": 2}
+    assert finished.read_fitted() == {"words": VOCABULARY, "longest": 2}
 
 
 def test_captions_become_numbers_before_the_step(run):
