@@ -116,8 +116,9 @@ class _Fold:
         held_out: Bool[Tensor, " row"],
         penalty: float,
     ) -> None:
-        self._rows, self._fitted = torch.cat([(~held_out).nonzero(), held_out.nonzero()]).flatten(), int((~held_out).sum())
-        patches, self._width = features.shape[1:]
+        self._rows = torch.cat([(~held_out).nonzero(), held_out.nonzero()]).flatten()
+        self._fitted = int((~held_out).sum())
+        self._width = features.shape[2]
         rest = features[self._rows]
         self._rest = rest.flatten(1)
         self._targets = targets[self._rows]

@@ -49,7 +49,7 @@ def begin(
     facts = experiment.facts(splits.image)
     kind = experiment.kind
     training = TrainingSplit(splits, experiment.recipe.seed, kind)
-    fitted = _on_one_process(accelerator, lambda: _fitted(experiment, training) if is_fresh else read_fitted(folder))
+    fitted = _on_one_process(accelerator, lambda: fit_task(experiment, training) if is_fresh else read_fitted(folder))
     context = TaskContext(facts, splits.image, kind, splits.classes, fitted, accelerator.device)
     experiment.check(facts, splits.classes)
     if not is_fresh:
@@ -83,8 +83,12 @@ def check_continued(experiment: Experiment, policy: Policy, start: Order) -> Non
     )
 
 
-def _fitted(experiment: Experiment, training: TrainingData) -> Mapping[str, Any]:
-    """As a resumed run would read it."""
+def fit_task(experiment: Experiment, training: TrainingData) -> Mapping[str, Any]:
+    """What the task is fitted to, as a resumed run would read it.
+
+    Raises:
+        ReorderKitError: if it is not plain data.
+    """
     try:
         fitted: Mapping[str, Any] = json.loads(json.dumps(dict(experiment.task.fit(training))))
     except TypeError as error:

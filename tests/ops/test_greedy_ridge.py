@@ -1,4 +1,4 @@
-"""Greedy selection of patches by ridge regression: against a regression for every set, and where the answer is known."""
+"""Greedy selection of patches by ridge regression: against a regression for every set, and on planted answers."""
 
 from __future__ import annotations
 
