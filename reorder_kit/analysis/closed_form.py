@@ -17,7 +17,8 @@ def closed_form_score(rows: ToldRows, order: Order, influence: Float[Tensor, " s
 
     The features of a patch are weighted by the square root of the influence of its slot, so that the regression pays
     dearly for what the model hardly sees; patches in slots without influence are not seen. The penalty is the one with
-    the least held-out error. A cheap first opinion: it knows no interaction of patches, and nothing of how a model reads.
+    the least held-out error. A cheap first opinion: it knows no interaction of
+    patches, and nothing of how a model reads.
 
     Args:
         rows: the images.

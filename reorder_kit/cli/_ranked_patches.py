@@ -83,7 +83,7 @@ def _ranks_on_grid(ranked: RankedPatches) -> list[str]:
     grid, ranks = ranked.grid, ranked.ranking.patches.rank
     width = len(str(len(ranks) - 1))
     lines = []
-    for frame, rows in enumerate(ranks.unflatten(0, (grid.frames, grid.height, grid.width)).tolist()):
+    for frame, rows in enumerate(ranks.reshape(grid.frames, grid.height, grid.width).tolist()):
         lines += [f"frame {frame}"] if grid.frames > 1 else []
         lines += [" ".join(str(rank).rjust(width) for rank in row) for row in rows]
     return lines

@@ -73,10 +73,10 @@ def prior(
 ) -> None:
     """Rank orderings, or patches, by a prior.
 
-    For images and patches of a recipe; no model is trained for scores of orderings. Every score is a mean over images with its 95 % bootstrap
-    interval, and so is what an ordering lies behind the best on the same images: where that holds 0, the two are not
-    distinguishable. Intervals are of one ordering each: among many, one in twenty misses. Options of the prior are
-    fields of order.start.prior.
+    For images and patches of a recipe; no model is trained to score orderings. Every score is a mean over images with
+    its 95 % bootstrap interval, and so is what an ordering lies behind the best on the same images: where that holds 0,
+    the two are not distinguishable. Intervals are of one ordering each: among many, one in twenty misses. Options of
+    the prior are fields of order.start.prior.
 
     Priors that rank patches, such as informed, show what each patch tells about the target, in which slot it starts,
     and how influence is spread over the slots: small models are trained for 150 steps for that. Orderings are compared

@@ -101,16 +101,15 @@ def _small_patches(
 ) -> Float[Tensor, "image patch pixel"]:
     patches = cut(images, grid)
     sides = (shape.channels, shape.height // grid.height, shape.width // grid.width)
-    return _shrunk(patches.unflatten(2, sides)).flatten(2)
+    return _shrunk(patches.reshape(*patches.shape[:2], *sides)).flatten(2)
 
 
 def _shrunk(pixels: Float[Tensor, "*batch height width"]) -> Float[Tensor, "*batch low narrow"]:
-    height, width = pixels.shape[-2:]
+    *of_each, height, width = pixels.shape
     if max(height, width) <= _SIDE:
         return pixels
-    return adaptive_avg_pool2d(pixels.flatten(0, -3), (min(height, _SIDE), min(width, _SIDE))).unflatten(
-        0, pixels.shape[:-2]
-    )
+    low, narrow = min(height, _SIDE), min(width, _SIDE)
+    return adaptive_avg_pool2d(pixels.flatten(0, -3), (low, narrow)).reshape(*of_each, low, narrow)
 
 
 def _targets(

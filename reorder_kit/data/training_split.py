@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -108,8 +108,9 @@ class TrainingSplit:
 
     def _read(self, indices: Sequence[int], version: int = 0) -> list[Any]:
         """Samples, or what cannot be read in their place."""
-        draws_views = version and isinstance(self._samples, HasViews)
-        draw = self._samples.view if draws_views else self._samples.__getitem__
+        draw: Callable[[int], Any] = self._samples.__getitem__
+        if version and isinstance(self._samples, HasViews):
+            draw = self._samples.view
         samples = []
         with torch.random.fork_rng(devices=[]):
             for index in indices:

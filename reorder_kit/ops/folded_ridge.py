@@ -42,7 +42,7 @@ def held_out_errors(
 
 def each_fold(folds: Int[Tensor, " row"]) -> Iterator[Bool[Tensor, " row"]]:
     """Which rows are held out, fold by fold."""
-    for fold in folds.unique().tolist():
+    for fold in sorted(set(folds.tolist())):
         yield folds == fold
 
 

@@ -142,7 +142,8 @@ class _Fold:
     def gains(self) -> Float[Tensor, " patch"]:
         """By how much the held-out squared error falls with each patch that is left."""
         weights = torch.linalg.solve(self._system, self._right)
-        return (2 * weights * self._judged - weights * (self._squares @ weights)).sum(dim=(1, 2))
+        gains: Float[Tensor, "patch own target"] = 2 * weights * self._judged - weights * (self._squares @ weights)
+        return gains.sum(dim=(1, 2))
 
     def take(self, place: int, features: Float[Tensor, "row feature"]) -> None:
         """Choose the patch in a place.
@@ -171,7 +172,7 @@ class _Fold:
         self._drop(place)
 
     def _by_patch(self, rows: Float[Tensor, "own column"]) -> Float[Tensor, "patch own feature"]:
-        return rows.unflatten(1, (-1, self._width)).transpose(0, 1)
+        return rows.reshape(len(rows), -1, self._width).transpose(0, 1)
 
     def _drop(self, place: int) -> None:
         last, width = len(self._system) - 1, self._width
