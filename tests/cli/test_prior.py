@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 import pytest
@@ -270,6 +271,9 @@ def test_a_run_starts_from_an_order_of_the_priors_own_making_and_says_so(cli, in
     assert result["order"]["start"] == [1, 0, *range(2, 16)]
     assert result["order"]["prior"] == {"name": "swapped", "chosen": None}
     assert "The prior swapped made an order of its own to start from." in done.stdout
+    shares = [share for share in result["order"]["influence"] if share > 0]
+    effective = math.exp(-sum(share * math.log(share) for share in shares))
+    assert f"influence is spread over {effective:.1f} effective slots of 16." in done.stdout
     assert start_of(RunRecord.read(RunFolder(folder))) == "what the prior swapped gave"
 
 
@@ -298,7 +302,8 @@ def test_a_prior_that_ranks_patches_shows_what_each_adds_and_where_the_model_loo
 
 
 def test_the_ranking_of_patches_is_printed_in_words(cli):
-    done = cli("prior", "trial.yaml", *FEW, "--orderings", "spiral", "--images", 100, "--prior", "probe")
+    probe = "order.start={prior: {name: probe, models: 1}}"
+    done = cli("prior", "trial.yaml", *FEW, "--set", probe, "--orderings", "spiral", "--images", 100)
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert says(lines[0], "probe", "training images", "trial.yaml", "4x4 patches")
