@@ -119,7 +119,8 @@ def main() -> None:
     )
     print("| prior | tokens | images | seconds | of all threads | peak memory, MiB |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for prior, tokens, images in product(HOST.priors, HOST.tokenizers, arguments.images):
+    scoring = [name for name in HOST.priors if issubclass(HOST.priors.get(name), ScoringPrior)]
+    for prior, tokens, images in product(scoring, HOST.tokenizers, arguments.images):
         found = in_a_process(prior, tokens, images, size, patch)
         figures = f"{found['seconds']:.1f} | {found['cpu']:.1f} | {found['mib']:.0f}"
         print(f"| {prior} | {tokens} | {images:,} | {figures} |", flush=True)

@@ -17,7 +17,7 @@ from reorder_kit.experiment.find_order import find_order
 from reorder_kit.experiment.start_by_prior import StartByPrior
 from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.interfaces import Part, ScoringPrior, Tokenizer
+from reorder_kit.interfaces import Part, RankingPrior, ScoringPrior, Tokenizer
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.recipe.overrides import override
@@ -159,7 +159,7 @@ def rank_recipe(
         scored = scored.with_vq(fitted.file, host)
     scorer = cast("ScoringPrior", scored.start.build(splits.image, grid))  # any other was refused
     patches = TrainingPatches(splits, grid, seed, images)
-    ranking = rank_orderings(scorer, patches, _orders(names, scored.start, grid, host), seed)
+    ranking = rank_orderings(scorer, patches, orders_named(names, scored.start, grid, host), seed)
     return RankedRecipe(scored, scorer.measure, grid, ranking, len(patches) - ranking.images, fitted)
 
 
@@ -191,7 +191,24 @@ def _prior_of(content: Mapping[str, Any]) -> Any:
     return found.get("name") if isinstance(found, Mapping) else found
 
 
-def _orders(names: Sequence[str], start: StartByPrior, grid: Grid, host: PluginHost) -> dict[str, Order]:
+def ranks_patches(content: Mapping[str, Any], host: PluginHost) -> bool:
+    """Whether the prior of a recipe ranks patches, not orderings; False where its name is none."""
+    name = _prior_of(content)
+    return isinstance(name, str) and name in host.priors and issubclass(host.priors.get(name), RankingPrior)
+
+
+def orders_named(names: Sequence[str], start: StartByPrior, grid: Grid, host: PluginHost) -> dict[str, Order]:
+    """Full orders by what they are called.
+
+    Args:
+        names: orderings by name, order files, run folders; ``all`` stands for every ordering that needs no options.
+        start: has these.
+        grid: of the patches.
+        host: the plugins there are.
+
+    Raises:
+        ReorderKitError: if there is none of that name, or it leaves patches out.
+    """
     orders: dict[str, Order] = {}
     for name in names:
         if name == "all":

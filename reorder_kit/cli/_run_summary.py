@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from rich.text import Text
 
 from reorder_kit.cli._output import console, table
 from reorder_kit.cli._run_progress import describe_unreadable
 from reorder_kit.cli._worst_class import describe_worst_class
+from reorder_kit.orders.matching import effective_slots
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.runs.epoch_record import EpochRecord
 from reorder_kit.runs.figures import words_of_absence
@@ -49,7 +51,16 @@ def _prior(result: RunResult) -> list[str]:
     if prior is None:
         return []
     start = f"chose {prior.chosen}" if prior.chosen else "made an order of its own"
-    return [f"The prior {prior.name} {start} to start from."]
+    return [f"The prior {prior.name} {start} to start from.", *_spread_of_influence(result)]
+
+
+def _spread_of_influence(result: RunResult) -> list[str]:
+    """A prior may put patches where the model looks, and training may change where that is."""
+    influence = result.order.influence
+    if influence is None:
+        return []
+    effective = effective_slots(torch.tensor(influence))
+    return [f"After training, influence is spread over {effective:.1f} effective slots of {len(influence)}."]
 
 
 def _order(result: RunResult, epochs: list[EpochRecord], has_learner: bool) -> list[str]:

@@ -218,7 +218,7 @@ def evaluation_loader(
 
 
 def load_batch(samples: SampleSet, kind: TargetKind, split: str, chosen: Sequence[int], views: int = 0) -> Batch:
-    """One batch of chosen samples of an evaluation split, as :func:`evaluation_loader` would give them."""
+    """One batch of chosen samples of a split, with random numbers that do not depend on the seed of a run."""
     keyed = KeyedSamples(samples, split, EVALUATION_SEED, views)
     return collate(keyed.__getitems__([SampleKey(0, index) for index in chosen]), kind, views)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.data.collation import DrawnSample, collate
-from reorder_kit.interfaces import Batch, DataSplits, HasTargets, ImageShape, Sample, SampleSet, TargetKind, Unreadable
+from reorder_kit.interfaces import (
+    Batch,
+    DataSplits,
+    HasTargets,
+    HasViews,
+    ImageShape,
+    Sample,
+    SampleSet,
+    TargetKind,
+    Unreadable,
+)
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.patches import cut
 
@@ -50,15 +60,16 @@ class TrainingSplit:
             elif isinstance(sample := self._read([index])[0], Sample):
                 yield sample.target
 
-    def batches(self, images: int, batch_size: int = IMAGES_AT_ONCE) -> Iterator[Batch]:
+    def batches(self, images: int, batch_size: int = IMAGES_AT_ONCE, views: int = 0) -> Iterator[Batch]:
         """Images with their targets. Those that cannot be read are left out, and named in their batch.
 
         Args:
             images: how many to look at; all if there are fewer.
             batch_size: at once.
+            views: further versions of each image under the training transform.
         """
-        for read, unreadable in self._readable(images, batch_size):
-            yield replace(collate(read, self._kind), unreadable=tuple(unreadable))
+        for read, unreadable in self._readable(images, batch_size, views):
+            yield replace(collate(read, self._kind, views), unreadable=tuple(unreadable))
 
     def patches(self, grid: Grid, images: int) -> Iterator[Float[Tensor, "image patch pixel"]]:
         """The row-major patches of the same images, a batch at a time.
@@ -70,28 +81,39 @@ class TrainingSplit:
         for read, _ in self._readable(images, IMAGES_AT_ONCE):
             yield cut(torch.stack([sample.versions[0].image for sample in read]), grid)
 
-    def _readable(self, images: int, batch_size: int) -> Iterator[tuple[list[DrawnSample], list[Unreadable]]]:
+    def _readable(
+        self, images: int, batch_size: int, views: int = 0
+    ) -> Iterator[tuple[list[DrawnSample], list[Unreadable]]]:
         """The chosen samples, and what could not be read beside them; a batch without any readable one is left out."""
         generator = torch.Generator().manual_seed(self._seed)
         chosen: list[int] = torch.randperm(len(self), generator=generator)[:images].tolist()
         for first in range(0, len(chosen), batch_size):
-            samples = self._read(chosen[first : first + batch_size])
-            read = [
-                DrawnSample((sample,), (self._seed_of(index),))
-                for index, sample in zip(chosen[first : first + batch_size], samples, strict=True)
-                if isinstance(sample, Sample)
-            ]
+            indices = chosen[first : first + batch_size]
+            versions = [self._read(indices, version) for version in range(1 + views)]
+            read: list[DrawnSample] = []
+            unreadable: list[Unreadable] = []
+            for index, *samples in zip(indices, *versions, strict=True):
+                missing = [sample for sample in samples if isinstance(sample, Unreadable)]
+                if missing:
+                    unreadable.append(missing[0])
+                else:
+                    seeds = tuple(self._seed_of(index, version) for version in range(1 + views))
+                    read.append(DrawnSample(tuple(samples), seeds))
             if read:
-                yield read, [sample for sample in samples if isinstance(sample, Unreadable)]
+                yield read, unreadable
 
-    def _seed_of(self, index: int) -> int:
-        """Of a sample: below 2^63, as seeds of a batch have to be."""
-        return ((self._seed << 32) + index) % 2**63
+    def _seed_of(self, index: int, version: int = 0) -> int:
+        """Of a sample: below 2^63, as seeds of a batch have to be. Further versions count as further samples."""
+        return ((self._seed << 32) + index + version * len(self)) % 2**63
 
-    def _read(self, indices: Sequence[int]) -> list[Sample | Unreadable]:
+    def _read(self, indices: Sequence[int], version: int = 0) -> list[Any]:
+        """Samples, or what cannot be read in their place."""
+        draw: Callable[[int], Any] = self._samples.__getitem__
+        if version and isinstance(self._samples, HasViews):
+            draw = self._samples.view
         samples = []
         with torch.random.fork_rng(devices=[]):
             for index in indices:
-                torch.default_generator.manual_seed(self._seed_of(index))
-                samples.append(self._samples[index])
+                torch.default_generator.manual_seed(self._seed_of(index, version))
+                samples.append(draw(index))
         return samples

@@ -182,9 +182,14 @@ class Experiment:
         if known is not None:
             return known
         assert isinstance(self.start, StartByPrior)
+        return self.start.start(self.prior_context(grid, splits, influence))
+
+    def prior_context(self, grid: Grid, splits: DataSplits, influence: Influence) -> PriorContext:
+        """What the prior that gives the start is told."""
+        assert isinstance(self.start, StartByPrior)
         training = TrainingSplit(splits, self.recipe.seed, self.kind)
         candidates = self.start.orders(grid)
-        return self.start.start(PriorContext(grid, splits.image, self.recipe.seed, candidates, training, influence))
+        return PriorContext(grid, splits.image, self.recipe.seed, candidates, training, influence)
 
     def known_start(self, image: ImageShape, grid: Grid) -> Order | None:
         """The starting order, where no data decides it; of a prior, which looks at data, that it can be built is tried.

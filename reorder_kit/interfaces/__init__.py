@@ -29,6 +29,7 @@ from reorder_kit.interfaces.paths import HomePath, PathFromRoot
 from reorder_kit.interfaces.phases import Phases
 from reorder_kit.interfaces.prior import Influence, Prior, PriorContext, ScoringPrior
 from reorder_kit.interfaces.progress import Phase, Progress
+from reorder_kit.interfaces.ranking_prior import PatchRanking, RankingOptions, RankingPrior
 from reorder_kit.interfaces.recorded_splits import SPLITS, RecordedSplits
 from reorder_kit.interfaces.requirements import (
     require_causal,
@@ -107,6 +108,7 @@ __all__ = [
     "OrderingOptions",
     "Part",
     "Pass",
+    "PatchRanking",
     "PatchSequence",
     "PathFromRoot",
     "Phase",
@@ -116,6 +118,8 @@ __all__ = [
     "PriorContext",
     "Progress",
     "Proposal",
+    "RankingOptions",
+    "RankingPrior",
     "RecordedSplits",
     "ReorderKitError",
     "Sample",

@@ -30,12 +30,14 @@ class TrainingData(Protocol):
         """The target of every readable sample, by number. No image is decoded where the source knows targets."""
         ...
 
-    def batches(self, images: int, batch_size: int = ...) -> Iterator[Batch]:
+    def batches(self, images: int, batch_size: int = ..., views: int = ...) -> Iterator[Batch]:
         """Images with their targets. Those that cannot be read are left out, and named in their batch.
 
         Args:
             images: how many to look at; all if there are fewer.
             batch_size: at once.
+            views: further versions of each image under the training transform, in ``views`` of its batch; none if not
+                given.
         """
         ...
 

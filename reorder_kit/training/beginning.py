@@ -53,7 +53,7 @@ def begin(
     training = TrainingSplit(splits, experiment.recipe.seed, kind)
     is_fitted, is_started = _on_one_process(accelerator, lambda: (folder.fitted.exists(), folder.start_order.exists()))
     fitted = _on_one_process(
-        accelerator, lambda: folder.read_fitted() if is_fitted or not is_fresh else _fitted(experiment, training)
+        accelerator, lambda: folder.read_fitted() if is_fitted or not is_fresh else fit_task(experiment, training)
     )
     context = TaskContext(facts, splits.image, kind, splits.classes, fitted, accelerator.device)
     experiment.check(facts, splits.classes)
@@ -113,8 +113,12 @@ def check_policy_start(experiment: Experiment, untrained: OrderSummary, start: O
     raise wrong_start(learner, untrained.order, start)
 
 
-def _fitted(experiment: Experiment, training: TrainingData) -> Mapping[str, Any]:
-    """As a resumed run would read it."""
+def fit_task(experiment: Experiment, training: TrainingData) -> Mapping[str, Any]:
+    """What the task is fitted to, as a resumed run would read it.
+
+    Raises:
+        ReorderKitError: if it is not plain data.
+    """
     try:
         fitted: Mapping[str, Any] = json.loads(json.dumps(dict(experiment.task.fit(training))))
     except TypeError as error:

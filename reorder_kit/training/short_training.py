@@ -17,7 +17,7 @@ from reorder_kit.data.random_streams import seed_torch, stream
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.building import build_model, frozen_parts
 from reorder_kit.experiment.experiment import Experiment
-from reorder_kit.interfaces import DataSplits, Influence, TaskContext
+from reorder_kit.interfaces import Batch, DataSplits, Influence, TaskContext
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.model.task_checks import prepare, take_step, views_of
@@ -33,7 +33,7 @@ def influence_of_short_training(
     """A function of orders, models and steps: the mean influence profile of models trained for so many steps.
 
     Each model has weights and batches of its own; its batches are read in the orders in turn, with a constant step
-    size, on this process alone. Influence is measured on validation images.
+    size, on this process alone. Influence is measured on some training images, the same for all models.
 
     Args:
         experiment: the parts; the learner is left out.
@@ -46,13 +46,23 @@ def influence_of_short_training(
         if not orders or models < 1 or steps < 0:
             raise ReorderKitError(f"influence needs an order, a model and steps, not {len(orders)}, {models}, {steps}")
         on_device = [order.to(accelerator.device) for order in orders]
+        batch = _some_training_images(experiment, splits, context).to(accelerator.device)
         profiles = [
-            _influence_of_one(experiment, splits, context, accelerator, on_device, number, steps)
+            _influence_of_one(experiment, splits, context, accelerator, on_device, batch, number, steps)
             for number in range(models)
         ]
         return torch.stack(profiles).mean(dim=0).cpu()
 
     return influence
+
+
+def _some_training_images(experiment: Experiment, splits: DataSplits, context: TaskContext) -> Batch:
+    generator = torch.Generator().manual_seed(experiment.recipe.seed)
+    chosen: list[int] = torch.randperm(len(splits.train), generator=generator)[:INFLUENCE_IMAGES].tolist()
+    batch = load_batch(splits.train, context.kind, "train", chosen, views_of(experiment.task, training=False))
+    if not len(batch):
+        raise ReorderKitError("influence is measured on training images, but none could be read")
+    return batch
 
 
 def _influence_of_one(
@@ -61,6 +71,7 @@ def _influence_of_one(
     context: TaskContext,
     accelerator: Accelerator,
     orders: Sequence[Order],
+    batch: Batch,
     number: int,
     steps: int,
 ) -> Float[Tensor, " slot"]:
@@ -71,11 +82,7 @@ def _influence_of_one(
     turn = cycle([*orders[number % len(orders) :], *orders[: number % len(orders)]])
     with torch.random.fork_rng(devices=[]):
         _train(model, alone, splits, context, accelerator, turn, steps)
-    chosen = range(min(INFLUENCE_IMAGES, len(splits.validation)))
-    batch = load_batch(splits.validation, context.kind, "validation", chosen, views_of(experiment.task, training=False))
-    if not len(batch):
-        raise ReorderKitError("influence is measured on validation images, but none could be read")
-    prepared = prepare(experiment.task, batch.to(accelerator.device), False, context)
+    prepared = prepare(experiment.task, batch, False, context)
     progress = Progress(steps, max(1, steps), 1.0, phase="hardened", share=1.0)
     return influence_profile(model.ordered_by(next(turn)), experiment.task, prepared, progress)
 

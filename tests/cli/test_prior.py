@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 import pytest
@@ -270,4 +271,62 @@ def test_a_run_starts_from_an_order_of_the_priors_own_making_and_says_so(cli, in
     assert result["order"]["start"] == [1, 0, *range(2, 16)]
     assert result["order"]["prior"] == {"name": "swapped", "chosen": None}
     assert "The prior swapped made an order of its own to start from." in done.stdout
+    shares = [share for share in result["order"]["influence"] if share > 0]
+    effective = math.exp(-sum(share * math.log(share) for share in shares))
+    assert f"influence is spread over {effective:.1f} effective slots of 16." in done.stdout
     assert start_of(RunRecord.read(RunFolder(folder))) == "what the prior swapped gave"
+
+
+FEW = ("--set", "order.start={prior: {name: informed, models: 1}}", "--set", "data.batch_size=50")
+
+
+def test_a_prior_that_ranks_patches_shows_what_each_adds_and_where_the_model_looks(cli, tmp_path):
+    done = cli("prior", "trial.yaml", *FEW, "--orderings", "row", "--images", 300, "--png", "informed.png", "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["prior"]["name"], found["prior"]["images"], found["grid"]) == ("informed", 300, [4, 4])
+    patches = found["patches"]
+    assert sorted(each["patch"] for each in patches) == list(range(16))
+    assert [found["order"][each["slot"]] for each in patches] == [each["patch"] for each in patches]
+    # Two blocks of window 2 connect five slots to the last one; the best patches stand there.
+    assert {each["slot"] for each in patches[:5]} == {11, 12, 13, 14, 15}
+    assert sum(each["adds about the class"] for each in patches) == pytest.approx(patches[-1]["in all"])
+    assert list(found["influence"]) == ["0", "150"]
+    for profile in found["influence"].values():
+        assert sum(profile["slots"]) == pytest.approx(1, abs=1e-4)
+        assert 1 <= profile["effective"] <= 5
+    scores = found["closed_form"]["scores"]
+    assert list(scores) == ["informed", "row"]
+    assert scores["informed"] > scores["row"] + 0.05
+    assert (tmp_path / "informed.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_ranking_of_patches_is_printed_in_words(cli):
+    probe = "order.start={prior: {name: probe, models: 1}}"
+    done = cli("prior", "trial.yaml", *FEW, "--set", probe, "--orderings", "spiral", "--images", 100)
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert says(lines[0], "probe", "training images", "trial.yaml", "4x4 patches")
+    assert lines[2].split() == ["patch", "row,", "column", "slot", "tells", "about", "the", "class"]
+    assert sorted(int(line.split()[0]) for line in lines[3:19]) == list(range(16))
+    start = lines.index("The ranking on the grid, from 0, the most informative patch:") + 2
+    ranks = [int(rank) for line in lines[start : start + 4] for rank in line.split()]
+    assert [ranks[int(line.split()[0])] for line in lines[3:19]] == list(range(16))
+    assert any(line.startswith("untrained") for line in lines)
+    assert any(line.startswith("after 150 steps") for line in lines)
+    assert "compare trained runs" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--png", "lzma.png"], "--png shows what each patch adds, but this prior ranks orderings"),
+        (["--prior", "informed", "--fit-vq"], "a VQ-VAE does nothing for it"),
+        (["--prior", "informed", "--orderings", "hilbrt"], "hint: did you mean 'hilbert'?"),
+        (["--set", "order.start={prior: {name: informed, models: 0}}"], "order.start.prior.models"),
+    ],
+)
+def test_mistakes_with_rankings_of_patches_are_told_in_words(cli, arguments, message):
+    done = cli("prior", "trial.yaml", *arguments)
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr

@@ -91,6 +91,8 @@ def test_what_others_published_names_its_source(kind, component):
         "custom",
         "image-folder",
         "pixels",
+        "pixel-deviation",
+        "influence-matched",
     }
     without_a_source |= {"multi-label-csv", "multi-label-folder"}
     doc = f"{inspect.getmodule(component).__doc__}\n{component.__doc__}"

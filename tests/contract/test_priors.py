@@ -1,11 +1,11 @@
-"""Every prior keeps the contract; what those of the package, which score sequences of tokens, promise besides."""
+"""Every prior keeps the contract; what those that score sequences of tokens promise besides."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from reorder_kit.interfaces import Grid, ImageShape, Order, Part
+from reorder_kit.interfaces import Grid, ImageShape, Order, Part, RankingPrior, ScoringPrior
 from reorder_kit.testing import PRIOR_RULES, host_with, prior_case
 from reorder_kit.testing.component import COMPONENT_RULES
 from reorder_kit.testing.prior import GRIDS
@@ -13,9 +13,11 @@ from reorder_kit.testing.prior import GRIDS
 HOST = host_with()
 PRIORS = HOST.priors
 OPTIONS = [{}, {"tokens": "bigram"}, {"levels": 2}, {"levels": 64, "tokens": "bigram"}, {"prefer": "least"}]
+SCORING = [name for name in PRIORS if issubclass(PRIORS.get(name), ScoringPrior)]
+RANKING = [name for name in PRIORS if issubclass(PRIORS.get(name), RankingPrior)]
 CASES = [
     pytest.param(name, options, id="-".join([name, *map(str, options.values())]))
-    for name in PRIORS
+    for name in SCORING
     for options in OPTIONS
 ]
 
@@ -54,6 +56,17 @@ def test_a_prior_keeps_the_rule(name, options, rule, grid):
     rule(prior_case(PRIORS.get(name), over_pixels(name, options), grid))
 
 
+@pytest.mark.parametrize("rule", PRIOR_RULES, ids=str)
+@pytest.mark.parametrize("name", RANKING)
+def test_a_prior_that_ranks_patches_keeps_the_rule(name, rule):
+    for grid in GRIDS[:1] if rule in COMPONENT_RULES else GRIDS:
+        rule(prior_case(PRIORS.get(name), {}, grid))
+
+
+def test_every_prior_is_held_to_the_contract():
+    assert sorted(SCORING + RANKING) == list(PRIORS)
+
+
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_orders_are_scored_in_the_sequence_in_which_they_are_given(name, options):
     grid = Grid(3, 5)
@@ -69,7 +82,7 @@ def test_neither_brightness_nor_contrast_counts(name, options):
     assert prior.score(2 * patches - 1, orders_of(grid)) == pytest.approx(scores)
 
 
-@pytest.mark.parametrize("name", list(PRIORS))
+@pytest.mark.parametrize("name", SCORING)
 @pytest.mark.parametrize("tokens", ["unigram", "bigram"])
 def test_least_is_the_opposite_of_most(name, tokens):
     grid = Grid(3, 5)
@@ -81,7 +94,7 @@ def test_least_is_the_opposite_of_most(name, tokens):
     assert 0 not in most.values()
 
 
-@pytest.mark.parametrize("name", list(PRIORS))
+@pytest.mark.parametrize("name", SCORING)
 def test_an_order_with_like_beside_like_scores_higher(name):
     bright_then_dark = torch.tensor([1.0, -1.0]).repeat_interleave(32)[None, :, None].expand(3, -1, 4)
     patches = bright_then_dark + 0.1 * photos(3, Grid(8, 8), pixels=4)
@@ -90,6 +103,6 @@ def test_an_order_with_like_beside_like_scores_higher(name):
     assert scores["sorted"] > scores["mixed"] + 1
 
 
-@pytest.mark.parametrize("name", list(PRIORS))
+@pytest.mark.parametrize("name", SCORING)
 def test_its_measure_is_a_share(name):
     assert PRIORS.get(name).measure == "% saved"

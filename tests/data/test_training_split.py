@@ -118,3 +118,33 @@ def test_it_reads_what_priors_always_read():
             if index % 5:
                 expected.append(index + torch.rand(1, 4, 4))
     assert torch.equal(torch.cat([batch.images for batch in data.batches(12)]), torch.stack(expected))
+
+
+class Viewed(Numbered):
+    """The same, with views of its own, whose noise is negative."""
+
+    def view(self, index):
+        sample = Numbered.__getitem__(self, index)
+        return sample if isinstance(sample, Unreadable) else Sample(sample.image - 1, sample.target)
+
+
+def test_further_versions_of_images_stand_beside_them_with_noise_of_their_own():
+    plain = list(training(Numbered(), 3).batches(30))
+    for batch, alone in zip(training(Numbered(), 3).batches(30, views=2), plain, strict=True):
+        assert torch.equal(batch.images, alone.images)
+        assert batch.unreadable == alone.unreadable
+        first, second = batch.views
+        for version in (first, second):
+            assert torch.equal(version.images.floor(), batch.images.floor())
+            assert version.targets == batch.targets
+            assert not torch.equal(version.images, batch.images)
+        assert not torch.equal(first.images, second.images)
+        seeds = torch.cat([batch.seeds, first.seeds, second.seeds])
+        assert len(seeds.unique()) == len(seeds)
+
+
+def test_versions_are_views_where_a_source_has_them():
+    (batch,) = training(Viewed(), 3).batches(10)
+    (with_views,) = training(Viewed(), 3).batches(10, views=1)
+    assert torch.equal(with_views.images, batch.images)
+    assert torch.equal(with_views.views[0].images.ceil(), batch.images.floor())

@@ -41,7 +41,7 @@ PLUGINS = [
 def test_the_module_of_hooks_and_every_kind_of_component_show_a_plugin():
     shown = {plugin.id for plugin in PLUGINS}
     kinds = {interface.__name__ for interface in INTERFACES}
-    assert shown == {"hookspecs", "Part", *kinds, "ScoringPrior", "SupervisedTask", "TaskWrapper"}
+    assert shown == {"hookspecs", "Part", *kinds, "RankingPrior", "ScoringPrior", "SupervisedTask", "TaskWrapper"}
 
 
 @pytest.mark.parametrize("source", PLUGINS)

@@ -34,10 +34,10 @@ SAMPLES = Weighted()
 SPLITS = DataSplits(ImageShape(1, 4, 4), ["without", "with"], SAMPLES, SAMPLES, SAMPLES)
 
 
-class Informed(Prior):
+class Telling(Prior):
     """Patches by what they say about the class, in slots by their influence."""
 
-    name = "informed"
+    name = "telling"
 
     def start(self, context):
         assert sorted(set(context.training.targets())) == [0, 1]
@@ -64,7 +64,7 @@ class Fixed(ScoringPrior):
 
 @pytest.fixture
 def host():
-    return host_with(Informed, Fixed)
+    return host_with(Telling, Fixed)
 
 
 def experiment(host, prior):
@@ -85,17 +85,17 @@ def test_a_prior_may_use_targets_and_the_influence_of_slots(host):
         asked.append((len(orders), models, steps))
         return torch.tensor([0.1, 0.4, 0.2, 0.3])
 
-    composed = experiment(host, "informed")
+    composed = experiment(host, "telling")
     start = composed.starting_order(GRID, SPLITS, influence)
     # Slots by influence are 1 3 2 0, patches by what they tell 1 3 0 2.
     assert start == Order([2, 1, 0, 3])
     assert asked == [(len(composed.start.candidates), 3, 20)]
-    assert composed.prior_of(start, GRID) == ChosenByPrior(name="informed", chosen=None)
+    assert composed.prior_of(start, GRID) == ChosenByPrior(name="telling", chosen=None)
 
 
 def test_where_no_model_is_trained_the_influence_of_slots_is_not_known(host):
     with pytest.raises(ReorderKitError, match="the influence of slots is not known here"):
-        experiment(host, "informed").starting_order(GRID, SPLITS, no_influence)
+        experiment(host, "telling").starting_order(GRID, SPLITS, no_influence)
 
 
 def test_a_scoring_prior_starts_from_the_candidate_with_the_highest_score(host, monkeypatch):
@@ -118,7 +118,7 @@ def test_of_equal_scores_the_first_by_name_counts():
 
 
 def test_no_prior_is_asked_for_a_random_order(host):
-    content = experiment(host, "informed").resolved()
+    content = experiment(host, "telling").resolved()
     content["order"]["control"] = "random-fixed"
     composed = compose(content, host, "control")
     start = composed.starting_order(GRID, SPLITS, no_influence)

@@ -1,0 +1,21 @@
+"""What priors share that rank patches by what they tell."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from reorder_kit.data.told_rows import ToldRows, told_rows
+from reorder_kit.interfaces import PriorContext, RankingOptions
+
+
+class ToldOptions(RankingOptions):
+    """Which images are looked at."""
+
+    images: int = Field(2000, ge=2, description="training images to look at, chosen at random by the run's seed")
+    views: int = Field(
+        1, ge=0, description="further versions of each under the training transform; none where nothing in it is random"
+    )
+
+    def rows(self, context: PriorContext) -> ToldRows:
+        """These images as rows of a regression."""
+        return told_rows(context.training, context.image, context.grid, self.images, self.views)

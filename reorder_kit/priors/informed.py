@@ -1,0 +1,46 @@
+"""Informed: which patch adds most to what is already known of the target, and where does the model look?"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import Order, PatchRanking, Prior, PriorContext, RankingPrior
+from reorder_kit.ops.greedy_ridge import greedy_ridge
+from reorder_kit.priors._told import ToldOptions
+
+
+class Informed(RankingPrior):
+    """Ranks patches by what each adds about the target to those ranked before it.
+
+    A ridge regression tells the target from whitened principal components of each patch and their squares. Patches are
+    chosen one by one, each so that the squared error falls most in images that the regression was not fitted to. The
+    target is the class or the classes of an image, also those of boxes and masks; without any, it is the image itself.
+    The most informative patch starts in the slot with the most influence on the loss of untrained models, and so on.
+
+    Only training images are looked at, under the recipe's training transforms. A regression on a few components knows
+    shapes and colors, not textures: compare the start with fixed ones before you trust it.
+
+    Source: forward selection, Miller, "Selection of Subsets of Regression Variables", 1984,
+    https://doi.org/10.2307/2981576
+    """
+
+    name = "informed"
+    Options = ToldOptions
+    options: ToldOptions
+
+    def rank(self, context: PriorContext) -> PatchRanking:
+        """By what each adds to those before it."""
+        rows = self.options.rows(context)
+        selection = greedy_ridge(rows.features, rows.targets, rows.folds, rows.penalty, rows.frequency)
+        told = [1 - unexplained for unexplained in selection.unexplained]
+        adds = [after - before for before, after in pairwise([0.0, *told])]
+        figures = {f"adds about the {rows.words}": adds, "in all": told}
+        if selection.right is not None:
+            figures["told right"] = selection.right
+        return PatchRanking(Order(selection.patches), figures)
+
+
+@hookimpl
+def register_priors() -> list[type[Prior]]:
+    return [Informed]

@@ -1,0 +1,120 @@
+"""The patches of a recipe as a prior ranks them, and where its model looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.analysis.closed_form import closed_form_scores
+from reorder_kit.analysis.ranked_recipe import orders_named
+from reorder_kit.data.told_rows import told_rows
+from reorder_kit.data.training_split import TrainingSplit
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.start_by_prior import StartByPrior
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.interfaces import PatchRanking, RankingPrior, TaskContext
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.matching import effective_slots, matched
+from reorder_kit.orders.order import Order
+from reorder_kit.training.beginning import fit_task
+from reorder_kit.training.devices import build_accelerator
+from reorder_kit.training.short_training import influence_of_short_training
+
+STEPS = 150
+"""After which influence is measured once more: profiles of recurrent models flatten as they train."""
+
+
+@dataclass(frozen=True)
+class RankedPatches:
+    """What came out.
+
+    Args:
+        name: of the recipe.
+        prior: as a recipe names it, with every option.
+        grid: of the patches.
+        ranking: of the patches.
+        influence: of each slot, as shares, by the steps that the models were trained for.
+        start: the order that a run starts from.
+        told: what the closed-form score is about.
+        scores: the closed-form score of orders by name, the highest first; the start is among them as the prior's name.
+    """
+
+    name: str
+    prior: Mapping[str, Any]
+    grid: Grid
+    ranking: PatchRanking
+    influence: Mapping[int, Float[Tensor, " slot"]]
+    start: Order
+    told: str
+    scores: Mapping[str, float]
+
+    @property
+    def slots(self) -> list[int]:
+        """The slot of each patch in the start, in the sequence of the ranking."""
+        found: list[int] = self.start.rank[self.ranking.patches.indices].tolist()
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        patches = self.ranking.patches.indices.tolist()
+        of_patches = zip(patches, self.slots, *self.ranking.figures.values(), strict=True)
+        names = ("patch", "slot", *self.ranking.figures)
+        return {
+            "name": self.name,
+            "prior": dict(self.prior),
+            "grid": [self.grid.height, self.grid.width],
+            "patches": [dict(zip(names, values, strict=True)) for values in of_patches],
+            "influence": {
+                str(steps): {"slots": shares.tolist(), "effective": effective_slots(shares)}
+                for steps, shares in self.influence.items()
+            },
+            "order": self.start.indices.tolist(),
+            "closed_form": {"about": self.told, "scores": dict(self.scores)},
+        }
+
+
+def rank_patches(
+    experiment: Experiment, names: Sequence[str], images: int, host: PluginHost, announce: Callable[[str], None]
+) -> RankedPatches:
+    """Rank patches by the prior of a recipe, and measure where its model looks, before training and a little later.
+
+    Args:
+        experiment: starts by a prior that ranks patches.
+        names: of orders whose closed-form score stands beside that of the start; ``all`` stands for every ordering.
+        images: training images that this score is about.
+        host: the plugins there are.
+        announce: called with what is about to take a while.
+
+    Raises:
+        ReorderKitError: if images cannot be read, there is no such order, or a step of the task reads a batch several
+            times, so that slots have no influence of their own.
+    """
+    start = experiment.start
+    if not isinstance(start, StartByPrior) or not issubclass(start.prior.component, RankingPrior):
+        raise TypeError("the recipe does not start by a prior that ranks patches")
+    splits = experiment.open_data()
+    facts, seed = experiment.facts(splits.image), experiment.recipe.seed
+    orders = orders_named(names, start, facts.grid, host)
+    accelerator = build_accelerator(experiment.recipe.train)
+    training = TrainingSplit(splits, seed, experiment.kind)
+    fitted = fit_task(experiment, training)
+    context = TaskContext(facts, splits.image, experiment.kind, splits.classes, fitted, accelerator.device)
+    experiment.check(facts, splits.classes)
+    asked = experiment.prior_context(
+        facts.grid, splits, influence_of_short_training(experiment, splits, context, accelerator)
+    )
+    prior = cast("RankingPrior", start.build(splits.image, facts.grid))
+    options = prior.options
+    ranking = prior.rank(asked)
+    announce(f"measuring influence: {options.models} models, untrained and after {STEPS} steps")
+    influence = {steps: prior.influence(asked, steps) for steps in sorted({0, options.steps, STEPS})}
+    order = matched(ranking.patches, influence[options.steps])
+    rows = told_rows(training, splits.image, facts.grid, images, views=0)
+    scores = closed_form_scores(rows, {**orders, start.name: order}, influence[options.steps])
+    return RankedPatches(
+        experiment.recipe.name, start.prior.as_dict(), facts.grid, ranking, influence, order, rows.words, scores
+    )
