@@ -1,4 +1,5 @@
 import io
+import os
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
@@ -153,6 +154,30 @@ def test_epochs_that_a_resumed_run_repeats_are_shown_once(tmp_path):
     for epoch, top1 in ((1, 0.25), (2, 0.5), (3, 0.75), (2, 0.625), (3, 0.875), (4, 1.0)):
         hook.epoch_finished(run=run_info(tmp_path, epochs=4), epoch=epoch, record=epoch_record(epoch, top1=top1))
     assert scalars(tmp_path)["validation/top1"] == [(1, 0.25), (2, 0.625), (3, 0.875), (4, 1.0)]
+
+
+@pytest.mark.parametrize("kept", [0.2, 0.5, 0.99])
+def test_figures_after_a_record_that_a_kill_cut_short_are_shown(kept, tmp_path):
+    hook = listeners(tensorboard)
+    hook.epoch_finished(run=run_info(tmp_path, epochs=3), epoch=1, record=epoch_record(1, top1=0.25))
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    whole = file.stat().st_size
+    hook.epoch_finished(run=run_info(tmp_path, epochs=3), epoch=2, record=epoch_record(2, top1=0.5))
+    os.truncate(file, whole + int(kept * (file.stat().st_size - whole)))
+    hook.run_started(run=run_info(tmp_path, epochs=3))
+    for epoch, top1 in ((2, 0.5), (3, 0.75)):
+        hook.epoch_finished(run=run_info(tmp_path, epochs=3), epoch=epoch, record=epoch_record(epoch, top1=top1))
+    assert scalars(tmp_path)["validation/top1"] == [(1, 0.25), (2, 0.5), (3, 0.75)]
+
+
+def test_a_whole_file_of_figures_is_left_alone(tmp_path):
+    hook = listeners(tensorboard)
+    hook.run_started(run=run_info(tmp_path))
+    hook.epoch_finished(run=run_info(tmp_path), epoch=1, record=epoch_record(1))
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    before = file.read_bytes()
+    hook.run_started(run=run_info(tmp_path))
+    assert file.read_bytes() == before
 
 
 def test_without_tensorboard_nothing_is_written(tmp_path, monkeypatch):
