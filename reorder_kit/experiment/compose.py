@@ -108,6 +108,8 @@ def _controls(content: Mapping[str, Any], task: Task | None, problems: list[Prob
         return NamedControls(None, ())
     try:
         return named_controls(content, controls_of(task), problems)
+    except ComponentError:
+        raise
     except ReorderKitError as error:
         problems.append(Problem("task.name", error.message, error.hint))
         return NamedControls(None, ())

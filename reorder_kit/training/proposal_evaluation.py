@@ -58,10 +58,11 @@ class ProposalEvaluator:
     def _checked(self, proposals: Sequence[Proposal], images: int) -> list[Proposal]:
         """What the policy tries, if it can be applied; how many slots a later block is given, only the model tells."""
         model, patches = self._model, self._model.facts.grid.num_patches
-        return [
-            model.order_checks.passed(each, model.policy, images, None if each.block else patches, each.block)
-            for each in proposals
-        ]
+        passed = []
+        for each in proposals:
+            block = each.block if isinstance(each, Proposal) else 0
+            passed.append(model.order_checks.passed(each, model.policy, images, None if block else patches, block))
+        return passed
 
     def _of_all_processes(self, reward: Float[Tensor, " batch"]) -> Float[Tensor, " image"]:
         if self._accelerator.num_processes == 1:

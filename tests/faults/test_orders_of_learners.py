@@ -60,7 +60,7 @@ WRONG_PROPOSALS = {
         "has the shape (2, 16, 16)",
     ),
     "a matrix": (Proposal(row(), SOFT), "its soft permutation is a Tensor"),
-    "whole shares": (Proposal(row(), SoftPermutation(SOFT.long())), "its matrix of floats"),
+    "whole shares": (Proposal(row(), SoftPermutation(SOFT.long())), "its soft permutation is a SoftPermutation"),
     "log-probabilities of other rows": (Proposal(row(), log_prob=torch.zeros(3)), "its log-probability is (3,)"),
     "a number": (Proposal(row(), log_prob=-1.0), "its log-probability is float"),
     "an order for another block": (Proposal(row(), block=1), "for block 1 where block 0 was asked for"),
@@ -206,7 +206,6 @@ def test_whatever_a_policy_raises_the_learner_is_named(policy, reason):
     model = model_with(learner).train()
     with pytest.raises(PluginError) as caught, naming_plugins(host_with(learner)):
         model.read(images())
-    assert str(caught.value).startswith("order-learner 'unruly' of plugin 'Unruly' raised ") or policy is not None
     assert "order-learner 'unruly' of plugin 'Unruly'" in str(caught.value)
     assert reason in str(caught.value)
     assert isinstance(caught.value.__cause__, BaseException)

@@ -10,6 +10,8 @@ import pytest
 from reorder_kit import hookimpl
 from reorder_kit.host import builtin
 from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.host.plugin_record import PluginError
+from reorder_kit.orders.order import Order
 
 
 def host_without_listeners():
@@ -67,3 +69,45 @@ def test_the_keyboard_stops_a_run_even_in_a_listener():
     host.add(SimpleNamespace(run_started=hookimpl(interrupt)), "keyboard")
     with pytest.raises(KeyboardInterrupt):
         host.announce("run_started", run="run")
+
+
+class Odd(BaseException):
+    """Neither an Exception nor an exit."""
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), SystemExit("enough"), Odd("enough"), GeneratorExit()], ids=repr)
+def test_a_listener_that_ends_the_process_ends_the_run_with_a_mistake(error):
+    def end(run):
+        raise error
+
+    host = host_without_listeners()
+    host.add(SimpleNamespace(run_started=hookimpl(end)), "ending", "ending-dist", "1.0")
+    with pytest.raises(PluginError, match="plugin 'ending' of ending-dist ended the run in run_started: ") as caught:
+        host.announce("run_started", run="run")
+    assert caught.value.__cause__ is error
+    assert caught.value.exit_code == 2
+
+
+def test_a_listener_can_change_nothing_of_what_is_recorded_or_told_to_others():
+    figures, order, heard = {"loss": 1.0, "parts": [1.0]}, Order([0, 1, 2]), []
+
+    def change(record):
+        record["loss"] = 0.0
+        record["parts"].clear()
+
+    host = host_without_listeners()
+    host.add(SimpleNamespace(epoch_finished=hookimpl(change)), "one")
+    host.add(SimpleNamespace(order_changed=hookimpl(lambda order: order.indices.zero_())), "two")
+    host.add(SimpleNamespace(order_changed=hookimpl(lambda order: heard.append(order.indices.tolist()))), "three")
+    host.announce("epoch_finished", run="run", epoch=1, record=figures)
+    host.announce("order_changed", run="run", epoch=1, order=order, spread=None)
+    assert figures == {"loss": 1.0, "parts": [1.0]}
+    assert order.indices.tolist() == [0, 1, 2]
+    assert heard == [[0, 1, 2]]
+
+
+def test_a_listener_that_fails_is_named_with_its_distribution(caplog):
+    host = host_without_listeners()
+    host.add(SimpleNamespace(run_started=hookimpl(failing_listener)), "failing", "failing-dist", "1.0")
+    host.announce("run_started", run="run")
+    assert "plugin 'failing' of failing-dist failed in run_started" in caplog.text
