@@ -227,3 +227,11 @@ def test_labels_without_a_folder_of_data_beside_them_are_not_looked_for(tmp_path
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "labels.json").write_text("{}")
     assert len(open_coco(tmp_path, content(CATEGORIES, [1], [(1, 9)], "train")).train) == 1
+
+
+def test_a_full_path_into_a_folder_of_this_machine_is_of_no_other_machine(tmp_path: Path) -> None:
+    train = content(CATEGORIES, [1, 2], [(1, 9), (2, 10)], "train")
+    train["images"][1]["file_name"] = f"{tmp_path}/gone.png"
+    with pytest.raises(ReorderKitError, match=r"images that are not there: .*gone\.png") as error:
+        open_coco(tmp_path, train)
+    assert "another machine" not in str(error.value.hint)
