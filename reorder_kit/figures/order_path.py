@@ -58,8 +58,8 @@ def draw_order(order: Order, grid: Grid, path: Path, *, title: str, reach: Bool[
             those that are read are framed.
 
     Raises:
-        ReorderKitError: if the order is not the same for all images, does not fit the grid or the reach, or has too many
-            patches for a picture.
+        ReorderKitError: if the order is not the same for all images, does not fit the grid or the reach, or has too
+            many patches for a picture.
     """
     if grid.num_patches > MOST_DRAWN or max(grid.height, grid.width) > LONGEST_SIDE:
         raise ReorderKitError(
