@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import console, is_main_process, print_json, table
-from reorder_kit.cli._parameters import DownloadOption, JsonOption, PlaceOption, RunArgument
+from reorder_kit.cli._parameters import DownloadOption, JsonOption, PlaceOption, RunArgument, as_name
 from reorder_kit.cli._worst_class import describe_worst_class
 from reorder_kit.statistics.headline import Headline, signed
 
@@ -28,7 +28,10 @@ def evaluate(
     orders: Annotated[
         list[str] | None,
         typer.Option(
-            "--order", metavar="ORDER", help="Evaluate in this order, too: an ordering or an order file. Repeatable."
+            "--order",
+            metavar="ORDER",
+            help="Evaluate in this order, too: an ordering or an order file. Repeatable.",
+            parser=as_name,
         ),
     ] = None,
     split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,

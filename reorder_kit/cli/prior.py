@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
-from reorder_kit.cli._parameters import MOST_STEPS, JsonOption, RecipeArgument, SetOption, as_path
+from reorder_kit.cli._parameters import MOST_STEPS, JsonOption, RecipeArgument, SetOption, as_name, as_path
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.writable import require_writable_file
 
@@ -31,6 +31,7 @@ def prior(
             "--orderings",
             metavar="ORDERING",
             help="An ordering by name, an order file, a run folder, or all. Repeatable; all if none is named.",
+            parser=as_name,
         ),
     ] = None,
     images: Annotated[

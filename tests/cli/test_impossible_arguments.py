@@ -1,0 +1,410 @@
+"""Every argument and option of every command with values that cannot be: exit code 2 and words, never a traceback.
+
+Parameters are those of the app, so that a new one is tried on the day it is added.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import os
+import sys
+import types
+import typing
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from reorder_kit.cli import _lookup
+from reorder_kit.cli.main import app, main
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.orders.grid import MOST_PATCHES, Grid
+from reorder_kit.testing import host_with
+from reorder_kit.training.launch import check_launch
+from says import says
+
+RECIPE = {
+    "format_version": 1,
+    "name": "small",
+    "data": {
+        "name": "planted-chain",
+        "grid": [2, 2],
+        "train_images": 24,
+        "validation_images": 8,
+        "test_images": 8,
+        "batch_size": 12,
+    },
+    "backbone": {"name": "local", "patch_size": 1, "dim": 8, "heads": 2, "depth": 1},
+    "order": {"learner": {"name": "softsort", "warmup_epochs": 0}},
+    "train": {"epochs": 1, "device": "cpu"},
+}
+ORDER = '{"grid": [2, 2], "order": [3, 1, 0, 2]}'
+VALID = {
+    "run": ["small.yaml", "--out", "new"],
+    "validate": ["small.yaml"],
+    "evaluate": ["trained", "--order", "row"],
+    "show-order": ["row", "--grid", "2x2"],
+    "export-order": ["trained", "--to", "exported"],
+    "prior": ["small.yaml", "--orderings", "row", "--orderings", "spiral", "--images", "8"],
+    "saliency": ["trained", "--images", "4"],
+    "transfer": ["small.yaml", "other.yaml"],
+    "study": ["quick"],
+    "report": ["trained"],
+    "describe": ["ordering", "row"],
+    "list-plugins": [],
+    "schema": [],
+    "doctor": [],
+    "recipes list": [],
+    "recipes copy": ["quickstart"],
+    "bench planted": ["--learner", "softsort", "--seeds", "1"],
+}
+"""A call of every command that works."""
+WITH = {"--vq-out": ["--fit-vq"], "--vq-codes": ["--fit-vq"], "--vq-side": ["--fit-vq"], "--vq-steps": ["--fit-vq"]}
+"""What an option needs to be heard."""
+COMPUTING = [
+    "reorder_kit.training.run.open_data",
+    "reorder_kit.study.run_study.work_through",
+    "reorder_kit.transfer.run_transfer.run_transfer",
+    "reorder_kit.benchmark.planted.run_benchmark",
+    "reorder_kit.analysis.fitted_vq.fit_vq_vae",
+    "reorder_kit.report.page.Page.write",
+]
+"""What takes long, and is not reached with an impossible value."""
+NOWHERE = ["", "\0", "a" * 300, "a/" * 3000, "file/below", "loop"]
+"""Neither a file nor a folder, and neither can be made there."""
+SOMEWHERE = ["file", "folder", "nowhere", "dangling", "/dev/full", "/dev/null", ".", "/"]
+"""Where a command may find what it needs, or not."""
+NUMBERS = [
+    "",
+    "x",
+    "1.5",
+    "1e3",
+    "nan",
+    "inf",
+    "-1",
+    "-99999999999999999999",
+    "9" * 30,
+    "9" * 5000,
+    "0x10",
+    "٣٣٣٣٣٣٣٣٣٣٣٣",
+]
+ASSIGNMENTS = ["", "=", "a", "=1", "a.b.c=1", "train.epochs=[", "a=" + "[" * 3000, 'data.root="\\0"', "\0", "\n=\n"]
+ORDERS = [*NOWHERE, *SOMEWHERE, "/dev/zero", "damaged", "huge", "binary"]
+
+
+PROGRAM = typer.main.get_command(app)
+
+
+class ReachedError(Exception):
+    """A command began to compute."""
+
+
+def commands():
+    for name, command in PROGRAM.commands.items():
+        for inner, below in getattr(command, "commands", {"": command}).items():
+            yield f"{name} {inner}".strip(), below
+
+
+def parameters():
+    for name, command in commands():
+        kinds = typing.get_type_hints(inspect.unwrap(command.callback))
+        for parameter in command.params:
+            if parameter.name in kinds:
+                yield pytest.param(name, parameter, kinds[parameter.name], id=f"{name} {parameter.opts[0]}")
+
+
+def plain(kind):
+    """The type of one value: of an option that may be left out, or repeated."""
+    while typing.get_origin(kind) in (list, types.UnionType, typing.Union):
+        kind = next(each for each in typing.get_args(kind) if each is not types.NoneType)
+    return kind
+
+
+@pytest.fixture(scope="module")
+def host():
+    return host_with()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, host):
+    """A folder with a recipe, a finished run, and what is none."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("small", "other"):
+        (home / f"{name}.yaml").write_text(yaml.safe_dump({**RECIPE, "name": name}))
+    (home / "file").write_text("neither YAML: nor JSON: [")
+    (home / "damaged").write_text(ORDER[:-3])
+    (home / "binary").write_bytes(bytes(range(256)))
+    (home / "huge").write_text(ORDER.replace("[2, 2]", "[99999, 99999]"))
+    (home / "folder").mkdir()
+    (home / "dangling").symlink_to("gone/for/good")
+    (home / "loop").symlink_to("loop")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        patch.setattr(_lookup, "load_host", lambda: host)
+        done = CliRunner().invoke(app, ["run", "small.yaml", "--out", "trained", "--quiet"])
+    assert done.exit_code == 0, done.output
+    return home
+
+
+@pytest.fixture
+def here(home, host, monkeypatch):
+    """Commands that compute nothing, and need not find their plugins anew."""
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(_lookup, "load_host", lambda: host)
+    monkeypatch.setattr(PluginHost, "from_environment", lambda *arguments: host)
+    return home
+
+
+@pytest.fixture
+def uncomputed(here, monkeypatch):
+    def reach(*arguments, **options):
+        raise ReachedError
+
+    for place in COMPUTING:
+        monkeypatch.setattr(place, reach)
+    return here
+
+
+class Ended(NamedTuple):
+    """How a command ended: with this exit code, or with an error that nobody caught."""
+
+    exit_code: int | None
+    exception: Exception | None
+    stderr: str
+
+
+def call(command, arguments):
+    """As typer's runner does, which builds the whole command line anew for every call."""
+    output, errors = io.StringIO(), io.StringIO()
+    with redirect_stdout(output), redirect_stderr(errors):
+        try:
+            PROGRAM([*command.split(), *arguments], prog_name="reorder-kit")
+        except SystemExit as end:
+            return Ended(end.code or 0, None, errors.getvalue())
+        except Exception as error:
+            return Ended(None, error, errors.getvalue())
+    raise AssertionError("a command ends with SystemExit")
+
+
+def ended_well(done):
+    """Whether a command refused its arguments in words; otherwise it found them possible."""
+    if isinstance(done.exception, ReachedError):
+        return False
+    if done.exception is not None:
+        raise done.exception
+    if done.exit_code == 0:
+        return False
+    assert done.exit_code == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "rror: " in done.stderr or "rror in process " in done.stderr
+    return True
+
+
+def with_value(command, parameter, value):
+    """A call of the command that works, but for one value."""
+    base = VALID[command]
+    if parameter.param_type_name == "option":
+        return [*base, *WITH.get(parameter.opts[0], []), f"{parameter.opts[0]}={value}"]
+    place = [each.name for each in dict(commands())[command].params if each.param_type_name == "argument"]
+    changed = list(base)
+    changed[place.index(parameter.name)] = value
+    return changed
+
+
+def test_every_command_has_a_call_that_works():
+    assert set(VALID) == {name for name, _ in commands()}
+
+
+@pytest.mark.parametrize("command", VALID)
+def test_the_calls_work(command, uncomputed):
+    done = call(command, VALID[command])
+    assert not ended_well(done), done.stderr
+
+
+def impossible(parameter, kind):
+    """Values that are surely refused, and values that may be."""
+    if kind is bool:
+        return [], []
+    if kind is int:
+        return NUMBERS, ["0", "1", "2147483648"]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return ["", "nothing", "\0", "x" * 5000], []
+    if kind is Path:
+        return NOWHERE, SOMEWHERE
+    if parameter.opts[0] == "--set":
+        return ASSIGNMENTS, []
+    if parameter.opts[0] == "--grid":
+        grids = [
+            "",
+            "2",
+            "2x",
+            "0x2",
+            "-1x2",
+            "99999x99999",
+            "9" * 5000 + "x2",
+            "1x1x1x1",
+            "2x2\n",
+            "axb",
+            f"{MOST_PATCHES}x2",
+        ]
+        return grids, []
+    return ORDERS[:6], [*ORDERS[6:], "no-such-name"]
+
+
+@pytest.mark.parametrize(("command", "parameter", "kind"), list(parameters()))
+def test_impossible_values_are_refused_in_words(command, parameter, kind, uncomputed):
+    surely, perhaps = impossible(parameter, plain(kind))
+    for value in surely:
+        arguments = with_value(command, parameter, value)
+        assert ended_well(call(command, arguments)), f"{value!r:.80} is not refused"
+    for value in perhaps:
+        ended_well(call(command, with_value(command, parameter, value)))
+
+
+@pytest.mark.parametrize("value", [9, "1.5", "x", "-1", "", "9" * 30])
+@pytest.mark.parametrize(
+    ("variables", "missing"),
+    [
+        ({"RANK": "{}"}, ""),
+        ({"RANK": "0", "WORLD_SIZE": "{}", "LOCAL_RANK": "0"}, ""),
+        ({"LOCAL_WORLD_SIZE": "{}", "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}, ""),
+        ({"WORLD_SIZE": "2", "RANK": "{}", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}, ""),
+        ({"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "{}", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}, ""),
+    ],
+    ids=str,
+)
+def test_impossible_numbers_of_processes_are_refused(variables, missing, value):
+    given = {name: text.format(value) for name, text in variables.items()}
+    named = next(name for name, text in variables.items() if text == "{}")
+    if named == "LOCAL_WORLD_SIZE" and value == 9:
+        check_launch(given)  # fewer processes than could be
+        return
+    with pytest.raises(ReorderKitError, match=f"{named}|WORLD_SIZE") as error:
+        check_launch(given)
+    assert says(error.value.hint, "torchrun", named)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"RANK": "0"}, "RANK is set, but LOCAL_RANK is not"),
+        ({"RANK": "1", "LOCAL_RANK": "1"}, "RANK is set, but WORLD_SIZE is not"),
+        ({"WORLD_SIZE": "2"}, "WORLD_SIZE is set, but RANK is not"),
+        ({"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2"}, "RANK is set, but MASTER_ADDR is not"),
+        (
+            {"RANK": "2", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "h", "MASTER_PORT": "1"},
+            "RANK=2 is not below",
+        ),
+        ({"RANK": "one"}, "RANK='one' is not a whole number"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("command", ["run", "evaluate", "saliency"])
+def test_half_set_variables_of_processes_are_refused_by_commands(
+    command, variables, message, here, monkeypatch, tmp_path
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    arguments = ["small.yaml", "--out", str(tmp_path / "new")] if command == "run" else VALID[command]
+    done = call(command, arguments)
+    assert ended_well(done)
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"MASTER_ADDR": "localhost"},
+        {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"},
+        {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"},
+        {
+            "RANK": "3",
+            "LOCAL_RANK": "1",
+            "WORLD_SIZE": "4",
+            "LOCAL_WORLD_SIZE": "2",
+            "MASTER_ADDR": "h",
+            "MASTER_PORT": "1",
+        },
+    ],
+    ids=str,
+)
+def test_what_launchers_say_is_accepted(variables):
+    check_launch(variables)
+
+
+@pytest.mark.parametrize("text", ["99999x99999", "1x65537", "9999999999x1", "9" * 5000 + "x1", "2x256x256"])
+def test_a_grid_has_a_limit(text):
+    with pytest.raises(ReorderKitError, match="more than 65,536 patches") as error:
+        Grid.parse(text)
+    assert len(str(error.value)) < 200
+    assert Grid.parse("256x256").num_patches == MOST_PATCHES
+
+
+SPEAKING = {
+    **VALID,
+    "run": ["small.yaml", "--out", "trained", "--resume"],
+    "study": ["quick", "--dry-run"],
+    "transfer": ["small.yaml", "--json"],
+    "bench planted": ["--case", "nothing", "--json"],
+}
+"""A call of every command that writes to standard output, though it computes nothing."""
+
+
+def ended(arguments, stdout, monkeypatch):
+    """Exit code and standard error of the program, with this standard output."""
+    monkeypatch.setattr(sys, "argv", ["reorder-kit", *arguments])
+    monkeypatch.setattr(sys, "stdout", stdout)
+    monkeypatch.setattr(sys, "stderr", errors := io.StringIO())
+    with pytest.raises(SystemExit) as end:
+        main()
+    if stdout is None:
+        sys.stdout.close()
+    return end.value.code or 0, errors.getvalue()
+
+
+@pytest.mark.parametrize("command", SPEAKING)
+def test_standard_output_may_be_full_closed_or_read_by_nobody(command, here, monkeypatch, tmp_path):
+    words = [*command.split(), *SPEAKING[command]]
+    monkeypatch.setattr("reorder_kit.report.page.Page.write", lambda page, folder: [folder / "report.html"])
+    usual, _ = ended(words, io.StringIO(), monkeypatch)
+    with open(tmp_path / "log", "w") as log:  # noqa: PTH123
+        assert ended(words, log, monkeypatch)[0] == usual
+    assert (tmp_path / "log").stat().st_size > 0
+    assert ended(words, None, monkeypatch)[0] == usual
+    if Path("/dev/full").exists():
+        with open("/dev/full", "w") as full:  # noqa: PTH123
+            code, errors = ended(words, full, monkeypatch)
+        assert code == 2
+        assert errors.splitlines()[-1] == "error: standard output: cannot be written: No space left on device"
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with suppress(BrokenPipeError), open(write_end, "w") as pipe:  # noqa: PTH123
+        code, errors = ended(words, pipe, monkeypatch)
+    assert code == 1
+    assert "Traceback" not in errors
+    assert "standard output" not in errors
+
+
+def test_a_full_standard_error_is_no_reason_to_fail(here, monkeypatch, tmp_path):
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    monkeypatch.setattr(
+        sys, "argv", ["reorder-kit", "show-order", "row", "--grid", "2x2", "--png", str(tmp_path / "a.png")]
+    )
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stderr", full)
+        with pytest.raises(SystemExit) as end:
+            main()
+        monkeypatch.undo()
+        with pytest.raises(OSError, match="No space left"):
+            full.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+    assert end.value.code == 0
