@@ -12,8 +12,6 @@ from reorder_kit.orders.grid import Grid
 STAND_IN_CLASSES = ("a", "b")
 """Names of classes, where a recipe is checked without its data."""
 
-MOST_PATCHES = 2**16
-"""Of an image; their order is worked out patch by patch."""
 
 _ANY_FACTS = BackboneFacts(Grid(4, 4), dim=16, depth=64)
 """A backbone, where only the data tells the shape of images."""
@@ -51,10 +49,6 @@ def misfits_of_parts(experiment: Experiment) -> list[Problem]:
         return [Problem("backbone", error.message.removeprefix("backbone "), error.hint)]
     if facts is None:
         return []
-    if facts.grid.num_patches > MOST_PATCHES:
-        patches = f"{facts.grid.num_patches:,} patches of an image"
-        reason = f"{experiment.backbone.name} would read {patches}, and {MOST_PATCHES:,} at most can be ordered"
-        return [Problem("backbone", reason, "use larger patches")]
     try:
         experiment.check(facts, STAND_IN_CLASSES)
     except ComponentError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from reorder_kit.errors import ComponentError
-from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.experiment import MOST_TRIED_PATCHES, Experiment
 from reorder_kit.interfaces import BackboneFacts, OrderLearner
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.order_checks import check_order
@@ -26,6 +26,10 @@ def require_start(experiment: Experiment, start: Order, facts: BackboneFacts, cl
     """
     learner, order = experiment.learner, experiment.recipe.order
     if learner is None or not experiment.learns or learner.is_rule or order.weights is not None:
+        return
+    if (
+        start.num_patches > MOST_TRIED_PATCHES
+    ):  # some policies keep a number for each pair of patches: the run checks it
         return
     with torch.random.fork_rng(devices=[]):
         policy = experiment.build_policy(start, facts, classes)

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from reorder_kit.interfaces.component import ComponentOptions
+from reorder_kit.interfaces.numbers import Tries, Whole
 from reorder_kit.interfaces.prior import Prior, PriorContext
 from reorder_kit.orders.matching import matched
 from reorder_kit.orders.order import Order
@@ -20,9 +21,11 @@ from reorder_kit.orders.order import Order
 class RankingOptions(ComponentOptions):
     """How the influence of slots is measured."""
 
-    models: int = Field(4, ge=1, description="models whose influence by slot is averaged")
-    orders: int = Field(2, ge=1, description="random orders that the models read in, in turn")
-    steps: int = Field(0, ge=0, description="steps that each model is trained for before its influence is measured")
+    models: Tries = Field(4, description="models whose influence by slot is averaged")
+    orders: Tries = Field(2, description="random orders that the models read in, in turn")
+    steps: Whole = Field(
+        0, ge=0, le=1_000_000, description="steps that each model is trained for before its influence is measured"
+    )
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,20 @@ from pydantic import Field
 
 from reorder_kit.data.told_rows import ToldRows, told_rows
 from reorder_kit.interfaces import PriorContext, RankingOptions
+from reorder_kit.interfaces.numbers import Whole
 
 
 class ToldOptions(RankingOptions):
     """Which images are looked at."""
 
-    images: int = Field(2000, ge=2, description="training images to look at, chosen at random by the run's seed")
-    views: int = Field(
-        1, ge=0, description="further versions of each under the training transform; none where nothing in it is random"
+    images: Whole = Field(
+        2000, ge=2, le=1_000_000_000, description="training images to look at, chosen at random by the run's seed"
+    )
+    views: Whole = Field(
+        1,
+        ge=0,
+        le=10_000,
+        description="further versions of each under the training transform; none where nothing in it is random",
     )
 
     def rows(self, context: PriorContext) -> ToldRows:

@@ -8,6 +8,7 @@ from pydantic import Field
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Order, PatchRanking, Prior, PriorContext, RankingOptions, RankingPrior
+from reorder_kit.interfaces.numbers import Whole
 
 
 class PixelDeviation(RankingPrior):
@@ -21,7 +22,9 @@ class PixelDeviation(RankingPrior):
     class Options(RankingOptions):
         """Which images are looked at."""
 
-        images: int = Field(2000, ge=2, description="training images to look at, chosen at random by the run's seed")
+        images: Whole = Field(
+            2000, ge=2, le=1_000_000_000, description="training images to look at, chosen at random by the run's seed"
+        )
 
     options: Options
 

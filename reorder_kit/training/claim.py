@@ -19,6 +19,7 @@ from reorder_kit.experiment.reopening import other_fields
 from reorder_kit.runs.folder_lock import LOCK, Lock, holds_nothing, is_held
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.whole_file import UNFINISHED
+from reorder_kit.writable import require_writable_folder
 
 ATTEMPTS = 5
 """How often a folder is made that vanishes at once, since a refused run takes its empty folders with it."""
@@ -103,6 +104,7 @@ def claim_new(experiment: Experiment, out: Path | None) -> Claim:
     """
     if out is None:
         return _claim_free(experiment.recipe.name)
+    require_writable_folder(out)
     not_empty = ReorderKitError(f"{out} is not an empty folder", "go on with --resume, or give another --out")
     made = _make(out)
     if not made and not holds_nothing(out):
@@ -181,6 +183,7 @@ def _same(claim: Claim, experiment: Experiment) -> Claim:
 
 
 def _claim_free(name: str) -> Claim:
+    require_writable_folder(Path("runs"))
     for number in count(1):
         path = _numbered(name, number)
         made = _make(path)

@@ -15,6 +15,7 @@ import typer
 
 from reorder_kit.cli.main import app, main
 from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.orderings.hilbert import Hilbert
 
 COMMANDS = sorted(
     f"{group} {name}".strip()
@@ -180,7 +181,7 @@ def test_a_terminal_without_the_characters_of_a_picture_gets_others(monkeypatch)
         assert "0 1    ??" in output.getvalue().decode("latin-1")
 
 
-def test_a_bug_keeps_its_traceback(cli, install):
+def test_a_bug_of_a_plugin_is_told_with_its_name(cli, install):
     source = """
 from reorder_kit import hookimpl
 from reorder_kit.interfaces import Ordering
@@ -196,7 +197,15 @@ def register_orderings():
     return [Buggy]
 """
     install("buggy-dist", {"buggy": "buggy_module"}, {"buggy_module": source})
-    assert isinstance(cli("show-order", "buggy", "--grid", "2x2").exception, ZeroDivisionError)
+    answer = cli("show-order", "buggy", "--grid", "2x2")
+    assert answer.exit_code == 2
+    assert "buggy" in answer.stderr
+    assert "ZeroDivisionError" in answer.stderr
+
+
+def test_a_bug_of_our_own_keeps_its_traceback(cli, monkeypatch):
+    monkeypatch.setattr(Hilbert, "cells", lambda self, height, width: 1 / 0)
+    assert isinstance(cli("show-order", "hilbert", "--grid", "2x2").exception, ZeroDivisionError)
 
 
 def test_processes_beside_the_main_one_leave_mistakes_in_a_recipe_to_it(cli, monkeypatch):

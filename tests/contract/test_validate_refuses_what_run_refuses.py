@@ -26,6 +26,7 @@ from reorder_kit.experiment.doubts import doubts
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.validate import validate
 from reorder_kit.interfaces import prior as priors
+from reorder_kit.orders.checksums import digest_of
 from reorder_kit.runs.result import RunResult
 from reorder_kit.testing import host_with
 from reorder_kit.training import run as running
@@ -217,7 +218,7 @@ class Untrained:
 
     @staticmethod
     def _finish(trainer: Any, experiment: Any, splits: Any, folder: Any, *others: Any) -> RunResult:
-        result = run_result()
+        result = run_result().model_copy(update={"files": {folder.recipe.name: digest_of(folder.recipe)}})
         result.write(folder.result)
         return result
 

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,9 +9,11 @@ from safetensors.torch import load_file
 import reorder_kit
 from reorder_kit import hookimpl
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.compose import compose
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.tasks.classification import Classification
 from reorder_kit.testing import host_with
+from reorder_kit.training.run import run_experiment
 
 STEPS_PER_EPOCH = 30  # 1,200 images by 40: the loss is looked at after 20 steps and at the end
 
@@ -81,18 +84,26 @@ def test_it_is_said_that_there_is_no_checkpoint_yet(host, tmp_path, monkeypatch)
         reorder_kit.run(recipe(), out=tmp_path / "run", host=host)
 
 
+def run_with_lr(content, lr, host, out):
+    """A run whose step size is beyond what a recipe may name; a plugin's own schedule can come to that."""
+    experiment = compose(content, host, "breaking")
+    optimizer = experiment.recipe.optimizer.model_copy(update={"lr": lr})
+    changed = experiment.recipe.model_copy(update={"optimizer": optimizer})
+    return run_experiment(replace(experiment, recipe=changed), host, out)
+
+
 def test_an_absurd_step_size_is_caught(host, tmp_path):
     with pytest.raises(ReorderKitError, match="became NaN or infinite") as error:
-        reorder_kit.run(recipe(optimizer={"lr": 1e30}), out=tmp_path / "run", host=host)
+        run_with_lr(recipe(), 1e30, host, tmp_path / "run")
     assert "optimizer.lr" in error.value.hint
     assert RunFolder(tmp_path / "run").latest_checkpoint() is None
 
 
 @pytest.mark.parametrize("lr", [1e30, 1e15])
 def test_weights_that_the_last_step_of_an_epoch_has_spoilt_are_not_kept(lr, host, tmp_path):
-    one_step = recipe(data={"name": "digits", "batch_size": 1200}, optimizer={"lr": lr}, schedule={"shape": "constant"})
+    one_step = recipe(data={"name": "digits", "batch_size": 1200}, schedule={"shape": "constant"})
     with pytest.raises(ReorderKitError, match=r"weights became NaN or infinite|validation loss is NaN or infinite"):
-        reorder_kit.run(one_step, out=tmp_path / "run", host=host)
+        run_with_lr(one_step, lr, host, tmp_path / "run")
     checkpoint = RunFolder(tmp_path / "run").latest_checkpoint()
     assert checkpoint is None or all_finite(checkpoint)
 
@@ -103,12 +114,13 @@ def test_a_policy_that_has_lost_its_numbers_is_caught_though_every_loss_is_fine(
         "name": "reinforce",
         "warmup_epochs": 0,
         "search_epochs": 3,
-        "lr": 1e38,
         "optimizer": "sgd",
         "baseline": "none",
         "temperature": {"shape": "constant", "peak": 0.05},
     }
     chosen = recipe(data={"name": "digits", "batch_size": batch_size}, order={"learner": learner})
+    experiment = compose(chosen, host, "breaking")
+    experiment.learner.options = experiment.learner.options.model_copy(update={"lr": 1e38})
     with pytest.raises(ReorderKitError, match="became NaN or infinite"):
-        reorder_kit.run(chosen, out=tmp_path / "run", host=host)
+        run_experiment(experiment, host, tmp_path / "run")
     assert RunFolder(tmp_path / "run").latest_checkpoint() is None

@@ -17,7 +17,7 @@ CONTENT = {"keys": [1, 2]}
 def note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "a.tar").write_bytes(b"a shard")
-    write_note(tmp_path / "a.tar", {"labels": as_array(CONTENT)})
+    write_note(tmp_path / "a.tar", {"labels": as_array(CONTENT)}, beside=True)
     return tmp_path / "a.tar.index.npz"
 
 

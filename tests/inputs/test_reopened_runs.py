@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import reorder_kit
 from in_this_process import InThisProcess
+from reorder_kit import hookimpl
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.failure_note import failure_of
@@ -19,6 +21,7 @@ from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.study.checking import check_study
 from reorder_kit.study.run_study import StudyRun
 from reorder_kit.study.study_folder import StudyFolder
+from reorder_kit.testing import host_with
 from reorder_kit.training.evaluate_run import evaluate_run
 from tests.helpers.tiny_data import SOURCES, pixels
 
@@ -36,8 +39,6 @@ def fill(root, names=NAMES, changed=None):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A finished run, and the folder of its data."""
-    import reorder_kit
-
     home = tmp_path_factory.mktemp("reopened")
     fill(home / "data")
     content = {
@@ -71,17 +72,22 @@ def test_figures_stay_when_images_are_added(home):
     assert before.orders[0].metrics.images == run.read_result().metrics.test.images
 
 
-def test_a_stopped_run_goes_on_with_the_images_it_began_with(home):
-    import reorder_kit
+class StopsAfterAnEpoch:
+    @hookimpl
+    def epoch_finished(self, epoch):
+        raise KeyboardInterrupt
 
+
+def test_a_stopped_run_goes_on_with_the_images_it_began_with(home):
     folder, data = home
     run = RunFolder(folder / "run")
-    whole = run.read_epochs()
-    run.result.unlink()
-    shutil.rmtree(sorted(run.checkpoints.iterdir())[-1])
+    whole, recipe = run.read_epochs(), str(run.recipe)
+    stopped = RunFolder(folder / "stopped")
+    with pytest.raises(KeyboardInterrupt):
+        reorder_kit.run(recipe, out=stopped.path, host=host_with(StopsAfterAnEpoch()))
     fill(data, [*NAMES, *LATER])
-    reorder_kit.run(str(run.recipe), out=run.path, resume=True)
-    again = run.read_epochs()
+    reorder_kit.run(recipe, out=stopped.path, resume=True)
+    again = stopped.read_epochs()
     assert [epoch.train.loss for epoch in again] == [epoch.train.loss for epoch in whole]
     assert [epoch.validation for epoch in again] == [epoch.validation for epoch in whole]
 

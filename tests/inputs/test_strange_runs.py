@@ -24,6 +24,7 @@ from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
 from reorder_kit.recipe.write_yaml import write_yaml
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.testing import host_with
+from tests.helpers.resealed import reseal
 from tests.helpers.shards import picture, write
 
 RECIPE = {
@@ -80,6 +81,7 @@ def strange(trained, tmp_path):
         content = yaml.safe_load(file.read_text())
         content["data"] = {"batch_size": 8, **data}
         file.write_text(write_yaml(content))
+        reseal(tmp_path / "run")
         return tmp_path / "run"
 
     return copy

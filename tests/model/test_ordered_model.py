@@ -124,7 +124,7 @@ def test_torn_weights_are_an_error_that_names_the_file(name, host, finished, tmp
     copy = RunFolder(shutil.copytree(finished.path, tmp_path / "copy"))
     torn = copy.latest_checkpoint() / f"{name}.safetensors"
     torn.write_bytes(torn.read_bytes()[:-10])
-    with pytest.raises(ReorderKitError, match=f"{name}.safetensors: cannot be read"):
+    with pytest.raises(ReorderKitError, match=f"{name}.safetensors: is damaged"):
         LoadedRun.open(copy.path, host)
 
 

@@ -253,7 +253,7 @@ def test_a_stop_is_told_though_the_study_cannot_be_summed_up():
     study = a_study(learners={}, controls=[], seeds=1)
     with pytest.raises(KeyboardInterrupt):
         study.train(InThisProcess(), spoil_and_interrupt)
-    with pytest.raises(ReorderKitError, match=r"test_scores\.npy: cannot be read"):
+    with pytest.raises(ReorderKitError, match=r"test_scores\.npy: is damaged"):
         study.train(InThisProcess(), lambda report: None)
 
 
@@ -263,7 +263,7 @@ def test_a_run_notes_its_failure_though_nobody_waits_for_it():
     (cell,) = (cell for cell in study.cells if cell.row.learner == "hopeless")
     recipe, folder = recipe_of(study.checked.study, cell, study.host, study.folder.path), study.folder.run(cell).path
     do_work(CellRun(cell, recipe, folder))
-    assert study.folder.failure(cell) == "IndexError: no such thing"
+    assert str(study.folder.failure(cell)).startswith(HOPELESS)
 
 
 @pytest.mark.slow
@@ -307,6 +307,7 @@ def with_a_mistake(monkeypatch):
     monkeypatch.setattr(PluginHost, "from_environment", with_plugin)
 
 
+HOPELESS = "order-learner 'hopeless' of plugin 'mistake' raised IndexError: no such thing"
 LEARNERS = {"softsort": {"from": ["random"], "warmup_epochs": 0}, "hopeless": {"from": ["row"], "warmup_epochs": 0}}
 
 
@@ -314,7 +315,9 @@ LEARNERS = {"softsort": {"from": ["random"], "warmup_epochs": 0}, "hopeless": {"
 def test_a_run_that_fails_stops_no_other(run, with_a_mistake):
     _, results = run(learners=LEARNERS, seeds=1)
     failure = "cells/digits/local/row/hopeless/seed-0"
-    assert [(each.run, each.reason) for each in results.failures] == [(failure, "IndexError: no such thing")]
+    (only,) = results.failures
+    assert only.run == failure
+    assert only.reason.startswith(HOPELESS)
     assert results.unfinished == 1
     noted = json.loads(Path(f"runs/tiny/{failure}/failure.json").read_text())
     assert noted["traceback"].startswith("Traceback")
@@ -326,9 +329,9 @@ def test_a_run_that_fails_stops_no_other(run, with_a_mistake):
 def test_smoke_tries_every_row_and_leaves_nothing_behind(run, with_a_mistake):
     reports = []
     failures = a_study(learners=LEARNERS).smoke(InThisProcess(), reports.append)
-    assert [(failure.run, failure.reason) for failure in failures] == [
-        ("digits/local/row/hopeless/seed-0", "IndexError: no such thing")
-    ]
+    (failure,) = failures
+    assert failure.run == "digits/local/row/hopeless/seed-0"
+    assert failure.reason.startswith(HOPELESS)
     # The order of what failed cannot be tried from scratch.
     assert len(reports) == 6
     assert all(report.cell.seed == 0 for report in reports)
