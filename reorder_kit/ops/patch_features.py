@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 COMPONENTS = 16
-MOST_FEATURES = 8192
-"""Of all patches together: with more patches than 256, each has fewer components."""
+MOST_FEATURES = 4096
+"""Of all patches together: with more patches than 128, each has fewer components."""
+_TINY = torch.finfo(torch.float64).tiny
 _LEAST_VARIANCE = 1e-9  # of a component, as a share of the largest of any patch: below it there is only rounding
 
 
@@ -24,19 +25,26 @@ def patch_features(
         components: at most, for each patch; there are half as many as features.
         most: features of all patches together, if that leaves each a component.
     """
-    centered = patches.double().transpose(0, 1)
-    centered = centered - centered.mean(dim=1, keepdim=True)
-    covariance = centered.transpose(1, 2) @ centered / max(1, centered.shape[1])
+    # Patch by patch, since all of them in float64 would take several times the memory of the images.
+    covariance = torch.stack([_centered(pixels).T @ _centered(pixels) for pixels in patches.unbind(1)]) / len(patches)
     values, directions = torch.linalg.eigh(covariance)
     kept = min(components, values.shape[1], max(1, most // (2 * len(values))))
     values, directions = values[:, -kept:].flip(1), directions[:, :, -kept:].flip(2)
-    varies = values > _LEAST_VARIANCE * values.max().clamp(min=torch.finfo(torch.float64).tiny)
-    scale = torch.where(varies, values.clamp(min=torch.finfo(torch.float64).tiny).rsqrt(), 0.0)
-    whitened = centered @ (directions * scale[:, None, :])
-    return torch.cat([whitened, _standardized(whitened.square())], dim=2).transpose(0, 1).contiguous()
+    varies = values > _LEAST_VARIANCE * values.max().clamp(min=_TINY)
+    scaled = directions * torch.where(varies, values.clamp(min=_TINY).rsqrt(), 0.0)[:, None, :]
+    features = torch.empty(len(patches), len(values), 2 * kept, dtype=torch.float64)
+    for patch, pixels in enumerate(patches.unbind(1)):
+        whitened = _centered(pixels) @ scaled[patch]
+        features[:, patch] = torch.cat([whitened, _standardized(whitened.square())], dim=1)
+    return features
 
 
-def _standardized(values: Float[Tensor, "patch image feature"]) -> Float[Tensor, "patch image feature"]:
-    centered = values - values.mean(dim=1, keepdim=True)
-    deviation = centered.square().mean(dim=1, keepdim=True).sqrt()
+def _centered(pixels: Float[Tensor, "image pixel"]) -> Float[Tensor, "image pixel"]:
+    values = pixels.double()
+    return values - values.mean(dim=0)
+
+
+def _standardized(values: Float[Tensor, "image feature"]) -> Float[Tensor, "image feature"]:
+    centered = values - values.mean(dim=0)
+    deviation = centered.square().mean(dim=0).sqrt()
     return torch.where(deviation > _LEAST_VARIANCE, centered / deviation.clamp(min=_LEAST_VARIANCE), 0.0)

@@ -138,3 +138,11 @@ def test_features_are_whitened_components_and_their_squares():
     centered = values[:, 0] - values[:, 0].mean(axis=0)
     left = np.linalg.svd(centered, full_matrices=False)[0] * np.sqrt(300)
     assert np.abs(left[:, :2].T @ features[:, 0, :2].numpy() / 300) == pytest.approx(np.eye(2), abs=1e-9)
+
+
+def test_many_patches_share_the_features_there_may_be():
+    values = torch.randn(20, 6, 9, generator=torch.Generator().manual_seed(0))
+    assert patch_features(values, components=4, most=48).shape == (20, 6, 8)
+    assert patch_features(values, components=4, most=47).shape == (20, 6, 6)
+    assert patch_features(values, components=4, most=1).shape == (20, 6, 2)
+    assert torch.equal(patch_features(values, 4, most=47)[:, :, :3], patch_features(values, 3)[:, :, :3])
