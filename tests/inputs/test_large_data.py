@@ -77,10 +77,10 @@ def test_a_split_of_copies_is_refused(tmp_path: Path) -> None:
 
 
 def test_images_set_aside_from_a_folder_of_copies_are_refused(tmp_path: Path) -> None:
-    for path in fill(tmp_path, "", 200):
+    for path in fill(tmp_path / "data", "", 200):
         shutil.copyfile(path, path.with_name(f"again-{path.name}"))
     with pytest.raises(ReorderKitError, match="are copies of images of other splits"):
-        begin(SOURCE, tmp_path, RunFolder(tmp_path / "run"))
+        begin(SOURCE, tmp_path / "data", RunFolder(tmp_path / "run"))
 
 
 def test_a_few_copies_are_reported(tmp_path: Path) -> None:
