@@ -31,19 +31,13 @@ from unruly_components import (
     Zeros,
     broken,
     host_with_broken,
+    raises,
     sections,
 )
 
 
 def gives(value):
     return lambda *arguments, **named: value
-
-
-def raises(error):
-    def method(*arguments, **named):
-        raise type(error)(*error.args)  # one that was raised before would bring its traceback along
-
-    return method
 
 
 def splits(train=None, image=SHAPE, classes=("even", "odd")):

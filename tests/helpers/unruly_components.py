@@ -220,6 +220,15 @@ def broken(component: type[Any], **attributes: Any) -> type[Any]:
     return type(component.__name__, (component,), {"__module__": __name__, "__doc__": "A wrong one.", **attributes})
 
 
+def raises(error: BaseException) -> Any:
+    """A method that raises an error like this one; one that was raised before would bring its traceback along."""
+
+    def method(self, *arguments, **named):
+        raise type(error)(*error.args)
+
+    return method
+
+
 def host_with_broken(component: type[Any] | None = None) -> PluginHost:
     """A host with a plugin of another distribution, one component of which takes the place of the right one."""
     host = PluginHost(third_party=False, blocked=PICTURES)
