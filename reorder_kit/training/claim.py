@@ -104,8 +104,10 @@ def claim_new(experiment: Experiment, out: Path | None) -> Claim:
     """
     if out is None:
         return _claim_free(experiment.recipe.name)
-    require_writable_folder(out)
     not_empty = ReorderKitError(f"{out} is not an empty folder", "go on with --resume, or give another --out")
+    if out.is_file():
+        raise not_empty
+    require_writable_folder(out)
     made = _make(out)
     if not made and not holds_nothing(out):
         raise _in_use(out) if is_held(out) else not_empty

@@ -61,9 +61,14 @@ def without_times(value: Any) -> Any:
 
 
 def outcome(root: Path) -> dict[str, Any]:
-    """All that is in all files, apart from times; a lock that nobody holds any more means nothing."""
+    """All that is in all files, apart from times and what means nothing."""
     found = content_of(root).items()
-    return {name: _without_times(name, content) for name, content in found if Path(name).name != LOCK}
+    return {name: _without_times(name, content) for name, content in found if not _means_nothing(Path(name).name)}
+
+
+def _means_nothing(name: str) -> bool:
+    """A lock that nobody holds, and an empty file that was to show whether a folder can be written."""
+    return name == LOCK or (name.startswith(".") and name.endswith(UNFINISHED))
 
 
 def _without_times(name: str, content: bytes | None) -> Any:

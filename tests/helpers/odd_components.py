@@ -21,12 +21,14 @@ from reorder_kit.interfaces import (
     Encoded,
     Grid,
     ImageShape,
+    Order,
     Ordering,
     OrderingOptions,
     OrderLearner,
     Pass,
     PatchSequence,
     Phases,
+    Proposal,
     Sample,
     StepResult,
     Task,
@@ -53,6 +55,14 @@ class OddPolicy(FixedOrder):
         self.is_static = options.kind != "dynamic"
         self.mixes = options.kind == "mixing"
         self.blocks = options.before
+
+    def best_order(self, sequence=None, block=0):
+        if block == min(self.blocks):
+            return super().best_order()
+        return Order.identity(len(self.indices))
+
+    def propose(self, sequence, block=0):
+        return Proposal(self.best_order(sequence, block), block=block)
 
 
 class Odd(OrderLearner):
@@ -240,8 +250,9 @@ class Demanding(Task):
         return nn.Linear(context.facts.dim, 1)
 
     def step(self, model, batch, progress):
-        loss = model(batch).outputs.square().mean(dim=1)
-        return StepResult(loss, None, (Pass(model(batch).features.proposals, -loss.detach()),))
+        features = model.read(batch)
+        loss = model.head(features.summary()).square().mean(dim=1)
+        return StepResult(loss, None, (Pass(features.proposals, -loss.detach()),))
 
     def build_metrics(self, context):
         raise AssertionError("nothing is evaluated")
