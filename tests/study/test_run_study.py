@@ -253,7 +253,7 @@ def test_a_stop_is_told_though_the_study_cannot_be_summed_up():
     study = a_study(learners={}, controls=[], seeds=1)
     with pytest.raises(KeyboardInterrupt):
         study.train(InThisProcess(), spoil_and_interrupt)
-    with pytest.raises(ReorderKitError, match=r"test_scores\.npy: cannot be read"):
+    with pytest.raises(ReorderKitError, match=r"test_scores\.npy: is damaged"):
         study.train(InThisProcess(), lambda report: None)
 
 
