@@ -327,3 +327,13 @@ def test_a_file_without_a_checksum_is_refused(copy):
     (path / "result.json").write_text(json.dumps(content))
     with pytest.raises(ReorderKitError, match=r"result\.json: has no checksum"):
         RunFolder(path).read_result()
+
+
+@pytest.mark.parametrize("removed", [["order.json"], ["test_scores.npy"], ["controls"], ["checkpoints"]], ids=str)
+def test_what_the_documents_say_to_remove_is_made_again(removed, home, copy):
+    path = copy("finished")
+    for name in [*removed, "result.json"]:
+        shutil.rmtree(path / name) if (path / name).is_dir() else (path / name).unlink()
+    reorder_kit.run(recipe(home / "data"), out=path, resume=True, host=HOST)
+    assert outcome(path) == outcome(home / "finished")
+    assert problems_of(path) == []
