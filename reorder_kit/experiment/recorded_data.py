@@ -94,8 +94,8 @@ class OpenedData:
 def open_data(experiment: Experiment, folder: RunFolder, split_file: Path) -> OpenedData:
     """Open the data of a run that begins, or goes on.
 
-    A run without a checkpoint or the figures of an epoch has learned nothing, and takes the images as they are: those that
-    could not be read may have been removed. Where others share them, they stay as long as one of these has learned.
+    A run without a checkpoint or the figures of an epoch has learned nothing, and takes the images as they are: those
+    that could not be read may have been removed. Where others share them, they stay while one of these has learned.
 
     Args:
         experiment: the parts.
