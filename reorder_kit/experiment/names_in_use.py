@@ -10,7 +10,7 @@ from reorder_kit.runs.run_folder import RunFolder
 
 
 def has_trained_with(split_file: Path) -> bool:
-    """Whether a run has come to a checkpoint, or an end, with these images.
+    """Whether a run has learned from these images.
 
     Args:
         split_file: their names: in the folder of a run that has controls, or in a folder beside the runs of a study.
@@ -20,8 +20,14 @@ def has_trained_with(split_file: Path) -> bool:
     return any(_has_trained(RunFolder(path.parent), split_file) for path in runs.rglob(RunFolder(home).data.name))
 
 
+def has_learned(folder: RunFolder) -> bool:
+    """Whether a run has come to a checkpoint, the figures of an epoch, or its end."""
+    has_figures = folder.metrics.exists() and folder.metrics.stat().st_size > 0
+    return has_figures or folder.is_finished or folder.latest_checkpoint() is not None
+
+
 def _has_trained(folder: RunFolder, split_file: Path) -> bool:
-    if not folder.is_finished and folder.latest_checkpoint() is None:
+    if not has_learned(folder):
         return False
     try:
         named = DataRecord.read(folder.data).split_file

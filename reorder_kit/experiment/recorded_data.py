@@ -17,7 +17,7 @@ from reorder_kit.data.shared_images import shared_images
 from reorder_kit.data.spellings import composed
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.experiment import Experiment, warn_of
-from reorder_kit.experiment.names_in_use import has_trained_with
+from reorder_kit.experiment.names_in_use import has_learned, has_trained_with
 from reorder_kit.experiment.same_classes import require_same_classes
 from reorder_kit.interfaces import SPLITS, DataSplits, HasIdentities, RecordedSplits, SampleSet, merged
 from reorder_kit.runs.data_record import DataRecord, NamedImages
@@ -51,7 +51,7 @@ class OpenedData:
             folder: of the run.
             split_file: where the names go.
         """
-        if folder.latest_checkpoint() is not None:
+        if folder.data.exists() and has_learned(folder):
             return
         if self.images is not None:
             self._write_names(split_file)
@@ -94,8 +94,8 @@ class OpenedData:
 def open_data(experiment: Experiment, folder: RunFolder, split_file: Path) -> OpenedData:
     """Open the data of a run that begins, or goes on.
 
-    A run without a checkpoint has learned nothing, and takes the images as they are: those that could not be read may
-    have been removed. Where others share them, they stay as long as one of these has a checkpoint.
+    A run without a checkpoint or the figures of an epoch has learned nothing, and takes the images as they are: those
+    that could not be read may have been removed. Where others share them, they stay while one of these has learned.
 
     Args:
         experiment: the parts.
@@ -105,9 +105,9 @@ def open_data(experiment: Experiment, folder: RunFolder, split_file: Path) -> Op
     Raises:
         ReorderKitError: if the data is not there, is not what the run began with, or has an image in two splits.
     """
+    if folder.data.exists() and has_learned(folder):
+        return reopen_data(experiment, folder)
     if folder.latest_checkpoint() is not None:
-        if folder.data.exists():
-            return reopen_data(experiment, folder)
         raise ReorderKitError(
             f"{folder.data} is gone: which images the run began with is not known", "copy the run folder as a whole"
         )
