@@ -95,10 +95,15 @@ def console(stderr: bool = False) -> Console:
     """A console that prints text as it is. Without a terminal there is no colour, and room for wide tables."""
     from rich.console import Console
 
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            """Raise the error: rich itself would end the process here, and :func:`standard_output` does it later."""
+            raise
+
     stream = sys.stderr if stderr else sys.stdout
     is_free = not stream.isatty() and "COLUMNS" not in os.environ
     width = WIDTH_WITHOUT_TERMINAL if is_free else None
-    return Console(stderr=stderr, width=width, markup=False, highlight=False, emoji=False)
+    return Plain(stderr=stderr, width=width, markup=False, highlight=False, emoji=False)
 
 
 def table(*columns: str) -> Table:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
+from reorder_kit.figures.write_figure import write_figure
 from reorder_kit.interfaces import Grid, PatchRanking
 
 _DOTS_PER_INCH = 160
@@ -49,7 +50,7 @@ def draw_patch_worth(
     right.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
     right.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
     right.legend(fontsize=8.5, frameon=False)
-    figure.savefig(path, dpi=_DOTS_PER_INCH, facecolor="white")
+    write_figure(figure, path, _DOTS_PER_INCH)
 
 
 def _draw_grid(axes: Axes, ranking: PatchRanking, grid: Grid) -> None:

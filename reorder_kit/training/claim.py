@@ -16,6 +16,7 @@ from accelerate.utils import broadcast_object_list
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.reopening import other_fields
+from reorder_kit.machine_failures import failure_of_machine
 from reorder_kit.runs.folder_lock import LOCK, Lock, holds_nothing, is_held
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.whole_file import UNFINISHED
@@ -259,4 +260,6 @@ def _in_use(path: Path) -> ReorderKitError:
 
 
 def _unwritable(path: Path, error: OSError) -> ReorderKitError:
-    return ReorderKitError(f"{path}: the run folder cannot be written: {error.strerror}", "give another --out")
+    reason = f"{path}: the run folder cannot be written: {error.strerror}"
+    failure = failure_of_machine(error, path)
+    return ReorderKitError(reason, "give another --out" if failure is None else failure.remedy(path))

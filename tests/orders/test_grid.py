@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.grid import MOST_PATCHES, Grid
 
 sides = st.integers(1, 40)
 grids = st.builds(Grid, sides, sides, st.integers(1, 5))
@@ -73,3 +73,11 @@ def test_refuses_a_side_without_patches(text: str) -> None:
 def test_refuses_negative_sides() -> None:
     with pytest.raises(ReorderKitError, match="at least one patch"):
         Grid(2, -1)
+
+
+@pytest.mark.parametrize("text", ["99999x99999", "1x65537", "9999999999x1", "9" * 5000 + "x1", "2x256x256"])
+def test_a_grid_has_a_limit(text: str) -> None:
+    with pytest.raises(ReorderKitError, match="more than 65,536 patches") as error:
+        Grid.parse(text)
+    assert len(str(error.value)) < 200
+    assert Grid.parse("256x256").num_patches == MOST_PATCHES
