@@ -21,7 +21,7 @@ from reorder_kit.orders.order import Order
 
 _BYTES = 4
 """Of a number: weights, moments and images have 32 bits, whatever the precision of a step."""
-_GIGABYTE = 10**9
+_UNITS = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3), ("bytes", 1))
 _LITTLE = 0.1
 """Weights that take a smaller share of the memory are not counted, which takes a moment."""
 _WORKERS, _WORKERS_OF_CPU = 128, 4
@@ -218,4 +218,6 @@ def _size(policy: Policy) -> int:
 
 
 def _told(size: int) -> str:
-    return f"{size / _GIGABYTE:,.3g} GB"
+    """A size in words: ``16 GB``."""
+    unit, power = next((unit, power) for unit, power in _UNITS if size >= power or power == 1)
+    return f"{size / power:,.3g} {unit}" if size < 1000 * power else f"{size / power:,.0f} {unit}"
