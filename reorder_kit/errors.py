@@ -18,6 +18,10 @@ AS_THEY_WERE = "surrogateescape"
 """How letters of file names that this environment cannot read are written into text files: by the bytes they have."""
 
 
+_MOST_OF_A_LINE, _MOST_LINES = 2000, 200
+"""Letters and lines of a message."""
+
+
 class ReorderKitError(Exception):
     """An expected error: the command line prints its message and hint, and exits with code 2, without a traceback.
 
@@ -29,12 +33,25 @@ class ReorderKitError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _readable(message)
+        self.hint = None if hint is None else _readable(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n  hint: {self.hint}"
+
+
+def _readable(text: str) -> str:
+    """A text as people can read it: of what repeats a value of a damaged file, the middle is left out."""
+    if len(text) <= _MOST_OF_A_LINE:
+        return text
+    lines = text.split("\n")
+    shown = [
+        line if len(line) <= _MOST_OF_A_LINE else f"{line[: _MOST_OF_A_LINE // 2]} ... {line[-_MOST_OF_A_LINE // 2 :]}"
+        for line in lines[:_MOST_LINES]
+    ]
+    further = len(lines) - len(shown)
+    return "\n".join([*shown, *([f"  ... and {further} more"] if further else [])])
 
 
 @dataclass(frozen=True)
