@@ -25,6 +25,10 @@ _MOST_NAMES = 50
 """Names that a hint lists."""
 
 
+_MOST_OF_A_LINE, _MOST_LINES = 2000, 200
+"""Letters and lines of a message."""
+
+
 class ReorderKitError(Exception):
     """An expected error: the command line prints its message and hint, and exits with code 2, without a traceback.
 
@@ -36,9 +40,9 @@ class ReorderKitError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _readable(message)
+        self.hint = None if hint is None else _readable(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n  hint: {self.hint}"
@@ -63,6 +67,19 @@ class ComponentError(ReorderKitError):
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions are rebuilt from their message alone, and this one has to get out of processes that load images.
         return type(self), (self.kind, self.name, self.reason, self.hint, self.owner)
+
+
+def _readable(text: str) -> str:
+    """A text as people can read it: of what repeats a value of a damaged file, the middle is left out."""
+    if len(text) <= _MOST_OF_A_LINE:
+        return text
+    lines = text.split("\n")
+    shown = [
+        line if len(line) <= _MOST_OF_A_LINE else f"{line[: _MOST_OF_A_LINE // 2]} ... {line[-_MOST_OF_A_LINE // 2 :]}"
+        for line in lines[:_MOST_LINES]
+    ]
+    further = len(lines) - len(shown)
+    return "\n".join([*shown, *([f"  ... and {further} more"] if further else [])])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reorder_kit.cli._output import console, print_json, table
-from reorder_kit.cli._parameters import JsonOption
+from reorder_kit.cli._parameters import JsonOption, as_path
 
 if TYPE_CHECKING:
     from reorder_kit.training.run_check import FileCheck
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def doctor(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="[FOLDER]", help="The folder of a run, a study or a transfer, to be checked."),
+        typer.Argument(
+            metavar="[FOLDER]", help="The folder of a run, a study or a transfer, to be checked.", parser=as_path
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

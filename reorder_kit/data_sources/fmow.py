@@ -35,6 +35,9 @@ CONTEXT = ((0.5, 0.15), (0.4, 0.2), (0.3, 0.3), (0.2, 0.5), (0.1, 1.0), (0.0, 2.
 _BANDS = ("_rgb.jpg", "_msrgb.jpg")
 Files = list[tuple[str, int]]
 
+_FARTHEST = 2**31
+"""Pixels that no edge of a box is farther away."""
+
 
 class Fmow(SplitSource):
     """Functional Map of the World (fMoW-rgb): satellite images of 62 kinds of places, or a part of them.
@@ -233,8 +236,10 @@ def _read_box(path: Path, category: str) -> tuple[tuple[int, int, int, int], tup
     try:
         # As integers, which neither NaN nor infinity can be.
         left, top, width, height = map(int, boxes[0])
+        if max(map(abs, (left, top, width, height))) > _FARTHEST:
+            raise ValueError("no image is so large")
     except (TypeError, ValueError, OverflowError) as error:
-        raise ReorderKitError(f"{path}: the box {boxes[0]!r} is not [left, top, width, height]") from error
+        raise ReorderKitError(f"{path}: the box {str(boxes[0])[:100]} is not [left, top, width, height]") from error
     size = (sides[0], sides[1]) if all(isinstance(side, int) for side in sides) else None
     return (left, top, width, height), size
 

@@ -25,6 +25,7 @@ from reorder_kit.cli import _lookup
 from reorder_kit.cli.main import app, main
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.orders.grid import MOST_PATCHES
 from reorder_kit.testing import host_with
 from reorder_kit.training.launch import check_launch
 from says import says

