@@ -11,7 +11,7 @@ from boxed_inputs import DECLARING, SOURCES, Picture, open_boxed, usual
 from reorder_kit.interfaces import Finding
 
 every_source = pytest.mark.parametrize("source", SOURCES)
-HEIGHT, WIDTH = 240, 320
+HEIGHT, WIDTH = 200, 240
 Box = tuple[float, ...]
 
 
@@ -39,13 +39,13 @@ def told(source: str, root: Path, train: list[Picture], test: list[Picture] | No
 @pytest.mark.parametrize("declared", ["own", None])
 def test_boxes_in_percent_are_told_of(source: str, declared: str | None, tmp_path: Path) -> None:
     [found] = told(source, tmp_path, pictures(source, boxes_in(100, 100), declared=declared))
-    assert "0.31 of the width and 0.42 of the height" in found.what
+    assert "0.42 of the width and 0.50 of the height" in found.what
     assert "no edge lies beyond 100: percent, or the annotated images may have been smaller" in found.what
     assert found.count == 24
 
 
 @every_source
-@pytest.mark.parametrize("scale", [0.15, 0.4, 0.5])
+@pytest.mark.parametrize("scale", [0.15, 0.45, 0.5])
 def test_boxes_of_a_smaller_copy_are_told_of(source: str, scale: float, tmp_path: Path) -> None:
     [found] = told(source, tmp_path, pictures(source, boxes_in(scale * HEIGHT, scale * WIDTH)))
     assert f"{scale:.2f} of the width and {scale:.2f} of the height" in found.what
@@ -64,7 +64,7 @@ def test_a_small_image_among_large_ones_changes_nothing(source: str, tmp_path: P
     assert len(told(source, tmp_path, [*pictures(source, boxes_in(60, 80)), small])) == 1
 
 
-@every_source
+@pytest.mark.parametrize("source", ["coco-detection", "webdataset"])
 @pytest.mark.parametrize(
     ("height", "width", "count", "each"),
     [
