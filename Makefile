@@ -8,7 +8,14 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 # nvcc, it also compiles for a GPU, and fails without one.
 WITHOUT_NVCC = $(shell IFS=:; for folder in $$PATH; do [ -x "$$folder/nvcc" ] || echo "$$folder"; done | paste -sd:)
 
-.PHONY: demo test test-full lint
+# Tests of random cases, each with so many of them; another seed tries others.
+CASES ?= 2000
+SEED ?= 0
+FUZZED := tests/inputs/test_random_bytes.py tests/contract/test_strange_recipes.py \
+	tests/contract/test_validate_refuses_what_run_refuses.py \
+	tests/faults/test_failing_machine.py
+
+.PHONY: demo test test-full fuzz lint
 
 demo: $(VENV)/.demo
 	$(BIN)/reorder-kit run recipes/quickstart.yaml
@@ -18,6 +25,9 @@ test: $(VENV)/.dev
 
 test-full: $(VENV)/.dev
 	$(PYTEST) -m slow
+
+fuzz: $(VENV)/.dev
+	REORDER_KIT_FUZZ_CASES=$(CASES) REORDER_KIT_FUZZ_SEED=$(SEED) $(PYTEST) --hypothesis-seed=$(SEED) -m "not slow" $(FUZZED)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 
-from campaign import cases
-from reorder_kit.errors import ReorderKitError
+from campaign import CASES, cases
 from reorder_kit.experiment.doubts import doubts
 from tests.contract.test_validate_refuses_what_run_refuses import (
     _only_data_tells,
@@ -27,7 +26,8 @@ from tests.contract.test_validate_refuses_what_run_refuses import untrained as u
 SECONDS = 30
 STRANGE: list[Any] = [
     None, True, False, 0, 1, -1, 1.5, -0.0, 1e-320, 1e39, -1e308, math.nan, math.inf, -math.inf, 2**31, 2**32, 2**63,
-    10**18, 10**80, -(10**80), "", " ", "x" * 1000, "\0", "\ud800", "nan", "1e3", "row", "../..", "/dev/full", "~nobody/a",
+    10**18, 10**80, -(10**80), "", " ", "x" * 1000, "\0", "\ud800", "nan", "1e3", "row", "../..", "/dev/full",
+    "~nobody/a",
     [], [[]], [0], [None], [1, 2, 3], ["row", "row"], {}, {"name": None}, {"name": "row"}, {"name": "row", "row": 1},
     {"": ""}, {0: 0}, {None: None}, datetime.date(2020, 1, 1), b"bytes", 1 + 1j, (1, 2), {1, 2},
 ]  # fmt: skip
@@ -82,7 +82,7 @@ def check(content: Any) -> None:
 
 @pytest.mark.usefixtures("untrained")
 @given(strange_recipes())
-@settings(max_examples=cases(80), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(80), deadline=None, derandomize=not CASES, suppress_health_check=list(HealthCheck))
 def test_recipes_with_strange_values(content):
     check(content)
 
@@ -93,10 +93,3 @@ def test_recipes_with_strange_values(content):
 @settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_many_recipes_with_strange_values(content):
     check(content)
-
-
-@pytest.mark.parametrize("content", STRANGE, ids=lambda value: f"{value!r:.20}")
-def test_what_is_no_recipe_is_refused(content):
-    with pytest.raises(ReorderKitError):
-        composed(content)
-        raise ReorderKitError("composed() has told it")

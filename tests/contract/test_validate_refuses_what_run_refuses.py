@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, event, example, given, note, settings
 from hypothesis import strategies as st
 
+from campaign import CASES, cases
 from made_results import ENVIRONMENT, figures, run_result
 from odd_components import OddPlugin
 from reorder_kit.cli import validate as command
@@ -298,7 +299,7 @@ def retraining(**learner: Any) -> dict[str, Any]:
 @given(recipes())
 @example(retraining(search_epochs=55))
 @example(retraining(warmup_epochs=None))
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(60), deadline=None, derandomize=not CASES, suppress_health_check=list(HealthCheck))
 def test_recipes_at_random(content):
     check(content)
 

@@ -44,7 +44,7 @@ RECIPE = {
     "controls": ["fixed-start"],
     "train": {"epochs": 2, "device": "cpu", "ema_decay": 0.9},
 }
-PLACES = cases(12)
+PLACES = cases(12, most=140)
 """In the run above, where the disk becomes full."""
 CODES = {
     errno.ENOSPC: "free space on the disk of ",
