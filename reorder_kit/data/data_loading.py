@@ -102,10 +102,14 @@ class _Loader(DataLoader[Any]):
     """Batches; a mistake that was handed on is raised here, in the process that trains."""
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        for batch in super().__iter__():
-            if isinstance(batch, ReorderKitError):
-                raise batch
-            yield batch
+        return _told(super().__iter__())
+
+
+def _told(batches: Iterator[Any]) -> Iterator[Any]:
+    for batch in batches:
+        if isinstance(batch, ReorderKitError):
+            raise batch
+        yield batch
 
 
 class ShuffledKeys(Sampler[SampleKey]):

@@ -56,6 +56,7 @@ class Path(OrderLearner):
 
     name = "path"
     uses_reward = False
+    is_rule = True
 
     class Options(ComponentOptions):
         through: list[Part[Ordering]] = Field([Part.of(Hilbert)], description="stations")

@@ -106,16 +106,16 @@ def test_bigram_counts_do_depend_on_it():
 @pytest.mark.parametrize(
     ("tokens", "reason"),
     [
-        (torch.full((1, 2, 3), 8), "'given' gave 8 to 8; there are 0 to 7"),
-        (torch.full((1, 2, 3), -1), "'given' gave -1 to -1; there are 0 to 7"),
-        (torch.zeros(1, 2), r"'given' gave shape \(1, 2\), not \[1 images, 2 patches, tokens\]"),
-        (torch.zeros(1, 4, 3), r"'given' gave shape \(1, 4, 3\)"),
+        (torch.full((1, 2, 3), 8), "'given': gave 8 to 8; there are 0 to 7"),
+        (torch.full((1, 2, 3), -1), "'given': gave -1 to -1; there are 0 to 7"),
+        (torch.zeros(1, 2), r"'given': gave shape \(1, 2\), not \[1 images, 2 patches, tokens\]"),
+        (torch.zeros(1, 4, 3), r"'given': gave shape \(1, 4, 3\)"),
     ],
 )
 def test_tokens_that_cannot_be_are_named_with_their_tokenizer(tokens, reason):
     tokenizer = given_tokens()
     tokenizer.tokens = lambda patches: tokens
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(ReorderKitError, match=reason):
         next(ordered_tokens([torch.zeros(1, 2, 5)], [Order.identity(2)], tokenizer))
 
 
