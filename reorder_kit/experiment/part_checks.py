@@ -8,6 +8,7 @@ from typing import Any
 
 from reorder_kit.data.checked_samples import CheckedSamples
 from reorder_kit.errors import ComponentError
+from reorder_kit.host.plugin_record import is_own
 from reorder_kit.interfaces import (
     SPLITS,
     Backbone,
@@ -24,9 +25,6 @@ from reorder_kit.interfaces import (
 from reorder_kit.model.policy_checks import is_count
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
-
-OWN = "reorder_kit."
-"""What the modules of the package begin with: its own sources are tested, and not checked again at each sample."""
 
 
 def checked_facts(backbone: type[Backbone], facts: Any) -> BackboneFacts:
@@ -79,7 +77,8 @@ def checked_start(control: Control, start: Any, grid: Grid) -> Order | None:
 
 
 def checked_splits(source: DataSource, splits: Any, kind: TargetKind) -> DataSplits:
-    """What a source has opened; of a plugin's source, every sample is checked as it is read.
+    """What a source has opened. Of a plugin's source, every sample is checked as it is read; those of the package are
+    tested.
 
     Args:
         source: the source.
@@ -89,7 +88,7 @@ def checked_splits(source: DataSource, splits: Any, kind: TargetKind) -> DataSpl
     Raises:
         ComponentError: if it gave something else, or says something else of the images than it did before.
     """
-    if isinstance(splits, DataSplits) and type(source).__module__.startswith(OWN):
+    if isinstance(splits, DataSplits) and is_own(type(source).__module__):
         return splits
     if not isinstance(splits, DataSplits):
         raise _wrong(source, f"open gave a {type(splits).__name__}", "return DataSplits")

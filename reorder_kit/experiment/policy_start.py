@@ -16,6 +16,8 @@ from reorder_kit.orders.order import Order
 def require_start(experiment: Experiment, start: Order, facts: BackboneFacts, classes: tuple[str, ...]) -> None:
     """Refuse a learner whose static policy begins with another order than the start, as far as that shows without data.
 
+    Those of the package are held to it by their tests, and by every run.
+
     Args:
         experiment: the parts.
         start: the order to start from.

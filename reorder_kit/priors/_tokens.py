@@ -59,12 +59,13 @@ def checked_tokens(
         raise ComponentError(
             kind, name, f"its vocabulary is {vocabulary!r}", "say how many tokens there are, 2 or more"
         )
-    if not isinstance(tokens, Tensor) or tokens.is_floating_point():
-        found = tokens.dtype if isinstance(tokens, Tensor) else type(tokens).__name__
-        raise ComponentError(kind, name, f"gave {found}, not whole numbers")
+    if not isinstance(tokens, Tensor):
+        raise ComponentError(kind, name, f"gave {type(tokens).__name__}, not whole numbers")
     if tokens.ndim != 3 or tokens.shape[:2] != patches.shape[:2]:
         expected = f"[{len(patches)} images, {patches.shape[1]} patches, tokens]"
         raise ComponentError(kind, name, f"gave shape {tuple(tokens.shape)}, not {expected}")
+    if tokens.is_floating_point():
+        raise ComponentError(kind, name, f"gave {tokens.dtype}, not whole numbers")
     if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocabulary:
         there_are = f"there are 0 to {vocabulary - 1}"
         raise ComponentError(kind, name, f"gave {int(tokens.min())} to {int(tokens.max())}; {there_are}")
