@@ -65,7 +65,9 @@ class CheckedSamples(WrappedSamples):
             return ask()
         except ReorderKitError:
             raise
-        except Exception as error:  # whatever a plugin raises
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a plugin raises; one that exits would end a process that loads images
             raise self._error(f"sample {index} raised {type(error).__name__}: {error}") from error
 
     def _checked(self, sample: Any, index: int) -> Sample | Unreadable:

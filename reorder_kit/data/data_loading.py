@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from reorder_kit.data.collation import DrawnSample, collate
 from reorder_kit.data.random_streams import seed_torch, stream
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ComponentError, ReorderKitError
 from reorder_kit.interfaces import Batch, HasViews, Sample, SampleSet, TargetKind, Unreadable
 
 EVALUATION_SEED = 0
@@ -251,7 +251,14 @@ def _dealt(keys: Sequence[SampleKey], batch_size: int, process: int, processes: 
 
 
 def _collated(drawn: Any, kind: TargetKind, views: int) -> Any:
-    return drawn if isinstance(drawn, ReorderKitError) else collate(drawn, kind, views)
+    if isinstance(drawn, ReorderKitError):
+        return drawn
+    try:
+        return collate(drawn, kind, views)
+    except Exception as error:
+        if type(kind).__module__.startswith("reorder_kit."):
+            raise
+        return ComponentError("target-kind", kind.name, f"collate raised {type(error).__name__}: {error}")
 
 
 def _how(kind: TargetKind, workers: int, views: int) -> dict[str, Any]:

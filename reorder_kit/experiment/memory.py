@@ -13,8 +13,8 @@ from typing import Self
 import torch
 
 from reorder_kit.data.free_memory import all_memory
-from reorder_kit.errors import Problem, RecipeError, ReorderKitError
-from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.errors import Problem, RecipeError
+from reorder_kit.experiment.experiment import MOST_TRIED_PATCHES, Experiment
 from reorder_kit.interfaces import BackboneFacts, ImageShape, Policy
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
@@ -38,7 +38,7 @@ class Machine:
     Args:
         memory: where the model is, bytes.
         place: where that is, in words.
-        disk: free for the run folder, bytes.
+        disk: free for the run folder, and in use for checkpoints and orders of the run, bytes.
         cpus: how many.
     """
 
@@ -59,7 +59,10 @@ class Machine:
         memory, place = all_memory(), "of memory"
         if device != "cpu" and torch.cuda.is_available():
             memory, place = torch.cuda.get_device_properties(0).total_memory, "on the GPU"
-        return cls(memory, place, shutil.disk_usage(there).free, os.cpu_count() or 1)
+        # What a resumed run has written already needs no more room.
+        written = [*(folder / "checkpoints").rglob("*"), *(folder / "orders").rglob("*")]
+        kept = sum(path.stat().st_size for path in written if path.is_file())
+        return cls(memory, place, shutil.disk_usage(there).free + kept, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -189,14 +192,17 @@ def _parameters(experiment: Experiment, image: ImageShape, enough: int) -> int:
 def _policy_numbers(experiment: Experiment, facts: BackboneFacts) -> tuple[int, int]:
     """Numbers that the policy keeps, and those of its mixture of patches with their gradient.
 
-    Both grow with the patches, or with their pairs: three small policies tell how.
+    Of many patches both are guessed: they grow with patches or with pairs of them, and three small policies tell how.
     """
     if experiment.learner is None or not experiment.learns:
         return 0, 0
     patches = facts.grid.num_patches
+    if patches <= MOST_TRIED_PATCHES:
+        policy = experiment.trial_policy(facts, _CLASSES)
+        return _size(policy), 2 * patches**2 if policy.mixes else 0
     try:
         policies = [_policy_of(experiment, facts, columns) for columns in (2, 4, 6)]
-    except ReorderKitError:  # it has no policy for such a grid
+    except Exception:  # a plugin's may not be built for such a grid, which nobody asked for
         return 0, 0
     first, second, third = map(_size, policies)
     step = (patches - 4) / 4

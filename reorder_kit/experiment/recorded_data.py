@@ -118,13 +118,11 @@ def open_data(experiment: Experiment, folder: RunFolder, split_file: Path) -> Op
             if has_trained_with(split_file):
                 raise
         else:
-            _forget_other_images(folder, opened)
             return opened
     opened = _open(experiment, None, str(split_file))
     further = (*alike_classes(opened.splits.classes), *shared_images(opened.splits))
     warn_of(further)
     findings = merged([*opened.splits.findings, *further])
-    _forget_other_images(folder, opened)
     return replace(opened, splits=replace(opened.splits, findings=findings), is_new=True)
 
 
@@ -150,7 +148,7 @@ def reopen_data(experiment: Experiment, folder: RunFolder) -> OpenedData:
                 f"data: there are {counts.get(split)} {split} images, and were {images} when {folder.path} began",
                 "put the data back as it was, or start a new run",
             )
-    return opened
+    return replace(opened, splits=replace(opened.splits, findings=record.findings))
 
 
 def data_key(experiment: Experiment) -> str:
@@ -173,14 +171,6 @@ def _read_if_whole(folder: RunFolder) -> DataRecord | None:
     with suppress(ReorderKitError):
         return DataRecord.read(folder.data) if folder.data.exists() else None
     return None
-
-
-def _forget_other_images(folder: RunFolder, opened: OpenedData) -> None:
-    """Remove what an earlier beginning of the run made from other images."""
-    before = _read_if_whole(folder)
-    if before is not None and opened.images is not None and before.split_digest != opened.images.digest():
-        for path in (folder.fitted, folder.start_order):
-            path.unlink(missing_ok=True)
 
 
 def _digest_of(split_file: Path) -> str:

@@ -34,6 +34,10 @@ class OrderChecks:
     def __init__(self) -> None:
         self._unsettled: list[tuple[Proposal, Bool[Tensor, ""]]] = []
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> OrderChecks:
+        """Of a copy of the model, which has proposed nothing yet."""
+        return OrderChecks()
+
     def passed(self, proposal: Any, policy: Policy, batch: int, patches: int | None, block: int) -> Proposal:
         """The proposal as it can be applied.
 
@@ -59,7 +63,8 @@ class OrderChecks:
             if not bool(valid):
                 raise _refused(proposal, policy)
             return proposal
-        self._unsettled.append((proposal, valid))
+        # The order alone: soft permutations would stay alive with all that they were made from.
+        self._unsettled.append((Proposal(proposal.order), valid))
         if len(self._unsettled) >= UNSETTLED:
             self.settle(policy)
         return _within_range(proposal)
@@ -179,9 +184,9 @@ def _refused(proposal: Proposal, policy: Policy) -> ComponentError:
         Order(order.indices, order.num_patches, order.groups)
     except ReorderKitError as error:
         return policy_error(policy, error.message, "an argsort of distinct scores holds every patch once")
-    matrix = None if soft is None else soft.matrix.detach()
-    if matrix is not None and bool(matrix.isfinite().all()):
+    hint = "lower the step size of the learner or of the model"
+    if soft is None:
+        return policy_error(policy, "its soft permutation holds NaN, infinity, or shares that do not add up to 1", hint)
+    if bool(soft.matrix.detach().isfinite().all()):
         return policy_error(policy, "the shares of a slot in its soft permutation do not add up to 1")
-    return policy_error(
-        policy, "its soft permutation holds NaN or infinity", "lower the step size of the learner or of the model"
-    )
+    return policy_error(policy, "its soft permutation holds NaN or infinity", hint)

@@ -131,7 +131,7 @@ def require_figures(figures: Any, task: Task, headline: bool) -> None:
         )
     if headline and not math.isfinite(judged_by):
         raise task_error(
-            task, f"its headline {task.headline!r} is {value}", "a run is judged by it: it has to be finite"
+            task, f"its headline {task.headline!r} is {judged_by}", "a run is judged by it: it has to be finite"
         )
 
 

@@ -11,7 +11,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.checksums import CHECKSUM, digest_of_text, strict_json, with_checksum, without_checksum
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
-from reorder_kit.whole_file import write_whole
+from reorder_kit.whole_file import write_unless_same
 
 FORMAT_VERSION = 1
 _MOST_BYTES = 2**26
@@ -76,7 +76,7 @@ class OrderFile:
 
     def save(self, path: Path) -> None:
         """Write the file."""
-        write_whole(path, self.text)
+        write_unless_same(path, self.text)
 
     @classmethod
     def load(cls, path: Path) -> OrderFile:

@@ -73,6 +73,7 @@ class StudyFolder:
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with alone(self.path):
+            self.check(study)  # another one may have begun and ended meanwhile
             with writing(self.path):
                 write_unless_same(self.study, write_yaml(study.as_plain_data(), str(self.study)))
             yield

@@ -51,13 +51,10 @@ def begin(
     facts = experiment.facts(splits.image)
     kind = experiment.kind
     training = TrainingSplit(splits, experiment.recipe.seed, kind)
-    is_fitted, is_started = _on_one_process(accelerator, lambda: (folder.fitted.exists(), folder.start_order.exists()))
-    fitted = _on_one_process(
-        accelerator, lambda: folder.read_fitted() if is_fitted or not is_fresh else fit_task(experiment, training)
-    )
+    fitted = _on_one_process(accelerator, lambda: fit_task(experiment, training) if is_fresh else folder.read_fitted())
     context = TaskContext(facts, splits.image, kind, splits.classes, fitted, accelerator.device)
     experiment.check(facts, splits.classes)
-    if is_started or not is_fresh:
+    if not is_fresh:
         return context, folder.read_start()
     if experiment.data_source.image is None and accelerator.is_main_process:  # else it was said of the recipe
         for doubt in idle_in_backbone(experiment, facts):

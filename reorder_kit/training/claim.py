@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,10 +18,13 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.reopening import other_fields
 from reorder_kit.machine_failures import failure_of_machine
+from reorder_kit.orders.checksums import DAMAGED
 from reorder_kit.runs.folder_lock import LOCK, Lock, holds_nothing, is_held
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.whole_file import UNFINISHED
 from reorder_kit.writable import require_writable_folder
+
+_log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
 """How often a folder is made that vanishes at once, since a refused run takes its empty folders with it."""
@@ -152,15 +156,34 @@ def claim_in_program(experiment: Experiment, folder: Path) -> Claim:
         folder: which one. What is in it is removed if it holds no run.
 
     Raises:
-        ReorderKitError: if it holds another run, or cannot be written.
+        ReorderKitError: if it holds another run or a damaged one, or cannot be written.
     """
     run = RunFolder(folder)
-    claim = Claim(run) if run.recipe.exists() and run.is_finished else None
-    while claim is None:
-        claim = _hold(folder, _make(folder), wait=True)
+    has_ended = run.recipe.exists() and run.is_finished
+    claim = Claim(run) if has_ended else _wait_for(folder)
     if not run.recipe.exists():
+        if run.is_finished or run.latest_checkpoint() is not None:
+            claim.end()
+            raise ReorderKitError(f"{run.recipe}: is missing, though the run has been trained", DAMAGED)
         _empty(folder)
     return _same(claim, experiment)
+
+
+def _wait_for(folder: Path) -> Claim:
+    """Hold a folder, as soon as nobody else does."""
+    for attempt in count(1):
+        made = _make(folder)
+        if attempt > ATTEMPTS and not folder.is_dir():
+            raise ReorderKitError(
+                f"{folder}: is no folder, or lies below a link that leads nowhere", "remove it, or mount its disk"
+            )
+        claim = _hold(folder, made)
+        if claim is None and folder.is_dir():
+            _log.warning("%s: another process is training in it; waiting for its end", folder)
+            claim = _hold(folder, made, wait=True)
+        if claim is not None:
+            return claim
+    raise AssertionError("unreachable")
 
 
 def _same(claim: Claim, experiment: Experiment) -> Claim:

@@ -25,19 +25,19 @@ def check_launch(environment: Mapping[str, str]) -> None:
     given = {name: environment[name] for name in (*_TOLD, "LOCAL_WORLD_SIZE", *_WHERE) if name in environment}
     told = [name for name in _TOLD if name in given]
     hint = _HINT + " ".join(given)
+    if not told:  # other programs use the other names as well
+        return
     for name, least in _NUMBERS.items():
         text = given.get(name)
         if text is not None and not (_is_number(text) and int(text) >= least):
             raise ReorderKitError(f"{name}={text!r:.60} is not a whole number from {least} on", hint)
-    if not told:
-        return
     numbers = {name: int(given[name]) for name in _NUMBERS if name in given}
-    needed = _TOLD if numbers.get("WORLD_SIZE", 2) == 1 else (*_TOLD, *_WHERE)
+    needed = ("RANK", "WORLD_SIZE") if numbers.get("WORLD_SIZE", 2) == 1 else (*_TOLD, *_WHERE)
     missing = [name for name in needed if name not in given]
     if missing:
         raise ReorderKitError(f"{told[0]} is set, but {missing[0]} is not", hint)
     for rank, count in (("RANK", "WORLD_SIZE"), ("LOCAL_RANK", "LOCAL_WORLD_SIZE"), ("LOCAL_RANK", "WORLD_SIZE")):
-        if count in numbers and numbers[rank] >= numbers[count]:
+        if rank in numbers and count in numbers and numbers[rank] >= numbers[count]:
             raise ReorderKitError(
                 f"{rank}={numbers[rank]} is not below {count}={numbers[count]}: processes count from 0", hint
             )

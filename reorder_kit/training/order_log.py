@@ -32,9 +32,9 @@ class OrderLog:
         self._last_sampled_epoch = 0
 
     def begin(self) -> None:
-        """Write down the start, once for all."""
+        """Write down the start."""
         self._folder.orders.mkdir(parents=True, exist_ok=True)
-        if self._process == 0 and not self._folder.start_order.exists():
+        if self._process == 0:
             OrderFile("start", self._grid, self.start).save(self._folder.start_order)
 
     def resume(self, epoch: int) -> None:

@@ -134,7 +134,7 @@ class Trainer:
             num_slots=start.num_slots,
             headline=self._task.headline,
             higher_is_better=self._task.higher_is_better,
-            classes=context.classes,
+            classes=tuple(context.classes),
             epochs=self._epochs,
             steps_per_epoch=self._steps_per_epoch,
             first_epoch=self._saved.epochs_done + 1,

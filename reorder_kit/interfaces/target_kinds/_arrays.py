@@ -19,10 +19,12 @@ def stacked(items: Sequence[Any]) -> Tensor:
 
 
 def is_whole(value: Any) -> bool:
-    """Whether it is one whole number, of Python, numpy or torch."""
+    """Whether it is one whole number, of Python, numpy or torch; True and False count as 1 and 0."""
     if isinstance(value, Tensor):
-        return value.ndim == 0 and not value.is_floating_point() and value.dtype != torch.bool
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+        return value.ndim == 0 and not value.is_floating_point()
+    if isinstance(value, np.ndarray):
+        return value.ndim == 0 and value.dtype.kind in "iub"
+    return isinstance(value, int | np.integer | np.bool_)
 
 
 def shown(value: Any) -> str:
