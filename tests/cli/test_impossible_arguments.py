@@ -23,12 +23,9 @@ from typer.testing import CliRunner
 
 from reorder_kit.cli import _lookup
 from reorder_kit.cli.main import app, main
-from reorder_kit.errors import ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.grid import MOST_PATCHES
 from reorder_kit.testing import host_with
-from reorder_kit.training.launch import check_launch
-from says import says
 
 RECIPE = {
     "format_version": 1,
@@ -267,29 +264,6 @@ def test_impossible_values_are_refused_in_words(command, parameter, kind, uncomp
         ended_well(call(command, with_value(command, parameter, value)))
 
 
-@pytest.mark.parametrize("value", [9, "1.5", "x", "-1", "", "9" * 30])
-@pytest.mark.parametrize(
-    ("variables", "missing"),
-    [
-        ({"RANK": "{}"}, ""),
-        ({"RANK": "0", "WORLD_SIZE": "{}", "LOCAL_RANK": "0"}, ""),
-        ({"LOCAL_WORLD_SIZE": "{}", "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}, ""),
-        ({"WORLD_SIZE": "2", "RANK": "{}", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}, ""),
-        ({"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "{}", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}, ""),
-    ],
-    ids=str,
-)
-def test_impossible_numbers_of_processes_are_refused(variables, missing, value):
-    given = {name: text.format(value) for name, text in variables.items()}
-    named = next(name for name, text in variables.items() if text == "{}")
-    if named == "LOCAL_WORLD_SIZE" and value == 9:
-        check_launch(given)  # fewer processes than could be
-        return
-    with pytest.raises(ReorderKitError, match=f"{named}|WORLD_SIZE") as error:
-        check_launch(given)
-    assert says(error.value.hint, "torchrun", named)
-
-
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
@@ -315,28 +289,6 @@ def test_half_set_variables_of_processes_are_refused_by_commands(
     done = call(command, arguments)
     assert ended_well(done)
     assert message in done.stderr
-
-
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {},
-        {"MASTER_ADDR": "localhost"},
-        {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"},
-        {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"},
-        {
-            "RANK": "3",
-            "LOCAL_RANK": "1",
-            "WORLD_SIZE": "4",
-            "LOCAL_WORLD_SIZE": "2",
-            "MASTER_ADDR": "h",
-            "MASTER_PORT": "1",
-        },
-    ],
-    ids=str,
-)
-def test_what_launchers_say_is_accepted(variables):
-    check_launch(variables)
 
 
 SPEAKING = {
