@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ReorderKitError, writing
 from reorder_kit.jobs.ledger import finished_work
 from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.runs.run_folder import RunFolder
@@ -34,7 +34,9 @@ def check_folder(folder: Path) -> dict[Path, list[FileCheck]]:
     if not folder.is_dir():
         raise ReorderKitError(f"{folder}: there is no such folder", "give the folder of a run, as in runs/quickstart")
     found = {folder: list(_of_many_runs(folder))}
-    runs = [path for path in [folder, *_below(folder)] if _is_run(RunFolder(path))]
+    # Anything else may be as large as a disk.
+    below = _below(folder) if found[folder] or _holds_runs(folder) else []
+    runs = [path for path in [folder, *below] if _is_run(RunFolder(path))]
     for run in runs:
         found[run] = [*found.get(run, []), *check_run(RunFolder(run))]
     if not any(found.values()):
@@ -84,6 +86,13 @@ def _below(folder: Path) -> list[Path]:
     """The run folders below; the runs beside a run are looked at with it."""
     found = {path.parent for name in ("recipe.yaml", "result.json") for path in folder.rglob(name)} - {folder}
     return sorted(path for path in found if path.parent.name != "controls")
+
+
+def _holds_runs(folder: Path) -> bool:
+    """Whether runs lie right in a folder, or one level deeper, as in ``runs/``."""
+    with writing(folder):
+        near = [folder, *(path for path in folder.iterdir() if path.is_dir())]
+        return any(_is_run(RunFolder(path)) or any(path.glob("*/recipe.yaml")) for path in near)
 
 
 def _is_run(folder: RunFolder) -> bool:

@@ -54,10 +54,12 @@ def load_splits(place: Path, config: str | None, revision: str | None, may_downl
                 loaded = datasets.load_from_disk(str(place))
             else:
                 loaded = datasets.load_dataset(str(place), config, revision=revision)
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        # OSError is also what a missing network ends in, ValueError a configuration that does not exist.
+    except Exception as error:
+        # OSError is also what a missing network ends in, ValueError a configuration that does not exist, and damaged
+        # files raise whatever the library did not think of.
+        reason = f"{type(error).__name__}: {error}" if isinstance(error, LookupError) else str(error)
         raise ReorderKitError(
-            f"data.dataset: cannot open {place}: {error}",
+            f"data.dataset: cannot open {place}: {reason}",
             "a local folder has to exist; a data set of the hub needs its full name, and a network the first time",
         ) from error
     return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}

@@ -9,6 +9,7 @@ import pytest
 
 from reorder_kit import __version__
 from reorder_kit.benchmark.planted_cases import CASES
+from reorder_kit.orders.checksums import with_checksum
 from reorder_kit.recipe.overrides import override
 from says import says
 
@@ -97,7 +98,8 @@ def test_what_can_be_trained_is_kept_and_reported(small, tmp_path):
     assert [line.split("   ")[0].strip() for line in lines[-3:]] == ["scrambled", "undone", "mine from scrambled"]
 
     ledger = tmp_path / "planted.jsonl"
-    ledger.write_text(ledger.read_text().replace(f'"version": "{__version__}"', '"version": "0.0.9"'))
+    lines = [with_checksum({**json.loads(line), "version": "0.0.9"}) for line in ledger.read_text().splitlines()]
+    ledger.write_text("".join(json.dumps(line) + "\n" for line in lines))
     older = small("--learner", "mine", "--json")
     assert says(older.stderr, "reorder-kit 0.0.9", __version__, "may not compare")
     assert json.loads(older.stdout) == found

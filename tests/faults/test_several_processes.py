@@ -16,6 +16,7 @@ from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.evaluation import evaluate
 from reorder_kit.training.image_scores import ImageScores
+from resealed import reseal
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +76,7 @@ def test_every_image_is_counted_once_and_the_figures_are_those_of_one_process(fi
     host = PluginHost(third_party=False)
     recipe = finished.recipe.read_text().replace("name: watched", "name: classification")
     finished.recipe.write_text(recipe)
+    reseal(finished.path)
     splits = Digits().open(0)
     loader = evaluation_loader(splits.test, CLASS, "test", 128, 0)
     scores, run = ImageScores(497), reorder_kit.load_run(finished.path, host)

@@ -81,7 +81,9 @@ class Odd(OrderLearner):
 
     def phases(self, epochs):
         first = self.options.begins * epochs
-        return Phases(first, epochs - first if self.options.lasts is None else self.options.lasts, self.options.anew)
+        return Phases(
+            first, max(0.0, epochs - first) if self.options.lasts is None else self.options.lasts, self.options.anew
+        )
 
     def build_policy(self, context):
         if context.grid.num_patches < self.options.least:
