@@ -148,7 +148,10 @@ def reopen_data(experiment: Experiment, folder: RunFolder) -> OpenedData:
                 f"data: there are {counts.get(split)} {split} images, and were {images} when {folder.path} began",
                 "put the data back as it was, or start a new run",
             )
-    return replace(opened, splits=replace(opened.splits, findings=record.findings))
+    # What was found of copies and names of classes is not looked for again.
+    known = {finding.what for finding in opened.splits.findings}
+    kept = (finding for finding in record.findings if finding.what not in known)
+    return replace(opened, splits=replace(opened.splits, findings=(*opened.splits.findings, *kept)))
 
 
 def data_key(experiment: Experiment) -> str:
