@@ -40,7 +40,7 @@ class Failure:
     Args:
         reason: what went wrong.
         hint: what to do about it.
-        details: the traceback of what nobody expected.
+        details: the traceback of what nobody expected, in the code of a plugin or in this package.
     """
 
     reason: str
@@ -50,9 +50,10 @@ class Failure:
     @classmethod
     def of(cls, error: Exception) -> Failure:
         """What an error that stopped the work says."""
+        details = "".join(traceback.format_exception(error))
         if isinstance(error, ReorderKitError):
-            return cls(error.message, error.hint)
-        return cls(f"{type(error).__name__}: {error}", details="".join(traceback.format_exception(error)))
+            return cls(error.message, error.hint, "" if error.__cause__ is None else details)
+        return cls(f"{type(error).__name__}: {error}", details=details)
 
     def __str__(self) -> str:
         return str(ReorderKitError(self.reason, self.hint))
