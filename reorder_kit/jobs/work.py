@@ -7,10 +7,9 @@ import traceback
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from reorder_kit.errors import ComponentError, ReorderKitError, error_of_machine
+from reorder_kit.errors import ReorderKitError, error_of_machine
 from reorder_kit.host.plugin_errors import naming_plugins
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.host.plugin_record import PluginError
 
 PICTURES = ("events.pictures", "events.tensorboard")
 """Plugins that draw what nobody will look at."""
@@ -41,7 +40,7 @@ class Failure:
     Args:
         reason: what went wrong.
         hint: what to do about it.
-        details: the traceback of what nobody expected, or a plugin raised.
+        details: the traceback of what nobody expected, in the code of a plugin or in this package.
     """
 
     reason: str
@@ -51,13 +50,11 @@ class Failure:
     @classmethod
     def of(cls, error: Exception) -> Failure:
         """What an error that stopped the work says."""
-        error = error_of_machine(error) or error
-        if isinstance(error, ReorderKitError):
-            # What a plugin raised is for its author.
-            cause = error.__cause__ if isinstance(error, PluginError | ComponentError) else None
-            details = "" if cause is None else "".join(traceback.format_exception(cause))
-            return cls(error.message, error.hint, details)
-        return cls(f"{type(error).__name__}: {error}", details="".join(traceback.format_exception(error)))
+        told = error_of_machine(error) or error
+        details = "".join(traceback.format_exception(error))
+        if isinstance(told, ReorderKitError):
+            return cls(told.message, told.hint, "" if told.__cause__ is None else details)
+        return cls(f"{type(error).__name__}: {error}", details=details)
 
     def __str__(self) -> str:
         return str(ReorderKitError(self.reason, self.hint))
