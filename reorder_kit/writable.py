@@ -25,7 +25,7 @@ def require_writable_folder(folder: Path) -> None:
     trial = there / f".{uuid4().hex}{UNFINISHED}"
     with writing(folder), naming(folder):
         trial.open("xb").close()
-        trial.unlink()
+        trial.unlink(missing_ok=True)  # who claims the folder meanwhile removes what a kill may have left
 
 
 def require_writable_file(file: Path) -> None:

@@ -290,6 +290,18 @@ def test_a_place_is_tried_and_left_as_it_was(require, tmp_path):
     assert "read-only" in told.value.hint
 
 
+def test_a_trial_that_another_process_removes_is_no_failure(tmp_path, monkeypatch):
+    open_file = Path.open
+
+    def opened(self, *arguments):
+        file = open_file(self, *arguments)
+        self.unlink()
+        return file
+
+    monkeypatch.setattr(Path, "open", opened)
+    require_writable_folder(tmp_path)
+
+
 def test_a_file_that_is_there_is_not_changed(tmp_path):
     file = tmp_path / "file"
     file.write_text("mine")
