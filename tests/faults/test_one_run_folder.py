@@ -240,3 +240,17 @@ def test_a_killed_run_is_resumed_at_once_though_its_data_loaders_live_on(childre
     claim = claim_begun(compose(recipe, HOST, "tiny"), here / "run")
     assert claim.lock is not None
     claim.end()
+
+
+def test_a_folder_below_a_link_that_leads_nowhere_is_named(experiment, here):
+    (here / "cells").symlink_to(here / "unmounted")
+    with pytest.raises(ReorderKitError, match="a link that leads nowhere"):
+        claim_in_program(experiment, here / "cells" / "one")
+
+
+def test_a_trained_run_that_has_lost_its_recipe_is_kept(experiment, here):
+    kept = here / "one" / "checkpoints" / "epoch-000001"
+    kept.mkdir(parents=True)
+    with pytest.raises(ReorderKitError, match=r"recipe\.yaml: is missing, though the run has been trained"):
+        claim_in_program(experiment, here / "one")
+    assert kept.is_dir()
