@@ -1,14 +1,15 @@
-"""Is a start that sees labels and the model better than fixed orders, where 5 of 16 slots are read?
+"""Is a start that sees labels and the model better than the best fixed order, and is it still so after longer training?
 
-    python benchmarks/informed.py DATA --out informed.jsonl --seeds 3
+    python benchmarks/informed.py DATA --out informed.jsonl --models local --cases caltech --seeds 3 --lengths 1 4
     python benchmarks/informed.py DATA --out informed.jsonl --report
 
 DATA is a folder with `caltech101-64` and `eurosat`, each with tar archives of `train/CLASS/*.jpg` and
 `test/CLASS/*.jpg`, which are unpacked into the system's folder for temporary files; a case without its data is skipped.
 Of Caltech-101, the ten largest classes are read, with one of the two croppings of faces. Every order trains the same
-local attention from scratch with the same weights and batches; nothing learns an order. `reversed` puts the patches
-that tell least where the model looks; `center` puts the middle of the image there. Run the same command again to
-resume. It prints Markdown.
+model from scratch with the same weights and batches; nothing learns an order. `reversed` puts the patches that tell
+least where the model looks; `center` puts the middle of the image there. The best fixed order is chosen among the
+rules, forwards and backwards, on validation images, and compared on test images. Run the same command again to resume.
+It prints Markdown.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ import sys
 import tarfile
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import t as student
 
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.start_by_prior import StartByPrior, no_influence
@@ -34,9 +39,10 @@ from reorder_kit.training.run import run_experiment
 
 CLASSES = 10
 TWICE = "Faces_easy"  # other croppings of the photographs of Faces
-STEPS = 300
-ORDERS = ("informed", "probe", "pixel-deviation", "center", "reversed", "row", "snake", "spiral", "random")
-LOCAL = {"name": "local", "window": 2, "causal": True, "readout": "last", "depth": 2, "dim": 32}
+RULES = ("row", "column", "snake", "boustrophedon", "spiral", "diagonal", "hilbert", "morton")
+FIXED = (*RULES, *(f"{rule}-reverse" for rule in RULES))
+PRIORS = ("informed", "probe", "pixel-deviation")
+ORDERS = (*PRIORS, "center", "reversed", "random", *FIXED)
 
 
 @dataclass(frozen=True)
@@ -45,13 +51,39 @@ class Case:
 
     Args:
         folder: where it lies in DATA; None for the embedded digits.
-        patch: height and width of a patch, pixels.
+        image_size: height and width of an image by the height and width of the grid.
         unpack: makes a folder for each class of it.
     """
 
     folder: str | None
-    patch: int
+    image_size: Mapping[int, int]
     unpack: Callable[[Path], Path]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A backbone, and how long it trains at length 1.
+
+    Args:
+        section: of a recipe.
+        steps: optimizer steps.
+    """
+
+    section: Mapping[str, Any]
+    steps: int
+
+
+@dataclass(frozen=True)
+class Key:
+    """A run."""
+
+    case: str
+    model: str
+    grid: int
+    rate: float
+    length: int
+    order: str
+    seed: int
 
 
 def unpacked(source: Path, most: int | None) -> Path:
@@ -74,32 +106,46 @@ def unpacked(source: Path, most: int | None) -> Path:
     return root
 
 
+PHOTOS = {4: 64, 8: 64, 14: 56}
 CASES = {
-    "digits": Case(None, 2, lambda source: source),
-    "caltech": Case("caltech101-64", 16, lambda source: unpacked(source, CLASSES)),
-    "eurosat": Case("eurosat", 16, lambda source: unpacked(source, None)),
+    "digits": Case(None, {4: 8, 8: 8}, lambda source: source),
+    "caltech": Case("caltech101-64", PHOTOS, lambda source: unpacked(source, CLASSES)),
+    "eurosat": Case("eurosat", PHOTOS, lambda source: unpacked(source, None)),
+}
+
+SMALL = {"dim": 64, "depth": 2}
+MODELS = {
+    "local": Model({"name": "local", "window": 2, "causal": True, "readout": "last", **SMALL}, 300),
+    "transformer-xl": Model(
+        {"name": "transformer-xl", "segment": 4, "memory": 0, "readout": "last", "heads": 4, **SMALL}, 300
+    ),
+    "bimamba": Model({"name": "mamba", **SMALL}, 200),
+    "mamba": Model({"name": "mamba", "bidirectional": False, "readout": "last", **SMALL}, 300),
+    "gru": Model({"name": "recurrent", "readout": "last", "dim": 64, "depth": 1}, 300),
+    "gru-mean": Model({"name": "recurrent", "readout": "mean", "dim": 64, "depth": 1}, 300),
 }
 
 
-def recipe(case: Case, start: Any, root: Path | None, seed: int, steps: int) -> dict[str, Any]:
+def recipe(key: Key, start: Any, root: Path | None) -> dict[str, Any]:
     """The recipe of a run."""
-    photos = {"name": "image-folder", "root": str(root), "image_size": 64}
+    size, model = CASES[key.case].image_size[key.grid], MODELS[key.model]
+    photos = {"name": "image-folder", "root": str(root), "image_size": size, "cache": "memory"}
     return {
         "format_version": 1,
         "name": "informed",
-        "seed": seed,
+        "seed": key.seed,
         "data": {**(photos if root else {"name": "digits"}), "batch_size": 64},
-        "backbone": {**LOCAL, "patch_size": case.patch},
+        "backbone": {**model.section, "patch_size": size // key.grid},
         "order": {"start": start},
         "controls": [],
-        "optimizer": {"lr": 3e-3, "weight_decay": 0.03},
-        "train": {"steps": steps, "clip_grad": 5.0, "device": "cpu"},
+        "optimizer": {"lr": 3e-3 * key.rate, "weight_decay": 0.03},
+        "train": {"steps": model.steps * key.length, "clip_grad": 5.0, "device": "cpu"},
     }
 
 
-def write_ranking(case: Case, root: Path | None, seed: int, file: Path, host: PluginHost) -> None:
+def write_ranking(key: Key, root: Path | None, file: Path, host: PluginHost) -> None:
     """Write the informed ranking of patches as an order file."""
-    experiment = compose(recipe(case, {"prior": "informed"}, root, seed, STEPS), host, "informed")
+    experiment = compose(recipe(key, {"prior": "informed"}, root), host, "informed")
     assert isinstance(experiment.start, StartByPrior)
     splits = experiment.open_data()
     grid = experiment.facts(splits.image).grid
@@ -109,44 +155,75 @@ def write_ranking(case: Case, root: Path | None, seed: int, file: Path, host: Pl
     OrderFile("informed ranking", grid, ranking.patches).save(file)
 
 
-def start_of(order: str, ranking: Path) -> Any:
+def start_of(key: Key, ranking: Path) -> Any:
     """What a recipe starts from."""
-    if order == "reversed":
-        backward = {"name": "custom", "file": str(ranking), "reverse": True}
-        return {"prior": {"name": "influence-matched", "ranking": backward}}
-    if order == "center":
-        return {"prior": "influence-matched"}
-    return {"prior": order} if order in ("informed", "probe", "pixel-deviation") else order
+    match key.order:
+        case "reversed":
+            backward = {"name": "custom", "file": str(ranking), "reverse": True}
+            return {"prior": {"name": "influence-matched", "ranking": backward}}
+        case "center":
+            return {"prior": "influence-matched"}
+        case "random":
+            return {"name": "random", "seed": key.seed}
+        case order if order in PRIORS:
+            return {"prior": order}
+        case order:
+            return {"name": order.removesuffix("-reverse"), "reverse": order.endswith("-reverse")}
 
 
-def train(name: str, order: str, root: Path | None, seed: int, steps: int, host: PluginHost) -> dict[str, Any]:
+def train(key: Key, root: Path | None, host: PluginHost) -> dict[str, Any]:
     """A run, in a folder that is thrown away."""
     with tempfile.TemporaryDirectory() as folder:
         ranking = Path(folder) / "ranking.json"
-        if order == "reversed":
-            write_ranking(CASES[name], root, seed, ranking, host)
-        content = recipe(CASES[name], start_of(order, ranking), root, seed, steps)
-        _, result = run_experiment(compose(content, host, name), host, Path(folder) / "run")
-    found = {"case": name, "order": order, "seed": seed, "steps": steps}
-    return {**found, "score": result.score, "seconds": result.seconds, "start": result.order.start}
+        if key.order == "reversed":
+            write_ranking(key, root, ranking, host)
+        experiment = compose(recipe(key, start_of(key, ranking), root), host, key.case)
+        _, result = run_experiment(experiment, host, Path(folder) / "run")
+    metrics = result.metrics
+    return {
+        **asdict(key),
+        "score": round(result.score, 6),
+        "validation": round(metrics.validation.score(result.headline), 6),
+        "seconds": round(result.seconds, 2),
+        "start": result.order.start,
+    }
 
 
-def report(records: list[dict[str, Any]]) -> None:
-    """Print a table for each case and length."""
-    by_case: dict[tuple[str, int], dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+def report(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A table for each case: a row for each model, grid and learning rate, with both lengths."""
+    yield "| data | model | slots | rate | length | seeds | informed | best fixed | gain | random | reversed | center |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | --- | --- | --- | --- |"
+    grouped: dict[tuple[Any, ...], dict[str, dict[int, Mapping[str, Any]]]] = defaultdict(lambda: defaultdict(dict))
     for record in records:
-        by_case[record["case"], record["steps"]][record["order"]][record["seed"]] = record["score"]
-    for (case, steps), scores in by_case.items():
-        print(f"\n**{case}, {steps} steps**\n")
-        print("| order | top-1, mean | seeds | behind informed |\n| --- | --- | --- | --- |")
-        best_first = sorted(scores.items(), key=lambda item: -mean(item[1].values()))
-        for order, of_seeds in best_first:
-            each = ", ".join(f"{of_seeds[seed]:.3f}" for seed in sorted(of_seeds))
-            informed = scores.get("informed", {})
-            behind = [informed[seed] - of_seeds[seed] for seed in of_seeds if seed in informed]
-            error = f" ± {stdev(behind) / len(behind) ** 0.5:.3f}" if len(behind) > 1 and order != "informed" else ""
-            gap = f"{mean(behind):+.3f}{error}" if behind and order != "informed" else ""
-            print(f"| {order} | {mean(of_seeds.values()):.3f} | {each} | {gap} |")
+        place = tuple(record[name] for name in ("case", "model", "grid", "rate", "length"))
+        grouped[place][record["order"]][record["seed"]] = record
+    for (case, model, grid, rate, length), orders in grouped.items():
+        informed = orders.get("informed", {})
+        fixed = {order: runs for order, runs in orders.items() if order in FIXED and runs.keys() >= informed.keys()}
+        if not informed or not fixed:
+            continue
+        best = max(sorted(fixed), key=lambda order: mean(fixed[order][seed]["validation"] for seed in informed))
+        cells = [
+            _mean(informed),
+            f"{best} of {len(fixed)}: {_mean(fixed[best], informed)}",
+            *(_gap(informed, orders.get(order, {})) for order in (best, "random", "reversed", "center")),
+        ]
+        yield f"| {case} | {model} | {grid**2} | {rate:g} | {length}x | {len(informed)} | {' | '.join(cells)} |"
+
+
+def _mean(runs: Mapping[int, Mapping[str, Any]], seeds: Sequence[int] | Mapping[int, Any] | None = None) -> str:
+    return f"{mean(runs[seed]['score'] for seed in (runs if seeds is None else seeds)):.3f}"
+
+
+def _gap(informed: Mapping[int, Mapping[str, Any]], other: Mapping[int, Mapping[str, Any]]) -> str:
+    """By how much informed is better over the seeds of both, with its 95 % interval over seeds."""
+    gaps = np.array([informed[seed]["score"] - other[seed]["score"] for seed in sorted(informed.keys() & other.keys())])
+    if not len(gaps):
+        return ""
+    if len(gaps) == 1:
+        return f"{gaps[0]:+.3f}"
+    half = student.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / len(gaps) ** 0.5
+    return f"{gaps.mean():+.3f} ({gaps.mean() - half:+.3f} to {gaps.mean() + half:+.3f})"
 
 
 def main() -> None:
@@ -155,32 +232,41 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("informed.jsonl"))
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--orders", nargs="+", default=list(ORDERS), choices=list(ORDERS))
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, nargs="+", default=[STEPS])
+    parser.add_argument("--grid", type=int, default=4, choices=list(PHOTOS), help="height and width, patches")
+    parser.add_argument("--rate", type=float, default=1.0, help="learning rate, times the usual one")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--lengths", type=int, nargs="+", default=[1, 4], help="of training, times the usual one")
     parser.add_argument("--report", action="store_true", help="train nothing, print what there is")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     lines = arguments.out.read_text().splitlines() if arguments.out.exists() else []
     records = [json.loads(line) for line in lines]
-    done = {(record["case"], record["order"], record["seed"], record["steps"]) for record in records}
+    done = {Key(**{name: record[name] for name in Key.__annotations__}) for record in records}
     host = PluginHost(third_party=False)
-    for steps in arguments.steps if not arguments.report else ():
-        for name in arguments.cases:
-            source = CASES[name].folder
-            if source is not None and not list((arguments.data / source).glob("*.tar.gz")):
-                print(f"skipped {name}: {arguments.data / source} holds no archives", file=sys.stderr)
-                continue
-            root = None if source is None else CASES[name].unpack(arguments.data / source)
-            # Seed by seed, so that what there is when it is stopped can be compared.
-            for seed in range(arguments.seeds):
-                for order in arguments.orders:
-                    if (name, order, seed, steps) in done:
-                        continue
-                    records.append(train(name, order, root, seed, steps, host))
-                    with arguments.out.open("a") as file:
-                        file.write(json.dumps(records[-1]) + "\n")
-                    print(f"{name}, {order}, seed {seed}: {records[-1]['score']:.3f}", file=sys.stderr, flush=True)
-    report(records)
+    asked = [
+        Key(case, model, arguments.grid, arguments.rate, length, order, seed)
+        # Seed by seed, so that what there is when it is stopped can be compared.
+        for length in arguments.lengths
+        for case in arguments.cases
+        for model in arguments.models
+        for seed in arguments.seeds
+        for order in arguments.orders
+    ]
+    for key in asked if not arguments.report else ():
+        folder = CASES[key.case].folder
+        if key in done:
+            continue
+        if folder is not None and not list((arguments.data / folder).glob("*.tar.gz")):
+            print(f"skipped {key.case}: {arguments.data / folder} holds no archives", file=sys.stderr)
+            continue
+        root = None if folder is None else CASES[key.case].unpack(arguments.data / folder)
+        records.append(train(key, root, host))
+        with arguments.out.open("a") as file:
+            file.write(json.dumps(records[-1]) + "\n")
+        print(f"{key}: {records[-1]['score']:.3f}", file=sys.stderr, flush=True)
+    print("\n".join(report(records)))
 
 
 if __name__ == "__main__":
