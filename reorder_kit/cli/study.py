@@ -120,7 +120,7 @@ def _progress(runs: int, finished: int) -> Iterator[Callable[[CellReport], None]
 def _print_plan(run: StudyRun) -> None:
     plan, finished = run.plan, len(run.cells) - len(run.missing())
     begun = f", {finished} of them finished" if finished else ""
-    rows = f"{len(plan.rows)} rows of {'1 seed' if plan.seeds == 1 else f'{plan.seeds} seeds'}"
+    rows = f"{len(plan.rows)} rows of {'1 seed' if plan.seeds == 1 else f'{plan.seeds} seeds'}{plan.of_lengths}"
     print_to_stderr(f"{run.folder.path}: {rows}, {plan.runs} runs{begun}")
     for line in [*plan.questions, *plan.left_out]:
         print_to_stderr(f"  {line}")
@@ -129,17 +129,30 @@ def _print_plan(run: StudyRun) -> None:
 
 
 def _print_rows(plan: Plan) -> None:
-    shown = table("data", "backbone", "start", "learner", "control")
+    has_lengths = len(plan.lengths) > 1
+    shown = table("data", "backbone", *_length_heading(has_lengths), "start", "learner", "control")
     for row in plan.rows:
-        shown.add_row(row.data, row.backbone, row.start, row.learner or "", row.control or "")
+        length = _length(row.length, has_lengths)
+        shown.add_row(row.data, row.backbone, *length, row.start, row.learner or "", row.control or "")
     console().print(shown)
+
+
+def _length_heading(has_lengths: bool) -> list[str]:
+    return ["training"] if has_lengths else []
+
+
+def _length(length: float, has_lengths: bool) -> list[str]:
+    return [f"{length:g}x"] if has_lengths else []
 
 
 def _print_results(results: StudyResult, folder: StudyFolder) -> None:
     out = console()
-    shown = table("data", "backbone", "start", "learner", "control", "seeds", f"test {results.metric}")
+    has_lengths = results.has_lengths
+    kept = ("start", "learner", "control", "seeds", f"test {results.metric}")
+    shown = table("data", "backbone", *_length_heading(has_lengths), *kept)
     for row in results.rows:
-        names = (row.data, row.backbone, row.start, row.learner or "", row.control or "")
+        place = (row.data, row.backbone, *_length(row.length, has_lengths))
+        names = (*place, row.start, row.learner or "", row.control or "")
         shown.add_row(*names, str(len(row.seeds)), str(row.score))
     out.print()
     out.print(shown)

@@ -9,17 +9,22 @@ from reorder_kit.report.chart import Chart
 from reorder_kit.report.decimals import within
 from reorder_kit.report.interval_chart import CONTROL, FIXED, LEARNED, SCRATCH, Dot, interval_chart
 from reorder_kit.report.page import Answer, Answers, Block, Section
-from reorder_kit.report.study_rows import label_of
+from reorder_kit.report.study_references import references_table
+from reorder_kit.report.study_rows import label_of, length_cell, length_column
 from reorder_kit.report.table import Cell, Column, Table, Tone, number, p_value
+from reorder_kit.statistics.deciding_test import OTHER, DecidingTest
 from reorder_kit.study.results import Comparison, Question, StudyResult, Verdict
+from reorder_kit.study.wording import Wording
 
 _HEADINGS: dict[Question, str] = {
+    "best-fixed": "Does it beat the best fixed order?",
     "order-matters": "Does the order matter?",
     "learning-helps": "Did learning help?",
     "order-holds-up": "Does the learned order hold up from scratch?",
     "control": "Do the controls behave?",
 }
 _LEADS: dict[Question, str] = {
+    "best-fixed": "Orders that were learned or chosen, minus the fixed order that is best on validation images.",
     "order-matters": "Fixed orders against each other: where there are more than two, the best minus the worst.",
     "learning-helps": "The learner minus the same training with its start kept.",
     "order-holds-up": "The learned order, kept from the first step, minus the start kept: is the gain the order's?",
@@ -27,11 +32,16 @@ _LEADS: dict[Question, str] = {
 }
 _TONES: dict[Verdict, Tone] = {"different": "good", "equivalent": "neutral", "not distinguishable": "open"}
 _COLOURS: dict[Question, str] = {
+    "best-fixed": LEARNED,
     "order-matters": FIXED,
     "learning-helps": LEARNED,
     "order-holds-up": SCRATCH,
     "control": CONTROL,
 }
+
+
+_TESTS: dict[DecidingTest, str] = {"permutation": "Paired permutation tests", "paired-t": "Paired t-tests"}
+_NAMES: dict[DecidingTest, str] = {"permutation": "permutation", "paired-t": "paired t"}
 
 
 def answer_sections(results: StudyResult) -> list[Section]:
@@ -40,6 +50,8 @@ def answer_sections(results: StudyResult) -> list[Section]:
     for question, heading in _HEADINGS.items():
         own = [comparison for comparison in results.comparisons if comparison.question == question]
         blocks: list[Block] = [_chart(results, question, own), Answers([_answer(each) for each in own])] if own else []
+        if question == "best-fixed" and own:
+            blocks.append(references_table(results, own))
         sections.append(Section(question, heading, _LEADS[question], blocks))
     return sections
 
@@ -78,9 +90,7 @@ def _dot(results: StudyResult, comparison: Comparison) -> Dot:
         what = _compared(results, comparison)
     elif comparison.question == "order-holds-up":
         what = label_of(replace(first, control=None))  # the section says that it is from scratch
-    has_one_source = len({row.data for row in results.rows}) == 1
-    where = comparison.backbone if has_one_source else f"{comparison.backbone} on {comparison.data}"
-    label = f"{where}: {what}"
+    label = f"{Wording(results.rows, results.higher_is_better).case(comparison)}: {what}"
     is_different = comparison.verdict == "different"
     tip = f"{label}: {within(mean, low, high, sign=True)}, {comparison.verdict}"
     return Dot(label, mean, low, high, _COLOURS[comparison.question], tip, is_different)
@@ -88,6 +98,8 @@ def _dot(results: StudyResult, comparison: Comparison) -> Dot:
 
 def _compared(results: StudyResult, comparison: Comparison) -> str:
     first, *others = (label_of(results.rows[place]) for place in comparison.rows)
+    if len(comparison.pool) > 1:
+        return f"{first} against {others[0]}, the best of {len(comparison.pool)}"
     if len(others) == 1:
         return f"{first} against {others[0]}"
     return f"best against worst of {len(comparison.rows)} orders"
@@ -111,10 +123,12 @@ def tests_table(results: StudyResult) -> list[Table]:
     """The figures behind all answers; nothing if there are none."""
     if not results.comparisons:
         return []
+    has_other = any(comparison.other_p is not None for comparison in results.comparisons)
     columns = [
         Column("question", "question"),
         Column("data", "data"),
         Column("backbone", "backbone"),
+        *length_column(results),
         Column("compared", "compared"),
         Column("verdict", "verdict"),
         Column(results.metric.difference, "difference", is_number=True),
@@ -123,6 +137,7 @@ def tests_table(results: StudyResult) -> list[Table]:
         Column("effect size", "effect_size", is_number=True),
         Column("p", "p", is_number=True),
         Column("p, Holm", "p_holm", is_number=True),
+        *([Column(f"p, {_NAMES[OTHER[results.test]]}", "other_p", is_number=True)] if has_other else []),
         Column("margin", "margin", is_number=True),
     ]
     rows = [
@@ -130,6 +145,7 @@ def tests_table(results: StudyResult) -> list[Table]:
             Cell(comparison.question),
             Cell(comparison.data),
             Cell(comparison.backbone),
+            *length_cell(results, comparison.length),
             Cell(_compared(results, comparison)),
             Cell(comparison.verdict, tone=_judged(comparison)[1]),
             number(comparison.difference.mean, sign=True),
@@ -138,9 +154,10 @@ def tests_table(results: StudyResult) -> list[Table]:
             number(comparison.effect_size, 2),
             p_value(comparison.p),
             p_value(comparison.p_holm),
+            *([Cell("") if comparison.other_p is None else p_value(comparison.other_p)] if has_other else []),
             number(comparison.margin),
         ]
         for comparison in results.comparisons
     ]
-    caption = "Paired permutation tests over seeds; effect size is Cohen's d of the paired differences"
+    caption = f"{_TESTS[results.test]} over seeds decide; effect size is Cohen's d of the paired differences"
     return [Table("comparisons", caption, columns, rows)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from reorder_kit.controls import LearnedStatic
 from reorder_kit.experiment.reopening import Places
 from reorder_kit.host.plugin_host import PluginHost
@@ -13,9 +15,10 @@ from reorder_kit.report.environment import environment_facts
 from reorder_kit.report.interval_chart import CONTROL, FIXED, LEARNED, SCRATCH, Dot, interval_chart
 from reorder_kit.report.page import Block, Listing, Notice, Page, Section, with_distinct_names
 from reorder_kit.report.study_answers import answer_sections, tests_table
-from reorder_kit.report.study_rows import Group, groups_of, label_of
+from reorder_kit.report.study_rows import Group, groups_of, label_of, length_cell, length_column
 from reorder_kit.report.study_runs import run_sections
 from reorder_kit.report.table import Cell, Column, Table, number
+from reorder_kit.statistics.deciding_test import DecidingTest
 from reorder_kit.study.results import Row, StudyResult
 
 
@@ -57,6 +60,9 @@ _ORDERS = (
 )
 
 
+_TESTS: dict[DecidingTest, str] = {"permutation": "permutation tests", "paired-t": "paired t-tests"}
+
+
 def _facts(results: StudyResult, groups: Sequence[Group]) -> list[str]:
     runs = sum(len(row.seeds) for row in results.rows)
     seeds = sorted({len(row.seeds) for row in results.rows}) or [0]
@@ -65,7 +71,7 @@ def _facts(results: StudyResult, groups: Sequence[Group]) -> list[str]:
         f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds",
         ", ".join(group.name for group in groups),
         f"headline {results.metric}",
-        f"level of the tests {results.alpha:g}",
+        f"level of the {_TESTS[results.test]} {results.alpha:g}",
     ]
 
 
@@ -136,15 +142,18 @@ def _case(row: Row) -> Cell:
 
 def _table(results: StudyResult) -> Table:
     has_spread = any(row.spread is not None for row in results.rows)
+    has_validation = any(row.validation for row in results.rows)
     columns = [
         Column("data", "data"),
         Column("backbone", "backbone"),
+        *length_column(results),
         Column("start", "start"),
         Column("learner", "learner"),
         Column("control", "control"),
         Column(f"test {results.metric}", f"test_{results.headline}", is_number=True),
         Column("95 % low", "low", is_number=True),
         Column("95 % high", "high", is_number=True),
+        *([Column(f"validation {results.metric}", "validation", is_number=True)] if has_validation else []),
         Column("seeds", "seeds", is_number=True),
         Column("slots read", "reached_slots", is_number=True),
         Column("of", "num_slots", is_number=True),
@@ -156,12 +165,14 @@ def _table(results: StudyResult) -> Table:
         [
             Cell(row.data),
             Cell(row.backbone),
+            *length_cell(results, row.length),
             Cell(row.start),
             Cell(row.learner or ""),
             Cell(row.control or ""),
             number(row.score.mean),
             number(row.score.low),
             number(row.score.high),
+            *([number(float(np.mean(row.validation)) if row.validation else None)] if has_validation else []),
             number(len(row.seeds), 0),
             number(row.reached_slots, 0),
             number(row.num_slots, 0),

@@ -8,33 +8,40 @@ from pathlib import Path
 
 from reorder_kit.report.chart import file_name
 from reorder_kit.report.record import RunRecord
+from reorder_kit.report.table import Cell, Column
 from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.study.lengths import words_of
+from reorder_kit.study.questions import case_of
 from reorder_kit.study.results import Row, StudyResult
 
 
 @dataclass(frozen=True)
 class Group:
-    """The rows of a backbone on some data, which are drawn together.
+    """The rows of a backbone on some data at some training length, which are drawn together.
 
     Args:
         data: name of the data in the study.
         backbone: name of the backbone in the study.
         rows: in the order of the study.
+        length: of training, as a multiple of the usual one; None where the study has one length alone.
     """
 
     data: str
     backbone: str
     rows: Sequence[Row]
+    length: float | None = None
 
     @property
     def name(self) -> str:
         """For a heading."""
-        return f"{self.backbone} on {self.data}"
+        plain = f"{self.backbone} on {self.data}"
+        return plain if self.length is None else f"{plain}, {words_of(self.length)}"
 
     @property
     def key(self) -> str:
         """For the name of a file."""
-        return file_name(self.data, self.backbone)
+        length = [] if self.length is None else [f"length-{self.length:g}"]
+        return file_name(self.data, self.backbone, *length)
 
     @property
     def note(self) -> str:
@@ -44,8 +51,13 @@ class Group:
 
 def groups_of(results: StudyResult) -> list[Group]:
     """The groups of a study, in the order of its rows."""
-    keys = dict.fromkeys((row.data, row.backbone) for row in results.rows)
-    return [Group(*key, [row for row in results.rows if (row.data, row.backbone) == key]) for key in keys]
+    found: dict[tuple[str, str, float], list[Row]] = {}
+    for row in results.rows:
+        found.setdefault(case_of(row), []).append(row)
+    return [
+        Group(data, backbone, rows, length if results.has_lengths else None)
+        for (data, backbone, length), rows in found.items()
+    ]
 
 
 def label_of(row: Row) -> str:
@@ -65,3 +77,13 @@ def records_of(row: Row, folder: Path) -> list[RunRecord]:
     """The runs of a row that are there, by seed."""
     found = [RunFolder(folder / run) for run in row.runs]
     return [RunRecord.read(run) for run in found if run.is_finished]
+
+
+def length_column(results: StudyResult) -> list[Column]:
+    """The column of training lengths, where the study has several."""
+    return [Column("training", "length", is_number=True)] if results.has_lengths else []
+
+
+def length_cell(results: StudyResult, length: float) -> list[Cell]:
+    """A cell of it."""
+    return [Cell(f"{length:g}x", length)] if results.has_lengths else []

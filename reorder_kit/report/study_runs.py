@@ -20,6 +20,7 @@ from reorder_kit.report.record import RunRecord
 from reorder_kit.report.scatter_chart import Point, scatter_chart
 from reorder_kit.report.slot_charts import influence_chart
 from reorder_kit.report.study_rows import Group, label_of, records_of
+from reorder_kit.study.lengths import words_of
 from reorder_kit.study.results import Row, StudyResult
 
 _SHIFT = "Learned orders, the mean over seeds: the slot in which each patch is read, where the patch is in the image."
@@ -186,8 +187,12 @@ def _influences(groups: Sequence[Group], runs: _Runs) -> list[Chart]:
     return charts
 
 
+def _short(group: Group) -> str:
+    return group.backbone if group.length is None else f"{group.backbone}, {words_of(group.length)}"
+
+
 def _searches(groups: Sequence[Group], learned: _Runs, headline: str) -> list[Chart]:
-    own = {f"{row.backbone}: {label_of(row)}": learned[row] for group in groups for row in _rows(group, learned)}
+    own = {f"{_short(group)}: {label_of(row)}": learned[row] for group in groups for row in _rows(group, learned)}
     return search_charts("search", own, headline) if own else []
 
 

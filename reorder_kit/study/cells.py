@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,6 +11,9 @@ from typing import Any
 from reorder_kit.controls import LearnedStatic
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.recipe.overrides import override
+from reorder_kit.study.lengths import USUAL, folder_of, lengthened
+from reorder_kit.study.results import Origin
+from reorder_kit.study.start_origin import origin_of
 from reorder_kit.study.study_file import CONTROLS, Study
 
 
@@ -24,6 +27,8 @@ class RowKey:
         start: name of the starting order in the study.
         learner: name of the learner in the study; None if the start is used as it is.
         control: the control; None for the thing under test.
+        length: how many times as long as the recipe says it is trained.
+        origin: where the starting order comes from.
     """
 
     data: str
@@ -31,11 +36,13 @@ class RowKey:
     start: str
     learner: str | None = None
     control: str | None = None
+    length: float = USUAL
+    origin: Origin = "rule"
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The names, without those that are not there."""
-        names = (self.data, self.backbone, self.start, self.learner, self.control)
+        names = (self.data, self.backbone, folder_of(self.length), self.start, self.learner, self.control)
         return tuple(name for name in names if name is not None)
 
 
@@ -62,7 +69,7 @@ class Cell:
         row = self.row
         if row.control != LearnedStatic.name:
             return None
-        return Cell(RowKey(row.data, row.backbone, row.start, row.learner), self.seed)
+        return Cell(replace(row, control=None), self.seed)
 
     def __str__(self) -> str:
         return f"{'/'.join(self.row.parts)}/seed-{self.seed}"
@@ -75,25 +82,35 @@ def rows_of(study: Study, host: PluginHost) -> Iterator[RowKey]:
     are filed under the first of the study, in which a model that was trained in random orders is evaluated.
     """
     of_learners = [control for control in study.controls if "learner" in CONTROLS[control].needs]
-    for data, backbone in product(study.data, study.backbones):
-        for start in study.starts:
-            yield RowKey(data, backbone, start)
+    origins = {name: origin_of(start.section, host) for name, start in study.starts.items()}
+    for data, backbone, length in product(study.data, study.backbones, study.lengths):
+        fixed = [RowKey(data, backbone, name, length=length, origin=origin) for name, origin in origins.items()]
+        for row in fixed:
+            yield row
             for learner, variant in study.learners.items():
-                if variant.starts is None or start in variant.starts:
-                    yield RowKey(data, backbone, start, learner)
+                if variant.starts is None or row.start in variant.starts:
+                    learned = replace(row, learner=learner)
+                    yield learned
                     for control in of_learners:
                         if not is_left_out(study, learner, control, host):
-                            yield RowKey(data, backbone, start, learner, control)
-        for start in list(study.starts)[:1]:
+                            yield replace(learned, control=control)
+        for row in fixed[:1]:
             for control in study.controls:
                 if control not in of_learners:
-                    yield RowKey(data, backbone, start, control=control)
+                    yield replace(row, control=control)
 
 
 def cells_of(study: Study, host: PluginHost) -> list[Cell]:
     """Every run, seed by seed, so that a study that was stopped has about as many of one row as of another."""
     rows = list(rows_of(study, host))
     return [Cell(row, seed) for seed in study.seeds for row in rows]
+
+
+def pool_of(study: Study, host: PluginHost) -> tuple[str, ...]:
+    """The starts among which the best fixed order is: those that the study names, or else all that are rules."""
+    if study.pool is not None:
+        return study.pool
+    return tuple(name for name, start in study.starts.items() if origin_of(start.section, host) == "rule")
 
 
 def is_left_out(study: Study, learner: str, control: str, host: PluginHost) -> bool:
@@ -111,6 +128,9 @@ def recipe_of(study: Study, cell: Cell, host: PluginHost, folder: Path) -> dict[
         cell: which run.
         host: tells which orderings draw at random.
         folder: that of the study.
+
+    Raises:
+        RecipeError: if the length of the row is no whole number of epochs or steps.
     """
     row = cell.row
     data, backbone = study.data[row.data], study.backbones[row.backbone]
@@ -130,7 +150,7 @@ def recipe_of(study: Study, cell: Cell, host: PluginHost, folder: Path) -> dict[
     if row.control is not None:
         learned_order = "" if cell.after is None else str(folder / cell.after.path / "order.json")
         content = CONTROLS[row.control].recipe(content, learned_order)
-    return override(content, [*data.set.items(), *backbone.set.items()])
+    return lengthened(override(content, [*data.set.items(), *backbone.set.items()]), row.length)
 
 
 def _start(section: Mapping[str, Any], seed: int, host: PluginHost) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from reorder_kit.errors import Problem, RecipeError
 from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.statistics.headline import Headline
+from reorder_kit.study.all_rules import with_all_rules
 from reorder_kit.study.cells import Cell, RowKey, recipe_of, rows_of
-from reorder_kit.study.study_file import Study, read_study
+from reorder_kit.study.study_file import Study, read_study, unknown_starts
 
 MOST_ROWS = 1_000
 """Of a study: each is checked before anything is trained."""
@@ -55,6 +56,8 @@ def check_study(content: Mapping[str, Any], host: PluginHost, source: str, folde
     margins: dict[float, str] = {}
     on_gpu = False
     if study is not None:
+        study, unlisted = with_all_rules(study, host)
+        problems += [*unlisted, *unknown_starts(study)]
         mistaken = {problem.path.partition(".")[0] for problem in problems}
         problems += [
             Problem(field, "is missing", "name one here or in the recipe")
@@ -105,6 +108,8 @@ def _field_of_study(study: Study, row: RowKey, path: str) -> str:
 
     Controls have no options of their own, so what is wrong with them is wrong with the start or the learner.
     """
+    if path == "lengths":
+        return path
     for field, name, variant in (
         ("backbones", row.backbone, study.backbones[row.backbone]),
         ("data", row.data, study.data[row.data]),

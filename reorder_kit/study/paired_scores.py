@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from reorder_kit.statistics.paired_t import error_variance
 from reorder_kit.study.results import Row
 
 ImageScores = Float[NDArray[np.floating], "seed image"]
@@ -33,6 +35,11 @@ class PairedScores:
     def seeds(self) -> int:
         """How many all rows have."""
         return len(self.values)
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation over seeds of a difference of two rows, of at least two seeds."""
+        return math.sqrt(2 * error_variance(self.values))
 
     @property
     def best_first(self) -> list[int]:
@@ -67,7 +74,7 @@ def paired_scores(
     for row, scores in zip(rows, image_scores, strict=True):
         if len(row.score.values) != len(row.seeds) or (scores is not None and len(scores) != len(row.seeds)):
             raise ValueError(f"scores of {row.backbone} from {row.start} are not those of its {len(row.seeds)} seeds")
-    common = [seed for seed in rows[0].seeds if all(seed in row.seeds for row in rows)]
+    common = common_seeds(rows)
     if not common:
         return None
     places = [[row.seeds.index(seed) for seed in common] for row in rows]
@@ -75,3 +82,13 @@ def paired_scores(
     known = [scores[found] for scores, found in zip(image_scores, places, strict=True) if scores is not None]
     alike = len(known) == len(rows) and len({scores.shape for scores in known}) == 1
     return PairedScores(np.array(values).T, tuple(known) if alike else None, higher_is_better)
+
+
+def common_seeds(rows: Sequence[Row]) -> list[int]:
+    """The seeds that all rows have, in the sequence of the first.
+
+    Args:
+        rows: at least one.
+    """
+    others = [set(row.seeds) for row in rows[1:]]
+    return [seed for seed in rows[0].seeds if all(seed in seeds for seeds in others)]

@@ -8,18 +8,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.statistics.deciding_test import DecidingTest
 from reorder_kit.statistics.power import too_few_seeds
-from reorder_kit.study.cells import RowKey, is_left_out, rows_of
+from reorder_kit.study.cells import RowKey, is_left_out, pool_of, rows_of
+from reorder_kit.study.lengths import words_of
 from reorder_kit.study.questions import Asked, questions_of
 from reorder_kit.study.results import Question
 from reorder_kit.study.study_file import Study
 
 _QUESTIONS: dict[Question, str] = {
+    "best-fixed": "is a learned or chosen order better than the best fixed one",
     "order-matters": "do fixed orders differ",
     "learning-helps": "is a learner better than its start, kept",
     "order-holds-up": "is a learned order, from scratch, better than its start",
     "control": "does what cannot work leave the start as it is",
 }
+
+
+_MOST_NAMED = 8
+"""Fixed orders that are listed."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,8 @@ class Plan:
         comparisons: how many there are, by question that is asked.
         left_out: controls that mean nothing for a learner, in words.
         warnings: what so few seeds cannot tell.
+        pool: names of the starts among which the best fixed order is.
+        lengths: at which training lengths all is repeated.
     """
 
     rows: tuple[RowKey, ...]
@@ -39,6 +48,8 @@ class Plan:
     comparisons: dict[Question, int]
     left_out: tuple[str, ...]
     warnings: tuple[str, ...]
+    pool: tuple[str, ...]
+    lengths: tuple[float, ...]
 
     @property
     def runs(self) -> int:
@@ -46,21 +57,42 @@ class Plan:
         return len(self.rows) * self.seeds
 
     @property
+    def of_lengths(self) -> str:
+        """The training lengths, to be said after the seeds; nothing if there is one alone."""
+        return f" at {' and '.join(map(words_of, self.lengths))}" if len(self.lengths) > 1 else ""
+
+    @property
     def questions(self) -> list[str]:
         """What is asked, each with the number of comparisons."""
-        return [f"{_QUESTIONS[question]}: {_times(count)}" for question, count in self.comparisons.items()]
+        asked = [f"{_QUESTIONS[question]}: {_times(count)}" for question, count in self.comparisons.items()]
+        return [*asked, *self._best_of] if "best-fixed" in self.comparisons else asked
+
+    @property
+    def _best_of(self) -> list[str]:
+        """What the best fixed order is chosen from; long lists are cut short."""
+        shown = self.pool if len(self.pool) <= _MOST_NAMED else (*self.pool[: _MOST_NAMED - 1], "...", self.pool[-1])
+        count = "the only fixed order is" if len(self.pool) == 1 else f"the best of {len(self.pool)} fixed orders, of"
+        return [f"{count} {', '.join(shown)}{'' if len(self.pool) == 1 else ', is chosen on validation images'}"]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         rows = [
-            {"data": r.data, "backbone": r.backbone, "start": r.start, "learner": r.learner, "control": r.control}
-            for r in self.rows
+            {
+                "data": row.data,
+                "backbone": row.backbone,
+                "length": row.length,
+                "start": row.start,
+                "learner": row.learner,
+                "control": row.control,
+            }
+            for row in self.rows
         ]
         return {
             "runs": self.runs,
             "seeds": self.seeds,
             "rows": rows,
             "comparisons": self.comparisons,
+            "pool": list(self.pool),
             "warnings": list(self.warnings),
         }
 
@@ -68,7 +100,8 @@ class Plan:
 def plan_of(study: Study, host: PluginHost) -> Plan:
     """The plan of a study."""
     rows = tuple(rows_of(study, host))
-    asked = questions_of(rows)
+    pool = pool_of(study, host)
+    asked = questions_of(rows, pool)
     families = Counter(each.question for each in asked)
     left_out = {
         control: [name for name in study.learners if is_left_out(study, name, control, host)]
@@ -84,15 +117,17 @@ def plan_of(study: Study, host: PluginHost) -> Plan:
             for control, names in left_out.items()
             if names
         ),
-        tuple(_warnings(asked, len(study.seeds), study.alpha)),
+        tuple(_warnings(asked, len(study.seeds), study.alpha, study.test)),
+        pool,
+        study.lengths,
     )
 
 
-def _warnings(asked: Sequence[Asked], seeds: int, alpha: float) -> Iterator[str]:
+def _warnings(asked: Sequence[Asked], seeds: int, alpha: float, test: DecidingTest) -> Iterator[str]:
     families = Counter(each.question for each in asked)
     for question, count in families.items():
-        rows = min(len(each.rows) for each in asked if each.question == question)
-        if reason := too_few_seeds(seeds, count, alpha, rows):
+        rows = min(each.tested for each in asked if each.question == question)
+        if reason := too_few_seeds(seeds, count, alpha, rows, test):
             yield f"{_QUESTIONS[question]}: {reason}"
 
 

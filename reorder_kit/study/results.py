@@ -10,10 +10,12 @@ from pydantic import ConfigDict
 from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.record import VersionedRecord
+from reorder_kit.statistics.deciding_test import DecidingTest
 from reorder_kit.statistics.estimate import Estimate
 from reorder_kit.statistics.headline import Headline
 
-Question = Literal["order-matters", "learning-helps", "order-holds-up", "control"]
+Question = Literal["best-fixed", "order-matters", "learning-helps", "order-holds-up", "control"]
+Origin = Literal["rule", "random", "file", "chosen"]
 Verdict = Literal["different", "equivalent", "not distinguishable"]
 
 
@@ -37,6 +39,10 @@ class Row:
         left_out: patches that the order of the first seed leaves without a slot.
         spread: mean over seeds of how much the orders of images differ: their mean Kendall distance to their consensus;
             None where one order serves all images.
+        validation: the headline metric on validation images with each seed; empty where it is not known.
+        origin: where the starting order comes from: a ``rule``, one that is ``random``, a ``file``, or ``chosen`` by a
+            prior or a race.
+        length: how many times as long as the recipe says it was trained.
     """
 
     data: str
@@ -53,6 +59,9 @@ class Row:
     seconds: float
     left_out: int = 0
     spread: float | None = None
+    validation: tuple[float, ...] = ()
+    origin: Origin = "rule"
+    length: float = 1.0
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -67,9 +76,10 @@ class Comparison:
     """What a study says to one question.
 
     Args:
-        question: ``order-matters``: do fixed orders differ? ``learning-helps``: is the learner better than its start,
-            fixed? ``order-holds-up``: is the learned order, from scratch, better than the start? ``control``: does what
-            cannot work leave the start as it is?
+        question: ``best-fixed``: is a learned or chosen order better than the best fixed one? ``order-matters``: do
+            fixed orders differ? ``learning-helps``: is the learner better than its start, fixed? ``order-holds-up``: is
+            the learned order, from scratch, better than the start? ``control``: does what cannot work leave the start
+            as it is?
         data: name of the data in the study.
         backbone: name of the backbone in the study.
         rows: indices in the study's table; of a pair, the first is compared with the second; fixed orders stand from
@@ -78,12 +88,18 @@ class Comparison:
             best than the worst; its values are those of the seeds that all rows have.
         effect_size: mean of the paired differences over their standard deviation (Cohen's d_z); None where it is not
             defined.
-        p: of the paired permutation test.
+        p: of the test that decides. A loss against the best fixed order has to show, too, where each half of the seeds
+            is compared with the order that the other half chose: of the two p it is the larger one.
         p_holm: after Holm's correction over all comparisons of the study with the same question.
         margin: differences smaller than this are taken for none, in units of the metric.
         verdict: ``equivalent`` if the difference is surely within the margin, each comparison at alpha; else
             ``different`` if p_holm is below alpha, else ``not distinguishable``.
         sentence: the verdict in words, with figures.
+        other_p: of the test that does not decide, before correction; None where it was not made.
+        pool: of ``best-fixed``, indices of the fixed orders of which the second row is the best; the best on validation
+            stands first.
+        seeds_needed: about how many seeds would tell a difference of the margin; None where they are not too few.
+        length: how many times as long as the recipe says its rows were trained.
     """
 
     question: Question
@@ -97,6 +113,10 @@ class Comparison:
     margin: float
     verdict: Verdict
     sentence: str
+    other_p: float | None = None
+    pool: tuple[int, ...] = ()
+    seeds_needed: int | None = None
+    length: float = 1.0
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -132,6 +152,7 @@ class StudyResult(VersionedRecord):
         unfinished: number of runs that were not trained yet.
         commands: how it was made.
         environment: what its first run ran on, without the command; None before a run is finished.
+        test: the one that decides.
     """
 
     version = 1
@@ -148,8 +169,14 @@ class StudyResult(VersionedRecord):
     unfinished: int
     commands: tuple[str, ...]
     environment: Environment | None
+    test: DecidingTest = "permutation"
 
     @property
     def metric(self) -> Headline:
         """The headline, with its direction."""
         return Headline(self.headline, self.higher_is_better)
+
+    @property
+    def has_lengths(self) -> bool:
+        """Whether rows were trained for different lengths."""
+        return len({row.length for row in self.rows}) > 1

@@ -24,6 +24,8 @@ def sentence(comparison: Comparison, words: Wording, could_tell: bool) -> str:
             if could_tell
             else f"{words.seeds(comparison)} could not have told"
         )
+        if few := words.too_few(comparison):
+            parts.append(few)
     if read := words.selection(comparison):
         parts.append(f"{read}: an order is a selection of patches here")
     return "; ".join(parts)
@@ -50,11 +52,15 @@ def _of_all(comparison: Comparison, words: Wording) -> str:
 def _of_pair(comparison: Comparison, words: Wording) -> str:
     first, second = comparison.rows
     what = f"{words.row(first)} scores {words.score(first, comparison)}"
-    start, seeds = f"{words.row(second)}, kept", words.seeds(comparison)
+    is_best = comparison.question == "best-fixed"
+    other = words.best_fixed(comparison) if is_best else f"{words.row(second)}, kept"
+    seeds = words.seeds(comparison)
     if comparison.verdict == "equivalent":
-        return f"{what}, within ±{words.margin(comparison)} of {start} (equivalence shown, {seeds})"
+        return f"{what}, within ±{words.margin(comparison)} of {other} (equivalence shown, {seeds})"
     figures = f"({of_p(comparison.p_holm)}, {seeds})"
     if comparison.verdict == "not distinguishable":
-        return f"{what}, not distinguishable from {start}: {words.gap(comparison)} it {figures}"
+        return f"{what}, not distinguishable from {other}: {words.gap(comparison)} it {figures}"
+    if comparison.question != "control" and comparison.difference.mean < 0:
+        return f"{what}, which costs {words.amount(comparison)} against {other} {figures}"
     unexpected = comparison.question == "control" and comparison.difference.mean > 0
-    return f"{what}, {words.gap(comparison)} {start} {figures}{', which is not expected' if unexpected else ''}"
+    return f"{what}, {words.gap(comparison)} {other} {figures}{', which is not expected' if unexpected else ''}"

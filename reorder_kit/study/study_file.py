@@ -14,10 +14,12 @@ from pydantic_core import PydanticKnownError
 from reorder_kit.controls import FixedStart, LearnedStatic, NullReward, RandomFixed, RandomPerBatch
 from reorder_kit.errors import Problem, ReorderKitError, did_you_mean, quoted, shortened
 from reorder_kit.interfaces import TrainedControl
-from reorder_kit.interfaces.numbers import Fraction, Positive, Seed
+from reorder_kit.interfaces.numbers import Fraction, Positive, Ratio, Seed
 from reorder_kit.recipe.library import read_recipe
 from reorder_kit.recipe.problems import problems_of
 from reorder_kit.recipe.settings import Settings
+from reorder_kit.statistics.deciding_test import DecidingTest
+from reorder_kit.study.lengths import FOLDER, USUAL
 
 CONTROLS: Mapping[str, TrainedControl] = {
     control.name: control for control in (LearnedStatic(), NullReward(), RandomFixed(), RandomPerBatch())
@@ -37,6 +39,9 @@ _DECIDED_BY_STUDY = {
 
 MOST_SEEDS = 1_000
 """Of a study. Nothing is known better for more of them, and to plan and to list so many runs takes long."""
+
+ALL_RULES = "all-rules"
+"""Among the starts it stands for every order that a fixed rule gives for the grid."""
 
 _NAME = re.compile(r"\w[\w.-]*")
 
@@ -77,6 +82,8 @@ class LearnerVariant(Variant):
 
 def _named(value: Any) -> Any:
     """Variants as a mapping, each with its name; a list of names is short for it, and so is a name for a section."""
+    if isinstance(value, str):
+        value = [value]
     if isinstance(value, list):
         if not all(isinstance(name, str) for name in value):
             raise ValueError("a list holds names; write a mapping of names to sections for anything else")
@@ -91,7 +98,7 @@ def _named(value: Any) -> Any:
 def _section(name: str, section: Any) -> Any:
     if section is None or isinstance(section, str):
         return {"name": section or name}
-    if isinstance(section, Mapping) and not {"name", "file", "prior"} & section.keys():
+    if isinstance(section, Mapping) and not {"name", "file", "prior", "race"} & section.keys():
         return {"name": name, **section}
     return section
 
@@ -102,7 +109,7 @@ def _check_names(variants: Mapping[str, Any]) -> Mapping[str, Any]:
             raise ValueError(
                 f"{quoted(name)} is no name of a folder: use letters, digits, dots, dashes and underscores"
             )
-        if name in CONTROLS or name.startswith("seed-"):
+        if name in CONTROLS or name.startswith(("seed-", FOLDER)):
             raise ValueError(f"{name!r} is the name of a folder beside it; choose another")
     return variants
 
@@ -125,13 +132,29 @@ class Study(Settings):
         {}, description="backbones by name; that of the recipe if not given"
     )
     starts: Annotated[dict[str, Variant], BeforeValidator(_named)] = Field(
-        {}, description="starting orders by name, each trained as it is; that of the recipe if not given"
+        {},
+        description=f"starting orders by name, each trained as it is; that of the recipe if not given; {ALL_RULES} "
+        "stands for every rule with transpose, flip and reverse",
+    )
+    pool: tuple[str, ...] | None = Field(
+        None,
+        description="names of the starts among which the best fixed order is; null: those that are rules, so none that "
+        "is random, from a file, a prior or a race",
     )
     learners: Annotated[dict[str, LearnerVariant], BeforeValidator(_named)] = Field(
         {}, description="order-learners by name; that of the recipe if not given"
     )
     controls: tuple[StudyControl, ...] = Field(
         tuple(CONTROLS), description="what is trained beside them; all if not given"
+    )
+    lengths: tuple[Ratio, ...] = Field(
+        (USUAL,),
+        min_length=1,
+        max_length=10,
+        description="training lengths at which all is repeated, as multiples of the recipe's train.epochs or steps",
+    )
+    test: DecidingTest = Field(
+        "permutation", description="the test over seeds that decides; the p of the other one is shown beside it"
     )
     margin: Positive | None = Field(
         None,
@@ -148,10 +171,10 @@ class Study(Settings):
             raise ValueError(f"a study has {MOST_SEEDS:,} seeds at most, not {quoted(seeds)}")
         return tuple(range(seeds))
 
-    @field_validator("seeds", "controls")
+    @field_validator("seeds", "controls", "lengths", "pool")
     @classmethod
-    def _refuse_twice(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        if twice := [value for value, count in Counter(values).items() if count > 1]:
+    def _refuse_twice(cls, values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        if twice := [value for value, count in Counter(values or ()).items() if count > 1]:
             raise ValueError(f"{twice[0]} is named twice")
         return values
 
@@ -184,10 +207,7 @@ def read_study(content: Mapping[str, Any], folder: Path) -> tuple[Study | None, 
     """
     content, problems = _with_recipe(content, folder)
     study, wrong = _readable(content)
-    problems += wrong
-    if study is not None:
-        problems += _unknown_starts(study)
-    return study, problems
+    return study, problems + wrong
 
 
 def _readable(content: Mapping[str, Any]) -> tuple[Study | None, list[Problem]]:
@@ -203,13 +223,13 @@ def _readable(content: Mapping[str, Any]) -> tuple[Study | None, list[Problem]]:
         return None, problems
 
 
-def _unknown_starts(study: Study) -> list[Problem]:
+def unknown_starts(study: Study) -> list[Problem]:
+    """Names of starts that there are not, where learners and the pool name them."""
+    named = {f"learners.{shortened(name)}.from": learner.starts or () for name, learner in study.learners.items()}
     return [
-        Problem(
-            f"learners.{shortened(name)}.from", f"there is no start {quoted(start)}", did_you_mean(start, study.starts)
-        )
-        for name, learner in study.learners.items()
-        for start in learner.starts or ()
+        Problem(field, f"there is no start {quoted(start)}", did_you_mean(start, study.starts))
+        for field, starts in {**named, "pool": study.pool or ()}.items()
+        for start in starts
         if start not in study.starts
     ]
 
@@ -258,5 +278,7 @@ def _from_recipe(content: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[
 def _name_of(section: Any) -> str:
     if not isinstance(section, Mapping):
         return str(section)
+    if "race" in section:
+        return "race"
     prior = section.get("prior")
     return "custom" if "file" in section else str(section.get("name", "prior" if prior is None else _name_of(prior)))

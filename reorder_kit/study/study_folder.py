@@ -22,6 +22,9 @@ from reorder_kit.whole_file import write_unless_same
 _MAY_CHANGE = ("margin", "alpha")
 """Fields of which no run depends."""
 
+_MAY_GROW = ("seeds", "lengths")
+"""Fields to which something may be added: runs that are finished stay what they are."""
+
 
 @dataclass(frozen=True)
 class StudyFolder:
@@ -81,7 +84,8 @@ class StudyFolder:
     def check(self, study: Study) -> None:
         """Refuse a folder that holds something else.
 
-        A study may have more seeds than before, and be judged by another margin and level.
+        A study may have more seeds and lengths than before, and be judged by another margin and level. By which test
+        and against which pool is fixed by its file.
 
         Raises:
             ReorderKitError: naming the fields that differ.
@@ -90,16 +94,23 @@ class StudyFolder:
             if self.path.exists() and not holds_nothing(self.path):
                 raise ReorderKitError(f"{self.path} is not an empty folder and holds no study", "give another --out")
             return
-        before, now = read_recipe_file(self.study), study.as_plain_data()
+        now = study.as_plain_data()
+        before = {**_defaults(), **read_recipe_file(self.study)}
         different = [field for field in differences(before, now) if field not in _MAY_CHANGE]
-        if "seeds" in different and set(_seeds(before)) <= set(study.seeds):
-            different.remove("seeds")
+        for field in _MAY_GROW:
+            if field in different and set(_listed(before, field)) <= set(_listed(now, field)):
+                different.remove(field)
         if different:
             raise ReorderKitError(
                 f"{self.path} holds another study; these fields differ: {', '.join(different)}", "give another --out"
             )
 
 
-def _seeds(content: dict[str, Any]) -> list[Any]:
-    seeds = content.get("seeds")
-    return seeds if isinstance(seeds, list) else []
+def _listed(content: dict[str, Any], field: str) -> list[Any]:
+    values = content.get(field)
+    return values if isinstance(values, list) else []
+
+
+def _defaults() -> dict[str, Any]:
+    """What a study says that was written down before there was a field."""
+    return Study(format_version=1, name="study", seeds=(0,)).as_plain_data()

@@ -76,7 +76,8 @@ class Summary:
         study, headline, margin = self._checked.study, self._checked.headline, self._checked.margin
         rows, image_scores = self._rows()
         direction = headline.higher_is_better
-        comparisons = compare(rows, image_scores, margin, study.alpha, _STATISTICS_SEED, direction)
+        terms = (margin, study.alpha, _STATISTICS_SEED, direction)
+        comparisons = compare(rows, image_scores, *terms, test=study.test, pool=study.pool)
         failures = self._failures()
         return StudyResult(
             name=study.name,
@@ -91,6 +92,7 @@ class Summary:
             unfinished=len(self._cells) - sum(len(row.seeds) for row in rows) - len(failures),
             commands=self._commands,
             environment=self._environment(rows),
+            test=study.test,
         )
 
     def _rows(self) -> tuple[list[Row], list[ImageScores | None]]:
@@ -105,7 +107,9 @@ class Summary:
 
     def _row(self, key: RowKey, cells: Sequence[Cell], image_scores: ImageScores | None) -> Row:
         results = [self._folder.run(cell).read_result() for cell in cells]
-        values = [result.metrics.test.score(self._checked.headline.name) for result in results]
+        headline = self._checked.headline.name
+        values = [result.metrics.test.score(headline) for result in results]
+        validation = [result.metrics.validation for result in results]
         slots = results[0].order.reach.slots_read
         spreads = [result.order.spread for result in results if result.order.spread is not None]
         return Row(
@@ -123,6 +127,9 @@ class Summary:
             seconds=float(np.mean([result.seconds for result in results])),
             left_out=slots.left_out,
             spread=float(np.mean(spreads)) if spreads else None,
+            validation=tuple(each.score(headline) for each in validation if headline in each),
+            origin=key.origin,
+            length=key.length,
         )
 
     def _image_scores(self, cells: Sequence[Cell]) -> ImageScores | None:

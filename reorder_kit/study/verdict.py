@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reorder_kit.controls import LearnedStatic, NullReward
+from reorder_kit.study.questions import case_of
 from reorder_kit.study.results import Comparison, Row
-from reorder_kit.study.wording import Wording
+from reorder_kit.study.verdict_of_best import of_best_fixed
+from reorder_kit.study.verdict_of_lengths import of_lengths
+from reorder_kit.study.wording import Wording, is_gain, is_loss
 
 
 def verdict(rows: Sequence[Row], comparisons: Sequence[Comparison], higher_is_better: bool = True) -> tuple[str, ...]:
-    """The answers that matter, a sentence each: sensitivity, learners, and controls of every model, and reach.
+    """The answers that matter: what beats the best fixed order, then sensitivity, learners, controls, and reach.
 
     Args:
         rows: the table.
@@ -18,11 +21,18 @@ def verdict(rows: Sequence[Row], comparisons: Sequence[Comparison], higher_is_be
         higher_is_better: whether a higher score is a better one.
     """
     words = Wording(rows, higher_is_better)
-    by_case: dict[tuple[str, str], list[Comparison]] = {}
+    by_case: dict[tuple[str, str, float], list[Comparison]] = {}
+    for row in rows:
+        by_case.setdefault(case_of(row), [])
     for comparison in comparisons:
-        by_case.setdefault((comparison.data, comparison.backbone), []).append(comparison)
-    said = [line for found in by_case.values() for line in _of_case(found, words)]
-    return (*said, *_of_controls([each for each in comparisons if each.question == "control"], words))
+        by_case[comparison.data, comparison.backbone, comparison.length].append(comparison)
+    return (
+        *(line for found in by_case.values() for line in of_best_fixed(found, words)),
+        *of_lengths([each for each in comparisons if each.question == "best-fixed"], words),
+        *(line for found in by_case.values() if found for line in _of_case(found, words)),
+        *of_lengths([each for each in comparisons if each.question == "learning-helps"], words),
+        *_of_controls([each for each in comparisons if each.question == "control"], words),
+    )
 
 
 def _of_case(found: Sequence[Comparison], words: Wording) -> Iterator[str]:
@@ -49,18 +59,26 @@ def _sensitivity(comparison: Comparison, words: Wording) -> str:
         return f"The order matters to {case}: {best} is {words.gap(comparison)} {last}{unsure}."
     if comparison.verdict == "equivalent":
         return f"The order does not matter to {case}: its {count} orders are within ±{margin} of each other."
+    few = f"; {said}" if (said := words.too_few(comparison)) else ""
     return (
         f"Whether the order matters to {case} is open with {words.seeds(comparison)}: its {count} orders are not "
-        f"distinguishable, and a difference of {margin} is not ruled out."
+        f"distinguishable, and a difference of {margin} is not ruled out{few}."
     )
 
 
 def _of_learners(learned: Sequence[Comparison], found: Sequence[Comparison], words: Wording) -> Iterator[str]:
-    without = [each for each in learned if not _is_gain(each)]
-    yield from (_gain(each, found, words) for each in learned if _is_gain(each))
-    if without:
+    yield from (_gain(each, found, words) for each in learned if is_gain(each))
+    if lost := [each for each in learned if is_loss(each)]:
+        listed = ", ".join(_loss(each, words) for each in lost)
+        yield f"With {words.case(lost[0])}, {listed} against {'its' if len(lost) == 1 else 'their'} start, kept."
+    if without := [each for each in learned if each.verdict != "different"]:
         listed = ", ".join(f"{words.row(each.rows[0])} ({_without_gain(each, words)})" for each in without)
         yield f"With {words.case(without[0])}, no gain over the start, kept, is shown for {listed}."
+
+
+def _loss(learned: Comparison, words: Wording) -> str:
+    unsure = f" ({said})" if (said := words.unsure(learned)) else ""
+    return f"{words.row(learned.rows[0])} costs {words.amount(learned)}{unsure}"
 
 
 def _gain(learned: Comparison, found: Sequence[Comparison], words: Wording) -> str:
@@ -71,19 +89,21 @@ def _gain(learned: Comparison, found: Sequence[Comparison], words: Wording) -> s
     if scratch is not None:
         said += f", {_from_scratch(scratch, words)}"
     noise = _beside(learned, NullReward.name, found, words)
-    if noise is not None and _is_gain(noise):
+    if noise is not None and is_gain(noise):
         said += f"; with noise for a reward it gains {words.size(noise)}, so not all is the reward's"
     return f"{said}."
 
 
 def _from_scratch(scratch: Comparison, words: Wording) -> str:
     gap = f"{words.gap(scratch)} the start"
-    if _is_gain(scratch):
+    if is_gain(scratch):
         return f"and its order holds up from scratch: {gap}"
     if scratch.verdict == "not distinguishable":
-        return f"but whether its order holds up from scratch is open: {gap}, not distinguishable from it"
+        few = f" ({said})" if (said := words.too_few(scratch)) else ""
+        return f"but whether its order holds up from scratch is open: {gap}, not distinguishable from it{few}"
     within = f"within ±{words.margin(scratch)} of the start"
-    return f"but its order does not hold up from scratch: {within if scratch.verdict == 'equivalent' else gap}"
+    costs = f"it costs {words.amount(scratch)} against the start"
+    return f"but its order does not hold up from scratch: {within if scratch.verdict == 'equivalent' else costs}"
 
 
 def _beside(learned: Comparison, control: str, found: Sequence[Comparison], words: Wording) -> Comparison | None:
@@ -97,17 +117,14 @@ def _beside(learned: Comparison, control: str, found: Sequence[Comparison], word
 
 
 def _without_gain(comparison: Comparison, words: Wording) -> str:
-    match comparison.verdict:
-        case "different":
-            return f"{words.gap(comparison)} it"
-        case "equivalent":
-            return f"within ±{words.margin(comparison)} of it"
-        case "not distinguishable":
-            return f"not distinguishable from it with {words.seeds(comparison)}"
+    if comparison.verdict == "equivalent":
+        return f"within ±{words.margin(comparison)} of it"
+    few = f"; {said}" if (said := words.too_few(comparison)) else ""
+    return f"not distinguishable from it with {words.seeds(comparison)}{few}"
 
 
 def _of_controls(controls: Sequence[Comparison], words: Wording) -> Iterator[str]:
-    unexpected = [each for each in controls if _is_gain(each)]
+    unexpected = [each for each in controls if is_gain(each)]
     for each in unexpected:
         control, start = words.row(each.rows[0]), words.row(each.rows[1])
         yield f"Not as expected: with {words.case(each)}, {control} is {words.gap(each)} {start}, kept."
@@ -119,7 +136,3 @@ def _of_controls(controls: Sequence[Comparison], words: Wording) -> Iterator[str
             f"As expected, {which} is shown to be better than its start, kept: in {clear} of {expected} comparisons it "
             f"is worse or within ±{words.margin(controls[0])}{rest}."
         )
-
-
-def _is_gain(comparison: Comparison) -> bool:
-    return comparison.verdict == "different" and comparison.difference.mean > 0

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from reorder_kit.controls import BUILT_IN
 from reorder_kit.statistics.headline import Headline
+from reorder_kit.statistics.power import MOST_SEEDS
+from reorder_kit.study.lengths import words_of
 from reorder_kit.study.results import Comparison, Row
 
 
@@ -24,6 +26,11 @@ class Wording:
     higher_is_better: bool = True
 
     def case(self, comparison: Comparison) -> str:
+        """The model, with its training length where the study has several."""
+        has_lengths = len({row.length for row in self.rows}) > 1
+        return f"{self.model(comparison)} ({words_of(comparison.length)})" if has_lengths else self.model(comparison)
+
+    def model(self, comparison: Comparison) -> str:
         """The backbone, with its data where the study has several."""
         several = len({row.data for row in self.rows}) > 1
         return f"{comparison.backbone} on {comparison.data}" if several else comparison.backbone
@@ -37,11 +44,11 @@ class Wording:
 
     def _is_consensus(self, row: Row) -> bool:
         """Whether the learner of a row, without a control, gives each image its own order."""
-        of_learner = (row.data, row.backbone, row.start, row.learner, None)
+        of_learner = (row.data, row.backbone, row.length, row.start, row.learner, None)
         return any(
             each.spread is not None
             for each in self.rows
-            if (each.data, each.backbone, each.start, each.learner, each.control) == of_learner
+            if (each.data, each.backbone, each.length, each.start, each.learner, each.control) == of_learner
         )
 
     def seeds(self, comparison: Comparison) -> str:
@@ -62,15 +69,32 @@ class Wording:
 
         Where lower is better it is better or worse: ``below`` would be taken for a loss.
         """
-        difference = comparison.difference
         good, bad = ("above", "below") if self.higher_is_better else ("better than", "worse than")
-        side = bad if difference.mean < 0 else good
+        return f"{self.amount(comparison)} {bad if comparison.difference.mean < 0 else good}"
+
+    def amount(self, comparison: Comparison) -> str:
+        """How large the difference is, with its interval, both without the sign of the difference."""
+        difference = comparison.difference
         if difference.low is None or difference.high is None:
-            return f"{self.size(comparison)} {side}"
+            return self.size(comparison)
         scale, digits = (100, 1) if self._are_shares else (1, _digits(comparison))
         ends = sorted(scale * (-end if difference.mean < 0 else end) for end in (difference.low, difference.high))
         low, high = (f"{end:.{digits}f}" for end in ends)
-        return f"{self.size(comparison)} ({low} to {high}) {side}"
+        return f"{self.size(comparison)} ({low} to {high})"
+
+    def best_fixed(self, comparison: Comparison) -> str:
+        """The order that one was compared with, and what it is the best of."""
+        best, count = self.row(comparison.rows[1]), len(comparison.pool)
+        return f"{best}, the only fixed order" if count == 1 else f"{best}, the best of {count} fixed orders"
+
+    def too_few(self, comparison: Comparison) -> str | None:
+        """How many seeds would tell a difference of the margin; None if there are enough."""
+        needed = comparison.seeds_needed
+        if needed is None:
+            return None
+        count = f"{MOST_SEEDS:,} or more" if needed >= MOST_SEEDS else f"about {needed}"
+        verb = "is" if len(comparison.difference.values) == 1 else "are"
+        return f"{self.seeds(comparison)} {verb} too few: {count} would do"
 
     def margin(self, comparison: Comparison) -> str:
         """The difference that matters."""
@@ -97,6 +121,16 @@ class Wording:
 def _digits(comparison: Comparison) -> int:
     """Digits behind the point: three, or as many as show two of the margin."""
     return max(3, 1 - math.floor(math.log10(comparison.margin)))
+
+
+def is_gain(comparison: Comparison) -> bool:
+    """Whether the first row is shown to be better."""
+    return comparison.verdict == "different" and comparison.difference.mean > 0
+
+
+def is_loss(comparison: Comparison) -> bool:
+    """Whether the first row is shown to be worse."""
+    return comparison.verdict == "different" and comparison.difference.mean < 0
 
 
 def of_p(p: float) -> str:
