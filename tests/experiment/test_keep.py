@@ -18,6 +18,7 @@ from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.orders.slots_read import slots_kept
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.testing import host_with
+from two_levels import TwoLevels
 
 GRID, DIGIT = Grid(4, 4), ImageShape(1, 8, 8)
 FIRST_FOUR = {"row": [0, 1, 2, 3], "center-out": [6, 10, 9, 5], "strided": [0, 10, 2, 8]}
@@ -56,7 +57,7 @@ class Favorite(ScoringPrior):
         return {name: float(name == "strided") for name in orders}
 
 
-HOST = host_with(Backward, Favorite, KeepSome)
+HOST = host_with(Backward, Favorite, KeepSome, TwoLevels)
 
 
 def recipe(keep=0.25, start="row", backbone="vit", learner=None, **others):
@@ -167,6 +168,17 @@ def test_what_needs_every_patch_is_refused_with_everything_else():
     found = refused(recipe(learner="softsort", backbone="local", data=folder))
     assert found["order.keep"] == "0.25 of all patches are read, but softsort orders all of them"
     assert compose(recipe(learner="softsort", keep=0.99), HOST, "t").num_slots(GRID) == 16
+
+
+def test_a_hierarchical_backbone_is_refused_and_so_is_the_learner():
+    content = recipe(learner="softsort") | {"backbone": {"name": "two-levels", "patch_size": 2}}
+    with pytest.raises(RecipeError) as caught:
+        compose(content, HOST, "t")
+    reasons = [problem.message for problem in caught.value.problems if problem.path == "order.keep"]
+    assert reasons == [
+        "4 of 16 patches are read, but a hierarchical backbone merges neighbors",
+        "4 of 16 patches are read, but softsort orders all of them",
+    ]
 
 
 @pytest.mark.parametrize("keep", [0, -0.5, 1.5, "half", True, float("nan")])
