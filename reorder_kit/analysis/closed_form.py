@@ -16,19 +16,20 @@ def closed_form_score(rows: ToldRows, order: Order, influence: Float[Tensor, " s
     """The share of the target that a ridge regression on all patches tells of images it was not fitted to.
 
     The features of a patch are weighted by the square root of the influence of its slot, so that the regression pays
-    dearly for what the model hardly sees; patches in slots without influence are not seen. The penalty is the one with
-    the least held-out error. A cheap first opinion: it knows no interaction of
-    patches, and nothing of how a model reads.
+    dearly for what the model hardly sees; patches without a slot, or in slots without influence, are not seen. The
+    penalty is the one with the least held-out error. A cheap first opinion: it knows no interaction of patches, and
+    nothing of how a model reads.
 
     Args:
         rows: the images.
-        order: of all patches.
+        order: the same for all images; it may leave patches out.
         influence: of each slot; it is scaled to a mean of 1.
 
     Returns:
         At most 1; 0 or less where nothing is told.
     """
-    weights = (influence.double() * len(influence) / influence.double().sum())[order.rank]
+    weight = influence.double() * len(influence) / influence.double().sum()
+    weights = weight.new_zeros(order.num_patches).index_copy(0, order.indices, weight)
     seen = weights > 0
     features = rows.features[:, seen] * weights[seen].sqrt()[None, :, None]
     return 1 - float(held_out_errors(features.flatten(1), rows.targets, rows.folds).min())

@@ -16,7 +16,7 @@ from reorder_kit.runs.checkpoint_facts import FILE
 from reorder_kit.runs.data_record import DataRecord, NamedImages
 from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.epoch_record import EpochRecord, read_epochs
-from reorder_kit.runs.fitted_record import FittedRecord
+from reorder_kit.runs.fitted_record import FittedRecord, MeasuredInfluence
 from reorder_kit.runs.result import RunResult
 from reorder_kit.runs.test_scores import Scores, read_test_scores
 
@@ -199,7 +199,18 @@ class RunFolder:
         Raises:
             ReorderKitError: if the file is missing or damaged.
         """
-        return FittedRecord.read(self.intact(self.fitted)).fitted
+        return self._read_fitted().fitted
+
+    def read_measured(self) -> list[MeasuredInfluence] | None:
+        """Influence that the prior of the start asked for; None if it asked for none.
+
+        Raises:
+            ReorderKitError: if the file is missing or damaged.
+        """
+        return self._read_fitted().measured
+
+    def _read_fitted(self) -> FittedRecord:
+        return FittedRecord.read(self.intact(self.fitted))
 
     def read_start(self) -> Order:
         """The starting order.
