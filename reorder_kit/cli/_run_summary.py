@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from rich.text import Text
 
 from reorder_kit.cli._output import console, table
 from reorder_kit.cli._run_progress import describe_unreadable
 from reorder_kit.cli._worst_class import describe_worst_class
-from reorder_kit.orders.matching import effective_slots
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.runs.epoch_record import EpochRecord
 from reorder_kit.runs.figures import words_of_absence
@@ -51,16 +49,7 @@ def _prior(result: RunResult) -> list[str]:
     if prior is None:
         return []
     start = f"chose {prior.chosen}" if prior.chosen else "made an order of its own"
-    return [f"The prior {prior.name} {start} to start from.", *_spread_of_influence(result)]
-
-
-def _spread_of_influence(result: RunResult) -> list[str]:
-    """A prior may put patches where the model looks, and training may change where that is."""
-    influence = result.order.influence
-    if influence is None:
-        return []
-    effective = effective_slots(torch.tensor(influence))
-    return [f"After training, influence is spread over {effective:.1f} effective slots of {len(influence)}."]
+    return [f"The prior {prior.name} {start} to start from.", *result.order.words_of_effective_slots]
 
 
 def _order(result: RunResult, epochs: list[EpochRecord], has_learner: bool) -> list[str]:
@@ -79,7 +68,7 @@ def _order(result: RunResult, epochs: list[EpochRecord], has_learner: bool) -> l
             "The learner never searched: its warm-up was as long as the run. "
             "Raise train.epochs, or lower order.learner.warmup_epochs.",
         ]
-    return [similarity]
+    return [similarity, *result.order.words_of_closed_form]
 
 
 def _left_out(result: RunResult) -> list[str]:

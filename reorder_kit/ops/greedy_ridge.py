@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,7 +11,10 @@ from torch import Tensor
 
 from reorder_kit.ops.folded_ridge import each_fold
 
+Criterion = Literal["squared-error", "accuracy"]
+
 _TIE = 1e-9  # of the squared targets: gains that differ by less are rounding
+_MOST_NUMBERS = 2**24  # held at once while patches are compared by accuracy
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,14 @@ def greedy_ridge(
     folds: Int[Tensor, " row"],
     penalty: float,
     frequency: Float[Tensor, " target"] | None = None,
+    criterion: Criterion = "squared-error",
 ) -> Selection:
     """Choose patches one by one, each so that a ridge regression on all chosen ones has the least held-out error.
 
     Every fold is held out once. Among equal patches, the first one is chosen; patches whose features are all 0 come
-    last. What the chosen patches explain is taken out of the others by block Cholesky steps, so that all patches
-    together cost about as much as a few regressions on all of them.
+    last. By accuracy, patches that tell equally many rows right are compared by squared error. What the chosen patches
+    explain is taken out of the others by block Cholesky steps, so that all patches together cost about as much as a few
+    regressions on all of them.
 
     Source: Miller, "Selection of Subsets of Regression Variables", 1984, https://doi.org/10.2307/2981576, section 2
     (forward selection, here of blocks, with ridge and held-out error).
@@ -50,7 +56,13 @@ def greedy_ridge(
         folds: the fold of each row.
         penalty: the factor of the sum of squared weights, above 0.
         frequency: of each class, if targets are one-hot rows less this; for the share of right answers.
+        criterion: what each choice makes best: the held-out squared error, or how many rows are told right.
+
+    Raises:
+        ValueError: if accuracy is asked for without a frequency.
     """
+    if criterion == "accuracy" and frequency is None:
+        raise ValueError("rows are told right only where each has one class")
     parts = [_Fold(features, targets, held_out, penalty) for held_out in each_fold(folds)]
     total = float(targets.square().sum())
     varies = features.ne(0).any(dim=2).any(dim=0).tolist()
@@ -60,7 +72,12 @@ def greedy_ridge(
     right: list[float] = []
     while remaining:
         gains = _sum([part.gains() for part in parts]).tolist()
-        place = _best(remaining, gains, varies, _TIE * total)
+        places = [place for place, patch in enumerate(remaining) if varies[patch]] or list(range(len(remaining)))
+        if criterion == "accuracy" and frequency is not None:
+            rights = torch.stack([part.right_with(frequency) for part in parts]).sum(dim=0).tolist()
+            most = max(rights[place] for place in places)
+            places = [place for place in places if rights[place] == most]
+        place = _best(remaining, gains, places, _TIE * total)
         patch = remaining[place]
         for part in parts:
             part.take(place, features[:, patch])
@@ -92,11 +109,10 @@ def _sum(of_folds: list[Float[Tensor, " patch"]]) -> Float[Tensor, " patch"]:
     return torch.stack(of_folds).sum(dim=0)
 
 
-def _best(remaining: list[int], gains: list[float], varies: list[bool], tie: float) -> int:
-    """The place of the best patch: one that varies, with the highest gain, and the first of equal ones."""
-    candidates = [place for place, patch in enumerate(remaining) if varies[patch]] or list(range(len(remaining)))
-    most = max(gains[place] for place in candidates)
-    equal = [place for place in candidates if gains[place] >= most - tie]
+def _best(remaining: list[int], gains: list[float], places: list[int], tie: float) -> int:
+    """Of some places that with the highest gain, and with the first of equal patches."""
+    most = max(gains[place] for place in places)
+    equal = [place for place in places if gains[place] >= most - tie]
     return min(equal, key=lambda place: remaining[place])
 
 
@@ -136,8 +152,27 @@ class _Fold:
 
     def right(self, frequency: Float[Tensor, " target"]) -> int:
         """Held-out rows whose class is told right."""
+        told, classes = self._told_and_classes(frequency)
+        return int((told.argmax(dim=1) == classes).sum())
+
+    def right_with(self, frequency: Float[Tensor, " target"]) -> Int[Tensor, " patch"]:
+        """Held-out rows whose class would be told right with each patch that is left."""
+        told, classes = self._told_and_classes(frequency)
+        weights = torch.linalg.solve(self._system, self._right)
+        judged = self._by_patch(self._rest[self._fitted :])
+        at_once = max(1, _MOST_NUMBERS // told.numel())
+        counts = [
+            ((told + some @ of_some).argmax(dim=2) == classes).sum(dim=1)
+            for some, of_some in zip(judged.split(at_once), weights.split(at_once), strict=True)
+        ]
+        return torch.cat(counts)
+
+    def _told_and_classes(
+        self, frequency: Float[Tensor, " target"]
+    ) -> tuple[Float[Tensor, "row target"], Int[Tensor, " row"]]:
+        """What is told of the held-out rows so far, and the class of each."""
         targets, left = self._targets[self._fitted :], self._open[self._fitted :]
-        return int(((targets - left + frequency).argmax(dim=1) == (targets + frequency).argmax(dim=1)).sum())
+        return targets - left + frequency, (targets + frequency).argmax(dim=1)
 
     def gains(self) -> Float[Tensor, " patch"]:
         """By how much the held-out squared error falls with each patch that is left."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from pydantic import Field
+
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Order, PatchRanking, Prior, PriorContext, RankingPrior
-from reorder_kit.ops.greedy_ridge import greedy_ridge
+from reorder_kit.ops.greedy_ridge import Criterion, greedy_ridge
 from reorder_kit.priors._told import ToldOptions
 
 
@@ -26,13 +29,32 @@ class Informed(RankingPrior):
     """
 
     name = "informed"
-    Options = ToldOptions
-    options: ToldOptions
+
+    class Options(ToldOptions):
+        """What is made best."""
+
+        criterion: Criterion = Field(
+            "squared-error",
+            description="what each choice makes best in held-out images: the squared error, or how many classes are "
+            "told right, for images of one class each",
+        )
+
+    options: Options
 
     def rank(self, context: PriorContext) -> PatchRanking:
-        """By what each adds to those before it."""
-        rows = self.options.rows(context)
-        selection = greedy_ridge(rows.features, rows.targets, rows.folds, rows.penalty, rows.frequency)
+        """By what each adds to those before it.
+
+        Raises:
+            ReorderKitError: if accuracy is the criterion, but images do not have one class each.
+        """
+        rows, criterion = self.options.rows(context), self.options.criterion
+        if criterion == "accuracy" and rows.frequency is None:
+            raise ReorderKitError(
+                f"informed: criterion: accuracy needs images of one class each, but here it is the {rows.words} of an "
+                "image that is to be told",
+                "use criterion: squared-error",
+            )
+        selection = greedy_ridge(rows.features, rows.targets, rows.folds, rows.penalty, rows.frequency, criterion)
         told = [1 - unexplained for unexplained in selection.unexplained]
         adds = [after - before for before, after in pairwise([0.0, *told])]
         figures = {f"adds about the {rows.words}": adds, "in all": told}

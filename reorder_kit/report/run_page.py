@@ -199,6 +199,7 @@ def _slots(record: RunRecord) -> list[Block]:
             blocks.append(Words(f"Influence is given {order.influence_note}."))
     if order.influence_does_not_apply:
         blocks.append(Words(f"The influence of slots was not measured: {order.influence_does_not_apply}."))
+    blocks += [Words(words) for words in (*order.words_of_effective_slots, *order.words_of_closed_form)]
     saliency = record.saliency()
     if saliency is not None:
         blocks = [saliency_chart("saliency", saliency), *blocks]

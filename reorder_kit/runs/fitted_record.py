@@ -1,10 +1,22 @@
-"""What the task of a run was fitted to: the content of its ``fitted.json``."""
+"""What is settled before a model is built: the content of ``fitted.json``."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from reorder_kit.runs.record import VersionedRecord
+from reorder_kit.runs.record import Count, Finite, Record, VersionedRecord
+
+
+class MeasuredInfluence(Record):
+    """Where models looked that a prior asked for.
+
+    Args:
+        steps: that they were trained for.
+        effective_slots: over how many slots their influence was spread.
+    """
+
+    steps: Count
+    effective_slots: Finite
 
 
 class FittedRecord(VersionedRecord):
@@ -12,8 +24,10 @@ class FittedRecord(VersionedRecord):
 
     Args:
         fitted: what ``Task.fit`` returned, such as a vocabulary.
+        measured: influence that the prior of the start asked for; None if it asked for none.
     """
 
     version = 1
 
     fitted: dict[str, Any]
+    measured: list[MeasuredInfluence] | None = None

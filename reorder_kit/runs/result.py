@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+import torch
 from pydantic import model_validator
 
+from reorder_kit.orders.matching import effective_slots
 from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.runs.encoder_cost import EncoderCost
 from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.figures import Figures, is_number
 from reorder_kit.runs.file_digests import FileDigests
+from reorder_kit.runs.fitted_record import MeasuredInfluence
 from reorder_kit.runs.record import Count, Finite, Record, VersionedRecord
 from reorder_kit.statistics.headline import Headline
 
@@ -123,10 +126,28 @@ class ChosenByPrior(Record):
     Args:
         name: of the prior.
         chosen: the ordering that it chose; None if it made an order of its own.
+        measured: influence that it asked for; None if it asked for none.
     """
 
     name: str
     chosen: str | None
+    measured: list[MeasuredInfluence] | None = None
+
+
+class ClosedForm(Record):
+    """What a regression tells if it sees each patch as well as the trained model does: a cheap opinion of an order.
+
+    Args:
+        about: what is to be told, such as ``class``.
+        images: of the training split, which it is told of.
+        start: the score of the starting order: 1 at most, 0 or less where nothing is told.
+        final: that of the learned order.
+    """
+
+    about: str
+    images: Count
+    start: Finite
+    final: Finite
 
 
 class RunOrder(Record):
@@ -147,6 +168,8 @@ class RunOrder(Record):
         influence: share of each slot in the gradient of the loss; None where that does not apply.
         influence_does_not_apply: why not.
         influence_note: which slots influence speaks of, where they are not those of the final order.
+        closed_form: what a regression tells in the start and in a learned order; None where no order was learned.
+        closed_form_does_not_apply: why a learned order has none.
     """
 
     start: list[int]
@@ -163,12 +186,40 @@ class RunOrder(Record):
     influence: list[float] | None
     influence_does_not_apply: str = ""
     influence_note: str = ""
+    closed_form: ClosedForm | None = None
+    closed_form_does_not_apply: str = ""
 
     @model_validator(mode="after")
     def _a_consensus_has_a_spread(self) -> Self:
         if self.is_consensus != (self.spread is not None):
             raise ValueError("should have a spread if it is a consensus, and none if it is not")
         return self
+
+    @property
+    def words_of_closed_form(self) -> list[str]:
+        """The closed-form score of a learned order, or why it has none; nothing if no order was learned."""
+        if self.closed_form_does_not_apply:
+            return [f"The learned order has no closed-form score: {self.closed_form_does_not_apply}."]
+        found = self.closed_form
+        if found is None:
+            return []
+        return [
+            f"Closed-form score of the learned order: {found.final:.3f}, of the start: {found.start:.3f}. It is what a "
+            f"regression tells about the {found.about} of {found.images} training images if it sees patches as well as "
+            "the trained model does: a cheap opinion, not a comparison of trained models."
+        ]
+
+    @property
+    def words_of_effective_slots(self) -> list[str]:
+        """How influence spread before and after training, where a prior gave the start; else nothing."""
+        if self.prior is None or self.influence is None:
+            return []
+        before = [
+            f"{each.effective_slots:.1f} {f'after {each.steps} steps' if each.steps else 'in untrained models'}"
+            for each in self.prior.measured or []
+        ]
+        trained = f"{effective_slots(torch.tensor(self.influence)):.1f} after training"
+        return [f"Effective slots, of {len(self.influence)}: {', '.join([*before, trained])}."]
 
 
 @dataclass(frozen=True)

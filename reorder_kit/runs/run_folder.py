@@ -17,9 +17,9 @@ from reorder_kit.runs.data_record import DataRecord, NamedImages
 from reorder_kit.runs.encoder_cost import ShareCurve
 from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.epoch_record import EpochRecord, read_epochs
-from reorder_kit.runs.fitted_record import FittedRecord
+from reorder_kit.runs.fitted_record import FittedRecord, MeasuredInfluence
 from reorder_kit.runs.result import RunResult
-from reorder_kit.runs.test_scores import Scores, read_test_scores
+from reorder_kit.runs.test_scores import Scores, read_scores
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,18 @@ class RunFolder:
         Raises:
             ReorderKitError: if the file is missing or damaged.
         """
-        return FittedRecord.read(self.intact(self.fitted)).fitted
+        return self._read_fitted().fitted
+
+    def read_measured(self) -> list[MeasuredInfluence] | None:
+        """Influence that the prior of the start asked for; None if it asked for none.
+
+        Raises:
+            ReorderKitError: if the file is missing or damaged.
+        """
+        return self._read_fitted().measured
+
+    def _read_fitted(self) -> FittedRecord:
+        return FittedRecord.read(self.intact(self.fitted))
 
     def read_start(self) -> Order:
         """The starting order.
@@ -252,7 +263,7 @@ class RunFolder:
             ReorderKitError: if the run is not finished, or the file is missing or damaged.
         """
         is_listed = self.test_scores.name in self.read_result().files
-        return read_test_scores(self.intact(self.test_scores)) if is_listed else None
+        return read_scores(self.intact(self.test_scores)) if is_listed else None
 
     def read_shares(self) -> ShareCurve | None:
         """What reading less costs a finished run; None if it was not asked.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
+from jaxtyping import Float
+from torch import Tensor
 
 from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ReorderKitError
@@ -16,10 +19,13 @@ from reorder_kit.experiment.doubts import idle_in_backbone
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.policy_start import wrong_start
 from reorder_kit.experiment.same_classes import require_same_classes
-from reorder_kit.interfaces import BackboneFacts, DataSplits, Policy, TaskContext
+from reorder_kit.interfaces import BackboneFacts, DataSplits, Influence, Policy, TaskContext
 from reorder_kit.interfaces.gather_images import alone
 from reorder_kit.interfaces.training_data import TrainingData
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.matching import effective_slots
 from reorder_kit.orders.order import Order
+from reorder_kit.runs.fitted_record import MeasuredInfluence
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.order_summary import OrderSummary, static_order
 from reorder_kit.training.short_training import influence_of_short_training
@@ -27,9 +33,22 @@ from reorder_kit.training.short_training import influence_of_short_training
 _log = logging.getLogger(__name__)
 
 
-def begin(
-    experiment: Experiment, splits: DataSplits, folder: RunFolder, accelerator: Accelerator
-) -> tuple[TaskContext, Order]:
+@dataclass(frozen=True)
+class Beginning:
+    """What is settled.
+
+    Args:
+        context: what is known of the run.
+        start: the order it starts from.
+        measured: influence that the prior of the start asked for; None if it asked for none.
+    """
+
+    context: TaskContext
+    start: Order
+    measured: list[MeasuredInfluence] | None
+
+
+def begin(experiment: Experiment, splits: DataSplits, folder: RunFolder, accelerator: Accelerator) -> Beginning:
     """What is known of the run, and the order it starts from.
 
     What a run started from stays its start, and what its task was fitted to stays so, though a file, a prior or the
@@ -51,22 +70,36 @@ def begin(
     facts = experiment.facts(splits.image)
     kind = experiment.kind
     training = TrainingSplit(splits, experiment.recipe.seed, kind)
-    fitted = _on_one_process(accelerator, lambda: fit_task(experiment, training) if is_fresh else folder.read_fitted())
+    fitted = on_one_process(accelerator, lambda: fit_task(experiment, training) if is_fresh else folder.read_fitted())
     context = TaskContext(facts, splits.image, kind, splits.classes, fitted, accelerator.device)
     experiment.check(facts, splits.classes)
     if not is_fresh:
-        return context, folder.read_start()
+        return Beginning(context, folder.read_start(), folder.read_measured())
     if experiment.data_source.image is None and accelerator.is_main_process:  # else it was said of the recipe
         for doubt in idle_in_backbone(experiment, facts):
             _log.warning("%s", doubt)
     _require_slots(experiment, facts)
     influence = influence_of_short_training(experiment, splits, context, accelerator)
-    start = _on_one_process(
-        accelerator, lambda: experiment.starting_order(facts.grid, splits, influence).indices.tolist()
+    start, measured = on_one_process(
+        accelerator, lambda: _start_and_measured(experiment, facts.grid, splits, influence)
     )
     order = Order(start, facts.grid.num_patches)
     experiment.check_start(order, facts)
-    return context, order
+    return Beginning(context, order, measured or None)
+
+
+def _start_and_measured(
+    experiment: Experiment, grid: Grid, splits: DataSplits, influence: Influence
+) -> tuple[list[int], list[MeasuredInfluence]]:
+    measured: dict[int, MeasuredInfluence] = {}
+
+    def noted(orders: Sequence[Order], models: int, steps: int) -> Float[Tensor, " slot"]:
+        shares = influence(orders, models, steps)
+        measured[steps] = MeasuredInfluence(steps=steps, effective_slots=effective_slots(shares))
+        return shares
+
+    start: list[int] = experiment.starting_order(grid, splits, noted).indices.tolist()
+    return start, [measured[steps] for steps in sorted(measured)]
 
 
 def _require_slots(experiment: Experiment, facts: BackboneFacts) -> None:
@@ -134,8 +167,12 @@ def fit_task(experiment: Experiment, training: TrainingData) -> Mapping[str, Any
     return fitted
 
 
-def _on_one_process(accelerator: Accelerator, compute: Any) -> Any:
-    """What the main process computes, for all; a mistake stops all of them."""
+def on_one_process(accelerator: Accelerator, compute: Callable[[], Any]) -> Any:
+    """What the main process computes, for all; a mistake stops all of them.
+
+    Raises:
+        ReorderKitError: what it raises there.
+    """
     answer: list[Any] = [None]
     if accelerator.is_main_process:
         try:

@@ -16,7 +16,7 @@ from reorder_kit.experiment.providers import write_plugins
 from reorder_kit.experiment.recorded_data import OpenedData, data_key, open_data
 from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.interfaces import DataSplits, EvaluatedControl, TaskContext
+from reorder_kit.interfaces import DataSplits, EvaluatedControl
 from reorder_kit.interfaces.run_events import RunInfo
 from reorder_kit.model.one_pass import SeveralPassesError
 from reorder_kit.recipe.write_yaml import write_yaml
@@ -24,7 +24,7 @@ from reorder_kit.runs.fitted_record import FittedRecord
 from reorder_kit.runs.npy_file import write_npy
 from reorder_kit.runs.result import ControlMetrics, ControlResult, Reach, RunMetrics, RunOrder, RunResult
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.training.beginning import begin
+from reorder_kit.training.beginning import Beginning, begin, on_one_process
 from reorder_kit.training.beside import evaluate_beside
 from reorder_kit.training.claim import claim_begun, claim_in_program, claim_new, claimed
 from reorder_kit.training.devices import build_accelerator
@@ -32,6 +32,7 @@ from reorder_kit.training.encoder_cost import encoder_cost
 from reorder_kit.training.environment import describe_environment
 from reorder_kit.training.failing_machine import resumable
 from reorder_kit.training.image_scores import ImageScores
+from reorder_kit.training.learned_order_score import score_learned_order
 from reorder_kit.training.order_log import order_file
 from reorder_kit.training.order_summary import OrderSummary
 from reorder_kit.training.planted import planted_figures
@@ -161,11 +162,12 @@ def _train(
     accelerator: Accelerator,
     host: PluginHost,
 ) -> Trainer:
-    context, start = begin(experiment, data.splits, folder, accelerator)
+    beginning = begin(experiment, data.splits, folder, accelerator)
+    context, start = beginning.context, beginning.start
     # Builds the model before it writes anything: what cannot be built leaves no folder behind.
     trainer = Trainer(name, experiment, data.splits, context, start, folder, accelerator, host)
     if accelerator.is_main_process and folder.latest_checkpoint() is None:
-        _write_description(experiment, context, data, split_file, folder, accelerator, host)
+        _write_description(experiment, beginning, data, split_file, folder, accelerator, host)
     accelerator.wait_for_everyone()
     trainer.train()
     data.require_names(split_file)
@@ -177,7 +179,7 @@ def _train(
 
 def _write_description(
     experiment: Experiment,
-    context: TaskContext,
+    beginning: Beginning,
     data: OpenedData,
     split_file: Path,
     folder: RunFolder,
@@ -193,7 +195,7 @@ def _write_description(
     data.write(folder, split_file)
     write_plugins(folder, host)
     environment.write(folder.environment)
-    FittedRecord(fitted=dict(context.fitted)).write(folder.fitted)
+    FittedRecord(fitted=dict(beginning.context.fitted), measured=beginning.measured).write(folder.fitted)
 
 
 def _finish(
@@ -219,7 +221,7 @@ def _finish(
         headline=info.headline,
         higher_is_better=info.higher_is_better,
         metrics=RunMetrics(test=test, validation=trainer.validation),
-        order=_order(trainer, experiment, info, summary),
+        order=_scored(_order(trainer, experiment, info, summary, folder), experiment, splits, info, accelerator),
         controls=controls,
         seconds=trainer.seconds,
         images_per_second=trainer.images_per_second,
@@ -245,8 +247,21 @@ def _finish(
     return result
 
 
-def _order(trainer: Trainer, experiment: Experiment, info: RunInfo, summary: OrderSummary) -> RunOrder:
+def _scored(
+    order: RunOrder, experiment: Experiment, splits: DataSplits, info: RunInfo, accelerator: Accelerator
+) -> RunOrder:
+    """With a closed-form score if the order was learned."""
+    if not experiment.learns or experiment.learner is None or experiment.learner.is_rule:
+        return order
+    scored: RunOrder = on_one_process(accelerator, lambda: score_learned_order(experiment, splits, info.grid, order))
+    return scored
+
+
+def _order(
+    trainer: Trainer, experiment: Experiment, info: RunInfo, summary: OrderSummary, folder: RunFolder
+) -> RunOrder:
     """What is known of the order at the end of a run."""
+    prior = experiment.prior_of(info.start, info.grid)
     final, start = summary.order, info.start
     influence, reason, note = _influence(trainer)
     scramble, hidden = experiment.planted_order(info.grid), experiment.data_source.hidden_order()
@@ -260,7 +275,7 @@ def _order(trainer: Trainer, experiment: Experiment, info: RunInfo, summary: Ord
         spread=summary.spread,
         examples=[order.indices.tolist() for order in summary.examples] if summary.is_consensus else None,
         planted=planted_figures(scramble, hidden, final, info.grid),
-        prior=experiment.prior_of(start, info.grid),
+        prior=None if prior is None else prior.model_copy(update={"measured": folder.read_measured()}),
         reach=Reach.of_slots(info.slots_read),
         influence=influence,
         influence_does_not_apply=reason,

@@ -273,7 +273,7 @@ def test_a_run_starts_from_an_order_of_the_priors_own_making_and_says_so(cli, in
     assert "The prior swapped made an order of its own to start from." in done.stdout
     shares = [share for share in result["order"]["influence"] if share > 0]
     effective = math.exp(-sum(share * math.log(share) for share in shares))
-    assert f"influence is spread over {effective:.1f} effective slots of 16." in done.stdout
+    assert f"Effective slots, of 16: {effective:.1f} after training." in done.stdout
     assert start_of(RunRecord.read(RunFolder(folder))) == "what the prior swapped gave"
 
 

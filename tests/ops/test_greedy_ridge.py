@@ -146,3 +146,37 @@ def test_many_patches_share_the_features_there_may_be():
     assert patch_features(values, components=4, most=47).shape == (20, 6, 6)
     assert patch_features(values, components=4, most=1).shape == (20, 6, 2)
     assert torch.equal(patch_features(values, 4, most=47)[:, :, :3], patch_features(values, 3)[:, :, :3])
+
+
+def rights_by_hand(features, targets, folds, penalty, frequency):
+    """Held-out rows told right, by scikit-learn."""
+    rows, right = features.reshape(len(features), -1), 0
+    for fold in np.unique(folds):
+        held_out = folds == fold
+        ridge = Ridge(penalty, fit_intercept=False).fit(rows[~held_out], targets[~held_out])
+        told = ridge.predict(rows[held_out]) + frequency
+        right += int((told.argmax(axis=1) == (targets[held_out] + frequency).argmax(axis=1)).sum())
+    return right
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_by_accuracy_each_choice_tells_most_rows_right(seed, monkeypatch):
+    monkeypatch.setattr("reorder_kit.ops.greedy_ridge._MOST_NUMBERS", 100)  # so that patches are looked at in parts
+    features, targets, folds = rows_of(60, 6, 3, seed=seed)
+    frequency = torch.full((3,), 1 / 3, dtype=torch.float64)
+    selection = greedy_ridge(features, targets, folds, 10.0, frequency, "accuracy")
+    plain = targets.numpy(), folds.numpy(), 10.0
+    for count, chosen in enumerate(selection.patches):
+        before = selection.patches[:count]
+        left = [patch for patch in range(6) if patch not in before]
+        sets = {patch: features[:, [*before, patch]].numpy() for patch in left}
+        rights = {patch: rights_by_hand(values, *plain, frequency.numpy()) for patch, values in sets.items()}
+        equal = [patch for patch in left if rights[patch] == max(rights.values())]
+        errors = [naive.held_out_error(sets[patch], *plain) for patch in equal]
+        assert chosen == equal[int(np.argmin(errors))]
+        assert selection.right[count] == pytest.approx(max(rights.values()) / 60)
+
+
+def test_accuracy_needs_classes():
+    with pytest.raises(ValueError, match="one class"):
+        greedy_ridge(*planted(0), 1.0, criterion="accuracy")

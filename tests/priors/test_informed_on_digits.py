@@ -78,7 +78,16 @@ def test_the_patches_that_tell_most_together_are_the_ones_that_are_read(runs):
     assert {result.order.start[slot] for slot in REACHED} == set(told_by_hand())
     # The last slot has the most influence on an untrained model by far.
     assert result.order.start[15] == told_by_hand()[0]
-    assert result.as_dict()["order"]["prior"] == {"name": "informed", "chosen": None}
+    prior = result.as_dict()["order"]["prior"]
+    (measured,) = prior.pop("measured")
+    assert prior == {"name": "informed", "chosen": None}
+    assert measured["steps"] == 0
+    # Of five slots that are read, the last one has most of the influence.
+    assert 1 < measured["effective_slots"] < 5
+    (words,) = result.order.words_of_effective_slots
+    assert words.startswith(f"Effective slots, of 16: {measured['effective_slots']:.1f} in untrained models, ")
+    assert result.order.closed_form is None
+    assert result.order.words_of_closed_form == []
 
 
 def test_where_the_model_looks_elsewhere_the_patches_go_there(runs):
@@ -87,3 +96,4 @@ def test_where_the_model_looks_elsewhere_the_patches_go_there(runs):
     start = {"prior": {"name": "informed", "models": 1, "steps": 2}}
     result = runs("recurrent", start, backbone=backbone)
     assert result.order.start[15] == told_by_hand()[0]
+    assert [each.steps for each in result.order.prior.measured] == [2]

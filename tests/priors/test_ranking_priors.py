@@ -93,6 +93,16 @@ def test_informed_ranks_by_what_is_new_and_probe_by_what_each_tells_alone():
     assert informed[-1] == CONSTANT
 
 
+def test_by_accuracy_the_same_patches_come_first_and_every_image_needs_one_class():
+    found = ranked(Informed, criterion="accuracy")
+    assert {found.patches.indices[0].item(), found.patches.indices[1].item()} in ({TELLING, SECOND}, {COPY, SECOND})
+    right = found.figures["told right"]
+    assert right[1] == pytest.approx(max(right), abs=0.05)
+    with pytest.raises(ReorderKitError, match="the classes of an image") as raised:
+        ranked(Informed, context(Planted(presence), MULTI_LABEL), criterion="accuracy")
+    assert raised.value.hint == "use criterion: squared-error"
+
+
 def test_the_figures_are_by_rank_and_add_up():
     ranking = ranked(Informed)
     adds, in_all, right = ranking.figures.values()

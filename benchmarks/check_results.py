@@ -1,0 +1,107 @@
+"""Are the tables of RESULTS.md those that the raw results give?
+
+    python benchmarks/check_results.py
+    python benchmarks/check_results.py --write
+
+Raw results are lines of JSON in `benchmarks/raw`. A table stands in RESULTS.md between `<!-- table: NAME -->` and
+`<!-- end -->`, each in a line of its own, and is what the report of its script makes of them. What differs is named,
+and the exit code is 1; `--write` puts the tables in place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+_TABLE = re.compile(r"^<!-- table: (?P<name>[\w-]+) -->\n(?P<lines>.*?)^<!-- end -->$", re.MULTILINE | re.DOTALL)
+_OPENED = re.compile(r"^<!-- table: ([\w-]+) -->$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Where a table comes from.
+
+    Args:
+        script: the module in this folder with a function ``report``, which is given records and returns lines.
+        raw: the file of its records, in the folder of raw results.
+        only: what its records have in some fields, where a file fills several tables.
+    """
+
+    script: str
+    raw: str
+    only: Mapping[str, Any] = field(default_factory=dict)
+
+    def lines(self, raw: Path) -> list[str]:
+        """The table, from the raw results in a folder."""
+        records = [json.loads(line) for line in (raw / self.raw).read_text().splitlines()]
+        chosen = [record for record in records if all(record[name] == value for name, value in self.only.items())]
+        if str(HERE) not in sys.path:
+            sys.path.insert(0, str(HERE))
+        report: Iterable[str] = importlib.import_module(self.script).report(chosen)
+        return "\n".join(report).strip().splitlines()
+
+
+TABLES = {
+    "informed": Table("informed", "informed.jsonl"),
+    "judges": Table("judges_table", "judges.jsonl"),
+}
+"""By the name that stands in RESULTS.md."""
+
+
+def problems(document: str, raw: Path, tables: Mapping[str, Table]) -> list[str]:
+    """What is wrong with the tables of a document, a line for each."""
+    found = {match["name"]: match["lines"].strip().splitlines() for match in _TABLE.finditer(document)}
+    opened = _OPENED.findall(document)
+    wrong = [f"{name}: stands there twice" for name in sorted({name for name in opened if opened.count(name) > 1})]
+    wrong += [f"{name}: has no end" for name in opened if name not in found]
+    wrong += [f"{name}: nothing says which script makes it" for name in found if name not in tables]
+    for name, table in tables.items():
+        has_raw = (raw / table.raw).exists()
+        if name in found and not has_raw:
+            wrong.append(f"{name}: its raw results, {table.raw}, are missing")
+        elif name not in opened and has_raw:
+            wrong.append(f"{name}: there is no such table for {table.raw}")
+        elif name in found and found[name] != table.lines(raw):
+            wrong.append(f"{name}: differs from what {table.raw} gives")
+    return wrong
+
+
+def written(document: str, raw: Path, tables: Mapping[str, Table]) -> str:
+    """The document with every table as its raw results give it."""
+
+    def anew(match: re.Match[str]) -> str:
+        table = tables.get(match["name"])
+        if table is None or not (raw / table.raw).exists():
+            return match[0]
+        return "\n".join([f"<!-- table: {match['name']} -->", "", *table.lines(raw), "", "<!-- end -->"])
+
+    return _TABLE.sub(anew, document)
+
+
+def main() -> int:
+    """Compare, or write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--document", type=Path, default=HERE / "RESULTS.md")
+    parser.add_argument("--raw", type=Path, default=HERE / "raw")
+    parser.add_argument("--write", action="store_true", help="put the tables in place")
+    arguments = parser.parse_args()
+    document = arguments.document.read_text(encoding="utf-8")
+    if arguments.write:
+        document = written(document, arguments.raw, TABLES)
+        arguments.document.write_text(document, encoding="utf-8")
+    wrong = problems(document, arguments.raw, TABLES)
+    for problem in wrong:
+        print(problem, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

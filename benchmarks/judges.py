@@ -1,0 +1,349 @@
+"""What predicts a good order, and for which model?
+
+    python benchmarks/judges.py DATA --out judges.jsonl --seeds 2
+    python benchmarks/judges.py DATA --out judges.jsonl --report
+
+Eighteen orders of 4x4 patches are trained from scratch on four data sets by four backbones; their mean score on test
+images over seeds is the truth. Judges tell it in advance: short trainings, weights that are shared by all orders, a
+regression, compressibility, and simple figures of patches, weighted by the influence of their slots. Printed for each
+judge is Spearman's rank correlation with the truth, and its regret: by how many points the best order is better than
+the one that it picks.
+
+DATA is a folder with `caltech101-64` and `eurosat` (see informed.py) and `aquarium` (`labels.csv`, `images/`); a case
+without its data is skipped. Every number is one line of JSON. Seed by seed, and the smallest cases first, so what
+there is when it is stopped can be compared; run the same command again to resume. For several cores, run it once for
+each of them with other `--cases` or `--backbones`; each process uses one thread. One seed of all cases takes about
+2.5 hours of one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from informed import CASES as PHOTOS
+from judges_table import ORDERS, TRUTH, report
+from shared_weights import SharedWeights
+
+from reorder_kit.analysis.closed_form import closed_form_score
+from reorder_kit.data.told_rows import told_rows
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.fixed_orders import fixed_orders
+from reorder_kit.experiment.start_by_prior import StartByPrior
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.interfaces import DataSplits, Grid, Prior, PriorContext, RankingPrior, ScoringPrior, TaskContext
+from reorder_kit.orders.matching import matched
+from reorder_kit.orders.order import Order
+from reorder_kit.training.devices import build_accelerator
+from reorder_kit.training.judged_images import JudgedImages, judged_images
+from reorder_kit.training.short_training import influence_of_short_training
+from reorder_kit.training.trial import run_trial
+
+DATA_SETS = ("digits", "aquarium", "caltech", "eurosat")  # the smallest first
+BACKBONES: dict[str, dict[str, Any]] = {
+    "gru": {"name": "recurrent"},
+    "local": {"name": "local", "window": 2, "causal": True, "readout": "last"},
+    "mamba": {"name": "mamba", "bidirectional": False, "state": 4},
+    "bimamba": {"name": "mamba", "bidirectional": True, "cls_position": "middle", "state": 4},
+}
+RULES = (
+    "row", "row-reverse", "column", "snake", "hilbert", "hilbert-transpose-reverse", "spiral", "spiral-reverse",
+    "diagonal", "diagonal-reverse", "morton", "strided",
+)  # fmt: skip
+RANDOM = 4
+STEPS, SHORT, FURTHER, SHARED = 300, (30, 100), 50, 300
+IMAGES = 1000
+"""Training images that the data is judged by; compressors look at a quarter of them."""
+JUDGES_SEED = 1000
+"""Added to a seed for whatever judges, so that it shares no weights and no batches with the truth."""
+
+Record = dict[str, Any]
+Done = set[tuple[str, str, int]]
+"""Judge, order and seed."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long everything is trained, in steps.
+
+    Args:
+        full: the truth.
+        short: from scratch.
+        shared: weights that all orders share.
+        further: from these, in one order.
+    """
+
+    full: int = STEPS
+    short: Sequence[int] = SHORT
+    shared: int = SHARED
+    further: int = FURTHER
+
+
+def recipe(name: str, backbone: str, data: Path, seed: int, start: Any = "row") -> dict[str, Any]:
+    """The recipe of a case."""
+    task, patch = "classification", 16
+    if name == "aquarium":
+        source = {"name": "multi-label-csv", "root": str(data / name), "image_size": 64, "cache": "memory"}
+        task = "multi-label"
+    elif (folder := PHOTOS[name].folder) is not None:
+        root = str(PHOTOS[name].unpack(data / folder))
+        source = {"name": "image-folder", "root": root, "image_size": 64, "cache": "memory"}
+    else:
+        source, patch = {"name": "digits"}, 2
+    return {
+        "format_version": 1,
+        "name": "judges",
+        "seed": seed,
+        "data": {**source, "batch_size": 64},
+        "task": task,
+        "backbone": {"depth": 2, "dim": 64, "patch_size": patch, **BACKBONES[backbone]},
+        "order": {"start": start},
+        "controls": [],
+        "optimizer": {"lr": 3e-3, "weight_decay": 0.03},
+        "train": {"steps": STEPS, "clip_grad": 5.0, "device": "cpu"},
+    }
+
+
+def has_data(name: str, data: Path) -> bool:
+    """Whether the files of a case are there."""
+    if name == "aquarium":
+        return (data / name / "labels.csv").exists()
+    folder = PHOTOS[name].folder
+    return folder is None or bool(list((data / folder).glob("*.tar.gz")))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A case whose data is open.
+
+    Args:
+        name: of the data set.
+        backbone: its name.
+        data: where the data sets are.
+        host: the plugins there are.
+        splits: opened data, the same for every backbone and seed.
+        lengths: of trainings.
+    """
+
+    name: str
+    backbone: str
+    data: Path
+    host: PluginHost
+    splits: DataSplits
+    lengths: Lengths
+
+    def experiment(self, seed: int = 0, start: Any = "row") -> Experiment:
+        """The parts; the seed is that of what judges, while which images are judged is the same for all."""
+        content = recipe(self.name, self.backbone, self.data, seed, start)
+        return compose(content, self.host, f"{self.name}, {self.backbone}")
+
+    @property
+    def grid(self) -> Grid:
+        """Of the patches."""
+        return self.experiment().facts(self.splits.image).grid
+
+    def prior(self, name: str, seed: int) -> tuple[Prior, PriorContext]:
+        """A prior with what it may ask for."""
+        experiment = self.experiment(seed, {"prior": name})
+        assert isinstance(experiment.start, StartByPrior)
+        accelerator = build_accelerator(experiment.recipe.train)
+        facts = experiment.facts(self.splits.image)
+        kind, classes = experiment.kind, self.splits.classes
+        context = TaskContext(facts, self.splits.image, kind, classes, {}, accelerator.device)
+        influence = influence_of_short_training(experiment, self.splits, context, accelerator)
+        asked = experiment.prior_context(facts.grid, self.splits, influence)
+        return experiment.start.build(self.splits.image, facts.grid), asked
+
+    def orders(self) -> dict[str, Order]:
+        """The orders that are judged, the same for every seed."""
+        fixed = fixed_orders(self.host, self.grid)
+        orders = {name: fixed[name] for name in RULES}
+        patches = self.grid.num_patches
+        for number in range(RANDOM):
+            generator = torch.Generator().manual_seed(number)
+            orders[f"random-{number}"] = Order(torch.randperm(patches, generator=generator))
+        prior, context = self.prior("informed", 0)
+        ranking = cast("RankingPrior", prior)
+        patches_best_first, influence = ranking.rank(context).patches, ranking.influence(context, 0)
+        orders["informed"] = matched(patches_best_first, influence)
+        orders["informed-reversed"] = matched(Order(patches_best_first.indices.flip(0)), influence)
+        return orders
+
+
+def measured(bench: Bench, orders: Mapping[str, Order], seed: int, done: Done) -> Iterator[Record]:
+    """Everything of a case with one seed that is not done yet, the cheap judges first."""
+    for judges in (of_data, of_shared_weights, of_trials):
+        for judge, order, value, seconds in judges(bench, orders, seed, done):
+            found = {"judge": judge, "order": order, "seed": seed, "value": value, "seconds": round(seconds, 4)}
+            yield {"case": bench.name, "backbone": bench.backbone, **found}
+
+
+Found = Iterator[tuple[str, str, float, float]]
+"""Judge, order, value and seconds."""
+
+
+def of_data(bench: Bench, orders: Mapping[str, Order], seed: int, done: Done) -> Found:
+    """Judges that train nothing."""
+    judges: dict[str, Callable[[int], Mapping[str, float]]] = {
+        "closed form": lambda seed: closed_forms(bench, orders, seed),
+        **{f"influence x {what}": worth(bench, orders, what) for what in ("probe", "pixel-deviation", "center")},
+        **{what: compressed(bench, orders, what) for what in ("lzma", "zstd", "conditional-entropy")},
+        "adjacency": lambda seed: {name: order.adjacency(bench.grid) for name, order in orders.items()},
+    }
+    for judge, scores in judges.items():
+        if any((judge, order, seed) not in done for order in orders):
+            began = time.process_time()
+            values = scores(JUDGES_SEED + seed)
+            seconds = (time.process_time() - began) / len(orders)
+            for order in orders:
+                if (judge, order, seed) not in done:
+                    yield judge, order, float(values[order]), seconds
+
+
+def closed_forms(bench: Bench, orders: Mapping[str, Order], seed: int) -> dict[str, float]:
+    """The closed-form score by the influence of slots on untrained models."""
+    prior, context = bench.prior("informed", seed)
+    influence = cast("RankingPrior", prior).influence(context, 0)
+    rows = told_rows(context.training, bench.splits.image, bench.grid, IMAGES, views=0)
+    return {name: closed_form_score(rows, order, influence) for name, order in orders.items()}
+
+
+def worth(bench: Bench, orders: Mapping[str, Order], what: str) -> Callable[[int], Mapping[str, float]]:
+    """What patches tell, how they vary or how central they are: the mean, weighted by the influence of their slots."""
+
+    def scores(seed: int) -> dict[str, float]:
+        prior, context = bench.prior("probe" if what == "center" else what, seed)
+        ranking = cast("RankingPrior", prior)
+        influence = ranking.influence(context, 0)
+        figures = _central(bench.grid) if what == "center" else _by_patch(ranking, context)
+        return {name: float((influence * figures[order.indices]).sum()) for name, order in orders.items()}
+
+    return scores
+
+
+def _central(grid: Grid) -> torch.Tensor:
+    rows, columns = (torch.arange(size) - (size - 1) / 2 for size in (grid.height, grid.width))
+    return -(rows[:, None].square() + columns[None].square()).sqrt().flatten()
+
+
+def _by_patch(prior: RankingPrior, context: PriorContext) -> torch.Tensor:
+    ranking = prior.rank(context)
+    figures = torch.tensor(next(iter(ranking.figures.values())))
+    return figures[ranking.patches.rank]
+
+
+def compressed(bench: Bench, orders: Mapping[str, Order], what: str) -> Callable[[int], Mapping[str, float]]:
+    """What a prior of token sequences thinks of orders."""
+
+    def scores(seed: int) -> Mapping[str, float]:
+        prior, context = bench.prior(what, seed)
+        patches = torch.cat(list(context.training.patches(bench.grid, IMAGES // 4)))
+        return cast("ScoringPrior", prior).score(patches, orders)
+
+    return scores
+
+
+def of_shared_weights(bench: Bench, orders: Mapping[str, Order], seed: int, done: Done) -> Found:
+    """One model trained in random orders, as it is and after some steps in an order."""
+    names = "shared weights", f"shared weights, then {bench.lengths.further} steps"
+    missing = [order for order in orders if any((name, order, seed) not in done for name in names)]
+    if not missing:
+        return
+    experiment = bench.experiment(JUDGES_SEED + seed)
+    judged = judged_images(bench.experiment(), bench.splits)
+    facts, device = experiment.facts(bench.splits.image), torch.device("cpu")
+    classes = bench.splits.classes
+    context = TaskContext(facts, bench.splits.image, experiment.kind, classes, judged.fitted, device)
+    shared = SharedWeights(experiment, judged.splits, context)
+    began = time.process_time()
+    model, batches = shared.train(bench.grid.num_patches, bench.lengths.shared), shared.judged()
+    for_all = (time.process_time() - began) / len(orders)
+    for order in missing:
+        for name, steps in zip(names, (0, bench.lengths.further), strict=True):
+            if (name, order, seed) not in done:
+                began = time.process_time()
+                trained = shared.further(model, orders[order], steps) if steps else model
+                loss = shared.loss(trained, orders[order], batches)
+                yield name, order, -loss, for_all + time.process_time() - began
+
+
+def of_trials(bench: Bench, orders: Mapping[str, Order], seed: int, done: Done) -> Found:
+    """Short trainings from scratch, and the truth: full ones, judged by test images."""
+    experiment, splits = bench.experiment(), bench.splits
+    judged = judged_images(experiment, splits)
+    tested = JudgedImages(replace(splits, validation=splits.test), len(splits.train), 0, judged.fitted)
+    trials = [(f"from scratch, {steps} steps", steps, judged, JUDGES_SEED + seed) for steps in bench.lengths.short]
+    for judge, steps, images, own_seed in [*trials, (TRUTH, bench.lengths.full, tested, seed)]:
+        for order, indices in orders.items():
+            if (judge, order, seed) not in done:
+                began = time.process_time()
+                with tempfile.TemporaryDirectory() as folder:
+                    found = run_trial(experiment, indices, own_seed, steps, Path(folder) / "trial", bench.host, images)
+                value = found.score if judge == TRUTH else -float(found.losses.mean())
+                yield judge, order, value, time.process_time() - began
+
+
+def orders_of(bench: Bench, records: Sequence[Record]) -> tuple[dict[str, Order], list[Record]]:
+    """The orders of a case, as they were written down or anew; and what is to be written down."""
+    own = [record for record in records if (record["case"], record["backbone"]) == (bench.name, bench.backbone)]
+    listed = {record["order"]: Order(record["indices"]) for record in own if record["judge"] == ORDERS}
+    if len(listed) == len(RULES) + RANDOM + 2:
+        return listed, []
+    orders = bench.orders()
+    case = {"case": bench.name, "backbone": bench.backbone, "judge": ORDERS, "seed": 0}
+    new = [(name, order.indices.tolist()) for name, order in orders.items() if name not in listed]
+    return {**orders, **listed}, [{**case, "order": name, "indices": indices} for name, indices in new]
+
+
+def main() -> None:
+    """Measure what is missing, and print what there is."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("judges.jsonl"))
+    parser.add_argument("--cases", nargs="+", default=list(DATA_SETS), choices=list(DATA_SETS))
+    parser.add_argument("--backbones", nargs="+", default=list(BACKBONES), choices=list(BACKBONES))
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--report", action="store_true", help="measure nothing, print what there is")
+    arguments = parser.parse_args()
+    lines = arguments.out.read_text().splitlines() if arguments.out.exists() else []
+    records: list[Record] = [json.loads(line) for line in lines]
+    torch.set_num_threads(1)
+    host = PluginHost(third_party=False)
+    opened: dict[str, DataSplits] = {}
+    for seed in range(arguments.seeds) if not arguments.report else ():
+        for name in arguments.cases:
+            if not has_data(name, arguments.data):
+                print(f"skipped {name}: its data is not in {arguments.data}", file=sys.stderr)
+                continue
+            for backbone in arguments.backbones:
+                if name not in opened:
+                    opened[name] = compose(recipe(name, backbone, arguments.data, 0), host, name).open_data()
+                bench = Bench(name, backbone, arguments.data, host, opened[name], Lengths())
+                for record in measure(bench, records, seed):
+                    records.append(record)
+                    with arguments.out.open("a") as file:
+                        file.write(json.dumps(record) + "\n")
+            print(f"{name}, seed {seed}: done", file=sys.stderr, flush=True)
+    print("\n".join(report(records)))
+
+
+def measure(bench: Bench, records: Sequence[Record], seed: int) -> Iterator[Record]:
+    """What is missing of a case with one seed, its orders first."""
+    orders, new = orders_of(bench, records)
+    yield from new
+    own = [record for record in records if (record["case"], record["backbone"]) == (bench.name, bench.backbone)]
+    done = {(record["judge"], record["order"], record["seed"]) for record in own}
+    yield from measured(bench, orders, seed, done)
+
+
+if __name__ == "__main__":
+    main()

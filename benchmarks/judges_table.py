@@ -1,0 +1,133 @@
+"""The tables of judges.py: how well each judge ranks orders, and what following it costs."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations, islice
+from statistics import mean
+from typing import Any
+
+from scipy.stats import spearmanr
+
+TRUTH, ORDERS = "truth", "orders"
+"""Judges of this name are the answer, and where the orders are listed."""
+_MOST_HALVES = 20
+
+Scores = Mapping[str, float]
+"""By the name of an order; the higher, the better."""
+Case = tuple[str, str]
+"""Data set and backbone."""
+
+
+def by_case(records: Iterable[Mapping[str, Any]]) -> dict[Case, dict[str, dict[int, dict[str, float]]]]:
+    """Values by case, judge, seed and order."""
+    found: dict[Case, dict[str, dict[int, dict[str, float]]]] = {}
+    for record in records:
+        if record["judge"] != ORDERS:
+            judges = found.setdefault((record["case"], record["backbone"]), {})
+            judges.setdefault(record["judge"], {}).setdefault(record["seed"], {})[record["order"]] = record["value"]
+    return found
+
+
+def whole(seeds: Mapping[int, Scores], orders: int) -> list[Scores]:
+    """The seeds with a value for every order: an unfinished one would be compared on other orders."""
+    return [seeds[seed] for seed in sorted(seeds) if len(seeds[seed]) == orders]
+
+
+def average(seeds: Sequence[Scores]) -> dict[str, float]:
+    """The mean of each order over seeds."""
+    return {order: mean(scores[order] for scores in seeds) for order in seeds[0]}
+
+
+def correlation(judged: Scores, truth: Scores) -> float:
+    """Spearman's rank correlation; 0 where one of them tells no two orders apart."""
+    names = sorted(truth)
+    first, second = [judged[name] for name in names], [truth[name] for name in names]
+    if len(set(first)) < 2 or len(set(second)) < 2:
+        return 0.0
+    return float(spearmanr(first, second).statistic)
+
+
+def regret(judged: Scores, truth: Scores) -> float:
+    """By how much the best order is better than the one that a judge picks; of several top ones the mean."""
+    most = max(judged.values())
+    return max(truth.values()) - mean(truth[name] for name, value in judged.items() if value == most)
+
+
+def ceiling(seeds: Sequence[Scores]) -> tuple[float, float]:
+    """Spearman between two disjoint halves of the seeds, and the regret of one half's pick in the other.
+
+    The mean over ways to halve them; NaN where there are not two seeds.
+    """
+    numbers = range(len(seeds))
+    found = []
+    for chosen in islice(combinations(numbers, len(seeds) // 2), _MOST_HALVES):
+        others = [number for number in numbers if number not in chosen]
+        if chosen and others:
+            first, second = (average([seeds[number] for number in half]) for half in (chosen, others))
+            found.append((correlation(first, second), (regret(first, second) + regret(second, first)) / 2))
+    return (mean(rho for rho, _ in found), mean(lost for _, lost in found)) if found else (math.nan, math.nan)
+
+
+def report(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A table for each backbone, as lines of Markdown, from what there is."""
+    cases, costs = by_case(records), _costs(records)
+    lines: list[str] = []
+    for backbone in dict.fromkeys(backbone for _, backbone in cases):
+        rows: dict[str, dict[str, str]] = defaultdict(dict)
+        for (case, own), judges in cases.items():
+            if own == backbone:
+                _fill(rows, case, judges)
+        names = list(dict.fromkeys(case for of_row in rows.values() for case in of_row))
+        if names:
+            lines += _table(backbone, rows, names, costs)
+    return lines or ["Nothing was measured yet."]
+
+
+def _fill(rows: dict[str, dict[str, str]], case: str, judges: Mapping[str, Mapping[int, Scores]]) -> None:
+    orders = max((len(scores) for seeds in judges.values() for scores in seeds.values()), default=0)
+    seeds = whole(judges.get(TRUTH, {}), orders)
+    if not seeds:
+        return
+    truth = average(seeds)
+    rho, lost = ceiling(seeds)
+    between = "-" if math.isnan(rho) else f"{rho:+.2f}, {100 * lost:.1f}"
+    rows["seeds of the truth"][case] = f"{len(seeds)} of {orders} orders"
+    rows["ceiling: one half of the seeds for the other"][case] = between
+    rows["a random pick"][case] = f"0, {100 * (max(truth.values()) - mean(truth.values())):.1f}"
+    for judge, of_judge in judges.items():
+        own = whole(of_judge, orders)
+        if judge != TRUTH and own:
+            single = mean(correlation(each, truth) for each in own)
+            together = average(own)
+            of_all = f"; {len(own)} together {correlation(together, truth):+.2f}" if len(own) > 1 else ""
+            rows[judge][case] = f"{single:+.2f}{of_all}, {100 * regret(together, truth):.1f}"
+
+
+def _costs(records: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], float]:
+    """Seconds of each judge for one order, as a share of one full training, by backbone."""
+    seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for record in records:
+        if record["judge"] != ORDERS:
+            seconds[record["backbone"], record["judge"]].append(record["seconds"])
+    return {
+        (backbone, judge): mean(spent) / mean(seconds[backbone, TRUTH])
+        for (backbone, judge), spent in seconds.items()
+        if seconds.get((backbone, TRUTH))
+    }
+
+
+def _table(
+    backbone: str,
+    rows: Mapping[str, Mapping[str, str]],
+    names: Sequence[str],
+    costs: Mapping[tuple[str, str], float],
+) -> list[str]:
+    lines = [f"**{backbone}**", "", f"| judge | {' | '.join(names)} | cost of an order, full trainings |"]
+    lines.append("| --- " * (len(names) + 2) + "|")
+    for judge, cells in rows.items():
+        cost = f"{costs[backbone, judge]:.3f}" if (backbone, judge) in costs else ""
+        lines.append(f"| {judge} | {' | '.join(cells.get(name, '-') for name in names)} | {cost} |")
+    return [*lines, ""]

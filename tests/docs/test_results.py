@@ -1,0 +1,103 @@
+"""The tables of benchmarks/RESULTS.md are those that the raw results give."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from benchmark_scripts import FOLDER, script
+
+MAKER = "def report(records):\n    return ['| a |', '| --- |', *(f\"| {record['a']} |\" for record in records), '']\n"
+
+
+@pytest.fixture(scope="module")
+def checker():
+    with script("check_results") as module:
+        yield module
+
+
+@pytest.fixture
+def raw(tmp_path, checker, monkeypatch):
+    """Raw results of three numbers, one of which belongs to another table."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "made_up.py").write_text(MAKER)
+    monkeypatch.delitem(sys.modules, "made_up", raising=False)
+    records = [{"a": 1, "case": "x"}, {"a": 2, "case": "x"}, {"a": 3, "case": "y"}]
+    (tmp_path / "made-up.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    return tmp_path
+
+
+def tables(checker):
+    return {
+        "first": checker.Table("made_up", "made-up.jsonl", {"case": "x"}),
+        "second": checker.Table("made_up", "made-up.jsonl", {"case": "y"}),
+    }
+
+
+RIGHT = """# Results
+
+<!-- table: first -->
+
+| a |
+| --- |
+| 1 |
+| 2 |
+
+<!-- end -->
+
+words
+
+<!-- table: second -->
+| a |
+| --- |
+| 3 |
+<!-- end -->
+"""
+
+
+def test_tables_of_the_repository_are_what_the_raw_results_give(checker):
+    document = (FOLDER / "RESULTS.md").read_text(encoding="utf-8")
+    assert checker.problems(document, FOLDER / "raw", checker.TABLES) == []
+
+
+def test_a_right_table_has_no_problem_and_is_written_as_it_is(checker, raw):
+    assert checker.problems(RIGHT, raw, tables(checker)) == []
+    again = checker.written(RIGHT, raw, tables(checker))
+    assert checker.problems(again, raw, tables(checker)) == []
+    assert again.startswith("# Results\n\n<!-- table: first -->\n\n| a |")
+    assert "\nwords\n" in again
+
+
+@pytest.mark.parametrize(
+    ("found", "instead", "problem"),
+    [
+        ("| 2 |", "| 2.0 |", "first: differs from what made-up.jsonl gives"),
+        ("| 3 |\n", "", "second: differs from what made-up.jsonl gives"),
+        ("table: second", "table: third", "third: nothing says which script makes it"),
+        ("table: second", "table: third", "second: there is no such table for made-up.jsonl"),
+        ("| 3 |\n<!-- end -->", "| 3 |", "second: has no end"),
+        ("table: second", "table: first", "first: stands there twice"),
+    ],
+)
+def test_what_differs_is_named(checker, raw, found, instead, problem):
+    assert problem in checker.problems(RIGHT.replace(found, instead), raw, tables(checker))
+
+
+def test_a_table_without_raw_results_is_named(checker, raw):
+    (raw / "made-up.jsonl").unlink()
+    missing = checker.problems(RIGHT, raw, tables(checker))
+    assert missing == [f"{name}: its raw results, made-up.jsonl, are missing" for name in ("first", "second")]
+
+
+def test_the_command_fails_with_what_differs_and_writes_on_demand(checker, raw, monkeypatch, capsys):
+    monkeypatch.setattr(checker, "TABLES", tables(checker))
+    document = raw / "RESULTS.md"
+    document.write_text(RIGHT.replace("| 2 |", "| 5 |"))
+    monkeypatch.setattr(sys, "argv", ["check_results.py", "--document", str(document), "--raw", str(raw)])
+    assert checker.main() == 1
+    assert capsys.readouterr().err == "first: differs from what made-up.jsonl gives\n"
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--write"])
+    assert checker.main() == 0
+    assert "| 5 |" not in document.read_text()
