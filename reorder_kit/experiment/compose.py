@@ -18,6 +18,7 @@ from reorder_kit.experiment.misfits import (
     misfits_of_parts,
     misfits_of_phases,
     misfits_of_plant,
+    misfits_of_trials,
     misfits_of_weights,
     trial_policy,
 )
@@ -90,6 +91,7 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
         problems += misfits_of_controls(controls, learner, policy, kind)
         problems += misfits_of_weights(experiment)
         problems += misfits_of_phases(experiment)
+        problems += misfits_of_trials(experiment, policy)
         problems += [] if problems else misfits_of_parts(experiment)
         problems += [] if problems else misfits_of_orders(experiment)
     if plant:

@@ -51,7 +51,7 @@ def begin(
     facts = experiment.facts(splits.image)
     kind = experiment.kind
     training = TrainingSplit(splits, experiment.recipe.seed, kind)
-    fitted = _on_one_process(accelerator, lambda: fit_task(experiment, training) if is_fresh else folder.read_fitted())
+    fitted = on_one_process(accelerator, lambda: fit_task(experiment, training) if is_fresh else folder.read_fitted())
     context = TaskContext(facts, splits.image, kind, splits.classes, fitted, accelerator.device)
     experiment.check(facts, splits.classes)
     if not is_fresh:
@@ -60,7 +60,7 @@ def begin(
         for doubt in idle_in_backbone(experiment, facts):
             _log.warning("%s", doubt)
     influence = influence_of_short_training(experiment, splits, context, accelerator)
-    start = _on_one_process(
+    start = on_one_process(
         accelerator, lambda: experiment.starting_order(facts.grid, splits, influence).indices.tolist()
     )
     order = Order(start, facts.grid.num_patches)
@@ -125,8 +125,13 @@ def fit_task(experiment: Experiment, training: TrainingData) -> Mapping[str, Any
     return fitted
 
 
-def _on_one_process(accelerator: Accelerator, compute: Any) -> Any:
-    """What the main process computes, for all; a mistake stops all of them."""
+def on_one_process(accelerator: Accelerator, compute: Any) -> Any:
+    """What the main process computes, for all; a mistake stops all of them.
+
+    Args:
+        accelerator: the processes.
+        compute: gives plain data.
+    """
     answer: list[Any] = [None]
     if accelerator.is_main_process:
         try:
