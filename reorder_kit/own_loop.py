@@ -102,10 +102,10 @@ class LearnedOrder(nn.Module):
     ) -> None:
         super().__init__()
         phases = learner.phases(epochs)
-        if phases.retrains:
+        if phases.retrains or phases.trials is not None:
             raise ReorderKitError(
                 f"{learner.name} was asked for new weights after the search, which only your own loop can make",
-                "leave search: then-retrain out; after the search, train another model in best_order()",
+                "leave search out; after the search, train another model in best_order()",
             )
         doubt = phases.doubt(epochs)
         if doubt is not None:

@@ -57,6 +57,8 @@ def _order(result: RunResult, epochs: list[EpochRecord], has_learner: bool) -> l
         return ["No order was learned: it stayed as it started."]
     tau, spread = result.order.kendall_tau_to_start, result.order.spread
     scale = "(1 the same, 0 unrelated, -1 reversed)"
+    if result.validated is not None:
+        return [result.validated.words]
     similarity = f"Kendall tau of the final order to the start: {tau:.3f} {scale}."
     if spread is not None:
         similarity = (

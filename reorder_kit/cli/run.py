@@ -75,13 +75,17 @@ def run(
 
 
 class _FirstFolder:
-    """Listens for where the run writes; runs that start later are the controls beside it."""
+    """Listens for where the run writes.
+
+    Runs that start later are the controls beside it; a search and its trials, which come before, lie inside its folder.
+    """
 
     path: Path | None = None
 
     @hookimpl
     def run_started(self, run: RunInfo) -> None:
-        self.path = self.path or run.directory
+        inside = run.name.count("/")  # as in NAME/search, NAME/trials/start-0
+        self.path = self.path or [run.directory, *run.directory.parents][inside]
 
 
 def _resume_command(recipe: str, sets: list[str] | None, folder: Path) -> str:

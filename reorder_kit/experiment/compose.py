@@ -19,6 +19,7 @@ from reorder_kit.experiment.misfits import (
     misfits_of_parts,
     misfits_of_phases,
     misfits_of_plant,
+    misfits_of_trials,
     misfits_of_weights,
     trial_policy,
 )
@@ -92,6 +93,7 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
         problems += misfits_of_weights(experiment)
         problems += misfits_of_phases(experiment)
         problems += misfits_of_keep(experiment)
+        problems += misfits_of_trials(experiment, policy)
         problems += [] if problems else misfits_of_parts(experiment)
         problems += [] if problems else misfits_of_orders(experiment)
     if plant:

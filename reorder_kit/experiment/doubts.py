@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from reorder_kit.controls import LearnedStatic
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.interfaces import BackboneFacts
 from reorder_kit.recipe.settings import ScheduleSettings
@@ -33,6 +34,11 @@ def doubts(experiment: Experiment) -> list[str]:
         found.append(
             f"backbone.name: {experiment.backbone.name} gives the same output in every order, "
             "so the learner has nothing to learn; that is a control, not an experiment"
+        )
+    if experiment.trials is not None and LearnedStatic.name in recipe.controls:
+        found.append(
+            "controls: learned-static trains the run a second time: with search: validated, the run itself is trained "
+            "from scratch in its order"
         )
     if not recipe.controls and experiment.control is None:
         found.append("controls: there is no run beside it that would tell what the learned order is worth")

@@ -38,6 +38,7 @@ from reorder_kit.interfaces import (
     RecordedSplits,
     TargetKind,
     Task,
+    Trials,
 )
 from reorder_kit.interfaces.part import reads_file
 from reorder_kit.model.fixed_policies import FixedOrder
@@ -72,6 +73,8 @@ class Experiment:
         control: what replaces the thing under test in the run itself, if anything does.
         beside: the controls that the run is compared with.
         shortened: phases that stand in for the learner's own, in a trial of a few steps.
+        kept: the order that a search before the run settled on, which the policy keeps; None where the start or the
+            learner says what is read.
         may_download: opening the data may fetch what is not there, and write into the folders that the recipe names;
             not where the recipe is somebody else's.
     """
@@ -88,12 +91,26 @@ class Experiment:
     control: InRunControl | None
     beside: tuple[Control, ...]
     shortened: Phases | None = None
+    kept: Order | None = None
     may_download: bool = True
 
     @property
     def learns(self) -> bool:
         """Whether something learns the order."""
         return self.learner is not None and (self.control is None or self.control.keeps_learner)
+
+    @property
+    def trials(self) -> Trials | None:
+        """What judges the learned order before the run trains in it; None if nothing does."""
+        return self.phases(1.0).trials
+
+    def settled(self, order: Order) -> Experiment:
+        """The run after a search of its own: it learns nothing, and reads in an order from the first step on.
+
+        Args:
+            order: the learned one, or the start.
+        """
+        return replace(self, learner=None, kept=order)
 
     def build_backbone(self, image: ImageShape) -> Backbone:
         """The backbone for images of a shape."""
@@ -291,7 +308,7 @@ class Experiment:
         if self.control is not None and replaced is not None:
             return check_policy(replaced, "control", self.control.name)
         if self.learner is None:
-            return FixedOrder(start)
+            return FixedOrder(self.kept or start)
         finest = facts.levels[0]
         context = LearnerContext(start, finest.grid, finest.dim, facts.depth, self.kind, classes)
         policy = check_policy(self.learner.build_policy(context), self.learner.kind.name, self.learner.name)

@@ -81,7 +81,10 @@ class LoadedRun:
             classes=saved.classes,
             fitted=folder.read_fitted(),
         )
-        model = build_model(untrained, context, folder.read_start())
+        start = folder.read_start()
+        if experiment.trials is not None:  # its policy keeps an order, which is in the checkpoint
+            experiment, untrained = experiment.settled(start), untrained.settled(start)
+        model = build_model(untrained, context, start)
         load_parts({"backbone": model.backbone, "head": model.head}, checkpoint, trained_weights(checkpoint))
         load_module(model.policy, checkpoint, POLICY_WEIGHTS)
         if model.state is not None:

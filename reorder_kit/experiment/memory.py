@@ -74,7 +74,8 @@ class Needs:
         weights: they, their gradients, both moments of each, and their average where there is one.
         policy: parameters of the policy with gradients and moments, and its mixture of patches where it has one.
         images: a batch.
-        checkpoints: two of them, since the older one goes when the newer one is there.
+        checkpoints: two of them, since the older one goes when the newer one is there, and that of a search before
+            the run.
         orders: the files of the orders after each epoch.
     """
 
@@ -101,13 +102,14 @@ class Needs:
         held, saved = (1, 1) if frozen else (4 + averaged, 3 + averaged)
         state, mixture = _policy_numbers(experiment, experiment.facts(image))
         batch = recipe.data.batch_size if images is None else min(images, recipe.data.batch_size)
+        kept = 2 if experiment.trials is None else 3
         epochs = recipe.train.epochs if recipe.train.steps is None else 1
         return cls(
             parameters=parameters,
             weights=held * parameters * _BYTES,
             policy=(4 * state + mixture) * _BYTES,
             images=batch * math.prod(image.axes) * _BYTES,
-            checkpoints=2 * (saved * parameters + 3 * state) * _BYTES,
+            checkpoints=kept * (saved * parameters + 3 * state) * _BYTES,
             orders=epochs * slots * _BYTES_OF_SLOT,
         )
 

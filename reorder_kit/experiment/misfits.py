@@ -122,6 +122,20 @@ def misfits_of_phases(experiment: Experiment) -> list[Problem]:
     return [] if misfit is None else [Problem("order.learner", misfit, hint)]
 
 
+def misfits_of_trials(experiment: Experiment, policy: Policy | None) -> list[Problem]:
+    """Trials that are to judge something else than one order.
+
+    Args:
+        experiment: the parts.
+        policy: as the learner builds it; None where that is not known.
+    """
+    if policy is None or experiment.trials is None or (policy.is_static and policy.blocks == (0,)):
+        return []
+    what = "reorders patches before later blocks" if policy.is_static else "gives each image an order of its own"
+    reason = f"search: validated judges one order of all images before the first block, but this learner {what}"
+    return [Problem("order.learner.search", reason, "use search: then-retrain, or a learner of one order")]
+
+
 def misfits_of_plant(experiment: Experiment) -> list[Problem]:
     """Scrambled images of a source that cannot have them."""
     data = experiment.data_source

@@ -21,6 +21,7 @@ from reorder_kit.interfaces import (
     Phases,
     SampleSet,
     TargetKind,
+    Trials,
 )
 from reorder_kit.model.policy_checks import is_count
 from reorder_kit.orders.grid import Grid
@@ -59,6 +60,11 @@ def checked_phases(learner: OrderLearner, epochs: float) -> Phases:
         value: Any = getattr(phases, what)
         if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
             raise ComponentError(kind, name, f"{what} of its phases is {value!r}", "give epochs, 0 or more")
+    trials: Any = phases.trials
+    if trials is not None and (not isinstance(trials, Trials) or not is_count(trials.seeds) or trials.seeds < 2):
+        raise ComponentError(kind, name, f"trials of its phases are {trials!r}", "give Trials of two seeds or more")
+    if trials is not None and trials.steps is not None and (not is_count(trials.steps) or trials.steps < 1):
+        raise ComponentError(kind, name, f"trials of its phases have {trials.steps!r} steps", "give 1 or more")
     return phases
 
 

@@ -26,7 +26,7 @@ from reorder_kit.interfaces.ordering import Ordering, OrderingOptions
 from reorder_kit.interfaces.part import Part
 from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.paths import HomePath, PathFromRoot
-from reorder_kit.interfaces.phases import Phases
+from reorder_kit.interfaces.phases import Phases, Trials
 from reorder_kit.interfaces.prior import Influence, Prior, PriorContext, ScoringPrior
 from reorder_kit.interfaces.progress import Phase, Progress
 from reorder_kit.interfaces.ranking_prior import PatchRanking, RankingOptions, RankingPrior
@@ -135,6 +135,7 @@ __all__ = [
     "Tokenizer",
     "TrainedControl",
     "TrainingData",
+    "Trials",
     "Unreadable",
     "cut",
     "gather_images",

@@ -211,7 +211,7 @@ class OrderLearner(Component, ABC):
       then may its order before the first step be another one than the start.
     * ``takes_partial_start``: whether it can start from an order that leaves patches out; if not, such a start is
       refused.
-    * ``phases``: which part of a run it searches.
+    * ``phases``: which part of a run it searches, and whether trials judge what it found.
 
     Args:
         options: the options of the recipe; the defaults if not given.
@@ -234,6 +234,14 @@ class OrderLearner(Component, ABC):
     def phases(self, epochs: float) -> Phases:
         """When it searches in a run of that many epochs: from the first step to the last, if nothing else is said."""
         return Phases(warmup_epochs=0.0, search_epochs=epochs)
+
+    def searching(self, phases: Phases) -> OrderLearner:
+        """The learner in a training that is a search alone, with the phases written into its options, if it has some.
+
+        Args:
+            phases: those of that training.
+        """
+        return self
 
     def adapted_to(self, task: Task) -> OrderLearner:
         """The learner for a task, where its defaults depend on it. Options that a recipe gives stay."""

@@ -4,8 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from reorder_kit.interfaces.progress import Progress
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Short trainings from scratch that compare a learned order with the start.
+
+    Args:
+        seeds: trainings in each of the two orders.
+        steps: optimizer steps of each; None for :data:`SHARE_OF_RUN` of the run.
+    """
+
+    SHARE_OF_RUN: ClassVar[float] = 0.2
+
+    seeds: int
+    steps: int | None = None
+
+    def steps_of(self, run: int) -> int:
+        """Steps of each in a run of so many."""
+        return self.steps or max(1, round(self.SHARE_OF_RUN * run))
 
 
 @dataclass(frozen=True)
@@ -25,11 +45,14 @@ class Phases:
         search_epochs: epochs of the search, after which the order is fixed.
         retrains: whether new weights are trained from the beginning in the order found. The search then ends with an
             epoch, so that both parts have whole ones.
+        trials: what judges the order before the run trains in it from the beginning: the search is then a training of
+            its own, beside the epochs of the run. None if the run takes the order as it was found.
     """
 
     warmup_epochs: float
     search_epochs: float
     retrains: bool = False
+    trials: Trials | None = None
 
     @property
     def end_epoch(self) -> float:
@@ -66,8 +89,14 @@ class Phases:
             return None
         return f"the search takes all of the {_epochs(epochs)}, which leaves none for new weights"
 
+    def of_search(self, epochs: float) -> Phases:
+        """The phases of a search that is a training of its own, of so many epochs."""
+        return Phases(self.warmup_epochs, max(0.0, epochs - self.warmup_epochs))
+
     def doubt(self, epochs: float) -> str | None:
         """What a run of that many epochs can have but hardly should; None if there is nothing to doubt."""
+        if self.trials is not None:  # the search has epochs of its own
+            return None if self.search_epochs else "the order is never searched"
         if self.warmup_epochs >= epochs:
             return (
                 f"the search never starts: the warm-up of {_epochs(self.warmup_epochs)} lasts to the end of the run "

@@ -18,12 +18,13 @@ def few_steps(experiment: Experiment) -> Experiment:
     recipe = experiment.recipe
     images = STEPS_PER_EPOCH * recipe.train.accumulate * recipe.data.batch_size
     train = recipe.train.model_copy(update={"epochs": EPOCHS, "steps": None})
-    retrains = experiment.phases(recipe.train.epochs).retrains
+    phases = experiment.phases(recipe.train.epochs)
+    trials = None if phases.trials is None else replace(phases.trials, steps=STEPS_PER_EPOCH)
     return replace(
         experiment,
         recipe=recipe.model_copy(update={"train": train}),
         data_source=_FirstImages(experiment.data_source, images),
-        shortened=Phases(warmup_epochs=0.0, search_epochs=1.0, retrains=retrains),
+        shortened=Phases(warmup_epochs=0.0, search_epochs=1.0, retrains=phases.retrains, trials=trials),
     )
 
 

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from reorder_kit.interfaces.component import ComponentOptions
-from reorder_kit.interfaces.numbers import Amount, Fraction
+from reorder_kit.interfaces.numbers import Amount, Count, Fraction, Whole
 from reorder_kit.interfaces.order_learner import OrderLearner
-from reorder_kit.interfaces.phases import Phases
+from reorder_kit.interfaces.phases import Phases, Trials
 
 
 class PhaseOptions(ComponentOptions):
@@ -21,11 +21,25 @@ class PhaseOptions(ComponentOptions):
     search_epochs: Amount | None = Field(
         None, description="epochs of the search, after which the order is fixed; null: a share of the run"
     )
-    search: Literal["while-training", "then-retrain"] = Field(
+    search: Literal["while-training", "then-retrain", "validated"] = Field(
         "while-training",
-        description="what follows the search: the same weights are trained on, or new weights are trained from the "
-        "beginning with the order that was found; both parts together are the epochs of the run",
+        description="what follows the search: the same weights are trained on; or new weights are trained from the "
+        "beginning with the order that was found, and both parts together are the epochs of the run; or the search is "
+        "a training of its own, short trainings judge its order, and the run trains in it only if it beats the start",
     )
+    trial_seeds: Whole = Field(
+        3, ge=3, le=100, description="short trainings of search: validated in each of the two orders"
+    )
+    trial_steps: Count | None = Field(
+        None, description="optimizer steps of each short training of search: validated; null: 20 % of the run"
+    )
+
+    def unused(self) -> dict[str, str]:
+        """Trials that nobody asked for."""
+        if self.search == "validated":
+            return super().unused()
+        reason = f"with search: {self.search}, there are no trials"
+        return super().unused() | dict.fromkeys(("trial_seeds", "trial_steps"), reason)
 
     def phases(self, epochs: float, search_share: float) -> Phases:
         """The phases of a run.
@@ -36,7 +50,8 @@ class PhaseOptions(ComponentOptions):
         """
         warmup = 0.15 * epochs if self.warmup_epochs is None else self.warmup_epochs
         search = search_share * epochs if self.search_epochs is None else self.search_epochs
-        return Phases(warmup, search, retrains=self.search == "then-retrain")
+        trials = Trials(self.trial_seeds, self.trial_steps) if self.search == "validated" else None
+        return Phases(warmup, search, retrains=self.search == "then-retrain", trials=trials)
 
 
 class ExploreOptions(PhaseOptions):
@@ -62,3 +77,14 @@ class PhasedLearner(OrderLearner):
     def phases(self, epochs: float) -> Phases:
         """As the options say."""
         return self.options.phases(epochs, self.SEARCH_SHARE)
+
+    def searching(self, phases: Phases) -> OrderLearner:
+        """The same learner, which searches as long as the training lasts and keeps its weights."""
+        options = self.options.model_copy(
+            update={
+                "search": "while-training",
+                "warmup_epochs": phases.warmup_epochs,
+                "search_epochs": phases.search_epochs,
+            }
+        )
+        return type(self)(options)

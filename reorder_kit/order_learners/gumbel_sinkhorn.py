@@ -78,7 +78,8 @@ class GumbelSinkhorn(SoftOrderLearner):
         def unused(self) -> dict[str, str]:
             """Draws that would all be the same."""
             nothing = "without noise there is nothing to draw"
-            return dict.fromkeys(("samples", "explore_share"), nothing) if self.noise.is_zero else {}
+            found = dict.fromkeys(("samples", "explore_share"), nothing) if self.noise.is_zero else {}
+            return super().unused() | found
 
     options: Options
 

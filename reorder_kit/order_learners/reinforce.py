@@ -112,7 +112,7 @@ class Reinforce(PhasedLearner):
 
         def unused(self) -> dict[str, str]:
             """Options of the parts that were not chosen."""
-            found = {}
+            found = super().unused()
             if self.granularity == "image":
                 found["groups"] = "with granularity image, every image has an order of its own"
             if self.baseline != "ema":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reorder_kit.analysis.saliency_files import read_saliency
@@ -16,7 +16,7 @@ from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.recipe.recipe import NO_CONTROL
 from reorder_kit.runs.environment import Environment
-from reorder_kit.runs.epoch_record import EpochRecord
+from reorder_kit.runs.epoch_record import EpochRecord, read_epochs
 from reorder_kit.runs.result import RunResult
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.headline import Headline
@@ -129,6 +129,17 @@ class RunRecord:
     def influence(self) -> Sequence[float]:
         """The share of each slot in the gradient of the loss; empty where that does not apply."""
         return self.result.order.influence or []
+
+    def search(self) -> RunRecord:
+        """The run, with the epochs in which its learner searched: its own, or those of a search before it.
+
+        Raises:
+            ReorderKitError: if a file of that search is missing or damaged.
+        """
+        before = RunFolder(self.folder.search)
+        if self.result.validated is None or not before.path.exists():
+            return self
+        return replace(self, folder=before, epochs=read_epochs(before.intact(before.metrics)))
 
     def controls(self) -> dict[str, RunRecord]:
         """The runs trained beside it, as the result names them; those whose folders are gone are left out.

@@ -59,7 +59,7 @@ def run_page(folder: RunFolder, host: PluginHost, places: Places = ()) -> Page:
             Section("playback", "The order, epoch by epoch", *_playback(record, host, places)),
             Section("slots", "Patches and slots", _SLOTS, [*([_shift(record)] if moved else []), *_slots(record)]),
             Section("reading-less", "Reading less", _READING_LESS, cost_blocks_of_run(record)),
-            Section("search", "The search", _SEARCH, _search(record)),
+            Section("search", "The search", _SEARCH, [*_search(record.search()), *_trials(record)]),
             Section("environment", "Environment", "", environment_facts(record.environment)),
             Section("commands", "Commands", "", _commands(record)),
         ],
@@ -211,6 +211,26 @@ def _search(record: RunRecord) -> list[Chart]:
     if not record.has_learner:
         return []
     return search_charts("search", {record.name: [record]}, record.headline, bands_of(record.epochs))
+
+
+def _trials(record: RunRecord) -> list[Block]:
+    """The short trainings that judged what the search found."""
+    verdict = record.result.validated
+    if verdict is None or verdict.trials is None:
+        return []
+    trials = verdict.trials
+    columns = [
+        Column("seed of the trial", "seed"),
+        Column("loss in the start", "loss_start", is_number=True),
+        Column("loss in the learned order", "loss_learned", is_number=True),
+        Column("learned order is lower by", "gain", is_number=True),
+    ]
+    rows = [
+        [Cell(str(seed)), number(start), number(learned), number(start - learned, sign=True)]
+        for seed, start, learned in zip(trials.seeds, trials.start, trials.learned, strict=True)
+    ]
+    caption = f"Short trainings of {trials.steps} steps from scratch, judged on {trials.judged}"
+    return [Table("trials", caption, columns, rows)]
 
 
 def _commands(record: RunRecord) -> list[Block]:

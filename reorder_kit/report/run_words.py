@@ -34,6 +34,7 @@ def run_verdict(record: RunRecord) -> list[str]:
     controls = {control.name: control.score for control in compared}
     return [
         _score(record),
+        *([] if record.result.validated is None else [record.result.validated.words]),
         *words_of_absence(record.result.metrics.test, "test"),
         *_against_start(record, controls),
         *_from_scratch(record, controls),
@@ -67,6 +68,8 @@ def _score(record: RunRecord) -> str:
         return f"No order was learned: {figure} in the starting order, {start_of(record)}."
     if record.spread is not None:
         return f"{learner} has no single order: {words_of_spread(record.spread)}. In these orders: {figure}."
+    if record.start == record.final and record.result.validated is not None:
+        return f"Trained in the starting order, {start_of(record)}, which {learner} did not improve: {figure}."
     if record.start == record.final:
         return f"{learner} left the starting order, {start_of(record)}, as it was: {figure}."
     return f"The order that {learner} learned, starting from {start_of(record)}, gives {figure}."

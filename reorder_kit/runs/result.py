@@ -17,6 +17,7 @@ from reorder_kit.runs.figures import Figures, is_number
 from reorder_kit.runs.file_digests import FileDigests
 from reorder_kit.runs.fitted_record import MeasuredInfluence
 from reorder_kit.runs.record import Count, Finite, Record, VersionedRecord
+from reorder_kit.runs.validated_record import SearchVerdict
 from reorder_kit.statistics.headline import Headline
 
 
@@ -260,6 +261,7 @@ class RunResult(VersionedRecord):
         metrics: figures after the last epoch.
         order: where it started, where it ended, and what is known of it.
         controls: by name, in the order of the recipe.
+        validated: what trials said of the learned order before the run trained in it; None where there were none.
         seconds: of training in all.
         images_per_second: of the last epoch.
         encoder: what it costs to encode an image in the final order; None if no image could be read.
@@ -281,6 +283,7 @@ class RunResult(VersionedRecord):
     encoder: EncoderCost | None = None
     environment: Environment
     files: FileDigests
+    validated: SearchVerdict | None = None
 
     @model_validator(mode="after")
     def _has_its_headline(self) -> Self:

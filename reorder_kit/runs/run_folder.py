@@ -20,6 +20,7 @@ from reorder_kit.runs.epoch_record import EpochRecord, read_epochs
 from reorder_kit.runs.fitted_record import FittedRecord, MeasuredInfluence
 from reorder_kit.runs.result import RunResult
 from reorder_kit.runs.test_scores import Scores, read_scores
+from reorder_kit.runs.validated_record import SearchVerdict, ValidatedRecord
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,21 @@ class RunFolder:
         return self.path / "controls"
 
     @property
+    def search(self) -> Path:
+        """The search that was a training of its own, before the run; there only with ``search: validated``."""
+        return self.path / "search"
+
+    @property
+    def trials(self) -> Path:
+        """The short trainings that compared the order of that search with the start."""
+        return self.path / "trials"
+
+    @property
+    def validated(self) -> Path:
+        """What they said."""
+        return self.path / "validated.json"
+
+    @property
     def saliency(self) -> Path:
         """What ``reorder-kit saliency`` found; there only where it was asked."""
         return self.path / "saliency.json"
@@ -181,6 +197,14 @@ class RunFolder:
             ReorderKitError: if the file is missing or damaged.
         """
         return DataRecord.read(self.intact(self.data))
+
+    def read_validated(self) -> SearchVerdict | None:
+        """What was said of a learned order before the run trained in it; None if nothing was to be said.
+
+        Raises:
+            ReorderKitError: if the file is damaged.
+        """
+        return ValidatedRecord.read(self.intact(self.validated)).verdict if self.validated.exists() else None
 
     def read_names(self, record: DataRecord) -> NamedImages | None:
         """The names of the images; None where they have none.
@@ -308,7 +332,15 @@ class RunFolder:
 
     def digests_at_the_start(self) -> dict[str, str]:
         """SHA-256 of what is written before the first epoch, by name."""
-        written = (self.recipe, self.plugins, self.data, self.environment, self.fitted, self.start_order)
+        written = (
+            self.recipe,
+            self.plugins,
+            self.data,
+            self.environment,
+            self.fitted,
+            self.start_order,
+            self.validated,
+        )
         return {self._name(file): digest_of(file) for file in written if file.exists()}
 
     def digests_at_the_end(self) -> dict[str, str]:

@@ -170,6 +170,10 @@ def fit_task(experiment: Experiment, training: TrainingData) -> Mapping[str, Any
 def on_one_process(accelerator: Accelerator, compute: Callable[[], Any]) -> Any:
     """What the main process computes, for all; a mistake stops all of them.
 
+    Args:
+        accelerator: the processes.
+        compute: gives plain data.
+
     Raises:
         ReorderKitError: what it raises there.
     """

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 
 from reorder_kit.data.chosen_samples import ChosenSamples, JoinedSamples
 from reorder_kit.data.random_streams import stream
@@ -14,7 +15,7 @@ from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.interfaces import DataSplits
-from reorder_kit.training.beginning import fit_task
+from reorder_kit.training.beginning import fit_task, on_one_process
 
 RESOLVING_IMAGES = 1_000
 """Images that resolve one point of an accuracy.
@@ -61,7 +62,7 @@ class JudgedImages:
         )
 
 
-def judged_images(experiment: Experiment, splits: DataSplits) -> JudgedImages:
+def judged_images(experiment: Experiment, splits: DataSplits, accelerator: Accelerator | None = None) -> JudgedImages:
     """The validation images; besides them, where they are too few, a fifth of the training images.
 
     Which images are set aside depends on the recipe's seed alone. They keep their training transforms, since data
@@ -70,6 +71,7 @@ def judged_images(experiment: Experiment, splits: DataSplits) -> JudgedImages:
     Args:
         experiment: the parts of the run.
         splits: its opened data.
+        accelerator: the processes, one of which fits the task; this one alone if not given.
 
     Raises:
         ReorderKitError: if no training image would be left, or the task cannot be fitted to those that are.
@@ -89,5 +91,10 @@ def judged_images(experiment: Experiment, splits: DataSplits) -> JudgedImages:
         judged = JoinedSamples(judged, ChosenSamples(train, sorted(shuffled[:aside])))
         train = ChosenSamples(train, sorted(shuffled[aside:]))
     of_trials = replace(splits, train=train, validation=judged, test=judged)
-    fitted = fit_task(experiment, TrainingSplit(of_trials, experiment.recipe.seed, experiment.kind))
+    training = TrainingSplit(of_trials, experiment.recipe.seed, experiment.kind)
+    fitted: Mapping[str, Any] = (
+        fit_task(experiment, training)
+        if accelerator is None
+        else on_one_process(accelerator, lambda: fit_task(experiment, training))
+    )
     return JudgedImages(of_trials, images, aside, fitted)

@@ -12,24 +12,21 @@ from reorder_kit.data.data_loading import require_samples, steps_of_epoch
 from reorder_kit.experiment.beside import compose_beside
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.memory import refuse_hopeless
-from reorder_kit.experiment.providers import write_plugins
 from reorder_kit.experiment.recorded_data import OpenedData, data_key, open_data
 from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, EvaluatedControl
 from reorder_kit.interfaces.run_events import RunInfo
 from reorder_kit.model.one_pass import SeveralPassesError
-from reorder_kit.recipe.write_yaml import write_yaml
-from reorder_kit.runs.fitted_record import FittedRecord
 from reorder_kit.runs.npy_file import write_npy
 from reorder_kit.runs.result import ControlMetrics, ControlResult, Reach, RunMetrics, RunOrder, RunResult
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.training.beginning import Beginning, begin, on_one_process
+from reorder_kit.training.beginning import begin, on_one_process
 from reorder_kit.training.beside import evaluate_beside
 from reorder_kit.training.claim import claim_begun, claim_in_program, claim_new, claimed
+from reorder_kit.training.description import write_description
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.encoder_cost import encoder_cost
-from reorder_kit.training.environment import describe_environment
 from reorder_kit.training.failing_machine import resumable
 from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.learned_order_score import score_learned_order
@@ -39,7 +36,7 @@ from reorder_kit.training.planted import planted_figures
 from reorder_kit.training.predictions import predict_some
 from reorder_kit.training.retraining import check_phases
 from reorder_kit.training.trainer import Trainer
-from reorder_kit.whole_file import write_unless_same
+from reorder_kit.training.validated_search import begun_in, settle
 
 INFLUENCE_IMAGES = 256
 INFLUENCE_NOTE = "by slot of the order before block 0, while the final order is composed over all blocks"
@@ -162,12 +159,16 @@ def _train(
     accelerator: Accelerator,
     host: PluginHost,
 ) -> Trainer:
-    beginning = begin(experiment, data.splits, folder, accelerator)
+    beginning = begin(experiment, data.splits, begun_in(experiment, folder), accelerator)
     context, start = beginning.context, beginning.start
+    describe = partial(write_description, experiment, beginning, data, split_file, folder, accelerator, host)
+    settled = experiment
+    if experiment.trials is not None:
+        settled = settle(name, experiment, data, split_file, context, start, folder, accelerator, host, describe)
     # Builds the model before it writes anything: what cannot be built leaves no folder behind.
-    trainer = Trainer(name, experiment, data.splits, context, start, folder, accelerator, host)
+    trainer = Trainer(name, settled, data.splits, context, start, folder, accelerator, host)
     if accelerator.is_main_process and folder.latest_checkpoint() is None:
-        _write_description(experiment, beginning, data, split_file, folder, accelerator, host)
+        describe()
     accelerator.wait_for_everyone()
     trainer.train()
     data.require_names(split_file)
@@ -175,27 +176,6 @@ def _train(
         order_file(name, trainer.info.grid, trainer.summarize_order()).save(folder.order)
     accelerator.wait_for_everyone()
     return trainer
-
-
-def _write_description(
-    experiment: Experiment,
-    beginning: Beginning,
-    data: OpenedData,
-    split_file: Path,
-    folder: RunFolder,
-    accelerator: Accelerator,
-    host: PluginHost,
-) -> None:
-    environment = describe_environment(str(accelerator.device))
-    environment = environment.model_copy(update={"folder": str(folder.path.absolute())})
-    folder.path.mkdir(parents=True, exist_ok=True)
-    # First of all: a run that has a recipe can be resumed. One that is resumed before its first checkpoint replaces
-    # what has changed, and leaves the rest alone.
-    write_unless_same(folder.recipe, write_yaml(experiment.resolved(), str(folder.recipe)))
-    data.write(folder, split_file)
-    write_plugins(folder, host)
-    environment.write(folder.environment)
-    FittedRecord(fitted=dict(beginning.context.fitted), measured=beginning.measured).write(folder.fitted)
 
 
 def _finish(
@@ -235,6 +215,7 @@ def _finish(
         ),
         environment=folder.read_environment(),
         files=folder.digests_at_the_end(),
+        validated=folder.read_validated(),
     )
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:

@@ -23,6 +23,8 @@ from reorder_kit.runs.record import parse_json
 from reorder_kit.runs.result import RunResult
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.runs.test_scores import read_scores
+from reorder_kit.runs.trial_files import RECORD, read_trial
+from reorder_kit.runs.validated_record import ValidatedRecord
 
 T = TypeVar("T")
 
@@ -49,8 +51,19 @@ def check_run(folder: RunFolder) -> Iterator[FileCheck]:
     check = _RunCheck(folder)
     yield from check.needed()
     yield from check.others()
-    for path in sorted(folder.controls.glob("*/")):
-        yield from check_run(RunFolder(path))
+    for path in sorted(folder.trials.glob("*/")):
+        yield from _check_trial(path)
+    for path in [folder.search, *sorted(folder.controls.glob("*/"))]:
+        if path.is_dir():
+            yield from check_run(RunFolder(path))
+
+
+def _check_trial(folder: Path) -> Iterator[FileCheck]:
+    """Of a trial that was stopped, what it goes on from; of a finished one, what it found."""
+    if (folder / RECORD).exists():
+        yield _look(folder / RECORD, lambda file: read_trial(file.parent))[0]
+    else:
+        yield from check_run(RunFolder(folder))
 
 
 def require_resumable(folder: RunFolder) -> None:
@@ -176,6 +189,7 @@ _READERS: Mapping[str, Callable[[Path], object]] = {
     "fitted.json": FittedRecord.read,
     "orders/start.json": OrderFile.load,
     "order.json": OrderFile.load,
+    "validated.json": ValidatedRecord.read,
     "test_scores.npy": read_scores,
 }
 

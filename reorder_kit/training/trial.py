@@ -15,15 +15,14 @@ from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.reopening import other_fields
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import TaskContext
-from reorder_kit.orders.checksums import DAMAGED, digest_of, require_digest
 from reorder_kit.orders.order import Order
 from reorder_kit.recipe.recipe import Recipe
 from reorder_kit.recipe.write_yaml import write_yaml
 from reorder_kit.runs.data_record import DataRecord
 from reorder_kit.runs.fitted_record import FittedRecord
-from reorder_kit.runs.npy_file import write_npy
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.runs.test_scores import Scores, read_scores
+from reorder_kit.runs.test_scores import Scores
+from reorder_kit.runs.trial_files import RECORD, read_trial, write_trial
 from reorder_kit.runs.trial_record import TrialRecord
 from reorder_kit.training.claim import claim_in_program, claimed
 from reorder_kit.training.devices import build_accelerator
@@ -33,8 +32,6 @@ from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.judged_images import JudgedImages
 from reorder_kit.training.trainer import Trainer
 from reorder_kit.whole_file import write_unless_same
-
-RECORD, LOSSES = "trial.json", "losses.npy"
 
 
 @dataclass(frozen=True)
@@ -155,17 +152,12 @@ class _Trial:
         Raises:
             ReorderKitError: if the folder holds another trial, or a file is damaged.
         """
-        record = TrialRecord.read(self.folder / RECORD)
-        for name in (RunFolder(self.folder).recipe.name, LOSSES):
-            require_digest(self.folder / name, record.files.get(name), self.folder / RECORD)
+        record, losses = read_trial(self.folder)
         different = other_fields(RunFolder(self.folder), self.experiment.resolved())
         different += ["the order"] if record.order != self.order.indices.tolist() else []
         different += ["the judged images"] if record.judged != self.judged.words else []
         if different:
             raise self._other(", ".join(different))
-        losses = read_scores(self.folder / LOSSES)
-        if len(losses) != record.images:
-            raise ReorderKitError(f"{self.folder / LOSSES}: has {len(losses)} losses, not {record.images}", DAMAGED)
         return TrialResult(losses, record.score, record.seconds)
 
     def train(self, run: RunFolder, host: PluginHost, accelerator: Accelerator) -> None:
@@ -205,8 +197,6 @@ class _Trial:
         FittedRecord(fitted=dict(context.fitted)).write(run.fitted)
 
     def _write(self, trainer: Trainer, losses: Scores) -> None:
-        run = RunFolder(self.folder)
-        write_npy(self.folder / LOSSES, losses)
         record = TrialRecord(
             order=self.order.indices.tolist(),
             seed=self.experiment.recipe.seed,
@@ -217,10 +207,10 @@ class _Trial:
             score=trainer.validation.score(trainer.info.headline),
             loss=trainer.validation.loss,
             seconds=trainer.seconds,
-            files={file.name: digest_of(file) for file in (run.recipe, self.folder / LOSSES)},
+            files={},
         )
-        record.write(self.folder / RECORD)
-        shutil.rmtree(run.checkpoints, ignore_errors=True)
+        write_trial(self.folder, record, losses)
+        shutil.rmtree(RunFolder(self.folder).checkpoints, ignore_errors=True)
 
     def _other(self, what: str) -> ReorderKitError:
         return ReorderKitError(

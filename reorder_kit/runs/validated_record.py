@@ -1,0 +1,98 @@
+"""What short trainings said of a learned order before a run trained in it: the content of ``validated.json``."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import model_validator
+
+from reorder_kit.runs.record import Count, Finite, Record, VersionedRecord
+
+
+class PairedLosses(Record):
+    """The start against the learned order, on the same images, with the same weights and batches to begin with.
+
+    Args:
+        seeds: of the trainings.
+        steps: optimizer steps of each.
+        judged: what the images are, in words.
+        images: how many of them could be read.
+        start: the mean loss in the start, by seed.
+        learned: the mean loss in the learned order, by seed.
+        gain: by how much the learned order has the lower loss.
+        standard_error: of the gain, over other seeds and other images.
+        p: of the one-sided test; small if the learned order is better.
+        seconds: of all these trainings.
+    """
+
+    seeds: list[Count]
+    steps: Count
+    judged: str
+    images: Count
+    start: list[Finite]
+    learned: list[Finite]
+    gain: Finite
+    standard_error: Finite
+    p: Finite
+    seconds: Finite
+
+    @model_validator(mode="after")
+    def _has_losses_of_every_seed(self) -> Self:
+        if not len(self.seeds) == len(self.start) == len(self.learned):
+            raise ValueError("should have a loss in both orders for every seed")
+        return self
+
+
+class SearchVerdict(Record):
+    """Whether the run trained in the learned order.
+
+    Args:
+        is_accepted: it did; otherwise it trained in the start.
+        start: the patch in each slot of the starting order.
+        learned: of the order that the search found.
+        level: the p-value below which it is accepted.
+        search_seconds: of training in the search.
+        trials: what the trials gave; None if the search left the start as it was, so that there was nothing to compare.
+    """
+
+    is_accepted: bool
+    start: list[int]
+    learned: list[int]
+    level: Finite
+    search_seconds: Finite
+    trials: PairedLosses | None
+
+    @model_validator(mode="after")
+    def _follows_from_the_trials(self) -> Self:
+        if self.is_accepted != (self.trials is not None and self.trials.gain > 0 and self.trials.p < self.level):
+            raise ValueError("should be accepted if and only if p is below the level")
+        return self
+
+    @property
+    def words(self) -> str:
+        """What was found, in a sentence or two."""
+        cost = f"The search took {self.search_seconds:.0f} s"
+        trials = self.trials
+        if trials is None:
+            return f"No better order found: the search left the start as it was. {cost}."
+        said = "A better order was found" if self.is_accepted else "No better order found"
+        better = "lower" if trials.gain >= 0 else "higher"
+        judged = (
+            f"in {len(trials.seeds)} pairs of trainings of {trials.steps} steps from scratch, its loss on "
+            f"{trials.images} judged images is {abs(trials.gain):.3f} {better} than the start's "
+            f"(standard error {trials.standard_error:.3f}, one-sided p = {trials.p:.2g}, accepted below {self.level:g})"
+        )
+        kept = "" if self.is_accepted else "The run was trained in the start. "
+        return f"{said}: {judged}. {kept}{cost}, the trials {trials.seconds:.0f} s."
+
+
+class ValidatedRecord(VersionedRecord):
+    """The content of ``validated.json``.
+
+    Args:
+        verdict: whether the run trained in the learned order, and why.
+    """
+
+    version = 1
+
+    verdict: SearchVerdict
