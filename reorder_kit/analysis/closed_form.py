@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -22,13 +23,14 @@ def closed_form_score(rows: ToldRows, order: Order, influence: Float[Tensor, " s
 
     Args:
         rows: the images.
-        order: of all patches.
+        order: of the patches; one without a slot is not seen.
         influence: of each slot; it is scaled to a mean of 1.
 
     Returns:
         At most 1; 0 or less where nothing is told.
     """
-    weights = (influence.double() * len(influence) / influence.double().sum())[order.rank]
+    shares = influence.double() * len(influence) / influence.double().sum()
+    weights = torch.cat([shares, shares.new_zeros(1)])[order.rank]  # a patch without a slot has rank -1: the zero
     seen = weights > 0
     features = rows.features[:, seen] * weights[seen].sqrt()[None, :, None]
     return 1 - float(held_out_errors(features.flatten(1), rows.targets, rows.folds).min())

@@ -85,9 +85,9 @@ def plan_of(budget: float, full_steps: int, pool: int, with_mutations: bool = Tr
     """The plan of a race that costs no more than its budget.
 
     Up to 45 % of the budget goes to the final: two candidates or more with two seeds or more, trained in full if that
-    can be paid, or else for a third or a sixth of the steps. The rest screens the pool by short trainings with one seed, lets the
-    leaders race against mutations of themselves with one more, and, before a final of full trainings, compares the best
-    over a third of the steps.
+    can be paid, or else for a third or a sixth of the steps. The rest screens the pool by short trainings with one
+    seed, lets the leaders race against mutations of themselves with one more, and, before a final of full trainings,
+    compares the best over a third of the steps.
 
     Args:
         budget: in full training runs.
