@@ -18,7 +18,7 @@ from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.epoch_record import EpochRecord, read_epochs
 from reorder_kit.runs.fitted_record import FittedRecord
 from reorder_kit.runs.result import RunResult
-from reorder_kit.runs.test_scores import Scores, read_test_scores
+from reorder_kit.runs.test_scores import Scores, read_scores
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,7 @@ class RunFolder:
             ReorderKitError: if the run is not finished, or the file is missing or damaged.
         """
         is_listed = self.test_scores.name in self.read_result().files
-        return read_test_scores(self.intact(self.test_scores)) if is_listed else None
+        return read_scores(self.intact(self.test_scores)) if is_listed else None
 
     @property
     def beside(self) -> dict[str, RunFolder]:

@@ -1,4 +1,4 @@
-"""What each test image scores: ``test_scores.npy``."""
+"""What each image scores: ``test_scores.npy``, and the losses of trials."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reorder_kit.orders.checksums import DAMAGED
 Scores = Float[NDArray[np.float32], " image"]
 
 
-def read_test_scores(path: Path) -> Scores:
+def read_scores(path: Path) -> Scores:
     """Read the file.
 
     Raises:
@@ -30,6 +30,6 @@ def read_test_scores(path: Path) -> Scores:
     except (ValueError, EOFError, SyntaxError, TokenError, TypeError, OverflowError, MemoryError) as error:
         raise ReorderKitError(f"{path}: cannot be read: {error}", DAMAGED) from None
     if found.ndim != 1 or found.dtype != np.float32:
-        raise ReorderKitError(f"{path}: is not a row of float32, one for each test image", DAMAGED)
+        raise ReorderKitError(f"{path}: is not a row of float32, one for each image", DAMAGED)
     scores: Scores = found
     return scores

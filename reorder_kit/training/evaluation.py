@@ -30,6 +30,7 @@ def evaluate(
     max_unreadable: int | None = None,
     image_scores: ImageScores | None = None,
     change: Change | None = None,
+    image_losses: ImageScores | None = None,
 ) -> Figures:
     """Mean loss and its parts, the task's metrics and the number of images, each of all processes counted once.
 
@@ -45,6 +46,7 @@ def evaluate(
         max_unreadable: images that may be unreadable; None for any number.
         image_scores: is given what each image of this process scores.
         change: gives the model and the batch that are evaluated instead; where no image is left, there are no metrics.
+        image_losses: is given the loss of each image of this process.
 
     Raises:
         ReorderKitError: if more are, no image is left, the task has another number of losses than images, or no figure
@@ -68,6 +70,8 @@ def evaluate(
                     continue
             result = take_step(task, read, batch, progress)
             sums.add("loss", result.loss)
+            if image_losses is not None:
+                image_losses.add(result.loss)
             for name, part in result.parts.items():
                 sums.add(f"{PART}{name}", part)
             sums.images += len(batch)

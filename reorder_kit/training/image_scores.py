@@ -26,6 +26,11 @@ class ImageScores:
         if scores is not None:
             self._scores += scores.tolist()
 
+    def gather_read(self) -> Scores:
+        """The scores of the images that could be read, process by process. Every process has to call it."""
+        shares: list[list[float]] = gather_object([self._scores])
+        return np.array([score for share in shares for score in share], dtype=np.float32)
+
     def gather(self) -> Scores | None:
         """The scores in the order of the split; None unless every image has one. Every process has to call it."""
         shares: list[list[float]] = gather_object([self._scores])

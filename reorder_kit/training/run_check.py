@@ -22,7 +22,7 @@ from reorder_kit.runs.fitted_record import FittedRecord
 from reorder_kit.runs.record import parse_json
 from reorder_kit.runs.result import RunResult
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.runs.test_scores import read_test_scores
+from reorder_kit.runs.test_scores import read_scores
 
 T = TypeVar("T")
 
@@ -161,7 +161,7 @@ class _RunCheck:
         record = _look(folder.data, DataRecord.read)[1]
         if record is not None and record.split_file is not None:
             yield _look(folder.path / record.split_file, lambda _: folder.read_names(record))[0]
-        scores = _look(folder.test_scores, read_test_scores)[1] if folder.test_scores.name in self._listed else None
+        scores = _look(folder.test_scores, read_scores)[1] if folder.test_scores.name in self._listed else None
         if record is not None and scores is not None and len(scores) != record.images.get("test"):
             images = record.images.get("test")
             yield FileCheck(folder.test_scores, f"{folder.test_scores}: {len(scores)} scores for {images} test images")
@@ -174,7 +174,7 @@ _READERS: Mapping[str, Callable[[Path], object]] = {
     "fitted.json": FittedRecord.read,
     "orders/start.json": OrderFile.load,
     "order.json": OrderFile.load,
-    "test_scores.npy": read_test_scores,
+    "test_scores.npy": read_scores,
 }
 
 

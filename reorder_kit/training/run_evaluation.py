@@ -68,6 +68,7 @@ class RunEvaluation:
         progress: Progress,
         image_scores: ImageScores | None = None,
         change: Change | None = None,
+        image_losses: ImageScores | None = None,
     ) -> Figures:
         """The figures of a split.
 
@@ -77,6 +78,7 @@ class RunEvaluation:
             progress: where training stands.
             image_scores: is given the scores of the split's images.
             change: is applied to the model and random batches of images.
+            image_losses: is given the losses of the split's images.
         """
         recipe, task = self.recipe, self.task
         samples = self.splits.validation if split == "validation" else self.splits.test
@@ -101,6 +103,7 @@ class RunEvaluation:
             recipe.train.max_unreadable,
             image_scores,
             change,
+            image_losses,
         )
 
     def summarize_order(self, model: OrderedModel) -> OrderSummary:

@@ -208,9 +208,16 @@ class Trainer:
         for epoch in range(self._saved.epochs_done, self._epochs):
             self._train_epoch(epoch)
 
-    def evaluate(self, split: str, image_scores: ImageScores | None = None, change: Change | None = None) -> Figures:
-        """The figures of ``validation`` or ``test``; a ``change`` is applied to the model and random batches."""
-        return self._evaluation.figures(self.evaluated_model, split, self.progress, image_scores, change)
+    def evaluate(
+        self,
+        split: str,
+        image_scores: ImageScores | None = None,
+        change: Change | None = None,
+        image_losses: ImageScores | None = None,
+    ) -> Figures:
+        """The figures of ``validation`` or ``test``; see :meth:`RunEvaluation.figures`."""
+        model = self.evaluated_model
+        return self._evaluation.figures(model, split, self.progress, image_scores, change, image_losses)
 
     def summarize_order(self) -> OrderSummary:
         """The policy's order now."""
@@ -233,8 +240,7 @@ class Trainer:
         self._step.evaluated_images = 0
         epoch_loss = EpochLoss(self._accelerator)
         log = ReadingLog(self._settings.max_unreadable)
-        last_report = 0.0
-        step_size = 0.0
+        last_report = step_size = 0.0
         steps = islice(_chunks(self._train_loader, self._settings.accumulate), self._total_steps - first)
         for step_in_epoch, loaded in enumerate(steps):
             progress = self._progress(first + step_in_epoch)
@@ -273,8 +279,7 @@ class Trainer:
 
     def _progress(self, step: int) -> Progress:
         own, shared = stream(self._seed, "policy", self._process, step), stream(self._seed, "policy", step)
-        progress = Progress(step, self._steps_per_epoch, self._epochs_of_run, own, shared)
-        return self._phases.locate(progress)
+        return self._phases.locate(Progress(step, self._steps_per_epoch, self._epochs_of_run, own, shared))
 
     def _renew_weights(self) -> None:
         """The weights that the run began with; the policy stays as it is."""
@@ -360,8 +365,8 @@ class Trainer:
     def _check_loss(self, epoch_loss: EpochLoss) -> None:
         step = epoch_loss.first_bad_step()
         if step is not None:
-            epoch = step // self._steps_per_epoch + 1
-            raise self._diverged(f"the loss became NaN or infinite at step {step + 1} (epoch {epoch})")
+            where = f"step {step + 1} (epoch {step // self._steps_per_epoch + 1})"
+            raise self._diverged(f"the loss became NaN or infinite at {where}")
 
     def _check_weights(self, progress: Progress) -> None:
         """The last step of an epoch may spoil the weights, which no loss has seen yet."""
