@@ -20,6 +20,8 @@ _LEAST_FINAL_TRIALS = 4
 _MOST_FINALISTS, _MOST_SEEDS = 8, 5
 _LEAST_SHORT_TRIALS = 8
 """With fewer of them, each goes to a candidate of the pool."""
+_LEAST_LENGTHENING = 1.5
+"""Trainings that are hardly longer than short ones tell no more."""
 _TRIALS_OF_A_ROUND, _MOST_ROUNDS = 24, 4
 _MOST_MUTATIONS = 64
 """Of a round."""
@@ -113,10 +115,11 @@ def plan_of(budget: float, full_steps: int, pool: int, with_mutations: bool = Tr
             f"give --budget {least:g} or more",
         )
     third = full_steps // 3
-    final = _final([steps for steps in (full_steps, third, full_steps // 6) if steps > short], total, pool)
+    longer = [steps for steps in (full_steps, third, full_steps // 6) if steps >= _LEAST_LENGTHENING * short]
+    final = _final(longer, total, pool)
     rest = total - sum(rung.cost for rung in final)
     middle: list[Rung] = []
-    if final and final[0].steps > third > short:
+    if final and final[0].steps > third >= _LEAST_LENGTHENING * short:
         candidates = min(pool, int(_MIDDLE_SHARE * rest) // (2 * third))
         middle = [Rung(third, candidates, 2, 0, 2 * candidates)] if candidates > final[0].candidates else []
         rest -= sum(rung.cost for rung in middle)

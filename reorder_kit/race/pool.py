@@ -86,7 +86,7 @@ def pool_of(
     """
     start = opened.start_of(opened.experiment)
     rules = [
-        Candidate.of(name, _shortened(order, start), is_fixed=True)
+        Candidate.of(name, order.first(start.num_slots), is_fixed=True)
         for name, order in fixed_orders(host, opened.grid).items()
     ]
     notes: list[str] = []
@@ -122,11 +122,6 @@ def trimmed(
     scores = score([each.order for each in rest]) if count > len(certain) else []
     best_first = sorted(range(len(scores)), key=lambda place: -scores[place])
     return [*certain, *(rest[place] for place in best_first[: count - len(certain)])]
-
-
-def _shortened(order: Order, start: Order) -> Order:
-    """An order with as many slots as the start has."""
-    return order if start.is_full else Order(order.indices[: start.num_slots], order.num_patches)
 
 
 def _priors(
@@ -180,7 +175,7 @@ def _of_file(name: str, stored: OrderFile, grid: Grid, start: Order, source: str
             f"{source}: has {stored.order.num_slots} slots, and the recipe's start {start.num_slots}",
             "bring orders along that hold at least as many patches",
         )
-    return Candidate.of(name, _shortened(stored.order, start))
+    return Candidate.of(name, stored.order.first(start.num_slots))
 
 
 def _by_saliency(order: Order, by_slot: Sequence[float], influence: Float[Tensor, " slot"]) -> Order:
