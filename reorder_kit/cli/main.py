@@ -20,6 +20,7 @@ from reorder_kit.cli.evaluate import evaluate
 from reorder_kit.cli.export_order import export_order
 from reorder_kit.cli.list_plugins import list_plugins
 from reorder_kit.cli.prior import prior
+from reorder_kit.cli.race import race
 from reorder_kit.cli.recipes import copy_recipes, list_recipes
 from reorder_kit.cli.report import report
 from reorder_kit.cli.run import run
@@ -46,6 +47,7 @@ app.command(cls=Command)(evaluate)
 app.command(cls=QuickCommand)(show_order)
 app.command(cls=QuickCommand)(export_order)
 app.command(cls=Command)(prior)
+app.command(cls=Command)(race)
 app.command(cls=Command)(study)
 app.command(cls=Command)(report)
 app.command(cls=Command)(saliency)

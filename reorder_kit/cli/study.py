@@ -81,7 +81,7 @@ def study(
       reorder-kit study my_study.yaml --submit --submit-option slurm_partition=gpu --submit-option gpus_per_node=1
     """
     from reorder_kit.cli._lookup import load_host
-    from reorder_kit.study.place import Place
+    from reorder_kit.jobs.place import Place
     from reorder_kit.study.run_study import StudyRun
 
     with stoppable():

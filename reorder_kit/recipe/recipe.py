@@ -56,8 +56,12 @@ class DataSection(ComponentSection):
     )
 
 
+_SHORT_FORMS = {"file": "custom", "race": "raced"}
+"""Orderings that a start need not name, by the option that only they have."""
+
+
 class StartSection(BaseModel):
-    """The starting order: a name with options, ``{file: order.json}``, or ``{prior: name}``."""
+    """The starting order: a name with options, ``{file: order.json}``, ``{race: FOLDER}``, or ``{prior: name}``."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -69,14 +73,15 @@ class StartSection(BaseModel):
     def _accept_short_forms(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"name": value}
-        if isinstance(value, dict) and "file" in value and "name" not in value:
-            return {"name": "custom", **value}
+        if isinstance(value, dict) and "name" not in value:
+            short = next((ordering for key, ordering in _SHORT_FORMS.items() if key in value), None)
+            return value if short is None else {"name": short, **value}
         return value
 
     @model_validator(mode="after")
     def _check(self) -> StartSection:
         if (self.name is None) == (self.prior is None):
-            raise ValueError("give one of: the name of an ordering, a file, a prior")
+            raise ValueError("give one of: the name of an ordering, a file, a race, a prior")
         if self.prior is not None and self.model_extra:
             raise ValueError(f"{next(iter(self.model_extra))} does not go with a prior; its options go inside it")
         return self

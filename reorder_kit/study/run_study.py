@@ -13,12 +13,12 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.engine import Executor, work_through
 from reorder_kit.jobs.failure_note import note_failure
+from reorder_kit.jobs.place import Place
 from reorder_kit.recipe.overrides import override, parse_assignment
 from reorder_kit.study.cell_run import CellRun
 from reorder_kit.study.cells import Cell, cells_of, recipe_of
 from reorder_kit.study.checking import CheckedStudy, check_study
 from reorder_kit.study.library import find_study
-from reorder_kit.study.place import Place
 from reorder_kit.study.plan import Plan, plan_of
 from reorder_kit.study.results import Failure, StudyResult
 from reorder_kit.study.study_folder import StudyFolder
@@ -131,7 +131,7 @@ class StudyRun:
         done = StudyOutcome(self.plan, finished=len(self.cells) - len(self.missing()))
         if is_dry and not is_tried_first:
             return done
-        executor = place.executor(self.checked, self.folder)
+        executor = place.executor(self.folder.jobs, self.checked.on_gpu)
         if is_tried_first:
             with progress(len(done.plan.rows), 0) as tell:
                 done = replace(done, failures=self.smoke(executor, tell))

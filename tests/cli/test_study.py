@@ -107,7 +107,7 @@ class OneAtATime(InThisProcess[W]):
 
 @pytest.mark.slow
 def test_runs_that_fail_are_listed_and_tried_again(study, tmp_path, monkeypatch):
-    monkeypatch.setattr("reorder_kit.study.place.LocalProcesses", OneAtATime)
+    monkeypatch.setattr("reorder_kit.jobs.place.LocalProcesses", OneAtATime)
     learners = ["--set", "learners={mistaken: {from: [row]}}", "--set", "seeds=1"]
     smoked = study(*learners, "--smoke", "--json")
     assert smoked.exit_code == 1

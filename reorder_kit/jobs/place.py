@@ -1,9 +1,11 @@
-"""Where the runs of a study are trained: in processes of this machine, or as jobs of a cluster."""
+"""Where many runs are trained: in processes of this machine, or as jobs of a cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.jobs.cluster import ClusterJobs
@@ -11,9 +13,6 @@ from reorder_kit.jobs.engine import Executor
 from reorder_kit.jobs.local_processes import LocalProcesses
 from reorder_kit.jobs.slots import gpus_of_machine, slots_for
 from reorder_kit.recipe.overrides import parse_assignment
-from reorder_kit.study.cell_run import CellRun
-from reorder_kit.study.checking import CheckedStudy
-from reorder_kit.study.study_folder import StudyFolder
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,18 @@ class Place:
     is_cluster: bool = False
     cluster_options: Sequence[str] = ()
 
-    def executor(self, checked: CheckedStudy, folder: StudyFolder) -> Executor[CellRun]:
-        """What trains the runs of a study.
+    def executor(self, logs: Path, on_gpu: bool) -> Executor[Any]:
+        """What trains the runs.
+
+        Args:
+            logs: folder of what jobs of a cluster print.
+            on_gpu: whether some of the runs use a GPU where there is one.
 
         Raises:
             ReorderKitError: if there is no such cluster, or an option means nothing.
         """
         if self.is_cluster:
-            return ClusterJobs[CellRun](folder.jobs, dict(map(parse_assignment, self.cluster_options)), self.jobs)
+            return ClusterJobs(logs, dict(map(parse_assignment, self.cluster_options)), self.jobs)
         if self.cluster_options:
             raise ReorderKitError("--submit-option means nothing without --submit", "add --submit")
-        return LocalProcesses[CellRun](slots_for(self.jobs, gpus_of_machine() if checked.on_gpu else []))
+        return LocalProcesses(slots_for(self.jobs, gpus_of_machine() if on_gpu else []))

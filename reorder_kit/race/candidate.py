@@ -1,0 +1,105 @@
+"""An order in a race, and the trainings that judge it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pydantic import ConfigDict
+
+from reorder_kit.orders.order import Order
+
+MOST_SEEDS = 1_000
+"""Of a race; those of the runs that prove its winner come after them."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An order in a race.
+
+    Args:
+        name: what it is called.
+        indices: the patch in each slot.
+        patches: of the grid.
+        is_fixed: whether it is the order of a fixed rule.
+    """
+
+    name: str
+    indices: tuple[int, ...]
+    patches: int
+    is_fixed: bool = field(default=False)
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    @classmethod
+    def of(cls, name: str, order: Order, is_fixed: bool = False) -> Candidate:
+        """A candidate by its order."""
+        return cls(name, tuple(order.indices.tolist()), order.num_patches, is_fixed)
+
+    @property
+    def order(self) -> Order:
+        """Its order."""
+        return Order(list(self.indices), self.patches)
+
+    @property
+    def key(self) -> str:
+        """The same text for the same order, whatever it is called."""
+        return hashlib.sha256(json.dumps([self.patches, *self.indices]).encode()).hexdigest()[:12]
+
+    @property
+    def root(self) -> str:
+        """Whose mutation it is, of the pool; itself if it is of the pool."""
+        return self.name.partition("~")[0]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A short training of a candidate.
+
+    Args:
+        candidate: which one.
+        number: of its seed in the race, from 0.
+        steps: optimizer steps.
+    """
+
+    candidate: Candidate
+    number: int
+    steps: int
+
+    @property
+    def key(self) -> str:
+        """Its name in the storage, and that of its folder."""
+        return f"{self.candidate.key}-steps-{self.steps}-seed-{self.number}"
+
+    def __str__(self) -> str:
+        return f"{self.candidate.name}, {self.steps} steps, seed {self.number}"
+
+
+def trial_seed(seed: int, number: int) -> int:
+    """The seed of a race's trials with a number, from 0.
+
+    Args:
+        seed: of the recipe.
+        number: which one.
+    """
+    return (seed + 1 + number) % 2**32
+
+
+def proof_seed(seed: int, number: int) -> int:
+    """A seed that no trial of the race has, for the runs that prove its winner.
+
+    Args:
+        seed: of the recipe.
+        number: which one, from 0.
+    """
+    return (seed + 1 + MOST_SEEDS + number) % 2**32
+
+
+def unlike(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Candidates with different orders: of equal ones the first."""
+    found: dict[str, Candidate] = {}
+    for candidate in candidates:
+        found.setdefault(candidate.key, candidate)
+    return list(found.values())

@@ -1,0 +1,123 @@
+"""How a race stands: what its trials so far have decided, and which are to be trained next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reorder_kit.data.random_streams import stream
+from reorder_kit.race.candidate import Candidate, Trial
+from reorder_kit.race.mutations import mutations_of
+from reorder_kit.race.plan import RacePlan, Rung
+
+
+@dataclass(frozen=True)
+class Track:
+    """A race as it is planned: its result depends on nothing but the losses of its trials.
+
+    Args:
+        plan: its rungs.
+        field: the candidates of the first rung.
+        read: whether the model reads each slot, for mutations.
+        seed: of the recipe.
+    """
+
+    plan: RacePlan
+    field: tuple[Candidate, ...]
+    read: tuple[bool, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class RungStanding:
+    """A rung that is over, or is being run.
+
+    Args:
+        rung: as it was planned.
+        field: its candidates; once it is over, the best first.
+        trials: those of all its candidates.
+        missing: those of them that are not finished.
+        losses: mean validation loss of each candidate, in the sequence of the field; empty until it is over.
+    """
+
+    rung: Rung
+    field: tuple[Candidate, ...]
+    trials: tuple[Trial, ...]
+    missing: tuple[Trial, ...]
+    losses: tuple[float, ...]
+
+    @property
+    def is_over(self) -> bool:
+        """Every trial is finished."""
+        return not self.missing
+
+
+@dataclass(frozen=True)
+class Course:
+    """How far a race has come.
+
+    Args:
+        track: the race.
+        rungs: those that are over, and the one that is being run.
+    """
+
+    track: Track
+    rungs: tuple[RungStanding, ...]
+
+    @property
+    def missing(self) -> tuple[Trial, ...]:
+        """Trials that can be trained now."""
+        return self.rungs[-1].missing
+
+    @property
+    def winner(self) -> Candidate | None:
+        """The best candidate of the last rung; None before that is over."""
+        last = self.rungs[-1]
+        return last.field[0] if last.is_over and len(self.rungs) == len(self.track.plan.rungs) else None
+
+    @property
+    def trials(self) -> dict[str, Trial]:
+        """All that were wanted so far, by key."""
+        return {trial.key: trial for rung in self.rungs for trial in rung.trials}
+
+    @property
+    def steps_done(self) -> int:
+        """Of the planned steps, those that need no training any more; a rung that is over counts in full."""
+        over = sum(each.rung.cost for each in self.rungs if each.is_over)
+        now = self.rungs[-1]
+        return over if now.is_over else over + max(0, now.rung.cost - now.rung.steps * len(now.missing))
+
+
+def course_of(track: Track, losses: Mapping[str, float]) -> Course:
+    """Follow a race as far as its trials are finished.
+
+    In each rung all candidates are trained with the same seeds and judged on the same images, so that the difference
+    of two mean losses is the mean of their paired differences. Of equal candidates, the one that stood before stays so.
+
+    Args:
+        track: the race.
+        losses: mean validation loss of finished trials by key.
+    """
+    standings: list[RungStanding] = []
+    field, seen = track.field, {candidate.key for candidate in track.field}
+    for number, rung in enumerate(track.plan.rungs):
+        if number:
+            leaders = field[: rung.candidates - rung.mutations]
+            seed = stream(track.seed, "race", number)
+            children = mutations_of(leaders, rung.mutations, track.read, seen, seed) if rung.mutations else []
+            seen |= {child.key for child in children}
+            field = (*leaders, *children)
+        trials = tuple(Trial(candidate, seed, rung.steps) for seed in range(rung.seeds) for candidate in field)
+        missing = tuple(trial for trial in trials if trial.key not in losses)
+        if missing:
+            standings.append(RungStanding(rung, field, trials, missing, ()))
+            break
+        means = {candidate: _mean(candidate, rung, losses) for candidate in field}
+        field = tuple(sorted(field, key=lambda candidate: means[candidate]))
+        standings.append(RungStanding(rung, field, trials, (), tuple(means[candidate] for candidate in field)))
+    return Course(track, tuple(standings))
+
+
+def _mean(candidate: Candidate, rung: Rung, losses: Mapping[str, float]) -> float:
+    values: Sequence[float] = [losses[Trial(candidate, seed, rung.steps).key] for seed in range(rung.seeds)]
+    return sum(values) / len(values)

@@ -1,0 +1,185 @@
+"""What a race does with its budget: rungs of short trainings, with fewer candidates and more seeds each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import ConfigDict
+
+from reorder_kit.errors import ReorderKitError
+
+MOST_BUDGET = 10_000.0
+LEAST_STEPS = 30
+"""A shorter training tells nothing, unless a full one is hardly longer."""
+_FINAL_SHARE = 0.45
+_MIDDLE_SHARE = 0.4
+_LEAST_FINAL_TRIALS = 4
+"""Two candidates with two seeds."""
+_MOST_FINALISTS, _MOST_SEEDS = 8, 5
+_LEAST_SHORT_TRIALS = 8
+"""With fewer of them, each goes to a candidate of the pool."""
+_LEAST_LENGTHENING = 1.5
+"""Trainings that are hardly longer than short ones tell no more."""
+_TRIALS_OF_A_ROUND, _MOST_ROUNDS = 24, 4
+_MOST_MUTATIONS = 64
+"""Of a round."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One round of a race: all its candidates are trained for as many steps, with the same seeds.
+
+    Args:
+        steps: of each training, with a schedule of that length.
+        candidates: how many are compared.
+        seeds: of each.
+        mutations: how many of the candidates are new ones, made from the leaders of the rung before.
+        trials: trainings it takes at most; what an earlier rung has trained for as many steps is not trained again.
+    """
+
+    steps: int
+    candidates: int
+    seeds: int
+    mutations: int
+    trials: int
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    @property
+    def cost(self) -> int:
+        """Steps of all its trainings."""
+        return self.steps * self.trials
+
+
+@dataclass(frozen=True)
+class RacePlan:
+    """The rungs of a race.
+
+    Args:
+        full_steps: of a full training run.
+        rungs: in sequence; the best candidate of the last one wins.
+    """
+
+    full_steps: int
+    rungs: tuple[Rung, ...]
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    @property
+    def steps(self) -> int:
+        """Of all trainings."""
+        return sum(rung.cost for rung in self.rungs)
+
+    @property
+    def trials(self) -> int:
+        """Trainings, at most."""
+        return sum(rung.trials for rung in self.rungs)
+
+    @property
+    def cost(self) -> float:
+        """In full training runs."""
+        return self.steps / self.full_steps
+
+
+def plan_of(budget: float, full_steps: int, pool: int, with_mutations: bool = True) -> RacePlan:
+    """The plan of a race that costs no more than its budget.
+
+    Up to 45 % of the budget goes to the final: two candidates or more with two seeds or more, trained in full if that
+    can be paid, or else for a third or a sixth of the steps. The rest screens the pool by short trainings with one
+    seed, lets the leaders race against mutations of themselves with one more, and, before a final of full trainings,
+    compares the best over a third of the steps.
+
+    Args:
+        budget: in full training runs.
+        full_steps: of a full training run.
+        pool: candidates there are.
+        with_mutations: let leaders race against mutations of themselves.
+
+    Raises:
+        ReorderKitError: if the budget is no positive number or too small to race two candidates, or there are not two.
+
+    >>> [(rung.steps, rung.candidates, rung.seeds) for rung in plan_of(3, 300, pool=60).rungs]
+    [(30, 11, 1), (30, 3, 2), (100, 2, 2)]
+    """
+    if pool < 2:
+        raise ReorderKitError("there is only one order to race", "a race needs at least two different orders")
+    total = _steps_in(budget, full_steps)
+    short = max(1, min(max(LEAST_STEPS, full_steps // 20), full_steps // 3))
+    if total < 2 * short:
+        least = math.ceil(100 * 2 * short / full_steps) / 100
+        raise ReorderKitError(
+            f"a budget of {budget:g} is {_counted(total, 'step')}, too few to race two candidates over "
+            f"{_counted(short, 'step')} each",
+            f"give --budget {least:g} or more",
+        )
+    third = full_steps // 3
+    longer = [steps for steps in (full_steps, third, full_steps // 6) if steps >= _LEAST_LENGTHENING * short]
+    final = _final(longer, total, pool)
+    rest = total - sum(rung.cost for rung in final)
+    middle: list[Rung] = []
+    if final and final[0].steps > third >= _LEAST_LENGTHENING * short:
+        candidates = min(pool, int(_MIDDLE_SHARE * rest) // (2 * third))
+        middle = [Rung(third, candidates, 2, 0, 2 * candidates)] if candidates > final[0].candidates else []
+        rest -= sum(rung.cost for rung in middle)
+    needed = middle[0].candidates if middle else final[0].candidates if final else 1
+    screened = list(_short_rungs(short, rest // short, pool, needed, with_mutations))
+    return RacePlan(full_steps, (*screened, *middle, *final))
+
+
+def _steps_in(budget: float, full_steps: int) -> int:
+    if not (math.isfinite(budget) and 0 < budget <= MOST_BUDGET):
+        raise ReorderKitError(
+            f"a budget of {budget:g} full training runs cannot be spent",
+            f"give a number above 0, at most {MOST_BUDGET:g}, as in --budget 3",
+        )
+    return math.floor(budget * full_steps + 1e-9)
+
+
+def _final(lengths: Sequence[int], total: int, pool: int) -> list[Rung]:
+    """The final, over the longest trainings that can be paid; none where only short ones can."""
+    share = int(_FINAL_SHARE * total)
+    for steps in lengths:
+        trials = share // steps
+        if trials >= _LEAST_FINAL_TRIALS:
+            candidates = min(pool, _MOST_FINALISTS, max(2, trials // 3))
+            seeds = min(_MOST_SEEDS, trials // candidates)
+            return [Rung(steps, candidates, seeds, 0, candidates * seeds)]
+    return []
+
+
+def _short_rungs(steps: int, trials: int, pool: int, needed: int, with_mutations: bool) -> Iterator[Rung]:
+    """The screening of the pool, then rounds of its leaders, with mutations or with another seed.
+
+    Args:
+        steps: of each training.
+        trials: that can be paid.
+        pool: candidates there are.
+        needed: candidates that the rung after these takes.
+        with_mutations: race leaders against mutations of themselves.
+    """
+    is_long = trials >= max(_LEAST_SHORT_TRIALS, 2 * needed + 4)
+    for_pool = trials - trials // 3 if is_long else trials
+    candidates = min(pool, for_pool)
+    seeds = min(3, for_pool // candidates)
+    yield Rung(steps, candidates, seeds, 0, candidates * seeds)
+    left = trials - candidates * seeds
+    rounds = min(_MOST_ROUNDS, max(1, left // _TRIALS_OF_A_ROUND)) if is_long else 0
+    for _ in range(rounds):
+        of_round = left // rounds
+        if with_mutations:
+            leaders = min(candidates, max(2, min(candidates // 2, of_round // (seeds + 2))))
+            mutations = min(_MOST_MUTATIONS, max(0, of_round - leaders) // (seeds + 1))
+        else:
+            leaders, mutations = min(candidates // 2, of_round), 0
+        if leaders + mutations < max(2, needed):
+            return
+        yield Rung(steps, leaders + mutations, seeds + 1, mutations, leaders + mutations * (seeds + 1))
+        candidates = leaders + mutations
+        if not with_mutations:
+            return
+
+
+def _counted(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number:,} {what}s"

@@ -1,0 +1,202 @@
+"""Who races: fixed rules, what priors propose, and the orders that a person brings along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.analysis.saliency_files import read_saliency
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.fixed_orders import fixed_orders
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.interfaces import RankingPrior
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.matching import matched
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.race.candidate import Candidate, unlike
+from reorder_kit.race.opened import OpenedRecipe, random_orders
+from reorder_kit.recipe.overrides import override
+from reorder_kit.runs.run_folder import RunFolder
+
+START = "start"
+_RANDOM_SUBSETS = 4
+"""Of partial orders: which patches are read is then the question."""
+
+
+@dataclass(frozen=True)
+class Brought:
+    """Orders that a person brings along.
+
+    Args:
+        files: order files.
+        runs: folders of finished runs: their final order, and, where saliency was followed, that of the most salient
+            patch in the most influential slot.
+    """
+
+    files: tuple[Path, ...] = ()
+    runs: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The candidates of a race.
+
+    Args:
+        candidates: different orders, those that no rule gives first.
+        start: the name of the candidate that the recipe starts from.
+        notes: what could not be proposed, and why.
+    """
+
+    candidates: tuple[Candidate, ...]
+    start: str
+    notes: tuple[str, ...]
+
+    @property
+    def fixed(self) -> tuple[Candidate, ...]:
+        """Those that rules give."""
+        return tuple(candidate for candidate in self.candidates if candidate.is_fixed)
+
+
+def pool_of(
+    opened: OpenedRecipe,
+    content: Mapping[str, Any],
+    brought: Brought,
+    host: PluginHost,
+    announce: Callable[[str], None] = lambda what: None,
+) -> Pool:
+    """Every candidate of a recipe.
+
+    Args:
+        opened: the recipe.
+        content: the same as plain data, for its other starts.
+        brought: further orders.
+        host: the plugins there are.
+        announce: called with what is about to take a while.
+
+    Raises:
+        ReorderKitError: if an order that was brought along is none of this recipe, or a prior fails as none should.
+    """
+    start = opened.start_of(opened.experiment)
+    rules = [
+        Candidate.of(name, order.first(start.num_slots), is_fixed=True)
+        for name, order in fixed_orders(host, opened.grid).items()
+    ]
+    notes: list[str] = []
+    others = [*_brought(brought, opened.grid, start, notes), *_priors(opened, content, host, announce, notes)]
+    if not start.is_full:
+        generator = torch.Generator().manual_seed(opened.experiment.recipe.seed)
+        subsets = random_orders(opened.grid.num_patches, start.num_slots, _RANDOM_SUBSETS, generator)
+        others += [Candidate.of(f"random-{number}", order) for number, order in enumerate(subsets, start=1)]
+    rules = unlike(rules)
+    ruled = {candidate.key for candidate in rules}
+    # An order that a rule gives, too, is a fixed one: it must not win as anything else.
+    free = [candidate for candidate in unlike([*others, Candidate.of(START, start)]) if candidate.key not in ruled]
+    named = _named_apart([*free, *rules])
+    begins = Candidate.of(START, start).key
+    return Pool(tuple(named), next(each.name for each in named if each.key == begins), tuple(notes))
+
+
+def trimmed(
+    pool: Sequence[Candidate], count: int, kept: Sequence[str], score: Callable[[Sequence[Order]], Sequence[float]]
+) -> list[Candidate]:
+    """As many candidates as can be paid: those that no rule gives, and of the others the best by a score.
+
+    Args:
+        pool: all candidates.
+        count: how many can be paid.
+        kept: names of candidates that stay whatever their score.
+        score: of orders; the highest is the best.
+    """
+    if count >= len(pool):
+        return list(pool)
+    certain = [each for each in pool if each.name in kept or not each.is_fixed][:count]
+    rest = [each for each in pool if each not in certain]
+    scores = score([each.order for each in rest]) if count > len(certain) else []
+    best_first = sorted(range(len(scores)), key=lambda place: -scores[place])
+    return [*certain, *(rest[place] for place in best_first[: count - len(certain)])]
+
+
+def _priors(
+    opened: OpenedRecipe,
+    content: Mapping[str, Any],
+    host: PluginHost,
+    announce: Callable[[str], None],
+    notes: list[str],
+) -> Iterator[Candidate]:
+    """What each prior proposes that ranks patches; those that score orderings choose one that is in the pool anyway."""
+    for name in host.priors:
+        if not issubclass(host.priors.get(name), RankingPrior):
+            continue
+        announce(f"asking the prior {name}")
+        changed = override(content, [("order.start", {"prior": name}), ("order.learner", None), ("controls", [])])
+        changed["order"].pop("weights", None)
+        try:
+            yield Candidate.of(name, opened.start_of(compose(changed, host, f"prior {name}")))
+        except ReorderKitError as error:  # as one that a plugin made for other tasks
+            notes.append(f"{name} is not among the candidates: {error.message}")
+
+
+def _brought(brought: Brought, grid: Grid, start: Order, notes: list[str]) -> Iterator[Candidate]:
+    for file in brought.files:
+        yield _of_file(file.stem, OrderFile.load(file), grid, start, str(file))
+    for path in brought.runs:
+        folder = RunFolder(path)
+        name = path.resolve().name
+        stored = folder.read_order()
+        yield _of_file(f"{name}-learned", stored, grid, start, str(path))
+        record = read_saliency(folder, folder.read_result())
+        if record is None:
+            notes.append(f"{path}: no order by saliency, which was not followed (reorder-kit saliency {path})")
+        elif not (record.influence and stored.order.is_full and start.is_full):
+            notes.append(f"{path}: no order by saliency, since the influence of its slots is not known")
+        else:
+            yield Candidate.of(
+                f"{name}-saliency",
+                _by_saliency(stored.order, record.apart_from_slots.by_slot.final, torch.tensor(record.influence)),
+            )
+
+
+def _of_file(name: str, stored: OrderFile, grid: Grid, start: Order, source: str) -> Candidate:
+    if stored.grid != grid:
+        raise ReorderKitError(
+            f"{source}: holds an order of a {stored.grid} grid, and the recipe has a {grid} grid of patches",
+            "bring orders of the same grid along",
+        )
+    if stored.order.num_slots < start.num_slots:
+        raise ReorderKitError(
+            f"{source}: has {stored.order.num_slots} slots, and the recipe's start {start.num_slots}",
+            "bring orders along that hold at least as many patches",
+        )
+    return Candidate.of(name, stored.order.first(start.num_slots))
+
+
+def _by_saliency(order: Order, by_slot: Sequence[float], influence: Float[Tensor, " slot"]) -> Order:
+    """The most salient patch in the most influential slot, and so on.
+
+    Args:
+        order: in which saliency was measured.
+        by_slot: saliency of the patch in each of its slots.
+        influence: of each slot.
+    """
+    most_first = torch.tensor(by_slot).argsort(descending=True, stable=True)
+    return matched(Order(order.indices[most_first]), influence)
+
+
+def _named_apart(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The same candidates, none of which has the name of another one; the sign of a mutation is not in a name."""
+    used: dict[str, int] = {}
+    found = []
+    for each in candidates:
+        name = each.name.replace("~", "-")
+        used[name] = used.get(name, 0) + 1
+        apart = name if used[name] == 1 else f"{name}-{used[name]}"
+        found.append(Candidate(apart, each.indices, each.patches, each.is_fixed))
+    return found

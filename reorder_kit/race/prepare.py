@@ -1,0 +1,162 @@
+"""What is settled before a race begins: who races, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.recorded_data import OpenedData, open_data
+from reorder_kit.host.plugin_errors import names_plugins
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.model.one_pass import SeveralPassesError
+from reorder_kit.orders.order import Order
+from reorder_kit.race.candidate import Candidate
+from reorder_kit.race.opened import OpenedRecipe
+from reorder_kit.race.plan import plan_of
+from reorder_kit.race.pool import Brought, Pool, pool_of, trimmed
+from reorder_kit.race.race_folder import RaceFolder
+from reorder_kit.race.setup import RaceSetup
+from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.training.judged_images import judged_images
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person asked for.
+
+    Args:
+        experiment: the parts of the recipe.
+        content: the recipe as plain data.
+        budget: in full training runs.
+        brought: orders that take part.
+        storage: URL of a database; None for a file in the folder of the race.
+    """
+
+    experiment: Experiment
+    content: Mapping[str, Any]
+    budget: float
+    brought: Brought
+    storage: str | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the files and runs that were brought along."""
+        return tuple(str(path.absolute()) for path in (*self.brought.files, *self.brought.runs))
+
+
+@names_plugins
+def prepare(
+    asked: Asked, folder: RaceFolder, host: PluginHost, announce: Callable[[str], None]
+) -> tuple[RaceSetup, OpenedData]:
+    """Settle who races, without writing anything.
+
+    Args:
+        asked: what a person asked for.
+        folder: of the race.
+        host: the plugins there are.
+        announce: called with what is about to take a while.
+
+    Returns:
+        The setup, and the data with the names of its images.
+
+    Raises:
+        ReorderKitError: if the recipe does not fit its data, a candidate is none, or the budget is too small.
+    """
+    data = open_data(asked.experiment, RunFolder(folder.path / "trials"), folder.splits)
+    opened = OpenedRecipe.open(asked.experiment, data.splits)
+    steps = opened.full_steps
+    plan_of(asked.budget, steps, 2)  # a budget that is none is refused before priors look at the data
+    pool = pool_of(opened, asked.content, asked.brought, host, announce)
+    plan = plan_of(asked.budget, steps, len(pool.candidates))
+    fixed_plan = plan_of(asked.budget, steps, len(pool.fixed), with_mutations=False)
+    choice = _Choice(opened, pool, announce)
+    field = choice.of(pool.candidates, plan.rungs[0].candidates)
+    fixed_field = choice.of(pool.fixed, fixed_plan.rungs[0].candidates)
+    grid = opened.grid
+    setup = RaceSetup(
+        name=asked.experiment.recipe.name,
+        study=f"{asked.experiment.recipe.name}-{uuid4().hex[:8]}",
+        storage="database" if asked.storage else "journal",
+        budget=float(asked.budget),
+        brought=asked.names,
+        seed=asked.experiment.recipe.seed,
+        grid=(*((grid.frames,) if grid.frames > 1 else ()), grid.height, grid.width),
+        full_steps=steps,
+        plan=plan,
+        field=tuple(field),
+        left_out=len(pool.candidates) - len(field),
+        fixed_plan=fixed_plan,
+        fixed_field=tuple(fixed_field),
+        fixed_left_out=len(pool.fixed) - len(fixed_field),
+        reached=choice.reached,
+        start=next(each for each in pool.candidates if each.name == pool.start),
+        judged=judged_images(opened.experiment, data.splits).words,
+        notes=(*pool.notes, *choice.notes),
+        split=None if data.images is None else data.images.digest(),
+    )
+    return setup, data
+
+
+class _Choice:
+    """Who can be paid for, by the closed-form score, or, where slots have no influence of their own, by name."""
+
+    def __init__(self, opened: OpenedRecipe, pool: Pool, announce: Callable[[str], None]) -> None:
+        self._opened, self._pool, self._announce = opened, pool, announce
+        self._slots = len(pool.candidates[0].indices)
+        self.notes: list[str] = []
+        self._influence: Float[Tensor, " slot"] | None = None
+        try:
+            influence = opened.profile(self._slots)
+        except SeveralPassesError as error:
+            self.notes.append(f"which slots the model reads is not known: {error.message}")
+        else:
+            self._influence = influence if float(influence.sum()) > 0 else None
+
+    @property
+    def reached(self) -> tuple[bool, ...]:
+        """Whether the model reads each slot; every slot, where that is not known."""
+        if self._influence is None:
+            return (True,) * self._slots
+        return tuple(share > 0 for share in self._influence.tolist())
+
+    def of(self, candidates: Sequence[Candidate], count: int) -> list[Candidate]:
+        """Those of the candidates that race."""
+        if count < len(candidates):
+            self._announce(f"choosing {count} of {len(candidates)} candidates")
+        return trimmed(candidates, count, (self._pool.start,), self._scores)
+
+    def _scores(self, orders: Sequence[Order]) -> Sequence[float]:
+        if self._influence is None:  # plain rules stand first in the pool
+            return [-float(place) for place in range(len(orders))]
+        return self._opened.closed_form(orders, self._influence)
+
+
+def require_same(asked: Asked, setup: RaceSetup, race: Path) -> None:
+    """Refuse to go on with a race that began otherwise.
+
+    Args:
+        asked: what a person asks for now.
+        setup: how the race began.
+        race: its folder.
+
+    Raises:
+        ReorderKitError: naming what differs.
+    """
+    now = {
+        "--budget": float(asked.budget),
+        "--order and --run": asked.names,
+        "--storage": "database" if asked.storage else "journal",
+    }
+    began = {"--budget": setup.budget, "--order and --run": setup.brought, "--storage": setup.storage}
+    different = [field for field in now if now[field] != began[field]]
+    if different:
+        told = "; ".join(f"{field} was {began[field] or 'not given'}" for field in different)
+        raise ReorderKitError(f"{race} holds a race that began otherwise: {told}", "give another --out")

@@ -1,0 +1,98 @@
+"""The runs that prove a winner: at full length, with fresh seeds, tested once, at equal total cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reorder_kit.race.candidate import Candidate, proof_seed
+from reorder_kit.race.setup import RaceSetup
+
+WINNER = "winner of the race"
+FIXED = "winner of a race over fixed rules"
+FIXED_LONGER = "that fixed order, trained longer"
+START_LONGER = "start of the recipe, trained longer"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What is compared at the end.
+
+    Args:
+        name: what it is called.
+        candidate: its order.
+        steps: of each of its runs.
+        cost: of finding the order and training it once, in full training runs.
+    """
+
+    name: str
+    candidate: Candidate
+    steps: int
+    cost: float
+
+
+@dataclass(frozen=True)
+class ProofRun:
+    """A run at full length, or longer.
+
+    Args:
+        candidate: its order.
+        steps: optimizer steps.
+        number: of its seed, from 0.
+    """
+
+    candidate: Candidate
+    steps: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.candidate.name}, {self.steps} steps, fresh seed {self.number}"
+
+
+def contenders_of(setup: RaceSetup, winner: Candidate, fixed: Candidate) -> tuple[Contender, ...]:
+    """What is compared: each costs the budget and one full run, or has it all for a longer training.
+
+    Args:
+        setup: of the race.
+        winner: of the race.
+        fixed: winner of the race over fixed rules only.
+    """
+    cost, longer = 1 + setup.budget, setup.longer_steps
+    return (
+        Contender(WINNER, winner, setup.full_steps, cost),
+        Contender(FIXED, fixed, setup.full_steps, cost),
+        Contender(FIXED_LONGER, fixed, longer, cost),
+        Contender(START_LONGER, setup.start, longer, cost),
+    )
+
+
+def runs_of(contenders: Iterable[Contender], seeds: int) -> list[ProofRun]:
+    """The runs of all contenders, seed by seed; the same order trained as long is trained once."""
+    pairs = {(each.candidate.key, each.steps): each for each in contenders}
+    return [ProofRun(each.candidate, each.steps, number) for number in range(seeds) for each in pairs.values()]
+
+
+def most_proof_steps(setup: RaceSetup, seeds: int) -> int:
+    """Steps of all runs that prove the winner, if no two contenders have the same order."""
+    return seeds * 2 * (setup.full_steps + setup.longer_steps)
+
+
+def recipe_of(run: ProofRun, content: Mapping[str, Any], order_file: str, seed: int) -> dict[str, Any]:
+    """The recipe of a run.
+
+    Args:
+        run: which one.
+        content: the resolved recipe of the race.
+        order_file: holds its order.
+        seed: of the recipe.
+    """
+    train = {key: value for key, value in content["train"].items() if key != "epochs"}
+    order: dict[str, Any] = {"start": {"file": order_file}, "learner": None}
+    return {
+        **content,
+        "seed": proof_seed(seed, run.number),
+        "order": order,
+        "controls": [],
+        "train": {**train, "steps": run.steps},
+    }

@@ -1,0 +1,99 @@
+"""Where things are in the folder of a race."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reorder_kit.orders.checksums import require_digest
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.race.candidate import Candidate, Trial
+from reorder_kit.race.results import RaceResult
+from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.runs.test_scores import Scores, read_scores
+from reorder_kit.runs.trial_record import TrialRecord
+
+LOSSES = "losses.npy"
+
+
+@dataclass(frozen=True)
+class RaceFolder:
+    """The paths of a race's folder."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def setup(self) -> Path:
+        """Who races, and how: what every worker goes by."""
+        return self.path / "setup.json"
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's storage, where no database is given."""
+        return self.path / "journal.log"
+
+    @property
+    def splits(self) -> Path:
+        """The names of the images, which all trainings share."""
+        return self.path / "splits" / "race.jsonl.gz"
+
+    @property
+    def results(self) -> Path:
+        """What came out; there only when the race is over."""
+        return self.path / "race.json"
+
+    @property
+    def order(self) -> Path:
+        """The winner; there only when the race is over."""
+        return self.path / "order.json"
+
+    @property
+    def jobs(self) -> Path:
+        """What jobs of a cluster say."""
+        return self.path / "jobs"
+
+    def trial(self, trial: Trial) -> Path:
+        """The folder of a short training."""
+        return self.path / "trials" / trial.key
+
+    def order_of(self, candidate: Candidate) -> Path:
+        """The order file of a candidate that is trained at full length."""
+        return self.path / "proof" / f"{candidate.key}.json"
+
+    def proof(self, candidate: Candidate, steps: int, number: int) -> RunFolder:
+        """The folder of a run that proves the winner, or of one to compare it with."""
+        return RunFolder(self.path / "proof" / f"{candidate.key}-steps-{steps}" / f"seed-{number}")
+
+    def losses(self, trial: Trial) -> Scores:
+        """The loss of each judged image in a finished trial.
+
+        Raises:
+            ReorderKitError: if a file is missing or damaged.
+        """
+        folder = self.trial(trial)
+        record = TrialRecord.read(folder / "trial.json")
+        return read_scores(require_digest(folder / LOSSES, record.files.get(LOSSES), folder / "trial.json"))
+
+    def seconds(self, trial: Trial) -> float:
+        """How long a finished trial was trained.
+
+        Raises:
+            ReorderKitError: if the file is missing or damaged.
+        """
+        return TrialRecord.read(self.trial(trial) / "trial.json").seconds
+
+    def read_results(self) -> RaceResult:
+        """What came out, with the order that it is about.
+
+        Raises:
+            ReorderKitError: if the race is not over, or a file is damaged.
+        """
+        results = RaceResult.read(self.results)
+        require_digest(self.order, results.files.get(self.order.name), self.results)
+        OrderFile.load(self.order)
+        return results

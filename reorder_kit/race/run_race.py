@@ -1,0 +1,213 @@
+"""A race from start to end: settle who races, let workers train, and sum up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reorder_kit.errors import ReorderKitError, writing
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.reopening import other_fields
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.jobs.engine import Executor, work_through
+from reorder_kit.jobs.place import Place
+from reorder_kit.race.candidate import MOST_SEEDS
+from reorder_kit.race.plan import plan_of
+from reorder_kit.race.pool import Brought
+from reorder_kit.race.prepare import Asked, prepare, require_same
+from reorder_kit.race.race_folder import RaceFolder
+from reorder_kit.race.results import RaceResult
+from reorder_kit.race.setup import RaceSetup
+from reorder_kit.race.standing import Standing
+from reorder_kit.race.storage import RaceStorage
+from reorder_kit.race.summary import summarize
+from reorder_kit.race.worker import RaceWork, Tell, Worker
+from reorder_kit.recipe.write_yaml import write_yaml
+from reorder_kit.runs.folder_lock import LOCK, Lock, holds_nothing
+from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.statistics.headline import Headline
+from reorder_kit.whole_file import write_unless_same
+from reorder_kit.writable import require_writable_folder
+
+SECONDS_BETWEEN_LOOKS = 1.0
+"""How often the progress of workers in other processes is looked at."""
+
+Progress = Callable[[Standing], AbstractContextManager[Tell]]
+"""Given how things stand at first, what is told whenever that changes."""
+
+
+@dataclass(frozen=True)
+class RaceRun:
+    """A race and its folder.
+
+    Args:
+        asked: what a person asked for.
+        folder: of the race.
+        seeds: of the proof.
+        host: the plugins; other processes load them anew.
+    """
+
+    asked: Asked
+    folder: RaceFolder
+    seeds: int
+    host: PluginHost
+
+    @classmethod
+    def open(
+        cls,
+        content: Mapping[str, Any],
+        source: str,
+        host: PluginHost,
+        budget: float,
+        seeds: int,
+        brought: Brought | None = None,
+        storage: str | None = None,
+        out: Path | None = None,
+    ) -> RaceRun:
+        """A race, checked as far as that is possible without data.
+
+        Args:
+            content: the recipe as plain data.
+            source: what to call the recipe in messages.
+            host: the plugins.
+            budget: in full training runs.
+            seeds: fresh ones of the proof; 0 for none.
+            brought: orders that take part.
+            storage: URL of a database for Optuna; a file in the folder of the race if not given.
+            out: its folder; ``runs/NAME-race`` if not given.
+
+        Raises:
+            ReorderKitError: if the recipe is wrong, the budget is none, or the folder holds something else.
+        """
+        if not 0 <= seeds <= MOST_SEEDS:
+            raise ReorderKitError(f"--seeds {seeds}: give 0 to {MOST_SEEDS:,} fresh seeds", "as in --seeds 3")
+        plan_of(budget, 1_000_000_000, 2)
+        experiment = compose(content, host, source)
+        folder = RaceFolder(out or Path("runs") / f"{experiment.recipe.name}-race")
+        asked = Asked(experiment, content, budget, brought or Brought(), storage)
+        run = cls(asked, folder, seeds, host)
+        run.check()
+        return run
+
+    def check(self) -> None:
+        """Refuse a folder that holds something else.
+
+        Raises:
+            ReorderKitError: naming the fields that differ.
+        """
+        path = self.folder.path
+        if not self.folder.setup.exists():
+            there = self.folder.recipe.exists() and not RunFolder(path).metrics.exists()
+            if path.exists() and not there and not holds_nothing(path):
+                raise ReorderKitError(f"{path} is not an empty folder and holds no race", "give another --out")
+            return
+        different = other_fields(RunFolder(path), self.asked.experiment.resolved())
+        if different:
+            raise ReorderKitError(
+                f"{path} holds a race of another recipe; these fields differ: {', '.join(different)}",
+                "give another --out",
+            )
+        require_same(self.asked, RaceSetup.read(self.folder.setup), path)
+
+    def planned(self, announce: Callable[[str], None]) -> RaceSetup:
+        """Who would race, and how; nothing is written.
+
+        Args:
+            announce: called with what is about to take a while.
+        """
+        if self.folder.setup.exists():
+            return RaceSetup.read(self.folder.setup)
+        return prepare(self.asked, self.folder, self.host, announce)[0]
+
+    def begin(self, announce: Callable[[str], None]) -> RaceSetup:
+        """Settle who races, and write it down; a second command for the same folder waits, and joins.
+
+        Args:
+            announce: called with what is about to take a while.
+
+        Raises:
+            ReorderKitError: if the folder cannot be written, or holds something else.
+        """
+        require_writable_folder(self.folder.path)
+        with self._held():
+            self.check()  # another one may have begun meanwhile
+            if self.folder.setup.exists():
+                return RaceSetup.read(self.folder.setup)
+            setup, data = prepare(self.asked, self.folder, self.host, announce)
+            with writing(self.folder.path):
+                resolved = self.asked.experiment.resolved()
+                write_unless_same(self.folder.recipe, write_yaml(resolved, str(self.folder.recipe)))
+                if data.images is not None:
+                    self.folder.splits.unlink(missing_ok=True)  # of an attempt that was killed
+                    data.images.write(self.folder.splits)
+                RaceStorage(self.folder.journal, self.asked.storage, setup.study).close()
+                setup.write(self.folder.setup)
+            return setup
+
+    def train(self, place: Place | None, progress: Progress) -> RaceResult:
+        """Train what is missing, and sum up.
+
+        Args:
+            place: where workers train; None for this process alone.
+            progress: follows what is done.
+
+        Raises:
+            ReorderKitError: if a training fails.
+        """
+        with Worker(self.folder, self.asked.storage, self.seeds, self.host) as own:
+            standing = own.standing()
+            with progress(standing) as tell:
+                if not standing.is_over and place is not None:
+                    self._train_elsewhere(place, tell)
+                standing = own.work(tell)  # whatever is left
+        task = self.asked.experiment.task
+        with self._held(), writing(self.folder.path):
+            return summarize(standing, self.folder, Headline(task.headline, task.higher_is_better))
+
+    def _train_elsewhere(self, place: Place, tell: Tell) -> None:
+        on_gpu = self.asked.experiment.recipe.train.device != "cpu"
+        executor: Executor[RaceWork] = place.executor(self.folder.jobs, on_gpu)
+        with executor, self._followed(tell):
+            count = place.jobs or executor.free
+            workers = [
+                RaceWork(self.folder.path.absolute(), self.asked.storage, self.seeds, number + 1)
+                for number in range(count)
+            ]
+            failures = [ended for ended in work_through(workers, executor) if ended.failure is not None]
+        if len(failures) == len(workers):  # else the others have done its share
+            told = "\n".join(f"{each.work}: {each.failure}" for each in failures)
+            raise ReorderKitError(told, "run the same command again to resume")
+
+    @contextmanager
+    def _followed(self, tell: Tell) -> Iterator[None]:
+        """Tell how things stand while workers are at it elsewhere."""
+        is_over = threading.Event()
+
+        def follow() -> None:
+            with Worker(self.folder, self.asked.storage, self.seeds, self.host) as eyes:
+                while not is_over.wait(SECONDS_BETWEEN_LOOKS):
+                    tell(eyes.standing())
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold the folder for a moment, as soon as no other command does."""
+        with writing(self.folder.path):
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+            lock = Lock(self.folder.path / LOCK)
+            lock.take(wait=True)
+        try:
+            yield
+        finally:
+            lock.remove()

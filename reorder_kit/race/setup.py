@@ -1,0 +1,81 @@
+"""Who races, and how: the content of a race's ``setup.json``, which every worker goes by."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from reorder_kit.orders.grid import Grid
+from reorder_kit.race.candidate import Candidate
+from reorder_kit.race.course import Track
+from reorder_kit.race.plan import RacePlan
+from reorder_kit.runs.record import Count, Finite, VersionedRecord
+
+Backend = Literal["journal", "database"]
+
+
+class RaceSetup(VersionedRecord):
+    """The content of ``setup.json``.
+
+    Args:
+        name: of the recipe.
+        study: what the race is called in Optuna's storage.
+        storage: whether that is a file of the race folder or a database, whose URL is not written down.
+        budget: of each race, in full training runs.
+        brought: order files and runs that a person brought along, as they were given.
+        seed: of the recipe.
+        grid: of the patches: height and width, or frames, height and width.
+        full_steps: optimizer steps of a full training run.
+        plan: of the race.
+        field: its candidates.
+        left_out: candidates that the budget cannot pay for.
+        fixed_plan: of the race over fixed rules only, with the same budget.
+        fixed_field: its candidates.
+        fixed_left_out: fixed rules that the budget cannot pay for.
+        reached: whether the model reads each slot.
+        start: the candidate that the recipe starts from.
+        judged: the images that trials are judged on, in words.
+        notes: what is to be known of the candidates.
+        split: digest of the names of the images; None where they have none.
+    """
+
+    version = 1
+
+    name: str
+    study: str
+    storage: Backend
+    budget: Finite
+    brought: tuple[str, ...]
+    seed: Count
+    grid: tuple[int, ...]
+    full_steps: Count
+    plan: RacePlan
+    field: tuple[Candidate, ...]
+    left_out: Count
+    fixed_plan: RacePlan
+    fixed_field: tuple[Candidate, ...]
+    fixed_left_out: Count
+    reached: tuple[bool, ...]
+    start: Candidate
+    judged: str
+    notes: tuple[str, ...]
+    split: str | None = None
+
+    @property
+    def grid_of_patches(self) -> Grid:
+        """The grid."""
+        return Grid(*self.grid[-2:], *self.grid[:-2])
+
+    @property
+    def track(self) -> Track:
+        """The race."""
+        return Track(self.plan, self.field, self.reached, self.seed)
+
+    @property
+    def fixed_track(self) -> Track:
+        """The race over fixed rules only."""
+        return Track(self.fixed_plan, self.fixed_field, self.reached, self.seed)
+
+    @property
+    def longer_steps(self) -> int:
+        """Of a run that costs as much as the race and a full run after it."""
+        return self.full_steps + round(self.budget * self.full_steps)

@@ -1,0 +1,113 @@
+"""What is finished of a race and its proof, and what can be trained now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reorder_kit.race.candidate import Trial
+from reorder_kit.race.course import Course, course_of
+from reorder_kit.race.proof import ProofRun, contenders_of, most_proof_steps, runs_of
+from reorder_kit.race.race_folder import RaceFolder
+from reorder_kit.race.setup import RaceSetup
+from reorder_kit.race.storage import Told
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a race and its proof have come.
+
+    Args:
+        setup: of the race.
+        main: the race.
+        fixed: the race over fixed rules only; None if there is no proof.
+        runs: those of the proof; empty before both races are over.
+        missing: those of them that are not finished.
+        seeds: of the proof.
+        told: every finished trial, by key.
+    """
+
+    setup: RaceSetup
+    main: Course
+    fixed: Course | None
+    runs: tuple[ProofRun, ...]
+    missing: tuple[ProofRun, ...]
+    seeds: int
+    told: Mapping[str, Told]
+
+    @classmethod
+    def of(cls, setup: RaceSetup, folder: RaceFolder, told: Mapping[str, Told], seeds: int) -> Standing:
+        """As far as the storage and the folder say.
+
+        Args:
+            setup: of the race.
+            folder: of the race.
+            told: finished trials by key.
+            seeds: of the proof.
+        """
+        losses = {key: each.loss for key, each in told.items()}
+        main = course_of(setup.track, losses)
+        fixed = course_of(setup.fixed_track, losses) if seeds else None
+        runs: list[ProofRun] = []
+        if main.winner is not None and fixed is not None and fixed.winner is not None:
+            runs = runs_of(contenders_of(setup, main.winner, fixed.winner), seeds)
+        missing = [run for run in runs if not folder.proof(run.candidate, run.steps, run.number).is_finished]
+        return cls(setup, main, fixed, tuple(runs), tuple(missing), seeds, told)
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Trials that can be trained now: those of the race before those that only the fixed race needs."""
+        wanted = {trial.key: trial for trial in self.main.missing}
+        if self.main.winner is not None and self.fixed is not None:
+            wanted |= {trial.key: trial for trial in self.fixed.missing}
+        return tuple(wanted.values())
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing is left to be trained."""
+        fixed_is_over = self.fixed is None or self.fixed.winner is not None
+        return self.main.winner is not None and fixed_is_over and not self.missing
+
+    @property
+    def steps(self) -> int:
+        """Of all trainings, as planned."""
+        fixed = self.setup.fixed_plan.steps if self.fixed is not None else 0
+        return self.setup.plan.steps + fixed + most_proof_steps(self.setup, self.seeds)
+
+    @property
+    def steps_done(self) -> int:
+        """Of those, the ones that need no training any more."""
+        if self.is_over:
+            return self.steps
+        done = self.main.steps_done
+        if self.fixed is not None:
+            done += self.fixed.steps_done if self.main.winner is not None else 0
+        missing = set(self.missing)
+        return done + sum(run.steps for run in self.runs if run not in missing)
+
+    @property
+    def seconds_of_a_step(self) -> float | None:
+        """With its share of the evaluation, as the finished trials took; None before the first is finished."""
+        steps = {
+            trial.key: trial.steps
+            for course in (self.main, self.fixed)
+            if course
+            for trial in course.trials.values()
+            if trial.key in self.told
+        }
+        taken = sum(self.told[key].seconds for key in steps)
+        return taken / sum(steps.values()) if steps else None
+
+    @property
+    def stage(self) -> str:
+        """What is going on, in a few words."""
+        if self.main.winner is None:
+            return _rung(self.main)
+        if self.fixed is not None and self.fixed.winner is None:
+            return f"fixed rules only: {_rung(self.fixed)}"
+        return "proof on fresh seeds"
+
+
+def _rung(course: Course) -> str:
+    rung = course.rungs[-1].rung
+    return f"rung {len(course.rungs)} of {len(course.track.plan.rungs)}: {rung.candidates} orders, {rung.steps} steps"

@@ -1,0 +1,148 @@
+"""Sums up a race that is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from reorder_kit.orders.checksums import digest_of
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.race.candidate import Candidate, Trial
+from reorder_kit.race.course import Course, RungStanding
+from reorder_kit.race.proof import Contender, contenders_of
+from reorder_kit.race.race_folder import RaceFolder
+from reorder_kit.race.results import EqualCost, RaceResult, Ranked, RungResult
+from reorder_kit.race.setup import RaceSetup
+from reorder_kit.race.standing import Standing
+from reorder_kit.race.wording import conclusion_of
+from reorder_kit.statistics.bootstrap import mean_over_seeds_and_images
+from reorder_kit.statistics.headline import Headline
+
+ImageScores = Float[NDArray[np.floating], "seed image"]
+
+
+def summarize(standing: Standing, folder: RaceFolder, metric: Headline) -> RaceResult:
+    """Write the winner and what came out.
+
+    Args:
+        standing: of a race that is over.
+        folder: of the race.
+        metric: the headline of the table of equal cost.
+
+    Raises:
+        ReorderKitError: if a file of a training is missing or damaged, or the folder cannot be written.
+    """
+    setup, winner = standing.setup, standing.main.winner
+    assert winner is not None
+    fixed = None if standing.fixed is None else standing.fixed.winner
+    OrderFile(winner.name, setup.grid_of_patches, winner.order).save(folder.order)
+    rungs = tuple(_rung(each, folder, setup.seed) for each in standing.main.rungs)
+    table = _table(standing, folder, metric, winner, fixed) if fixed is not None else ()
+    trained = standing.main.trials
+    result = RaceResult(
+        name=setup.name,
+        headline=metric.name,
+        higher_is_better=metric.higher_is_better,
+        budget=setup.budget,
+        cost=sum(trial.steps for trial in trained.values()) / setup.full_steps,
+        seconds=sum(folder.seconds(trial) for trial in trained.values()),
+        judged=setup.judged,
+        winner=winner.name,
+        order=winner.indices,
+        fixed_winner=None if fixed is None else fixed.name,
+        start=setup.start.name,
+        rungs=rungs,
+        fixed_rungs=_fixed_rungs(standing.fixed, folder, setup.seed),
+        left_out=setup.left_out,
+        seeds=standing.seeds,
+        equal_cost=table,
+        conclusion=tuple(conclusion_of(setup, winner, rungs[-1], table, metric)),
+        notes=setup.notes,
+        files={file.name: digest_of(file) for file in (folder.order, folder.recipe, folder.setup)},
+    )
+    result.write(folder.results)
+    return result
+
+
+def _fixed_rungs(course: Course | None, folder: RaceFolder, seed: int) -> tuple[RungResult, ...]:
+    return () if course is None else tuple(_rung(each, folder, seed) for each in course.rungs)
+
+
+def _rung(standing: RungStanding, folder: RaceFolder, seed: int) -> RungResult:
+    """A rung, each candidate compared with the best of it, image by image."""
+    rung, best = standing.rung, standing.field[0]
+    of_best = _losses(best, standing, folder)
+    ranked = [Ranked(best.name, standing.losses[0], None)]
+    for candidate, loss in zip(standing.field[1:], standing.losses[1:], strict=True):
+        differences = _losses(candidate, standing, folder) - of_best
+        behind = mean_over_seeds_and_images(differences.mean(axis=1).tolist(), differences, seed)
+        ranked.append(Ranked(candidate.name, loss, behind))
+    return RungResult(rung.steps, rung.seeds, tuple(ranked))
+
+
+def _losses(candidate: Candidate, standing: RungStanding, folder: RaceFolder) -> ImageScores:
+    steps = standing.rung.steps
+    return np.stack([folder.losses(Trial(candidate, seed, steps)) for seed in range(standing.rung.seeds)])
+
+
+def _table(
+    standing: Standing, folder: RaceFolder, metric: Headline, winner: Candidate, fixed: Candidate
+) -> tuple[EqualCost, ...]:
+    contenders = contenders_of(standing.setup, winner, fixed)
+    tested = [_Tested.of(each, folder, standing.seeds, metric) for each in contenders]
+    return tuple(_lines(tested, contenders, folder, standing.setup, metric, standing.seeds))
+
+
+class _Tested:
+    """What a contender scored on test images, seed by seed.
+
+    Args:
+        values: the headline.
+        images: what each image contributed; None where that is not known.
+    """
+
+    def __init__(self, values: Sequence[float], images: ImageScores | None) -> None:
+        self.values, self.images = values, images
+
+    @classmethod
+    def of(cls, contender: Contender, folder: RaceFolder, seeds: int, metric: Headline) -> _Tested:
+        runs = [folder.proof(contender.candidate, contender.steps, number) for number in range(seeds)]
+        values = [run.read_result().metrics.test.score(metric.name) for run in runs]
+        scores = [run.read_test_scores() for run in runs]
+        known = [each for each in scores if each is not None]
+        alike = len(known) == seeds and len({len(each) for each in known}) == 1
+        return cls(values, np.stack(known) if alike else None)
+
+    def behind(self, winner: _Tested, metric: Headline, seed: int) -> tuple[list[float], ImageScores | None]:
+        """By how much the winner is better."""
+        sign = 1 if metric.higher_is_better else -1
+        values = [sign * (best - own) for best, own in zip(winner.values, self.values, strict=True)]
+        if winner.images is None or self.images is None or winner.images.shape != self.images.shape:
+            return values, None
+        return values, sign * (winner.images - self.images)
+
+
+def _lines(
+    tested: Sequence[_Tested],
+    contenders: Sequence[Contender],
+    folder: RaceFolder,
+    setup: RaceSetup,
+    metric: Headline,
+    seeds: int,
+) -> Iterator[EqualCost]:
+    for each, contender in zip(tested, contenders, strict=True):
+        runs = [folder.proof(contender.candidate, contender.steps, number) for number in range(seeds)]
+        differences, of_images = each.behind(tested[0], metric, setup.seed)
+        is_winner = contender is contenders[0]
+        yield EqualCost(
+            contender=contender.name,
+            order=contender.candidate.name,
+            steps=contender.steps,
+            cost=contender.cost,
+            score=mean_over_seeds_and_images(each.values, each.images, setup.seed),
+            behind=None if is_winner else mean_over_seeds_and_images(differences, of_images, setup.seed),
+            runs=tuple(run.path.relative_to(folder.path).as_posix() for run in runs),
+        )

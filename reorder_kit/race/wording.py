@@ -1,0 +1,125 @@
+"""A race in sentences: what it is going to do, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reorder_kit.race.candidate import Candidate
+from reorder_kit.race.plan import RacePlan, Rung
+from reorder_kit.race.proof import most_proof_steps
+from reorder_kit.race.results import EqualCost, RungResult
+from reorder_kit.race.setup import RaceSetup
+from reorder_kit.statistics.headline import Headline, signed
+
+
+def plan_in_words(setup: RaceSetup, seeds: int) -> Iterator[str]:
+    """What a race is going to do and what that costs, a line each.
+
+    Args:
+        setup: of the race.
+        seeds: of the proof.
+    """
+    full = setup.full_steps
+    yield (
+        f"a budget of {_runs(setup.budget)} of {full:,} steps; each trial is judged by its mean loss on "
+        f"{setup.judged}; test images are not read"
+    )
+    yield f"{_of_pool(len(setup.field), setup.left_out, 'candidates')}: {_names(setup.field)}"
+    if setup.left_out or (seeds and setup.fixed_left_out):
+        yield "the budget cannot pay for the others: the rules with the best closed-form scores take part"
+    yield from _rungs(setup.plan)
+    yield f"the race costs {_runs(setup.plan.cost)} at most, counted in training steps"
+    yield from (f"note: {note}" for note in setup.notes)
+    if not seeds:
+        yield "no proof: with --seeds 3 the winner would be trained on fresh seeds and tested, at equal total cost"
+        return
+    yield (
+        f"for the proof, {_of_pool(len(setup.fixed_field), setup.fixed_left_out, 'fixed rules')} race on their own with "
+        f"the same budget, which costs {_runs(setup.fixed_plan.cost)} at most, less what both races share"
+    )
+    proof = most_proof_steps(setup, seeds) / full
+    yield (
+        f"then, on {_counted(seeds, 'fresh seed')} each: both winners over {full:,} steps, and the best fixed order "
+        f"and the start ({setup.start.name}) over {setup.longer_steps:,}; it costs {_runs(proof)} at most"
+    )
+
+
+def seconds_in_words(steps: int, seconds_of_a_step: float) -> str:
+    """How long trainings of so many steps take, as the first trial took.
+
+    >>> seconds_in_words(300, 0.5)
+    '2.5 minutes'
+    """
+    seconds = steps * seconds_of_a_step
+    if seconds < 100:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.1f} minutes" if seconds < 6000 else f"{seconds / 3600:.1f} hours"
+
+
+def conclusion_of(
+    setup: RaceSetup, winner: Candidate, final: RungResult, table: Sequence[EqualCost], metric: Headline
+) -> Iterator[str]:
+    """What came out, in sentences.
+
+    Args:
+        setup: of the race.
+        winner: of the race.
+        final: its last rung.
+        table: of equal cost; empty without a proof.
+        metric: the headline of the table.
+    """
+    is_start = " It is the start of the recipe." if winner.key == setup.start.key else ""
+    yield f"{winner.name} wins.{is_start}"
+    runner_up = final.candidates[1]
+    if runner_up.behind is not None:
+        told = runner_up.behind.written(4)
+        trials = f"{_counted(final.seeds, 'seed')} of {final.steps:,} steps"
+        unsure = " The interval includes 0." if runner_up.behind.ends[1] <= 0 else ""
+        yield f"Its loss is lower than that of {runner_up.name} by {told} over {trials}.{unsure}"
+    are_shares = metric.are_shares(value for line in table for value in line.score.values)
+    for line in table[1:]:
+        if line.behind is not None:
+            yield _comparison(line, table[0], are_shares)
+
+
+def _comparison(line: EqualCost, winner: EqualCost, are_shares: bool) -> str:
+    against = f"{line.contender} ({line.order}, {line.steps:,} steps)"
+    if line.runs == winner.runs:
+        return f"It is the {against}."
+    assert line.behind is not None
+    mean, low, high = line.behind.ends
+    verb = "wins" if mean > 0 else "loses" if mean < 0 else "ties"
+    interval = f" ({signed(low, are_shares)} to {signed(high, are_shares)})" if line.behind.low is not None else ""
+    unsure = "; the interval includes 0" if line.behind.low is not None and low <= 0 <= high else ""
+    return f"At equal total cost it {verb} against the {against}: {signed(mean, are_shares)}{interval}{unsure}."
+
+
+def _rungs(plan: RacePlan) -> Iterator[str]:
+    for number, rung in enumerate(plan.rungs, start=1):
+        cost = rung.cost / plan.full_steps
+        yield f"rung {number}: {_field(rung)}, {_counted(rung.seeds, 'seed')}, {rung.steps:,} steps: {_runs(cost)}"
+
+
+def _field(rung: Rung) -> str:
+    if not rung.mutations:
+        return f"{rung.candidates} orders"
+    leaders = rung.candidates - rung.mutations
+    return f"{_counted(leaders, 'leader')} and {_counted(rung.mutations, 'mutation')} of them"
+
+
+def _of_pool(raced: int, left_out: int, what: str) -> str:
+    return f"{raced} of {raced + left_out} {what}" if left_out else f"{raced} {what}"
+
+
+def _names(field: Sequence[Candidate]) -> str:
+    names = [candidate.name for candidate in field]
+    shown = ", ".join(names[:20])
+    return f"{shown}, and {len(names) - 20} more" if len(names) > 20 else shown
+
+
+def _runs(count: float) -> str:
+    return "1 full training run" if count == 1 else f"{count:.4g} full training runs"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number:,} {what}s"

@@ -1,0 +1,193 @@
+"""A worker of a race: it trains whatever nobody else trains, until there is nothing left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from reorder_kit.errors import ReorderKitError, writing
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.recorded_data import OpenedData, open_data
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.race.candidate import Trial, trial_seed
+from reorder_kit.race.opened import without_learner
+from reorder_kit.race.proof import ProofRun, recipe_of
+from reorder_kit.race.race_folder import RaceFolder
+from reorder_kit.race.setup import RaceSetup
+from reorder_kit.race.standing import Standing
+from reorder_kit.race.storage import RaceStorage
+from reorder_kit.recipe.read_yaml import read_recipe_file
+from reorder_kit.runs.folder_lock import Lock
+from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.training.judged_images import JudgedImages, judged_images
+from reorder_kit.training.run import run_in_program
+from reorder_kit.training.trial import run_trial
+
+SECONDS_BETWEEN_LOOKS = 0.5
+"""How long a worker waits before it looks again whether there is something to be trained."""
+
+Tell = Callable[[Standing], None]
+
+
+@dataclass(frozen=True)
+class RaceWork:
+    """A worker as a piece of work, for a process or a job of a cluster.
+
+    Args:
+        folder: of the race, prepared.
+        storage: URL of a database; None for the journal in the folder.
+        seeds: of the proof.
+        number: of the worker.
+    """
+
+    folder: Path
+    storage: str | None
+    seeds: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"worker {self.number}"
+
+    def train(self, host: PluginHost) -> None:
+        """Work until the race is over."""
+        with Worker(RaceFolder(self.folder), self.storage, self.seeds, host) as worker:
+            worker.work(lambda standing: None)
+
+
+class Worker:
+    """Trains what is missing, one training after the other.
+
+    Each training is held by a lock that a killed worker lets go: whoever takes it then goes on from its checkpoint.
+
+    Args:
+        folder: of the race, prepared.
+        storage: URL of a database; None for the journal in the folder.
+        seeds: of the proof.
+        host: the plugins.
+    """
+
+    def __init__(self, folder: RaceFolder, storage: str | None, seeds: int, host: PluginHost) -> None:
+        self._folder, self._seeds, self._host = folder, seeds, host
+        self._setup = RaceSetup.read(folder.setup)
+        self._storage = RaceStorage(folder.journal, storage, self._setup.study)
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._storage.close()
+
+    def standing(self) -> Standing:
+        """How far the race has come."""
+        return Standing.of(self._setup, self._folder, self._storage.finished(), self._seeds)
+
+    def work(self, tell: Tell) -> Standing:
+        """Train until the race and its proof are over.
+
+        Args:
+            tell: called with how things stand, whenever that may have changed.
+
+        Raises:
+            ReorderKitError: if a training fails, or a file of the race is damaged.
+        """
+        while True:
+            standing = self.standing()
+            tell(standing)
+            if standing.is_over:
+                return standing
+            if not self._trained_something(standing):
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _trained_something(self, standing: Standing) -> bool:
+        """Whether there was a training that nobody else was at."""
+        for trial in standing.trials:
+            with self._held(self._folder.trial(trial)) as is_held:
+                if is_held:
+                    if trial.key not in self._storage.finished():  # another worker may have been faster
+                        self._train(trial)
+                    return True
+        for run in standing.missing:
+            folder = self._folder.proof(run.candidate, run.steps, run.number)
+            with self._held(folder.path) as is_held:
+                if is_held:
+                    if not folder.is_finished:
+                        self._prove(run, folder)
+                    return True
+        return False
+
+    @contextmanager
+    def _held(self, folder: Path) -> Iterator[bool]:
+        """Whether a folder is this worker's now. The lock lies beside it: in it, the training has one of its own."""
+        with writing(folder.parent):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = Lock(folder.with_name(f".{folder.name}.lock"))
+            is_taken = lock.take()
+        try:
+            yield is_taken
+        finally:
+            if is_taken:
+                lock.remove()
+
+    def _train(self, trial: Trial) -> None:
+        number = self._storage.begin(trial)
+        result = run_trial(
+            self._experiment,
+            trial.candidate.order,
+            trial_seed(self._setup.seed, trial.number),
+            trial.steps,
+            self._folder.trial(trial),
+            self._host,
+            self._judged,
+        )
+        self._storage.tell(number, float(result.losses.mean()))
+
+    def _prove(self, run: ProofRun, folder: RunFolder) -> None:
+        file = self._folder.order_of(run.candidate)
+        OrderFile(run.candidate.name, self._setup.grid_of_patches, run.candidate.order).save(file)
+        content = recipe_of(run, self._content, str(file), self._setup.seed)
+        run_in_program(compose(content, self._host, str(folder.path)), self._host, folder.path, self._folder.splits)
+
+    @cached_property
+    def _content(self) -> Mapping[str, Any]:
+        return read_recipe_file(self._folder.recipe)
+
+    @cached_property
+    def _experiment(self) -> Experiment:
+        return without_learner(compose(self._content, self._host, str(self._folder.recipe)))
+
+    @cached_property
+    def _judged(self) -> JudgedImages:
+        data = open_data(self._experiment, RunFolder(self._folder.path / "trials"), self._folder.splits)
+        require_images(self._setup, data, str(self._folder.path))
+        judged = judged_images(self._experiment, data.splits)
+        if judged.words != self._setup.judged:
+            raise ReorderKitError(
+                f"{self._folder.path}: the race began with {self._setup.judged}, and there are {judged.words} now",
+                "put the data back as it was, or race in another --out",
+            )
+        return judged
+
+
+def require_images(setup: RaceSetup, data: OpenedData, race: str) -> None:
+    """Refuse a race whose images are not those it began with.
+
+    Args:
+        setup: of the race.
+        data: opened now.
+        race: what to call it in messages.
+
+    Raises:
+        ReorderKitError: if they are not.
+    """
+    if setup.split != (None if data.images is None else data.images.digest()):
+        raise ReorderKitError(
+            f"{race}: there are other images now than those that the race began with",
+            "put the data back as it was, or race in another --out",
+        )
