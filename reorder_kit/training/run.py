@@ -164,7 +164,7 @@ def _train(
     describe = partial(write_description, experiment, beginning, data, split_file, folder, accelerator, host)
     settled = experiment
     if experiment.trials is not None:
-        settled = settle(name, experiment, data, split_file, context, start, folder, accelerator, host, describe)
+        settled = settle(name, experiment, data, split_file, beginning, folder, accelerator, host, describe)
     # Builds the model before it writes anything: what cannot be built leaves no folder behind.
     trainer = Trainer(name, settled, data.splits, context, start, folder, accelerator, host)
     if accelerator.is_main_process and folder.latest_checkpoint() is None:

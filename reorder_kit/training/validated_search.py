@@ -16,13 +16,14 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.recorded_data import OpenedData
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.interfaces import DataSplits, TaskContext, Trials
+from reorder_kit.interfaces import DataSplits, Trials
 from reorder_kit.orders.checksums import DAMAGED
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.runs.validated_record import PairedLosses, SearchVerdict, ValidatedRecord
 from reorder_kit.statistics.paired_losses import paired_test
+from reorder_kit.training.beginning import Beginning
 from reorder_kit.training.description import write_description
 from reorder_kit.training.judged_images import judged_images
 from reorder_kit.training.order_log import order_file
@@ -45,8 +46,7 @@ def settle(
     experiment: Experiment,
     data: OpenedData,
     split_file: Path,
-    context: TaskContext,
-    start: Order,
+    beginning: Beginning,
     folder: RunFolder,
     accelerator: Accelerator,
     host: PluginHost,
@@ -62,8 +62,7 @@ def settle(
         experiment: its parts; its learner asks for trials.
         data: its images.
         split_file: where their names are.
-        context: what is known of the run.
-        start: the starting order.
+        beginning: what is known of it, and the starting order.
         folder: the run folder.
         accelerator: device and processes.
         host: whose plugins follow the trainings.
@@ -72,9 +71,10 @@ def settle(
     Raises:
         ReorderKitError: if a training fails, or a file is damaged.
     """
+    start = beginning.start
     accelerator.wait_for_everyone()  # before anybody asks for a file that one of them writes
     if not folder.validated.exists():
-        search = _Search(name, experiment, data, split_file, context, start, folder, accelerator, host)
+        search = _Search(name, experiment, data, split_file, beginning, folder, accelerator, host)
         verdict = search.verdict(describe)
         if accelerator.is_main_process:
             ValidatedRecord(verdict=verdict).write(folder.validated)
@@ -94,14 +94,13 @@ class _Search:
         experiment: Experiment,
         data: OpenedData,
         split_file: Path,
-        context: TaskContext,
-        start: Order,
+        beginning: Beginning,
         folder: RunFolder,
         accelerator: Accelerator,
         host: PluginHost,
     ) -> None:
         self._name, self._experiment, self._data, self._split_file = name, experiment, data, split_file
-        self._context, self._start, self._folder = context, start, folder
+        self._beginning, self._start, self._folder = beginning, beginning.start, folder
         self._accelerator, self._host = accelerator, host
         self._search_folder = RunFolder(folder.search)
 
@@ -139,10 +138,11 @@ class _Search:
         searching = search_alone(self._experiment, self._steps_per_epoch)
         name = f"{self._name}/search"
         # Builds the model before anything is written, which is the run's, too.
-        trainer = Trainer(name, searching, self._splits, self._context, self._start, folder, accelerator, self._host)
+        context = self._beginning.context
+        trainer = Trainer(name, searching, self._splits, context, self._start, folder, accelerator, self._host)
         if accelerator.is_main_process and folder.latest_checkpoint() is None:
             describe()
-            write_description(searching, self._context, self._data, self._split_file, folder, accelerator, self._host)
+            write_description(searching, self._beginning, self._data, self._split_file, folder, accelerator, self._host)
         accelerator.wait_for_everyone()
         trainer.train()
         summary = trainer.summarize_order()
