@@ -61,7 +61,7 @@ def test_what_is_written_down_names_every_order():
 
 
 def test_a_rule_that_is_named_as_well_is_there_once():
-    assert list(checked(starts={"row": None, "all-rules": None}).starts)[0] == "row"
+    assert next(iter(checked(starts={"row": None, "all-rules": None}).starts)) == "row"
     assert mistakes(starts={"all-rules": None, "row": "spiral"}) == [
         "starts.row: is the name of another order among all-rules (give it another name)"
     ]

@@ -112,8 +112,8 @@ def survival(rows):
 
 def test_a_gain_that_stays():
     assert survival(two_lengths(0.94, 0.95)) == (
-        "With local, informed ends better: over the best fixed order it gains 4.0 points (4.0 to 4.0) at 1x training and "
-        "2.0 points (2.0 to 2.0) at 4x training."
+        "With local, informed ends better: over the best fixed order it gains 4.0 points (4.0 to 4.0) at 1x training "
+        "and 2.0 points (2.0 to 2.0) at 4x training."
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from made_rows import WIGGLE, answered, made_row
 from reorder_kit.statistics.estimate import mean_over_seeds
+from reorder_kit.study.verdict import verdict
 from says import says
 
 ROW, SPIRAL = made_row(0.80, "row"), made_row(0.90, "spiral")
@@ -28,9 +29,9 @@ def turned(row):
 def test_a_learned_order_that_beats_its_start_but_not_the_best_fixed_order():
     comparisons, said = answered(ROW, SPIRAL, *learned(0.85, 0.87))
     assert said[0] == (
-        "With local, softsort from row costs 5.0 points (5.0 to 5.0) against the best of 2 fixed orders (spiral, chosen "
-        "on validation images); the order that softsort learned from row, from scratch, costs 3.0 points (3.0 to 3.0) "
-        "against it."
+        "With local, softsort from row costs 5.0 points (5.0 to 5.0) against the best of 2 fixed orders (spiral, "
+        "chosen on validation images); the order that softsort learned from row, from scratch, costs 3.0 points "
+        "(3.0 to 3.0) against it."
     )
     assert said[1].startswith("The order matters to local: spiral is 10.0 points (10.0 to 10.0) above row")
     assert said[2] == (
@@ -38,8 +39,8 @@ def test_a_learned_order_that_beats_its_start_but_not_the_best_fixed_order():
         "above the start."
     )
     assert comparisons[0].sentence == (
-        "local: softsort from row scores 0.850 ± 0.002, which costs 5.0 points (5.0 to 5.0) against spiral, the best of "
-        "2 fixed orders (p = 0.016 after Holm, 8 seeds)"
+        "local: softsort from row scores 0.850 ± 0.002, which costs 5.0 points (5.0 to 5.0) against spiral, the best "
+        "of 2 fixed orders (p = 0.016 after Holm, 8 seeds)"
     )
 
 
@@ -96,18 +97,17 @@ def test_seeds_that_could_not_have_told_are_said_to_be_too_few():
     )))  # fmt: skip
     assert (found.p, found.seeds_needed) == (0.25, 6)
     assert said == (
-        "With local, whether informed is better than the only fixed order, row is open: 10.0 points (10.0 to 10.0) above "
-        "it with 3 seeds, and 3 seeds are too few: about 6 would do.",
+        "With local, whether informed is better than the only fixed order, row is open: 10.0 points (10.0 to 10.0) "
+        "above it with 3 seeds, and 3 seeds are too few: about 6 would do.",
     )
     assert "3 seeds could not have told; 3 seeds are too few: about 6 would do" in found.sentence
 
 
 def test_a_difference_that_other_images_may_not_show_says_so():
-    (found, *_), _ = answered(ROW, SPIRAL, made_row(0.95, "informed", origin="chosen"))
-    from reorder_kit.study.verdict import verdict
-
+    rows = (ROW, SPIRAL, made_row(0.95, "informed", origin="chosen"))
+    (found, *_), _ = answered(*rows)
     unsure = replace(found, difference=replace(found.difference, low=-0.01))
-    said = verdict((ROW, SPIRAL, made_row(0.95, "informed", origin="chosen")), [unsure])
+    said = verdict(rows, [unsure])
     assert says(said[0], "informed gains", "(with other seeds or test images there may be no difference).")
 
 
