@@ -276,9 +276,7 @@ def _pair(rows: list[Row], comparison: Comparison) -> Float[NDArray[np.float64],
 def print_best_fixed(arguments: argparse.Namespace) -> None:
     """A table of false alarms, and of gains that are found, by the size of the pool."""
     print(f"\n{arguments.studies} studies of {arguments.seeds} seeds with two informed orders, which are\n")
-    print(
-        "| fixed orders | as good: a gain | as good: a loss | as good: a loss by the plain test | 2 points better: a gain |"
-    )
+    print("| fixed orders | as good: a gain | a loss | a loss by the plain test | 2 points better: a gain |")
     print("| --- | --- | --- | --- | --- |")
     for pool in (2, 8, 16, 88):
         alike = tell_of_best(pool, arguments.studies, arguments.seeds, arguments.seed)
