@@ -1,6 +1,6 @@
 """What a study's verdicts are worth: made-up studies through the statistics of real ones.
 
-    python benchmarks/verdicts.py [--studies 200] [--seeds 8] [--seed 0]
+    python benchmarks/verdicts.py [--studies 200] [--seeds 8] [--seed 0] [--only best-fixed]
 
 A study has three backbones. Each is trained in three fixed orders, with two learners that start from the third of them,
 each with its order from scratch, noise for a reward beside it, and with two random orders: 33 rows, 8 seeds, 497 test
@@ -8,6 +8,9 @@ images (as the digits have), scored right or wrong. An image is right where a su
 worth, how easy the image is, what the seed adds (in part the same in all rows, since seeds are paired), what the image
 and the seed add (in part the same in all rows), and, where it is said, how well this row suits this image with any
 seed. The last one is what other test images would change.
+
+Against the best fixed order: a pool of fixed orders and two informed ones, none of which is better. The best of the
+pool is chosen on 300 validation images with the seeds with which it is tested on 497 others.
 Takes some minutes on one core.
 """
 
@@ -25,12 +28,16 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from reorder_kit.statistics.bootstrap import mean_over_seeds_and_images
+from reorder_kit.statistics.deciding_test import DecidingTest, p_of
 from reorder_kit.statistics.estimate import mean_over_seeds
+from reorder_kit.statistics.holm import holm
 from reorder_kit.statistics.power import too_few_seeds
 from reorder_kit.study.comparisons import compare
 from reorder_kit.study.results import Comparison, Row
+from reorder_kit.study.wording import is_gain, is_loss
 
 IMAGES = 497
+VALIDATION = 300
 MARGIN = 0.02
 ALPHA = 0.05
 ACCURACY = 0.93
@@ -69,19 +76,23 @@ WORLDS = (NOTHING, OTHER_IMAGES, TWO_POINTS, FIVE_POINTS)
 
 
 def scores_of(
-    random: np.random.Generator, accuracies: Float[NDArray[np.float64], " row"], seeds: int, suits: float
+    random: np.random.Generator,
+    accuracies: Float[NDArray[np.float64], " row"],
+    seeds: int,
+    suits: float,
+    images: int = IMAGES,
 ) -> Float[NDArray[np.float64], "row seed image"]:
     """Right or wrong, for every row; an accuracy is that of all seeds and all images there might be."""
     rows = len(accuracies)
     spread = np.sqrt(EASE**2 + SEEDS_SHARED**2 + SEEDS_OWN**2 + BOTH_SHARED**2 + BOTH_OWN**2 + suits**2)
     latent = stats.norm.ppf(accuracies)[:, None, None] * spread
     for size, shape in (
-        (EASE, (1, 1, IMAGES)),
+        (EASE, (1, 1, images)),
         (SEEDS_SHARED, (1, seeds, 1)),
         (SEEDS_OWN, (rows, seeds, 1)),
-        (BOTH_SHARED, (1, seeds, IMAGES)),
-        (BOTH_OWN, (rows, seeds, IMAGES)),
-        (suits, (rows, 1, IMAGES)),
+        (BOTH_SHARED, (1, seeds, images)),
+        (BOTH_OWN, (rows, seeds, images)),
+        (suits, (rows, 1, images)),
     ):
         latent = latent + size * random.standard_normal(shape)
     return (latent > 0).astype(np.float64)
@@ -199,6 +210,81 @@ def coverage(count: int, seeds: int, suits: float, seed: int) -> dict[str, dict[
     return {what: {name: hit / count for name, hit in found.items()} for what, found in hits.items()}
 
 
+def with_pool(
+    random: np.random.Generator, pool: int, candidates: int, seeds: int, gap: float = 0.0
+) -> tuple[list[Row], list[Scores]]:
+    """A pool of fixed orders that are alike, and orders that are better than all of them by a gap.
+
+    What a seed adds is the same in both splits. Fixed orders are called random, so that nothing else is asked of them.
+    """
+    accuracies = np.array([ACCURACY] * pool + [ACCURACY + gap] * candidates)
+    both = scores_of(random, accuracies, seeds, 0.0, IMAGES + VALIDATION)
+    rows = [
+        Row(
+            *("images", "one", f"order-{number}", None, None, mean_over_seeds(each[:, :IMAGES].mean(axis=1).tolist())),
+            *(tuple(range(seeds)), (), 16, 16, False, 1.0),
+            validation=tuple(each[:, IMAGES:].mean(axis=1).tolist()),
+            origin="random" if number < pool else "chosen",
+        )
+        for number, each in enumerate(both)
+    ]
+    return rows, [each[:, :IMAGES] for each in both]
+
+
+@dataclass(frozen=True)
+class ToldOfBest:
+    """What studies said of informed orders beside the best fixed one.
+
+    Args:
+        gains: studies in which some order gains.
+        losses: those in which some order costs.
+        plain_losses: those that would have said so without a look at what other seeds choose.
+    """
+
+    gains: int
+    losses: int
+    plain_losses: int
+
+
+def tell_of_best(
+    pool: int,
+    count: int,
+    seeds: int,
+    seed: int,
+    gap: float = 0.0,
+    candidates: int = 2,
+    test: DecidingTest = "permutation",
+) -> ToldOfBest:
+    """Make studies up, and count those that find a difference from the best fixed order."""
+    random = np.random.default_rng([seed, pool, seeds])
+    names = [f"order-{number}" for number in range(pool)]
+    gains = losses = plain = 0
+    for number in range(count):
+        rows, scores = with_pool(random, pool, candidates, seeds, gap)
+        found = compare(rows, scores, MARGIN / 10, ALPHA, number, test=test, pool=names)
+        gains += any(is_gain(each) for each in found)
+        losses += any(is_loss(each) for each in found)
+        p_values = holm([p_of(test, _pair(rows, each), number) for each in found])
+        plain += any(p < ALPHA and each.difference.mean < 0 for p, each in zip(p_values, found, strict=True))
+    return ToldOfBest(gains, losses, plain)
+
+
+def _pair(rows: list[Row], comparison: Comparison) -> Float[NDArray[np.float64], "seed row"]:
+    return np.array([rows[place].score.values for place in comparison.rows]).T
+
+
+def print_best_fixed(arguments: argparse.Namespace) -> None:
+    """A table of false alarms, and of gains that are found, by the size of the pool."""
+    print(f"\n{arguments.studies} studies of {arguments.seeds} seeds with two informed orders, which are\n")
+    print("| fixed orders | as good: a gain | a loss | a loss by the plain test | 2 points better: a gain |")
+    print("| --- | --- | --- | --- | --- |")
+    for pool in (2, 8, 16, 88):
+        alike = tell_of_best(pool, arguments.studies, arguments.seeds, arguments.seed)
+        better = tell_of_best(pool, arguments.studies, arguments.seeds, arguments.seed, gap=0.02)
+        cells = (alike.gains, alike.losses, alike.plain_losses, better.gains)
+        print(f"| {pool} | {' | '.join(map(str, cells))} |", flush=True)
+
+
 def print_verdicts(arguments: argparse.Namespace) -> None:
     """Two tables: what is said where there is nothing, and where there is something."""
     began = time.perf_counter()
@@ -242,15 +328,19 @@ def print_coverage(arguments: argparse.Namespace) -> None:
                 print(f"| {name} | {seeds} | {' | '.join(f'{share:.3f}' for share in found.values())} |", flush=True)
 
 
+PARTS = {"verdicts": print_verdicts, "best-fixed": print_best_fixed, "coverage": print_coverage}
+
+
 def main() -> None:
     """Make up, count, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=8, help="of each row")
     parser.add_argument("--seed", type=int, default=0, help="of what is made up")
+    parser.add_argument("--only", choices=PARTS, help="one of the tables")
     arguments = parser.parse_args()
-    print_verdicts(arguments)
-    print_coverage(arguments)
+    for name in PARTS if arguments.only is None else [arguments.only]:
+        PARTS[name](arguments)
 
 
 if __name__ == "__main__":

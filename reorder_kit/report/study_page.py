@@ -124,7 +124,7 @@ def _dot(row: Row) -> Dot:
     elif row.control is not None:
         colour = CONTROL
     else:
-        colour = FIXED if row.learner is None else LEARNED
+        colour = FIXED if row.learner is None and row.origin != "chosen" else LEARNED
     label = label_of(row)
     within = f" ({low:.3f} to {high:.3f})" if row.score.low is not None else ""
     return Dot(label, mean, low, high, colour, f"{label}: {mean:.3f}{within}, {_seeds(row)}", row.control is None)

@@ -65,14 +65,15 @@ class Plan:
     def questions(self) -> list[str]:
         """What is asked, each with the number of comparisons."""
         asked = [f"{_QUESTIONS[question]}: {_times(count)}" for question, count in self.comparisons.items()]
-        return [*asked, *self._best_of] if "best-fixed" in self.comparisons else asked
+        return [asked[0], self._pool_in_words, *asked[1:]] if "best-fixed" in self.comparisons else asked
 
     @property
-    def _best_of(self) -> list[str]:
+    def _pool_in_words(self) -> str:
         """What the best fixed order is chosen from; long lists are cut short."""
+        if len(self.pool) == 1:
+            return f"the only fixed order is {self.pool[0]}"
         shown = self.pool if len(self.pool) <= _MOST_NAMED else (*self.pool[: _MOST_NAMED - 1], "...", self.pool[-1])
-        count = "the only fixed order is" if len(self.pool) == 1 else f"the best of {len(self.pool)} fixed orders, of"
-        return [f"{count} {', '.join(shown)}{'' if len(self.pool) == 1 else ', is chosen on validation images'}"]
+        return f"the best fixed order is chosen on validation images from {len(self.pool)}: {', '.join(shown)}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

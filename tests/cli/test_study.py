@@ -62,9 +62,9 @@ def test_a_study_is_planned_trained_and_summed_up(study, tmp_path):
     assert planned.exit_code == 0
     assert planned.stderr.splitlines()[:4] == [
         "runs/tiny: 4 rows of 2 seeds, 8 runs",
-        "  do fixed orders differ: 1 comparison",
+        "  is a learned or chosen order better than the best fixed one: 2 comparisons",
+        "  the only fixed order is row",
         "  is a learner better than its start, kept: 1 comparison",
-        "  is a learned order, from scratch, better than its start: 1 comparison",
     ]
     assert "  null-reward is left out for softsort, which does not learn from rewards" in planned.stderr
     assert [line.split() for line in planned.stdout.splitlines()[1:]] == [
@@ -163,11 +163,13 @@ def test_a_plan_is_json_where_that_is_asked_for(study):
     assert plan["rows"][2] == {
         "data": "digits",
         "backbone": "local",
+        "length": 1.0,
         "start": "random",
         "learner": "softsort",
         "control": None,
     }
-    assert plan["comparisons"] == {"order-matters": 1, "learning-helps": 1, "order-holds-up": 1}
+    assert plan["comparisons"] == {"best-fixed": 2, "learning-helps": 1, "order-holds-up": 1}
+    assert plan["pool"] == ["row"]
 
 
 def test_shipped_studies_are_found_by_name(cli):

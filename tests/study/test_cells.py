@@ -129,12 +129,15 @@ def test_the_plan_counts_runs_and_comparisons(study):
     plan = plan_of(study, HOST)
     assert plan.runs == 48
     assert plan.comparisons == {
-        "order-matters": 2,  # once for each backbone
+        # What is learned from shuffled, in its run and from scratch; row is the only rule, and the start of the others.
+        "best-fixed": 4,
         "learning-helps": 6,
         "order-holds-up": 6,
         "control": 6,
     }
-    # With 2 seeds p cannot fall below 0.5 for a pair, nor below 2 * 6 / 36 for three rows.
+    assert plan.pool == ("row",)
+    assert plan.questions[1] == "the only fixed order is row"
+    # With 2 seeds p cannot fall below 0.5 for a pair.
     assert len(plan.warnings) == 4
     assert plan.warnings[1].startswith(
         "is a learner better than its start, kept: 2 seeds are too few: p cannot fall below 0.5"

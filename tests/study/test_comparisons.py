@@ -52,6 +52,10 @@ def test_the_questions_of_a_table():
         row([0.5], "random", "softsort", data="eurosat"),  # 11: without its start
     ]
     assert questions_of(table) == [
+        Asked("best-fixed", (1, 0, 4)),
+        Asked("best-fixed", (2, 0, 4)),
+        Asked("best-fixed", (5, 0, 4)),
+        Asked("best-fixed", (11, 9, 10)),
         Asked("order-matters", (0, 4)),
         Asked("order-matters", (9, 10)),
         Asked("learning-helps", (1, 0)),

@@ -82,7 +82,7 @@ def test_a_learner_that_helps_with_an_order_that_holds_up():
     ("mean", "spread", "ending"),
     [
         (0.7601, 0.5, ("does not hold up", "within ±0.020 of the start")),
-        (0.70, 1.0, ("does not hold up", "6.0 points (6.0 to 6.0) below the start")),
+        (0.70, 1.0, ("does not hold up", "costs 6.0 points (6.0 to 6.0) against the start")),
         (0.765, 30, ("whether its order holds up", "open", "0.5 points (-4.3 to 5.3)", "not distinguishable")),
     ],
 )
@@ -119,9 +119,12 @@ def test_learners_that_do_not_help_and_controls_that_leave_it_open():
     )
     assert "not distinguishable from row, kept: " in comparisons[1].sentence
     assert comparisons[2].sentence.startswith("local: a random order scores 0.760 ± 0.050, not distinguishable")
-    learners, controls = said
-    assert says(learners, "local", "no gain", "softsort from row", "6.0 points", "below it", "reinforce from row")
-    assert says(learners, "reinforce from row", "not distinguishable", "8 seeds")
+    losses, learners, controls = said
+    assert losses == "With local, softsort from row costs 6.0 points (6.0 to 6.0) against its start, kept."
+    assert says(
+        comparisons[0].sentence, "softsort from row scores 0.700", "which costs 6.0 points (6.0 to 6.0) against"
+    )
+    assert says(learners, "local", "no gain", "reinforce from row", "not distinguishable", "8 seeds are too few: about")
     assert says(controls, "As expected", "no control", "0 of 1 comparisons", "±0.020", "open")
 
 
