@@ -12,8 +12,8 @@ the one that it picks.
 DATA is a folder with `caltech101-64` and `eurosat` (see informed.py) and `aquarium` (`labels.csv`, `images/`); a case
 without its data is skipped. Every number is one line of JSON. Seed by seed, and the smallest cases first, so what
 there is when it is stopped can be compared; run the same command again to resume. For several cores, run it once for
-each of them with other `--cases` or `--backbones`; each process uses one thread. One seed of all cases takes about
-2.5 hours of one core.
+each of them with other `--cases` or `--backbones`; each process uses one thread. One seed of all cases takes less than
+three hours of one core.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from statistics import mean
+from typing import Any, TypeVar, cast
 
 import torch
 from informed import CASES as PHOTOS
@@ -63,9 +65,12 @@ RANDOM = 4
 STEPS, SHORT, FURTHER, SHARED = 300, (30, 100), 50, 300
 IMAGES = 1000
 """Training images that the data is judged by; compressors look at a quarter of them."""
+ENSEMBLE, SWAPS = 3, 3
+"""Models that share their weights among orders, and swaps of two patches that make an order near another one."""
 JUDGES_SEED = 1000
 """Added to a seed for whatever judges, so that it shares no weights and no batches with the truth."""
 
+T = TypeVar("T")
 Record = dict[str, Any]
 Done = set[tuple[str, str, int]]
 """Judge, order and seed."""
@@ -253,27 +258,52 @@ def compressed(bench: Bench, orders: Mapping[str, Order], what: str) -> Callable
 
 
 def of_shared_weights(bench: Bench, orders: Mapping[str, Order], seed: int, done: Done) -> Found:
-    """One model trained in random orders, as it is and after some steps in an order."""
-    names = "shared weights", f"shared weights, then {bench.lengths.further} steps"
+    """Models trained in many orders: one, several together, one in orders near the first rule, one trained further."""
+    further = bench.lengths.further
+    names = (
+        "shared weights", f"shared weights of {ENSEMBLE} models", f"shared weights, orders near {RULES[0]}",
+        f"shared weights, then {further} steps",
+    )  # fmt: skip
     missing = [order for order in orders if any((name, order, seed) not in done for name in names)]
     if not missing:
         return
-    experiment = bench.experiment(JUDGES_SEED + seed)
-    judged = judged_images(bench.experiment(), bench.splits)
-    facts, device = experiment.facts(bench.splits.image), torch.device("cpu")
-    classes = bench.splits.classes
-    context = TaskContext(facts, bench.splits.image, experiment.kind, classes, judged.fitted, device)
-    shared = SharedWeights(experiment, judged.splits, context)
+    trained = [shared_weights(bench, (1 + number) * JUDGES_SEED + seed) for number in range(ENSEMBLE)]
+    shared, batches = trained[0], trained[0].judged()
+    steps = bench.lengths.shared
+    start = Order.identity(bench.grid.num_patches)
+    pairs = [timed(partial(each.train, start, steps)) for each in trained]
+    models, costs = [model for model, _ in pairs], [cost for _, cost in pairs]
+    near, of_near = timed(partial(shared.train, orders[RULES[0]], steps, SWAPS))
+    of_one, of_all, of_near = (cost / len(orders) for cost in (costs[0], sum(costs), of_near))
+    for name in missing:
+        order = orders[name]
+        losses, reading = timed(lambda order=order: [shared.loss(model, order, batches) for model in models])
+        again, training = timed(partial(shared.further, models[0], order, further))
+        one = reading / ENSEMBLE
+        found = (
+            (losses[0], of_one + one),
+            (mean(losses), of_all + reading),
+            (shared.loss(near, order, batches), of_near + one),
+            (shared.loss(again, order, batches), of_one + training + one),
+        )
+        for judge, (loss, seconds) in zip(names, found, strict=True):
+            if (judge, name, seed) not in done:
+                yield judge, name, -loss, seconds
+
+
+def shared_weights(bench: Bench, seed: int) -> SharedWeights:
+    """What trains and judges with a seed, on the images of every other judge."""
+    experiment, splits = bench.experiment(seed), bench.splits
+    judged = judged_images(bench.experiment(), splits)
+    facts, device = experiment.facts(splits.image), torch.device("cpu")
+    context = TaskContext(facts, splits.image, experiment.kind, splits.classes, judged.fitted, device)
+    return SharedWeights(experiment, judged.splits, context)
+
+
+def timed(compute: Callable[[], T]) -> tuple[T, float]:
+    """What comes out, and the seconds of processor that it took."""
     began = time.process_time()
-    model, batches = shared.train(bench.grid.num_patches, bench.lengths.shared), shared.judged()
-    for_all = (time.process_time() - began) / len(orders)
-    for order in missing:
-        for name, steps in zip(names, (0, bench.lengths.further), strict=True):
-            if (name, order, seed) not in done:
-                began = time.process_time()
-                trained = shared.further(model, orders[order], steps) if steps else model
-                loss = shared.loss(trained, orders[order], batches)
-                yield name, order, -loss, for_all + time.process_time() - began
+    return compute(), time.process_time() - began
 
 
 def of_trials(bench: Bench, orders: Mapping[str, Order], seed: int, done: Done) -> Found:

@@ -38,14 +38,29 @@ class SharedWeights:
     splits: DataSplits
     context: TaskContext
 
-    def train(self, patches: int, steps: int) -> OrderedModel:
-        """A model from scratch that reads every batch in a few random orders."""
-        start = Order.identity(patches)
+    def train(self, start: Order, steps: int, swaps: int | None = None) -> OrderedModel:
+        """A model from scratch that reads every batch in a few random orders.
+
+        Args:
+            start: of all patches.
+            steps: optimizer steps.
+            swaps: of two patches each, by which the orders differ from the start; None for orders without limit.
+        """
         model = build_model(replace(self.experiment, learner=None), self.context, start)
         generator = torch.Generator().manual_seed(self.experiment.recipe.seed)
+        patches = start.num_patches
+
+        def drawn() -> torch.Tensor:
+            if swaps is None:
+                return torch.randperm(patches, generator=generator)
+            indices = start.indices.clone()
+            for _ in range(swaps):
+                slots = torch.randperm(patches, generator=generator)[:2]
+                indices[slots] = indices[slots.flip(0)]
+            return indices
 
         def random_orders(images: int) -> Order:
-            orders = torch.stack([torch.randperm(patches, generator=generator) for _ in range(GROUPS)])
+            orders = torch.stack([drawn() for _ in range(GROUPS)])
             return Order.trusted(orders, patches, torch.arange(images) % GROUPS)
 
         self._train(model, random_orders, steps, "shared")

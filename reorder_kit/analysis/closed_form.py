@@ -22,15 +22,14 @@ def closed_form_score(rows: ToldRows, order: Order, influence: Float[Tensor, " s
 
     Args:
         rows: the images.
-        order: of the patches; it may leave some out.
-        influence: of each slot; it is scaled to a mean of 1.
+        order: the same for all images; it may leave patches out.
+        influence: of each slot; it is scaled to a mean of 1 over patches.
 
     Returns:
         At most 1; 0 or less where nothing is told.
     """
-    by_slot = influence.double() * len(influence) / influence.double().sum()
-    weights = by_slot.new_zeros(order.num_patches)
-    weights[order.indices] = by_slot
+    weight = influence.double() * order.num_patches / influence.double().sum()
+    weights = weight.new_zeros(order.num_patches).index_copy(0, order.indices, weight)
     seen = weights > 0
     features = rows.features[:, seen] * weights[seen].sqrt()[None, :, None]
     return 1 - float(held_out_errors(features.flatten(1), rows.targets, rows.folds).min())

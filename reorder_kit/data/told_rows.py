@@ -63,7 +63,7 @@ def told_rows(training: TrainingData, image: ImageShape, grid: Grid, images: int
         views: further versions of each under the training transform; left out where nothing in it is random.
 
     Raises:
-        ReorderKitError: if fewer than two images can be read.
+        ReorderKitError: if fewer than two images can be read, or they hold numbers that are not finite.
     """
     read: list[list[_Version]] = [[] for _ in range(1 + views)]
     is_random = False
@@ -76,6 +76,8 @@ def told_rows(training: TrainingData, image: ImageShape, grid: Grid, images: int
         raise ReorderKitError(f"patches are judged by images held out, but {count} could be read", "use more images")
     versions = [version for batches in (read if is_random else read[:1]) for version in batches]
     patches = torch.cat([version.patches for version in versions])
+    if not patches.isfinite().all():
+        raise ReorderKitError("training images hold numbers that are not finite", "look at transforms and files")
     targets, frequency, words = _targets(versions)
     folds = (torch.arange(count) % FOLDS).repeat(len(patches) // count)
     return ToldRows(patch_features(patches), targets, folds, frequency, words)

@@ -92,17 +92,19 @@ class RankingPrior(Prior):
             context: the data; training images only.
         """
 
-    def influence(self, context: PriorContext, steps: int) -> Float[Tensor, " slot"]:
+    def influence(self, context: PriorContext, steps: int, models: int | None = None) -> Float[Tensor, " slot"]:
         """The mean influence of each slot that is read, over models that read random patches in random orders.
 
         Args:
             context: measures it.
             steps: that each model is trained for.
+            models: how many; as the options say if not given.
         """
         generator = torch.Generator().manual_seed(context.seed)
         patches = context.grid.num_patches
         orders = [Order(torch.randperm(patches, generator=generator)) for _ in range(self.options.orders)]
-        return context.influence([order.first(context.num_slots) for order in orders], self.options.models, steps)
+        read = [order.first(context.num_slots) for order in orders]
+        return context.influence(read, self.options.models if models is None else models, steps)
 
     def start(self, context: PriorContext) -> Order:
         """The best patch in the slot with the most influence, the next one in the next; the last ones are not read."""

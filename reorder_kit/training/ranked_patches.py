@@ -25,7 +25,8 @@ from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.short_training import influence_of_short_training
 
 STEPS = 150
-"""After which influence is measured once more: profiles of recurrent models flatten as they train."""
+"""After which influence is measured once more: profiles of recurrent models flatten as they train. One model tells
+that, since nothing is decided by it, and training several would take most of the time on a large grid."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,11 @@ def rank_patches(
     prior = cast("RankingPrior", start.build(splits.image, facts.grid))
     options = prior.options
     ranking = prior.rank(asked)
-    announce(f"measuring influence: {options.models} models, untrained and after {STEPS} steps")
-    influence = {steps: prior.influence(asked, steps) for steps in sorted({0, options.steps, STEPS})}
+    announce(f"measuring influence: {options.models} models untrained, and one after {STEPS} steps")
+    influence = {
+        steps: prior.influence(asked, steps, models=1 if steps == STEPS != options.steps else None)
+        for steps in sorted({0, options.steps, STEPS})
+    }
     order = matched(ranking.patches.first(num_slots), influence[options.steps])
     rows = told_rows(training, splits.image, facts.grid, images, views=0)
     scores = closed_form_scores(rows, {**orders, start.name: order}, influence[options.steps])

@@ -47,7 +47,8 @@ def test_every_judge_has_a_number_for_every_order_and_a_stopped_run_goes_on(judg
     orders = {"row", "spiral", "informed", "informed-reversed"}
     names = {"closed form", "lzma", "zstd", "conditional-entropy", "adjacency", "shared weights"}
     names |= {f"influence x {what}" for what in ("probe", "pixel-deviation", "center")}
-    names |= {"shared weights, then 2 steps", "from scratch, 2 steps", "truth", "orders"}
+    names |= {f"shared weights{what}" for what in (" of 3 models", ", orders near row", ", then 2 steps")}
+    names |= {"from scratch, 2 steps", "truth", "orders"}
     assert set(keys) == {(name, order, 0) for name in names for order in orders}
     assert list(judges.measure(bench, every, 0)) == []
     value = {(record["judge"], record["order"]): record.get("value") for record in every}
@@ -60,6 +61,19 @@ def test_every_judge_has_a_number_for_every_order_and_a_stopped_run_goes_on(judg
     lines = table.report(every)
     assert any(line.startswith("| closed form | ") for line in lines)
     assert "| seeds of the truth | 1 of 4 orders |  |" in lines
+
+
+def test_orders_near_a_start_differ_by_so_many_swaps(judges, bench, monkeypatch):
+    read = []
+    monkeypatch.setattr(judges.SharedWeights, "_train", lambda self, model, orders, *_: read.append(orders(64)))
+    shared = judges.shared_weights(bench, 5)
+    start = judges.Order.identity(16)
+    shared.train(start, 1, 2)
+    shared.train(start, 1)
+    near, anywhere = ((each.indices != start.indices).sum(dim=1).tolist() for each in read)
+    assert all(0 <= moved <= 4 for moved in near)
+    assert max(near) >= 3  # two swaps move four patches, or three
+    assert min(anywhere) > 4
 
 
 def test_the_same_seed_gives_the_same_numbers(judges, bench):

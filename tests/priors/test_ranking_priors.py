@@ -195,6 +195,15 @@ def test_the_same_seed_gives_the_same_ranking():
     assert once != ranked(Informed, context(Flipped(), seed=4), images=100)
 
 
+def test_numbers_that_are_not_finite_are_told_of():
+    class Infinite(Planted):
+        def __getitem__(self, index):
+            return Sample(torch.full((1, 4, 6), torch.inf), index % 4)
+
+    with pytest.raises(ReorderKitError, match="not finite"):
+        ranked(Informed, context(Infinite()))
+
+
 @pytest.mark.parametrize("prior", [Informed, Probe, PixelDeviation])
 def test_images_that_cannot_be_read_are_told_of(prior):
     class Broken(Planted):
