@@ -83,9 +83,14 @@ def _checked(file: Path, read: Callable[[Path], object]) -> FileCheck:
 
 
 def _below(folder: Path) -> list[Path]:
-    """The run folders below; the runs beside a run are looked at with it."""
+    """The run folders below; those within a run are looked at with it."""
     found = {path.parent for name in ("recipe.yaml", "result.json") for path in folder.rglob(name)} - {folder}
-    return sorted(path for path in found if path.parent.name != "controls")
+    return sorted(path for path in found if not (path.parent.name in ("controls", "trials") or _is_search(path)))
+
+
+def _is_search(path: Path) -> bool:
+    run = RunFolder(path.parent)
+    return run.search == path and run.recipe.exists()
 
 
 def _holds_runs(folder: Path) -> bool:

@@ -21,9 +21,11 @@ def has_trained_with(split_file: Path) -> bool:
 
 
 def has_learned(folder: RunFolder) -> bool:
-    """Whether a run has come to a checkpoint, the figures of an epoch, or its end."""
+    """Whether a run, or the search before it, has come to a checkpoint, the figures of an epoch, or its end."""
     has_figures = folder.metrics.exists() and folder.metrics.stat().st_size > 0
-    return has_figures or folder.is_finished or folder.latest_checkpoint() is not None
+    if has_figures or folder.is_finished or folder.latest_checkpoint() is not None:
+        return True
+    return folder.search.is_dir() and has_learned(RunFolder(folder.search))
 
 
 def _has_trained(folder: RunFolder, split_file: Path) -> bool:

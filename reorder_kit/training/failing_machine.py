@@ -48,10 +48,15 @@ def _kept(folder: RunFolder, file: Path | None) -> str:
 
 
 def _trained(folder: RunFolder, file: Path | None) -> RunFolder:
-    """The control beside the run that a file is of, or the run itself."""
-    if file is None or not file.is_relative_to(folder.controls):
+    """The run itself, or what was trained beside or before it, that a file is of."""
+    if file is None:
         return folder
-    return RunFolder(folder.controls / file.relative_to(folder.controls).parts[0])
+    if file.is_relative_to(folder.search):
+        return RunFolder(folder.search)
+    for several in (folder.controls, folder.trials):
+        if file.is_relative_to(several) and file != several:
+            return _trained(RunFolder(several / file.relative_to(several).parts[0]), file)
+    return folder
 
 
 def _command(folder: RunFolder, processes: int) -> str:

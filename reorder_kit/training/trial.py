@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -73,20 +74,21 @@ def run_trial(
         folder: of the trial alone; while another process trains in it, this one waits.
         host: whose plugins follow the training.
         judged: the images.
-        accelerator: device and processes; as the recipe says if not given.
+        accelerator: device and processes of the run that the trial belongs to; as the recipe says if not given.
 
     Raises:
         ReorderKitError: if the folder holds another trial, a file in it is damaged, or training fails.
     """
     if steps < 1:
         raise ReorderKitError(f"a trial of {steps} steps trains nothing", "give it at least 1")
+    is_part_of_run = accelerator is not None  # which says how it goes on if the machine fails
     accelerator = accelerator or build_accelerator(experiment.recipe.train)
     trial = _Trial(_shortened(experiment, judged, seed, steps, accelerator.num_processes), order, judged, folder)
     if trial.is_finished:
         return trial.read()
     with (
         claimed(accelerator, partial(claim_in_program, trial.experiment, folder)) as run,
-        resumable(run, accelerator.num_processes, is_part=True),
+        nullcontext() if is_part_of_run else resumable(run, accelerator.num_processes, is_part=True),
     ):
         if not trial.is_finished:  # by whoever was waited for
             trial.train(run, host, accelerator)

@@ -14,6 +14,7 @@ import reorder_kit
 from reorder_kit.cli._run_summary import print_summary
 from reorder_kit.errors import RecipeError
 from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.names_in_use import has_learned
 from reorder_kit.interfaces import OrderLearner
 from reorder_kit.model.fixed_policies import FixedOrder
 from reorder_kit.order_learners._phases import PhasedLearner, PhaseOptions
@@ -95,7 +96,7 @@ def figures(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def test_a_better_order_is_accepted(hidden: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    content = {**recipe(to=hidden, trial_steps=32), "controls": ["learned-static"]}
+    content = {**recipe(to=hidden, trial_steps=24), "controls": ["learned-static"]}
     folder, result = run(content, tmp_path / "run")
     verdict = result.validated
     assert verdict is not None
@@ -103,7 +104,7 @@ def test_a_better_order_is_accepted(hidden: list[int], tmp_path: Path, capsys: p
     assert verdict.is_accepted
     assert verdict.trials.p < 0.05
     assert verdict.trials.gain > 0.05
-    assert (verdict.trials.steps, verdict.trials.images, len(set(verdict.trials.seeds))) == (32, 302, 3)
+    assert (verdict.trials.steps, verdict.trials.images, len(set(verdict.trials.seeds))) == (24, 302, 3)
     assert result.order.final == hidden
     assert result.order.start == list(range(8))
     print_summary(folder, result, has_learner=True)
@@ -158,14 +159,14 @@ def test_a_search_that_changes_nothing_needs_no_trials(tmp_path: Path) -> None:
 def test_stopped_at_any_moment_it_goes_on_as_if_it_had_not_been(
     hidden: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = recipe(to=hidden, trial_steps=9)
-    content["train"]["epochs"] = 2
+    content = recipe(to=hidden, trial_steps=6, warmup_epochs=0)
+    content["train"]["epochs"] = 1
     content["data"]["batch_size"] = 128
     whole, expected = run(content, tmp_path / "whole")
     finish = Trainer._finish_epoch
     ended: list[int] = []
-    # Epochs: two of search, 6 trials of 3 (4 steps an epoch), two of the run.
-    stops = {1, 2, 4, 8, 21}
+    # Epochs: one of search, 6 trials of 2 (4 steps an epoch), one of the run.
+    stops = {1, 2, 5, 13}
 
     def stop(trainer: Trainer, *given: Any) -> None:
         finish(trainer, *given)
@@ -182,7 +183,7 @@ def test_stopped_at_any_moment_it_goes_on_as_if_it_had_not_been(
         except KeyboardInterrupt:
             stopped += 1
     assert stopped == len(stops)
-    assert len(ended) == 22
+    assert len(ended) == 14
     untimed = {"seconds": 0.0}
     assert expected.validated is not None
     assert result.validated is not None
@@ -191,6 +192,13 @@ def test_stopped_at_any_moment_it_goes_on_as_if_it_had_not_been(
     assert result.validated.trials.model_copy(update=untimed) == expected.validated.trials.model_copy(update=untimed)
     assert figures(folder) == figures(whole)
     assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(folder).items())
+
+
+def test_images_stay_those_that_the_search_began_with(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert not has_learned(folder)
+    (folder.search / "checkpoints" / "epoch-000001").mkdir(parents=True)
+    assert has_learned(folder)
 
 
 def test_the_search_is_the_first_part_of_then_retrain() -> None:
