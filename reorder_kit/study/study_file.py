@@ -17,6 +17,7 @@ from reorder_kit.interfaces import TrainedControl
 from reorder_kit.interfaces.numbers import Fraction, Positive, Seed
 from reorder_kit.recipe.library import read_recipe
 from reorder_kit.recipe.problems import problems_of
+from reorder_kit.recipe.recipe import SHORT_FORMS
 from reorder_kit.recipe.settings import Settings
 
 CONTROLS: Mapping[str, TrainedControl] = {
@@ -259,4 +260,5 @@ def _name_of(section: Any) -> str:
     if not isinstance(section, Mapping):
         return str(section)
     prior = section.get("prior")
-    return "custom" if "file" in section else str(section.get("name", "prior" if prior is None else _name_of(prior)))
+    short = next((ordering for key, ordering in SHORT_FORMS.items() if key in section), None)
+    return short or str(section.get("name", "prior" if prior is None else _name_of(prior)))
