@@ -43,7 +43,7 @@ class Noise:
 
     def __init__(self, count: int, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
-        self.images = torch.randn(count, 1, 6, 6, generator=generator) / 2
+        self.images = torch.randn(count, 1, 6, 6, generator=generator) / 4
         for number, image in enumerate(self.images):
             for bit, patch in enumerate(TELLING):
                 row, column = divmod(patch, 3)
@@ -69,8 +69,8 @@ def race_recipe(**sections: Any) -> dict[str, Any]:
         "name": "planted",
         "data": {"name": "two-patches", "batch_size": 80},
         "backbone": {**backbone, "causal": True, "readout": "last"},
-        "optimizer": {"lr": 1e-2},
-        "train": {"steps": 30, "device": "cpu"},
+        "optimizer": {"lr": 3e-2},
+        "train": {"steps": 60, "device": "cpu"},
         **sections,
     }
 

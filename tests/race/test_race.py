@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,14 @@ from in_this_process import InThisProcess
 from race_cases import TELLING, FakeTrials, opened_race, race_host, race_recipe
 from reorder_kit.cli._folder_check import check_folder
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.jobs.place import Place
+from reorder_kit.orderings.raced import Raced
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.race.race_folder import RaceFolder
 from reorder_kit.race.results import RaceResult
 from reorder_kit.race.run_race import RaceRun
-from reorder_kit.race.setup import RaceSetup
 from reorder_kit.race.standing import Standing
 from reorder_kit.race.storage import RaceStorage
 from reorder_kit.race.worker import Tell
@@ -39,6 +43,20 @@ def raced(run: RaceRun) -> RaceResult:
     return run.train(None, untold)
 
 
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A race that is about to begin; settling who races looks at the data."""
+    out = tmp_path_factory.mktemp("settled") / "race"
+    opened_race(out).begin(silent)
+    return out
+
+
+@pytest.fixture
+def race(settled: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(settled, tmp_path / "race"))
+
+
 def far_from_telling(indices: list[int]) -> float:
     """How many slots the telling patches stand before the last two."""
     return sum(7 - min(7, indices.index(patch)) for patch in TELLING) / 10
@@ -47,7 +65,7 @@ def far_from_telling(indices: list[int]) -> float:
 @pytest.fixture(scope="module")
 def proven(tmp_path_factory: pytest.TempPathFactory) -> tuple[RaceRun, RaceResult]:
     """A race that was really trained, with one fresh seed."""
-    run = opened_race(tmp_path_factory.mktemp("race") / "race", budget=4, seeds=1)
+    run = opened_race(tmp_path_factory.mktemp("race") / "race", budget=2, seeds=1)
     return run, raced(run)
 
 
@@ -56,23 +74,23 @@ def test_the_winner_reads_the_patches_that_tell_the_class(proven: tuple[RaceRun,
     assert set(result.order[-2:]) == set(TELLING)
     assert OrderFile.load(run.folder.order).order.indices.tolist() == list(result.order)
     assert result.rungs[-1].candidates[0].name == result.winner
-    assert 0 < result.cost <= result.budget == 4
+    assert 0 < result.cost <= result.budget == 2
     assert result.conclusion[0].startswith(f"{result.winner} wins")
 
 
 def test_all_contenders_cost_the_same(proven: tuple[RaceRun, RaceResult]) -> None:
     run, result = proven
     winner, fixed, fixed_longer, start_longer = result.equal_cost
-    assert [line.cost for line in result.equal_cost] == [5.0] * 4
-    assert [line.steps for line in result.equal_cost] == [30, 30, 150, 150]
+    assert [line.cost for line in result.equal_cost] == [3.0] * 4
+    assert [line.steps for line in result.equal_cost] == [60, 60, 180, 180]
     assert (winner.order, fixed.order, start_longer.order) == (result.winner, result.fixed_winner, result.start)
     assert fixed.order == fixed_longer.order
     assert winner.behind is None
     for line in (fixed, fixed_longer, start_longer):
         assert line.behind is not None
         assert line.behind.mean == pytest.approx(winner.score.mean - line.score.mean)
-    recipes = [json.loads(json.dumps((run.folder.path / path / "recipe.yaml").read_text())) for path in winner.runs]
-    assert "seed: 1001" in recipes[0]  # no trial has it
+    (path,) = winner.runs
+    assert "seed: 1001" in (run.folder.path / path / "recipe.yaml").read_text()  # no trial has it
 
 
 def test_a_race_that_is_over_is_read_again(proven: tuple[RaceRun, RaceResult], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,40 +133,35 @@ def test_a_recipe_starts_from_the_winner(proven: tuple[RaceRun, RaceResult]) -> 
     assert (written["name"], written["race"]) == ("raced", str(run.folder.path))
 
 
-def test_a_stopped_race_goes_on_with_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_race_goes_on_with_what_is_missing(
+    race: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fake = FakeTrials(far_from_telling).install(monkeypatch)
-    whole = raced(opened_race(tmp_path / "whole"))
+    whole = raced(opened_race(Path(shutil.copytree(race, tmp_path / "whole"))))
     trained, fake.trained, fake.fails_after = fake.trained, [], 3
-    run = opened_race(tmp_path / "stopped")
     with pytest.raises(ReorderKitError, match="the trial failed"):
-        raced(run)
+        raced(opened_race(race))
     fake.fails_after = 10**9
-    again = raced(opened_race(tmp_path / "stopped"))
+    assert raced(opened_race(race)) == whole
     assert fake.trained == trained
-    assert replace_files(again) == replace_files(whole)
 
 
-def replace_files(result: RaceResult) -> RaceResult:
-    """Without the name of the race in the storage, which is in the setup."""
-    return result.model_copy(update={"files": {}})
-
-
-def test_the_trial_of_a_killed_worker_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trial_of_a_killed_worker_is_taken_over(race: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     FakeTrials(far_from_telling).install(monkeypatch)
-    run = opened_race(tmp_path / "race")
+    run = opened_race(race)
     setup = run.begin(silent)
     with RaceStorage(run.folder.journal, None, setup.study) as killed:
-        standing = Standing.of(setup, run.folder, {}, 0)
-        number = killed.begin(standing.trials[2])
+        third = Standing.of(setup, run.folder, {}, 0).trials[2]
+        number = killed.begin(third)
         raced(run)
-        assert killed.begin(standing.trials[2]) != number  # it is not being trained any more
-        assert standing.trials[2].key in killed.finished()
+        assert third.key in killed.finished()
+        assert killed.begin(third) != number  # which is not being trained any more
 
 
-def test_two_commands_for_one_folder_share_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = FakeTrials(far_from_telling, seconds=0.02).install(monkeypatch)
+def test_two_commands_for_one_folder_share_the_work(race: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeTrials(far_from_telling, seconds=0.05).install(monkeypatch)
     results: list[RaceResult] = []
-    runs = [opened_race(tmp_path / "race") for _ in range(2)]
+    runs = [opened_race(race) for _ in range(2)]
     threads = [threading.Thread(target=lambda run=run: results.append(raced(run))) for run in runs]
     for thread in threads:
         thread.start()
@@ -159,23 +172,34 @@ def test_two_commands_for_one_folder_share_the_work(tmp_path: Path, monkeypatch:
     assert results[0] == results[1]
 
 
-def test_workers_elsewhere_race_for_the_same_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_elsewhere_race_for_the_same_folder(race: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeTrials(far_from_telling).install(monkeypatch)
     monkeypatch.setattr("reorder_kit.jobs.work.PluginHost.from_environment", lambda blocked: race_host())
     executor = InThisProcess(at_a_time=2, lost=["worker 1"])
 
-    class Place:
-        jobs = 2
-
-        def executor(self, logs: Path, on_gpu: bool) -> InThisProcess:
+    class Here(Place):
+        def executor(self, logs: Path, on_gpu: bool) -> Any:
             return executor
 
-    run = opened_race(tmp_path / "race")
+    run = opened_race(race)
     setup = run.begin(silent)
-    result = run.train(Place(), untold)
+    result = run.train(Here(jobs=2), untold)
     assert executor.done == ["worker 1", "worker 2"]
     assert len(fake.trained) == setup.plan.trials
     assert set(result.order[-2:]) == set(TELLING)
+
+
+def test_where_no_worker_ends_well_the_race_says_why(race: Path) -> None:
+    executor = InThisProcess(lost=["worker 1"])
+
+    class Here(Place):
+        def executor(self, logs: Path, on_gpu: bool) -> Any:
+            return executor
+
+    run = opened_race(race)
+    run.begin(silent)
+    with pytest.raises(ReorderKitError, match="worker 1: its process was ended by SIGKILL"):
+        run.train(Here(jobs=1), untold)
 
 
 def test_with_a_database_the_race_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,25 +213,44 @@ def test_with_a_database_the_race_is_in_it(tmp_path: Path, monkeypatch: pytest.M
         opened_race(tmp_path / "race")
 
 
-def test_another_race_in_the_folder_is_refused_with_what_differs(tmp_path: Path) -> None:
-    opened_race(tmp_path / "race").begin(silent)
+def test_another_race_in_the_folder_is_refused_with_what_differs(race: Path, tmp_path: Path) -> None:
     with pytest.raises(ReorderKitError, match=r"--budget was 4\.0"):
-        opened_race(tmp_path / "race", budget=5)
+        opened_race(race, budget=5)
     other = race_recipe(optimizer={"lr": 2e-2})
     with pytest.raises(ReorderKitError, match=r"these fields differ: optimizer\.lr"):
-        RaceRun.open(other, "planted", race_host(), 4, 0, out=tmp_path / "race")
+        RaceRun.open(other, "planted", race_host(), 4, 0, out=race)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(ReorderKitError, match="is not an empty folder and holds no race"):
         opened_race(tmp_path / "other")
 
 
-def test_the_race_over_fixed_rules_shares_trials_and_its_cost_is_counted_in_full(tmp_path: Path) -> None:
-    setup = opened_race(tmp_path / "race").planned(silent)
-    assert isinstance(setup, RaceSetup)
-    assert not (tmp_path / "race").exists()
+def test_a_start_from_a_race_that_is_not_over_or_of_another_grid_is_refused(
+    race: Path, tmp_path: Path, proven: tuple[RaceRun, RaceResult]
+) -> None:
+    def start(folder: Path, side: int = 3) -> Order:
+        return Raced(Raced.Options(race=folder)).order(Grid(side, side))
+
+    over = proven[0].folder.path
+    assert start(over).indices.tolist() == list(proven[1].order)
+    with pytest.raises(ReorderKitError, match="the race is not over"):
+        start(race)
+    with pytest.raises(ReorderKitError, match="there is no such folder of a race"):
+        start(tmp_path / "moved")
+    with pytest.raises(ReorderKitError, match="is no folder of a race"):
+        start(tmp_path)
+    with pytest.raises(ReorderKitError, match="raced on the 3x3 grid, but the 2x2 grid is asked for"):
+        start(over, side=2)
+    broken = Path(shutil.copytree(over, tmp_path / "broken"))
+    OrderFile("another", Grid(3, 3), Order.identity(9)).save(broken / "order.json")
+    with pytest.raises(ReorderKitError, match="is damaged, or from another run"):
+        start(broken)
+
+
+def test_the_race_over_fixed_rules_shares_trials_and_its_cost_is_counted_in_full(race: Path) -> None:
+    setup = opened_race(race).planned(silent)
     assert all(candidate.is_fixed for candidate in setup.fixed_field)
     assert {candidate.key for candidate in setup.field} & {candidate.key for candidate in setup.fixed_field}
-    told = Standing.of(setup, RaceFolder(tmp_path), {}, seeds=2)
-    assert told.steps == setup.plan.steps + setup.fixed_plan.steps + 2 * 2 * (30 + 150)
+    told = Standing.of(setup, RaceFolder(race), {}, seeds=2)
+    assert told.steps == setup.plan.steps + setup.fixed_plan.steps + 2 * 2 * (60 + 300)
     assert replace(told, fixed=None, seeds=0).steps == setup.plan.steps
