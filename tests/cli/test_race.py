@@ -71,6 +71,7 @@ def test_progress_says_what_the_race_costs_in_seconds_once_a_trial_is_timed():
         progress.tell(timed)
     assert written.getvalue().splitlines() == [
         "0% rung 1",
-        "by the time of the first trial, the race takes 10 seconds of training on one worker, with the proof 60 seconds",
+        "by the time of the first trial, the race takes 10 seconds of training on one worker, with the proof "
+        "60 seconds",
         "8% rung 1",
     ]
