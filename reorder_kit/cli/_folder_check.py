@@ -1,4 +1,4 @@
-"""Whether the folder of a run, a study or a transfer is whole: what ``doctor FOLDER`` shows."""
+"""Whether the folder of a run, a study, a race or a transfer is whole: what ``doctor FOLDER`` shows."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from pathlib import Path
 
 from reorder_kit.errors import ReorderKitError, writing
 from reorder_kit.jobs.ledger import finished_work
+from reorder_kit.orders.checksums import require_digest
+from reorder_kit.race.race_folder import RaceFolder
+from reorder_kit.race.setup import RaceSetup
 from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.runs.run_folder import RunFolder
+from reorder_kit.runs.trial_record import TrialRecord
 from reorder_kit.study.results import StudyResult
 from reorder_kit.training.run_check import FileCheck, check_run
 from reorder_kit.transfer.results import TransferResult
@@ -17,6 +21,8 @@ from reorder_kit.transfer.results import TransferResult
 _OF_MANY_RUNS: Mapping[str, Callable[[Path], object]] = {
     "study.yaml": read_recipe_file,
     "study.json": StudyResult.read,
+    "setup.json": RaceSetup.read,
+    "race.json": lambda file: RaceFolder(file.parent).read_results(),
     "transfer.json": TransferResult.read,
     "evaluated.jsonl": finished_work,
 }
@@ -26,7 +32,7 @@ def check_folder(folder: Path) -> dict[Path, list[FileCheck]]:
     """What was found of every file whose checksum is known, by the folder of the run that it belongs to.
 
     Args:
-        folder: of a run, a study or a transfer.
+        folder: of a run, a study, a race or a transfer.
 
     Raises:
         ReorderKitError: if it is none of these.
@@ -41,7 +47,7 @@ def check_folder(folder: Path) -> dict[Path, list[FileCheck]]:
         found[run] = [*found.get(run, []), *check_run(RunFolder(run))]
     if not any(found.values()):
         raise ReorderKitError(
-            f"{folder}: is no folder of a run, a study or a transfer, or nothing was written down yet",
+            f"{folder}: is no folder of a run, a study, a race or a transfer, or nothing was written down yet",
             "give the folder of a run, as in runs/quickstart",
         )
     return {place: checks for place, checks in found.items() if checks}
@@ -54,6 +60,25 @@ def _of_many_runs(folder: Path) -> Iterator[FileCheck]:
             yield _checked(file, read)
     if (folder / "study.json").exists():
         yield from _scores_of_study(folder)
+    if RaceFolder(folder).is_race:
+        yield from (_checked(file, _require_trial) for file in sorted(folder.glob("trials/*/trial.json")))
+        yield from _scores_of_race(folder)
+
+
+def _require_trial(file: Path) -> None:
+    for name, digest in TrialRecord.read(file).files.items():
+        require_digest(file.parent / name, digest, file)
+
+
+def _scores_of_race(folder: Path) -> Iterator[FileCheck]:
+    """Whether each score in the table of equal cost is that of its run."""
+    try:
+        race = RaceFolder(folder).read_results()
+    except ReorderKitError:  # said before, or the race is not over
+        return
+    for line in race.equal_cost:
+        for run, value in zip(line.runs, line.score.values, strict=False):
+            yield _checked(RunFolder(folder / run).result, partial(_require_score, race.headline, "race.json", value))
 
 
 def _scores_of_study(folder: Path) -> Iterator[FileCheck]:
@@ -64,14 +89,14 @@ def _scores_of_study(folder: Path) -> Iterator[FileCheck]:
         return
     for row in study.rows:
         for run, value in zip(row.runs, row.score.values, strict=False):
-            yield _checked(RunFolder(folder / run).result, partial(_require_score, study, value))
+            yield _checked(RunFolder(folder / run).result, partial(_require_score, study.headline, "study.json", value))
 
 
-def _require_score(study: StudyResult, value: float, file: Path) -> None:
+def _require_score(headline: str, table: str, value: float, file: Path) -> None:
     folder = RunFolder(file.parent)
-    score = folder.read_result().metrics.test.score(study.headline)
+    score = folder.read_result().metrics.test.score(headline)
     if score != value:
-        raise ReorderKitError(f"{folder.result}: scores {score}, and {value} in study.json")
+        raise ReorderKitError(f"{folder.result}: scores {score}, and {value} in {table}")
 
 
 def _checked(file: Path, read: Callable[[Path], object]) -> FileCheck:
@@ -101,4 +126,6 @@ def _holds_runs(folder: Path) -> bool:
 
 
 def _is_run(folder: RunFolder) -> bool:
+    if RaceFolder(folder.path).is_race:
+        return False
     return folder.recipe.exists() or folder.is_finished or folder.latest_checkpoint() is not None

@@ -18,7 +18,9 @@ def doctor(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FOLDER]", help="The folder of a run, a study or a transfer, to be checked.", parser=as_path
+            metavar="[FOLDER]",
+            help="The folder of a run, a study, a race or a transfer, to be checked.",
+            parser=as_path,
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -28,9 +30,9 @@ def doctor(
     Without a folder: versions, devices, compiled kernels and broken plugins, and how to get what is not there. Nothing
     of it is an error, and the command ends with 0.
 
-    With the folder of a run, a study or a transfer: whether each file is there, as it was written, and belongs to the
-    others. Pictures, pages and what plugins write are not looked at. The command ends with 2 if a file is missing or
-    damaged.
+    With the folder of a run, a study, a race or a transfer: whether each file is there, as it was written, and belongs
+    to the others. Pictures, pages and what plugins write are not looked at. The command ends with 2 if a file is
+    missing or damaged.
 
     \b
     Example:

@@ -13,7 +13,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.host.registry import Registry
 from reorder_kit.interfaces import Component, Control, InRunControl
 from reorder_kit.interfaces.part import KIND_KEYWORD
-from reorder_kit.recipe.recipe import NO_CONTROL, DataSection, Recipe
+from reorder_kit.recipe.recipe import NO_CONTROL, SHORT_FORMS, DataSection, Recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = "#/$defs/"
@@ -151,7 +151,8 @@ def _components(
 def _start(host: PluginHost, definitions: Schema) -> Schema:
     alternatives = _alternatives(host.orderings, definitions)
     for alternative in alternatives:
-        if alternative.get("title") == "ordering custom":  # a file is enough: `start: {file: order.json}`
+        name = str(alternative.get("title")).removeprefix("ordering ")
+        if name in SHORT_FORMS.values():  # a file is enough: `start: {file: order.json}`
             alternative["required"].remove("name")
     if len(host.priors):
         prior = _section(host.priors, definitions)

@@ -18,13 +18,13 @@ class Track:
     Args:
         plan: its rungs.
         field: the candidates of the first rung.
-        read: whether the model reads each slot, for mutations.
+        reached: whether the model reads each slot, for mutations.
         seed: of the recipe.
     """
 
     plan: RacePlan
     field: tuple[Candidate, ...]
-    read: tuple[bool, ...]
+    reached: tuple[bool, ...]
     seed: int
 
 
@@ -104,7 +104,7 @@ def course_of(track: Track, losses: Mapping[str, float]) -> Course:
         if number:
             leaders = field[: rung.candidates - rung.mutations]
             seed = stream(track.seed, "race", number)
-            children = mutations_of(leaders, rung.mutations, track.read, seen, seed) if rung.mutations else []
+            children = mutations_of(leaders, rung.mutations, track.reached, seen, seed) if rung.mutations else []
             seen |= {child.key for child in children}
             field = (*leaders, *children)
         trials = tuple(Trial(candidate, seed, rung.steps) for seed in range(rung.seeds) for candidate in field)

@@ -99,10 +99,16 @@ def prepare(
         reached=choice.reached,
         start=next(each for each in pool.candidates if each.name == pool.start),
         judged=judged_images(opened.experiment, data.splits).words,
-        notes=(*pool.notes, *choice.notes),
+        notes=(*_notes(asked.experiment), *pool.notes, *choice.notes),
         split=None if data.images is None else data.images.digest(),
     )
     return setup, data
+
+
+def _notes(experiment: Experiment) -> Sequence[str]:
+    if experiment.learner is None:
+        return ()
+    return (f"{experiment.learner.name} plays no part: every order is trained as it is",)
 
 
 class _Choice:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reorder_kit.orders.checksums import require_digest
-from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.race.candidate import Candidate, Trial
 from reorder_kit.race.results import RaceResult
 from reorder_kit.runs.run_folder import RunFolder
@@ -94,6 +93,11 @@ class RaceFolder:
             ReorderKitError: if the race is not over, or a file is damaged.
         """
         results = RaceResult.read(self.results)
-        require_digest(self.order, results.files.get(self.order.name), self.results)
-        OrderFile.load(self.order)
+        for file in (self.order, self.recipe, self.setup):
+            require_digest(file, results.files.get(file.name), self.results)
         return results
+
+    @property
+    def is_race(self) -> bool:
+        """Who races is settled."""
+        return self.setup.exists()

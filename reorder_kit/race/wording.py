@@ -34,8 +34,8 @@ def plan_in_words(setup: RaceSetup, seeds: int) -> Iterator[str]:
         yield "no proof: with --seeds 3 the winner would be trained on fresh seeds and tested, at equal total cost"
         return
     yield (
-        f"for the proof, {_of_pool(len(setup.fixed_field), setup.fixed_left_out, 'fixed rules')} race on their own with "
-        f"the same budget, which costs {_runs(setup.fixed_plan.cost)} at most, less what both races share"
+        f"for the proof, {_of_pool(len(setup.fixed_field), setup.fixed_left_out, 'fixed rules')} race on their own "
+        f"with the same budget, which costs {_runs(setup.fixed_plan.cost)} at most, less what both races share"
     )
     proof = most_proof_steps(setup, seeds) / full
     yield (

@@ -56,7 +56,7 @@ class DataSection(ComponentSection):
     )
 
 
-_SHORT_FORMS = {"file": "custom", "race": "raced"}
+SHORT_FORMS = {"file": "custom", "race": "raced"}
 """Orderings that a start need not name, by the option that only they have."""
 
 
@@ -74,7 +74,7 @@ class StartSection(BaseModel):
         if isinstance(value, str):
             return {"name": value}
         if isinstance(value, dict) and "name" not in value:
-            short = next((ordering for key, ordering in _SHORT_FORMS.items() if key in value), None)
+            short = next((ordering for key, ordering in SHORT_FORMS.items() if key in value), None)
             return value if short is None else {"name": short, **value}
         return value
 

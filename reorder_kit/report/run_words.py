@@ -52,6 +52,8 @@ def start_of(record: RunRecord) -> str:
         prior = record.result.order.prior
         chosen, name = None if prior is None else prior.chosen, start["prior"]["name"]
         return f"what the prior {name} chose ({chosen})" if chosen else f"what the prior {name} gave"
+    if "race" in start:
+        return f"the winner of the race {start['race']}"
     return f"the order of {start['file']}" if "file" in start else str(start["name"])
 
 

@@ -17,6 +17,7 @@ from reorder_kit.interfaces import TrainedControl
 from reorder_kit.interfaces.numbers import Fraction, Positive, Ratio, Seed
 from reorder_kit.recipe.library import read_recipe
 from reorder_kit.recipe.problems import problems_of
+from reorder_kit.recipe.recipe import SHORT_FORMS
 from reorder_kit.recipe.settings import Settings
 from reorder_kit.statistics.deciding_test import DecidingTest
 from reorder_kit.study.lengths import FOLDER, USUAL
@@ -281,4 +282,5 @@ def _name_of(section: Any) -> str:
     if "race" in section:
         return "race"
     prior = section.get("prior")
-    return "custom" if "file" in section else str(section.get("name", "prior" if prior is None else _name_of(prior)))
+    short = next((ordering for key, ordering in SHORT_FORMS.items() if key in section), None)
+    return short or str(section.get("name", "prior" if prior is None else _name_of(prior)))

@@ -90,6 +90,7 @@ def test_what_others_published_names_its_source(kind, component):
         "center-out",
         "random",
         "custom",
+        "raced",
         "image-folder",
         "pixels",
         "pixel-deviation",

@@ -1,0 +1,85 @@
+"""Who races."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from race_cases import TELLING, race_host, race_recipe
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.fixed_orders import fixed_orders
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.race.candidate import Candidate
+from reorder_kit.race.opened import OpenedRecipe
+from reorder_kit.race.pool import Brought, Pool, _by_saliency, pool_of, trimmed
+
+HOST = race_host()
+
+
+def pool(brought: Brought | None = None, **sections: Any) -> Pool:
+    recipe = race_recipe(**sections)
+    experiment = compose(recipe, HOST, "test")
+    return pool_of(OpenedRecipe.open(experiment, experiment.open_data()), recipe, brought or Brought(), HOST)
+
+
+def test_rules_priors_and_the_start_race_each_order_once() -> None:
+    found = pool(order={"start": "snake"})
+    assert {each.order for each in found.fixed} == set(fixed_orders(HOST, Grid(3, 3)).values())
+    assert found.start == "snake"  # a rule by its own name
+    others = [each.name for each in found.candidates if not each.is_fixed]
+    assert {"informed", "probe"} <= set(others)
+    assert [each.is_fixed for each in found.candidates] == sorted(each.is_fixed for each in found.candidates)
+    assert len({each.key for each in found.candidates}) == len(found.candidates)
+    informed = next(each for each in found.candidates if each.name == "informed")
+    assert set(informed.indices[-2:]) == set(TELLING)
+
+
+def test_orders_that_are_brought_along_race_and_another_grid_is_refused(tmp_path: Path) -> None:
+    mine, wrong = tmp_path / "mine.json", tmp_path / "wrong.json"
+    OrderFile("mine", Grid(3, 3), Order([8, 1, 2, 3, 4, 5, 6, 0, 7])).save(mine)
+    OrderFile("wrong", Grid(2, 2), Order([3, 1, 0, 2])).save(wrong)
+    assert pool(Brought(files=(mine,))).candidates[0] == Candidate("mine", (8, 1, 2, 3, 4, 5, 6, 0, 7), 9)
+    with pytest.raises(ReorderKitError, match=r"wrong\.json: holds an order of a 2x2 grid, and the recipe has a 3x3"):
+        pool(Brought(files=(wrong,)))
+
+
+def test_partial_orders_race_with_random_subsets_and_equal_slots(tmp_path: Path) -> None:
+    found = pool(order={"start": "row", "keep": 0.34})
+    assert {each.order.num_slots for each in found.candidates} == {3}
+    names = {each.name for each in found.candidates}
+    assert {"random-2", "random-4", "strided", "center-out", "row"} <= names
+    short = tmp_path / "short.json"
+    OrderFile("short", Grid(3, 3), Order([1, 0], 9)).save(short)
+    with pytest.raises(ReorderKitError, match="has 2 slots, and the recipe's start 3"):
+        pool(Brought(files=(short,)), order={"start": "row", "keep": 0.34})
+
+
+def test_where_not_all_can_be_paid_for_the_best_rules_by_score_take_part() -> None:
+    candidates = [
+        Candidate.of(
+            name, Order([place, *(patch for patch in range(4) if patch != place)]), is_fixed=name != "informed"
+        )
+        for place, name in enumerate(["informed", "row", "snake", "spiral"])
+    ]
+
+    def first_patch(orders: Any) -> list[float]:
+        return [float(order.indices[0]) for order in orders]
+
+    def names(count: int) -> list[str]:
+        return [each.name for each in trimmed(candidates, count, ["row"], first_patch)]
+
+    assert names(4) == ["informed", "row", "snake", "spiral"]
+    assert names(3) == ["informed", "row", "spiral"]
+    assert names(2) == ["informed", "row"]
+    assert names(1) == ["informed"]
+
+
+def test_the_most_salient_patch_gets_the_most_influential_slot() -> None:
+    order = _by_saliency(Order([2, 0, 1]), [0.1, 0.7, 0.2], torch.tensor([0.2, 0.3, 0.5]))
+    assert order.indices.tolist() == [2, 1, 0]  # patch 0 is the most salient, then 1, then 2
