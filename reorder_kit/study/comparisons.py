@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 from reorder_kit.statistics.bootstrap import interval, mean_over_seeds_and_images, resampled_means
-from reorder_kit.statistics.deciding_test import OTHER, DecidingTest, p_of
+from reorder_kit.statistics.deciding_test import OTHER, DecidingTest, p_of, smallest_p_of
 from reorder_kit.statistics.effect_size import effect_size
 from reorder_kit.statistics.equivalence import equivalence_test
 from reorder_kit.statistics.holm import holm
@@ -174,11 +175,17 @@ def _compare(matched: _Matched, rows: Sequence[Row], p: float, p_holm: float, te
 
 
 def _seeds_needed(comparison: Comparison, scores: PairedScores, family: int, terms: _Terms) -> int | None:
-    """About how many seeds would tell a difference of the margin; None if it was told, or they are enough."""
+    """About how many seeds would tell; None if it was told, or they are enough.
+
+    Where the difference is as clear as so few seeds allow, those that allow more; else those that tell the margin.
+    """
     if comparison.verdict != "not distinguishable":
         return None
-    least = fewest_seeds(family, terms.alpha, len(comparison.rows), terms.test)
+    tested = len(comparison.rows)
+    least = fewest_seeds(family, terms.alpha, tested, terms.test)
     needed = MOST_SEEDS if least is None else least
+    if math.isclose(comparison.p, smallest_p_of(terms.test, scores.seeds, tested)) and needed > scores.seeds:
+        return needed
     if scores.seeds > 1:
         needed = max(needed, seeds_to_resolve(scores.spread, terms.margin, terms.alpha / family))
     return needed if needed > scores.seeds else None

@@ -98,7 +98,8 @@ class Comparison:
         other_p: of the test that does not decide, before correction; None where it was not made.
         pool: of ``best-fixed``, indices of the fixed orders of which the second row is the best; the best on validation
             stands first.
-        seeds_needed: about how many seeds would tell a difference of the margin; None where they are not too few.
+        seeds_needed: about how many seeds would tell the difference, or one of the margin where it is not clear; None
+            where there are enough.
         length: how many times as long as the recipe says its rows were trained.
     """
 

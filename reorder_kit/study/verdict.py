@@ -107,11 +107,12 @@ def _from_scratch(scratch: Comparison, words: Wording) -> str:
 
 
 def _beside(learned: Comparison, control: str, found: Sequence[Comparison], words: Wording) -> Comparison | None:
-    """The comparison of a control of the same learner and start."""
+    """The comparison with the start of a control of the same learner and start."""
     row = words.rows[learned.rows[0]]
     for each in found:
         other = words.rows[each.rows[0]]
-        if (other.learner, other.start, other.control) == (row.learner, row.start, control):
+        is_control = (other.learner, other.start, other.control) == (row.learner, row.start, control)
+        if is_control and each.question != "best-fixed":
             return each
     return None
 

@@ -103,6 +103,15 @@ def test_seeds_that_could_not_have_told_are_said_to_be_too_few():
     assert "3 seeds could not have told; 3 seeds are too few: about 6 would do" in found.sentence
 
 
+def test_a_clear_difference_takes_the_seeds_that_the_correction_asks_for():
+    """With 6 seeds that agree p is 2/64, and 3 * 2/64 is above 0.05; with 7 it would be 3 * 2/128. The spread of the
+    differences, 0.02 to 0.03, would ask for many more to tell one point."""
+    chosen = [made_row(0.80 - step / 10, f"prior-{step}", seeds=6, origin="chosen", spread=10) for step in range(3)]
+    found, said = answered(made_row(0.90, "row", seeds=6), *chosen)
+    assert [(each.p, each.seeds_needed) for each in found] == [(2 / 64, 7)] * 3
+    assert "6 seeds are too few: about 7 would do" in said[0]
+
+
 def test_a_difference_that_other_images_may_not_show_says_so():
     rows = (ROW, SPIRAL, made_row(0.95, "informed", origin="chosen"))
     (found, *_), _ = answered(*rows)
