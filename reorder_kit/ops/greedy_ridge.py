@@ -163,7 +163,7 @@ class _Fold:
         at_once = max(1, _MOST_NUMBERS // told.numel())
         counts = [
             ((told + some @ of_some).argmax(dim=2) == classes).sum(dim=1)
-            for some, of_some in zip(judged.split(at_once), weights.split(at_once), strict=True)
+            for some, of_some in zip(torch.split(judged, at_once), torch.split(weights, at_once), strict=True)
         ]
         return torch.cat(counts)
 
