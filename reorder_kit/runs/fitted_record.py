@@ -12,7 +12,8 @@ class MeasuredInfluence(Record):
 
     Args:
         steps: that they were trained for.
-        effective_slots: over how many slots their influence was spread.
+        effective_slots: over how many slots their influence was spread; of several questions with as many steps, that
+            of the last.
     """
 
     steps: Count

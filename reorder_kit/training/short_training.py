@@ -51,7 +51,13 @@ def influence_of_short_training(
             _influence_of_one(experiment, splits, context, accelerator, on_device, batch, number, steps)
             for number in range(models)
         ]
-        return torch.stack(profiles).mean(dim=0).cpu()
+        profile = torch.stack(profiles).mean(dim=0).cpu()
+        if not profile.isfinite().all():
+            raise ReorderKitError(
+                f"the influence of slots is NaN or infinite after {steps} steps of training",
+                "lower optimizer.lr, or the steps of the prior",
+            )
+        return profile
 
     return influence
 

@@ -9,7 +9,7 @@ import torch
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.compose import compose
-from reorder_kit.interfaces import Order, TaskContext, Unreadable
+from reorder_kit.interfaces import Order, Sample, TaskContext, Unreadable
 from reorder_kit.testing import host_with
 from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.short_training import influence_of_short_training
@@ -50,6 +50,16 @@ def influence_with(**changes):
     facts = experiment.facts(splits.image)
     context = TaskContext(facts, splits.image, experiment.kind, splits.classes, {}, torch.device("cpu"))
     return influence_of_short_training(experiment, splits, context, build_accelerator(experiment.recipe.train))
+
+
+class Infinite(Broken):
+    def __getitem__(self, index):
+        return Sample(torch.full((1, 8, 8), torch.inf), index % 10)
+
+
+def test_influence_that_is_no_number_is_refused():
+    with pytest.raises(ReorderKitError, match="NaN or infinite after 0 steps"):
+        influence_with(train=Infinite())(ORDERS, 1, 0)
 
 
 @pytest.mark.parametrize("steps", [0, 3])
