@@ -19,6 +19,8 @@ from reorder_kit.interfaces import OrderLearner
 from reorder_kit.model.fixed_policies import FixedOrder
 from reorder_kit.order_learners._phases import PhasedLearner, PhaseOptions
 from reorder_kit.orders.order import Order
+from reorder_kit.report.run_page import run_page
+from reorder_kit.report.table import Table
 from reorder_kit.runs.result import RunResult
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.testing import host_with
@@ -109,6 +111,11 @@ def test_a_better_order_is_accepted(hidden: list[int], tmp_path: Path, capsys: p
     assert result.order.start == list(range(8))
     print_summary(folder, result, has_learner=True)
     assert "A better order was found" in capsys.readouterr().out
+    page = run_page(folder, host_with(Oracle))
+    assert verdict.words in page.verdict
+    (search,) = [section for section in page.sections if section.name == "search"]
+    (trials,) = [block for block in search.blocks if isinstance(block, Table)]
+    assert [len(row) for row in trials.rows] == [4, 4, 4]
     # The run is the one that trains in this order from the first step.
     static = RunFolder(folder.controls / "learned-static")
     assert all(torch.equal(value, weights(static)[name]) for name, value in weights(folder).items())
