@@ -144,8 +144,8 @@ class _Choice:
             self._announce(f"choosing {count} of {len(candidates)} candidates")
             if not (self._is_quick or self.notes):
                 self.notes.append(
-                    f"the model reads more than {MOST_SCORED_SLOTS} slots, for which the closed-form score takes long: of "
-                    "the rules, the plain ones take part first"
+                    f"the model reads more than {MOST_SCORED_SLOTS} slots, for which the closed-form score takes long: "
+                    "of the rules, the plain ones take part first"
                 )
         return trimmed(candidates, count, (self._pool.start,), self._scores)
 
