@@ -13,7 +13,7 @@ from torch import Tensor
 
 from reorder_kit.analysis.closed_form import closed_form_score
 from reorder_kit.data.data_loading import require_samples, steps_of_epoch
-from reorder_kit.data.told_rows import told_rows
+from reorder_kit.data.told_rows import ToldRows, told_rows
 from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
@@ -117,9 +117,12 @@ class OpenedRecipe:
         Raises:
             ReorderKitError: if too few training images can be read.
         """
+        return [closed_form_score(self._rows, order, influence) for order in orders]
+
+    @cached_property
+    def _rows(self) -> ToldRows:
         training = TrainingSplit(self.splits, self.experiment.recipe.seed, self.experiment.kind)
-        rows = told_rows(training, self.splits.image, self.grid, TOLD_IMAGES, views=0)
-        return [closed_form_score(rows, order, influence) for order in orders]
+        return told_rows(training, self.splits.image, self.grid, TOLD_IMAGES, views=0)
 
 
 def without_learner(experiment: Experiment) -> Experiment:

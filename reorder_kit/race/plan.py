@@ -105,7 +105,8 @@ def plan_of(budget: float, full_steps: int, pool: int, with_mutations: bool = Tr
     """
     if pool < 2:
         raise ReorderKitError("there is only one order to race", "a race needs at least two different orders")
-    total = _steps_in(budget, full_steps)
+    require_budget(budget)
+    total = math.floor(budget * full_steps + 1e-9)
     short = max(1, min(max(LEAST_STEPS, full_steps // 20), full_steps // 3))
     if total < 2 * short:
         least = math.ceil(100 * 2 * short / full_steps) / 100
@@ -128,13 +129,17 @@ def plan_of(budget: float, full_steps: int, pool: int, with_mutations: bool = Tr
     return RacePlan(full_steps, (*screened, *middle, *final))
 
 
-def _steps_in(budget: float, full_steps: int) -> int:
+def require_budget(budget: float) -> None:
+    """Refuse a budget that is no positive number.
+
+    Raises:
+        ReorderKitError: if it is none.
+    """
     if not (math.isfinite(budget) and 0 < budget <= MOST_BUDGET):
         raise ReorderKitError(
             f"a budget of {budget:g} full training runs cannot be spent",
             f"give a number above 0, at most {MOST_BUDGET:g}, as in --budget 3",
         )
-    return math.floor(budget * full_steps + 1e-9)
 
 
 def _final(lengths: Sequence[int], total: int, pool: int) -> list[Rung]:

@@ -27,6 +27,9 @@ from reorder_kit.race.setup import RaceSetup
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.judged_images import judged_images
 
+MOST_SCORED_SLOTS = 64
+"""That a model may read for its orders to be scored in closed form, which takes the cube of them."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -118,6 +121,7 @@ class _Choice:
         self._opened, self._pool, self._announce = opened, pool, announce
         self._slots = len(pool.candidates[0].indices)
         self.notes: list[str] = []
+        self._known: dict[Order, float] = {}
         self._influence: Float[Tensor, " slot"] | None = None
         try:
             influence = opened.profile(self._slots)
@@ -125,6 +129,7 @@ class _Choice:
             self.notes.append(f"which slots the model reads is not known: {error.message}")
         else:
             self._influence = influence if float(influence.sum()) > 0 else None
+        self._is_quick = sum(self.reached) <= MOST_SCORED_SLOTS
 
     @property
     def reached(self) -> tuple[bool, ...]:
@@ -137,12 +142,19 @@ class _Choice:
         """Those of the candidates that race."""
         if count < len(candidates):
             self._announce(f"choosing {count} of {len(candidates)} candidates")
+            if not (self._is_quick or self.notes):
+                self.notes.append(
+                    f"the model reads more than {MOST_SCORED_SLOTS} slots, for which the closed-form score takes long: "
+                    "of the rules, the plain ones take part first"
+                )
         return trimmed(candidates, count, (self._pool.start,), self._scores)
 
     def _scores(self, orders: Sequence[Order]) -> Sequence[float]:
-        if self._influence is None:  # plain rules stand first in the pool
+        if self._influence is None or not self._is_quick:  # plain rules stand first in the pool
             return [-float(place) for place in range(len(orders))]
-        return self._opened.closed_form(orders, self._influence)
+        new = [order for order in orders if order not in self._known]
+        self._known |= dict(zip(new, self._opened.closed_form(new, self._influence), strict=True))
+        return [self._known[order] for order in orders]
 
 
 def require_same(asked: Asked, setup: RaceSetup, race: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.engine import Executor, work_through
 from reorder_kit.jobs.place import Place
 from reorder_kit.race.candidate import MOST_SEEDS
-from reorder_kit.race.plan import plan_of
+from reorder_kit.race.plan import require_budget
 from reorder_kit.race.pool import Brought
 from reorder_kit.race.prepare import Asked, prepare, require_same
 from reorder_kit.race.race_folder import RaceFolder
@@ -30,7 +30,7 @@ from reorder_kit.recipe.write_yaml import write_yaml
 from reorder_kit.runs.folder_lock import LOCK, Lock, holds_nothing
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.headline import Headline
-from reorder_kit.whole_file import write_unless_same
+from reorder_kit.whole_file import UNFINISHED, write_unless_same
 from reorder_kit.writable import require_writable_folder
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -85,7 +85,7 @@ class RaceRun:
         """
         if not 0 <= seeds <= MOST_SEEDS:
             raise ReorderKitError(f"--seeds {seeds}: give 0 to {MOST_SEEDS:,} fresh seeds", "as in --seeds 3")
-        plan_of(budget, 1_000_000_000, 2)
+        require_budget(budget)
         experiment = compose(content, host, source)
         folder = RaceFolder(out or Path("runs") / f"{experiment.recipe.name}-race")
         asked = Asked(experiment, content, budget, brought or Brought(), storage)
@@ -101,8 +101,7 @@ class RaceRun:
         """
         path = self.folder.path
         if not self.folder.setup.exists():
-            there = self.folder.recipe.exists() and not RunFolder(path).metrics.exists()
-            if path.exists() and not there and not holds_nothing(path):
+            if path.exists() and not (holds_nothing(path) or self._was_killed_early()):
                 raise ReorderKitError(f"{path} is not an empty folder and holds no race", "give another --out")
             return
         different = other_fields(RunFolder(path), self.asked.experiment.resolved())
@@ -112,6 +111,21 @@ class RaceRun:
                 "give another --out",
             )
         require_same(self.asked, RaceSetup.read(self.folder.setup), path)
+
+    def _was_killed_early(self) -> bool:
+        """Whether the folder holds the beginning of this race, before anybody knew who races."""
+        folder, path = self.folder, self.folder.path
+        begun = {
+            LOCK,
+            folder.recipe.name,
+            folder.splits.parent.name,
+            folder.journal.name,
+            f".{folder.journal.name}.lock",
+        }
+        if not (path.is_dir() and folder.recipe.exists()):
+            return False
+        there = {file.name for file in path.iterdir() if file.suffix != UNFINISHED}
+        return there <= begun and not other_fields(RunFolder(path), self.asked.experiment.resolved())
 
     def planned(self, announce: Callable[[str], None]) -> RaceSetup:
         """Who would race, and how; nothing is written.
@@ -188,7 +202,7 @@ class RaceRun:
         is_over = threading.Event()
 
         def follow() -> None:
-            with Worker(self.folder, self.asked.storage, self.seeds, self.host) as eyes:
+            with suppress(ReorderKitError), Worker(self.folder, self.asked.storage, self.seeds, self.host) as eyes:
                 while not is_over.wait(SECONDS_BETWEEN_LOOKS):
                     tell(eyes.standing())
 

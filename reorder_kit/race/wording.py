@@ -68,8 +68,10 @@ def conclusion_of(
         table: of equal cost; empty without a proof.
         metric: the headline of the table.
     """
-    is_start = " It is the start of the recipe." if winner.key == setup.start.key else ""
-    yield f"{winner.name} wins.{is_start}"
+    what = " It is the start of the recipe." if winner.key == setup.start.key else ""
+    if winner.root != winner.name:
+        what = f" It is a mutation of {winner.root}."
+    yield f"{winner.name} wins.{what}"
     runner_up = final.candidates[1]
     if runner_up.behind is not None:
         told = runner_up.behind.written(4)

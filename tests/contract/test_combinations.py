@@ -209,7 +209,7 @@ def test_compiling_changes_nothing_for_tasks_that_look_at_places(task: str, lear
 
 
 @pytest.mark.parametrize("backbone", list(BACKBONES))
-@pytest.mark.parametrize("ordering", sorted(set(HOST.orderings) - {"custom"}))
+@pytest.mark.parametrize("ordering", sorted(set(HOST.orderings) - {"custom", "raced"}))
 def test_a_bright_patch_is_found_where_it_is(ordering: str, backbone: str) -> None:
     made = experiment("classification", backbone, "fixed", ordering)
     model = build(made).eval()

@@ -122,7 +122,7 @@ SELDOM = st.sampled_from([False] * 19 + [True])
 
 
 def named(kind: str) -> st.SearchStrategy[str]:
-    return st.sampled_from(sorted(set(HOST.registries[kind]) - {"custom"}))
+    return st.sampled_from(sorted(set(HOST.registries[kind]) - {"custom", "raced"}))
 
 
 def mostly(*usual: Any, beside: tuple[Any, ...]) -> st.SearchStrategy[Any]:

@@ -76,7 +76,7 @@ def test_its_prior_chooses_the_smoothest_ordering_for_digits(host, norm):
     images = [splits.train[index].image[0].tolist() for index in range(256)]
     roughness = {}
     for name in host.orderings:
-        if name == "custom":
+        if name in ("custom", "raced"):
             continue
         walk = host.orderings.get(name)().order(Grid(4, 4))
         total = 0.0

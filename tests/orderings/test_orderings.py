@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
 import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 from reorder_kit import orderings
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Ordering
+from reorder_kit.orders.checksums import digest_of
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
@@ -86,11 +88,16 @@ JPEG_FIGURE_A6 = [
 def order_of(name: str, grid: Grid, folder: Path, options: Mapping[str, Any] | None = None) -> list[int]:
     """The order of any rule; one that reads a file is given the columns of the grid, from the last to the first."""
     chosen = dict(options or {})
-    if "file" in RULES[name].Options.model_fields:
+    if {"file", "race"} & RULES[name].Options.model_fields.keys():
         ruled = grid.transposed if chosen.get("transpose") else grid
         columns = np.arange(ruled.num_patches).reshape(-1, ruled.width).T[::-1]
-        chosen["file"] = folder / f"{ruled}.json"
-        OrderFile("columns", ruled, Order(columns.flatten().tolist())).save(chosen["file"])
+        file = folder / f"{name}-{ruled}" / "order.json"
+        file.parent.mkdir(exist_ok=True)
+        OrderFile("columns", ruled, Order(columns.flatten().tolist())).save(file)
+        chosen |= {"file": file} if name == "custom" else {"race": file.parent}
+    if name == "raced":
+        (file.parent / "setup.json").touch()
+        (file.parent / "race.json").write_text(json.dumps({"files": {"order.json": digest_of(file)}}))
     order = RULES[name](RULES[name].Options.model_validate(chosen)).order(grid)
     assert order.is_static
     assert order.is_full
@@ -145,7 +152,7 @@ def test_visits_every_patch_once_on_every_small_grid(name: str, tmp_path: Path) 
         assert sorted(order_of(name, Grid(height, width), tmp_path)) == list(range(height * width))
 
 
-@pytest.mark.parametrize("name", sorted(RULES.keys() - {"random", "custom"}))
+@pytest.mark.parametrize("name", sorted(RULES.keys() - {"random", "custom", "raced"}))
 def test_goes_frame_after_frame(name: str, tmp_path: Path) -> None:
     frame = order_of(name, Grid(3, 4), tmp_path)
     expected = [*frame, *(patch + 12 for patch in frame)]

@@ -254,3 +254,13 @@ def test_the_race_over_fixed_rules_shares_trials_and_its_cost_is_counted_in_full
     told = Standing.of(setup, RaceFolder(race), {}, seeds=2)
     assert told.steps == setup.plan.steps + setup.fixed_plan.steps + 2 * 2 * (60 + 300)
     assert replace(told, fixed=None, seeds=0).steps == setup.plan.steps
+
+
+def test_a_race_killed_before_anybody_knew_who_races_begins_anew(race: Path, tmp_path: Path) -> None:
+    (race / "setup.json").unlink()
+    run = opened_race(race)
+    assert run.begin(silent).start.name == "row"
+    with pytest.raises(ReorderKitError, match="holds no race"):
+        (race / "setup.json").unlink()
+        (race / "metrics.jsonl").touch()
+        opened_race(race)
