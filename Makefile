@@ -18,7 +18,8 @@ FUZZED := tests/inputs/test_random_bytes.py tests/contract/test_strange_recipes.
 .PHONY: demo test test-full fuzz lint
 
 demo: $(VENV)/.demo
-	$(BIN)/reorder-kit run recipes/quickstart.yaml
+	$(BIN)/reorder-kit study studies/demo.yaml --jobs 2
+	$(BIN)/reorder-kit report runs/demo
 
 test: $(VENV)/.dev
 	$(PYTEST) -m "not slow"
