@@ -58,7 +58,8 @@ def print_patches(recipe: str, ranked: RankedPatches) -> None:
         frame, row, column = ranked.grid.cell(patches[place])
         cell = f"{row}, {column}" if ranked.grid.frames == 1 else f"frame {frame}: {row}, {column}"
         values = [f"{values[place]:.4f}" for values in figures.values()]
-        rows.add_row(str(patches[place]), cell, str(ranked.slots[place]), *values)
+        slot = ranked.slots[place]
+        rows.add_row(str(patches[place]), cell, "not read" if slot is None else str(slot), *values)
     out.print(rows)
     if len(patches) > _MOST_ROWS:
         out.print(f"and {len(patches) - _MOST_ROWS} more patches; --json has all.")

@@ -34,6 +34,14 @@ def evaluate(
             parser=as_name,
         ),
     ] = None,
+    keep: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--keep",
+            metavar="SHARE",
+            help="Read the first share of its own order alone, too, as 0.25; 1 for all of it. Repeatable.",
+        ),
+    ] = None,
     split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
     sets: PlaceOption = None,
     allow_download: DownloadOption = False,
@@ -49,6 +57,10 @@ def evaluate(
     itself, the mean over images. Where it orders again before a later block, tau is to the composed order of all
     blocks, and another order is used before the first block alone.
 
+    With --keep, the model reads the first patches of its own order alone: the score of each share stands beside what it
+    costs to encode an image, and shares.json in the run folder has the curve for the report. A model that was trained
+    to read less (order.keep) is often better at it.
+
     Nothing is downloaded unless --allow-download is given: the run may be somebody else's.
 
     \b
@@ -56,13 +68,17 @@ def evaluate(
       reorder-kit evaluate runs/quickstart
       reorder-kit evaluate runs/quickstart --order row --order hilbert --split validation
       reorder-kit evaluate runs/quickstart --order runs/quickstart/orders/start.json --json
+      reorder-kit evaluate runs/quickstart --keep 0.25 --keep 0.5 --keep 1
       reorder-kit evaluate copied/photos --set data.root=/data/photos
     """
     from reorder_kit.cli._lookup import find_run, load_host, places_of
     from reorder_kit.training.evaluate_run import evaluate_run
+    from reorder_kit.writable import require_writable_file
 
     folder, host, places = find_run(run), load_host(), places_of(sets)
-    report = evaluate_run(folder, orders or (), split.value, host, places, allow_download)
+    if keep:
+        require_writable_file(folder.shares)
+    report = evaluate_run(folder, orders or (), split.value, host, places, allow_download, keep or ())
     if not is_main_process():
         return
     if as_json:
@@ -97,6 +113,24 @@ def _print_report(report: EvaluationReport) -> None:
         )
     out.print()
     out.print(rows)
+    _print_shares(report, headline)
     own = report.orders[0].metrics
     for line in (*describe_worst_class(own, headline), *map(str, own.findings)):
         out.print(line, soft_wrap=True)
+
+
+def _print_shares(report: EvaluationReport, headline: Headline) -> None:
+    """Nothing where no share was asked for."""
+    if not report.shares:
+        return
+    from reorder_kit.runs.encoder_cost import OPERATIONS
+
+    rows = table("share read", "slots", f"{report.split} {headline}", "encoder, ms an image", "million operations")
+    for share in report.shares:
+        cost, score = share.encoder, share.metrics.score(headline.name)
+        time, operations = f"{1e3 * cost.seconds:.3g}", f"{cost.operations / 1e6:.3g}"
+        rows.add_row(f"{share.keep:g}", str(cost.slots), f"{score:.3f}", time, operations)
+    out = console()
+    out.print()
+    out.print(rows)
+    out.print(OPERATIONS, soft_wrap=True)

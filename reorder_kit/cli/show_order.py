@@ -25,6 +25,10 @@ def show_order(
         list[str] | None,
         typer.Option("--set", metavar="OPTION=VALUE", help="An option of the ordering; the value is YAML. Repeatable."),
     ] = None,
+    keep: Annotated[
+        float | None,
+        typer.Option("--keep", metavar="SHARE", help="Show what order.keep leaves of it, as 0.25.", min=0, max=1),
+    ] = None,
     png: Annotated[
         Path | None, typer.Option("--png", metavar="FILE", help="Draw it into this file, too.", parser=as_path)
     ] = None,
@@ -40,6 +44,7 @@ def show_order(
     Example:
       reorder-kit show-order hilbert --grid 14x14
       reorder-kit show-order spiral --grid 6x9 --set reverse=true --png spiral.png
+      reorder-kit show-order strided --grid 8x8 --keep 0.25
       reorder-kit show-order morton --grid 4x4 --json > order.json
       reorder-kit show-order runs/quickstart
     """
@@ -57,6 +62,8 @@ def show_order(
         require_picture_file(png)
     options = override({}, map(parse_assignment, sets or ()))
     found = find_order(ordering, load_host(), Grid.parse(grid) if grid else None, options)
+    if keep is not None:
+        found = found.kept(keep)
     if png is not None:
         from reorder_kit.figures.order_path import draw_order
 

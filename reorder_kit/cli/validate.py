@@ -36,7 +36,7 @@ def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption
     refuse_hopeless(experiment, recipe, Path("runs"))
     found = doubts(experiment)
     if as_json:
-        print_json({"name": experiment.recipe.name, "warnings": found})
+        print_json({"name": experiment.recipe.name, **_slots(experiment), "warnings": found})
         return
     typer.echo(f"OK: {recipe}")
     for line in _summary(experiment):
@@ -50,6 +50,10 @@ def _summary(experiment: Experiment) -> tuple[str, ...]:
     order = f"order from {experiment.start.name}, " + (f"learned by {learner.name}" if learner else "not learned")
     if experiment.control is not None:
         order += f", under the control {experiment.control.name}"
+    if read := _slots(experiment):
+        order += f", {read['slots']} of {read['patches']} patches read"
+    elif recipe.order.keep is not None:
+        order += f", a share of {recipe.order.keep:g} of the patches read"
     controls = f"; beside it: {', '.join(recipe.controls)}" if recipe.controls else ""
     scrambled = "" if experiment.plant is None else f", its patches scrambled by a hidden {experiment.plant.name} order"
     data = f"{experiment.data_source.name}{scrambled}"
@@ -59,6 +63,15 @@ def _summary(experiment: Experiment) -> tuple[str, ...]:
         f"{recipe.optimizer.name} with step size {recipe.optimizer.lr:g}, seed {recipe.seed}",
         *_cost_of_search(experiment),
     )
+
+
+def _slots(experiment: Experiment) -> dict[str, int]:
+    """What ``order.keep`` comes to, where it is given and the shape of images is known without data."""
+    image = experiment.data_source.image
+    if experiment.recipe.order.keep is None or image is None:
+        return {}
+    grid = experiment.facts(image).grid
+    return {"slots": experiment.num_slots(grid), "patches": grid.num_patches}
 
 
 def _cost_of_search(experiment: Experiment) -> list[str]:

@@ -14,6 +14,7 @@ from reorder_kit.controls import NamedControls, controls_of, misfits_of_controls
 from reorder_kit.errors import ComponentError, Problem, RecipeError, ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.misfits import (
+    misfits_of_keep,
     misfits_of_orders,
     misfits_of_parts,
     misfits_of_phases,
@@ -92,6 +93,7 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
         problems += misfits_of_weights(experiment)
         problems += misfits_of_phases(experiment)
         problems += misfits_of_trials(experiment, policy)
+        problems += misfits_of_keep(experiment)
         problems += [] if problems else misfits_of_parts(experiment)
         problems += [] if problems else misfits_of_orders(experiment)
     if plant:

@@ -45,6 +45,7 @@ from reorder_kit.model.fixed_policies import FixedOrder
 from reorder_kit.model.policy_checks import check_policy
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
+from reorder_kit.orders.slots_read import slots_kept
 from reorder_kit.recipe.recipe import Recipe
 from reorder_kit.runs.result import ChosenByPrior
 from reorder_kit.runs.run_folder import RunFolder
@@ -205,30 +206,49 @@ class Experiment:
         """What the prior that gives the start is told."""
         assert isinstance(self.start, StartByPrior)
         training = TrainingSplit(splits, self.recipe.seed, self.kind)
-        candidates = self.start.orders(grid)
-        return PriorContext(grid, splits.image, self.recipe.seed, candidates, training, influence)
+        candidates, slots = self.start.orders(grid), self.num_slots(grid)
+        return PriorContext(grid, splits.image, self.recipe.seed, candidates, training, influence, slots)
+
+    def num_slots(self, grid: Grid) -> int:
+        """Slots that ``order.keep`` leaves of a start that holds every patch."""
+        keep = self.recipe.order.keep
+        return grid.num_patches if keep is None else slots_kept(keep, grid.num_patches)
 
     def known_start(self, image: ImageShape, grid: Grid) -> Order | None:
         """The starting order, where no data decides it; of a prior, which looks at data, that it can be built is tried.
 
+        What a control starts from has as many slots as the start that it replaces.
+
         Raises:
             ReorderKitError: if the grid has no such order, or the prior cannot be built.
         """
-        replaced = self._replaced_start(grid)
-        if replaced is not None:
-            if isinstance(self.start, Ordering) and not self.start.order(grid).is_full:
-                raise ReorderKitError(
-                    f"the control {self.recipe.order.control} reads every patch, but the start leaves some out",
-                    "leave the control out, or start from a full order",
-                )
-            return replaced
+        own, replaced = self._own_start(image, grid), self._replaced_start(grid)
+        if replaced is None:
+            return own
+        return replaced.first(self.num_slots(grid) if own is None else own.num_slots)
+
+    def _own_start(self, image: ImageShape, grid: Grid) -> Order | None:
+        """That of the recipe, whatever control there is; None of a prior."""
         if self.recipe.order.weights is not None:
             return _order_of_run(RunFolder(self.recipe.order.weights), grid)
         if isinstance(self.start, Ordering):
-            return self.start.order(grid)
+            return self._kept(self.start.order(grid))
         self.start.build(image, grid)
         self.start.orders(grid)
         return None
+
+    def _kept(self, start: Order) -> Order:
+        """What ``order.keep`` leaves of a start; it is a share of all patches, also where the start leaves some out."""
+        keep = self.recipe.order.keep
+        if keep is None:
+            return start
+        slots = slots_kept(keep, start.num_patches)
+        if slots > start.num_slots:
+            raise ReorderKitError(
+                f"order.keep asks for {slots} of {start.num_patches} patches, but the start holds {start.num_slots}",
+                "leave order.keep out to read those, or keep fewer",
+            )
+        return start.first(slots)
 
     @property
     def start_is_in_file(self) -> bool:
@@ -246,14 +266,19 @@ class Experiment:
         if start.is_full:
             return
         left_out = f"the starting order leaves out {start.num_patches - start.num_slots} of {start.num_patches} patches"
-        if len(facts.levels) > 1:
-            raise ReorderKitError(
-                f"{left_out}, but a hierarchical backbone merges neighbors", "start from a full order"
-            )
+        for reason, hint in self.needs_of_every_patch(facts):
+            raise ReorderKitError(f"{left_out}, but {reason}", f"start from a full order{hint}")
+
+    def needs_of_every_patch(self, facts: BackboneFacts | None) -> Iterator[tuple[str, str]]:
+        """What cannot work if patches are left out, and what else than a full order would help.
+
+        Args:
+            facts: of the backbone; None if they are not known yet.
+        """
+        if facts is not None and len(facts.levels) > 1:
+            yield "a hierarchical backbone merges neighbors", ""
         if self.learner is not None and self.learns and not self.learner.takes_partial_start:
-            raise ReorderKitError(
-                f"{left_out}, but {self.learner.name} orders all of them", "start from a full order, or learn no order"
-            )
+            yield f"{self.learner.name} orders all of them", ", or learn no order"
 
     def prior_of(self, start: Order, grid: Grid) -> ChosenByPrior | None:
         """The prior that gave this start, and the ordering that it chose, if it is one; None if none was asked."""
@@ -298,8 +323,11 @@ class Experiment:
         finest = facts.levels[0]
         if finest.grid.num_patches > MOST_TRIED_PATCHES:
             facts = BackboneFacts(Grid(4, 4), finest.dim, facts.depth)
+        start = Order.identity(facts.grid.num_patches)
+        if not any(self.needs_of_every_patch(facts)):
+            start = start.first(self.num_slots(facts.grid))
         with torch.random.fork_rng(devices=[]):
-            return self.build_policy(Order.identity(facts.grid.num_patches), facts, classes)
+            return self.build_policy(start, facts, classes)
 
     def check(self, facts: BackboneFacts, classes: Sequence[str]) -> None:
         """Refuse a backbone, a policy and a task that do not fit each other.

@@ -96,7 +96,7 @@ class Needs:
             parameters: how many the backbone has.
             images: of the training split; None if that is not known.
         """
-        recipe, patches = experiment.recipe, experiment.facts(image).grid.num_patches
+        recipe, slots = experiment.recipe, experiment.num_slots(experiment.facts(image).grid)
         frozen = recipe.train.weights is not None and "backbone" in recipe.train.weights.freeze
         averaged = 0 if recipe.train.ema_decay is None else 1
         held, saved = (1, 1) if frozen else (4 + averaged, 3 + averaged)
@@ -110,7 +110,7 @@ class Needs:
             policy=(4 * state + mixture) * _BYTES,
             images=batch * math.prod(image.axes) * _BYTES,
             checkpoints=kept * (saved * parameters + 3 * state) * _BYTES,
-            orders=epochs * patches * _BYTES_OF_SLOT,
+            orders=epochs * slots * _BYTES_OF_SLOT,
         )
 
     def misfits(self, machine: Machine) -> list[Problem]:
@@ -198,10 +198,10 @@ def _policy_numbers(experiment: Experiment, facts: BackboneFacts) -> tuple[int, 
     """
     if experiment.learner is None or not experiment.learns:
         return 0, 0
-    patches = facts.grid.num_patches
+    patches, slots = facts.grid.num_patches, experiment.num_slots(facts.grid)
     if patches <= MOST_TRIED_PATCHES:
         policy = experiment.trial_policy(facts, _CLASSES)
-        return _size(policy), 2 * patches**2 if policy.mixes else 0
+        return _size(policy), 2 * slots * patches if policy.mixes else 0
     try:
         policies = [_policy_of(experiment, facts, columns) for columns in (2, 4, 6)]
     except Exception:  # a plugin's may not be built for such a grid, which nobody asked for
@@ -210,7 +210,7 @@ def _policy_numbers(experiment: Experiment, facts: BackboneFacts) -> tuple[int, 
     step = (patches - 4) / 4
     curve = third - 2 * second + first
     state = round(first + step * (second - first) + step * (step - 1) / 2 * curve)
-    return max(0, state), 2 * patches**2 if policies[0].mixes else 0
+    return max(0, state), 2 * slots * patches if policies[0].mixes else 0
 
 
 def _policy_of(experiment: Experiment, facts: BackboneFacts, columns: int) -> Policy:

@@ -89,6 +89,29 @@ def misfits_of_orders(experiment: Experiment, in_files: bool = False) -> list[Pr
     return problems
 
 
+def misfits_of_keep(experiment: Experiment) -> list[Problem]:
+    """What cannot read a share of the patches alone, as far as that is known without data."""
+    keep = experiment.recipe.order.keep
+    if keep is None:
+        return []
+    try:
+        facts = known_facts(experiment)
+    except ComponentError:
+        raise
+    except ReorderKitError:  # which is said of the backbone
+        facts = None
+    read = f"{keep:g} of all patches are read"
+    if facts is not None:
+        slots, patches = experiment.num_slots(facts.grid), facts.grid.num_patches
+        if slots == patches:
+            return []
+        read = f"{slots} of {patches} patches are read"
+    return [
+        Problem("order.keep", f"{read}, but {reason}", f"leave order.keep out{hint}")
+        for reason, hint in experiment.needs_of_every_patch(facts)
+    ]
+
+
 def misfits_of_phases(experiment: Experiment) -> list[Problem]:
     """A search that takes the whole run. How many epochs a run of so many steps has, only the data tells."""
     if experiment.recipe.train.steps is not None:

@@ -47,25 +47,29 @@ class StartByPrior:
         return {name: order for name, order in orders.items() if order.is_full}
 
     def start(self, context: PriorContext) -> Order:
-        """The order that the prior gives.
+        """The order that the prior gives, as many slots of it as are read.
 
         Raises:
-            ReorderKitError: if that is no order of all patches.
+            ReorderKitError: if that is no order of all patches, or of as many as are read.
         """
         found = self.build(context.image, context.grid).start(context)
-        patches = context.grid.num_patches
-        if not (isinstance(found, Order) and found.is_static and found.is_full and found.num_patches == patches):
-            reason = f"gave {_in_words(found)} instead of one order of all {patches} patches"
+        patches, slots = context.grid.num_patches, context.num_slots
+        is_order = isinstance(found, Order) and found.is_static and found.num_patches == patches
+        if not (is_order and found.num_slots in (patches, slots)):
+            or_fewer = "" if slots == patches else f", or of {slots} of them"
+            reason = f"gave {_in_words(found)} instead of one order of all {patches} patches{or_fewer}"
             hint = "a start holds every patch of the grid once, and is the same for all images"
             raise ComponentError(self.prior.component.kind.name, self.name, reason, hint)
         try:
-            return Order(found.indices.cpu(), found.num_patches)  # it may have been built without a check
+            # It may have been built without a check.
+            return Order(found.indices.cpu(), found.num_patches).first(slots)
         except ReorderKitError as error:
             raise ComponentError(self.prior.component.kind.name, self.name, error.message, error.hint) from None
 
     def chosen(self, start: Order, grid: Grid) -> str | None:
         """The candidate that the prior chose when it gave this start; None if the order is of its own making."""
-        return next((name for name, order in self.orders(grid).items() if order == start), None)
+        kept = ((name, order.first(start.num_slots)) for name, order in self.orders(grid).items())
+        return next((name for name, order in kept if order == start), None)
 
 
 def candidates_of(host: PluginHost) -> dict[str, Ordering]:

@@ -40,6 +40,7 @@ class PriorContext:
         candidates: the orders of the orderings that need no options, by name.
         training: the training images and their targets; no other images may decide a start.
         influence: how much each slot counts for the model that is to be trained.
+        num_slots: slots that are read, fewer than patches where a recipe keeps a share of them.
     """
 
     grid: Grid
@@ -48,6 +49,7 @@ class PriorContext:
     candidates: Mapping[str, Order]
     training: TrainingData
     influence: Influence
+    num_slots: int
 
 
 class Prior(Component, ABC):
@@ -95,6 +97,8 @@ class Prior(Component, ABC):
     @abstractmethod
     def start(self, context: PriorContext) -> Order:
         """The order to start from: one for all images, which holds every patch. It need not be a candidate.
+
+        Where fewer slots are read than there are patches, the first slots of it are; a prior may leave out the rest.
 
         Args:
             context: the data, the candidates and the influence of slots.

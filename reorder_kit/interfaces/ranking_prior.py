@@ -93,7 +93,7 @@ class RankingPrior(Prior):
         """
 
     def influence(self, context: PriorContext, steps: int) -> Float[Tensor, " slot"]:
-        """The mean influence of each slot over models that read in random orders.
+        """The mean influence of each slot that is read, over models that read random patches in random orders.
 
         Args:
             context: measures it.
@@ -102,8 +102,9 @@ class RankingPrior(Prior):
         generator = torch.Generator().manual_seed(context.seed)
         patches = context.grid.num_patches
         orders = [Order(torch.randperm(patches, generator=generator)) for _ in range(self.options.orders)]
-        return context.influence(orders, self.options.models, steps)
+        return context.influence([order.first(context.num_slots) for order in orders], self.options.models, steps)
 
     def start(self, context: PriorContext) -> Order:
-        """The best patch in the slot with the most influence, the next one in the next."""
-        return matched(self.rank(context).patches, self.influence(context, self.options.steps))
+        """The best patch in the slot with the most influence, the next one in the next; the last ones are not read."""
+        best = self.rank(context).patches.first(context.num_slots)
+        return matched(best, self.influence(context, self.options.steps))

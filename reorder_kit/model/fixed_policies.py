@@ -1,4 +1,4 @@
-"""The policy that learns nothing: the order of a run without a learner."""
+"""Policies that learn nothing: the order of a run without a learner, and a part of another policy's orders."""
 
 from __future__ import annotations
 
@@ -41,3 +41,34 @@ class FixedOrder(Policy):
 
     def build_optimizer(self) -> None:
         """Nothing to optimise."""
+
+
+class FirstSlots(Policy):
+    """The first slots of another policy's best orders; the patches beyond are left out.
+
+    Args:
+        policy: orders before block 0 alone.
+        slots: that are read.
+    """
+
+    may_leave_out = True
+
+    def __init__(self, policy: Policy, slots: int) -> None:
+        super().__init__()
+        self.policy, self.slots = policy, slots
+        self.is_static, self.needs = policy.is_static, policy.needs
+        self.phase = "hardened"
+
+    def advance(self, progress: Progress) -> None:
+        """Nothing moves."""
+
+    def propose(self, sequence: PatchSequence, block: int = 0) -> Proposal:
+        """The best order."""
+        return Proposal(self.best_order(sequence, block), block=block)
+
+    def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
+        """The first slots of the policy's."""
+        return self.policy.best_order(sequence, block).first(self.slots)
+
+    def build_optimizer(self) -> None:
+        """Nothing to optimize."""

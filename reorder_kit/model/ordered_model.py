@@ -23,6 +23,8 @@ from reorder_kit.orders.proposal import Proposal
 from reorder_kit.orders.sequence import PatchSequence
 
 Watch = Callable[[PatchSequence], PatchSequence]
+Encode = Callable[..., Encoded]
+"""Called as the backbone's ``encode``."""
 
 
 class OrderedModel(nn.Module):
@@ -44,7 +46,7 @@ class OrderedModel(nn.Module):
         self.head = head
         self.state = None if state is None else state.requires_grad_(False).eval()
         self.order_checks = OrderChecks()
-        self._encode = backbone.encode
+        self._encode: Encode = backbone.encode
         self._reading: ReadingOrder = ByPolicy(policy)
         self._watch: Watch | None = None
 
@@ -94,6 +96,12 @@ class OrderedModel(nn.Module):
         Patches that a task hides are still in their slots, marked invalid; they are dropped afterward.
         """
         return self._like(self.backbone, self.head, self.state, self._reading, watch)
+
+    def with_encode(self, wrap: Callable[[Encode], Encode]) -> Self:
+        """The same model; what ``wrap`` makes of its encode, compiled or not, is called in place of that."""
+        other = self._like(self.backbone, self.head, self.state, self._reading, self._watch)
+        other._encode = wrap(self._encode)
+        return other
 
     def _like(
         self,

@@ -13,7 +13,7 @@ def matched(patches: Order, influence: Float[Tensor, " slot"]) -> Order:
     """Match a ranking of patches with the influence of slots.
 
     Args:
-        patches: all patches, the one to be read best first.
+        patches: as many as there are slots, the one to be read best first.
         influence: of each slot; of equal ones the first counts as more influential.
 
     >>> matched(Order([2, 0, 1]), torch.tensor([0.1, 0.2, 0.7])).indices.tolist()
@@ -21,7 +21,7 @@ def matched(patches: Order, influence: Float[Tensor, " slot"]) -> Order:
     """
     order = torch.empty_like(patches.indices)
     order[influence.argsort(descending=True, stable=True)] = patches.indices
-    return Order(order)
+    return Order(order, patches.num_patches)
 
 
 def effective_slots(influence: Float[Tensor, " slot"]) -> float:

@@ -121,6 +121,19 @@ class Order:
             raise ReorderKitError("a partial order has no inverse", "restore() fills the patches it left out")
         return Order.trusted(self.rank, self.num_patches, self.groups)
 
+    def first(self, slots: int) -> Order:
+        """The order cut off after so many slots; the patches beyond are left out.
+
+        Args:
+            slots: 1 to the number of slots there are.
+
+        >>> Order([2, 0, 1]).first(2)
+        Order(2 of 3 patches)
+        """
+        if not 1 <= slots <= self.num_slots:
+            raise ReorderKitError(f"an order of {self.num_slots} slots has no first {slots}")
+        return Order.trusted(self.indices[..., :slots], self.num_patches, self.groups)
+
     def compose(self, then: Order) -> Order:
         """This order first, ``then`` on its result: ``composed[slot] = self[then[slot]]``."""
         if then.num_patches != self.num_slots:

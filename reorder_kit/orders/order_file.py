@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -11,6 +11,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.checksums import CHECKSUM, digest_of_text, strict_json, with_checksum, without_checksum
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
+from reorder_kit.orders.slots_read import slots_kept
 from reorder_kit.whole_file import write_unless_same
 
 FORMAT_VERSION = 1
@@ -50,6 +51,26 @@ class OrderFile:
     def is_consensus(self) -> bool:
         """No single order is the run's."""
         return self.spread is not None
+
+    def kept(self, share: float) -> OrderFile:
+        """What ``order.keep`` leaves of it: the first slots, a share of all patches.
+
+        Args:
+            share: above 0, at most 1; all slots that there are at 1.
+
+        Raises:
+            ReorderKitError: if the order has fewer slots, or the share is none.
+        """
+        if not 0 < share <= 1:
+            raise ReorderKitError(f"a share of {share:g} of the patches cannot be kept", "as in --keep 0.25")
+        slots = self.order.num_slots if share == 1 else slots_kept(share, self.grid.num_patches)
+        if slots > self.order.num_slots:
+            raise ReorderKitError(
+                f"{self.name} holds {self.order.num_slots} of {self.grid.num_patches} patches, fewer than {slots}",
+                "keep fewer",
+            )
+        examples = tuple(each.first(slots) for each in self.examples)
+        return replace(self, order=self.order.first(slots), examples=examples)
 
     def as_dict(self) -> dict[str, Any]:
         """``{"name", "grid": [height, width], "order": [...]}``; grid is [frames, height, width] for a video.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -45,3 +46,16 @@ class SlotsRead:
         if self.reached is not None and self.reached < self.of and not self.left_out:
             return f"Only {self.words}"
         return f"{self.words[0].upper()}{self.words[1:]}"
+
+
+def slots_kept(share: float, patches: int) -> int:
+    """How many slots a share of all patches is: rounded to a whole number, halves up, and at least 1.
+
+    Args:
+        share: above 0, at most 1.
+        patches: of the grid.
+
+    >>> slots_kept(0.25, 64), slots_kept(0.5, 9), slots_kept(0.01, 16)
+    (16, 5, 1)
+    """
+    return max(1, math.floor(share * patches + 0.5))

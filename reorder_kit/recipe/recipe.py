@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from reorder_kit.interfaces.numbers import Seed, Size, Whole
+from reorder_kit.interfaces.numbers import Real, Seed, Size, Whole
 from reorder_kit.interfaces.paths import HomePath
 from reorder_kit.recipe.settings import OptimizerSettings, ScheduleSettings, Settings, TrainSettings
 
@@ -94,11 +94,24 @@ class OrderSection(Settings):
     weights: HomePath | None = Field(
         None, description="run folder whose policy is learned further, instead of a start: its best order is the start"
     )
+    keep: Real | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="share of all patches that is read: the first slots of the start, rounded, at least 1; null: all",
+    )
     learner: ComponentSection | None = Field(None, description="the order-learner; null: the start is used as it is")
     control: str = Field(NO_CONTROL, description="replace the thing under test by something that cannot work")
 
+    @field_validator("keep")
+    @classmethod
+    def _keep_all(cls, keep: float | None) -> float | None:
+        return None if keep == 1 else keep
+
     @model_validator(mode="after")
     def _check(self) -> OrderSection:
+        if self.weights is not None and self.keep is not None:
+            raise ValueError("order.weights reads as many slots as that run; leave keep out")
         if self.weights is not None and "start" in self.model_fields_set:
             raise ValueError("order.weights has a start of its own, the best order of that run; leave start out")
         return self

@@ -11,6 +11,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.recipe.write_yaml import write_yaml
 from reorder_kit.report.chart import Chart
+from reorder_kit.report.cost_charts import cost_blocks_of_run
 from reorder_kit.report.environment import command_of, environment_facts
 from reorder_kit.report.epoch_charts import learning_charts, search_charts
 from reorder_kit.report.heat_chart import heat_chart, shift_panels, slot_words
@@ -57,6 +58,7 @@ def run_page(folder: RunFolder, host: PluginHost, places: Places = ()) -> Page:
             Section("figures", "Figures", "", [_table(record), _intervals(record), *curves]),
             Section("playback", "The order, epoch by epoch", *_playback(record, host, places)),
             Section("slots", "Patches and slots", _SLOTS, [*([_shift(record)] if moved else []), *_slots(record)]),
+            Section("reading-less", "Reading less", _READING_LESS, cost_blocks_of_run(record)),
             Section("search", "The search", _SEARCH, [*_search(record.search()), *_trials(record)]),
             Section("environment", "Environment", "", environment_facts(record.environment)),
             Section("commands", "Commands", "", _commands(record)),
@@ -65,6 +67,7 @@ def run_page(folder: RunFolder, host: PluginHost, places: Places = ()) -> Page:
 
 
 _SLOTS = "Where each patch is read, slot 0 first, and how much hangs on each slot."
+_READING_LESS = "The trained model, when it reads the first patches of its order alone."
 _SEARCH = "How the learner came to its order. Shaded: the phases of the run."
 
 

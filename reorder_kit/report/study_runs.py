@@ -11,6 +11,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.report.chart import Chart, file_name
 from reorder_kit.report.compressibility import FEWEST_ORDERS, PRIOR, ScoredOrder, correlate, score_orders
+from reorder_kit.report.cost_charts import cost_blocks_of_study
 from reorder_kit.report.epoch_charts import learning_charts, search_charts
 from reorder_kit.report.heat_chart import heat_chart, shift_panels, slot_words
 from reorder_kit.report.images import OpenedRun, open_if_there
@@ -27,6 +28,9 @@ _COMPRESSIBILITY = (
     f"Each point is an order in which models were trained from their first step. Across: the compressibility that the "
     f"prior {PRIOR} gives it on training images, more to the right. Scores are levelled: what runs of one seed have in "
     "common is taken out. Orders that leave patches out are not among them."
+)
+_READING_LESS = (
+    "Mean score over seeds against what it costs to encode an image, where rows read different numbers of slots."
 )
 _SEARCH = "Means over seeds of what the learners tell of themselves."
 
@@ -58,6 +62,7 @@ def run_sections(
             [block for group in groups for block in _compressibility(results, group, runs, opened[group.key])],
         ),
         Section("slots", "What the slots are worth", "", [*_influences(groups, runs)]),
+        Section("reading-less", "Reading less", _READING_LESS, [*cost_blocks_of_study(runs, results.metric)]),
         Section("search", "The search", _SEARCH, _searches(groups, learned, results.headline)),
         Section(
             "curves", "Learning curves", "Means over seeds, without controls.", _curves(groups, runs, results.headline)

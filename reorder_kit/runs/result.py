@@ -9,6 +9,7 @@ from typing import Self
 from pydantic import model_validator
 
 from reorder_kit.orders.slots_read import SlotsRead
+from reorder_kit.runs.encoder_cost import EncoderCost
 from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.figures import Figures, is_number
 from reorder_kit.runs.file_digests import FileDigests
@@ -212,6 +213,7 @@ class RunResult(VersionedRecord):
         validated: what trials said of the learned order before the run trained in it; None where there were none.
         seconds: of training in all.
         images_per_second: of the last epoch.
+        encoder: what it costs to encode an image in the final order; None if no image could be read.
         environment: what it ran on.
         files: SHA-256 of the files of the run folder that belong to the result, by name. The orders of epochs are
             listed in ``metrics.jsonl``, the files of the checkpoint in its ``state.json``.
@@ -227,6 +229,7 @@ class RunResult(VersionedRecord):
     controls: Mapping[str, ControlResult]
     seconds: Finite
     images_per_second: Finite
+    encoder: EncoderCost | None = None
     environment: Environment
     files: FileDigests
     validated: SearchVerdict | None = None

@@ -14,6 +14,7 @@ from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.runs.checkpoint import Checkpoint
 from reorder_kit.runs.checkpoint_facts import FILE
 from reorder_kit.runs.data_record import DataRecord, NamedImages
+from reorder_kit.runs.encoder_cost import ShareCurve
 from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.epoch_record import EpochRecord, read_epochs
 from reorder_kit.runs.fitted_record import FittedRecord
@@ -129,6 +130,11 @@ class RunFolder:
     def saliency(self) -> Path:
         """What ``reorder-kit saliency`` found; there only where it was asked."""
         return self.path / "saliency.json"
+
+    @property
+    def shares(self) -> Path:
+        """What ``reorder-kit evaluate --keep`` found; there only where it was asked."""
+        return self.path / "shares.json"
 
     @property
     def is_finished(self) -> bool:
@@ -271,6 +277,22 @@ class RunFolder:
         """
         is_listed = self.test_scores.name in self.read_result().files
         return read_scores(self.intact(self.test_scores)) if is_listed else None
+
+    def read_shares(self) -> ShareCurve | None:
+        """What reading less costs a finished run; None if it was not asked.
+
+        Raises:
+            ReorderKitError: if the file is damaged, or that of another run.
+        """
+        if not self.shares.exists():
+            return None
+        curve = ShareCurve.read(self.shares)
+        if curve.checkpoint != self.read_result().checkpoint:
+            raise ReorderKitError(
+                f"{self.shares}: is about another run, or was made before the run was trained again",
+                f"remove it, or make it again: reorder-kit evaluate {self.path} --keep 0.5",
+            )
+        return curve
 
     @property
     def beside(self) -> dict[str, RunFolder]:

@@ -116,15 +116,16 @@ class PriorCase(ComponentCase[Prior]):
         assert isinstance(self.prior, ScoringPrior)
         return self.prior
 
-    def start(self) -> Order:
-        """The order that a new one starts a run from."""
+    def start(self, num_slots: int | None = None) -> Order:
+        """The order that a new one starts a run from; all patches are read if not said."""
         splits = DataSplits(self.image, ["a", "b"], *(NoiseImages(self.image),) * 3)
         training = TrainingSplit(splits, seed=0, kind=CLASS)
 
         def influence(orders: Sequence[Order], models: int, steps: int) -> Tensor:
-            return torch.linspace(1, 2, self.grid.num_patches) / self.grid.num_patches
+            return torch.linspace(1, 2, orders[0].num_slots) / orders[0].num_slots
 
-        context = PriorContext(self.grid, self.image, 0, self.orders, training, influence)
+        slots = self.grid.num_patches if num_slots is None else num_slots
+        context = PriorContext(self.grid, self.image, 0, self.orders, training, influence, slots)
         return self.component(self.options, self.image, self.grid).start(context)
 
 
@@ -135,6 +136,16 @@ def gives_one_order_of_every_patch_to_start_from(case: PriorCase) -> None:
     expect(isinstance(order, Order), f"start returns {order!r}")
     expect(order.is_static, f"there is more than one order: their shape is {tuple(order.indices.shape)}")
     expect_equal(sorted(order.indices.tolist()), list(range(case.grid.num_patches)), "what it visits")
+
+
+@rule
+def leaves_out_what_is_not_read_or_nothing(case: PriorCase) -> None:
+    """Where ``context.num_slots`` are fewer than patches, give an order of all patches, or of so many."""
+    slots = max(1, case.grid.num_patches // 2)
+    order = case.start(slots)
+    counts = (slots, case.grid.num_patches)
+    expect(order.num_slots in counts, f"of {slots} slots, it gives an order with {order.num_slots}")
+    expect_equal(order.num_patches, case.grid.num_patches, "the patches that it orders")
 
 
 @rule
@@ -212,6 +223,7 @@ def says_what_it_measures(case: PriorCase) -> None:
 PRIOR_RULES: tuple[Rule[Any], ...] = (
     *COMPONENT_RULES,
     gives_one_order_of_every_patch_to_start_from,
+    leaves_out_what_is_not_read_or_nothing,
     starts_from_the_same_order_every_time,
     every_order_has_a_finite_score_for_every_image,
     the_score_is_the_mean_over_images,

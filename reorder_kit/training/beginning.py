@@ -16,7 +16,7 @@ from reorder_kit.experiment.doubts import idle_in_backbone
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.policy_start import wrong_start
 from reorder_kit.experiment.same_classes import require_same_classes
-from reorder_kit.interfaces import DataSplits, Policy, TaskContext
+from reorder_kit.interfaces import BackboneFacts, DataSplits, Policy, TaskContext
 from reorder_kit.interfaces.gather_images import alone
 from reorder_kit.interfaces.training_data import TrainingData
 from reorder_kit.orders.order import Order
@@ -59,6 +59,7 @@ def begin(
     if experiment.data_source.image is None and accelerator.is_main_process:  # else it was said of the recipe
         for doubt in idle_in_backbone(experiment, facts):
             _log.warning("%s", doubt)
+    _require_slots(experiment, facts)
     influence = influence_of_short_training(experiment, splits, context, accelerator)
     start = on_one_process(
         accelerator, lambda: experiment.starting_order(facts.grid, splits, influence).indices.tolist()
@@ -66,6 +67,14 @@ def begin(
     order = Order(start, facts.grid.num_patches)
     experiment.check_start(order, facts)
     return context, order
+
+
+def _require_slots(experiment: Experiment, facts: BackboneFacts) -> None:
+    """Refuse a share of the patches that backbone or learner cannot work with, before a prior trains models in it."""
+    slots, patches = experiment.num_slots(facts.grid), facts.grid.num_patches
+    for reason, hint in experiment.needs_of_every_patch(facts) if slots < patches else ():
+        message = f"order.keep: {slots} of {patches} patches are read, but {reason}"
+        raise ReorderKitError(message, f"leave order.keep out{hint}")
 
 
 def check_continued(experiment: Experiment, policy: Policy, start: Order) -> None:

@@ -13,12 +13,14 @@ from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.model.task_checks import views_of
+from reorder_kit.runs.encoder_cost import ShareCurve
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.training.devices import build_accelerator, runnable_here
+from reorder_kit.training.devices import build_accelerator, describe_device, runnable_here
 from reorder_kit.training.evaluation import evaluate
 from reorder_kit.training.evaluation_report import OWN, EvaluatedOrder, EvaluationReport
 from reorder_kit.training.predictions import predict_some
+from reorder_kit.training.shares import read_share, slots_of_shares
 
 
 @names_plugins
@@ -29,6 +31,7 @@ def evaluate_run(
     host: PluginHost,
     places: Places = (),
     allow_download: bool = False,
+    keep: Sequence[float] = (),
 ) -> EvaluationReport:
     """Evaluate the final weights of a run.
 
@@ -39,13 +42,18 @@ def evaluate_run(
         host: the plugins, which receive predictions.
         places: where its data is now, if it is elsewhere.
         allow_download: let its data source fetch what is not there.
+        keep: shares of all patches, the first of its own order, that it is to read alone; they are written down in the
+            run folder.
 
     Raises:
-        ReorderKitError: if an order does not fit, the run or its data cannot be read, or the data has other classes.
+        ReorderKitError: if an order or a share does not fit, the run or its data cannot be read, or the data has other
+            classes.
     """
     run = LoadedRun.open(folder.path, host, places, allow_download)
     experiment, task, model = run.experiment, run.experiment.task, run.model
     others = [find_order(source, host, model.facts.grid) for source in sources]
+    own = folder.read_order()
+    slots = slots_of_shares(run, own.order, keep)
     accelerator = build_accelerator(runnable_here(experiment.recipe.train))
     run = run.on(accelerator.device)
     splits = reopen_data(experiment, folder).splits
@@ -70,7 +78,6 @@ def evaluate_run(
         predictions = predict_some(run.evaluated_model, task, samples, run.context, accelerator, name, split)
         if predictions is not None:
             host.announce("predictions_made", directory=folder.path, predictions=predictions)
-    own = folder.read_order()
     # Kendall's tau is 1 - 2 times the Kendall distance, so the mean of one follows from the mean of the other.
     own_tau = 1.0 if own.spread is None else 1.0 - 2.0 * own.spread
     rows = [EvaluatedOrder(order=OWN, kendall_tau_to_own=own_tau, metrics=figures(run.evaluated_model))]
@@ -82,6 +89,11 @@ def evaluate_run(
         )
         for source, other in zip(sources, others, strict=True)
     ]
+    shares = [read_share(run, share, slots[share], samples, split, figures, accelerator) for share in sorted(slots)]
+    if shares and accelerator.is_main_process:
+        device = describe_device(accelerator)
+        checkpoint = folder.read_result().checkpoint
+        ShareCurve(checkpoint=checkpoint, split=split, device=device, shares=shares).write(folder.shares)
     return EvaluationReport(
         run=str(folder.path),
         split=split,
@@ -91,4 +103,5 @@ def evaluate_run(
         is_consensus=own.is_consensus,
         spread=own.spread,
         orders=rows,
+        shares=shares,
     )

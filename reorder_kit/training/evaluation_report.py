@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reorder_kit.runs.encoder_cost import ShareRead
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.record import Record
 
@@ -36,6 +37,8 @@ class EvaluationReport(Record):
         is_consensus: whether each image has its own order.
         spread: of a consensus: the mean Kendall distance of the images' orders to it; else None.
         orders: its own first.
+        shares: the first share of its own order, read alone: the curve of the score against the cost, from the smallest
+            share to the largest.
     """
 
     run: str
@@ -46,3 +49,4 @@ class EvaluationReport(Record):
     is_consensus: bool = False
     spread: float | None = None
     orders: list[EvaluatedOrder]
+    shares: list[ShareRead] = []

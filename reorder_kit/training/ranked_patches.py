@@ -53,10 +53,10 @@ class RankedPatches:
     scores: Mapping[str, float]
 
     @property
-    def slots(self) -> list[int]:
-        """The slot of each patch in the start, in the sequence of the ranking."""
+    def slots(self) -> list[int | None]:
+        """The slot of each patch in the start, in the sequence of the ranking; None for one that is not read."""
         found: list[int] = self.start.rank[self.ranking.patches.indices].tolist()
-        return found
+        return [None if slot < 0 else slot for slot in found]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -98,7 +98,8 @@ def rank_patches(
         raise TypeError("the recipe does not start by a prior that ranks patches")
     splits = experiment.open_data()
     facts, seed = experiment.facts(splits.image), experiment.recipe.seed
-    orders = orders_named(names, start, facts.grid, host)
+    num_slots = experiment.num_slots(facts.grid)
+    orders = {name: order.first(num_slots) for name, order in orders_named(names, start, facts.grid, host).items()}
     accelerator = build_accelerator(experiment.recipe.train)
     training = TrainingSplit(splits, seed, experiment.kind)
     fitted = fit_task(experiment, training)
@@ -112,7 +113,7 @@ def rank_patches(
     ranking = prior.rank(asked)
     announce(f"measuring influence: {options.models} models, untrained and after {STEPS} steps")
     influence = {steps: prior.influence(asked, steps) for steps in sorted({0, options.steps, STEPS})}
-    order = matched(ranking.patches, influence[options.steps])
+    order = matched(ranking.patches.first(num_slots), influence[options.steps])
     rows = told_rows(training, splits.image, facts.grid, images, views=0)
     scores = closed_form_scores(rows, {**orders, start.name: order}, influence[options.steps])
     return RankedPatches(

@@ -26,6 +26,7 @@ from reorder_kit.training.beside import evaluate_beside
 from reorder_kit.training.claim import claim_begun, claim_in_program, claim_new, claimed
 from reorder_kit.training.description import write_description
 from reorder_kit.training.devices import build_accelerator
+from reorder_kit.training.encoder_cost import encoder_cost
 from reorder_kit.training.failing_machine import resumable
 from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.order_log import order_file
@@ -202,6 +203,14 @@ def _finish(
         controls=controls,
         seconds=trainer.seconds,
         images_per_second=trainer.images_per_second,
+        encoder=encoder_cost(
+            trainer.evaluated_model,
+            splits.validation,
+            trainer.context.kind,
+            "validation",
+            experiment.recipe.data.batch_size,
+            accelerator,
+        ),
         environment=folder.read_environment(),
         files=folder.digests_at_the_end(),
         validated=folder.read_validated(),

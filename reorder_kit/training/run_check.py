@@ -117,6 +117,8 @@ class _RunCheck:
         if folder.saliency.exists():
             result = self._result
             yield _look(folder.saliency, lambda _: read_saliency(folder, result))[0]
+        if folder.shares.exists():
+            yield _look(folder.shares, lambda _: folder.read_shares())[0]
 
     def _roots(self) -> Iterator[FileCheck]:
         """The files that list all others."""

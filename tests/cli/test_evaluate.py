@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from resealed import reseal
+from says import says
 
 
 def evaluated(cli, *arguments):
@@ -107,3 +108,19 @@ def test_a_run_that_is_not_finished_has_no_final_weights(cli, tmp_path):
     done = cli("evaluate", "begun")
     assert done.exit_code == 2
     assert "begun holds no finished run" in done.stderr
+
+
+def test_shares_of_the_order_are_printed_with_what_they_cost(cli, trained, tmp_path):
+    shutil.copytree(trained.folder, tmp_path / "elsewhere")
+    done = cli("evaluate", "elsewhere", "--keep", "0.5", "--keep", "1")
+    assert done.exit_code == 0, done.output
+    (heading,) = [line for line in done.stdout.splitlines() if line.startswith("share read")]
+    assert says(heading, "slots", "test top1", "encoder, ms an image", "million operations")
+    own = f"{trained.result['metrics']['test']['top1']:.3f}"
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith(("0.5 ", "1 "))]
+    assert [row[:2] for row in rows] == [["0.5", "8"], ["1", "16"]]
+    assert rows[1][2] == own
+    assert (tmp_path / "elsewhere" / "shares.json").exists()
+    done = cli("evaluate", "elsewhere", "--keep", "2")
+    assert done.exit_code == 2
+    assert "--keep 2: is no share of the patches" in done.stderr

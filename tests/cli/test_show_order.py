@@ -87,3 +87,16 @@ def test_mistakes_are_told_in_words(cli, tmp_path, arguments, message):
     done = cli("show-order", *arguments)
     assert done.exit_code == 2
     assert message in done.stderr
+
+
+def test_the_first_share_is_shown_alone(cli, tmp_path):
+    assert shown(cli, "strided", "--grid", "4x4", "--keep", "0.25")["order"] == [0, 10, 2, 8]
+    assert len(shown(cli, "strided", "--grid", "4x4", "--keep", "1")["order"]) == 16
+    assert "12 of 16 patches have no slot" in cli("show-order", "row", "--grid", "4x4", "--keep", "0.25").stdout
+    (tmp_path / "mine.json").write_text(json.dumps({"name": "mine", "grid": [1, 4], "order": [2, 0]}))
+    assert shown(cli, "mine.json", "--keep", "0.25")["order"] == [2]
+    assert shown(cli, "mine.json", "--keep", "1")["order"] == [2, 0]
+    for share, reason in (("0.75", "holds 2 of 4 patches, fewer than 3"), ("0", "cannot be kept")):
+        done = cli("show-order", "mine.json", "--keep", share)
+        assert done.exit_code == 2
+        assert reason in done.stderr

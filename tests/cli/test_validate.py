@@ -143,3 +143,13 @@ def test_a_malformed_assignment_is_explained(cli):
     done = cli("validate", "trial.yaml", "--set", "train.epochs")
     assert done.exit_code == 2
     assert says(done.stderr, "error: --set train.epochs", "hint: ", "--set train.epochs=3")
+
+
+def test_a_share_of_the_patches_is_said_in_slots(cli):
+    quarter = ("trial.yaml", "--set", "order.learner=null", "--set", "controls=[]", "--set", "order.keep=0.25")
+    assert "order from hilbert, not learned, 4 of 16 patches read" in cli("validate", *quarter).stdout
+    content = json.loads(cli("validate", *quarter, "--json").stdout)
+    assert (content["slots"], content["patches"]) == (4, 16)
+    refused = cli("validate", "trial.yaml", "--set", "order.keep=0.25")
+    assert refused.exit_code == 2
+    assert "order.keep: 4 of 16 patches are read, but softsort orders all of them" in refused.stderr

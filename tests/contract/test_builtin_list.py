@@ -87,6 +87,7 @@ def test_what_others_published_names_its_source(kind, component):
         "boustrophedon",
         "diagonal",
         "spiral",
+        "center-out",
         "random",
         "custom",
         "image-folder",

@@ -108,8 +108,8 @@ def test_a_scoring_prior_starts_from_the_candidate_with_the_highest_score(host, 
     assert orders[composed.prior_of(start, GRID).chosen] == start
 
 
-def context(candidates):
-    return PriorContext(GRID, SPLITS.image, 0, candidates, TrainingSplit(SPLITS, 0, CLASS), no_influence)
+def context(candidates, slots=4):
+    return PriorContext(GRID, SPLITS.image, 0, candidates, TrainingSplit(SPLITS, 0, CLASS), no_influence, slots)
 
 
 def test_of_equal_scores_the_first_by_name_counts():

@@ -6,7 +6,7 @@ import pytest
 from children import Children, wait_for_lines
 from reorder_kit.runs.run_folder import RunFolder
 
-TIMINGS = ("seconds", "images_per_second", "environment", "files", "checksum")
+TIMINGS = ("seconds", "images_per_second", "encoder", "environment", "files", "checksum")
 """What says how long something took, where it ran, or which bytes hold that."""
 
 

@@ -29,7 +29,7 @@ from resealed import change, change_with, reseal
 from tests.helpers.tiny_data import SOURCES, pixels
 
 NAMES = [f"image-{number}" for number in range(40)]
-TIMED = ("seconds", "images_per_second", "environment", "files", "checksum")
+TIMED = ("seconds", "images_per_second", "encoder", "environment", "files", "checksum")
 HOST = host_with()
 
 

@@ -41,7 +41,7 @@ STUDY = {
     "starts": ["row", "hilbert"],
     "controls": [],
 }
-TIMES = ("seconds", "images_per_second", "command", "checksum", "files", "run_files")
+TIMES = ("seconds", "images_per_second", "encoder", "command", "checksum", "files", "run_files")
 HOST = host_with()
 
 

@@ -23,7 +23,7 @@ from reorder_kit.testing import host_with
 
 HERE = Path(__file__).parents[1] / "capabilities"
 NAMES = sorted(path.parent.name for path in HERE.glob("*/plugin.py"))
-TIMINGS = ("seconds", "images_per_second", "environment", "files", "checksum")
+TIMINGS = ("seconds", "images_per_second", "encoder", "environment", "files", "checksum")
 
 
 @dataclass(frozen=True)

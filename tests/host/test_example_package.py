@@ -21,7 +21,7 @@ from reorder_kit.orders.grid import Grid
 
 PACKAGE = Path(__file__).parents[2] / "plugins" / "reorder-kit-examples"
 PROJECT = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
-PROVIDES = {"center-out": ["ordering center-out"], "run-log": [], "smoothness": ["prior smoothness"]}
+PROVIDES = {"corner-out": ["ordering corner-out"], "run-log": [], "smoothness": ["prior smoothness"]}
 
 
 @pytest.fixture
@@ -55,9 +55,9 @@ def test_every_plugin_of_the_package_is_ok(host):
 
 
 def test_its_ordering_is_one_like_all_others(host):
-    order = reorder_kit.order("center-out", 3, 3, host=host, flip="horizontal")
-    # Clockwise 4 1 5 7 3 2 8 6 0, mirrored.
-    assert order.indices.tolist() == [4, 1, 3, 7, 5, 0, 6, 8, 2]
+    order = reorder_kit.order("corner-out", 3, 3, host=host, flip="horizontal")
+    # 0 1 3 4 2 6 5 7 8, mirrored.
+    assert order.indices.tolist() == [2, 1, 5, 4, 0, 8, 3, 7, 6]
 
 
 def distance(norm, first, second):

@@ -59,6 +59,14 @@ class Half(Busy):
         return Order(order.indices[1:], num_patches=order.num_patches)
 
 
+class TooFew(Busy):
+    """One slot fewer than is asked for."""
+
+    def start(self, context):
+        order = super().start(context)
+        return order if context.num_slots == order.num_slots else order.first(context.num_slots - 1)
+
+
 class PerImage(Busy):
     """An order for each of two images."""
 
@@ -130,6 +138,7 @@ class Silent(Smooth):
 WRONG = [
     (prior.gives_one_order_of_every_patch_to_start_from, Half, "what it visits"),
     (prior.gives_one_order_of_every_patch_to_start_from, PerImage, "more than one order"),
+    (prior.leaves_out_what_is_not_read_or_nothing, TooFew, "of 7 slots, it gives an order with 6"),
     (prior.starts_from_the_same_order_every_time, Dice, "random stream"),
     (prior.every_order_has_a_finite_score_for_every_image, Divides, "ZeroDivisionError"),
     (prior.the_score_is_the_mean_over_images, Sum, "no mean"),

@@ -56,6 +56,16 @@ WORKED_OUT = [
     ("hilbert", "4x2", [0, 1, 3, 2, 4, 5, 7, 6]),
     ("hilbert", "3x2", [0, 1, 3, 5, 4, 2]),
     ("hilbert", "4x4", [0, 1, 5, 4, 8, 12, 13, 9, 10, 14, 15, 11, 7, 6, 2, 3]),
+    ("center-out", "1x4", [2, 1, 3, 0]),
+    ("center-out", "2x2", [1, 3, 2, 0]),
+    ("center-out", "2x3", [1, 4, 2, 5, 3, 0]),
+    ("center-out", "3x3", [4, 1, 5, 7, 3, 2, 8, 6, 0]),
+    ("center-out", "4x4", [6, 10, 9, 5, 2, 7, 11, 14, 13, 8, 4, 1, 3, 15, 12, 0]),
+    ("strided", "2x2", [0, 3, 1, 2]),
+    ("strided", "1x5", [0, 4, 2, 1, 3]),
+    ("strided", "3x3", [0, 8, 2, 6, 4, 1, 7, 3, 5]),
+    ("strided", "2x4", [0, 2, 5, 7, 1, 3, 4, 6]),
+    ("strided", "4x4", [0, 10, 2, 8, 5, 15, 7, 13, 1, 11, 3, 9, 4, 14, 6, 12]),
     # random.Random(0).random() gives .844 .758 .421 .259 .511 .405 .784 .303 .477
     ("random", "3x3", [3, 7, 5, 2, 8, 4, 1, 6, 0]),
     ("random", "1x9", [3, 7, 5, 2, 8, 4, 1, 6, 0]),
@@ -146,6 +156,32 @@ def test_flips_inside_each_frame_and_reverses_all_of_them(tmp_path: Path) -> Non
     grid = Grid(1, 3, frames=2)
     assert order_of("row", grid, tmp_path, {"flip": "horizontal"}) == [2, 1, 0, 5, 4, 3]
     assert order_of("row", grid, tmp_path, {"reverse": True}) == [5, 4, 3, 2, 1, 0]
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (3, 5), (8, 8), (14, 14), (1, 9), (6, 2)])
+def test_center_out_never_comes_closer_to_the_center(sides: tuple[int, int]) -> None:
+    path = path_of("center-out", Grid(*sides))
+    distances = np.hypot(*(path - (np.array(sides) - 1) / 2).T).round(9)
+    assert (np.diff(distances) >= 0).all()
+
+
+@pytest.mark.parametrize("sides", [(8, 8), (7, 10), (14, 14), (1, 8), (16, 4)])
+def test_strided_reads_every_second_row_and_column_then_a_checkerboard(sides: tuple[int, int]) -> None:
+    path = path_of("strided", Grid(*sides))
+    quarter = len(range(0, sides[0], 2)) * len(range(0, sides[1], 2))
+    assert (path[:quarter] % 2 == 0).all()
+    checkerboard = (sides[0] * sides[1] + 1) // 2
+    assert (path[:checkerboard].sum(axis=1) % 2 == 0).all()
+
+
+def test_every_prefix_of_strided_leaves_no_large_gap() -> None:
+    for height, width in [(8, 8), (12, 12), (14, 14), (9, 16)]:
+        path = path_of("strided", Grid(height, width))
+        everywhere = np.array(list(itertools.product(range(height), range(width))))
+        for slots in range(4, height * width):
+            gaps = np.linalg.norm(everywhere[:, None] - path[None, :slots], axis=-1).min(axis=1)
+            # Half a diagonal of the square that each patch read stands for, doubled for a level that is half read.
+            assert gaps.max() <= 2 * (height * width / slots) ** 0.5, (height, width, slots)
 
 
 @pytest.mark.parametrize("name", ["boustrophedon", "spiral"])

@@ -77,7 +77,7 @@ class Forbidden:
 def context(samples=None, kind=CLASS, influence=None, seed=0):
     splits = DataSplits(SHAPE, ["a", "b", "c", "d"], samples or Planted(), Forbidden(), Forbidden())
     slots = torch.arange(6.0) if influence is None else influence
-    return PriorContext(GRID, SHAPE, seed, {}, TrainingSplit(splits, seed, kind), lambda *_: slots)
+    return PriorContext(GRID, SHAPE, seed, {}, TrainingSplit(splits, seed, kind), lambda *_: slots, len(slots))
 
 
 def ranked(prior, told=None, **options):
@@ -210,7 +210,7 @@ def test_influence_is_asked_for_with_random_orders_of_the_seed():
         asked.append(([order.indices.tolist() for order in orders], models, steps))
         return torch.ones(6)
 
-    told = PriorContext(GRID, SHAPE, 5, {}, context().training, influence)
+    told = PriorContext(GRID, SHAPE, 5, {}, context().training, influence, 6)
     for _ in range(2):
         PixelDeviation(PixelDeviation.Options(models=3, orders=2, steps=7), SHAPE, GRID).start(told)
     (orders, models, steps), again = asked
@@ -224,7 +224,7 @@ def test_any_ordering_can_be_matched(tmp_path):
     options = InfluenceMatched.Options.model_validate({}, context={"host": host})
     tall = Grid(3, 3)
     center_out = InfluenceMatched(options, ImageShape(1, 3, 3), tall).rank(
-        PriorContext(tall, ImageShape(1, 3, 3), 0, {}, context().training, lambda *_: torch.ones(9))
+        PriorContext(tall, ImageShape(1, 3, 3), 0, {}, context().training, lambda *_: torch.ones(9), 9)
     )
     assert center_out.patches.indices.tolist() == [4, 3, 6, 7, 8, 5, 2, 1, 0]
     file = tmp_path / "order.json"

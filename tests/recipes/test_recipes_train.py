@@ -40,9 +40,12 @@ def test_a_recipe_trains_and_tells_what_came_out(name, tmp_path):
         assert 0 <= outcome["metrics"]["validation"][result["headline"]] <= 1
     order = result["order"]
     assert {"kendall_tau_to_start", "adjacency", "reach"} <= order.keys()
-    patches = order["reach"]["of"]
+    slots = order["reach"]["of"]
+    patches = slots + order["reach"].get("left_out", 0)
     assert patches in (16, 64)
-    assert sorted(order["start"]) == sorted(order["final"]) == list(range(patches))
+    assert (slots < patches) == ("keep" in recipe["order"])
+    assert len(set(order["start"])) == len(order["start"]) == slots
+    assert set(order["start"]) == set(order["final"]) <= set(range(patches))
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 2
 
 

@@ -1,0 +1,93 @@
+"""How long a model's encoder takes for an image, and how many operations."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from reorder_kit.data.data_loading import load_batch
+from reorder_kit.interfaces import Batch, Encoded, SampleSet, TargetKind
+from reorder_kit.interfaces.gather_images import alone
+from reorder_kit.model.one_pass import evaluating
+from reorder_kit.model.ordered_model import Encode, OrderedModel
+from reorder_kit.runs.encoder_cost import EncoderCost
+
+MOST_IMAGES = 64
+TIMED = 5
+"""Batches whose median counts, after one that warms up."""
+
+
+def encoder_cost(
+    model: OrderedModel, samples: SampleSet, kind: TargetKind, split: str, batch_size: int, accelerator: Accelerator
+) -> EncoderCost | None:
+    """What it costs to encode an image in the model's order, in evaluation; None if no image can be read.
+
+    Each process measures on its own.
+
+    Args:
+        model: reads in its own order.
+        samples: of the split, the first of which are read.
+        kind: of their targets.
+        split: which that is.
+        batch_size: images that are encoded at once, :data:`MOST_IMAGES` at most.
+        accelerator: device and precision.
+    """
+    images = load_batch(samples, kind, split, range(min(batch_size, MOST_IMAGES, len(samples))))
+    if not len(images):
+        return None
+    batch = images.to(accelerator.device)
+    with alone(), evaluating(model), torch.no_grad(), accelerator.autocast():
+        operations, slots = _operations(model, batch.take(torch.tensor([0], device=accelerator.device)))
+        seconds = [_seconds(model, batch, accelerator.device) for _ in range(1 + TIMED)]
+    return EncoderCost(slots=slots, seconds=median(seconds[1:]) / len(batch), operations=operations)
+
+
+def _operations(model: OrderedModel, image: Batch) -> tuple[int, int]:
+    """Those of an image, and the slots that are read.
+
+    Of plain kernels: fused ones cannot be counted on every device. Of one image, since plain attention takes memory.
+    """
+    found: list[tuple[int, int]] = []
+
+    def counting(_: Encode) -> Encode:
+        def encode(*arguments: Any) -> Encoded:
+            counter = FlopCounterMode(display=False)
+            with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False), counter:
+                encoded = model.backbone.encode(*arguments)
+            found.append((counter.get_total_flops(), arguments[0].num_slots))
+            return encoded
+
+        return encode
+
+    model.with_encode(counting).read(image)
+    return sum(operations for operations, _ in found), found[0][1]
+
+
+def _seconds(model: OrderedModel, batch: Batch, device: torch.device) -> float:
+    """Those of encoding a batch."""
+    passed: list[float] = []
+
+    def timing(inner: Encode) -> Encode:
+        def encode(*arguments: Any) -> Encoded:
+            _wait_for(device)
+            began = time.perf_counter()
+            encoded = inner(*arguments)
+            _wait_for(device)
+            passed.append(time.perf_counter() - began)
+            return encoded
+
+        return encode
+
+    model.with_encode(timing).read(batch)
+    return sum(passed)
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,82 @@
+"""A trained model that reads less: the first share of its own order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from accelerate import Accelerator
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.interfaces import SampleSet
+from reorder_kit.model.fixed_policies import FirstSlots
+from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.slots_read import slots_kept
+from reorder_kit.runs.encoder_cost import ShareRead
+from reorder_kit.runs.figures import Figures
+from reorder_kit.training.encoder_cost import encoder_cost
+
+
+def slots_of_shares(run: LoadedRun, own: Order, shares: Sequence[float]) -> dict[float, int]:
+    """How many slots each share of all patches is.
+
+    Args:
+        run: a finished run.
+        own: its order, or its consensus.
+        shares: above 0, at most 1.
+
+    Raises:
+        ReorderKitError: if a share is none, the order holds fewer patches, or the model cannot leave any out.
+    """
+    if not shares:
+        return {}
+    policy, facts = run.model.policy, run.model.facts
+    if len(facts.levels) > 1:
+        raise ReorderKitError("--keep: a hierarchical backbone merges neighbors, so it needs every patch")
+    if policy.blocks != (0,):
+        raise ReorderKitError("--keep: the run orders again before a later block, so its slots have no one first share")
+    found = {}
+    for share in shares:
+        if not 0 < share <= 1:
+            raise ReorderKitError(f"--keep {share:g}: is no share of the patches", "as in --keep 0.25")
+        slots = slots_kept(share, own.num_patches)
+        if slots > own.num_slots:
+            raise ReorderKitError(
+                f"--keep {share:g}: that is {slots} of {own.num_patches} patches, but the order of the run holds "
+                f"{own.num_slots}",
+                f"keep {own.num_slots / own.num_patches:g} at most",
+            )
+        run.experiment.task.check(facts, FirstSlots(policy, slots))
+        found[share] = slots
+    return found
+
+
+def read_share(
+    run: LoadedRun,
+    share: float,
+    slots: int,
+    samples: SampleSet,
+    split: str,
+    figures: Callable[[OrderedModel], Figures],
+    accelerator: Accelerator,
+) -> ShareRead:
+    """How good the model is when it reads so many slots, and what that costs.
+
+    Args:
+        run: on its device.
+        share: of all patches.
+        slots: that it is.
+        samples: of the split.
+        split: which images.
+        figures: evaluates a model on them.
+        accelerator: device and precision.
+
+    Raises:
+        ReorderKitError: if no image can be read.
+    """
+    model = run.evaluated_model.ordered_by(FirstSlots(run.model.policy, slots))
+    cost = encoder_cost(model, samples, run.context.kind, split, run.experiment.recipe.data.batch_size, accelerator)
+    if cost is None:
+        raise ReorderKitError("the cost of encoding is measured on images, but none could be read")
+    return ShareRead(keep=share, metrics=figures(model), encoder=cost)
