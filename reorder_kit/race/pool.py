@@ -27,6 +27,8 @@ from reorder_kit.recipe.overrides import override
 from reorder_kit.runs.run_folder import RunFolder
 
 START = "start"
+_FIRST_PRIOR = "informed"
+"""Takes part also where the budget pays for few."""
 _RANDOM_SUBSETS = 4
 """Of partial orders: which patches are read is then the question."""
 
@@ -107,7 +109,7 @@ def pool_of(
 def trimmed(
     pool: Sequence[Candidate], count: int, kept: Sequence[str], score: Callable[[Sequence[Order]], Sequence[float]]
 ) -> list[Candidate]:
-    """As many candidates as can be paid: those that no rule gives, and of the others the best by a score.
+    """As many candidates as can be paid: those that stay, then those that no rule gives, then the best by a score.
 
     Args:
         pool: all candidates.
@@ -117,7 +119,8 @@ def trimmed(
     """
     if count >= len(pool):
         return list(pool)
-    certain = [each for each in pool if each.name in kept or not each.is_fixed][:count]
+    stay = [each for each in pool if each.name in kept]
+    certain = [*stay, *(each for each in pool if not each.is_fixed and each not in stay)][:count]
     rest = [each for each in pool if each not in certain]
     scores = score([each.order for each in rest]) if count > len(certain) else []
     best_first = sorted(range(len(scores)), key=lambda place: -scores[place])
@@ -132,7 +135,7 @@ def _priors(
     notes: list[str],
 ) -> Iterator[Candidate]:
     """What each prior proposes that ranks patches; those that score orderings choose one that is in the pool anyway."""
-    for name in host.priors:
+    for name in sorted(host.priors, key=lambda name: name != _FIRST_PRIOR):
         if not issubclass(host.priors.get(name), RankingPrior):
             continue
         announce(f"asking the prior {name}")

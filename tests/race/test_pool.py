@@ -75,9 +75,9 @@ def test_where_not_all_can_be_paid_for_the_best_rules_by_score_take_part() -> No
         return [each.name for each in trimmed(candidates, count, ["row"], first_patch)]
 
     assert names(4) == ["informed", "row", "snake", "spiral"]
-    assert names(3) == ["informed", "row", "spiral"]
-    assert names(2) == ["informed", "row"]
-    assert names(1) == ["informed"]
+    assert names(3) == ["row", "informed", "spiral"]
+    assert names(2) == ["row", "informed"]
+    assert names(1) == ["row"]
 
 
 def test_the_most_salient_patch_gets_the_most_influential_slot() -> None:

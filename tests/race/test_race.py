@@ -256,11 +256,11 @@ def test_the_race_over_fixed_rules_shares_trials_and_its_cost_is_counted_in_full
     assert replace(told, fixed=None, seeds=0).steps == setup.plan.steps
 
 
-def test_a_race_killed_before_anybody_knew_who_races_begins_anew(race: Path, tmp_path: Path) -> None:
+def test_a_race_killed_before_anybody_knew_who_races_begins_anew(race: Path) -> None:
     (race / "setup.json").unlink()
     run = opened_race(race)
     assert run.begin(silent).start.name == "row"
+    (race / "setup.json").unlink()
+    (race / "metrics.jsonl").touch()
     with pytest.raises(ReorderKitError, match="holds no race"):
-        (race / "setup.json").unlink()
-        (race / "metrics.jsonl").touch()
         opened_race(race)
