@@ -107,12 +107,11 @@ def _from_scratch(scratch: Comparison, words: Wording) -> str:
 
 
 def _beside(learned: Comparison, control: str, found: Sequence[Comparison], words: Wording) -> Comparison | None:
-    """The comparison with the start of a control of the same learner and start."""
+    """The comparison of a control of the same learner with the start."""
     row = words.rows[learned.rows[0]]
-    for each in found:
+    for each in (each for each in found if each.question != "best-fixed"):
         other = words.rows[each.rows[0]]
-        is_control = (other.learner, other.start, other.control) == (row.learner, row.start, control)
-        if is_control and each.question != "best-fixed":
+        if (other.learner, other.start, other.control) == (row.learner, row.start, control):
             return each
     return None
 

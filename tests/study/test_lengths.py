@@ -129,7 +129,7 @@ def test_a_gain_that_is_gone():
 
 def test_a_gain_of_which_nothing_is_known_is_not_called_gone():
     rows = two_lengths(0.94, 0.94)
-    rows[-1] = made_row(0.94, "informed", origin="chosen", length=4.0, spread=30)
+    rows[-1] = made_row(0.94, "informed", origin="chosen", length=4.0, spread=15)
     said = survival(rows)
     assert said.startswith(
         "With local, whether informed ends better or only learns sooner is open: it gains 4.0 points (4.0 to 4.0) over "

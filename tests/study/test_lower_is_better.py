@@ -196,7 +196,7 @@ def test_the_report_of_a_study_turns_its_signs_and_says_so():
     rows = (row(4.0, "row"), row(3.0, "row", "reinforce"), row(5.0, "spiral"))
     found, said = answered(*rows)
     results = study_result("mse", False, rows, found, said)
-    matters, helps = answer_sections(results)[:2]
+    matters, helps = answer_sections(results)[1:3]
     assert "above 0 is a gain" in matters.blocks[0].note
     assert helps.blocks[1].answers[0].verdict == "better"
     (table,) = table_of_tests(results)
