@@ -54,7 +54,7 @@ def test_false_alarms_against_the_best_fixed_order_in_200_studies(verdicts, pool
     told = verdicts.tell_of_best(pool, 200, 8, 0, test=test)
     assert told.gains + told.losses <= 15
     if pool == 88:
-        assert told.plain_losses > 15  # what is held out is needed
+        assert told.plain_losses > told.losses  # what is held out is needed
 
 
 @pytest.mark.slow
