@@ -29,6 +29,7 @@ from reorder_kit.race.wording import plan_in_words
 from reorder_kit.race.worker import Tell
 
 STEPS = 300
+GRID = 4
 LOCAL = {"name": "local", "window": 2, "causal": True, "readout": "last", "depth": 2, "dim": 64}
 
 
@@ -40,7 +41,7 @@ def recipe(case: str, root: Path | None, start: str, steps: int) -> dict[str, An
         "name": f"race-{case}",
         "seed": 0,
         "data": {**(photos if root else {"name": "digits"}), "batch_size": 64},
-        "backbone": {**LOCAL, "patch_size": CASES[case].patch},
+        "backbone": {**LOCAL, "patch_size": CASES[case].image_size[GRID] // GRID},
         "order": {"start": start},
         "optimizer": {"lr": 3e-3, "weight_decay": 0.03},
         "train": {"steps": steps, "clip_grad": 5.0, "device": "cpu"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -109,7 +110,13 @@ def _checked(file: Path, read: Callable[[Path], object]) -> FileCheck:
 
 def _below(folder: Path) -> list[Path]:
     """The run folders below; those within a run are looked at with it."""
-    found = {path.parent for name in ("recipe.yaml", "result.json") for path in folder.rglob(name)} - {folder}
+    found = set()
+    for place, folders, files in os.walk(folder):
+        # Other file systems below, such as /proc, hold no part of a run, and may have no end.
+        folders[:] = [name for name in folders if not Path(place, name).is_mount()]
+        if not {"recipe.yaml", "result.json"}.isdisjoint(files):
+            found.add(Path(place))
+    found.discard(folder)
     return sorted(path for path in found if not (path.parent.name in ("controls", "trials") or _is_search(path)))
 
 

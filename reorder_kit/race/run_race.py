@@ -23,7 +23,7 @@ from reorder_kit.race.race_folder import RaceFolder
 from reorder_kit.race.results import RaceResult
 from reorder_kit.race.setup import RaceSetup
 from reorder_kit.race.standing import Standing
-from reorder_kit.race.storage import RaceStorage
+from reorder_kit.race.storage import RaceStorage, require_database, require_url
 from reorder_kit.race.summary import summarize
 from reorder_kit.race.worker import RaceWork, Tell, Worker
 from reorder_kit.recipe.write_yaml import write_yaml
@@ -86,6 +86,8 @@ class RaceRun:
         if not 0 <= seeds <= MOST_SEEDS:
             raise ReorderKitError(f"--seeds {seeds}: give 0 to {MOST_SEEDS:,} fresh seeds", "as in --seeds 3")
         require_budget(budget)
+        if storage is not None:
+            require_url(storage)
         experiment = compose(content, host, source)
         folder = RaceFolder(out or Path("runs") / f"{experiment.recipe.name}-race")
         asked = Asked(experiment, content, budget, brought or Brought(), storage)
@@ -151,6 +153,8 @@ class RaceRun:
             self.check()  # another one may have begun meanwhile
             if self.folder.setup.exists():
                 return RaceSetup.read(self.folder.setup)
+            if self.asked.storage is not None:
+                require_database(self.asked.storage)  # priors take minutes
             setup, data = prepare(self.asked, self.folder, self.host, announce)
             with writing(self.folder.path):
                 resolved = self.asked.experiment.resolved()

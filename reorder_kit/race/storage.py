@@ -156,6 +156,30 @@ def _database(url: str) -> Any:
     return RDBStorage(url)
 
 
+def require_url(url: str) -> None:
+    """Refuse what is no URL of a database, before anything is computed.
+
+    Raises:
+        ReorderKitError: without the URL, which may hold a password.
+    """
+    with _in_words(url):
+        from sqlalchemy.engine import make_url
+
+        make_url(url)
+
+
+def require_database(url: str) -> None:
+    """Refuse a database that cannot be used; what Optuna needs is made in it.
+
+    Raises:
+        ReorderKitError: without the URL, which may hold a password.
+    """
+    with _in_words(url):
+        storage = _database(url)
+        storage.remove_session()
+        storage.engine.dispose()
+
+
 @contextmanager
 def _in_words(url: str | None) -> Iterator[None]:
     """Say why a storage cannot be used. Its URL, which may hold a password, is not shown."""

@@ -53,6 +53,7 @@ VALID = {
     "saliency": ["trained", "--images", "4"],
     "transfer": ["small.yaml", "other.yaml"],
     "study": ["quick"],
+    "race": ["small.yaml", "--out", "new"],
     "report": ["trained"],
     "describe": ["ordering", "row"],
     "list-plugins": [],
@@ -68,6 +69,7 @@ WITH = {"--vq-out": ["--fit-vq"], "--vq-codes": ["--fit-vq"], "--vq-side": ["--f
 COMPUTING = [
     "reorder_kit.training.run.open_data",
     "reorder_kit.study.run_study.work_through",
+    "reorder_kit.race.pool._priors",
     "reorder_kit.transfer.run_transfer.run_transfer",
     "reorder_kit.benchmark.planted.run_benchmark",
     "reorder_kit.analysis.fitted_vq.fit_vq_vae",

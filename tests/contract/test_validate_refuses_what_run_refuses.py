@@ -30,6 +30,7 @@ from reorder_kit.interfaces import prior as priors
 from reorder_kit.orders.checksums import digest_of
 from reorder_kit.runs.result import RunResult
 from reorder_kit.testing import host_with
+from reorder_kit.training import description
 from reorder_kit.training import run as running
 from reorder_kit.training.trainer import Trainer
 
@@ -210,7 +211,7 @@ class Untrained:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(Trainer, "train", lambda self: None)
         patch.setattr(Trainer, "evaluate", lambda self, *arguments, **options: figures(images=0))
-        patch.setattr(running, "describe_environment", lambda device: ENVIRONMENT)
+        patch.setattr(description, "describe_environment", lambda device: ENVIRONMENT)
         patch.setattr(running, "_finish", self._finish)
         patch.setattr(priors, "PRIOR_IMAGES", 2)
         for module in (digits, scenes, _scene_drawing):

@@ -86,7 +86,8 @@ def test_the_most_informative_patches_are_the_ones_that_are_read(finished):
 
 
 def test_the_result_names_the_prior_and_no_ordering(finished):
-    assert finished.read_result().as_dict()["order"]["prior"] == {"name": "telling-patches", "chosen": None}
+    prior = finished.read_result().order.prior
+    assert (prior.name, prior.chosen) == ("telling-patches", None)
 
 
 def test_the_same_recipe_gives_the_same_start(finished, recorded):
