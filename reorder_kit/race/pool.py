@@ -152,7 +152,7 @@ def _brought(brought: Brought, grid: Grid, start: Order, notes: list[str]) -> It
         yield _of_file(file.stem, OrderFile.load(file), grid, start, str(file))
     for path in brought.runs:
         folder = RunFolder(path)
-        name = path.resolve().name
+        name = path.absolute().name
         stored = folder.read_order()
         yield _of_file(f"{name}-learned", stored, grid, start, str(path))
         record = read_saliency(folder, folder.read_result())
