@@ -39,7 +39,7 @@ from reorder_kit.training.run import run_experiment
 
 CLASSES = 10
 TWICE = "Faces_easy"  # other croppings of the photographs of Faces
-RULES = ("row", "column", "snake", "boustrophedon", "spiral", "diagonal", "hilbert", "morton")
+RULES = ("row", "column", "snake", "boustrophedon", "spiral", "diagonal", "hilbert", "morton", "center-out")
 FIXED = (*RULES, *(f"{rule}-reverse" for rule in RULES))
 PRIORS = ("informed", "probe", "pixel-deviation")
 ORDERS = (*PRIORS, "center", "reversed", "random", *FIXED)
@@ -199,9 +199,12 @@ def report(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         grouped[place][record["order"]][record["seed"]] = record
     for (case, model, grid, rate, length), orders in grouped.items():
         informed = orders.get("informed", {})
-        fixed = {order: runs for order, runs in orders.items() if order in FIXED and runs.keys() >= informed.keys()}
-        if not informed or not fixed:
+        fixed = {order: runs for order, runs in orders.items() if order in FIXED}
+        # Seeds in which all of them ran: what was stopped amid a seed says nothing of it.
+        seeds = set(informed).intersection(*fixed.values())
+        if not seeds or not fixed:
             continue
+        informed = {seed: informed[seed] for seed in sorted(seeds)}
         best = max(sorted(fixed), key=lambda order: mean(fixed[order][seed]["validation"] for seed in informed))
         cells = [
             _mean(informed),

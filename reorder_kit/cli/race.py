@@ -13,7 +13,7 @@ from reorder_kit.cli._parameters import MOST_JOBS, JsonOption, RecipeArgument, S
 from reorder_kit.cli._stopping import stoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reorder_kit.jobs.place import Place
     from reorder_kit.race.race_folder import RaceFolder
@@ -111,7 +111,7 @@ def race(
         announce = _nothing if quiet or as_json else print_to_stderr
         setup = run.planned(announce) if dry_run else run.begin(announce)
         if not as_json:
-            _print_plan(setup, run.folder, seeds)
+            _print_plan(setup, run.folder, seeds, typer.echo if dry_run else print_to_stderr)
         result = None if dry_run else run.train(place, _no_progress if quiet or as_json else _progress)
     if as_json:
         print_json(setup.as_dict() if result is None else result.as_dict())
@@ -147,13 +147,13 @@ def _progress(standing: Standing) -> Iterator[Tell]:
         yield progress.tell
 
 
-def _print_plan(setup: RaceSetup, folder: RaceFolder, seeds: int) -> None:
+def _print_plan(setup: RaceSetup, folder: RaceFolder, seeds: int, say: Callable[[str], None]) -> None:
     from reorder_kit.race.wording import plan_in_words
 
     first, *others = plan_in_words(setup, seeds)
-    print_to_stderr(f"{folder.path}: {first}")
+    say(f"{folder.path}: {first}")
     for line in others:
-        print_to_stderr(f"  {line}")
+        say(f"  {line}")
 
 
 def _print_result(result: RaceResult, folder: RaceFolder) -> None:

@@ -40,9 +40,9 @@ def test_a_race_says_its_cost_before_and_its_winner_after(cli, monkeypatch):
     planned = cli(*asked, "--dry-run")
     assert planned.exit_code == 0, planned.stderr
     assert fake.trained == []
-    assert "race: a budget of 2 full training runs of 60 steps" in planned.stderr
-    assert "softsort plays no part" in planned.stderr
-    assert "rung 1: 6 orders, 1 seed, 20 steps: 2 full training runs" in planned.stderr
+    assert "race: a budget of 2 full training runs of 60 steps" in planned.stdout
+    assert "softsort plays no part" in planned.stdout
+    assert "rung 1: 6 orders, 1 seed, 20 steps: 2 full training runs" in planned.stdout
     done = cli(*asked)
     assert done.exit_code == 0, done.stderr
     assert len(fake.trained) == 6

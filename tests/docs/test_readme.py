@@ -216,7 +216,10 @@ def home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         done = CliRunner().invoke(app, ["run", "quickstart", "--set", "train.epochs=1", "--set", "controls=[]"])
+        small = ["seeds=1", "recipe.train.epochs=1", "starts=[row]", "learners={}", "controls=[]"]
+        demo = CliRunner().invoke(app, ["study", "demo", *(word for each in small for word in ("--set", each))])
     assert done.exit_code == 0, done.output
+    assert demo.exit_code == 0, demo.output
     return home
 
 
