@@ -67,7 +67,7 @@ def transfer(
 
     \b
     Example:
-      reorder-kit transfer recurrent_softsort mamba_softsort --seeds 3
+      reorder-kit transfer recurrent_softsort mamba_softsort --seeds 3 --set order.learner.search=while-training
       reorder-kit transfer digits.yaml photos.yaml --out runs/digits-photos --tune-epochs 2 --jobs 4
     """
     from reorder_kit.cli._lookup import load_host
