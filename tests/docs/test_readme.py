@@ -233,7 +233,9 @@ def test_a_command_works(words, home, monkeypatch):
         assert "--set wrong: not an assignment" in done.output
         return
     short = ["--set", "train.epochs=1"] if words[0] in ("run", "transfer") else []
-    short += {"transfer": ["--seeds", "1"], "study": ["--dry-run"], "race": ["--dry-run"]}.get(words[0], [])
+    short += {"transfer": ["--seeds", "1"], "study": ["--dry-run", "--out", "new"], "race": ["--dry-run"]}.get(
+        words[0], []
+    )
     done = CliRunner().invoke(app, [*words, *short])
     assert done.exit_code == 0, done.output
     assert done.stdout
