@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -16,10 +17,12 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.engine import Executor, work_through
 from reorder_kit.jobs.place import Place
 from reorder_kit.race.candidate import MOST_SEEDS
+from reorder_kit.race.opened import without_learner
 from reorder_kit.race.plan import require_budget
 from reorder_kit.race.pool import Brought
 from reorder_kit.race.prepare import Asked, prepare, require_same
 from reorder_kit.race.race_folder import RaceFolder
+from reorder_kit.race.race_images import require_same_for_proof
 from reorder_kit.race.results import RaceResult
 from reorder_kit.race.setup import RaceSetup
 from reorder_kit.race.standing import Standing
@@ -30,6 +33,7 @@ from reorder_kit.recipe.write_yaml import write_yaml
 from reorder_kit.runs.folder_lock import LOCK, Lock, holds_nothing
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.headline import Headline
+from reorder_kit.training.launch import require_one_process
 from reorder_kit.whole_file import UNFINISHED, write_unless_same
 from reorder_kit.writable import require_writable_folder
 
@@ -86,6 +90,7 @@ class RaceRun:
         if not 0 <= seeds <= MOST_SEEDS:
             raise ReorderKitError(f"--seeds {seeds}: give 0 to {MOST_SEEDS:,} fresh seeds", "as in --seeds 3")
         require_budget(budget)
+        require_one_process(os.environ, "a race", "call it alone; --jobs 4 shares it among four processes")
         if storage is not None:
             require_url(storage)
         experiment = compose(content, host, source)
@@ -156,6 +161,8 @@ class RaceRun:
             if self.asked.storage is not None:
                 require_database(self.asked.storage)  # priors take minutes
             setup, data = prepare(self.asked, self.folder, self.host, announce)
+            if self.seeds:
+                require_same_for_proof(without_learner(self.asked.experiment), data)
             with writing(self.folder.path):
                 resolved = self.asked.experiment.resolved()
                 write_unless_same(self.folder.recipe, write_yaml(resolved, str(self.folder.recipe)))

@@ -14,6 +14,7 @@ from reorder_kit.race.candidate import Candidate, Trial
 from reorder_kit.race.course import Course, RungStanding
 from reorder_kit.race.proof import Contender, contenders_of
 from reorder_kit.race.race_folder import RaceFolder
+from reorder_kit.race.race_images import require_digest_of_images
 from reorder_kit.race.results import EqualCost, RaceResult, Ranked, RungResult
 from reorder_kit.race.setup import RaceSetup
 from reorder_kit.race.standing import Standing
@@ -92,7 +93,7 @@ def _table(
     standing: Standing, folder: RaceFolder, metric: Headline, winner: Candidate, fixed: Candidate
 ) -> tuple[EqualCost, ...]:
     contenders = contenders_of(standing.setup, winner, fixed)
-    tested = [_Tested.of(each, folder, standing.seeds, metric) for each in contenders]
+    tested = [_Tested.of(each, folder, standing.setup, standing.seeds, metric) for each in contenders]
     return tuple(_lines(tested, contenders, folder, standing.setup, metric, standing.seeds))
 
 
@@ -108,8 +109,10 @@ class _Tested:
         self.values, self.images = values, images
 
     @classmethod
-    def of(cls, contender: Contender, folder: RaceFolder, seeds: int, metric: Headline) -> _Tested:
+    def of(cls, contender: Contender, folder: RaceFolder, setup: RaceSetup, seeds: int, metric: Headline) -> _Tested:
         runs = [folder.proof(contender.candidate, contender.steps, number) for number in range(seeds)]
+        for run in runs:
+            require_digest_of_images(setup, run.read_data().split_digest, folder)
         values = [run.read_result().metrics.test.score(metric.name) for run in runs]
         scores = [run.read_test_scores() for run in runs]
         known = [each for each in scores if each is not None]
