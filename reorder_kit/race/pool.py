@@ -68,6 +68,27 @@ class Pool:
         return tuple(candidate for candidate in self.candidates if candidate.is_fixed)
 
 
+def read_apart(pool: Pool, reached: Sequence[bool]) -> Pool:
+    """The candidates that differ in what the model reads, each with patches of its own in the slots that it reads.
+
+    Of candidates that are alike there, a fixed rule stands for the others, or else the first.
+
+    Args:
+        pool: different orders.
+        reached: whether the model reads each slot.
+    """
+    standing: dict[tuple[int, ...], Candidate] = {}
+    for each in (*pool.fixed, *pool.candidates):
+        standing.setdefault(each.read(reached), each)
+    kept = set(standing.values())
+    candidates = tuple(each for each in pool.candidates if each in kept)
+    start = next(each for each in pool.candidates if each.name == pool.start)
+    alike = len(pool.candidates) - len(candidates)
+    told = f"{alike} of {len(pool.candidates)} candidates differ from others only in slots that the model does not read"
+    notes = (*pool.notes, f"{told}: of those alike, one is raced") if alike else pool.notes
+    return Pool(candidates, standing[start.read(reached)].name, notes)
+
+
 def pool_of(
     opened: OpenedRecipe,
     content: Mapping[str, Any],

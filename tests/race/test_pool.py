@@ -19,7 +19,7 @@ from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.race.candidate import Candidate
 from reorder_kit.race.opened import OpenedRecipe
 from reorder_kit.race import pool as racing
-from reorder_kit.race.pool import Brought, Pool, _brought, _by_saliency, pool_of, trimmed
+from reorder_kit.race.pool import Brought, Pool, _brought, _by_saliency, pool_of, read_apart, trimmed
 
 HOST = race_host()
 
@@ -117,3 +117,18 @@ def test_a_run_that_is_none_is_called_so(tmp_path: Path) -> None:
     assert refused(tmp_path) == "it is no run folder: give that of a finished run, as in runs/quickstart"
     (tmp_path / "recipe.yaml").touch()
     assert refused(tmp_path) == "go on with: reorder-kit run RECIPE --resume"
+
+
+def test_candidates_that_are_read_alike_race_once_and_a_rule_stands_for_them() -> None:
+    mine = Candidate("mine", (0, 1, 2), 3)
+    other, start = Candidate("other", (1, 2, 0), 3), Candidate("start", (2, 1, 0), 3)
+    row = Candidate("row", (1, 0, 2), 3, is_fixed=True)
+    found = read_apart(Pool((mine, other, start, row), "start", ("first",)), (False, False, True))
+    assert found.candidates == (other, row)  # 2 is read in mine and in row, 0 in other and in the start
+    assert found.start == "other"
+    assert found.notes == (
+        "first",
+        "2 of 4 candidates differ from others only in slots that the model does not read: of those alike, one is raced",
+    )
+    pool = Pool((mine, other, start, row), "start", ())
+    assert read_apart(pool, (True, True, True)) == pool
