@@ -81,6 +81,11 @@ class Course:
         return {trial.key: trial for rung in self.rungs for trial in rung.trials}
 
     @property
+    def steps_spent(self) -> int:
+        """Of all that were wanted so far. Where few mutations are new, or rungs share trials, a plan takes fewer."""
+        return sum(trial.steps for trial in self.trials.values())
+
+    @property
     def steps_done(self) -> int:
         """Of the planned steps, those that need no training any more; a rung that is over counts in full."""
         over = sum(each.rung.cost for each in self.rungs if each.is_over)

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ class RaceRun:
             source: what to call the recipe in messages.
             host: the plugins.
             budget: in full training runs.
-            seeds: fresh ones of the proof; 0 for none.
+            seeds: fresh ones of the proof; 0 for none. A proof that the folder holds is never made smaller.
             brought: orders that take part.
             storage: URL of a database for Optuna; a file in the folder of the race if not given.
             out: its folder; ``runs/NAME-race`` if not given.
@@ -98,7 +98,16 @@ class RaceRun:
         asked = Asked(experiment, content, budget, brought or Brought(), storage)
         run = cls(asked, folder, seeds, host)
         run.check()
-        return run
+        return replace(run, seeds=max(seeds, run.proven_seeds))
+
+    @property
+    def proven_seeds(self) -> int:
+        """Fresh seeds of the proof that the folder holds already.
+
+        Raises:
+            ReorderKitError: if the file is damaged.
+        """
+        return RaceResult.read(self.folder.results).seeds if self.folder.results.exists() else 0
 
     def check(self) -> None:
         """Refuse a folder that holds something else.
@@ -191,6 +200,8 @@ class RaceRun:
                 standing = own.work(tell)  # whatever is left
         task = self.asked.experiment.task
         with self._held(), writing(self.folder.path):
+            if self.proven_seeds > standing.seeds:  # another command was asked for more meanwhile
+                return self.folder.read_results()
             return summarize(standing, self.folder, Headline(task.headline, task.higher_is_better))
 
     def _train_elsewhere(self, place: Place, tell: Tell) -> None:
