@@ -111,7 +111,7 @@ def race(
         announce = _nothing if quiet or as_json else print_to_stderr
         setup = run.planned(announce) if dry_run else run.begin(announce)
         if not as_json:
-            _print_plan(setup, run.folder, seeds, typer.echo if dry_run else print_to_stderr)
+            _print_plan(setup, run.folder, run.seeds, typer.echo if dry_run else print_to_stderr)
         result = None if dry_run else run.train(place, _no_progress if quiet or as_json else _progress)
     if as_json:
         print_json(setup.as_dict() if result is None else result.as_dict())
@@ -157,9 +157,11 @@ def _print_plan(setup: RaceSetup, folder: RaceFolder, seeds: int, say: Callable[
 
 
 def _print_result(result: RaceResult, folder: RaceFolder) -> None:
+    from reorder_kit.race.wording import trials_in_words
+
     out = console()
     final = result.rungs[-1]
-    shown = table(f"order, {final.steps:,} steps, {final.seeds} seeds", "loss", "behind the winner")
+    shown = table(f"order, {trials_in_words(final)}", "loss", "behind the winner")
     for each in final.candidates[:_MOST_ROWS]:
         shown.add_row(each.name, f"{each.loss:.4f}", "" if each.behind is None else each.behind.written(4))
     out.print()

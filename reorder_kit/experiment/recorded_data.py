@@ -126,6 +126,20 @@ def open_data(experiment: Experiment, folder: RunFolder, split_file: Path) -> Op
     return replace(opened, splits=replace(opened.splits, findings=findings), is_new=True)
 
 
+def open_as_recorded(experiment: Experiment, split_file: Path, began: str) -> OpenedData:
+    """Open data with the images whose names are written down, or not at all.
+
+    Args:
+        experiment: the parts.
+        split_file: the names of its images.
+        began: what began with them, for messages.
+
+    Raises:
+        ReorderKitError: if the names are not there, or the images are others, naming the first that differs.
+    """
+    return _open(experiment, NamedImages.read(split_file), began)
+
+
 def reopen_data(experiment: Experiment, folder: RunFolder) -> OpenedData:
     """Open the data that a run began with.
 

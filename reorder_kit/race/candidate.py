@@ -48,6 +48,14 @@ class Candidate:
         """The same text for the same order, whatever it is called."""
         return hashlib.sha256(json.dumps([self.patches, *self.indices]).encode()).hexdigest()[:12]
 
+    def read(self, reached: Sequence[bool]) -> tuple[int, ...]:
+        """The patches in the slots that the model reads: orders that have the same ones there are the same to it.
+
+        Args:
+            reached: whether it reads each slot.
+        """
+        return tuple(patch for patch, is_read in zip(self.indices, reached, strict=True) if is_read)
+
     @property
     def root(self) -> str:
         """Whose mutation it is, of the pool; itself if it is of the pool."""

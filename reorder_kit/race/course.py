@@ -81,6 +81,11 @@ class Course:
         return {trial.key: trial for rung in self.rungs for trial in rung.trials}
 
     @property
+    def steps_spent(self) -> int:
+        """Of all that were wanted so far. Where few mutations are new, or rungs share trials, a plan takes fewer."""
+        return sum(trial.steps for trial in self.trials.values())
+
+    @property
     def steps_done(self) -> int:
         """Of the planned steps, those that need no training any more; a rung that is over counts in full."""
         over = sum(each.rung.cost for each in self.rungs if each.is_over)
@@ -99,13 +104,13 @@ def course_of(track: Track, losses: Mapping[str, float]) -> Course:
         losses: mean validation loss of finished trials by key.
     """
     standings: list[RungStanding] = []
-    field, seen = track.field, {candidate.key for candidate in track.field}
+    field, seen = track.field, {candidate.read(track.reached) for candidate in track.field}
     for number, rung in enumerate(track.plan.rungs):
         if number:
             leaders = field[: rung.candidates - rung.mutations]
             seed = stream(track.seed, "race", number)
             children = mutations_of(leaders, rung.mutations, track.reached, seen, seed) if rung.mutations else []
-            seen |= {child.key for child in children}
+            seen |= {child.read(track.reached) for child in children}
             field = (*leaders, *children)
         trials = tuple(Trial(candidate, seed, rung.steps) for seed in range(rung.seeds) for candidate in field)
         missing = tuple(trial for trial in trials if trial.key not in losses)

@@ -15,9 +15,11 @@ _Move = Callable[[Walk, Sequence[int], Sequence[int], int, random.Random], Walk 
 
 
 def mutations_of(
-    leaders: Sequence[Candidate], count: int, read: Sequence[bool], known: Collection[str], seed: int
+    leaders: Sequence[Candidate], count: int, read: Sequence[bool], known: Collection[tuple[int, ...]], seed: int
 ) -> list[Candidate]:
     """Mutations of the leaders in turn, the best first; fewer where no new order is found.
+
+    An order is new if no other one has the same patches in the slots that are read.
 
     Three moves take turns: two patches that are read change places; a patch that is read changes places with one that
     is not, or that has no slot; a segment of slots moves elsewhere.
@@ -26,7 +28,7 @@ def mutations_of(
         leaders: the best candidates, the best first.
         count: mutations that are wanted.
         read: whether the model reads each slot.
-        known: keys of the orders there have been.
+        known: what each order there has been has in the slots that are read, as :meth:`Candidate.read` gives it.
         seed: decides them.
     """
     source = random.Random(seed)
@@ -35,13 +37,13 @@ def mutations_of(
         leader = leaders[number % len(leaders)]
         child = _mutation(leader, number // len(leaders), read, seen, source)
         if child is not None:
-            seen.add(child.key)
+            seen.add(child.read(read))
             found.append(child)
     return found
 
 
 def _mutation(
-    leader: Candidate, turn: int, read: Sequence[bool], seen: Collection[str], source: random.Random
+    leader: Candidate, turn: int, read: Sequence[bool], seen: Collection[tuple[int, ...]], source: random.Random
 ) -> Candidate | None:
     inside = [slot for slot, is_read in enumerate(read) if is_read]
     outside = [slot for slot, is_read in enumerate(read) if not is_read]
@@ -51,7 +53,7 @@ def _mutation(
         if walk is None:
             continue
         child = Candidate("", tuple(walk), leader.patches)
-        if child.key not in seen:
+        if child.read(read) not in seen:
             return Candidate(f"{leader.root}~{child.key[:6]}", child.indices, child.patches)
     return None
 

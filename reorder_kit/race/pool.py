@@ -29,6 +29,7 @@ from reorder_kit.runs.run_folder import RunFolder
 START = "start"
 _FIRST_PRIOR = "informed"
 """Takes part also where the budget pays for few."""
+_TEST = "test"
 _RANDOM_SUBSETS = 4
 """Of partial orders: which patches are read is then the question."""
 
@@ -65,6 +66,27 @@ class Pool:
     def fixed(self) -> tuple[Candidate, ...]:
         """Those that rules give."""
         return tuple(candidate for candidate in self.candidates if candidate.is_fixed)
+
+
+def read_apart(pool: Pool, reached: Sequence[bool]) -> Pool:
+    """The candidates that differ in what the model reads, each with patches of its own in the slots that it reads.
+
+    Of candidates that are alike there, a fixed rule stands for the others, or else the first.
+
+    Args:
+        pool: different orders.
+        reached: whether the model reads each slot.
+    """
+    standing: dict[tuple[int, ...], Candidate] = {}
+    for each in (*pool.fixed, *pool.candidates):
+        standing.setdefault(each.read(reached), each)
+    kept = set(standing.values())
+    candidates = tuple(each for each in pool.candidates if each in kept)
+    start = next(each for each in pool.candidates if each.name == pool.start)
+    alike = len(pool.candidates) - len(candidates)
+    told = f"{alike} of {len(pool.candidates)} candidates differ from others only in slots that the model does not read"
+    notes = (*pool.notes, f"{told}: of those alike, one is raced") if alike else pool.notes
+    return Pool(candidates, standing[start.read(reached)].name, notes)
 
 
 def pool_of(
@@ -157,7 +179,9 @@ def _brought(brought: Brought, grid: Grid, start: Order, notes: list[str]) -> It
         yield _of_file(f"{name}-learned", stored, grid, start, str(path))
         record = read_saliency(folder, folder.read_result())
         if record is None:
-            notes.append(f"{path}: no order by saliency, which was not followed (reorder-kit saliency {path})")
+            notes.append(f"{path}: no order by saliency, which was not followed ({_following(path)})")
+        elif record.split == _TEST:
+            notes.append(f"{path}: no order by saliency, which was followed on test images ({_following(path)})")
         elif not (record.influence and stored.order.is_full and start.is_full):
             notes.append(f"{path}: no order by saliency, since the influence of its slots is not known")
         else:
@@ -165,6 +189,11 @@ def _brought(brought: Brought, grid: Grid, start: Order, notes: list[str]) -> It
                 f"{name}-saliency",
                 _by_saliency(stored.order, record.apart_from_slots.by_slot.final, torch.tensor(record.influence)),
             )
+
+
+def _following(run: Path) -> str:
+    """The command that follows saliency on images that may choose an order."""
+    return f"reorder-kit saliency {run} --split validation"
 
 
 def _of_file(name: str, stored: OrderFile, grid: Grid, start: Order, source: str) -> Candidate:

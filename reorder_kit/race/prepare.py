@@ -21,7 +21,7 @@ from reorder_kit.orders.order import Order
 from reorder_kit.race.candidate import Candidate
 from reorder_kit.race.opened import OpenedRecipe
 from reorder_kit.race.plan import plan_of
-from reorder_kit.race.pool import Brought, Pool, pool_of, trimmed
+from reorder_kit.race.pool import Brought, Pool, pool_of, read_apart, trimmed
 from reorder_kit.race.race_folder import RaceFolder
 from reorder_kit.race.setup import RaceSetup
 from reorder_kit.runs.run_folder import RunFolder
@@ -78,9 +78,11 @@ def prepare(
     steps = opened.full_steps
     plan_of(asked.budget, steps, 2)  # a budget that is none is refused before priors look at the data
     pool = pool_of(opened, asked.content, asked.brought, host, announce)
+    known = _Slots(opened, len(pool.candidates[0].indices))
+    pool = read_apart(pool, known.reached)
     plan = plan_of(asked.budget, steps, len(pool.candidates))
     fixed_plan = plan_of(asked.budget, steps, len(pool.fixed), with_mutations=False)
-    choice = _Choice(opened, pool, announce)
+    choice = _Choice(opened, pool, known, announce)
     field = choice.of(pool.candidates, plan.rungs[0].candidates)
     fixed_field = choice.of(pool.fixed, fixed_plan.rungs[0].candidates)
     grid = opened.grid
@@ -99,10 +101,10 @@ def prepare(
         fixed_plan=fixed_plan,
         fixed_field=tuple(fixed_field),
         fixed_left_out=len(pool.fixed) - len(fixed_field),
-        reached=choice.reached,
+        reached=known.reached,
         start=next(each for each in pool.candidates if each.name == pool.start),
         judged=judged_images(opened.experiment, data.splits).words,
-        notes=(*_notes(asked.experiment), *pool.notes, *choice.notes),
+        notes=(*_notes(asked.experiment), *pool.notes, *known.notes, *choice.notes),
         split=None if data.images is None else data.images.digest(),
     )
     return setup, data
@@ -114,35 +116,44 @@ def _notes(experiment: Experiment) -> Sequence[str]:
     return (f"{experiment.learner.name} plays no part: every order is trained as it is",)
 
 
-class _Choice:
-    """Who can be paid for, by the closed-form score, or, where slots have no influence of their own, by name."""
+class _Slots:
+    """What is known of the slots of a model: the influence of each; None where they have none of their own."""
 
-    def __init__(self, opened: OpenedRecipe, pool: Pool, announce: Callable[[str], None]) -> None:
-        self._opened, self._pool, self._announce = opened, pool, announce
-        self._slots = len(pool.candidates[0].indices)
-        self.notes: list[str] = []
-        self._known: dict[Order, float] = {}
-        self._influence: Float[Tensor, " slot"] | None = None
+    def __init__(self, opened: OpenedRecipe, slots: int) -> None:
+        self._slots = slots
+        self.notes: tuple[str, ...] = ()
+        self.influence: Float[Tensor, " slot"] | None = None
         try:
-            influence = opened.profile(self._slots)
+            influence = opened.profile(slots)
         except SeveralPassesError as error:
-            self.notes.append(f"which slots the model reads is not known: {error.message}")
+            self.notes = (f"which slots the model reads is not known: {error.message}",)
         else:
-            self._influence = influence if float(influence.sum()) > 0 else None
-        self._is_quick = sum(self.reached) <= MOST_SCORED_SLOTS
+            self.influence = influence if float(influence.sum()) > 0 else None
 
     @property
     def reached(self) -> tuple[bool, ...]:
         """Whether the model reads each slot; every slot, where that is not known."""
-        if self._influence is None:
+        if self.influence is None:
             return (True,) * self._slots
-        return tuple(share > 0 for share in self._influence.tolist())
+        return tuple(share > 0 for share in self.influence.tolist())
+
+
+class _Choice:
+    """Who can be paid for, by the closed-form score, or, where slots have no influence of their own, by name."""
+
+    def __init__(self, opened: OpenedRecipe, pool: Pool, slots: _Slots, announce: Callable[[str], None]) -> None:
+        self._opened, self._pool, self._announce = opened, pool, announce
+        self.notes: list[str] = []
+        self._known: dict[Order, float] = {}
+        self._influence = slots.influence
+        self._is_quick = sum(slots.reached) <= MOST_SCORED_SLOTS
+        self._is_told = bool(slots.notes)
 
     def of(self, candidates: Sequence[Candidate], count: int) -> list[Candidate]:
         """Those of the candidates that race."""
         if count < len(candidates):
             self._announce(f"choosing {count} of {len(candidates)} candidates")
-            if not (self._is_quick or self.notes):
+            if not (self._is_quick or self.notes or self._is_told):
                 self.notes.append(
                     f"the model reads more than {MOST_SCORED_SLOTS} slots, for which the closed-form score takes long: "
                     "of the rules, the plain ones take part first"

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from reorder_kit.race.candidate import Candidate, proof_seed
+from reorder_kit.race.course import Course
 from reorder_kit.race.setup import RaceSetup
 
 WINNER = "winner of the race"
 FIXED = "winner of a race over fixed rules"
-FIXED_LONGER = "that fixed order, trained longer"
+FIXED_LONGER = "best fixed order, trained longer"
 START_LONGER = "start of the recipe, trained longer"
 
 
@@ -23,7 +24,7 @@ class Contender:
         name: what it is called.
         candidate: its order.
         steps: of each of its runs.
-        cost: of finding the order and training it once, in full training runs.
+        cost: what finding the order and training it once has really taken, in full training runs.
     """
 
     name: str
@@ -50,20 +51,22 @@ class ProofRun:
         return f"{self.candidate.name}, {self.steps} steps, fresh seed {self.number}"
 
 
-def contenders_of(setup: RaceSetup, winner: Candidate, fixed: Candidate) -> tuple[Contender, ...]:
-    """What is compared: each costs the budget and one full run, or has it all for a longer training.
+def contenders_of(setup: RaceSetup, main: Course, fixed: Course) -> tuple[Contender, ...]:
+    """What is compared: a race and one full run, or as many steps for one longer training.
 
     Args:
         setup: of the race.
-        winner: of the race.
-        fixed: winner of the race over fixed rules only.
+        main: the race; it is over.
+        fixed: the race over fixed rules only; it is over.
     """
-    cost, longer = 1 + setup.budget, setup.longer_steps
+    assert main.winner is not None
+    assert fixed.winner is not None
+    full, longer = setup.full_steps, setup.longer_steps
     return (
-        Contender(WINNER, winner, setup.full_steps, cost),
-        Contender(FIXED, fixed, setup.full_steps, cost),
-        Contender(FIXED_LONGER, fixed, longer, cost),
-        Contender(START_LONGER, setup.start, longer, cost),
+        Contender(WINNER, main.winner, full, (main.steps_spent + full) / full),
+        Contender(FIXED, fixed.winner, full, (fixed.steps_spent + full) / full),
+        Contender(FIXED_LONGER, fixed.winner, longer, longer / full),
+        Contender(START_LONGER, setup.start, longer, longer / full),
     )
 
 

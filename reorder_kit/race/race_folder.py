@@ -9,10 +9,8 @@ from reorder_kit.orders.checksums import require_digest
 from reorder_kit.race.candidate import Candidate, Trial
 from reorder_kit.race.results import RaceResult
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.runs.test_scores import Scores, read_scores
-from reorder_kit.runs.trial_record import TrialRecord
-
-LOSSES = "losses.npy"
+from reorder_kit.runs.test_scores import Scores
+from reorder_kit.runs.trial_files import read_trial
 
 
 @dataclass(frozen=True)
@@ -74,17 +72,15 @@ class RaceFolder:
         Raises:
             ReorderKitError: if a file is missing or damaged.
         """
-        folder = self.trial(trial)
-        record = TrialRecord.read(folder / "trial.json")
-        return read_scores(require_digest(folder / LOSSES, record.files.get(LOSSES), folder / "trial.json"))
+        return read_trial(self.trial(trial))[1]
 
     def seconds(self, trial: Trial) -> float:
         """How long a finished trial was trained.
 
         Raises:
-            ReorderKitError: if the file is missing or damaged.
+            ReorderKitError: if a file is missing or damaged.
         """
-        return TrialRecord.read(self.trial(trial) / "trial.json").seconds
+        return read_trial(self.trial(trial))[0].seconds
 
     def read_results(self) -> RaceResult:
         """What came out, with the order that it is about.

@@ -54,7 +54,7 @@ class EqualCost:
         contender: what it is.
         order: the name of its order.
         steps: of each of its runs.
-        cost: of finding the order and training it once, in full training runs.
+        cost: what finding the order and training it once has really taken, in full training runs.
         score: the headline metric on test images; its values are those of the fresh seeds.
         behind: by how much the winner of the race is better, paired by seed and image; None of the winner itself.
         runs: the run folders of the seeds, relative to the folder of the race.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.engine import Executor, work_through
 from reorder_kit.jobs.place import Place
 from reorder_kit.race.candidate import MOST_SEEDS
+from reorder_kit.race.opened import without_learner
 from reorder_kit.race.plan import require_budget
 from reorder_kit.race.pool import Brought
 from reorder_kit.race.prepare import Asked, prepare, require_same
 from reorder_kit.race.race_folder import RaceFolder
+from reorder_kit.race.race_images import require_same_for_proof
 from reorder_kit.race.results import RaceResult
 from reorder_kit.race.setup import RaceSetup
 from reorder_kit.race.standing import Standing
@@ -30,6 +33,7 @@ from reorder_kit.recipe.write_yaml import write_yaml
 from reorder_kit.runs.folder_lock import LOCK, Lock, holds_nothing
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.headline import Headline
+from reorder_kit.training.launch import require_one_process
 from reorder_kit.whole_file import UNFINISHED, write_unless_same
 from reorder_kit.writable import require_writable_folder
 
@@ -75,7 +79,7 @@ class RaceRun:
             source: what to call the recipe in messages.
             host: the plugins.
             budget: in full training runs.
-            seeds: fresh ones of the proof; 0 for none.
+            seeds: fresh ones of the proof; 0 for none. A proof that the folder holds is never made smaller.
             brought: orders that take part.
             storage: URL of a database for Optuna; a file in the folder of the race if not given.
             out: its folder; ``runs/NAME-race`` if not given.
@@ -86,6 +90,7 @@ class RaceRun:
         if not 0 <= seeds <= MOST_SEEDS:
             raise ReorderKitError(f"--seeds {seeds}: give 0 to {MOST_SEEDS:,} fresh seeds", "as in --seeds 3")
         require_budget(budget)
+        require_one_process(os.environ, "a race", "call it alone; --jobs 4 shares it among four processes")
         if storage is not None:
             require_url(storage)
         experiment = compose(content, host, source)
@@ -93,7 +98,16 @@ class RaceRun:
         asked = Asked(experiment, content, budget, brought or Brought(), storage)
         run = cls(asked, folder, seeds, host)
         run.check()
-        return run
+        return replace(run, seeds=max(seeds, run.proven_seeds))
+
+    @property
+    def proven_seeds(self) -> int:
+        """Fresh seeds of the proof that the folder holds already.
+
+        Raises:
+            ReorderKitError: if the file is damaged.
+        """
+        return RaceResult.read(self.folder.results).seeds if self.folder.results.exists() else 0
 
     def check(self) -> None:
         """Refuse a folder that holds something else.
@@ -156,6 +170,8 @@ class RaceRun:
             if self.asked.storage is not None:
                 require_database(self.asked.storage)  # priors take minutes
             setup, data = prepare(self.asked, self.folder, self.host, announce)
+            if self.seeds:
+                require_same_for_proof(without_learner(self.asked.experiment), data)
             with writing(self.folder.path):
                 resolved = self.asked.experiment.resolved()
                 write_unless_same(self.folder.recipe, write_yaml(resolved, str(self.folder.recipe)))
@@ -184,6 +200,8 @@ class RaceRun:
                 standing = own.work(tell)  # whatever is left
         task = self.asked.experiment.task
         with self._held(), writing(self.folder.path):
+            if self.proven_seeds > standing.seeds:  # another command was asked for more meanwhile
+                return self.folder.read_results()
             return summarize(standing, self.folder, Headline(task.headline, task.higher_is_better))
 
     def _train_elsewhere(self, place: Place, tell: Tell) -> None:

@@ -77,5 +77,5 @@ class RaceSetup(VersionedRecord):
 
     @property
     def longer_steps(self) -> int:
-        """Of a run that costs as much as the race and a full run after it."""
-        return self.full_steps + round(self.budget * self.full_steps)
+        """Of a run that costs what the race is planned to take, and a full run after it; no less than either race."""
+        return self.full_steps + max(self.plan.steps, self.fixed_plan.steps)

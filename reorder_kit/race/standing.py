@@ -50,7 +50,7 @@ class Standing:
         fixed = course_of(setup.fixed_track, losses) if seeds else None
         runs: list[ProofRun] = []
         if main.winner is not None and fixed is not None and fixed.winner is not None:
-            runs = runs_of(contenders_of(setup, main.winner, fixed.winner), seeds)
+            runs = runs_of(contenders_of(setup, main, fixed), seeds)
         missing = [run for run in runs if not folder.proof(run.candidate, run.steps, run.number).is_finished]
         return cls(setup, main, fixed, tuple(runs), tuple(missing), seeds, told)
 

@@ -14,6 +14,7 @@ from reorder_kit.race.candidate import Candidate, Trial
 from reorder_kit.race.course import Course, RungStanding
 from reorder_kit.race.proof import Contender, contenders_of
 from reorder_kit.race.race_folder import RaceFolder
+from reorder_kit.race.race_images import require_digest_of_images
 from reorder_kit.race.results import EqualCost, RaceResult, Ranked, RungResult
 from reorder_kit.race.setup import RaceSetup
 from reorder_kit.race.standing import Standing
@@ -37,25 +38,25 @@ def summarize(standing: Standing, folder: RaceFolder, metric: Headline) -> RaceR
     """
     setup, winner = standing.setup, standing.main.winner
     assert winner is not None
-    fixed = None if standing.fixed is None else standing.fixed.winner
+    fixed = standing.fixed
     OrderFile(winner.name, setup.grid_of_patches, winner.order).save(folder.order)
     rungs = tuple(_rung(each, folder, setup.seed) for each in standing.main.rungs)
-    table = _table(standing, folder, metric, winner, fixed) if fixed is not None else ()
+    table = _table(standing, folder, metric, fixed) if fixed is not None else ()
     trained = standing.main.trials
     result = RaceResult(
         name=setup.name,
         headline=metric.name,
         higher_is_better=metric.higher_is_better,
         budget=setup.budget,
-        cost=sum(trial.steps for trial in trained.values()) / setup.full_steps,
+        cost=standing.main.steps_spent / setup.full_steps,
         seconds=sum(folder.seconds(trial) for trial in trained.values()),
         judged=setup.judged,
         winner=winner.name,
         order=winner.indices,
-        fixed_winner=None if fixed is None else fixed.name,
+        fixed_winner=None if fixed is None or fixed.winner is None else fixed.winner.name,
         start=setup.start.name,
         rungs=rungs,
-        fixed_rungs=_fixed_rungs(standing.fixed, folder, setup.seed),
+        fixed_rungs=_fixed_rungs(fixed, folder, setup.seed),
         left_out=setup.left_out,
         seeds=standing.seeds,
         equal_cost=table,
@@ -88,11 +89,9 @@ def _losses(candidate: Candidate, standing: RungStanding, folder: RaceFolder) ->
     return np.stack([folder.losses(Trial(candidate, seed, steps)) for seed in range(standing.rung.seeds)])
 
 
-def _table(
-    standing: Standing, folder: RaceFolder, metric: Headline, winner: Candidate, fixed: Candidate
-) -> tuple[EqualCost, ...]:
-    contenders = contenders_of(standing.setup, winner, fixed)
-    tested = [_Tested.of(each, folder, standing.seeds, metric) for each in contenders]
+def _table(standing: Standing, folder: RaceFolder, metric: Headline, fixed: Course) -> tuple[EqualCost, ...]:
+    contenders = contenders_of(standing.setup, standing.main, fixed)
+    tested = [_Tested.of(each, folder, standing.setup, standing.seeds, metric) for each in contenders]
     return tuple(_lines(tested, contenders, folder, standing.setup, metric, standing.seeds))
 
 
@@ -108,8 +107,10 @@ class _Tested:
         self.values, self.images = values, images
 
     @classmethod
-    def of(cls, contender: Contender, folder: RaceFolder, seeds: int, metric: Headline) -> _Tested:
+    def of(cls, contender: Contender, folder: RaceFolder, setup: RaceSetup, seeds: int, metric: Headline) -> _Tested:
         runs = [folder.proof(contender.candidate, contender.steps, number) for number in range(seeds)]
+        for run in runs:
+            require_digest_of_images(setup, run.read_data().split_digest, folder)
         values = [run.read_result().metrics.test.score(metric.name) for run in runs]
         scores = [run.read_test_scores() for run in runs]
         known = [each for each in scores if each is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from reorder_kit.race.candidate import Candidate
@@ -9,6 +10,7 @@ from reorder_kit.race.plan import RacePlan, Rung
 from reorder_kit.race.proof import most_proof_steps
 from reorder_kit.race.results import EqualCost, RungResult
 from reorder_kit.race.setup import RaceSetup
+from reorder_kit.statistics.estimate import Estimate
 from reorder_kit.statistics.headline import Headline, signed
 
 
@@ -74,14 +76,28 @@ def conclusion_of(
     yield f"{winner.name} wins.{what}"
     runner_up = final.candidates[1]
     if runner_up.behind is not None:
-        told = runner_up.behind.written(4)
-        trials = f"{_counted(final.seeds, 'seed')} of {final.steps:,} steps"
-        unsure = " The interval includes 0." if runner_up.behind.ends[1] <= 0 else ""
-        yield f"Its loss is lower than that of {runner_up.name} by {told} over {trials}.{unsure}"
+        yield _of_runner_up(runner_up.name, runner_up.behind, final)
     are_shares = metric.are_shares(value for line in table for value in line.score.values)
     for line in table[1:]:
         if line.behind is not None:
             yield _comparison(line, table[0], are_shares)
+
+
+def trials_in_words(rung: RungResult) -> str:
+    """How the candidates of a rung were trained.
+
+    >>> trials_in_words(RungResult(1, 2, ()))
+    '1 step, 2 seeds'
+    """
+    return f"{_counted(rung.steps, 'step')}, {_counted(rung.seeds, 'seed')}"
+
+
+def _of_runner_up(name: str, behind: Estimate, final: RungResult) -> str:
+    trials = f"over {_counted(final.seeds, 'seed')} of {_counted(final.steps, 'step')}"
+    if round(behind.mean, 4) == 0:
+        return f"To four digits, its loss is that of {name} {trials}: the two cannot be told apart."
+    unsure = "; the interval includes 0, so the two cannot be told apart" if behind.ends[1] <= 0 else ""
+    return f"Its loss is lower than that of {name} by {behind.written(4)} {trials}{unsure}."
 
 
 def _comparison(line: EqualCost, winner: EqualCost, are_shares: bool) -> str:
@@ -90,10 +106,24 @@ def _comparison(line: EqualCost, winner: EqualCost, are_shares: bool) -> str:
         return f"It is the {against}."
     assert line.behind is not None
     mean, low, high = line.behind.ends
-    verb = "wins" if mean > 0 else "loses" if mean < 0 else "ties"
-    interval = f" ({signed(low, are_shares)} to {signed(high, are_shares)})" if line.behind.low is not None else ""
-    unsure = "; the interval includes 0" if line.behind.low is not None and low <= 0 <= high else ""
-    return f"At equal total cost it {verb} against the {against}: {signed(mean, are_shares)}{interval}{unsure}."
+    told = signed(mean, are_shares)
+    if line.behind.low is None:
+        verb = "wins" if mean > 0 else "loses" if mean < 0 else "ties"
+        return f"{_at_cost(line, winner)} it {verb} against the {against}: {told}; how sure that is is not known."
+    interval = f"{told} ({signed(low, are_shares)} to {signed(high, are_shares)})"
+    if low <= 0 <= high:
+        return (
+            f"{_at_cost(line, winner)} it cannot be told apart from the {against}: {interval}; the interval includes 0."
+        )
+    return f"{_at_cost(line, winner)} it {'wins' if mean > 0 else 'loses'} against the {against}: {interval}."
+
+
+def _at_cost(line: EqualCost, winner: EqualCost) -> str:
+    """Races may take less than they are planned to."""
+    if math.isclose(line.cost, winner.cost):
+        return "At equal total cost"
+    which = "lower" if winner.cost < line.cost else "higher"
+    return f"At a {which} total cost ({winner.cost:.4g} full training runs to {line.cost:.4g})"
 
 
 def _rungs(plan: RacePlan) -> Iterator[str]:

@@ -13,13 +13,13 @@ from typing import Any
 from reorder_kit.errors import ReorderKitError, writing
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.experiment import Experiment
-from reorder_kit.experiment.recorded_data import OpenedData, open_data
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.race.candidate import Trial, trial_seed
 from reorder_kit.race.opened import without_learner
 from reorder_kit.race.proof import ProofRun, recipe_of
 from reorder_kit.race.race_folder import RaceFolder
+from reorder_kit.race.race_images import open_images, require_same_for_proof
 from reorder_kit.race.setup import RaceSetup
 from reorder_kit.race.standing import Standing
 from reorder_kit.race.storage import RaceStorage
@@ -152,6 +152,7 @@ class Worker:
         file = self._folder.order_of(run.candidate)
         OrderFile(run.candidate.name, self._setup.grid_of_patches, run.candidate.order).save(file)
         content = recipe_of(run, self._content, str(file), self._setup.seed)
+        require_same_for_proof(self._experiment, open_images(self._experiment, self._setup, self._folder))
         run_in_program(compose(content, self._host, str(folder.path)), self._host, folder.path, self._folder.splits)
 
     @cached_property
@@ -164,8 +165,7 @@ class Worker:
 
     @cached_property
     def _judged(self) -> JudgedImages:
-        data = open_data(self._experiment, RunFolder(self._folder.path / "trials"), self._folder.splits)
-        require_images(self._setup, data, str(self._folder.path))
+        data = open_images(self._experiment, self._setup, self._folder)
         judged = judged_images(self._experiment, data.splits)
         if judged.words != self._setup.judged:
             raise ReorderKitError(
@@ -173,21 +173,3 @@ class Worker:
                 "put the data back as it was, or race in another --out",
             )
         return judged
-
-
-def require_images(setup: RaceSetup, data: OpenedData, race: str) -> None:
-    """Refuse a race whose images are not those it began with.
-
-    Args:
-        setup: of the race.
-        data: opened now.
-        race: what to call it in messages.
-
-    Raises:
-        ReorderKitError: if they are not.
-    """
-    if setup.split != (None if data.images is None else data.images.digest()):
-        raise ReorderKitError(
-            f"{race}: there are other images now than those that the race began with",
-            "put the data back as it was, or race in another --out",
-        )

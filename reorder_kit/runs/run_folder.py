@@ -177,10 +177,16 @@ class RunFolder:
             ReorderKitError: if there is none, it is damaged, has another format, or is not that of the folder's recipe.
         """
         if not self.is_finished:
-            raise ReorderKitError(f"{self.path} holds no finished run", "go on with: reorder-kit run RECIPE --resume")
+            raise ReorderKitError(f"{self.path} holds no finished run", self._hint_unfinished())
         result = RunResult.read(self.result)
         require_digest(self.recipe, result.files.get(self.recipe.name), self.result)
         return result
+
+    def _hint_unfinished(self) -> str:
+        if self.recipe.exists():
+            return "go on with: reorder-kit run RECIPE --resume"
+        where = "it is no run folder" if self.path.is_dir() else "there is no such folder"
+        return f"{where}: give that of a finished run, as in runs/quickstart"
 
     def read_environment(self) -> Environment:
         """What it ran on.

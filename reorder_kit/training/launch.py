@@ -43,5 +43,22 @@ def check_launch(environment: Mapping[str, str]) -> None:
             )
 
 
+def require_one_process(environment: Mapping[str, str], command: str, hint: str) -> None:
+    """Refuse a launcher that starts several processes for what one process does.
+
+    Args:
+        environment: the variables of this process.
+        command: what a person called.
+        hint: how to share its work.
+
+    Raises:
+        ReorderKitError: if there are several, or what the launcher says is incomplete.
+    """
+    check_launch(environment)
+    processes = int(environment["WORLD_SIZE"]) if any(name in environment for name in _TOLD) else 1
+    if processes > 1:
+        raise ReorderKitError(f"WORLD_SIZE={processes}: {command} is not started by a launcher such as torchrun", hint)
+
+
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS

@@ -14,10 +14,9 @@ import torch
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Sample
-from reorder_kit.orders.checksums import digest_of
 from reorder_kit.race import worker
 from reorder_kit.race.run_race import RaceRun
-from reorder_kit.runs.npy_file import write_npy
+from reorder_kit.runs.trial_files import write_trial
 from reorder_kit.runs.trial_record import TrialRecord
 from reorder_kit.testing import host_with
 from reorder_kit.training.trial import TrialResult
@@ -110,8 +109,8 @@ class FakeTrials:
         indices = order.indices.tolist()
         losses = np.full(5, self.loss(indices), np.float32) + np.arange(5, dtype=np.float32)
         folder.mkdir(parents=True)
-        write_npy(folder / "losses.npy", losses)
-        TrialRecord(
+        (folder / "recipe.yaml").touch()
+        record = TrialRecord(
             order=indices,
             seed=seed,
             steps=steps,
@@ -121,6 +120,7 @@ class FakeTrials:
             score=0.5,
             loss=float(losses.mean()),
             seconds=1.0,
-            files={"losses.npy": digest_of(folder / "losses.npy")},
-        ).write(folder / "trial.json")
+            files={},
+        )
+        write_trial(folder, record, losses)
         return TrialResult(losses, 0.5, 1.0)

@@ -81,11 +81,11 @@ def test_the_proof_has_seeds_that_no_trial_has() -> None:
 def test_mutations_are_new_and_small_and_the_same_every_time() -> None:
     leaders = [Candidate("first", tuple(range(16)), 16), Candidate("second", tuple(reversed(range(16))), 16)]
     read = [False] * 11 + [True] * 5
-    known = {each.key for each in leaders}
+    known = {each.read(read) for each in leaders}
     found = mutations_of(leaders, 12, read, known, seed=3)
     assert found == mutations_of(leaders, 12, read, known, seed=3)
     assert found != mutations_of(leaders, 12, read, known, seed=4)
-    assert len({each.key for each in found} | known) == 14
+    assert len({each.read(read) for each in found} | known) == 14
     assert [each.root for each in found] == ["first", "second"] * 6
     assert all(sorted(each.indices) == list(range(16)) for each in found)
     across, within = found[0], found[2]
@@ -97,11 +97,18 @@ def test_mutations_are_new_and_small_and_the_same_every_time() -> None:
 
 def test_a_mutation_of_a_partial_order_may_read_another_patch() -> None:
     leader = Candidate("half", (0, 1, 2), 6)
-    (found,) = mutations_of([leader], 1, [True] * 3, {leader.key}, seed=0)
+    (found,) = mutations_of([leader], 1, [True] * 3, {leader.indices}, seed=0)
     assert len(set(found.indices) - {0, 1, 2}) == 1
     assert found.order.num_slots == 3
 
 
 def test_where_all_orders_are_known_there_are_fewer_mutations() -> None:
-    known = {Candidate("", walk, 2).key for walk in permutations(range(2))}
+    known = set(permutations(range(2)))
     assert mutations_of([Candidate("a", (0, 1), 2)], 3, [True, True], known, seed=0) == []
+
+
+def test_no_mutation_differs_from_another_order_only_where_nothing_is_read() -> None:
+    """One of three slots is read: besides the leader's patch there are two others."""
+    leader = Candidate("a", (0, 1, 2), 3)
+    found = mutations_of([leader], 9, [False, True, False], {(1,)}, seed=0)
+    assert sorted(each.indices[1] for each in found) == [0, 2]

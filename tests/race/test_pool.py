@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.race.candidate import Candidate
 from reorder_kit.race.opened import OpenedRecipe
-from reorder_kit.race.pool import Brought, Pool, _by_saliency, pool_of, trimmed
+from reorder_kit.race import pool as racing
+from reorder_kit.race.pool import Brought, Pool, _brought, _by_saliency, pool_of, read_apart, trimmed
 
 HOST = race_host()
 
@@ -83,3 +85,50 @@ def test_where_not_all_can_be_paid_for_the_best_rules_by_score_take_part() -> No
 def test_the_most_salient_patch_gets_the_most_influential_slot() -> None:
     order = _by_saliency(Order([2, 0, 1]), [0.1, 0.7, 0.2], torch.tensor([0.2, 0.3, 0.5]))
     assert order.indices.tolist() == [2, 1, 0]  # patch 0 is the most salient, then 1, then 2
+
+
+@pytest.mark.parametrize(("split", "may_choose"), [("test", False), ("validation", True), ("train", True)])
+def test_saliency_on_test_images_chooses_no_order(
+    split: str, may_choose: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = OrderFile("learned", Grid(1, 2), Order([0, 1]))
+    by_slot = SimpleNamespace(by_slot=SimpleNamespace(final=[0.75, 0.25]))
+    record = SimpleNamespace(split=split, influence=[0.25, 0.75], apart_from_slots=by_slot)
+    monkeypatch.setattr(racing.RunFolder, "read_order", lambda folder: stored)
+    monkeypatch.setattr(racing.RunFolder, "read_result", lambda folder: None)
+    monkeypatch.setattr(racing, "read_saliency", lambda folder, result: record)
+    notes: list[str] = []
+    run = tmp_path / "walk"
+    found = list(_brought(Brought(runs=(run,)), stored.grid, stored.order, notes))
+    assert [each.name for each in found] == ["walk-learned", *(["walk-saliency"] if may_choose else [])]
+    told = f"{run}: no order by saliency, which was followed on test images (reorder-kit saliency {run} --split validation)"
+    assert notes == ([] if may_choose else [told])
+
+
+def test_a_run_that_is_none_is_called_so(tmp_path: Path) -> None:
+    def refused(path: Path) -> str | None:
+        with pytest.raises(ReorderKitError, match="holds no finished run") as caught:
+            list(_brought(Brought(runs=(path,)), Grid(1, 2), Order([0, 1]), []))
+        return caught.value.hint
+
+    assert (
+        refused(tmp_path / "nowhere") == "there is no such folder: give that of a finished run, as in runs/quickstart"
+    )
+    assert refused(tmp_path) == "it is no run folder: give that of a finished run, as in runs/quickstart"
+    (tmp_path / "recipe.yaml").touch()
+    assert refused(tmp_path) == "go on with: reorder-kit run RECIPE --resume"
+
+
+def test_candidates_that_are_read_alike_race_once_and_a_rule_stands_for_them() -> None:
+    mine = Candidate("mine", (0, 1, 2), 3)
+    other, start = Candidate("other", (1, 2, 0), 3), Candidate("start", (2, 1, 0), 3)
+    row = Candidate("row", (1, 0, 2), 3, is_fixed=True)
+    found = read_apart(Pool((mine, other, start, row), "start", ("first",)), (False, False, True))
+    assert found.candidates == (other, row)  # 2 is read in mine and in row, 0 in other and in the start
+    assert found.start == "other"
+    assert found.notes == (
+        "first",
+        "2 of 4 candidates differ from others only in slots that the model does not read: of those alike, one is raced",
+    )
+    pool = Pool((mine, other, start, row), "start", ())
+    assert read_apart(pool, (True, True, True)) == pool

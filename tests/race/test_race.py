@@ -22,8 +22,9 @@ from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.race.race_folder import RaceFolder
-from reorder_kit.race.results import RaceResult
+from reorder_kit.race.results import RaceResult, RungResult
 from reorder_kit.race.run_race import RaceRun
+from reorder_kit.race.setup import RaceSetup
 from reorder_kit.race.standing import Standing
 from reorder_kit.race.storage import RaceStorage
 from reorder_kit.race.worker import Tell
@@ -62,6 +63,12 @@ def far_from_telling(indices: list[int]) -> float:
     return sum(7 - min(7, indices.index(patch)) for patch in TELLING) / 10
 
 
+def steps_of_trials(rungs: tuple[RungResult, ...]) -> int:
+    """Of every order, as long and with as many seeds as the rungs have; what several rungs have is trained once."""
+    trials = {(each.name, rung.steps, seed) for rung in rungs for each in rung.candidates for seed in range(rung.seeds)}
+    return sum(steps for _, steps, _ in trials)
+
+
 @pytest.fixture(scope="module")
 def proven(tmp_path_factory: pytest.TempPathFactory) -> tuple[RaceRun, RaceResult]:
     """A race that was really trained, with one fresh seed."""
@@ -78,11 +85,18 @@ def test_the_winner_reads_the_patches_that_tell_the_class(proven: tuple[RaceRun,
     assert result.conclusion[0].startswith(f"{result.winner} wins")
 
 
-def test_all_contenders_cost_the_same(proven: tuple[RaceRun, RaceResult]) -> None:
+def test_longer_trainings_take_what_the_races_were_planned_to_and_races_what_they_took(
+    proven: tuple[RaceRun, RaceResult],
+) -> None:
     run, result = proven
     winner, fixed, fixed_longer, start_longer = result.equal_cost
-    assert [line.cost for line in result.equal_cost] == [3.0] * 4
-    assert [line.steps for line in result.equal_cost] == [60, 60, 180, 180]
+    setup = RaceSetup.read(run.folder.setup)
+    longer = 60 + max(setup.plan.steps, setup.fixed_plan.steps)
+    assert [line.steps for line in result.equal_cost] == [60, 60, longer, longer]
+    assert winner.cost == pytest.approx(1 + result.cost)
+    assert result.cost == pytest.approx(steps_of_trials(result.rungs) / 60)
+    assert fixed.cost == pytest.approx(1 + steps_of_trials(result.fixed_rungs) / 60)
+    assert fixed_longer.cost == start_longer.cost == longer / 60 >= max(winner.cost, fixed.cost)
     assert (winner.order, fixed.order, start_longer.order) == (result.winner, result.fixed_winner, result.start)
     assert fixed.order == fixed_longer.order
     assert winner.behind is None
@@ -97,6 +111,18 @@ def test_a_race_that_is_over_is_read_again(proven: tuple[RaceRun, RaceResult], m
     run, result = proven
     monkeypatch.setattr("reorder_kit.race.worker.run_trial", None)
     assert raced(run) == result
+    assert run.folder.read_results() == result
+
+
+def test_a_proof_is_not_lost_by_asking_for_fewer_seeds(
+    proven: tuple[RaceRun, RaceResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, result = proven
+    monkeypatch.setattr("reorder_kit.race.worker.run_trial", None)
+    again = opened_race(run.folder.path, budget=2, seeds=0)
+    assert again.seeds == 1
+    assert raced(again) == result
+    assert raced(replace(again, seeds=0)) == result  # one that began before there was a proof
     assert run.folder.read_results() == result
 
 
@@ -252,7 +278,8 @@ def test_the_race_over_fixed_rules_shares_trials_and_its_cost_is_counted_in_full
     assert all(candidate.is_fixed for candidate in setup.fixed_field)
     assert {candidate.key for candidate in setup.field} & {candidate.key for candidate in setup.fixed_field}
     told = Standing.of(setup, RaceFolder(race), {}, seeds=2)
-    assert told.steps == setup.plan.steps + setup.fixed_plan.steps + 2 * 2 * (60 + 300)
+    assert told.steps == setup.plan.steps + setup.fixed_plan.steps + 2 * 2 * (60 + setup.longer_steps)
+    assert setup.longer_steps == 60 + max(setup.plan.steps, setup.fixed_plan.steps) <= 300
     assert replace(told, fixed=None, seeds=0).steps == setup.plan.steps
 
 

@@ -1,0 +1,98 @@
+"""The images of a race: those that it began with, in its trials and in its proof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.recorded_data import OpenedData, open_as_recorded, open_data
+from reorder_kit.interfaces import DataSplits, SampleSet
+from reorder_kit.race.candidate import proof_seed
+from reorder_kit.race.race_folder import RaceFolder
+from reorder_kit.race.setup import RaceSetup
+from reorder_kit.runs.run_folder import RunFolder
+
+_COMPARED = 32
+"""Images of each held-out split that are compared, about."""
+
+
+def open_images(experiment: Experiment, setup: RaceSetup, folder: RaceFolder) -> OpenedData:
+    """Open the images that a race began with.
+
+    Args:
+        experiment: of the race.
+        setup: of the race.
+        folder: of the race.
+
+    Raises:
+        ReorderKitError: if they are not those, naming the first that differs.
+    """
+    if setup.split is None:
+        data = open_data(experiment, RunFolder(folder.path / "trials"), folder.splits)
+    else:
+        data = open_as_recorded(experiment, folder.splits, str(folder.path))
+    require_digest_of_images(setup, None if data.images is None else data.images.digest(), folder)
+    return data
+
+
+def require_digest_of_images(setup: RaceSetup, digest: str | None, folder: RaceFolder) -> None:
+    """Refuse other images than those that a race began with.
+
+    Args:
+        setup: of the race.
+        digest: of the names of the images there are; None where they have none.
+        folder: of the race.
+
+    Raises:
+        ReorderKitError: if they are others.
+    """
+    if setup.split != digest:
+        raise ReorderKitError(
+            f"{folder.path}: there are other images now than those that the race began with",
+            "put the data back as it was, or race in another --out",
+        )
+
+
+def require_same_for_proof(experiment: Experiment, data: OpenedData) -> None:
+    """Refuse a proof whose runs would have other images than the race.
+
+    Names of images see to it that runs with other seeds have the same ones. Where images have no names, some of those
+    that the data source gives for a fresh seed are compared with those of the race.
+
+    Args:
+        experiment: of the race.
+        data: as the race has it.
+
+    Raises:
+        ReorderKitError: if they differ.
+    """
+    if data.images is not None:
+        return
+    recipe = experiment.recipe
+    fresh = recipe.model_copy(update={"seed": proof_seed(recipe.seed, 0)})
+    if not _are_alike(data.splits, replace(experiment, recipe=fresh).open_data()):
+        raise ReorderKitError(
+            f"data: {experiment.data_source.name} gives other images for another seed, and they have no names by which "
+            "the race could keep them: its proof, on fresh seeds, would test on images that chose the winner",
+            "race without a proof (--seeds 0), or let the data source give the same images for every seed",
+        )
+
+
+def _are_alike(one: DataSplits, other: DataSplits) -> bool:
+    """Whether the held-out images are the same; training images may be augmented at random."""
+    return all(
+        len(ours) == len(theirs) and all(torch.equal(ours[place].image, theirs[place].image) for place in _some(ours))
+        for ours, theirs in (
+            (one.validation, other.validation),
+            (one.test, other.test),
+        )
+    )
+
+
+def _some(samples: SampleSet) -> Iterator[int]:
+    count = len(samples)
+    yield from range(0, count, max(1, count // _COMPARED))
