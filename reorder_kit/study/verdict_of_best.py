@@ -56,9 +56,8 @@ def _named(comparison: Comparison, words: Wording) -> str:
     said = words.left_out(comparison.rows[0], comparison.left_out)
     if count == 1:
         return f"the only fixed order, {best}" if said is None else f"the only finished fixed order, {best} ({said})"
-    return (
-        f"the best of {count} fixed orders ({best}, chosen on validation images{'' if said is None else f'; {said}'})"
-    )
+    how = "chosen on validation images" if said is None else f"chosen on validation images; {said}"
+    return f"the best of {count} fixed orders ({best}, {how})"
 
 
 def _said(comparison: Comparison, reference: str, words: Wording) -> str:
