@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from statistics import mean
+from typing import Any
 
 from reorder_kit.report.chart import Chart, file_name
 from reorder_kit.report.page import Block, Words
@@ -16,6 +17,7 @@ from reorder_kit.report.scatter_chart import Point, scatter_chart
 from reorder_kit.report.study_rows import label_of
 from reorder_kit.runs.encoder_cost import OPERATIONS, EncoderCost
 from reorder_kit.statistics.headline import Headline
+from reorder_kit.study.lengths import words_of
 from reorder_kit.study.results import Row
 
 
@@ -83,24 +85,34 @@ def cost_blocks_of_run(record: RunRecord) -> list[Block]:
 
 
 def cost_blocks_of_study(runs: Mapping[Row, Sequence[RunRecord]], headline: Headline) -> Iterator[Block]:
-    """A curve for each backbone and order whose rows read different numbers of slots, by data.
+    """Curves by data: a line for each order, through rows of one training length whose recipes differ in keep alone.
 
     Args:
         runs: of each row.
         headline: of the study.
     """
     by_data: dict[str, list[CostPoint]] = {}
-    names: dict[str, str] = {}
+    names: dict[tuple[float, str, str], str] = {}
+    has_lengths = len({row.length for row in runs}) > 1
     for row, records in runs.items():
         costs = [record.result.encoder for record in records]
         known = [cost for cost in costs if cost is not None]
         if row.control is None and known:
-            backbone = records[0].recipe["backbone"]
-            own = names.setdefault(json.dumps(backbone, sort_keys=True), row.backbone)
+            label = f"{label_of(row)}, {words_of(row.length)}" if has_lengths else label_of(row)
+            own = names.setdefault((row.length, label, _but_for_keep(records[0].recipe)), row.backbone)
             cost = EncoderCost(
                 slots=known[0].slots, seconds=mean(each.seconds for each in known), operations=known[0].operations
             )
             points = by_data.setdefault(row.data, [])
-            points.append(CostPoint(f"{own}: {label_of(row)}", cost, row.score.mean))
+            points.append(CostPoint(f"{own}: {label}", cost, row.score.mean))
     for data, points in by_data.items():
         yield from cost_blocks(file_name("reading-less", data), data, points, headline)
+
+
+def _but_for_keep(recipe: Mapping[str, Any]) -> str:
+    """What rows of a line have in common. Name and seeds are those of whichever run of a row is the first."""
+    order = {key: value for key, value in recipe.get("order", {}).items() if key != "keep"}
+    if isinstance(start := order.get("start"), Mapping):
+        order["start"] = {key: value for key, value in start.items() if key != "seed"}
+    shared = {key: value for key, value in recipe.items() if key not in ("name", "seed")}
+    return json.dumps({**shared, "order": order}, sort_keys=True)

@@ -20,6 +20,7 @@ from reorder_kit.report.study_runs import run_sections
 from reorder_kit.report.table import Cell, Column, Table, number
 from reorder_kit.statistics.deciding_test import DecidingTest
 from reorder_kit.study.results import Row, StudyResult
+from reorder_kit.study.wording import Wording
 
 
 def study_page(results: StudyResult, folder: Path, host: PluginHost, places: Places = ()) -> Page:
@@ -84,6 +85,7 @@ def _notices(results: StudyResult) -> list[Notice]:
     if results.failures:
         failed = "1 run" if len(results.failures) == 1 else f"{len(results.failures)} runs"
         said.append(Notice("warning", f"{failed} failed; the reasons stand below."))
+    said += [Notice("warning", text) for text in _left_out(results)]
     dynamic = [f"{row.backbone}: {label_of(row)}" for row in results.rows if row.spread is not None]
     if dynamic:
         said.append(
@@ -103,6 +105,17 @@ def _notices(results: StudyResult) -> list[Notice]:
             )
         )
     return said
+
+
+def _left_out(results: StudyResult) -> list[str]:
+    """Fixed orders that are far from finished, each sentence once."""
+    words = Wording(results.rows, results.higher_is_better)
+    said = [
+        f"The best fixed order of {words.case(each)} is chosen without some: {left_out}."
+        for each in results.comparisons
+        if (left_out := words.left_out(each.rows[0], each.left_out))
+    ]
+    return list(dict.fromkeys(said))
 
 
 def _scores(results: StudyResult, group: Group) -> Chart:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reorder_kit.study.fixed_pool import FixedPool, fixed_pool
 from reorder_kit.study.paired_scores import ImageScores, PairedScores, common_seeds, paired_scores
 from reorder_kit.study.results import Row
 
@@ -26,11 +27,13 @@ class AgainstBest:
         scores: of the order and of the best fixed one.
         held_out: of the order and, for every seed, of the fixed order that the other half of the seeds would choose;
             None with fewer than two seeds.
+        left_out: places of fixed rows that took no part.
     """
 
     pool: tuple[int, ...]
     scores: PairedScores
     held_out: PairedScores | None
+    left_out: tuple[int, ...] = ()
 
 
 def against_best(
@@ -40,7 +43,7 @@ def against_best(
     image_scores: Sequence[ImageScores | None],
     higher_is_better: bool,
 ) -> AgainstBest | None:
-    """Choose the best of a pool, by the seeds that all of it have, and bring it together with a candidate.
+    """Choose the best of a pool and bring it together with a candidate, both with the seeds of its fixed pool.
 
     Args:
         candidate: place of a row in the table.
@@ -50,18 +53,31 @@ def against_best(
         higher_is_better: whether a higher score is a better one.
 
     Returns:
-        None where no validation score is known of a row, or the rows have no seed in common.
+        None where too little of the pool is there (:attr:`reorder_kit.study.fixed_pool.FixedPool.is_enough`).
     """
-    of_pool = [rows[place] for place in pool]
-    seeds = common_seeds(of_pool)
-    if not seeds or any(len(row.validation) != len(row.seeds) for row in of_pool):
+    found = fixed_pool(candidate, pool, rows)
+    if not found.is_enough:
         return None
-    ranked = _best_first(pool, rows, seeds, higher_is_better)
-    pair = (candidate, ranked[0])
-    scores = paired_scores([rows[place] for place in pair], [image_scores[place] for place in pair], higher_is_better)
-    if scores is None:
-        return None
-    return AgainstBest(ranked, scores, _held_out(candidate, pool, rows, image_scores, higher_is_better))
+    ranked = _best_first(found.kept, rows, found.seeds, higher_is_better)
+    scores = _paired((candidate, ranked[0]), found.seeds, rows, image_scores, higher_is_better)
+    held_out = _held_out(candidate, found, rows, image_scores, higher_is_better)
+    return AgainstBest(ranked, scores, held_out, found.left_out)
+
+
+def _paired(
+    places: Sequence[int],
+    seeds: Collection[int],
+    rows: Sequence[Row],
+    image_scores: Sequence[ImageScores | None],
+    higher_is_better: bool,
+) -> PairedScores:
+    """Rows with some of the seeds that all of them have, in the sequence of the first row."""
+    own = [rows[place] for place in places]
+    known = paired_scores(own, [image_scores[place] for place in places], higher_is_better)
+    assert known is not None  # they have these seeds
+    kept = [place for place, seed in enumerate(common_seeds(own)) if seed in seeds]
+    images = None if known.images is None else tuple(each[kept] for each in known.images)
+    return PairedScores(known.values[kept], images, higher_is_better)
 
 
 def _best_first(
@@ -80,29 +96,26 @@ def _best_first(
 
 def _held_out(
     candidate: int,
-    pool: Sequence[int],
+    pool: FixedPool,
     rows: Sequence[Row],
     image_scores: Sequence[ImageScores | None],
     higher_is_better: bool,
 ) -> PairedScores | None:
     """The candidate beside what the seeds of the other half would choose: every second seed is in one half."""
-    seeds = common_seeds([rows[place] for place in (candidate, *pool)])
+    seeds = pool.seeds
     if len(seeds) < 2:
         return None
     best = {
-        seed: _best_first(pool, rows, half, higher_is_better)[0]
+        seed: _best_first(pool.kept, rows, half, higher_is_better)[0]
         for half, other in ((seeds[::2], seeds[1::2]), (seeds[1::2], seeds[::2]))
         for seed in other
     }
     used = [candidate, *dict.fromkeys(best.values())]
-    known = paired_scores([rows[place] for place in used], [image_scores[place] for place in used], higher_is_better)
-    if known is None:
-        return None
-    kept = [place for place, seed in enumerate(common_seeds([rows[place] for place in used])) if seed in best]
-    columns = [used.index(best[seed]) for seed in seeds]
-    values = np.stack([known.values[kept, 0], known.values[kept, columns]], axis=1)
+    known = _paired(used, seeds, rows, image_scores, higher_is_better)
+    places, columns = range(len(seeds)), [used.index(best[seed]) for seed in seeds]
+    values = np.stack([known.values[:, 0], known.values[places, columns]], axis=1)
     images = None
     if known.images is not None:
-        first, chosen = known.images[0][kept], [known.images[c][k] for k, c in zip(kept, columns, strict=True)]
-        images = (first, np.stack(chosen))
+        chosen = [known.images[column][place] for place, column in zip(places, columns, strict=True)]
+        images = (known.images[0], np.stack(chosen))
     return PairedScores(values, images, higher_is_better)

@@ -91,6 +91,7 @@ class _Matched:
         scores: of these rows.
         held_out: of ``best-fixed``, beside an order that other seeds chose; None of other questions.
         pool: of ``best-fixed``, the fixed orders.
+        left_out: of ``best-fixed``, fixed orders that are far from finished.
     """
 
     asked: Asked
@@ -98,6 +99,7 @@ class _Matched:
     scores: PairedScores
     held_out: PairedScores | None = None
     pool: tuple[int, ...] = ()
+    left_out: tuple[int, ...] = ()
 
 
 def _matched(
@@ -111,7 +113,7 @@ def _matched(
             best = against_best(asked.rows[0], asked.rows[1:], rows, image_scores, higher_is_better)
             if best is not None:
                 pair = (asked.rows[0], best.pool[0])
-                yield _Matched(asked, pair, best.scores, best.held_out, best.pool)
+                yield _Matched(asked, pair, best.scores, best.held_out, best.pool, best.left_out)
             continue
         own, of_images = [rows[place] for place in asked.rows], [image_scores[place] for place in asked.rows]
         scores = paired_scores(own, of_images, higher_is_better)
@@ -170,6 +172,7 @@ def _compare(matched: _Matched, rows: Sequence[Row], p: float, p_holm: float, te
         sentence="",
         other_p=_p_of(matched, OTHER[terms.test], terms.seed),
         pool=matched.pool,
+        left_out=matched.left_out,
         length=row.length,
     )
 

@@ -98,6 +98,8 @@ class Comparison:
         other_p: of the test that does not decide, before correction; None where it was not made.
         pool: of ``best-fixed``, indices of the fixed orders of which the second row is the best; the best on validation
             stands first.
+        left_out: of ``best-fixed``, indices of fixed orders that are not in the pool yet, with fewer than half of the
+            first row's seeds, or without all validation scores.
         seeds_needed: about how many seeds would tell the difference, or one of the margin where it is not clear; None
             where there are enough.
         length: how many times as long as the recipe says its rows were trained.
@@ -116,6 +118,7 @@ class Comparison:
     sentence: str
     other_p: float | None = None
     pool: tuple[int, ...] = ()
+    left_out: tuple[int, ...] = ()
     seeds_needed: int | None = None
     length: float = 1.0
 

@@ -26,6 +26,8 @@ def sentence(comparison: Comparison, words: Wording, could_tell: bool) -> str:
         )
         if few := words.too_few(comparison):
             parts.append(few)
+    if left_out := words.left_out(comparison.rows[0], comparison.left_out):
+        parts.append(left_out)
     if read := words.selection(comparison):
         parts.append(f"{read}: an order is a selection of patches here")
     return "; ".join(parts)

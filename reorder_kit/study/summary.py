@@ -87,7 +87,7 @@ class Summary:
             alpha=study.alpha,
             rows=tuple(rows),
             comparisons=comparisons,
-            verdict=verdict(rows, comparisons, direction),
+            verdict=verdict(rows, comparisons, direction, study.pool),
             failures=failures,
             unfinished=len(self._cells) - sum(len(row.seeds) for row in rows) - len(failures),
             commands=self._commands,

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from reorder_kit.controls import LearnedStatic, NullReward
 from reorder_kit.study.questions import case_of
 from reorder_kit.study.results import Comparison, Row
-from reorder_kit.study.verdict_of_best import of_best_fixed
+from reorder_kit.study.verdict_of_best import of_best_fixed, of_incomplete_pools
 from reorder_kit.study.verdict_of_lengths import of_lengths
 from reorder_kit.study.wording import Wording, is_gain, is_loss
 
 
-def verdict(rows: Sequence[Row], comparisons: Sequence[Comparison], higher_is_better: bool = True) -> tuple[str, ...]:
+def verdict(
+    rows: Sequence[Row],
+    comparisons: Sequence[Comparison],
+    higher_is_better: bool = True,
+    pool: Collection[str] | None = None,
+) -> tuple[str, ...]:
     """The answers that matter: what beats the best fixed order, then sensitivity, learners, controls, and reach.
 
     Args:
         rows: the table.
         comparisons: of the table.
         higher_is_better: whether a higher score is a better one.
+        pool: names of the starts among which the best fixed order is; if None, all that are rules.
     """
     words = Wording(rows, higher_is_better)
     by_case: dict[tuple[str, str, float], list[Comparison]] = {}
@@ -28,6 +34,7 @@ def verdict(rows: Sequence[Row], comparisons: Sequence[Comparison], higher_is_be
         by_case[comparison.data, comparison.backbone, comparison.length].append(comparison)
     return (
         *(line for found in by_case.values() for line in of_best_fixed(found, words)),
+        *of_incomplete_pools(rows, pool, words),
         *of_lengths([each for each in comparisons if each.question == "best-fixed"], words),
         *(line for found in by_case.values() if found for line in _of_case(found, words)),
         *of_lengths([each for each in comparisons if each.question == "learning-helps"], words),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from reorder_kit.study.results import Comparison
+from reorder_kit.study.fixed_pool import fixed_pool
+from reorder_kit.study.questions import questions_of
+from reorder_kit.study.results import Comparison, Row
 from reorder_kit.study.wording import Wording, is_gain, is_loss
 
 
@@ -16,11 +18,29 @@ def of_best_fixed(found: Sequence[Comparison], words: Wording) -> Iterator[str]:
         words: of the study.
     """
     asked = sorted((each for each in found if each.question == "best-fixed"), key=_rank)
-    for reference in dict.fromkeys(each.rows[1] for each in asked):
-        own = [each for each in asked if each.rows[1] == reference]
+    for pool in dict.fromkeys((each.pool, each.left_out) for each in asked):
+        own = [each for each in asked if (each.pool, each.left_out) == pool]
         first, *others = own
         said = [_said(first, f"{_named(first, words)}", words), *(_said(each, "it", words) for each in others)]
         yield f"With {words.case(first)}, {'; '.join(said)}."
+
+
+def of_incomplete_pools(rows: Sequence[Row], pool: Collection[str] | None, words: Wording) -> Iterator[str]:
+    """A sentence on every order that is not compared with the best fixed one, since too little of the pool is there.
+
+    Args:
+        rows: the table.
+        pool: names of the starts among which the best fixed order is; if None, all that are rules.
+        words: of the study.
+    """
+    for candidate, *fixed in (each.rows for each in questions_of(rows, pool) if each.question == "best-fixed"):
+        found = fixed_pool(candidate, fixed, rows)
+        if not found.is_enough:
+            why = words.left_out(candidate, found.left_out) or "they have no seed in common"
+            yield (
+                f"With {words.case(rows[candidate])}, whether {words.row(candidate)} is better than the best fixed "
+                f"order is open, since the pool is not complete yet: of {len(fixed)}, {why}."
+            )
 
 
 def _rank(comparison: Comparison) -> int:
@@ -33,9 +53,11 @@ def _rank(comparison: Comparison) -> int:
 
 def _named(comparison: Comparison, words: Wording) -> str:
     best, count = words.row(comparison.rows[1]), len(comparison.pool)
+    said = words.left_out(comparison.rows[0], comparison.left_out)
     if count == 1:
-        return f"the only fixed order, {best}"
-    return f"the best of {count} fixed orders ({best}, chosen on validation images)"
+        return f"the only fixed order, {best}" if said is None else f"the only finished fixed order, {best} ({said})"
+    how = "chosen on validation images" if said is None else f"chosen on validation images; {said}"
+    return f"the best of {count} fixed orders ({best}, {how})"
 
 
 def _said(comparison: Comparison, reference: str, words: Wording) -> str:

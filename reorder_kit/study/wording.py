@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from reorder_kit.controls import BUILT_IN
 from reorder_kit.statistics.headline import Headline
 from reorder_kit.statistics.power import MOST_SEEDS
+from reorder_kit.study.fixed_pool import has_validation, shared
 from reorder_kit.study.lengths import words_of
 from reorder_kit.study.results import Comparison, Row
 
@@ -25,12 +26,12 @@ class Wording:
     rows: Sequence[Row]
     higher_is_better: bool = True
 
-    def case(self, comparison: Comparison) -> str:
+    def case(self, comparison: Comparison | Row) -> str:
         """The model, with its training length where the study has several."""
         has_lengths = len({row.length for row in self.rows}) > 1
         return f"{self.model(comparison)} ({words_of(comparison.length)})" if has_lengths else self.model(comparison)
 
-    def model(self, comparison: Comparison) -> str:
+    def model(self, comparison: Comparison | Row) -> str:
         """The backbone, with its data where the study has several."""
         several = len({row.data for row in self.rows}) > 1
         return f"{comparison.backbone} on {comparison.data}" if several else comparison.backbone
@@ -85,7 +86,31 @@ class Wording:
     def best_fixed(self, comparison: Comparison) -> str:
         """The order that one was compared with, and what it is the best of."""
         best, count = self.row(comparison.rows[1]), len(comparison.pool)
-        return f"{best}, the only fixed order" if count == 1 else f"{best}, the best of {count} fixed orders"
+        if count > 1:
+            return f"{best}, the best of {count} fixed orders"
+        return f"{best}, the only {'finished ' if comparison.left_out else ''}fixed order"
+
+    def left_out(self, candidate: int, places: Sequence[int]) -> str | None:
+        """Which fixed orders are not compared with a row, and why; None if all are."""
+        if not places:
+            return None
+        own = set(self.rows[candidate].seeds)
+        unknown = [place for place in places if not has_validation(self.rows[place])]
+        counts = [shared(self.rows[place], own) for place in places if place not in unknown]
+        reasons = []
+        if counts:
+            low, high = min(counts), max(counts)
+            reasons.append(f"{low if low == high else f'{low} to {high}'} of {counted(len(own), 'seed')} finished")
+        if unknown:
+            whose = f" of {self._some(unknown)}" if counts else ""
+            reasons.append(f"validation scores{whose} are missing")
+        verb = "is" if len(places) == 1 else "are"
+        return f"{self._some(places)} {verb} left out: {' and '.join(reasons)}"
+
+    def _some(self, places: Sequence[int]) -> str:
+        """The first three rows, and how many more there are."""
+        more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+        return ", ".join(self.row(place) for place in places[:3]) + more
 
     def too_few(self, comparison: Comparison) -> str | None:
         """How many seeds would tell a difference of the margin; None if there are enough."""

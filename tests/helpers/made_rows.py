@@ -29,4 +29,4 @@ def made_row(mean, start, learner=None, control=None, *, validation=None, spread
 def answered(*rows, margin=0.01, **options):
     """Comparisons and verdict of a table."""
     comparisons = compare(rows, [None] * len(rows), margin, 0.05, 0, **options)
-    return comparisons, verdict(rows, comparisons, options.get("higher_is_better", True))
+    return comparisons, verdict(rows, comparisons, options.get("higher_is_better", True), options.get("pool"))

@@ -223,3 +223,13 @@ def test_rows_of_which_less_is_known_claim_no_order(study_folder, host, tmp_path
     assert any(
         notice.startswith("No single order: local: softsort from random. There each image") for notice in notices
     )
+
+
+def test_fixed_orders_that_are_far_from_finished_are_named_once(study_folder, host, tmp_path, parse):
+    results = StudyResult.read(study_folder / "study.json")
+    first = replace(results.comparisons[0], question="best-fixed", pool=(0,), left_out=(1,))
+    changed(results, comparisons=(first, first)).write(tmp_path / "study.json")
+    assert StudyResult.read(tmp_path / "study.json").comparisons[0].left_out == (1,)
+    shown = parse(page_of(tmp_path, host).html())
+    (said,) = [words(each) for each in shown.all("p", role="note") if "left out" in each.text]
+    assert said.startswith(f"The best fixed order of {first.backbone} is chosen without some: ")

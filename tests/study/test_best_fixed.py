@@ -50,22 +50,59 @@ def test_a_validation_score_that_is_no_number_is_the_worst():
     assert best(*rows, pool=(1, 2)).pool == (2, 1)
 
 
-def test_the_choice_rests_on_the_seeds_that_the_whole_pool_has():
-    """Seed 3 alone would make b the best."""
-    a = of_seeds("a", [0.5, 0.6, 0.7], [0.5, 0.6, 0.7], seeds=(0, 1, 2))
-    b = of_seeds("b", [0.4, 0.5, 0.9], [0.4, 0.5, 0.9], seeds=(1, 2, 3))
-    informed = of_seeds("informed", [0.8, 0.8, 0.9], [], seeds=(0, 2, 3), origin="chosen")
+def test_the_seeds_that_choose_are_those_that_test():
+    """Each of them would make another order the best: seed 0 b, which is not tested with it, and seed 1 a."""
+    a = of_seeds("a", [0.6, 0.7], [0.6, 0.7], seeds=(1, 2))
+    b = of_seeds("b", [0.9, 0.5, 0.5], [0.9, 0.5, 0.5], seeds=(0, 1, 2))
+    informed = of_seeds("informed", [0.8, 0.8, 0.9], [], seeds=(0, 2, 1), origin="chosen")
     found = best(informed, a, b, pool=(1, 2))
-    assert found.pool == (1, 2)
-    assert found.scores.values.tolist() == [[0.8, 0.5], [0.8, 0.7]]  # seeds 0 and 2
-    assert found.held_out is None  # seed 2 is the only one that all three have
+    assert (found.pool, found.left_out) == ((1, 2), ())
+    assert found.scores.values.tolist() == [[0.8, 0.7], [0.9, 0.6]]  # seeds 2 and 1
+    assert found.held_out.values.tolist() == [[0.8, 0.7], [0.9, 0.6]]
 
 
-def test_rows_whose_validation_scores_are_not_known_are_not_compared():
-    rows = (INFORMED, made_row(0.8, "row"), replace(made_row(0.7, "spiral"), validation=()))
-    assert best(*rows, pool=(1, 2)) is None
-    assert [each.question for each in answered(*rows)[0]] == ["order-matters"]
-    assert best(INFORMED, replace(made_row(0.8, "row"), seeds=tuple(range(10, 18))), pool=(1,)) is None
+SPIRAL = of_seeds("spiral", [0.7, *[0.9] * 7], [0.7, *[0.9] * 7])  # unlucky with seed 0
+THIRD = made_row(0.77, "informed", origin="chosen")
+
+
+@pytest.mark.parametrize("hilbert", [made_row(0.76, "hilbert", seeds=1), of_seeds("hilbert", [0.9], [0.9], seeds=(9,))])
+def test_an_order_that_is_far_from_finished_changes_no_answer_and_is_named(hilbert):
+    plain, said = answered(THIRD, SPIRAL, made_row(0.75, "row"))
+    assert said[0].startswith("With local, informed costs 10.5 points")
+    more, said_more = answered(THIRD, SPIRAL, made_row(0.75, "row"), hilbert)
+    assert (more[0].rows, more[0].p, more[0].verdict) == (plain[0].rows, plain[0].p, "different")
+    assert (more[0].pool, more[0].left_out) == ((1, 2), (3,))
+    finished = 1 if hilbert.seeds == (0,) else 0
+    words = f"hilbert is left out: {finished} of 8 seeds finished"
+    assert f"the best of 2 fixed orders (spiral, chosen on validation images; {words})" in said_more[0]
+    assert more[0].sentence.endswith(f"; {words}")
+
+
+def test_a_seed_that_failed_once_is_left_out_and_not_its_order():
+    missed = of_seeds("spiral", [0.9] * 7, [0.9] * 7, seeds=tuple(range(1, 8)))
+    (found, *_), _ = answered(THIRD, missed, made_row(0.75, "row"))
+    assert (found.rows, found.left_out, len(found.difference.values)) == ((0, 1), (), 7)
+
+
+def test_the_verdict_says_that_most_of_a_pool_is_missing():
+    few = [made_row(0.9, name, seeds=3) for name in ("spiral", "hilbert")]
+    found, said = answered(THIRD, made_row(0.75, "row"), *few)
+    assert "best-fixed" not in {each.question for each in found}
+    assert said[0] == (
+        "With local, whether informed is better than the best fixed order is open, since the pool is not complete yet: "
+        "of 3, spiral, hilbert are left out: 3 of 8 seeds finished."
+    )
+
+
+def test_rows_whose_validation_scores_are_not_known_are_left_out():
+    unknown = replace(made_row(0.7, "spiral"), validation=(0.7,) * 7)
+    found, said = answered(INFORMED, made_row(0.8, "row"), unknown)
+    assert (found[0].pool, found[0].left_out) == ((1,), (2,))
+    words = "spiral is left out: validation scores are missing"
+    assert f"over the only finished fixed order, row ({words})" in said[0]
+    found, said = answered(INFORMED, unknown)
+    assert (found, len(said)) == ((), 1)
+    assert words in said[0]
 
 
 def test_each_half_of_the_seeds_is_compared_with_what_the_other_half_chose():

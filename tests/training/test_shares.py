@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -158,3 +159,26 @@ def test_a_study_draws_a_line_for_each_backbone_and_order():
     lines = [line.get_xydata().tolist() for line in seconds.figure.axes[0].get_lines()]
     assert lines == [[[16.0, 0.6]], [[4.0, 0.8], [16.0, 0.9]]]
     assert "vit: row, 4 slots: 0.800" in seconds.alt
+
+
+def of_row(backbone, slots, score, length=1.0, seed=0, **recipe):
+    """A row of a study with its run."""
+    estimate = mean_over_seeds([score])
+    row = Row("digits", backbone, "random", None, None, estimate, (seed,), ("a",), slots, slots, True, 1.0)
+    order = {"start": {"name": "random", "seed": seed}, "keep": slots / 16}
+    content = {"name": backbone, "seed": seed, "backbone": {"name": "vit"}, "order": order, **recipe}
+    return replace(row, length=length), [SimpleNamespace(recipe=content, result=SimpleNamespace(encoder=cost(slots)))]
+
+
+@pytest.mark.parametrize(
+    ("quarter", "names"),
+    [
+        (of_row("quarter", 4, 0.8, seed=1), ["vit: random"]),
+        (of_row("quarter", 4, 0.8, optimizer={"lr": 0.1}), ["vit: random", "quarter: random"]),
+        (of_row("quarter", 4, 0.8, 4.0), ["vit: random, 1x training", "quarter: random, 4x training"]),
+    ],
+)
+def test_a_line_joins_rows_of_a_study_that_differ_in_keep_alone(quarter, names):
+    seconds, *_ = cost_blocks_of_study(dict([of_row("vit", 16, 0.9), quarter]), Headline("top1"))
+    assert len(seconds.figure.axes[0].get_lines()) == len(names)
+    assert all(f"{name}, {slots} slots" in seconds.alt for name, slots in zip(names, (16, 4), strict=False))
