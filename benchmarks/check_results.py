@@ -52,6 +52,8 @@ class Table:
 TABLES = {
     "informed": Table("informed", "informed.jsonl"),
     "judges": Table("judges_table", "judges.jsonl"),
+    "reading-less": Table("reading_less", "reading_less.jsonl"),
+    "validated": Table("validated", "validated.jsonl"),
 }
 """By the name that stands in RESULTS.md."""
 

@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument("--orders", nargs="+", default=list(ORDERS), choices=list(ORDERS))
     parser.add_argument("--grid", type=int, default=4, choices=list(PHOTOS), help="height and width, patches")
     parser.add_argument("--rate", type=float, default=1.0, help="learning rate, times the usual one")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 on")
     parser.add_argument("--lengths", type=int, nargs="+", default=[1, 4], help="of training, times the usual one")
     parser.add_argument("--report", action="store_true", help="train nothing, print what there is")
     arguments = parser.parse_args()
@@ -254,7 +254,7 @@ def main() -> None:
         for length in arguments.lengths
         for case in arguments.cases
         for model in arguments.models
-        for seed in arguments.seeds
+        for seed in range(arguments.seeds)
         for order in arguments.orders
     ]
     for key in asked if not arguments.report else ():

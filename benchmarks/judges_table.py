@@ -56,7 +56,7 @@ def regret(judged: Scores, truth: Scores) -> float:
     return max(truth.values()) - mean(truth[name] for name, value in judged.items() if value == most)
 
 
-def ceiling(seeds: Sequence[Scores]) -> tuple[float, float]:
+def halves(seeds: Sequence[Scores]) -> tuple[float, float]:
     """Spearman between two disjoint halves of the seeds, and the regret of one half's pick in the other.
 
     The mean over ways to halve them; NaN where there are not two seeds.
@@ -69,6 +69,29 @@ def ceiling(seeds: Sequence[Scores]) -> tuple[float, float]:
             first, second = (average([seeds[number] for number in half]) for half in (chosen, others))
             found.append((correlation(first, second), (regret(first, second) + regret(second, first)) / 2))
     return (mean(rho for rho, _ in found), mean(lost for _, lost in found)) if found else (math.nan, math.nan)
+
+
+def of_perfect_judge(rho: float, seeds: int) -> float:
+    """About what a judge reaches that knows the score of each order over infinitely many seeds.
+
+    Judges are compared with the mean over all seeds, which is more reliable than the mean over a half: by
+    Spearman-Brown, and a root, since such a judge has no noise of its own. For halves of equal size that is
+    sqrt(2 rho / (1 + rho)). It is exact for Pearson's correlation, and near for Spearman's.
+
+    Args:
+        rho: the correlation between two halves of the seeds, of which one has a seed more where they are odd.
+        seeds: in both together.
+
+    Returns:
+        The correlation with the mean over all seeds; NaN where the halves do not agree, so that nothing can be told.
+    """
+    if not rho > 0:
+        return math.nan
+    smaller, larger = seeds // 2, seeds - seeds // 2
+    # With noise the variance of a seed by that between orders, rho is 1 / sqrt((1 + noise/smaller) (1 + noise/larger)).
+    excess = smaller * larger * (rho**-2 - 1)
+    noise = -seeds / 2 + math.sqrt(seeds**2 / 4 + excess)
+    return 1 / math.sqrt(1 + noise / seeds)
 
 
 def report(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -92,10 +115,11 @@ def _fill(rows: dict[str, dict[str, str]], case: str, judges: Mapping[str, Mappi
     if not seeds:
         return
     truth = average(seeds)
-    rho, lost = ceiling(seeds)
-    between = "-" if math.isnan(rho) else f"{rho:+.2f}, {100 * lost:.1f}"
+    rho, lost = halves(seeds)
+    perfect = of_perfect_judge(rho, len(seeds))
     rows["seeds of the truth"][case] = f"{len(seeds)} of {orders} orders"
-    rows["ceiling: one half of the seeds for the other"][case] = between
+    rows["one half of the seeds for the other"][case] = "-" if math.isnan(rho) else f"{rho:+.2f}, {100 * lost:.1f}"
+    rows["a perfect judge, estimated from the halves"][case] = "-" if math.isnan(perfect) else f"{perfect:+.2f}"
     rows["a random pick"][case] = f"0, {100 * (max(truth.values()) - mean(truth.values())):.1f}"
     for judge, of_judge in judges.items():
         own = whole(of_judge, orders)

@@ -19,7 +19,7 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
@@ -105,26 +105,26 @@ def key_of(record: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(record[name] for name in ("case", "backbone", "slots", "order", "seed", "steps"))
 
 
-def report(records: Iterable[dict[str, Any]]) -> None:
-    """Print a table for each case and backbone, and whether a raced order is behind another one."""
+def report(records: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """A table for each case and backbone, and whether a raced order is behind another one."""
     tables: dict[tuple[str, str, int], dict[tuple[int, str], list[dict[str, Any]]]] = defaultdict(
         lambda: defaultdict(list)
     )
     for record in records:
         tables[record["case"], record["backbone"], record["steps"]][record["slots"], record["order"]].append(record)
     for (case, backbone, steps), rows in tables.items():
-        print(f"\n**{case}, {backbone}, {steps} steps**\n")
-        print("| patches | order | top-1, mean | seeds | encoder, ms an image | million operations | training, s |")
-        print("| --- | --- | --- | --- | --- | --- | --- |")
+        yield from ("", f"**{case}, {backbone}, {steps} steps**", "")
+        yield "| patches | order | top-1, mean | seeds | encoder, ms an image | million operations | training, s |"
+        yield "| --- | --- | --- | --- | --- | --- | --- |"
         for (slots, order), found in sorted(rows.items(), key=lambda row: (-row[0][0], -_mean(row[1], "score"))):
             seeds = ", ".join(f"{each['score']:.3f}" for each in sorted(found, key=lambda each: each["seed"]))
             costs = [each["encoder"] for each in found if each["encoder"]]
             time = f"{1e3 * mean(each['seconds'] for each in costs):.3f}" if costs else ""
             operations = f"{costs[0]['operations'] / 1e6:.2f}" if costs else ""
             told = (f"{_mean(found, 'score'):.3f}", seeds, time, operations, f"{_mean(found, 'train_seconds'):.0f}")
-            print(f"| {slots} | {order} | {' | '.join(told)} |")
+            yield f"| {slots} | {order} | {' | '.join(told)} |"
         for slots in sorted({slots for slots, order in rows if order == RACED}):
-            print(f"\n{_bar(slots, rows)}")
+            yield from ("", _bar(slots, rows))
 
 
 def _mean(records: list[dict[str, Any]], field: str) -> float:
@@ -183,7 +183,7 @@ def main() -> None:
             with arguments.out.open("a") as file:
                 file.write(json.dumps(record) + "\n")
             print(f"{', '.join(map(str, key))}: {record['score']:.3f}", file=sys.stderr, flush=True)
-    report(records)
+    print("\n".join(report(records)))
 
 
 if __name__ == "__main__":

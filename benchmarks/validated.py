@@ -18,7 +18,7 @@ import json
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -113,29 +113,37 @@ def recipes(names: list[str], seeds: int) -> Iterator[Work]:
                 yield Work("recipes", name, search, seed, override(content, [("seed", seed), (f"order.{path}", value)]))
 
 
-def report_power(records: list[dict[str, Any]]) -> None:
+def report(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The tables of both parts, of what there is."""
+    for part, lines in (("power", report_power), ("recipes", report_recipes)):
+        own = [record for record in records if record["part"] == part]
+        if own:
+            yield from ("", *lines(own))
+
+
+def report_power(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """How often an order was accepted."""
-    of_case: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    of_case: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for record in records:
         of_case[record["name"]].append(record)
-    print("\n| case | accepted | p by seed | test score by seed | seconds: search, trials, run |")
-    print("| --- | --- | --- | --- | --- |")
+    yield "| case | accepted | p by seed | test score by seed | seconds: search, trials, run |"
+    yield "| --- | --- | --- | --- | --- |"
     for name, runs in of_case.items():
         verdicts = [run["verdict"] for run in runs]
         p = ", ".join("-" if each["trials"] is None else f"{each['trials']['p']:.2g}" for each in verdicts)
         accepted = sum(each["is_accepted"] for each in verdicts)
         scores = ", ".join(f"{run['score']:.3f}" for run in runs)
         seconds = ", ".join(f"{mean(run['parts'][part] for run in runs):.0f}" for part in ("search", "trials", "run"))
-        print(f"| {name} | {accepted} of {len(runs)} | {p} | {scores} | {seconds} |")
+        yield f"| {name} | {accepted} of {len(runs)} | {p} | {scores} | {seconds} |"
 
 
-def report_recipes(records: list[dict[str, Any]]) -> None:
+def report_recipes(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Scores, differences from the start, and costs."""
-    of_recipe: dict[str, dict[str, dict[int, dict[str, Any]]]] = defaultdict(lambda: defaultdict(dict))
+    of_recipe: dict[str, dict[str, dict[int, Mapping[str, Any]]]] = defaultdict(lambda: defaultdict(dict))
     for record in records:
         of_recipe[record["name"]][record["search"]][record["seed"]] = record
-    print("\n| recipe | seeds | start | as shipped | difference | validated | difference | accepted | seconds |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    yield "| recipe | seeds | start | as shipped | difference | validated | difference | accepted | seconds |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     worse = []
     for name, found in of_recipe.items():
         cells = [name, str(max(map(len, found.values()))), _mean(found["start"])]
@@ -149,9 +157,10 @@ def report_recipes(records: list[dict[str, Any]]) -> None:
             f"{mean(run['seconds'] for run in found[search].values()):.0f}" if found[search] else "-"
             for search in SEARCHES
         )
-        print(f"| {' | '.join([*cells, f'{accepted} of {len(validated)}', cost])} |")
-    print("\nSeconds of training: start, as shipped, validated. Differences from the start: mean ± standard error.")
-    print(f"Below the start by more than two standard errors: {'; '.join(worse) or 'none'}.")
+        yield f"| {' | '.join([*cells, f'{accepted} of {len(validated)}', cost])} |"
+    yield ""
+    yield "Seconds of training: start, as shipped, validated. Differences from the start: mean ± standard error."
+    yield f"Below the start by more than two standard errors: {'; '.join(worse) or 'none'}."
 
 
 def _mean(runs: Mapping[int, Mapping[str, Any]]) -> str:
@@ -198,8 +207,7 @@ def main() -> None:
             file.write(json.dumps(records[-1]) + "\n")
         shutil.rmtree(folder)
         print(f"{', '.join(map(str, work.key))}: {records[-1]['score']:.3f}", file=sys.stderr, flush=True)
-    report_power([record for record in records if record["part"] == "power"])
-    report_recipes([record for record in records if record["part"] == "recipes"])
+    print("\n".join(report(records)))
 
 
 if __name__ == "__main__":

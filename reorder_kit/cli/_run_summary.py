@@ -58,7 +58,8 @@ def _order(result: RunResult, epochs: list[EpochRecord], has_learner: bool) -> l
     tau, spread = result.order.kendall_tau_to_start, result.order.spread
     scale = "(1 the same, 0 unrelated, -1 reversed)"
     if result.validated is not None:
-        return [result.validated.words]
+        accepted = result.order.words_of_closed_form if result.validated.is_accepted else []
+        return [result.validated.words, *accepted]
     similarity = f"Kendall tau of the final order to the start: {tau:.3f} {scale}."
     if spread is not None:
         similarity = (

@@ -39,7 +39,8 @@ def evaluate(
         typer.Option(
             "--keep",
             metavar="SHARE",
-            help="Read the first share of its own order alone, too, as 0.25; 1 for all of it. Repeatable.",
+            help="Read the first slots of its own order alone, too, a share of all patches, as 0.25; 1 for all slots "
+            "of its own order. Repeatable.",
         ),
     ] = None,
     split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
@@ -58,8 +59,9 @@ def evaluate(
     blocks, and another order is used before the first block alone.
 
     With --keep, the model reads the first patches of its own order alone: the score of each share stands beside what it
-    costs to encode an image, and shares.json in the run folder has the curve for the report. A model that was trained
-    to read less (order.keep) is often better at it.
+    costs to encode an image, and shares.json in the run folder has the curve for the report. Shares that were found
+    earlier stay in it where they are of the same weights, images and device; else they are replaced. A model that was
+    trained to read less (order.keep) is often better at it.
 
     Nothing is downloaded unless --allow-download is given: the run may be somebody else's.
 
@@ -134,3 +136,5 @@ def _print_shares(report: EvaluationReport, headline: Headline) -> None:
     out.print()
     out.print(rows)
     out.print(OPERATIONS, soft_wrap=True)
+    if report.shares_note:
+        out.print(report.shares_note, soft_wrap=True)

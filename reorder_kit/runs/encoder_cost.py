@@ -18,7 +18,7 @@ class EncoderCost(Record):
 
     Args:
         slots: that are read.
-        seconds: of an image, the median over a few batches.
+        seconds: of an image, the least over several batches: what else the machine does can only add to it.
         operations: of an image.
     """
 
@@ -48,7 +48,7 @@ class ShareCurve(VersionedRecord):
         checkpoint: SHA-256 of the list of files of the checkpoint that was evaluated.
         split: which images.
         device: that the seconds are of.
-        shares: from the smallest to the largest.
+        shares: from the smallest to the largest, at least one.
     """
 
     version = 1
@@ -57,3 +57,19 @@ class ShareCurve(VersionedRecord):
     split: str
     device: str
     shares: Sequence[ShareRead]
+
+    def is_comparable_with(self, other: ShareCurve) -> bool:
+        """Whether both are of the same weights, images and device, so that one curve can hold them."""
+
+        def of(curve: ShareCurve) -> tuple[object, ...]:
+            images = {share.metrics.images for share in curve.shares}
+            return curve.checkpoint, curve.split, curve.device, images
+
+        return of(self) == of(other)
+
+    def beside(self, earlier: ShareCurve) -> ShareCurve:
+        """These shares, and those of a comparable curve that read another number of slots."""
+        again = {share.encoder.slots for share in self.shares}
+        others = [share for share in earlier.shares if share.encoder.slots not in again]
+        together = sorted([*self.shares, *others], key=lambda share: (share.encoder.slots, share.keep))
+        return self.model_copy(update={"shares": together})

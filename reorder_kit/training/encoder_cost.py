@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from statistics import median
 from typing import Any
 
 import torch
@@ -19,8 +18,11 @@ from reorder_kit.model.ordered_model import Encode, OrderedModel
 from reorder_kit.runs.encoder_cost import EncoderCost
 
 MOST_IMAGES = 64
-TIMED = 5
-"""Batches whose median counts, after one that warms up."""
+LEAST_TIMED, MOST_TIMED, ENOUGH_SECONDS = 5, 40, 1.0
+"""Batches of which the fastest counts, after one that warms up; after the least number, only until it is long enough.
+
+What else the machine does only adds to the seconds of a batch, so the least of many is disturbed least.
+"""
 
 
 def encoder_cost(
@@ -44,8 +46,11 @@ def encoder_cost(
     batch = images.to(accelerator.device)
     with alone(), evaluating(model), torch.no_grad(), accelerator.autocast():
         operations, slots = _operations(model, batch.take(torch.tensor([0], device=accelerator.device)))
-        seconds = [_seconds(model, batch, accelerator.device) for _ in range(1 + TIMED)]
-    return EncoderCost(slots=slots, seconds=median(seconds[1:]) / len(batch), operations=operations)
+        _seconds(model, batch, accelerator.device)
+        seconds: list[float] = []
+        while len(seconds) < LEAST_TIMED or (len(seconds) < MOST_TIMED and sum(seconds) < ENOUGH_SECONDS):
+            seconds.append(_seconds(model, batch, accelerator.device))
+    return EncoderCost(slots=slots, seconds=min(seconds) / len(batch), operations=operations)
 
 
 def _operations(model: OrderedModel, image: Batch) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from reorder_kit.training.devices import build_accelerator, describe_device, run
 from reorder_kit.training.evaluation import evaluate
 from reorder_kit.training.evaluation_report import OWN, EvaluatedOrder, EvaluationReport
 from reorder_kit.training.predictions import predict_some
-from reorder_kit.training.shares import read_share, slots_of_shares
+from reorder_kit.training.shares import read_share, slots_of_shares, write_shares
 
 
 @names_plugins
@@ -42,8 +42,8 @@ def evaluate_run(
         host: the plugins, which receive predictions.
         places: where its data is now, if it is elsewhere.
         allow_download: let its data source fetch what is not there.
-        keep: shares of all patches, the first of its own order, that it is to read alone; they are written down in the
-            run folder.
+        keep: shares of all patches, the first of its own order, that it is to read alone, 1 for all slots of its own
+            order; they are written down in the run folder.
 
     Raises:
         ReorderKitError: if an order or a share does not fit, the run or its data cannot be read, or the data has other
@@ -90,10 +90,11 @@ def evaluate_run(
         for source, other in zip(sources, others, strict=True)
     ]
     shares = [read_share(run, share, slots[share], samples, split, figures, accelerator) for share in sorted(slots)]
+    note = ""
     if shares and accelerator.is_main_process:
         device = describe_device(accelerator)
         checkpoint = folder.read_result().checkpoint
-        ShareCurve(checkpoint=checkpoint, split=split, device=device, shares=shares).write(folder.shares)
+        note = write_shares(folder, ShareCurve(checkpoint=checkpoint, split=split, device=device, shares=shares))
     return EvaluationReport(
         run=str(folder.path),
         split=split,
@@ -104,4 +105,5 @@ def evaluate_run(
         spread=own.spread,
         orders=rows,
         shares=shares,
+        shares_note=note,
     )

@@ -39,6 +39,7 @@ class EvaluationReport(Record):
         orders: its own first.
         shares: the first share of its own order, read alone: the curve of the score against the cost, from the smallest
             share to the largest.
+        shares_note: what became of the shares that ``shares.json`` held before; empty if it held none.
     """
 
     run: str
@@ -50,3 +51,4 @@ class EvaluationReport(Record):
     spread: float | None = None
     orders: list[EvaluatedOrder]
     shares: list[ShareRead] = []
+    shares_note: str = ""

@@ -6,7 +6,7 @@ import math
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast
+from accelerate.utils import GradScalerKwargs, broadcast
 from torch import nn
 
 from reorder_kit.interfaces import Policy
@@ -67,6 +67,7 @@ class Optimizers:
         groups = parameter_groups(modules, settings.weight_decay)
         self.main = torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas)
         self.policy = check_optimizer(policy.build_optimizer(), policy)
+        self._reset_loss_scale()
 
     def step(self, progress: Progress) -> float:
         """Take a step, forget the gradients, and return the step size.
@@ -95,8 +96,16 @@ class Optimizers:
         return step_size
 
     def forget(self) -> None:
-        """Start anew with new weights: no moments of the old ones are left."""
+        """Start anew with new weights: neither moments nor the loss scale of the old ones are left."""
         self.main.state.clear()
+        self._reset_loss_scale()
+
+    def _reset_loss_scale(self) -> None:
+        """An accelerator serves several trainings, whose results must not depend on what was trained before."""
+        scaler = self._accelerator.scaler
+        if scaler:
+            first = (self._accelerator.scaler_handler or GradScalerKwargs()).init_scale
+            scaler.load_state_dict({**scaler.state_dict(), "scale": first, "_growth_tracker": 0})
 
     def _policy_has_gradient(self) -> bool:
         return any(parameter.grad is not None for parameter in self._policy.parameters())

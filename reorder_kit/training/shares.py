@@ -13,13 +13,14 @@ from reorder_kit.model.fixed_policies import FirstSlots
 from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.slots_read import slots_kept
-from reorder_kit.runs.encoder_cost import ShareRead
+from reorder_kit.runs.encoder_cost import ShareCurve, ShareRead
 from reorder_kit.runs.figures import Figures
+from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.training.encoder_cost import encoder_cost
 
 
 def slots_of_shares(run: LoadedRun, own: Order, shares: Sequence[float]) -> dict[float, int]:
-    """How many slots each share of all patches is.
+    """How many slots each share of all patches is; for a share of 1, all slots of the order, whatever share that is.
 
     Args:
         run: a finished run.
@@ -40,15 +41,15 @@ def slots_of_shares(run: LoadedRun, own: Order, shares: Sequence[float]) -> dict
     for share in shares:
         if not 0 < share <= 1:
             raise ReorderKitError(f"--keep {share:g}: is no share of the patches", "as in --keep 0.25")
-        slots = slots_kept(share, own.num_patches)
+        slots = own.num_slots if share == 1 else slots_kept(share, own.num_patches)
         if slots > own.num_slots:
             raise ReorderKitError(
                 f"--keep {share:g}: that is {slots} of {own.num_patches} patches, but the order of the run holds "
                 f"{own.num_slots}",
-                f"keep {own.num_slots / own.num_patches:g} at most",
+                f"keep {own.num_slots / own.num_patches:g} at most, or 1 for all that it holds",
             )
         run.experiment.task.check(facts, FirstSlots(policy, slots))
-        found[share] = slots
+        found[slots / own.num_patches if share == 1 else share] = slots
     return found
 
 
@@ -80,3 +81,31 @@ def read_share(
     if cost is None:
         raise ReorderKitError("the cost of encoding is measured on images, but none could be read")
     return ShareRead(keep=share, metrics=figures(model), encoder=cost)
+
+
+def write_shares(folder: RunFolder, curve: ShareCurve) -> str:
+    """Write shares down beside those that are there, if these are of the same weights, images and device.
+
+    Args:
+        folder: of the run.
+        curve: what was found now.
+
+    Returns:
+        What became of the shares that were there, as a sentence; empty if there were none.
+    """
+    file = folder.shares
+    if not file.exists():
+        curve.write(file)
+        return ""
+    try:
+        earlier = ShareCurve.read(file)
+    except ReorderKitError:
+        curve.write(file)
+        return f"{file.name} could not be read, so it was replaced."
+    if not curve.is_comparable_with(earlier):
+        curve.write(file)
+        return f"{file.name} held shares of other weights, other images or another device, which were replaced."
+    together = curve.beside(earlier)
+    together.write(file)
+    kept = [f"{share.keep:g}" for share in together.shares if share not in curve.shares]
+    return f"{file.name} keeps what was found earlier, too: {', '.join(kept)}." if kept else ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmark_scripts import script
@@ -99,15 +101,36 @@ def test_correlation_and_regret_by_hand(table):
     assert table.regret({"a": 1, "b": 1, "c": 0, "d": 0}, TRUTH) == pytest.approx(0.05)  # it cannot tell a from b
 
 
-def test_the_ceiling_is_between_disjoint_seeds(table):
+def test_halves_are_disjoint_seeds(table):
     other = {"a": 0.8, "b": 0.9, "c": 0.6, "d": 0.5}
-    rho, lost = table.ceiling([TRUTH, other])
+    rho, lost = table.halves([TRUTH, other])
     assert rho == pytest.approx(0.8)
     assert lost == pytest.approx(0.1)
     # Of four seeds, halves are pairs: three ways to halve them, each met twice.
-    rho, _ = table.ceiling([TRUTH, other, TRUTH, other])
+    rho, _ = table.halves([TRUTH, other, TRUTH, other])
     assert rho == pytest.approx((2 * 0.8 + 4 * 1) / 6, abs=0.1)
-    assert table.ceiling([TRUTH])[0] != table.ceiling([TRUTH])[0]  # NaN
+    assert math.isnan(table.halves([TRUTH])[0])
+
+
+def test_a_perfect_judge_by_hand(table):
+    assert table.of_perfect_judge(0.5, 2) == pytest.approx((2 * 0.5 / 1.5) ** 0.5)
+    assert table.of_perfect_judge(0.5, 4) == pytest.approx((2 * 0.5 / 1.5) ** 0.5)
+    assert table.of_perfect_judge(1.0, 3) == 1
+    # Noise as large as the signal: means of one and of two seeds have 1/2 and 2/3 of signal, of three 3/4.
+    assert table.of_perfect_judge((1 / 2 * 2 / 3) ** 0.5, 3) == pytest.approx(0.75**0.5)
+    for untold in (0.0, -0.3, math.nan):
+        assert math.isnan(table.of_perfect_judge(untold, 2))
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_a_judge_that_knows_the_signal_is_above_the_halves_and_as_good_as_estimated(table, seeds):
+    generator = np.random.default_rng(0)
+    signal = generator.normal(size=2000)
+    named = [dict(enumerate(signal + generator.normal(size=2000))) for _ in range(seeds)]
+    rho, _ = table.halves(named)
+    reached = table.correlation(dict(enumerate(signal)), table.average(named))
+    assert reached > rho + 0.2
+    assert table.of_perfect_judge(rho, seeds) == pytest.approx(reached, abs=0.03)
 
 
 def lines_of(judge, scores, seed, seconds=1.0, case="digits"):
@@ -133,7 +156,8 @@ def test_a_table_has_what_there_is_and_leaves_out_unfinished_seeds(table):
     assert lines[2] == "| judge | digits | cost of an order, full trainings |"
     assert lines[4:] == [
         "| seeds of the truth | 2 of 4 orders |  |",
-        "| ceiling: one half of the seeds for the other | +1.00, 0.0 |  |",
+        "| one half of the seeds for the other | +1.00, 0.0 |  |",
+        "| a perfect judge, estimated from the halves | +1.00 |  |",
         "| a random pick | 0, 20.0 |  |",
         "| good | +1.00, 0.0 | 0.625 |",
         "| bad | -1.00, 40.0 | 2.000 |",

@@ -121,6 +121,8 @@ def test_shares_of_the_order_are_printed_with_what_they_cost(cli, trained, tmp_p
     assert [row[:2] for row in rows] == [["0.5", "8"], ["1", "16"]]
     assert rows[1][2] == own
     assert (tmp_path / "elsewhere" / "shares.json").exists()
+    done = cli("evaluate", "elsewhere", "--keep", "0.25")
+    assert "shares.json keeps what was found earlier, too: 0.5, 1." in done.stdout
     done = cli("evaluate", "elsewhere", "--keep", "2")
     assert done.exit_code == 2
     assert "--keep 2: is no share of the patches" in done.stderr

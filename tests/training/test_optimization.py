@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.utils import GradScalerKwargs
 from torch import nn
 
 from reorder_kit.backbones.local import Local
@@ -192,3 +193,59 @@ def test_a_saved_state_goes_on_with_the_same_steps():
     late = optimizers(*second)
     late.load_state_dict(early.state_dict())
     assert steps(late, *second, range(2, 4)) == whole
+
+
+@pytest.fixture(params=[None, 128.0])
+def scaled(request):
+    """An accelerator with a loss scale, as with fp16 on a GPU, and where that scale begins."""
+    handler = request.param and GradScalerKwargs(init_scale=request.param, growth_interval=2)
+    options = handler.to_kwargs() if handler else {}
+    accelerator = Accelerator(cpu=True)
+    accelerator.scaler, accelerator.scaler_handler = torch.amp.GradScaler("cpu", **options), handler
+    return accelerator, request.param or 2.0**16
+
+
+def scaled_optimizers(accelerator, module):
+    settings = OptimizerSettings(), ScheduleSettings(shape="constant"), None
+    return Optimizers(module, policy_of(SoftSort), *settings, accelerator)
+
+
+def overflow(both, module, accelerator):
+    accelerator.scaler.scale(module.weight.sum()).backward()
+    module.weight.grad.fill_(math.inf)
+    both.step(Progress(0, 1, 1))
+
+
+def steps_well(both, module, accelerator):
+    accelerator.scaler.scale(module.weight.sum()).backward()
+    both.step(Progress(0, 1, 1))
+
+
+def state_of(accelerator):
+    state = accelerator.scaler.state_dict()
+    return state["scale"], state["_growth_tracker"]
+
+
+def test_a_training_begins_with_the_loss_scale_of_a_fresh_accelerator(scaled):
+    accelerator, first = scaled
+    module = nn.Linear(1, 1, bias=False)
+    both = scaled_optimizers(accelerator, module)
+    assert state_of(accelerator) == (first, 0)
+    overflow(both, module, accelerator)
+    steps_well(both, module, accelerator)
+    assert state_of(accelerator) == (first / 2, 1)
+    scaled_optimizers(accelerator, nn.Linear(1, 1))
+    assert state_of(accelerator) == (first, 0)
+    assert accelerator.scaler.scale(torch.ones(1)).item() == first
+
+
+def test_new_weights_begin_with_a_fresh_loss_scale_and_a_resumed_training_with_its_own(scaled):
+    accelerator, first = scaled
+    module = nn.Linear(1, 1, bias=False)
+    both = scaled_optimizers(accelerator, module)
+    overflow(both, module, accelerator)
+    saved = both.state_dict()
+    both.forget()
+    assert state_of(accelerator) == (first, 0)
+    scaled_optimizers(accelerator, module).load_state_dict(saved)
+    assert state_of(accelerator) == (first / 2, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,20 +14,23 @@ import torch
 import reorder_kit
 from order_plugins import NormPolicy
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.interfaces import Grid, Order, PatchSequence
 from reorder_kit.model.fixed_policies import FirstSlots, FixedOrder
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.report.cost_charts import CostPoint, cost_blocks, cost_blocks_of_study
 from reorder_kit.report.write import page_of
-from reorder_kit.runs.encoder_cost import EncoderCost
+from reorder_kit.runs.encoder_cost import EncoderCost, ShareCurve
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.estimate import mean_over_seeds
 from reorder_kit.statistics.headline import Headline
 from reorder_kit.study.results import Row
 from reorder_kit.testing import host_with
+from reorder_kit.training import encoder_cost
+from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.evaluate_run import evaluate_run
 from reorder_kit.training.run_check import check_run
-from reorder_kit.training.shares import slots_of_shares
+from reorder_kit.training.shares import slots_of_shares, write_shares
 
 HOST, DIM = host_with(), 16
 
@@ -93,11 +97,73 @@ def test_the_curve_is_kept_beside_the_run_and_shown_in_its_report(folder, report
     curve.write(folder.shares)
 
 
+def test_a_share_of_one_is_all_slots_of_its_own_order(folder, tmp_path):
+    shutil.copytree(folder.path, tmp_path / "copy")
+    report = evaluate_run(RunFolder(tmp_path / "copy"), [], "test", HOST, keep=[1])
+    (whole,) = report.shares
+    assert (whole.keep, whole.encoder.slots) == (0.5, 8)
+    assert whole.metrics == report.orders[0].metrics
+
+
+def shares_of(folder):
+    return [(share.keep, share.encoder.slots) for share in ShareCurve.read(folder.shares).shares]
+
+
+def test_shares_of_earlier_calls_stay_where_they_can_be_compared(folder, report, tmp_path):
+    shutil.copytree(folder.path, tmp_path / "copy")
+    copy = RunFolder(tmp_path / "copy")
+    earlier = copy.read_shares()
+    eighth = report.shares[0].model_copy(update={"keep": 0.125, "encoder": cost(2)})
+    now = earlier.model_copy(update={"shares": [eighth, report.shares[1]]})
+    assert write_shares(copy, now) == "shares.json keeps what was found earlier, too: 0.25."
+    assert shares_of(copy) == [(0.125, 2), (0.25, 4), (0.5, 8)]
+    # The same number of slots, found again, takes the place of what was there.
+    again = earlier.model_copy(update={"shares": [eighth.model_copy(update={"keep": 0.13})]})
+    assert write_shares(copy, again).endswith("too: 0.25, 0.5.")
+    assert shares_of(copy) == [(0.13, 2), (0.25, 4), (0.5, 8)]
+
+
+@pytest.mark.parametrize("field", ["checkpoint", "split", "device", "images"])
+def test_shares_that_cannot_be_compared_are_replaced_and_that_is_said(folder, report, tmp_path, field):
+    shutil.copytree(folder.path, tmp_path / "copy")
+    copy = RunFolder(tmp_path / "copy")
+    other = report.shares[0]
+    if field == "images":
+        figures = other.metrics.model_copy(update={"root": {**other.metrics.root, "images": 3}})
+        other = other.model_copy(update={"metrics": figures})
+    changes = {"shares": [other]} if field == "images" else {"shares": [other], field: "another"}
+    assert "which were replaced" in write_shares(copy, copy.read_shares().model_copy(update=changes))
+    assert shares_of(copy) == [(0.25, 4)]
+
+
+def test_shares_that_cannot_be_read_are_replaced_and_that_is_said(folder, report, tmp_path):
+    shutil.copytree(folder.path, tmp_path / "copy")
+    copy = RunFolder(tmp_path / "copy")
+    curve = copy.read_shares()
+    copy.shares.write_text("{")
+    assert write_shares(copy, curve) == "shares.json could not be read, so it was replaced."
+    assert shares_of(copy) == [(0.25, 4), (0.5, 8)]
+
+
+@pytest.mark.parametrize(
+    ("passed", "fastest", "batches"),
+    [([9, 0.5, 0.3, 0.4, 0.3, 0.2, 0.1], 0.2, 5), ([9, *[0.02] * 39, 0.01, 0.001], 0.01, 40)],
+)
+def test_the_fastest_batch_counts_and_a_slow_model_reads_fewer(folder, monkeypatch, passed, fastest, batches):
+    left = list(passed)
+    monkeypatch.setattr(encoder_cost, "_seconds", lambda *_: left.pop(0))
+    run = LoadedRun.open(folder.path, HOST)
+    samples, recipe = run.experiment.open_data().test, run.experiment.recipe
+    accelerator = build_accelerator(recipe.train)
+    found = encoder_cost.encoder_cost(run.model, samples, run.context.kind, "test", 50, accelerator)
+    assert found.seconds == pytest.approx(fastest / 50)
+    assert len(passed) - len(left) == 1 + batches
+
+
 @pytest.mark.parametrize(
     ("share", "reason"),
     [
         (0.75, r"that is 12 of 16 patches, but the order of the run holds 8"),
-        (1.0, "that is 16 of 16 patches"),
         (0.0, "is no share"),
         (1.5, "is no share"),
     ],
