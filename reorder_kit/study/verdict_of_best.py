@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from reorder_kit.study.fixed_pool import fixed_pool
 from reorder_kit.study.questions import questions_of
 from reorder_kit.study.results import Comparison, Row
-from reorder_kit.study.wording import Wording, is_gain, is_loss
+from reorder_kit.study.wording import Wording, counted, is_gain, is_loss
 
 
 def of_best_fixed(found: Sequence[Comparison], words: Wording) -> Iterator[str]:
@@ -36,10 +36,14 @@ def of_incomplete_pools(rows: Sequence[Row], pool: Collection[str] | None, words
     for candidate, *fixed in (each.rows for each in questions_of(rows, pool) if each.question == "best-fixed"):
         found = fixed_pool(candidate, fixed, rows)
         if not found.is_enough:
-            why = words.left_out(candidate, found.left_out) or "they have no seed in common"
+            left_out = words.left_out(candidate, found.left_out)
+            reasons = [] if left_out is None else [f"of {counted(len(fixed), 'fixed order')}, {left_out}"]
+            if found.kept and not found.seeds:
+                reasons.append(f"no seed of {words.row(candidate)} is finished with all others")
+            why = "; ".join(reasons)
             yield (
                 f"With {words.case(rows[candidate])}, whether {words.row(candidate)} is better than the best fixed "
-                f"order is open, since the pool is not complete yet: of {len(fixed)}, {why}."
+                f"order is open, since the pool is not complete yet: {why}."
             )
 
 

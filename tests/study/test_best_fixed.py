@@ -90,8 +90,13 @@ def test_the_verdict_says_that_most_of_a_pool_is_missing():
     assert "best-fixed" not in {each.question for each in found}
     assert said[0] == (
         "With local, whether informed is better than the best fixed order is open, since the pool is not complete yet: "
-        "of 3, spiral, hilbert are left out: 3 of 8 seeds finished."
+        "of 3 fixed orders, spiral, hilbert are left out: 3 of 8 seeds finished."
     )
+    halves = [made_row(0.9, name) for name in ("row", "spiral")]
+    halves = [replace(row, seeds=tuple(range(first, first + 8))) for row, first in zip(halves, (-4, 4), strict=True)]
+    found, said = answered(THIRD, *halves)
+    assert found == ()
+    assert said[0].endswith("the pool is not complete yet: no seed of informed is finished with all others.")
 
 
 def test_rows_whose_validation_scores_are_not_known_are_left_out():
