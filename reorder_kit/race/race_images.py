@@ -10,7 +10,7 @@ import torch
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.recorded_data import OpenedData, open_as_recorded, open_data
-from reorder_kit.interfaces import DataSplits, SampleSet
+from reorder_kit.interfaces import DataSplits, Sample, SampleSet, Unreadable
 from reorder_kit.race.candidate import proof_seed
 from reorder_kit.race.race_folder import RaceFolder
 from reorder_kit.race.setup import RaceSetup
@@ -85,12 +85,18 @@ def require_same_for_proof(experiment: Experiment, data: OpenedData) -> None:
 def _are_alike(one: DataSplits, other: DataSplits) -> bool:
     """Whether the held-out images are the same; training images may be augmented at random."""
     return all(
-        len(ours) == len(theirs) and all(torch.equal(ours[place].image, theirs[place].image) for place in _some(ours))
+        len(ours) == len(theirs) and all(_is_same(ours[place], theirs[place]) for place in _some(ours))
         for ours, theirs in (
             (one.validation, other.validation),
             (one.test, other.test),
         )
     )
+
+
+def _is_same(one: Sample | Unreadable, other: Sample | Unreadable) -> bool:
+    if isinstance(one, Unreadable) or isinstance(other, Unreadable):
+        return isinstance(one, Unreadable) and isinstance(other, Unreadable)
+    return torch.equal(one.image, other.image)
 
 
 def _some(samples: SampleSet) -> Iterator[int]:

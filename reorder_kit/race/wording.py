@@ -109,7 +109,7 @@ def _comparison(line: EqualCost, winner: EqualCost, are_shares: bool) -> str:
     told = signed(mean, are_shares)
     if line.behind.low is None:
         verb = "wins" if mean > 0 else "loses" if mean < 0 else "ties"
-        return f"{_at_cost(line, winner)} it {verb} against the {against}: {told}; how sure that is is not known."
+        return f"{_at_cost(line, winner)} it {verb} against the {against}: {told}; there is no interval."
     interval = f"{told} ({signed(low, are_shares)} to {signed(high, are_shares)})"
     if low <= 0 <= high:
         return (

@@ -16,9 +16,9 @@ from reorder_kit.experiment.fixed_orders import fixed_orders
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
+from reorder_kit.race import pool as racing
 from reorder_kit.race.candidate import Candidate
 from reorder_kit.race.opened import OpenedRecipe
-from reorder_kit.race import pool as racing
 from reorder_kit.race.pool import Brought, Pool, _brought, _by_saliency, pool_of, read_apart, trimmed
 
 HOST = race_host()
@@ -101,8 +101,9 @@ def test_saliency_on_test_images_chooses_no_order(
     run = tmp_path / "walk"
     found = list(_brought(Brought(runs=(run,)), stored.grid, stored.order, notes))
     assert [each.name for each in found] == ["walk-learned", *(["walk-saliency"] if may_choose else [])]
-    told = f"{run}: no order by saliency, which was followed on test images (reorder-kit saliency {run} --split validation)"
-    assert notes == ([] if may_choose else [told])
+    told = f"{run}: no order by saliency, which was followed on test images"
+    command = f"reorder-kit saliency {run} --split validation"
+    assert notes == ([] if may_choose else [f"{told} ({command})"])
 
 
 def test_a_run_that_is_none_is_called_so(tmp_path: Path) -> None:
