@@ -74,9 +74,9 @@ def conclusion_of(
     if winner.root != winner.name:
         what = f" It is a mutation of {winner.root}."
     yield f"{winner.name} wins.{what}"
-    runner_up = final.candidates[1]
-    if runner_up.behind is not None:
-        yield _of_runner_up(runner_up.name, runner_up.behind, final)
+    for runner_up in final.candidates[1:2]:  # none, where all others diverged
+        if runner_up.behind is not None:
+            yield _of_runner_up(runner_up.name, runner_up.behind, final)
     are_shares = metric.are_shares(value for line in table for value in line.score.values)
     for line in table[1:]:
         if line.behind is not None:
