@@ -48,6 +48,10 @@ class ReorderKitError(Exception):
         return self.message if self.hint is None else f"{self.message}\n  hint: {self.hint}"
 
 
+class DivergedError(ReorderKitError):
+    """A training that cannot go on: its loss or weights became NaN or infinite."""
+
+
 class ComponentError(ReorderKitError):
     """A component does not do what its kind promises: it gives what nothing can be done with.
 

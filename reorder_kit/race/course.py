@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reorder_kit.data.random_streams import stream
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.race.candidate import Candidate, Trial
 from reorder_kit.race.mutations import mutations_of
 from reorder_kit.race.plan import RacePlan, Rung
@@ -79,6 +81,28 @@ class Course:
     def trials(self) -> dict[str, Trial]:
         """All that were wanted so far, by key."""
         return {trial.key: trial for rung in self.rungs for trial in rung.trials}
+
+    @property
+    def diverged(self) -> tuple[Candidate, ...]:
+        """Those of which a training diverged, in rungs that are over."""
+        pairs = [
+            pair for rung in self.rungs for pair in zip(rung.field, rung.losses, strict=False) if math.isinf(pair[1])
+        ]
+        return tuple(dict(pairs))
+
+    def require_winner(self) -> Candidate:
+        """The winner of a race that is over.
+
+        Raises:
+            ReorderKitError: if every candidate of its last rung diverged.
+        """
+        assert self.winner is not None
+        if math.isinf(self.rungs[-1].losses[0]):
+            raise ReorderKitError(
+                f"the trainings of all orders in the last rung diverged, over {self.rungs[-1].rung.steps} steps",
+                "try a smaller optimizer.lr or train.clip_grad, and race in another --out",
+            )
+        return self.winner
 
     @property
     def steps_spent(self) -> int:

@@ -58,14 +58,16 @@ def contenders_of(setup: RaceSetup, main: Course, fixed: Course) -> tuple[Conten
         setup: of the race.
         main: the race; it is over.
         fixed: the race over fixed rules only; it is over.
+
+    Raises:
+        ReorderKitError: if all orders diverged.
     """
-    assert main.winner is not None
-    assert fixed.winner is not None
+    winner, best_fixed = main.require_winner(), fixed.require_winner()
     full, longer = setup.full_steps, setup.longer_steps
     return (
-        Contender(WINNER, main.winner, full, (main.steps_spent + full) / full),
-        Contender(FIXED, fixed.winner, full, (fixed.steps_spent + full) / full),
-        Contender(FIXED_LONGER, fixed.winner, longer, longer / full),
+        Contender(WINNER, winner, full, (main.steps_spent + full) / full),
+        Contender(FIXED, best_fixed, full, (fixed.steps_spent + full) / full),
+        Contender(FIXED_LONGER, best_fixed, longer, longer / full),
         Contender(START_LONGER, setup.start, longer, longer / full),
     )
 

@@ -36,7 +36,7 @@ class RungResult:
     Args:
         steps: of each training.
         seeds: of each candidate.
-        candidates: the best first.
+        candidates: the best first, without those of which a training diverged.
     """
 
     steps: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -36,20 +37,19 @@ def summarize(standing: Standing, folder: RaceFolder, metric: Headline) -> RaceR
     Raises:
         ReorderKitError: if a file of a training is missing or damaged, or the folder cannot be written.
     """
-    setup, winner = standing.setup, standing.main.winner
-    assert winner is not None
+    setup, winner = standing.setup, standing.main.require_winner()
     fixed = standing.fixed
     OrderFile(winner.name, setup.grid_of_patches, winner.order).save(folder.order)
     rungs = tuple(_rung(each, folder, setup.seed) for each in standing.main.rungs)
     table = _table(standing, folder, metric, fixed) if fixed is not None else ()
-    trained = standing.main.trials
+    trained, diverged = standing.main.trials, standing.main.diverged
     result = RaceResult(
         name=setup.name,
         headline=metric.name,
         higher_is_better=metric.higher_is_better,
         budget=setup.budget,
         cost=standing.main.steps_spent / setup.full_steps,
-        seconds=sum(folder.seconds(trial) for trial in trained.values()),
+        seconds=sum(folder.seconds(trial) for key, trial in trained.items() if math.isfinite(standing.told[key].loss)),
         judged=setup.judged,
         winner=winner.name,
         order=winner.indices,
@@ -61,7 +61,7 @@ def summarize(standing: Standing, folder: RaceFolder, metric: Headline) -> RaceR
         seeds=standing.seeds,
         equal_cost=table,
         conclusion=tuple(conclusion_of(setup, winner, rungs[-1], table, metric)),
-        notes=setup.notes,
+        notes=(*setup.notes, *(f"a training of {each.name} diverged: it stands last" for each in diverged)),
         files={file.name: digest_of(file) for file in (folder.order, folder.recipe, folder.setup)},
     )
     result.write(folder.results)
@@ -73,11 +73,15 @@ def _fixed_rungs(course: Course | None, folder: RaceFolder, seed: int) -> tuple[
 
 
 def _rung(standing: RungStanding, folder: RaceFolder, seed: int) -> RungResult:
-    """A rung, each candidate compared with the best of it, image by image."""
+    """A rung, each candidate compared with the best of it, image by image; those that diverged are left out."""
     rung, best = standing.rung, standing.field[0]
+    if math.isinf(standing.losses[0]):
+        return RungResult(rung.steps, rung.seeds, ())
     of_best = _losses(best, standing, folder)
     ranked = [Ranked(best.name, standing.losses[0], None)]
     for candidate, loss in zip(standing.field[1:], standing.losses[1:], strict=True):
+        if math.isinf(loss):
+            continue
         differences = _losses(candidate, standing, folder) - of_best
         behind = mean_over_seeds_and_images(differences.mean(axis=1).tolist(), differences, seed)
         ranked.append(Ranked(candidate.name, loss, behind))

@@ -74,9 +74,9 @@ def conclusion_of(
     if winner.root != winner.name:
         what = f" It is a mutation of {winner.root}."
     yield f"{winner.name} wins.{what}"
-    runner_up = final.candidates[1]
-    if runner_up.behind is not None:
-        yield _of_runner_up(runner_up.name, runner_up.behind, final)
+    for runner_up in final.candidates[1:2]:  # none, where all others diverged
+        if runner_up.behind is not None:
+            yield _of_runner_up(runner_up.name, runner_up.behind, final)
     are_shares = metric.are_shares(value for line in table for value in line.score.values)
     for line in table[1:]:
         if line.behind is not None:
@@ -109,7 +109,7 @@ def _comparison(line: EqualCost, winner: EqualCost, are_shares: bool) -> str:
     told = signed(mean, are_shares)
     if line.behind.low is None:
         verb = "wins" if mean > 0 else "loses" if mean < 0 else "ties"
-        return f"{_at_cost(line, winner)} it {verb} against the {against}: {told}; how sure that is is not known."
+        return f"{_at_cost(line, winner)} it {verb} against the {against}: {told}; there is no interval."
     interval = f"{told} ({signed(low, are_shares)} to {signed(high, are_shares)})"
     if low <= 0 <= high:
         return (

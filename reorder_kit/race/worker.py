@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from reorder_kit.errors import ReorderKitError, writing
+from reorder_kit.errors import DivergedError, ReorderKitError, writing
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.host.plugin_host import PluginHost
@@ -137,16 +138,20 @@ class Worker:
 
     def _train(self, trial: Trial) -> None:
         number = self._storage.begin(trial)
-        result = run_trial(
-            self._experiment,
-            trial.candidate.order,
-            trial_seed(self._setup.seed, trial.number),
-            trial.steps,
-            self._folder.trial(trial),
-            self._host,
-            self._judged,
-        )
-        self._storage.tell(number, float(result.losses.mean()))
+        try:
+            result = run_trial(
+                self._experiment,
+                trial.candidate.order,
+                trial_seed(self._setup.seed, trial.number),
+                trial.steps,
+                self._folder.trial(trial),
+                self._host,
+                self._judged,
+            )
+        except DivergedError:
+            self._storage.tell(number, math.inf)  # no order is worse
+        else:
+            self._storage.tell(number, float(result.losses.mean()))
 
     def _prove(self, run: ProofRun, folder: RunFolder) -> None:
         file = self._folder.order_of(run.candidate)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from reorder_kit.data.data_loading import ShuffledKeys, steps_of_epoch, train_loader
 from reorder_kit.data.random_streams import stream
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import DivergedError, ReorderKitError
 from reorder_kit.experiment.building import build_model, evaluated_parts, frozen_parts
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.host.plugin_host import PluginHost
@@ -374,10 +374,10 @@ class Trainer:
         if not torch.nn.utils.get_total_norm(parameters, norm_type=math.inf).isfinite():
             raise self._diverged(f"weights became NaN or infinite after step {progress.step + 1}")
 
-    def _diverged(self, what: str) -> ReorderKitError:
+    def _diverged(self, what: str) -> DivergedError:
         checkpoint = self._folder.latest_checkpoint()
         kept = f"the last good checkpoint is {checkpoint}" if checkpoint else "there is no checkpoint yet"
-        return ReorderKitError(
+        return DivergedError(
             f"{what}; {kept}",
             "try a smaller optimizer.lr, a longer schedule.warmup_epochs, train.clip_grad, or train.precision=fp32",
         )

@@ -101,9 +101,9 @@ def test_saliency_on_test_images_chooses_no_order(
     run = tmp_path / "walk"
     found = list(_brought(Brought(runs=(run,)), stored.grid, stored.order, notes))
     assert [each.name for each in found] == ["walk-learned", *(["walk-saliency"] if may_choose else [])]
+    told = f"{run}: no order by saliency, which was followed on test images"
     command = f"reorder-kit saliency {run} --split validation"
-    told = f"{run}: no order by saliency, which was followed on test images ({command})"
-    assert notes == ([] if may_choose else [told])
+    assert notes == ([] if may_choose else [f"{told} ({command})"])
 
 
 def test_a_run_that_is_none_is_called_so(tmp_path: Path) -> None:

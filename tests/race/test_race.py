@@ -15,7 +15,7 @@ import pytest
 from in_this_process import InThisProcess
 from race_cases import TELLING, FakeTrials, opened_race, race_host, race_recipe
 from reorder_kit.cli._folder_check import check_folder
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import DivergedError, ReorderKitError
 from reorder_kit.jobs.place import Place
 from reorder_kit.orderings.raced import Raced
 from reorder_kit.orders.grid import Grid
@@ -157,6 +157,28 @@ def test_a_recipe_starts_from_the_winner(proven: tuple[RaceRun, RaceResult]) -> 
     assert start.indices.tolist() == list(result.order)
     written = experiment.resolved()["order"]["start"]
     assert (written["name"], written["race"]) == ("raced", str(run.folder.path))
+
+
+def test_an_order_whose_training_diverges_stands_last(race: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverging(indices: list[int]) -> float:
+        if indices[-1] == TELLING[0]:
+            raise DivergedError("the loss became NaN")
+        return far_from_telling(indices)
+
+    FakeTrials(diverging).install(monkeypatch)
+    result = raced(opened_race(race))
+    assert result.order[-1] != TELLING[0]
+    assert any("diverged: it stands last" in note for note in result.notes)
+    assert raced(opened_race(race)) == result
+
+
+def test_a_race_in_which_all_diverge_says_so(race: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverging(indices: list[int]) -> float:
+        raise DivergedError("the loss became NaN")
+
+    FakeTrials(diverging).install(monkeypatch)
+    with pytest.raises(ReorderKitError, match="the trainings of all orders in the last rung diverged"):
+        raced(opened_race(race))
 
 
 def test_a_stopped_race_goes_on_with_what_is_missing(
