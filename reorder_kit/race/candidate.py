@@ -58,7 +58,7 @@ class Candidate:
 
     @property
     def root(self) -> str:
-        """Whose mutation it is, of the pool; itself if it is of the pool."""
+        """The name of the candidate of the pool that it was mutated from; its own if it is not a mutation."""
         return self.name.partition("~")[0]
 
 

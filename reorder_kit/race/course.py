@@ -111,7 +111,7 @@ class Course:
 
     @property
     def steps_done(self) -> int:
-        """Of the planned steps, those that need no training any more; a rung that is over counts in full."""
+        """How many of the planned steps are trained; a rung that is over counts in full."""
         over = sum(each.rung.cost for each in self.rungs if each.is_over)
         now = self.rungs[-1]
         return over if now.is_over else over + max(0, now.rung.cost - now.rung.steps * len(now.missing))

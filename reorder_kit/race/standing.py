@@ -76,7 +76,7 @@ class Standing:
 
     @property
     def steps_done(self) -> int:
-        """Of those, the ones that need no training any more."""
+        """How many of them are trained."""
         if self.is_over:
             return self.steps
         done = self.main.steps_done

@@ -107,7 +107,7 @@ class Worker:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _trained_something(self, standing: Standing) -> bool:
-        """Whether there was a training that nobody else was at."""
+        """Train one thing that no other worker is training; False if there is none."""
         for trial in standing.trials:
             with self._held(self._folder.trial(trial)) as is_held:
                 if is_held:
