@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -62,7 +62,7 @@ class MultiLabel(SupervisedTask):
             4.0, description="asymmetric: how much less an absent class counts, the surer it is told"
         )
         clip: Fraction = Field(0.05, description="asymmetric: probability below which an absent class does not count")
-        positive_weights: Positive | tuple[Positive, ...] = Field(
+        positive_weights: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)] = Field(
             1.0,
             description="how much a class counts where it is present: one number for all, or one for each, in the "
             "sequence of the classes",

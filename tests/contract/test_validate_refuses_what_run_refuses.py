@@ -278,8 +278,8 @@ def composed(content: dict[str, Any]) -> tuple[Experiment | None, RecipeError | 
 
 
 def _only_data_tells(content: dict[str, Any], refused: ReorderKitError) -> bool:
-    """The shape of images that a source does not say; how many images there are."""
-    if content["data"].get("is_known") is False:
+    """The shape of images that a source does not say; how many images and classes there are."""
+    if content["data"].get("is_known") is False or "task.positive_weights has" in refused.message:
         return True
     return "steps" in content["train"] and "raise train.steps" in str(refused.hint)
 

@@ -108,6 +108,7 @@ def test_the_loss_is_taken_in_full_precision(loss: str) -> None:
         {"loss": "focal"},
         {"positive_weights": 0},
         {"positive_weights": [1, 0]},
+        {"positive_weights": []},
         {"reward": "f1"},
     ],
 )
