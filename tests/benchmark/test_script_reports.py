@@ -65,7 +65,7 @@ def test_validated(checker, tmp_path):
         searched("power", "chain", "validated", 0, 0.9, accepted),
         searched("power", "chain", "validated", 1, 0.5, untried),
         *(searched("recipes", "tiny", "start", seed, 0.7) for seed in range(2)),
-        *(searched("recipes", "tiny", "as shipped", seed, 0.6 + seed / 100) for seed in range(2)),
+        *(searched("recipes", "tiny", "not judged", seed, 0.6 + seed / 100) for seed in range(2)),
         *(searched("recipes", "tiny", "validated", seed, 0.7 + seed / 10, accepted) for seed in range(2)),
     ]
     assert lines_of(checker, "validated", records, tmp_path) == [
@@ -73,12 +73,12 @@ def test_validated(checker, tmp_path):
         "| --- | --- | --- | --- | --- |",
         "| chain | 1 of 2 | 0.01, - | 0.900, 0.500 | 20, 30, 10 |",
         "",
-        "| recipe | seeds | start | as shipped | difference | validated | difference | accepted | seconds |",
+        "| recipe | seeds | start | not judged | difference | validated | difference | accepted | seconds |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         "| tiny | 2 | 0.700 | 0.605 | -0.095 ± 0.005 | 0.750 | +0.050 ± 0.050 | 2 of 2 | 10, 10, 60 |",
         "",
-        "Seconds of training: start, as shipped, validated. Differences from the start: mean ± standard error.",
-        "Below the start by more than two standard errors: tiny, as shipped.",
+        "Seconds of training: start, not judged, validated. Differences from the start: mean ± standard error.",
+        "Below the start by more than two standard errors: tiny, not judged.",
     ]
 
 
