@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -63,7 +65,7 @@ def _operations(model: OrderedModel, image: Batch) -> tuple[int, int]:
     def counting(_: Encode) -> Encode:
         def encode(*arguments: Any) -> Encoded:
             counter = FlopCounterMode(display=False)
-            with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False), counter:
+            with _plain_kernels(), counter:
                 encoded = model.backbone.encode(*arguments)
             found.append((counter.get_total_flops(), arguments[0].num_slots))
             return encoded
@@ -72,6 +74,18 @@ def _operations(model: OrderedModel, image: Batch) -> tuple[int, int]:
 
     model.with_encode(counting).read(image)
     return sum(operations for operations, _ in found), found[0][1]
+
+
+@contextmanager
+def _plain_kernels() -> Iterator[None]:
+    """No fused attention or recurrent layer: their operations count as none."""
+    # The context manager of oneDNN's flags warns where there is no Intel GPU.
+    was_enabled, *_ = torch.backends.mkldnn.set_flags(_enabled=False)  # type: ignore[no-untyped-call]
+    try:
+        with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
+            yield
+    finally:
+        torch.backends.mkldnn.set_flags(_enabled=was_enabled)  # type: ignore[no-untyped-call]
 
 
 def _seconds(model: OrderedModel, batch: Batch, device: torch.device) -> float:
