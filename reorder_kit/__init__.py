@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from reorder_kit.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from reorder_kit.api import load_run, order, run, wrap
+    from reorder_kit.api.orders import order
+    from reorder_kit.api.running import load_run, run
+    from reorder_kit.api.wrapping import wrap
     from reorder_kit.model.ordered_model import OrderedModel
     from reorder_kit.orders.grid import Grid
     from reorder_kit.orders.order import Order
@@ -23,10 +25,10 @@ _HOMES = {
     "Order": "reorder_kit.orders.order",
     "OrderedModel": "reorder_kit.model.ordered_model",
     "learner": "reorder_kit.own_loop",
-    "load_run": "reorder_kit.api",
-    "order": "reorder_kit.api",
-    "run": "reorder_kit.api",
-    "wrap": "reorder_kit.api",
+    "load_run": "reorder_kit.api.running",
+    "order": "reorder_kit.api.orders",
+    "run": "reorder_kit.api.running",
+    "wrap": "reorder_kit.api.wrapping",
 }
 
 
@@ -34,3 +36,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from reorder_kit import hookimpl
-from reorder_kit.api import run
+from reorder_kit.api.running import run
 from reorder_kit.controls import BUILT_IN, RandomFixed, controls_of
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.experiment.compose import compose

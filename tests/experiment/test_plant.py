@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from reorder_kit import hookimpl
-from reorder_kit.api import run
+from reorder_kit.api.running import run
 from reorder_kit.backbones.local import Local
 from reorder_kit.data.scrambled_images import scramble
 from reorder_kit.data_sources.digits import Digits

@@ -9,7 +9,7 @@ import pytest
 
 from odd_components import Images, OddPlugin, Shapes
 from reorder_kit import hookimpl
-from reorder_kit.api import run
+from reorder_kit.api.running import run
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.experiment.validate import validate
 from reorder_kit.interfaces import DataSplits

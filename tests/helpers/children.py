@@ -22,7 +22,7 @@ class Children:
         sys.path.insert(0, str(folder))
         self._module = module
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([*MODULES, "reorder_kit.api", "reorder_kit.tasks._accuracies"])
+        self._context.set_forkserver_preload([*MODULES, "reorder_kit.api.running", "reorder_kit.tasks._accuracies"])
 
     def start(self, function, *arguments, **options):
         target = getattr(importlib.import_module(self._module), function)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reorder_kit.api import run
+from reorder_kit.api.running import run
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orderings.random import Random
 from reorder_kit.orderings.row import Row as RowOrdering

@@ -10,7 +10,7 @@ import pytest
 
 from made_results import figures, study_result
 from regression import Regression, RegressionPlugin
-from reorder_kit.api import run
+from reorder_kit.api.running import run
 from reorder_kit.cli._run_summary import print_summary
 from reorder_kit.cli.evaluate import _print_report
 from reorder_kit.errors import RecipeError

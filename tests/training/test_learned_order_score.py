@@ -9,7 +9,7 @@ import torch
 
 from made_results import run_order
 from reorder_kit.analysis.closed_form import closed_form_score
-from reorder_kit.api import run
+from reorder_kit.api.running import run
 from reorder_kit.data.told_rows import told_rows
 from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.experiment.compose import compose

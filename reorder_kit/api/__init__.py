@@ -1,0 +1,1 @@
+"""What the package offers to Python programs, beside the classes."""
