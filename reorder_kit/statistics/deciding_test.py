@@ -33,12 +33,12 @@ def p_of(test: DecidingTest, scores: Float[NDArray[np.float64], "seed row"], see
     return _TESTS[test](scores, seed)
 
 
-def smallest_p_of(test: DecidingTest, seeds: int, rows: int) -> float:
+def smallest_p_of(test: DecidingTest, seeds: int) -> float:
     """What a test gives when rows differ as clearly as can be: a t-test of two seeds has no bound.
 
-    >>> smallest_p_of("permutation", 3, rows=2), smallest_p_of("paired-t", 3, rows=2)
+    >>> smallest_p_of("permutation", 3), smallest_p_of("paired-t", 3)
     (0.25, 0.0)
     """
     if test == "permutation":
-        return smallest_p(seeds, rows)
+        return smallest_p(seeds)
     return 0.0 if seeds > 1 else 1.0

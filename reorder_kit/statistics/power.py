@@ -14,31 +14,26 @@ POWER = 0.8
 """How often a difference is found with as many seeds as are recommended."""
 
 
-def can_tell(
-    seeds: int, comparisons_in_family: int, alpha: float, rows: int = 2, test: DecidingTest = "permutation"
-) -> bool:
+def can_tell(seeds: int, comparisons_in_family: int, alpha: float, test: DecidingTest = "permutation") -> bool:
     """Whether the clearest difference would be called one.
 
     Args:
         seeds: those that all rows of the comparison have.
         comparisons_in_family: comparisons with the same question, over which Holm's correction goes.
         alpha: level of the tests, after correction.
-        rows: of the comparison.
         test: the one that decides.
     """
-    return comparisons_in_family * smallest_p_of(test, seeds, rows) < alpha
+    return comparisons_in_family * smallest_p_of(test, seeds) < alpha
 
 
-def fewest_seeds(
-    comparisons_in_family: int, alpha: float, rows: int = 2, test: DecidingTest = "permutation"
-) -> int | None:
+def fewest_seeds(comparisons_in_family: int, alpha: float, test: DecidingTest = "permutation") -> int | None:
     """With how many seeds the clearest difference would be called one; None if no number would do.
 
     >>> fewest_seeds(1, alpha=0.05), fewest_seeds(1, alpha=0.05, test="paired-t")
     (6, 2)
     """
     tried = range(1, MOST_SEEDS)
-    return next((seeds for seeds in tried if can_tell(seeds, comparisons_in_family, alpha, rows, test)), None)
+    return next((seeds for seeds in tried if can_tell(seeds, comparisons_in_family, alpha, test)), None)
 
 
 def seeds_to_resolve(spread: float, difference: float, level: float) -> int:
@@ -71,7 +66,7 @@ def _power(seeds: int, effect: float, level: float) -> float:
 
 
 def too_few_seeds(
-    seeds: int, comparisons_in_family: int, alpha: float, rows: int = 2, test: DecidingTest = "permutation"
+    seeds: int, comparisons_in_family: int, alpha: float, test: DecidingTest = "permutation"
 ) -> str | None:
     """A warning in words, with how many seeds would do; None if there are enough.
 
@@ -79,21 +74,20 @@ def too_few_seeds(
         seeds: of each row.
         comparisons_in_family: comparisons with the same question, over which Holm's correction goes; at least 1.
         alpha: level of the tests, after correction.
-        rows: of a comparison.
         test: the one that decides.
 
     >>> too_few_seeds(8, comparisons_in_family=6, alpha=0.05)
     >>> print(too_few_seeds(3, comparisons_in_family=1, alpha=0.05))
     3 seeds are too few: p cannot fall below 0.25, and has to be below 0.05; 6 seeds would do
     """
-    if can_tell(seeds, comparisons_in_family, alpha, rows, test):
+    if can_tell(seeds, comparisons_in_family, alpha, test):
         return None
-    best = smallest_p_of(test, seeds, rows)
+    best = smallest_p_of(test, seeds)
     smallest = f"{best:.2g}"
     if comparisons_in_family > 1:
         corrected = min(1.0, comparisons_in_family * best)
         smallest += f", which the correction for {comparisons_in_family} comparisons makes {corrected:.2g}"
     few = "1 seed is too few" if seeds == 1 else f"{seeds} seeds are too few"
-    found = fewest_seeds(comparisons_in_family, alpha, rows, test)
+    found = fewest_seeds(comparisons_in_family, alpha, test)
     cure = "no number of seeds would do, only fewer comparisons" if found is None else f"{found} seeds would do"
     return f"{few}: p cannot fall below {smallest}, and has to be below {alpha:g}; {cure}"

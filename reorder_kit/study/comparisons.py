@@ -66,7 +66,7 @@ def compare(
         comparison = _compare(each, rows, p, p_holm, terms)
         family = families[each.asked.question]
         comparison = replace(comparison, seeds_needed=_seeds_needed(comparison, each.scores, family, terms))
-        could_tell = can_tell(each.scores.seeds, family, alpha, each.asked.tested, test)
+        could_tell = can_tell(each.scores.seeds, family, alpha, test)
         found.append(replace(comparison, sentence=sentence(comparison, words, could_tell)))
     return tuple(found)
 
@@ -184,10 +184,9 @@ def _seeds_needed(comparison: Comparison, scores: PairedScores, family: int, ter
     """
     if comparison.verdict != "not distinguishable":
         return None
-    tested = len(comparison.rows)
-    least = fewest_seeds(family, terms.alpha, tested, terms.test)
+    least = fewest_seeds(family, terms.alpha, terms.test)
     needed = MOST_SEEDS if least is None else least
-    if math.isclose(comparison.p, smallest_p_of(terms.test, scores.seeds, tested)) and needed > scores.seeds:
+    if math.isclose(comparison.p, smallest_p_of(terms.test, scores.seeds)) and needed > scores.seeds:
         return needed
     if scores.seeds > 1:
         needed = max(needed, seeds_to_resolve(scores.spread, terms.margin, terms.alpha / family))

@@ -127,8 +127,7 @@ def plan_of(study: Study, host: PluginHost) -> Plan:
 def _warnings(asked: Sequence[Asked], seeds: int, alpha: float, test: DecidingTest) -> Iterator[str]:
     families = Counter(each.question for each in asked)
     for question, count in families.items():
-        rows = min(each.tested for each in asked if each.question == question)
-        if reason := too_few_seeds(seeds, count, alpha, rows, test):
+        if reason := too_few_seeds(seeds, count, alpha, test):
             yield f"{_QUESTIONS[question]}: {reason}"
 
 

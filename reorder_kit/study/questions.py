@@ -56,11 +56,6 @@ class Asked:
     question: Question
     rows: tuple[int, ...]
 
-    @property
-    def tested(self) -> int:
-        """How many rows the test compares."""
-        return 2 if self.question == "best-fixed" else len(self.rows)
-
 
 def questions_of(rows: Sequence[NamedRow], pool: Collection[str] | None = None) -> list[Asked]:
     """Every comparison that a table allows, question by question, in the sequence of the table.
@@ -70,8 +65,7 @@ def questions_of(rows: Sequence[NamedRow], pool: Collection[str] | None = None) 
       person with a file gave, unless the pool names them. Where the pool is the start of a learner alone, the other
       questions ask the same.
     * ``order-matters``: all fixed orders of a model on its data, together. Random orders are none, and neither are
-      those that a prior or a race chose. Three or more that resemble each other, as those of ``all-rules`` do, are
-      called different too often by the permutation test (:mod:`reorder_kit.statistics.permutation_tests`).
+      those that a prior or a race chose.
     * ``learning-helps``: a learner with the order it started from, kept.
     * ``order-holds-up``: a learned order, trained in from scratch, with the same fixed order.
     * ``control``: every other control with the fixed order it is filed under. None of them is expected to be better.
