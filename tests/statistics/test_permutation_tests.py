@@ -18,10 +18,8 @@ def by_brute_force(scores):
     centred = [[Fraction(int(score)) - Fraction(sum(map(int, seed)), len(seed)) for score in seed] for seed in scores]
 
     def variation(signs):
-        return sum(
-            sum(sign * seed[row] for sign, seed in zip(signs, centred, strict=True)) ** 2
-            for row in range(len(centred[0]))
-        )
+        signed = [[sign * score for score in seed] for sign, seed in zip(signs, centred, strict=True)]
+        return sum(sum(row) ** 2 for row in zip(*signed, strict=True))
 
     found = [variation(signs) for signs in product((1, -1), repeat=len(scores))]
     return sum(each >= found[0] for each in found) / len(found)
