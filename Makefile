@@ -40,11 +40,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: $(BIN)/python pyproject.toml
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --editable .
 	touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --editable '.[dev]'
 	@PATH="$(WITHOUT_NVCC)" $(BIN)/pip install --no-cache-dir --no-build-isolation torchsort >$(VENV)/torchsort.log 2>&1 \
 		|| echo "torchsort cannot be built here (see $(VENV)/torchsort.log): tests that compare with it are skipped"
 	touch $@

@@ -1,9 +1,9 @@
-"""Are the tables of RESULTS.md those that the raw results give?
+"""Are the tables of RESULTS.md and README.md those that the raw results give?
 
     python benchmarks/check_results.py
     python benchmarks/check_results.py --write
 
-Raw results are lines of JSON in `benchmarks/raw`. A table stands in RESULTS.md between `<!-- table: NAME -->` and
+Raw results are lines of JSON in `benchmarks/raw`. A table stands in its document between `<!-- table: NAME -->` and
 `<!-- end -->`, each in a line of its own, and is what the report of its script makes of them. What differs is named,
 and the exit code is 1; `--write` puts the tables in place.
 """
@@ -55,7 +55,12 @@ TABLES = {
     "reading-less": Table("reading_less", "reading_less.jsonl"),
     "validated": Table("validated", "validated.jsonl"),
 }
-"""By the name that stands in RESULTS.md."""
+"""Of RESULTS.md, by the name that stands there."""
+
+FRONT = {"front": Table("front_table", "informed.jsonl")}
+"""Of README.md."""
+
+DOCUMENTS = {HERE / "RESULTS.md": TABLES, HERE.parent / "README.md": FRONT}
 
 
 def problems(document: str, raw: Path, tables: Mapping[str, Table]) -> list[str]:
@@ -91,15 +96,16 @@ def written(document: str, raw: Path, tables: Mapping[str, Table]) -> str:
 def main() -> int:
     """Compare, or write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--document", type=Path, default=HERE / "RESULTS.md")
     parser.add_argument("--raw", type=Path, default=HERE / "raw")
     parser.add_argument("--write", action="store_true", help="put the tables in place")
     arguments = parser.parse_args()
-    document = arguments.document.read_text(encoding="utf-8")
-    if arguments.write:
-        document = written(document, arguments.raw, TABLES)
-        arguments.document.write_text(document, encoding="utf-8")
-    wrong = problems(document, arguments.raw, TABLES)
+    wrong: list[str] = []
+    for file, tables in DOCUMENTS.items():
+        document = file.read_text(encoding="utf-8")
+        if arguments.write:
+            document = written(document, arguments.raw, tables)
+            file.write_text(document, encoding="utf-8")
+        wrong += problems(document, arguments.raw, tables)
     for problem in wrong:
         print(problem, file=sys.stderr)
     return 1 if wrong else 0

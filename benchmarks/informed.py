@@ -189,33 +189,57 @@ def train(key: Key, root: Path | None, host: PluginHost) -> dict[str, Any]:
     }
 
 
-def report(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A table for each case: a row for each model, grid and learning rate, with both lengths."""
-    yield "| data | model | slots | rate | length | seeds | informed | best fixed | gain | random | reversed | center |"
-    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | --- | --- | --- | --- |"
+@dataclass(frozen=True)
+class Compared:
+    """Runs of one case, model, grid, learning rate and length, with the seeds in which every fixed order ran.
+
+    Args:
+        place: case, model, grid, learning rate and length.
+        orders: runs by order and seed.
+        seeds: in which the informed start and all fixed orders ran: what was stopped amid a seed says nothing of it.
+        fixed: names of the fixed orders.
+        best: the one of them with the highest mean validation score.
+    """
+
+    place: tuple[Any, ...]
+    orders: Mapping[str, Mapping[int, Mapping[str, Any]]]
+    seeds: Sequence[int]
+    fixed: Sequence[str]
+    best: str
+
+    def score(self, order: str) -> float | None:
+        """Mean test score with the seeds; None if the order did not run with all of them."""
+        runs = self.orders.get(order, {})
+        return mean(runs[seed]["score"] for seed in self.seeds) if set(self.seeds) <= set(runs) else None
+
+
+def compared(records: Sequence[Mapping[str, Any]]) -> Iterator[Compared]:
+    """Every case, model, grid, learning rate and length that can be compared."""
     grouped: dict[tuple[Any, ...], dict[str, dict[int, Mapping[str, Any]]]] = defaultdict(lambda: defaultdict(dict))
     for record in records:
         place = tuple(record[name] for name in ("case", "model", "grid", "rate", "length"))
         grouped[place][record["order"]][record["seed"]] = record
-    for (case, model, grid, rate, length), orders in grouped.items():
-        informed = orders.get("informed", {})
+    for place, orders in grouped.items():
         fixed = {order: runs for order, runs in orders.items() if order in FIXED}
-        # Seeds in which all of them ran: what was stopped amid a seed says nothing of it.
-        seeds = set(informed).intersection(*fixed.values())
-        if not seeds or not fixed:
-            continue
-        informed = {seed: informed[seed] for seed in sorted(seeds)}
-        best = max(sorted(fixed), key=lambda order: mean(fixed[order][seed]["validation"] for seed in informed))
+        seeds = sorted(set(orders.get("informed", {})).intersection(*fixed.values()))
+        if seeds and fixed:
+            best = max(sorted(fixed), key=lambda order: mean(fixed[order][seed]["validation"] for seed in seeds))
+            yield Compared(place, orders, seeds, sorted(fixed), best)
+
+
+def report(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A table for each case: a row for each model, grid and learning rate, with both lengths."""
+    yield "| data | model | slots | rate | length | seeds | informed | best fixed | gain | random | reversed | center |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | --- | --- | --- | --- |"
+    for each in compared(records):
+        case, model, grid, rate, length = each.place
+        informed = {seed: each.orders["informed"][seed] for seed in each.seeds}
         cells = [
-            _mean(informed),
-            f"{best} of {len(fixed)}: {_mean(fixed[best], informed)}",
-            *(_gap(informed, orders.get(order, {})) for order in (best, "random", "reversed", "center")),
+            f"{each.score('informed'):.3f}",
+            f"{each.best} of {len(each.fixed)}: {each.score(each.best):.3f}",
+            *(_gap(informed, each.orders.get(order, {})) for order in (each.best, "random", "reversed", "center")),
         ]
-        yield f"| {case} | {model} | {grid**2} | {rate:g} | {length}x | {len(informed)} | {' | '.join(cells)} |"
-
-
-def _mean(runs: Mapping[int, Mapping[str, Any]], seeds: Sequence[int] | Mapping[int, Any] | None = None) -> str:
-    return f"{mean(runs[seed]['score'] for seed in (runs if seeds is None else seeds)):.3f}"
+        yield f"| {case} | {model} | {grid**2} | {rate:g} | {length}x | {len(each.seeds)} | {' | '.join(cells)} |"
 
 
 def _gap(informed: Mapping[int, Mapping[str, Any]], other: Mapping[int, Mapping[str, Any]]) -> str:

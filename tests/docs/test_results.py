@@ -1,4 +1,4 @@
-"""The tables of benchmarks/RESULTS.md are those that the raw results give."""
+"""The tables of benchmarks/RESULTS.md and README.md are those that the raw results give."""
 
 from __future__ import annotations
 
@@ -58,8 +58,9 @@ words
 
 
 def test_tables_of_the_repository_are_what_the_raw_results_give(checker):
-    document = (FOLDER / "RESULTS.md").read_text(encoding="utf-8")
-    assert checker.problems(document, FOLDER / "raw", checker.TABLES) == []
+    assert {file.name for file in checker.DOCUMENTS} == {"README.md", "RESULTS.md"}
+    for file, tables in checker.DOCUMENTS.items():
+        assert checker.problems(file.read_text(encoding="utf-8"), FOLDER / "raw", tables) == []
 
 
 def test_a_right_table_has_no_problem_and_is_written_as_it_is(checker, raw):
@@ -92,10 +93,10 @@ def test_a_table_without_raw_results_is_named(checker, raw):
 
 
 def test_the_command_fails_with_what_differs_and_writes_on_demand(checker, raw, monkeypatch, capsys):
-    monkeypatch.setattr(checker, "TABLES", tables(checker))
     document = raw / "RESULTS.md"
+    monkeypatch.setattr(checker, "DOCUMENTS", {document: tables(checker)})
     document.write_text(RIGHT.replace("| 2 |", "| 5 |"))
-    monkeypatch.setattr(sys, "argv", ["check_results.py", "--document", str(document), "--raw", str(raw)])
+    monkeypatch.setattr(sys, "argv", ["check_results.py", "--raw", str(raw)])
     assert checker.main() == 1
     assert capsys.readouterr().err == "first: differs from what made-up.jsonl gives\n"
     monkeypatch.setattr(sys, "argv", [*sys.argv, "--write"])
