@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from pages import Page, commands_of
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+README = Page("README.md")
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 
 
@@ -101,6 +104,27 @@ def test_recipes_are_listed_and_copied(call, tmp_path):
     assert {line.split()[0] for line in call("reorder-kit", "recipes", "list").splitlines()} == names
     call("reorder-kit", "recipes", "copy", "quickstart")
     assert (tmp_path / "recipes" / "quickstart.yaml").read_bytes() == (ROOT / "recipes/quickstart.yaml").read_bytes()
+
+
+def test_the_python_of_the_readme_runs_twice(call, tmp_path):
+    (source,) = README.blocks("python")
+    (tmp_path / "lines.py").write_text(source)
+    printed = [call("python", "lines.py") for _ in range(2)]
+    results = sorted((tmp_path / "runs").glob("*/result.json"))
+    assert len(results) == 2
+    for text, file in zip(printed, results, strict=True):
+        result = json.loads(file.read_text())
+        assert f"{result['score']:.3f}" in text
+        assert "fixed-start" in text
+        assert json.dumps(result["order"]["final"][:5])[1:-1] in text
+
+
+@pytest.mark.parametrize("words", [words for block in README.blocks("console") for words in commands_of(block)])
+def test_the_commands_of_the_readme_run_twice(call, words):
+    program, *arguments = words
+    if program == "reorder-kit":
+        for _ in range(2):
+            assert call(program, *arguments, *(["--set", "train.epochs=2"] if arguments[0] == "run" else []))
 
 
 def test_the_quickstart_trains(call, tmp_path):
