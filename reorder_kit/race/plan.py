@@ -13,12 +13,14 @@ from reorder_kit.errors import ReorderKitError
 MOST_BUDGET = 10_000.0
 LEAST_STEPS = 30
 """A shorter training tells nothing, unless a full one is hardly longer."""
+_SHORT_SHARE = 5
+"""Short trainings take a fifth of the steps: shorter ones favor orders that only learn sooner."""
 _FINAL_SHARE = 0.45
 _MIDDLE_SHARE = 0.4
 _LEAST_FINAL_TRIALS = 4
 """Two candidates with two seeds."""
 _MOST_FINALISTS, _MOST_SEEDS = 8, 5
-_LEAST_SHORT_TRIALS = 8
+_LEAST_SHORT_TRIALS = 12
 """With fewer of them, each goes to a candidate of the pool."""
 _LEAST_LENGTHENING = 1.5
 """Trainings that are hardly longer than short ones tell no more."""
@@ -87,9 +89,9 @@ def plan_of(budget: float, full_steps: int, pool: int, with_mutations: bool = Tr
     """The plan of a race that costs no more than its budget.
 
     Up to 45 % of the budget goes to the final: two candidates or more with two seeds or more, trained in full if that
-    can be paid, or else for a third or a sixth of the steps. The rest screens the pool by short trainings with one
-    seed, lets the leaders race against mutations of themselves with one more, and, before a final of full trainings,
-    compares the best over a third of the steps.
+    can be paid, or else for a third of the steps. The rest screens the pool by trainings of a fifth of the steps with
+    one seed, lets the leaders race against mutations of themselves with one more where that can be paid, and, before a
+    final of full trainings, compares the best over a third of the steps.
 
     Args:
         budget: in full training runs.
@@ -101,13 +103,13 @@ def plan_of(budget: float, full_steps: int, pool: int, with_mutations: bool = Tr
         ReorderKitError: if the budget is no positive number or too small to race two candidates, or there are not two.
 
     >>> [(rung.steps, rung.candidates, rung.seeds) for rung in plan_of(3, 300, pool=60).rungs]
-    [(30, 11, 1), (30, 3, 2), (100, 2, 2)]
+    [(60, 8, 1), (100, 2, 2)]
     """
     if pool < 2:
         raise ReorderKitError("there is only one order to race", "a race needs at least two different orders")
     require_budget(budget)
     total = math.floor(budget * full_steps + 1e-9)
-    short = max(1, min(max(LEAST_STEPS, full_steps // 20), full_steps // 3))
+    short = max(1, min(max(LEAST_STEPS, full_steps // _SHORT_SHARE), full_steps // 3))
     if total < 2 * short:
         least = math.ceil(100 * 2 * short / full_steps) / 100
         raise ReorderKitError(
@@ -116,7 +118,7 @@ def plan_of(budget: float, full_steps: int, pool: int, with_mutations: bool = Tr
             f"give --budget {least:g} or more",
         )
     third = full_steps // 3
-    longer = [steps for steps in (full_steps, third, full_steps // 6) if steps >= _LEAST_LENGTHENING * short]
+    longer = [steps for steps in (full_steps, third) if steps >= _LEAST_LENGTHENING * short]
     final = _final(longer, total, pool)
     rest = total - sum(rung.cost for rung in final)
     middle: list[Rung] = []
@@ -164,26 +166,29 @@ def _short_rungs(steps: int, trials: int, pool: int, needed: int, with_mutations
         needed: candidates that the rung after these takes.
         with_mutations: race leaders against mutations of themselves.
     """
-    is_long = trials >= max(_LEAST_SHORT_TRIALS, 2 * needed + 4)
-    for_pool = trials - trials // 3 if is_long else trials
+    for_pool = trials - trials // 3
     candidates = min(pool, for_pool)
+    is_long = trials >= _LEAST_SHORT_TRIALS and sum(_round(trials // 3, candidates, 2, with_mutations)) > needed
+    if not is_long:
+        for_pool, candidates = trials, min(pool, trials)
     seeds = min(3, for_pool // candidates)
     yield Rung(steps, candidates, seeds, 0, candidates * seeds)
     left = trials - candidates * seeds
     rounds = min(_MOST_ROUNDS, max(1, left // _TRIALS_OF_A_ROUND)) if is_long else 0
-    for _ in range(rounds):
-        of_round = left // rounds
-        if with_mutations:
-            leaders = min(candidates, max(2, min(candidates // 2, of_round // (seeds + 2))))
-            mutations = min(_MOST_MUTATIONS, max(0, of_round - leaders) // (seeds + 1))
-        else:
-            leaders, mutations = min(candidates // 2, of_round), 0
-        if leaders + mutations < max(2, needed):
+    for _ in range(rounds if with_mutations else min(1, rounds)):
+        leaders, mutations = _round(left // rounds, candidates, seeds + 1, with_mutations)
+        if leaders + mutations <= needed:
             return
         yield Rung(steps, leaders + mutations, seeds + 1, mutations, leaders + mutations * (seeds + 1))
         candidates = leaders + mutations
-        if not with_mutations:
-            return
+
+
+def _round(trials: int, candidates: int, seeds: int, with_mutations: bool) -> tuple[int, int]:
+    """Leaders, which need one more seed, and mutations of them, which need all, that so many trainings pay for."""
+    if not with_mutations:
+        return min(candidates // 2, trials), 0
+    leaders = min(candidates, max(2, min(candidates // 2, trials // (seeds + 1))))
+    return leaders, min(_MOST_MUTATIONS, max(0, trials - leaders) // seeds)
 
 
 def _counted(number: int, what: str) -> str:

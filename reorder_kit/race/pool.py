@@ -56,11 +56,14 @@ class Pool:
         candidates: different orders, those that no rule gives first.
         start: the name of the candidate that the recipe starts from.
         notes: what could not be proposed, and why.
+        certain: names of those that take part before others, whatever their score: the start, what the first prior
+            proposes, and what a person brought along.
     """
 
     candidates: tuple[Candidate, ...]
     start: str
     notes: tuple[str, ...]
+    certain: tuple[str, ...]
 
     @property
     def fixed(self) -> tuple[Candidate, ...]:
@@ -86,7 +89,8 @@ def read_apart(pool: Pool, reached: Sequence[bool]) -> Pool:
     alike = len(pool.candidates) - len(candidates)
     told = f"{alike} of {len(pool.candidates)} candidates differ from others only in slots that the model does not read"
     notes = (*pool.notes, f"{told}: of those alike, one is raced") if alike else pool.notes
-    return Pool(candidates, standing[start.read(reached)].name, notes)
+    certain = {standing[each.read(reached)].name: None for each in pool.candidates if each.name in pool.certain}
+    return Pool(candidates, standing[start.read(reached)].name, notes, tuple(certain))
 
 
 def pool_of(
@@ -114,7 +118,9 @@ def pool_of(
         for name, order in fixed_orders(host, opened.grid).items()
     ]
     notes: list[str] = []
-    others = [*_brought(brought, opened.grid, start, notes), *_priors(opened, content, host, announce, notes)]
+    mine = list(_brought(brought, opened.grid, start, notes))
+    proposed = list(_priors(opened, content, host, announce, notes))
+    others = [*mine, *proposed]
     if not start.is_full:
         generator = torch.Generator().manual_seed(opened.experiment.recipe.seed)
         subsets = random_orders(opened.grid.num_patches, start.num_slots, _RANDOM_SUBSETS, generator)
@@ -125,28 +131,30 @@ def pool_of(
     free = [candidate for candidate in unlike([*others, Candidate.of(START, start)]) if candidate.key not in ruled]
     named = _named_apart([*free, *rules])
     begins = Candidate.of(START, start).key
-    return Pool(tuple(named), next(each.name for each in named if each.key == begins), tuple(notes))
+    first = {each.key for each in proposed if each.name == _FIRST_PRIOR}
+    stay = {begins, *first, *(each.key for each in mine)}
+    certain = tuple(each.name for each in named if each.key in stay)
+    return Pool(tuple(named), next(each.name for each in named if each.key == begins), tuple(notes), certain)
 
 
 def trimmed(
     pool: Sequence[Candidate], count: int, kept: Sequence[str], score: Callable[[Sequence[Order]], Sequence[float]]
 ) -> list[Candidate]:
-    """As many candidates as can be paid: those that stay, then those that no rule gives, then the best by a score.
+    """As many candidates as can be paid: those that stay, then the best by a score.
 
     Args:
         pool: all candidates.
         count: how many can be paid.
-        kept: names of candidates that stay whatever their score.
+        kept: names of candidates that stay whatever their score, the first of them before the others.
         score: of orders; the highest is the best.
     """
     if count >= len(pool):
         return list(pool)
-    stay = [each for each in pool if each.name in kept]
-    certain = [*stay, *(each for each in pool if not each.is_fixed and each not in stay)][:count]
-    rest = [each for each in pool if each not in certain]
-    scores = score([each.order for each in rest]) if count > len(certain) else []
+    stay = sorted((each for each in pool if each.name in kept), key=lambda each: kept.index(each.name))[:count]
+    rest = [each for each in pool if each not in stay]
+    scores = score([each.order for each in rest]) if count > len(stay) else []
     best_first = sorted(range(len(scores)), key=lambda place: -scores[place])
-    return [*certain, *(rest[place] for place in best_first[: count - len(certain)])]
+    return [*stay, *(rest[place] for place in best_first[: count - len(stay)])]
 
 
 def _priors(

@@ -158,7 +158,8 @@ class _Choice:
                     f"the model reads more than {MOST_SCORED_SLOTS} slots, for which the closed-form score takes long: "
                     "of the rules, the plain ones take part first"
                 )
-        return trimmed(candidates, count, (self._pool.start,), self._scores)
+        kept = dict.fromkeys((self._pool.start, *self._pool.certain))
+        return trimmed(candidates, count, tuple(kept), self._scores)
 
     def _scores(self, orders: Sequence[Order]) -> Sequence[float]:
         if self._influence is None or not self._is_quick:  # plain rules stand first in the pool

@@ -13,26 +13,31 @@ from reorder_kit.race.plan import RacePlan, Rung, plan_of
 
 
 def test_three_runs_of_three_hundred_steps_worked_out_by_hand() -> None:
-    """900 steps: the final is 4 trainings of 100, which leaves 16 of 30: 11 screen, 5 go to leaders and a mutation."""
+    """900 steps: the final is 4 trainings of 100, which leaves 8 of 60: too few for a round of leaders."""
     plan = plan_of(3, 300, pool=60)
-    assert plan.rungs == (Rung(30, 11, 1, 0, 11), Rung(30, 3, 2, 1, 4), Rung(100, 2, 2, 0, 4))
-    assert (plan.steps, plan.trials) == (11 * 30 + 4 * 30 + 400, 19)
-    assert plan.cost == pytest.approx(850 / 300)
+    assert plan.rungs == (Rung(60, 8, 1, 0, 8), Rung(100, 2, 2, 0, 4))
+    assert (plan.steps, plan.trials) == (8 * 60 + 400, 12)
+    assert plan.cost == pytest.approx(880 / 300)
+
+
+def test_five_runs_worked_out_by_hand() -> None:
+    """1,500 steps: the final is 6 trainings of 100, and 15 of 60 are left: 10 screen, 5 go to leaders and a mutation."""
+    assert plan_of(5, 300, pool=60).rungs == (Rung(60, 10, 1, 0, 10), Rung(60, 3, 2, 1, 4), Rung(100, 2, 3, 0, 6))
 
 
 def test_without_mutations_leaders_race_with_one_more_seed() -> None:
-    assert plan_of(3, 300, pool=60, with_mutations=False).rungs[1] == Rung(30, 5, 2, 0, 5)
+    assert plan_of(5, 300, pool=60, with_mutations=False).rungs[1] == Rung(60, 5, 2, 0, 5)
 
 
 def test_with_a_large_budget_the_final_is_trained_in_full_and_everyone_is_screened() -> None:
-    plan = plan_of(50, 300, pool=70)
+    plan = plan_of(60, 300, pool=70)
     assert plan.rungs[0].candidates == 70
     assert plan.rungs[-1].steps == 300
     assert [rung.steps for rung in plan.rungs] == sorted(rung.steps for rung in plan.rungs)
 
 
 def test_the_smallest_budget_races_two_candidates_over_short_trainings() -> None:
-    assert plan_of(0.2, 300, pool=60) == RacePlan(300, (Rung(30, 2, 1, 0, 2),))
+    assert plan_of(0.4, 300, pool=60) == RacePlan(300, (Rung(60, 2, 1, 0, 2),))
 
 
 budgets = st.one_of(st.floats(0.01, 6), st.floats(1, 200))
@@ -46,7 +51,7 @@ def test_a_plan_can_be_carried_out_and_costs_no_more_than_its_budget(
         plan = plan_of(budget, full, pool, with_mutations)
     except ReorderKitError as error:
         assert "too few to race two candidates" in error.message  # noqa: PT017
-        assert math.floor(budget * full + 1e-9) < 2 * max(1, min(max(30, full // 20), full // 3))
+        assert math.floor(budget * full + 1e-9) < 2 * max(1, min(max(30, full // 5), full // 3))
         return
     assert plan.steps <= budget * full + 1e-6
     first, last = plan.rungs[0], plan.rungs[-1]
@@ -72,10 +77,10 @@ def test_a_budget_that_is_no_number_to_spend_is_refused(budget: float) -> None:
 
 
 def test_a_budget_too_small_for_two_candidates_names_one_that_is_not() -> None:
-    with pytest.raises(ReorderKitError, match=r"a budget of 0\.1 is 30 steps, too few") as caught:
-        plan_of(0.1, 300, 60)
-    assert caught.value.hint == "give --budget 0.2 or more"
-    plan_of(0.2, 300, 60)
+    with pytest.raises(ReorderKitError, match=r"a budget of 0\.3 is 90 steps, too few") as caught:
+        plan_of(0.3, 300, 60)
+    assert caught.value.hint == "give --budget 0.4 or more"
+    plan_of(0.4, 300, 60)
 
 
 def test_a_single_order_is_no_race() -> None:

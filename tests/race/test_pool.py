@@ -62,24 +62,29 @@ def test_partial_orders_race_with_random_subsets_and_equal_slots(tmp_path: Path)
         pool(Brought(files=(short,)), order={"start": "row", "keep": 0.34})
 
 
-def test_where_not_all_can_be_paid_for_the_best_rules_by_score_take_part() -> None:
+def test_where_not_all_can_be_paid_for_the_best_by_score_take_part() -> None:
     candidates = [
-        Candidate.of(
-            name, Order([place, *(patch for patch in range(4) if patch != place)]), is_fixed=name != "informed"
-        )
-        for place, name in enumerate(["informed", "row", "snake", "spiral"])
+        Candidate.of(name, Order([place, *(patch for patch in range(4) if patch != place)]), is_fixed=name != "probe")
+        for place, name in enumerate(["informed", "probe", "row", "spiral"])
     ]
 
     def first_patch(orders: Any) -> list[float]:
         return [float(order.indices[0]) for order in orders]
 
     def names(count: int) -> list[str]:
-        return [each.name for each in trimmed(candidates, count, ["row"], first_patch)]
+        return [each.name for each in trimmed(candidates, count, ["row", "informed"], first_patch)]
 
-    assert names(4) == ["informed", "row", "snake", "spiral"]
+    assert names(4) == ["informed", "probe", "row", "spiral"]
     assert names(3) == ["row", "informed", "spiral"]
     assert names(2) == ["row", "informed"]
     assert names(1) == ["row"]
+
+
+def test_the_start_the_first_prior_and_what_is_brought_along_take_part_whatever_their_score(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.json"
+    OrderFile("mine", Grid(3, 3), Order([8, 1, 0, 2, 3, 5, 4, 6, 7])).save(mine)
+    found = pool(Brought(files=(mine,)))
+    assert set(found.certain) == {"mine", "informed", found.start}
 
 
 def test_the_most_salient_patch_gets_the_most_influential_slot() -> None:
@@ -124,12 +129,13 @@ def test_candidates_that_are_read_alike_race_once_and_a_rule_stands_for_them() -
     mine = Candidate("mine", (0, 1, 2), 3)
     other, start = Candidate("other", (1, 2, 0), 3), Candidate("start", (2, 1, 0), 3)
     row = Candidate("row", (1, 0, 2), 3, is_fixed=True)
-    found = read_apart(Pool((mine, other, start, row), "start", ("first",)), (False, False, True))
+    found = read_apart(Pool((mine, other, start, row), "start", ("first",), ("start", "mine")), (False, False, True))
     assert found.candidates == (other, row)  # 2 is read in mine and in row, 0 in other and in the start
     assert found.start == "other"
+    assert found.certain == ("row", "other")
     assert found.notes == (
         "first",
         "2 of 4 candidates differ from others only in slots that the model does not read: of those alike, one is raced",
     )
-    pool = Pool((mine, other, start, row), "start", ())
+    pool = Pool((mine, other, start, row), "start", (), ("start",))
     assert read_apart(pool, (True, True, True)) == pool
