@@ -8,8 +8,9 @@ DATA is a folder with `caltech101-64` and `eurosat`, each with tar archives of `
 Of Caltech-101, the ten largest classes are read, with one of the two croppings of faces. Every order trains the same
 model from scratch with the same weights and batches; nothing learns an order. `reversed` puts the patches that tell
 least where the model looks; `center` puts the middle of the image there. The best fixed order is chosen among the
-rules, forwards and backwards, on validation images, and compared on test images. Run the same command again to resume.
-It prints Markdown.
+rules, forwards and backwards, on validation images, and compared on test images. `--screen 12` trains every rule with
+its transposes, flips and reverses with the first seed, and the twelve with the best validation scores with the others,
+too. Run the same command again to resume. It prints Markdown.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import tarfile
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -31,9 +33,10 @@ import torch
 from scipy.stats import t as student
 
 from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.fixed_orders import fixed_orders, fixed_section
 from reorder_kit.experiment.start_by_prior import StartByPrior, no_influence
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.interfaces import RankingPrior
+from reorder_kit.interfaces import Grid, RankingPrior
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.training.run import run_experiment
 
@@ -42,7 +45,8 @@ TWICE = "Faces_easy"  # other croppings of the photographs of Faces
 RULES = ("row", "column", "snake", "boustrophedon", "spiral", "diagonal", "hilbert", "morton", "center-out")
 FIXED = (*RULES, *(f"{rule}-reverse" for rule in RULES))
 PRIORS = ("informed", "probe", "pixel-deviation")
-ORDERS = (*PRIORS, "center", "reversed", "random", *FIXED)
+OTHERS = (*PRIORS, "center", "reversed", "random")
+ORDERS = (*OTHERS, *FIXED)
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,7 @@ def write_ranking(key: Key, root: Path | None, file: Path, host: PluginHost) -> 
     OrderFile("informed ranking", grid, ranking.patches).save(file)
 
 
-def start_of(key: Key, ranking: Path) -> Any:
+def start_of(key: Key, ranking: Path, host: PluginHost) -> Any:
     """What a recipe starts from."""
     match key.order:
         case "reversed":
@@ -168,7 +172,7 @@ def start_of(key: Key, ranking: Path) -> Any:
         case order if order in PRIORS:
             return {"prior": order}
         case order:
-            return {"name": order.removesuffix("-reverse"), "reverse": order.endswith("-reverse")}
+            return fixed_section(order, host)
 
 
 def train(key: Key, root: Path | None, host: PluginHost) -> dict[str, Any]:
@@ -177,7 +181,7 @@ def train(key: Key, root: Path | None, host: PluginHost) -> dict[str, Any]:
         ranking = Path(folder) / "ranking.json"
         if key.order == "reversed":
             write_ranking(key, root, ranking, host)
-        experiment = compose(recipe(key, start_of(key, ranking), root), host, key.case)
+        experiment = compose(recipe(key, start_of(key, ranking, host), root), host, key.case)
         _, result = run_experiment(experiment, host, Path(folder) / "run")
     metrics = result.metrics
     return {
@@ -191,26 +195,33 @@ def train(key: Key, root: Path | None, host: PluginHost) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Compared:
-    """Runs of one case, model, grid, learning rate and length, with the seeds in which every fixed order ran.
+    """Runs of one case, model, grid, learning rate and length, with the seeds in which all that are compared ran.
 
     Args:
         place: case, model, grid, learning rate and length.
         orders: runs by order and seed.
-        seeds: in which the informed start and all fixed orders ran: what was stopped amid a seed says nothing of it.
-        fixed: names of the fixed orders.
-        best: the one of them with the highest mean validation score.
+        seeds: of the informed start and of the fixed orders: what was stopped amid a seed says nothing of it.
+        fixed: names of the fixed orders that ran with these seeds.
+        screened: how many fixed orders there were with one seed, those included.
+        best: the one of the fixed orders with the highest mean validation score.
     """
 
     place: tuple[Any, ...]
     orders: Mapping[str, Mapping[int, Mapping[str, Any]]]
     seeds: Sequence[int]
     fixed: Sequence[str]
+    screened: int
     best: str
 
     def score(self, order: str) -> float | None:
         """Mean test score with the seeds; None if the order did not run with all of them."""
         runs = self.orders.get(order, {})
         return mean(runs[seed]["score"] for seed in self.seeds) if set(self.seeds) <= set(runs) else None
+
+    @property
+    def pool(self) -> str:
+        """How many fixed orders the best was chosen from."""
+        return f"{len(self.fixed)}" if len(self.fixed) == self.screened else f"{len(self.fixed)} ({self.screened})"
 
 
 def compared(records: Sequence[Mapping[str, Any]]) -> Iterator[Compared]:
@@ -220,11 +231,13 @@ def compared(records: Sequence[Mapping[str, Any]]) -> Iterator[Compared]:
         place = tuple(record[name] for name in ("case", "model", "grid", "rate", "length"))
         grouped[place][record["order"]][record["seed"]] = record
     for place, orders in grouped.items():
-        fixed = {order: runs for order, runs in orders.items() if order in FIXED}
+        rules = {order: runs for order, runs in orders.items() if order not in OTHERS}
+        several = {order: runs for order, runs in rules.items() if len(runs) > 1}
+        fixed = several or rules
         seeds = sorted(set(orders.get("informed", {})).intersection(*fixed.values()))
         if seeds and fixed:
             best = max(sorted(fixed), key=lambda order: mean(fixed[order][seed]["validation"] for seed in seeds))
-            yield Compared(place, orders, seeds, sorted(fixed), best)
+            yield Compared(place, orders, seeds, sorted(fixed), len(rules), best)
 
 
 def report(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -236,7 +249,7 @@ def report(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         informed = {seed: each.orders["informed"][seed] for seed in each.seeds}
         cells = [
             f"{each.score('informed'):.3f}",
-            f"{each.best} of {len(each.fixed)}: {each.score(each.best):.3f}",
+            f"{each.best} of {each.pool}: {each.score(each.best):.3f}",
             *(_gap(informed, each.orders.get(order, {})) for order in (each.best, "random", "reversed", "center")),
         ]
         yield f"| {case} | {model} | {grid**2} | {rate:g} | {length}x | {len(each.seeds)} | {' | '.join(cells)} |"
@@ -253,6 +266,23 @@ def _gap(informed: Mapping[int, Mapping[str, Any]], other: Mapping[int, Mapping[
     return f"{gaps.mean():+.3f} ({gaps.mean() - half:+.3f} to {gaps.mean() + half:+.3f})"
 
 
+def has_data(case: str, data: Path) -> bool:
+    """Whether the files of a case are there."""
+    folder = CASES[case].folder
+    return folder is None or any((data / folder).glob("*.tar.gz"))
+
+
+def screened(records: Sequence[Mapping[str, Any]], place: Key, count: int) -> list[str]:
+    """The fixed orders with the best validation scores with the first seed."""
+    found = {
+        record["order"]: record["validation"]
+        for record in records
+        if replace(Key(**{name: record[name] for name in Key.__annotations__}), order="") == place
+        and record["order"] not in OTHERS
+    }
+    return sorted(found, key=lambda order: -found[order])[:count]
+
+
 def main() -> None:
     """Train what is missing, and print what there is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -260,7 +290,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("informed.jsonl"))
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
-    parser.add_argument("--orders", nargs="+", default=list(ORDERS), choices=list(ORDERS))
+    parser.add_argument("--orders", nargs="+", default=list(ORDERS), help="those above, or variants of the rules")
+    parser.add_argument("--screen", type=int, help="of all variants of the rules, so many with more than one seed")
     parser.add_argument("--grid", type=int, default=4, choices=list(PHOTOS), help="height and width, patches")
     parser.add_argument("--rate", type=float, default=1.0, help="learning rate, times the usual one")
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 on")
@@ -272,27 +303,30 @@ def main() -> None:
     records = [json.loads(line) for line in lines]
     done = {Key(**{name: record[name] for name in Key.__annotations__}) for record in records}
     host = PluginHost(third_party=False)
-    asked = [
-        Key(case, model, arguments.grid, arguments.rate, length, order, seed)
-        # Seed by seed, so that what there is when it is stopped can be compared.
-        for length in arguments.lengths
-        for case in arguments.cases
-        for model in arguments.models
-        for seed in range(arguments.seeds)
-        for order in arguments.orders
-    ]
-    for key in asked if not arguments.report else ():
-        folder = CASES[key.case].folder
-        if key in done:
+    variants = list(fixed_orders(host, Grid(arguments.grid, arguments.grid))) if arguments.screen else []
+    # Seed by seed, so that what there is when it is stopped can be compared.
+    for length, case, model in product(arguments.lengths, arguments.cases, arguments.models):
+        if not has_data(case, arguments.data):
+            print(f"skipped {case}: {arguments.data / str(CASES[case].folder)} holds no archives", file=sys.stderr)
             continue
-        if folder is not None and not list((arguments.data / folder).glob("*.tar.gz")):
-            print(f"skipped {key.case}: {arguments.data / folder} holds no archives", file=sys.stderr)
-            continue
-        root = None if folder is None else CASES[key.case].unpack(arguments.data / folder)
-        records.append(train(key, root, host))
-        with arguments.out.open("a") as file:
-            file.write(json.dumps(records[-1]) + "\n")
-        print(f"{key}: {records[-1]['score']:.3f}", file=sys.stderr, flush=True)
+        for seed in range(0 if arguments.report else arguments.seeds):
+            orders = [*OTHERS, *variants] if variants else arguments.orders
+            if variants and seed:
+                orders = [
+                    *OTHERS,
+                    *screened(
+                        records, Key(case, model, arguments.grid, arguments.rate, length, "", 0), arguments.screen
+                    ),
+                ]
+            for order in orders:
+                key = Key(case, model, arguments.grid, arguments.rate, length, order, seed)
+                if key not in done:
+                    folder = CASES[case].folder
+                    root = None if folder is None else CASES[case].unpack(arguments.data / folder)
+                    records.append(train(key, root, host))
+                    with arguments.out.open("a") as file:
+                        file.write(json.dumps(records[-1]) + "\n")
+                    print(f"{key}: {records[-1]['score']:.3f}", file=sys.stderr, flush=True)
     print("\n".join(report(records)))
 
 

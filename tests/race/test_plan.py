@@ -21,7 +21,7 @@ def test_three_runs_of_three_hundred_steps_worked_out_by_hand() -> None:
 
 
 def test_five_runs_worked_out_by_hand() -> None:
-    """1,500 steps: the final is 6 trainings of 100, and 15 of 60 are left: 10 screen, 5 go to leaders and a mutation."""
+    """1,500 steps: 6 trainings of 100 for the final, 15 of 60 are left: 10 screen, 5 go to leaders and a mutation."""
     assert plan_of(5, 300, pool=60).rungs == (Rung(60, 10, 1, 0, 10), Rung(60, 3, 2, 1, 4), Rung(100, 2, 3, 0, 6))
 
 
