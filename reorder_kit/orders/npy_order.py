@@ -12,7 +12,8 @@ from torch import Tensor
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.npy_file import read_npy
-from reorder_kit.orders.order import Order, whole_numbers
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.patch_numbers import whole_numbers
 
 NPY = ".npy"
 """How the name of such a file ends."""

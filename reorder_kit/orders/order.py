@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import index
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.kendall_tau import kendall_tau
-from reorder_kit.whole_file import write_whole
+from reorder_kit.orders.patch_numbers import whole_numbers
+
+if TYPE_CHECKING:
+    from reorder_kit.orders.order_figure import OrderFigure
 
 
 class Order:
@@ -41,6 +43,8 @@ class Order:
     >>> order = Order([2, 0, 1])
     >>> order.rank.tolist()
     [1, 2, 0]
+    >>> order[0], list(order), order[:2]
+    (2, [2, 0, 1], Order(2 of 3 patches: 2 0))
     """
 
     __slots__ = ("grid", "groups", "indices", "num_patches")
@@ -158,7 +162,7 @@ class Order:
             slots: 1 to the number of slots there are.
 
         >>> Order([2, 0, 1]).first(2)
-        Order(2 of 3 patches)
+        Order(2 of 3 patches: 2 0)
         """
         if not 1 <= slots <= self.num_slots:
             raise ReorderKitError(f"an order of {self.num_slots} slots has no first {slots}")
@@ -279,25 +283,48 @@ class Order:
         steps: Int[Tensor, " step"] = (cells[1:] - cells[:-1]).abs().sum(dim=-1)
         return float((steps == 1).double().mean())
 
-    def save(self, path: Path) -> None:
-        """Write the order, of any shape, as safetensors. :class:`OrderFile` is for people and other programs."""
-        tensors = {"indices": self.indices.contiguous(), "num_patches": torch.tensor(self.num_patches)}
-        write_whole(path, save(tensors if self.groups is None else {**tensors, "groups": self.groups.contiguous()}))
+    def save(self, path: str | Path) -> None:
+        """Write the order, as the ending of the file says.
 
-    @classmethod
-    def load(cls, path: Path) -> Order:
-        """Read what :meth:`save` wrote.
+        Args:
+            path: ends with ``.json`` (one order with its grid, for people and other programs), ``.npy`` (the patch
+                numbers of one order and nothing else), or ``.safetensors`` (an order of any shape, and its grid).
 
         Raises:
-            ReorderKitError: if it is missing, is not such a file, or holds an invalid order.
+            ReorderKitError: if it ends otherwise, such a file cannot hold the order, or it cannot be written.
         """
-        tensors = load_tensors(path)
-        if not {"indices", "num_patches"} <= tensors.keys():
-            raise ReorderKitError(f"{path}: holds no order", f"it holds: {', '.join(tensors) or 'nothing'}")
-        try:
-            return cls(tensors["indices"], int(tensors["num_patches"]), tensors.get("groups"))
-        except ReorderKitError as error:
-            raise ReorderKitError(f"{path}: {error.message}", error.hint) from None
+        from reorder_kit.orders.saved_order import save_order
+
+        save_order(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Order:
+        """Read what :meth:`save` wrote. :func:`reorder_kit.load_order` reads runs and names, too, and takes a grid.
+
+        Raises:
+            ReorderKitError: if it is missing, is not such a file, is damaged, or holds an invalid order.
+        """
+        from reorder_kit.orders.saved_order import read_order
+
+        return read_order(Path(path))
+
+    def plot(self, image: Any = None, title: str | None = None) -> OrderFigure:
+        """A matplotlib figure of the path over the grid, which notebooks show; ``figure.savefig(file)`` writes it.
+
+        Args:
+            image: what is shown below the path: a PIL image, a tensor ``(channel, height, width)``, an array
+                ``(height, width, channel)``, or a clip of as many frames as the grid has. Values outside of 0 to 1 are
+                stretched to it.
+            title: what is shown; the grid and the number of patches if not given.
+
+        Raises:
+            ReorderKitError: if the order has no grid, differs between images, or has too many patches for a picture; if
+                the image is none, or the grid does not cut it into patches.
+        """
+        # Imported on first use: matplotlib takes a second.
+        from reorder_kit.orders.order_figure import plot_order
+
+        return plot_order(self, image, title)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Order):
@@ -314,43 +341,45 @@ class Order:
     def __len__(self) -> int:
         return self.num_slots
 
+    @overload
+    def __getitem__(self, slot: SupportsIndex) -> int: ...
+
+    @overload
+    def __getitem__(self, slot: slice) -> Order: ...
+
+    def __getitem__(self, slot: SupportsIndex | slice) -> int | Order:
+        """The patch in a slot; of a slice, the order of these slots: ``order[:49]`` reads 49 patches."""
+        if isinstance(slot, slice):
+            slots = torch.tensor(range(self.num_slots)[slot], dtype=torch.long)  # torch takes no negative steps
+            return Order(self._single()[slots], self.num_patches, grid=self.grid)
+        place = index(slot)
+        if not -self.num_slots <= place < self.num_slots:
+            raise IndexError(f"there is no slot {place} in an order of {self.num_slots} slots")
+        return int(self._single()[place])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._single().tolist())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.indices.cpu().numpy(), dtype=dtype)
+
+    def _single(self) -> Int[Tensor, " slot"]:
+        if not self.is_static:
+            raise ReorderKitError(
+                f"{self!r} differs between images, so a slot has no single patch",
+                "order.per_image(batch)[image, slot] is the patch of an image",
+            )
+        return self.indices
+
     def __repr__(self) -> str:
-        shape = "x".join(str(size) for size in self.indices.shape)
-        return f"Order({shape} of {self.num_patches} patches)"
+        from reorder_kit.orders.order_words import order_in_words
 
+        return order_in_words(self)
 
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file.
+    def _repr_html_(self) -> str:
+        from reorder_kit.orders.order_html import order_as_html
 
-    Raises:
-        ReorderKitError: if it is missing or is not such a file.
-    """
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ReorderKitError(f"{path}: cannot be read as safetensors: {error}") from None
-
-
-def whole_numbers(indices: Tensor | NDArray[Any] | Sequence[int]) -> Int[Tensor, "*batch slot"]:
-    """Patch numbers as a tensor.
-
-    Raises:
-        ReorderKitError: if they are anything else.
-    """
-    try:
-        # numpy gives views that are reversed or cannot be written, and unsigned numbers: torch takes none of these.
-        numbers = torch.from_numpy(_copied(indices)) if isinstance(indices, np.ndarray) else torch.as_tensor(indices)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ReorderKitError(f"an order holds patch numbers, in rows of one length: {error}") from None
-    if numbers.numel() and (numbers.is_floating_point() or numbers.is_complex() or numbers.dtype == torch.bool):
-        raise ReorderKitError(
-            f"an order holds patch numbers, not {numbers.dtype}", "an array of whole numbers: array.astype(int)"
-        )
-    return numbers.long()
-
-
-def _copied(array: NDArray[Any]) -> NDArray[Any]:
-    return np.array(array, dtype=np.int64 if array.dtype.kind in "iu" else None, order="C")
+        return order_as_html(self)
 
 
 def _gather(values: Tensor, index: Int[Tensor, "batch place"]) -> Tensor:
