@@ -81,9 +81,10 @@ def _left_out(order: Order, board: Board) -> Iterator[str]:
     """The cells without a slot, shaded: side by side ones as one rectangle."""
     missing = [Cell(*board.grid.cell(patch)) for patch, rank in enumerate(order.rank.tolist()) if rank < 0]
     rectangles = []
-    for (frame, row, start), run in groupby(enumerate(missing), lambda each: _run(*each)):
-        length = sum(1 for _ in run) * _UNIT
-        x, y = _scaled(board.corner(Cell(frame, row, start)))
+    for _, run in groupby(enumerate(missing), lambda each: _run(*each)):
+        side_by_side = [cell for _, cell in run]
+        length = len(side_by_side) * _UNIT
+        x, y = _scaled(board.corner(side_by_side[0]))
         rectangles.append(f"M{_number(x)} {_number(y)}h{length}v{_UNIT}h{-length}z")
     if rectangles:
         yield f'<path fill="currentColor" fill-opacity=".25" d="{"".join(rectangles)}"/>'
