@@ -16,6 +16,8 @@ from reorder_kit.orders.walk import Cell, jumps, walk
 _MOST_DRAWN = 64**2
 _LARGEST, _SMALLEST_CELL, _LARGEST_CELL = 320, 4, 32
 """In pixels: the longer side of the picture, and the sides of a cell."""
+_SMALLEST_MARK = 4
+"""In pixels: half as wide as the mark of the start or the end."""
 _UNIT = 2
 """Of the drawing, along the side of a cell: so the middle of each cell has whole numbers."""
 _SECTIONS = 24
@@ -43,7 +45,7 @@ def order_as_html(order: Order) -> str:
 
 
 def _caption(order: Order, grid: Grid) -> str:
-    patches = f"{order.num_patches} patches"
+    patches = f"{order.num_patches} patch{'es' * (order.num_patches > 1)}"
     if not order.is_full:
         patches = f"{len(order)} of {patches}; the others are shaded"
     leaps = len(jumps(walk(order, grid)))
@@ -57,7 +59,7 @@ def _drawing(order: Order, grid: Grid, caption: str) -> str:
     width, height = round(board.width * cell), round(board.height * cell)
     box = f"-.2 -.2 {_number(board.width * _UNIT + 0.4)} {_number(board.height * _UNIT + 0.4)}"
     look = 'fill="none" stroke-linecap="round" stroke-linejoin="round" style="max-width:100%;height:auto"'
-    parts = [*_frames(board), *_left_out(order, board), *_path(board, cells), *_ends(board, cells)]
+    parts = [*_frames(board), *_left_out(order, board), *_path(board, cells), *_ends(board, cells, cell / _UNIT)]
     opening = (
         f'<svg role="img" aria-label="{escape(caption)}" viewBox="{box}" width="{width}" height="{height}" {look}>'
     )
@@ -144,14 +146,17 @@ def _jumps(points: list[tuple[float, float]], leaps: list[int]) -> str:
     return "".join(drawn)
 
 
-def _ends(board: Board, cells: list[Cell]) -> Iterator[str]:
-    ring = 'stroke="currentColor" stroke-width=".16"'
+def _ends(board: Board, cells: list[Cell], pixels: float) -> Iterator[str]:
+    """Marks of the start and the end; pixels is how large a unit is, since marks must be seen on large grids."""
+    size = max(0.65, _SMALLEST_MARK / pixels)
+    ring = f'stroke="currentColor" stroke-width="{_number(size / 4)}"'
     if len(cells) > 1:
         x, y = _scaled(board.centre(cells[-1]))
-        place = f'x="{_number(x - 0.6)}" y="{_number(y - 0.6)}" width="1.2" height="1.2"'
+        side = _number(2 * size)
+        place = f'x="{_number(x - size)}" y="{_number(y - size)}" width="{side}" height="{side}"'
         yield f'<rect {place} fill="{_colour(1)}" {ring}/>'
     x, y = _scaled(board.centre(cells[0]))
-    yield f'<circle cx="{_number(x)}" cy="{_number(y)}" r=".65" fill="{_colour(0)}" {ring}/>'
+    yield f'<circle cx="{_number(x)}" cy="{_number(y)}" r="{_number(size)}" fill="{_colour(0)}" {ring}/>'
 
 
 def _scaled(point: tuple[float, float]) -> tuple[float, float]:

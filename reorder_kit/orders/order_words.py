@@ -15,7 +15,7 @@ def order_in_words(order: Order) -> str:
     'Order(3 of 3 patches: 2 0 1)'
     """
     shape = "x".join(str(size) for size in order.indices.shape)
-    grid = "" if order.grid is None else f" of a {order.grid} grid"
+    grid = "" if order.grid is None else f", {order.grid} grid"
     if not order.is_static or order.indices.device.type == "meta":  # a meta tensor has no numbers
         return f"Order({shape} of {order.num_patches} patches{grid})"
     numbers = order.indices

@@ -124,9 +124,9 @@ def test_an_order_of_numpy_is_a_copy():
 @pytest.mark.parametrize(
     ("order", "text"),
     [
-        (ORDER, "Order(4 of 4 patches of a 2x2 grid: 3 0 2 1)"),
-        (PARTIAL, "Order(2 of 4 patches of a 2x2 grid: 3 0)"),
-        (PER_IMAGE, "Order(2x4 of 4 patches of a 2x2 grid)"),
+        (ORDER, "Order(4 of 4 patches, 2x2 grid: 3 0 2 1)"),
+        (PARTIAL, "Order(2 of 4 patches, 2x2 grid: 3 0)"),
+        (PER_IMAGE, "Order(2x4 of 4 patches, 2x2 grid)"),
         (Order(range(16)), "Order(16 of 16 patches: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)"),
         (Order(range(196)), "Order(196 of 196 patches: 0 1 2 3 4 5 6 7 ... 192 193 194 195)"),
         (Order([1, 0]).to("meta"), "Order(2 of 2 patches)"),
