@@ -16,7 +16,6 @@ from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Patch, Rectangle
-from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
@@ -94,9 +93,8 @@ def order_figure(
     if image is not None:
         _draw_image(axes, board, image)
     _draw_cells(axes, board, cells, is_read, is_over_image=image is not None)
-    halo = [] if image is None else [withStroke(linewidth=board.points(_LINE_WIDTH) + 2, foreground="white")]
-    _draw_steps(axes, board, cells, colours, halo)
-    _draw_jumps(axes, board, cells, colours, halo=image is not None)
+    _draw_steps(axes, board, cells, colours, is_over_image=image is not None)
+    _draw_jumps(axes, board, cells, colours, is_over_image=image is not None)
     _draw_nodes(axes, board, cells, colours)
     if board.cell_inches >= _NUMBERED_CELL:
         _write_slots(axes, board, cells, colours)
@@ -233,21 +231,21 @@ def _draw_cells(
         axes.add_collection(squares(read, 0.035, facecolor="none", edgecolor=_INK, linewidth=outline, zorder=1.2))
 
 
-def _draw_steps(axes: Axes, board: _PrintedBoard, cells: list[Cell], colours: list[_Colour], halo: list[Any]) -> None:
+def _draw_steps(
+    axes: Axes, board: _PrintedBoard, cells: list[Cell], colours: list[_Colour], is_over_image: bool = False
+) -> None:
     steps = sorted(set(range(len(cells) - 1)) - set(jumps(cells)))
     lines = [(board.centre(cells[slot]), board.centre(cells[slot + 1])) for slot in steps]
     shades = [_between(colours, slot) for slot in steps]
-    look: dict[str, Any] = {
-        "linewidth": board.points(_LINE_WIDTH),
-        "capstyle": "round",
-        "snap": False,
-        "path_effects": halo,
-    }
+    look: dict[str, Any] = {"linewidth": board.points(_LINE_WIDTH), "capstyle": "round", "snap": False}
+    if is_over_image:  # a white edge: images have all colors
+        edge = {**look, "linewidth": board.points(_LINE_WIDTH) + 2}
+        axes.add_collection(LineCollection(lines, colors="white", zorder=2.5, **edge))
     axes.add_collection(LineCollection(lines, colors=shades, zorder=3, **look))
 
 
 def _draw_jumps(
-    axes: Axes, board: _PrintedBoard, cells: list[Cell], colours: list[_Colour], halo: bool = False
+    axes: Axes, board: _PrintedBoard, cells: list[Cell], colours: list[_Colour], is_over_image: bool = False
 ) -> None:
     leaps = jumps(cells)
     arcs = [_arc(board.centre(cells[slot]), board.centre(cells[slot + 1])) for slot in leaps]
@@ -255,7 +253,7 @@ def _draw_jumps(
     width = min(1.4, board.points(0.05))
     # Hundreds of crossing jumps would hide everything else.
     alpha = min(0.9, max(0.3, 40 / max(1, len(leaps))))
-    if halo:
+    if is_over_image:
         axes.add_collection(LineCollection(arcs, colors="white", alpha=alpha, linewidth=2.5 * width, zorder=1.9))
     axes.add_collection(LineCollection(arcs, colors=shades, alpha=alpha, linewidth=width, linestyle=_DASHES, zorder=2))
 
