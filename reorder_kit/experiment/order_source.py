@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 from reorder_kit.errors import ReorderKitError, quoted
@@ -47,9 +48,9 @@ def order_from(source: object, grid: Grid | None = None, host: PluginHost | None
         return _named(source, grid, host or installed_plugins())
     if isinstance(source, OrderFile):
         return _stored(source if grid is None else OrderFile(source.name, grid, source.order, source.spread))
-    folder = source if isinstance(source, Path) else folder_of(source)
-    if folder is not None:
-        return _at(folder, grid)
+    path = Path(source) if isinstance(source, PathLike) else folder_of(source)
+    if path is not None:
+        return _at(path, grid)
     if isinstance(source, type | bytes | dict | set | frozenset) or not hasattr(source, "__len__"):
         raise ReorderKitError(
             f"{quoted(source)} stands for no order",

@@ -248,6 +248,7 @@ def run(here, monkeypatch):
 
 def test_a_run_gives_its_final_order_however_it_is_named(run, host):
     sources = [run, str(run), "a-run", RunFolder(run)]
+    sources.append(type("Result", (), {"__fspath__": lambda self: str(run)})())
     sources += [SimpleNamespace(folder=folder) for folder in (run, str(run), RunFolder(run))]
     for source in sources:
         found = load_order(source, host=host)
