@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -78,15 +79,23 @@ def test_a_run_folder_gives_its_final_order(cli, trained):
         (["three.json", "--set", "reverse=true"], "error: three.json is no ordering and takes no options"),
         (["bad.json"], "error: bad.json: patch 0 appears twice in an order"),
         (["empty"], "error: empty holds no final order"),
+        (["three.npy"], "error: three.npy does not say of which grid it is"),
+        (["three.npy", "--grid", "2x2"], "error: three.npy: an order of 3 patches is none of the 2x2 grid's 4"),
     ],
 )
 def test_mistakes_are_told_in_words(cli, tmp_path, arguments, message):
     (tmp_path / "three.json").write_text(json.dumps({"name": "three", "grid": [1, 3], "order": [2, 0, 1]}))
     (tmp_path / "bad.json").write_text(json.dumps({"name": "bad", "grid": [1, 2], "order": [0, 0]}))
+    np.save(tmp_path / "three.npy", np.array([2, 0, 1]))
     (tmp_path / "empty").mkdir()
     done = cli("show-order", *arguments)
     assert done.exit_code == 2
     assert message in done.stderr
+
+
+def test_a_numpy_file_is_shown_on_the_grid_that_is_given(cli, tmp_path):
+    np.save(tmp_path / "three.npy", np.array([2, 0, 1]))
+    assert shown(cli, "three.npy", "--grid", "1x3") == {"name": "three", "grid": [1, 3], "order": [2, 0, 1]}
 
 
 def test_the_first_share_is_shown_alone(cli, tmp_path):

@@ -201,6 +201,11 @@ def test_orders_in_safetensors(tmp_path: Path) -> None:
     try_files("order", data, tmp_path / "order.safetensors", Order.load, 100)
 
 
+def test_orders_in_numpy_files(tmp_path: Path) -> None:
+    np.save(tmp_path / "order.npy", np.array([3, 1, 0, 2]))
+    try_files("npy order", (tmp_path / "order.npy").read_bytes(), tmp_path / "order.npy", Order.load, 100)
+
+
 def test_vq_vaes(tmp_path: Path) -> None:
     VqVae(VqConfig(channels=1, height=2, width=2, codes=2, dim=2, hidden=2)).save(tmp_path / "vq")
     try_files("VQ-VAE", (tmp_path / "vq").read_bytes(), tmp_path / "vq", VqVae.load, 60)

@@ -63,6 +63,11 @@ def test_the_order_is_in_the_weights(kind: type[FixedOrder], start: Order) -> No
     assert other.best_order() == start
 
 
+def test_a_fixed_order_keeps_its_grid() -> None:
+    assert FixedOrder(Order([3, 0, 2, 1], grid=Grid(2, 2))).best_order().grid == Grid(2, 2)
+    assert FixedOrder(Order([3, 0, 2, 1])).best_order().grid is None
+
+
 def test_changing_the_order_that_was_given_does_not_change_the_policy() -> None:
     given = Order([1, 0, 2])
     policy = FixedOrder(given)

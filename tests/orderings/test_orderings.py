@@ -273,6 +273,14 @@ def test_custom_gives_the_order_of_its_file(tmp_path: Path) -> None:
     assert list(custom(file).cells(2, 3)) == [(1, 1), (0, 2), (0, 0), (1, 2), (0, 1), (1, 0)]
 
 
+def test_custom_takes_a_numpy_file_of_as_many_patches(tmp_path: Path) -> None:
+    file = tmp_path / "mine.npy"
+    Order([4, 2, 0, 5, 1, 3]).save(file)
+    assert custom(file).order(Grid(2, 3)).indices.tolist() == [4, 2, 0, 5, 1, 3]
+    with pytest.raises(ReorderKitError, match=r"mine\.npy: an order of 6 patches is none of the 3x3 grid's 9"):
+        custom(file).order(Grid(3, 3))
+
+
 def test_custom_gives_an_order_across_frames(tmp_path: Path) -> None:
     file = tmp_path / "order.json"
     file.write_text('{"name": "mine", "grid": [2, 1, 2], "order": [3, 0, 2, 1]}')
