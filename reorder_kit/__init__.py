@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reorder_kit.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from reorder_kit.api.orders import order
+    from reorder_kit.api.orders import load_order, order
     from reorder_kit.api.running import load_run, run
     from reorder_kit.api.wrapping import wrap
     from reorder_kit.model.ordered_model import OrderedModel
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reorder_kit.own_loop import learner
 
 __version__ = "0.1.0"
-__all__ = ["Grid", "Order", "OrderedModel", "hookimpl", "learner", "load_run", "order", "run", "wrap"]
+__all__ = ["Grid", "Order", "OrderedModel", "hookimpl", "learner", "load_order", "load_run", "order", "run", "wrap"]
 
 # Imported on first use: torch takes seconds, and `reorder-kit --help` shall not.
 _HOMES = {
@@ -25,6 +25,7 @@ _HOMES = {
     "Order": "reorder_kit.orders.order",
     "OrderedModel": "reorder_kit.model.ordered_model",
     "learner": "reorder_kit.own_loop",
+    "load_order": "reorder_kit.api.orders",
     "load_run": "reorder_kit.api.running",
     "order": "reorder_kit.api.orders",
     "run": "reorder_kit.api.running",

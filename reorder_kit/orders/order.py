@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -27,37 +30,47 @@ class Order:
 
     Args:
         indices: the patch in each slot.
-        num_patches: patches there are to choose from; the number of slots if not given.
+        num_patches: patches there are to choose from; those of the grid if not given, or else the number of slots.
         groups: the group of each image, for the shape ``(group, slot)``.
+        grid: the grid of the patches, where it is known. Orders are equal whether or not they know it.
 
     Raises:
-        ReorderKitError: if a patch is no whole number, is out of range or appears twice.
+        ReorderKitError: if a patch is no whole number, is out of range or appears twice, or the grid has another number
+            of patches.
 
     >>> order = Order([2, 0, 1])
     >>> order.rank.tolist()
     [1, 2, 0]
     """
 
-    __slots__ = ("groups", "indices", "num_patches")
+    __slots__ = ("grid", "groups", "indices", "num_patches")
 
     def __init__(
         self,
-        indices: Int[Tensor, "*batch slot"] | Sequence[int],
+        indices: Int[Tensor, "*batch slot"] | NDArray[Any] | Sequence[int],
         num_patches: int | None = None,
         groups: Int[Tensor, " batch"] | None = None,
+        grid: Grid | None = None,
     ) -> None:
-        self.indices: Int[Tensor, "*batch slot"] = _whole_numbers(indices)
-        self.num_patches: int = self.num_slots if num_patches is None else num_patches
+        self.indices: Int[Tensor, "*batch slot"] = whole_numbers(indices)
+        if num_patches is None:
+            num_patches = self.num_slots if grid is None else grid.num_patches
+        self.num_patches: int = num_patches
         self.groups: Int[Tensor, " batch"] | None = groups
+        self.grid: Grid | None = grid
         self._check()
 
     @classmethod
     def trusted(
-        cls, indices: Int[Tensor, "*batch slot"], num_patches: int, groups: Int[Tensor, " batch"] | None = None
+        cls,
+        indices: Int[Tensor, "*batch slot"],
+        num_patches: int,
+        groups: Int[Tensor, " batch"] | None = None,
+        grid: Grid | None = None,
     ) -> Order:
         """Without the check: for the result of an ``argsort`` in a training step, valid by construction."""
         order = cls.__new__(cls)
-        order.indices, order.num_patches, order.groups = indices, num_patches, groups
+        order.indices, order.num_patches, order.groups, order.grid = indices, num_patches, groups, grid
         return order
 
     @classmethod
@@ -78,6 +91,14 @@ class Order:
             raise ReorderKitError(f"patch {int(repeated[0])} appears twice in an order")
         if self.groups is not None:
             self._check_groups(self.groups)
+        if self.grid is not None:
+            self._check_grid(self.grid)
+
+    def _check_grid(self, grid: Grid) -> None:
+        if self.num_patches != grid.num_patches:
+            raise ReorderKitError(f"an order of {self.num_patches} patches is none of the {grid} grid")
+        if self.grid is not None and self.grid != grid:
+            raise ReorderKitError(f"an order of the {self.grid} grid is none of the {grid} grid")
 
     def _check_groups(self, groups: Int[Tensor, " batch"]) -> None:
         if self.indices.ndim != 2:
@@ -115,8 +136,17 @@ class Order:
         rank = self.rank
         return rank.masked_fill(rank < 0, self.num_patches)
 
+    def with_grid(self, grid: Grid) -> Order:
+        """The same order, which knows the grid of its patches.
+
+        Raises:
+            ReorderKitError: if it is an order of another grid, or of another number of patches.
+        """
+        self._check_grid(grid)
+        return Order.trusted(self.indices, self.num_patches, self.groups, grid)
+
     def inverse(self) -> Order:
-        """The order that undoes this one, which must be full."""
+        """The order that undoes this one, which must be full. It takes slots, and so has no grid."""
         if not self.is_full:
             raise ReorderKitError("a partial order has no inverse", "restore() fills the patches it left out")
         return Order.trusted(self.rank, self.num_patches, self.groups)
@@ -132,18 +162,19 @@ class Order:
         """
         if not 1 <= slots <= self.num_slots:
             raise ReorderKitError(f"an order of {self.num_slots} slots has no first {slots}")
-        return Order.trusted(self.indices[..., :slots], self.num_patches, self.groups)
+        return Order.trusted(self.indices[..., :slots], self.num_patches, self.groups, self.grid)
 
     def compose(self, then: Order) -> Order:
-        """This order first, ``then`` on its result: ``composed[slot] = self[then[slot]]``."""
+        """This order first, ``then`` on its result: ``composed[slot] = self[then[slot]]``, of this order's grid."""
         if then.num_patches != self.num_slots:
             raise ReorderKitError(f"an order of {then.num_patches} patches cannot follow one of {self.num_slots} slots")
         if self.is_static:
-            return Order.trusted(self.indices[then.indices], self.num_patches, then.groups)
+            return Order.trusted(self.indices[then.indices], self.num_patches, then.groups, self.grid)
         if then.is_static:
-            return Order.trusted(self.indices[:, then.indices], self.num_patches, self.groups)
+            return Order.trusted(self.indices[:, then.indices], self.num_patches, self.groups, self.grid)
         batch = len(self.indices if self.groups is None else self.groups)
-        return Order.trusted(self.per_image(batch).gather(1, then.per_image(batch)), self.num_patches)
+        composed = self.per_image(batch).gather(1, then.per_image(batch))
+        return Order.trusted(composed, self.num_patches, grid=self.grid)
 
     def merged(self, grid: Grid) -> Order:
         """The order of the cells of a coarser grid: a merged cell stands where its first patch stood.
@@ -172,7 +203,7 @@ class Order:
         rank = self.rank
         by_cell = rank.reshape(*rank.shape[:-1], grid.frames, grid.height, side, grid.width, side)
         first = by_cell.amin(dim=(-3, -1))
-        return Order.trusted(first.flatten(-3).argsort(dim=-1), grid.num_patches, self.groups)
+        return Order.trusted(first.flatten(-3).argsort(dim=-1), grid.num_patches, self.groups, grid)
 
     def per_image(self, batch: int) -> Int[Tensor, "batch slot"]:
         """The order of every image of a batch.
@@ -190,7 +221,7 @@ class Order:
     def to(self, device: torch.device | str) -> Order:
         """The same order on another device."""
         groups = None if self.groups is None else self.groups.to(device)
-        return Order.trusted(self.indices.to(device), self.num_patches, groups)
+        return Order.trusted(self.indices.to(device), self.num_patches, groups, self.grid)
 
     def apply(self, patches: Tensor) -> Tensor:
         """Put what each patch has into slots: ``(batch, patch, ...) -> (batch, slot, ...)``."""
@@ -300,14 +331,26 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise ReorderKitError(f"{path}: cannot be read as safetensors: {error}") from None
 
 
-def _whole_numbers(indices: Tensor | Sequence[int]) -> Int[Tensor, "*batch slot"]:
+def whole_numbers(indices: Tensor | NDArray[Any] | Sequence[int]) -> Int[Tensor, "*batch slot"]:
+    """Patch numbers as a tensor.
+
+    Raises:
+        ReorderKitError: if they are anything else.
+    """
     try:
-        numbers = torch.as_tensor(indices)
-    except (TypeError, ValueError) as error:
+        # numpy gives views that are reversed or cannot be written, and unsigned numbers: torch takes none of these.
+        numbers = torch.from_numpy(_copied(indices)) if isinstance(indices, np.ndarray) else torch.as_tensor(indices)
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ReorderKitError(f"an order holds patch numbers, in rows of one length: {error}") from None
     if numbers.numel() and (numbers.is_floating_point() or numbers.is_complex() or numbers.dtype == torch.bool):
-        raise ReorderKitError(f"an order holds patch numbers, not {numbers.dtype}")
+        raise ReorderKitError(
+            f"an order holds patch numbers, not {numbers.dtype}", "an array of whole numbers: array.astype(int)"
+        )
     return numbers.long()
+
+
+def _copied(array: NDArray[Any]) -> NDArray[Any]:
+    return np.array(array, dtype=np.int64 if array.dtype.kind in "iu" else None, order="C")
 
 
 def _gather(values: Tensor, index: Int[Tensor, "batch place"]) -> Tensor:
