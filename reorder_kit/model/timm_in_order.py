@@ -38,6 +38,7 @@ class TimmInOrder(nn.Module):
         last.register_forward_hook(_InOrder(reading))
         self.model = _sharing(model)
         setattr(self.model, reading.after, last)
+        self.model.forward_intermediates = _no_maps
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Any:
         """What the model gives, which is outputs in most cases.
@@ -68,6 +69,12 @@ class TimmInOrder(nn.Module):
                 "resize the images, or build the model with img_size and wrap it then",
             )
         return images
+
+
+def _no_maps(*arguments: Any, **named: Any) -> None:
+    raise ReorderKitError(
+        "forward_intermediates would draw maps of patches in reading order", "call it on the model that was wrapped"
+    )
 
 
 class _InOrder:

@@ -185,6 +185,9 @@ def test_features_come_in_reading_order() -> None:
     features, plain = wrapped.forward_features(IMAGES), model.forward_features(IMAGES)
     torch.testing.assert_close(features[:, 3:], plain[:, 3:][:, order], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(features[:, 3:][:, order.argsort()], plain[:, 3:], rtol=1e-4, atol=1e-5)
+    with pytest.raises(ReorderKitError, match="maps of patches in reading order"):
+        wrapped.model.get_intermediate_layers(IMAGES)
+    assert len(model.get_intermediate_layers(IMAGES)) == 1
 
 
 @torch.no_grad()
@@ -247,6 +250,8 @@ def test_lines_fail_on_a_second_run_another_grid_another_order_and_another_size(
         ours(IMAGES.transpose(2, 3))
     with pytest.raises(ValueError, match=r"\(32, 48\)"):
         ours.forward_features(IMAGES.transpose(2, 3))
+    with pytest.raises(TypeError, match="not callable"):
+        ours.forward_intermediates(IMAGES)
     with pytest.raises(TypeError, match="another model"):
         with_lines(small(img_size=(48, 32)), text, order, tmp_path)
     with pytest.raises(TypeError, match="another model"):
