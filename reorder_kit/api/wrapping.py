@@ -40,7 +40,10 @@ def wrap(
         UserWarning: as :func:`reorder_kit.load_order` does, of a run that has no single order.
     """
     reading = reading_of(model)
-    found = order_from(order, reading.grid, host)
+    try:
+        found = order_from(order, reading.grid, host)
+    except ReorderKitError as error:
+        raise ReorderKitError(f"{error.message}; {reading.name} has a {reading.grid} grid", error.hint) from None
     if not found.order.is_static:
         raise ReorderKitError(
             f"{found.order!r} has an order for each image, and a wrapped model reads all images in one",

@@ -15,20 +15,23 @@ if TYPE_CHECKING:
 _LINES = """\
 import numpy, torch
 
-order = torch.from_numpy(numpy.load({file!r}))
+order = torch.from_numpy(numpy.load({file}))
 extra, size, grid = {extra}, model.patch_embed.img_size, model.patch_embed.grid_size
 found = {found}
 if found != {expected} or hasattr(model.{after}, "{buffer}"){more}:
     raise TypeError(f"these lines are for another model, or were run before: {{found}}")
 
+
 def check_size(embed, inputs):
     if inputs[0].shape[-2:] != size:
         raise ValueError(f"images of {{size}} pixels are needed, not {{tuple(inputs[0].shape)}}")
+
 
 def read_in_order(module, inputs, tokens):
     if tokens.shape[1] != extra + grid[0] * grid[1]:
         raise ValueError(f"{{tokens.shape[1]}} tokens do not fit {{extra}} and a grid of {{grid}}")
     return torch.cat([tokens[:, :extra], tokens[:, extra:][:, module.{buffer}]], dim=1)
+
 
 model.patch_embed.register_forward_pre_hook(check_size)
 model.{after}.register_buffer("{buffer}", order, persistent=False)
@@ -94,7 +97,7 @@ def _filled(
     from reorder_kit.model.timm_reading import ORDER
 
     return _LINES.format(
-        file=str(file),
+        file=_quoted(repr(str(file))),
         found=found,
         expected=repr(expected).replace("'", '"'),
         after=after,
@@ -102,6 +105,11 @@ def _filled(
         more=more,
         buffer=ORDER,
     )
+
+
+def _quoted(text: str) -> str:
+    """A literal with double quotes, where it holds none."""
+    return text if '"' in text else f'"{text[1:-1]}"'
 
 
 def named_model(name: str, grid: Grid) -> tuple[TimmReading, str]:
