@@ -36,9 +36,10 @@ class TimmInOrder(nn.Module):
         # Neither in the state, whose keys stay those of timm, nor in the hook: it moves with the model.
         last.register_buffer(ORDER, order.indices.to(device, copy=True), persistent=False)
         last.register_forward_hook(_InOrder(reading))
-        self.model = _sharing(model)
-        setattr(self.model, reading.after, last)
-        self.model.forward_intermediates = _no_maps
+        inner: Any = _sharing(model)
+        setattr(inner, reading.after, last)
+        inner.forward_intermediates = _no_maps
+        self.model = inner
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Any:
         """What the model gives, which is outputs in most cases.
@@ -54,7 +55,8 @@ class TimmInOrder(nn.Module):
         Raises:
             ReorderKitError: if the images have another size than the model was built for.
         """
-        tokens: Tensor = self.model.forward_features(self._of_the_size(images))
+        inner: Any = self.model
+        tokens: Tensor = inner.forward_features(self._of_the_size(images))
         return tokens
 
     def extra_repr(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -98,10 +99,11 @@ def reading_of(model: nn.Module) -> TimmReading:
     reason = next(_obstacles(model, kind, after), None)
     if reason is not None:
         raise _refused(name, kind, *reason)
-    embed = model.patch_embed
-    prefix = 0 if kind.__name__ == "Cait" else model.num_prefix_tokens  # Cait's CLS token comes after its blocks
+    found: Any = model
+    embed = found.patch_embed
+    prefix = 0 if kind.__name__ == "Cait" else found.num_prefix_tokens  # Cait's CLS token comes after its blocks
     height, width = embed.img_size
-    return TimmReading(name, kind.__name__, after, int(prefix), Grid(*embed.grid_size), (int(height), int(width)))
+    return TimmReading(name, kind.__name__, after, prefix, Grid(*embed.grid_size), (height, width))
 
 
 def _timm_class(model: nn.Module) -> type:
