@@ -53,6 +53,7 @@ TABLES = {
     "informed": Table("informed", "informed.jsonl"),
     "judges": Table("judges_table", "judges.jsonl"),
     "reading-less": Table("reading_less", "reading_less.jsonl"),
+    "timm-models": Table("timm_models", "timm-models.jsonl"),
     "validated": Table("validated", "validated.jsonl"),
 }
 """Of RESULTS.md, by the name that stands there."""

@@ -2,66 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from reorder_kit.backbones.vit import Vit
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.host.installed import installed_plugins
-from reorder_kit.interfaces import Batch, Features
-from reorder_kit.model.fixed_policies import FixedOrder
-from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.experiment.order_source import order_from
+from reorder_kit.model.timm_in_order import TimmInOrder
+from reorder_kit.model.timm_reading import reading_of
 from reorder_kit.orders.order import Order
 
 if TYPE_CHECKING:
-    from timm.models.vision_transformer import VisionTransformer
+    from reorder_kit.host.plugin_host import PluginHost
 
 
-def wrap(model: VisionTransformer, order: Order | str) -> nn.Module:
-    """A timm VisionTransformer that reads its patches in an order; images to the same outputs as before.
+def wrap(
+    model: nn.Module, order: Order | str | Path | Sequence[int] | Any, host: PluginHost | None = None
+) -> TimmInOrder:
+    """A timm model that reads its patches in an order; images to outputs, as before.
+
+    The weights are shared, not copied, and the model itself stays as it is. A partial order leaves patches out. Models
+    whose blocks have positions of their own, such as rotary ones, or work on the 2-D grid are refused.
 
     Args:
-        model: the model; its weights are shared, not copied.
-        order: the order, or the name of an ordering.
+        model: a VisionTransformer of timm, with or without CLS, distillation and register tokens, a Cait, or an Eva
+            without rotary positions.
+        order: what :func:`reorder_kit.load_order` takes: an order, the name of an ordering, a file, a run, or an array.
+        host: whose orderings; those of the installed plugins if not given.
 
     Raises:
-        ReorderKitError: if the order does not fit the model's grid.
+        ReorderKitError: if the model cannot read in another order, or the order is not one of its grid.
+
+    Warns:
+        UserWarning: as :func:`reorder_kit.load_order` does, of a run that has no single order.
     """
-    if hasattr(model, "head_dist"):
-        raise ReorderKitError("a distilled model has a second head, which reads a second token", "wrap one without it")
-    backbone = Vit.from_timm(model)
-    grid = backbone.grid
-    if isinstance(order, str):
-        host = installed_plugins()
-        ordering = host.orderings.get(order)
-        order = ordering(ordering.Options.model_validate({}, context={"host": host})).order(grid)
-    if not order.is_static or order.num_patches != grid.num_patches:
-        raise ReorderKitError(f"{order!r} is no static order of the model's {grid} grid of {grid.num_patches} patches")
-    return _Outputs(OrderedModel(backbone, FixedOrder(order), _TimmHead(model)))
-
-
-class _TimmHead(nn.Module):
-    """The classifier of a timm model, without registering its other parts a second time."""
-
-    def __init__(self, model: VisionTransformer) -> None:
-        super().__init__()
-        self.head = model.head
-
-    def forward(self, features: Features) -> Float[Tensor, "batch output"]:
-        outputs: Float[Tensor, "batch output"] = self.head(features.summary())
-        return outputs
-
-
-class _Outputs(nn.Module):
-    """Only the outputs of an ordered model, as other code expects of a model."""
-
-    def __init__(self, model: OrderedModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Float[Tensor, "batch channel height width"]) -> torch.Tensor:
-        outputs: torch.Tensor = self.model(Batch(images)).outputs
-        return outputs
+    reading = reading_of(model)
+    try:
+        found = order_from(order, reading.grid, host)
+    except ReorderKitError as error:
+        raise ReorderKitError(f"{error.message}; {reading.name} has a {reading.grid} grid", error.hint) from None
+    if not found.order.is_static:
+        raise ReorderKitError(
+            f"{found.order!r} has an order for each image, and a wrapped model reads all images in one",
+            "give a static order",
+        )
+    for doubt in found.doubts:
+        warnings.warn(doubt, stacklevel=2)
+    return TimmInOrder(model, reading, found.order)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reorder_kit.cli._parameters import PlaceOption, RunArgument, as_path
-from reorder_kit.errors import writing
+from reorder_kit.cli._parameters import PlaceOption, RunArgument, as_name, as_path
+from reorder_kit.cli._timm_lines import TimmLines, lines_for_model, lines_for_vit, named_model
+from reorder_kit.errors import ReorderKitError, writing
 
-TIMM_LINES = (
-    'order, extra = torch.from_numpy(numpy.load("{file}")), model.num_prefix_tokens',
-    "model.norm_pre.register_forward_hook(lambda module, inputs, tokens: "
-    "torch.cat([tokens[:, :extra], tokens[:, extra:][:, order]], dim=1))",
-)
+if TYPE_CHECKING:
+    from reorder_kit.orders.grid import Grid
+    from reorder_kit.orders.order_file import OrderFile
 
 
 def export_order(
@@ -23,19 +22,32 @@ def export_order(
         Path | None,
         typer.Option("--to", metavar="DIR", help="Where to; into the run folder if not given.", parser=as_path),
     ] = None,
+    timm: Annotated[
+        str | None,
+        typer.Option(
+            "--timm",
+            metavar="MODEL",
+            help="Print the lines for this model of timm, as in vit_small_patch16_224.",
+            parser=as_name,
+        ),
+    ] = None,
     sets: PlaceOption = None,
 ) -> None:
     """Write the order of a run for plain timm and others.
 
-    The files order.json and order.npy hold, for each slot, the row-major index of its patch. The two printed lines put
-    the patches of a timm VisionTransformer in this order, after their positions were added: they give what
-    reorder_kit.wrap(model, order) gives. A run that orders each image by what it shows, or orders again before a later
-    block, has no such lines: its files hold a consensus, or the composed order of all blocks. It reads no data; --set
-    is checked as elsewhere, and changes nothing.
+    The files order.json and order.npy hold, for each slot, the row-major index of its patch. The printed lines put the
+    patches of a timm model in this order, after their positions were added, as reorder_kit.wrap(model, order) does.
+    They raise an error if the model is not the one they are for. Without --timm they are for a VisionTransformer of the
+    order's grid; with it, they are for that model, or the reason is given why it cannot read in another order.
+
+    A run that orders each image by what it shows, or orders again before a later block, has no such lines: its files
+    hold a consensus, or the composed order of all blocks. No data is read; --set is checked as elsewhere, and changes
+    nothing.
 
     \b
     Example:
       reorder-kit export-order runs/quickstart
+      reorder-kit export-order runs/quickstart --timm vit_small_patch16_224
       reorder-kit export-order runs/quickstart --to exported
     """
     from reorder_kit.cli._lookup import find_run, load_host, places_of
@@ -47,6 +59,8 @@ def export_order(
     if sets:
         reopen(folder, load_host(), places_of(sets))
     stored = folder.read_order()
+    # Before anything is written: a model that cannot read in the order is an error.
+    named = None if timm is None else named_model(timm, _single_images(stored.grid))
     target = to or folder.path
     json_file, npy_file = target / "order.json", target / "order.npy"
     with writing(target):
@@ -57,11 +71,30 @@ def export_order(
     if stored.spread is not None:
         typer.echo(f"This is a consensus, and no order of the run: {words_of_spread(stored.spread)}.")
         typer.echo("A model that reads every image in it is another model than the run's.")
-        return
-    if folder.read_result().order.reach.slots is None:
+    elif folder.read_result().order.reach.slots is None:
         typer.echo("The run orders again before a later block; this is the composed order of all blocks.")
         typer.echo("A model that reads in it from its first block on is another model than the run's.")
-        return
-    typer.echo("In plain timm, with import numpy, torch and a VisionTransformer `model` of this grid:\n")
-    for line in TIMM_LINES:
-        typer.echo(line.format(file=npy_file))
+    elif stored.grid.frames > 1:
+        typer.echo("There are no lines for timm, whose models read single images.")
+    elif named is None:
+        _print(lines_for_vit(npy_file, stored.grid, len(stored.order)), stored)
+    else:
+        _print(lines_for_model(*named, npy_file, len(stored.order)), stored)
+
+
+def _single_images(grid: Grid) -> Grid:
+    if grid.frames > 1:
+        raise ReorderKitError(
+            f"the order is one of clips of {grid.frames} frames, and timm's models read single images",
+            "leave --timm out to get the files",
+        )
+    return grid
+
+
+def _print(lines: TimmLines, stored: OrderFile) -> None:
+    typer.echo(f"In plain timm, with {lines.model}:\n\n{lines.text}\n")
+    if stored.order.is_full:
+        typer.echo("The patch tokens of forward_features are in this order then; they are row-major again as")
+        typer.echo("tokens[:, extra:][:, order.argsort()].")
+    else:
+        typer.echo(f"The model then reads {len(stored.order)} of {stored.grid.num_patches} patches.")

@@ -177,17 +177,29 @@ def test_both_readouts_are_timms(pool):
     )
 
 
-@pytest.mark.parametrize("order", [Order.identity(16), Order([list(range(12)), list(range(12))])])
-def test_an_order_that_does_not_fit_the_grid_is_refused(timm_model, order):
-    with pytest.raises(ReorderKitError, match="no static order of the model's 3x4 grid of 12 patches"):
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        (Order.identity(16), "an order of 16 patches is none of the 3x4 grid"),
+        (reorder_kit.order("row", 4, 3), "an order of the 4x3 grid is none of the 3x4 grid"),
+        (list(range(16)), "outside 0..11; VisionTransformer has a 3x4 grid"),
+        (Order([list(range(12)), list(range(12))]), "has an order for each image"),
+        ("hilbrt", "hilbrt: no ordering"),
+    ],
+)
+def test_an_order_that_does_not_fit_the_model_is_refused(timm_model, order, message):
+    with pytest.raises(ReorderKitError, match=message):
         reorder_kit.wrap(timm_model, order)
 
 
-def test_an_unknown_ordering_is_refused(timm_model):
-    with pytest.raises(ReorderKitError, match="there is no ordering 'hilbrt'"):
-        reorder_kit.wrap(timm_model, "hilbrt")
-
-
-def test_what_is_no_vision_transformer_is_refused():
-    with pytest.raises(ReorderKitError, match="Linear is no timm VisionTransformer"):
-        reorder_kit.wrap(torch.nn.Linear(1, 1), "row")
+def test_a_run_its_file_and_its_numbers_are_one_order_for_wrap(finished):
+    folder, _ = finished
+    model = VisionTransformer(img_size=16, patch_size=8, embed_dim=24, depth=1, num_heads=2)
+    for source in (
+        folder,
+        str(folder),
+        reorder_kit.load_run(folder),
+        folder / "order.json",
+        torch.tensor([0, 2, 1, 3]),
+    ):
+        assert reorder_kit.wrap(model, source).order == Order([0, 2, 1, 3])

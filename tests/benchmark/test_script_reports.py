@@ -98,3 +98,27 @@ def test_seeds_of_informed_are_a_number_of_them(given, seeds, tmp_path, monkeypa
         monkeypatch.setattr(sys, "argv", ["informed.py", *arguments])
         informed.main()
     assert trained == seeds
+
+
+def test_timm_models(checker, tmp_path):
+    named = {"family": "vision_transformer", "kind": "VisionTransformer", "grid": [2, 2]}
+    right = {**named, "outcome": "right", "prefix": 1, "differences": {"wrap": 2e-7, "lines": 3e-7}}
+    refused = {**named, "outcome": "refused", "reason": "it turns"}
+    records = [
+        {**right, "model": "a"},
+        {**right, "model": "b", "differences": {"wrap": 1e-7, "lines": 4e-7}},
+        {**right, "model": "c", "outcome": "wrong"},
+        {**refused, "model": "d", "lines": "TypeError"},
+        {**refused, "model": "e", "lines": "none"},
+    ]
+    assert lines_of(checker, "timm-models", records, tmp_path) == [
+        "5 models: 2 right, 2 refused by name, 2 silently wrong.",
+        "",
+        "| class | tokens before the patches | models | largest difference, `wrap` | largest difference, lines |",
+        "| --- | --- | --- | --- | --- |",
+        "| VisionTransformer | 1 | a, b | 2e-07 | 4e-07 |",
+        "",
+        "| refused, because | models |",
+        "| --- | --- |",
+        "| it turns | d, e |",
+    ]
