@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ReorderKitError, writing
 from reorder_kit.experiment.reopening import Places
 from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
@@ -13,8 +13,32 @@ from reorder_kit.reports.run_page import run_page
 from reorder_kit.reports.study_page import study_page
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.studies.results import StudyResult
+from reorder_kit.writable import require_writable_folder
 
 STUDY_FILE = "study.json"
+
+
+def write_report(source: Path, out: Path | None, host: PluginHost, places: Places = ()) -> list[Path]:
+    """Write the page of a run or a study, with its pictures and tables beside it.
+
+    Args:
+        source: the folder of the run or the study.
+        out: where to; into its folder ``report`` if not given.
+        host: as in :func:`page_of`.
+        places: as in :func:`page_of`.
+
+    Returns:
+        The files: the page first.
+
+    Raises:
+        ReorderKitError: as :func:`page_of`, or if nothing can be written there.
+    """
+    target = out or source / "report"
+    if out is not None or source.is_dir():
+        require_writable_folder(target)
+    page = page_of(source, host, places)
+    with writing(target):
+        return page.write(target)
 
 
 @names_plugins

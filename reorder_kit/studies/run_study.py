@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.engine import Executor, work_through
 from reorder_kit.jobs.failure_note import note_failure
 from reorder_kit.jobs.place import Place
-from reorder_kit.recipe.overrides import override, parse_assignment
+from reorder_kit.recipe.overrides import override
 from reorder_kit.studies.cell_run import CellRun
 from reorder_kit.studies.cells import Cell, cells_of, recipe_of
 from reorder_kit.studies.checking import CheckedStudy, check_study
@@ -83,12 +83,19 @@ class StudyRun:
     command: str
 
     @classmethod
-    def open(cls, study: str, assignments: Iterable[str], out: Path | None, host: PluginHost, command: str) -> StudyRun:
-        """A study by file or name, checked as a whole.
+    def open(
+        cls,
+        study: str | Mapping[str, Any],
+        changes: Iterable[tuple[str, Any]],
+        out: Path | None,
+        host: PluginHost,
+        command: str,
+    ) -> StudyRun:
+        """A study by file, name or content, checked as a whole.
 
         Args:
-            study: a file, or the name of a shipped study.
-            assignments: ``field=value``, of fields to be replaced.
+            study: a file, the name of a shipped study, or a study's content, whose files are looked for from here.
+            changes: fields to be replaced, and their new values.
             out: its folder; ``runs/NAME`` if not given.
             host: the plugins.
             command: how it was called.
@@ -96,8 +103,11 @@ class StudyRun:
         Raises:
             ReorderKitError: if there is no such study, with every mistake in it, or if the folder holds another one.
         """
-        content, place = find_study(study)
-        checked = check_study(override(content, map(parse_assignment, assignments)), host, study, place)
+        if isinstance(study, Mapping):
+            content, place, source = study, Path(), "study"
+        else:
+            (content, place), source = find_study(study), study
+        checked = check_study(override(content, changes), host, source, place)
         folder = StudyFolder(out or Path("runs") / checked.study.name)
         folder.check(checked.study)
         return cls(checked, folder, host, command)

@@ -75,7 +75,7 @@ def test_it_holds_the_package_with_recipes_and_studies_and_nothing_else(wheel):
     }
     templates = {
         f"reorder_kit/reports/templates/{path.name}": path.read_bytes()
-        for path in (ROOT / "reorder_kit" / "report" / "templates").iterdir()
+        for path in (ROOT / "reorder_kit" / "reports" / "templates").iterdir()
     }
     assert {name: content[name] for name in content.keys() - metadata} == {
         **modules,

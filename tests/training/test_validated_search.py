@@ -81,7 +81,7 @@ def hidden() -> list[int]:
 
 
 def run(content: dict[str, Any], out: Path, **options: Any) -> tuple[RunFolder, RunResult]:
-    result = reorder_kit.run(content, out=out, host=host_with(Oracle), **options)
+    result = reorder_kit.run(content, out=out, host=host_with(Oracle), **options).result
     return RunFolder(out), result
 
 
