@@ -9,7 +9,7 @@ from reorder_kit.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from reorder_kit.api.evaluating import evaluate
-    from reorder_kit.api.orders import order
+    from reorder_kit.api.orders import load_order, order
     from reorder_kit.api.reporting import report
     from reorder_kit.api.running import load_run, run
     from reorder_kit.api.studying import study
@@ -30,6 +30,7 @@ __all__ = [
     "evaluate",
     "hookimpl",
     "learner",
+    "load_order",
     "load_run",
     "order",
     "report",
@@ -47,6 +48,7 @@ _HOMES = {
     "ReorderKitWarning": "reorder_kit.errors",
     "evaluate": "reorder_kit.api.evaluating",
     "learner": "reorder_kit.own_loop",
+    "load_order": "reorder_kit.api.orders",
     "load_run": "reorder_kit.api.running",
     "order": "reorder_kit.api.orders",
     "report": "reorder_kit.api.reporting",

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from reorder_kit.caller import Caller
 from reorder_kit.data.random_streams import stream
 from reorder_kit.errors import RecipeError, ReorderKitError
+from reorder_kit.experiment.order_source import order_from
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import (
     NONE,
@@ -31,14 +32,13 @@ from reorder_kit.interfaces import (
 )
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
-from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.recipe.problems import problems_of
 
 
 def learner(
     name: str,
     patches: int | tuple[int, int] | Grid,
-    start: str | Path | Order = "row",
+    start: str | Path | Order | Sequence[int] = "row",
     *,
     epochs: float,
     steps_per_epoch: int,
@@ -55,9 +55,9 @@ def learner(
 
     Args:
         name: the order-learner.
-        patches: patches of an image: a grid, its height and width, or their number. A square number is a square grid,
-            any other a single row.
-        start: the order to start from: the name of an ordering, an order, or a file of one.
+        patches: patches of an image: a grid, its height and width, or their number. A number is the grid of the start,
+            where that is known; else a square number is a square grid, and any other a single row.
+        start: the order to start from: whatever :func:`reorder_kit.load_order` takes.
         epochs: epochs of the whole run, which is the unit of options such as ``warmup_epochs``.
         steps_per_epoch: optimizer steps in an epoch.
         seed: what everything random is drawn from.
@@ -73,8 +73,8 @@ def learner(
         checked = chosen.Options.model_validate(options, context={"host": host})
     except ValidationError as error:
         raise RecipeError(problems_of(error, chosen.Options), f"order-learner {name!r}") from None
-    grid = _grid_of(patches)
-    context = LearnerContext(_start_of(start, grid, host), grid, dim=1, depth=1, target_kind=NONE, classes=())
+    grid, first = _grid_and_start(patches, start, host)
+    context = LearnerContext(first, grid, dim=1, depth=1, target_kind=NONE, classes=())
     return LearnedOrder(chosen(checked), context, epochs, steps_per_epoch, seed)
 
 
@@ -180,7 +180,8 @@ class LearnedOrder(nn.Module):
         self, patches: Float[Tensor, "batch patch dim"] | PatchSequence | None = None, block: int = 0
     ) -> Order:
         """The order to evaluate and use a model in; learners with an order per image need the images' patches."""
-        return self.policy.best_order(None if patches is None else self._sequence(patches), block)
+        order = self.policy.best_order(None if patches is None else self._sequence(patches), block)
+        return order.with_grid(self.grid) if block == 0 and order.grid is None else order
 
     def build_optimizer(self) -> torch.optim.Optimizer | None:
         """The optimizer of the policy's parameters, apart from that of your model; None if it has none."""
@@ -223,18 +224,15 @@ def _grid_of(patches: int | tuple[int, int] | Grid) -> Grid:
     return Grid(side, side) if side * side == patches else Grid(1, patches)
 
 
-def _start_of(start: str | Path | Order, grid: Grid, host: PluginHost) -> Order:
-    if isinstance(start, str) and (start in host.orderings or not Path(start).is_file()):
-        ordering = host.orderings.get(start)
-        return ordering(ordering.Options.model_validate({}, context={"host": host})).order(grid)
-    order = start if isinstance(start, Order) else _order_of_file(Path(start), grid)
-    if not (order.is_static and order.is_full) or order.num_patches != grid.num_patches:
-        raise ReorderKitError(f"{order!r} is not one full order of {grid.num_patches} patches")
-    return order
-
-
-def _order_of_file(path: Path, grid: Grid) -> Order:
-    stored = OrderFile.load(path)
-    if stored.grid != grid:
-        raise ReorderKitError(f"{path}: made for the {stored.grid} grid, not for {grid}", f"give patches={stored.grid}")
-    return stored.order
+def _grid_and_start(patches: int | tuple[int, int] | Grid, start: Any, host: PluginHost) -> tuple[Grid, Order]:
+    grid = _grid_of(patches)
+    if isinstance(patches, int) and not (isinstance(start, str) and start in host.orderings):
+        known = order_from(start, host=host).order.grid
+        if known is not None and known.num_patches == patches:
+            grid = known  # a number alone says nothing of height and width
+    found = order_from(start, grid, host)
+    if not (found.order.is_static and found.order.is_full):
+        raise ReorderKitError(f"{found.order!r} is not one full order of {grid.num_patches} patches")
+    for doubt in found.doubts:
+        warnings.warn(doubt, stacklevel=3)
+    return grid, found.order

@@ -104,13 +104,14 @@ def evaluate(
     """
     # Imported on first use, as for a run.
     from reorder_kit.cli._lookup import find_run
+    from reorder_kit.experiment.order_source import order_from
     from reorder_kit.training.evaluate_run import evaluate_run
     from reorder_kit.writable import require_writable_file
 
     if split not in get_args(Split):
         raise ReorderKitError(f"there is no split {split!r} to evaluate", "give 'test' or 'validation'")
     listed = [orders] if isinstance(orders, Order | str | os.PathLike) else orders
-    sources = [each if isinstance(each, Order) else os.fspath(each) for each in listed]
+    sources = [os.fspath(each) if isinstance(each, str | os.PathLike) else order_from(each).order for each in listed]
     caller = Caller.here()
     with caller.warned_of_logs():
         host, folder = plugins(host, caller), find_run(os.fspath(run))

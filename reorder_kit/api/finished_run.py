@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from reorder_kit.api import notebook
 from reorder_kit.cli._tables import run_table
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.model.ordered_model import OrderedModel
-from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.runs.result import ControlResult, RunMetrics, RunResult
 from reorder_kit.runs.run_folder import RunFolder
@@ -77,15 +80,6 @@ class FinishedRun(os.PathLike[str]):
         """
         return RunFolder(self.folder).read_start()
 
-    @property
-    def grid(self) -> Grid:
-        """Of the patches.
-
-        Raises:
-            ReorderKitError: if the file of the order is gone or damaged.
-        """
-        return RunFolder(self.folder).read_order().grid
-
     @cached_property
     def model(self) -> OrderedModel:
         """The trained model, in evaluation mode, on the CPU, built with the installed plugins.
@@ -111,5 +105,11 @@ class FinishedRun(os.PathLike[str]):
             notebook.table(*run_table(self.result)),
             notebook.listing(self.notes),
             notebook.warned(self.warnings),
+            self._drawn_order(),
             notebook.folder(self.folder),
         )
+
+    def _drawn_order(self) -> Markup:
+        with suppress(ReorderKitError):  # the folder may be gone, and the figures are still what they are
+            return Markup(self.order._repr_html_())
+        return Markup("")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from reorder_kit.errors import RecipeError
+from reorder_kit.caller import Caller
+from reorder_kit.experiment.find_order import order_by_name
+from reorder_kit.experiment.order_source import order_from
 from reorder_kit.host.installed import installed_plugins
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
-from reorder_kit.recipe.problems import problems_of
 
 if TYPE_CHECKING:
     from reorder_kit.host.plugin_host import PluginHost
@@ -32,10 +33,41 @@ def order(name: str, height: int, width: int, host: PluginHost | None = None, **
     Raises:
         ReorderKitError: if there is no such ordering or option.
     """
-    host = host or installed_plugins()
-    ordering = host.orderings.get(name)
-    try:
-        checked = ordering.Options.model_validate(options, context={"host": host})
-    except ValidationError as error:
-        raise RecipeError(problems_of(error, ordering.Options), f"ordering {name!r}") from None
-    return ordering(checked).order(Grid(height, width))
+    return order_by_name(name, host or installed_plugins(), Grid(height, width), options)
+
+
+def load_order(
+    source: str | Path | Order | Sequence[int] | Any,
+    grid: Grid | str | Sequence[int] | None = None,
+    host: PluginHost | None = None,
+) -> Order:
+    """The order of a file, of a run, of an array, or of an ordering.
+
+    It knows its grid, unless it comes from an array or a ``.npy`` file and no grid is given: 196 patches may be 14x14
+    or 7x28, and nothing is guessed.
+
+    >>> load_order([0, 2, 1, 3], grid=(2, 2)).grid
+    Grid(height=2, width=2, frames=1)
+
+    Args:
+        source: a file (``.json``, ``.npy``, ``.safetensors``); the folder of a finished run, a loaded run, or a result
+            that knows its folder; the patch in each slot, as an array, tensor or list; an order; or the name of an
+            ordering. Text that names an ordering is the ordering, with a warning if there is a file or folder of that
+            name; ``"./row"`` and ``Path("row")`` are the file.
+        grid: the grid it must be for, as ``(14, 14)``, ``"14x14"`` or a :class:`Grid`; needed for the name of an
+            ordering, and for an array or a ``.npy`` file that leaves patches out.
+        host: the plugins; all installed ones if not given.
+
+    Raises:
+        ReorderKitError: if there is no such thing, if it holds no order or is damaged, or if its order is of another
+            grid.
+
+    Warns:
+        ReorderKitWarning: if the run has no single order, so that this is its consensus; if it orders again before a later
+            block, so that this is the composed order; or if a file has the name of the ordering.
+    """
+    found = order_from(source, None if grid is None else Grid.of(grid), host)
+    caller = Caller.here()
+    for doubt in found.doubts:
+        caller.warn(doubt)
+    return found.order

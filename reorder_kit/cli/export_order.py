@@ -40,8 +40,8 @@ def export_order(
     """
     from reorder_kit.cli._lookup import find_run, load_host, places_of
     from reorder_kit.experiment.reopening import reopen
+    from reorder_kit.orders.npy_file import write_npy
     from reorder_kit.orders.order_file import words_of_spread
-    from reorder_kit.runs.npy_file import write_npy
 
     folder = find_run(run)
     if sets:

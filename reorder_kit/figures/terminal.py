@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reorder_kit.figures.walk import Cell, jumps, walk
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
+from reorder_kit.orders.walk import Cell, jumps, walk
 
 _MAX_COLUMNS = 80
 _MAX_RANKED_SIDE = 16

@@ -89,7 +89,7 @@ class Ordering(Component, ABC):
         if len(visited) < len(indices) or not visited <= every or not (visited == every or self.may_leave_out):
             raise ReorderKitError(f"ordering {self.name!r} does not visit every patch of the {ruled} grid exactly once")
         walk = [self._placed(*ruled.cell(index), grid) for index in indices]
-        return Order(walk[::-1] if self.options.reverse else walk, grid.num_patches)
+        return Order(walk[::-1] if self.options.reverse else walk, grid=grid)
 
     def _placed(self, frame: int, row: int, column: int, grid: Grid) -> int:
         if self.options.transpose:

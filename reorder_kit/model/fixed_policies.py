@@ -24,7 +24,7 @@ class FixedOrder(Policy):
     def __init__(self, order: Order) -> None:
         super().__init__()
         self.register_buffer("indices", order.indices.clone())
-        self.num_patches = order.num_patches
+        self.num_patches, self.grid = order.num_patches, order.grid
         self.may_leave_out = not order.is_full
         self.phase = "hardened"
 
@@ -37,7 +37,7 @@ class FixedOrder(Policy):
 
     def best_order(self, sequence: PatchSequence | None = None, block: int = 0) -> Order:
         """The order."""
-        return Order.trusted(self.indices, self.num_patches)
+        return Order.trusted(self.indices, self.num_patches, grid=self.grid)
 
     def build_optimizer(self) -> None:
         """Nothing to optimise."""

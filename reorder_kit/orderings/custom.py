@@ -10,6 +10,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import HomePath, Ordering, OrderingOptions
 from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.npy_order import NPY, load_npy
 from reorder_kit.orders.order_file import OrderFile
 
 
@@ -17,16 +18,17 @@ class Custom(Ordering):
     """The order in a JSON file, as ``show-order --json`` and ``export-order`` write it.
 
     The file must hold an order of the very grid that is asked for: patches are numbered by grid, so an order of another
-    grid would mean other patches. With ``transpose`` that is the transposed grid. The order may leave patches out; then
-    no model sees these, and only a learner that says so can start from it. Of a run whose order depends on the image,
-    the file holds the consensus order.
+    grid would mean other patches. With ``transpose`` that is the transposed grid. A ``.npy`` file holds patch numbers
+    alone, so only how many they are is checked. The order may leave patches out; then no model sees these, and only a
+    learner that says so can start from it. Of a run whose order depends on the image, the file holds the consensus
+    order.
     """
 
     name = "custom"
     may_leave_out = True
 
     class Options(OrderingOptions):
-        file: HomePath = Field(description="JSON file with the order")
+        file: HomePath = Field(description="JSON or .npy file with the order")
 
     options: Options
 
@@ -42,6 +44,8 @@ class Custom(Ordering):
             ReorderKitError: if the file cannot be read, or holds an order of another grid.
         """
         file = self.options.file
+        if file.suffix == NPY:
+            return load_npy(file, grid).indices.tolist()
         stored = OrderFile.load(file)
         if stored.grid != grid:
             asked = f"the {grid} grid" + (" (transposed)" if self.options.transpose else "")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ReorderKitError, quoted
 
 MOST_PATCHES = 2**16
 """Of a grid: an order of as many takes seconds, and a model that reads as many does not exist."""
@@ -69,6 +71,28 @@ class Grid:
         if max(map(len, parts)) > _MOST_DIGITS:
             raise _too_many(f"{text:.40}...")
         *frames, height, width = map(int, parts)
+        return cls(height, width, *frames)
+
+    @classmethod
+    def of(cls, value: Grid | str | Sequence[int]) -> Grid:
+        """A grid, as people write it: ``"14x14"``, ``(14, 14)``, ``(frames, height, width)``, or a grid.
+
+        Raises:
+            ReorderKitError: if it is none of these.
+
+        >>> Grid.of((8, 14, 14))
+        Grid(height=14, width=14, frames=8)
+        """
+        if isinstance(value, Grid):
+            return value
+        if isinstance(value, str):
+            return cls.parse(value)
+        try:
+            *frames, height, width = map(operator.index, value)
+        except (TypeError, ValueError):
+            frames = [0, 0]
+        if len(frames) > 1:
+            raise ReorderKitError(f"{quoted(value)} is not a grid", "give (height, width) in patches, as in (14, 14)")
         return cls(height, width, *frames)
 
     def __str__(self) -> str:

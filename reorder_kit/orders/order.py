@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import index
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from numpy.typing import NDArray
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.kendall_tau import kendall_tau
-from reorder_kit.whole_file import write_whole
+from reorder_kit.orders.patch_numbers import whole_numbers
+
+if TYPE_CHECKING:
+    from reorder_kit.orders.order_figure import OrderFigure
 
 
 class Order:
@@ -27,37 +32,49 @@ class Order:
 
     Args:
         indices: the patch in each slot.
-        num_patches: patches there are to choose from; the number of slots if not given.
+        num_patches: patches there are to choose from; those of the grid if not given, or else the number of slots.
         groups: the group of each image, for the shape ``(group, slot)``.
+        grid: the grid of the patches, where it is known. Orders are equal whether or not they know it.
 
     Raises:
-        ReorderKitError: if a patch is no whole number, is out of range or appears twice.
+        ReorderKitError: if a patch is no whole number, is out of range or appears twice, or the grid has another number
+            of patches.
 
     >>> order = Order([2, 0, 1])
     >>> order.rank.tolist()
     [1, 2, 0]
+    >>> order[0], list(order), order[:2]
+    (2, [2, 0, 1], Order(2 of 3 patches: 2 0))
     """
 
-    __slots__ = ("groups", "indices", "num_patches")
+    __slots__ = ("grid", "groups", "indices", "num_patches")
 
     def __init__(
         self,
-        indices: Int[Tensor, "*batch slot"] | Sequence[int],
+        indices: Int[Tensor, "*batch slot"] | NDArray[Any] | Sequence[int],
         num_patches: int | None = None,
         groups: Int[Tensor, " batch"] | None = None,
+        grid: Grid | None = None,
     ) -> None:
-        self.indices: Int[Tensor, "*batch slot"] = _whole_numbers(indices)
-        self.num_patches: int = self.num_slots if num_patches is None else num_patches
+        self.indices: Int[Tensor, "*batch slot"] = whole_numbers(indices)
+        if num_patches is None:
+            num_patches = self.num_slots if grid is None else grid.num_patches
+        self.num_patches: int = num_patches
         self.groups: Int[Tensor, " batch"] | None = groups
+        self.grid: Grid | None = grid
         self._check()
 
     @classmethod
     def trusted(
-        cls, indices: Int[Tensor, "*batch slot"], num_patches: int, groups: Int[Tensor, " batch"] | None = None
+        cls,
+        indices: Int[Tensor, "*batch slot"],
+        num_patches: int,
+        groups: Int[Tensor, " batch"] | None = None,
+        grid: Grid | None = None,
     ) -> Order:
         """Without the check: for the result of an ``argsort`` in a training step, valid by construction."""
         order = cls.__new__(cls)
-        order.indices, order.num_patches, order.groups = indices, num_patches, groups
+        order.indices, order.num_patches, order.groups, order.grid = indices, num_patches, groups, grid
         return order
 
     @classmethod
@@ -78,6 +95,14 @@ class Order:
             raise ReorderKitError(f"patch {int(repeated[0])} appears twice in an order")
         if self.groups is not None:
             self._check_groups(self.groups)
+        if self.grid is not None:
+            self._check_grid(self.grid)
+
+    def _check_grid(self, grid: Grid) -> None:
+        if self.num_patches != grid.num_patches:
+            raise ReorderKitError(f"an order of {self.num_patches} patches is none of the {grid} grid")
+        if self.grid is not None and self.grid != grid:
+            raise ReorderKitError(f"an order of the {self.grid} grid is none of the {grid} grid")
 
     def _check_groups(self, groups: Int[Tensor, " batch"]) -> None:
         if self.indices.ndim != 2:
@@ -115,8 +140,17 @@ class Order:
         rank = self.rank
         return rank.masked_fill(rank < 0, self.num_patches)
 
+    def with_grid(self, grid: Grid) -> Order:
+        """The same order, which knows the grid of its patches.
+
+        Raises:
+            ReorderKitError: if it is an order of another grid, or of another number of patches.
+        """
+        self._check_grid(grid)
+        return Order.trusted(self.indices, self.num_patches, self.groups, grid)
+
     def inverse(self) -> Order:
-        """The order that undoes this one, which must be full."""
+        """The order that undoes this one, which must be full. It takes slots, and so has no grid."""
         if not self.is_full:
             raise ReorderKitError("a partial order has no inverse", "restore() fills the patches it left out")
         return Order.trusted(self.rank, self.num_patches, self.groups)
@@ -128,22 +162,23 @@ class Order:
             slots: 1 to the number of slots there are.
 
         >>> Order([2, 0, 1]).first(2)
-        Order(2 of 3 patches)
+        Order(2 of 3 patches: 2 0)
         """
         if not 1 <= slots <= self.num_slots:
             raise ReorderKitError(f"an order of {self.num_slots} slots has no first {slots}")
-        return Order.trusted(self.indices[..., :slots], self.num_patches, self.groups)
+        return Order.trusted(self.indices[..., :slots], self.num_patches, self.groups, self.grid)
 
     def compose(self, then: Order) -> Order:
-        """This order first, ``then`` on its result: ``composed[slot] = self[then[slot]]``."""
+        """This order first, ``then`` on its result: ``composed[slot] = self[then[slot]]``, of this order's grid."""
         if then.num_patches != self.num_slots:
             raise ReorderKitError(f"an order of {then.num_patches} patches cannot follow one of {self.num_slots} slots")
         if self.is_static:
-            return Order.trusted(self.indices[then.indices], self.num_patches, then.groups)
+            return Order.trusted(self.indices[then.indices], self.num_patches, then.groups, self.grid)
         if then.is_static:
-            return Order.trusted(self.indices[:, then.indices], self.num_patches, self.groups)
+            return Order.trusted(self.indices[:, then.indices], self.num_patches, self.groups, self.grid)
         batch = len(self.indices if self.groups is None else self.groups)
-        return Order.trusted(self.per_image(batch).gather(1, then.per_image(batch)), self.num_patches)
+        composed = self.per_image(batch).gather(1, then.per_image(batch))
+        return Order.trusted(composed, self.num_patches, grid=self.grid)
 
     def merged(self, grid: Grid) -> Order:
         """The order of the cells of a coarser grid: a merged cell stands where its first patch stood.
@@ -172,7 +207,7 @@ class Order:
         rank = self.rank
         by_cell = rank.reshape(*rank.shape[:-1], grid.frames, grid.height, side, grid.width, side)
         first = by_cell.amin(dim=(-3, -1))
-        return Order.trusted(first.flatten(-3).argsort(dim=-1), grid.num_patches, self.groups)
+        return Order.trusted(first.flatten(-3).argsort(dim=-1), grid.num_patches, self.groups, grid)
 
     def per_image(self, batch: int) -> Int[Tensor, "batch slot"]:
         """The order of every image of a batch.
@@ -190,7 +225,7 @@ class Order:
     def to(self, device: torch.device | str) -> Order:
         """The same order on another device."""
         groups = None if self.groups is None else self.groups.to(device)
-        return Order.trusted(self.indices.to(device), self.num_patches, groups)
+        return Order.trusted(self.indices.to(device), self.num_patches, groups, self.grid)
 
     def apply(self, patches: Tensor) -> Tensor:
         """Put what each patch has into slots: ``(batch, patch, ...) -> (batch, slot, ...)``."""
@@ -248,25 +283,48 @@ class Order:
         steps: Int[Tensor, " step"] = (cells[1:] - cells[:-1]).abs().sum(dim=-1)
         return float((steps == 1).double().mean())
 
-    def save(self, path: Path) -> None:
-        """Write the order, of any shape, as safetensors. :class:`OrderFile` is for people and other programs."""
-        tensors = {"indices": self.indices.contiguous(), "num_patches": torch.tensor(self.num_patches)}
-        write_whole(path, save(tensors if self.groups is None else {**tensors, "groups": self.groups.contiguous()}))
+    def save(self, path: str | Path) -> None:
+        """Write the order, as the ending of the file says.
 
-    @classmethod
-    def load(cls, path: Path) -> Order:
-        """Read what :meth:`save` wrote.
+        Args:
+            path: ends with ``.json`` (one order with its grid, for people and other programs), ``.npy`` (the patch
+                numbers of one order and nothing else), or ``.safetensors`` (an order of any shape, and its grid).
 
         Raises:
-            ReorderKitError: if it is missing, is not such a file, or holds an invalid order.
+            ReorderKitError: if it ends otherwise, such a file cannot hold the order, or it cannot be written.
         """
-        tensors = load_tensors(path)
-        if not {"indices", "num_patches"} <= tensors.keys():
-            raise ReorderKitError(f"{path}: holds no order", f"it holds: {', '.join(tensors) or 'nothing'}")
-        try:
-            return cls(tensors["indices"], int(tensors["num_patches"]), tensors.get("groups"))
-        except ReorderKitError as error:
-            raise ReorderKitError(f"{path}: {error.message}", error.hint) from None
+        from reorder_kit.orders.saved_order import save_order
+
+        save_order(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Order:
+        """Read what :meth:`save` wrote. :func:`reorder_kit.load_order` reads runs and names, too, and takes a grid.
+
+        Raises:
+            ReorderKitError: if it is missing, is not such a file, is damaged, or holds an invalid order.
+        """
+        from reorder_kit.orders.saved_order import read_order
+
+        return read_order(Path(path))
+
+    def plot(self, image: Any = None, title: str | None = None) -> OrderFigure:
+        """A matplotlib figure of the path over the grid, which notebooks show; ``figure.savefig(file)`` writes it.
+
+        Args:
+            image: what is shown below the path: a PIL image, a tensor ``(channel, height, width)``, an array
+                ``(height, width, channel)``, or a clip of as many frames as the grid has. Values outside of 0 to 1 are
+                stretched to it.
+            title: what is shown; the grid and the number of patches if not given.
+
+        Raises:
+            ReorderKitError: if the order has no grid, differs between images, or has too many patches for a picture; if
+                the image is none, or the grid does not cut it into patches.
+        """
+        # Imported on first use: matplotlib takes a second.
+        from reorder_kit.orders.order_figure import plot_order
+
+        return plot_order(self, image, title)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Order):
@@ -283,31 +341,45 @@ class Order:
     def __len__(self) -> int:
         return self.num_slots
 
+    @overload
+    def __getitem__(self, slot: SupportsIndex) -> int: ...
+
+    @overload
+    def __getitem__(self, slot: slice) -> Order: ...
+
+    def __getitem__(self, slot: SupportsIndex | slice) -> int | Order:
+        """The patch in a slot; of a slice, the order of these slots: ``order[:49]`` reads 49 patches."""
+        if isinstance(slot, slice):
+            slots = torch.tensor(range(self.num_slots)[slot], dtype=torch.long)  # torch takes no negative steps
+            return Order(self._single()[slots], self.num_patches, grid=self.grid)
+        place = index(slot)
+        if not -self.num_slots <= place < self.num_slots:
+            raise IndexError(f"there is no slot {place} in an order of {self.num_slots} slots")
+        return int(self._single()[place])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._single().tolist())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.indices.cpu().numpy(), dtype=dtype)
+
+    def _single(self) -> Int[Tensor, " slot"]:
+        if not self.is_static:
+            raise ReorderKitError(
+                f"{self!r} differs between images, so a slot has no single patch",
+                "order.per_image(batch)[image, slot] is the patch of an image",
+            )
+        return self.indices
+
     def __repr__(self) -> str:
-        shape = "x".join(str(size) for size in self.indices.shape)
-        return f"Order({shape} of {self.num_patches} patches)"
+        from reorder_kit.orders.order_words import order_in_words
 
+        return order_in_words(self)
 
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file.
+    def _repr_html_(self) -> str:
+        from reorder_kit.orders.order_html import order_as_html
 
-    Raises:
-        ReorderKitError: if it is missing or is not such a file.
-    """
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ReorderKitError(f"{path}: cannot be read as safetensors: {error}") from None
-
-
-def _whole_numbers(indices: Tensor | Sequence[int]) -> Int[Tensor, "*batch slot"]:
-    try:
-        numbers = torch.as_tensor(indices)
-    except (TypeError, ValueError) as error:
-        raise ReorderKitError(f"an order holds patch numbers, in rows of one length: {error}") from None
-    if numbers.numel() and (numbers.is_floating_point() or numbers.is_complex() or numbers.dtype == torch.bool):
-        raise ReorderKitError(f"an order holds patch numbers, not {numbers.dtype}")
-    return numbers.long()
+        return order_as_html(self)
 
 
 def _gather(values: Tensor, index: Int[Tensor, "batch place"]) -> Tensor:

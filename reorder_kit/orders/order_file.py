@@ -44,8 +44,8 @@ class OrderFile:
     def __post_init__(self) -> None:
         if not self.order.is_static:
             raise ReorderKitError(f"{self.order!r} differs between images, and a file of an order holds a single one")
-        if self.order.num_patches != self.grid.num_patches:
-            raise ReorderKitError(f"an order of {self.order.num_patches} patches is none of the {self.grid} grid")
+        # The only way to set a field of a frozen class: whoever takes the order out of the file shall know its grid.
+        object.__setattr__(self, "order", self.order.with_grid(self.grid))
 
     @property
     def is_consensus(self) -> bool:
@@ -139,7 +139,7 @@ class OrderFile:
         if not _are_whole_numbers(indices):
             raise ReorderKitError("order is not a list of patch numbers", EXPECTED)
         grid = Grid(*sizes[-2:], *sizes[:-2])
-        order = Order(indices, grid.num_patches)
+        order = Order(indices, grid=grid)
         is_consensus = content.get("is_consensus", False)
         if type(is_consensus) is not bool:
             raise ReorderKitError(f"is_consensus {is_consensus!r} is not true or false")
@@ -150,7 +150,7 @@ class OrderFile:
             raise ReorderKitError("a consensus has a spread from 0 to 1")
         if not isinstance(examples, list) or not all(map(_are_whole_numbers, examples)):
             raise ReorderKitError("the examples of a consensus are lists of patch numbers")
-        return cls(name, grid, order, float(spread), tuple(Order(each, grid.num_patches) for each in examples))
+        return cls(name, grid, order, float(spread), tuple(Order(each, grid=grid) for each in examples))
 
 
 def words_of_spread(spread: float) -> str:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.grid import Grid
-from reorder_kit.orders.order import Order, load_tensors
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.tensor_file import load_tensors
 from reorder_kit.whole_file import write_whole
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.checksums import DAMAGED, require_digest
-from reorder_kit.orders.order import load_tensors
+from reorder_kit.orders.tensor_file import load_tensors
 from reorder_kit.runs.checkpoint_facts import FILE, CheckpointFacts
 
 OPTIMIZERS = "optimizers.pt"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.checksums import DAMAGED, digest_of, require_digest
-from reorder_kit.runs.npy_file import write_npy
+from reorder_kit.orders.npy_file import write_npy
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.runs.test_scores import Scores, read_scores
 from reorder_kit.runs.trial_record import TrialRecord

@@ -63,8 +63,8 @@ def test_a_start_is_a_name_an_order_or_a_file(tmp_path: Path) -> None:
         ({"name": "reinforc"}, "no order-learner 'reinforc'"),
         ({"group": 4}, "there is no such field"),
         ({"groups": 1}, "at least 2 groups or repeats"),
-        ({"start": "colum"}, "no ordering 'colum'"),
-        ({"start": Order([1, 0])}, "not one full order of 6 patches"),
+        ({"start": "colum"}, "colum: no ordering"),
+        ({"start": Order([1, 0])}, "an order of 2 patches is none of the 2x3 grid"),
         ({"start": Order([1, 0], num_patches=6)}, "not one full order of 6 patches"),
         ({"start": Path("nowhere.json")}, "nowhere.json"),
         ({"patches": 0}, "at least one patch"),
@@ -78,8 +78,15 @@ def test_mistakes_are_explained(mistake: dict[str, Any], message: str) -> None:
 
 def test_a_file_of_another_grid_is_refused(tmp_path: Path) -> None:
     OrderFile("other", Grid(3, 2), Order.identity(6)).save(tmp_path / "other.json")
-    with pytest.raises(ReorderKitError, match="made for the 3x2 grid, not for 2x3"):
+    with pytest.raises(ReorderKitError, match="holds an order of a 3x2 grid, not of 2x3"):
         build(start=tmp_path / "other.json")
+
+
+def test_a_number_of_patches_is_the_grid_of_the_start(tmp_path: Path) -> None:
+    OrderFile("mine", Grid(1, 4), Order([3, 1, 0, 2])).save(tmp_path / "mine.json")
+    policy = build(patches=4, start=tmp_path / "mine.json")
+    assert policy.grid == policy.best_order().grid == Grid(1, 4)
+    assert build(patches=4, start=[3, 1, 0, 2]).best_order().grid == Grid(2, 2)
 
 
 def test_a_search_that_never_starts_is_a_warning() -> None:

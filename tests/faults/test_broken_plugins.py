@@ -236,7 +236,7 @@ def test_a_sample_that_raises_in_another_process_is_told_as_in_this_one(tmp_path
 
 IN_RUN = {
     "start": ({"starting_order": gives("row")}, "its start is a str"),
-    "start of some patches": ({"starting_order": gives(Order([0, 1], 4))}, "its start is Order(2 of 4 patches)"),
+    "start of some patches": ({"starting_order": gives(Order([0, 1], 4))}, "its start is Order(2 of 4 patches: 0 1)"),
     "policy": ({"policy": gives("random")}, "built a str instead of a Policy"),
     "reward": ({"reward": gives(torch.zeros(1))}, "for the rewards of 4 images"),
 }

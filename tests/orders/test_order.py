@@ -186,10 +186,10 @@ def test_refuses_another_number_of_patches_or_slots(order: Order) -> None:
 @pytest.mark.parametrize(
     ("order", "is_static", "is_full", "num_slots", "text"),
     [
-        (STATIC, True, True, 3, "Order(3 of 3 patches)"),
+        (STATIC, True, True, 3, "Order(3 of 3 patches: 2 0 1)"),
         (GROUPED, False, True, 3, "Order(2x3 of 3 patches)"),
         (PER_IMAGE, False, True, 3, "Order(3x3 of 3 patches)"),
-        (PARTIAL, True, False, 2, "Order(2 of 3 patches)"),
+        (PARTIAL, True, False, 2, "Order(2 of 3 patches: 2 0)"),
         (PARTIAL_PER_IMAGE, False, False, 2, "Order(3x2 of 3 patches)"),
     ],
 )

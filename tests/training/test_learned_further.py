@@ -10,7 +10,7 @@ import torch
 import reorder_kit
 from learner_cases import LEARNERS
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.orders.order import load_tensors
+from reorder_kit.orders.tensor_file import load_tensors
 from reorder_kit.recipe.overrides import override
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.testing import host_with

@@ -1,0 +1,60 @@
+"""Where the cells of a grid lie in a picture of an order."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.walk import Cell
+
+_FRAME_GAP = 1.0
+"""In cells."""
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Board:
+    """The places of the cells of all frames, in cells from the top left corner. Frames stand beside each other.
+
+    Args:
+        grid: whose cells they are.
+        frames_across: frames in a row.
+    """
+
+    grid: Grid
+    frames_across: int
+
+    @classmethod
+    def of(cls, grid: Grid) -> Self:
+        """A board that is somewhat wider than high, where there are several frames."""
+        across = round(math.sqrt(1.5 * grid.frames * grid.height / grid.width))
+        return cls(grid, min(grid.frames, max(1, across)))
+
+    @property
+    def width(self) -> float:
+        """From the left of the first cell to the right of the last, in cells."""
+        return self.frames_across * (self.grid.width + _FRAME_GAP) - _FRAME_GAP
+
+    @property
+    def height(self) -> float:
+        """From the top, with room for the headings of frames, to the bottom."""
+        down = math.ceil(self.grid.frames / self.frames_across)
+        return down * (self.grid.height + _FRAME_GAP) - _FRAME_GAP + self._headings
+
+    @property
+    def _headings(self) -> float:
+        return _FRAME_GAP if self.grid.frames > 1 else 0.0
+
+    def corner(self, cell: Cell) -> Point:
+        """The top left corner of a cell."""
+        down, across = divmod(cell.frame, self.frames_across)
+        x = across * (self.grid.width + _FRAME_GAP) + cell.column
+        return x, down * (self.grid.height + _FRAME_GAP) + self._headings + cell.row
+
+    def centre(self, cell: Cell) -> Point:
+        """The middle of a cell."""
+        x, y = self.corner(cell)
+        return x + 0.5, y + 0.5
