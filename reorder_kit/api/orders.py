@@ -63,8 +63,8 @@ def load_order(
             grid.
 
     Warns:
-        ReorderKitWarning: if the run has no single order, so that this is its consensus; if it orders again before a later
-            block, so that this is the composed order; or if a file has the name of the ordering.
+        ReorderKitWarning: if the run has no single order, so that this is its consensus; if it orders again before a
+            later block, so that this is the composed order; or if a file has the name of the ordering.
     """
     found = order_from(source, None if grid is None else Grid.of(grid), host)
     caller = Caller.here()
