@@ -133,7 +133,7 @@ class _Worker:
         resource_tracker.ensure_running()  # process.start() would, which lets the signal through
         allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            with _without_main():
+            with without_main():
                 self.process.start()  # which inherits that Ctrl-C has to wait
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
@@ -171,7 +171,7 @@ class _Worker:
 
 
 @contextmanager
-def _without_main() -> Iterator[None]:
+def without_main() -> Iterator[None]:
     """Keep a process that starts from importing the program that starts it, of which it needs nothing.
 
     A script without ``if __name__ == "__main__"`` would begin anew in every process.
