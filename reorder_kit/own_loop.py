@@ -234,5 +234,5 @@ def _grid_and_start(patches: int | tuple[int, int] | Grid, start: Any, host: Plu
     if not (found.order.is_static and found.order.is_full):
         raise ReorderKitError(f"{found.order!r} is not one full order of {grid.num_patches} patches")
     for doubt in found.doubts:
-        warnings.warn(doubt, stacklevel=3)
+        Caller.here().warn(doubt)
     return grid, found.order

@@ -17,6 +17,7 @@ from reorder_kit.api.notebook import in_notebook
 from reorder_kit.api.notebook_bar import MOST_LINES, NotebookBar
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces.run_events import StepReport
+from reorder_kit.jobs.work import PICTURES
 from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.studies.cells import Cell, RowKey
 from reorder_kit.studies.run_study import CellReport
@@ -91,7 +92,7 @@ def follow(host: PluginHost) -> None:
 
 
 def test_a_run_moves_a_bar_in_its_cell_and_leaves_what_came_out(notebook: Output) -> None:
-    host = PluginHost(third_party=False)
+    host = PluginHost(third_party=False, blocked=PICTURES)
     with progress.progress_of_runs(host, None):
         follow(host)
     assert "&lt;mine&gt;: test top1 0.750" in notebook.shown[-1]
@@ -116,7 +117,7 @@ def test_a_bar_shows_how_far_it_is_but_not_too_often(notebook: Output) -> None:
 
 
 def test_a_run_says_how_far_it_is_on_standard_error_if_it_is_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
-    host = PluginHost(third_party=False)
+    host = PluginHost(third_party=False, blocked=PICTURES)
     with progress.progress_of_runs(host, True):
         follow(host)
     said = capsys.readouterr()

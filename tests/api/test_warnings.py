@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import warnings
+from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from reorder_kit.caller import Caller
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Finding
+from reorder_kit.jobs.work import PICTURES
 from reorder_kit.runs.result import RunMetrics
 
 DOUBTFUL: dict[str, Any] = {
@@ -95,9 +97,9 @@ def test_findings_are_warned_of_once_for_all_epochs_and_splits() -> None:
     turned, dropped = Finding("turned", 2, "a.jpg"), Finding("dropped", 1, "b.jpg")
     validation = figures(top1=0.5, unreadable=["torn.png"])
     record = epoch_record(findings=(turned,), unreadable=["gone.png"], validation=validation)
-    test = figures(top1=0.5, findings=[turned, dropped], unreadable=["torn.png", "third.png"])
+    test = figures(top1=0.5, findings=[asdict(turned), asdict(dropped)], unreadable=["torn.png", "third.png"])
     result = run_result(metrics=RunMetrics(test=test, validation=figures(top1=0.5)))
-    host = PluginHost(third_party=False)
+    host = PluginHost(third_party=False, blocked=PICTURES)
     caller = Caller.here()
     run = SimpleNamespace(name="mine")
     with host.followed_by(FindingWarnings(caller), "warnings"):
@@ -120,7 +122,7 @@ def test_a_listener_follows_for_a_while() -> None:
         def run_started(self, run: object) -> None:
             heard.append(run)
 
-    host = PluginHost(third_party=False)
+    host = PluginHost(third_party=False, blocked=PICTURES)
     before = list(host.plugins)
     for _ in range(2):  # the name is free again
         with host.followed_by(Ears(), "ears"):

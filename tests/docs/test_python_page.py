@@ -23,7 +23,7 @@ def test_the_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     assert said.splitlines()[0] == "runs/quickstart"
     assert set(known["found"].scores) == {"own order", "row", "order 2"}
     assert known["order"] == known["result"].order == known["model"].policy.best_order()
-    assert known["planned"].runs == 6
+    assert known["planned"].runs == 24  # learners and controls of the recipe included
     assert (tmp_path / "runs" / "quickstart" / "report" / "report.html").exists()
 
 
