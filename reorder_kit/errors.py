@@ -48,6 +48,13 @@ class ReorderKitError(Exception):
         return self.message if self.hint is None else f"{self.message}\n  hint: {self.hint}"
 
 
+class ReorderKitWarning(UserWarning):
+    """Something that is allowed but probably not meant, or was found in the data.
+
+    The functions of the package warn with it, at the line that called them; the command line prints it.
+    """
+
+
 class DivergedError(ReorderKitError):
     """A training that cannot go on: its loss or weights became NaN or infinite."""
 

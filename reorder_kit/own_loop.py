@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from jaxtyping import Float
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from reorder_kit.caller import Caller
 from reorder_kit.data.random_streams import stream
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.experiment.order_source import order_from
@@ -109,7 +109,7 @@ class LearnedOrder(nn.Module):
             )
         doubt = phases.doubt(epochs)
         if doubt is not None:
-            warnings.warn(f"{learner.name}: {doubt}", stacklevel=3)
+            Caller.here().warn(f"{learner.name}: {doubt}")
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(stream(seed, "learner"))
             self.policy: Policy = learner.build_policy(context)
@@ -234,5 +234,5 @@ def _grid_and_start(patches: int | tuple[int, int] | Grid, start: Any, host: Plu
     if not (found.order.is_static and found.order.is_full):
         raise ReorderKitError(f"{found.order!r} is not one full order of {grid.num_patches} patches")
     for doubt in found.doubts:
-        warnings.warn(doubt, stacklevel=3)
+        Caller.here().warn(doubt)
     return grid, found.order

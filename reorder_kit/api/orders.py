@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reorder_kit.caller import Caller
 from reorder_kit.experiment.find_order import order_by_name
 from reorder_kit.experiment.order_source import order_from
 from reorder_kit.host.installed import installed_plugins
@@ -63,10 +63,11 @@ def load_order(
             grid.
 
     Warns:
-        UserWarning: if the run has no single order, so that this is its consensus; if it orders again before a later
-            block, so that this is the composed order; or if a file has the name of the ordering.
+        ReorderKitWarning: if the run has no single order, so that this is its consensus; if it orders again before a
+            later block, so that this is the composed order; or if a file has the name of the ordering.
     """
     found = order_from(source, None if grid is None else Grid.of(grid), host)
+    caller = Caller.here()
     for doubt in found.doubts:
-        warnings.warn(doubt, stacklevel=2)
+        caller.warn(doubt)
     return found.order

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reorder_kit.api.plugins import plugins
+from reorder_kit.caller import Caller
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.host.plugin_host import PluginHost
@@ -13,20 +16,23 @@ from reorder_kit.recipe.library import read_recipe
 from reorder_kit.recipe.overrides import override
 
 if TYPE_CHECKING:
-    from reorder_kit.runs.result import RunResult
+    from reorder_kit.api.finished_run import FinishedRun
 
 
 def run(
     recipe: str | Path | Mapping[str, Any],
     overrides: Mapping[str, Any] | None = None,
-    out: str | Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     host: PluginHost | None = None,
-) -> RunResult:
-    """Train a recipe and return what came out; ``as_dict()`` is the content of its ``result.json``.
+    progress: bool | None = None,
+) -> FinishedRun:
+    """Train a recipe with the controls beside it.
 
     >>> result = run("quickstart", {"train.epochs": 3})  # doctest: +SKIP
-    >>> result.metrics.test["top1"], result.order.final[:4]  # doctest: +SKIP
+    >>> result.score, result.metrics.test["top1"], result.order, result.folder  # doctest: +SKIP
+
+    What the command line prints as a warning is a :class:`reorder_kit.ReorderKitWarning` at the line that calls.
 
     Args:
         recipe: a file, the name of a shipped recipe, or a recipe's content.
@@ -34,21 +40,37 @@ def run(
         out: the run folder; ``runs/<name>`` or the next free one like it if not given.
         resume: go on with a run that was stopped.
         host: the plugins; all installed ones if not given.
+        progress: show how far it is; if not given, in a notebook and where standard error is a terminal.
+
+    Returns:
+        The figures, the order, and the folder; ``as_dict()`` is the content of its ``result.json``.
 
     Raises:
         ReorderKitError: if something about recipe, data or run folder is wrong.
     """
     # Imported on first use: accelerate and timm take seconds, and not everyone who asks for an order trains.
+    from reorder_kit.api.finished_run import FinishedRun
+    from reorder_kit.api.found import FindingWarnings
+    from reorder_kit.api.progress import progress_of_runs
+    from reorder_kit.cli._run_summary import summary_lines
+    from reorder_kit.experiment.doubts import doubts
     from reorder_kit.training.run import run_experiment
 
-    host = host or PluginHost.from_environment()
-    content, source = (recipe, "recipe") if isinstance(recipe, Mapping) else read_recipe(str(recipe))
-    experiment = compose(override(content, (overrides or {}).items()), host, source)
-    return run_experiment(experiment, host, None if out is None else Path(out), resume)[1]
+    caller = Caller.here()
+    with caller.warned_of_logs():
+        host = plugins(host, caller)
+        content, source = (recipe, "recipe") if isinstance(recipe, Mapping) else read_recipe(str(recipe))
+        experiment = compose(override(content, (overrides or {}).items()), host, source)
+        for doubt in doubts(experiment):
+            caller.warn(doubt)
+        with progress_of_runs(host, progress), host.followed_by(FindingWarnings(caller), "api.warnings"):
+            folder, result = run_experiment(experiment, host, None if out is None else Path(out), resume)
+        notes = summary_lines(folder, result, experiment.learns)
+    return FinishedRun(folder.path, result, tuple(notes), tuple(caller.told))
 
 
 def load_run(
-    path: str | Path,
+    path: str | os.PathLike[str],
     host: PluginHost | None = None,
     places: Mapping[str, Any] | None = None,
     allow_download: bool = False,
@@ -56,7 +78,7 @@ def load_run(
     """The trained model of a run, in evaluation mode, on the CPU, with its task, recipe and progress.
 
     Args:
-        path: the run folder.
+        path: the run folder, or what :func:`run` returned.
         host: the plugins; all installed ones if not given.
         places: where its data is now, if it is elsewhere, as ``{"data.root": "/data/photos"}``.
         allow_download: let its data source fetch what is not there when the data is opened.
@@ -64,4 +86,6 @@ def load_run(
     Raises:
         ReorderKitError: if the folder holds no checkpoint, one of another format, or one that cannot be read.
     """
-    return LoadedRun.open(path, host, tuple((places or {}).items()), allow_download)
+    caller = Caller.here()
+    with caller.warned_of_logs():
+        return LoadedRun.open(Path(path), plugins(host, caller), tuple((places or {}).items()), allow_download)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -32,16 +33,22 @@ class ConsoleProgress:
         console: where to write; with no terminal behind it, plain lines are written instead of a bar.
         seconds_between_lines: at most one line of an epoch in this time, except for a run's last.
         clock: seconds.
+        tell: takes what was found in reading images, a line each; it is written to the console if not given.
     """
 
     def __init__(
-        self, console: Console, seconds_between_lines: float = 3.0, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console,
+        seconds_between_lines: float = 3.0,
+        clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self._console = console
         self._seconds_between_lines = seconds_between_lines
         self._clock = clock
         self._view: _Bar | _Lines | None = None
         self._told: set[str] = set()
+        self._tell_person = tell or partial(_print, console)
 
     def __enter__(self) -> ConsoleProgress:
         return self
@@ -55,7 +62,7 @@ class ConsoleProgress:
     def run_started(self, run: RunInfo) -> None:
         """Say what is about to run, and show how far it is."""
         self._close_view()
-        for line in _introduction(run):
+        for line in introduction(run):
             _print(self._console, line)
         if self._console.is_interactive:
             self._view = _Bar(self._console, run)
@@ -75,7 +82,7 @@ class ConsoleProgress:
             self._view.epoch(epoch, record)
         unreadable = [*record.unreadable, *record.validation.unreadable]
         if unreadable:
-            _print(self._console, f"{run.name}: epoch {epoch}/{run.epochs}, {describe_unreadable(unreadable)}")
+            self._tell_person(f"{run.name}: epoch {epoch}/{run.epochs}, {describe_unreadable(unreadable)}")
         self._tell(run, merged([*record.findings, *record.validation.findings]))
         # The bar of a run stays where it is, complete, while what comes after it writes below.
         if epoch == run.epochs:
@@ -95,7 +102,7 @@ class ConsoleProgress:
         for finding in findings:
             if finding.what not in self._told:
                 self._told.add(finding.what)
-                _print(self._console, f"{run.name}: {finding}")
+                self._tell_person(f"{run.name}: {finding}")
 
     def _close_view(self) -> None:
         if self._view:
@@ -127,14 +134,14 @@ class _Bar:
 
     def step(self, report: StepReport) -> None:
         self._report = report
-        figures = _figures(self._run, report.loss, report.headline, report.images_per_second)
+        shown = figures(self._run, report.loss, report.headline, report.images_per_second)
         epoch = (report.step - 1) // self._run.steps_per_epoch + 1
-        self._progress.update(self._task, completed=report.step, epoch=epoch, figures=figures)
+        self._progress.update(self._task, completed=report.step, epoch=epoch, figures=shown)
 
     def epoch(self, epoch: int, record: EpochRecord) -> None:
         speed = self._report.images_per_second if self._report else None
-        figures = _figures(self._run, record.train.loss, record.validation.score(self._run.headline), speed)
-        self._progress.update(self._task, completed=epoch * self._run.steps_per_epoch, figures=figures)
+        shown = figures(self._run, record.train.loss, record.validation.score(self._run.headline), speed)
+        self._progress.update(self._task, completed=epoch * self._run.steps_per_epoch, figures=shown)
 
     def close(self) -> None:
         self._progress.stop()
@@ -161,16 +168,17 @@ class _Lines:
             return
         self._last_line = now
         run = self._run
-        figures = _figures(run, record.train.loss, record.validation.score(run.headline), self._images_per_second)
+        shown = figures(run, record.train.loss, record.validation.score(run.headline), self._images_per_second)
         seconds_left = (now - self._started) / (epoch - run.first_epoch + 1) * (run.epochs - epoch)
         left = f", {duration(seconds_left)} left" if epoch < run.epochs else ""
-        _print(self._console, f"{run.name}: epoch {epoch}/{run.epochs}, {figures}{left}")
+        _print(self._console, f"{run.name}: epoch {epoch}/{run.epochs}, {shown}{left}")
 
     def close(self) -> None:
         """Nothing is open between two lines."""
 
 
-def _introduction(run: RunInfo) -> list[str]:
+def introduction(run: RunInfo) -> list[str]:
+    """What is about to run, in a few lines."""
     lines = [f"{run.name}: {run.device}, {run.parameters:,} parameters, {run.grid} grid, epochs: {run.epochs}"]
     if run.first_epoch > 1:
         lines.append(f"  resumes with epoch {run.first_epoch}")
@@ -192,7 +200,8 @@ def describe_unreadable(unreadable: Sequence[str]) -> str:
     return f"{count} could not be read: {', '.join(unreadable[:UNREADABLE_IMAGES_NAMED])}{more}"
 
 
-def _figures(run: RunInfo, loss: float, headline: float | None, images_per_second: float | None) -> str:
+def figures(run: RunInfo, loss: float, headline: float | None, images_per_second: float | None) -> str:
+    """How well it goes, and how fast."""
     parts = [f"loss {loss:.3f}"]
     if headline is not None:
         parts.append(f"validation {run.headline} {headline:.3f}")

@@ -6,33 +6,37 @@ from rich.text import Text
 
 from reorder_kit.cli._output import console, table
 from reorder_kit.cli._run_progress import describe_unreadable
+from reorder_kit.cli._tables import run_table
 from reorder_kit.cli._worst_class import describe_worst_class
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.runs.epoch_record import EpochRecord
 from reorder_kit.runs.figures import words_of_absence
 from reorder_kit.runs.result import RunResult
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.statistics.headline import signed
 
 
 def print_summary(folder: RunFolder, result: RunResult, has_learner: bool) -> None:
     """Print the figures of a finished run, the controls beside it, and what has to be known to read them."""
     out = console()
-    headline, controls, epochs = result.metric, result.compared_controls, folder.read_epochs()
-    rows = table("", f"test {headline}", *([headline.difference] if result.controls else []))
-    rows.add_row(Text(result.name, style="bold"), f"{result.score:.3f}")
-    are_shares = headline.are_shares([result.score, *(score for each in controls for score in (each.own, each.score))])
-    for control in controls:
-        rows.add_row(control.name, f"{control.score:.3f}", signed(control.ahead, are_shares))
+    header, (own, *others) = run_table(result)
+    rows = table(*header)
+    rows.add_row(Text(own[0], style="bold"), *own[1:])
+    for control in others:
+        rows.add_row(*control)
     out.print()
     out.print(rows)
     out.print()
+    for line in [*summary_lines(folder, result, has_learner), "", *_files(folder)]:
+        out.print(line, soft_wrap=True)
+
+
+def summary_lines(folder: RunFolder, result: RunResult, has_learner: bool) -> list[str]:
+    """What has to be known to read the figures of a finished run, in sentences."""
+    epochs = folder.read_epochs()
     order = [*_prior(result), *_order(result, epochs, has_learner)]
     absent = words_of_absence(result.metrics.test, "test")
     told = [*order, *absent, *_left_out(result), *_unreadable(result, epochs), *_caution(result)]
-    lines = [*describe_worst_class(result.metrics.test, headline), _reach(result), *told]
-    for line in [*lines, "", *_files(folder)]:
-        out.print(line, soft_wrap=True)
+    return [*describe_worst_class(result.metrics.test, result.metric), _reach(result), *told]
 
 
 def _reach(result: RunResult) -> str:

@@ -9,10 +9,9 @@ import typer
 
 from reorder_kit.cli._output import console, is_main_process, print_json, table
 from reorder_kit.cli._parameters import DownloadOption, JsonOption, PlaceOption, RunArgument, as_name
-from reorder_kit.cli._worst_class import describe_worst_class
-from reorder_kit.statistics.headline import Headline, signed
 
 if TYPE_CHECKING:
+    from reorder_kit.cli._tables import TextTable
     from reorder_kit.training.evaluation_report import EvaluationReport
 
 
@@ -90,51 +89,22 @@ def evaluate(
 
 
 def _print_report(report: EvaluationReport) -> None:
-    from reorder_kit.orders.order_file import words_of_spread
-    from reorder_kit.training.evaluation_report import OWN
+    from reorder_kit.cli import _evaluation_words as words
 
     out = console()
-    headline = Headline(report.headline, report.higher_is_better)
-    scores = [row.metrics.score(headline.name) for row in report.orders]
-    are_shares = headline.are_shares(scores)
-    measured = (f"{report.split} {headline}", headline.difference, "loss")
-    compared = "consensus" if report.spread is not None else "own order"
-    rows = table("order", *measured, f"Kendall tau to {compared}")
-    for row, score in zip(report.orders, scores, strict=True):
-        difference = "" if row.order == OWN else signed(headline.gain(score, scores[0]), are_shares)
-        tau = f"{row.kendall_tau_to_own:.3f}"
-        rows.add_row(row.order, f"{score:.3f}", difference, f"{row.metrics.loss:.3f}", tau)
-    out.print(f"{report.run}: final weights, {report.orders[0].metrics.images} images")
-    if report.spread is not None:
-        out.print(f"It has no single order: {words_of_spread(report.spread)}.", soft_wrap=True)
-    if report.blocks != [0]:
-        later = ", ".join(map(str, report.blocks[1:]))
-        out.print(
-            f"It also orders before block {later}: tau is to the composed order; others are used before block 0 alone.",
-            soft_wrap=True,
-        )
-    out.print()
-    out.print(rows)
-    _print_shares(report, headline)
-    own = report.orders[0].metrics
-    for line in (*describe_worst_class(own, headline), *map(str, own.findings)):
+    for line in words.introduction(report):
+        out.print(line, soft_wrap=True)
+    _print_table(words.evaluation_table(report))
+    if report.shares:
+        _print_table(words.shares_table(report))
+    for line in words.notes(report):
         out.print(line, soft_wrap=True)
 
 
-def _print_shares(report: EvaluationReport, headline: Headline) -> None:
-    """Nothing where no share was asked for."""
-    if not report.shares:
-        return
-    from reorder_kit.runs.encoder_cost import OPERATIONS
-
-    rows = table("share read", "slots", f"{report.split} {headline}", "encoder, ms an image", "million operations")
-    for share in report.shares:
-        cost, score = share.encoder, share.metrics.score(headline.name)
-        time, operations = f"{1e3 * cost.seconds:.3g}", f"{cost.operations / 1e6:.3g}"
-        rows.add_row(f"{share.keep:g}", str(cost.slots), f"{score:.3f}", time, operations)
-    out = console()
+def _print_table(content: TextTable) -> None:
+    header, rows = content
+    shown, out = table(*header), console()
+    for row in rows:
+        shown.add_row(*row)
     out.print()
-    out.print(rows)
-    out.print(OPERATIONS, soft_wrap=True)
-    if report.shares_note:
-        out.print(report.shares_note, soft_wrap=True)
+    out.print(shown)

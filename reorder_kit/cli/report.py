@@ -9,8 +9,6 @@ import typer
 
 from reorder_kit.cli._output import print_to_stderr
 from reorder_kit.cli._parameters import PlaceOption, as_path
-from reorder_kit.errors import writing
-from reorder_kit.writable import require_writable_folder
 
 
 def report(
@@ -42,13 +40,8 @@ def report(
       reorder-kit report copied/photos --set data.root=/data/photos
     """
     from reorder_kit.cli._lookup import load_host, places_of
-    from reorder_kit.report.write import page_of
+    from reorder_kit.reports.write import write_report
 
-    target = out or source / "report"
-    if out is not None or source.is_dir():
-        require_writable_folder(target)
-    page = page_of(source, load_host(), places_of(sets))
-    with writing(target):
-        written = page.write(target)
+    written = write_report(source, out, load_host(), places_of(sets))
     typer.echo(written[0])
     print_to_stderr(f"with {len(written) - 1} pictures and tables beside it")

@@ -11,14 +11,17 @@ import typer
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
 from reorder_kit.cli._parameters import MOST_JOBS, JsonOption, as_name, as_path
 from reorder_kit.cli._stopping import command_line, stoppable
+from reorder_kit.cli._tables import TextTable, plan_table, size_of_plan, study_table, words_of_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reorder_kit.study.plan import Plan
-    from reorder_kit.study.results import StudyResult
-    from reorder_kit.study.run_study import CellReport, StudyRun
-    from reorder_kit.study.study_folder import StudyFolder
+    from rich.table import Table
+
+    from reorder_kit.studies.plan import Plan
+    from reorder_kit.studies.results import StudyResult
+    from reorder_kit.studies.run_study import CellReport, StudyRun
+    from reorder_kit.studies.study_folder import StudyFolder
 
 SOME_FAILED = 1
 
@@ -82,10 +85,11 @@ def study(
     """
     from reorder_kit.cli._lookup import load_host
     from reorder_kit.jobs.place import Place
-    from reorder_kit.study.run_study import StudyRun
+    from reorder_kit.recipe.overrides import parse_assignment
+    from reorder_kit.studies.run_study import StudyRun
 
     with stoppable():
-        run = StudyRun.open(study, sets or (), out, load_host(), command_line())
+        run = StudyRun.open(study, map(parse_assignment, sets or ()), out, load_host(), command_line())
         if not as_json:
             _print_plan(run)
         if smoke and not (quiet or as_json):
@@ -119,9 +123,7 @@ def _progress(runs: int, finished: int) -> Iterator[Callable[[CellReport], None]
 
 def _print_plan(run: StudyRun) -> None:
     plan, finished = run.plan, len(run.cells) - len(run.missing())
-    begun = f", {finished} of them finished" if finished else ""
-    rows = f"{len(plan.rows)} rows of {'1 seed' if plan.seeds == 1 else f'{plan.seeds} seeds'}{plan.of_lengths}"
-    print_to_stderr(f"{run.folder.path}: {rows}, {plan.runs} runs{begun}")
+    print_to_stderr(f"{run.folder.path}: {size_of_plan(plan, finished)}")
     for line in [*plan.questions, *plan.left_out]:
         print_to_stderr(f"  {line}")
     for warning in plan.warnings:
@@ -129,37 +131,24 @@ def _print_plan(run: StudyRun) -> None:
 
 
 def _print_rows(plan: Plan) -> None:
-    has_lengths = len(plan.lengths) > 1
-    shown = table("data", "backbone", *_length_heading(has_lengths), "start", "learner", "control")
-    for row in plan.rows:
-        length = _length(row.length, has_lengths)
-        shown.add_row(row.data, row.backbone, *length, row.start, row.learner or "", row.control or "")
-    console().print(shown)
+    console().print(_shown(plan_table(plan)))
 
 
-def _length_heading(has_lengths: bool) -> list[str]:
-    return ["training"] if has_lengths else []
-
-
-def _length(length: float, has_lengths: bool) -> list[str]:
-    return [f"{length:g}x"] if has_lengths else []
+def _shown(content: TextTable) -> Table:
+    header, rows = content
+    shown = table(*header)
+    for row in rows:
+        shown.add_row(*row)
+    return shown
 
 
 def _print_results(results: StudyResult, folder: StudyFolder) -> None:
     out = console()
-    has_lengths = results.has_lengths
-    kept = ("start", "learner", "control", "seeds", f"test {results.metric}")
-    shown = table("data", "backbone", *_length_heading(has_lengths), *kept)
-    for row in results.rows:
-        place = (row.data, row.backbone, *_length(row.length, has_lengths))
-        names = (*place, row.start, row.learner or "", row.control or "")
-        shown.add_row(*names, str(len(row.seeds)), str(row.score))
     out.print()
-    out.print(shown)
+    out.print(_shown(study_table(results)))
     out.print()
     for sentence in results.verdict:
         out.print(sentence, soft_wrap=True)
-    if results.unfinished:
-        count = "1 run was" if results.unfinished == 1 else f"{results.unfinished} runs were"
-        out.print(f"{count} not trained, since others failed.")
+    for line in words_of_unfinished(results):
+        out.print(line)
     out.print(f"wrote {folder.results}; see it with: reorder-kit report {folder.path}", soft_wrap=True)

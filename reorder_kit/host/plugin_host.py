@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, distributions
@@ -172,6 +173,21 @@ class PluginHost:
             return record
         self._register(plugin, record)
         return record
+
+    @contextmanager
+    def followed_by(self, listener: object, name: str) -> Iterator[None]:
+        """Let an object follow the runs of a context, as a plugin that is gone afterwards.
+
+        Args:
+            listener: with functions marked ``@hookimpl``.
+            name: what it is called, should it fail.
+        """
+        record = self.add(listener, name)
+        try:
+            yield
+        finally:
+            self._manager.unregister(listener)
+            self.plugins.remove(record)
 
     def _load_builtin(self, module: str) -> None:
         name = module.removeprefix("reorder_kit.")

@@ -6,13 +6,15 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any, Generic, Self, TypeVar
 
 from reorder_kit.errors import ReorderKitError
@@ -131,7 +133,8 @@ class _Worker:
         resource_tracker.ensure_running()  # process.start() would, which lets the signal through
         allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            self.process.start()  # which inherits that Ctrl-C has to wait
+            with without_main():
+                self.process.start()  # which inherits that Ctrl-C has to wait
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
         end.close()
@@ -165,6 +168,20 @@ class _Worker:
         """Wait until it is gone."""
         self.process.join()
         self.connection.close()
+
+
+@contextmanager
+def without_main() -> Iterator[None]:
+    """Keep a process that starts from importing the program that starts it, of which it needs nothing.
+
+    A script without ``if __name__ == "__main__"`` would begin anew in every process.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _of_process(exit_code: int | None) -> Failure:

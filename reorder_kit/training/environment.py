@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import torch
 
@@ -32,5 +33,11 @@ def describe_environment(device: str) -> Environment:
         cpu_count=os.cpu_count(),
         torch_threads=torch.get_num_threads(),
         cuda=torch.version.cuda if torch.cuda.is_available() else None,
-        command=list(sys.argv),
+        command=_command(),
     )
+
+
+def _command() -> list[str]:
+    """The arguments of the process; nothing in a notebook, where they are those of its kernel."""
+    is_kernel = Path(sys.argv[0]).name in ("ipykernel_launcher.py", "colab_kernel_launcher.py")
+    return [] if is_kernel else list(sys.argv)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.experiment.find_order import find_order
@@ -13,6 +13,9 @@ from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.model.task_checks import views_of
+from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
+from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.runs.encoder_cost import ShareCurve
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.run_folder import RunFolder
@@ -26,7 +29,7 @@ from reorder_kit.training.shares import read_share, slots_of_shares, write_share
 @names_plugins
 def evaluate_run(
     folder: RunFolder,
-    sources: Sequence[str],
+    sources: Sequence[str | Order],
     split: str,
     host: PluginHost,
     places: Places = (),
@@ -37,7 +40,7 @@ def evaluate_run(
 
     Args:
         folder: of a finished run.
-        sources: further orders: orderings by name, order files, run folders.
+        sources: further orders: as they are, orderings by name, order files, run folders.
         split: ``test`` or ``validation``.
         host: the plugins, which receive predictions.
         places: where its data is now, if it is elsewhere.
@@ -51,7 +54,7 @@ def evaluate_run(
     """
     run = LoadedRun.open(folder.path, host, places, allow_download)
     experiment, task, model = run.experiment, run.experiment.task, run.model
-    others = [find_order(source, host, model.facts.grid) for source in sources]
+    others = list(_named_orders(sources, host, model.facts.grid))
     own = folder.read_order()
     slots = slots_of_shares(run, own.order, keep)
     accelerator = build_accelerator(runnable_here(experiment.recipe.train))
@@ -83,11 +86,11 @@ def evaluate_run(
     rows = [EvaluatedOrder(order=OWN, kendall_tau_to_own=own_tau, metrics=figures(run.evaluated_model))]
     rows += [
         EvaluatedOrder(
-            order=source,
-            kendall_tau_to_own=other.order.kendall_tau(own.order),
-            metrics=figures(run.evaluated_model.ordered_by(other.order.to(accelerator.device))),
+            order=name,
+            kendall_tau_to_own=other.kendall_tau(own.order),
+            metrics=figures(run.evaluated_model.ordered_by(other.to(accelerator.device))),
         )
-        for source, other in zip(sources, others, strict=True)
+        for name, other in others
     ]
     shares = [read_share(run, share, slots[share], samples, split, figures, accelerator) for share in sorted(slots)]
     note = ""
@@ -107,3 +110,12 @@ def evaluate_run(
         shares=shares,
         shares_note=note,
     )
+
+
+def _named_orders(sources: Sequence[str | Order], host: PluginHost, grid: Grid) -> Iterator[tuple[str, Order]]:
+    """Each order with what it is called; those that have no name are counted."""
+    for number, source in enumerate(sources, start=1):
+        if isinstance(source, Order):
+            yield f"order {number}", OrderFile(f"order {number}", grid, source).order
+        else:
+            yield source, find_order(source, host, grid).order

@@ -18,7 +18,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.grid import Grid
 from reorder_kit.recipe.library import read_recipe, recipe_names
 from reorder_kit.recipe.overrides import override, parse_assignment
-from reorder_kit.study.library import study_names
+from reorder_kit.studies.library import study_names
 
 COMMANDS = Page("docs/command-line.md")
 SHOWN = sorted({tuple(words) for page in PAGES for words in page.commands() if not words[0].startswith("-")})

@@ -8,8 +8,8 @@ import yaml
 
 from pages import Page
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.study.checking import check_study
-from reorder_kit.study.library import study_names
+from reorder_kit.studies.checking import check_study
+from reorder_kit.studies.library import study_names
 
 PAGE = Page("docs/studies.md")
 

@@ -101,7 +101,7 @@ def test_a_run_that_trains_keeps_others_out_until_it_is_over(here):
     reorder_kit.run(RECIPE, out="run", host=host_with(Others()))
     assert told == ["run: another process is training in it"] * 4
     assert not (here / "run" / LOCK).exists()
-    assert reorder_kit.run(RECIPE, out="run", resume=True, host=HOST) == RunFolder(here / "run").read_result()
+    assert reorder_kit.run(RECIPE, out="run", resume=True, host=HOST).result == RunFolder(here / "run").read_result()
 
 
 def test_a_study_waits_for_the_process_that_trains_its_run(experiment, here):

@@ -22,6 +22,6 @@ def test_operations_of_a_recurrent_layer_are_those_of_its_gates(cell, gates, tmp
         "train": {"epochs": 1, "device": "cpu"},
     }
     was_enabled = torch._C._get_mkldnn_enabled()
-    cost = reorder_kit.run(recipe, out=tmp_path / "run", host=host_with()).encoder
+    cost = reorder_kit.run(recipe, out=tmp_path / "run", host=host_with()).result.encoder
     assert (cost.slots, cost.operations) == (SLOTS, 2 * SLOTS * gates * 2 * DIM**2)
     assert torch._C._get_mkldnn_enabled() is was_enabled

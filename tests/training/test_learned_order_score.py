@@ -51,7 +51,7 @@ def by_hand(order, influence):
 
 
 def test_a_run_that_learned_an_order_says_what_a_regression_thinks_of_it(tmp_path):
-    result = run(RECIPE, out=tmp_path / "run")
+    result = run(RECIPE, out=tmp_path / "run").result
     found = result.order.closed_form
     assert (found.about, found.images) == ("class", IMAGES)
     assert found.start == pytest.approx(by_hand(result.order.start, result.order.influence))

@@ -1,0 +1,122 @@
+"""Trained runs in other orders, in Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from reorder_kit.api import notebook
+from reorder_kit.api.plugins import plugins
+from reorder_kit.caller import Caller
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.orders.order import Order
+
+if TYPE_CHECKING:
+    from reorder_kit.runs.encoder_cost import ShareRead
+    from reorder_kit.training.evaluation_report import EvaluatedOrder, EvaluationReport
+
+Split = Literal["test", "validation"]
+Source = Order | str | os.PathLike[str]
+
+
+@dataclass(frozen=True, repr=False)
+class Evaluation:
+    """A trained model in its own order and in others. In a notebook it shows itself as a table.
+
+    Args:
+        folder: of the run.
+        report: what was found.
+        warnings: what was warned of.
+    """
+
+    folder: Path
+    report: EvaluationReport
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def orders(self) -> Sequence[EvaluatedOrder]:
+        """Each order with its figures; the run's own comes first."""
+        return self.report.orders
+
+    @property
+    def shares(self) -> Sequence[ShareRead]:
+        """Each share of its own order with its score and its cost, from the smallest to the largest."""
+        return self.report.shares
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The headline metric by name of the order."""
+        return {each.order: each.metrics.score(self.report.headline) for each in self.orders}
+
+    def as_dict(self) -> dict[str, Any]:
+        """What ``reorder-kit evaluate --json`` prints."""
+        return self.report.as_dict()
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{order} {score:.3f}" for order, score in self.scores.items())
+        return f"<{self.report.split} {self.report.headline}: {scores}; {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        from reorder_kit.cli import _evaluation_words as words
+
+        shares = [notebook.table(*words.shares_table(self.report))] if self.shares else []
+        return notebook.together(
+            *map(notebook.paragraph, words.introduction(self.report)),
+            notebook.table(*words.evaluation_table(self.report)),
+            *shares,
+            notebook.listing(words.notes(self.report)),
+            notebook.warned(self.warnings),
+        )
+
+
+def evaluate(
+    run: str | os.PathLike[str],
+    orders: Source | Sequence[Source] = (),
+    *,
+    keep: Sequence[float] = (),
+    split: Split = "test",
+    places: Mapping[str, Any] | None = None,
+    allow_download: bool = False,
+    host: PluginHost | None = None,
+) -> Evaluation:
+    """Evaluate a trained model in its own and in other orders.
+
+    >>> evaluate("runs/quickstart", ["row", "hilbert"]).scores  # doctest: +SKIP
+
+    Choose between orders on the validation split; a test split that was used to choose is no longer one.
+
+    Args:
+        run: the run folder, or what :func:`reorder_kit.run` returned.
+        orders: further orders: as they are, orderings by name, order files, or runs.
+        keep: shares of all patches, the first of its own order, that it is to read alone, 1 for all slots of its own
+            order; they are written down in the run folder for the report.
+        split: which images, ``"test"`` or ``"validation"``.
+        places: where its data is now, if it is elsewhere, as ``{"data.root": "/data/photos"}``.
+        allow_download: let its data source fetch what is not there.
+        host: the plugins; all installed ones if not given.
+
+    Raises:
+        ReorderKitError: if an order or a share does not fit, or the run or its data cannot be read.
+    """
+    # Imported on first use, as for a run.
+    from reorder_kit.cli._lookup import find_run
+    from reorder_kit.experiment.order_source import order_from
+    from reorder_kit.training.evaluate_run import evaluate_run
+    from reorder_kit.writable import require_writable_file
+
+    if split not in get_args(Split):
+        raise ReorderKitError(f"there is no split {split!r} to evaluate", "give 'test' or 'validation'")
+    listed = [orders] if isinstance(orders, Order | str | os.PathLike) else orders
+    sources = [os.fspath(each) if isinstance(each, str | os.PathLike) else order_from(each).order for each in listed]
+    caller = Caller.here()
+    with caller.warned_of_logs():
+        host, folder = plugins(host, caller), find_run(os.fspath(run))
+        if keep:
+            require_writable_file(folder.shares)
+        now_in = tuple((places or {}).items())
+        report = evaluate_run(folder, sources, split, host, now_in, allow_download, keep)
+    return Evaluation(folder.path, report, tuple(caller.told))

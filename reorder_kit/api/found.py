@@ -1,0 +1,53 @@
+"""What is found while a run reads its images, as warnings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reorder_kit.cli._run_progress import describe_unreadable
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import Finding, merged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reorder_kit.caller import Caller
+    from reorder_kit.interfaces.run_events import RunInfo
+    from reorder_kit.runs.epoch_record import EpochRecord
+    from reorder_kit.runs.result import RunResult
+
+
+class FindingWarnings:
+    """Follows runs, and warns of each thing that is found once, for all runs and splits.
+
+    Args:
+        caller: where the warnings appear.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._told: set[str] = set()
+
+    @hookimpl
+    def epoch_finished(self, run: RunInfo, record: EpochRecord) -> None:
+        """Warn of images that could not be read, and of what was found in the others."""
+        self._warn_of_unreadable(run, [*record.unreadable, *record.validation.unreadable])
+        self._warn_of(run, merged([*record.findings, *record.validation.findings]))
+
+    @hookimpl
+    def run_finished(self, run: RunInfo, result: RunResult) -> None:
+        """The same of test images."""
+        self._warn_of_unreadable(run, result.metrics.test.unreadable)
+        self._warn_of(run, result.metrics.test.findings)
+
+    def _warn_of_unreadable(self, run: RunInfo, names: Iterable[str]) -> None:
+        new = [name for name in dict.fromkeys(names) if name not in self._told]
+        if new:
+            self._told.update(new)
+            self._caller.warn(f"{run.name}: {describe_unreadable(new)}")
+
+    def _warn_of(self, run: RunInfo, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            if finding.what not in self._told:
+                self._told.add(finding.what)
+                self._caller.warn(f"{run.name}: {finding}")

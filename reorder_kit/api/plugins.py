@@ -1,0 +1,26 @@
+"""The plugins that a function of the package works with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reorder_kit.host.plugin_host import PluginHost
+
+if TYPE_CHECKING:
+    from reorder_kit.caller import Caller
+
+
+def plugins(host: PluginHost | None, caller: Caller) -> PluginHost:
+    """The given ones, or the installed ones, with a warning of each that failed.
+
+    Args:
+        host: the given ones.
+        caller: where the warnings appear.
+    """
+    if host is not None:
+        return host
+    installed = PluginHost.from_environment()
+    for plugin in installed.plugins:
+        if plugin.status == "failed":
+            caller.warn(f"plugin {plugin.name!r} of {plugin.distribution} failed: {plugin.reason}")
+    return installed
