@@ -9,6 +9,7 @@ from reorder_kit.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from reorder_kit.api.orders import order
+    from reorder_kit.api.predicting import predict
     from reorder_kit.api.running import load_run, run
     from reorder_kit.api.wrapping import wrap
     from reorder_kit.model.ordered_model import OrderedModel
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from reorder_kit.own_loop import learner
 
 __version__ = "0.1.0"
-__all__ = ["Grid", "Order", "OrderedModel", "hookimpl", "learner", "load_run", "order", "run", "wrap"]
+__all__ = ["Grid", "Order", "OrderedModel", "hookimpl", "learner", "load_run", "order", "predict", "run", "wrap"]
 
 # Imported on first use: torch takes seconds, and `reorder-kit --help` shall not.
 _HOMES = {
@@ -27,6 +28,7 @@ _HOMES = {
     "learner": "reorder_kit.own_loop",
     "load_run": "reorder_kit.api.running",
     "order": "reorder_kit.api.orders",
+    "predict": "reorder_kit.api.predicting",
     "run": "reorder_kit.api.running",
     "wrap": "reorder_kit.api.wrapping",
 }

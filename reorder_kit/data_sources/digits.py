@@ -64,7 +64,7 @@ class Digits(DataSource):
         from reorder_kit.data.normalize import Normalize
 
         bundled = _Bundled.load(self.options.validation_images)
-        normalize = Normalize([bundled.mean / BRIGHTEST], [bundled.std / BRIGHTEST])
+        normalize = Normalize([float(bundled.mean) / BRIGHTEST], [float(bundled.std) / BRIGHTEST])
         return Preparation(
             lambda pixels: Sample(normalize(letterbox(pixels, (image.height, image.width))), None),
             Decoding(channels=1),
