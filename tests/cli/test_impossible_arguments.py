@@ -47,6 +47,7 @@ VALID = {
     "run": ["small.yaml", "--out", "new"],
     "validate": ["small.yaml"],
     "evaluate": ["trained", "--order", "row"],
+    "predict": ["trained", "image.png"],
     "show-order": ["row", "--grid", "2x2"],
     "export-order": ["trained", "--to", "exported"],
     "prior": ["small.yaml", "--orderings", "row", "--orderings", "spiral", "--images", "8"],
