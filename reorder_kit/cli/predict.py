@@ -90,9 +90,12 @@ def predict(
     from reorder_kit.cli._prediction_files import PredictionFiles
     from reorder_kit.cli._prediction_lines import PredictionLines
     from reorder_kit.data.given_images import find_images
+    from reorder_kit.training.devices import require_device
     from reorder_kit.training.predict_run import predict_run
 
     folder, host = find_run(run), load_host()
+    if device is not None:
+        require_device(device)
     given = find_images(images)
     files = PredictionFiles(picture, masks)
     lines = PredictionLines([image.name for image in given.images], top)

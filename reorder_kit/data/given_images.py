@@ -49,7 +49,7 @@ class GivenImages(NamedTuple):
 
     Args:
         images: in their sequence; those of a folder by their names.
-        unreadable: what is not there.
+        unreadable: what is not there, and folders without an image.
         findings: what was left out of folders.
     """
 
@@ -81,25 +81,30 @@ def find_images(given: Any) -> GivenImages:
         given: a path, an image of Pillow, an array, or several of these.
 
     Raises:
-        ReorderKitError: if something is none of these, nothing was given, or a folder cannot be listed.
+        ReorderKitError: if something is none of these, there is no image among them, or a folder cannot be listed.
     """
-    images, unreadable, findings = [], [], Findings()
-    several = _several(given)
-    for number, each in enumerate(several):
+    images: list[GivenImage] = []
+    unreadable: list[Unreadable] = []
+    findings = Findings()
+    for number, each in enumerate(_several(given)):
         if not isinstance(each, str | os.PathLike):
             images.append(_in_memory(each, f"image {number}"))
             continue
         path = Path(each)
-        if path.is_dir():
+        reason, is_folder = _why_not(path)
+        if reason is not None:
+            unreadable.append(Unreadable(str(path), reason))
+        elif is_folder:
             found = ImageWalk(path, "images", image_endings(), findings).files(path)
             images += [GivenImage(file, file) for file in found]
             unreadable += [] if found else [Unreadable(str(path), NO_IMAGE)]
-        elif reason := _why_not(path):
-            unreadable.append(Unreadable(str(path), reason))
         else:
             images.append(GivenImage(str(path), str(path)))
-    if not several:
-        raise ReorderKitError("no image was given", "give files, folders, images of Pillow or arrays")
+    if not images:
+        raise ReorderKitError(
+            "\n  ".join(["there is no image", *(f"{each.path}: {each.reason}" for each in unreadable)]),
+            "give files, folders that hold some, images of Pillow or arrays",
+        )
     return GivenImages(images, unreadable, findings.found)
 
 
@@ -153,11 +158,16 @@ def _in_memory(given: Any, name: str) -> GivenImage:
     return GivenImage(name, given)
 
 
-def _why_not(path: Path) -> str | None:
-    """Why something is no file that can be read; None if it is one."""
-    if is_regular(path):
-        return None
-    return "it is no regular file" if path.exists() else "there is no such file"
+def _why_not(path: Path) -> tuple[str | None, bool]:
+    """Why nothing can be read from a path, None if something can; and whether it is a folder."""
+    try:
+        if path.is_dir():
+            return None, True
+        if is_regular(path):
+            return None, False
+        return ("it is no regular file" if path.exists() else "there is no such file"), False
+    except OSError as error:
+        return f"it cannot be looked at: {error.strerror}", False
 
 
 def _decoded(given: GivenImage, image: Image.Image, decoding: Decoding, findings: Findings) -> GivenPixels:

@@ -42,6 +42,17 @@ def runnable_here(settings: TrainSettings) -> TrainSettings:
     return settings.model_copy(update={"device": "auto", "precision": precision})
 
 
+def require_device(device: str) -> None:
+    """Go on if a recipe can name such a device.
+
+    Raises:
+        ReorderKitError: if it cannot.
+    """
+    known = get_args(TrainSettings.model_fields["device"].annotation)
+    if device not in known:
+        raise ReorderKitError(f"device: there is no {quoted(device)}", did_you_mean(device, known))
+
+
 def chosen_device(settings: TrainSettings, device: str | None) -> TrainSettings:
     """The settings of training where something is looked at on a device that somebody chose.
 
@@ -55,9 +66,7 @@ def chosen_device(settings: TrainSettings, device: str | None) -> TrainSettings:
     settings = runnable_here(settings)
     if device is None:
         return settings
-    known = get_args(TrainSettings.model_fields["device"].annotation)
-    if device not in known:
-        raise ReorderKitError(f"device: there is no {quoted(device)}", did_you_mean(device, known))
+    require_device(device)
     # fp16 is for GPUs alone, and weights that were trained with it can be read with more digits.
     is_narrow = settings.precision == "fp16" and device not in ("auto", "cuda")
     return settings.model_copy(update={"device": device, **({"precision": "fp32"} if is_narrow else {})})

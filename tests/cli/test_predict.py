@@ -100,11 +100,11 @@ def test_what_cannot_be_read_is_named_after_the_others_with_exit_code_2(cli, tra
     )
 
 
-def test_where_nothing_can_be_read_the_json_is_still_whole(cli, trained):
+def test_where_there_is_no_image_nothing_is_computed(cli, trained, monkeypatch):
+    monkeypatch.setattr("reorder_kit.training.predict_run.predict_run", None)
     done, content = predicted(cli, trained.folder, "missing.png")
     assert done.exit_code == 2
-    assert content["images"] == []
-    assert "error: the image could not be read:\n  missing.png: there is no such file" in done.stderr
+    assert content["error"] == "there is no image\n  missing.png: there is no such file"
 
 
 def test_boxes_stand_in_columns_and_the_threshold_is_told(cli, fish):

@@ -48,13 +48,19 @@ def test_a_folder_stands_for_all_images_below_it_and_the_rest_is_counted(tmp_pat
 def test_what_is_not_there_is_unreadable(tmp_path):
     (tmp_path / "empty").mkdir()
     os.mkfifo(tmp_path / "pipe.png")
-    found = find_images([tmp_path / name for name in ("empty", "missing.png", "pipe.png")])
-    assert found.images == []
+    wrong = [tmp_path / name for name in ("empty", "missing.png", "pipe.png", "a" * 300)]
+    found = find_images([*wrong, save(tmp_path / "a.png", GRAY)])
+    assert [image.name for image in found.images] == [str(tmp_path / "a.png")]
     assert [each.reason for each in found.unreadable] == [
         "the folder holds no image",
         "there is no such file",
         "it is no regular file",
+        "it cannot be looked at: File name too long",
     ]
+    with pytest.raises(
+        ReorderKitError, match=r"there is no image\n  .*empty: the folder holds no image\n  .*missing.png"
+    ):
+        find_images(wrong)
 
 
 def test_a_file_of_another_ending_is_read_where_it_is_named(tmp_path):
@@ -121,5 +127,5 @@ def test_the_size_of_a_photo_is_its_own_where_a_part_of_its_pixels_is_decoded(tm
 def test_several_images_may_come_in_one_array_or_an_iterator():
     assert len(find_images(np.zeros((5, 4, 4, 3), np.uint8)).images) == 5
     assert [image.name for image in find_images(iter([GRAY, COLOR])).images] == ["image 0", "image 1"]
-    with pytest.raises(ReorderKitError, match="no image was given"):
+    with pytest.raises(ReorderKitError, match="there is no image"):
         find_images(iter([]))

@@ -196,7 +196,7 @@ def test_a_loaded_run_and_what_a_run_returned_can_be_asked(runs):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        ([], "no image was given"),
+        ([], "there is no image"),
         ([3], "image 0 is a int, which is no image"),
         (torch.zeros(3, 8, 8), "image 0 is a Tensor"),
         (np.zeros((8, 8)), "an array of float64 has no fixed scale"),
