@@ -86,5 +86,5 @@ def _encoded(row: PredictionRow, rows: int, columns: int) -> str:
         for number in sorted(set(mask.int().flatten().tolist()) - {0, IGNORED}):
             there = Image.fromarray(((mask == number).numpy() * int(255 * _MASK_OPACITY)).astype("uint8"))
             picture.paste(Image.new("RGB", picture.size, COLOURS[number % len(COLOURS)]), mask=there)
-    picture.save(content := BytesIO(), "PNG")
-    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+    picture.save(content := BytesIO(), "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
