@@ -72,7 +72,7 @@ def test_a_file_of_another_ending_is_read_where_it_is_named(tmp_path):
 def test_channels_are_those_of_the_run_and_that_is_told(tmp_path, form):
     def given(pixels):
         path = save(tmp_path / "image.png", pixels)
-        return {"file": path, "pillow": Image.open(path), "array": pixels}[form]
+        return {"file": lambda: path, "pillow": lambda: Image.open(path), "array": lambda: pixels}[form]()
 
     in_color, in_gray = read(given(GRAY)), read(given(COLOR), channels=1)
     assert torch.equal(in_color.pixels, torch.from_numpy(GRAY).expand(3, -1, -1))
