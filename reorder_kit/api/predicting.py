@@ -76,7 +76,7 @@ def _opened(run: Any) -> Path | LoadedRun:
     if isinstance(folder, RunFolder):
         folder = folder.path
     if not isinstance(folder, str | os.PathLike):
-        raise ReorderKitError(f"a {type(run).__name__} is no run", "give the folder of a run, as in runs/quickstart")
+        raise ReorderKitError(f"{type(run).__name__} is no run", "give the folder of a run, as in runs/quickstart")
     path = Path(folder)
     RunFolder(path).read_result()
     return path

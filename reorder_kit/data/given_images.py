@@ -141,10 +141,11 @@ def _in_memory(given: Any, name: str) -> GivenImage:
     if isinstance(given, Image.Image):
         return GivenImage(name, given)
     if not isinstance(given, np.ndarray):
-        hint = (
-            "give a path, an image of Pillow or an array; of a tensor (channel, row, column), .permute(1, 2, 0).numpy()"
+        raise ReorderKitError(
+            f"{name}: {type(given).__name__} is no kind of image",
+            "give a path, an image of Pillow or an array; of a tensor (channel, row, column), "
+            "tensor.permute(1, 2, 0).numpy()",
         )
-        raise ReorderKitError(f"{name} is a {type(given).__name__}", hint)
     is_image = given.ndim == 2 or (given.ndim == 3 and given.shape[2] in (1, 3, 4))
     if not is_image or not given.size:
         raise ReorderKitError(

@@ -189,7 +189,7 @@ def test_a_loaded_run_and_what_a_run_returned_can_be_asked(runs):
     loaded = reorder_kit.load_run(run.folder, HOST)
     expected = predict(run, files[0])[0].as_dict()
     assert reorder_kit.predict(loaded, files[0], host=HOST)[0].as_dict() == expected
-    with pytest.raises(ReorderKitError, match="a int is no run"):
+    with pytest.raises(ReorderKitError, match="int is no run"):
         reorder_kit.predict(7, files[0], host=HOST)
 
 
@@ -197,8 +197,8 @@ def test_a_loaded_run_and_what_a_run_returned_can_be_asked(runs):
     ("images", "message"),
     [
         ([], "there is no image"),
-        ([3], "image 0 is a int, which is no image"),
-        (torch.zeros(3, 8, 8), "image 0 is a Tensor"),
+        ([3], "image 0: int is no kind of image"),
+        (torch.zeros(3, 8, 8), "image 0: Tensor is no kind of image"),
         (np.zeros((8, 8)), "an array of float64 has no fixed scale"),
         (np.zeros((5, 8, 8), np.uint8), "of the shape .5, 8, 8. is no image"),
     ],
@@ -226,7 +226,8 @@ def test_a_threshold_is_a_share(runs):
 
 
 def test_scrambled_images_are_scrambled_here_too(tmp_path):
-    run = train("classification", tmp_path, plant={"order": "spiral"}, image_size=12)
+    fit = {"name": "Fit", "size": 12}
+    run = train("classification", tmp_path, plant={"order": "spiral"}, image_size=12, train_transforms=[fit])
     files, _, outputs = run.by_hand()
     plain, _ = torch.sort(outputs.softmax(dim=1), descending=True)
     for each, expected in zip(predict(run, files), plain.tolist(), strict=True):
