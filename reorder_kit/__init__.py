@@ -10,6 +10,7 @@ from reorder_kit.hookspecs import hookimpl
 if TYPE_CHECKING:
     from reorder_kit.api.evaluating import evaluate
     from reorder_kit.api.orders import load_order, order
+    from reorder_kit.api.predicting import predict
     from reorder_kit.api.reporting import report
     from reorder_kit.api.running import load_run, run
     from reorder_kit.api.studying import study
@@ -33,6 +34,7 @@ __all__ = [
     "load_order",
     "load_run",
     "order",
+    "predict",
     "report",
     "run",
     "study",
@@ -51,6 +53,7 @@ _HOMES = {
     "load_order": "reorder_kit.api.orders",
     "load_run": "reorder_kit.api.running",
     "order": "reorder_kit.api.orders",
+    "predict": "reorder_kit.api.predicting",
     "report": "reorder_kit.api.reporting",
     "run": "reorder_kit.api.running",
     "study": "reorder_kit.api.studying",

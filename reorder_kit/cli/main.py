@@ -19,6 +19,7 @@ from reorder_kit.cli.doctor import doctor
 from reorder_kit.cli.evaluate import evaluate
 from reorder_kit.cli.export_order import export_order
 from reorder_kit.cli.list_plugins import list_plugins
+from reorder_kit.cli.predict import predict
 from reorder_kit.cli.prior import prior
 from reorder_kit.cli.race import race
 from reorder_kit.cli.recipes import copy_recipes, list_recipes
@@ -44,6 +45,7 @@ bench = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 app.command(cls=Command)(run)
 app.command(cls=QuickCommand)(validate)
 app.command(cls=Command)(evaluate)
+app.command(cls=Command)(predict)
 app.command(cls=QuickCommand)(show_order)
 app.command(cls=QuickCommand)(export_order)
 app.command(cls=Command)(prior)

@@ -21,7 +21,7 @@ from reorder_kit.data.image_file import first_readable, read_image
 from reorder_kit.data.set_aside import SplitOptions, SplitSource
 from reorder_kit.data.transforms import HORIZONTAL_FLIP, TransformChoice
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import DataSplits, Finding, Identity, ImageShape, Sample, Unreadable
+from reorder_kit.interfaces import DataSplits, Finding, Identity, ImageShape, Preparation, Sample, Unreadable
 from reorder_kit.interfaces.numbers import Size
 
 if TYPE_CHECKING:
@@ -112,6 +112,12 @@ class AnnotatedSource(SplitSource):
     def image(self) -> ImageShape:
         """The shape that the options say."""
         return self.options.image
+
+    def preparation(self, image: ImageShape) -> Preparation:
+        """Letterboxed, as images of the data are."""
+        _, evaluation = self.options.pipelines()
+        decoding = self.options.decoding(self.options.channels)
+        return Preparation(lambda pixels: evaluation(RawSample(pixels, None)), decoding, shows_all=True)
 
 
 class RawSample(NamedTuple):

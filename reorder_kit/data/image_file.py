@@ -72,21 +72,43 @@ def decode_image(file: str | BinaryIO, name: str, decoding: Decoding) -> Picture
         name: how to call the image in messages.
         decoding: how.
     """
+    findings = Findings()
+    try:
+        with open_picture(file, decoding.most_pixels) as image:
+            return decode_opened(image, lambda: open_picture(file, decoding.most_pixels), name, decoding, findings)
+    except Exception as error:  # decoders raise whatever they like, from SyntaxError to struct.error
+        return Unreadable(name, f"{type(error).__name__}: {error}")
+
+
+def decode_opened(
+    image: Image.Image,
+    reopened: Callable[[], ImageFile.ImageFile],
+    name: str,
+    decoding: Decoding,
+    findings: Findings,
+) -> Picture:
+    """Decode an image that Pillow has opened, or holds in memory.
+
+    Args:
+        image: the image.
+        reopened: the same once more, opened and not loaded.
+        name: how to call the image in messages.
+        decoding: how.
+        findings: collects what is converted or left out.
+
+    Raises:
+        ValueError: if its values have no fixed scale.
+        Exception: what decoders like, from SyntaxError to struct.error.
+    """
     # Imported on first use: torchvision takes seconds.
     from torchvision.transforms.v2 import functional as F
 
-    findings = Findings()
     note = findings.noting(name)
-    try:
-        with open_picture(file, decoding.most_pixels) as image:
-            if decoding.least_side is not None:
-                image.draft(None, (decoding.least_side, decoding.least_side))  # which only JPEGs follow
-            is_wide = has_16_bits(image)
-            turn, is_turned = load_picture(image, note)
-            decoded = opaque_8_bit(image, is_wide, lambda: open_picture(file, decoding.most_pixels), decoding, note)
-    except Exception as error:  # decoders raise whatever they like, from SyntaxError to struct.error
-        return Unreadable(name, f"{type(error).__name__}: {error}")
-    tensor: Tensor = F.pil_to_tensor(decoded)
+    if decoding.least_side is not None:
+        image.draft(None, (decoding.least_side, decoding.least_side))  # which only JPEGs follow
+    is_wide = has_16_bits(image)
+    turn, is_turned = load_picture(image, note)
+    tensor: Tensor = F.pil_to_tensor(opaque_8_bit(image, is_wide, reopened, decoding, note))
     if turn.orientation != 1:
         note(TURNED)
         tensor = tensor if is_turned else turn.pixels(tensor)
@@ -118,7 +140,7 @@ def open_picture(file: str | BinaryIO, most_pixels: int) -> ImageFile.ImageFile:
     return image
 
 
-def load_picture(image: ImageFile.ImageFile, note: Callable[[str], None]) -> Loaded:
+def load_picture(image: Image.Image, note: Callable[[str], None]) -> Loaded:
     """Decode what was opened.
 
     Pillow itself warns from 89 million pixels on, and refuses what has twice as many; images of satellites have more.

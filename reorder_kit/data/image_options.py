@@ -15,7 +15,7 @@ from reorder_kit.data.decoded_cache import CacheOptions
 from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.set_aside import ValidationOptions
 from reorder_kit.data.transforms import HORIZONTAL_FLIP, NamedTransform, TransformChoice
-from reorder_kit.interfaces import ImageShape
+from reorder_kit.interfaces import ImageShape, Preparation, Sample
 from reorder_kit.interfaces.numbers import Size
 from reorder_kit.interfaces.paths import HomePath as HomePath  # data sources take it from here
 
@@ -74,17 +74,50 @@ class ImageOptions(CacheOptions, ValidationOptions):
         Raises:
             ReorderKitError: if the transforms do not end with the size of the images.
         """
-        # Imported on first use: torchvision takes seconds.
-        from reorder_kit.data.pipeline import ImagePipeline
-
         image = self.image_shape(example)
-        fit = NamedTransform.model_validate({"name": "Fit", "size": [image.height, image.width]})
+        fit = _fit(image)
         train = (fit, HORIZONTAL_FLIP) if self.train_transforms is None else self.train_transforms
-        evaluation = (fit,) if self.eval_transforms is None else self.eval_transforms
         pipelines = (
-            ImagePipeline(train, image, mean, std, "data.train_transforms"),
-            ImagePipeline(evaluation, image, mean, std, "data.eval_transforms"),
+            _pipeline(train, image, mean, std, "data.train_transforms"),
+            self._evaluation(image, mean, std),
         )
         for pipeline in pipelines:
             pipeline.check(example)
         return pipelines
+
+    def preparation(
+        self,
+        image: ImageShape,
+        decoding: Decoding,
+        mean: Sequence[float],
+        std: Sequence[float],
+        notes: tuple[str, ...] = (),
+    ) -> Preparation:
+        """What is done to validation and test images, for images that are not of the data.
+
+        Args:
+            image: what the model sees.
+            decoding: of image files, all of their pixels.
+            mean: of each channel, from 0 to 1.
+            std: of each channel, from 0 to 1.
+            notes: what people have to know about such images.
+        """
+        pipeline = self._evaluation(image, mean, std)
+        return Preparation(lambda pixels: Sample(pipeline(pixels), None), self.drafted(decoding), notes=notes)
+
+    def _evaluation(self, image: ImageShape, mean: Sequence[float], std: Sequence[float]) -> ImagePipeline:
+        transforms = (_fit(image),) if self.eval_transforms is None else self.eval_transforms
+        return _pipeline(transforms, image, mean, std, "data.eval_transforms")
+
+
+def _fit(image: ImageShape) -> NamedTransform:
+    return NamedTransform.model_validate({"name": "Fit", "size": [image.height, image.width]})
+
+
+def _pipeline(
+    transforms: Sequence[NamedTransform], image: ImageShape, mean: Sequence[float], std: Sequence[float], field: str
+) -> ImagePipeline:
+    # Imported on first use: torchvision takes seconds.
+    from reorder_kit.data.pipeline import ImagePipeline
+
+    return ImagePipeline(transforms, image, mean, std, field)

@@ -15,7 +15,7 @@ _INVISIBLE = 1
 
 
 def opaque_8_bit(
-    image: ImageFile.ImageFile,
+    image: Image.Image,
     is_wide: bool,
     reopened: Callable[[], ImageFile.ImageFile],
     decoding: Decoding,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -54,10 +55,22 @@ class ScrambledImages(WrappedSamples):
 
     def changed(self, sample: Sample, index: int) -> Sample:
         """The sample, scrambled."""
-        image = sample.image
-        # Padding is scattered with the rest, so no corner is left that holds the content.
-        scrambled = image.flatten(1).index_select(1, self._pixels).view(image.shape)
-        return sample._replace(image=scrambled, content=None)
+        return _moved(sample, self._pixels)
+
+
+def scrambling(image: ImageShape, grid: Grid, hidden: Order) -> Callable[[Sample], Sample]:
+    """What :func:`scramble` does to a sample.
+
+    Args:
+        image: the shape of every image.
+        grid: how images are cut into patches.
+        hidden: a full order of the grid.
+
+    Raises:
+        ReorderKitError: if the patches do not fill the image exactly.
+    """
+    pixels = _scrambled_pixels(image, grid, hidden)
+    return lambda sample: _moved(sample, pixels)
 
 
 def require_whole_patches(image: ImageShape, grid: Grid) -> None:
@@ -72,6 +85,12 @@ def require_whole_patches(image: ImageShape, grid: Grid) -> None:
             f"data.plant: an image of {size} pixels has no {grid} whole patches to scramble",
             "resize the images, or give the backbone another patch_size or grid",
         )
+
+
+def _moved(sample: Sample, pixels: Int[Tensor, " pixel"]) -> Sample:
+    image = sample.image
+    # Padding is scattered with the rest, so no corner is left that holds the content.
+    return sample._replace(image=image.flatten(1).index_select(1, pixels).view(image.shape), content=None)
 
 
 def _scrambled_pixels(image: ImageShape, grid: Grid, hidden: Order) -> Int[Tensor, " pixel"]:

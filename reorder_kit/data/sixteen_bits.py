@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 from numpy.typing import NDArray
-from PIL import ImageFile
+from PIL import Image, ImageFile
 
 _DEPTH = 16
 _GRAY_AND_OPACITY = "LA;16B"
@@ -17,9 +17,9 @@ _GRAY_AND_OPACITY = "LA;16B"
 _SWAPPED = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
 
 
-def has_16_bits(image: ImageFile.ImageFile) -> bool:
+def has_16_bits(image: Image.Image) -> bool:
     """Whether the values have 16 bits in the file, without a sign; to be asked before the image is loaded."""
-    raw_modes = [_raw_mode(tile) for tile in image.tile]
+    raw_modes = [_raw_mode(tile) for tile in getattr(image, "tile", ())]  # those of an image in memory are gone
     return image.mode.startswith("I;16") or any(";16" in mode and not mode.endswith("S") for mode in raw_modes)
 
 
@@ -34,7 +34,7 @@ def scaled_from(image: ImageFile.ImageFile) -> int | None:
     return None
 
 
-def wide_values(image: ImageFile.ImageFile, reopened: Callable[[], ImageFile.ImageFile]) -> NDArray[Any]:
+def wide_values(image: Image.Image, reopened: Callable[[], ImageFile.ImageFile]) -> NDArray[Any]:
     """All values as they stand in the file: (row, column), or (row, column, channel) of a color image.
 
     Args:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
+from jaxtyping import Float
 from pydantic import Field
+from torch import Tensor
 
 from reorder_kit.data.samples import ImagesInMemory
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import CLASS, ComponentOptions, DataSource, DataSplits, ImageShape
+from reorder_kit.interfaces import (
+    CLASS,
+    ComponentOptions,
+    DataSource,
+    DataSplits,
+    ImageShape,
+    Preparation,
+    Sample,
+)
+from reorder_kit.interfaces.decoding import Decoding
 from reorder_kit.interfaces.numbers import Count
 
 TEST_IMAGES = 497
 SPLIT_SEED = 0
+BRIGHTEST = 16
+"""The value of full ink; 0 is paper."""
 
 
 class Digits(DataSource):
@@ -42,8 +57,54 @@ class Digits(DataSource):
         """Eight by eight pixels in one channel."""
         return ImageShape(1, 8, 8)
 
+    def preparation(self, image: ImageShape) -> Preparation:
+        """Scaled into the 8x8 pixels as a whole, the rest black as the paper of the digits is."""
+        # Imported on first use: torchvision takes seconds.
+        from reorder_kit.data.letterbox import letterbox
+        from reorder_kit.data.normalize import Normalize
+
+        bundled = _Bundled.load(self.options.validation_images)
+        normalize = Normalize([float(bundled.mean) / BRIGHTEST], [float(bundled.std) / BRIGHTEST])
+        return Preparation(
+            lambda pixels: Sample(normalize(letterbox(pixels, (image.height, image.width))), None),
+            Decoding(channels=1),
+            notes=("The run was trained on light digits on black; invert images that are dark on white.",),
+        )
+
     def open(self, seed: int) -> DataSplits:
         """Load and split; the seed plays no part."""
+        bundled = _Bundled.load(self.options.validation_images)
+        images = ((bundled.raw - bundled.mean) / bundled.std).float()
+        return DataSplits(
+            image=self.image,
+            classes=[str(digit) for digit in range(10)],
+            train=ImagesInMemory(images, bundled.targets, bundled.train),
+            validation=ImagesInMemory(images, bundled.targets, bundled.validation),
+            test=ImagesInMemory(images, bundled.targets, bundled.test),
+        )
+
+
+@dataclass(frozen=True)
+class _Bundled:
+    """The digits of scikit-learn.
+
+    Args:
+        raw: all of them, with values from 0 to 16.
+        targets: the class of each.
+        train: numbers of those for training.
+        validation: numbers of those for validation.
+        test: numbers of those for testing.
+    """
+
+    raw: Float[Tensor, "image 1 8 8"]
+    targets: list[int]
+    train: list[int]
+    validation: list[int]
+    test: list[int]
+
+    @classmethod
+    def load(cls, validation_images: int) -> _Bundled:
+        """Load and split."""
         # Imported on first use: scikit-learn takes a second.
         from sklearn.datasets import load_digits
 
@@ -51,18 +112,18 @@ class Digits(DataSource):
         # RandomState, since numpy promises that its stream never changes.
         shuffled = np.random.RandomState(SPLIT_SEED).permutation(len(bundled.target))
         rest, test = shuffled[:-TEST_IMAGES].tolist(), shuffled[-TEST_IMAGES:].tolist()
-        train, validation = rest[: -self.options.validation_images], rest[-self.options.validation_images :]
-
         raw = torch.from_numpy(bundled.images).unsqueeze(1)
-        images = ((raw - raw[train].mean()) / raw[train].std()).float()
-        targets = bundled.target.tolist()
-        return DataSplits(
-            image=self.image,
-            classes=[str(digit) for digit in range(10)],
-            train=ImagesInMemory(images, targets, train),
-            validation=ImagesInMemory(images, targets, validation),
-            test=ImagesInMemory(images, targets, test),
-        )
+        return cls(raw, bundled.target.tolist(), rest[:-validation_images], rest[-validation_images:], test)
+
+    @property
+    def mean(self) -> Float[Tensor, ""]:
+        """Of the training pixels."""
+        return self.raw[self.train].mean()
+
+    @property
+    def std(self) -> Float[Tensor, ""]:
+        """Of the training pixels."""
+        return self.raw[self.train].std()
 
 
 @hookimpl

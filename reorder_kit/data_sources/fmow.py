@@ -26,7 +26,7 @@ from reorder_kit.data.set_aside import SplitSource
 from reorder_kit.data.split_folders import require_train_and_val
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
+from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Preparation
 from reorder_kit.interfaces.numbers import Count, Size
 
 # Added to a side of a box, as a share of it, by the share of the image that it covers: the first limit that it reaches.
@@ -34,6 +34,11 @@ CONTEXT = ((0.5, 0.15), (0.4, 0.2), (0.3, 0.3), (0.2, 0.5), (0.1, 1.0), (0.0, 2.
 
 _BANDS = ("_rgb.jpg", "_msrgb.jpg")
 Files = list[tuple[str, int]]
+
+_WHOLE = (
+    "The run was trained on images cut to an object and its surroundings (data.crop: box); these are read as a whole. "
+    "Crop them in the same way first."
+)
 
 _FARTHEST = 2**31
 """Pixels that no edge of a box is farther away."""
@@ -88,6 +93,12 @@ class Fmow(SplitSource):
     def image(self) -> ImageShape | None:
         """The given size."""
         return self.options.given_shape(channels=3)
+
+    def preparation(self, image: ImageShape) -> Preparation:
+        """As test images are, but as a whole: no JSON file says where the object is."""
+        decoding = Decoding(channels=3, most_pixels=self.options.most_pixels)
+        notes = (_WHOLE,) if self.options.crop == "box" else ()
+        return self.options.preparation(image, decoding, IMAGENET_MEAN, IMAGENET_STD, notes)
 
     def open(self, seed: int) -> DataSplits:
         """List the files and set the validation places aside."""

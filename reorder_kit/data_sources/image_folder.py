@@ -16,7 +16,7 @@ from reorder_kit.data.samples import ImagesInFiles
 from reorder_kit.data.set_aside import SplitOptions, SplitSource
 from reorder_kit.data.split_folders import find_split_folders
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
+from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Preparation
 
 
 class ImageFolder(SplitSource):
@@ -59,6 +59,11 @@ class ImageFolder(SplitSource):
     def image(self) -> ImageShape | None:
         """The given size; None if that of the images counts."""
         return self.options.given_shape(self.options.channels)
+
+    def preparation(self, image: ImageShape) -> Preparation:
+        """As test images are."""
+        options = self.options
+        return options.preparation(image, options.decoding(options.channels), *options.scale)
 
     def open(self, seed: int) -> DataSplits:
         """List the files, split them, and look at the first image of the folder for training."""

@@ -24,7 +24,7 @@ from reorder_kit.data.set_aside import SplitSource
 from reorder_kit.data.split_folders import folders_in, require_train_and_val
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
+from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Preparation
 from reorder_kit.interfaces.numbers import Size
 
 BELOW_THE_DOWNLOAD = Path("ILSVRC", "Data", "CLS-LOC")
@@ -68,6 +68,10 @@ class ImageNet(SplitSource):
     def image(self) -> ImageShape | None:
         """The given size."""
         return self.options.given_shape(channels=3)
+
+    def preparation(self, image: ImageShape) -> Preparation:
+        """As test images are."""
+        return self.options.preparation(image, self.options.decoding(channels=3), IMAGENET_MEAN, IMAGENET_STD)
 
     def open(self, seed: int) -> DataSplits:
         """List the files and set the validation images aside."""

@@ -21,7 +21,9 @@ from reorder_kit.interfaces import (
     ComponentOptions,
     DataSource,
     DataSplits,
+    Decoding,
     ImageShape,
+    Preparation,
     Sample,
     TargetKind,
 )
@@ -96,13 +98,34 @@ class Scenes(DataSource):
         """The shape that the options say."""
         return ImageShape(1, *self.options.size)
 
+    def preparation(self, image: ImageShape) -> Preparation:
+        """Letterboxed; mean and standard deviation are measured as they were in training, on scenes drawn again."""
+        # Imported on first use: torchvision takes seconds.
+        from reorder_kit.data.annotated import RawSample
+        from reorder_kit.data.annotated_pipeline import AnnotatedPipeline
+
+        mean, std = self._scale(_glyphs_of_splits()[0])
+        pipeline = AnnotatedPipeline((), image, (mean,), (std,))
+        return Preparation(
+            lambda pixels: pipeline(RawSample(pixels, None)),
+            Decoding(channels=1),
+            shows_all=True,
+            notes=("The run was trained on light digits on a dark background; invert images that are dark on light.",),
+        )
+
+    def _scale(self, glyphs: Glyphs) -> tuple[float, float]:
+        """Mean and standard deviation of the pixels of the first training scenes."""
+        options = self.options
+        scenes = min(options.train_images, MEASURED_SCENES)
+        measured = DrawnScenes(scenes, (options.scene_seed, 0), glyphs, options.rules())
+        pixels = np.stack([measured.draw(index).picture for index in range(len(measured))])
+        return float(pixels.mean()), float(pixels.std())
+
     def open(self, seed: int) -> DataSplits:
         """Split the handwritten digits; the seed plays no part."""
         options, rules = self.options, self.options.rules()
         train, validation, test = _glyphs_of_splits()
-        measured = DrawnScenes(min(options.train_images, MEASURED_SCENES), (options.scene_seed, 0), train, rules)
-        pixels = np.stack([measured.draw(index).picture for index in range(len(measured))])
-        scale = float(pixels.mean()), float(pixels.std())
+        scale = self._scale(train)
         kind = self.target_kind
         return DataSplits(
             image=self.image,

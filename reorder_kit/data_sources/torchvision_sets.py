@@ -22,9 +22,10 @@ from reorder_kit.data.samples import ImagesInFiles, ImagesInMemory
 from reorder_kit.data.set_aside import SplitSource
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape
+from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Preparation
 
 IMAGENET_SIZE = 224
+_LIGHT_ON_BLACK = "The run was trained on light clothes on black; invert images that are dark on white."
 
 
 class TorchvisionSets(SplitSource):
@@ -89,6 +90,15 @@ class TorchvisionSets(SplitSource):
 
     def _is_unpacked(self) -> bool:
         return not self._unpacks or all((self.options.root / name).exists() for name in ("meta.bin", "train", "val"))
+
+    def preparation(self, image: ImageShape) -> Preparation:
+        """As test images are."""
+        if self.options.dataset == "imagenet":
+            options = self._file_options()
+            return options.preparation(image, options.decoding(channels=3), IMAGENET_MEAN, IMAGENET_STD)
+        kind = _IN_MEMORY[self.options.dataset]
+        notes = (_LIGHT_ON_BLACK,) if self.options.dataset == "fashion-mnist" else ()
+        return self.options.preparation(image, self.options.decoding(kind.image.channels), kind.mean, kind.std, notes)
 
     def open(self, seed: int) -> DataSplits:
         """Load the data set, or for ImageNet the list of its files."""

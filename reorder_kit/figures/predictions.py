@@ -6,9 +6,11 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Float, Int, Shaped
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb, to_rgba
@@ -38,6 +40,22 @@ _PAD = 0.6  # points, around the text of a box
 _NAMED_SHARE = 0.01  # of an image's pixels, for a class to be named below its mask
 
 
+class Shown(NamedTuple):
+    """An image with what is drawn on it.
+
+    Args:
+        image: as the model sees it, or 8-bit pixels.
+        annotation: what is drawn.
+        most: boxes that are drawn, the surest ones; None for all.
+        is_wrong: its text is told apart, since it is not the truth.
+    """
+
+    image: Shaped[Tensor, "channel height width"]
+    annotation: Annotation
+    most: int | None = None
+    is_wrong: bool = False
+
+
 def draw_predictions(predictions: Predictions, path: Path) -> None:
     """Write a PNG of pairs of images: the truth on the left, what the model says on the right.
 
@@ -45,14 +63,42 @@ def draw_predictions(predictions: Predictions, path: Path) -> None:
         predictions: images with both.
         path: the file.
     """
-    pairs = len(predictions.images)
-    shown = [side for pair in zip(predictions.truths, predictions.answers, strict=True) for side in pair]
-    is_crowded = any(len(side.boxes) > _FEW_BOXES for side in shown)
+    shown = []
+    for image, truth, answer in zip(predictions.images, predictions.truths, predictions.answers, strict=True):
+        true_text = _text(truth, predictions.classes)
+        is_wrong = true_text not in ("", _text(answer, predictions.classes))
+        shown += [Shown(image, truth), Shown(image, answer, _MOST_BOXES, is_wrong)]
+    heading = f"{predictions.run}: {predictions.split} images, truth on the left, prediction on the right"
+    _draw_all(shown, predictions.classes, heading, path)
+
+
+def draw_answers(
+    images: Sequence[Shaped[Tensor, "channel height width"]],
+    answers: Sequence[Annotation],
+    classes: Sequence[str],
+    heading: str,
+    path: Path,
+) -> None:
+    """Write a picture of images with what a model says about each.
+
+    Args:
+        images: 8-bit pixels; their sizes may differ.
+        answers: what is drawn on each.
+        classes: names of the classes.
+        heading: stands on top.
+        path: the file.
+    """
+    shown = [Shown(image, answer, _MOST_BOXES) for image, answer in zip(images, answers, strict=True)]
+    _draw_all(shown, classes, heading, path)
+
+
+def _draw_all(shown: Sequence[Shown], classes: Sequence[str], heading: str, path: Path) -> None:
+    is_crowded = any(len(each.annotation.boxes) > _FEW_BOXES for each in shown)
     image_side = _LARGE_SIDE if is_crowded else _SIDE
-    columns = min(_LARGE_COLUMNS if is_crowded else _COLUMNS, 2 * pairs)
-    rows = math.ceil(2 * pairs / columns)
-    named = [_classes_of_boxes(side, predictions.classes) if is_crowded else [] for side in shown]
-    visible = [number for side in shown for number in _visible(side.mask)]
+    columns = min(_LARGE_COLUMNS if is_crowded else _COLUMNS, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    named = [_classes_of_boxes(each.annotation, classes) if is_crowded else [] for each in shown]
+    visible = [number for each in shown for number in _visible(each.annotation.mask)]
     colours = colours_of([*visible, *(number for numbers in named for number in numbers if number is not None)])
     width = max(columns * (image_side + 0.1), 4)
     entries = max(1, int(width / _LEGEND_ENTRY))  # in a row
@@ -60,31 +106,33 @@ def draw_predictions(predictions: Predictions, path: Path) -> None:
     height = rows * (image_side + _TEXT) + _TOP + legend
     figure = Figure(figsize=(width, height), dpi=_DOTS_PER_INCH, facecolor="white")
     FigureCanvasAgg(figure)
-    heading = f"{predictions.run}: {predictions.split} images, truth on the left, prediction on the right"
-    figure.suptitle("\n".join(textwrap.wrap(heading, int(12 * width))), color=_INK, fontsize=9)
+    figure.suptitle("\n".join(textwrap.wrap(heading, int(12 * width))), color=_INK, fontsize=9, parse_math=False)
     axes = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
     bottom, top = (0.3 + legend) / height, 1 - _TOP / height
     figure.subplots_adjust(left=0.01, right=0.99, bottom=bottom, top=top, wspace=0.06, hspace=_TEXT / image_side)
     for ax in axes:
         ax.set_axis_off()
-    _explain(figure, colours, predictions.classes, entries)
-    pictures = [picture for image in predictions.images for picture in (image, image)]
-    for number, (ax, image, annotation) in enumerate(zip(axes, pictures, shown, strict=False)):
-        _draw(ax, image, annotation, colours)
+    _explain(figure, colours, classes, entries)
+    for ax, each, numbers in zip(axes, shown, named, strict=False):
+        _draw(ax, each.image, each.annotation, colours)
         if is_crowded:
-            _draw_many_boxes(ax, annotation, named[number], colours, _MOST_BOXES if number % 2 else None)
+            _draw_many_boxes(ax, each.annotation, numbers, colours, each.most)
         else:
-            _draw_boxes(ax, annotation)
-        text, truth = (_text(side, predictions.classes) for side in (annotation, predictions.truths[number // 2]))
-        is_wrong = number % 2 == 1 and truth != "" and text != truth
-        words = f"{text} ({annotation.note})" if annotation.note else text
-        words = words or (_count(annotation, _MOST_BOXES if number % 2 else None) if is_crowded else "")
+            _draw_boxes(ax, each.annotation)
+        words = _words(each, classes, is_crowded)
         lines = textwrap.wrap(words, int(_LETTERS * image_side / _SIDE), max_lines=_LINES, placeholder=" …")
         ax.text(
             0.5, -0.03, "\n".join(lines), transform=ax.transAxes, ha="center", va="top", fontsize=6.5,
-            color=_WRONG if is_wrong else _INK, parse_math=False,
+            color=_WRONG if each.is_wrong else _INK, parse_math=False,
         )  # fmt: skip
     write_figure(figure, path, _DOTS_PER_INCH)
+
+
+def _words(shown: Shown, classes: Sequence[str], is_crowded: bool) -> str:
+    """What stands below an image."""
+    text, note = _text(shown.annotation, classes), shown.annotation.note
+    words = f"{text} ({note})" if note else text
+    return words or (_count(shown.annotation, shown.most) if is_crowded else "")
 
 
 def _text(annotation: Annotation, classes: Sequence[str]) -> str:
@@ -121,7 +169,7 @@ def _explain(figure: Figure, colours: Mapping[int, str], classes: Sequence[str],
 
 
 def _draw(
-    ax: Axes, image: Float[Tensor, "channel height width"], annotation: Annotation, colours: Mapping[int, str]
+    ax: Axes, image: Shaped[Tensor, "channel height width"], annotation: Annotation, colours: Mapping[int, str]
 ) -> None:
     pixels = displayable(image)
     ax.imshow(pixels.numpy(), interpolation="nearest")
@@ -197,8 +245,10 @@ def _push_inside(ax: Axes, label: Text) -> None:
     label.set_position(ax.transData.inverted().transform((x + right, y + up)).tolist())
 
 
-def displayable(image: Float[Tensor, "channel height width"]) -> Float[Tensor, "height width 3"]:
-    """Stretched from 0 to 1, since what the model sees was normalised; the first three channels, or grey."""
+def displayable(image: Shaped[Tensor, "channel height width"]) -> Float[Tensor, "height width 3"]:
+    """From 0 to 1, the first three channels, or gray; what the model sees was normalized, and is stretched."""
     channels = image[:3] if image.shape[0] >= 3 else image[:1].expand(3, -1, -1)
+    if image.dtype == torch.uint8:
+        return channels.permute(1, 2, 0).float() / 255
     low, high = channels.min(), channels.max()
     return ((channels - low) / (high - low).clamp(min=1e-6)).permute(1, 2, 0).float()

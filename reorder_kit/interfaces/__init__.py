@@ -2,6 +2,7 @@
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.annotation import Annotation
+from reorder_kit.interfaces.answer import Answer, BoxAnswer, ClassAnswer, PixelAnswer, Threshold
 from reorder_kit.interfaces.backbone import AttentionMaps, Backbone, BackboneFacts, Level
 from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
@@ -16,6 +17,7 @@ from reorder_kit.interfaces.data_source import (
     SampleSet,
     Unreadable,
 )
+from reorder_kit.interfaces.decoding import Decoding
 from reorder_kit.interfaces.features import Features, ModelOutput
 from reorder_kit.interfaces.finding import Finding, merged
 from reorder_kit.interfaces.gather_images import gather_images
@@ -27,6 +29,7 @@ from reorder_kit.interfaces.part import Part
 from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.paths import HomePath, PathFromRoot
 from reorder_kit.interfaces.phases import Phases, Trials
+from reorder_kit.interfaces.preparation import Preparation
 from reorder_kit.interfaces.prior import Influence, Prior, PriorContext, ScoringPrior
 from reorder_kit.interfaces.progress import Phase, Progress
 from reorder_kit.interfaces.ranking_prior import PatchRanking, RankingOptions, RankingPrior
@@ -71,16 +74,20 @@ __all__ = [
     "NONE",
     "SPLITS",
     "Annotation",
+    "Answer",
     "AttentionMaps",
     "Backbone",
     "BackboneFacts",
     "Batch",
+    "BoxAnswer",
     "BoxTarget",
+    "ClassAnswer",
     "Component",
     "ComponentOptions",
     "Control",
     "DataSource",
     "DataSplits",
+    "Decoding",
     "Encoded",
     "Evaluate",
     "EvaluatedControl",
@@ -113,7 +120,9 @@ __all__ = [
     "PathFromRoot",
     "Phase",
     "Phases",
+    "PixelAnswer",
     "Policy",
+    "Preparation",
     "Prior",
     "PriorContext",
     "Progress",
@@ -132,6 +141,7 @@ __all__ = [
     "Task",
     "TaskContext",
     "TaskWrapper",
+    "Threshold",
     "Tokenizer",
     "TrainedControl",
     "TrainingData",

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -18,6 +18,9 @@ from reorder_kit.interfaces.recorded_splits import RecordedSplits
 from reorder_kit.interfaces.target_kind import TargetKind
 from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.orders.order import Order
+
+if TYPE_CHECKING:
+    from reorder_kit.interfaces.preparation import Preparation
 
 
 class Sample(NamedTuple):
@@ -227,6 +230,16 @@ class DataSource(Component, ABC):
         Raises:
             ReorderKitError: if the data is not there, naming where it was looked for.
         """
+
+    def preparation(self, image: ImageShape) -> Preparation | None:
+        """What :meth:`open` does to a test image, for images that do not belong to the data; None if that is not known.
+
+        ``reorder-kit predict`` asks for it. The data may be gone: nothing of it is opened, and nothing is fetched.
+
+        Args:
+            image: the shape of the images that the model was trained on.
+        """
+        return None
 
     def hidden_order(self) -> Order | None:
         """The order whose neighbours decide the targets, for reports; None if the images were not made by one."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.annotation import Annotation
+from reorder_kit.interfaces.answer import Answer, Threshold
 from reorder_kit.interfaces.backbone import Backbone, BackboneFacts
 from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
@@ -273,6 +274,14 @@ class Task(Component, ABC):
     def annotate_targets(self, batch: Batch, context: TaskContext) -> Sequence[Annotation]:
         """Each image's target, to be drawn next to it; empty if there is nothing to show."""
         return ()
+
+    def answers(self, predictions: Any, context: TaskContext) -> Sequence[Answer]:
+        """Each image's prediction, for programs; empty if it says nothing about a single image, as here."""
+        return ()
+
+    def threshold(self) -> Threshold | None:
+        """From which probability or score on an answer is reported; None where there is nothing to leave out."""
+        return None
 
     def after_step(self, model: Model, results: Sequence[StepResult], progress: Progress) -> None:
         """Change the state, after the optimizer has taken a step.

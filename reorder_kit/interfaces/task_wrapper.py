@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reorder_kit.interfaces.annotation import Annotation
+from reorder_kit.interfaces.answer import Answer, Threshold
 from reorder_kit.interfaces.backbone import Backbone, BackboneFacts
 from reorder_kit.interfaces.batch import Batch
 from reorder_kit.interfaces.component import ComponentOptions
@@ -115,6 +116,14 @@ class TaskWrapper(Task):
     def annotate_targets(self, batch: Batch, context: TaskContext) -> Sequence[Annotation]:
         """As the inner task does."""
         return self.inner.annotate_targets(batch, context)
+
+    def answers(self, predictions: Any, context: TaskContext) -> Sequence[Answer]:
+        """As the inner task does."""
+        return self.inner.answers(predictions, context)
+
+    def threshold(self) -> Threshold | None:
+        """That of the inner task."""
+        return self.inner.threshold()
 
     def after_step(self, model: Model, results: Sequence[StepResult], progress: Progress) -> None:
         """As the inner task does."""

@@ -16,7 +16,9 @@ from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import (
     CLASS,
     Annotation,
+    Answer,
     Batch,
+    ClassAnswer,
     ComponentOptions,
     Metrics,
     SupervisedTask,
@@ -110,6 +112,10 @@ class Classification(SupervisedTask):
             Annotation(context.classes[number], note=f"{probability:.0%}")
             for number, probability in zip(found.tolist(), probabilities.tolist(), strict=True)
         ]
+
+    def answers(self, predictions: Float[Tensor, "batch class"], context: TaskContext) -> Sequence[Answer]:
+        """The probability of each class."""
+        return [ClassAnswer(each, is_exclusive=True) for each in predictions.float().softmax(dim=1)]
 
     def annotate_targets(self, batch: Batch, context: TaskContext) -> Sequence[Annotation]:
         """The class."""

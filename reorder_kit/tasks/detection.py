@@ -12,13 +12,16 @@ from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import (
     BOXES,
     Annotation,
+    Answer,
     Batch,
+    BoxAnswer,
     BoxTarget,
     ComponentOptions,
     Metrics,
     SupervisedTask,
     Task,
     TaskContext,
+    Threshold,
 )
 from reorder_kit.interfaces.numbers import Fraction, Positive, Real, Whole
 from reorder_kit.layers.feature_pyramid import check_scales
@@ -128,6 +131,14 @@ class Detection(SupervisedTask):
             )
             for image in found
         ]
+
+    def answers(self, predictions: DetectionOutputs, context: TaskContext) -> Sequence[Answer]:
+        """The boxes that the figures count."""
+        return [BoxAnswer(image.boxes, image.scores, image.classes) for image in predictions.detections()]
+
+    def threshold(self) -> Threshold:
+        """As in pictures of predictions; the model itself drops what is below ``score_threshold``."""
+        return Threshold(self.options.shown_score, "task.shown_score of the run", self.options.score_threshold)
 
     def annotate_targets(self, batch: Batch, context: TaskContext) -> Sequence[Annotation]:
         """The objects with their class."""

@@ -17,12 +17,15 @@ from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import (
     MULTI_LABEL,
     Annotation,
+    Answer,
     Batch,
+    ClassAnswer,
     ComponentOptions,
     Metrics,
     SupervisedTask,
     Task,
     TaskContext,
+    Threshold,
 )
 from reorder_kit.interfaces.numbers import Amount, Fraction, Positive
 from reorder_kit.tasks._summary_head import SummaryHead
@@ -30,6 +33,8 @@ from reorder_kit.tasks._summary_head import SummaryHead
 # Below this, a probability has no gradient through its focusing weight: powers under 1 are infinitely steep at 0.
 _SMALLEST = 1e-8
 _NONE = "(none)"
+_PRESENT = 0.5
+"""Probability from which on a class counts as present."""
 
 
 class MultiLabel(SupervisedTask):
@@ -141,10 +146,18 @@ class MultiLabel(SupervisedTask):
         answers = []
         for probabilities in predictions.float().sigmoid():
             best = int(probabilities.argmax())
-            found = _names(probabilities > 0.5, context.classes)
+            found = _names(probabilities > _PRESENT, context.classes)
             nearest = "" if found else f"{context.classes[best]} {probabilities[best]:.0%}"
             answers.append(Annotation(found or _NONE, note=nearest))
         return answers
+
+    def answers(self, predictions: Float[Tensor, "batch class"], context: TaskContext) -> Sequence[Answer]:
+        """The probability of each class, whatever those of the others."""
+        return [ClassAnswer(each, is_exclusive=False) for each in predictions.float().sigmoid()]
+
+    def threshold(self) -> Threshold:
+        """A half, as in the F1 of its figures."""
+        return Threshold(_PRESENT, "the default of multi-label")
 
     def annotate_targets(self, batch: Batch, context: TaskContext) -> Sequence[Annotation]:
         """The classes."""

@@ -15,9 +15,11 @@ from reorder_kit.interfaces import (
     IGNORED,
     MASK,
     Annotation,
+    Answer,
     Batch,
     ComponentOptions,
     Metrics,
+    PixelAnswer,
     SupervisedTask,
     Task,
     TaskContext,
@@ -90,6 +92,10 @@ class Segmentation(SupervisedTask):
     ) -> Sequence[Annotation]:
         """The most probable class of each pixel."""
         return [Annotation(mask=mask) for mask in predictions.argmax(dim=1).cpu()]
+
+    def answers(self, predictions: Float[Tensor, "batch class height width"], context: TaskContext) -> Sequence[Answer]:
+        """The scores of the classes at each pixel."""
+        return [PixelAnswer(each) for each in predictions.float()]
 
     def annotate_targets(self, batch: Batch, context: TaskContext) -> Sequence[Annotation]:
         """The mask."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import get_args
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ReorderKitError, did_you_mean, quoted
 from reorder_kit.recipe.settings import TrainSettings
 from reorder_kit.training.launch import check_launch
 
@@ -39,6 +40,36 @@ def runnable_here(settings: TrainSettings) -> TrainSettings:
         return settings
     precision = "fp32" if settings.precision == "fp16" else settings.precision
     return settings.model_copy(update={"device": "auto", "precision": precision})
+
+
+def require_device(device: str) -> None:
+    """Go on if a recipe can name such a device.
+
+    Raises:
+        ReorderKitError: if it cannot.
+    """
+    known = get_args(TrainSettings.model_fields["device"].annotation)
+    if device not in known:
+        raise ReorderKitError(f"device: there is no {quoted(device)}", did_you_mean(device, known))
+
+
+def chosen_device(settings: TrainSettings, device: str | None) -> TrainSettings:
+    """The settings of training where something is looked at on a device that somebody chose.
+
+    Args:
+        settings: of the run.
+        device: a value of ``train.device``; None for that of the run, or what there is.
+
+    Raises:
+        ReorderKitError: if there is no such value.
+    """
+    settings = runnable_here(settings)
+    if device is None:
+        return settings
+    require_device(device)
+    # fp16 is for GPUs alone, and weights that were trained with it can be read with more digits.
+    is_narrow = settings.precision == "fp16" and device not in ("auto", "cuda")
+    return settings.model_copy(update={"device": device, **({"precision": "fp32"} if is_narrow else {})})
 
 
 def _mixed_precision(precision: str, on_gpu: bool) -> str:

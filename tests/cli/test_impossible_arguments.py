@@ -47,6 +47,7 @@ VALID = {
     "run": ["small.yaml", "--out", "new"],
     "validate": ["small.yaml"],
     "evaluate": ["trained", "--order", "row"],
+    "predict": ["trained", "image.png"],
     "show-order": ["row", "--grid", "2x2"],
     "export-order": ["trained", "--to", "exported"],
     "prior": ["small.yaml", "--orderings", "row", "--orderings", "spiral", "--images", "8"],
@@ -68,6 +69,8 @@ WITH = {"--vq-out": ["--fit-vq"], "--vq-codes": ["--fit-vq"], "--vq-side": ["--f
 """What an option needs to be heard."""
 COMPUTING = [
     "reorder_kit.training.run.open_data",
+    "reorder_kit.training.predict_run.predict_run",
+    "reorder_kit.data.given_images.ImageWalk",
     "reorder_kit.studies.run_study.work_through",
     "reorder_kit.race.pool._priors",
     "reorder_kit.transfer.run_transfer.run_transfer",
@@ -141,6 +144,7 @@ def home(tmp_path_factory, host):
     (home / "damaged").write_text(ORDER[:-3])
     (home / "binary").write_bytes(bytes(range(256)))
     (home / "huge").write_text(ORDER.replace("[2, 2]", "[99999, 99999]"))
+    (home / "image.png").write_bytes(b"torn")
     (home / "folder").mkdir()
     (home / "dangling").symlink_to("gone/for/good")
     (home / "loop").symlink_to("loop")
@@ -297,6 +301,7 @@ SPEAKING = {
     **VALID,
     "run": ["small.yaml", "--out", "trained", "--resume"],
     "study": ["quick", "--dry-run"],
+    "predict": ["trained", "image.png", "--json"],
     "transfer": ["small.yaml", "--json"],
     "bench planted": ["--case", "nothing", "--json"],
 }

@@ -1,0 +1,82 @@
+"""Predictions, in Python."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reorder_kit.data.given_images import find_images
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.runs.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from reorder_kit.training.prediction import Predictions
+
+PREVIEWS = 24
+"""So many images keep a small version of themselves, which notebooks and pictures show."""
+
+_Given = str | os.PathLike[str]
+
+
+def predict(
+    run: str | os.PathLike[str] | LoadedRun | Any,
+    images: _Given | Image.Image | NDArray[Any] | Iterable[_Given | Image.Image | NDArray[Any]],
+    threshold: float | None = None,
+    device: str | None = None,
+    host: PluginHost | None = None,
+) -> Predictions:
+    """What a trained run says about images. The run's data is not opened, and nothing is downloaded or written.
+
+    >>> predictions = predict("runs/photos", ["cat.jpg", "holiday/"])  # doctest: +SKIP
+    >>> predictions[0].best.name, predictions[0].best.probability  # doctest: +SKIP
+
+    Args:
+        run: the folder of a finished run, what :func:`run` returned, or what :func:`load_run` did; the model of a
+            loaded run is moved to the device.
+        images: files, folders with all that is below them, images of Pillow, and arrays (row, column) or (row, column,
+            channel) of uint8 or uint16; one of these, or several.
+        threshold: from which probability (multi-label) or score (detection) on something is reported; the task's own
+            if not given.
+        device: a value of ``train.device``; that of the recipe if not given, or what there is if it is missing here.
+        host: the plugins; all installed ones if not given.
+
+    Returns:
+        One prediction for each image that could be read, in their sequence. Images that could not be read are in
+        ``unreadable``, and named in a warning.
+
+    Raises:
+        ReorderKitError: if the run is not finished or cannot be opened, its data source or its task cannot be used for
+            that, or something that was given is no image at all.
+    """
+    # Imported on first use: accelerate takes seconds.
+    from reorder_kit.training.predict_run import predict_run
+
+    host = host or PluginHost.from_environment()
+    found = find_images(images)
+    predictions = predict_run(_opened(run), found, host, device, threshold, PREVIEWS)
+    if predictions.unreadable:
+        named = "; ".join(f"{each.path}: {each.reason}" for each in predictions.unreadable)
+        count = len(predictions.unreadable)
+        warnings.warn(f"{count} of the images could not be read: {named}", stacklevel=2)
+    return predictions
+
+
+def _opened(run: Any) -> Path | LoadedRun:
+    if isinstance(run, LoadedRun):
+        return run
+    folder = run if isinstance(run, str | os.PathLike) else getattr(run, "folder", None)
+    if isinstance(folder, RunFolder):
+        folder = folder.path
+    if not isinstance(folder, str | os.PathLike):
+        raise ReorderKitError(f"{type(run).__name__} is no run", "give the folder of a run, as in runs/quickstart")
+    path = Path(folder)
+    RunFolder(path).read_result()
+    return path

@@ -1,0 +1,175 @@
+"""A trained run, asked about images that do not belong to its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from reorder_kit.data.collation import DrawnSample, collate
+from reorder_kit.data.given_images import GivenImages
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.host.plugin_errors import names_plugins
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.interfaces import NONE, Answer, BoxAnswer, ClassAnswer, Task, Threshold, Unreadable, merged
+from reorder_kit.interfaces.gather_images import alone
+from reorder_kit.model.task_checks import prepare, task_error
+from reorder_kit.training.devices import build_accelerator, chosen_device, describe_device
+from reorder_kit.training.own_pixels import prediction_of
+from reorder_kit.training.prediction import ImagePrediction, Predictions
+from reorder_kit.training.prepared_image import Prepared, Preparing
+
+PREVIEW_SIDE = 512
+"""The longer side of a preview, pixels."""
+
+Keep = Callable[[ImagePrediction], ImagePrediction]
+"""Told of each prediction as it is made; returns what is kept of it."""
+
+
+@names_plugins
+def predict_run(
+    run: Path | LoadedRun,
+    given: GivenImages,
+    host: PluginHost,
+    device: str | None = None,
+    threshold: float | None = None,
+    previews: int = 0,
+    keep: Keep = lambda prediction: prediction,
+) -> Predictions:
+    """Ask a run about images. Its data is not opened, and nothing is written.
+
+    Args:
+        run: the folder of a run with a checkpoint, or a loaded one, whose model is moved to the device.
+        given: the images.
+        host: the plugins.
+        device: a value of ``train.device``; that of the recipe if not given, or what there is if it is missing here.
+        threshold: from which probability or score on something is reported; the task's own if not given.
+        previews: how many of the first images keep a small version of themselves.
+        keep: told of each prediction.
+
+    Raises:
+        ReorderKitError: if the run cannot be opened, or its data source does not say how images from elsewhere are
+            prepared; if its task says nothing about single images, or has no threshold.
+    """
+    loaded = run if isinstance(run, LoadedRun) else LoadedRun.open(run, host)
+    task, recipe = loaded.experiment.task, loaded.experiment.recipe
+    limit = _limit(task, threshold)
+    preparing = Preparing.of(loaded)
+    accelerator = build_accelerator(chosen_device(recipe.train, device))
+    asked = _Asked(loaded.on(accelerator.device), accelerator, 0.0 if limit is None else limit.value)
+    unreadable, findings, images = list(given.unreadable), list(given.findings), []
+    for first in range(0, len(given.images), recipe.data.batch_size):
+        read: list[Prepared] = []
+        for number, image in enumerate(given.images[first : first + recipe.data.batch_size], start=first):
+            side = PREVIEW_SIDE if number < previews else None
+            prepared = preparing(image, number, side)
+            if isinstance(prepared, Unreadable):
+                unreadable.append(prepared)
+            else:
+                read.append(prepared)
+                findings += prepared.findings
+        images += [keep(prediction) for prediction in asked.about(read)]
+    return Predictions(
+        run=loaded.folder.path,
+        task=task.name,
+        device=describe_device(accelerator),
+        class_names=tuple(loaded.context.classes),
+        images=tuple(images),
+        unreadable=tuple(unreadable),
+        findings=merged(findings),
+        notes=(*preparing.notes, *_notes(limit)),
+        threshold=limit,
+    )
+
+
+def _limit(task: Task, asked: float | None) -> Threshold | None:
+    own = task.threshold()
+    if asked is None:
+        return own
+    if own is None:
+        raise ReorderKitError(
+            f"threshold: task {task.name!r} leaves nothing out, so that there is nothing to be set",
+            "multi-label and detection have one",
+        )
+    if not 0 <= asked <= 1:
+        raise ReorderKitError(f"threshold: {asked} is not from 0 to 1")
+    return Threshold(asked, "as asked", own.least)
+
+
+def _notes(limit: Threshold | None) -> tuple[str, ...]:
+    if limit is None or limit.value >= limit.least:
+        return ()
+    return (f"The model itself drops what scores less than {limit.least:g} (task.score_threshold of the run).",)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A model that is asked.
+
+    Args:
+        run: on its device.
+        accelerator: device and precision.
+        threshold: from which probability or score on something is reported.
+    """
+
+    run: LoadedRun
+    accelerator: Accelerator
+    threshold: float
+
+    def about(self, images: Sequence[Prepared]) -> Iterator[ImagePrediction]:
+        """What the model says about each image.
+
+        Raises:
+            ReorderKitError: if it says nothing about single images, or gives NaN.
+        """
+        if not images:
+            return
+        for image, answer in zip(images, self._answers(images), strict=True):
+            yield prediction_of(
+                answer, image.name, image.size, image.content, self.run.context.classes, self.threshold, image.preview
+            )
+
+    def _answers(self, images: Sequence[Prepared]) -> Sequence[Answer]:
+        task, model, context = self.run.experiment.task, self.run.evaluated_model, self.run.context
+        batch = collate([DrawnSample((each.sample,), (each.seed,)) for each in images], NONE)
+        batch = prepare(task, batch.to(self.accelerator.device), False, context)
+        was_training = model.training
+        model.train(False)
+        with torch.no_grad(), self.accelerator.autocast(), alone():
+            predicted: Any = task.predict(model, batch)
+        model.train(was_training)
+        answers = task.answers(predicted, context)
+        if not answers:
+            raise ReorderKitError(
+                f"task {task.name!r} says nothing about a single image that could be reported",
+                "classification, multi-label, detection and segmentation do; a task of a plugin does with answers()",
+            )
+        if len(answers) != len(images):
+            raise task_error(task, f"answers gave {len(answers)} answers for {len(images)} images")
+        for image, answer in zip(images, answers, strict=True):
+            self._require_sense(answer, image)
+        return answers
+
+    def _require_sense(self, answer: Answer, image: Prepared) -> None:
+        if isinstance(answer, ClassAnswer):
+            numbers = answer.probabilities
+        else:
+            numbers = answer.scores
+            if not image.shows_all:
+                raise ReorderKitError(
+                    f"data source {self.run.experiment.data_source.name!r} does not say where in an image the model "
+                    "looks, so that boxes and masks cannot be brought back to its pixels",
+                    "its preparation() has to scale the whole image, and say shows_all",
+                )
+        if isinstance(answer, BoxAnswer) and not bool(answer.boxes.isfinite().all()):
+            numbers = answer.boxes
+        if not bool(numbers.isfinite().all()):
+            raise ReorderKitError(
+                f"{image.name}: the model answers with NaN or infinite numbers",
+                "evaluate the run; with train.precision: fp16 it may need --device cpu",
+            )

@@ -1,0 +1,151 @@
+"""Images that somebody gives, prepared as the test images of a run were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from reorder_kit.data.data_loading import EVALUATION_SEED
+from reorder_kit.data.given_images import GivenImage, read_given
+from reorder_kit.data.random_streams import seed_torch, stream
+from reorder_kit.data.scrambled_images import scrambling
+from reorder_kit.errors import ComponentError, ReorderKitError
+from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.interfaces import DataSource, Finding, ImageShape, Preparation, Sample, Unreadable
+from reorder_kit.model.task_checks import views_of
+
+
+class Prepared(NamedTuple):
+    """An image, ready for the model.
+
+    Args:
+        name: how it is called.
+        sample: what the model reads.
+        size: height and width of the upright image, pixels.
+        shows_all: the content of the sample is the whole image.
+        seed: of its random numbers.
+        findings: what was converted in reading it.
+        preview: a small version; None if none was asked for.
+    """
+
+    name: str
+    sample: Sample
+    size: tuple[int, int]
+    shows_all: bool
+    seed: int
+    findings: tuple[Finding, ...]
+    preview: UInt8[Tensor, "channel rows columns"] | None
+
+    @property
+    def content(self) -> tuple[int, int]:
+        """Height and width of the image in the sample, pixels."""
+        if self.sample.content is not None:
+            return self.sample.content
+        return (self.sample.image.shape[-2], self.sample.image.shape[-1])
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """Prepares images for a run.
+
+    Args:
+        source: the data source of the run.
+        preparation: what it does to images.
+        image: what the model reads.
+        change: what the recipe does to every sample beyond that.
+    """
+
+    source: DataSource
+    preparation: Preparation
+    image: ImageShape
+    change: Callable[[Sample], Sample]
+
+    @classmethod
+    def of(cls, run: LoadedRun) -> Preparing:
+        """For a run, whose data is not opened.
+
+        Raises:
+            ReorderKitError: if its data source does not say how images from elsewhere are prepared, or its task
+                compares several views of an image.
+        """
+        experiment, image = run.experiment, run.context.image
+        source, task = experiment.data_source, experiment.task
+        if views_of(task, training=False):
+            raise ReorderKitError(f"task {task.name!r} compares several views of an image; there is nothing to predict")
+        preparation: Any = source.preparation(image)
+        if preparation is None:
+            raise ReorderKitError(
+                f"data source {source.name!r} does not say how an image from elsewhere is prepared for the model",
+                "sources of image files do; one of a plugin does with preparation()",
+            )
+        if not isinstance(preparation, Preparation):
+            reason = f"preparation gave a {type(preparation).__name__}"
+            raise ComponentError(source.kind.name, source.name, reason, "return a Preparation, or None")
+        hidden = None
+        if experiment.plant is not None:
+            grid = experiment.facts(image).grid
+            hidden = experiment.check_plant(image, grid)
+        change = _unchanged if hidden is None else scrambling(image, grid, hidden)
+        return cls(source, preparation, image, change)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people have to know about images from elsewhere."""
+        return self.preparation.notes
+
+    def __call__(self, given: GivenImage, number: int, preview_side: int | None) -> Prepared | Unreadable:
+        """Read an image and prepare it.
+
+        Args:
+            given: the image.
+            number: of the image; its random numbers, if a transform draws any, depend on it alone.
+            preview_side: the longer side of a preview, pixels; None for none.
+
+        Raises:
+            ComponentError: if the source prepares something else than the model reads.
+        """
+        read = read_given(given, self.preparation.decoding)
+        if isinstance(read, Unreadable):
+            return read
+        seed = stream(EVALUATION_SEED, "sample", "given", 0, number, 0)
+        try:
+            with torch.random.fork_rng(devices=[]):
+                seed_torch(seed)
+                sample: Any = self.preparation.transform(read.pixels)
+        except ReorderKitError as error:
+            return Unreadable(given.name, error.message)
+        if not isinstance(sample, Sample) or tuple(sample.image.shape) != self.image.axes:
+            found = tuple(sample.image.shape) if isinstance(sample, Sample) else type(sample).__name__
+            reason = f"preparation turned {given.name} into {found} where {self.image} is needed"
+            raise ComponentError(self.source.kind.name, self.source.name, reason, "transform returns a Sample")
+        preview = None if preview_side is None else small(read.pixels, preview_side)
+        findings = (*read.findings, *sample.findings)
+        shows_all = self.preparation.shows_all
+        return Prepared(given.name, self.change(sample), read.size, shows_all, seed, findings, preview)
+
+
+def small(pixels: UInt8[Tensor, "channel height width"], side: int) -> UInt8[Tensor, "channel rows columns"]:
+    """An image with no side longer than this, its proportions kept.
+
+    Args:
+        pixels: the image.
+        side: pixels.
+    """
+    # Imported on first use: torchvision takes seconds.
+    from torchvision.transforms.v2 import functional as F
+
+    height, width = pixels.shape[-2:]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return pixels
+    resized: Tensor = F.resize(pixels, [max(1, round(height * scale)), max(1, round(width * scale))], antialias=True)
+    return resized
+
+
+def _unchanged(sample: Sample) -> Sample:
+    return sample
