@@ -71,7 +71,9 @@ def run(
         if as_json:
             print_json(result.as_dict())
         else:
-            print_summary(folder, result, has_learner=experiment.learns)
+            learner = experiment.learner
+            is_rule = learner is not None and learner.is_rule
+            print_summary(folder, result, has_learner=experiment.learns, is_rule=is_rule)
 
 
 class _FirstFolder:

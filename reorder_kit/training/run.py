@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from accelerate import Accelerator
 
 from reorder_kit.data.data_loading import require_samples, steps_of_epoch
 from reorder_kit.experiment.beside import compose_beside
+from reorder_kit.experiment.doubts import doubts_of_phases
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.memory import refuse_hopeless
 from reorder_kit.experiment.recorded_data import OpenedData, data_key, open_data
@@ -37,6 +39,8 @@ from reorder_kit.training.predictions import predict_some
 from reorder_kit.training.retraining import check_phases
 from reorder_kit.training.trainer import Trainer
 from reorder_kit.training.validated_search import begun_in, settle
+
+_log = logging.getLogger(__name__)
 
 INFLUENCE_IMAGES = 256
 INFLUENCE_NOTE = "by slot of the order before block 0, while the final order is composed over all blocks"
@@ -148,6 +152,9 @@ def _check_length(each: Experiment, main: Experiment, splits: DataSplits, proces
     require_samples(len(train), "train", 1)
     steps_per_epoch = steps_of_epoch(len(train), processes, recipe.data.batch_size, recipe.train.accumulate)
     check_phases(each.phases, recipe.train, steps_per_epoch)
+    if each is main and recipe.train.steps is not None:  # else it was said of the recipe
+        for doubt in doubts_of_phases(main, recipe.train.epochs_of(steps_per_epoch)):
+            _log.warning("%s", doubt)
 
 
 def _train(

@@ -86,8 +86,7 @@ class Trainer:
         self._settings, self._task, self._seed = recipe.train, experiment.task, recipe.seed
         self._process, self._processes = accelerator.process_index, accelerator.num_processes
         self._keys = ShuffledKeys(len(splits.train), self._seed, self._process, self._processes)
-        data = recipe.data
-        views = views_of(self._task, training=True)
+        data, views = recipe.data, views_of(self._task, training=True)
         self._train_loader = train_loader(
             splits.train, context.kind, self._keys, self._seed, data.batch_size, data.workers, views
         )
@@ -115,8 +114,9 @@ class Trainer:
             self.model, module, frozen, self._task, context, experiment.control, self._seed, accelerator
         )
         self._ema = ModelEmaV3(self._parts, decay=self._settings.ema_decay) if self._settings.ema_decay else None
+        schedule = recipe.schedule.of_run(self._epochs_of_run, self._steps_per_epoch)
         self._optimizers = Optimizers(
-            self._parts, self.model.policy, recipe.optimizer, recipe.schedule, self._settings.clip_grad, accelerator
+            self._parts, self.model.policy, recipe.optimizer, schedule, self._settings.clip_grad, accelerator
         )
         self._saved = SavedState.resume(folder, self._weights(), self._optimizers, self._processes)
         # A policy advances before it is used, also where there is nothing to resume.
