@@ -15,15 +15,8 @@ from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.headline import signed
 
 
-def print_summary(folder: RunFolder, result: RunResult, has_learner: bool, is_rule: bool) -> None:
-    """Print the figures of a finished run, the controls beside it, and what has to be known to read them.
-
-    Args:
-        folder: the run folder.
-        result: what is in it.
-        has_learner: something proposed its orders.
-        is_rule: that follows a rule and learns nothing.
-    """
+def print_summary(folder: RunFolder, result: RunResult, has_learner: bool) -> None:
+    """Print the figures of a finished run, the controls beside it, and what has to be known to read them."""
     out = console()
     headline, controls, epochs = result.metric, result.compared_controls, folder.read_epochs()
     rows = table("", f"test {headline}", *([headline.difference] if result.controls else []))
@@ -34,7 +27,7 @@ def print_summary(folder: RunFolder, result: RunResult, has_learner: bool, is_ru
     out.print()
     out.print(rows)
     out.print()
-    order = [*_prior(result), *_order(result, epochs, has_learner, is_rule)]
+    order = [*_prior(result), *_order(result, epochs, has_learner)]
     absent = words_of_absence(result.metrics.test, "test")
     told = [*order, *absent, *_left_out(result), *_unreadable(result, epochs), *_caution(result)]
     lines = [*describe_worst_class(result.metrics.test, headline), _reach(result), *told]
@@ -59,7 +52,7 @@ def _prior(result: RunResult) -> list[str]:
     return [f"The prior {prior.name} {start} to start from.", *result.order.words_of_effective_slots]
 
 
-def _order(result: RunResult, epochs: list[EpochRecord], has_learner: bool, is_rule: bool) -> list[str]:
+def _order(result: RunResult, epochs: list[EpochRecord], has_learner: bool) -> list[str]:
     if not has_learner:
         return ["No order was learned: it stayed as it started."]
     tau, spread = result.order.kendall_tau_to_start, result.order.spread
@@ -78,7 +71,7 @@ def _order(result: RunResult, epochs: list[EpochRecord], has_learner: bool, is_r
             "The learner never searched: its warm-up was as long as the run. "
             "Raise train.epochs, or lower order.learner.warmup_epochs.",
         ]
-    if epochs[-1].phase == "search" and not is_rule:
+    if epochs[-1].phase == "search":
         return [
             similarity,
             "The run ended during its search, so no epoch trained in the final order. "

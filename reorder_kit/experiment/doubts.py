@@ -60,7 +60,12 @@ def doubts_of_phases(experiment: Experiment, epochs: float) -> list[str]:
         epochs: of the run.
     """
     learner = experiment.learner
-    doubt = None if learner is None or learner.is_rule else learner.phases(epochs).doubt(epochs)
+    if learner is None or learner.is_rule:
+        return []
+    phases = learner.phases(epochs)
+    if experiment.recipe.order.weights is not None and phases.end_epoch == 0:  # it keeps what it learned before
+        return []
+    doubt = phases.doubt(epochs)
     return [] if doubt is None else [f"order.learner: {doubt}"]
 
 

@@ -100,7 +100,9 @@ class TrainSettings(Settings):
         None, gt=0, description="average the weights with this decay and evaluate the average; null: do not"
     )
     compile: bool = Field(False, description="compile the backbone's encode with torch.compile")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="auto: a CUDA GPU if there is one, otherwise the CPU; mps, of Apple, is untested"
+    )
     weights: WeightsSettings | None = Field(
         None, description="final weights of another run to begin with, or its folder; null: new ones"
     )
@@ -116,8 +118,8 @@ class TrainSettings(Settings):
 
     @model_validator(mode="after")
     def _check_precision(self) -> TrainSettings:
-        if self.precision == "fp16" and self.device == "cpu":
-            raise ValueError("precision: fp16 needs a GPU, and device: cpu uses none")
+        if self.precision == "fp16" and self.device in ("cpu", "mps"):
+            raise ValueError(f"precision: fp16 needs a CUDA GPU, and device: {self.device} uses none")
         return self
 
     @model_serializer(mode="wrap")

@@ -22,6 +22,7 @@ from reorder_kit.study.library import find_study
 from reorder_kit.study.plan import Plan, plan_of
 from reorder_kit.study.results import Failure, StudyResult
 from reorder_kit.study.study_folder import StudyFolder
+from reorder_kit.study.study_file import with_recipe
 from reorder_kit.study.summary import Summary
 
 
@@ -83,7 +84,15 @@ class StudyRun:
     command: str
 
     @classmethod
-    def open(cls, study: str, assignments: Iterable[str], out: Path | None, host: PluginHost, command: str) -> StudyRun:
+    def open(
+        cls,
+        study: str,
+        assignments: Iterable[str],
+        out: Path | None,
+        host: PluginHost,
+        command: str,
+        device: str | None = None,
+    ) -> StudyRun:
         """A study by file or name, checked as a whole.
 
         Args:
@@ -92,12 +101,16 @@ class StudyRun:
             out: its folder; ``runs/NAME`` if not given.
             host: the plugins.
             command: how it was called.
+            device: ``train.device`` of all runs; as their recipe says if not given.
 
         Raises:
             ReorderKitError: if there is no such study, with every mistake in it, or if the folder holds another one.
         """
         content, place = find_study(study)
-        checked = check_study(override(content, map(parse_assignment, assignments)), host, study, place)
+        content = override(content, map(parse_assignment, assignments))
+        if device is not None:
+            content = override(with_recipe(content, place)[0], [("recipe.train.device", device)])
+        checked = check_study(content, host, study, place)
         folder = StudyFolder(out or Path("runs") / checked.study.name)
         folder.check(checked.study)
         return cls(checked, folder, host, command)

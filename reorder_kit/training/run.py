@@ -14,7 +14,7 @@ from reorder_kit.experiment.beside import compose_beside
 from reorder_kit.experiment.doubts import doubts_of_phases
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.memory import refuse_hopeless
-from reorder_kit.experiment.recorded_data import OpenedData, data_key, open_data
+from reorder_kit.experiment.recorded_data import OpenedData, data_key, open_data, reopen_data
 from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, EvaluatedControl
@@ -52,6 +52,7 @@ def run_experiment(
     host: PluginHost,
     out: Path | None = None,
     resume: bool = False,
+    images_of: RunFolder | None = None,
 ) -> tuple[RunFolder, RunResult]:
     """Train a run and its controls.
 
@@ -60,6 +61,8 @@ def run_experiment(
         host: whose plugins provide the parts and follow the run.
         out: the run folder; the first free one of ``runs/<name>``, ``runs/<name>-2``, ... if not given.
         resume: go on with a run that was stopped: the one in ``out``, or the last one of that name.
+        images_of: the run whose images it has, as where it trains on with that one's weights; its data as it is now if
+            not given.
 
     Returns:
         The run folder and what came out.
@@ -72,7 +75,7 @@ def run_experiment(
         claimed(accelerator, partial(claim_begun if resume else claim_new, experiment, out)) as folder,
         resumable(folder, accelerator.num_processes, is_part=False),
     ):
-        return folder, _run(experiment, host, folder, folder.split_file, accelerator)
+        return folder, _run(experiment, host, folder, folder.split_file, accelerator, images_of)
 
 
 @names_plugins
@@ -98,14 +101,21 @@ def run_in_program(experiment: Experiment, host: PluginHost, folder: Path, split
 
 
 def _run(
-    experiment: Experiment, host: PluginHost, folder: RunFolder, split_file: Path, accelerator: Accelerator
+    experiment: Experiment,
+    host: PluginHost,
+    folder: RunFolder,
+    split_file: Path,
+    accelerator: Accelerator,
+    images_of: RunFolder | None = None,
 ) -> RunResult:
     """Train a run and its controls in a folder that no other process writes to."""
     if folder.is_finished:
         return folder.read_result()
     name = experiment.recipe.name
     trained = compose_beside(experiment, host, folder, name)
-    data = open_data(experiment, folder, split_file)
+    has_begun = folder.latest_checkpoint() is not None
+    as_it_is = images_of is None or has_begun
+    data = open_data(experiment, folder, split_file) if as_it_is else reopen_data(experiment, images_of)
     splits = data.splits
     refuse_hopeless(experiment, name, folder.path, splits.image, len(splits.train))
     for each in (experiment, *trained.values()):

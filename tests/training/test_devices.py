@@ -23,7 +23,7 @@ def test_a_missing_gpu_is_said():
 
 
 def test_half_precision_where_no_gpu_is_asked_for_is_no_setting():
-    with pytest.raises(ValidationError, match="precision: fp16 needs a GPU, and device: cpu uses none"):
+    with pytest.raises(ValidationError, match="precision: fp16 needs a CUDA GPU, and device: cpu uses none"):
         TrainSettings(device="cpu", precision="fp16")
 
 
