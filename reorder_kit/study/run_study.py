@@ -21,8 +21,8 @@ from reorder_kit.study.checking import CheckedStudy, check_study
 from reorder_kit.study.library import find_study
 from reorder_kit.study.plan import Plan, plan_of
 from reorder_kit.study.results import Failure, StudyResult
-from reorder_kit.study.study_folder import StudyFolder
 from reorder_kit.study.study_file import with_recipe
+from reorder_kit.study.study_folder import StudyFolder
 from reorder_kit.study.summary import Summary
 
 

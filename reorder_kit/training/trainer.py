@@ -24,7 +24,7 @@ from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Batch, DataSplits, SupervisedTask, TaskContext
 from reorder_kit.interfaces.progress import Progress
-from reorder_kit.interfaces.run_events import RunInfo, StepReport
+from reorder_kit.interfaces.run_events import ImagesOfRun, RunInfo, StepReport
 from reorder_kit.model.ordered_model import OrderedModel, for_evaluation
 from reorder_kit.model.policy_checks import check_figures
 from reorder_kit.model.task_checks import views_of
@@ -103,8 +103,7 @@ class Trainer:
         if self._settings.compile:
             self.model.compile_encode()
         frozen = frozen_parts(self.model.backbone, self.model.head, self._settings.weights)
-        for part in frozen:
-            part.requires_grad_(False)
+        nn.ModuleList(frozen).requires_grad_(False)
         self._parts = nn.ModuleDict({"backbone": self.model.backbone, "head": self.model.head})
         # What only a summary passes through has no gradient where a task looks at places, or reads in its own way.
         reads_all = type(self._task).step is SupervisedTask.step and not self._task.is_dense
@@ -140,6 +139,7 @@ class Trainer:
             first_epoch=self._saved.epochs_done + 1,
             device=describe_device(accelerator),
             parameters=sum(parameter.numel() for parameter in self._parts.parameters() if parameter.requires_grad),
+            images=ImagesOfRun.of(splits),
         )
         summary = self.summarize_order()
         if is_fresh:
