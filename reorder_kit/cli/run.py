@@ -56,7 +56,7 @@ def run(
     \b
     Example:
       reorder-kit run quickstart
-      reorder-kit run recipes/quickstart.yaml --set train.epochs=30 --set order.start=hilbert --out runs/try
+      reorder-kit run recipes/quickstart.yaml --set train.epochs=30 --set order.start=hilbert --device cpu
       reorder-kit run quickstart --resume
       reorder-kit run runs/quickstart --extend 20
       torchrun --nproc-per-node 2 -m reorder_kit run quickstart
