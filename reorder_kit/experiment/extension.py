@@ -30,7 +30,7 @@ def extended_recipe(folder: RunFolder, epochs: int, host: PluginHost) -> dict[st
         ReorderKitError: if the run is not finished or is damaged, or its learner cannot keep what it has learned.
     """
     result = folder.read_result()
-    run = LoadedRun.open(folder.path, host)
+    run = LoadedRun.open(folder.path, host, allow_download=True)  # as a run of a recipe may; nothing is opened here
     experiment = run.experiment
     content = experiment.resolved()
     train = {name: value for name, value in content["train"].items() if name != "steps"}
