@@ -72,7 +72,7 @@ def run(
 
     host = load_host()
     before = None if extend is None else find_run(recipe)
-    warnings = []
+    warnings: list[str] = []
     if extend is None or before is None:
         content = recipe_content(recipe, sets, device, seed)
     else:

@@ -77,7 +77,8 @@ def _of_schedule(schedule: ScheduleSettings, epochs: float) -> list[str]:
         epochs: of the run; infinite where only the data tells.
     """
     warmup, hold = (_share(length, epochs) for length in (schedule.warmup_epochs, schedule.hold_epochs))
-    found, idle = [], {}
+    found: list[str] = []
+    idle: dict[str, str] = {}
     if warmup >= 1:
         length = "1 epoch is" if epochs == 1 else "run is" if math.isinf(epochs) else f"{epochs:g} epochs are"
         found.append(f"schedule.warmup_epochs: the step size still warms up when the {length} over")

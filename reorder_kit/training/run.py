@@ -113,9 +113,10 @@ def _run(
         return folder.read_result()
     name = experiment.recipe.name
     trained = compose_beside(experiment, host, folder, name)
-    has_begun = folder.latest_checkpoint() is not None
-    as_it_is = images_of is None or has_begun
-    data = open_data(experiment, folder, split_file) if as_it_is else reopen_data(experiment, images_of)
+    if images_of is None or folder.latest_checkpoint() is not None:
+        data = open_data(experiment, folder, split_file)
+    else:
+        data = reopen_data(experiment, images_of)
     splits = data.splits
     refuse_hopeless(experiment, name, folder.path, splits.image, len(splits.train))
     for each in (experiment, *trained.values()):
