@@ -23,7 +23,6 @@ _JUNK = frozenset(
 )  # fmt: skip
 _ENDINGS = (
     ".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".jfif", ".jpe", ".gif", ".avif",
-    *HEIF_ENDINGS,
 )  # fmt: skip
 
 JUNK_FOUND = "hidden files, and files of operating systems, are left out"
@@ -49,9 +48,9 @@ def image_endings() -> tuple[str, ...]:
     """Endings of images, in small letters, that Pillow reads here; some builds have no WebP or AVIF."""
     from PIL import Image
 
-    reads_heif()
+    endings = _ENDINGS + HEIF_ENDINGS if reads_heif() else _ENDINGS
     formats = Image.registered_extensions()
-    return tuple(ending for ending in _ENDINGS if formats.get(ending) in Image.OPEN)
+    return tuple(ending for ending in endings if formats.get(ending) in Image.OPEN)
 
 
 def loose_images(folder: Path) -> list[str]:
