@@ -166,7 +166,7 @@ def test_of_several_processes_only_the_main_one_prints(cli, tmp_path):
 
 def test_a_run_says_what_it_reads(trained):
     (line,) = [line for line in trained.printed.stderr.splitlines() if " images of " in line]
-    assert line == "  1,200 train, 297 validation, 300 test images of 1x8x8, 10 classes"
+    assert line == "  1,200 train, 100 validation, 497 test images of 1x8x8, 10 classes"
 
 
 @pytest.mark.parametrize(
