@@ -107,7 +107,7 @@ class LearnedOrder(nn.Module):
                 f"{learner.name} was asked for new weights after the search, which only your own loop can make",
                 "leave search out; after the search, train another model in best_order()",
             )
-        doubt = phases.doubt(epochs)
+        doubt = None if learner.is_rule else phases.doubt(epochs)
         if doubt is not None:
             Caller.here().warn(f"{learner.name}: {doubt}")
         with torch.random.fork_rng(devices=[]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,44 @@ def load_host() -> PluginHost:
     return host
 
 
-def recipe_content(recipe: str, assignments: Iterable[str] | None) -> dict[str, Any]:
+def recipe_content(
+    recipe: str, assignments: Iterable[str] | None, device: str | None = None, seed: int | None = None
+) -> dict[str, Any]:
     """A recipe by file or name, with ``field=value`` assignments, not yet checked.
 
+    Args:
+        recipe: which.
+        assignments: its new fields.
+        device: as ``--device`` gives it.
+        seed: as ``--seed`` gives it.
+
     Raises:
-        ReorderKitError: if there is no such recipe, or an assignment is none.
+        ReorderKitError: if there is no such recipe, or an assignment is none or says the same as an option.
     """
     content, _ = read_recipe(recipe)
-    return override(content, map(parse_assignment, assignments or ()))
+    return override(content, assigned(assignments, {"--device": ("train.device", device), "--seed": ("seed", seed)}))
+
+
+def assigned(assignments: Iterable[str] | None, options: Mapping[str, tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Fields and their new values, from ``--set`` and from options that stand for a field.
+
+    Args:
+        assignments: ``field=value``.
+        options: by their names: the field, and its value; None if it was not given.
+
+    Raises:
+        ReorderKitError: if an assignment is none, or a field is given by both.
+    """
+    found = [parse_assignment(assignment) for assignment in assignments or ()]
+    for option, (field, value) in options.items():
+        if value is None:
+            continue
+        section, _, last = field.rpartition(".")
+        for path, given in found:
+            if path == field or (path == section and isinstance(given, Mapping) and last in given):
+                raise ReorderKitError(f"{option} and --set {path} both give {field}", "give one of the two")
+        found.append((field, value))
+    return found
 
 
 def places_of(assignments: Iterable[str] | None) -> list[tuple[str, Any]]:

@@ -44,6 +44,14 @@ RecipeArgument = Annotated[
         metavar="RECIPE", help="A recipe file, or the name of a shipped recipe.", show_default=False, parser=as_name
     ),
 ]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or mps: the same as --set train.device=DEVICE."),
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, max=2**32 - 1, help="The same as --set seed=SEED.", show_default=False),
+]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, as in runs/quickstart.", parser=as_name)]
 SetOption = Annotated[
     list[str] | None,

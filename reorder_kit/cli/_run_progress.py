@@ -180,6 +180,8 @@ class _Lines:
 def introduction(run: RunInfo) -> list[str]:
     """What is about to run, in a few lines."""
     lines = [f"{run.name}: {run.device}, {run.parameters:,} parameters, {run.grid} grid, epochs: {run.epochs}"]
+    if run.images is not None and "/" not in run.name:  # what is trained beside it has the same
+        lines.append(f"  {run.images}, {len(run.classes):,} classes")
     if run.first_epoch > 1:
         lines.append(f"  resumes with epoch {run.first_epoch}")
     read = run.slots_read

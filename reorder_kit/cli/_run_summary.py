@@ -75,6 +75,12 @@ def _order(result: RunResult, epochs: list[EpochRecord], has_learner: bool) -> l
             "The learner never searched: its warm-up was as long as the run. "
             "Raise train.epochs, or lower order.learner.warmup_epochs.",
         ]
+    if epochs[-1].phase == "search":
+        return [
+            similarity,
+            "The run ended during its search, so no epoch trained in the final order. "
+            "Raise train.epochs, or lower order.learner.search_epochs.",
+        ]
     return [similarity, *result.order.words_of_closed_form]
 
 

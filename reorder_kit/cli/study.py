@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
-from reorder_kit.cli._parameters import MOST_JOBS, JsonOption, as_name, as_path
+from reorder_kit.cli._parameters import MOST_JOBS, DeviceOption, JsonOption, as_name, as_path
 from reorder_kit.cli._stopping import command_line, stoppable
 from reorder_kit.cli._tables import TextTable, plan_table, size_of_plan, study_table, words_of_unfinished
 
@@ -37,6 +37,13 @@ def study(
         list[str] | None,
         typer.Option(
             "--set", metavar="FIELD=VALUE", help="Replace a field of the study; the value is YAML. Repeatable."
+        ),
+    ] = None,
+    device: DeviceOption = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds", min=1, max=1_000, help="Seeds of each row, counted from 0: the same as --set seeds=SEEDS."
         ),
     ] = None,
     out: Annotated[
@@ -83,13 +90,16 @@ def study(
       reorder-kit study studies/quick.yaml --set seeds=3 --out runs/try --dry-run
       reorder-kit study my_study.yaml --submit --submit-option slurm_partition=gpu --submit-option gpus_per_node=1
     """
-    from reorder_kit.cli._lookup import load_host
+    from reorder_kit.cli._lookup import assigned, load_host
     from reorder_kit.jobs.place import Place
     from reorder_kit.recipe.overrides import parse_assignment
     from reorder_kit.studies.run_study import StudyRun
 
+    options = {"--seeds": ("seeds", seeds), "--device": ("recipe.train.device", device)}
+    assigned(sets, options)  # which refuses what is given twice
+    given = [*(sets or ()), *([] if seeds is None else [f"seeds={seeds}"])]
     with stoppable():
-        run = StudyRun.open(study, map(parse_assignment, sets or ()), out, load_host(), command_line())
+        run = StudyRun.open(study, map(parse_assignment, given), out, load_host(), command_line(), device)
         if not as_json:
             _print_plan(run)
         if smoke and not (quiet or as_json):

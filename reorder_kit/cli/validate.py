@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING
 import typer
 
 from reorder_kit.cli._output import print_json, print_to_stderr
-from reorder_kit.cli._parameters import JsonOption, RecipeArgument, SetOption
+from reorder_kit.cli._parameters import DeviceOption, JsonOption, RecipeArgument, SeedOption, SetOption
 
 if TYPE_CHECKING:
     from reorder_kit.experiment.experiment import Experiment
     from reorder_kit.recipe.settings import TrainSettings
 
 
-def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption = False) -> None:
+def validate(
+    recipe: RecipeArgument,
+    sets: SetOption = None,
+    device: DeviceOption = None,
+    seed: SeedOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Check a recipe without loading data; the files it names are looked into, as a run would.
 
     Names every mistake at once, and what is allowed but probably not meant. Ends with 2 if there is a mistake, or if
@@ -31,7 +37,7 @@ def validate(recipe: RecipeArgument, sets: SetOption = None, as_json: JsonOption
     from reorder_kit.experiment.doubts import doubts
     from reorder_kit.experiment.memory import refuse_hopeless
 
-    experiment = validation.validate(recipe_content(recipe, sets), load_host(), recipe)
+    experiment = validation.validate(recipe_content(recipe, sets, device, seed), load_host(), recipe)
     validation.refuse_unusable_files(experiment, recipe)
     refuse_hopeless(experiment, recipe, Path("runs"))
     found = doubts(experiment)

@@ -11,6 +11,7 @@ from reorder_kit.data.class_findings import alike_form
 from reorder_kit.data.class_layout import look_at_layout
 from reorder_kit.data.file_identity import name_below
 from reorder_kit.data.findings import Findings
+from reorder_kit.data.heif import AVIF_FOUND, HEIF_FOUND
 from reorder_kit.data.image_walk import JUNK_FOUND, ImageWalk, image_endings, is_junk, loose_images
 from reorder_kit.data.look_alike_masks import is_masks, is_pictures
 from reorder_kit.data.real_files import RealFiles
@@ -112,9 +113,10 @@ class ClassFolders:
         walk = ImageWalk(self.root, "data.root", image_endings(), self.findings, self.companions)
         by_class = {name: walk.files(place) for name, place in places.items()}
         if not any(by_class.values()):
+            unread = [finding.what for finding in self.findings.found if finding.what in (HEIF_FOUND, AVIF_FOUND)]
+            endings = f"endings that count, in small or large letters: {', '.join(image_endings())}"
             raise ReorderKitError(
-                f"data.root: there is no image in the folders of {folder}",
-                f"endings that count, in small or large letters: {', '.join(image_endings())}",
+                f"data.root: there is no image in the folders of {folder}", "; ".join([*unread, endings])
             )
         for name, files in by_class.items():
             _refuse_inner_splits(places[name], files)

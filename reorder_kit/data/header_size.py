@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from PIL import ExifTags, Image
 
+from reorder_kit.data.heif import reads_heif
 from reorder_kit.data.whole_numbers import Size
 
 _LYING = (5, 6, 7, 8)
@@ -18,6 +19,7 @@ def header_sizes(file: str | BinaryIO) -> tuple[Size, Size] | None:
     Args:
         file: its path, or an open file.
     """
+    reads_heif()
     try:
         with warnings.catch_warnings():
             # Pillow warns of many pixels, which are not decoded here.

@@ -14,6 +14,7 @@ from torch import Tensor
 from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.exif_orientation import BROKEN, TURNED, Turn, read_orientation
 from reorder_kit.data.findings import Findings
+from reorder_kit.data.heif import reads_heif
 from reorder_kit.data.pixel_conversion import opaque_8_bit
 from reorder_kit.data.sixteen_bits import has_16_bits
 from reorder_kit.errors import ReorderKitError
@@ -128,6 +129,7 @@ def open_picture(file: str | BinaryIO, most_pixels: int) -> ImageFile.ImageFile:
     """
     if not isinstance(file, str):
         file.seek(0)
+    reads_heif()  # in this process, which may be a loader's
     with _pillows_limit_lifted():
         image = Image.open(file)
     if image.width * image.height > most_pixels:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reorder_kit.data.file_identity import name_below
 from reorder_kit.data.findings import Findings
+from reorder_kit.data.heif import HEIF_ENDINGS, reads_heif, unread_format
 from reorder_kit.data.real_files import RealFiles, identity, leads_to_file, leads_to_folder
 from reorder_kit.errors import ReorderKitError
 
@@ -47,8 +48,9 @@ def image_endings() -> tuple[str, ...]:
     """Endings of images, in small letters, that Pillow reads here; some builds have no WebP or AVIF."""
     from PIL import Image
 
+    endings = _ENDINGS + HEIF_ENDINGS if reads_heif() else _ENDINGS
     formats = Image.registered_extensions()
-    return tuple(ending for ending in _ENDINGS if formats.get(ending) in Image.OPEN)
+    return tuple(ending for ending in endings if formats.get(ending) in Image.OPEN)
 
 
 def loose_images(folder: Path) -> list[str]:
@@ -132,7 +134,7 @@ class ImageWalk:
                     elif (ending := _ending(entry.name)) in self.endings:
                         files[entry.path] = entry.inode() if is_plain else _inode_of_target(entry)
                     elif ending not in self.companions:
-                        self._count(OTHERS_FOUND, entry.path)
+                        self._count(unread_format(ending) or OTHERS_FOUND, entry.path)
         except OSError as error:
             raise self._unreadable(place, error) from error
         return folders, files

@@ -7,27 +7,23 @@ import math
 from reorder_kit.controls import LearnedStatic
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.interfaces import BackboneFacts
+from reorder_kit.interfaces.epochs import ShareOfRun
 from reorder_kit.recipe.settings import ScheduleSettings
 
 
 def doubts(experiment: Experiment) -> list[str]:
     """A sentence for each doubt, which begins with the field it is about."""
     recipe, learner = experiment.recipe, experiment.learner
-    found = []
     # How many epochs a run of so many steps has, only the data tells.
     epochs = recipe.train.epochs if recipe.train.steps is None else math.inf
-    if recipe.schedule.warmup_epochs >= epochs:
-        length = "1 epoch is" if epochs == 1 else f"{epochs:g} epochs are"
-        found.append(f"schedule.warmup_epochs: the step size still warms up when the {length} over")
-    found += [f"schedule.{name}: {reason}" for name, reason in _idle_in_schedule(recipe.schedule, epochs).items()]
+    found = _of_schedule(recipe.schedule, epochs)
     image = experiment.data_source.image
     if image is not None:
         found += idle_in_backbone(experiment, experiment.facts(image))
     if learner is None:
         return found
-    doubt = None if math.isinf(epochs) else learner.phases(epochs).doubt(epochs)
-    if doubt is not None:
-        found.append(f"order.learner: {doubt}")
+    if not math.isinf(epochs):
+        found += doubts_of_phases(experiment, epochs)
     if image is not None and experiment.facts(image).grid.num_patches == 1:
         found.append("order.learner: an image has a single patch, so there is no order to learn")
     elif image is not None and not experiment.facts(image).order_sensitive:
@@ -56,14 +52,46 @@ def idle_in_backbone(experiment: Experiment, facts: BackboneFacts) -> list[str]:
     return [f"backbone.{name}: changes nothing: {reason}" for name, reason in facts.idle.items() if name in names]
 
 
-def _idle_in_schedule(schedule: ScheduleSettings, epochs: float) -> dict[str, str]:
-    """Fields that a recipe gives and that change nothing, each with the reason."""
-    found = {}
-    decay = schedule.warmup_epochs + schedule.hold_epochs
+def doubts_of_phases(experiment: Experiment, epochs: float) -> list[str]:
+    """A sentence if the phases of the learner hardly suit the run; none of a rule, which searches nothing.
+
+    Args:
+        experiment: the parts.
+        epochs: of the run.
+    """
+    learner = experiment.learner
+    if learner is None or learner.is_rule:
+        return []
+    phases = learner.phases(epochs)
+    if experiment.recipe.order.weights is not None and phases.end_epoch == 0:  # it keeps what it learned before
+        return []
+    doubt = phases.doubt(epochs)
+    return [] if doubt is None else [f"order.learner: {doubt}"]
+
+
+def _of_schedule(schedule: ScheduleSettings, epochs: float) -> list[str]:
+    """A sentence for each length that exceeds the run, and for each field that a recipe gives and that changes nothing.
+
+    Args:
+        schedule: of the step size.
+        epochs: of the run; infinite where only the data tells.
+    """
+    warmup, hold = (_share(length, epochs) for length in (schedule.warmup_epochs, schedule.hold_epochs))
+    found: list[str] = []
+    idle: dict[str, str] = {}
+    if warmup >= 1:
+        length = "1 epoch is" if epochs == 1 else "run is" if math.isinf(epochs) else f"{epochs:g} epochs are"
+        found.append(f"schedule.warmup_epochs: the step size still warms up when the {length} over")
     if schedule.shape == "constant":
-        found["hold_epochs"] = "changes nothing: the step size stays at its peak anyway"
-        if schedule.warmup_epochs == 0:
-            found["min_ratio"] = "changes nothing: the step size stays at its peak from the first step on"
-    elif schedule.warmup_epochs < epochs <= decay:
-        found["shape"] = "changes nothing: the run is over before the step size decays"
-    return {name: reason for name, reason in found.items() if name in schedule.model_fields_set}
+        idle["hold_epochs"] = "changes nothing: the step size stays at its peak anyway"
+        if warmup == 0:
+            idle["min_ratio"] = "changes nothing: the step size stays at its peak from the first step on"
+    elif warmup < 1 <= round(warmup + hold, 9):
+        idle["shape"] = "changes nothing: the run is over before the step size decays"
+    given = schedule.model_fields_set
+    return found + [f"schedule.{name}: {reason}" for name, reason in idle.items() if name in given]
+
+
+def _share(length: float | ShareOfRun, epochs: float) -> float:
+    """A length as a share of the run."""
+    return length.percent / 100 if isinstance(length, ShareOfRun) else length / epochs

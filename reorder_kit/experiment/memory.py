@@ -57,7 +57,7 @@ class Machine:
         """
         there = next((path for path in (folder, *folder.absolute().parents) if path.is_dir()), Path("/"))
         memory, place = all_memory(), "of memory"
-        if device != "cpu" and torch.cuda.is_available():
+        if device not in ("cpu", "mps") and torch.cuda.is_available():
             memory, place = torch.cuda.get_device_properties(0).total_memory, "on the GPU"
         # What a resumed run has written already needs no more room.
         written = [*(folder / "checkpoints").rglob("*"), *(folder / "orders").rglob("*")]

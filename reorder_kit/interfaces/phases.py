@@ -106,6 +106,11 @@ class Phases:
             return "the order is never searched"
         if self.end_epoch > epochs:
             return f"the run of {_epochs(epochs)} ends before the search, which ends after {_epochs(self.end_epoch)}"
+        if self.end_epoch == round(epochs, 9):
+            return (
+                f"the search lasts to the end of the run of {_epochs(epochs)}, so no epoch trains in the order that it "
+                "finds"
+            )
         return None
 
 

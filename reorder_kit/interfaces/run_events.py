@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,34 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from reorder_kit.interfaces.annotation import Annotation
+from reorder_kit.interfaces.data_source import DataSplits
+from reorder_kit.interfaces.recorded_splits import SPLITS
 from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.slots_read import SlotsRead
+
+
+@dataclass(frozen=True)
+class ImagesOfRun:
+    """The images of a run.
+
+    Args:
+        splits: how many each split has, by its name.
+        shape: as the model sees them.
+    """
+
+    splits: Mapping[str, int]
+    shape: ImageShape
+
+    @classmethod
+    def of(cls, splits: DataSplits) -> ImagesOfRun:
+        """Those of opened data."""
+        return cls({name: len(getattr(splits, name)) for name in SPLITS}, splits.image)
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count:,} {name}" for name, count in self.splits.items())
+        return f"{counts} images of {self.shape}"
 
 
 @dataclass(frozen=True)
@@ -35,6 +60,7 @@ class RunInfo:
         first_epoch: the epoch it starts or goes on with, counted from 1.
         device: where it runs, in words.
         parameters: trainable numbers in backbone and head.
+        images: what it is trained and judged on.
     """
 
     name: str
@@ -51,6 +77,7 @@ class RunInfo:
     first_epoch: int
     device: str
     parameters: int
+    images: ImagesOfRun | None = None
 
     @property
     def slots_read(self) -> SlotsRead:

@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from reorder_kit.interfaces.component import ComponentOptions
-from reorder_kit.interfaces.numbers import Amount, Count, Fraction, Whole
+from reorder_kit.interfaces.epochs import Epochs, epochs_in
+from reorder_kit.interfaces.numbers import Count, Fraction, Whole
 from reorder_kit.interfaces.order_learner import OrderLearner
 from reorder_kit.interfaces.phases import Phases, Trials
 
@@ -15,11 +16,12 @@ from reorder_kit.interfaces.phases import Phases, Trials
 class PhaseOptions(ComponentOptions):
     """Options of every learner that searches for a part of the run."""
 
-    warmup_epochs: Amount | None = Field(
-        None, description="epochs with the starting order, before the search; null: 15 % of the run"
+    warmup_epochs: Epochs | None = Field(
+        None, description="epochs with the starting order, before the search, or a share of the run; null: 15%"
     )
-    search_epochs: Amount | None = Field(
-        None, description="epochs of the search, after which the order is fixed; null: a share of the run"
+    search_epochs: Epochs | None = Field(
+        None,
+        description="epochs of the search, after which the order is fixed, or a share of the run; null: the learner's",
     )
     search: Literal["while-training", "then-retrain", "validated"] = Field(
         "while-training",
@@ -48,8 +50,8 @@ class PhaseOptions(ComponentOptions):
             epochs: epochs of the whole run.
             search_share: share of the run that is searched where ``search_epochs`` is null.
         """
-        warmup = 0.15 * epochs if self.warmup_epochs is None else self.warmup_epochs
-        search = search_share * epochs if self.search_epochs is None else self.search_epochs
+        warmup = 0.15 * epochs if self.warmup_epochs is None else epochs_in(self.warmup_epochs, epochs)
+        search = search_share * epochs if self.search_epochs is None else epochs_in(self.search_epochs, epochs)
         trials = Trials(self.trial_seeds, self.trial_steps) if self.search == "validated" else None
         return Phases(warmup, search, retrains=self.search == "then-retrain", trials=trials)
 

@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
-from reorder_kit.interfaces.numbers import Amount, Fraction, Size, Tries
+from reorder_kit.interfaces.epochs import Epochs
+from reorder_kit.interfaces.numbers import Fraction, Size, Tries
 from reorder_kit.interfaces.order_learner import Evaluate, Policy
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.order_learners._phases import ExploreOptions, PhasedLearner
@@ -21,10 +22,10 @@ from reorder_kit.orders.sequence import PatchSequence
 class TrialOptions(ExploreOptions):
     """Options of every learner that tries candidates."""
 
-    warmup_epochs: Amount | None = Field(
+    warmup_epochs: Epochs | None = Field(
         0.0,
-        description="epochs with the starting order, before the search; null: 15 % of the run. Weights that have got "
-        "used to the start are no fair judges of other orders",
+        description="epochs with the starting order, before the search, or a share of the run; null: 15%. Weights "
+        "that are used to the start are no fair judges of other orders",
     )
     explore_share: Fraction = Field(
         0.25,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from reorder_kit.interfaces.epochs import Epochs, ShareOfRun
 from reorder_kit.interfaces.numbers import Amount, Count, Fraction, Positive, Real, Size, Whole
 from reorder_kit.interfaces.paths import HomePath
 
@@ -29,10 +30,36 @@ class OptimizerSettings(Settings):
 class ScheduleSettings(Settings):
     """The step size over the run; the same with and without a learner. Warm-up, hold, then decay to the end."""
 
-    warmup_epochs: Amount = Field(0.0, description="epochs of linear warm-up from min_ratio")
-    hold_epochs: Amount = Field(0.0, description="epochs at the peak, after the warm-up")
+    warmup_epochs: Epochs = Field(0.0, description="epochs of linear warm-up from min_ratio, or a share of the run")
+    hold_epochs: Epochs = Field(0.0, description="epochs at the peak, after the warm-up, or a share of the run")
     shape: Literal["cosine", "linear", "constant"] = Field("cosine", description="form of the decay")
     min_ratio: Real = Field(0.01, ge=0, le=1, description="last step size, relative to the peak")
+
+    def of_run(self, epochs: float, steps_per_epoch: int) -> ScheduleSettings:
+        """The same with lengths in epochs; shares of the run come to whole steps.
+
+        Args:
+            epochs: of the run.
+            steps_per_epoch: optimizer steps.
+        """
+        lengths: dict[str, float] = {}
+        for name, length in (("warmup_epochs", self.warmup_epochs), ("hold_epochs", self.hold_epochs)):
+            if isinstance(length, ShareOfRun):
+                length = round(length.of(epochs) * steps_per_epoch) / steps_per_epoch
+            lengths[name] = length
+        return self.model_copy(update=lengths)
+
+    def scaled(self, epochs: float, of: float) -> ScheduleSettings:
+        """The same for a run of another length: lengths in epochs change in proportion, and shares stay.
+
+        Args:
+            epochs: of that run.
+            of: epochs of the run that this is the schedule of.
+        """
+        lengths: dict[str, float | ShareOfRun] = {}
+        for name, length in (("warmup_epochs", self.warmup_epochs), ("hold_epochs", self.hold_epochs)):
+            lengths[name] = length if isinstance(length, ShareOfRun) else length * epochs / of
+        return self.model_copy(update=lengths)
 
 
 ModelPart = Literal["backbone", "head"]
@@ -73,7 +100,9 @@ class TrainSettings(Settings):
         None, gt=0, description="average the weights with this decay and evaluate the average; null: do not"
     )
     compile: bool = Field(False, description="compile the backbone's encode with torch.compile")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="auto: a CUDA GPU if there is one, otherwise the CPU; mps, of Apple, is untested"
+    )
     weights: WeightsSettings | None = Field(
         None, description="final weights of another run to begin with, or its folder; null: new ones"
     )
@@ -89,8 +118,8 @@ class TrainSettings(Settings):
 
     @model_validator(mode="after")
     def _check_precision(self) -> TrainSettings:
-        if self.precision == "fp16" and self.device == "cpu":
-            raise ValueError("precision: fp16 needs a GPU, and device: cpu uses none")
+        if self.precision == "fp16" and self.device in ("cpu", "mps"):
+            raise ValueError(f"precision: fp16 needs a CUDA GPU, and device: {self.device} uses none")
         return self
 
     @model_serializer(mode="wrap")

@@ -21,6 +21,7 @@ from reorder_kit.studies.checking import CheckedStudy, check_study
 from reorder_kit.studies.library import find_study
 from reorder_kit.studies.plan import Plan, plan_of
 from reorder_kit.studies.results import Failure, StudyResult
+from reorder_kit.studies.study_file import with_recipe
 from reorder_kit.studies.study_folder import StudyFolder
 from reorder_kit.studies.summary import Summary
 
@@ -90,6 +91,7 @@ class StudyRun:
         out: Path | None,
         host: PluginHost,
         command: str,
+        device: str | None = None,
     ) -> StudyRun:
         """A study by file, name or content, checked as a whole.
 
@@ -99,6 +101,7 @@ class StudyRun:
             out: its folder; ``runs/NAME`` if not given.
             host: the plugins.
             command: how it was called.
+            device: ``train.device`` of all runs; as their recipe says if not given.
 
         Raises:
             ReorderKitError: if there is no such study, with every mistake in it, or if the folder holds another one.
@@ -107,7 +110,10 @@ class StudyRun:
             content, place, source = study, Path(), "study"
         else:
             (content, place), source = find_study(study), study
-        checked = check_study(override(content, changes), host, source, place)
+        changed = override(content, changes)
+        if device is not None:
+            changed = override(with_recipe(changed, place)[0], [("recipe.train.device", device)])
+        checked = check_study(changed, host, source, place)
         folder = StudyFolder(out or Path("runs") / checked.study.name)
         folder.check(checked.study)
         return cls(checked, folder, host, command)

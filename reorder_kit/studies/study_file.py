@@ -206,7 +206,7 @@ def read_study(content: Mapping[str, Any], folder: Path) -> tuple[Study | None, 
     Returns:
         The study, without what is wrong in it where it can be read at all, and the mistakes.
     """
-    content, problems = _with_recipe(content, folder)
+    content, problems = with_recipe(content, folder)
     study, wrong = _readable(content)
     return study, problems + wrong
 
@@ -235,7 +235,7 @@ def unknown_starts(study: Study) -> list[Problem]:
     ]
 
 
-def _with_recipe(content: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], list[Problem]]:
+def with_recipe(content: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], list[Problem]]:
     """The study with the content of its recipe in place of a name or file, and with what it leaves to the recipe."""
     recipe = content.get("recipe", {})
     problems: list[Problem] = []

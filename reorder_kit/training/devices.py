@@ -26,17 +26,23 @@ def build_accelerator(settings: TrainSettings) -> Accelerator:
         raise ReorderKitError(
             "train.device: cuda, but torch sees no GPU", "set train.device=auto, or see reorder-kit doctor"
         )
-    on_gpu = has_gpu and settings.device != "cpu"
+    if settings.device == "mps" and not torch.backends.mps.is_available():
+        raise ReorderKitError(
+            "train.device: mps, but torch has no MPS here",
+            "set train.device=auto; MPS needs macOS, a GPU of Apple, and a torch that is built for it",
+        )
+    on_gpu = has_gpu and settings.device not in ("cpu", "mps")
     if settings.precision == "fp16" and not on_gpu:
         raise ReorderKitError("train.precision: fp16 needs a GPU", "set train.precision=fp32 or bf16")
     # Accelerate keeps the first device and precision of a process for good; a second run may have others.
     AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
-    return Accelerator(cpu=not on_gpu, mixed_precision=_mixed_precision(settings.precision, on_gpu))
+    is_on_cpu = not on_gpu and settings.device != "mps"  # accelerate takes MPS where it is not told otherwise
+    return Accelerator(cpu=is_on_cpu, mixed_precision=_mixed_precision(settings.precision, on_gpu))
 
 
 def runnable_here(settings: TrainSettings) -> TrainSettings:
     """The settings of training, but what was trained on a GPU can be looked at where there is none."""
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and settings.device != "mps":
         return settings
     precision = "fp32" if settings.precision == "fp16" else settings.precision
     return settings.model_copy(update={"device": "auto", "precision": precision})
@@ -80,7 +86,8 @@ def _mixed_precision(precision: str, on_gpu: bool) -> str:
 
 def describe_device(accelerator: Accelerator) -> str:
     """The device in words: ``2 x cpu, fp32``."""
-    name = torch.cuda.get_device_name(accelerator.device) if accelerator.device.type == "cuda" else "cpu"
+    kind = accelerator.device.type
+    name = torch.cuda.get_device_name(accelerator.device) if kind == "cuda" else kind
     precision = "fp32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
     count = f"{accelerator.num_processes} x " if accelerator.num_processes > 1 else ""
     return f"{count}{name}, {precision}"

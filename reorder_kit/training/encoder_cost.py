@@ -110,3 +110,5 @@ def _seconds(model: OrderedModel, batch: Batch, device: torch.device) -> float:
 def _wait_for(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

@@ -10,6 +10,7 @@ from accelerate.utils import GradScalerKwargs, broadcast
 from torch import nn
 
 from reorder_kit.interfaces import Policy
+from reorder_kit.interfaces.epochs import epochs_in
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.policy_checks import check_optimizer
 from reorder_kit.recipe.settings import OptimizerSettings, ScheduleSettings
@@ -28,8 +29,8 @@ def parameter_groups(modules: nn.Module, weight_decay: float) -> list[dict[str, 
 
 def step_size_ratio(settings: ScheduleSettings, progress: Progress) -> float:
     """The step size of a step, relative to the peak."""
-    warmup = settings.warmup_epochs * progress.steps_per_epoch
-    hold = settings.hold_epochs * progress.steps_per_epoch
+    lengths = (epochs_in(length, progress.epochs) for length in (settings.warmup_epochs, settings.hold_epochs))
+    warmup, hold = (epochs * progress.steps_per_epoch for epochs in lengths)
     floor = settings.min_ratio
     if progress.step < warmup:
         return floor + (1 - floor) * progress.step / warmup

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -10,9 +11,10 @@ from accelerate import Accelerator
 
 from reorder_kit.data.data_loading import require_samples, steps_of_epoch
 from reorder_kit.experiment.beside import compose_beside
+from reorder_kit.experiment.doubts import doubts_of_phases
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.memory import refuse_hopeless
-from reorder_kit.experiment.recorded_data import OpenedData, data_key, open_data
+from reorder_kit.experiment.recorded_data import OpenedData, data_key, open_data, reopen_data
 from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import DataSplits, EvaluatedControl
@@ -38,6 +40,8 @@ from reorder_kit.training.retraining import check_phases
 from reorder_kit.training.trainer import Trainer
 from reorder_kit.training.validated_search import begun_in, settle
 
+_log = logging.getLogger(__name__)
+
 INFLUENCE_IMAGES = 256
 INFLUENCE_NOTE = "by slot of the order before block 0, while the final order is composed over all blocks"
 
@@ -48,6 +52,7 @@ def run_experiment(
     host: PluginHost,
     out: Path | None = None,
     resume: bool = False,
+    images_of: RunFolder | None = None,
 ) -> tuple[RunFolder, RunResult]:
     """Train a run and its controls.
 
@@ -56,6 +61,8 @@ def run_experiment(
         host: whose plugins provide the parts and follow the run.
         out: the run folder; the first free one of ``runs/<name>``, ``runs/<name>-2``, ... if not given.
         resume: go on with a run that was stopped: the one in ``out``, or the last one of that name.
+        images_of: the run whose images it has, as where it trains on with that one's weights; its data as it is now if
+            not given.
 
     Returns:
         The run folder and what came out.
@@ -68,7 +75,7 @@ def run_experiment(
         claimed(accelerator, partial(claim_begun if resume else claim_new, experiment, out)) as folder,
         resumable(folder, accelerator.num_processes, is_part=False),
     ):
-        return folder, _run(experiment, host, folder, folder.split_file, accelerator)
+        return folder, _run(experiment, host, folder, folder.split_file, accelerator, images_of)
 
 
 @names_plugins
@@ -94,14 +101,22 @@ def run_in_program(experiment: Experiment, host: PluginHost, folder: Path, split
 
 
 def _run(
-    experiment: Experiment, host: PluginHost, folder: RunFolder, split_file: Path, accelerator: Accelerator
+    experiment: Experiment,
+    host: PluginHost,
+    folder: RunFolder,
+    split_file: Path,
+    accelerator: Accelerator,
+    images_of: RunFolder | None = None,
 ) -> RunResult:
     """Train a run and its controls in a folder that no other process writes to."""
     if folder.is_finished:
         return folder.read_result()
     name = experiment.recipe.name
     trained = compose_beside(experiment, host, folder, name)
-    data = open_data(experiment, folder, split_file)
+    if images_of is None or folder.latest_checkpoint() is not None:
+        data = open_data(experiment, folder, split_file)
+    else:
+        data = reopen_data(experiment, images_of)
     splits = data.splits
     refuse_hopeless(experiment, name, folder.path, splits.image, len(splits.train))
     for each in (experiment, *trained.values()):
@@ -148,6 +163,9 @@ def _check_length(each: Experiment, main: Experiment, splits: DataSplits, proces
     require_samples(len(train), "train", 1)
     steps_per_epoch = steps_of_epoch(len(train), processes, recipe.data.batch_size, recipe.train.accumulate)
     check_phases(each.phases, recipe.train, steps_per_epoch)
+    if each is main and recipe.train.steps is not None:  # else it was said of the recipe
+        for doubt in doubts_of_phases(main, recipe.train.epochs_of(steps_per_epoch)):
+            _log.warning("%s", doubt)
 
 
 def _train(

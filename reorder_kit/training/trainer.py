@@ -24,7 +24,7 @@ from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import Batch, DataSplits, SupervisedTask, TaskContext
 from reorder_kit.interfaces.progress import Progress
-from reorder_kit.interfaces.run_events import RunInfo, StepReport
+from reorder_kit.interfaces.run_events import ImagesOfRun, RunInfo, StepReport
 from reorder_kit.model.ordered_model import OrderedModel, for_evaluation
 from reorder_kit.model.policy_checks import check_figures
 from reorder_kit.model.task_checks import views_of
@@ -86,8 +86,7 @@ class Trainer:
         self._settings, self._task, self._seed = recipe.train, experiment.task, recipe.seed
         self._process, self._processes = accelerator.process_index, accelerator.num_processes
         self._keys = ShuffledKeys(len(splits.train), self._seed, self._process, self._processes)
-        data = recipe.data
-        views = views_of(self._task, training=True)
+        data, views = recipe.data, views_of(self._task, training=True)
         self._train_loader = train_loader(
             splits.train, context.kind, self._keys, self._seed, data.batch_size, data.workers, views
         )
@@ -104,8 +103,7 @@ class Trainer:
         if self._settings.compile:
             self.model.compile_encode()
         frozen = frozen_parts(self.model.backbone, self.model.head, self._settings.weights)
-        for part in frozen:
-            part.requires_grad_(False)
+        nn.ModuleList(frozen).requires_grad_(False)
         self._parts = nn.ModuleDict({"backbone": self.model.backbone, "head": self.model.head})
         # What only a summary passes through has no gradient where a task looks at places, or reads in its own way.
         reads_all = type(self._task).step is SupervisedTask.step and not self._task.is_dense
@@ -115,8 +113,9 @@ class Trainer:
             self.model, module, frozen, self._task, context, experiment.control, self._seed, accelerator
         )
         self._ema = ModelEmaV3(self._parts, decay=self._settings.ema_decay) if self._settings.ema_decay else None
+        schedule = recipe.schedule.of_run(self._epochs_of_run, self._steps_per_epoch)
         self._optimizers = Optimizers(
-            self._parts, self.model.policy, recipe.optimizer, recipe.schedule, self._settings.clip_grad, accelerator
+            self._parts, self.model.policy, recipe.optimizer, schedule, self._settings.clip_grad, accelerator
         )
         self._saved = SavedState.resume(folder, self._weights(), self._optimizers, self._processes)
         # A policy advances before it is used, also where there is nothing to resume.
@@ -140,6 +139,7 @@ class Trainer:
             first_epoch=self._saved.epochs_done + 1,
             device=describe_device(accelerator),
             parameters=sum(parameter.numel() for parameter in self._parts.parameters() if parameter.requires_grad),
+            images=ImagesOfRun.of(splits),
         )
         summary = self.summarize_order()
         if is_fresh:

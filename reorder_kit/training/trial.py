@@ -106,12 +106,7 @@ def _shortened(experiment: Experiment, judged: JudgedImages, seed: int, steps: i
     require_samples(judged.train_images, "train", 1)
     full = train.epochs_of(epoch(judged.train_images))
     epochs = steps / epoch(len(judged.splits.train))
-    schedule = recipe.schedule.model_copy(
-        update={
-            "warmup_epochs": recipe.schedule.warmup_epochs * epochs / full,
-            "hold_epochs": recipe.schedule.hold_epochs * epochs / full,
-        }
-    )
+    schedule = recipe.schedule.of_run(full, epoch(judged.train_images)).scaled(epochs, full)
     # A running mean over more steps than there are would be the untrained weights.
     of_full = full * epoch(judged.train_images) / steps
     decay = None if train.ema_decay is None else train.ema_decay ** max(1.0, of_full) or None

@@ -200,7 +200,8 @@ def search_alone(experiment: Experiment, steps_per_epoch: int) -> Experiment:
     """
     recipe, learner = experiment.recipe, experiment.learner
     assert learner is not None
-    phases = experiment.phases(recipe.train.epochs_of(steps_per_epoch))
+    full = recipe.train.epochs_of(steps_per_epoch)
+    phases = experiment.phases(full)
     if recipe.train.steps is None:
         epochs: float = max(1, math.ceil(phases.end_epoch))
         length = {"epochs": epochs}
@@ -208,5 +209,6 @@ def search_alone(experiment: Experiment, steps_per_epoch: int) -> Experiment:
         steps = max(1, round(phases.end_epoch * steps_per_epoch))
         epochs, length = steps / steps_per_epoch, {"steps": steps}
     of_search = phases.of_search(epochs)
-    changed = recipe.model_copy(update={"controls": (), "train": recipe.train.model_copy(update=length)})
+    train, schedule = recipe.train.model_copy(update=length), recipe.schedule.of_run(full, steps_per_epoch)
+    changed = recipe.model_copy(update={"controls": (), "train": train, "schedule": schedule})
     return replace(experiment, recipe=changed, learner=learner.searching(of_search), beside=(), shortened=of_search)

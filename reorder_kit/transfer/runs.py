@@ -165,12 +165,11 @@ def fine_tuned(side: Side, source: Side | None, epochs: int) -> TransferRun:
     """
     name = START if source is None else source.name
     content = _kept_order(side, side.order_from(source))
-    share = epochs / side.recipe.train.epochs
+    schedule = side.recipe.schedule.scaled(epochs, side.recipe.train.epochs)
     changes = {
         "train.weights": str(side.learned.path),
         "train.epochs": epochs,
-        "schedule.warmup_epochs": share * side.recipe.schedule.warmup_epochs,
-        "schedule.hold_epochs": share * side.recipe.schedule.hold_epochs,
+        "schedule": schedule.model_dump(mode="json"),
     }
     about = f"{side}, fine-tuned in {_order(source)}"
     return TransferRun(about, override(content, changes.items()), side.folder / f"tuned-{name}", side.splits)

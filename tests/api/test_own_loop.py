@@ -117,7 +117,7 @@ def test_a_loaded_state_goes_on_as_if_it_had_not_stopped(name: str) -> None:
 
 
 def test_it_learns_what_is_rewarded() -> None:
-    options = {"warmup_epochs": 0, "search_epochs": 20, "epochs": 20, "temperature": HOT, "lr": 0.1}
+    options = {"warmup_epochs": 0, "search_epochs": 20, "epochs": 21, "temperature": HOT, "lr": 0.1}
     policy = build(start="row", normalize_advantage=True, **options)
     values = torch.tensor([3.0, -1.0, 2.0, 0.0, -2.0, 1.0])
     train(policy, values.repeat(32, 1).unsqueeze(2), range(100))

@@ -162,3 +162,53 @@ def test_of_several_processes_only_the_main_one_prints(cli, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["name"] == "trial"
+
+
+def test_a_run_says_what_it_reads(trained):
+    (line,) = [line for line in trained.printed.stderr.splitlines() if " images of " in line]
+    assert line == "  1,200 train, 100 validation, 497 test images of 1x8x8, 10 classes"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--device", "cpu", "--set", "train.device=cpu"], "--device and --set train.device both give train.device"),
+        (["--device", "cpu", "--set", "train={device: cpu}"], "--device and --set train both give train.device"),
+        (["--seed", "3", "--set", "seed=4"], "--seed and --set seed both give seed"),
+        (["--device", "tpu"], "train.device: there is no choice 'tpu'"),
+    ],
+)
+def test_what_is_given_twice_or_wrongly_by_an_option_is_refused(cli, words, message):
+    for command in ("run", "validate"):
+        done = cli(command, "trial.yaml", *words)
+        assert done.exit_code == 2
+        assert message in " ".join(done.stderr.split())
+
+
+def test_device_and_seed_are_fields_of_the_recipe(cli):
+    done = cli("validate", "trial.yaml", "--device", "auto", "--seed", "7")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "seed 7" in done.stdout
+
+
+def test_a_run_is_extended_and_its_controls_are_named(trained, cli, tmp_path):
+    done = cli("run", trained.folder, "--extend", "1", "--seed", "5")
+    assert done.exit_code == 0, done.output
+    assert f"the controls of {trained.folder} are not extended with it" in done.stderr
+    assert "wrote runs/trial-extended/result.json" in done.stdout
+    assert json.loads((trained.folder / "result.json").read_text()) == trained.result
+    recipe = (tmp_path / "runs/trial-extended/recipe.yaml").read_text()
+    assert "seed: 5\n" in recipe
+
+
+def test_only_a_run_can_be_extended(cli):
+    done = cli("run", "trial.yaml", "--extend", "1")
+    assert done.exit_code == 2
+    assert "trial.yaml is no run folder" in done.stderr
+
+
+def test_a_run_that_ends_in_its_search_says_so(cli):
+    done = cli("run", "trial.yaml", *QUICK, "--set", "order.learner.search_epochs=100%")
+    assert done.exit_code == 0
+    assert "warning: order.learner: the search lasts to the end of the run of 1 epoch" in done.stderr
+    assert "The run ended during its search" in done.stdout

@@ -116,6 +116,7 @@ def test_a_run_of_so_many_steps_is_summed_up_without_epochs_that_nobody_knows(cl
         (["order.learner.warmup_epochs=1"], "order.learner"),
         (["order.learner.search_epochs=0"], "order.learner"),
         (["order.learner.search_epochs=2"], "order.learner"),
+        (["order.learner.search_epochs=100%"], "order.learner"),
         (["schedule.warmup_epochs=1"], "schedule.warmup_epochs"),
         (["controls=[]"], "controls"),
         (["backbone={name: vit, patch_size: 2}"], "backbone.name"),

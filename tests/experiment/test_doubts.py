@@ -55,6 +55,9 @@ SCHEDULES = [
     ({"shape": "linear", "hold_epochs": 8, "warmup_epochs": 1}, []),
     ({"hold_epochs": 9, "warmup_epochs": 1}, []),
     ({"warmup_epochs": 10}, ["schedule.warmup_epochs"]),
+    ({"warmup_epochs": "100%"}, ["schedule.warmup_epochs"]),
+    ({"shape": "linear", "hold_epochs": "90%", "warmup_epochs": 1}, ["schedule.shape"]),
+    ({"shape": "linear", "hold_epochs": "90%", "warmup_epochs": "9%"}, []),
 ]
 
 

@@ -99,7 +99,9 @@ def test_a_learner_that_says_nothing_searches_all_the_time() -> None:
     assert phases.locate(Progress(10, 4, 2.5)).phase == "hardened"
     assert not phases.retrains
     assert phases.misfit(2.5) is None
-    assert phases.doubt(2.5) is None
+    assert phases.doubt(2.5) == (
+        "the search lasts to the end of the run of 2.5 epochs, so no epoch trains in the order that it finds"
+    )
 
 
 # --- What fits a run
@@ -137,8 +139,12 @@ def test_a_search_that_goes_on_with_the_same_weights_may_take_the_whole_run() ->
 @pytest.mark.parametrize(
     ("phases", "doubt"),
     [
-        (Phases(1, 2), None),
-        (Phases(0.1 + 0.2, 2.7), None),
+        (Phases(1, 1.9), None),
+        (Phases(0.1 + 0.2, 2.6), None),
+        (
+            Phases(0.1 + 0.2, 2.7),  # 3.0000000000000004 in binary
+            "the search lasts to the end of the run of 3 epochs, so no epoch trains in the order that it finds",
+        ),
         (Phases(3, 1), "the search never starts: the warm-up of 3 epochs lasts to the end of the run of 3 epochs"),
         (Phases(1, 0), "the order is never searched"),
         (Phases(1, 2.5), "the run of 3 epochs ends before the search, which ends after 3.5 epochs"),
@@ -152,3 +158,47 @@ def test_what_is_hardly_meant(phases: Phases, doubt: str | None) -> None:
 def test_negative_epochs_are_refused(field: str) -> None:
     with pytest.raises(ValidationError, match="greater than or equal to 0"):
         PhaseOptions(**{field: -1})
+
+
+# --- Shares of the run
+
+
+@pytest.mark.parametrize("epochs", [10, 60, 2.5])
+def test_a_share_scales_with_the_run(epochs: float) -> None:
+    options = PhaseOptions(warmup_epochs="10%", search_epochs="60%")
+    found = options.phases(epochs, search_share=0.3)
+    assert (found.warmup_epochs, found.search_epochs) == (0.1 * epochs, pytest.approx(0.6 * epochs))
+    assert lengths(phases(options, 40, epochs)) == tuple(round(share * 40 * epochs) for share in (0.1, 0.6, 0.3))
+
+
+@pytest.mark.parametrize(
+    ("share", "run", "epochs"),
+    [
+        ("1.67%", 60, 1),  # a sixtieth, as exactly as it can be written
+        ("3.33%", 30, 1),
+        ("6.67%", 30, 2),
+        ("33.33%", 3, 1),
+        ("33%", 3, 0.99),
+        ("12.5 %", 8, 1),
+        ("0.01%", 1, 0.0001),
+        ("0%", 60, 0),
+        ("100%", 7, 7),
+    ],
+)
+def test_a_share_is_as_exact_as_it_can_be_written(share: str, run: int, epochs: float) -> None:
+    options = PhaseOptions(warmup_epochs=0, search_epochs=share)
+    assert options.phases(run, 0.5).search_epochs == pytest.approx(epochs, rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("share", ["6", "10 percent", "ten%", "-1%", "1e1%", "%", "", "100.01%", "101%", "0.001%"])
+def test_what_is_no_share_is_refused_with_an_example(share: str) -> None:
+    with pytest.raises(ValidationError, match=r"as 10%, not|100% at most"):
+        PhaseOptions(search_epochs=share)
+
+
+def test_a_share_is_written_as_it_was_read() -> None:
+    options = PhaseOptions(warmup_epochs="10%", search_epochs="12.5 %")
+    written = options.model_dump(mode="json")
+    assert (written["warmup_epochs"], written["search_epochs"]) == ("10%", "12.5%")
+    assert PhaseOptions.model_validate(written) == options
+    assert PhaseOptions.model_validate(options.model_dump()) == options

@@ -4,7 +4,7 @@ from pydantic import ValidationError
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.recipe.settings import TrainSettings
-from reorder_kit.training.devices import build_accelerator, describe_device
+from reorder_kit.training.devices import build_accelerator, describe_device, runnable_here
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 
@@ -22,8 +22,16 @@ def test_a_missing_gpu_is_said():
     assert "train.device=auto" in error.value.hint
 
 
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is a GPU of Apple")
+def test_apples_gpu_is_refused_where_there_is_none():
+    with pytest.raises(ReorderKitError, match="mps, but torch has no MPS here") as error:
+        build_accelerator(TrainSettings(device="mps"))
+    assert "train.device=auto" in error.value.hint
+    assert build_accelerator(runnable_here(TrainSettings(device="mps"))).device == torch.device("cpu")
+
+
 def test_half_precision_where_no_gpu_is_asked_for_is_no_setting():
-    with pytest.raises(ValidationError, match="precision: fp16 needs a GPU, and device: cpu uses none"):
+    with pytest.raises(ValidationError, match="precision: fp16 needs a CUDA GPU, and device: cpu uses none"):
         TrainSettings(device="cpu", precision="fp16")
 
 

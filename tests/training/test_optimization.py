@@ -249,3 +249,23 @@ def test_new_weights_begin_with_a_fresh_loss_scale_and_a_resumed_training_with_i
     assert state_of(accelerator) == (first, 0)
     scaled_optimizers(accelerator, module).load_state_dict(saved)
     assert state_of(accelerator) == (first / 2, 0)
+
+
+def test_shares_of_the_schedule_are_whole_steps_of_the_whole_run():
+    shares = ScheduleSettings(warmup_epochs="12.5%", hold_epochs="30%", shape="linear", min_ratio=0.2)
+    # 12.5 % of 4 epochs of 3 steps are 1.5 steps, and 30 % are 3.6.
+    of_run = shares.of_run(4, 3)
+    assert (of_run.warmup_epochs * 3, of_run.hold_epochs * 3) == (2, 4)
+    by_hand = ScheduleSettings(warmup_epochs=2 / 3, hold_epochs=4 / 3, shape="linear", min_ratio=0.2)
+    steps = [Progress(step, 3, 4) for step in range(12)]
+    assert [step_size_ratio(of_run, step) for step in steps] == [step_size_ratio(by_hand, step) for step in steps]
+
+
+def test_epochs_of_the_schedule_may_be_fractions_of_a_step():
+    settings = ScheduleSettings(warmup_epochs=0.5, hold_epochs=1)
+    assert settings.of_run(4, 3) == settings
+
+
+def test_a_schedule_of_another_length_keeps_its_shares():
+    settings = ScheduleSettings(warmup_epochs=1, hold_epochs="10%").scaled(12, of=60)
+    assert (settings.warmup_epochs, str(settings.hold_epochs)) == (0.2, "10%")

@@ -1,0 +1,90 @@
+"""Lengths within a run: a number of epochs, or a share of all of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler, GetPydanticSchema, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
+
+from reorder_kit.errors import quoted
+from reorder_kit.interfaces.numbers import Amount
+
+_PATTERN = r"^\d{1,3}(\.\d{1,2})? ?%$"
+_PRECISION = 0.005
+"""Half of the last digit of a share, in percent."""
+
+
+@dataclass(frozen=True)
+class ShareOfRun:
+    """A share of the epochs of a run, whatever their number.
+
+    A share is as exact as it is written, to a hundredth of a percent: 1.67% of 60 epochs are 1 epoch.
+
+    >>> str(ShareOfRun(12.5)), ShareOfRun(12.5).of(60), ShareOfRun(1.67).of(60)
+    ('12.5%', 7.5, 1.0)
+
+    Args:
+        percent: from 0 to 100.
+    """
+
+    percent: float
+
+    @classmethod
+    def parse(cls, text: str) -> ShareOfRun:
+        """Read ``10%``.
+
+        Raises:
+            ValueError: if it is no share of a run.
+        """
+        if not re.match(_PATTERN, text):
+            raise ValueError(f"give a number of epochs, as 6, or a share of the run, as 10%, not {quoted(text)}")
+        percent = float(text.removesuffix("%"))
+        if percent > 100:
+            raise ValueError(f"a share of the run is 100% at most, not {text}")
+        return cls(percent)
+
+    def __str__(self) -> str:
+        return f"{self.percent:g}%"
+
+    def of(self, run: float) -> float:
+        """So many of the epochs of a run; a whole number where that is within the precision of the share."""
+        epochs = self.percent * run / 100
+        whole = round(epochs)
+        return float(whole) if whole and abs(epochs - whole) <= _PRECISION / 100 * run else epochs
+
+
+def _schema(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def read(value: Any, as_number: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        if isinstance(value, ShareOfRun):
+            return value
+        return ShareOfRun.parse(value) if isinstance(value, str) else as_number(value)
+
+    write = core_schema.plain_serializer_function_ser_schema(lambda value: _plain(value))
+    return core_schema.no_info_wrap_validator_function(read, handler.generate_schema(Amount), serialization=write)
+
+
+def _plain(length: float | ShareOfRun) -> float | str:
+    return str(length) if isinstance(length, ShareOfRun) else length
+
+
+Epochs = Annotated[
+    float | ShareOfRun,
+    GetPydanticSchema(_schema),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1_000_000}, {"type": "string", "pattern": _PATTERN}]}
+    ),
+]
+"""A number of epochs, such as 6, or a share of the run, such as ``10%``. ``epochs_in`` gives the epochs of either."""
+
+
+def epochs_in(length: float | ShareOfRun, run: float) -> float:
+    """The epochs that a length comes to.
+
+    Args:
+        length: as an option has it.
+        run: epochs of the whole run.
+    """
+    return length.of(run) if isinstance(length, ShareOfRun) else length
