@@ -7,12 +7,10 @@ import torch
 from reorder_kit.errors import ComponentError
 from reorder_kit.experiment.experiment import MOST_TRIED_PATCHES, Experiment
 from reorder_kit.host.plugin_record import is_own
-from reorder_kit.interfaces import BackboneFacts, Level, OrderLearner, PatchSequence, Policy
+from reorder_kit.interfaces import BackboneFacts, OrderLearner, Policy
 from reorder_kit.interfaces.progress import Progress
-from reorder_kit.model.order_checks import OrderChecks, check_order
+from reorder_kit.model.order_checks import check_order
 from reorder_kit.orders.order import Order
-
-_TRIED_IMAGES = 2
 
 
 def require_start(experiment: Experiment, start: Order, facts: BackboneFacts, classes: tuple[str, ...]) -> None:
@@ -41,8 +39,6 @@ def require_start(experiment: Experiment, start: Order, facts: BackboneFacts, cl
         epochs = experiment.recipe.train.epochs
         phases = experiment.phases(epochs)
         require_best_order(learner, policy, phases.locate(Progress(0, 1, epochs)), start)
-        searching = phases.locate(Progress(phases.bounds(1)[0], 1, epochs))
-        _try_proposal(policy, searching, facts.levels[0])
 
 
 def require_best_order(learner: OrderLearner, policy: Policy, begins: Progress, start: Order) -> None:
@@ -66,21 +62,6 @@ def require_best_order(learner: OrderLearner, policy: Policy, begins: Progress, 
         found = found.compose(check_order(policy.best_order(None, block), policy, found.num_slots))
     if found != start:
         raise wrong_start(learner, found, start)
-
-
-def _try_proposal(policy: Policy, searching: Progress, level: Level) -> None:
-    """Refuse a proposal that no model could apply, of patches of noise."""
-    if policy.needs or tuple(policy.blocks[:1]) != (0,):
-        return
-    patches = level.grid.num_patches
-    noise = torch.randn(_TRIED_IMAGES, patches, level.dim, generator=torch.Generator().manual_seed(0))
-    policy.advance(searching)
-    try:
-        with torch.no_grad():
-            proposal = policy.propose(PatchSequence(noise, level.grid), 0)
-    except Exception:  # it may ask for more than noise on a CPU has: a run will tell
-        return
-    OrderChecks().passed(proposal, policy, _TRIED_IMAGES, patches, 0)
 
 
 def wrong_start(learner: OrderLearner, found: Order, start: Order) -> ComponentError:
