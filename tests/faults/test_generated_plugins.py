@@ -12,9 +12,11 @@ from plugin_faults import FLAWS, KnownData, unloadable
 from reorder_kit import hookimpl
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.compose import compose
+from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import BackboneFacts, Grid
 from reorder_kit.jobs.work import PICTURES
+from reorder_kit.model import reward_checks
 from reorder_kit.training.run import run_experiment
 from unruly_components import DISTRIBUTION, RECIPE, RIGHT, Net, broken, sections
 
@@ -82,12 +84,59 @@ def test_what_needs_no_data_is_caught_with_the_recipe(flaw):
     assert_told(caught.value, flaw)
 
 
+def gives_facts(facts):
+    return classmethod(lambda *given: facts)
+
+
+BACKBONES = {
+    "another grid": (
+        broken(Net, facts=classmethod(lambda *given: BackboneFacts(Grid(1, 2), 1, 1))),
+        "facts say (2, 2, 1)",
+    ),
+    "no tokens": (broken(Net, tokenize=lambda self, images: None), "tokenize gave a NoneType"),
+    "nothing encoded": (broken(Net, encode=lambda self, sequence, *rest: None), "encode gave a NoneType"),
+    "a wide readout": (
+        broken(Net, summarize=lambda self, encoded: torch.zeros(2, 3)),
+        "its readout is (2, 3); its facts",
+    ),
+    "reach of shares": (broken(Net, reach=lambda self, num_slots: torch.ones(4)), "reach gave torch.float32"),
+}
+
+
+@pytest.mark.parametrize(("backbone", "reason"), BACKBONES.values(), ids=BACKBONES)
+def test_validate_tries_a_backbone_without_weights(backbone, reason):
+    host = PluginHost(third_party=False, blocked=PICTURES)
+    host.add(working(backbone), "theirs", DISTRIBUTION)
+    with pytest.raises(ReorderKitError, match=r"backbone 'their-backbone'.*theirs") as caught:
+        validate(RECIPE, host, "trial")
+    assert reason in str(caught.value)
+
+
+def test_validate_leaves_to_a_run_what_looks_at_values():
+    looks = broken(
+        Net, summarize=lambda self, encoded: encoded.sequence.patches[:, int(encoded.sequence.patches.sum())]
+    )
+    host = PluginHost(third_party=False, blocked=PICTURES)
+    host.add(working(looks), "theirs", DISTRIBUTION)
+    assert validate(RECIPE, host, "trial").backbone is looks
+
+
 @pytest.mark.parametrize("flaw", [each for each in FLAWS.values() if not each.told], ids=str)
 def test_the_rest_is_caught_before_an_epoch_has_ended(tmp_path, flaw):
     host, content = composed(flaw)
     experiment = compose(content, host, "trial")
     with pytest.raises(ReorderKitError) as caught:
         run_experiment(experiment, host, tmp_path / "run")
+    assert_told(caught.value, flaw)
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_on_a_gpu_rewards_are_looked_at_before_an_epoch_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(reward_checks, "is_waited_for", lambda device: False)
+    flaw = FLAWS["rewards of NaN"]
+    host, content = composed(flaw)
+    with pytest.raises(ReorderKitError) as caught:
+        run_experiment(compose(content, host, "trial"), host, tmp_path / "run")
     assert_told(caught.value, flaw)
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 

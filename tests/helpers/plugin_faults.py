@@ -19,7 +19,20 @@ from reorder_kit.interfaces import (
     OrderLearner,
     Task,
 )
-from unruly_components import RIGHT, SHAPE, Classify, Data, Images, Learner, Net, Scoring, StartPolicy, Zeros, broken
+from unruly_components import (
+    RIGHT,
+    SHAPE,
+    Classify,
+    Data,
+    Images,
+    InRun,
+    Learner,
+    Net,
+    Scoring,
+    StartPolicy,
+    Zeros,
+    broken,
+)
 
 
 class BrokenPlugin(NamedTuple):
@@ -229,6 +242,11 @@ FLAWS: dict[str, Flaw] = {
     ),
     "facts of another grid": Flaw(
         broken(Net, facts=classmethod(gives(BackboneFacts(Grid(1, 2), 1, 1)))), "its facts say (4, 2, 1)", False
+    ),
+    "a control without a name that can be said": Flaw(
+        broken(Classify, controls=gives([broken(InRun, name="My Control")()])),
+        "its control InRun cannot be named 'My Control'",
+        True,
     ),
     "an order that becomes wrong": Flaw(broken(Learner, policy=_LaterWrong), "patch 0 appears twice", False),
     "rewards of NaN": Flaw(
