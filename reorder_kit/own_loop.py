@@ -16,7 +16,9 @@ from reorder_kit.caller import Caller
 from reorder_kit.data.random_streams import stream
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.experiment.order_source import order_from
+from reorder_kit.experiment.policy_start import require_best_order
 from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.host.plugin_record import is_own
 from reorder_kit.interfaces import (
     NONE,
     Batch,
@@ -30,6 +32,8 @@ from reorder_kit.interfaces import (
     Progress,
     Proposal,
 )
+from reorder_kit.model.order_checks import OrderChecks, check_order
+from reorder_kit.model.policy_checks import check_policy
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.recipe.problems import problems_of
@@ -94,7 +98,8 @@ class LearnedOrder(nn.Module):
         seed: what everything random is drawn from.
 
     Raises:
-        ReorderKitError: if the search was to be followed by new weights, which this class cannot make.
+        ReorderKitError: if the search was to be followed by new weights, which this class cannot make, or the policy
+            does not begin with the start.
     """
 
     def __init__(
@@ -112,12 +117,17 @@ class LearnedOrder(nn.Module):
             Caller.here().warn(f"{learner.name}: {doubt}")
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(stream(seed, "learner"))
-            self.policy: Policy = learner.build_policy(context)
+            self.policy = check_policy(learner.build_policy(context), learner.kind.name, learner.name)
+            if not (learner.is_rule or is_own(type(learner).__module__)):
+                twin = check_policy(learner.build_policy(context), learner.kind.name, learner.name)
+                begins = phases.locate(Progress(0, steps_per_epoch, epochs))
+                require_best_order(learner, twin, begins, context.start)
         self.grid = context.grid
         self._name, self._phases, self._seed = learner.name, phases, seed
         self._epochs, self._steps_per_epoch = epochs, steps_per_epoch
         self._step: int | None = None
         self._missing_trials = False
+        self._order_checks = OrderChecks()
 
     def advance(self, step: int) -> None:
         """Move to an optimizer step, counted from 0. It comes before everything else of a step.
@@ -154,7 +164,9 @@ class LearnedOrder(nn.Module):
                 f"{self._name} learns from trials alone, and was offered none at step {self._step}",
                 "call search(evaluate) after advance(step)",
             )
-        return self.policy.propose(self._sequence(patches), block)
+        sequence = self._sequence(patches)
+        proposal = self.policy.propose(sequence, block)
+        return self._order_checks.passed(proposal, self.policy, sequence.batch, sequence.num_slots, block)
 
     def loss(
         self,
@@ -180,7 +192,11 @@ class LearnedOrder(nn.Module):
         self, patches: Float[Tensor, "batch patch dim"] | PatchSequence | None = None, block: int = 0
     ) -> Order:
         """The order to evaluate and use a model in; learners with an order per image need the images' patches."""
-        order = self.policy.best_order(None if patches is None else self._sequence(patches), block)
+        self._order_checks.settle(self.policy)
+        sequence = None if patches is None else self._sequence(patches)
+        order = self.policy.best_order(sequence, block)
+        slots, images = (self.grid.num_patches, 1) if sequence is None else (sequence.num_slots, sequence.batch)
+        check_order(order, self.policy, slots, images)
         return order.with_grid(self.grid) if block == 0 and order.grid is None else order
 
     def build_optimizer(self) -> torch.optim.Optimizer | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from reorder_kit.interfaces import Batch, Task
@@ -12,7 +14,27 @@ from reorder_kit.model.one_pass import evaluating, one_pass
 from reorder_kit.model.ordered_model import OrderedModel
 
 
+@dataclass(frozen=True)
+class SlotInfluence:
+    """How much each slot moves the loss of some images.
+
+    Args:
+        shares: of each slot, in the sum of all; all zero where no slot has any.
+        held: whether a slot held a patch of at least one image that is neither padding nor hidden.
+        images: how many were measured.
+    """
+
+    shares: Float[Tensor, " slot"]
+    held: Bool[Tensor, " slot"]
+    images: int
+
+
 def influence_profile(model: OrderedModel, task: Task, batch: Batch, progress: Progress) -> Float[Tensor, " slot"]:
+    """The shares of :func:`slot_influence`."""
+    return slot_influence(model, task, batch, progress).shares
+
+
+def slot_influence(model: OrderedModel, task: Task, batch: Batch, progress: Progress) -> SlotInfluence:
     """Norm of the loss's gradient with respect to the patch in each slot, as shares of all slots.
 
     A slot outside the reach has share 0, and so has one that a backbone stops the gradient to on purpose, as the memory
@@ -33,9 +55,12 @@ def influence_profile(model: OrderedModel, task: Task, batch: Batch, progress: P
         patches, loss = step.sequence.patches, step.result.loss.sum()
         # A loss that does not depend on the images at all has no graph.
         gradient = torch.autograd.grad(loss, patches, allow_unused=True)[0] if loss.requires_grad else None
-    norms: Float[Tensor, " slot"] = (
+    norms = (
         torch.zeros(patches.shape[1], device=patches.device)
         if gradient is None
         else gradient.float().norm(dim=-1).mean(dim=0)
     )
-    return norms / norms.sum().clamp(min=torch.finfo(torch.float32).tiny)
+    shares = norms / norms.sum().clamp(min=torch.finfo(torch.float32).tiny)
+    valid = step.sequence.valid
+    held = torch.ones_like(norms, dtype=torch.bool) if valid is None else valid.any(dim=0)
+    return SlotInfluence(shares.cpu(), held.cpu(), len(batch))

@@ -14,7 +14,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from reorder_kit.backbones._vit_options import VitOptions
-from reorder_kit.errors import ReorderKitError, did_you_mean
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BackboneFacts, ImageShape
 from reorder_kit.layers.patch_geometry import patch_geometry, whole_patches
 from reorder_kit.layers.positions import Positions, sincos_positions
@@ -25,7 +25,7 @@ def build(options: VitOptions, image: ImageShape) -> VisionTransformer:
     """The model that the options ask for.
 
     Raises:
-        ReorderKitError: if timm has no such model, or cannot build it for such images.
+        ReorderKitError: if timm cannot build the model for such images.
     """
     model = _from_scratch(options, image) if options.model is None else _named(options.model, options, image)
     _set_positions(model, options.positions)
@@ -84,13 +84,6 @@ def _from_scratch(options: VitOptions, image: ImageShape) -> VisionTransformer:
 
 
 def _named(name: str, options: VitOptions, image: ImageShape) -> VisionTransformer:
-    if not timm.is_model(name):
-        raise ReorderKitError(f"timm has no model {name!r}", did_you_mean(name, timm.list_models()))
-    built = timm.model_entrypoint(name).__annotations__.get("return")
-    if not (isinstance(built, type) and issubclass(built, VisionTransformer)):
-        raise ReorderKitError(
-            f"timm's {name} is no VisionTransformer", "name one such as vit_small_patch16_224, or give size"
-        )
     arguments: dict[str, Any] = {}
     if options.patch_size is not None or options.grid is not None:
         arguments["patch_size"] = patch_geometry(options, image).patch_size
@@ -114,10 +107,7 @@ def _named(name: str, options: VitOptions, image: ImageShape) -> VisionTransform
 
 def _not_built(name: str, pretrained: bool, error: Exception) -> ReorderKitError:
     reason = " ".join(str(error).split()) or type(error).__name__
-    architecture, _, tag = name.partition(".")
-    if tag and name not in timm.list_pretrained():
-        hint = did_you_mean(name, timm.list_pretrained(f"{architecture}.*")) + f", or leave .{tag} out"
-    elif pretrained:
+    if pretrained:
         hint = "name a model that has weights, go online for the first download, or set pretrained: false"
     else:
         hint = "name another model, or give size"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.numbers import Depth, Fraction, Size
 from reorder_kit.layers.patch_geometry import PatchOptions
 from reorder_kit.layers.positions import Positions
@@ -42,6 +43,19 @@ class VitOptions(PatchOptions):
         if self.model is None and self.shape().depth == 1:
             found["drop_path"] = "timm drops no path where there is a single block"
         return found
+
+    @field_validator("model")
+    @classmethod
+    def _is_there(cls, model: str | None) -> str | None:
+        """Before any image is known. timm's import takes seconds, so it is asked only where a model is named."""
+        if model is not None:
+            from reorder_kit.backbones._timm_names import require_vit_name
+
+            try:
+                require_vit_name(model)
+            except ReorderKitError as error:
+                raise ValueError(f"{error.message} ({error.hint})") from None
+        return model
 
     @model_validator(mode="after")
     def _fits(self) -> VitOptions:

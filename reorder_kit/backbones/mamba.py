@@ -114,6 +114,7 @@ class Mamba(Backbone):
             is_causal=not options.bidirectional,
             order_sensitive=grid.num_patches > 1,
             has_positions=options.positions != "none",
+            no_influence="what was read long ago may be forgotten down to the last bit",
         )
 
     def __init__(self, options: Mamba.Options, image: ImageShape) -> None:

@@ -89,6 +89,7 @@ class TransformerXL(Backbone):
             order_sensitive=grid.num_patches > 1 and not _sees_itself_alone(options),
             has_positions=options.positions != "none",
             idle=_idle(options, grid.num_patches),
+            no_influence="no gradient is passed on into the memory of earlier segments",
         )
 
     def __init__(self, options: TransformerXL.Options, image: ImageShape) -> None:

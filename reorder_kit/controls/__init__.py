@@ -15,8 +15,9 @@ from reorder_kit.controls.other_image_same_class import OtherImageSameClass
 from reorder_kit.controls.random_fixed import RandomFixed
 from reorder_kit.controls.random_per_batch import RandomPerBatch
 from reorder_kit.controls.shuffled_targets import ShuffledTargets
-from reorder_kit.errors import ComponentError, ReorderKitError
+from reorder_kit.errors import ComponentError, ReorderKitError, quoted
 from reorder_kit.interfaces import Task
+from reorder_kit.interfaces.component import NAMES_ARE, is_name
 from reorder_kit.interfaces.control import Control, Need
 
 _BUILT_IN = (
@@ -44,6 +45,12 @@ def controls_of(task: Task) -> dict[str, Control]:
     if not isinstance(found, Sequence) or not all(isinstance(each, Control) for each in found):
         raise ComponentError(task.kind.name, task.name, "controls gave something else than a list of controls")
     for control in found:
+        name: Any = getattr(control, "name", None)
+        if not is_name(name):
+            reason = f"its control {type(control).__name__} cannot be named {quoted(name)}"
+            raise ComponentError(task.kind.name, task.name, reason, NAMES_ARE)
+        if not isinstance(getattr(control, "words", None), str):
+            raise ComponentError(task.kind.name, task.name, f"its control {name!r} has no words", "say what it is")
         if control.name in known:
             raise ReorderKitError(f"task {task.name!r} has a control {control.name!r}, but that name is taken")
         if unknown := sorted(control.needs - set(get_args(Need))):

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from reorder_kit.data.wrapped_samples import WrappedSamples
-from reorder_kit.errors import ComponentError, ReorderKitError
+from reorder_kit.errors import ComponentError, ReorderKitError, quoted
 from reorder_kit.interfaces import (
     DataSource,
     HasTargets,
@@ -20,12 +20,15 @@ from reorder_kit.interfaces import (
     Unreadable,
 )
 
+_MOST_TYPES = 5
+
 
 class CheckedSamples(WrappedSamples):
     """The same samples; one that cannot be used is refused with the name of the source.
 
     Args:
         samples: of the source.
+        split: whose samples they are.
         source: the data source.
         image: the shape of every image.
         kind: of the targets.
@@ -33,10 +36,16 @@ class CheckedSamples(WrappedSamples):
     """
 
     def __init__(
-        self, samples: SampleSet, source: DataSource, image: ImageShape, kind: TargetKind, classes: Sequence[str]
+        self,
+        samples: SampleSet,
+        split: str,
+        source: DataSource,
+        image: ImageShape,
+        kind: TargetKind,
+        classes: Sequence[str],
     ) -> None:
         super().__init__(samples)
-        self._source = (source.kind.name, source.name)
+        self._split, self._source = split, (source.kind.name, source.name)
         self._image, self._kind, self._classes = image, kind, classes
 
     def __getattr__(self, name: str) -> Any:
@@ -68,27 +77,39 @@ class CheckedSamples(WrappedSamples):
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever a plugin raises; one that exits would end a process that loads images
-            raise self._error(f"sample {index} raised {type(error).__name__}: {error}") from error
+            raise self._error(f"{self._split} sample {index} raised {type(error).__name__}: {error}") from error
 
     def _checked(self, sample: Any, index: int) -> Sample | Unreadable:
         if isinstance(sample, Unreadable):
             return sample
         if not isinstance(sample, Sample):
-            raise self._error(f"sample {index} is a {type(sample).__name__}", "return a Sample, or Unreadable")
+            reason = f"{self._split} sample {index} is a {_form_of(sample)}"
+            raise self._error(reason, "return Sample(image, target), or Unreadable(path, reason)")
         image: Any = sample.image
         if not isinstance(image, Tensor) or not image.is_floating_point() or tuple(image.shape) != self._image.axes:
             form = f"{image.dtype} of {tuple(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
-            raise self._error(f"the image of sample {index} is {form}", f"its images are floats of {self._image.axes}")
+            reason = f"the image of {self._split} sample {index} is {form}"
+            raise self._error(reason, f"its images are floats of {self._image.axes}")
         if not bool(image.isfinite().all()):
-            raise self._error(f"the image of sample {index} holds NaN or infinity")
+            raise self._error(f"the image of {self._split} sample {index} holds NaN or infinity")
         self._checked_target(sample.target, index)
         return sample
 
     def _checked_target(self, target: Any, index: int) -> Any:
         misfit = self._kind.misfit(target, self._classes, self._image)
         if misfit is not None:
-            raise self._error(f"the target of sample {index} {misfit}")
+            raise self._error(f"the target of {self._split} sample {index} {misfit}")
         return target
 
     def _error(self, reason: str, hint: str | None = None) -> ComponentError:
         return ComponentError(*self._source, reason, hint)
+
+
+def _form_of(value: Any) -> str:
+    """What a source gave, in a few words: the type, and those of what is in a pair or a dictionary."""
+    name = type(value).__name__
+    if isinstance(value, tuple | list) and 0 < len(value) <= _MOST_TYPES:
+        return f"{name} of {', '.join(type(each).__name__ for each in value)}"
+    if isinstance(value, dict) and 0 < len(value) <= _MOST_TYPES:
+        return f"{name} with {', '.join(map(quoted, value))}"
+    return name

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from reorder_kit.data.checked_samples import CheckedSamples
 from reorder_kit.errors import ComponentError
 from reorder_kit.host.plugin_record import is_own
@@ -16,6 +18,7 @@ from reorder_kit.interfaces import (
     Control,
     DataSource,
     DataSplits,
+    HasTargets,
     ImageShape,
     OrderLearner,
     Phases,
@@ -108,7 +111,7 @@ def checked_splits(source: DataSource, splits: Any, kind: TargetKind) -> DataSpl
     for split in SPLITS:
         _require_samples(source, split, getattr(splits, split))
     train, validation, test = (
-        CheckedSamples(getattr(splits, split), source, image, kind, splits.classes) for split in SPLITS
+        _tried(CheckedSamples(getattr(splits, split), split, source, image, kind, splits.classes)) for split in SPLITS
     )
     return DataSplits(image, splits.classes, train, validation, test, findings=splits.findings)
 
@@ -119,6 +122,31 @@ def _require_samples(source: DataSource, split: str, samples: Any) -> None:
         raise _wrong(source, reason, "give an object with __len__ and __getitem__")
     if not len(samples):
         raise _wrong(source, f"the {split} split has no image")
+
+
+def _tried(samples: CheckedSamples) -> CheckedSamples:
+    """Samples, the first of which was read: the test split is looked at last, when everything has been trained."""
+    with torch.random.fork_rng(devices=[]):
+        samples[0]
+    return samples
+
+
+def refuse_wrong_targets(source: DataSource, splits: DataSplits) -> None:
+    """Look at every target of a plugin's source that knows them without decoding images, before anything is trained.
+
+    Args:
+        source: the source.
+        splits: as the run reads them.
+
+    Raises:
+        ComponentError: if one is no target, or of a class that is not there.
+    """
+    if is_own(type(source).__module__):
+        return
+    for samples in (splits.train, splits.validation, splits.test):
+        if isinstance(samples, HasTargets):
+            for index in range(len(samples)):
+                samples.target(index)
 
 
 def _are_names(classes: Any) -> bool:

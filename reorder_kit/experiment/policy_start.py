@@ -7,7 +7,7 @@ import torch
 from reorder_kit.errors import ComponentError
 from reorder_kit.experiment.experiment import MOST_TRIED_PATCHES, Experiment
 from reorder_kit.host.plugin_record import is_own
-from reorder_kit.interfaces import BackboneFacts, OrderLearner
+from reorder_kit.interfaces import BackboneFacts, OrderLearner, Policy
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.order_checks import check_order
 from reorder_kit.orders.order import Order
@@ -36,10 +36,26 @@ def require_start(experiment: Experiment, start: Order, facts: BackboneFacts, cl
         return
     with torch.random.fork_rng(devices=[]):
         policy = experiment.build_policy(start, facts, classes)
+        epochs = experiment.recipe.train.epochs
+        phases = experiment.phases(epochs)
+        require_best_order(learner, policy, phases.locate(Progress(0, 1, epochs)), start)
+
+
+def require_best_order(learner: OrderLearner, policy: Policy, begins: Progress, start: Order) -> None:
+    """Refuse a static policy that begins with another order than the start.
+
+    Args:
+        learner: what built it.
+        policy: as it was built.
+        begins: the first step.
+        start: the order to start from.
+
+    Raises:
+        ComponentError: naming the learner.
+    """
     if not policy.is_static:
         return
-    epochs = experiment.recipe.train.epochs
-    policy.advance(experiment.phases(epochs).locate(Progress(0, 1, epochs)))
+    policy.advance(begins)
     first, *later = sorted(policy.blocks)
     found = check_order(policy.best_order(None, first), policy, start.num_patches)
     for block in later:

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from reorder_kit.errors import Problem, RecipeError, ReorderKitError
+from reorder_kit.experiment.backbone_trial import refuse_wrong_backbone
 from reorder_kit.experiment.beside import compose_beside
 from reorder_kit.experiment.building import finished_checkpoint
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.experiment.misfits import misfits_of_orders
+from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.runs.run_folder import RunFolder
 
 
+@names_plugins
 def validate(content: Mapping[str, Any], host: PluginHost, source: str) -> Experiment:
     """Check a recipe and those of the controls beside it; files that it names may be written later.
 
@@ -28,6 +31,7 @@ def validate(content: Mapping[str, Any], host: PluginHost, source: str) -> Exper
         RecipeError: with every mistake.
     """
     experiment = compose(content, host, source)
+    refuse_wrong_backbone(experiment)
     compose_beside(experiment, host, RunFolder(Path(experiment.recipe.name)), source)
     return experiment
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 from reorder_kit.errors import ReorderKitError, did_you_mean, quoted
-from reorder_kit.interfaces.component import Component, ComponentOptions
+from reorder_kit.host.component_checks import require_complete
+from reorder_kit.interfaces.component import Component
 
 C = TypeVar("C", bound=Component)
 
@@ -29,17 +30,7 @@ class Registry(Generic[C]):
         Raises:
             ReorderKitError: if it is no complete component of this kind, or its name is taken.
         """
-        if not (isinstance(component, type) and issubclass(component, self.interface)):
-            raise ReorderKitError(f"{component!r} is not a subclass of {self.interface.__name__}")
-        missing = sorted(getattr(component, "__abstractmethods__", ()))
-        if missing:
-            raise ReorderKitError(f"{self.kind.name} {component.__name__} lacks {', '.join(missing)}")
-        name = getattr(component, "name", None)
-        if not isinstance(name, str) or not name.isprintable() or not name.strip():
-            raise ReorderKitError(f"{self.kind.name} {component.__name__} has no name")
-        if not (isinstance(component.Options, type) and issubclass(component.Options, ComponentOptions)):
-            kind, name = self.kind.name, component.name
-            raise ReorderKitError(f"the Options of {kind} {name!r} do not derive from ComponentOptions")
+        require_complete(component, self.interface)
         if component.name in self._components:
             raise ReorderKitError(
                 f"{self.kind.name} {component.name!r} is already provided by {self.owner(component.name)}",

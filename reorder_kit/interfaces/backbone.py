@@ -6,12 +6,14 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces.class_fact import ClassFact
 from reorder_kit.interfaces.component import Component, Kind
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.image_shape import ImageShape
@@ -48,6 +50,8 @@ class BackboneFacts:
         downloads: building fetches weights from elsewhere.
         idle: options that change nothing for such images, each with the reason; of a number, that larger ones change
             nothing, either. A recipe with them is warned of.
+        no_influence: why a slot in reach may have no influence that can be measured, as where gradients are stopped on
+            purpose, or a gate begins at zero. Empty if every slot in reach has some: a run warns of one that has none.
 
     Raises:
         ReorderKitError: if the finest level has another grid than the patches, or the levels do not follow each other.
@@ -65,6 +69,7 @@ class BackboneFacts:
     has_positions: bool = False
     downloads: bool = False
     idle: Mapping[str, str] = field(default_factory=dict, hash=False)
+    no_influence: str = ""
 
     def __post_init__(self) -> None:
         if not self.levels:
@@ -173,6 +178,14 @@ class Backbone(nn.Module, Component, ABC):
 
     kind = Kind("backbone", "backbones")
     needs: ClassVar[frozenset[str]] = frozenset()
+    class_facts = MappingProxyType(
+        {
+            "needs": ClassFact(
+                'frozenset({"order"}) or frozenset()',
+                lambda value: isinstance(value, frozenset | set) and value <= {"order"},
+            )
+        }
+    )
 
     def __init__(self, options: Any, image: ImageShape) -> None:
         super().__init__()
@@ -248,7 +261,10 @@ class Backbone(nn.Module, Component, ABC):
 
     @abstractmethod
     def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
-        """Which slots have a path to the readout. Where some have none, an order selects patches, too."""
+        """Which slots have a path to the readout. Where some have none, an order selects patches, too.
+
+        A run compares it with the influence that it measures, and warns where the two contradict each other.
+        """
 
     def attention(self, sequence: PatchSequence) -> AttentionMaps | None:
         """Which token looks at which when a sequence is encoded, padding at none but itself.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import pydantic
 
+from reorder_kit.interfaces.class_fact import ClassFact
 from reorder_kit.interfaces.numbers import require_plain_number
 
 
@@ -67,10 +70,24 @@ class Kind:
         return f"register_{self.folder}"
 
 
+NAMES_ARE = "names are lower case letters, digits and single hyphens between them, as in 'bottom-up'"
+
+
+def is_name(name: object) -> bool:
+    """Whether recipes and commands can say a name without quotes.
+
+    >>> is_name("bottom-up"), is_name("Bottom up")
+    (True, False)
+    """
+    return isinstance(name, str) and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is not None
+
+
 class Component:
     """Something a recipe, or an option of another component, can name.
 
     ``kind`` is set by each interface, the class that all components of a kind derive from.
+
+    ``class_facts`` are set by each interface, too: the attributes that a class has to have when its plugin is loaded.
 
     ``name`` is what a recipe says; ``Options`` are the further keys it may give, each a pydantic field with a type, a
     default where there is one, and a description.
@@ -79,6 +96,7 @@ class Component:
     kind: ClassVar[Kind]
     name: ClassVar[str]
     Options: ClassVar[Any] = ComponentOptions
+    class_facts: ClassVar[Mapping[str, ClassFact]] = {}
 
     @classmethod
     def declares(cls) -> dict[str, str]:

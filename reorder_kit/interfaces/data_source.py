@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from jaxtyping import Float
@@ -15,7 +16,7 @@ from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.interfaces.finding import Finding
 from reorder_kit.interfaces.identity import Identity
 from reorder_kit.interfaces.recorded_splits import RecordedSplits
-from reorder_kit.interfaces.target_kind import TargetKind
+from reorder_kit.interfaces.target_kind import TARGET_KINDS, TargetKind
 from reorder_kit.orders.image_shape import ImageShape
 from reorder_kit.orders.order import Order
 
@@ -169,6 +170,7 @@ class DataSource(Component, ABC):
 
     kind = Kind("data-source", "data-sources")
     target_kinds: ClassVar[tuple[TargetKind, ...]]
+    class_facts = MappingProxyType({"target_kinds": TARGET_KINDS})
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import torch
@@ -12,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reorder_kit.interfaces.batch import Batch
+from reorder_kit.interfaces.class_fact import YES_OR_NO
 from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.phases import Phases
@@ -221,6 +223,7 @@ class OrderLearner(Component, ABC):
     uses_reward: ClassVar[bool]
     is_rule: ClassVar[bool] = False
     takes_partial_start: ClassVar[bool] = False
+    class_facts = MappingProxyType(dict.fromkeys(("uses_reward", "is_rule", "takes_partial_start"), YES_OR_NO))
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
         self.options = self.Options() if options is None else options

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces.class_fact import YES_OR_NO
 from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
@@ -52,6 +54,7 @@ class Ordering(Component, ABC):
     kind = Kind("ordering", "orderings")
     Options = OrderingOptions
     may_leave_out: ClassVar[bool] = False
+    class_facts = MappingProxyType({"may_leave_out": YES_OR_NO})
 
     def __init__(self, options: OrderingOptions | None = None) -> None:
         self.options = self.Options() if options is None else options

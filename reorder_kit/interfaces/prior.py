@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -13,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.errors import ComponentError, ReorderKitError
+from reorder_kit.interfaces.class_fact import WORDS
 from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.image_shape import ImageShape
@@ -131,6 +133,7 @@ class ScoringPrior(Prior):
     """
 
     measure: ClassVar[str] = "score"
+    class_facts = MappingProxyType({"measure": WORDS})
 
     @classmethod
     def declares(cls) -> dict[str, str]:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from reorder_kit.interfaces.class_fact import ClassFact
 from reorder_kit.orders.image_shape import ImageShape
 
 
@@ -123,3 +124,10 @@ def _by_part(targets: Any, change: Callable[[Any], Any]) -> Any:
         return {key: change(part) for key, part in targets.items()}
     parts = [change(part) for part in targets]
     return type(targets)(*parts) if hasattr(targets, "_fields") else tuple(parts)
+
+
+def _are_kinds(value: object) -> bool:
+    return isinstance(value, tuple | list) and bool(value) and all(isinstance(each, TargetKind) for each in value)
+
+
+TARGET_KINDS = ClassFact("a tuple of target kinds, such as (CLASS,)", _are_kinds)

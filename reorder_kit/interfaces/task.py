@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
@@ -16,13 +17,14 @@ from reorder_kit.interfaces.annotation import Annotation
 from reorder_kit.interfaces.answer import Answer, Threshold
 from reorder_kit.interfaces.backbone import Backbone, BackboneFacts
 from reorder_kit.interfaces.batch import Batch
+from reorder_kit.interfaces.class_fact import WORDS, YES_OR_NO, ClassFact
 from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.interfaces.control import Control
 from reorder_kit.interfaces.model import Model
 from reorder_kit.interfaces.order_learner import Policy
 from reorder_kit.interfaces.passes import Pass
 from reorder_kit.interfaces.progress import Progress
-from reorder_kit.interfaces.target_kind import TargetKind
+from reorder_kit.interfaces.target_kind import TARGET_KINDS, TargetKind
 from reorder_kit.interfaces.task_context import TaskContext
 
 if TYPE_CHECKING:
@@ -158,6 +160,15 @@ class Task(Component, ABC):
     higher_is_better: bool = True
     margin: float = 0.01
     is_dense: bool = False
+    class_facts = MappingProxyType(
+        {
+            "target_kinds": TARGET_KINDS,
+            "headline": WORDS,
+            "higher_is_better": YES_OR_NO,
+            "margin": ClassFact("a number from 0", lambda value: type(value) in (int, float) and value >= 0),
+            "is_dense": YES_OR_NO,
+        }
+    )
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
         self.options = self.Options() if options is None else options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float
@@ -57,6 +58,8 @@ class TaskWrapper(Task):
         options: of the wrapper.
         inner: the task to change.
     """
+
+    class_facts = MappingProxyType({})  # an object has those of its inner task
 
     def __init__(self, options: ComponentOptions, inner: Task) -> None:
         super().__init__(options)

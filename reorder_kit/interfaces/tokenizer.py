@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from types import MappingProxyType
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from reorder_kit.interfaces.class_fact import ClassFact
 from reorder_kit.interfaces.component import Component, ComponentOptions, Kind
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.image_shape import ImageShape
@@ -43,6 +45,13 @@ class Tokenizer(Component, ABC):
     """
 
     kind = Kind("tokenizer", "tokenizers")
+    class_facts = MappingProxyType(
+        {
+            "vocabulary": ClassFact(
+                "a whole number from 2, or a property", lambda value: type(value) is int and value >= 2
+            )
+        }
+    )
 
     def __init__(self, options: ComponentOptions, image: ImageShape, grid: Grid) -> None:
         self.options = options

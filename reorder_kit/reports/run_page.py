@@ -197,6 +197,8 @@ def _slots(record: RunRecord) -> list[Block]:
         blocks.append(influence_chart("influence", "Influence by slot", profile, _selection(record)))
         if order.influence_note:
             blocks.append(Words(f"Influence is given {order.influence_note}."))
+    if order.reach_doubt:
+        blocks.append(Words(f"Warning: {order.reach_doubt}."))
     if order.influence_does_not_apply:
         blocks.append(Words(f"The influence of slots was not measured: {order.influence_does_not_apply}."))
     blocks += [Words(words) for words in (*order.words_of_effective_slots, *order.words_of_closed_form)]

@@ -169,6 +169,7 @@ class RunOrder(Record):
         influence: share of each slot in the gradient of the loss; None where that does not apply.
         influence_does_not_apply: why not.
         influence_note: which slots influence speaks of, where they are not those of the final order.
+        reach_doubt: how influence contradicts the reach that the backbone declares; empty if it does not.
         closed_form: what a regression tells in the start and in a learned order; None where no order was learned.
         closed_form_does_not_apply: why a learned order has none.
     """
@@ -187,6 +188,7 @@ class RunOrder(Record):
     influence: list[float] | None
     influence_does_not_apply: str = ""
     influence_note: str = ""
+    reach_doubt: str = ""
     closed_form: ClosedForm | None = None
     closed_form_does_not_apply: str = ""
 

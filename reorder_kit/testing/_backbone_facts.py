@@ -127,6 +127,22 @@ def reach_is_which_slots_change_the_readout(case: BackboneCase) -> None:
 
 
 @rule
+def slots_in_reach_have_influence(case: BackboneCase) -> None:
+    """Let the gradient of the readout come to every slot in ``reach``, or say in ``no_influence`` of the facts why it
+    need not: a run warns of slots in reach without influence."""
+    if case.facts.no_influence:
+        return
+    backbone, noise = case.build(), torch.Generator().manual_seed(7)
+    sequence = backbone.tokenize(case.images(batch=32))
+    patches = sequence.patches.detach().requires_grad_()
+    readout = summary(backbone, sequence.with_patches(patches))
+    weights = torch.randn(readout.shape, generator=noise, dtype=readout.dtype)
+    (gradient,) = torch.autograd.grad((readout * weights).sum(), patches)
+    moved_by = gradient.abs().amax(dim=(0, 2)) > 0
+    expect_equal(moved_by.tolist(), backbone.reach(sequence.num_slots).tolist(), "which slots get a gradient")
+
+
+@rule
 @torch.no_grad()
 def idle_options_change_nothing(case: BackboneCase) -> None:
     """Name an option in ``idle`` of the facts only if it changes nothing for such images: not when it is the other way
@@ -185,6 +201,7 @@ FACT_RULES = (
     is_order_sensitive_if_an_order_can_change_the_readout,
     has_positions_if_equal_patches_are_told_apart,
     reach_is_which_slots_change_the_readout,
+    slots_in_reach_have_influence,
     idle_options_change_nothing,
     images_of_another_shape_are_refused,
     without_downloads_is_the_same_backbone,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +12,7 @@ from pydantic import BaseModel, RootModel, ValidationError
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Component, ComponentOptions
+from reorder_kit.interfaces.component import NAMES_ARE, is_name
 from reorder_kit.testing.host import host_with
 from reorder_kit.testing.rule import Rule, SeenError, expect, expect_equal, rule
 
@@ -68,8 +68,7 @@ def given_of(options: ComponentOptions) -> dict[str, Any]:
 def says_what_it_is(case: ComponentCase[Any]) -> None:
     """Give the class a name that a recipe can say, such as ``bottom-up``, and a docstring, which ``describe`` shows."""
     name = getattr(case.component, "name", None)
-    expect(isinstance(name, str), f"its name is {name!r}")
-    expect(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(name)), f"its name is {name!r}; names are like 'bottom-up'")
+    expect(is_name(name), f"its name is {name!r}; {NAMES_ARE}")
     expect((case.component.__dict__.get("__doc__") or "").strip(), "its class has no docstring")
 
 

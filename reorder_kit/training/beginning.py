@@ -17,6 +17,7 @@ from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.doubts import idle_in_backbone
 from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.experiment.part_checks import refuse_wrong_targets
 from reorder_kit.experiment.policy_start import wrong_start
 from reorder_kit.experiment.same_classes import require_same_classes
 from reorder_kit.interfaces import BackboneFacts, DataSplits, Influence, Policy, TaskContext
@@ -79,6 +80,7 @@ def begin(experiment: Experiment, splits: DataSplits, folder: RunFolder, acceler
         for doubt in idle_in_backbone(experiment, facts):
             _log.warning("%s", doubt)
     _require_slots(experiment, facts)
+    on_one_process(accelerator, lambda: refuse_wrong_targets(experiment.data_source, splits))
     influence = influence_of_short_training(experiment, splits, context, accelerator)
     start, measured = on_one_process(
         accelerator, lambda: _start_and_measured(experiment, facts.grid, splits, influence)

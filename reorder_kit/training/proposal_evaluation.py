@@ -12,6 +12,7 @@ from torch import Tensor
 from reorder_kit.interfaces import Batch, Proposal, Task
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel
+from reorder_kit.model.reward_checks import RewardChecks
 from reorder_kit.model.task_checks import take_step
 
 
@@ -25,6 +26,7 @@ class ProposalEvaluator:
         progress: the step.
         accelerator: precision, and the other processes.
         disguise: what rewards are replaced with before the policy sees them.
+        rewards: looks whether they are finite.
     """
 
     def __init__(
@@ -35,9 +37,10 @@ class ProposalEvaluator:
         progress: Progress,
         accelerator: Accelerator,
         disguise: Callable[[Float[Tensor, " batch"]], Float[Tensor, " batch"]],
+        rewards: RewardChecks,
     ) -> None:
         self._model, self._task, self._batch, self._progress = model, task, batch, progress
-        self._accelerator, self._disguise = accelerator, disguise
+        self._accelerator, self._disguise, self._rewards = accelerator, disguise, rewards
         self.images = 0
         """Images of this process that were passed forward."""
 
@@ -51,9 +54,9 @@ class ProposalEvaluator:
         was_training = self._model.training
         self._model.eval()
         with torch.no_grad(), self._accelerator.autocast():
-            reward = take_step(self._task, self._model.ordered_by(*proposals), batch, self._progress).reward
+            result = take_step(self._task, self._model.ordered_by(*proposals), batch, self._progress)
         self._model.train(was_training)
-        return self._of_all_processes(self._disguise(reward))
+        return self._of_all_processes(self._disguise(self._rewards.given(result).reward))
 
     def _checked(self, proposals: Sequence[Proposal], images: int) -> list[Proposal]:
         """What the policy tries, if it can be applied; how many slots a later block is given, only the model tells."""

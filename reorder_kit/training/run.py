@@ -9,6 +9,8 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
+from reorder_kit.analysis.influence import SlotInfluence
+from reorder_kit.analysis.reach_doubt import reach_doubt
 from reorder_kit.data.data_loading import require_samples, steps_of_epoch
 from reorder_kit.experiment.beside import compose_beside
 from reorder_kit.experiment.doubts import doubts_of_phases
@@ -237,6 +239,8 @@ def _finish(
     )
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
+        if result.order.reach_doubt:
+            _log.warning("%s: %s", info.name, result.order.reach_doubt)
         # Before the result: what has one is finished, and nothing is done for it any more.
         _show_predictions(trainer, experiment, splits, accelerator, host)
         result.write(folder.result)
@@ -263,6 +267,7 @@ def _order(
     prior = experiment.prior_of(info.start, info.grid)
     final, start = summary.order, info.start
     influence, reason, note = _influence(trainer)
+    doubt = "" if influence is None else _reach_doubt(trainer, experiment, info, influence)
     scramble, hidden = experiment.planted_order(info.grid), experiment.data_source.hidden_order()
     return RunOrder(
         start=start.indices.tolist(),
@@ -276,9 +281,10 @@ def _order(
         planted=planted_figures(scramble, hidden, final, info.grid),
         prior=None if prior is None else prior.model_copy(update={"measured": folder.read_measured()}),
         reach=Reach.of_slots(info.slots_read),
-        influence=influence,
+        influence=None if influence is None else influence.shares.tolist(),
         influence_does_not_apply=reason,
         influence_note=note,
+        reach_doubt=doubt,
     )
 
 
@@ -293,10 +299,17 @@ def _show_predictions(
         host.announce("predictions_made", directory=info.directory, predictions=predictions)
 
 
-def _influence(trainer: Trainer) -> tuple[list[float] | None, str, str]:
+def _influence(trainer: Trainer) -> tuple[SlotInfluence | None, str, str]:
     """Influence of each slot on the loss over some validation images; why there is none; which slots it speaks of."""
     try:
         profile = trainer.influence(INFLUENCE_IMAGES)
     except SeveralPassesError as error:
         return None, error.message, ""
-    return profile.tolist(), "", "" if trainer.model.policy.blocks == (0,) else INFLUENCE_NOTE
+    return profile, "", "" if trainer.model.policy.blocks == (0,) else INFLUENCE_NOTE
+
+
+def _reach_doubt(trainer: Trainer, experiment: Experiment, info: RunInfo, influence: SlotInfluence) -> str:
+    """What influence says against the declared reach. A dense task reads every slot, whatever the backbone declares."""
+    if info.reach is None or experiment.task.is_dense:
+        return ""
+    return reach_doubt(experiment.backbone.name, trainer.model.facts, info.reach, influence)

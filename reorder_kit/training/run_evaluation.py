@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accelerate import Accelerator
-from jaxtyping import Float
-from torch import Tensor
 
-from reorder_kit.analysis.influence import influence_profile
+from reorder_kit.analysis.influence import SlotInfluence, slot_influence
 from reorder_kit.data.data_loading import (
     EVALUATION_SEED,
     KeyedSamples,
@@ -117,7 +115,7 @@ class RunEvaluation:
         with alone():
             return summarize_orders(model, model.policy, (self._prepared(batch) for batch in loader if len(batch)))
 
-    def influence(self, model: OrderedModel, progress: Progress, images: int) -> Float[Tensor, " slot"]:
+    def influence(self, model: OrderedModel, progress: Progress, images: int) -> SlotInfluence:
         """Influence of each slot on the loss over the first validation images, the same ones on every process.
 
         Raises:
@@ -130,7 +128,7 @@ class RunEvaluation:
         if not len(batch):
             raise ReorderKitError("influence is measured on validation images, but none could be read")
         with alone():
-            return influence_profile(model, task, self._prepared(batch), progress)
+            return slot_influence(model, task, self._prepared(batch), progress)
 
     def _prepared(self, batch: Batch) -> Batch:
         return prepare(self.task, batch.to(self.accelerator.device), False, self.context)

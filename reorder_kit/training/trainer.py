@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
-from jaxtyping import Float
 from timm.utils import ModelEmaV3
-from torch import Tensor, nn
+from torch import nn
 
+from reorder_kit.analysis.influence import SlotInfluence
 from reorder_kit.data.data_loading import ShuffledKeys, steps_of_epoch, train_loader
 from reorder_kit.data.random_streams import stream
 from reorder_kit.errors import DivergedError, ReorderKitError
@@ -223,7 +223,7 @@ class Trainer:
         """The policy's order now."""
         return self._evaluation.summarize_order(self.evaluated_model)
 
-    def influence(self, images: int) -> Float[Tensor, " slot"]:
+    def influence(self, images: int) -> SlotInfluence:
         """Influence of each slot on the loss over some validation images.
 
         Raises:
@@ -363,6 +363,7 @@ class Trainer:
         self._accelerator.wait_for_everyone()
 
     def _check_loss(self, epoch_loss: EpochLoss) -> None:
+        self._step.rewards.settle()
         step = epoch_loss.first_bad_step()
         if step is not None:
             where = f"step {step + 1} (epoch {step // self._steps_per_epoch + 1})"
@@ -385,9 +386,8 @@ class Trainer:
     def _report_step(self, progress: Progress, epoch_loss: EpochLoss, seconds: float) -> None:
         last = self._saved.validation
         headline = None if last is None else last.score(self._task.headline)
-        speed = epoch_loss.images * self._processes / seconds
-        report = StepReport(progress.step + 1, epoch_loss.mean_of_process(), headline, speed)
-        self._announce("step_finished", report=report)
+        loss, speed = epoch_loss.mean_of_process(), epoch_loss.images * self._processes / seconds
+        self._announce("step_finished", report=StepReport(progress.step + 1, loss, headline, speed))
 
     def _announce(self, event: str, **facts: Any) -> None:
         if self._accelerator.is_main_process:

@@ -17,6 +17,7 @@ from reorder_kit.interfaces import Batch, InRunControl, StepResult, Task, TaskCo
 from reorder_kit.interfaces.progress import Progress
 from reorder_kit.model.ordered_model import OrderedModel
 from reorder_kit.model.policy_checks import check_loss
+from reorder_kit.model.reward_checks import RewardChecks
 from reorder_kit.model.task_checks import prepare
 from reorder_kit.training.epoch_loss import EpochLoss
 from reorder_kit.training.proposal_evaluation import ProposalEvaluator
@@ -50,6 +51,7 @@ class TrainingStep:
         self._model, self._module, self._frozen = model, module, frozen
         self._task, self._context, self._control = task, context, control
         self._seed, self._accelerator = seed, accelerator
+        self.rewards = RewardChecks(task, control)
         self.evaluated_images = 0
         """Images of this process that a search has passed forward."""
 
@@ -86,7 +88,7 @@ class TrainingStep:
         """Let the policy try proposals on the first batch of a step."""
         seed_torch(stream(self._seed, "search", self._accelerator.process_index, progress.step))
         evaluator = ProposalEvaluator(
-            self._model, self._task, batch, progress, self._accelerator, self._as_passed_to_policy
+            self._model, self._task, batch, progress, self._accelerator, self._as_passed_to_policy, self.rewards
         )
         self._model.policy.search(evaluator)
         self.evaluated_images += evaluator.images
@@ -99,7 +101,7 @@ class TrainingStep:
         if not isinstance(disguised, torch.Tensor) or disguised.shape != reward.shape:
             reason = f"for the rewards of {len(reward)} images, it gave something else"
             raise ComponentError("control", self._control.name, reason, "return one reward for each image")
-        return disguised
+        return self.rewards.disguised(reward, disguised)
 
     def _synchronized(self, is_last: bool) -> AbstractContextManager[object]:
         """Processes average their gradients once a step, with its last batch."""
@@ -107,7 +109,7 @@ class TrainingStep:
         return nullcontext() if is_last else no_sync
 
     def _backward(self, batch: Batch, progress: Progress, share: float, epoch_loss: EpochLoss) -> StepResult:
-        result: StepResult = self._module(batch, progress)
+        result: StepResult = self.rewards.given(self._module(batch, progress))
         passes = [replace(each, reward=self._as_passed_to_policy(each.reward)) for each in result.passes]
         policy = self._model.policy
         total = result.loss.mean() + check_loss(policy.loss(passes, batch), policy)

@@ -165,7 +165,7 @@ WRONG = {
     "tokenizer without tokens": (broken(Zeros, tokens=gives(None)), "gave NoneType, not whole numbers"),
     "tokenizer with halves": (broken(Zeros, tokens=gives(torch.full((4, 4, 1), 0.5))), "gave torch.float32"),
     "tokenizer beyond its vocabulary": (broken(Zeros, tokens=gives(torch.full((4, 4, 1), 2))), "gave 2 to 2"),
-    "tokenizer of one token": (broken(Zeros, vocabulary=1), "its vocabulary is 1"),
+    "tokenizer of one token": (broken(Zeros, vocabulary=property(gives(1))), "its vocabulary is 1"),
 }
 # Of each kind, a method that every run calls.
 CALLED = [

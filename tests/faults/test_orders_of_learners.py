@@ -7,6 +7,7 @@ import time
 import pytest
 import torch
 
+from reorder_kit import own_loop
 from reorder_kit.errors import ComponentError, ReorderKitError
 from reorder_kit.experiment.compose import compose
 from reorder_kit.host.plugin_errors import naming_plugins
@@ -172,6 +173,24 @@ def test_a_learner_with_an_order_for_each_image_is_held_to_the_start_by_the_run(
     with pytest.raises(ComponentError, match="slot 0 holds patch 15, and 0 in the start"):
         run_experiment(compose(RECIPE, host, "trial"), host, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def in_own_loop(learner):
+    return own_loop.learner("unruly", PATCHES, epochs=1, steps_per_epoch=2, host=host_with(learner))
+
+
+def test_a_loop_of_your_own_is_checked_as_well():
+    with pytest.raises(ComponentError, match="slot 0 holds patch 15, and 0 in the start"):
+        in_own_loop(unruly(best=lambda sequence: BACKWARDS))
+    with pytest.raises(ComponentError, match="patch 0 appears twice"):
+        in_own_loop(unruly(best=lambda sequence: Order.trusted(ARANGE * 0, PATCHES)))
+    loop = in_own_loop(unruly(lambda sequence: Proposal(Order.trusted(ARANGE * 0, PATCHES))))
+    loop.advance(0)
+    with pytest.raises(ComponentError, match="order-learner 'unruly': patch 0 appears twice"):
+        loop.propose(torch.zeros(IMAGES, PATCHES, 2))
+    loop.policy.best = lambda sequence: Order.trusted(ARANGE[:3], PATCHES)
+    with pytest.raises(ComponentError, match="has 3 slots for 16 patches"):
+        loop.best_order()
 
 
 # Whatever is raised

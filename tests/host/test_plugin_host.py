@@ -128,7 +128,7 @@ BROKEN = {
         + RULE
         + "    class Options(pydantic.BaseModel):\n        fast: bool = True\n"
         + REGISTER,
-        "the Options of ordering 'leftover' do not derive from ComponentOptions",
+        "the Options of ordering 'leftover' do not derive from OrderingOptions",
     ),
 }
 

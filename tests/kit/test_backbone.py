@@ -155,6 +155,13 @@ class ShortSighted(RunningMean):
         return torch.arange(num_slots) == num_slots - 1
 
 
+class StopsGradients(RunningMean):
+    """Nothing is learned through the mean."""
+
+    def mean(self, patches, weights):
+        return super().mean(patches.detach(), weights)
+
+
 class Crops(RunningMean):
     """It takes images of any size, and crops them."""
 
@@ -284,6 +291,7 @@ WRONG = [
     (_backbone_facts.is_order_sensitive_if_an_order_can_change_the_readout, Insensitive, "is False, not True"),
     (_backbone_facts.has_positions_if_equal_patches_are_told_apart, Lost, "has_positions is False"),
     (_backbone_facts.reach_is_which_slots_change_the_readout, ShortSighted, "reach is [False"),
+    (_backbone_facts.slots_in_reach_have_influence, StopsGradients, "which slots get a gradient is [False"),
     (_backbone_facts.idle_options_change_nothing, SaysItsWidthIsIdle, "dim is idle, but with 9 something else"),
     (_backbone_facts.images_of_another_shape_are_refused, Crops, "3x12x40"),
     (_backbone_facts.without_downloads_is_the_same_backbone, Downloads, "still download"),

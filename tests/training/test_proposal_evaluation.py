@@ -12,6 +12,7 @@ from reorder_kit.experiment.compose import compose
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import CLASS, Batch, ImageShape, Order, Proposal, TaskContext
 from reorder_kit.interfaces.progress import Progress
+from reorder_kit.model.reward_checks import RewardChecks
 from reorder_kit.training.proposal_evaluation import ProposalEvaluator
 
 CONTENT = {
@@ -35,7 +36,13 @@ class Fixture:
     def evaluator(self, disguise=lambda reward: reward) -> ProposalEvaluator:
         progress = Progress(0, 1, 1)
         return ProposalEvaluator(
-            self.model, self.experiment.task, self.batch, progress, Accelerator(cpu=True), disguise
+            self.model,
+            self.experiment.task,
+            self.batch,
+            progress,
+            Accelerator(cpu=True),
+            disguise,
+            RewardChecks(self.experiment.task, None),
         )
 
 

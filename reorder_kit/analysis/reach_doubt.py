@@ -1,0 +1,55 @@
+"""Whether the influence of slots contradicts the reach that a backbone declares."""
+
+from __future__ import annotations
+
+from jaxtyping import Bool
+from torch import Tensor
+
+from reorder_kit.analysis.influence import SlotInfluence
+from reorder_kit.interfaces import BackboneFacts
+
+_MOST_SLOTS = 5
+
+
+def reach_doubt(backbone: str, facts: BackboneFacts, reach: Bool[Tensor, " slot"], influence: SlotInfluence) -> str:
+    """A sentence with figures; empty if there is nothing to doubt.
+
+    A slot that moves the loss has a path to it, so one out of reach with influence is a mistake. One in reach without
+    influence is doubted unless the backbone says why that can be (``facts.no_influence``), and where the slot held
+    padding or hidden patches alone.
+
+    Args:
+        backbone: its name.
+        facts: what it declares.
+        reach: the slots that it declares to have a path to the readout.
+        influence: measured.
+    """
+    shares, reach = influence.shares, reach.cpu()
+    if not bool(shares.isfinite().all()):
+        return ""
+    measured = f"over {influence.images} validation images"
+    if not bool((shares > 0).any()):
+        return "" if facts.no_influence else f"{measured}, no slot of {backbone} has any influence on the loss"
+    hidden = (shares > 0) & ~reach
+    if bool(hidden.any()):
+        share = float(shares[hidden].sum())
+        return (
+            f"{backbone} declares {_slots(hidden)} out of reach, but {measured} they have {share:.2g} of the influence "
+            "on the loss: its reach is too small, or the task reads slots and does not say is_dense"
+        )
+    idle = reach & influence.held & (shares == 0)
+    if bool(idle.any()) and not facts.no_influence:
+        return (
+            f"{backbone} declares {int(reach.sum())} of {len(reach)} slots in reach, but {measured} {_slots(idle)} of "
+            "them have no influence at all on the loss: its reach is too large, or its facts should say in "
+            "no_influence why that can be"
+        )
+    return ""
+
+
+def _slots(chosen: Bool[Tensor, " slot"]) -> str:
+    """How many, and which ones first."""
+    numbers = chosen.nonzero().flatten().tolist()
+    shown = ", ".join(map(str, numbers[:_MOST_SLOTS]))
+    what = "slot" if len(numbers) == 1 else "slots"
+    return f"{len(numbers)} {what} ({shown}{', ...' if len(numbers) > _MOST_SLOTS else ''})"

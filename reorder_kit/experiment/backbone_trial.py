@@ -1,0 +1,45 @@
+"""Whether a plugin's backbone gives what its facts say, tried without weights and without data."""
+
+from __future__ import annotations
+
+import torch
+
+from reorder_kit.errors import ComponentError
+from reorder_kit.experiment.experiment import Experiment
+from reorder_kit.host.plugin_record import is_own
+from reorder_kit.model.backbone_checks import backbone_error, checked_tokens, reach_of_slots, require_encoded
+
+_IMAGES = 2
+
+
+def refuse_wrong_backbone(experiment: Experiment) -> None:
+    """Build a plugin's backbone on the meta device, where it takes no memory, and let it read two blank images.
+
+    Whatever else it raises there is left to a run: code that looks at values, or that asks for a GPU, cannot work on
+    that device. Those of the package are tested. Nothing is tried where only the data tells the shape of images.
+
+    Args:
+        experiment: the composed recipe.
+
+    Raises:
+        ComponentError: if it gives something else than its facts say.
+    """
+    image = experiment.data_source.image
+    if image is None or is_own(experiment.backbone.__module__):
+        return
+    try:
+        with torch.device("meta"), torch.no_grad():
+            backbone = experiment.without_downloads().build_backbone(image).eval()
+            sequence = checked_tokens(backbone, backbone.tokenize(torch.zeros(_IMAGES, *image.axes)), _IMAGES)
+            encoded = backbone.encode(sequence.without_order())
+            require_encoded(backbone, encoded, _IMAGES)
+            readout = backbone.summarize(encoded)
+            reach_of_slots(backbone, sequence.num_slots)
+        found, expected = tuple(readout.shape), (_IMAGES, backbone.dim)
+    except ComponentError:
+        raise
+    except Exception:
+        return
+    if found != expected:
+        reason = f"its readout is {found}; its facts say {expected}"
+        raise backbone_error(backbone, reason, "give [batch, dim], and the same dim in facts")
