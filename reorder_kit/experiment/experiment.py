@@ -32,12 +32,14 @@ from reorder_kit.interfaces import (
     LearnerContext,
     Ordering,
     OrderLearner,
+    Part,
     Phases,
     Policy,
     PriorContext,
     RecordedSplits,
     TargetKind,
     Task,
+    Tracker,
     Trials,
 )
 from reorder_kit.interfaces.part import reads_file
@@ -75,6 +77,7 @@ class Experiment:
         shortened: phases that stand in for the learner's own, in a trial of a few steps.
         kept: the order that a search before the run settled on, which the policy keeps; None where the start or the
             learner says what is read.
+        trackers: what logs the run.
         may_download: opening the data may fetch what is not there, and write into the folders that the recipe names;
             not where the recipe is somebody else's.
     """
@@ -90,6 +93,7 @@ class Experiment:
     learner: OrderLearner | None
     control: InRunControl | None
     beside: tuple[Control, ...]
+    trackers: tuple[Part[Tracker], ...] = ()
     shortened: Phases | None = None
     kept: Order | None = None
     may_download: bool = True
@@ -377,6 +381,7 @@ class Experiment:
             content["order"]["start"] = {"prior": self.start.prior.as_dict()}
         if self.learner is not None:
             content["order"]["learner"] = {"name": self.learner.name, **_dump(self.learner.options)}
+        content["trackers"] = [tracker.as_dict() for tracker in self.trackers]
         return content
 
 

@@ -46,6 +46,7 @@ from reorder_kit.training.retraining import part_of_run
 from reorder_kit.training.run_evaluation import RunEvaluation
 from reorder_kit.training.saved_state import SavedState
 from reorder_kit.training.step_module import StepModule
+from reorder_kit.training.tracking import Tracking
 from reorder_kit.training.training_step import TrainingStep
 
 STEPS_BETWEEN_LOSS_CHECKS = 20
@@ -145,6 +146,7 @@ class Trainer:
         if is_fresh:
             check_policy_start(experiment, summary, start)
         self.info = self.info_with(summary)
+        self.tracking = Tracking(experiment, self.info, host, accelerator.is_main_process)
 
     @property
     def evaluated_model(self) -> OrderedModel:
@@ -205,6 +207,7 @@ class Trainer:
             self._saved.run_files = self._folder.digests_at_the_start()
         self._accelerator.wait_for_everyone()  # for the folder
         self._announce("run_started")
+        self.tracking.start()
         for epoch in range(self._saved.epochs_done, self._epochs):
             self._train_epoch(epoch)
 
@@ -338,6 +341,7 @@ class Trainer:
         if summary != previous:
             self._announce("order_changed", epoch=number, order=summary.order, spread=summary.spread)
         self._announce("epoch_finished", epoch=number, record=record)
+        self.tracking.log(record)
 
     def _soft_to_hard_gap(self, hard: Figures) -> float | None:
         """By how much soft permutations score higher than hard orders; None where the policy mixes no patches now."""
