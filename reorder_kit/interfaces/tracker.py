@@ -137,7 +137,7 @@ class Tracker(Component, ABC):
 
         Args:
             status: how. A run that is stopped or has failed may be resumed; one that was killed never gets here.
-            summary: test figures, and measures of the final order; empty unless it is finished.
+            summary: figures of the whole run, as in ``test/top1``; empty unless it is finished.
         """
 
     @classmethod

@@ -200,17 +200,12 @@ class _Told:
 
 def summary_of(result: RunResult) -> dict[str, float]:
     """Figures of a whole run, by names such as ``test/top1`` and ``controls/fixed-start/test/top1``."""
-    splits = {"test": result.metrics.test, "validation": result.metrics.validation}
+    splits = {"test": result.metrics.test}
     for name, control in result.controls.items():
         if control.metrics is not None:
             splits[f"controls/{name}/test"] = control.metrics.test
     figures = {f"{split}/{name}": value for split, of_split in splits.items() for name, value in dict(of_split).items()}
-    order = result.order
-    found = {
-        **figures,
-        "order/kendall_tau_to_start": order.kendall_tau_to_start,
-        "order/mean_rank_shift": order.mean_rank_shift,
-        "order/adjacency": order.adjacency,
-        "seconds": result.seconds,
+    return {
+        "total_seconds": result.seconds,
+        **{name: float(value) for name, value in figures.items() if is_number(value)},
     }
-    return {name: float(value) for name, value in found.items() if is_number(value)}

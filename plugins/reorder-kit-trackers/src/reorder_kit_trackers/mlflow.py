@@ -45,9 +45,8 @@ class MLflow(Tracker):
                     "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
                 )
             # A folder is found again from any working directory.
-            return (
-                value if "://" in value or value.startswith("databricks") else str(Path(value).expanduser().absolute())
-            )
+            is_address = "://" in value or value.startswith("databricks")
+            return value if is_address else str(Path(value).expanduser().absolute())
 
     def start(self, run: TrackedRun) -> None:
         """Begin the run, or find the one with its id."""
@@ -85,7 +84,7 @@ class MLflow(Tracker):
 
     def finish(self, status: Status, summary: Mapping[str, float]) -> None:
         """Close it."""
-        self._log_metrics({f"final/{name}": value for name, value in summary.items()}, 0)
+        self._log_metrics(summary, 0)
         self._client.set_terminated(self._run_id, _STATUS[status])
 
     def _log_metrics(self, figures: Mapping[str, float], step: int) -> None:

@@ -67,9 +67,8 @@ class Trackio(Tracker):
 
     def finish(self, status: Status, summary: Mapping[str, float]) -> None:
         """Trackio has neither a summary nor a status: both are one more row, after the last epoch."""
-        final = {f"final/{name}": value for name, value in summary.items()}
         with _quiet():
-            self._run.log({**final, "status": status})
+            self._run.log({**summary, "status": status})
             self._run.finish()
 
 

@@ -75,7 +75,7 @@ class WeightsAndBiases(Tracker):
 
     def log(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Log an epoch, which is the step; W&B drops a step that it has."""
-        self._run.log({"epoch": epoch, **figures}, step=epoch)
+        self._run.log({"epoch": epoch, **figures}, step=epoch, commit=True)
 
     def note(self, epoch: int, text: str) -> None:
         """Put it into the summary, under its first words."""
@@ -104,15 +104,12 @@ def _require_login(wandb: Any) -> None:
     Raises:
         ReorderKitError: if nobody is logged in.
     """
-    if wandb.Api is None or not _has_key(wandb):
+    has_token = "WANDB_IDENTITY_TOKEN_FILE" in os.environ
+    if not (has_token or wandb.setup().settings.api_key or wandb.api.api_key):
         raise ReorderKitError(
             "nobody is logged in to Weights & Biases",
             "run `wandb login` first, set WANDB_API_KEY, or use mode: offline",
         )
-
-
-def _has_key(wandb: Any) -> bool:
-    return bool(wandb.setup().settings.api_key or wandb.api.api_key)
 
 
 @hookimpl
