@@ -243,7 +243,8 @@ class _Parts:
             component = registry.get(section.name)
         except ReorderKitError as error:
             known = "write null for none" if section.name == "none" else error.hint
-            self._problems.append(Problem(f"{path}.{key}", error.message, known or hint))
+            is_close = hint is None or (known or "").startswith("did you mean")
+            self._problems.append(Problem(f"{path}.{key}", error.message, known if is_close else hint))
             return None
         try:
             return component, component.Options.model_validate(section.options, context={"host": self._host})

@@ -63,10 +63,10 @@ class Tracking:
         """Begin, or go on after a resume, with the epochs that a tracker has missed."""
         if not self._told:
             return
-        run, is_new = self._run(), self._info.first_epoch == 1
+        run = self._run()
         for told in self._told:
             told.start(run)
-            told.catch_up(self._found if is_new else lambda: iter(()), self._earlier)
+            told.catch_up(self._found, self._earlier)
 
     def log(self, record: EpochRecord) -> None:
         """Tell of an epoch."""
@@ -88,7 +88,9 @@ class Tracking:
         return read_epochs(self._folder.metrics)[:done] if done else []
 
     def _found(self) -> Iterator[str]:
-        """What is known before the first epoch."""
+        """What is known before the first epoch; of controls and a search, it is known of the run."""
+        if self._info.first_epoch > 1 or "/" in self._info.name:
+            return
         yield from doubts(self._experiment)
         for finding in DataRecord.read(self._folder.data).findings:
             yield f"data: {finding}"
