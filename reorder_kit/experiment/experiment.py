@@ -16,6 +16,7 @@ from reorder_kit.data.shuffled_targets import shuffle_targets
 from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ComponentError, ReorderKitError
 from reorder_kit.experiment.local_data import local_source, naming_downloads
+from reorder_kit.experiment.order_of_run import order_of_run
 from reorder_kit.experiment.part_checks import checked_facts, checked_phases, checked_splits, checked_start
 from reorder_kit.experiment.start_by_prior import StartByPrior
 from reorder_kit.interfaces import (
@@ -50,7 +51,6 @@ from reorder_kit.orders.order import Order
 from reorder_kit.orders.slots_read import slots_kept
 from reorder_kit.recipe.recipe import Recipe
 from reorder_kit.runs.result import ChosenByPrior
-from reorder_kit.runs.run_folder import RunFolder
 
 MOST_TRIED_PATCHES = 4_096
 """No policy is built for more only to be looked at."""
@@ -234,7 +234,7 @@ class Experiment:
     def _own_start(self, image: ImageShape, grid: Grid) -> Order | None:
         """That of the recipe, whatever control there is; None of a prior."""
         if self.recipe.order.weights is not None:
-            return _order_of_run(RunFolder(self.recipe.order.weights), grid)
+            return order_of_run(self.recipe.order.weights, grid)
         if isinstance(self.start, Ordering):
             return self._kept(self.start.order(grid))
         self.start.build(image, grid)
@@ -389,16 +389,6 @@ def warn_of(findings: Iterable[Finding]) -> None:
     """Tell people what was found in the data."""
     for finding in findings:
         _log.warning("data: %s", finding)
-
-
-def _order_of_run(folder: RunFolder, grid: Grid) -> Order:
-    stored = folder.read_order()
-    if stored.grid != grid:
-        raise ReorderKitError(
-            f"order.weights: {folder.path} has a {stored.grid} grid of patches, this run a {grid} grid",
-            "give a run with the same grid",
-        )
-    return stored.order
 
 
 def _dump(options: BaseModel) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -16,7 +16,7 @@ from jaxtyping import Float
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from reorder_kit.data.data_loading import ShuffledKeys, steps_of_epoch, train_loader
+from reorder_kit.data.data_loading import ShuffledKeys, chunks, steps_of_epoch, train_loader
 from reorder_kit.data.random_streams import stream
 from reorder_kit.errors import DivergedError, ReorderKitError
 from reorder_kit.experiment.building import build_model, evaluated_parts, frozen_parts
@@ -244,7 +244,7 @@ class Trainer:
         epoch_loss = EpochLoss(self._accelerator)
         log = ReadingLog(self._settings.max_unreadable)
         last_report = step_size = 0.0
-        steps = islice(_chunks(self._train_loader, self._settings.accumulate), self._total_steps - first)
+        steps = islice(chunks(self._train_loader, self._settings.accumulate), self._total_steps - first)
         for step_in_epoch, loaded in enumerate(steps):
             progress = self._progress(first + step_in_epoch)
             self._saved.step = progress.step + 1
@@ -396,9 +396,3 @@ class Trainer:
     def _announce(self, event: str, **facts: Any) -> None:
         if self._accelerator.is_main_process:
             self._host.announce(event, run=self.info, **facts)
-
-
-def _chunks(batches: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    iterator = iter(batches)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
