@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -267,3 +268,10 @@ def _how(kind: TargetKind, workers: int, views: int) -> dict[str, Any]:
         "collate_fn": partial(_collated, kind=kind, views=views),
         "pin_memory": torch.cuda.is_available(),
     }
+
+
+def chunks(batches: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of so many batches, the last of which may be shorter."""
+    iterator = iter(batches)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces.run_events import RunInfo
@@ -55,21 +54,8 @@ def epoch_finished(run: RunInfo, epoch: int, record: EpochRecord) -> None:
     # event file is a row of records, so the records of each epoch go to the end of one file instead.
     with tempfile.TemporaryDirectory() as scratch:
         with SummaryWriter(scratch, purge_step=epoch) as writer:
-            for name, value in _scalars(record.as_dict()):
+            for name, value in record.scalars().items():
                 writer.add_scalar(name, value, global_step=epoch)
         with (directory / _FILE).open("ab") as file:
             for part in Path(scratch).iterdir():
                 file.write(part.read_bytes())
-
-
-def _scalars(line: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """``{"validation": {"top1": 0.9}, "seconds": 2}`` as ``validation/top1`` and ``seconds``."""
-    for name, value in line.items():
-        if isinstance(value, dict):
-            yield from ((f"{name}/{inner}", number) for inner, number in value.items() if _is_number(number))
-        elif name != "epoch" and _is_number(value):
-            yield name, value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -6,6 +6,8 @@ Only this file sees a recipe's component sections; components get their own opti
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any
 
 from pydantic import ValidationError
@@ -36,9 +38,12 @@ from reorder_kit.interfaces import (
     Part,
     TargetKind,
     Task,
+    Tracker,
 )
 from reorder_kit.recipe.problems import problems_of
 from reorder_kit.recipe.recipe import ComponentSection, DataSection, PlantSection, Recipe, StartSection
+
+NO_TRACKER = "trackers come with plugins, such as reorder-kit-trackers"
 
 
 @names_plugins
@@ -72,6 +77,7 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
     learner = parts.learner(task)
     data_source, kind = _source_with_kind(*data, task, problems) if data else (None, NONE)
     controls = _controls(content, task, problems)
+    trackers = parts.trackers()
     if recipe is None or not (data_source and task and backbone and start):
         raise RecipeError(problems, source)
     experiment = Experiment(
@@ -86,6 +92,7 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
         learner=learner,
         control=controls.own,
         beside=controls.beside,
+        trackers=trackers,
     )
     if (recipe.order.learner is None) == (learner is None):
         policy = trial_policy(experiment)
@@ -144,6 +151,10 @@ def _readable_part(content: Mapping[str, Any], error: ValidationError) -> Recipe
         return None
 
 
+def _has_library(tracker: type[Tracker]) -> bool:
+    return not tracker.library or find_spec(tracker.library) is not None
+
+
 class _Parts:
     """Looks up the components of a recipe, even where other fields of it are wrong, and notes every mistake."""
 
@@ -190,6 +201,19 @@ class _Parts:
         ordering = self._checked(named, self._host.orderings, "order.start")
         return ordering[0](ordering[1]) if ordering else None
 
+    def trackers(self) -> tuple[Part[Tracker], ...]:
+        found, given = [], self._content.get("trackers")
+        for number, value in enumerate(given if isinstance(given, (list, tuple)) else ()):
+            with suppress(ValidationError):  # noted when the whole recipe was validated
+                section = ComponentSection.model_validate(value)
+                chosen = self._checked(section, self._host.trackers, f"trackers.{number}", hint=NO_TRACKER)
+                if chosen and _has_library(chosen[0]):
+                    found.append(Part(*chosen))
+                elif chosen:
+                    needs = f"tracker {section.name!r} needs {chosen[0].library}, which is not installed"
+                    self._problems.append(Problem(f"trackers.{number}.name", needs, chosen[0].install or None))
+        return tuple(found)
+
     def _section(self, model: type[Any], keys: tuple[str, ...], default: str | None) -> Any:
         value: Any = self._content
         for key in keys:
@@ -213,13 +237,14 @@ class _Parts:
             return None
 
     def _checked(
-        self, section: ComponentSection, registry: Registry[Any], path: str, key: str = "name"
+        self, section: ComponentSection, registry: Registry[Any], path: str, key: str = "name", hint: str | None = None
     ) -> tuple[type[Any], ComponentOptions] | None:
         try:
             component = registry.get(section.name)
         except ReorderKitError as error:
-            hint = "write null for none" if section.name == "none" else error.hint
-            self._problems.append(Problem(f"{path}.{key}", error.message, hint))
+            known = "write null for none" if section.name == "none" else error.hint
+            is_close = hint is None or (known or "").startswith("did you mean")
+            self._problems.append(Problem(f"{path}.{key}", error.message, known if is_close else hint))
             return None
         try:
             return component, component.Options.model_validate(section.options, context={"host": self._host})

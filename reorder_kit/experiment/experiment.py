@@ -16,6 +16,7 @@ from reorder_kit.data.shuffled_targets import shuffle_targets
 from reorder_kit.data.training_split import TrainingSplit
 from reorder_kit.errors import ComponentError, ReorderKitError
 from reorder_kit.experiment.local_data import local_source, naming_downloads
+from reorder_kit.experiment.order_of_run import order_of_run
 from reorder_kit.experiment.part_checks import checked_facts, checked_phases, checked_splits, checked_start
 from reorder_kit.experiment.start_by_prior import StartByPrior
 from reorder_kit.interfaces import (
@@ -32,12 +33,14 @@ from reorder_kit.interfaces import (
     LearnerContext,
     Ordering,
     OrderLearner,
+    Part,
     Phases,
     Policy,
     PriorContext,
     RecordedSplits,
     TargetKind,
     Task,
+    Tracker,
     Trials,
 )
 from reorder_kit.interfaces.part import reads_file
@@ -48,7 +51,6 @@ from reorder_kit.orders.order import Order
 from reorder_kit.orders.slots_read import slots_kept
 from reorder_kit.recipe.recipe import Recipe
 from reorder_kit.runs.result import ChosenByPrior
-from reorder_kit.runs.run_folder import RunFolder
 
 MOST_TRIED_PATCHES = 4_096
 """No policy is built for more only to be looked at."""
@@ -75,6 +77,7 @@ class Experiment:
         shortened: phases that stand in for the learner's own, in a trial of a few steps.
         kept: the order that a search before the run settled on, which the policy keeps; None where the start or the
             learner says what is read.
+        trackers: what logs the run.
         may_download: opening the data may fetch what is not there, and write into the folders that the recipe names;
             not where the recipe is somebody else's.
     """
@@ -90,6 +93,7 @@ class Experiment:
     learner: OrderLearner | None
     control: InRunControl | None
     beside: tuple[Control, ...]
+    trackers: tuple[Part[Tracker], ...] = ()
     shortened: Phases | None = None
     kept: Order | None = None
     may_download: bool = True
@@ -230,7 +234,7 @@ class Experiment:
     def _own_start(self, image: ImageShape, grid: Grid) -> Order | None:
         """That of the recipe, whatever control there is; None of a prior."""
         if self.recipe.order.weights is not None:
-            return _order_of_run(RunFolder(self.recipe.order.weights), grid)
+            return order_of_run(self.recipe.order.weights, grid)
         if isinstance(self.start, Ordering):
             return self._kept(self.start.order(grid))
         self.start.build(image, grid)
@@ -377,6 +381,7 @@ class Experiment:
             content["order"]["start"] = {"prior": self.start.prior.as_dict()}
         if self.learner is not None:
             content["order"]["learner"] = {"name": self.learner.name, **_dump(self.learner.options)}
+        content["trackers"] = [tracker.as_dict() for tracker in self.trackers]
         return content
 
 
@@ -384,16 +389,6 @@ def warn_of(findings: Iterable[Finding]) -> None:
     """Tell people what was found in the data."""
     for finding in findings:
         _log.warning("data: %s", finding)
-
-
-def _order_of_run(folder: RunFolder, grid: Grid) -> Order:
-    stored = folder.read_order()
-    if stored.grid != grid:
-        raise ReorderKitError(
-            f"order.weights: {folder.path} has a {stored.grid} grid of patches, this run a {grid} grid",
-            "give a run with the same grid",
-        )
-    return stored.order
 
 
 def _dump(options: BaseModel) -> dict[str, Any]:

@@ -48,6 +48,8 @@ def recipe_schema(host: PluginHost) -> Schema:
         *(name for name, control in known.items() if isinstance(control, InRunControl)),
     ]
     fields["controls"]["items"]["enum"] = list(known)
+    trackers = _alternatives(host.trackers, definitions)
+    fields["trackers"]["items"] = {"oneOf": trackers or [{"not": {}}]}
     order["learner"] = {**_section(host.order_learners, definitions, nullable=True), "default": None}
     _define_parts(schema, host)
     return {"$schema": DIALECT, **_with_references(schema), "title": "reorder-kit recipe"}

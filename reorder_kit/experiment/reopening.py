@@ -47,6 +47,7 @@ def reopen(folder: RunFolder, host: PluginHost, places: Places = (), allow_downl
     try:
         if places:
             _require_places(content, host, [field for field, _ in places], str(folder.recipe))
+        content = {**content, "trackers": []}  # nothing is logged any more, and nobody needs the plugin
         if not allow_download:
             content = _without_its_cache(content, dict(places))
         experiment = compose(override(content, places), host, str(folder.recipe))
@@ -85,7 +86,7 @@ def other_fields(folder: RunFolder, resolved: Mapping[str, Any]) -> list[str]:
     """The fields in which a recipe differs from that of a run.
 
     A place of data that is gone, another path that lies relative to the run folder as it did before the folder was
-    moved or copied, and what depends on the machine alone do not count.
+    moved or copied, trackers, and what depends on the machine alone do not count.
 
     Args:
         folder: the run folder.
@@ -94,6 +95,8 @@ def other_fields(folder: RunFolder, resolved: Mapping[str, Any]) -> list[str]:
     content, was, is_now = recipe_here(folder), _folder_once(folder), folder.path.absolute()
 
     def is_same(field: str) -> bool:
+        if field.partition(".")[0] == "trackers":
+            return True
         if field.startswith("data."):
             return field in _OTHER_PLACES or _is_gone(content, field)
         return was is not None and _place(_value(content, field), was) == _place(_value(resolved, field), is_now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from importlib import import_module
@@ -29,6 +29,7 @@ from reorder_kit.interfaces import (
     Prior,
     Task,
     Tokenizer,
+    Tracker,
 )
 
 ENTRY_POINT_GROUP = "reorder_kit"
@@ -61,6 +62,7 @@ class PluginHost:
         self.tokenizers = self.registry_of(Tokenizer)
         self.tasks = self.registry_of(Task)
         self.data_sources = self.registry_of(DataSource)
+        self.trackers = self.registry_of(Tracker)
         for module in builtin.MODULES:
             self._load_builtin(module)
         if third_party:
@@ -118,21 +120,40 @@ class PluginHost:
         and does not stop the run or the others.
 
         Raises:
-            PluginError: if a listener tries to end the process, as by ``sys.exit()``: that would look like a run that
-                has finished.
+            PluginError: if a listener tries to end the process.
         """
         for call in getattr(self._manager.hook, event).get_hookimpls():
-            try:
-                call.function(*(deepcopy(facts[argument]) for argument in call.argnames))
-            except KeyboardInterrupt:
-                raise
-            except Exception as error:
-                if (call.plugin_name, event) not in self._failed_listeners:
-                    self._failed_listeners.add((call.plugin_name, event))
-                    _tell_of_listener(self._named(call.plugin_name), event, error)
-            except BaseException as error:
-                told = f"{self._named(call.plugin_name)} ended the run in {event}: {words_of(error)}"
-                raise PluginError(told) from error
+            told = [deepcopy(facts[argument]) for argument in call.argnames]
+            self.tell(self._named(call.plugin_name), event, call.function, *told)
+
+    def tell(self, listener: str, event: str, method: Callable[..., None], *facts: Any) -> bool:
+        """Tell one listener something; what it raises is reported once, and does not stop the run.
+
+        Args:
+            listener: which, in words.
+            event: what it is told of.
+            method: its method.
+            facts: the arguments, which it may change.
+
+        Returns:
+            Whether it took it without an error.
+
+        Raises:
+            PluginError: if it tries to end the process, as by ``sys.exit()``: that would look like a run that has
+                finished.
+        """
+        try:
+            method(*facts)
+        except KeyboardInterrupt:
+            raise
+        except Exception as error:
+            if (listener, event) not in self._failed_listeners:
+                self._failed_listeners.add((listener, event))
+                _tell_of_listener(listener, event, error)
+            return False
+        except BaseException as error:
+            raise PluginError(f"{listener} ended the run in {event}: {words_of(error)}") from error
+        return True
 
     @property
     def modules(self) -> dict[str, PluginRecord]:

@@ -51,6 +51,7 @@ from reorder_kit.interfaces.task import Metrics, StepResult, Task
 from reorder_kit.interfaces.task_context import TaskContext
 from reorder_kit.interfaces.task_wrapper import TaskWrapper
 from reorder_kit.interfaces.tokenizer import Tokenizer
+from reorder_kit.interfaces.tracker import Status, TrackedRun, Tracker, TrackerOptions
 from reorder_kit.interfaces.training_data import TrainingData
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.image_shape import ImageShape
@@ -60,7 +61,16 @@ from reorder_kit.orders.proposal import Proposal
 from reorder_kit.orders.sequence import Encoded, PatchSequence
 from reorder_kit.orders.soft_permutation import SoftPermutation
 
-INTERFACES: tuple[type[Component], ...] = (Ordering, Backbone, OrderLearner, Prior, Tokenizer, Task, DataSource)
+INTERFACES: tuple[type[Component], ...] = (
+    Ordering,
+    Backbone,
+    OrderLearner,
+    Prior,
+    Tokenizer,
+    Task,
+    DataSource,
+    Tracker,
+)
 """One for each kind of component. All that lists kinds goes through these."""
 
 __all__ = [
@@ -135,6 +145,7 @@ __all__ = [
     "SampleSet",
     "ScoringPrior",
     "SoftPermutation",
+    "Status",
     "StepResult",
     "SupervisedTask",
     "TargetKind",
@@ -143,6 +154,9 @@ __all__ = [
     "TaskWrapper",
     "Threshold",
     "Tokenizer",
+    "TrackedRun",
+    "Tracker",
+    "TrackerOptions",
     "TrainedControl",
     "TrainingData",
     "Trials",

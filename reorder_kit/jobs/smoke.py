@@ -24,6 +24,7 @@ def few_steps(experiment: Experiment) -> Experiment:
         experiment,
         recipe=recipe.model_copy(update={"train": train}),
         data_source=_FirstImages(experiment.data_source, images),
+        trackers=(),
         shortened=Phases(warmup_epochs=0.0, search_epochs=1.0, retrains=phases.retrains, trials=trials),
     )
 

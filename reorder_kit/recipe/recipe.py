@@ -140,6 +140,16 @@ class Recipe(Settings):
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     train: TrainSettings = TrainSettings()
+    trackers: tuple[ComponentSection, ...] = Field(
+        (), max_length=20, description="experiment trackers that log the run; they change nothing that comes out"
+    )
+
+    @field_validator("trackers")
+    @classmethod
+    def _check_trackers(cls, trackers: tuple[ComponentSection, ...]) -> tuple[ComponentSection, ...]:
+        if len({tracker.name for tracker in trackers}) < len(trackers):
+            raise ValueError("a tracker is named twice")
+        return trackers
 
     @field_validator("controls")
     @classmethod

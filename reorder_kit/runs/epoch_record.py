@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -86,6 +86,22 @@ class EpochRecord(Record):
     findings: tuple[Finding, ...] = ()
     seconds: Finite
     images_per_second: Finite
+
+    def scalars(self) -> dict[str, float]:
+        """Every number but those by class, by a name such as ``validation/top1`` or ``seconds``."""
+        return dict(_scalars(self.as_dict()))
+
+
+def _scalars(line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in line.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}/{inner}", number) for inner, number in value.items() if _is_number(number))
+        elif name != "epoch" and _is_number(value):
+            yield name, value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class MetricsFile:

@@ -86,6 +86,10 @@ class RunFolder:
         """The first order that a process sampled in each epoch."""
         return self.orders / f"sampled-process-{process}.jsonl"
 
+    def tracker(self, name: str) -> Path:
+        """What a tracker has been told of the run."""
+        return self.path / "trackers" / f"{name}.json"
+
     @property
     def order(self) -> Path:
         """The final order."""

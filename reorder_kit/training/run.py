@@ -39,6 +39,7 @@ from reorder_kit.training.order_summary import OrderSummary
 from reorder_kit.training.planted import planted_figures
 from reorder_kit.training.predictions import predict_some
 from reorder_kit.training.retraining import check_phases
+from reorder_kit.training.tracking import summary_of
 from reorder_kit.training.trainer import Trainer
 from reorder_kit.training.validated_search import begun_in, settle
 
@@ -124,12 +125,29 @@ def _run(
     for each in (experiment, *trained.values()):
         _check_length(each, experiment, splits, accelerator.num_processes)
     trainer = _train(name, experiment, data, split_file, folder, accelerator, host)
+    with trainer.tracking:
+        controls = _controls(experiment, trained, trainer, data, split_file, folder, accelerator, host)
+        return _finish(trainer, experiment, splits, folder, accelerator, host, controls)
+
+
+def _controls(
+    experiment: Experiment,
+    trained: Mapping[str, Experiment],
+    trainer: Trainer,
+    data: OpenedData,
+    split_file: Path,
+    folder: RunFolder,
+    accelerator: Accelerator,
+    host: PluginHost,
+) -> dict[str, ControlResult]:
+    """What came out of each control, after it was trained or evaluated."""
+    name = experiment.recipe.name
     controls: dict[str, ControlResult] = {}
     for control in experiment.beside:
         words = control.words_for(is_consensus=not trainer.model.policy.is_static)
         if isinstance(control, EvaluatedControl):
             controls[control.name] = evaluate_beside(
-                control, words, lambda change: trainer.evaluate("test", change=change), splits.classes
+                control, words, lambda change: trainer.evaluate("test", change=change), data.splits.classes
             )
             continue
         beside = RunFolder(folder.controls / control.name)
@@ -140,13 +158,14 @@ def _run(
                 names_at = split_file if data_key(changed) == data_key(experiment) else beside.split_file
                 of_control = open_data(changed, beside, names_at)
             other = _train(f"{name}/controls/{control.name}", changed, of_control, names_at, beside, accelerator, host)
-            _finish(other, changed, of_control.splits, beside, accelerator, host, {})
+            with other.tracking:
+                _finish(other, changed, of_control.splits, beside, accelerator, host, {})
             accelerator.free_memory()  # it keeps every model it has prepared
         accelerator.wait_for_everyone()
         metrics = beside.read_result().metrics
         figures = ControlMetrics(test=metrics.test, validation=metrics.validation)
         controls[control.name] = ControlResult(words=words, metrics=figures)
-    return _finish(trainer, experiment, splits, folder, accelerator, host, controls)
+    return controls
 
 
 def _check_length(each: Experiment, main: Experiment, splits: DataSplits, processes: int) -> None:
@@ -190,11 +209,12 @@ def _train(
     if accelerator.is_main_process and folder.latest_checkpoint() is None:
         describe()
     accelerator.wait_for_everyone()
-    trainer.train()
-    data.require_names(split_file)
-    if accelerator.is_main_process:
-        order_file(name, trainer.info.grid, trainer.summarize_order()).save(folder.order)
-    accelerator.wait_for_everyone()
+    with trainer.tracking:
+        trainer.train()
+        data.require_names(split_file)
+        if accelerator.is_main_process:
+            order_file(name, trainer.info.grid, trainer.summarize_order()).save(folder.order)
+        accelerator.wait_for_everyone()
     return trainer
 
 
@@ -246,6 +266,7 @@ def _finish(
         result.write(folder.result)
         epochs = {name: run.read_epochs() for name, run in {info.name: folder, **folder.beside}.items()}
         host.announce("run_finished", run=info, result=result, epochs=epochs)
+        trainer.tracking.finish(summary_of(result))  # after the pictures are drawn
     accelerator.wait_for_everyone()
     return result
 

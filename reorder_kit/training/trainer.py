@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -16,7 +16,7 @@ from timm.utils import ModelEmaV3
 from torch import nn
 
 from reorder_kit.analysis.influence import SlotInfluence
-from reorder_kit.data.data_loading import ShuffledKeys, steps_of_epoch, train_loader
+from reorder_kit.data.data_loading import ShuffledKeys, chunks, steps_of_epoch, train_loader
 from reorder_kit.data.random_streams import stream
 from reorder_kit.errors import DivergedError, ReorderKitError
 from reorder_kit.experiment.building import build_model, evaluated_parts, frozen_parts
@@ -46,6 +46,7 @@ from reorder_kit.training.retraining import part_of_run
 from reorder_kit.training.run_evaluation import RunEvaluation
 from reorder_kit.training.saved_state import SavedState
 from reorder_kit.training.step_module import StepModule
+from reorder_kit.training.tracking import Tracking
 from reorder_kit.training.training_step import TrainingStep
 
 STEPS_BETWEEN_LOSS_CHECKS = 20
@@ -145,6 +146,7 @@ class Trainer:
         if is_fresh:
             check_policy_start(experiment, summary, start)
         self.info = self.info_with(summary)
+        self.tracking = Tracking(experiment, self.info, host, accelerator.is_main_process)
 
     @property
     def evaluated_model(self) -> OrderedModel:
@@ -205,6 +207,7 @@ class Trainer:
             self._saved.run_files = self._folder.digests_at_the_start()
         self._accelerator.wait_for_everyone()  # for the folder
         self._announce("run_started")
+        self.tracking.start()
         for epoch in range(self._saved.epochs_done, self._epochs):
             self._train_epoch(epoch)
 
@@ -241,7 +244,7 @@ class Trainer:
         epoch_loss = EpochLoss(self._accelerator)
         log = ReadingLog(self._settings.max_unreadable)
         last_report = step_size = 0.0
-        steps = islice(_chunks(self._train_loader, self._settings.accumulate), self._total_steps - first)
+        steps = islice(chunks(self._train_loader, self._settings.accumulate), self._total_steps - first)
         for step_in_epoch, loaded in enumerate(steps):
             progress = self._progress(first + step_in_epoch)
             self._saved.step = progress.step + 1
@@ -338,6 +341,7 @@ class Trainer:
         if summary != previous:
             self._announce("order_changed", epoch=number, order=summary.order, spread=summary.spread)
         self._announce("epoch_finished", epoch=number, record=record)
+        self.tracking.log(record)
 
     def _soft_to_hard_gap(self, hard: Figures) -> float | None:
         """By how much soft permutations score higher than hard orders; None where the policy mixes no patches now."""
@@ -392,9 +396,3 @@ class Trainer:
     def _announce(self, event: str, **facts: Any) -> None:
         if self._accelerator.is_main_process:
             self._host.announce(event, run=self.info, **facts)
-
-
-def _chunks(batches: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    iterator = iter(batches)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

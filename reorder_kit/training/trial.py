@@ -119,7 +119,7 @@ def _shortened(experiment: Experiment, judged: JudgedImages, seed: int, steps: i
             "train": train.model_copy(update={"steps": steps, "ema_decay": decay}),
         }
     )
-    return replace(experiment, recipe=changed, learner=None, control=None, beside=())
+    return replace(experiment, recipe=changed, learner=None, control=None, beside=(), trackers=())
 
 
 @dataclass(frozen=True)

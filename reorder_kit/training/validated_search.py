@@ -144,13 +144,15 @@ class _Search:
             describe()
             write_description(searching, self._beginning, self._data, self._split_file, folder, accelerator, self._host)
         accelerator.wait_for_everyone()
-        trainer.train()
-        summary = trainer.summarize_order()
-        if summary.is_consensus:
-            raise ReorderKitError("search: validated judges one order, but the learner gives each image its own")
-        if accelerator.is_main_process:
-            order_file(name, trainer.info.grid, summary).save(folder.order)
-        accelerator.wait_for_everyone()
+        with trainer.tracking:
+            trainer.train()
+            summary = trainer.summarize_order()
+            if summary.is_consensus:
+                raise ReorderKitError("search: validated judges one order, but the learner gives each image its own")
+            if accelerator.is_main_process:
+                order_file(name, trainer.info.grid, summary).save(folder.order)
+            accelerator.wait_for_everyone()
+            trainer.tracking.finish({})
         accelerator.free_memory()  # it keeps every model it has prepared
 
     def _compare(self, learned: Order) -> PairedLosses:

@@ -27,6 +27,7 @@ RECIPE_SECTIONS: dict[str, Callable[[str], dict[str, Any]]] = {
     "backbone": lambda name: {"backbone": {"name": name, "patch_size": 2}},
     "task": lambda name: {"task": name},
     "data-source": lambda name: {"data": name},
+    "tracker": lambda name: {"trackers": [name]},
 }
 """How a recipe names a component of each kind that recipes name."""
 

@@ -1,0 +1,1 @@
+"""Experiment trackers for reorder-kit, one a file."""
