@@ -60,7 +60,6 @@ def test_describe_keeps_names_whole(cli, monkeypatch):
     lines = cli("describe", "order-learner", "gumbel-sinkhorn").stdout.splitlines()
     for name in ("warmup_epochs", "temperature.initial", "lr"):
         assert [line for line in lines if line.startswith(f"{name} ")], name
-    assert [line for line in lines[lines.index("Options, with type and default:") + 1 :] if len(line) > 60][:1] == []
 
 
 @pytest.mark.parametrize("grid", ["128x128", "1x3000", "3000x1", "3x2000", "5x64x64", "65x16"])
