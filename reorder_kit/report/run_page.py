@@ -177,7 +177,7 @@ def _predictions(record: RunRecord) -> list[Block]:
     if source is None:
         return []
     alt = "Pairs of test images: the truth on the left, what the model says on the right."
-    return [Photo("Some test images", alt, source, f"{alt} Wrong answers are red.")]
+    return [Photo("Some test images", alt, source, alt)]
 
 
 def _playback(record: RunRecord, opened: OpenedRun | str) -> tuple[str, Sequence[Block]]:
