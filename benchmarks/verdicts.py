@@ -32,9 +32,9 @@ from reorder_kit.statistics.deciding_test import DecidingTest, p_of
 from reorder_kit.statistics.estimate import mean_over_seeds
 from reorder_kit.statistics.holm import holm
 from reorder_kit.statistics.power import too_few_seeds
-from reorder_kit.study.comparisons import compare
-from reorder_kit.study.results import Comparison, Row
-from reorder_kit.study.wording import is_gain, is_loss
+from reorder_kit.studies.comparisons import compare
+from reorder_kit.studies.results import Comparison, Row
+from reorder_kit.studies.wording import is_gain, is_loss
 
 IMAGES = 497
 VALIDATION = 300

@@ -31,7 +31,7 @@ def complete_shipped_recipe(incomplete: str) -> list[str]:
 
 def complete_study(incomplete: str) -> list[str]:
     """Shipped studies, and YAML files."""
-    from reorder_kit.study.library import study_names
+    from reorder_kit.studies.library import study_names
 
     return [*_starting(study_names(), incomplete), *_files(incomplete, _YAML)]
 

@@ -15,7 +15,7 @@ from reorder_kit.race.setup import RaceSetup
 from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.runs.trial_record import TrialRecord
-from reorder_kit.study.results import StudyResult
+from reorder_kit.studies.results import StudyResult
 from reorder_kit.training.run_check import FileCheck, check_run
 from reorder_kit.transfer.results import TransferResult
 

@@ -12,7 +12,7 @@ from reorder_kit.cli._run_progress import duration
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from reorder_kit.study.run_study import CellReport
+    from reorder_kit.studies.run_study import CellReport
 
 
 class StudyProgress:

@@ -48,7 +48,7 @@ def report(
       reorder-kit report copied/photos --set data.root=/data/photos
     """
     from reorder_kit.cli._lookup import load_host, places_of
-    from reorder_kit.report.write import page_of
+    from reorder_kit.reports.write import page_of
 
     target = out or source / "report"
     if out is not None or source.is_dir():

@@ -16,10 +16,10 @@ from reorder_kit.cli._stopping import command_line, stoppable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reorder_kit.study.plan import Plan
-    from reorder_kit.study.results import StudyResult
-    from reorder_kit.study.run_study import CellReport, StudyRun
-    from reorder_kit.study.study_folder import StudyFolder
+    from reorder_kit.studies.plan import Plan
+    from reorder_kit.studies.results import StudyResult
+    from reorder_kit.studies.run_study import CellReport, StudyRun
+    from reorder_kit.studies.study_folder import StudyFolder
 
 SOME_FAILED = 1
 
@@ -87,7 +87,7 @@ def study(
     """
     from reorder_kit.cli._lookup import load_host
     from reorder_kit.jobs.place import Place
-    from reorder_kit.study.run_study import StudyRun
+    from reorder_kit.studies.run_study import StudyRun
 
     with stoppable():
         run = StudyRun.open(study, sets or (), out, load_host(), command_line())

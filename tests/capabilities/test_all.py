@@ -10,7 +10,7 @@ from reorder_kit import hookimpl
 from reorder_kit.analysis.saliency import follow_saliency
 from reorder_kit.data.data_loading import evaluation_loader
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.report.write import page_of
+from reorder_kit.reports.write import page_of
 from reorder_kit.runs.run_folder import RunFolder
 
 LONGEST = 90

@@ -14,7 +14,7 @@ import torch
 
 from made_results import study_result
 from reorder_kit.statistics.estimate import Estimate
-from reorder_kit.study.results import Row
+from reorder_kit.studies.results import Row
 
 
 def diagnosis(cli):

@@ -68,12 +68,12 @@ WITH = {"--vq-out": ["--fit-vq"], "--vq-codes": ["--fit-vq"], "--vq-side": ["--f
 """What an option needs to be heard."""
 COMPUTING = [
     "reorder_kit.training.run.open_data",
-    "reorder_kit.study.run_study.work_through",
+    "reorder_kit.studies.run_study.work_through",
     "reorder_kit.race.pool._priors",
     "reorder_kit.transfer.run_transfer.run_transfer",
     "reorder_kit.benchmark.planted.run_benchmark",
     "reorder_kit.analysis.fitted_vq.fit_vq_vae",
-    "reorder_kit.report.page.Page.write",
+    "reorder_kit.reports.page.Page.write",
 ]
 """What takes long, and is not reached with an impossible value."""
 NOWHERE = ["", "\0", "a" * 300, "a/" * 3000, "file/below", "loop"]
@@ -318,7 +318,7 @@ def ended(arguments, stdout, monkeypatch):
 @pytest.mark.parametrize("command", SPEAKING)
 def test_standard_output_may_be_full_closed_or_read_by_nobody(command, here, monkeypatch, tmp_path):
     words = [*command.split(), *SPEAKING[command]]
-    monkeypatch.setattr("reorder_kit.report.page.Page.write", lambda page, folder: [folder / "report.html"])
+    monkeypatch.setattr("reorder_kit.reports.page.Page.write", lambda page, folder: [folder / "report.html"])
     usual, _ = ended(words, io.StringIO(), monkeypatch)
     with open(tmp_path / "log", "w") as log:  # noqa: PTH123
         assert ended(words, log, monkeypatch)[0] == usual

@@ -10,8 +10,8 @@ import pytest
 
 from reorder_kit.layers.vq_vae import VqVae
 from reorder_kit.priors.lzma import Lzma
-from reorder_kit.report.record import RunRecord
-from reorder_kit.report.run_words import start_of
+from reorder_kit.reports.record import RunRecord
+from reorder_kit.reports.run_words import start_of
 from reorder_kit.runs.run_folder import RunFolder
 from says import says
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from in_this_process import InThisProcess, W
-from reorder_kit.study.library import study_names
+from reorder_kit.studies.library import study_names
 
 STUDY = """\
 format_version: 1

@@ -7,8 +7,8 @@ import io
 from rich.console import Console
 
 from reorder_kit.cli._study_progress import StudyProgress
-from reorder_kit.study.cells import Cell, RowKey
-from reorder_kit.study.run_study import CellReport
+from reorder_kit.studies.cells import Cell, RowKey
+from reorder_kit.studies.run_study import CellReport
 
 ROW = RowKey("digits", "vit", "row")
 

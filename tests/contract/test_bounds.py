@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from reorder_kit.experiment.recipe_schema import options_schema
 from reorder_kit.interfaces import ComponentOptions
 from reorder_kit.recipe.recipe import DataSection, Recipe
-from reorder_kit.study.study_file import Study
+from reorder_kit.studies.study_file import Study
 from reorder_kit.testing import host_with
 
 HOST = host_with()

@@ -25,9 +25,9 @@ from reorder_kit.interfaces import (
 )
 from reorder_kit.model.fixed_policies import FixedOrder
 from reorder_kit.orders.grid import Grid
-from reorder_kit.report.record import RunRecord
-from reorder_kit.report.run_words import run_verdict
-from reorder_kit.report.write import page_of
+from reorder_kit.reports.record import RunRecord
+from reorder_kit.reports.run_words import run_verdict
+from reorder_kit.reports.write import page_of
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.tasks.classification import Classification
 from reorder_kit.testing import host_with

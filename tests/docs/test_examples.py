@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reorder_kit.study.results import StudyResult
+from reorder_kit.studies.results import StudyResult
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 

@@ -24,8 +24,8 @@ from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.slots_read import SlotsRead
 from reorder_kit.recipe.library import read_recipe, recipe_names
 from reorder_kit.recipe.overrides import override, parse_assignment
-from reorder_kit.study.checking import check_study
-from reorder_kit.study.library import study_names
+from reorder_kit.studies.checking import check_study
+from reorder_kit.studies.library import study_names
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text()

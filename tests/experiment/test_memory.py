@@ -15,7 +15,7 @@ from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import ImageShape
 from reorder_kit.recipe.library import read_recipe
-from reorder_kit.study.checking import check_study
+from reorder_kit.studies.checking import check_study
 from reorder_kit.testing import host_with
 from reorder_kit.training.run import run_experiment
 

@@ -22,9 +22,9 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import gather_images
 from reorder_kit.jobs.local_processes import LocalProcesses
 from reorder_kit.jobs.slots import slots_for
-from reorder_kit.study.checking import check_study
-from reorder_kit.study.run_study import StudyRun
-from reorder_kit.study.study_folder import StudyFolder
+from reorder_kit.studies.checking import check_study
+from reorder_kit.studies.run_study import StudyRun
+from reorder_kit.studies.study_folder import StudyFolder
 from reorder_kit.tasks.classification import Classification
 from reorder_kit.testing import host_with
 from reorder_kit.training.optimization import average_policy_over_processes

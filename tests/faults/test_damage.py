@@ -20,7 +20,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.reopening import recipe_here
 from reorder_kit.orders.checksums import digest_of
 from reorder_kit.recipe import read_yaml
-from reorder_kit.report.record import RunRecord
+from reorder_kit.reports.record import RunRecord
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.testing import host_with
 from reorder_kit.training.evaluate_run import evaluate_run

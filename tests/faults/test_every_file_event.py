@@ -15,9 +15,9 @@ from reorder_kit import hookimpl
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.runs.folder_lock import LOCK
-from reorder_kit.study.checking import check_study
-from reorder_kit.study.run_study import StudyRun
-from reorder_kit.study.study_folder import StudyFolder
+from reorder_kit.studies.checking import check_study
+from reorder_kit.studies.run_study import StudyRun
+from reorder_kit.studies.study_folder import StudyFolder
 from reorder_kit.testing import host_with
 from reorder_kit.whole_file import UNFINISHED
 

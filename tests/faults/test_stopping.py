@@ -10,7 +10,7 @@ import psutil
 import pytest
 import yaml
 
-from reorder_kit.study.results import StudyResult
+from reorder_kit.studies.results import StudyResult
 
 PATIENCE = 30
 """Seconds in which all processes have to be gone: five by contract, but a machine that runs tests may be busy."""

@@ -16,7 +16,7 @@ import submitit
 from pieces_of_work import Piece
 from reorder_kit.jobs.cluster import ClusterJobs
 from reorder_kit.jobs.work import Ended, Failure
-from reorder_kit.study.results import StudyResult
+from reorder_kit.studies.results import StudyResult
 
 STUDY = {
     "format_version": 1,

@@ -74,7 +74,7 @@ def test_it_holds_the_package_with_recipes_and_studies_and_nothing_else(wheel):
         f"reorder_kit/shipped_studies/{name}": text for name, text in files_below(ROOT / "studies", "*.yaml").items()
     }
     templates = {
-        f"reorder_kit/report/templates/{path.name}": path.read_bytes()
+        f"reorder_kit/reports/templates/{path.name}": path.read_bytes()
         for path in (ROOT / "reorder_kit" / "report" / "templates").iterdir()
     }
     assert {name: content[name] for name in content.keys() - metadata} == {

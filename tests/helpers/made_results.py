@@ -6,7 +6,7 @@ from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.epoch_record import EpochOrder, EpochRecord, TrainFigures
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.result import Reach, RunMetrics, RunOrder, RunResult
-from reorder_kit.study.results import StudyResult
+from reorder_kit.studies.results import StudyResult
 
 ENVIRONMENT = Environment(
     python="3.12.1",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from reorder_kit.statistics.estimate import mean_over_seeds
-from reorder_kit.study.comparisons import compare
-from reorder_kit.study.results import Row
-from reorder_kit.study.verdict import verdict
+from reorder_kit.studies.comparisons import compare
+from reorder_kit.studies.results import Row
+from reorder_kit.studies.verdict import verdict
 
 WIGGLE = (0.002, -0.002, 0.001, -0.001, 0.003, -0.003, 0.0, 0.0)
 SEEDS = len(WIGGLE)

@@ -38,7 +38,7 @@ from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.study.checking import check_study
+from reorder_kit.studies.checking import check_study
 from reorder_kit.testing import host_with
 from tests.helpers import tiny_data
 

@@ -14,13 +14,13 @@ from reorder_kit import hookimpl
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.failure_note import failure_of
-from reorder_kit.report.images import open_if_there
-from reorder_kit.report.record import RunRecord
+from reorder_kit.reports.images import open_if_there
+from reorder_kit.reports.record import RunRecord
 from reorder_kit.runs.data_record import DataRecord
 from reorder_kit.runs.run_folder import RunFolder
-from reorder_kit.study.checking import check_study
-from reorder_kit.study.run_study import StudyRun
-from reorder_kit.study.study_folder import StudyFolder
+from reorder_kit.studies.checking import check_study
+from reorder_kit.studies.run_study import StudyRun
+from reorder_kit.studies.study_folder import StudyFolder
 from reorder_kit.testing import host_with
 from reorder_kit.training.evaluate_run import evaluate_run
 from tests.helpers.tiny_data import SOURCES, pixels

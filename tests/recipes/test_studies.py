@@ -13,9 +13,9 @@ import typer
 from reorder_kit.cli.main import app
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.recipe.overrides import override, parse_assignment
-from reorder_kit.study.checking import check_study
-from reorder_kit.study.library import find_study, study_names
-from reorder_kit.study.plan import plan_of
+from reorder_kit.studies.checking import check_study
+from reorder_kit.studies.library import find_study, study_names
+from reorder_kit.studies.plan import plan_of
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted(ROOT.glob("studies/*.yaml"))

@@ -21,7 +21,7 @@ from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.estimate import mean_over_seeds
-from reorder_kit.study.results import Comparison, Failure, Row, StudyResult
+from reorder_kit.studies.results import Comparison, Failure, Row, StudyResult
 from resealed import reseal
 
 GRID = Grid(4, 4)

@@ -13,9 +13,9 @@ import shutil
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from reorder_kit.report.page import Page, Section
-from reorder_kit.report.playback import Player, Step, Track
-from reorder_kit.report.write import page_of
+from reorder_kit.reports.page import Page, Section
+from reorder_kit.reports.playback import Player, Step, Track
+from reorder_kit.reports.write import page_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = [

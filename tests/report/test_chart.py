@@ -11,12 +11,12 @@ from PIL import Image
 
 from made_results import epoch_record
 from reorder_kit.orders.grid import Grid
-from reorder_kit.report.chart import file_name
-from reorder_kit.report.heat_chart import heat_chart, shift_panels
-from reorder_kit.report.interval_chart import Dot, interval_chart
-from reorder_kit.report.line_chart import Band, Line, bands_of, line_chart
-from reorder_kit.report.looks import look_of, looks_of
-from reorder_kit.report.scatter_chart import Point, scatter_chart
+from reorder_kit.reports.chart import file_name
+from reorder_kit.reports.heat_chart import heat_chart, shift_panels
+from reorder_kit.reports.interval_chart import Dot, interval_chart
+from reorder_kit.reports.line_chart import Band, Line, bands_of, line_chart
+from reorder_kit.reports.looks import look_of, looks_of
+from reorder_kit.reports.scatter_chart import Point, scatter_chart
 
 NAN = float("nan")
 

@@ -9,9 +9,9 @@ from scipy.stats import spearmanr
 from reorder_kit.data.training_patches import TrainingPatches
 from reorder_kit.experiment.compose import compose
 from reorder_kit.orders.order import Order
-from reorder_kit.report.compressibility import ScoredOrder, correlate, score_orders
-from reorder_kit.report.images import OpenedRun
-from reorder_kit.report.record import RunRecord
+from reorder_kit.reports.compressibility import ScoredOrder, correlate, score_orders
+from reorder_kit.reports.images import OpenedRun
+from reorder_kit.reports.record import RunRecord
 from reorder_kit.runs.run_folder import RunFolder
 
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from reorder_kit.report.page import Listing, Notice, Page, Section, Words
-from reorder_kit.report.playback import Player, Step, Track
-from reorder_kit.report.table import Cell, Column, Table
-from reorder_kit.report.write import page_of
-from reorder_kit.study.results import StudyResult
+from reorder_kit.reports.page import Listing, Notice, Page, Section, Words
+from reorder_kit.reports.playback import Player, Step, Track
+from reorder_kit.reports.table import Cell, Column, Table
+from reorder_kit.reports.write import page_of
+from reorder_kit.studies.results import StudyResult
 
 
 @pytest.fixture(scope="module")

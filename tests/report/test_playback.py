@@ -11,8 +11,8 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
-from reorder_kit.report.playback import player_of, track_of
-from reorder_kit.report.record import RunRecord
+from reorder_kit.reports.playback import player_of, track_of
+from reorder_kit.reports.record import RunRecord
 from reorder_kit.runs.run_folder import RunFolder
 from resealed import reseal
 

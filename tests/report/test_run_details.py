@@ -10,7 +10,7 @@ import re
 import pytest
 from PIL import Image
 
-from reorder_kit.report.write import page_of
+from reorder_kit.reports.write import page_of
 from resealed import reseal
 
 

@@ -22,10 +22,10 @@ from reorder_kit.controls import BUILT_IN
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.orders.slots_read import SlotsRead
-from reorder_kit.report.environment import command_of, environment_facts
-from reorder_kit.report.record import RunRecord
-from reorder_kit.report.run_words import interval_over_images, run_verdict
-from reorder_kit.report.write import page_of
+from reorder_kit.reports.environment import command_of, environment_facts
+from reorder_kit.reports.record import RunRecord
+from reorder_kit.reports.run_words import interval_over_images, run_verdict
+from reorder_kit.reports.write import page_of
 from reorder_kit.runs.run_folder import RunFolder
 from resealed import reseal
 

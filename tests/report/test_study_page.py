@@ -11,9 +11,9 @@ import pytest
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.order_file import OrderFile
-from reorder_kit.report.write import page_of
+from reorder_kit.reports.write import page_of
 from reorder_kit.statistics.estimate import Estimate
-from reorder_kit.study.results import StudyResult
+from reorder_kit.studies.results import StudyResult
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import io
 
 import pytest
 
-from reorder_kit.report.decimals import decimal, within
-from reorder_kit.report.table import Cell, Column, Table, number, p_value
+from reorder_kit.reports.decimals import decimal, within
+from reorder_kit.reports.table import Cell, Column, Table, number, p_value
 
 
 def test_the_csv_holds_whole_values_and_quotes_what_needs_it():

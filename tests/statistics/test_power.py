@@ -6,8 +6,8 @@ import pytest
 
 from reorder_kit.statistics.estimate import mean_over_seeds
 from reorder_kit.statistics.power import can_tell, too_few_seeds
-from reorder_kit.study.comparisons import compare
-from reorder_kit.study.results import Row
+from reorder_kit.studies.comparisons import compare
+from reorder_kit.studies.results import Row
 from says import says
 
 

@@ -11,9 +11,9 @@ from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.fixed_orders import fixed_orders
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.grid import Grid
-from reorder_kit.study.cells import Cell, RowKey, pool_of, recipe_of
-from reorder_kit.study.checking import check_study
-from reorder_kit.study.plan import plan_of
+from reorder_kit.studies.cells import Cell, RowKey, pool_of, recipe_of
+from reorder_kit.studies.checking import check_study
+from reorder_kit.studies.plan import plan_of
 
 HOST = PluginHost(third_party=False)
 CONTENT = {

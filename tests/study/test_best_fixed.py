@@ -11,10 +11,10 @@ from made_rows import answered, made_row
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.statistics.estimate import mean_over_seeds
 from reorder_kit.statistics.permutation_tests import permutation_test
-from reorder_kit.study.best_fixed import against_best
-from reorder_kit.study.comparisons import compare
-from reorder_kit.study.questions import Asked, questions_of
-from reorder_kit.study.start_origin import origin_of
+from reorder_kit.studies.best_fixed import against_best
+from reorder_kit.studies.comparisons import compare
+from reorder_kit.studies.questions import Asked, questions_of
+from reorder_kit.studies.start_origin import origin_of
 
 
 def best(*rows, pool, candidate=0, higher_is_better=True):

@@ -9,9 +9,9 @@ import pytest
 from reorder_kit.experiment.compose import compose
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.grid import Grid
-from reorder_kit.study.cells import Cell, RowKey, cells_of, recipe_of, rows_of
-from reorder_kit.study.checking import check_study
-from reorder_kit.study.plan import plan_of
+from reorder_kit.studies.cells import Cell, RowKey, cells_of, recipe_of, rows_of
+from reorder_kit.studies.checking import check_study
+from reorder_kit.studies.plan import plan_of
 
 HOST = PluginHost(third_party=False)
 GRID = Grid(4, 4)

@@ -11,9 +11,9 @@ from statsmodels.stats.weightstats import ttost_paired
 from made_results import study_result
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.statistics.estimate import mean_over_seeds
-from reorder_kit.study.comparisons import compare
-from reorder_kit.study.questions import Asked, questions_of
-from reorder_kit.study.results import Row, StudyResult
+from reorder_kit.studies.comparisons import compare
+from reorder_kit.studies.questions import Asked, questions_of
+from reorder_kit.studies.results import Row, StudyResult
 
 
 def row(values, start="row", learner=None, control=None, backbone="local", data="digits", seeds=None):

@@ -11,10 +11,10 @@ from made_rows import WIGGLE, answered, made_row
 from reorder_kit.errors import RecipeError
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.statistics.estimate import mean_over_seeds
-from reorder_kit.study.cells import Cell, RowKey, cells_of, recipe_of
-from reorder_kit.study.checking import check_study
-from reorder_kit.study.lengths import lengthened
-from reorder_kit.study.plan import plan_of
+from reorder_kit.studies.cells import Cell, RowKey, cells_of, recipe_of
+from reorder_kit.studies.checking import check_study
+from reorder_kit.studies.lengths import lengthened
+from reorder_kit.studies.plan import plan_of
 
 HOST = PluginHost(third_party=False)
 CONTENT = {

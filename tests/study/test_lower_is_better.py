@@ -17,20 +17,20 @@ from reorder_kit.errors import RecipeError
 from reorder_kit.figures.transfer import _scales
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.checksums import with_checksum
-from reorder_kit.report.record import RunRecord
-from reorder_kit.report.run_words import run_verdict
-from reorder_kit.report.study_answers import answer_sections
-from reorder_kit.report.study_answers import tests_table as table_of_tests
-from reorder_kit.report.write import page_of
+from reorder_kit.reports.record import RunRecord
+from reorder_kit.reports.run_words import run_verdict
+from reorder_kit.reports.study_answers import answer_sections
+from reorder_kit.reports.study_answers import tests_table as table_of_tests
+from reorder_kit.reports.write import page_of
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.estimate import mean_over_seeds
-from reorder_kit.study.checking import check_study
-from reorder_kit.study.comparisons import compare
-from reorder_kit.study.results import Row
-from reorder_kit.study.run_study import StudyRun
-from reorder_kit.study.study_folder import StudyFolder
-from reorder_kit.study.summary import Summary
-from reorder_kit.study.verdict import verdict
+from reorder_kit.studies.checking import check_study
+from reorder_kit.studies.comparisons import compare
+from reorder_kit.studies.results import Row
+from reorder_kit.studies.run_study import StudyRun
+from reorder_kit.studies.study_folder import StudyFolder
+from reorder_kit.studies.summary import Summary
+from reorder_kit.studies.verdict import verdict
 from reorder_kit.testing import host_with
 from reorder_kit.training.evaluation_report import OWN, EvaluatedOrder, EvaluationReport
 from reorder_kit.transfer.results import START, Target, collect

@@ -17,12 +17,12 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.jobs.work import do_work
 from reorder_kit.order_learners.softsort import SoftSort, SoftSortPolicy
 from reorder_kit.runs.folder_lock import alone
-from reorder_kit.study.cell_run import CellRun
-from reorder_kit.study.cells import recipe_of
-from reorder_kit.study.checking import check_study
-from reorder_kit.study.results import StudyResult
-from reorder_kit.study.run_study import StudyRun
-from reorder_kit.study.study_folder import StudyFolder
+from reorder_kit.studies.cell_run import CellRun
+from reorder_kit.studies.cells import recipe_of
+from reorder_kit.studies.checking import check_study
+from reorder_kit.studies.results import StudyResult
+from reorder_kit.studies.run_study import StudyRun
+from reorder_kit.studies.study_folder import StudyFolder
 
 CONTENT = {
     "format_version": 1,
@@ -381,6 +381,6 @@ def test_the_results_are_written_now_and_then(run, monkeypatch):
             results = StudyResult.read(file)
             seen.append((results.unfinished, sum(len(row.seeds) for row in results.rows)))
 
-    monkeypatch.setattr("reorder_kit.study.summary.SHARE_OF_TIME", 1e9)
+    monkeypatch.setattr("reorder_kit.studies.summary.SHARE_OF_TIME", 1e9)
     study.train(InThisProcess(), look)
     assert seen == [(3, 1), (2, 2), (1, 3)]

@@ -8,8 +8,8 @@ import pytest
 
 from reorder_kit.errors import RecipeError
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.study.checking import check_study
-from reorder_kit.study.library import find_study
+from reorder_kit.studies.checking import check_study
+from reorder_kit.studies.library import find_study
 
 HOST = PluginHost(third_party=False)
 SMALL = {

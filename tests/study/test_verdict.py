@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from reorder_kit.statistics.estimate import mean_over_seeds
-from reorder_kit.study.comparisons import compare
-from reorder_kit.study.results import Row
-from reorder_kit.study.verdict import verdict
-from reorder_kit.study.wording import Wording
+from reorder_kit.studies.comparisons import compare
+from reorder_kit.studies.results import Row
+from reorder_kit.studies.verdict import verdict
+from reorder_kit.studies.wording import Wording
 from says import says
 
 WIGGLE = (0.002, -0.002, 0.001, -0.001, 0.003, -0.003, 0.0, 0.0)

@@ -8,7 +8,7 @@ import pytest
 
 from made_rows import WIGGLE, answered, made_row
 from reorder_kit.statistics.estimate import mean_over_seeds
-from reorder_kit.study.verdict import verdict
+from reorder_kit.studies.verdict import verdict
 from says import says
 
 ROW, SPIRAL = made_row(0.80, "row"), made_row(0.90, "spiral")

@@ -30,8 +30,8 @@ from reorder_kit.interfaces import Order
 from reorder_kit.orders.checksums import with_checksum
 from reorder_kit.orders.order_file import OrderFile, words_of_spread
 from reorder_kit.orders.patches import cut
-from reorder_kit.report.page import Page, Words
-from reorder_kit.report.write import page_of
+from reorder_kit.reports.page import Page, Words
+from reorder_kit.reports.write import page_of
 from reorder_kit.runs.run_folder import RunFolder
 from says import says
 

@@ -18,14 +18,14 @@ from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.interfaces import Grid, Order, PatchSequence
 from reorder_kit.model.fixed_policies import FirstSlots, FixedOrder
 from reorder_kit.orders.order_file import OrderFile
-from reorder_kit.report.cost_charts import CostPoint, cost_blocks, cost_blocks_of_study
-from reorder_kit.report.looks import looks_of
-from reorder_kit.report.write import page_of
+from reorder_kit.reports.cost_charts import CostPoint, cost_blocks, cost_blocks_of_study
+from reorder_kit.reports.looks import looks_of
+from reorder_kit.reports.write import page_of
 from reorder_kit.runs.encoder_cost import EncoderCost, ShareCurve
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.estimate import mean_over_seeds
 from reorder_kit.statistics.headline import Headline
-from reorder_kit.study.results import Row
+from reorder_kit.studies.results import Row
 from reorder_kit.testing import host_with
 from reorder_kit.training import encoder_cost
 from reorder_kit.training.devices import build_accelerator

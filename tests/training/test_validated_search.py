@@ -19,8 +19,8 @@ from reorder_kit.interfaces import OrderLearner
 from reorder_kit.model.fixed_policies import FixedOrder
 from reorder_kit.order_learners._phases import PhasedLearner, PhaseOptions
 from reorder_kit.orders.order import Order
-from reorder_kit.report.run_page import run_page
-from reorder_kit.report.table import Table
+from reorder_kit.reports.run_page import run_page
+from reorder_kit.reports.table import Table
 from reorder_kit.runs.result import RunResult
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.testing import host_with

@@ -16,7 +16,7 @@ from capability_cases import prepared
 from reorder_kit.figures.terminal import order_as_text
 from reorder_kit.interfaces import Order
 from reorder_kit.orders.grid import Grid
-from reorder_kit.report.write import page_of
+from reorder_kit.reports.write import page_of
 
 GRID = Grid(2, 3, frames=3)
 # Three frames of 2x3 patches: 0 to 5, 6 to 11, 12 to 17. Place by place, each through all frames.

@@ -1,0 +1,94 @@
+"""Scores of several rows with the seeds that all of them have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from reorder_kit.statistics.paired_t import error_variance
+from reorder_kit.studies.results import Row
+
+ImageScores = Float[NDArray[np.floating], "seed image"]
+
+
+@dataclass(frozen=True)
+class PairedScores:
+    """What rows scored, seed by seed.
+
+    Args:
+        values: the headline metric.
+        images: what each image contributed to it, for every row; None where that is not known of all rows, or they
+            were not tested on the same images.
+        higher_is_better: whether a higher score is a better one.
+    """
+
+    values: Float[NDArray[np.float64], "seed row"]
+    images: tuple[ImageScores, ...] | None
+    higher_is_better: bool = True
+
+    @property
+    def seeds(self) -> int:
+        """How many all rows have."""
+        return len(self.values)
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation over seeds of a difference of two rows, of at least two seeds."""
+        return math.sqrt(2 * error_variance(self.values))
+
+    @property
+    def best_first(self) -> list[int]:
+        """The rows from the best mean to the worst; equal ones in their sequence."""
+        means = self.values.mean(axis=0)
+        return [int(place) for place in np.argsort(-means if self.higher_is_better else means, kind="stable")]
+
+    def differences(self, first: int, second: int) -> list[float]:
+        """By how much the first is better than the second, for every seed."""
+        first, second = (first, second) if self.higher_is_better else (second, first)
+        return [float(difference) for difference in self.values[:, first] - self.values[:, second]]
+
+    def image_differences(self, first: int, second: int) -> ImageScores | None:
+        """The same for every image."""
+        first, second = (first, second) if self.higher_is_better else (second, first)
+        return None if self.images is None else self.images[first] - self.images[second]
+
+
+def paired_scores(
+    rows: Sequence[Row], image_scores: Sequence[ImageScores | None], higher_is_better: bool = True
+) -> PairedScores | None:
+    """Bring rows together; None if no seed is common to all.
+
+    Args:
+        rows: at least one.
+        image_scores: of the same rows.
+        higher_is_better: whether a higher score is a better one.
+
+    Raises:
+        ValueError: if scores of a row are not those of its seeds.
+    """
+    for row, scores in zip(rows, image_scores, strict=True):
+        if len(row.score.values) != len(row.seeds) or (scores is not None and len(scores) != len(row.seeds)):
+            raise ValueError(f"scores of {row.backbone} from {row.start} are not those of its {len(row.seeds)} seeds")
+    common = common_seeds(rows)
+    if not common:
+        return None
+    places = [[row.seeds.index(seed) for seed in common] for row in rows]
+    values = [[row.score.values[place] for place in found] for row, found in zip(rows, places, strict=True)]
+    known = [scores[found] for scores, found in zip(image_scores, places, strict=True) if scores is not None]
+    alike = len(known) == len(rows) and len({scores.shape for scores in known}) == 1
+    return PairedScores(np.array(values).T, tuple(known) if alike else None, higher_is_better)
+
+
+def common_seeds(rows: Sequence[Row]) -> list[int]:
+    """The seeds that all rows have, in the sequence of the first.
+
+    Args:
+        rows: at least one.
+    """
+    others = [set(row.seeds) for row in rows[1:]]
+    return [seed for seed in rows[0].seeds if all(seed in seeds for seeds in others)]

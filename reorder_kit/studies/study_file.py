@@ -1,0 +1,286 @@
+"""Studies: what a person asks for, in YAML, and every mistake in it at once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticKnownError
+
+from reorder_kit.controls import FixedStart, LearnedStatic, NullReward, RandomFixed, RandomPerBatch
+from reorder_kit.errors import Problem, ReorderKitError, did_you_mean, quoted, shortened
+from reorder_kit.interfaces import TrainedControl
+from reorder_kit.interfaces.numbers import Fraction, Positive, Ratio, Seed
+from reorder_kit.recipe.library import read_recipe
+from reorder_kit.recipe.problems import problems_of
+from reorder_kit.recipe.recipe import SHORT_FORMS
+from reorder_kit.recipe.settings import Settings
+from reorder_kit.statistics.deciding_test import DecidingTest
+from reorder_kit.studies.lengths import FOLDER, USUAL
+
+CONTROLS: Mapping[str, TrainedControl] = {
+    control.name: control for control in (LearnedStatic(), NullReward(), RandomFixed(), RandomPerBatch())
+}
+"""Those that a study can train, by name; ones that need no learner replace the order of a backbone as such."""
+
+_DECIDED_BY_STUDY = {
+    "format_version": "format_version",
+    "name": "name",
+    "seed": "seeds",
+    "data": "data",
+    "backbone": "backbones",
+    "order": "starts",
+    "controls": "controls",
+}
+"""Fields of a recipe that a study replaces, and by which of its own."""
+
+MOST_SEEDS = 1_000
+"""Of a study. Nothing is known better for more of them, and to plan and to list so many runs takes long."""
+
+ALL_RULES = "all-rules"
+"""Among the starts it stands for every order that a fixed rule gives for the grid."""
+
+_NAME = re.compile(r"\w[\w.-]*")
+
+
+def _known_control(name: Any) -> Any:
+    if name not in CONTROLS:
+        raise PydanticKnownError("literal_error", {"expected": " or ".join(map(repr, CONTROLS))})
+    return name
+
+
+StudyControl = Annotated[str, BeforeValidator(_known_control)]
+
+
+class Variant(BaseModel):
+    """A section of the recipe; its ``name`` is that of the variant if it is not given."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    @property
+    def section(self) -> dict[str, Any]:
+        """The section as a recipe has it."""
+        return dict(self.model_extra or {})
+
+
+class SettingVariant(Variant):
+    """A section, and what else of the recipe has to be set beside it."""
+
+    set: dict[str, Any] = Field({}, description="other fields of the recipe, by dotted path, as with --set")
+
+
+class LearnerVariant(Variant):
+    """A learner, and where it starts."""
+
+    starts: tuple[str, ...] | None = Field(
+        None, alias="from", description="names of the starts that it learns from; all if not given"
+    )
+
+
+def _named(value: Any) -> Any:
+    """Variants as a mapping, each with its name; a list of names is short for it, and so is a name for a section."""
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, list):
+        if not all(isinstance(name, str) for name in value):
+            raise ValueError("a list holds names; write a mapping of names to sections for anything else")
+        if twice := [name for name, count in Counter(value).items() if count > 1]:
+            raise ValueError(f"{twice[0]} is named twice")
+        value = dict.fromkeys(value)
+    if not isinstance(value, Mapping):
+        return value
+    return {str(name): _section(str(name), section) for name, section in value.items()}
+
+
+def _section(name: str, section: Any) -> Any:
+    if section is None or isinstance(section, str):
+        return {"name": section or name}
+    if isinstance(section, Mapping) and not {"name", "file", "prior", "race"} & section.keys():
+        return {"name": name, **section}
+    return section
+
+
+def _check_names(variants: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name in variants:
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                f"{quoted(name)} is no name of a folder: use letters, digits, dots, dashes and underscores"
+            )
+        if name in CONTROLS or name.startswith(("seed-", FOLDER)):
+            raise ValueError(f"{name!r} is the name of a folder beside it; choose another")
+    return variants
+
+
+class Study(Settings):
+    """A study, whole: the grid of its runs, and how they are compared."""
+
+    format_version: Literal[1] = Field(description="version of the format of studies")
+    name: str = Field(pattern=r"^\w[\w.-]*$", description="name of the study and of its folder")
+    seeds: tuple[Seed, ...] = Field(
+        min_length=1,
+        max_length=MOST_SEEDS,
+        description="seeds of the runs of a row: a list, or how many, counted from 0",
+    )
+    recipe: dict[str, Any] = Field({}, description="what all runs share: sections of a recipe, its name, or its file")
+    data: Annotated[dict[str, SettingVariant], BeforeValidator(_named)] = Field(
+        {}, description="data by name; that of the recipe if not given"
+    )
+    backbones: Annotated[dict[str, SettingVariant], BeforeValidator(_named)] = Field(
+        {}, description="backbones by name; that of the recipe if not given"
+    )
+    starts: Annotated[dict[str, Variant], BeforeValidator(_named)] = Field(
+        {},
+        description=f"starting orders by name, each trained as it is; that of the recipe if not given; {ALL_RULES} "
+        "stands for every rule with transpose, flip and reverse",
+    )
+    pool: tuple[str, ...] | None = Field(
+        None,
+        description="names of the starts among which the best fixed order is; null: those that are rules, so none that "
+        "is random, from a file, a prior or a race",
+    )
+    learners: Annotated[dict[str, LearnerVariant], BeforeValidator(_named)] = Field(
+        {}, description="order-learners by name; that of the recipe if not given"
+    )
+    controls: tuple[StudyControl, ...] = Field(
+        tuple(CONTROLS), description="what is trained beside them; all if not given"
+    )
+    lengths: tuple[Ratio, ...] = Field(
+        (USUAL,),
+        min_length=1,
+        max_length=10,
+        description="training lengths at which all is repeated, as multiples of the recipe's train.epochs or steps",
+    )
+    test: DecidingTest = Field(
+        "permutation", description="the test over seeds that decides; the p of the other one is shown beside it"
+    )
+    margin: Positive | None = Field(
+        None,
+        description="differences of the headline metric below this are taken for none; null: as the task says",
+    )
+    alpha: Fraction = Field(0.05, gt=0, description="level of the tests, after correction for their number")
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _count_seeds(cls, seeds: Any) -> Any:
+        if not isinstance(seeds, int) or isinstance(seeds, bool):
+            return seeds
+        if seeds > MOST_SEEDS:
+            raise ValueError(f"a study has {MOST_SEEDS:,} seeds at most, not {quoted(seeds)}")
+        return tuple(range(seeds))
+
+    @field_validator("seeds", "controls", "lengths", "pool")
+    @classmethod
+    def _refuse_twice(cls, values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        if twice := [value for value, count in Counter(values or ()).items() if count > 1]:
+            raise ValueError(f"{twice[0]} is named twice")
+        return values
+
+    @field_validator("controls", mode="before")
+    @classmethod
+    def _explain_fixed_start(cls, controls: Any) -> Any:
+        if isinstance(controls, (list, tuple)) and FixedStart.name in controls:
+            raise ValueError(f"every start is trained fixed in any case; leave {FixedStart.name} out")
+        return controls
+
+    @field_validator("data", "backbones", "starts", "learners")
+    @classmethod
+    def _check_names(cls, variants: Any) -> Any:
+        return _check_names(variants)
+
+    def as_plain_data(self) -> dict[str, Any]:
+        """What is written into the folder of the study: everything, defaults included."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def read_study(content: Mapping[str, Any], folder: Path) -> tuple[Study | None, list[Problem]]:
+    """Check the fields of a study; its sections are checked where its recipes are composed.
+
+    Args:
+        content: the study as plain data.
+        folder: where its file is; the file of its recipe may be named relative to it.
+
+    Returns:
+        The study, without what is wrong in it where it can be read at all, and the mistakes.
+    """
+    content, problems = _with_recipe(content, folder)
+    study, wrong = _readable(content)
+    return study, problems + wrong
+
+
+def _readable(content: Mapping[str, Any]) -> tuple[Study | None, list[Problem]]:
+    try:
+        return Study.model_validate(content), []
+    except ValidationError as error:
+        problems = problems_of(error, Study)
+        wrong = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
+    readable = {field: value for field, value in content.items() if field not in wrong}
+    try:
+        return Study.model_validate({"format_version": 1, "name": "study", "seeds": 1, **readable}), problems
+    except ValidationError:
+        return None, problems
+
+
+def unknown_starts(study: Study) -> list[Problem]:
+    """Names of starts that there are not, where learners and the pool name them."""
+    named = {f"learners.{shortened(name)}.from": learner.starts or () for name, learner in study.learners.items()}
+    return [
+        Problem(field, f"there is no start {quoted(start)}", did_you_mean(start, study.starts))
+        for field, starts in {**named, "pool": study.pool or ()}.items()
+        for start in starts
+        if start not in study.starts
+    ]
+
+
+def _with_recipe(content: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], list[Problem]]:
+    """The study with the content of its recipe in place of a name or file, and with what it leaves to the recipe."""
+    recipe = content.get("recipe", {})
+    problems: list[Problem] = []
+    if isinstance(recipe, str):
+        beside = folder / recipe
+        try:
+            recipe, _ = read_recipe(str(beside) if beside.is_file() else recipe)
+        except ReorderKitError as error:
+            recipe, problems = {}, [Problem("recipe", error.message, error.hint)]
+    elif isinstance(recipe, Mapping):
+        problems = _given_twice(content, recipe)
+    if not isinstance(recipe, Mapping):
+        return dict(content), problems
+    shared = {field: section for field, section in recipe.items() if field not in _DECIDED_BY_STUDY}
+    return {**_from_recipe(content, recipe), **content, "recipe": shared}, problems
+
+
+def _given_twice(content: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[Problem]:
+    """Fields written into a study that would be replaced; a recipe that is named has them for runs of its own."""
+    found = []
+    for field, by in _DECIDED_BY_STUDY.items():
+        replaced = by in content or field in ("name", "seed", "controls")
+        if field in recipe and replaced and field != "format_version":
+            found.append(Problem(f"recipe.{field}", f"is what {by} of the study says", "leave it out"))
+    return found
+
+
+def _from_recipe(content: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What the study leaves to its recipe, each section under the name of its component."""
+    order = recipe.get("order")
+    order = order if isinstance(order, Mapping) else {}
+    sections = {
+        "data": recipe.get("data"),
+        "backbones": recipe.get("backbone"),
+        "starts": order.get("start", "row"),
+        "learners": order.get("learner"),
+    }
+    return {field: {_name_of(section): section} for field, section in sections.items() if section is not None}
+
+
+def _name_of(section: Any) -> str:
+    if not isinstance(section, Mapping):
+        return str(section)
+    if "race" in section:
+        return "race"
+    prior = section.get("prior")
+    short = next((ordering for key, ordering in SHORT_FORMS.items() if key in section), None)
+    return short or str(section.get("name", "prior" if prior is None else _name_of(prior)))
