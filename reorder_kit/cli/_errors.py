@@ -15,6 +15,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from reorder_kit.cli._help import FittingHelp
 from reorder_kit.cli._output import (
     is_main_process,
     print_json,
@@ -32,7 +33,7 @@ PLUGINS = "reorder_kit.host.plugin_host"
 """A command that has not imported it has no plugins."""
 
 
-class Command(TyperCommand):
+class Command(FittingHelp, TyperCommand):
     """A command that tells expected errors in words, with exit code 2 and no traceback. Anything else is a bug.
 
     With ``--json`` the error is on standard output, too: ``{"error", "hint", "problems": [{"path", "message",

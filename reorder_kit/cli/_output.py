@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -13,11 +14,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
+from reorder_kit.cli._colors import colored, has_colors
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 WIDTH_WITHOUT_TERMINAL = 120
+COLUMNS_WITHOUT_TERMINAL, _FEWEST_COLUMNS = 80, 20
 _MOST_DIGITS = 10
 _results: ContextVar[TextIO | None] = ContextVar("results", default=None)
 
@@ -50,9 +54,13 @@ def results_alone() -> Iterator[None]:
 
 
 def print_to_stderr(text: str) -> None:
-    """Write what is no result; where standard error takes no more, nobody would see a complaint about it either."""
+    """Write what is no result; where standard error takes no more, nobody would see a complaint about it either.
+
+    On a terminal the first word of an error or a warning, and that of its hint, has a color.
+    """
+    has_color = has_colors(sys.stderr)
     with suppress(OSError):
-        typer.echo(text, err=True)
+        typer.echo(colored(text) if has_color else text, err=True, color=has_color)
 
 
 @contextmanager
@@ -91,8 +99,13 @@ def stdout_takes_no_more() -> bool:
     return False
 
 
+def terminal_columns() -> int:
+    """How many characters a line of the terminal has; 80 where there is none."""
+    return max(_FEWEST_COLUMNS, shutil.get_terminal_size((COLUMNS_WITHOUT_TERMINAL, 24)).columns)
+
+
 def console(stderr: bool = False) -> Console:
-    """A console that prints text as it is. Without a terminal there is no colour, and room for wide tables."""
+    """A console that prints text as it is. Without a terminal there is no color, and room for wide tables."""
     from rich.console import Console
 
     class Plain(Console):

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from reorder_kit.cli._completion import complete_recipe, complete_run
+
 _ZERO_BYTE = "\0"
 # More of these would be a slip of the finger, and take for ever.
 MOST_JOBS, MOST_SEEDS = 1024, 10_000
@@ -41,7 +43,17 @@ def as_path(value: str | Path) -> Path:
 RecipeArgument = Annotated[
     str,
     typer.Argument(
-        metavar="RECIPE", help="A recipe file, or the name of a shipped recipe.", show_default=False, parser=as_name
+        metavar="RECIPE",
+        help="A recipe file, or the name of a shipped recipe.",
+        show_default=False,
+        parser=as_name,
+        autocompletion=complete_recipe,
+    ),
+]
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run folder, as in runs/quickstart.", parser=as_name, autocompletion=complete_run
     ),
 ]
 DeviceOption = Annotated[
@@ -52,7 +64,6 @@ SeedOption = Annotated[
     int | None,
     typer.Option("--seed", min=0, max=2**32 - 1, help="The same as --set seed=SEED.", show_default=False),
 ]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, as in runs/quickstart.", parser=as_name)]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Replace a field of the recipe; the value is YAML. Repeatable."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.benchmark.planted_cases import CASES
+from reorder_kit.cli._completion import complete_learner
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
 from reorder_kit.cli._parameters import LAST_SEED, MOST_JOBS, MOST_SEEDS, JsonOption, as_path
 from reorder_kit.cli._stopping import stoppable
@@ -30,7 +31,12 @@ def planted(
     ] = None,
     learners: Annotated[
         list[str] | None,
-        typer.Option("--learner", metavar="NAME", help="An order-learner. Repeatable; all if none is named."),
+        typer.Option(
+            "--learner",
+            metavar="NAME",
+            help="An order-learner. Repeatable; all if none is named.",
+            autocompletion=complete_learner,
+        ),
     ] = None,
     sets: Annotated[
         list[str] | None,

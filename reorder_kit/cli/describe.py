@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reorder_kit.cli._completion import complete_component, complete_kind
 from reorder_kit.cli._output import console, print_json, table
 from reorder_kit.cli._parameters import JsonOption, as_name
 
@@ -15,11 +17,21 @@ if TYPE_CHECKING:
 
 def describe(
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="backbone, ordering, order-learner, task, ...", parser=as_name)
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="backbone, ordering, order-learner, task, ...",
+            parser=as_name,
+            autocompletion=complete_kind,
+        ),
     ],
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="The component, as a recipe names it; lists all if not given."),
+        typer.Argument(
+            metavar="NAME",
+            help="The component, as a recipe names it; lists all if not given.",
+            autocompletion=complete_component,
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -72,11 +84,12 @@ def _print_description(out: Console, description: dict[str, Any]) -> None:
     if not description["options"]:
         out.print("It has no options.")
         return
-    options = table("option", "type", "default", "meaning")
+    out.print("Options, with type and default:", style="bold")
     for option in description["options"]:
-        default = "(required)" if option["required"] else _in_yaml(option["default"])
-        options.add_row(option["name"], option["type"], default, option["description"])
-    out.print(options)
+        default = "(required)" if option["required"] else f"({_in_yaml(option['default'])})"
+        words = f"{option['name']}  {option['type']}  {default}"
+        out.print(_wrapped(words, out.width, "", "        "), soft_wrap=True)
+        out.print(_wrapped(option["description"], out.width, "    ", "    "), soft_wrap=True)
     for option in description["options"]:
         if "hint" in option:
             out.print()
@@ -85,6 +98,13 @@ def _print_description(out: Console, description: dict[str, Any]) -> None:
             out.print()
             out.print(f"{option['name']}: {option['doc']}", soft_wrap=True)
             out.print(f"A recipe that gives some fields of {option['name']} gets, for the others, the defaults listed.")
+
+
+def _wrapped(text: str, columns: int, first: str, later: str) -> str:
+    """Lines that fit, broken at spaces alone: a name that is wider than the terminal stays whole."""
+    return textwrap.fill(
+        text, columns, initial_indent=first, subsequent_indent=later, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _in_yaml(value: Any) -> str:

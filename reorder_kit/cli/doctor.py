@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reorder_kit.cli._completion import complete_run_or_study
 from reorder_kit.cli._output import console, print_json, table
 from reorder_kit.cli._parameters import JsonOption, as_path
 
@@ -21,6 +22,7 @@ def doctor(
             metavar="[FOLDER]",
             help="The folder of a run, a study, a race or a transfer, to be checked.",
             parser=as_path,
+            autocompletion=complete_run_or_study,
         ),
     ] = None,
     as_json: JsonOption = False,

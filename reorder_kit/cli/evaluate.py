@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reorder_kit.cli._completion import complete_order
 from reorder_kit.cli._output import console, is_main_process, print_json, table
 from reorder_kit.cli._parameters import DownloadOption, JsonOption, PlaceOption, RunArgument, as_name
 
@@ -31,6 +32,7 @@ def evaluate(
             metavar="ORDER",
             help="Evaluate in this order, too: an ordering or an order file. Repeatable.",
             parser=as_name,
+            autocompletion=complete_order,
         ),
     ] = None,
     keep: Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reorder_kit.cli._completion import complete_kind
 from reorder_kit.cli._output import console, print_json, table
 from reorder_kit.cli._parameters import JsonOption
 
@@ -23,7 +24,13 @@ def list_plugins(
     as_json: JsonOption = False,
     show_all: Annotated[bool, typer.Option("--all", help="Show each built-in plugin, too.")] = False,
     kind: Annotated[
-        str | None, typer.Option("--kind", metavar="KIND", help="Only plugins that provide this kind of component.")
+        str | None,
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            help="Only plugins that provide this kind of component.",
+            autocompletion=complete_kind,
+        ),
     ] = None,
     hook: Annotated[
         str | None, typer.Option("--hook", metavar="EVENT", help="Only plugins that follow this run event.")

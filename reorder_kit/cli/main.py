@@ -12,6 +12,7 @@ import typer
 
 from reorder_kit import __version__
 from reorder_kit.cli._errors import Command, QuickCommand, QuickJsonCommand
+from reorder_kit.cli._help import Group
 from reorder_kit.cli._output import standard_output
 from reorder_kit.cli.bench import planted
 from reorder_kit.cli.describe import describe
@@ -33,14 +34,14 @@ from reorder_kit.cli.transfer import transfer
 from reorder_kit.cli.validate import validate
 
 app = typer.Typer(
+    cls=Group,
     rich_markup_mode=None,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-recipes = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-bench = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+recipes = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
+bench = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
 
 app.command(cls=Command)(run)
 app.command(cls=QuickCommand)(validate)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reorder_kit.cli._completion import complete_order, complete_prior
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
 from reorder_kit.cli._parameters import MOST_STEPS, JsonOption, RecipeArgument, SetOption, as_name, as_path
 from reorder_kit.errors import ReorderKitError
@@ -23,7 +24,12 @@ def prior(
     recipe: RecipeArgument,
     name: Annotated[
         str | None,
-        typer.Option("--prior", metavar="NAME", help="The prior; the recipe's if not given, or else lzma."),
+        typer.Option(
+            "--prior",
+            metavar="NAME",
+            help="The prior; the recipe's if not given, or else lzma.",
+            autocompletion=complete_prior,
+        ),
     ] = None,
     orderings: Annotated[
         list[str] | None,
@@ -32,6 +38,7 @@ def prior(
             metavar="ORDERING",
             help="An ordering by name, an order file, a run folder, or all. Repeatable; all if none is named.",
             parser=as_name,
+            autocompletion=complete_order,
         ),
     ] = None,
     images: Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from reorder_kit.cli._completion import complete_shipped_recipe
 from reorder_kit.cli._parameters import as_name, as_path
 from reorder_kit.errors import ReorderKitError, did_you_mean, writing
 from reorder_kit.whole_file import write_whole
@@ -34,7 +35,13 @@ def list_recipes() -> None:
 
 def copy_recipes(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Which ones; all if none is named.", parser=as_name)
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Which ones; all if none is named.",
+            parser=as_name,
+            autocompletion=complete_shipped_recipe,
+        ),
     ] = None,
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Where to.", parser=as_path)] = Path("recipes"),
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from reorder_kit.cli._completion import complete_run_or_study
 from reorder_kit.cli._output import print_to_stderr
 from reorder_kit.cli._parameters import PlaceOption, as_path
 
@@ -14,7 +15,12 @@ from reorder_kit.cli._parameters import PlaceOption, as_path
 def report(
     source: Annotated[
         Path,
-        typer.Argument(metavar="RUN_OR_STUDY", help="The folder of a finished run, or of a study.", parser=as_path),
+        typer.Argument(
+            metavar="RUN_OR_STUDY",
+            help="The folder of a finished run, or of a study.",
+            parser=as_path,
+            autocompletion=complete_run_or_study,
+        ),
     ],
     out: Annotated[
         Path | None,

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from reorder_kit.cli._output import print_json, print_to_stderr
+from reorder_kit.cli._completion import complete_order
+from reorder_kit.cli._output import print_json, print_to_stderr, terminal_columns
 from reorder_kit.cli._parameters import JsonOption, as_name, as_path
 from reorder_kit.errors import writing
 
@@ -15,7 +16,12 @@ from reorder_kit.errors import writing
 def show_order(
     ordering: Annotated[
         str,
-        typer.Argument(metavar="ORDERING", help="An ordering by name, an order file, or a run folder.", parser=as_name),
+        typer.Argument(
+            metavar="ORDERING",
+            help="An ordering by name, an order file, or a run folder.",
+            parser=as_name,
+            autocompletion=complete_order,
+        ),
     ],
     grid: Annotated[
         str | None,
@@ -38,7 +44,7 @@ def show_order(
 
     A recipe reads the JSON with order.start: {file: order.json}. An order file and a run folder know their grid; an
     ordering needs --grid. Of a run whose order depends on the image, the consensus and the orders of some images are
-    shown.
+    shown. In the terminal a grid that does not fit is shown in blocks of patches; --png and --json have every patch.
 
     \b
     Example:
@@ -81,6 +87,7 @@ def show_order(
     if found.spread is not None:
         typer.echo(f"{found.name} has no single order: {words_of_spread(found.spread)}. The consensus:\n")
     typer.echo(f"{found.name} on a {found.grid} grid: {neighbours}{similarity}\n")
-    typer.echo(order_as_text(found.order, found.grid))
+    columns = terminal_columns()
+    typer.echo(order_as_text(found.order, found.grid, columns))
     for example in found.examples:
-        typer.echo(f"\nThe order of one image:\n\n{order_as_text(example, found.grid)}")
+        typer.echo(f"\nThe order of one image:\n\n{order_as_text(example, found.grid, columns)}")

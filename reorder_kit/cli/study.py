@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reorder_kit.cli._completion import complete_study
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
 from reorder_kit.cli._parameters import MOST_JOBS, DeviceOption, JsonOption, as_name, as_path
 from reorder_kit.cli._stopping import command_line, stoppable
@@ -30,7 +31,11 @@ def study(
     study: Annotated[
         str,
         typer.Argument(
-            metavar="STUDY", help="A study file, or the name of a shipped study.", show_default=False, parser=as_name
+            metavar="STUDY",
+            help="A study file, or the name of a shipped study.",
+            show_default=False,
+            parser=as_name,
+            autocompletion=complete_study,
         ),
     ],
     sets: Annotated[

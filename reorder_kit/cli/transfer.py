@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reorder_kit.cli._completion import complete_recipe
 from reorder_kit.cli._output import console, print_json, print_to_stderr, table
 from reorder_kit.cli._parameters import (
     LAST_SEED,
@@ -35,6 +36,7 @@ def transfer(
             help="Two recipes or more, files or shipped ones, each with a learner.",
             show_default=False,
             parser=as_name,
+            autocompletion=complete_recipe,
         ),
     ],
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=MOST_SEEDS, help="How many seeds.")] = 3,

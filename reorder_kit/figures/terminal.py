@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from reorder_kit.figures.coarse_order import coarse_order_as_text
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.walk import Cell, jumps, walk
 
-_MAX_COLUMNS = 80
+COLUMNS = 80
+_MAX_ROWS = 40
+_MAX_COARSE_ROWS = 20
 _MAX_RANKED_SIDE = 16
 _MAX_LISTED_JUMPS = 8
 _GAP = "    "
@@ -26,12 +29,20 @@ _LINES = {
 }
 
 
-def order_as_text(order: Order, grid: Grid) -> str:
+def order_as_text(order: Order, grid: Grid, columns: int = COLUMNS) -> str:
     """Draw a static order with characters.
 
     The path starts at ``●`` and ends at ``■``. Steps to a patch that shares an edge are lines; an arrow head is where
     the path leaves for a jump, a half line where it lands, and ``·`` a patch between two jumps. Beside the path, or
     above it, small grids show the rank of every patch (``-`` for a patch that a partial order leaves out).
+
+    A grid whose path takes more than ``columns`` characters or 40 lines is shown in blocks of patches, with words about
+    what is left out.
+
+    Args:
+        order: what is drawn.
+        grid: of the patches.
+        columns: the most characters of a line.
 
     Raises:
         ReorderKitError: if the order is not the same for all images, or does not fit the grid.
@@ -43,17 +54,23 @@ def order_as_text(order: Order, grid: Grid) -> str:
     ● start  ■ end
     """
     cells = walk(order, grid)
-    blocks = [_frame_as_text(order, cells, grid, frame) for frame in range(grid.frames)]
+    headings = 2 if grid.frames > 1 else 0
+    if 2 * grid.width - 1 > columns or grid.frames * (grid.height + headings) > _MAX_ROWS:
+        parts = [coarse_order_as_text(order, grid, columns, _MAX_COARSE_ROWS), *_jumps_and_gaps(order, cells)]
+        return "\n\n".join(parts)
+    blocks = [_frame_as_text(order, cells, grid, frame, columns) for frame in range(grid.frames)]
     return "\n\n".join([*blocks, _legend(order, cells)])
 
 
-def _frame_as_text(order: Order, cells: list[Cell], grid: Grid, frame: int) -> str:
+def _frame_as_text(order: Order, cells: list[Cell], grid: Grid, frame: int, columns: int) -> str:
     heading = [f"frame {frame}"] if grid.frames > 1 else []
     path = _path(cells, grid, frame)
     if max(grid.height, grid.width) > _MAX_RANKED_SIDE:
         return "\n".join([*heading, *path])
     ranks = _ranks(order, grid, frame)
-    if len(ranks[0]) + len(_GAP) + 2 * grid.width - 1 > _MAX_COLUMNS:
+    if len(ranks[0]) > columns:
+        return "\n".join([*heading, *path])
+    if len(ranks[0]) + len(_GAP) + 2 * grid.width - 1 > columns:
         return "\n".join([*heading, *ranks, "", *path])
     return "\n".join([*heading, *((left + _GAP + right).rstrip() for left, right in zip(ranks, path, strict=True))])
 
@@ -100,7 +117,12 @@ def _glyph(slot: int, num_slots: int, arrival: _Step | None, departure: _Step | 
 
 
 def _legend(order: Order, cells: list[Cell]) -> str:
-    parts = [f"{_START} start and end" if len(cells) == 1 else f"{_START} start  {_END} end"]
+    ends = f"{_START} start and end" if len(cells) == 1 else f"{_START} start  {_END} end"
+    return "  ".join([ends, *_jumps_and_gaps(order, cells)])
+
+
+def _jumps_and_gaps(order: Order, cells: list[Cell]) -> list[str]:
+    parts = []
     from_slots = jumps(cells)
     if from_slots:
         listed = ", ".join(f"{slot}→{slot + 1}" for slot in from_slots[:_MAX_LISTED_JUMPS])
@@ -108,4 +130,4 @@ def _legend(order: Order, cells: list[Cell]) -> str:
         parts.append(f"{len(from_slots)} jump{'s' * (len(from_slots) > 1)}: {listed}{more}")
     if not order.is_full:
         parts.append(f"{order.num_patches - order.num_slots} of {order.num_patches} patches have no slot")
-    return "  ".join(parts)
+    return parts

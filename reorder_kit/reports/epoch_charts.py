@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from reorder_kit.reports.chart import Chart, file_name
 from reorder_kit.reports.line_chart import Band, Line, line_chart
+from reorder_kit.reports.looks import Look, Looks
 from reorder_kit.reports.record import RunRecord
 from reorder_kit.runs.epoch_record import EpochRecord
 from reorder_kit.runs.figures import is_number
@@ -20,55 +21,64 @@ _SPREAD = "Each image has its own order; this is their mean Kendall distance to 
 _TAU = "1 is the same order, 0 an unrelated one, -1 the reverse."
 
 
-def learning_charts(name: str, groups: Groups, headline: str, bands: Sequence[Band] = ()) -> list[Chart]:
+def learning_charts(name: str, groups: Groups, headline: str, looks: Looks, bands: Sequence[Band] = ()) -> list[Chart]:
     """Training loss and validation metric.
 
     Args:
         name: what the charts' names begin with.
         groups: runs by what they are called; of several, the mean is drawn.
         headline: the metric.
+        looks: of the groups.
         bands: phases to shade.
     """
     measures: dict[str, tuple[str, _ValueOf]] = {
         "loss": ("Training loss", lambda record: record.train.loss),
         "validation": (f"Validation {headline}", lambda record: record.validation.score(headline)),
     }
-    charts = [_chart(f"{name}-{key}", title, groups, value, bands) for key, (title, value) in measures.items()]
+    charts = [_chart(f"{name}-{key}", title, groups, value, looks, bands) for key, (title, value) in measures.items()]
     return [chart for chart in charts if chart]
 
 
-def search_charts(name: str, groups: Groups, headline: str, bands: Sequence[Band] = ()) -> list[Chart]:
+def search_charts(name: str, groups: Groups, headline: str, looks: Looks, bands: Sequence[Band] = ()) -> list[Chart]:
     """How far the order moved, how soft it was, and whatever the learners tell of themselves; arguments as above."""
     keys = sorted({key for runs in groups.values() for run in runs for record in run.epochs for key in record.policy})
     charts = [
-        _chart(f"{name}-gap", "Soft-to-hard gap", groups, lambda record: record.soft_to_hard_gap, bands,
+        _chart(f"{name}-gap", "Soft-to-hard gap", groups, lambda record: record.soft_to_hard_gap, looks, bands,
                note=_GAP.format(headline=headline), zero=True),
         _chart(f"{name}-tau", "Kendall tau of the order to its start", groups,
-               lambda record: record.order.kendall_tau_to_start, bands, note=_TAU),
+               lambda record: record.order.kendall_tau_to_start, looks, bands, note=_TAU),
         _chart(f"{name}-tau-last", "Kendall tau to the epoch before", groups,
-               lambda record: record.order.kendall_tau_to_last_epoch, bands, note=_TAU),
+               lambda record: record.order.kendall_tau_to_last_epoch, looks, bands, note=_TAU),
         _chart(f"{name}-spread", "How much the images' orders differ", groups,
-               lambda record: record.order.spread, bands, note=_SPREAD),
+               lambda record: record.order.spread, looks, bands, note=_SPREAD),
         *(
-            _chart(file_name(name, key), key.replace("_", " ").capitalize(), groups, _policy(key), bands)
+            _chart(file_name(name, key), key.replace("_", " ").capitalize(), groups, _policy(key), looks, bands)
             for key in keys
         ),
     ]  # fmt: skip
     return [chart for chart in charts if chart]
 
 
-def mean_line(name: str, runs: Sequence[RunRecord], value_of: _ValueOf) -> Line:
+def mean_line(name: str, runs: Sequence[RunRecord], value_of: _ValueOf, look: Look | None = None) -> Line:
     """The mean over runs at each epoch that all of them have."""
     by_epoch = [{record.epoch: _or_gap(value_of(record)) for record in run.epochs} for run in runs]
     epochs = sorted(set.intersection(*map(set, by_epoch))) if by_epoch else []
-    return Line(name, epochs, [math.fsum(values[epoch] for values in by_epoch) / len(runs) for epoch in epochs])
+    means = [math.fsum(values[epoch] for values in by_epoch) / len(runs) for epoch in epochs]
+    return Line(name, epochs, means, look)
 
 
 def _chart(
-    name: str, title: str, groups: Groups, value_of: _ValueOf, bands: Sequence[Band], note: str = "", zero: bool = False
+    name: str,
+    title: str,
+    groups: Groups,
+    value_of: _ValueOf,
+    looks: Looks,
+    bands: Sequence[Band],
+    note: str = "",
+    zero: bool = False,
 ) -> Chart | None:
     """A chart of what has values that are not all zero; None if nothing has."""
-    lines = [mean_line(group, runs, value_of) for group, runs in groups.items()]
+    lines = [mean_line(group, runs, value_of, looks.get(group)) for group, runs in groups.items()]
     told = [line for line in lines if line.has_values and any(value != 0 for value in line.values)]
     if not told:
         return None

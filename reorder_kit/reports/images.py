@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from reorder_kit.reports.record import RunRecord
 
 PICTURES = 4
 _LONGEST_SIDE = 256  # pixels; more would make the page heavy
+_WIDEST, _HEAVY = 1600, 400_000  # pixels and bytes of a picture that was drawn before
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,27 @@ def open_if_there(record: RunRecord, host: PluginHost, places: Places = ()) -> O
         return OpenedRun.open(record, host)
     except ReorderKitError as error:
         return error.message.splitlines()[0]
+
+
+def drawn_before(path: Path) -> str | None:
+    """A picture of the run folder as a ``data:`` URI, smaller where it would be heavy; None if there is none.
+
+    Args:
+        path: of a PNG. One that cannot be read counts as none: a report does without.
+    """
+    try:
+        with Image.open(path) as opened:
+            picture = opened.convert("RGB")
+    except (OSError, ValueError):
+        return None
+    picture.thumbnail((_WIDEST, 100 * _WIDEST))
+    out = io.BytesIO()
+    picture.save(out, format="PNG", optimize=True)
+    if out.tell() <= _HEAVY:
+        return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
+    out = io.BytesIO()
+    picture.save(out, format="JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
 def _png(image: Any) -> str:

@@ -12,11 +12,11 @@ from matplotlib.ticker import MaxNLocator
 from reorder_kit.reports.chart import POINTS_PER_INCH, Chart
 from reorder_kit.reports.decimals import decimal
 from reorder_kit.reports.line_chart import MEDIUM, SMALL, WIDTH, dress
-from reorder_kit.reports.palette import CARD, INK, LINE, MARGIN, MUTED, SERIES
+from reorder_kit.reports.looks import Look
+from reorder_kit.reports.palette import CARD, INK, LINE, MARGIN, MUTED
 
 _ROW, _SIDE, _RIGHT, _TOP, _BOTTOM = 0.42, 0.12, 0.2, 0.08, 0.5  # inches
 _LETTERS = 46  # of a label that fit above its interval
-FIXED, LEARNED, SCRATCH, CONTROL, OPEN = SERIES[0], SERIES[1], SERIES[2], MUTED, MUTED
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Dot:
         mean: the figure.
         low: lower end of its interval; the figure itself if it has none.
         high: upper end.
-        colour: one of the palette's.
+        look: of the run or row.
         tip: tooltip text.
         is_filled: whether the dot is filled.
     """
@@ -37,7 +37,7 @@ class Dot:
     mean: float
     low: float
     high: float
-    colour: str
+    look: Look
     tip: str
     is_filled: bool = True
 
@@ -80,8 +80,9 @@ def interval_chart(
     if zero:
         axes.axvline(0, color=MUTED, linewidth=1, zorder=0.5)
     for row, dot in enumerate(dots):
-        axes.plot([dot.low, dot.high], [row + 0.22] * 2, color=dot.colour, linewidth=2.2, solid_capstyle="round")
-        look: dict[str, Any] = {"facecolor": dot.colour if dot.is_filled else CARD, "edgecolor": dot.colour}
+        axes.plot([dot.low, dot.high], [row + 0.22] * 2, color=dot.look.color, linewidth=2.2, solid_capstyle="round")
+        look: dict[str, Any] = {"facecolor": dot.look.color if dot.is_filled else CARD}
+        look |= {"edgecolor": dot.look.color, "marker": dot.look.marker}
         axes.scatter([dot.mean], [row + 0.22], s=34, linewidth=1.6, zorder=3, gid=f"dot-{row}", clip_on=False, **look)
         label = dot.label if len(dot.label) <= _LETTERS else f"{dot.label[: _LETTERS - 1]}…"
         words: dict[str, Any] = {"fontsize": SMALL, "color": INK, "ha": "left", "va": "center_baseline"}

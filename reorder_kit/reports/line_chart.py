@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from reorder_kit.reports.chart import POINTS_PER_INCH, Chart, Hover, HoverLine
-from reorder_kit.reports.palette import BANDS, DASHES, INK, LINE, MUTED, SERIES
+from reorder_kit.reports.looks import Look, look_of
+from reorder_kit.reports.palette import BANDS, INK, LINE, MUTED
 from reorder_kit.runs.epoch_record import EpochRecord
 
 WIDTH = 4.7  # inches; a phone shows it smaller, a desktop larger
@@ -31,11 +32,13 @@ class Line:
         name: what it is.
         places: on the horizontal axis, ascending.
         values: finite numbers, or NaN for a gap.
+        look: of the run that it belongs to; by its place in the chart if not given.
     """
 
     name: str
     places: Sequence[float]
     values: Sequence[float]
+    look: Look | None = None
 
     @property
     def has_values(self) -> bool:
@@ -89,16 +92,17 @@ def line_chart(
     figure.subplots_adjust(**sides)
     axes = figure.add_subplot()
     dress(axes, axis)
+    looks = [line.look or look_of(place) for place, line in enumerate(lines)]
     for place, line in enumerate(lines):
-        colour, dash = _look(place)
+        look = looks[place]
         marker = "o" if sum(map(math.isfinite, line.values)) == 1 else None
-        axes.plot(line.places, line.values, color=colour, linestyle=dash, linewidth=1.6, marker=marker, ms=4)
+        axes.plot(line.places, line.values, color=look.color, linestyle=look.dashes, linewidth=1.6, marker=marker, ms=4)
     places = sorted({place for line in lines for place in line.places})
     axes.set_xlim(places[0] - 0.5, places[-1] + 0.5)
     if zero:
         axes.axhline(0, color=MUTED, linewidth=0.8, zorder=0)
     _draw_bands(axes, bands)
-    _draw_legend(figure, rows, [line.name for line in lines])
+    _draw_legend(figure, rows, [line.name for line in lines], looks)
     return Chart(name, title, alt, figure, hover=_hover(figure, axes, axis, places, lines), note=note)
 
 
@@ -120,11 +124,6 @@ def bands_of(epochs: Sequence[EpochRecord]) -> list[Band]:
     return [Band(phase, own[0], own[-1]) for phase, own in groups] if len(groups) > 1 else []
 
 
-def _look(place: int) -> tuple[str, Any]:
-    """Colour and dashes of a line; when colours repeat, they come with other dashes."""
-    return SERIES[place % len(SERIES)], DASHES[(place + place // len(SERIES)) % len(DASHES)]
-
-
 def _legend_rows(names: Sequence[str]) -> list[list[int]]:
     """As many entries in a row as there is room for."""
     rows: list[list[int]] = [[]]
@@ -139,14 +138,15 @@ def _legend_rows(names: Sequence[str]) -> list[list[int]]:
     return rows
 
 
-def _draw_legend(figure: Figure, rows: Sequence[Sequence[int]], names: Sequence[str]) -> None:
+def _draw_legend(figure: Figure, rows: Sequence[Sequence[int]], names: Sequence[str], looks: Sequence[Look]) -> None:
     width, height = figure.get_size_inches()
     for number, row in enumerate(rows):
         x, y = 0.1, height - _LEGEND_ROW * (number + 0.5)
         for place in row:
-            colour, dash = _look(place)
             ends = [x / width, (x + 0.28) / width]
-            figure.add_artist(Line2D(ends, [y / height] * 2, color=colour, linestyle=dash, lw=1.8))
+            figure.add_artist(
+                Line2D(ends, [y / height] * 2, color=looks[place].color, linestyle=looks[place].dashes, lw=1.8)
+            )
             look: dict[str, Any] = {"fontsize": SMALL, "color": INK, "va": "center_baseline", "parse_math": False}
             figure.text((x + 0.35) / width, y / height, names[place], **look)
             x += _KEY + _LETTER * len(names[place])

@@ -103,7 +103,26 @@ class Facts:
     kind = "facts"
 
 
-Block = Answers | Chart | Facts | Listing | Player | Table | Words
+@dataclass(frozen=True)
+class Photo:
+    """A picture that was made before.
+
+    Args:
+        title: what is shown.
+        alt: what can be seen, for those who cannot see it.
+        source: a ``data:`` URI.
+        note: what has to be known to read it.
+    """
+
+    title: str
+    alt: str
+    source: str
+    note: str = ""
+
+    kind = "photo"
+
+
+Block = Answers | Chart | Facts | Listing | Photo | Player | Table | Words
 
 
 @dataclass(frozen=True)
@@ -131,9 +150,10 @@ class Page:
         title: name of the run or the study.
         kind: ``run`` or ``study``.
         facts: about it, in a few words each.
-        verdict: sentences of the paragraph on top.
+        verdict: the points on top, the most important first.
         notices: below it.
         sections: in their order.
+        data: what was read, a line for each of several data sets.
     """
 
     title: str
@@ -142,6 +162,7 @@ class Page:
     verdict: Sequence[str]
     notices: Sequence[Notice]
     sections: Sequence[Section]
+    data: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         names = [block.name for block in self.blocks() if isinstance(block, Chart | Table)]

@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 
 INK, MUTED, LINE = "#1b1b24", "#5c5d6c", "#dfe0e7"
 CARD = "#fefefe"  # not quite white, which letters on dark fills keep in both themes
-SERIES = ("#0072b2", "#d05a00", "#00805d", "#b04f8f", "#6a6cd6", "#8a6d00")
+SERIES = ("#0072b2", "#d05a00", "#00805d", "#b04f8f", "#6a6cd6", "#8a6d00", "#a3262a", "#2b8a96")
 DASHES: tuple[Any, ...] = (
     "-",
     (0, (5, 1.5)),
@@ -22,6 +22,8 @@ DASHES: tuple[Any, ...] = (
     (0, (6, 1.5, 1.5, 1.5)),
     (0, (3, 3)),
     (0, (8, 2)),
+    (0, (1, 1, 4, 1)),
+    (0, (4, 1, 1, 1, 1, 1)),
 )
 BANDS = {"warm-up": "#eeeff4", "search": "#fdf1d6", "hardened": "#e2f1e9"}
 MARGIN = "#e8eaf2"

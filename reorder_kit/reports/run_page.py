@@ -5,29 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reorder_kit.controls import FixedStart, LearnedStatic
 from reorder_kit.experiment.reopening import Places
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.recipe.write_yaml import write_yaml
 from reorder_kit.reports.chart import Chart
+from reorder_kit.reports.class_table import class_tables
 from reorder_kit.reports.cost_charts import cost_blocks_of_run
 from reorder_kit.reports.environment import command_of, environment_facts
 from reorder_kit.reports.epoch_charts import learning_charts, search_charts
 from reorder_kit.reports.heat_chart import heat_chart, shift_panels, slot_words
-from reorder_kit.reports.images import open_if_there
-from reorder_kit.reports.interval_chart import CONTROL, FIXED, LEARNED, SCRATCH, Dot, interval_chart
+from reorder_kit.reports.images import OpenedRun, drawn_before, open_if_there
+from reorder_kit.reports.interval_chart import Dot, interval_chart
 from reorder_kit.reports.line_chart import bands_of
-from reorder_kit.reports.page import Block, Listing, Page, Section, Words
+from reorder_kit.reports.looks import Looks, looks_of
+from reorder_kit.reports.page import Block, Listing, Page, Photo, Section, Words
 from reorder_kit.reports.playback import player_of, track_of
 from reorder_kit.reports.record import RunRecord
+from reorder_kit.reports.run_data import data_words
 from reorder_kit.reports.run_words import interval_over_images, run_verdict, start_of
 from reorder_kit.reports.slot_charts import influence_chart, saliency_chart
 from reorder_kit.reports.table import Cell, Column, Table, number
 from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.run_folder import RunFolder
 
-_COLOURS = {FixedStart.name: FIXED, LearnedStatic.name: SCRATCH}
 _CAPTION = "The run and the controls beside it, on test images"
 
 
@@ -46,7 +47,9 @@ def run_page(folder: RunFolder, host: PluginHost, places: Places = ()) -> Page:
     controls = record.controls()
     every = {record.name: record, **controls}
     groups = {name: [run] for name, run in every.items()}
-    curves = learning_charts("curves", groups, record.headline, bands_of(record.epochs))
+    looks = looks_of([record.name, *record.result.controls])
+    opened = open_if_there(record, host, places)
+    curves = learning_charts("curves", groups, record.headline, looks, bands_of(record.epochs))
     moved = record.start != record.final
     return Page(
         title=record.name,
@@ -55,14 +58,19 @@ def run_page(folder: RunFolder, host: PluginHost, places: Places = ()) -> Page:
         verdict=run_verdict(record),
         notices=[],
         sections=[
-            Section("figures", "Figures", "", [_table(record), _intervals(record), *curves]),
-            Section("playback", "The order, epoch by epoch", *_playback(record, host, places)),
-            Section("slots", "Patches and slots", _SLOTS, [*([_shift(record)] if moved else []), *_slots(record)]),
+            Section("figures", "Figures", "", [_table(record, looks), _intervals(record, looks), *curves]),
+            Section("predictions", "Predictions", "", _predictions(record)),
+            Section("classes", "Class by class", "", class_tables(record)),
+            Section("playback", "The order, epoch by epoch", *_playback(record, opened)),
+            Section(
+                "slots", "Patches and slots", _SLOTS, [*([_shift(record)] if moved else []), *_slots(record, looks)]
+            ),
             Section("reading-less", "Reading less", _READING_LESS, cost_blocks_of_run(record)),
-            Section("search", "The search", _SEARCH, [*_search(record.search()), *_trials(record)]),
+            Section("search", "The search", _SEARCH, [*_search(record.search(), looks), *_trials(record)]),
             Section("environment", "Environment", "", environment_facts(record.environment)),
             Section("commands", "Commands", "", _commands(record)),
         ],
+        data=data_words(record, opened),
     )
 
 
@@ -107,7 +115,7 @@ def _interval(record: RunRecord, row: _Scored) -> tuple[float, float] | None:
     return interval_over_images(record.headline, row.test)
 
 
-def _table(record: RunRecord) -> Table:
+def _table(record: RunRecord, looks: Looks) -> Table:
     headline = record.headline
     has_intervals = interval_over_images(headline, record.result.metrics.test) is not None
     scored = _rows(record)
@@ -127,7 +135,7 @@ def _table(record: RunRecord) -> Table:
         ends = _interval(record, row) or ()
         difference = None if row.ahead is None else (100 if are_shares else 1) * row.ahead
         rows.append([
-            Cell(row.name),
+            Cell(row.name, series=looks[row.name].series),
             number(row.test.score(headline)),
             *(number(end) for end in ends),
             *([number(difference, 1 if are_shares else 3, sign=True)] if has_controls else []),
@@ -138,15 +146,13 @@ def _table(record: RunRecord) -> Table:
     return Table("runs", _CAPTION + over, columns, rows)
 
 
-def _intervals(record: RunRecord) -> Chart:
+def _intervals(record: RunRecord, looks: Looks) -> Chart:
     dots = []
-    for place, row in enumerate(_rows(record)):
+    for row in _rows(record):
         score = row.test.score(record.headline)
         low, high = _interval(record, row) or (score, score)
-        own = LEARNED if record.has_learner else FIXED
         within = f", {low:.3f} to {high:.3f}" if low < high else ""
-        colour = own if place == 0 else _COLOURS.get(row.name, CONTROL)
-        dots.append(Dot(row.name, score, low, high, colour, f"{row.name}: {score:.3f}{within}"))
+        dots.append(Dot(row.name, score, low, high, looks[row.name], f"{row.name}: {score:.3f}{within}"))
     return interval_chart(
         "intervals",
         f"Test {record.headline}",
@@ -165,8 +171,17 @@ def _consensus(record: RunRecord) -> str:
     return "" if record.spread is None else f"A consensus: {words_of_spread(record.spread)}."
 
 
-def _playback(record: RunRecord, host: PluginHost, places: Places) -> tuple[str, Sequence[Block]]:
-    track = track_of(record, record.name, open_if_there(record, host, places))
+def _predictions(record: RunRecord) -> list[Block]:
+    """What the model says of some test images; nothing where no picture of it was made."""
+    source = drawn_before(record.folder.path / "predictions.png")
+    if source is None:
+        return []
+    alt = "Pairs of test images: the truth on the left, what the model says on the right."
+    return [Photo("Some test images", alt, source, alt)]
+
+
+def _playback(record: RunRecord, opened: OpenedRun | str) -> tuple[str, Sequence[Block]]:
+    track = track_of(record, record.name, opened)
     lead = "The path on which the model reads the patches. Move the slider, or play."
     return lead, player_of([track], "The order drawn over a test image, as the model sees it")
 
@@ -189,12 +204,12 @@ def _shift(record: RunRecord) -> Chart:
     )
 
 
-def _slots(record: RunRecord) -> list[Block]:
+def _slots(record: RunRecord, looks: Looks) -> list[Block]:
     blocks: list[Block] = []
     order = record.result.order
     if len(record.influence) > 1:
-        profile = {"influence": [record.influence]}
-        blocks.append(influence_chart("influence", "Influence by slot", profile, _selection(record)))
+        profile = {record.name: [record.influence]}
+        blocks.append(influence_chart("influence", "Influence by slot", profile, _selection(record), looks))
         if order.influence_note:
             blocks.append(Words(f"Influence is given {order.influence_note}."))
     if order.reach_doubt:
@@ -204,15 +219,15 @@ def _slots(record: RunRecord) -> list[Block]:
     blocks += [Words(words) for words in (*order.words_of_effective_slots, *order.words_of_closed_form)]
     saliency = record.saliency()
     if saliency is not None:
-        blocks = [saliency_chart("saliency", saliency), *blocks]
+        blocks = [saliency_chart("saliency", saliency, looks[record.name]), *blocks]
         blocks.append(Words(" ".join(saliency.conclusion)))
     return blocks
 
 
-def _search(record: RunRecord) -> list[Chart]:
+def _search(record: RunRecord, looks: Looks) -> list[Chart]:
     if not record.has_learner:
         return []
-    return search_charts("search", {record.name: [record]}, record.headline, bands_of(record.epochs))
+    return search_charts("search", {record.name: [record]}, record.headline, looks, bands_of(record.epochs))
 
 
 def _trials(record: RunRecord) -> list[Block]:

@@ -13,10 +13,10 @@ from matplotlib.ticker import MaxNLocator
 
 from reorder_kit.reports.chart import POINTS_PER_INCH, Chart
 from reorder_kit.reports.line_chart import MEDIUM, SMALL, WIDTH, dress
-from reorder_kit.reports.palette import INK, SERIES
+from reorder_kit.reports.looks import Look, Looks, plain_look
+from reorder_kit.reports.palette import INK
 
 _HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP, _KEY, _LETTER = 2.8, 0.7, 0.12, 0.52, 0.36, 0.3, 0.092  # inches
-_MARKERS = ("o", "^", "s", "D")
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,17 @@ class Point:
 
 
 def scatter_chart(
-    name: str, title: str, points: Sequence[Point], *, x_axis: str, y_axis: str, alt: str, note: str = ""
+    name: str,
+    title: str,
+    points: Sequence[Point],
+    *,
+    x_axis: str,
+    y_axis: str,
+    alt: str,
+    note: str = "",
+    looks: Looks | None = None,
 ) -> Chart:
-    """Draw points with a shape and a colour for each group.
+    """Draw points with a shape for each group, and the color of the run or row where a group is one.
 
     Args:
         name: of the chart.
@@ -49,6 +57,7 @@ def scatter_chart(
         y_axis: what is up.
         alt: what can be seen, in words.
         note: what has to be known to read it.
+        looks: of the groups that are runs or rows of the page.
     """
     figure = Figure(figsize=(WIDTH, _HEIGHT), dpi=POINTS_PER_INCH)
     figure.subplots_adjust(
@@ -64,7 +73,8 @@ def scatter_chart(
     ordered = sorted(points, key=lambda point: point.group)
     for number, (group, found) in enumerate(groupby(ordered, lambda point: point.group)):
         own = list(found)
-        look: dict[str, Any] = {"color": SERIES[number % len(SERIES)], "marker": _MARKERS[number % len(_MARKERS)]}
+        own_look: Look = (looks or {}).get(group) or plain_look(number)
+        look: dict[str, Any] = {"color": own_look.color, "marker": own_look.marker}
         axes.scatter(
             [point.x for point in own], [point.y for point in own], s=26, alpha=0.8, linewidth=0, gid=f"group-{number}",
             **look,

@@ -9,11 +9,14 @@ import numpy as np
 from reorder_kit.analysis.saliency_record import SaliencyRecord
 from reorder_kit.reports.chart import Chart
 from reorder_kit.reports.line_chart import Line, line_chart
+from reorder_kit.reports.looks import NO_RUN, Look, Looks
 
 _INFLUENCE = "The share of each slot in the gradient of the loss over validation images."
 
 
-def influence_chart(name: str, title: str, profiles: Mapping[str, Sequence[Sequence[float]]], note: str) -> Chart:
+def influence_chart(
+    name: str, title: str, profiles: Mapping[str, Sequence[Sequence[float]]], note: str, looks: Looks
+) -> Chart:
     """How much of the loss hangs on each slot.
 
     Args:
@@ -21,22 +24,30 @@ def influence_chart(name: str, title: str, profiles: Mapping[str, Sequence[Seque
         title: what is shown.
         profiles: for each group, the profiles of its runs, of one length within a group; the mean is drawn.
         note: what has to be known besides.
+        looks: of the groups.
     """
-    lines = [Line(group, list(range(len(runs[0]))), np.mean(runs, axis=0).tolist()) for group, runs in profiles.items()]
+    lines = [
+        Line(group, list(range(len(runs[0]))), np.mean(runs, axis=0).tolist(), looks.get(group))
+        for group, runs in profiles.items()
+    ]
     alt = "; ".join(_words(line) for line in lines)
     note = f"{_INFLUENCE} {note}".strip()
     return line_chart(name, title, lines, axis="slot", alt=f"Influence by slot. {alt}", note=note)
 
 
-def saliency_chart(name: str, saliency: SaliencyRecord) -> Chart:
+def saliency_chart(name: str, saliency: SaliencyRecord, look: Look) -> Chart:
     """Where salient patches stand in the sequence, before and after.
 
     Args:
         name: of the chart.
         saliency: what was found.
+        look: of the run.
     """
     shares = {"in the starting order": saliency.by_slot.start, "in the final order": saliency.by_slot.final}
-    lines = [Line(when, list(range(len(share))), share) for when, share in shares.items()]
+    lines = [
+        Line(when, list(range(len(share))), share, own)
+        for (when, share), own in zip(shares.items(), (NO_RUN, look), strict=True)
+    ]
     return line_chart(
         name,
         f"Saliency by slot ({saliency.method})",

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from reorder_kit.reports.chart import Chart
 from reorder_kit.reports.decimals import within
-from reorder_kit.reports.interval_chart import CONTROL, FIXED, LEARNED, SCRATCH, Dot, interval_chart
+from reorder_kit.reports.interval_chart import Dot, interval_chart
+from reorder_kit.reports.looks import NO_RUN, Looks
 from reorder_kit.reports.page import Answer, Answers, Block, Section
 from reorder_kit.reports.study_references import references_table
 from reorder_kit.reports.study_rows import label_of, length_cell, length_column
@@ -31,33 +32,28 @@ _LEADS: dict[Question, str] = {
     "control": "What cannot know a good order, minus the start kept. To be better would be a warning.",
 }
 _TONES: dict[Verdict, Tone] = {"different": "good", "equivalent": "neutral", "not distinguishable": "open"}
-_COLOURS: dict[Question, str] = {
-    "best-fixed": LEARNED,
-    "order-matters": FIXED,
-    "learning-helps": LEARNED,
-    "order-holds-up": SCRATCH,
-    "control": CONTROL,
-}
 
 
 _TESTS: dict[DecidingTest, str] = {"permutation": "Paired permutation tests", "paired-t": "Paired t-tests"}
 _NAMES: dict[DecidingTest, str] = {"permutation": "permutation", "paired-t": "paired t"}
 
 
-def answer_sections(results: StudyResult) -> list[Section]:
-    """A section for each question."""
+def answer_sections(results: StudyResult, looks: Looks) -> list[Section]:
+    """A section for each question; rows have the looks of their labels."""
     sections = []
     for question, heading in _HEADINGS.items():
         own = [comparison for comparison in results.comparisons if comparison.question == question]
-        blocks: list[Block] = [_chart(results, question, own), Answers([_answer(each) for each in own])] if own else []
+        blocks: list[Block] = (
+            [_chart(results, question, own, looks), Answers([_answer(each) for each in own])] if own else []
+        )
         if question == "best-fixed" and own:
             blocks.append(references_table(results, own))
         sections.append(Section(question, heading, _LEADS[question], blocks))
     return sections
 
 
-def _chart(results: StudyResult, question: Question, comparisons: Sequence[Comparison]) -> Chart:
-    dots = [_dot(results, comparison) for comparison in comparisons]
+def _chart(results: StudyResult, question: Question, comparisons: Sequence[Comparison], looks: Looks) -> Chart:
+    dots = [_dot(results, comparison, looks) for comparison in comparisons]
     margins = {comparison.margin for comparison in comparisons}
     turned = "" if results.higher_is_better else " Lower is better, so signs are turned: above 0 is a gain."
     band = f" Shaded: within ±{max(margins):g}, differences are taken for none." if len(margins) == 1 else ""
@@ -82,7 +78,7 @@ def _selects(results: StudyResult, comparison: Comparison) -> bool:
     return any(results.rows[place].is_selection for place in comparison.rows)
 
 
-def _dot(results: StudyResult, comparison: Comparison) -> Dot:
+def _dot(results: StudyResult, comparison: Comparison, looks: Looks) -> Dot:
     mean, low, high = comparison.difference.ends
     first = results.rows[comparison.rows[0]]
     what = label_of(first)
@@ -93,7 +89,13 @@ def _dot(results: StudyResult, comparison: Comparison) -> Dot:
     label = f"{Wording(results.rows, results.higher_is_better).case(comparison)}: {what}"
     is_different = comparison.verdict == "different"
     tip = f"{label}: {within(mean, low, high, sign=True)}, {comparison.verdict}"
-    return Dot(label, mean, low, high, _COLOURS[comparison.question], tip, is_different)
+    look = looks[label_of(first)] if _is_of_one_row(comparison) else NO_RUN
+    return Dot(label, mean, low, high, look, tip, is_different)
+
+
+def _is_of_one_row(comparison: Comparison) -> bool:
+    """Whether the difference is that of one row to another, so that it has the color of the first."""
+    return len(comparison.rows) == 2 or len(comparison.pool) > 1
 
 
 def _compared(results: StudyResult, comparison: Comparison) -> str:

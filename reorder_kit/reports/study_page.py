@@ -7,18 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
-from reorder_kit.controls import LearnedStatic
 from reorder_kit.experiment.reopening import Places
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.reports.chart import Chart
 from reorder_kit.reports.environment import environment_facts
-from reorder_kit.reports.interval_chart import CONTROL, FIXED, LEARNED, SCRATCH, Dot, interval_chart
+from reorder_kit.reports.interval_chart import Dot, interval_chart
+from reorder_kit.reports.looks import Looks, looks_of
 from reorder_kit.reports.page import Block, Listing, Notice, Page, Section, with_distinct_names
+from reorder_kit.reports.run_data import data_words
 from reorder_kit.reports.study_answers import answer_sections, tests_table
-from reorder_kit.reports.study_rows import Group, groups_of, label_of, length_cell, length_column
+from reorder_kit.reports.study_rows import Group, groups_of, label_of, length_cell, length_column, records_of
 from reorder_kit.reports.study_runs import run_sections
 from reorder_kit.reports.table import Cell, Column, Table, number
 from reorder_kit.statistics.deciding_test import DecidingTest
+from reorder_kit.statistics.estimate import Estimate, within_shares
 from reorder_kit.studies.results import Row, StudyResult
 from reorder_kit.studies.wording import Wording
 
@@ -36,6 +38,7 @@ def study_page(results: StudyResult, folder: Path, host: PluginHost, places: Pla
         ReorderKitError: if a run folder is damaged, or the data is not in the given place.
     """
     groups = groups_of(results)
+    looks = looks_of(map(label_of, results.rows))
     return Page(
         title=results.name,
         kind="study",
@@ -44,21 +47,32 @@ def study_page(results: StudyResult, folder: Path, host: PluginHost, places: Pla
         notices=_notices(results),
         sections=with_distinct_names(
             [
-                *answer_sections(results),
-                Section("orders", f"Test {results.headline} by order", _ORDERS, [_scores(results, g) for g in groups]),
-                Section("rows", "All figures", "", [_table(results), *tests_table(results)]),
-                *run_sections(results, groups, folder, host, places),
+                *answer_sections(results, looks),
+                Section(
+                    "orders", f"Test {results.headline} by order", _ORDERS, [_scores(results, g, looks) for g in groups]
+                ),
+                Section("rows", "All figures", "", [_table(results, looks), *tests_table(results)]),
+                *run_sections(results, groups, looks, folder, host, places),
                 Section("failures", "What failed", "", _failures(results)),
                 Section("environment", "Environment", "", environment_facts(results.environment)),
                 Section("commands", "Commands", "", _commands(results)),
             ]
         ),
+        data=_data(groups, folder),
     )
 
 
-_ORDERS = (
-    "Means over seeds with 95 % intervals: orders that are kept, learned orders, learned orders from scratch, controls."
-)
+def _data(groups: Sequence[Group], folder: Path) -> list[str]:
+    """A line or more for each data set, by the first run of it that is there."""
+    found: dict[str, list[str]] = {}
+    for group in groups:
+        record = next((record for row in group.rows for record in records_of(row, folder)), None)
+        if group.data not in found and record is not None:
+            found[group.data] = data_words(record)
+    return [line for lines in found.values() for line in lines]
+
+
+_ORDERS = "Means over seeds with 95 % intervals; hollow: controls. A row has the same color everywhere on this page."
 
 
 _TESTS: dict[DecidingTest, str] = {"permutation": "permutation tests", "paired-t": "paired t-tests"}
@@ -118,8 +132,8 @@ def _left_out(results: StudyResult) -> list[str]:
     return list(dict.fromkeys(said))
 
 
-def _scores(results: StudyResult, group: Group) -> Chart:
-    dots = [_dot(row) for row in group.rows]
+def _scores(results: StudyResult, group: Group, looks: Looks) -> Chart:
+    dots = [_dot(results, row, looks) for row in group.rows]
     return interval_chart(
         f"scores-{group.key}",
         group.name,
@@ -130,17 +144,17 @@ def _scores(results: StudyResult, group: Group) -> Chart:
     )
 
 
-def _dot(row: Row) -> Dot:
-    mean, low, high = row.score.ends
-    if row.control == LearnedStatic.name:
-        colour = SCRATCH
-    elif row.control is not None:
-        colour = CONTROL
-    else:
-        colour = FIXED if row.learner is None and row.origin != "chosen" else LEARNED
+def _score(results: StudyResult, row: Row) -> Estimate:
+    """The mean over seeds; older studies may hold intervals of shares that go beyond 0 or 1."""
+    return within_shares(row.score) if results.metric.are_shares(row.score.values) else row.score
+
+
+def _dot(results: StudyResult, row: Row, looks: Looks) -> Dot:
+    mean, low, high = _score(results, row).ends
     label = label_of(row)
     within = f" ({low:.3f} to {high:.3f})" if row.score.low is not None else ""
-    return Dot(label, mean, low, high, colour, f"{label}: {mean:.3f}{within}, {_seeds(row)}", row.control is None)
+    tip = f"{label}: {mean:.3f}{within}, {_seeds(row)}"
+    return Dot(label, mean, low, high, looks[label], tip, row.control is None)
 
 
 def _seeds(row: Row) -> str:
@@ -153,7 +167,7 @@ def _case(row: Row) -> Cell:
     return Cell("ordering" if row.reached_slots is not None else "not known")
 
 
-def _table(results: StudyResult) -> Table:
+def _table(results: StudyResult, looks: Looks) -> Table:
     has_spread = any(row.spread is not None for row in results.rows)
     has_validation = any(row.validation for row in results.rows)
     columns = [
@@ -176,15 +190,15 @@ def _table(results: StudyResult) -> Table:
     ]
     rows = [
         [
-            Cell(row.data),
+            Cell(row.data, series=looks[label_of(row)].series),
             Cell(row.backbone),
             *length_cell(results, row.length),
             Cell(row.start),
             Cell(row.learner or ""),
             Cell(row.control or ""),
             number(row.score.mean),
-            number(row.score.low),
-            number(row.score.high),
+            number(_score(results, row).low),
+            number(_score(results, row).high),
             *([number(float(np.mean(row.validation)) if row.validation else None)] if has_validation else []),
             number(len(row.seeds), 0),
             number(row.reached_slots, 0),

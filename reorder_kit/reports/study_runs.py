@@ -15,6 +15,7 @@ from reorder_kit.reports.cost_charts import cost_blocks_of_study
 from reorder_kit.reports.epoch_charts import learning_charts, search_charts
 from reorder_kit.reports.heat_chart import heat_chart, shift_panels, slot_words
 from reorder_kit.reports.images import OpenedRun, open_if_there
+from reorder_kit.reports.looks import Looks, shifted
 from reorder_kit.reports.page import Block, Section, Words
 from reorder_kit.reports.playback import player_of, track_of
 from reorder_kit.reports.record import RunRecord
@@ -39,13 +40,14 @@ _Runs = Mapping[Row, Sequence[RunRecord]]
 
 
 def run_sections(
-    results: StudyResult, groups: Sequence[Group], folder: Path, host: PluginHost, places: Places = ()
+    results: StudyResult, groups: Sequence[Group], looks: Looks, folder: Path, host: PluginHost, places: Places = ()
 ) -> list[Section]:
     """Playback, rank shifts, compressibility, influence, search and learning curves.
 
     Args:
         results: the study.
         groups: its rows.
+        looks: of rows, by their labels.
         folder: where its run folders are.
         host: opens their data.
         places: where their data is now, if it is elsewhere.
@@ -62,11 +64,14 @@ def run_sections(
             _COMPRESSIBILITY,
             [block for group in groups for block in _compressibility(results, group, runs, opened[group.key])],
         ),
-        Section("slots", "What the slots are worth", "", [*_influences(groups, runs)]),
-        Section("reading-less", "Reading less", _READING_LESS, [*cost_blocks_of_study(runs, results.metric)]),
-        Section("search", "The search", _SEARCH, _searches(groups, learned, results.headline)),
+        Section("slots", "What the slots are worth", "", [*_influences(groups, runs, looks)]),
+        Section("reading-less", "Reading less", _READING_LESS, [*cost_blocks_of_study(runs, results.metric, looks)]),
+        Section("search", "The search", _SEARCH, _searches(groups, learned, results.headline, looks)),
         Section(
-            "curves", "Learning curves", "Means over seeds, without controls.", _curves(groups, runs, results.headline)
+            "curves",
+            "Learning curves",
+            "Means over seeds, without controls.",
+            _curves(groups, runs, results.headline, looks),
         ),
     ]
 
@@ -179,7 +184,7 @@ def _scatter(results: StudyResult, group: Group, scored: Sequence[ScoredOrder]) 
     )
 
 
-def _influences(groups: Sequence[Group], runs: _Runs) -> list[Chart]:
+def _influences(groups: Sequence[Group], runs: _Runs, looks: Looks) -> list[Chart]:
     charts = []
     for group in groups:
         profiles = {}
@@ -188,7 +193,7 @@ def _influences(groups: Sequence[Group], runs: _Runs) -> list[Chart]:
             if row.control is None and len({len(profile) for profile in found}) == 1:
                 profiles[label_of(row)] = found
         if profiles:
-            charts.append(influence_chart(f"influence-{group.key}", group.name, profiles, group.note))
+            charts.append(influence_chart(f"influence-{group.key}", group.name, profiles, group.note, looks))
     return charts
 
 
@@ -196,17 +201,22 @@ def _short(group: Group) -> str:
     return group.backbone if group.length is None else f"{group.backbone}, {words_of(group.length)}"
 
 
-def _searches(groups: Sequence[Group], learned: _Runs, headline: str) -> list[Chart]:
+def _searches(groups: Sequence[Group], learned: _Runs, headline: str, looks: Looks) -> list[Chart]:
     own = {f"{_short(group)}: {label_of(row)}": learned[row] for group in groups for row in _rows(group, learned)}
-    return search_charts("search", own, headline) if own else []
+    of_own = {
+        f"{_short(group)}: {label_of(row)}": shifted(looks[label_of(row)], number)
+        for number, group in enumerate(groups)
+        for row in _rows(group, learned)
+    }
+    return search_charts("search", own, headline, of_own) if own else []
 
 
-def _curves(groups: Sequence[Group], runs: _Runs, headline: str) -> list[Chart]:
+def _curves(groups: Sequence[Group], runs: _Runs, headline: str, looks: Looks) -> list[Chart]:
     charts = []
     for group in groups:
         told = [row for row in _rows(group, runs) if row.control in (None, LearnedStatic.name)]
         own = {label_of(row): runs[row] for row in told}
-        found = learning_charts(f"curves-{group.key}", own, headline) if own else []
+        found = learning_charts(f"curves-{group.key}", own, headline, looks) if own else []
         charts += [_titled(chart, group) for chart in found]
     return charts
 

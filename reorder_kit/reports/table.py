@@ -21,11 +21,13 @@ class Cell:
         text: what is shown.
         value: what it is sorted by and what the CSV holds, with all digits; the text itself if not given.
         tone: how it is marked.
+        series: number of the color of the run that it names, from 1; 0 for no mark.
     """
 
     text: str
     value: float | int | str | None = None
     tone: Tone = ""
+    series: int = 0
 
     @property
     def key(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,20 @@ class Estimate:
 
     def __str__(self) -> str:
         return self.written(3)
+
+
+def within_shares(estimate: Estimate) -> Estimate:
+    """The estimate of a mean of shares, whose interval ends where shares do: at 0 and at 1.
+
+    The true mean of shares lies between 0 and 1, so what an interval has beyond holds nothing: without it, the interval
+    covers the mean as often as before. A mean of differences has no such bounds; give none here.
+
+    >>> str(within_shares(mean_over_seeds([1.0, 0.9])))
+    '0.950 (0.315 to 1.000)'
+    """
+    if estimate.low is None or estimate.high is None:
+        return estimate
+    return replace(estimate, low=max(0.0, estimate.low), high=min(1.0, estimate.high))
 
 
 def mean_over_seeds(values: Sequence[float]) -> Estimate:

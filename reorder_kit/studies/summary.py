@@ -13,6 +13,7 @@ from reorder_kit.runs.environment import Environment
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.runs.test_scores import Scores
 from reorder_kit.statistics.bootstrap import mean_over_seeds_and_images
+from reorder_kit.statistics.estimate import within_shares
 from reorder_kit.studies.cells import Cell, RowKey
 from reorder_kit.studies.checking import CheckedStudy
 from reorder_kit.studies.comparisons import compare
@@ -112,13 +113,14 @@ class Summary:
         validation = [result.metrics.validation for result in results]
         slots = results[0].order.reach.slots_read
         spreads = [result.order.spread for result in results if result.order.spread is not None]
+        score = mean_over_seeds_and_images(values, image_scores, _STATISTICS_SEED)
         return Row(
             data=key.data,
             backbone=key.backbone,
             start=key.start,
             learner=key.learner,
             control=key.control,
-            score=mean_over_seeds_and_images(values, image_scores, _STATISTICS_SEED),
+            score=within_shares(score) if results[0].metric.are_shares(values) else score,
             seeds=tuple(cell.seed for cell in cells),
             runs=tuple(str(cell.path) for cell in cells),
             reached_slots=slots.reached,

@@ -42,7 +42,8 @@ class Accuracies:
     def compute(self) -> dict[str, Any]:
         """``top1``, ``top5`` (with more than five classes) and ``per_class``, all from 0 to 1.
 
-        ``images_per_class`` counts the images of each class. A class without images has None in ``per_class``.
+        ``images_per_class`` counts the images of each class. A class without images has None in ``per_class``, which is
+        the recall; one that was never answered has None in ``precision_per_class``.
 
         Raises:
             ReorderKitError: if no process has counted an image.
@@ -52,7 +53,7 @@ class Accuracies:
             warnings.filterwarnings("ignore", message="The ``compute`` method of metric")
             by_class = self._by_class.compute()
             top5 = None if self._top5 is None else float(self._top5.compute())
-        hits, images = by_class[:, 0].tolist(), by_class[:, 4].tolist()
+        hits, wrong, images = by_class[:, 0].tolist(), by_class[:, 1].tolist(), by_class[:, 4].tolist()
         if sum(images) == 0:
             raise ReorderKitError("there was no image to evaluate on")
         figures: dict[str, Any] = {"top1": sum(hits) / sum(images)}
@@ -60,6 +61,10 @@ class Accuracies:
             figures["top5"] = top5
         figures["per_class"] = {
             name: hit / count if count else None for name, hit, count in zip(self._classes, hits, images, strict=True)
+        }
+        figures["precision_per_class"] = {
+            name: hit / (hit + miss) if hit + miss else None
+            for name, hit, miss in zip(self._classes, hits, wrong, strict=True)
         }
         figures["images_per_class"] = dict(zip(self._classes, images, strict=True))
         return figures

@@ -13,8 +13,9 @@ from made_results import epoch_record
 from reorder_kit.orders.grid import Grid
 from reorder_kit.reports.chart import file_name
 from reorder_kit.reports.heat_chart import heat_chart, shift_panels
-from reorder_kit.reports.interval_chart import FIXED, Dot, interval_chart
+from reorder_kit.reports.interval_chart import Dot, interval_chart
 from reorder_kit.reports.line_chart import Band, Line, bands_of, line_chart
+from reorder_kit.reports.looks import look_of, looks_of
 from reorder_kit.reports.scatter_chart import Point, scatter_chart
 
 NAN = float("nan")
@@ -101,7 +102,10 @@ def test_every_mark_tells_its_own_text(hostile):
 
 
 def test_intervals_are_where_their_figures_are():
-    dots = [Dot("low", 0.2, 0.1, 0.3, FIXED, "low one"), Dot("high", 0.4, 0.4, 0.4, FIXED, "high one", is_filled=False)]
+    dots = [
+        Dot("low", 0.2, 0.1, 0.3, look_of(0), "low one"),
+        Dot("high", 0.4, 0.4, 0.4, look_of(0), "high one", is_filled=False),
+    ]
     chart = interval_chart("dots", "", dots, axis="metric", alt="", margin=0.05, zero=True)
     marks = {
         element.get("data-tip"): float(element.get("x"))
@@ -173,3 +177,18 @@ def test_lines_that_share_a_colour_have_other_dashes():
 
 def test_a_file_name_holds_no_path():
     assert file_name("a/b", "..", "c d") == "a-b----c-d"
+
+
+def test_a_look_belongs_to_a_name_and_no_two_are_alike():
+    names = [f"run {number}" for number in range(16)]
+    looks = looks_of([*names, "run 3"])
+    assert list(looks) == names
+    assert len({(look.color, look.dashes, look.marker) for look in looks.values()}) == 16
+    assert len({look.color for look in list(looks.values())[:8]}) == 8
+
+
+def test_a_line_keeps_the_look_of_its_run_whatever_stands_beside_it():
+    looks = looks_of(["a", "b", "c"])
+    chart = line_chart("c", "", [Line("c", [1, 2], [0, 1], looks["c"])], axis="epoch", alt="")
+    (line,) = chart.figure.axes[0].get_lines()
+    assert line.get_color() == looks["c"].color == "#00805d"

@@ -67,7 +67,9 @@ def set_scores(folder, score, **controls):
 
 
 def test_every_section_of_a_learned_run_is_there(shown):
-    assert shown.sections == ["figures", "playback", "slots", "search", "environment", "commands"]
+    assert shown.sections == [
+        "figures", "predictions", "classes", "playback", "slots", "search", "environment", "commands",
+    ]  # fmt: skip
 
 
 def test_the_table_has_the_figures_of_the_result(shown, trained):
@@ -123,7 +125,7 @@ def test_what_selects_says_so_beside_its_figures(shown):
 def test_a_run_that_learned_nothing_has_no_search_and_moved_nothing(trained, host, parse):
     page = page_of(trained / "controls" / "fixed-start", host)
     shown = parse(page.html())
-    assert shown.sections == ["figures", "playback", "slots", "environment", "commands"]
+    assert shown.sections == ["figures", "predictions", "classes", "playback", "slots", "environment", "commands"]
     assert "rank-shift" not in {figure.attributes.get("id") for figure in shown.all("figure")}
     assert page.verdict[0].startswith("No order was learned: test top1 0.")
 

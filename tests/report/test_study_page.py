@@ -12,6 +12,7 @@ import pytest
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.reports.write import page_of
+from reorder_kit.statistics.estimate import Estimate
 from reorder_kit.studies.results import StudyResult
 
 
@@ -233,3 +234,35 @@ def test_fixed_orders_that_are_far_from_finished_are_named_once(study_folder, ho
     shown = parse(page_of(tmp_path, host).html())
     (said,) = [words(each) for each in shown.all("p", role="note") if "left out" in each.text]
     assert said.startswith(f"The best fixed order of {first.backbone} is chosen without some: ")
+
+
+def test_intervals_of_shares_end_where_shares_do(study_folder, host, tmp_path, parse):
+    results = StudyResult.read(study_folder / "study.json")
+    # An older study: Student's interval of 0.99 and 0.97 is 0.98 +- 0.127.
+    score = Estimate(0.98, 0.853, 1.107, (0.99, 0.97))
+    changed(results, rows=(replace(results.rows[0], score=score), *results.rows[1:]), comparisons=()).write(
+        tmp_path / "study.json"
+    )
+    page = page_of(tmp_path, host)
+    shown = parse(page.html())
+    first = shown.table("rows")[0]
+    assert (first["low"], first["high"]) == ("0.853", "1.0")
+    (chart,) = [block for block in page.blocks() if block.kind == "chart" and block.name == "scores-digits-local"]
+    assert "row: 0.980 (0.853 to 1.000)" in chart.alt
+
+
+def test_a_row_has_one_color_on_the_whole_page(study_folder, host):
+    page = page_of(study_folder, host)
+    charts = {block.name: block for block in page.blocks() if block.kind == "chart"}
+    # row, spiral, random, softsort from random, its learned-static, random-per-batch: the fourth color is softsort's.
+    softsort = "#b04f8f"
+    for backbone in ("local", "vit"):
+        scores = charts[f"scores-digits-{backbone}"].figure.axes[0].get_lines()
+        assert scores[3].get_color() == softsort
+        curves = charts[f"curves-digits-{backbone}-loss"].figure.axes[0].get_lines()
+        assert curves[3].get_color() == softsort
+    gains = charts["differences-learning-helps"].figure.axes[0].get_lines()
+    assert {line.get_color() for line in gains if len(line.get_xdata()) == 2 and line.get_linewidth() > 2} == {softsort}
+    assert {line.get_color() for line in charts["search-tau"].figure.axes[0].get_lines()} == {softsort}
+    (data,) = page.data
+    assert data.startswith("digits, images: ")

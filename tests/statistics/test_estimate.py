@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reorder_kit.statistics.estimate import Estimate, mean_over_seeds, ratio_over_seeds
+from reorder_kit.statistics.estimate import Estimate, mean_over_seeds, ratio_over_seeds, within_shares
 
 
 @pytest.mark.parametrize("values", [[0.2, 0.8], [0.5, 0.61, 0.49, 0.52, 0.7]])
@@ -63,3 +63,18 @@ def test_an_estimate_in_words(estimate, text):
 def test_a_figure_without_an_interval_ends_where_it_is():
     assert Estimate(0.5).ends == (0.5, 0.5, 0.5)
     assert Estimate(0.5, 0.4, 0.7).ends == (0.5, 0.4, 0.7)
+
+
+def test_the_interval_of_shares_ends_at_0_and_1():
+    # The mean of 1, 1 and 0.94 is 0.98; its standard error is 0.02 and t is 4.3027, so Student's interval is +- 0.0861.
+    score = mean_over_seeds([1.0, 1.0, 0.94])
+    assert (score.low, score.high) == pytest.approx((0.8939, 1.0661), abs=1e-4)
+    within = within_shares(score)
+    assert (within.low, within.high) == pytest.approx((0.8939, 1.0), abs=1e-4)
+    assert (within.mean, within.values) == (score.mean, score.values)
+    low = within_shares(mean_over_seeds([0.0, 0.0, 0.06]))
+    assert (low.low, low.high) == pytest.approx((0.0, 0.1061), abs=1e-4)
+    assert within_shares(mean_over_seeds([0.5])) == mean_over_seeds([0.5])
+    inside = mean_over_seeds([0.4, 0.5])
+    assert within_shares(mean_over_seeds([0.45, 0.5])).low > 0.0
+    assert within_shares(inside).high == min(1.0, inside.high)

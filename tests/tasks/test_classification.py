@@ -7,7 +7,7 @@ import math
 import pydantic
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, recall_score, top_k_accuracy_score
+from sklearn.metrics import accuracy_score, precision_score, recall_score, top_k_accuracy_score
 from torch import Tensor
 
 from contexts import context_of, targets_alone
@@ -153,6 +153,8 @@ def test_accuracies_are_those_of_scikit_learn() -> None:
     assert figures["top1"] == pytest.approx(accuracy_score(targets.numpy(), best))
     assert figures["top5"] == pytest.approx(top_k_accuracy_score(targets.numpy(), outputs.numpy(), k=5))
     assert figures["per_class"] == pytest.approx(dict(zip(CLASSES, by_class, strict=True)))
+    precision = precision_score(targets.numpy(), best, average=None)
+    assert figures["precision_per_class"] == pytest.approx(dict(zip(CLASSES, precision, strict=True)))
     assert type(figures["top1"]) is type(figures["top5"]) is type(figures["per_class"]["ant"]) is float
 
 

@@ -47,6 +47,16 @@ CASES = [
             "top1": 0.6,
             "top5": 0.8,
             "per_class": {"ant": 1.0, "bee": 0.5, "cat": None, "dog": None, "eel": None, "fox": None, "gnu": 0.5},
+            # An ant is said twice, once rightly; a bee once; a dog once, wrongly; a gnu once.
+            "precision_per_class": {
+                "ant": 0.5,
+                "bee": 1.0,
+                "cat": None,
+                "dog": 0.0,
+                "eel": None,
+                "fox": None,
+                "gnu": 1.0,
+            },
             "images_per_class": {"ant": 1, "bee": 2, "cat": 0, "dog": 0, "eel": 0, "fox": 0, "gnu": 2},
         },
     ),

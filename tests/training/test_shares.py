@@ -19,6 +19,7 @@ from reorder_kit.interfaces import Grid, Order, PatchSequence
 from reorder_kit.model.fixed_policies import FirstSlots, FixedOrder
 from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.reports.cost_charts import CostPoint, cost_blocks, cost_blocks_of_study
+from reorder_kit.reports.looks import looks_of
 from reorder_kit.reports.write import page_of
 from reorder_kit.runs.encoder_cost import EncoderCost, ShareCurve
 from reorder_kit.runs.run_folder import RunFolder
@@ -199,11 +200,11 @@ def cost(slots):
 
 def test_a_curve_takes_models_that_read_different_numbers_of_slots():
     points = [CostPoint("row", cost(4), 0.5), CostPoint("row", cost(16), 0.75), CostPoint("spiral", cost(8), 0.25)]
-    seconds, counted, _ = cost_blocks("c", "digits", points, Headline("top1"))
+    seconds, counted, _ = cost_blocks("c", "digits", points, Headline("top1"), looks_of(["row", "spiral"]))
     line, _ = seconds.figure.axes[0].get_lines()
     assert line.get_xydata().tolist() == [[4.0, 0.5], [16.0, 0.75]]
     assert counted.figure.axes[0].get_lines()[0].get_xydata().tolist() == [[0.004, 0.5], [0.016, 0.75]]
-    assert cost_blocks("c", "digits", points[:1], Headline("top1")) == []
+    assert cost_blocks("c", "digits", points[:1], Headline("top1"), looks_of(["row"])) == []
 
 
 def test_a_study_draws_a_line_for_each_backbone_and_order():
@@ -221,7 +222,7 @@ def test_a_study_draws_a_line_for_each_backbone_and_order():
         row("vit-quarter", "row", 4, 0.7, "random-fixed"): records(4, "vit"),
         row("mamba", "row", 16, 0.6): records(16, "mamba"),
     }
-    seconds, *_ = cost_blocks_of_study(runs, Headline("top1"))
+    seconds, *_ = cost_blocks_of_study(runs, Headline("top1"), looks_of(["row"]))
     lines = [line.get_xydata().tolist() for line in seconds.figure.axes[0].get_lines()]
     assert lines == [[[16.0, 0.6]], [[4.0, 0.8], [16.0, 0.9]]]
     assert "vit: row, 4 slots: 0.800" in seconds.alt
@@ -245,6 +246,6 @@ def of_row(backbone, slots, score, length=1.0, seed=0, **recipe):
     ],
 )
 def test_a_line_joins_rows_of_a_study_that_differ_in_keep_alone(quarter, names):
-    seconds, *_ = cost_blocks_of_study(dict([of_row("vit", 16, 0.9), quarter]), Headline("top1"))
+    seconds, *_ = cost_blocks_of_study(dict([of_row("vit", 16, 0.9), quarter]), Headline("top1"), looks_of(["row"]))
     assert len(seconds.figure.axes[0].get_lines()) == len(names)
     assert all(f"{name}, {slots} slots" in seconds.alt for name, slots in zip(names, (16, 4), strict=False))
