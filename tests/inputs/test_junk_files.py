@@ -79,7 +79,7 @@ def test_a_junk_folder_beside_two_classes_is_no_class_without_splits(tmp_path: P
 def test_files_that_are_no_images_are_counted(tmp_path: Path, folders: Folders) -> None:
     folders.fill_splits(tmp_path)
     place = folders.place("train", "cat")
-    for name in ("notes.txt", "photo.heic", "README"):
+    for name in ("notes.txt", "photo.raw", "README"):
         (tmp_path / place / name).write_text("no image")
     assert found(folders.open(tmp_path)) == {OTHERS: (3, f"{place}/README")}
 

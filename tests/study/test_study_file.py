@@ -78,7 +78,7 @@ def test_everything_but_name_and_seeds_may_be_left_to_a_recipe():
     assert list(own.data) == ["digits"]
     assert own.backbones["local"].section["window"] == 2
     assert own.starts["row"].section == {"name": "row"}
-    assert own.learners["softsort"].section == {"name": "softsort", "warmup_epochs": 6}
+    assert own.learners["softsort"].section == {"name": "softsort", "warmup_epochs": "10%"}
     assert own.recipe["train"]["epochs"] == 60
     # The rest of the recipe is what the study decides.
     assert not {"name", "seed", "controls", "order", "data", "backbone"} & own.recipe.keys()
