@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reorder_kit.api.plugins import plugins
+from reorder_kit.caller import Caller
 from reorder_kit.data.given_images import find_images
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.loaded_run import LoadedRun
-from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from reorder_kit.host.plugin_host import PluginHost
     from reorder_kit.training.prediction import Predictions
 
 PREVIEWS = 24
@@ -59,13 +60,14 @@ def predict(
     # Imported on first use: accelerate takes seconds.
     from reorder_kit.training.predict_run import predict_run
 
-    host = host or PluginHost.from_environment()
+    caller = Caller.here()
+    host = plugins(host, caller)
     found = find_images(images)
     predictions = predict_run(_opened(run), found, host, device, threshold, PREVIEWS)
     if predictions.unreadable:
         named = "; ".join(f"{each.path}: {each.reason}" for each in predictions.unreadable)
         count = len(predictions.unreadable)
-        warnings.warn(f"{count} of the images could not be read: {named}", stacklevel=2)
+        caller.warn(f"{count} of the images could not be read: {named}")
     return predictions
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from reorder_kit.caller import Caller
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.order_source import order_from
 from reorder_kit.model.timm_in_order import TimmInOrder
@@ -50,5 +50,5 @@ def wrap(
             "give a static order",
         )
     for doubt in found.doubts:
-        warnings.warn(doubt, stacklevel=2)
+        Caller.here().warn(doubt)
     return TimmInOrder(model, reading, found.order)
