@@ -74,7 +74,7 @@ def test_runs_that_fail_are_warned_of_and_rows_that_fail_when_tried_are_refused(
     def fail(*arguments: object) -> None:
         raise ReorderKitError("the disk is on fire")
 
-    monkeypatch.setattr("reorder_kit.training.run.run_in_program", fail)
+    monkeypatch.setattr("reorder_kit.studies.cell_run.CellRun.train", fail)
     with pytest.warns(ReorderKitWarning, match=r"failed: .*row.*: the disk is on fire"):
         finished = reorder_kit.study(STUDY, {"seeds": 1})
     assert len(finished.failures) == 2
