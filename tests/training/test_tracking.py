@@ -206,7 +206,8 @@ def test_a_search_is_a_run_of_the_group_and_trials_are_none(told, tmp_path):
         ("night/search", "search", "night"),
         ("night", "run", "night"),
     ]
-    assert events(told, "night/search") == ["start", ("log", 1), "save", "finish"]
+    # A warm-up of one epoch by default, and one of search.
+    assert events(told, "night/search") == ["start", ("log", 1), ("log", 2), "save", "finish"]
 
 
 FAILURES = {"start": [], "log": ["start", "save", "finish"], "finish": ["start", ("log", 1), ("log", 2), "save"]}
