@@ -39,7 +39,7 @@ def class_tables(record: RunRecord) -> list[Table]:
     rows = [
         [
             Cell(name),
-            *([number(_value(counts[1], name), 0)] if counts else []),
+            *([_count(counts[1], name)] if counts else []),
             number(_value(scores, name)),
             *([number(_value(precision, name))] if precision else []),
             *(number(_value(found, name)) for found in beside.values()),
@@ -53,6 +53,11 @@ def class_tables(record: RunRecord) -> list[Table]:
 def _by_class(figures: Figures, key: str) -> Mapping[str, Any]:
     found = dict(figures).get(key)
     return found if isinstance(found, dict) else {}
+
+
+def _count(by_class: Mapping[str, Any], name: str) -> Cell:
+    count = by_class.get(name)
+    return Cell(f"{count:,}", count) if isinstance(count, int) else Cell("")
 
 
 def _value(by_class: Mapping[str, Any], name: str) -> float | None:

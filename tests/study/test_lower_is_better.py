@@ -17,10 +17,12 @@ from reorder_kit.errors import RecipeError
 from reorder_kit.figures.transfer import _scales
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.checksums import with_checksum
+from reorder_kit.reports.looks import looks_of
 from reorder_kit.reports.record import RunRecord
 from reorder_kit.reports.run_words import run_verdict
 from reorder_kit.reports.study_answers import answer_sections
 from reorder_kit.reports.study_answers import tests_table as table_of_tests
+from reorder_kit.reports.study_rows import label_of
 from reorder_kit.reports.write import page_of
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.statistics.estimate import mean_over_seeds
@@ -196,7 +198,7 @@ def test_the_report_of_a_study_turns_its_signs_and_says_so():
     rows = (row(4.0, "row"), row(3.0, "row", "reinforce"), row(5.0, "spiral"))
     found, said = answered(*rows)
     results = study_result("mse", False, rows, found, said)
-    matters, helps = answer_sections(results)[1:3]
+    matters, helps = answer_sections(results, looks_of(map(label_of, rows)))[1:3]
     assert "above 0 is a gain" in matters.blocks[0].note
     assert helps.blocks[1].answers[0].verdict == "better"
     (table,) = table_of_tests(results)

@@ -246,6 +246,6 @@ def of_row(backbone, slots, score, length=1.0, seed=0, **recipe):
     ],
 )
 def test_a_line_joins_rows_of_a_study_that_differ_in_keep_alone(quarter, names):
-    seconds, *_ = cost_blocks_of_study(dict([of_row("vit", 16, 0.9), quarter]), Headline("top1"), looks_of(["row"]))
+    seconds, *_ = cost_blocks_of_study(dict([of_row("vit", 16, 0.9), quarter]), Headline("top1"), looks_of(["random"]))
     assert len(seconds.figure.axes[0].get_lines()) == len(names)
     assert all(f"{name}, {slots} slots" in seconds.alt for name, slots in zip(names, (16, 4), strict=False))
