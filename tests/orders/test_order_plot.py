@@ -34,6 +34,17 @@ EXPECTED = RED[None] / 255
         Image.fromarray(RED).convert("RGBA"),
         RED.astype(np.int64),
     ],
+    ids=[
+        "uint8",
+        "shares",
+        "pillow",
+        "channel first",
+        "batch of one",
+        "with gradient",
+        "alpha",
+        "pillow with alpha",
+        "int64",
+    ],
     ids=str,
 )
 def test_an_image_is_taken_as_people_have_it(image):
@@ -41,7 +52,9 @@ def test_an_image_is_taken_as_people_have_it(image):
 
 
 @pytest.mark.parametrize(
-    "image", [RED[:, :, 0], RED[:, :, :1], torch.from_numpy(RED)[:, :, 0], Image.fromarray(RED[:, :, 0])]
+    "image",
+    [RED[:, :, 0], RED[:, :, :1], torch.from_numpy(RED)[:, :, 0], Image.fromarray(RED[:, :, 0])],
+    ids=["array", "one channel", "tensor", "pillow"],
 )
 def test_one_channel_is_gray(image):
     np.testing.assert_allclose(picture_of(image, GRID), np.repeat(EXPECTED[..., :1], 3, axis=3))

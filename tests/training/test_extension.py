@@ -17,7 +17,7 @@ from reorder_kit.experiment.extension import controls_left_out, extended_recipe
 from reorder_kit.interfaces import OrderLearner
 from reorder_kit.model.fixed_policies import FixedOrder
 from reorder_kit.order_learners._phases import PhasedLearner, PhaseOptions
-from reorder_kit.orders.order import load_tensors
+from reorder_kit.orders.tensor_file import load_tensors
 from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.testing import host_with
 from reorder_kit.training.run import run_experiment
