@@ -309,7 +309,7 @@ class Order:
         return read_order(Path(path))
 
     def plot(self, image: Any = None, title: str | None = None) -> OrderFigure:
-        """A matplotlib figure of the path over the grid, which notebooks show; ``figure.savefig(file)`` writes it.
+        """A matplotlib figure of the path over the grid, which notebooks show, and ``savefig`` writes.
 
         Args:
             image: what is shown below the path: a PIL image, a tensor ``(channel, height, width)``, an array

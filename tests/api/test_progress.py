@@ -32,6 +32,7 @@ RUN = SimpleNamespace(
     first_epoch=1,
     headline="top1",
     slots_read=SlotsRead(4, 4, 0),
+    images=None,
 )
 
 

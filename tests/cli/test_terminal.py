@@ -51,7 +51,7 @@ def test_a_long_example_is_still_one_command(monkeypatch):
     (example,) = re.findall(r"reorder-kit run recipes/(?:.*\\\n)+.*", help_of(("run",)))
     joined = re.sub(r" \\\n +", " ", example)
     assert joined == (
-        "reorder-kit run recipes/quickstart.yaml --set train.epochs=30 --set order.start=hilbert --out runs/try"
+        "reorder-kit run recipes/quickstart.yaml --set train.epochs=30 --set order.start=hilbert --device cpu"
     )
 
 

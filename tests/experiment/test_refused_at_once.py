@@ -120,7 +120,7 @@ def test_images_that_cannot_be_scrambled_are_refused(host):
 
 
 def test_half_precision_on_a_cpu_is_refused(host):
-    assert "fp16 needs a GPU" in mistakes(recipe(train={"device": "cpu", "precision": "fp16"}), host)[0]
+    assert "fp16 needs a CUDA GPU" in mistakes(recipe(train={"device": "cpu", "precision": "fp16"}), host)[0]
     validate(recipe(train={"precision": "fp16"}), host, "trial")
 
 

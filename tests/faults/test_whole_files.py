@@ -20,6 +20,7 @@ IN_PLACE = re.compile(
 WRITERS = {
     "whole_file.py": 1,  # under another name
     "analysis/fitted_vq.py": 1,  # an empty file, which keeps a name
+    "cli/_help.py": 2,  # no file: methods of what formats help
     "data/shard_notes.py": 1,  # under another name
     "training/checkpoints.py": 1,  # in a folder with another name
     "writable.py": 1,  # an empty file, to see whether that can be made

@@ -37,6 +37,7 @@ class Page:
     def commands(self):
         """The arguments of every `reorder-kit` command in a console block or within a sentence."""
         in_sentences = [words_of(code) for code in re.findall(r"`([^`\n]+ [^`\n]+)`", self.prose)]
+        in_sentences = [words for words in in_sentences if words[1:] and tuple(words[1:]) not in NEED_MORE]
         in_blocks = [words for block in self.blocks("console") for words in commands_of(block)]
         for words in [*in_blocks, *in_sentences]:
             if words and words[0].endswith("reorder-kit"):
@@ -85,5 +86,10 @@ def every_option():
     ]
     return {option for command in commands for parameter in command.params for option in parameter.opts}
 
+
+NEED_MORE = {
+    (name,) for name, command in COMMAND_LINE.commands.items() if any(each.required for each in command.params)
+}
+"""Commands that a sentence only names."""
 
 PAGES = [Page("README.md"), *(Page(f"docs/{path.name}") for path in sorted((ROOT / "docs").glob("*.md")))]

@@ -18,6 +18,7 @@ from reorder_kit.interfaces import (
     Order,
     OrderLearner,
     Task,
+    Tracker,
 )
 from unruly_components import (
     RIGHT,
@@ -49,6 +50,21 @@ class BrokenPlugin(NamedTuple):
     reason: str
 
 
+class Tracked(Tracker):
+    """Keeps nothing."""
+
+    name = "tracked"
+
+    def start(self, run):
+        pass
+
+    def log(self, epoch, figures):
+        pass
+
+    def finish(self, status, summary):
+        pass
+
+
 class AnyOptions(pydantic.BaseModel):
     fast: bool = True
 
@@ -59,7 +75,7 @@ class NotKnownToPydantic:
 
 def unloadable() -> Iterator[BrokenPlugin]:
     """Every kind of component with every fault that shows when a plugin is loaded."""
-    for component in (*RIGHT, Scoring):
+    for component in (*RIGHT, Scoring, Tracked):
         kind = component.kind
         for fault, (changed, reason) in _faults_of(component).items():
             name = f"{kind.name} {component.__name__.lower()} {fault}"
@@ -127,7 +143,7 @@ def _faults_of(component: type[Any]) -> dict[str, tuple[Any, str]]:
     return faults | _undeclared(component)
 
 
-_BASES = {"DataSource", "Backbone", "Task", "Ordering", "OrderLearner", "Prior", "Tokenizer"}
+_BASES = {"DataSource", "Backbone", "Task", "Ordering", "OrderLearner", "Prior", "Tokenizer", "Tracker"}
 _REQUIRED = {DataSource: ("target_kinds",), Task: ("target_kinds", "headline"), OrderLearner: ("uses_reward",)}
 
 

@@ -45,7 +45,6 @@ EXPECTED = RED[None] / 255
         "pillow with alpha",
         "int64",
     ],
-    ids=str,
 )
 def test_an_image_is_taken_as_people_have_it(image):
     np.testing.assert_allclose(picture_of(image, GRID), EXPECTED, atol=1e-7)

@@ -139,7 +139,7 @@ def test_bf16_is_close_to_fp32_and_a_run_of_each_fits_in_one_process(tmp_path):
 
 
 def test_fp16_on_a_cpu_is_refused(tmp_path):
-    with pytest.raises(ReorderKitError, match="fp16 needs a GPU"):
+    with pytest.raises(ReorderKitError, match="fp16 needs a CUDA GPU"):
         Run(tmp_path / "fp16", train={"precision": "fp16"})
 
 
