@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from plugin_faults import FLAWS, KnownData, unloadable
+from plugin_faults import FLAWS, KnownData, Tracked, unloadable
 from reorder_kit import hookimpl
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.compose import compose
@@ -25,7 +25,7 @@ BROKEN = list(unloadable())
 
 def working(instead=None):
     """A plugin with a right component of every kind, one of which may be replaced."""
-    right = {each.name: each for each in (*RIGHT, KnownData, *([] if instead is None else [instead]))}
+    right = {each.name: each for each in (*RIGHT, Tracked, KnownData, *([] if instead is None else [instead]))}
     hooks = {each.kind.hook: hookimpl(lambda each=each: [each]) for each in right.values()}
     return SimpleNamespace(**hooks)
 
