@@ -36,4 +36,4 @@ def test_it_runs_and_shows_what_is_stored(tmp_path: Path) -> None:
     NotebookClient(fresh, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
     assert list(map(kinds, fresh.cells)) == list(map(kinds, stored.cells))
     assert fresh.cells[-1].outputs[0].data["text/plain"] == "True"
-    assert (tmp_path / "runs" / "quickstart" / "report" / "report.html").exists()
+    assert (tmp_path / "runs" / "local_informed" / "report" / "report.html").exists()
