@@ -98,8 +98,8 @@ def evaluate(
     Args:
         run: the run folder, or what :func:`reorder_kit.run` or :func:`reorder_kit.load_run` returned.
         orders: further orders, one or several: as they are, orderings by name, order files, runs, or patch numbers.
-        keep: a share, or shares, of all patches, the first of its own order, that it is to read alone, 1 for all slots of its own
-            order; they are written down in the run folder for the report.
+        keep: a share, or shares, of all patches, the first of its own order, that it is to read alone, 1 for all slots
+            of its own order; they are written down in the run folder for the report.
         split: which images, ``"test"`` or ``"validation"``.
         places: where its data is now, if it is elsewhere, as ``{"data.root": "/data/photos"}``.
         allow_download: let its data source fetch what is not there.

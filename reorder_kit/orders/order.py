@@ -34,7 +34,8 @@ class Order:
         indices: the patch in each slot.
         num_patches: patches there are to choose from; those of the grid if not given, or else the number of slots.
         groups: the group of each image, for the shape ``(group, slot)``.
-        grid: the grid of the patches, where it is known, as :meth:`Grid.of` takes it. Orders are equal whether or not they know it.
+        grid: the grid of the patches, where it is known, as ``Grid.of`` takes it. Orders are equal whether or not they
+            know it.
 
     Raises:
         ReorderKitError: if a patch is no whole number, is out of range or appears twice, or the grid has another number

@@ -134,7 +134,7 @@ def test_runs_orders_and_shares_are_taken_as_people_give_them(run: FinishedRun, 
     with pytest.raises(ReorderKitError, match="cannot get an order from None"):
         reorder_kit.evaluate(run, None, host=host)
     for function in (reorder_kit.evaluate, reorder_kit.report):
-        with pytest.raises(ReorderKitError, match="expected a run.*, got 5"):
+        with pytest.raises(ReorderKitError, match=r"expected a run.*, got 5"):
             function(5, host=host)
 
 
