@@ -78,7 +78,8 @@ def test_refuses_a_side_that_is_no_whole_number(side: Any) -> None:
         with pytest.raises(ReorderKitError, match="a whole number of patches each way, not") as refusal:
             Grid(*sides)
         assert "224 // 16" in str(refusal.value.hint)
-    assert type(Grid(np.int64(14), 2).height) is int
+    given: Any = np.int64(14)
+    assert type(Grid(given, 2).height) is int
 
 
 def test_refuses_negative_sides() -> None:
