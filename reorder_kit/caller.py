@@ -57,13 +57,22 @@ class Caller:
 
     @contextmanager
     def warned_of_logs(self) -> Iterator[None]:
-        """Turn what the package logs as a warning into Python warnings as long as the context lasts."""
+        """Turn what the package logs as a warning into Python warnings as long as the context lasts.
+
+        Handlers of the root logger do not get these records meanwhile, or everything would be said twice.
+        """
         handler, logger = _ToWarnings(self), logging.getLogger(_PACKAGE)
+        others, without = list(logging.getLogger().handlers), _WithoutWarnings()
         logger.addHandler(handler)
+        # Filters rather than the flag `propagate`: contexts of several threads may end in any sequence.
+        for other in others:
+            other.addFilter(without)
         try:
             yield
         finally:
             logger.removeHandler(handler)
+            for other in others:
+                other.removeFilter(without)
 
 
 class _ToWarnings(logging.Handler):
@@ -75,6 +84,16 @@ class _ToWarnings(logging.Handler):
         self._caller.warn(self.format(record))
 
 
+class _WithoutWarnings(logging.Filter):
+    """Leaves out what the package warns of."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno < logging.WARNING or not _is_of_package(record.name)
+
+
 def _is_own(frame: FrameType) -> bool:
-    name = str(frame.f_globals.get("__name__", ""))
+    return _is_of_package(str(frame.f_globals.get("__name__", "")))
+
+
+def _is_of_package(name: str) -> bool:
     return name == _PACKAGE or name.startswith(f"{_PACKAGE}.")

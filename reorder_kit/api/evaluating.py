@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
+from torch import Tensor
+
 from reorder_kit.api import notebook
 from reorder_kit.api.plugins import plugins
+from reorder_kit.api.run_path import path_of
 from reorder_kit.caller import Caller
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ReorderKitError, quoted
+from reorder_kit.experiment.order_source import folder_of, order_from
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.order import Order
 
@@ -23,7 +29,7 @@ Split = Literal["test", "validation"]
 Source = Order | str | os.PathLike[str]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Evaluation:
     """A trained model in its own order and in others. In a notebook it shows itself as a table.
 
@@ -74,10 +80,10 @@ class Evaluation:
 
 
 def evaluate(
-    run: str | os.PathLike[str],
-    orders: Source | Sequence[Source] = (),
+    run: str | os.PathLike[str] | Any,
+    orders: Source | Sequence[Source] | Any = (),
     *,
-    keep: Sequence[float] = (),
+    keep: float | Sequence[float] = (),
     split: Split = "test",
     places: Mapping[str, Any] | None = None,
     allow_download: bool = False,
@@ -90,10 +96,10 @@ def evaluate(
     Choose between orders on the validation split; a test split that was used to choose is no longer one.
 
     Args:
-        run: the run folder, or what :func:`reorder_kit.run` returned.
-        orders: further orders: as they are, orderings by name, order files, or runs.
-        keep: shares of all patches, the first of its own order, that it is to read alone, 1 for all slots of its own
-            order; they are written down in the run folder for the report.
+        run: the run folder, or what :func:`reorder_kit.run` or :func:`reorder_kit.load_run` returned.
+        orders: further orders, one or several: as they are, orderings by name, order files, runs, or patch numbers.
+        keep: a share, or shares, of all patches, the first of its own order, that it is to read alone, 1 for all slots
+            of its own order; they are written down in the run folder for the report.
         split: which images, ``"test"`` or ``"validation"``.
         places: where its data is now, if it is elsewhere, as ``{"data.root": "/data/photos"}``.
         allow_download: let its data source fetch what is not there.
@@ -101,22 +107,54 @@ def evaluate(
 
     Raises:
         ReorderKitError: if an order or a share does not fit, or the run or its data cannot be read.
+
+    Warns:
+        ReorderKitWarning: as :func:`reorder_kit.load_order` does, of an order that may not be what was meant.
     """
     # Imported on first use, as for a run.
     from reorder_kit.cli._lookup import find_run
-    from reorder_kit.experiment.order_source import order_from
     from reorder_kit.training.evaluate_run import evaluate_run
     from reorder_kit.writable import require_writable_file
 
     if split not in get_args(Split):
         raise ReorderKitError(f"there is no split {split!r} to evaluate", "give 'test' or 'validation'")
-    listed = [orders] if isinstance(orders, Order | str | os.PathLike) else orders
-    sources = [os.fspath(each) if isinstance(each, str | os.PathLike) else order_from(each).order for each in listed]
-    caller = Caller.here()
+    shares, caller = _shares(keep), Caller.here()
     with caller.warned_of_logs():
-        host, folder = plugins(host, caller), find_run(os.fspath(run))
-        if keep:
+        host, folder = plugins(host, caller), find_run(str(path_of(run)))
+        grid = folder.read_order().grid
+        sources: list[str | Order] = []
+        for each in _listed(orders):
+            found = order_from(each, grid, host)
+            sources.append(os.fspath(each) if isinstance(each, str | os.PathLike) else found.order)
+            for doubt in found.doubts:
+                caller.warn(doubt)
+        if shares:
             require_writable_file(folder.shares)
         now_in = tuple((places or {}).items())
-        report = evaluate_run(folder, sources, split, host, now_in, allow_download, keep)
+        report = evaluate_run(folder, sources, split, host, now_in, allow_download, shares)
     return Evaluation(folder.path, report, tuple(caller.told))
+
+
+def _listed(orders: Any) -> list[Any]:
+    """One order, or several."""
+    if isinstance(orders, Tensor | np.ndarray):  # a row of numbers is one order, rows of them are several
+        is_one = orders.ndim < 2 and (isinstance(orders, Tensor) or orders.dtype.kind not in "OU")
+    else:
+        is_one = (
+            isinstance(orders, Order | str | bytes | os.PathLike | Mapping)
+            or not isinstance(orders, Iterable)
+            or folder_of(orders) is not None
+        )
+    if is_one:
+        return [orders]
+    several = list(orders)
+    return [several] if several and all(isinstance(each, Integral) for each in several) else several
+
+
+def _shares(keep: Any) -> tuple[float, ...]:
+    shares = (keep,) if isinstance(keep, Real) else tuple(keep) if isinstance(keep, Iterable) else (None,)
+    if not all(isinstance(share, Real) and not isinstance(share, bool) for share in shares):
+        raise ReorderKitError(
+            f"keep: {quoted(keep)} is no share of the patches", "give numbers, as in keep=[0.25, 0.5]"
+        )
+    return tuple(map(float, shares))

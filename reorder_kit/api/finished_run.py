@@ -22,7 +22,7 @@ from reorder_kit.runs.result import ControlResult, RunMetrics, RunResult
 from reorder_kit.runs.run_folder import RunFolder
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class FinishedRun(os.PathLike[str]):
     """What came out of a run, and where it is. It stands for its folder wherever a path is expected.
 

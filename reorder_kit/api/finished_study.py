@@ -14,7 +14,7 @@ from reorder_kit.studies.plan import Plan
 from reorder_kit.studies.results import Comparison, Failure, Row, StudyResult
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class FinishedStudy(os.PathLike[str]):
     """What came out of a study, and where it is. It stands for its folder wherever a path is expected.
 
@@ -80,7 +80,7 @@ class FinishedStudy(os.PathLike[str]):
         )
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class PlannedStudy:
     """What a study would train and compare.
 

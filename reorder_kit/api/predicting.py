@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reorder_kit.api.plugins import plugins
+from reorder_kit.api.run_path import path_of
 from reorder_kit.caller import Caller
 from reorder_kit.data.given_images import find_images
-from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.runs.run_folder import RunFolder
 
@@ -74,11 +74,6 @@ def predict(
 def _opened(run: Any) -> Path | LoadedRun:
     if isinstance(run, LoadedRun):
         return run
-    folder = run if isinstance(run, str | os.PathLike) else getattr(run, "folder", None)
-    if isinstance(folder, RunFolder):
-        folder = folder.path
-    if not isinstance(folder, str | os.PathLike):
-        raise ReorderKitError(f"{type(run).__name__} is no run", "give the folder of a run, as in runs/quickstart")
-    path = Path(folder)
+    path = path_of(run)
     RunFolder(path).read_result()
     return path

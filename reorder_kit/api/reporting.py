@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from reorder_kit.api import notebook
 from reorder_kit.api.plugins import plugins
+from reorder_kit.api.run_path import path_of
 from reorder_kit.caller import Caller
 from reorder_kit.host.plugin_host import PluginHost
 
@@ -52,7 +53,7 @@ class WrittenReport(os.PathLike[str]):
 
 
 def report(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Any,
     out: str | os.PathLike[str] | None = None,
     *,
     places: Mapping[str, Any] | None = None,
@@ -63,8 +64,8 @@ def report(
     >>> report("runs/quickstart").page  # doctest: +SKIP
 
     Args:
-        source: the folder of a finished run or of a study, or what :func:`reorder_kit.run` or
-            :func:`reorder_kit.study` returned.
+        source: the folder of a finished run or of a study, or what :func:`reorder_kit.run`,
+            :func:`reorder_kit.load_run` or :func:`reorder_kit.study` returned.
         out: where to; into the folder ``report`` of the run or study if not given.
         places: where its data is now, if it is elsewhere, as ``{"data.root": "/data/photos"}``.
         host: the plugins; all installed ones if not given.
@@ -78,5 +79,5 @@ def report(
     caller = Caller.here()
     with caller.warned_of_logs():
         now_in, target = tuple((places or {}).items()), None if out is None else Path(out)
-        page, *beside = write_report(Path(source), target, plugins(host, caller), now_in)
+        page, *beside = write_report(path_of(source, "run or study"), target, plugins(host, caller), now_in)
     return WrittenReport(page, tuple(beside))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reorder_kit.api.plugins import plugins
+from reorder_kit.api.run_path import path_of
 from reorder_kit.caller import Caller
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.loaded_run import LoadedRun
@@ -70,7 +71,7 @@ def run(
 
 
 def load_run(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Any,
     host: PluginHost | None = None,
     places: Mapping[str, Any] | None = None,
     allow_download: bool = False,
@@ -88,4 +89,4 @@ def load_run(
     """
     caller = Caller.here()
     with caller.warned_of_logs():
-        return LoadedRun.open(Path(path), plugins(host, caller), tuple((places or {}).items()), allow_download)
+        return LoadedRun.open(path_of(path), plugins(host, caller), tuple((places or {}).items()), allow_download)

@@ -26,7 +26,7 @@ from reorder_kit.model.ordered_model import OrderedModel, for_evaluation
 from reorder_kit.runs.run_folder import RunFolder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadedRun:
     """The trained model of a run with all that is needed to use it.
 

@@ -53,7 +53,7 @@ def order_from(source: object, grid: Grid | None = None, host: PluginHost | None
         return _at(path, grid)
     if isinstance(source, type | bytes | dict | set | frozenset) or not hasattr(source, "__len__"):
         raise ReorderKitError(
-            f"{quoted(source)} stands for no order",
+            f"cannot get an order from {quoted(source)}",
             "give an order, a file of one, a run folder, an array of patch numbers, or the name of an ordering",
         )
     return FoundOrder(order_of_array(source, grid))
@@ -82,9 +82,12 @@ def _named(source: str, grid: Grid | None, host: PluginHost) -> FoundOrder:
 
 
 def _at(path: Path, grid: Grid | None) -> FoundOrder:
+    folder = RunFolder(path)
+    if folder.order.exists() and folder.recipe.exists() and not folder.is_finished:
+        return _unfinished(folder, grid)
     if path.is_dir():
         found = _stored(stored_order(path, grid))
-        if RunFolder(path).read_result().order.reach.slots is not None or found.doubts:
+        if folder.read_result().order.reach.slots is not None or found.doubts:
             return found
         return FoundOrder(
             found.order,
@@ -96,6 +99,16 @@ def _at(path: Path, grid: Grid | None) -> FoundOrder:
     if path.suffix == NPY:
         return FoundOrder(load_npy(path, grid))
     return _stored(stored_order(path, grid))
+
+
+def _unfinished(folder: RunFolder, grid: Grid | None) -> FoundOrder:
+    """The order of a run that has its order, but no result yet."""
+    found = _stored(stored_order(folder.order, grid))
+    doubt = (
+        f"{folder.path}: the run is not finished: this is the order that its training ended with, but its controls may "
+        "still train, and it is not yet known whether it orders again before a later block"
+    )
+    return FoundOrder(found.order, (doubt, *found.doubts))
 
 
 def _stored(stored: OrderFile) -> FoundOrder:

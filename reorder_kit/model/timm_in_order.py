@@ -20,7 +20,8 @@ class TimmInOrder(nn.Module):
 
     ``model`` is a model of the same class. It shares all layers and weights with the one that was given, which still
     reads row-major. Of a partial order, it reads the patches that have a slot. ``train``, ``eval`` and
-    ``load_state_dict`` act on both.
+    ``load_state_dict`` of either act on both. What is replaced in one later, such as a classifier, is not replaced in
+    the other.
 
     Args:
         model: a model of timm.
@@ -32,13 +33,17 @@ class TimmInOrder(nn.Module):
         super().__init__()
         self.reading, self.order = reading, order
         device = next(model.parameters()).device
-        last = _sharing(getattr(model, reading.after))
+        given = getattr(model, reading.after)
+        last = _sharing(given)
         # Neither in the state, whose keys stay those of timm, nor in the hook: it moves with the model.
         last.register_buffer(ORDER, order.indices.to(device, copy=True), persistent=False)
         last.register_forward_hook(_InOrder(reading))
+        last.register_forward_pre_hook(_Following(given))
         inner: Any = _sharing(model)
         setattr(inner, reading.after, last)
         inner.forward_intermediates = _no_maps
+        inner.register_forward_pre_hook(_Following(model))
+        inner.train = _TrainBoth(inner, model)
         self.model = inner
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Any:
@@ -93,6 +98,29 @@ class _InOrder:
             )
         order = module.get_buffer(ORDER)
         return torch.cat([tokens[:, : self.prefix], tokens[:, self.prefix :][:, order]], dim=1)
+
+
+class _Following:
+    """A hook: before a module is called, it takes the mode of the one whose layers it shares."""
+
+    def __init__(self, given: nn.Module) -> None:
+        self.given = given
+
+    def __call__(self, module: nn.Module, inputs: Any) -> None:
+        if module.training != self.given.training:
+            module.training = self.given.training
+
+
+class _TrainBoth:
+    """In place of ``train``: both models get the mode, and so do the modules that they do not share."""
+
+    def __init__(self, inner: nn.Module, given: nn.Module) -> None:
+        self.inner, self.given = inner, given
+
+    def __call__(self, mode: bool = True) -> nn.Module:
+        type(self.inner).train(self.inner, mode)
+        self.given.train(mode)
+        return self.inner
 
 
 def _sharing(module: M) -> M:

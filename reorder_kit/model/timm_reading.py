@@ -55,7 +55,7 @@ _WRAPPERS = {
     "DistributedDataParallel": "pass its .module",
     "FeatureGetterNet": "create the model without features_only",
     "FeatureListNet": "create the model without features_only",
-    "TimmInOrder": "wrap the timm model itself, its .model, with the other order",
+    "TimmInOrder": "wrap the model that you first gave to wrap",
 }
 
 
@@ -112,8 +112,10 @@ def _timm_class(model: nn.Module) -> type:
         if cls.__module__.startswith("timm.models."):
             return cls
     what = type(model).__name__
+    article = "an" if what[0] in "AEIOUaeiou" else "a"
     raise ReorderKitError(
-        f"a {what} is no timm model with patches", _WRAPPERS.get(what, "pass one such as timm's vit_small_patch16_224")
+        f"expected a timm model, got {article} {what}",
+        _WRAPPERS.get(what, "pass one that has patches, as from timm.create_model('vit_small_patch16_224')"),
     )
 
 
@@ -148,7 +150,7 @@ def _obstacles(model: nn.Module, kind: type, after: str) -> Iterator[tuple[str, 
     if getattr(model.patch_embed, "grid_size", None) is None:
         yield "it was built without a size of images", "build it with img_size"
     if hasattr(getattr(model, after), ORDER):
-        yield "it has an order already", "create the model anew"
+        yield "it has an order already", "wrap the model that you first gave to wrap, or create it anew"
 
 
 def _is_changed(cls: type, kind: type, method: str) -> bool:

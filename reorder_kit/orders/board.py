@@ -9,10 +9,17 @@ from typing import Self
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.walk import Cell
 
+MOST_PLOTTED, LONGEST_SIDE = 128**2, 2000
+"""Patches of a figure, and along one of its sides: it takes half a minute to draw, and is 50,000 pixels wide."""
 _FRAME_GAP = 1.0
 """In cells."""
 
 Point = tuple[float, float]
+
+
+def can_be_plotted(grid: Grid) -> bool:
+    """Whether a figure of the grid is of a size that can be looked at."""
+    return grid.num_patches <= MOST_PLOTTED and max(grid.height, grid.width) <= LONGEST_SIDE
 
 
 @dataclass(frozen=True)

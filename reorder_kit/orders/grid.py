@@ -26,7 +26,8 @@ class Grid:
         frames: frames, at least 1.
 
     Raises:
-        ReorderKitError: if one of them is less than 1, or there are more than :data:`MOST_PATCHES` patches.
+        ReorderKitError: if one of them is no whole number or less than 1, or there are more than :data:`MOST_PATCHES`
+            patches.
     """
 
     height: int
@@ -34,6 +35,8 @@ class Grid:
     frames: int = 1
 
     def __post_init__(self) -> None:
+        for name in ("height", "width", "frames"):
+            object.__setattr__(self, name, _whole(getattr(self, name)))
         if min(self.height, self.width, self.frames) < 1:
             raise ReorderKitError(f"a grid needs at least one patch each way, not {self}", "as in --grid 14x14")
         if self.num_patches > MOST_PATCHES:
@@ -97,6 +100,16 @@ class Grid:
 
     def __str__(self) -> str:
         return f"{self.height}x{self.width}" if self.frames == 1 else f"{self.frames}x{self.height}x{self.width}"
+
+
+def _whole(patches: int) -> int:
+    try:
+        return operator.index(patches)
+    except TypeError:
+        raise ReorderKitError(
+            f"a grid has a whole number of patches each way, not {quoted(patches)}",
+            "give integers: 224 // 16 is one, 224 / 16 is not",
+        ) from None
 
 
 def _too_many(grid: str) -> ReorderKitError:

@@ -64,7 +64,7 @@ def order_of_array(array: Any, grid: Grid | None = None) -> Order:
     order = Order(numbers.clone(), grid=grid)
     if not order.is_full and reads_as_full(numbers):
         raise ReorderKitError(
-            f"an order of {length} patches is none of the {grid} grid's {order.num_patches}",
+            f"an order of {length} patches does not fit the {grid} grid, which has {order.num_patches}",
             f"if it leaves out all patches from {length} on, say so: Order(array, {order.num_patches})",
         )
     return order

@@ -34,7 +34,8 @@ class Order:
         indices: the patch in each slot.
         num_patches: patches there are to choose from; those of the grid if not given, or else the number of slots.
         groups: the group of each image, for the shape ``(group, slot)``.
-        grid: the grid of the patches, where it is known. Orders are equal whether or not they know it.
+        grid: the grid of the patches, where it is known, as ``Grid.of`` takes it. Orders are equal whether or not they
+            know it.
 
     Raises:
         ReorderKitError: if a patch is no whole number, is out of range or appears twice, or the grid has another number
@@ -54,14 +55,14 @@ class Order:
         indices: Int[Tensor, "*batch slot"] | NDArray[Any] | Sequence[int],
         num_patches: int | None = None,
         groups: Int[Tensor, " batch"] | None = None,
-        grid: Grid | None = None,
+        grid: Grid | str | Sequence[int] | None = None,
     ) -> None:
+        self.grid: Grid | None = None if grid is None else Grid.of(grid)
         self.indices: Int[Tensor, "*batch slot"] = whole_numbers(indices)
         if num_patches is None:
-            num_patches = self.num_slots if grid is None else grid.num_patches
+            num_patches = self.num_slots if self.grid is None else self.grid.num_patches
         self.num_patches: int = num_patches
         self.groups: Int[Tensor, " batch"] | None = groups
-        self.grid: Grid | None = grid
         self._check()
 
     @classmethod
@@ -100,9 +101,9 @@ class Order:
 
     def _check_grid(self, grid: Grid) -> None:
         if self.num_patches != grid.num_patches:
-            raise ReorderKitError(f"an order of {self.num_patches} patches is none of the {grid} grid")
+            raise ReorderKitError(f"an order of {self.num_patches} patches does not fit the {grid} grid")
         if self.grid is not None and self.grid != grid:
-            raise ReorderKitError(f"an order of the {self.grid} grid is none of the {grid} grid")
+            raise ReorderKitError(f"the order is for a {self.grid} grid, not {grid}")
 
     def _check_groups(self, groups: Int[Tensor, " batch"]) -> None:
         if self.indices.ndim != 2:
@@ -140,12 +141,13 @@ class Order:
         rank = self.rank
         return rank.masked_fill(rank < 0, self.num_patches)
 
-    def with_grid(self, grid: Grid) -> Order:
+    def with_grid(self, grid: Grid | str | Sequence[int]) -> Order:
         """The same order, which knows the grid of its patches.
 
         Raises:
             ReorderKitError: if it is an order of another grid, or of another number of patches.
         """
+        grid = Grid.of(grid)
         self._check_grid(grid)
         return Order.trusted(self.indices, self.num_patches, self.groups, grid)
 
@@ -180,7 +182,7 @@ class Order:
         composed = self.per_image(batch).gather(1, then.per_image(batch))
         return Order.trusted(composed, self.num_patches, grid=self.grid)
 
-    def merged(self, grid: Grid) -> Order:
+    def merged(self, grid: Grid | str | Sequence[int]) -> Order:
         """The order of the cells of a coarser grid: a merged cell stands where its first patch stood.
 
         A cell covers a square of patches within a frame; how many on a side follows from the number of patches.
@@ -194,6 +196,7 @@ class Order:
         >>> Order([6, 0, 7, 3, 2, 1, 5, 4]).merged(Grid(1, 2)).indices.tolist()  # of a 2x4 grid
         [1, 0]
         """
+        grid = Grid.of(grid)
         if not self.is_full:
             raise ReorderKitError(
                 "a partial order cannot be merged: some patches of a cell would be missing", "use a full order"
@@ -270,11 +273,12 @@ class Order:
         _check_comparable(self, other)
         return float((self.rank_with_absent_last.cpu() - other.rank_with_absent_last.cpu()).abs().double().mean())
 
-    def adjacency(self, grid: Grid) -> float:
+    def adjacency(self, grid: Grid | str | Sequence[int]) -> float:
         """The share of consecutive slots whose patches share an edge, or a place in frames that follow each other.
 
         It is 1 for a single slot.
         """
+        grid = Grid.of(grid)
         if not self.is_static or grid.num_patches != self.num_patches:
             raise ReorderKitError(f"adjacency needs a static order of the {grid} grid's {grid.num_patches} patches")
         if self.num_slots == 1:

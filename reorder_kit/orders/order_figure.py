@@ -19,7 +19,7 @@ from matplotlib.patches import Circle, Patch, Rectangle
 from torch import Tensor
 
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.orders.board import Board
+from reorder_kit.orders.board import LONGEST_SIDE, MOST_PLOTTED, Board, can_be_plotted
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.picture import Picture, picture_of
@@ -28,8 +28,6 @@ from reorder_kit.orders.walk import Cell, jumps, walk
 DOTS_PER_INCH = 160
 """Of pixels, where the figure is written."""
 _NUMBERED_CELL = 0.5  # inches: in smaller cells a slot number is unreadable
-MOST_DRAWN, LONGEST_SIDE = 128**2, 2000
-"""Patches of a picture, and along one of its sides: it takes half a minute to draw, and is 50,000 pixels wide."""
 
 # Inches.
 _MARGIN, _MIN_CONTENT_WIDTH = 0.25, 4.5
@@ -78,9 +76,9 @@ def order_figure(
         ReorderKitError: if the order is not the same for all images, does not fit the grid or the reach, or has too
             many patches for a picture.
     """
-    if grid.num_patches > MOST_DRAWN or max(grid.height, grid.width) > LONGEST_SIDE:
+    if not can_be_plotted(grid):
         raise ReorderKitError(
-            f"a {grid} grid is too large for a picture: at most {MOST_DRAWN:,} patches, {LONGEST_SIDE:,} along a side"
+            f"a {grid} grid is too large for a picture: at most {MOST_PLOTTED:,} patches, {LONGEST_SIDE:,} along a side"
         )
     cells = walk(order, grid)
     if reach is not None and len(reach) != len(cells):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html import escape
 from itertools import groupby, pairwise
 
-from reorder_kit.orders.board import Board
+from reorder_kit.orders.board import Board, can_be_plotted
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_words import order_in_words
@@ -39,7 +39,8 @@ def order_as_html(order: Order) -> str:
             f"<div>{words}<br>Its grid is not known: <code>order.with_grid(Grid(height, width))</code> is drawn.</div>"
         )
     if order.num_patches > _MOST_DRAWN:
-        return f"<div>{words}<br>It is too large to be drawn here: <code>order.plot()</code> draws it.</div>"
+        hint = " here: <code>order.plot()</code> draws it" if can_be_plotted(order.grid) else ""
+        return f"<div>{words}<br>It is too large to be drawn{hint}.</div>"
     caption = _caption(order, order.grid)
     return f'<div>{_drawing(order, order.grid, caption)}<div style="font-size:85%">{escape(caption)}</div></div>'
 

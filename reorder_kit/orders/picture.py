@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.errors import ReorderKitError, quoted
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.patches import tiles
 
@@ -47,6 +48,10 @@ def picture_of(image: Any, grid: Grid) -> Picture:
 
 
 def _array(image: Any) -> NDArray[Any]:
+    if isinstance(image, str | PathLike):
+        raise ReorderKitError(
+            f"expected an image, got the path {quoted(str(image))}", "open the file first: PIL.Image.open(path)"
+        )
     if isinstance(image, torch.Tensor):
         image = image.detach().cpu()
         image = image.float() if image.is_floating_point() else image
@@ -58,7 +63,7 @@ def _array(image: Any) -> NDArray[Any]:
     except (TypeError, ValueError) as error:
         raise ReorderKitError(f"this is no image: {error}", EXPECTED) from None
     if values.dtype.kind not in "buif" or values.size == 0:
-        raise ReorderKitError(f"a {type(image).__name__} of shape {values.shape} is no image", EXPECTED)
+        raise ReorderKitError(f"expected an image, got a {type(image).__name__} of shape {values.shape}", EXPECTED)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ReorderKitError("the image holds NaN or infinity", EXPECTED)
     return values

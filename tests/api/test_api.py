@@ -180,8 +180,8 @@ def test_both_readouts_are_timms(pool):
 @pytest.mark.parametrize(
     ("order", "message"),
     [
-        (Order.identity(16), "an order of 16 patches is none of the 3x4 grid"),
-        (reorder_kit.order("row", 4, 3), "an order of the 4x3 grid is none of the 3x4 grid"),
+        (Order.identity(16), "an order of 16 patches does not fit the 3x4 grid"),
+        (reorder_kit.order("row", 4, 3), "the order is for a 4x3 grid, not 3x4"),
         (list(range(16)), "outside 0..11; VisionTransformer has a 3x4 grid"),
         (Order([list(range(12)), list(range(12))]), "has an order for each image"),
         ("hilbrt", "hilbrt: no ordering"),

@@ -96,7 +96,7 @@ def test_an_array_may_leave_patches_out_of_a_known_grid():
 
 
 def test_an_order_of_fewer_patches_is_not_taken_for_one_that_leaves_some_out():
-    hint = refused("an order of 4 patches is none of the 2x3 grid's 6", [3, 1, 0, 2], GRID)
+    hint = refused("an order of 4 patches does not fit the 2x3 grid, which has 6", [3, 1, 0, 2], GRID)
     assert "Order(array, 6)" in hint
     assert load_order(Order([3, 1, 0, 2], 6), GRID).grid == GRID
 
@@ -113,12 +113,12 @@ def test_an_order_of_fewer_patches_is_not_taken_for_one_that_leaves_some_out():
         (np.arange(6).reshape(2, 3), re.escape("not of the shape (2, 3)")),
         (torch.zeros(2, 2, dtype=torch.long), re.escape("not of the shape (2, 2)")),
         ([[0, 1], [0]], "patch numbers"),
-        (5, "stands for no order"),
-        (None, "stands for no order"),
-        ({0: 1}, "stands for no order"),
-        ({1, 0}, "stands for no order"),
-        (b"row", "stands for no order"),
-        (Order, "stands for no order"),
+        (5, "cannot get an order from"),
+        (None, "cannot get an order from"),
+        ({0: 1}, "cannot get an order from"),
+        ({1, 0}, "cannot get an order from"),
+        (b"row", "cannot get an order from"),
+        (Order, "cannot get an order from"),
     ],
     ids=str,
 )
@@ -128,9 +128,9 @@ def test_what_is_no_order_is_refused_in_words(source, message):
 
 def test_an_order_of_another_grid_is_refused_by_name():
     known = Order(INDICES, grid=GRID)
-    refused("an order of the 2x3 grid is none of the 3x2 grid", known, (3, 2))
-    refused("an order of the 2x3 grid is none of the 3x2 grid", OrderFile("mine", GRID, ORDER), (3, 2))
-    refused("an order of 6 patches is none of the 2x2 grid", ORDER, (2, 2))
+    refused("the order is for a 2x3 grid, not 3x2", known, (3, 2))
+    refused("the order is for a 2x3 grid, not 3x2", OrderFile("mine", GRID, ORDER), (3, 2))
+    refused("an order of 6 patches does not fit the 2x2 grid", ORDER, (2, 2))
 
 
 # Orderings
@@ -181,7 +181,7 @@ def test_a_npy_file_has_the_grid_that_is_given(host, here):
     assert load_order("order.npy", host=host) == ORDER
     assert load_order("order.npy", host=host).grid is None
     assert load_order(Path("order.npy"), GRID).grid == GRID
-    refused("order.npy: an order of 6 patches is none of the 3x3 grid's 9", Path("order.npy"), (3, 3))
+    refused("order.npy: an order of 6 patches does not fit the 3x3 grid, which has 9", Path("order.npy"), (3, 3))
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,17 @@ def test_a_folder_that_is_no_finished_run_is_refused(here):
     refused("holds no final order", here)
     OrderFile("mine", GRID, ORDER).save(here / "order.json")
     assert "order.json" in refused("is no run folder", here)
-    refused("stands for no order", SimpleNamespace(folder=None))
+    refused("cannot get an order from", SimpleNamespace(folder=None))
+
+
+def test_the_order_of_a_run_whose_controls_still_train_is_warned_of(here):
+    folder = here / "a-run"
+    folder.mkdir()
+    (folder / "recipe.yaml").write_text("")
+    OrderFile("a-run", GRID, ORDER).save(folder / "order.json")
+    with pytest.warns(UserWarning, match=r"a-run: the run is not finished: .* its controls may still train"):
+        assert load_order("a-run", GRID) == ORDER
+    refused("holds an order of a 2x3 grid, not of 3x2", folder, (3, 2))
 
 
 def test_nothing_is_warned_of_without_reason(run, host):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from html import unescape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 import reorder_kit
 from made_results import figures, run_result
@@ -68,6 +71,9 @@ def test_a_finished_run_stands_for_its_folder(run: FinishedRun, host: PluginHost
     assert Path(run) == run.folder
     assert reorder_kit.load_run(run, host).folder.path == run.folder
     assert reorder_kit.load_order(run) == run.order
+    assert {run: 1}[run] == 1
+    with pytest.raises(ReorderKitError, match="expected a run, got 5"):
+        reorder_kit.load_run(5, host)
 
 
 def test_the_model_is_loaded_once(run: FinishedRun) -> None:
@@ -115,8 +121,41 @@ def test_one_order_needs_no_list_and_an_order_may_be_one(run: FinishedRun, host:
     assert by_name.scores["own order"] == run.metrics.validation["top1"]
 
 
+def test_runs_orders_and_shares_are_taken_as_people_give_them(run: FinishedRun, host: PluginHost) -> None:
+    loaded = reorder_kit.load_run(run, host)
+    row = np.arange(4)
+    for orders in (row, torch.arange(4), range(4), [0, 1, 2, 3], [row], row[None]):
+        found = reorder_kit.evaluate(loaded, orders, split="validation", host=host)
+        assert [each.kendall_tau_to_own for each in found.orders] == pytest.approx([1.0, 2 / 3])
+    assert hash(found) == hash(found)
+    for keep, message in (("0.5", "'0.5' is no share"), (None, "None is no share"), ([None], "is no share")):
+        with pytest.raises(ReorderKitError, match=message):
+            reorder_kit.evaluate(run, keep=keep, host=host)  # type: ignore[arg-type]
+    with pytest.raises(ReorderKitError, match="cannot get an order from None"):
+        reorder_kit.evaluate(run, None, host=host)
+    for function in (reorder_kit.evaluate, reorder_kit.report):
+        with pytest.raises(ReorderKitError, match=r"expected a run.*, got 5"):
+            function(5, host=host)
+
+
+def test_one_share_needs_no_list(run: FinishedRun, host: PluginHost, tmp_path: Path) -> None:
+    copied = shutil.copytree(run.folder, tmp_path / "copy")
+    found = reorder_kit.evaluate(copied, keep=0.5, split="validation", host=host)
+    assert [each.share for each in found.shares] == [0.5]
+
+
+def test_an_order_that_may_not_be_meant_is_warned_of(
+    run: FinishedRun, host: PluginHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("row").touch()
+    with pytest.warns(reorder_kit.ReorderKitWarning, match="'row' is read as the ordering") as told:
+        found = reorder_kit.evaluate(run, "row", split="validation", host=host)
+    assert found.warnings == tuple(str(each.message) for each in told)
+
+
 def test_an_order_of_another_grid_is_refused(run: FinishedRun, host: PluginHost) -> None:
-    with pytest.raises(ReorderKitError, match="an order of 9 patches is none of the 2x2 grid"):
+    with pytest.raises(ReorderKitError, match="an order of 9 patches does not fit the 2x2 grid"):
         reorder_kit.evaluate(run, Order(list(range(9))), host=host)
 
 
@@ -129,7 +168,7 @@ def test_an_unknown_split_is_refused(run: FinishedRun) -> None:
 
 
 def test_a_report_knows_its_files_and_shows_its_page(run: FinishedRun, host: PluginHost, tmp_path: Path) -> None:
-    written = reorder_kit.report(run, tmp_path / "page", host=host)
+    written = reorder_kit.report(reorder_kit.load_run(run, host), tmp_path / "page", host=host)
     assert (written.page, written.folder) == (tmp_path / "page" / "report.html", tmp_path / "page")
     assert {*written.beside, written.page} == set(written.folder.iterdir())
     assert os.fspath(written) == str(written.page)

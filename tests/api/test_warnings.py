@@ -93,6 +93,31 @@ def test_a_caller_says_a_thing_once_and_remembers_it() -> None:
     assert [str(each.message) for each in told] == caller.told == ["first", "second"]
 
 
+def test_handlers_of_the_program_do_not_say_warnings_again() -> None:
+    heard: list[str] = []
+
+    class Ears(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            heard.append(record.getMessage())
+
+    ears, package, other = Ears(), logging.getLogger("reorder_kit.data"), logging.getLogger("other")
+    logging.getLogger().addHandler(ears)
+    package.setLevel(logging.INFO)
+    try:
+        with warnings.catch_warnings(record=True) as told, Caller.here().warned_of_logs():
+            warnings.simplefilter("always")
+            package.warning("odd")
+            package.info("even")
+            other.warning("from elsewhere")
+        package.warning("odd again")
+    finally:
+        logging.getLogger().removeHandler(ears)
+        package.setLevel(logging.NOTSET)
+    assert [str(each.message) for each in told] == ["odd"]
+    assert heard == ["even", "from elsewhere", "odd again"]
+    assert ears.filters == []
+
+
 def test_findings_are_warned_of_once_for_all_epochs_and_splits() -> None:
     turned, dropped = Finding("turned", 2, "a.jpg"), Finding("dropped", 1, "b.jpg")
     validation = figures(top1=0.5, unreadable=["torn.png"])

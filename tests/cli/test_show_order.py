@@ -80,7 +80,10 @@ def test_a_run_folder_gives_its_final_order(cli, trained):
         (["bad.json"], "error: bad.json: patch 0 appears twice in an order"),
         (["empty"], "error: empty holds no final order"),
         (["three.npy"], "error: three.npy does not say of which grid it is"),
-        (["three.npy", "--grid", "2x2"], "error: three.npy: an order of 3 patches is none of the 2x2 grid's 4"),
+        (
+            ["three.npy", "--grid", "2x2"],
+            "error: three.npy: an order of 3 patches does not fit the 2x2 grid, which has 4",
+        ),
     ],
 )
 def test_mistakes_are_told_in_words(cli, tmp_path, arguments, message):

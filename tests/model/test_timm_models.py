@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import timm
 import torch
+from timm.models.cait import Cait
+from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
@@ -111,9 +113,9 @@ def without_size() -> VisionTransformer:
         (patched, "its forward_features is not timm's", "order.apply"),
         (rotary, "rotary positions", "vit_small_patch16_224"),
         (without_size, "without a size of images", "img_size"),
-        (lambda: nn.Linear(2, 2), "a Linear is no timm model", "vit_small_patch16_224"),
-        (lambda: nn.DataParallel(small()), "a DataParallel is no timm model", ".module"),
-        (lambda: reorder_kit.wrap(small(), "row"), "a TimmInOrder is no timm model", "its .model"),
+        (lambda: nn.Linear(2, 2), "expected a timm model, got a Linear", "vit_small_patch16_224"),
+        (lambda: nn.DataParallel(small()), "expected a timm model, got a DataParallel", ".module"),
+        (lambda: reorder_kit.wrap(small(), "row"), "expected a timm model, got a TimmInOrder", "first gave to wrap"),
         (lambda: reorder_kit.wrap(small(), "row").model, "has an order already", "anew"),
     ],
 )
@@ -155,6 +157,34 @@ def test_state_mode_gradients_and_later_hooks_are_those_of_the_model() -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("copied", [lambda model: model, copy.deepcopy])
+def test_either_model_sets_the_mode_of_both(copied: Any) -> None:
+    model, wrapped = copied((model := dropping(), reorder_kit.wrap(model, "spiral")))
+    for one, mode in [(model, False), (wrapped, True), (wrapped.model, False), (model, True), (wrapped, False)]:
+        one.train(mode)
+        tokens = [wrapped.forward_features(IMAGES[:, :, :32, :32]) for _ in range(2)]
+        assert torch.equal(*tokens) is not mode
+        wrapped(IMAGES[:, :, :32, :32])
+        inner = wrapped.model
+        modes = {each.training for each in (model, model.pos_drop, inner, inner.pos_drop, inner.head_drop)}
+        assert modes == {mode}
+
+
+def dropping() -> nn.Module:
+    return Cait(img_size=32, patch_size=8, embed_dim=16, depth=1, depth_token_only=1, num_heads=2, pos_drop_rate=0.5)
+
+
+@torch.no_grad()
+def test_a_distilled_model_gives_one_output_after_eval() -> None:
+    model = VisionTransformerDistilled(img_size=16, patch_size=8, embed_dim=16, depth=1, num_heads=2)
+    model.set_distilled_training(True)
+    wrapped = reorder_kit.wrap(model.train(), "spiral")
+    assert isinstance(wrapped(IMAGES[:, :, :16, :16]), tuple)
+    model.eval()
+    assert isinstance(wrapped(IMAGES[:, :, :16, :16]), torch.Tensor)
+
+
+@torch.no_grad()
 def test_a_model_is_wrapped_in_two_orders_and_each_keeps_its_own() -> None:
     model = small()
     tokens = [
@@ -184,7 +214,8 @@ def test_features_come_in_reading_order() -> None:
     order = wrapped.order.indices
     features, plain = wrapped.forward_features(IMAGES), model.forward_features(IMAGES)
     torch.testing.assert_close(features[:, 3:], plain[:, 3:][:, order], rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(features[:, 3:][:, order.argsort()], plain[:, 3:], rtol=1e-4, atol=1e-5)
+    restored = wrapped.order.to(features.device).restore(features[:, wrapped.reading.prefix :])
+    torch.testing.assert_close(restored, plain[:, 3:], rtol=1e-4, atol=1e-5)
     with pytest.raises(ReorderKitError, match="maps of patches in reading order"):
         wrapped.model.get_intermediate_layers(IMAGES)
     assert len(model.get_intermediate_layers(IMAGES)) == 1
@@ -231,7 +262,7 @@ def test_a_wrapped_model_is_compiled_without_a_break() -> None:
     wrapped = reorder_kit.wrap(small(), "spiral")
     compiled = torch.compile(wrapped, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(IMAGES), wrapped(IMAGES))
-    with pytest.raises(ReorderKitError, match="OptimizedModule is no timm model") as caught:
+    with pytest.raises(ReorderKitError, match="expected a timm model, got an OptimizedModule") as caught:
         reorder_kit.wrap(torch.compile(small(), backend="eager"), "spiral")
     assert "compile it then" in str(caught.value.hint)
 

@@ -277,7 +277,9 @@ def test_custom_takes_a_numpy_file_of_as_many_patches(tmp_path: Path) -> None:
     file = tmp_path / "mine.npy"
     Order([4, 2, 0, 5, 1, 3]).save(file)
     assert custom(file).order(Grid(2, 3)).indices.tolist() == [4, 2, 0, 5, 1, 3]
-    with pytest.raises(ReorderKitError, match=r"mine\.npy: an order of 6 patches is none of the 3x3 grid's 9"):
+    with pytest.raises(
+        ReorderKitError, match=r"mine\.npy: an order of 6 patches does not fit the 3x3 grid, which has 9"
+    ):
         custom(file).order(Grid(3, 3))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -68,6 +70,16 @@ def test_refuses_text_that_is_no_grid(text: str) -> None:
 def test_refuses_a_side_without_patches(text: str) -> None:
     with pytest.raises(ReorderKitError, match="at least one patch"):
         Grid.parse(text)
+
+
+@pytest.mark.parametrize("side", [14.0, 2.5, "14", None])
+def test_refuses_a_side_that_is_no_whole_number(side: Any) -> None:
+    for sides in ((side, 14), (14, side), (14, 14, side)):
+        with pytest.raises(ReorderKitError, match="a whole number of patches each way, not") as refusal:
+            Grid(*sides)
+        assert "224 // 16" in str(refusal.value.hint)
+    given: Any = np.int64(14)
+    assert type(Grid(given, 2).height) is int
 
 
 def test_refuses_negative_sides() -> None:

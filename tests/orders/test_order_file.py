@@ -201,5 +201,5 @@ def test_holds_one_order_for_all_images() -> None:
 
 
 def test_holds_an_order_of_its_grid() -> None:
-    with pytest.raises(ReorderKitError, match="order of 3 patches is none of the 2x2 grid"):
+    with pytest.raises(ReorderKitError, match="order of 3 patches does not fit the 2x2 grid"):
         OrderFile("mine", Grid(2, 2), Order([2, 0, 1]))

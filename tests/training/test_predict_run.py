@@ -189,7 +189,7 @@ def test_a_loaded_run_and_what_a_run_returned_can_be_asked(runs):
     loaded = reorder_kit.load_run(run.folder, HOST)
     expected = predict(run, files[0])[0].as_dict()
     assert reorder_kit.predict(loaded, files[0], host=HOST)[0].as_dict() == expected
-    with pytest.raises(ReorderKitError, match="int is no run"):
+    with pytest.raises(ReorderKitError, match="expected a run, got 7"):
         reorder_kit.predict(7, files[0], host=HOST)
 
 
