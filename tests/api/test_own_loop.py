@@ -196,10 +196,10 @@ def test_a_reward_is_a_number_for_each_image(name: str, reward: Any, message: st
 
 
 def test_a_reward_too_few_is_refused() -> None:
-    policy = build(warmup_epochs=0, groups=8)
+    policy = build(warmup_epochs=0)
     policy.advance(0)
     with pytest.raises(ReorderKitError, match=r"the reward of 8 images has the shape \(7,\)"):
-        policy.loss(policy.propose(PATCHES), torch.zeros(7))
+        policy.loss(Proposal(Order(torch.arange(6).repeat(8, 1))), torch.zeros(7))
 
 
 def test_on_a_gpu_rewards_are_looked_at_before_an_order_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
