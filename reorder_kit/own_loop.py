@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 
 from reorder_kit.caller import Caller
 from reorder_kit.data.random_streams import stream
-from reorder_kit.errors import RecipeError, ReorderKitError
+from reorder_kit.errors import RecipeError, ReorderKitError, quoted
 from reorder_kit.experiment.order_source import order_from
 from reorder_kit.experiment.policy_start import require_best_order
 from reorder_kit.host.plugin_host import PluginHost
@@ -34,6 +36,7 @@ from reorder_kit.interfaces import (
 )
 from reorder_kit.model.order_checks import OrderChecks, check_order
 from reorder_kit.model.policy_checks import check_policy
+from reorder_kit.model.reward_checks import Flaws
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.recipe.problems import problems_of
@@ -41,7 +44,7 @@ from reorder_kit.recipe.problems import problems_of
 
 def learner(
     name: str,
-    patches: int | tuple[int, int] | Grid,
+    patches: int | str | Sequence[int] | Grid,
     start: str | Path | Order | Sequence[int] = "row",
     *,
     epochs: float,
@@ -59,8 +62,9 @@ def learner(
 
     Args:
         name: the order-learner.
-        patches: patches of an image: a grid, its height and width, or their number. A number is the grid of the start,
-            where that is known; else a square number is a square grid, and any other a single row.
+        patches: patches of an image: a grid, its height and width, as in ``(2, 3)`` or ``"2x3"``, or their number. A
+            number is the grid of the start, where that is known; else a square number is a square grid, and any other a
+            single row.
         start: the order to start from: whatever :func:`reorder_kit.load_order` takes.
         epochs: epochs of the whole run, which is the unit of options such as ``warmup_epochs``.
         steps_per_epoch: optimizer steps in an epoch.
@@ -98,14 +102,15 @@ class LearnedOrder(nn.Module):
         seed: what everything random is drawn from.
 
     Raises:
-        ReorderKitError: if the search was to be followed by new weights, which this class cannot make, or the policy
-            does not begin with the start.
+        ReorderKitError: if epochs or steps are none, the search was to be followed by new weights, which this class
+            cannot make, or the policy does not begin with the start.
     """
 
     def __init__(
         self, learner: OrderLearner, context: LearnerContext, epochs: float, steps_per_epoch: int, seed: int = 0
     ) -> None:
         super().__init__()
+        _require_length(epochs, steps_per_epoch)
         phases = learner.phases(epochs)
         if phases.retrains or phases.trials is not None:
             raise ReorderKitError(
@@ -128,6 +133,8 @@ class LearnedOrder(nn.Module):
         self._step: int | None = None
         self._missing_trials = False
         self._order_checks = OrderChecks()
+        hint = "leave out a step whose losses are not finite: what is learned from them is no order"
+        self._rewards = Flaws([ReorderKitError("a reward is NaN or infinite", hint)])
 
     def advance(self, step: int) -> None:
         """Move to an optimizer step, counted from 0. It comes before everything else of a step.
@@ -147,9 +154,18 @@ class LearnedOrder(nn.Module):
         Args:
             evaluate: called with a proposal and a number of images (None for all), it gives the reward of each image,
                 without gradient and always on the same images.
+
+        Raises:
+            ReorderKitError: if it gives something else, as in :meth:`loss`.
         """
         self._check_advanced()
-        self.policy.search(evaluate)
+
+        def checked(proposal: Proposal | Sequence[Proposal], images: int | None = None) -> Tensor:
+            reward = evaluate(proposal, images)
+            self._check_reward(reward)
+            return reward
+
+        self.policy.search(checked)
         self._missing_trials = False
 
     def propose(self, patches: Float[Tensor, "batch patch dim"] | PatchSequence, block: int = 0) -> Proposal:
@@ -181,11 +197,19 @@ class LearnedOrder(nn.Module):
                 times, all passes of the step (:class:`~reorder_kit.interfaces.Pass`), those of each repeat together.
             reward: the reward of each image, such as minus its loss. It is used without its gradient.
             batch: images and targets, for learners that look at targets.
+
+        Raises:
+            ReorderKitError: if a reward is not a number for each image, or is NaN or infinite. On a GPU, the latter is
+                said by :meth:`best_order` or :meth:`metrics`.
         """
         if isinstance(passes, Proposal):
             if reward is None:
                 raise ReorderKitError("a proposal needs the reward it earned", "as in loss(proposal, -losses)")
+            self._check_reward(reward, passes)
             passes = [Pass((passes,), reward.detach())]
+        else:
+            for each in passes:
+                self._check_reward(each.reward, *each.proposals[:1])
         return self.policy.loss(passes, batch)
 
     def best_order(
@@ -193,6 +217,7 @@ class LearnedOrder(nn.Module):
     ) -> Order:
         """The order to evaluate and use a model in; learners with an order per image need the images' patches."""
         self._order_checks.settle(self.policy)
+        self._rewards.settle()
         sequence = None if patches is None else self._sequence(patches)
         order = self.policy.best_order(sequence, block)
         slots, images = (self.grid.num_patches, 1) if sequence is None else (sequence.num_slots, sequence.batch)
@@ -215,14 +240,50 @@ class LearnedOrder(nn.Module):
 
     def metrics(self) -> dict[str, float]:
         """What to log, such as temperature and entropy."""
+        self._rewards.settle()
         return self.policy.metrics()
 
     def _sequence(self, patches: Tensor | PatchSequence) -> PatchSequence:
         return PatchSequence(patches, self.grid) if isinstance(patches, Tensor) else patches
 
+    def _check_reward(self, reward: Any, proposal: Proposal | None = None) -> None:
+        if not isinstance(reward, Tensor):
+            raise ReorderKitError(f"a reward is a tensor, not a {type(reward).__name__}", _REWARDS)
+        images = None if proposal is None else _images_of(proposal.order)
+        if reward.ndim != 1 or images not in (None, len(reward)):
+            of = "" if images is None else f" of {images} images"
+            raise ReorderKitError(f"the reward{of} has the shape {tuple(reward.shape)}", _REWARDS)
+        self._rewards.note(0, ~reward.detach().isfinite().all())
+
     def _check_advanced(self) -> None:
         if self._step is None:
             raise ReorderKitError("the policy knows of no step yet", "call advance(step) first, in every step")
+
+
+_REWARDS = "give a number for each image, as in loss(proposal, -losses) with losses of the shape (batch,)"
+
+
+def _images_of(order: Order) -> int | None:
+    """How many images an order is for, where it tells."""
+    if order.groups is not None:
+        return len(order.groups)
+    return None if order.is_static else order.indices.shape[0]
+
+
+def _require_length(epochs: Any, steps_per_epoch: Any) -> None:
+    if not isinstance(epochs, Real) or not 0 < epochs < math.inf:
+        raise ReorderKitError(f"epochs: {quoted(epochs)} is no length of a run", "give a number above 0")
+    if (_whole(steps_per_epoch) or 0) < 1:
+        reason = f"steps_per_epoch: {quoted(steps_per_epoch)} is no number of steps"
+        raise ReorderKitError(reason, "give a whole number above 0, such as len(loader)")
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number, of whatever library; None for anything else."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
 
 
 def _process() -> int:
@@ -231,20 +292,16 @@ def _process() -> int:
     return torch.distributed.get_rank() if distributed else 0
 
 
-def _grid_of(patches: int | tuple[int, int] | Grid) -> Grid:
-    if isinstance(patches, Grid):
-        return patches
-    if isinstance(patches, tuple):
-        return Grid(*patches)
-    side = math.isqrt(max(patches, 0))
-    return Grid(side, side) if side * side == patches else Grid(1, patches)
-
-
-def _grid_and_start(patches: int | tuple[int, int] | Grid, start: Any, host: PluginHost) -> tuple[Grid, Order]:
-    grid = _grid_of(patches)
-    if isinstance(patches, int) and not (isinstance(start, str) and start in host.orderings):
+def _grid_and_start(patches: Any, start: Any, host: PluginHost) -> tuple[Grid, Order]:
+    number = _whole(patches)
+    if number is None:
+        grid = Grid.of(patches)
+    else:
+        side = math.isqrt(max(number, 0))
+        grid = Grid(side, side) if side * side == number else Grid(1, number)
+    if number is not None and not (isinstance(start, str) and start in host.orderings):
         known = order_from(start, host=host).order.grid
-        if known is not None and known.num_patches == patches:
+        if known is not None and known.num_patches == number:
             grid = known  # a number alone says nothing of height and width
     found = order_from(start, grid, host)
     if not (found.order.is_static and found.order.is_full):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from functools import cache
 
 import timm
@@ -24,13 +25,13 @@ def require_vit_name(name: str) -> None:
     """
     architecture, _, tag = name.partition(".")
     if not timm.is_model(name):
-        raise ReorderKitError(f"timm has no model {quoted(name)}", _closest(architecture, vit_names()))
+        raise ReorderKitError(f"timm has no model {quoted(name)}", closest(architecture, vit_names()))
     if architecture not in vit_names():
         hint = "name one such as vit_small_patch16_224, or give size"
         raise ReorderKitError(f"timm's {architecture} is no VisionTransformer", hint)
     weights = tuple(timm.list_pretrained(f"{architecture}.*")) if tag else (name,)
     if name not in weights:
-        raise ReorderKitError(f"timm has no weights {quoted(name)}", f"{_closest(name, weights)}, or leave .{tag} out")
+        raise ReorderKitError(f"timm has no weights {quoted(name)}", f"{closest(name, weights)}, or leave .{tag} out")
 
 
 @cache
@@ -44,10 +45,28 @@ def _is_vit(name: str) -> bool:
     return isinstance(built, type) and issubclass(built, VisionTransformer)
 
 
-def _closest(name: str, known: tuple[str, ...]) -> str:
+def closest(name: str, known: Sequence[str]) -> str:
+    """A hint with the known names that are closest to one, or another way out.
+
+    Args:
+        name: as it was given.
+        known: of models, or of weights of a model.
+    """
     # The time of a comparison grows with the square of the length.
-    found = difflib.get_close_matches(name, known, n=SUGGESTIONS, cutoff=0.5) if len(name) <= MOST_SHOWN else []
+    alike = _of_a_like_family(name, known) if len(name) <= MOST_SHOWN else []
+    found = difflib.get_close_matches(name, alike, n=SUGGESTIONS, cutoff=0.5)
     if not found:
         return "name one such as vit_small_patch16_224" if len(known) > SUGGESTIONS else "timm has none for this model"
     *others, last = map(repr, found)
     return f"did you mean {', '.join(others)} or {last}?" if others else f"did you mean {last}?"
+
+
+def _of_a_like_family(name: str, known: Sequence[str]) -> list[str]:
+    """Names that are alike before the size of patches: the rest, such as ``_patch16_224``, is that of most models."""
+    families = {_family(each) for each in known}
+    alike = set(difflib.get_close_matches(_family(name), families, n=max(1, len(families)), cutoff=0.6))
+    return [each for each in known if _family(each) in alike]
+
+
+def _family(name: str) -> str:
+    return name.partition("_patch")[0]

@@ -91,8 +91,10 @@ def options_by_case(
         options[learner] = {case: chosen_options(learner, case) for case in cases}
     for assignment in assignments:
         path, value = parse_assignment(assignment)
-        learner, _, option = path.partition(".")
-        if learner not in options or not option:
+        # The longest, since names may hold dots themselves.
+        learner = max((name for name in options if path.startswith(f"{name}.")), key=len, default="")
+        option = path.removeprefix(f"{learner}.")
+        if not (learner and option):
             hint = "write LEARNER.OPTION=VALUE, as in --set softsort.lr=0.2, of a learner that is tried"
             raise ReorderKitError(f"--set {assignment}: names no option of a learner", hint)
         for case, given in options[learner].items():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reorder_kit.errors import ReorderKitError, did_you_mean
+from reorder_kit.errors import ReorderKitError
 
 if TYPE_CHECKING:
     from reorder_kit.model.timm_reading import TimmReading
@@ -120,10 +120,11 @@ def named_model(name: str, grid: Grid) -> tuple[TimmReading, str]:
     """
     import timm
 
+    from reorder_kit.backbones._timm_names import closest
     from reorder_kit.model.timm_reading import reading_of
 
     if not timm.is_model(name):
-        raise ReorderKitError(f"timm has no model {name!r}", did_you_mean(name, timm.list_models()))
+        raise ReorderKitError(f"timm has no model {name!r}", closest(name, timm.list_models()))
     try:
         model = _on_meta(name)
     except Exception as error:  # of timm

@@ -14,9 +14,10 @@ def reads_heif() -> bool:
     """Whether HEIC images can be read here; if so, Pillow does from now on."""
     try:
         from pillow_heif import register_heif_opener
-    except ImportError:
+
+        register_heif_opener()
+    except Exception:  # a broken one is as a missing one: it must not keep other images from being read
         return False
-    register_heif_opener()
     return True
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from reorder_kit import __version__, hookspecs
-from reorder_kit.errors import ReorderKitError, did_you_mean, error_of_machine
+from reorder_kit.errors import ReorderKitError, ReorderKitWarning, did_you_mean, error_of_machine
 from reorder_kit.host import builtin
 from reorder_kit.host.plugin_record import PluginError, PluginRecord, is_own, owner, words_of
 from reorder_kit.host.registry import Registry
@@ -121,10 +122,11 @@ class PluginHost:
 
         Raises:
             PluginError: if a listener tries to end the process.
+            ReorderKitWarning: if a listener warns, and warnings are errors.
         """
         for call in getattr(self._manager.hook, event).get_hookimpls():
-            told = [deepcopy(facts[argument]) for argument in call.argnames]
-            self.tell(self._named(call.plugin_name), event, call.function, *told)
+            told = [facts[argument] for argument in call.argnames]
+            self.tell(self._named(call.plugin_name), event, partial(_with_copies, call.function), *told)
 
     def tell(self, listener: str, event: str, method: Callable[..., None], *facts: Any) -> bool:
         """Tell one listener something; what it raises is reported once, and does not stop the run.
@@ -141,10 +143,11 @@ class PluginHost:
         Raises:
             PluginError: if it tries to end the process, as by ``sys.exit()``: that would look like a run that has
                 finished.
+            ReorderKitWarning: if it warns, and warnings are errors: that is what the program asked for.
         """
         try:
             method(*facts)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, ReorderKitWarning):
             raise
         except Exception as error:
             if (listener, event) not in self._failed_listeners:
@@ -292,6 +295,10 @@ class PluginHost:
                 raise ReorderKitError(f"there is no hook {caller.name!r}", did_you_mean(caller.name, self._hooks))
         if not self._manager.get_hookcallers(plugin):
             raise ReorderKitError("it has no hook", "mark a function such as register_orderings with @hookimpl")
+
+
+def _with_copies(method: Callable[..., None], *facts: Any) -> None:
+    method(*map(deepcopy, facts))  # within the guard: a fact may hold what cannot be copied
 
 
 def _registration_hooks() -> type:

@@ -70,16 +70,32 @@ class Kind:
         return f"register_{self.folder}"
 
 
-NAMES_ARE = "names are lower case letters, digits and single hyphens between them, as in 'bottom-up'"
+NAMES_ARE = (
+    "names are letters and digits with single - _ . between them, as in 'bottom-up', and no number, true, false or null"
+)
+_OTHER_WORDS = {"true", "false", "null"}
 
 
 def is_name(name: object) -> bool:
     """Whether recipes and commands can say a name without quotes.
 
-    >>> is_name("bottom-up"), is_name("Bottom up")
-    (True, False)
+    >>> is_name("bottom-up"), is_name("MyOrder"), is_name("Bottom up"), is_name("1e3")
+    (True, True, False, False)
     """
-    return isinstance(name, str) and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is not None
+    if not isinstance(name, str) or re.fullmatch(r"[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*", name) is None:
+        return False
+    return name.lower() not in _OTHER_WORDS and not _is_number(name)
+
+
+def _is_number(text: str) -> bool:
+    """Whether YAML, of any version, may read a text as a number."""
+    for read in (float, lambda digits: int(digits, 0)):
+        try:
+            read(text)
+        except ValueError:
+            continue
+        return True
+    return False
 
 
 class Component:

@@ -28,7 +28,7 @@ def check_policy(policy: Any, kind: str, name: str) -> Policy:
     policy.built_by = (kind, name)
     blocks: Any = policy.blocks
     declared = {
-        "blocks": isinstance(blocks, tuple | list) and all(map(is_count, blocks)),
+        "blocks": isinstance(blocks, tuple | list) and len(blocks) > 0 and all(map(is_count, blocks)),
         "needs": isinstance(policy.needs, frozenset | set) and policy.needs <= {"pixels"},
         **{each: isinstance(getattr(policy, each), bool) for each in ("is_static", "mixes", "may_leave_out")},
     }

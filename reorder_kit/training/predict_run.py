@@ -140,9 +140,11 @@ class _Asked:
         batch = prepare(task, batch.to(self.accelerator.device), False, context)
         was_training = model.training
         model.train(False)
-        with torch.no_grad(), self.accelerator.autocast(), alone():
-            predicted: Any = task.predict(model, batch)
-        model.train(was_training)
+        try:
+            with torch.no_grad(), self.accelerator.autocast(), alone():
+                predicted: Any = task.predict(model, batch)
+        finally:
+            model.train(was_training)
         answers = task.answers(predicted, context)
         if not answers:
             raise ReorderKitError(

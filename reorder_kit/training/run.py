@@ -259,15 +259,17 @@ def _finish(
     )
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        if result.order.reach_doubt:
-            _log.warning("%s: %s", info.name, result.order.reach_doubt)
         # Before the result: what has one is finished, and nothing is done for it any more.
         _show_predictions(trainer, experiment, splits, accelerator, host)
         result.write(folder.result)
         epochs = {name: run.read_epochs() for name, run in {info.name: folder, **folder.beside}.items()}
-        host.announce("run_finished", run=info, result=result, epochs=epochs)
-        trainer.tracking.finish(summary_of(result))  # after the pictures are drawn
+        try:
+            host.announce("run_finished", run=info, result=result, epochs=epochs)
+        finally:  # where warnings are errors, one may end it; the run has finished all the same
+            trainer.tracking.finish(summary_of(result))  # after the pictures are drawn
     accelerator.wait_for_everyone()
+    if accelerator.is_main_process and result.order.reach_doubt:
+        _log.warning("%s: %s", info.name, result.order.reach_doubt)  # may raise: all else is done
     return result
 
 

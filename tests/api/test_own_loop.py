@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import reorder_kit
 from reorder_kit.errors import RecipeError, ReorderKitError
 from reorder_kit.interfaces import Pass, PatchSequence, Proposal
+from reorder_kit.model import reward_checks
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 from reorder_kit.orders.order_file import OrderFile
@@ -40,7 +42,16 @@ def train(policy: LearnedOrder, patches: torch.Tensor, steps: range) -> None:
 
 @pytest.mark.parametrize(
     ("patches", "grid"),
-    [(16, Grid(4, 4)), (15, Grid(1, 15)), (1, Grid(1, 1)), ((2, 3), Grid(2, 3)), (Grid(2, 3, 4), Grid(2, 3, 4))],
+    [
+        (16, Grid(4, 4)),
+        ([4, 4], Grid(4, 4)),
+        ("2x3", Grid(2, 3)),
+        (np.int64(15), Grid(1, 15)),
+        (15, Grid(1, 15)),
+        (1, Grid(1, 1)),
+        ((2, 3), Grid(2, 3)),
+        (Grid(2, 3, 4), Grid(2, 3, 4)),
+    ],
 )
 def test_patches_are_a_grid(patches: Any, grid: Grid) -> None:
     policy = build(patches=patches)
@@ -68,6 +79,12 @@ def test_a_start_is_a_name_an_order_or_a_file(tmp_path: Path) -> None:
         ({"start": Order([1, 0], num_patches=6)}, "not one full order of 6 patches"),
         ({"start": Path("nowhere.json")}, "nowhere.json"),
         ({"patches": 0}, "at least one patch"),
+        ({"patches": 16.0}, "16.0 is not a grid"),
+        ({"steps_per_epoch": 0}, "steps_per_epoch: 0 is no number of steps"),
+        ({"steps_per_epoch": 2.5}, "steps_per_epoch: 2.5 is no number of steps"),
+        ({"epochs": 0}, "epochs: 0 is no length of a run"),
+        ({"epochs": float("nan")}, "epochs: nan is no length of a run"),
+        ({"epochs": "3"}, "epochs: '3' is no length of a run"),
         ({"search": "then-retrain"}, "only your own loop can make"),
     ],
 )
@@ -84,8 +101,9 @@ def test_a_file_of_another_grid_is_refused(tmp_path: Path) -> None:
 
 def test_a_number_of_patches_is_the_grid_of_the_start(tmp_path: Path) -> None:
     OrderFile("mine", Grid(1, 4), Order([3, 1, 0, 2])).save(tmp_path / "mine.json")
-    policy = build(patches=4, start=tmp_path / "mine.json")
-    assert policy.grid == policy.best_order().grid == Grid(1, 4)
+    for number in (4, np.int64(4)):
+        policy = build(patches=number, start=tmp_path / "mine.json")
+        assert policy.grid == policy.best_order().grid == Grid(1, 4)
     assert build(patches=4, start=[3, 1, 0, 2]).best_order().grid == Grid(2, 2)
 
 
@@ -151,6 +169,54 @@ def test_the_reward_counts_without_its_gradient() -> None:
     assert losses.grad is None
     with pytest.raises(ReorderKitError, match="needs the reward"):
         policy.loss(policy.propose(PATCHES))
+
+
+@pytest.mark.parametrize("name", ["reinforce", "softsort"])
+@pytest.mark.parametrize(
+    ("reward", "message"),
+    [
+        (torch.tensor([1.0] * 7 + [torch.nan]), "a reward is NaN or infinite"),
+        (torch.full((8,), -torch.inf), "a reward is NaN or infinite"),
+        (torch.tensor(0.5), r"has the shape \(\)"),
+        (torch.zeros(8, 1), r"has the shape \(8, 1\)"),
+        (0.5, "a tensor, not a float"),
+    ],
+)
+def test_a_reward_is_a_number_for_each_image(name: str, reward: Any, message: str) -> None:
+    policy = build(name, warmup_epochs=0, search_epochs=3)
+    policy.advance(0)
+    proposal, before = policy.propose(PATCHES), policy.best_order()
+    if not isinstance(reward, float):
+        with pytest.raises(ReorderKitError, match=message):
+            policy.loss([Pass((proposal,), reward)])
+        reward = reward.clone().requires_grad_()
+    with pytest.raises(ReorderKitError, match=message):
+        policy.loss(proposal, reward)
+    assert policy.best_order() == before
+
+
+def test_a_reward_too_few_is_refused() -> None:
+    policy = build(warmup_epochs=0)
+    policy.advance(0)
+    with pytest.raises(ReorderKitError, match=r"the reward of 8 images has the shape \(7,\)"):
+        policy.loss(Proposal(Order(torch.arange(6).repeat(8, 1))), torch.zeros(7))
+
+
+def test_on_a_gpu_rewards_are_looked_at_before_an_order_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reward_checks, "is_waited_for", lambda device: False)
+    policy = build(warmup_epochs=0)
+    policy.advance(0)
+    policy.loss(policy.propose(PATCHES), torch.full((8,), torch.nan))
+    policy.loss(policy.propose(PATCHES), torch.zeros(8))
+    with pytest.raises(ReorderKitError, match="a reward is NaN or infinite"):
+        policy.best_order()
+
+
+def test_a_trial_that_earns_nan_is_refused() -> None:
+    policy = build("random-search", warmup_epochs=0, search_epochs=2, explore_share=0.0)
+    policy.advance(0)
+    with pytest.raises(ReorderKitError, match="a reward is NaN or infinite"):
+        policy.search(lambda proposal, images=None: torch.full((8,), torch.nan)[:images])
 
 
 def test_several_passes_are_handed_over_at_once() -> None:

@@ -139,6 +139,17 @@ def test_findings_are_warned_of_once_for_all_epochs_and_splits() -> None:
     ]
 
 
+def test_what_is_found_is_the_error_itself_where_warnings_are_errors() -> None:
+    host = PluginHost(third_party=False, blocked=PICTURES)
+    caller = Caller.here()
+    record = epoch_record(unreadable=["gone.png"], validation=figures(top1=0.5))
+    run = SimpleNamespace(name="mine")
+    with warnings.catch_warnings(), caller.warned_of_logs(), host.followed_by(FindingWarnings(caller), "warnings"):
+        warnings.simplefilter("error", ReorderKitWarning)
+        with pytest.raises(ReorderKitWarning, match=r"^mine: 1 image could not be read: gone\.png$"):
+            host.announce("epoch_finished", run=run, epoch=1, record=record)
+
+
 def test_a_listener_follows_for_a_while() -> None:
     heard = []
 

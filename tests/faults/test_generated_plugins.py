@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,8 @@ import torch
 
 from plugin_faults import FLAWS, KnownData, Tracked, unloadable
 from reorder_kit import hookimpl
-from reorder_kit.errors import ReorderKitError
+from reorder_kit.caller import Caller
+from reorder_kit.errors import ReorderKitError, ReorderKitWarning
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
@@ -181,3 +183,16 @@ def test_declared_reach_is_compared_with_measured_influence(tmp_path, caplog, ba
     assert bool(result.order.reach_doubt) == bool(doubt)
     assert (doubt in caplog.text) if doubt else ("reach" not in caplog.text)
     assert ("reach_doubt" in (tmp_path / "run" / "result.json").read_text()) == bool(doubt)
+
+
+def test_a_doubt_about_the_reach_that_is_an_error_leaves_a_result(tmp_path):
+    host = PluginHost(third_party=False, blocked=PICTURES)
+    host.add(working(SaysFirst), "theirs", DISTRIBUTION)
+    experiment = compose(RECIPE, host, "trial")
+    with warnings.catch_warnings(), Caller.here().warned_of_logs():
+        warnings.simplefilter("ignore", ReorderKitWarning)
+        warnings.filterwarnings("error", ".* out of reach", ReorderKitWarning)
+        with pytest.raises(ReorderKitWarning, match="out of reach"):
+            run_experiment(experiment, host, tmp_path / "run")
+        _, result = run_experiment(experiment, host, tmp_path / "run", resume=True)
+    assert "out of reach" in result.order.reach_doubt

@@ -109,7 +109,7 @@ def _faults_of(component: type[Any]) -> dict[str, tuple[Any, str]]:
         "no name": (renamed(component, None), f"{kind} {cls} has no name"),
         "a number for a name": (renamed(component, 3), f"{kind} {cls} has no name"),
         "a name of several words": (renamed(component, "my rule"), f"{kind} {cls} cannot be named 'my rule'"),
-        "capitals": (renamed(component, "MyRule"), f"{kind} {cls} cannot be named 'MyRule'"),
+        "a name that YAML reads as nothing": (renamed(component, "null"), f"{kind} {cls} cannot be named 'null'"),
         "a slash": (renamed(component, "my/rule"), f"{kind} {cls} cannot be named 'my/rule'"),
         "a blank at its end": (renamed(component, "rule "), f"{kind} {cls} cannot be named 'rule '"),
         "a name that is taken": (renamed(component, component.name), f"'{component.name}' is already provided by"),
@@ -247,6 +247,7 @@ TWICE, SHORT = Order.trusted(torch.tensor([0, 1, 1, 2]), 4), Order.trusted(torch
 NAN = torch.full((4,), torch.nan)
 FLAWS: dict[str, Flaw] = {
     "no policy": Flaw(broken(Learner, build_policy=gives(None)), "built a NoneType instead of a Policy", True),
+    "a policy without blocks": Flaw(broken(Learner, **_policy(blocks=())), "its policy says that blocks is ()", True),
     "an order with a patch twice": Flaw(broken(Learner, **_policy(best_order=gives(TWICE))), "appears twice", True),
     "an order that is too short": Flaw(broken(Learner, **_policy(best_order=gives(SHORT))), "has 2 slots for 4", True),
     "an order that is not the start": Flaw(

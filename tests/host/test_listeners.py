@@ -111,3 +111,15 @@ def test_a_listener_that_fails_is_named_with_its_distribution(caplog):
     host.add(SimpleNamespace(run_started=hookimpl(failing_listener)), "failing", "failing-dist", "1.0")
     host.announce("run_started", run="run")
     assert "plugin 'failing' of failing-dist failed in run_started" in caplog.text
+
+
+def test_a_fact_that_cannot_be_copied_ends_no_run(caplog):
+    class Fixed:
+        def __deepcopy__(self, memo):
+            raise TypeError("cannot be copied")
+
+    host = host_without_listeners()
+    host.add(SimpleNamespace(run_started=hookimpl(lambda run: None)), "some")
+    host.announce("run_started", run=Fixed())
+    assert "plugin 'some' failed in run_started; the run goes on" in caplog.text
+    assert "cannot be copied" in caplog.text

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.host.registry import Registry
 from reorder_kit.interfaces import Prior, ScoringPrior
+from reorder_kit.interfaces.component import is_name
+from reorder_kit.recipe.read_yaml import read_yaml
 
 
 def prior(name):
@@ -100,3 +105,22 @@ def test_what_is_no_complete_component_is_refused(priors, component, reason):
     with pytest.raises(ReorderKitError, match=reason):
         priors.check(component)
     assert len(priors) == 0
+
+
+@pytest.mark.parametrize("name", ["my_order", "MyOrder", "my.order", "2d-order", "order2", "yes"])
+def test_a_name_that_yaml_reads_as_text_is_one(name):
+    assert is_name(name)
+    assert read_yaml(f"name: {name}", "") == {"name": name}
+
+
+@pytest.mark.parametrize(
+    "name", ["my order", "my/order", "-x", "x-", "a--b", "a: b", "é", "3", "1.5", "1e3", "0x1F", "True"]
+)
+def test_what_would_need_quotes_is_no_name(name):
+    assert not is_name(name)
+
+
+def test_names_of_the_package_are_lower_case_with_hyphens():
+    names = [name for registry in PluginHost(third_party=False).registries.values() for name in registry]
+    assert len(names) > 50
+    assert [name for name in names if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)] == []

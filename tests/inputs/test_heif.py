@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -80,6 +81,18 @@ def test_without_the_extra_it_is_counted_and_the_extra_is_named(tmp_path: Path, 
     monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
     splits = opened(tmp_path)
     assert "cat/photo.heic" not in names(splits)
+    assert [(each.count, each.example) for each in splits.findings if each.what == HEIF] == [(1, "cat/photo.heic")]
+
+
+def test_a_broken_extra_is_as_a_missing_one(tmp_path: Path, monkeypatch) -> None:
+    class Broken(ModuleType):
+        def __getattr__(self, name: str) -> None:
+            raise OSError("libheif.so: wrong ELF class")
+
+    fill(tmp_path, ".heic")
+    monkeypatch.setitem(sys.modules, "pillow_heif", Broken("pillow_heif"))
+    splits = opened(tmp_path)
+    assert "cat/0.png" in names(splits)
     assert [(each.count, each.example) for each in splits.findings if each.what == HEIF] == [(1, "cat/photo.heic")]
 
 

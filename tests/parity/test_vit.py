@@ -245,6 +245,10 @@ def test_weights_that_cannot_be_had_are_an_error_with_a_way_out(
         ({"model": "resnet18"}, "resnet18 is no VisionTransformer .name one such as vit_small_patch16_224"),
         ({"model": "vit_smal_patch16_224"}, "no model 'vit_smal_patch16_224' .*'vit_small_patch16_224', '.*' or '.*'?"),
         (
+            {"model": "nonsense__patch16_224"},
+            "no model 'nonsense__patch16_224' .name one such as vit_small_patch16_224",
+        ),
+        (
             {"model": "test_vit.bogus"},
             "no weights 'test_vit.bogus' .did you mean 'test_vit.r160_in1k'",
         ),

@@ -193,6 +193,22 @@ def test_a_loaded_run_and_what_a_run_returned_can_be_asked(runs):
         reorder_kit.predict(7, files[0], host=HOST)
 
 
+def test_a_model_that_fails_is_left_as_it_was(runs, monkeypatch):
+    run = runs("classification")
+    files, _, _ = run.by_hand()
+    loaded = reorder_kit.load_run(run.folder, HOST)
+    loaded.evaluated_model.train(True)
+
+    def fail(task, model, batch):
+        assert not model.training
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(type(loaded.experiment.task), "predict", fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        reorder_kit.predict(loaded, files[0], host=HOST)
+    assert loaded.evaluated_model.training
+
+
 @pytest.mark.parametrize(
     ("images", "message"),
     [
