@@ -43,7 +43,7 @@ class PredictionFiles:
         for folder in (self._pictures, masks):
             if folder is not None:
                 require_writable_folder(folder)
-        taken = set() if self._sheet is None else {self._sheet.resolve()}
+        taken: set[Path] = set() if self._sheet is None else {self._sheet.resolve()}
         self._picture_of = {} if self._pictures is None else _files(self._pictures, images, taken)
         self._mask_of = {} if masks is None else _files(masks, images, taken)
 
@@ -56,8 +56,8 @@ class PredictionFiles:
         sheet = [] if self._sheet is None else [self._sheet]
         for option, files, hint in (
             ("--picture", sheet, "give another file, or remove this one"),
-            ("--picture", self._picture_of.values(), "give an empty or new folder"),
-            ("--masks", self._mask_of.values(), "give an empty or new folder"),
+            ("--picture", list(self._picture_of.values()), "give an empty or new folder"),
+            ("--masks", list(self._mask_of.values()), "give an empty or new folder"),
         ):
             for file in files:
                 if os.path.lexists(file):
