@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +20,10 @@ _SHEET = 24
 
 
 class PredictionFiles:
-    """Writes them.
+    """Writes them. What each is called is known before anything is predicted, and no file that is there is replaced.
 
     Args:
+        images: paths of the images.
         picture: a file for all images, or a folder for a picture of each; None for none.
         masks: a folder for the masks; None for none.
 
@@ -28,12 +31,11 @@ class PredictionFiles:
         ReorderKitError: if something cannot be written there.
     """
 
-    def __init__(self, picture: Path | None, masks: Path | None) -> None:
+    def __init__(self, images: Sequence[str], picture: Path | None, masks: Path | None) -> None:
         self.written: list[Path] = []
         self._masks = masks
         self._sheet = picture if picture is not None and picture.suffix else None
         self._pictures = picture if picture is not None and not picture.suffix else None
-        self._taken: set[Path] = set()
         if self._sheet is not None:
             from reorder_kit.figures.picture_file import require_picture_file
 
@@ -41,6 +43,25 @@ class PredictionFiles:
         for folder in (self._pictures, masks):
             if folder is not None:
                 require_writable_folder(folder)
+        taken: set[Path] = set() if self._sheet is None else {self._sheet.resolve()}
+        self._picture_of = {} if self._pictures is None else _files(self._pictures, images, taken)
+        self._mask_of = {} if masks is None else _files(masks, images, taken)
+
+    def require_new(self) -> None:
+        """Refuse to replace a file, which may be one of the images, or a mask that somebody has drawn.
+
+        Raises:
+            ReorderKitError: if one of the files is there already.
+        """
+        sheet = [] if self._sheet is None else [self._sheet]
+        for option, files, hint in (
+            ("--picture", sheet, "give another file, or remove this one"),
+            ("--picture", list(self._picture_of.values()), "give an empty or new folder"),
+            ("--masks", list(self._mask_of.values()), "give an empty or new folder"),
+        ):
+            for file in files:
+                if os.path.lexists(file):
+                    raise ReorderKitError(f"{option}: {file} is there already, and is not replaced", hint)
 
     def previews(self, images: int) -> int:
         """How many images have to keep a small version of themselves.
@@ -61,13 +82,13 @@ class PredictionFiles:
         from reorder_kit.training.prediction import draw_previews, mask_as_png
 
         if self._pictures is not None:
-            file = self._file(self._pictures, prediction.path)
+            file = _below(self._pictures, self._picture_of[prediction.path])
             draw_previews([prediction], prediction.path, file)
         if self._masks is None:
             return prediction
         if prediction.mask is None:
             raise ReorderKitError("--masks: the task of this run makes no masks", "segmentation does")
-        file = self._file(self._masks, prediction.path)
+        file = _below(self._masks, self._mask_of[prediction.path])
         with writing(file):
             write_whole(file, mask_as_png(prediction.mask))
         return replace(prediction, mask_file=str(file))
@@ -91,14 +112,30 @@ class PredictionFiles:
             self.written.append(self._sheet)
         self.written += [folder for folder in (self._pictures, self._masks) if folder is not None and folder.exists()]
 
-    def _file(self, folder: Path, image: str) -> Path:
-        """A PNG with the name of an image; of images of one name, the later ones are numbered."""
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+
+def _files(folder: Path, images: Sequence[str], taken: set[Path]) -> dict[str, Path]:
+    """A PNG with the name of each image; of images of one name, the later ones are numbered.
+
+    Args:
+        folder: where to.
+        images: paths of the images.
+        taken: resolved paths of other files; these are added.
+    """
+    files: dict[str, Path] = {}
+    there = folder.resolve()
+    for image in dict.fromkeys(images):
         stem, number = Path(image).stem, 1
-        file = folder / f"{stem}.png"
-        while file in self._taken:
+        name = f"{stem}.png"
+        while there / name in taken:
             number += 1
-            file = folder / f"{stem}-{number}.png"
-        self._taken.add(file)
-        return file
+            name = f"{stem}-{number}.png"
+        taken.add(there / name)
+        files[image] = folder / name
+    return files
+
+
+def _below(folder: Path, file: Path) -> Path:
+    """A file in a folder that is made for it."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return file

@@ -8,6 +8,7 @@ from reorder_kit.cli._output import console, table
 from reorder_kit.cli._run_progress import describe_unreadable
 from reorder_kit.cli._tables import run_table
 from reorder_kit.cli._worst_class import describe_worst_class
+from reorder_kit.experiment.extension import extended_run
 from reorder_kit.orders.order_file import words_of_spread
 from reorder_kit.runs.epoch_record import EpochRecord
 from reorder_kit.runs.figures import words_of_absence
@@ -33,7 +34,7 @@ def print_summary(folder: RunFolder, result: RunResult, has_learner: bool) -> No
 def summary_lines(folder: RunFolder, result: RunResult, has_learner: bool) -> list[str]:
     """What has to be known to read the figures of a finished run, in sentences."""
     epochs = folder.read_epochs()
-    order = [*_prior(result), *_order(result, epochs, has_learner)]
+    order = [*_prior(result), *_order(folder, result, epochs, has_learner)]
     absent = words_of_absence(result.metrics.test, "test")
     told = [*order, *absent, *_left_out(result), *_unreadable(result, epochs), *_caution(result)]
     return [*describe_worst_class(result.metrics.test, result.metric), _reach(result), *told]
@@ -56,8 +57,11 @@ def _prior(result: RunResult) -> list[str]:
     return [f"The prior {prior.name} {start} to start from.", *result.order.words_of_effective_slots]
 
 
-def _order(result: RunResult, epochs: list[EpochRecord], has_learner: bool) -> list[str]:
+def _order(folder: RunFolder, result: RunResult, epochs: list[EpochRecord], has_learner: bool) -> list[str]:
     if not has_learner:
+        before = extended_run(folder)
+        if before is not None:
+            return [f"The order is the one that {before} ended with; it was not searched further."]
         return ["No order was learned: it stayed as it started."]
     tau, spread = result.order.kendall_tau_to_start, result.order.spread
     scale = "(1 the same, 0 unrelated, -1 reversed)"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reorder_kit.cli._output import is_main_process, print_json, print_to_stderr
-from reorder_kit.cli._parameters import JsonOption, RunArgument, as_name, as_path
+from reorder_kit.cli._parameters import DeviceOption, JsonOption, RunArgument, as_name, as_path
 
 if TYPE_CHECKING:
     from reorder_kit.training.prediction import ImagePrediction, Predictions
@@ -46,7 +46,7 @@ def predict(
             "--picture",
             metavar="PATH",
             help="Draw the first 24 images into this file, as seen.png. Without an ending: a folder with a picture of "
-            "each image.",
+            "each image. No file is replaced.",
             parser=as_path,
         ),
     ] = None,
@@ -55,19 +55,12 @@ def predict(
         typer.Option(
             "--masks",
             metavar="FOLDER",
-            help="Segmentation: write each mask as PNG; its values are the numbers of the classes.",
+            help="Segmentation: write each mask as PNG; its values are the numbers of the classes. No file is "
+            "replaced.",
             parser=as_path,
         ),
     ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            "--device",
-            metavar="DEVICE",
-            help="A value of train.device, as cpu. Not given: the run's, or what there is.",
-            parser=as_name,
-        ),
-    ] = None,
+    device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predict what is in images with a trained run.
@@ -97,9 +90,12 @@ def predict(
     if device is not None:
         require_device(device)
     given = find_images(images)
-    files = PredictionFiles(picture, masks)
-    lines = PredictionLines([image.name for image in given.images], top)
+    names = [image.name for image in given.images]
+    files = PredictionFiles(names, picture, masks)
+    lines = PredictionLines(names, top)
     speaks = is_main_process()
+    if speaks:
+        files.require_new()
 
     def keep(prediction: ImagePrediction) -> ImagePrediction:
         if speaks:
@@ -108,7 +104,8 @@ def predict(
                 lines.print(prediction)
         return files.kept(prediction)
 
-    predictions = predict_run(folder.path, given, host, device, threshold, files.previews(len(given.images)), keep)
+    previews = files.previews(len(names))
+    predictions = predict_run(folder.path, given, host, device, threshold, previews, keep, masks is not None)
     if speaks:
         files.finish(predictions)
         if as_json:

@@ -36,8 +36,8 @@ def report(
     """Write report.html: one file that fetches nothing and can be sent to anybody.
 
     It opens from disk and shows the verdict, figures with their intervals and controls, the order epoch by epoch over
-    an image of the data, and how it was made. Beside it are its pictures as PNG and its tables as CSV. What a run does
-    not have is left out.
+    an image of the data, and how it was made. Beside it are its pictures as PNG and its tables as CSV. Empty
+    sections are omitted.
 
     \b
     Example:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,6 +121,8 @@ def read_given(given: GivenImage, decoding: Decoding) -> GivenPixels | Unreadabl
             with open_picture(given.content, decoding.most_pixels) as opened:
                 return _decoded(given, opened, decoding, findings)
         content = given.content
+        # Pillow would change the image of the caller, which has no header left that says how large it was.
+        decoding = replace(decoding, least_side=None)
         image = content if isinstance(content, Image.Image) else _from_array(content, given.name, decoding, findings)
         return _decoded(given, image, decoding, findings)
     except Exception as error:  # decoders raise whatever they like, from SyntaxError to struct.error
@@ -142,7 +144,7 @@ def _in_memory(given: Any, name: str) -> GivenImage:
         return GivenImage(name, given)
     if not isinstance(given, np.ndarray):
         raise ReorderKitError(
-            f"{name}: {type(given).__name__} is no kind of image",
+            f"{name}: {type(given).__name__} is not an image",
             "give a path, an image of Pillow or an array; of a tensor (channel, row, column), "
             "tensor.permute(1, 2, 0).numpy()",
         )

@@ -8,7 +8,9 @@ from typing import Any
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.experiment.reopening import recipe_here
 from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.runs.run_folder import RunFolder
 
 SUFFIX = "-extended"
@@ -42,9 +44,27 @@ def extended_recipe(folder: RunFolder, epochs: int, host: PluginHost) -> dict[st
         "name": _name(result.name, folder.path),
         "order": _order(run, content["order"]),
         "controls": [],
+        "trackers": recipe_here(folder).get("trackers", []),  # a run that is opened again has none
         "schedule": experiment.recipe.schedule.scaled(epochs, full).model_dump(mode="json"),
         "train": {**train, "epochs": epochs, "weights": {"run": str(folder.path.absolute()), "freeze": freeze}},
     }
+
+
+def extended_run(folder: RunFolder) -> str | None:
+    """The run whose weights a run has trained on, in the order of that run; None if it did not begin so.
+
+    Args:
+        folder: of a run that learned no order.
+
+    Raises:
+        ReorderKitError: if its recipe is damaged.
+    """
+    content = read_recipe_file(folder.intact(folder.recipe))
+    weights, start = content["train"]["weights"], content["order"]["start"]
+    if not isinstance(weights, Mapping) or not isinstance(start, Mapping) or "file" not in start:
+        return None
+    run = str(weights["run"])
+    return run if Path(str(start["file"])).is_relative_to(run) else None
 
 
 def controls_left_out(folder: RunFolder, epochs: int) -> str | None:

@@ -12,7 +12,8 @@ from pydantic_core import CoreSchema, core_schema
 from reorder_kit.errors import quoted
 from reorder_kit.interfaces.numbers import Amount
 
-_PATTERN = r"^\d{1,3}(\.\d{1,2})? ?%$"
+_PATTERN = r"^(\d{1,3}(\.\d{1,2})?|\.\d{1,2}) ?%$"
+_PERCENTAGE = r"^-?(\d+(\.\d+)?|\.\d+) ?%$"
 _PRECISION = 0.005
 """Half of the last digit of a share, in percent."""
 
@@ -39,11 +40,13 @@ class ShareOfRun:
         Raises:
             ValueError: if it is no share of a run.
         """
-        if not re.match(_PATTERN, text):
+        if not re.match(_PERCENTAGE, text):
             raise ValueError(f"give a number of epochs, as 6, or a share of the run, as 10%, not {quoted(text)}")
         percent = float(text.removesuffix("%"))
-        if percent > 100:
-            raise ValueError(f"a share of the run is 100% at most, not {text}")
+        if text.startswith("-") or percent > 100:
+            raise ValueError(f"a share of the run is from 0% to 100%, not {quoted(text)}")
+        if not re.match(_PATTERN, text):
+            raise ValueError(f"a share of the run has at most two decimals, not {quoted(text)}")
         return cls(percent)
 
     def __str__(self) -> str:

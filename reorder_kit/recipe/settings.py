@@ -101,7 +101,7 @@ class TrainSettings(Settings):
     )
     compile: bool = Field(False, description="compile the backbone's encode with torch.compile")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        "auto", description="auto: a CUDA GPU if there is one, otherwise the CPU; mps, of Apple, is untested"
+        "auto", description="auto: a CUDA GPU if there is one, otherwise the CPU; mps (Apple) is untested"
     )
     weights: WeightsSettings | None = Field(
         None, description="final weights of another run to begin with, or its folder; null: new ones"

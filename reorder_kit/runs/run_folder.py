@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -188,9 +190,26 @@ class RunFolder:
 
     def _hint_unfinished(self) -> str:
         if self.recipe.exists():
+            begun = self._command_of_extension()
+            if begun:
+                return f"go on with: {begun}"
             return "go on with: reorder-kit run RECIPE --resume"
         where = "it is no run folder" if self.path.is_dir() else "there is no such folder"
         return f"{where}: give that of a finished run, as in runs/quickstart"
+
+    def _command_of_extension(self) -> str | None:
+        """What goes on with a run that trains another one on; None where it is no such run, or that is not known."""
+        with suppress(ReorderKitError):  # a hint is no place for another error
+            words = iter(self.read_environment().command[1:])
+            kept: list[str] = []
+            for word in words:
+                if word == "--out":
+                    next(words, None)
+                elif word != "--resume" and not word.startswith("--out="):
+                    kept.append(word)
+            if any(word.partition("=")[0] == "--extend" for word in kept):
+                return shlex.join(["reorder-kit", *kept, "--out", str(self.path), "--resume"])
+        return None
 
     def read_environment(self) -> Environment:
         """What it ran on.

@@ -29,7 +29,7 @@ def build_accelerator(settings: TrainSettings) -> Accelerator:
     if settings.device == "mps" and not torch.backends.mps.is_available():
         raise ReorderKitError(
             "train.device: mps, but torch has no MPS here",
-            "set train.device=auto; MPS needs macOS, a GPU of Apple, and a torch that is built for it",
+            "set train.device=auto; MPS needs macOS, an Apple GPU, and a torch that is built for it",
         )
     on_gpu = has_gpu and settings.device not in ("cpu", "mps")
     if settings.precision == "fp16" and not on_gpu:

@@ -16,7 +16,19 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.loaded_run import LoadedRun
 from reorder_kit.host.plugin_errors import names_plugins
 from reorder_kit.host.plugin_host import PluginHost
-from reorder_kit.interfaces import NONE, Answer, BoxAnswer, ClassAnswer, Task, Threshold, Unreadable, merged
+from reorder_kit.interfaces import (
+    BOXES,
+    CLASS,
+    MULTI_LABEL,
+    NONE,
+    Answer,
+    BoxAnswer,
+    ClassAnswer,
+    Task,
+    Threshold,
+    Unreadable,
+    merged,
+)
 from reorder_kit.interfaces.gather_images import alone
 from reorder_kit.model.task_checks import prepare, task_error
 from reorder_kit.training.devices import build_accelerator, chosen_device, describe_device
@@ -26,6 +38,8 @@ from reorder_kit.training.prepared_image import Prepared, Preparing
 
 PREVIEW_SIDE = 512
 """The longer side of a preview, pixels."""
+
+_WITHOUT_MASKS = (CLASS, MULTI_LABEL, BOXES)
 
 Keep = Callable[[ImagePrediction], ImagePrediction]
 """Told of each prediction as it is made; returns what is kept of it."""
@@ -40,6 +54,7 @@ def predict_run(
     threshold: float | None = None,
     previews: int = 0,
     keep: Keep = lambda prediction: prediction,
+    wants_masks: bool = False,
 ) -> Predictions:
     """Ask a run about images. Its data is not opened, and nothing is written.
 
@@ -51,6 +66,7 @@ def predict_run(
         threshold: from which probability or score on something is reported; the task's own if not given.
         previews: how many of the first images keep a small version of themselves.
         keep: told of each prediction.
+        wants_masks: refuse a run whose targets say that its task makes none.
 
     Raises:
         ReorderKitError: if the run cannot be opened, or its data source does not say how images from elsewhere are
@@ -58,6 +74,8 @@ def predict_run(
     """
     loaded = run if isinstance(run, LoadedRun) else LoadedRun.open(run, host)
     task, recipe = loaded.experiment.task, loaded.experiment.recipe
+    if wants_masks and loaded.experiment.kind in _WITHOUT_MASKS:
+        raise ReorderKitError(f"masks: task {task.name!r} makes none", "segmentation does")
     limit = _limit(task, threshold)
     preparing = Preparing.of(loaded)
     accelerator = build_accelerator(chosen_device(recipe.train, device))
@@ -93,7 +111,7 @@ def _limit(task: Task, asked: float | None) -> Threshold | None:
         return own
     if own is None:
         raise ReorderKitError(
-            f"threshold: task {task.name!r} leaves nothing out, so that there is nothing to be set",
+            f"threshold: task {task.name!r} has no threshold",
             "multi-label and detection have one",
         )
     if not 0 <= asked <= 1:

@@ -132,7 +132,7 @@ def test_masks_and_pictures_are_written(cli, cells, tmp_path):
     assert len(names) == 3
     assert sum(name.endswith("-2.png") for name in names) == 1
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == names
-    _, content = predicted(cli, cells.folder, *files[:2], "--masks", "masks", "--picture", "sheet.png")
+    _, content = predicted(cli, cells.folder, *files[:2], "--masks", "again-masks", "--picture", "sheet.png")
     for image, found in zip(content["images"], reorder_kit.predict(cells.folder, files[:2]), strict=True):
         with Image.open(image["mask_file"]) as mask:
             assert np.array_equal(np.asarray(mask), found.mask.numpy())
@@ -141,16 +141,50 @@ def test_masks_and_pictures_are_written(cli, cells, tmp_path):
     assert sorted(cells.folder.rglob("*")) == before
 
 
+def test_no_file_is_replaced_and_nothing_is_predicted_before_that_is_said(cli, cells, tmp_path, monkeypatch):
+    files, _, _ = cells.by_hand()
+    (tmp_path / "mine").mkdir()
+    for name in ("a.png", "b.png"):
+        shutil.copy(files[0], tmp_path / "mine" / name)
+    kept = (tmp_path / "mine/a.png").read_bytes()
+    (tmp_path / "link").symlink_to("mine")
+    command = ("mine", "--masks", "masks", "--picture", "pictures")
+    assert cli("predict", cells.folder, *command).exit_code == 0
+    monkeypatch.setattr("reorder_kit.training.predict_run.predict_run", None)
+    for arguments, named in (
+        (("mine", "--picture", "mine"), "--picture: mine/a.png"),
+        (("mine", "--picture", "link"), "--picture: link/a.png"),
+        (("mine/a.png", "--picture", "mine/a.png"), "--picture: mine/a.png"),
+        (("mine/b.png", "--masks", "mine"), "--masks: mine/b.png"),
+        (command, "--picture: pictures/a.png"),
+    ):
+        done = cli("predict", cells.folder, *arguments)
+        assert done.exit_code == 2
+        assert f"{named} is there already, and is not replaced" in done.stderr
+    assert (tmp_path / "mine/a.png").read_bytes() == kept
+
+
+def test_a_sheet_and_masks_of_one_name_do_not_replace_each_other(cli, cells, tmp_path):
+    files, _, _ = cells.by_hand()
+    image = shutil.copy(files[0], tmp_path / "a.png")
+    done, content = predicted(cli, cells.folder, image, "--masks", "out", "--picture", "out/a.png")
+    assert done.exit_code == 0, done.output
+    assert content["images"][0]["mask_file"] == "out/a-2.png"
+    with Image.open(tmp_path / "out/a.png") as sheet, Image.open(tmp_path / "out/a-2.png") as mask:
+        assert min(sheet.size) > 200 > max(mask.size)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--masks", "masks"], "--masks: the task of this run makes no masks"),
-        (["--threshold", "0.5"], "task 'classification' leaves nothing out"),
+        (["--masks", "masks"], "masks: task 'classification' makes none"),
+        (["--threshold", "0.5"], "task 'classification' has no threshold"),
         (["--picture", "seen.jpx"], "no picture can be written there"),
         (["--device", "gpu"], "device: there is no 'gpu'"),
     ],
 )
-def test_what_does_not_fit_the_run_is_refused(cli, trained, digits, arguments, message):
+def test_what_does_not_fit_the_run_is_refused(cli, trained, digits, arguments, message, monkeypatch):
+    monkeypatch.setattr("reorder_kit.training.predict_run._Asked", None)
     done = cli("predict", trained.folder, "digits/0.png", *arguments)
     assert done.exit_code == 2
     assert message in done.stderr

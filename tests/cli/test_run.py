@@ -191,14 +191,22 @@ def test_device_and_seed_are_fields_of_the_recipe(cli):
     assert "seed 7" in done.stdout
 
 
-def test_a_run_is_extended_and_its_controls_are_named(trained, cli, tmp_path):
-    done = cli("run", trained.folder, "--extend", "1", "--seed", "5")
+def test_a_run_is_extended_and_its_controls_are_named(trained, cli, tmp_path, monkeypatch):
+    words = ["run", str(trained.folder), "--extend", "1", "--seed", "5"]
+    monkeypatch.setattr(sys, "argv", ["reorder-kit", *words])
+    done = cli(*words)
     assert done.exit_code == 0, done.output
     assert f"the controls of {trained.folder} are not extended with it" in done.stderr
     assert "wrote runs/trial-extended/result.json" in done.stdout
     assert json.loads((trained.folder / "result.json").read_text()) == trained.result
     recipe = (tmp_path / "runs/trial-extended/recipe.yaml").read_text()
     assert "seed: 5\n" in recipe
+    assert f"The order is the one that {trained.folder} ended with; it was not searched further." in done.stdout
+    (tmp_path / "runs/trial-extended/result.json").unlink()  # as if it had been stopped
+    words += ["--out", "runs/trial-extended", "--resume"]
+    refused = " ".join(cli("evaluate", "runs/trial-extended").stderr.split())
+    assert refused.endswith(f"holds no finished run hint: go on with: {shlex.join(['reorder-kit', *words])}"), refused
+    assert cli(*words).exit_code == 0
 
 
 def test_only_a_run_can_be_extended(cli):

@@ -124,6 +124,13 @@ def test_the_size_of_a_photo_is_its_own_where_a_part_of_its_pixels_is_decoded(tm
     assert found.size == (400, 800)
 
 
+def test_an_image_in_memory_stays_as_it_is_and_is_read_whole(tmp_path):
+    with Image.open(save(tmp_path / "large.jpg", np.zeros((400, 800, 3), np.uint8))) as given:
+        found = read(given, least_side=100)
+        assert given.size == (800, 400)
+    assert found.size == tuple(found.pixels.shape[1:]) == (400, 800)
+
+
 def test_several_images_may_come_in_one_array_or_an_iterator():
     assert len(find_images(np.zeros((5, 4, 4, 3), np.uint8)).images) == 5
     assert [image.name for image in find_images(iter([GRAY, COLOR])).images] == ["image 0", "image 1"]

@@ -181,6 +181,7 @@ def test_a_share_scales_with_the_run(epochs: float) -> None:
         ("33%", 3, 0.99),
         ("12.5 %", 8, 1),
         ("0.01%", 1, 0.0001),
+        (".5%", 200, 1),
         ("0%", 60, 0),
         ("100%", 7, 7),
     ],
@@ -190,10 +191,18 @@ def test_a_share_is_as_exact_as_it_can_be_written(share: str, run: int, epochs: 
     assert options.phases(run, 0.5).search_epochs == pytest.approx(epochs, rel=1e-12, abs=0)
 
 
-@pytest.mark.parametrize("share", ["6", "10 percent", "ten%", "-1%", "1e1%", "%", "", "100.01%", "101%", "0.001%"])
-def test_what_is_no_share_is_refused_with_an_example(share: str) -> None:
-    with pytest.raises(ValidationError, match=r"as 10%, not|100% at most"):
-        PhaseOptions(search_epochs=share)
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        (["6", "10 percent", "ten%", "1e1%", "%", "", ".%", "5%%"], "as 10%, not"),
+        (["-1%", "-0%", "100.01%", "101%", "1000%", "9" * 400 + "%"], "is from 0% to 100%, not"),
+        (["10.555%", "0.001%", "99.999 %", ".125%"], "has at most two decimals, not"),
+    ],
+)
+def test_what_is_no_share_is_refused_for_its_reason(shares: list[str], message: str) -> None:
+    for share in shares:
+        with pytest.raises(ValidationError, match=message):
+            PhaseOptions(search_epochs=share)
 
 
 def test_a_share_is_written_as_it_was_read() -> None:

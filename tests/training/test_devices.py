@@ -22,7 +22,7 @@ def test_a_missing_gpu_is_said():
     assert "train.device=auto" in error.value.hint
 
 
-@pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is a GPU of Apple")
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is an Apple GPU")
 def test_apples_gpu_is_refused_where_there_is_none():
     with pytest.raises(ReorderKitError, match="mps, but torch has no MPS here") as error:
         build_accelerator(TrainSettings(device="mps"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import ClassVar
 
 import pytest
 import torch
@@ -13,8 +14,8 @@ from reorder_kit import hookimpl
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.experiment.compose import compose
 from reorder_kit.experiment.doubts import doubts
-from reorder_kit.experiment.extension import controls_left_out, extended_recipe
-from reorder_kit.interfaces import OrderLearner
+from reorder_kit.experiment.extension import controls_left_out, extended_recipe, extended_run
+from reorder_kit.interfaces import OrderLearner, Tracker
 from reorder_kit.model.fixed_policies import FixedOrder
 from reorder_kit.order_learners._phases import PhasedLearner, PhaseOptions
 from reorder_kit.orders.tensor_file import load_tensors
@@ -22,7 +23,24 @@ from reorder_kit.runs.run_folder import RunFolder
 from reorder_kit.testing import host_with
 from reorder_kit.training.run import run_experiment
 
-HOST = host_with()
+
+class Diary(Tracker):
+    """Remembers which runs it was told of."""
+
+    name = "diary"
+    told: ClassVar[list[str]] = []
+
+    def start(self, run):
+        self.told.append(run.name)
+
+    def log(self, epoch, figures):
+        pass
+
+    def finish(self, status, summary):
+        pass
+
+
+HOST = host_with(Diary)
 RECIPE = {
     "format_version": 1,
     "name": "first",
@@ -32,6 +50,7 @@ RECIPE = {
     "controls": ["fixed-start"],
     "schedule": {"warmup_epochs": 1, "hold_epochs": "20%"},
     "train": {"epochs": 2, "device": "cpu"},
+    "trackers": [{"name": "diary", "files": "none"}],
 }
 
 
@@ -53,8 +72,12 @@ def files(folder):
 
 def test_it_begins_with_the_final_weights_in_the_final_order_and_touches_nothing(first, tmp_path):
     before = files(first)
+    Diary.told.clear()
     later = extend(first, tmp_path / "later")
     assert files(first) == before
+    assert Diary.told == ["first-extended"]
+    assert extended_run(later) == str(first.path)
+    assert extended_run(RunFolder(first.controls / "fixed-start")) is None
     assert later.read_start() == first.read_order().order
     assert later.read_order().order == first.read_order().order
     recipe = yaml.safe_load(later.recipe.read_text())
@@ -103,7 +126,7 @@ def test_a_stopped_extension_resumes_bit_for_bit(first, tmp_path):
             if epoch == 1:
                 raise KeyboardInterrupt
 
-    host = host_with()
+    host = host_with(Diary)
     host.add(Stop(), "stop")
     whole = extend(first, tmp_path / "whole", epochs=2)
     with pytest.raises(KeyboardInterrupt):
@@ -147,7 +170,7 @@ class Unstoppable(OrderLearner):
 
 @pytest.mark.parametrize("learner", [OfImages, Unstoppable])
 def test_where_each_image_has_an_order_the_policy_is_kept_or_the_run_refused(learner, tmp_path):
-    host = host_with(learner)
+    host = host_with(learner, Diary)
     reorder_kit.run({**RECIPE, "order": {"learner": learner.name}, "controls": []}, out=tmp_path / "run", host=host)
     folder = RunFolder(tmp_path / "run")
     if learner is Unstoppable:

@@ -213,8 +213,8 @@ def test_a_model_that_fails_is_left_as_it_was(runs, monkeypatch):
     ("images", "message"),
     [
         ([], "there is no image"),
-        ([3], "image 0: int is no kind of image"),
-        (torch.zeros(3, 8, 8), "image 0: Tensor is no kind of image"),
+        ([3], "image 0: int is not an image"),
+        (torch.zeros(3, 8, 8), "image 0: Tensor is not an image"),
         (np.zeros((8, 8)), "an array of float64 has no fixed scale"),
         (np.zeros((5, 8, 8), np.uint8), "of the shape .5, 8, 8. is no image"),
     ],
@@ -227,7 +227,7 @@ def test_what_is_no_image_is_refused(runs, images, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"threshold": 0.5}, "task 'classification' leaves nothing out"),
+        ({"threshold": 0.5}, "task 'classification' has no threshold"),
         ({"device": "gpu"}, "device: there is no 'gpu'"),
     ],
 )
