@@ -240,6 +240,7 @@ def run(here, monkeypatch):
     folder = here / "a-run"
     folder.mkdir()
     (folder / "recipe.yaml").write_text("")
+    (folder / "result.json").write_text("")
     OrderFile("a-run", GRID, ORDER).save(folder / "order.json")
     monkeypatch.setattr(RunFolder, "read_result", lambda self: result(reach=5))
     monkeypatch.setattr(RunFolder, "intact", lambda self, file: file)
