@@ -82,6 +82,8 @@ def home(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     (home / "my_recipe.yaml").write_bytes((ROOT / "recipes" / "quickstart.yaml").read_bytes())
     generator = torch.Generator().manual_seed(0)
+    digit = torch.randint(0, 256, (8, 8), generator=generator, dtype=torch.uint8)
+    Image.fromarray(digit.numpy()).save(home / "digit.png")
     for kind in ("bright", "dark"):
         (home / "PHOTOS" / kind).mkdir(parents=True)
         for number in range(20):

@@ -114,7 +114,7 @@ def test_the_python_of_the_readme_runs_twice(call, tmp_path):
     assert len(results) == 2
     for text, file in zip(printed, results, strict=True):
         result = json.loads(file.read_text())
-        assert f"{result['score']:.3f}" in text
+        assert f"{result['metrics']['test']['top1']:.3f}" in text
         assert "random-fixed" in text
         assert " ".join(map(str, result["order"]["final"][:5])) in text
 
