@@ -271,7 +271,7 @@ def _images_of(order: Order) -> int | None:
 
 
 def _require_length(epochs: Any, steps_per_epoch: Any) -> None:
-    if not isinstance(epochs, Real) or not 0 < epochs < math.inf:
+    if not isinstance(epochs, Real) or not 0 < float(epochs) < math.inf:
         raise ReorderKitError(f"epochs: {quoted(epochs)} is no length of a run", "give a number above 0")
     if (_whole(steps_per_epoch) or 0) < 1:
         reason = f"steps_per_epoch: {quoted(steps_per_epoch)} is no number of steps"

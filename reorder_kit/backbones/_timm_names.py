@@ -69,4 +69,4 @@ def _of_a_like_family(name: str, known: Sequence[str]) -> list[str]:
 
 
 def _family(name: str) -> str:
-    return name.partition("_patch")[0]
+    return name.partition(".")[0].partition("_patch")[0]
