@@ -141,7 +141,7 @@ def test_runs_orders_and_shares_are_taken_as_people_give_them(run: FinishedRun, 
 def test_one_share_needs_no_list(run: FinishedRun, host: PluginHost, tmp_path: Path) -> None:
     copied = shutil.copytree(run.folder, tmp_path / "copy")
     found = reorder_kit.evaluate(copied, keep=0.5, split="validation", host=host)
-    assert [each.share for each in found.shares] == [0.5]
+    assert [each.keep for each in found.shares] == [0.5]
 
 
 def test_an_order_that_may_not_be_meant_is_warned_of(
