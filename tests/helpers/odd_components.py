@@ -73,7 +73,7 @@ class Odd(OrderLearner):
 
     class Options(ComponentOptions):
         kind: Literal["plain", "mixing", "dynamic"] = Field("plain", description="what the policy declares")
-        before: tuple[int, ...] = Field((0,), description="blocks before which it orders")
+        before: tuple[int, ...] = Field((0,), min_length=1, description="blocks before which it orders")
         begins: float = Field(0.0, ge=0, description="share of the run before its search")
         lasts: float | None = Field(None, ge=0, description="epochs of its search; null: all that are left")
         anew: bool = Field(False, description="train new weights afterward")
