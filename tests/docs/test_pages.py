@@ -112,7 +112,7 @@ TYPED = sorted(
         for page in (Page("README.md"), COMMANDS, Page("docs/components.md"))
         for block in page.blocks("console")
         for words in commands_of(block)
-        if words[0] == "reorder-kit"
+        if words[0] == "reorder-kit" and not words[1].startswith("-")  # completion would change the reader's shell
     }
 )
 
