@@ -133,7 +133,7 @@ class LearnedOrder(nn.Module):
         self._step: int | None = None
         self._missing_trials = False
         self._order_checks = OrderChecks()
-        hint = "leave out a step whose losses are not finite: what is learned from them is no order"
+        hint = "skip steps whose losses are not finite: no order can be learned from them"
         self._rewards = Flaws([ReorderKitError("a reward is NaN or infinite", hint)])
 
     def advance(self, step: int) -> None:
@@ -272,10 +272,10 @@ def _images_of(order: Order) -> int | None:
 
 def _require_length(epochs: Any, steps_per_epoch: Any) -> None:
     if not isinstance(epochs, Real) or not 0 < float(epochs) < math.inf:
-        raise ReorderKitError(f"epochs: {quoted(epochs)} is no length of a run", "give a number above 0")
+        raise ReorderKitError(f"epochs: {quoted(epochs)} must be above 0", "give the number of epochs, such as 60")
     if (_whole(steps_per_epoch) or 0) < 1:
-        reason = f"steps_per_epoch: {quoted(steps_per_epoch)} is no number of steps"
-        raise ReorderKitError(reason, "give a whole number above 0, such as len(loader)")
+        reason = f"steps_per_epoch: {quoted(steps_per_epoch)} must be a whole number above 0"
+        raise ReorderKitError(reason, "give the optimizer steps of an epoch, such as len(loader)")
 
 
 def _whole(value: Any) -> int | None:

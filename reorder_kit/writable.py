@@ -32,7 +32,7 @@ def require_writable_file(file: Path) -> None:
     """Refuse a file that cannot be written. One that is there stays as it is, one that is not is not made.
 
     Raises:
-        ReorderKitError: if it is no regular file, or cannot be written or made.
+        ReorderKitError: if it is not a regular file, or cannot be written or made.
     """
     if _is_there(file) and not file.is_file():
         what = "a folder" if file.is_dir() else "not a regular file"

@@ -155,6 +155,6 @@ def _shares(keep: Any) -> tuple[float, ...]:
     shares = (keep,) if isinstance(keep, Real) else tuple(keep) if isinstance(keep, Iterable) else (None,)
     if not all(isinstance(share, Real) and not isinstance(share, bool) for share in shares):
         raise ReorderKitError(
-            f"keep: {quoted(keep)} is no share of the patches", "give numbers, as in keep=[0.25, 0.5]"
+            f"keep: {quoted(keep)} is not a share of the patches", "give numbers, as in keep=[0.25, 0.5]"
         )
     return tuple(map(float, shares))

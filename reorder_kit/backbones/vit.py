@@ -73,7 +73,7 @@ class Vit(Backbone):
         The result has no ``options``, since none were asked for.
 
         Raises:
-            ReorderKitError: if the model is no VisionTransformer, drops patches, or does not pool them.
+            ReorderKitError: if the model is not a VisionTransformer, drops patches, or does not pool them.
         """
         from reorder_kit.backbones._timm_vit import facts_of, require_vit
 

@@ -83,6 +83,6 @@ def find_run(path: str) -> RunFolder:
     if not folder.recipe.exists():
         near = Path("runs") / path
         hint = f"did you mean {near}?" if near.exists() else "give the folder of a run, as in runs/quickstart"
-        raise ReorderKitError(f"{path} is no run folder", hint)
+        raise ReorderKitError(f"{path} is not a run folder", hint)
     folder.read_result()
     return folder

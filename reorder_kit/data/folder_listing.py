@@ -70,7 +70,7 @@ class FolderListing:
             if path.is_dir():
                 return "it is a folder"
             if path.exists():
-                return "it is no regular file but a pipe, a socket or a device, which are never opened"
+                return "it is not a regular file but a pipe, a socket or a device, which are never opened"
         except OSError as error:
             return f"it cannot be looked at: {error.strerror}"
         if path.is_symlink():

@@ -151,7 +151,7 @@ def _in_memory(given: Any, name: str) -> GivenImage:
     is_image = given.ndim == 2 or (given.ndim == 3 and given.shape[2] in (1, 3, 4))
     if not is_image or not given.size:
         raise ReorderKitError(
-            f"{name}: an array of the shape {given.shape} is no image",
+            f"{name}: an array of the shape {given.shape} is not an image",
             "give (row, column), or (row, column, channel) with 1, 3 or 4 channels; several images as a list",
         )
     if given.dtype not in (np.uint8, np.uint16):
@@ -168,7 +168,7 @@ def _why_not(path: Path) -> tuple[str | None, bool]:
             return None, True
         if is_regular(path):
             return None, False
-        return ("it is no regular file" if path.exists() else "there is no such file"), False
+        return ("it is not a regular file" if path.exists() else "there is no such file"), False
     except OSError as error:
         return f"it cannot be looked at: {error.strerror}", False
 

@@ -178,7 +178,7 @@ class SegmentationFolder(AnnotatedSource):
         missing = [name for name in splits if name not in image_of]
         if missing and options.unmasked_images == "refuse":
             raise ReorderKitError(
-                f"data.index: {index} names {missing[0]!r}, which is no image in {images}",
+                f"data.index: {index} names {missing[0]!r}, which is not an image in {images}",
                 "a name is a path that starts in data.images, with or without a file ending",
             )
         if missing:

@@ -96,5 +96,5 @@ def _order_of_run(path: Path) -> OrderFile:
     if not (folder.order.exists() or folder.is_finished):
         raise ReorderKitError(f"{path} holds no final order", "is it the folder of a finished run?")
     if folder.order.exists() and not folder.recipe.exists():
-        raise ReorderKitError(f"{path} is no run folder", f"give the order in it: {folder.order}")
+        raise ReorderKitError(f"{path} is not a run folder", f"give the order in it: {folder.order}")
     return folder.read_order()

@@ -61,7 +61,7 @@ def _array(image: Any) -> NDArray[Any]:
     try:
         values = np.asarray(image)
     except (TypeError, ValueError) as error:
-        raise ReorderKitError(f"this is no image: {error}", EXPECTED) from None
+        raise ReorderKitError(f"this is not an image: {error}", EXPECTED) from None
     if values.dtype.kind not in "buif" or values.size == 0:
         raise ReorderKitError(f"expected an image, got a {type(image).__name__} of shape {values.shape}", EXPECTED)
     if values.dtype.kind == "f" and not np.isfinite(values).all():

@@ -194,7 +194,7 @@ class RunFolder:
             if begun:
                 return f"go on with: {begun}"
             return "go on with: reorder-kit run RECIPE --resume"
-        where = "it is no run folder" if self.path.is_dir() else "there is no such folder"
+        where = "it is not a run folder" if self.path.is_dir() else "there is no such folder"
         return f"{where}: give that of a finished run, as in runs/quickstart"
 
     def _command_of_extension(self) -> str | None:

@@ -40,7 +40,7 @@ def slots_of_shares(run: LoadedRun, own: Order, shares: Sequence[float]) -> dict
     found = {}
     for share in shares:
         if not 0 < share <= 1:
-            raise ReorderKitError(f"--keep {share:g}: is no share of the patches", "as in --keep 0.25")
+            raise ReorderKitError(f"--keep {share:g}: is not a share of the patches", "as in --keep 0.25")
         slots = own.num_slots if share == 1 else slots_kept(share, own.num_patches)
         if slots > own.num_slots:
             raise ReorderKitError(

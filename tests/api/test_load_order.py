@@ -272,7 +272,7 @@ def test_a_run_that_orders_again_later_is_warned_of(run, monkeypatch):
 def test_a_folder_that_is_no_finished_run_is_refused(here):
     refused("holds no final order", here)
     OrderFile("mine", GRID, ORDER).save(here / "order.json")
-    assert "order.json" in refused("is no run folder", here)
+    assert "order.json" in refused("is not a run folder", here)
     refused("cannot get an order from", SimpleNamespace(folder=None))
 
 

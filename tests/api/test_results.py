@@ -128,7 +128,7 @@ def test_runs_orders_and_shares_are_taken_as_people_give_them(run: FinishedRun, 
         found = reorder_kit.evaluate(loaded, orders, split="validation", host=host)
         assert [each.kendall_tau_to_own for each in found.orders] == pytest.approx([1.0, 2 / 3])
     assert hash(found) == hash(found)
-    for keep, message in (("0.5", "'0.5' is no share"), (None, "None is no share"), ([None], "is no share")):
+    for keep, message in (("0.5", "'0.5' is not a share"), (None, "None is not a share"), ([None], "is not a share")):
         with pytest.raises(ReorderKitError, match=message):
             reorder_kit.evaluate(run, keep=keep, host=host)  # type: ignore[arg-type]
     with pytest.raises(ReorderKitError, match="cannot get an order from None"):

@@ -98,7 +98,7 @@ def test_an_order_that_does_not_fit_is_refused(cli, trained, tmp_path, order, me
 
 def test_what_is_no_run_is_refused(cli, tmp_path):
     (tmp_path / "runs" / "trial").mkdir(parents=True)
-    assert "trial is no run folder\n  hint: did you mean runs/trial?" in cli("evaluate", "trial").stderr
+    assert "trial is not a run folder\n  hint: did you mean runs/trial?" in cli("evaluate", "trial").stderr
     assert "give the folder of a run" in cli("evaluate", "other").stderr
 
 
@@ -125,4 +125,4 @@ def test_shares_of_the_order_are_printed_with_what_they_cost(cli, trained, tmp_p
     assert "shares.json keeps what was found earlier, too: 0.5, 1." in done.stdout
     done = cli("evaluate", "elsewhere", "--keep", "2")
     assert done.exit_code == 2
-    assert "--keep 2: is no share of the patches" in done.stderr
+    assert "--keep 2: is not a share of the patches" in done.stderr

@@ -191,7 +191,7 @@ def test_what_does_not_fit_the_run_is_refused(cli, trained, digits, arguments, m
 
 
 def test_what_is_no_finished_run_is_refused(cli, trained, digits, tmp_path):
-    assert "other is no run folder" in cli("predict", "other", "digits").stderr
+    assert "other is not a run folder" in cli("predict", "other", "digits").stderr
     shutil.copytree(trained.folder, tmp_path / "begun")
     (tmp_path / "begun" / "result.json").unlink()
     done = cli("predict", "begun", "digits")

@@ -212,7 +212,7 @@ def test_a_run_is_extended_and_its_controls_are_named(trained, cli, tmp_path, mo
 def test_only_a_run_can_be_extended(cli):
     done = cli("run", "trial.yaml", "--extend", "1")
     assert done.exit_code == 2
-    assert "trial.yaml is no run folder" in done.stderr
+    assert "trial.yaml is not a run folder" in done.stderr
 
 
 def test_a_run_that_ends_in_its_search_says_so(cli):

@@ -216,4 +216,4 @@ def test_processes_beside_the_main_one_leave_mistakes_in_a_recipe_to_it(cli, mon
 
 def test_any_process_tells_what_went_wrong_with_itself(cli, monkeypatch):
     monkeypatch.setenv("RANK", "3")
-    assert cli("evaluate", "nowhere").stderr.startswith("error in process 3: nowhere is no run folder\n")
+    assert cli("evaluate", "nowhere").stderr.startswith("error in process 3: nowhere is not a run folder\n")

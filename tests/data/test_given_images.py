@@ -54,7 +54,7 @@ def test_what_is_not_there_is_unreadable(tmp_path):
     assert [each.reason for each in found.unreadable] == [
         "the folder holds no image",
         "there is no such file",
-        "it is no regular file",
+        "it is not a regular file",
         "it cannot be looked at: File name too long",
     ]
     with pytest.raises(

@@ -115,7 +115,7 @@ def test_an_index_with_train_and_val_gives_train_and_test(tmp_path: Path) -> Non
     [
         (["001,train,4", "002,later,4"], r"data.index: .*index.csv, line 3: there is no split 'later'"),
         (["001,train,4", "001.png,val,4"], r"line 3: '001.png' has a line before"),
-        (["001,train,4", "nine,train,4"], r"names 'nine', which is no image in .*images"),
+        (["001,train,4", "nine,train,4"], r"names 'nine', which is not an image in .*images"),
         (["001,val,4"], "has no image whose split is train"),
         (["001"], "line 2: there is no split ''"),
     ],

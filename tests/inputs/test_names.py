@@ -116,7 +116,7 @@ def test_two_names_of_an_index_for_one_image_are_refused(tmp_path: Path) -> None
         pytest.skip("this file system takes both forms for one")
     naming = NAMING["segmentation-folder"]
     make(tmp_path, naming, [f"{ONE}.jpg", *REST[:2]], [f"{ONE}.jpg", f"{TWO}.jpg", *REST[:2]])
-    with pytest.raises(ReorderKitError, match=r"names .*, which is no image|both mean"):
+    with pytest.raises(ReorderKitError, match=r"names .*, which is not an image|both mean"):
         naming.open(tmp_path)
 
 
@@ -170,7 +170,7 @@ def test_a_name_that_is_too_long_is_refused(tmp_path: Path, name: str, long: str
 
 def test_a_name_of_an_index_that_is_too_long_is_refused(tmp_path: Path) -> None:
     make(tmp_path, NAMING["segmentation-folder"], REST, [*REST, "x" * 300])
-    with pytest.raises(ReorderKitError, match="which is no image"):
+    with pytest.raises(ReorderKitError, match="which is not an image"):
         NAMING["segmentation-folder"].open(tmp_path)
 
 

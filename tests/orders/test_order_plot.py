@@ -93,7 +93,7 @@ def test_a_photo_that_lies_on_its_side_is_turned_upright():
         (np.zeros((0, 8, 3)), GRID, "expected an image, got a ndarray of shape"),
         ("photo.jpg", GRID, "expected an image, got the path 'photo.jpg'"),
         (None.__class__, GRID, "expected an image, got a type"),
-        ([[1], [1, 2]], GRID, "no image"),
+        ([[1], [1, 2]], GRID, "this is not an image"),
         (torch.full((3, 8, 8), float("nan")), GRID, "NaN or infinity"),
     ],
     ids=str,

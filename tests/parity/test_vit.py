@@ -242,7 +242,7 @@ def test_weights_that_cannot_be_had_are_an_error_with_a_way_out(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "resnet18"}, "resnet18 is no VisionTransformer .name one such as vit_small_patch16_224"),
+        ({"model": "resnet18"}, "resnet18 is not a VisionTransformer .name one such as vit_small_patch16_224"),
         ({"model": "vit_smal_patch16_224"}, "no model 'vit_smal_patch16_224' .*'vit_small_patch16_224', '.*' or '.*'?"),
         (
             {"model": "nonsense__patch16_224"},

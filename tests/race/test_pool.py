@@ -120,7 +120,7 @@ def test_a_run_that_is_none_is_called_so(tmp_path: Path) -> None:
     assert (
         refused(tmp_path / "nowhere") == "there is no such folder: give that of a finished run, as in runs/quickstart"
     )
-    assert refused(tmp_path) == "it is no run folder: give that of a finished run, as in runs/quickstart"
+    assert refused(tmp_path) == "it is not a run folder: give that of a finished run, as in runs/quickstart"
     (tmp_path / "recipe.yaml").touch()
     assert refused(tmp_path) == "go on with: reorder-kit run RECIPE --resume"
 
