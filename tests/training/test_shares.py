@@ -165,8 +165,8 @@ def test_the_fastest_batch_counts_and_a_slow_model_reads_fewer(folder, monkeypat
     ("share", "reason"),
     [
         (0.75, r"that is 12 of 16 patches, but the order of the run holds 8"),
-        (0.0, "is no share"),
-        (1.5, "is no share"),
+        (0.0, "is not a share of the patches"),
+        (1.5, "is not a share of the patches"),
     ],
 )
 def test_a_share_that_the_run_cannot_read_is_refused_before_anything_is_evaluated(folder, share, reason):
