@@ -135,8 +135,9 @@ def recipe_of(study: Study, cell: Cell, host: PluginHost, folder: Path) -> dict[
     row = cell.row
     data, backbone = study.data[row.data], study.backbones[row.backbone]
     order: dict[str, Any] = {"start": _start(study.starts[row.start].section, cell.seed, host), "learner": None}
-    if row.learner is not None:
-        order["learner"] = study.learners[row.learner].section
+    learner = None if row.learner is None else study.learners[row.learner]
+    if learner is not None:
+        order["learner"] = learner.section
     content = {
         **study.recipe,
         "format_version": 1,
@@ -150,7 +151,8 @@ def recipe_of(study: Study, cell: Cell, host: PluginHost, folder: Path) -> dict[
     if row.control is not None:
         learned_order = "" if cell.after is None else str(folder / cell.after.path / "order.json")
         content = CONTROLS[row.control].recipe(content, learned_order)
-    return lengthened(override(content, [*data.set.items(), *backbone.set.items()]), row.length)
+    changes = [*data.set.items(), *backbone.set.items(), *(() if learner is None else learner.set.items())]
+    return lengthened(override(content, changes), row.length)
 
 
 def _start(section: Mapping[str, Any], seed: int, host: PluginHost) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.statistics.headline import Headline
 from reorder_kit.studies.all_rules import with_all_rules
 from reorder_kit.studies.cells import Cell, RowKey, recipe_of, rows_of
-from reorder_kit.studies.study_file import Study, read_study, unknown_starts
+from reorder_kit.studies.study_file import SettingVariant, Study, read_study, unknown_starts
 
 MOST_ROWS = 1_000
 """Of a study: each is checked before anything is trained."""
@@ -110,10 +110,13 @@ def _field_of_study(study: Study, row: RowKey, path: str) -> str:
     """
     if path == "lengths":
         return path
-    for field, name, variant in (
+    variants: list[tuple[str, str, SettingVariant]] = [
         ("backbones", row.backbone, study.backbones[row.backbone]),
         ("data", row.data, study.data[row.data]),
-    ):
+    ]
+    if row.learner is not None:
+        variants.insert(0, ("learners", row.learner, study.learners[row.learner]))
+    for field, name, variant in variants:
         for key in variant.set:
             if path == key or path.startswith(f"{key}."):
                 return f"{field}.{name}.set.{path}"

@@ -14,7 +14,7 @@ from reorder_kit.studies.cells import RowKey, is_left_out, pool_of, rows_of
 from reorder_kit.studies.lengths import words_of
 from reorder_kit.studies.questions import Asked, questions_of
 from reorder_kit.studies.results import Question
-from reorder_kit.studies.study_file import Study
+from reorder_kit.studies.study_file import Study, unmatched
 
 _QUESTIONS: dict[Question, str] = {
     "best-fixed": "is a learned or chosen order better than the best fixed one",
@@ -38,7 +38,7 @@ class Plan:
         seeds: runs of each row.
         comparisons: how many there are, by question that is asked.
         left_out: controls that mean nothing for a learner, in words.
-        warnings: what so few seeds cannot tell.
+        warnings: what so few seeds cannot tell, and what is not the same on both sides of a comparison.
         pool: names of the starts among which the best fixed order is.
         lengths: at which training lengths all is repeated.
     """
@@ -118,7 +118,7 @@ def plan_of(study: Study, host: PluginHost) -> Plan:
             for control, names in left_out.items()
             if names
         ),
-        tuple(_warnings(asked, len(study.seeds), study.alpha, study.test)),
+        (*_warnings(asked, len(study.seeds), study.alpha, study.test), *unmatched(study)),
         pool,
         study.lengths,
     )

@@ -73,8 +73,8 @@ class SettingVariant(Variant):
     set: dict[str, Any] = Field({}, description="other fields of the recipe, by dotted path, as with --set")
 
 
-class LearnerVariant(Variant):
-    """A learner, and where it starts."""
+class LearnerVariant(SettingVariant):
+    """A learner, where it starts, and what else its rows set, which its start does not have."""
 
     starts: tuple[str, ...] | None = Field(
         None, alias="from", description="names of the starts that it learns from; all if not given"
@@ -232,6 +232,15 @@ def unknown_starts(study: Study) -> list[Problem]:
         for field, starts in {**named, "pool": study.pool or ()}.items()
         for start in starts
         if start not in study.starts
+    ]
+
+
+def unmatched(study: Study) -> list[str]:
+    """What rows of a learner set that its start does not have, so that a difference may come from there."""
+    return [
+        f"{name} sets {', '.join(learner.set)}, which its start does not: a difference between them may come from there"
+        for name, learner in study.learners.items()
+        if learner.set
     ]
 
 

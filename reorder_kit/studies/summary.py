@@ -19,6 +19,7 @@ from reorder_kit.studies.checking import CheckedStudy
 from reorder_kit.studies.comparisons import compare
 from reorder_kit.studies.paired_scores import ImageScores
 from reorder_kit.studies.results import Failure, Row, StudyResult
+from reorder_kit.studies.study_file import unmatched
 from reorder_kit.studies.study_folder import StudyFolder
 from reorder_kit.studies.verdict import verdict
 
@@ -88,7 +89,7 @@ class Summary:
             alpha=study.alpha,
             rows=tuple(rows),
             comparisons=comparisons,
-            verdict=verdict(rows, comparisons, direction, study.pool),
+            verdict=(*verdict(rows, comparisons, direction, study.pool), *map("{}.".format, unmatched(study))),
             failures=failures,
             unfinished=len(self._cells) - sum(len(row.seeds) for row in rows) - len(failures),
             commands=self._commands,

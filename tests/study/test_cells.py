@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reorder_kit.errors import RecipeError
 from reorder_kit.experiment.compose import compose
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.grid import Grid
@@ -144,3 +145,28 @@ def test_the_plan_counts_runs_and_comparisons(study):
     )
     assert plan_of(study.model_copy(update={"seeds": tuple(range(20))}), HOST).warnings == ()
     assert plan.left_out == ("null-reward is left out for soft, which does not learn from rewards",)
+
+
+def test_what_a_learner_sets_is_set_in_its_rows_and_controls_alone_and_told():
+    longer = {
+        **CONTENT,
+        "learners": {"held": {"name": "reinforce", "from": ["row"], "set": {"schedule.hold_epochs": 1}}},
+    }
+    study = check_study(longer, HOST, "grid.yaml", Path()).study
+    held = {
+        str(cell.row.learner): recipe(study, cell).get("schedule")
+        for cell in cells_of(study, HOST)
+        if cell.row.control in (None, "learned-static")
+    }
+    assert held == {"None": None, "held": {"hold_epochs": 1}}
+    (warning,) = [line for line in plan_of(study, HOST).warnings if "held" in line]
+    assert warning == (
+        "held sets schedule.hold_epochs, which its start does not: a difference between them may come from there"
+    )
+
+
+def test_a_mistake_in_what_a_learner_sets_is_told_there():
+    wrong = {**CONTENT, "learners": {"held": {"name": "reinforce", "set": {"schedule.hold": 1}}}}
+    with pytest.raises(RecipeError) as caught:
+        check_study(wrong, HOST, "grid.yaml", Path())
+    assert {problem.path for problem in caught.value.problems} == {"learners.held.set.schedule.hold"}
