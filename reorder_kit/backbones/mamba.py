@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from reorder_kit.backbones._vim_weights import load_vim_weights
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
+from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, HomePath, ImageShape, PatchSequence
 from reorder_kit.interfaces.numbers import Depth, Fraction, Size, Whole
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
@@ -21,7 +22,8 @@ from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
 from reorder_kit.layers.positions import Positions, check_positions
 from reorder_kit.layers.readout import first_slot, last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
-from reorder_kit.layers.walking_order import ClsPosition, walking_order
+from reorder_kit.layers.walked_tokens import WalkedTokens
+from reorder_kit.layers.walking_order import ClsPosition
 from reorder_kit.ops.scan_backend import ScanBackend
 
 # Width by size; all are 24 blocks deep. Vision Mamba, Zhu et al., 2024, https://arxiv.org/abs/2401.09417.
@@ -34,8 +36,9 @@ class Mamba(Backbone):
 
     What it meets is written into the state, kept and read as the input itself decides, so it matters what came before.
     As it stands, with two directions and CLS in the middle, it is Vision Mamba (Vim, Zhu et al., 2024,
-    https://arxiv.org/abs/2401.09417), less the position of CLS, which has none here. With ``bidirectional: false`` the
-    mixers are those of the package mamba-ssm, and load its weights.
+    https://arxiv.org/abs/2401.09417), whose released checkpoints ``weights`` loads. CLS has no position of its own: in
+    Vim only the sum of the two is used, and that is our CLS. With ``bidirectional: false`` the mixers are those of the
+    package mamba-ssm, and load its weights.
 
     Blocks are ``tokens + mixer(norm(tokens))`` with root mean square norms (Zhang and Sennrich, 2019,
     https://arxiv.org/abs/1910.07467); the residual is float32 under any autocast. Padding is walked last and changes
@@ -45,8 +48,7 @@ class Mamba(Backbone):
     first. A CLS token at an end is where one of two directions starts, so in the last block it hears the other alone.
 
     The base size has 97.6 million parameters with a classifier of 1,000 classes. The Mamba of REOrder
-    (https://arxiv.org/abs/2505.23751) has 85,036,264: it is ARM (Ren et al., 2024, https://arxiv.org/abs/2406.07537),
-    12 blocks of this width with an MLP in each, and four scans in image space.
+    (https://arxiv.org/abs/2505.23751) is another model, the backbone ``arm``.
     """
 
     name = "mamba"
@@ -71,6 +73,9 @@ class Mamba(Backbone):
         backend: ScanBackend = Field(
             "auto", description="what computes the scan; auto: mamba-ssm where it can be used, else torch"
         )
+        weights: HomePath | None = Field(
+            None, description="file with a released checkpoint of Vision Mamba (.safetensors, .pth) to begin with"
+        )
 
         def unused(self) -> dict[str, str]:
             """The size, where nothing is left of it."""
@@ -82,6 +87,8 @@ class Mamba(Backbone):
                 raise ValueError(f"sincos positions need a dim that is a multiple of 4, not {self.width()}")
             if self.readout != "cls" and self.cls_position is not None:
                 raise ValueError(f"cls_position places a CLS token, which the readout {self.readout!r} does not have")
+            if self.weights is not None and (self.readout != "cls" or not self.bidirectional):
+                raise ValueError("released weights are those of two directions with CLS: leave readout: cls")
             if self.cls_position == "start" and not self.bidirectional:
                 raise ValueError("a CLS token at the start sees no patch unless bidirectional: true")
             return self
@@ -117,6 +124,11 @@ class Mamba(Backbone):
             no_influence="what was read long ago may be forgotten down to the last bit",
         )
 
+    @classmethod
+    def without_downloads(cls, options: Mamba.Options) -> Mamba.Options:
+        """Without the released weights: those of a run are in its checkpoint."""
+        return options.model_copy(update={"weights": None})
+
     def __init__(self, options: Mamba.Options, image: ImageShape) -> None:
         super().__init__(options, image)
         self.cls_position = options.place_of_cls()
@@ -126,6 +138,8 @@ class Mamba(Backbone):
             MambaBlock(options, drop_path) for drop_path in drop_path_rates(options.drop_path, self.depth)
         )
         self.norm = nn.RMSNorm(self.dim, eps=1e-5)
+        if options.weights is not None:
+            load_vim_weights(self, self.grid, options.weights)
 
     def tokenize(self, images: Float[Tensor, "batch channels *frame height width"]) -> PatchSequence:
         """Cut images, or every frame of clips, into row-major patches."""
@@ -141,19 +155,13 @@ class Mamba(Backbone):
     ) -> Encoded:
         """Run the blocks ``start`` to ``stop``."""
         extra_tokens = starting_tokens(self.cls_token, extra_tokens, sequence, start)
-        tokens = sequence.patches if extra_tokens is None else torch.cat([sequence.patches, extra_tokens], dim=1)
-        order = walking_order(sequence, self.cls_position)
-        tokens = order.apply(tokens.to(torch.promote_types(tokens.dtype, torch.float32)))
-        extra = tokens.shape[1] - sequence.num_slots
-        lengths = None if sequence.valid is None else sequence.valid.sum(dim=1) + extra
-        blocks = range(self.depth)[start:stop]
+        walked = WalkedTokens.of(sequence, extra_tokens, self.cls_position)
+        tokens, blocks = walked.tokens, range(self.depth)[start:stop]
         for index in blocks:
-            tokens = self._block(index, tokens, lengths)
+            tokens = self._block(index, tokens, walked.lengths)
         if self.depth - 1 in blocks:
             tokens = self.norm(tokens.to(self.norm.weight.dtype))
-        tokens = order.restore(tokens)
-        patches, rest = tokens[:, : sequence.num_slots], tokens[:, sequence.num_slots :]
-        return Encoded(sequence.with_patches(patches), None if extra_tokens is None else rest)
+        return walked.encoded(tokens)
 
     def summarize(self, encoded: Encoded) -> Float[Tensor, "batch dim"]:
         """The CLS token, the mean of all slots, or the slot where each direction ends."""

@@ -106,20 +106,21 @@ class MambaMixer(SelectiveWalk):
             lengths: valid slots of each image, where the reverse walk starts; None if all are valid.
         """
         projected = self.in_proj(tokens)
-        mixed = self.walk(*_x_and_z(projected))
+        mixed = self.walk(*x_and_z(projected))
         if self.reverse is not None:
-            back = self.reverse.walk(*_x_and_z(_turn_round(projected, lengths)))
-            mixed = (mixed + _turn_round(back.transpose(1, 2), lengths).transpose(1, 2)) / 2
+            back = self.reverse.walk(*x_and_z(turned_round(projected, lengths)))
+            mixed = (mixed + turned_round(back.transpose(1, 2), lengths).transpose(1, 2)) / 2
         out: Tensor = self.out_proj(mixed.transpose(1, 2))
         return out
 
 
-def _x_and_z(projected: Float[Tensor, "batch slot channels"]) -> tuple[Tensor, Tensor]:
+def x_and_z(projected: Float[Tensor, "batch slot channels"]) -> tuple[Tensor, Tensor]:
+    """What is scanned, and the gate, channels first: the two halves of what ``in_proj`` gives."""
     x, z = projected.transpose(1, 2).chunk(2, dim=1)
     return x, z
 
 
-def _turn_round(
+def turned_round(
     tokens: Float[Tensor, "batch slot channels"], lengths: Int[Tensor, " batch"] | None
 ) -> Float[Tensor, "batch slot channels"]:
     """The valid slots from the last to the first, and the padding where it was: doing it twice undoes it."""

@@ -33,6 +33,7 @@ def test_the_gradient_of_the_readout_alone_reaches_every_parameter(name: str, op
         ("vit", {"drop_path": 0.5}),
         ("local", {"drop_path": 0.5}),
         ("mamba", {"drop_path": 0.5}),
+        ("arm", {"drop_path": 0.5}),
         ("local", {"dropout": 0.5}),
         ("recurrent", {"dropout": 0.5}),
         ("longformer", {"drop_path": 0.5}),
@@ -52,7 +53,7 @@ def test_dropping_acts_in_training_only(name: str, option: dict[str, float]) -> 
     assert not torch.allclose(first, second)
 
 
-@pytest.mark.parametrize("name", ["vit", "local", "longformer", "mamba", "transformer-xl"])
+@pytest.mark.parametrize("name", ["vit", "local", "longformer", "mamba", "arm", "transformer-xl"])
 def test_gradient_checkpointing_recomputes_blocks_and_changes_no_gradient(name: str) -> None:
     calls: dict[bool, int] = {}
     gradients: dict[bool, list[Tensor | None]] = {}

@@ -42,6 +42,7 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "vit": {"dim": 16, "heads": 2, "depth": 2},
     "local": {"dim": 16, "heads": 2, "depth": 2, "window": 20, "causal": False, "readout": "mean"},
     "longformer": {"dim": 16, "heads": 2, "depth": 2, "window": 14},
+    "arm": {"dim": 8, "depth": 2, "state": 2},
     "mamba": {"dim": 16, "depth": 2, "state": 2},
     "recurrent": {"dim": 16, "depth": 2, "readout": "mean"},
     "transformer-xl": {"dim": 16, "heads": 2, "depth": 2, "segment": 6, "memory": 6},

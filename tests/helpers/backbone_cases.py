@@ -44,6 +44,11 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 16, "heads": 2, "depth": 1, "window": 14, "readout": "mean"},
         {"dim": 16, "heads": 2, "depth": 2, "window": 2, "readout": "last", "patch_size": (4, 2)},
     ],
+    "arm": [
+        {"dim": 8, "depth": 2, "state": 2},
+        {"dim": 8, "depth": 1, "state": 2, "readout": "cls", "positions": "sincos", "patch_size": (2, 4)},
+        {"dim": 12, "depth": 1, "state": 3, "conv_width": 2, "expand": 2, "positions": "none"},
+    ],
     "mamba": [
         {"dim": 16, "depth": 2},
         {"dim": 16, "depth": 2, "bidirectional": False, "positions": "sincos"},
