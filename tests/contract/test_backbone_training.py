@@ -60,7 +60,7 @@ def test_gradient_checkpointing_recomputes_blocks_and_changes_no_gradient(name: 
     images = images_of(SMALL)
     for recompute in (False, True):
         backbone = build(name, OPTIONS[name][0] | {"gradient_checkpointing": recompute}).train()
-        inside = [module for module in backbone.modules() if type(module).__name__ in ("Mlp", "MambaMixer")]
+        inside = [module for module in backbone.modules() if type(module).__name__ in ("Mlp", "MambaMixer", "SwiGLU")]
         calls[recompute] = 0
 
         def count(*_: Any, recompute: bool = recompute) -> None:
