@@ -22,6 +22,8 @@ MOST_BYTES = 32 * 2**30
 _WHERE = ("model_ema", "model", "state_dict")
 """Where checkpoints keep their weights; averaged ones first, since those are what is published."""
 _MOST_NAMES = 5
+_STARTS = (b"PK\x03\x04", b"\x80\x02")
+"""Of files that torch has written, today and before 1.6; other pickles are not its own."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,14 +60,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _of_torch(path: Path) -> object:
     try:
+        with path.open("rb") as file:
+            start = file.read(4)
+        if not start.startswith(_STARTS):
+            raise ValueError("it does not begin as one")
         # What argparse gives holds no code, and is in most checkpoints.
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "Unsupported" not in str(error) and "Weights only" not in str(error):
-            raise _damaged(path, error) from None
+    except pickle.UnpicklingError:
         raise ReorderKitError(
-            f"{path}: holds objects besides tensors and plain values, which could run code",
+            f"{path}: holds objects besides tensors and plain values, which could run code, or is damaged",
             "where you trust it, load it with torch.load and save its weights with safetensors.torch.save_file",
         ) from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile) as error:
@@ -104,11 +108,11 @@ def fill(
     missing = sorted({name for name in names.values() if name not in weights})
     unexpected = sorted(weights.keys() - set(names.values()) - set(used) - set(left_out))
     given = {name: weights[released] for name, released in names.items() if released in weights} | dict(made)
-    shapes = [
+    shapes = sorted(
         f"{names.get(name, name)} is {_shape(value)} and not {_shape(own[name])}"
         for name, value in given.items()
         if value.shape != own[name].shape
-    ]
+    )
     found = [
         *([f"{len(missing)} missing ({_some(missing)})"] if missing else []),
         *([f"{len(unexpected)} unexpected ({_some(unexpected)})"] if unexpected else []),
