@@ -151,7 +151,7 @@ class Arm(Backbone):
         """
         own = self.cls_token if self.position_of_cls is None else self.cls_token + self.position_of_cls
         walked = WalkedTokens.of(sequence, starting_tokens(own, extra_tokens, sequence, start), "middle")
-        across = _across(walked)
+        across: Order = _across(walked)
         tokens, blocks = walked.tokens, range(self.depth)[start:stop]
         recompute = self.options.gradient_checkpointing
         for index in blocks:
@@ -172,6 +172,7 @@ class Arm(Backbone):
         return torch.ones(num_slots, dtype=torch.bool)
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # a few sorts, which take long to compile
 def _across(walked: WalkedTokens) -> Order:
     """The order of the walked tokens in which the third scan comes to them."""
     sequence = walked.sequence

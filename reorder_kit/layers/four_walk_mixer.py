@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from reorder_kit.interfaces import Order
-from reorder_kit.layers.mamba_mixer import SelectiveWalk, turned_round, x_and_z
+from reorder_kit.layers.mamba_mixer import SelectiveWalk, x_and_z
+from reorder_kit.layers.turn_round import turn_round
 from reorder_kit.ops.scan_backend import ScanBackend
 
 WALKS = 4
@@ -59,8 +60,8 @@ class FourWalkMixer(nn.Module):
     ) -> Float[Tensor, "batch token inner"]:
         """The sum of the walk with that number and of the next one, which walks back."""
         ahead = self._walk(first, projected)
-        back = self._walk(first + 1, turned_round(projected, lengths))
-        return ahead + turned_round(back, lengths)
+        back = self._walk(first + 1, turn_round(projected, lengths))
+        return ahead + turn_round(back, lengths)
 
     def _walk(
         self, number: int, projected: Float[Tensor, "batch token channels"]
