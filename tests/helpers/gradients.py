@@ -8,15 +8,19 @@ import torch
 from torch import Tensor, nn
 
 
-def values_and_gradients(function: Any, inputs: dict[str, Tensor], **named: Any) -> dict[str, Tensor]:
+def values_and_gradients(
+    function: Any, inputs: dict[str, Tensor], autocast: bool = False, **named: Any
+) -> dict[str, Tensor]:
     """The output, as "output", and the gradient of a random mixture of it, by input.
 
     Args:
         function: called with the inputs by name.
         inputs: all of them require gradients.
+        autocast: call it under bfloat16 autocast; the backward pass is outside, as in training.
         named: further arguments.
     """
-    output = function(**inputs, **named)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        output = function(**inputs, **named)
     return {"output": output.detach(), **_gradients(output, inputs)}
 
 

@@ -106,8 +106,7 @@ def test_half_precision_loses_only_the_rounding_of_its_inputs_and_output(dtype: 
 def test_autocast_does_not_reach_the_state() -> None:
     inputs = inputs_of(30, torch.float32)
     expected = values_and_gradients(ssd_scan, inputs, chunk_size=8, dt_softplus=True)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        inside = values_and_gradients(ssd_scan, inputs, chunk_size=8, dt_softplus=True)
+    inside = values_and_gradients(ssd_scan, inputs, autocast=True, chunk_size=8, dt_softplus=True)
     assert all(torch.equal(inside[name], value) for name, value in expected.items())
 
 
