@@ -4,9 +4,10 @@
     python benchmarks/backbones.py growth
 
 `speed`: forward and backward of the Mamba mixer beside transformers' slow path (batch 8, 197 slots, inner width 384,
-state 16; the same weights), and of Longformer's attention beside transformers' LongformerSelfAttention (1,025 tokens,
-width 384, 6 heads, 128 slots on either side, one global token, no output projection). The runs of all contestants
-alternate in one process; figures are medians, ratios are those of the medians.
+state 16; the same weights), of the mixers of Mamba-2 (state 128) and Gated DeltaNet (the tiny size) beside those of
+transformers' Mamba-2 and Qwen3-Next in the same way, and of Longformer's attention beside transformers'
+LongformerSelfAttention (1,025 tokens, width 384, 6 heads, 128 slots on either side, one global token, no output
+projection). The runs of all contestants alternate in one process; figures are medians, ratios are those of the medians.
 
 `growth`: forward and backward of two blocks of width 192 for one image of 1,024, 4,096 and 16,384 slots, each in a
 process of its own: median time, and the peak of the resident memory above that before the first pass (Linux).
@@ -25,17 +26,23 @@ from typing import Any
 import torch
 import transformers
 from torch import Tensor, nn
-from transformers import LongformerConfig, MambaConfig
+from transformers import LongformerConfig, Mamba2Config, MambaConfig, Qwen3NextConfig
 from transformers.models.longformer.modeling_longformer import LongformerSelfAttention
 from transformers.models.mamba.modeling_mamba import MambaMixer as TheirMixer
+from transformers.models.mamba2.modeling_mamba2 import Mamba2Mixer as TheirMamba2Mixer
+from transformers.models.qwen3_next.modeling_qwen3_next import Qwen3NextGatedDeltaNet
 
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.interfaces import ImageShape, PatchSequence
+from reorder_kit.layers.gated_delta_mixer import GatedDeltaMixer
+from reorder_kit.layers.mamba2_mixer import Mamba2Mixer
 from reorder_kit.layers.mamba_mixer import MambaMixer
 from reorder_kit.layers.windowed_attention import WindowedAttention
 
 BACKBONES: dict[str, dict[str, Any]] = {
     "mamba": {"name": "mamba", "size": "tiny", "readout": "mean"},
+    "mamba2": {"name": "mamba2", "size": "tiny", "readout": "mean"},
+    "gated-deltanet": {"name": "gated-deltanet", "size": "tiny", "readout": "mean"},
     "longformer": {"name": "longformer", "size": "tiny", "window": 14},
     "transformer-xl": {"name": "transformer-xl", "size": "tiny"},
     "local": {"name": "local", "dim": 192, "heads": 3, "window": 14},
@@ -71,6 +78,8 @@ def speed(repeats: int) -> None:
     """Print the tables of both comparisons."""
     describe_machine()
     show("Mamba mixer, batch 8", alternate(mixers(), repeats))
+    show("Mamba-2 mixer, batch 8", alternate(mamba2_mixers(), repeats))
+    show("Gated DeltaNet mixer, batch 8", alternate(gated_delta_mixers(), repeats))
     for batch in (1, 8):
         show(f"Longformer attention, batch {batch}", alternate(attentions(batch), repeats))
 
@@ -94,6 +103,32 @@ def mixers() -> dict[str, Callable[[], object]]:
         ours.load_state_dict(theirs.state_dict())
         contestants[f"ours, backend {backend}"] = both_ways(ours, inputs)
     return contestants
+
+
+def mamba2_mixers() -> dict[str, Callable[[], object]]:
+    """Mixers with the same weights."""
+    config = Mamba2Config(hidden_size=192, state_size=128, num_heads=6, n_groups=1, chunk_size=64, num_hidden_layers=1)
+    return same_weights(TheirMamba2Mixer(config, layer_idx=0), Mamba2Mixer(192))
+
+
+def gated_delta_mixers() -> dict[str, Callable[[], object]]:
+    """Mixers with the same weights."""
+    config = Qwen3NextConfig(
+        hidden_size=192,
+        linear_num_key_heads=3,
+        linear_num_value_heads=3,
+        linear_key_head_dim=48,
+        linear_value_head_dim=96,
+        num_hidden_layers=1,
+    )
+    return same_weights(Qwen3NextGatedDeltaNet(config, layer_idx=0), GatedDeltaMixer(192, 3, 3, 48, 96))
+
+
+def same_weights(theirs: nn.Module, ours: nn.Module) -> dict[str, Callable[[], object]]:
+    """A mixer of transformers, and ours with its weights."""
+    ours.load_state_dict(theirs.state_dict())
+    inputs = torch.randn(8, 197, 192, requires_grad=True)
+    return {"transformers": both_ways(theirs, inputs), "ours": both_ways(ours, inputs)}
 
 
 def attentions(batch: int) -> dict[str, Callable[[], object]]:

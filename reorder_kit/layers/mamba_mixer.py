@@ -12,6 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reorder_kit.layers.step_sizes import starting_steps
+from reorder_kit.layers.turn_round import turn_round
 from reorder_kit.ops.scan_backend import ScanBackend
 from reorder_kit.ops.selective_scan import selective_scan
 
@@ -39,9 +41,8 @@ class SelectiveWalk(nn.Module):
         self.A_log = nn.Parameter(torch.arange(1, state + 1).float().log().repeat(inner, 1))
         self.D = nn.Parameter(torch.ones(inner))
         nn.init.uniform_(self.dt_proj.weight, -(rank**-0.5), rank**-0.5)
-        step_size = torch.empty(inner).uniform_(math.log(0.001), math.log(0.1)).exp()
         with torch.no_grad():
-            self.dt_proj.bias.copy_(_inverse_softplus(step_size))
+            self.dt_proj.bias.copy_(starting_steps(inner))
 
     def walk(
         self, x: Float[Tensor, "batch inner slot"], z: Float[Tensor, "batch inner slot"]
@@ -106,31 +107,15 @@ class MambaMixer(SelectiveWalk):
             lengths: valid slots of each image, where the reverse walk starts; None if all are valid.
         """
         projected = self.in_proj(tokens)
-        mixed = self.walk(*_x_and_z(projected))
+        mixed = self.walk(*x_and_z(projected))
         if self.reverse is not None:
-            back = self.reverse.walk(*_x_and_z(_turn_round(projected, lengths)))
-            mixed = (mixed + _turn_round(back.transpose(1, 2), lengths).transpose(1, 2)) / 2
+            back = self.reverse.walk(*x_and_z(turn_round(projected, lengths)))
+            mixed = (mixed + turn_round(back.transpose(1, 2), lengths).transpose(1, 2)) / 2
         out: Tensor = self.out_proj(mixed.transpose(1, 2))
         return out
 
 
-def _x_and_z(projected: Float[Tensor, "batch slot channels"]) -> tuple[Tensor, Tensor]:
+def x_and_z(projected: Float[Tensor, "batch slot channels"]) -> tuple[Tensor, Tensor]:
+    """What is scanned, and the gate, channels first: the two halves of what ``in_proj`` gives."""
     x, z = projected.transpose(1, 2).chunk(2, dim=1)
     return x, z
-
-
-def _turn_round(
-    tokens: Float[Tensor, "batch slot channels"], lengths: Int[Tensor, " batch"] | None
-) -> Float[Tensor, "batch slot channels"]:
-    """The valid slots from the last to the first, and the padding where it was: doing it twice undoes it."""
-    if lengths is None:
-        return tokens.flip(1)
-    slots = torch.arange(tokens.shape[1], device=tokens.device)
-    ends = lengths.unsqueeze(1)
-    source = torch.where(slots < ends, ends - 1 - slots, slots)
-    return tokens.gather(1, source.unsqueeze(-1).expand_as(tokens))
-
-
-def _inverse_softplus(value: Float[Tensor, " channel"]) -> Float[Tensor, " channel"]:
-    """``log(exp(value) - 1)``, without losing small values."""
-    return value + torch.log(-torch.expm1(-value))

@@ -18,6 +18,20 @@ def mean_slot(sequence: PatchSequence) -> Float[Tensor, "batch dim"]:
     return total / valid.sum(dim=1).clamp(min=1)
 
 
+def mean_of_halves(sequence: PatchSequence) -> Float[Tensor, "batch dim"]:
+    """The mean of two means: over the valid slots before a token in the middle of them, and over those behind it.
+
+    The first half is the smaller one where the number of slots is odd; a single slot stands for both.
+    """
+    valid = torch.ones_like(sequence.patches[..., 0], dtype=torch.bool) if sequence.valid is None else sequence.valid
+    is_first = valid.cumsum(dim=1) <= valid.sum(dim=1, keepdim=True) // 2
+    halves = torch.stack([valid & is_first, valid & ~is_first], dim=1)
+    counts = halves.sum(dim=2, keepdim=True)
+    kept = sequence.patches.masked_fill(~valid.unsqueeze(-1), 0)
+    means = halves.to(kept.dtype) @ kept / counts.clamp(min=1)
+    return means.sum(dim=1) / (counts > 0).sum(dim=1).clamp(min=1)
+
+
 def last_slot(sequence: PatchSequence) -> Float[Tensor, "batch dim"]:
     """The last valid slot."""
     if sequence.valid is None:

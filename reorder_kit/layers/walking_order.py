@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from reorder_kit.interfaces import Order, PatchSequence
@@ -13,7 +13,9 @@ from reorder_kit.interfaces import Order, PatchSequence
 ClsPosition = Literal["start", "middle", "end"]
 
 
-def walking_order(sequence: PatchSequence, cls_position: ClsPosition | None) -> Order:
+def walking_order(
+    sequence: PatchSequence, cls_position: ClsPosition | None, walk: Int[Tensor, "row slot"] | None = None
+) -> Order:
     """The order of ``[patches, CLS]`` in which CLS stands in its place and padding behind everything else.
 
     The place of CLS counts valid slots only: what is walked is the sequence without its padding.
@@ -22,6 +24,8 @@ def walking_order(sequence: PatchSequence, cls_position: ClsPosition | None) -> 
         sequence: the patches.
         cls_position: where CLS stands: before all patches, before the second half of them, or behind all of them; None
             if there is no CLS.
+        walk: the slots as they are visited, padding last; one row for all images, or one for each. None follows the
+            sequence.
 
     >>> from reorder_kit.interfaces import Grid
     >>> valid = torch.tensor([[True, False, True, True]])
@@ -31,12 +35,15 @@ def walking_order(sequence: PatchSequence, cls_position: ClsPosition | None) -> 
     """
     slots, device = sequence.num_slots, sequence.patches.device
     valid = torch.ones(1, slots, dtype=torch.bool, device=device) if sequence.valid is None else sequence.valid
+    steps = valid.cumsum(dim=1) - 1 if walk is None else walk.argsort(dim=1)
     # Valid patches stand in odd places and CLS in an even one between them.
-    places = (2 * valid.cumsum(dim=1) - 1).masked_fill(~valid, 2 * slots + 1)
+    places = torch.where(valid, 2 * steps + 1, 2 * slots + 1)
     if cls_position is not None:
-        places = torch.cat([places, _place_of_cls(valid, cls_position)], dim=1)
+        place = _place_of_cls(valid, cls_position).expand(len(places), 1)
+        places = torch.cat([places, place], dim=1)
     indices = places.argsort(dim=1, stable=True)
-    return Order.trusted(indices[0] if sequence.valid is None else indices, places.shape[1])
+    is_static = sequence.valid is None and len(indices) == 1
+    return Order.trusted(indices[0] if is_static else indices, places.shape[1])
 
 
 def _place_of_cls(valid: Bool[Tensor, "batch slot"], position: ClsPosition) -> Tensor:

@@ -18,7 +18,10 @@ BACKBONES = PluginHost(third_party=False).backbones
         ("vit", {"dim": 16, "depth": 1, "heads": 2, "drop_path": 0.5}, "drop_path"),
         ("longformer", {"size": "base", "dim": 16, "depth": 2, "heads": 2}, "size"),
         ("transformer-xl", {"memory": 0, "memory_gradient": True}, "memory_gradient"),
+        ("arm", {"size": "base", "dim": 16, "depth": 2}, "size"),
         ("mamba", {"size": "base", "dim": 16, "depth": 2}, "size"),
+        ("mamba2", {"size": "base", "dim": 32, "depth": 2}, "size"),
+        ("gated-deltanet", {"size": "base", "dim": 16, "depth": 2, "heads": 2}, "size"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(name: str, options: dict[str, Any], unused: str) -> None:

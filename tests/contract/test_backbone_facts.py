@@ -18,6 +18,7 @@ SUBTLE = [
     ("longformer", {"dim": 16, "heads": 2, "depth": 2, "window": 0, "readout": "mean"}),
     ("longformer", {"dim": 16, "heads": 2, "depth": 1, "window": 0, "readout": "cls"}),
     ("mamba", {"dim": 16, "depth": 2, "bidirectional": False, "cls_position": "middle"}),
+    ("mamba2", {"dim": 8, "depth": 2, "head_dim": 8, "state": 4, "bidirectional": False, "cls_position": "middle"}),
     ("transformer-xl", {"dim": 16, "heads": 2, "depth": 2, "segment": 1, "memory": 3, "causal": False}),
     ("transformer-xl", {"dim": 16, "heads": 2, "depth": 3, "segment": 4, "memory": 3, "readout": "cls"}),
 ]

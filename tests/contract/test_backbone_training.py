@@ -14,8 +14,8 @@ from reorder_kit.interfaces import PatchSequence
 from reorder_kit.testing._backbone_case import summary
 
 # In the last block of these, some weights act on patches alone: Longformer's CLS looks through its own projections, and
-# one of Mamba's two directions starts at a CLS that stands at an end.
-PATCHES_READ_TOO = {"longformer", "mamba"}
+# one of two directions starts at a CLS that stands at an end.
+PATCHES_READ_TOO = {"gated-deltanet", "longformer", "mamba", "mamba2"}
 
 
 @pytest.mark.parametrize(("name", "options"), [case for case in CASES if case.values[0] not in PATCHES_READ_TOO])
@@ -33,6 +33,9 @@ def test_the_gradient_of_the_readout_alone_reaches_every_parameter(name: str, op
         ("vit", {"drop_path": 0.5}),
         ("local", {"drop_path": 0.5}),
         ("mamba", {"drop_path": 0.5}),
+        ("arm", {"drop_path": 0.5}),
+        ("mamba2", {"drop_path": 0.5}),
+        ("gated-deltanet", {"drop_path": 0.5}),
         ("local", {"dropout": 0.5}),
         ("recurrent", {"dropout": 0.5}),
         ("longformer", {"drop_path": 0.5}),
@@ -52,14 +55,20 @@ def test_dropping_acts_in_training_only(name: str, option: dict[str, float]) -> 
     assert not torch.allclose(first, second)
 
 
-@pytest.mark.parametrize("name", ["vit", "local", "longformer", "mamba", "transformer-xl"])
+@pytest.mark.parametrize(
+    "name", ["vit", "local", "longformer", "mamba", "arm", "mamba2", "gated-deltanet", "transformer-xl"]
+)
 def test_gradient_checkpointing_recomputes_blocks_and_changes_no_gradient(name: str) -> None:
     calls: dict[bool, int] = {}
     gradients: dict[bool, list[Tensor | None]] = {}
     images = images_of(SMALL)
     for recompute in (False, True):
         backbone = build(name, OPTIONS[name][0] | {"gradient_checkpointing": recompute}).train()
-        inside = [module for module in backbone.modules() if type(module).__name__ in ("Mlp", "MambaMixer")]
+        inside = [
+            module
+            for module in backbone.modules()
+            if type(module).__name__ in ("Mlp", "MambaMixer", "Mamba2Mixer", "SwiGLU")
+        ]
         calls[recompute] = 0
 
         def count(*_: Any, recompute: bool = recompute) -> None:
@@ -73,7 +82,7 @@ def test_gradient_checkpointing_recomputes_blocks_and_changes_no_gradient(name: 
     torch.testing.assert_close(gradients[True], gradients[False])
 
 
-@pytest.mark.parametrize("name", ["local", "longformer", "transformer-xl", "mamba"])
+@pytest.mark.parametrize("name", ["local", "longformer", "transformer-xl", "mamba", "mamba2", "gated-deltanet"])
 def test_the_path_of_a_single_block_is_dropped_as_asked(name: str) -> None:
     backbone = build(name, OPTIONS[name][0] | {"depth": 1, "drop_path": 0.5})
     dropping = [module for module in backbone.modules() if isinstance(module, DropPath)]

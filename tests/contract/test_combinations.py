@@ -42,7 +42,10 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "vit": {"dim": 16, "heads": 2, "depth": 2},
     "local": {"dim": 16, "heads": 2, "depth": 2, "window": 20, "causal": False, "readout": "mean"},
     "longformer": {"dim": 16, "heads": 2, "depth": 2, "window": 14},
+    "arm": {"dim": 8, "depth": 2, "state": 2},
     "mamba": {"dim": 16, "depth": 2, "state": 2},
+    "mamba2": {"dim": 8, "depth": 2, "state": 4, "head_dim": 8},
+    "gated-deltanet": {"dim": 8, "depth": 2, "heads": 2},
     "recurrent": {"dim": 16, "depth": 2, "readout": "mean"},
     "transformer-xl": {"dim": 16, "heads": 2, "depth": 2, "segment": 6, "memory": 6},
 }

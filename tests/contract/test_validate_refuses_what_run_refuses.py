@@ -44,7 +44,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "vit": {"dim": 8, "heads": 2, "depth": 2},
     "local": {"dim": 8, "heads": 2},
     "longformer": {"dim": 8, "heads": 2, "depth": 2},
+    "arm": {"dim": 8, "depth": 2, "state": 2},
     "mamba": {"dim": 8, "depth": 2, "state": 2},
+    "mamba2": {"dim": 8, "depth": 2, "state": 2, "head_dim": 4},
+    "gated-deltanet": {"dim": 8, "depth": 2, "heads": 2},
     "recurrent": {"dim": 8, "depth": 2},
     "transformer-xl": {"dim": 8, "heads": 2, "depth": 2},
 }

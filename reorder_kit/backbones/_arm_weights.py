@@ -1,0 +1,77 @@
+"""From the names and shapes of a released checkpoint of ARM to those of the backbone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.layers.released_positions import released_positions
+from reorder_kit.layers.weights_file import fill, read_weights
+from reorder_kit.orders.grid import Grid
+
+SUFFIXES = ("", "_b", "_c", "_c_b")
+"""Of the four scans, in our sequence: along, back, along the columns, and back."""
+POSITIONS, CLS, POSITION_OF_CLS = "embedding.positions.table", "cls_token", "position_of_cls"
+DECODER = re.compile(r"(ar_token|dec_pos_embed|mask)$|(ar_norm|ar_pred|enc2dec|dec_block|norm_[1-4])\.")
+"""What predicts the next patches in pretraining."""
+
+
+def load_arm_weights(backbone: nn.Module, grid: Grid, path: Path) -> None:
+    """Begin with a checkpoint of ARM's pretraining, or of its fine-tuning.
+
+    In pretraining there is a single scan: its weights become those of all four, as ARM's fine-tuning has it. CLS and
+    the last norm are then not in the file and keep their start, and the decoder is left out. So is a classifier: the
+    task has a head of its own.
+
+    Args:
+        backbone: an ``arm``.
+        grid: of its patches.
+        path: the file.
+
+    Raises:
+        ReorderKitError: if the file cannot be read, or its weights do not fit.
+    """
+    weights = read_weights(path)
+    is_pretraining = "ar_token" in weights
+    own = backbone.state_dict().keys()
+    absent = {name for name in own if is_pretraining and name.startswith((CLS, "norm."))}
+    names = {name: released_name(name, is_pretraining) for name in own - absent - {POSITIONS, POSITION_OF_CLS}}
+    fill(
+        backbone,
+        path,
+        weights,
+        names,
+        made=_positions(weights, grid, path) if POSITIONS in own else {},
+        used=["pos_embed"] if POSITIONS in own else [],
+        left_out=[name for name in weights if name in ("head.weight", "head.bias") or DECODER.match(name)],
+    )
+
+
+def _positions(weights: dict[str, Tensor], grid: Grid, path: Path) -> dict[str, Tensor]:
+    if "pos_embed" not in weights:
+        raise ReorderKitError(
+            f"{path}: there are no positions in it (pos_embed)", "give a released file, or set positions: none"
+        )
+    patches, cls = released_positions(weights["pos_embed"], grid, path)
+    return {POSITIONS: patches} if cls is None else {POSITIONS: patches, POSITION_OF_CLS: cls}
+
+
+def released_name(name: str, is_pretraining: bool = False) -> str:
+    """What a weight of ours is called in the released code.
+
+    >>> released_name("blocks.3.mixer.walks.1.A_log"), released_name("blocks.3.mlp.gate.bias")
+    ('layers.3.mixer.A_b_log', 'layers.3.mlp.w1.bias')
+    """
+    name = re.sub(r"^embedding\.projection\.", "patch_embed.proj.", name)
+    name = re.sub(r"^norm\.", "norm_f.", name)
+    name = re.sub(r"^blocks\.", "layers.", name)
+    for ours, theirs in (("gate", "w1"), ("value", "w2"), ("out", "w3")):
+        name = name.replace(f".mlp.{ours}.", f".mlp.{theirs}.")
+    found = re.fullmatch(r"(.*\.mixer)\.walks\.(\d)\.(conv1d|x_proj|dt_proj|A|D)(.*)", name)
+    if found is None:
+        return name
+    mixer, walk, part, rest = found.groups()
+    return f"{mixer}.{part}{'' if is_pretraining else SUFFIXES[int(walk)]}{rest}"

@@ -1,0 +1,65 @@
+"""From the names and shapes of a released checkpoint of Vision Mamba to those of the backbone ``mamba``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.layers.released_positions import released_positions
+from reorder_kit.layers.weights_file import fill, read_weights
+from reorder_kit.orders.grid import Grid
+
+POSITIONS, CLS = "embedding.positions.table", "cls_token"
+
+
+def load_vim_weights(backbone: nn.Module, grid: Grid, path: Path) -> None:
+    """Begin with a checkpoint of Vision Mamba.
+
+    The position of its CLS is added to CLS itself: there, too, only their sum is used. The classifier is left out: the
+    task has a head of its own.
+
+    Args:
+        backbone: a ``mamba``.
+        grid: of its patches.
+        path: the file.
+
+    Raises:
+        ReorderKitError: if the file cannot be read, or its weights do not fit.
+    """
+    weights = read_weights(path)
+    own = backbone.state_dict().keys()
+    has_positions = POSITIONS in own
+    fill(
+        backbone,
+        path,
+        weights,
+        names={name: released_name(name) for name in own - ({POSITIONS, CLS} if has_positions else set())},
+        made=_positions(weights, grid, path) if has_positions else {},
+        used=["pos_embed", CLS] if has_positions and CLS in own else ["pos_embed"] if has_positions else [],
+        left_out=["head.weight", "head.bias"],
+    )
+
+
+def _positions(weights: dict[str, Tensor], grid: Grid, path: Path) -> dict[str, Tensor]:
+    absent = [name for name in ("pos_embed", CLS) if name not in weights]
+    if absent:
+        raise ReorderKitError(f"{path}: there is no {' and no '.join(absent)} in it", "give a released file")
+    patches, cls = released_positions(weights["pos_embed"], grid, path)
+    if cls is None:
+        raise ReorderKitError(f"{path}: CLS has no position in it (pos_embed)", "give a released file")
+    return {POSITIONS: patches, CLS: weights[CLS] + cls}
+
+
+def released_name(name: str) -> str:
+    """What a weight of ours is called in the released code.
+
+    >>> released_name("blocks.3.mixer.reverse.A_log"), released_name("blocks.3.mixer.x_proj.weight")
+    ('layers.3.mixer.A_b_log', 'layers.3.mixer.x_proj.weight')
+    """
+    name = re.sub(r"^embedding\.projection\.", "patch_embed.proj.", name)
+    name = re.sub(r"^norm\.", "norm_f.", name)
+    name = re.sub(r"^blocks\.", "layers.", name)
+    return re.sub(r"\.mixer\.reverse\.(conv1d|x_proj|dt_proj|A|D)", r".mixer.\1_b", name)

@@ -1,0 +1,72 @@
+"""Mamba-2 along the sequence of patches."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+from torch import nn
+
+from reorder_kit.hookspecs import hookimpl
+from reorder_kit.interfaces import Backbone
+from reorder_kit.interfaces.numbers import Size, Whole
+from reorder_kit.layers.mamba2_mixer import Mamba2Mixer
+from reorder_kit.layers.mixer_block import MixerBlock
+from reorder_kit.layers.walking_backbone import WalkingBackbone
+from reorder_kit.layers.walking_options import WalkingOptions
+
+
+class Mamba2(WalkingBackbone):
+    """Mamba-2 (Dao and Gu, 2024, https://arxiv.org/abs/2405.21060): larger states than Mamba's, which fade more evenly.
+
+    A head forgets all of its state by one factor per slot, where Mamba has one for each number in it. So the scan is
+    attention with a mask of decays within a chunk, and matrix products do most of the work.
+
+    Blocks, CLS and two directions are those of ``mamba``: ``tokens + mixer(norm(tokens))`` with root mean square norms,
+    a float32 residual, CLS in the middle. With ``bidirectional: false`` the mixers are those of the package mamba-ssm,
+    and load its weights. Padding is walked last and changes nothing.
+
+    The readout ``last`` takes each direction where it ends: when bidirectional, the mean of the last slot and the
+    first. A CLS token at an end is where one of two directions starts, so in the last block it hears the other alone.
+    """
+
+    name = "mamba2"
+
+    class Options(WalkingOptions):
+        state: Whole = Field(128, ge=1, le=1024, description="size of the state of a channel")
+        head_dim: Size = Field(64, description="channels that forget together; it divides expand * dim")
+        groups: Size = Field(1, description="groups of heads that are written and read alike; they divide the heads")
+        conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, the current one included")
+        expand: Whole = Field(2, ge=1, le=100, description="channels of a mixer, times dim")
+        chunk: Whole = Field(64, ge=1, le=1024, description="slots computed at once: changes time and memory alone")
+
+        @model_validator(mode="after")
+        def _heads_fit(self) -> Mamba2.Options:
+            channels = self.expand * self.width()
+            if channels % self.head_dim:
+                raise ValueError(f"head_dim {self.head_dim} does not divide the {channels} channels (expand * dim)")
+            heads = channels // self.head_dim
+            if heads % self.groups:
+                raise ValueError(f"groups {self.groups} do not divide the {heads} heads (expand * dim / head_dim)")
+            return self
+
+    options: Mamba2.Options
+
+    def build_block(self, drop_path: float) -> nn.Module:
+        """``tokens + mixer(norm(tokens))``."""
+        given = self.options
+        mixer = Mamba2Mixer(
+            self.dim,
+            given.state,
+            given.head_dim,
+            given.groups,
+            given.conv_width,
+            given.expand,
+            given.chunk,
+            given.bidirectional,
+        )
+        return MixerBlock(self.dim, mixer, drop_path, residuals=self.depth)
+
+
+@hookimpl
+def register_backbones() -> list[type[Backbone]]:
+    """Mamba-2."""
+    return [Mamba2]

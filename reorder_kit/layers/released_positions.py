@@ -1,0 +1,55 @@
+"""Learned positions of a released model, for the grid at hand."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.orders.grid import Grid
+
+_log = logging.getLogger(__name__)
+
+
+def released_positions(
+    table: Float[Tensor, "1 row dim"], grid: Grid, path: Path
+) -> tuple[Float[Tensor, "1 patch dim"], Float[Tensor, "1 1 dim"] | None]:
+    """The positions of the patches, and that of a CLS in the middle of them, where the table has one.
+
+    Those of another grid are interpolated (bicubic), as both released codes of fine-tuning do, and a warning says so.
+
+    Args:
+        table: of a square grid in row-major order.
+        grid: of the patches.
+        path: of the file, for messages.
+
+    Raises:
+        ReorderKitError: if the table is of no square grid, or the patches are those of a clip.
+    """
+    rows = table.shape[1]
+    patches = rows if math.isqrt(rows) ** 2 == rows else rows - 1
+    side = math.isqrt(patches)
+    if side * side != patches or patches < 1:
+        raise ReorderKitError(
+            f"{path}: {rows} positions are not those of a square grid, with or without CLS", "give a released file"
+        )
+    if grid.frames > 1:
+        raise ReorderKitError(
+            f"{path}: the positions are those of images, not of clips of {grid.frames} frames",
+            "load released weights for single images",
+        )
+    middle = patches // 2
+    cls = None if patches == rows else table[:, middle : middle + 1]
+    if cls is not None:
+        table = table[:, [row for row in range(rows) if row != middle]]
+    if (grid.height, grid.width) != (side, side):
+        _log.warning("%s: the positions of a %dx%d grid are interpolated to %s", path, side, side, grid)
+        by_place = table.float().transpose(1, 2).reshape(1, -1, side, side)
+        by_place = F.interpolate(by_place, (grid.height, grid.width), mode="bicubic", align_corners=False)
+        table = by_place.flatten(2).transpose(1, 2)
+    return table, cls

@@ -1,0 +1,27 @@
+"""A sequence from its end to its beginning."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def turn_round(
+    tokens: Float[Tensor, "batch slot channels"], lengths: Int[Tensor, " batch"] | None
+) -> Float[Tensor, "batch slot channels"]:
+    """The valid slots from the last to the first, and the padding where it was: doing it twice undoes it.
+
+    Args:
+        tokens: with all padding behind the valid slots.
+        lengths: valid slots of each image; None if all are valid.
+
+    >>> turn_round(torch.tensor([[[1.0], [2.0], [9.0]]]), torch.tensor([2])).flatten()
+    tensor([2., 1., 9.])
+    """
+    if lengths is None:
+        return tokens.flip(1)
+    slots = torch.arange(tokens.shape[1], device=tokens.device)
+    ends = lengths.unsqueeze(1)
+    source = torch.where(slots < ends, ends - 1 - slots, slots)
+    return tokens.gather(1, source.unsqueeze(-1).expand_as(tokens))

@@ -1,0 +1,143 @@
+"""Released weights: a file that is read without running code in it, and what of it goes where."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import pickle
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+from torch import Tensor, nn
+
+from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import Finding
+from reorder_kit.orders.tensor_file import load_tensors
+
+MOST_BYTES = 32 * 2**30
+"""Of a file with weights: a checkpoint of a billion parameters with the state of its optimizer is smaller."""
+_WHERE = ("model_ema", "model", "state_dict")
+"""Where checkpoints keep their weights; averaged ones first, since those are what is published."""
+_MOST_NAMES = 5
+_STARTS = (b"PK\x03\x04", b"\x80\x02")
+"""Of files that torch has written, today and before 1.6; other pickles are not its own."""
+
+_log = logging.getLogger(__name__)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weights in a safetensors file, or in a checkpoint of torch, under the names that they have there.
+
+    Nothing in the file is run: a checkpoint may hold tensors, plain values and the settings of a command line. Of
+    one that holds more than weights, ``model_ema``, ``model`` or ``state_dict`` is taken, whichever comes first.
+
+    Raises:
+        ReorderKitError: if the file is missing, too large, damaged, holds other objects, or holds no weights.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ReorderKitError(
+            f"{path}: cannot be read: {error.strerror or error}", "give the file of weights"
+        ) from None
+    if size > MOST_BYTES:
+        raise ReorderKitError(
+            f"{path}: {size / 2**30:.0f} GiB are too much for a file of weights", "save the weights alone"
+        )
+    found: Any = load_tensors(path) if path.suffix == ".safetensors" else _of_torch(path)
+    if isinstance(found, Mapping):
+        found = next((found[name] for name in _WHERE if isinstance(found.get(name), Mapping)), found)
+    if not isinstance(found, Mapping) or not found:
+        raise ReorderKitError(f"{path}: holds no weights by name", "give a state dict, or a checkpoint that holds one")
+    others = [str(name) for name, value in found.items() if not isinstance(value, Tensor)]
+    if others:
+        raise ReorderKitError(f"{path}: {_some(others)} is no tensor", "give a state dict, or a checkpoint of one")
+    return {str(name).removeprefix("module."): value for name, value in found.items()}
+
+
+def _of_torch(path: Path) -> object:
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+        if not start.startswith(_STARTS):
+            raise ValueError("it does not begin as one")
+        # What argparse gives holds no code, and is in most checkpoints.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise ReorderKitError(
+            f"{path}: holds objects besides tensors and plain values, which could run code, or is damaged",
+            "where you trust it, load it with torch.load and save its weights with safetensors.torch.save_file",
+        ) from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> ReorderKitError:
+    first = (str(error) or type(error).__name__).partition("\n")[0]
+    return ReorderKitError(f"{path}: cannot be read as a checkpoint of torch: {first}", "fetch the file again")
+
+
+def fill(
+    module: nn.Module,
+    path: Path,
+    weights: Mapping[str, Tensor],
+    names: Mapping[str, str],
+    made: Mapping[str, Tensor],
+    used: Collection[str] = (),
+    left_out: Collection[str] = (),
+) -> None:
+    """Put released weights into a module; a warning counts those that are left out, or keep their start.
+
+    Args:
+        module: whose weights they become.
+        path: of the file, for messages.
+        weights: in the file.
+        names: for the weights of the module that are in the file, their name there.
+        made: other weights of the module that were made from some in the file.
+        used: what these were made from.
+        left_out: names in the file that belong to no backbone.
+
+    Raises:
+        ReorderKitError: if weights are missing, unexpected or of another shape.
+    """
+    own = module.state_dict()
+    missing = sorted({name for name in names.values() if name not in weights})
+    unexpected = sorted(weights.keys() - set(names.values()) - set(used) - set(left_out))
+    given = {name: weights[released] for name, released in names.items() if released in weights} | dict(made)
+    shapes = sorted(
+        f"{names.get(name, name)} is {_shape(value)} and not {_shape(own[name])}"
+        for name, value in given.items()
+        if value.shape != own[name].shape
+    )
+    found = [
+        *([f"{len(missing)} missing ({_some(missing)})"] if missing else []),
+        *([f"{len(unexpected)} unexpected ({_some(unexpected)})"] if unexpected else []),
+        *([f"{len(shapes)} of another shape ({_some(shapes)})"] if shapes else []),
+    ]
+    if found:
+        raise ReorderKitError(
+            f"{path}: the weights are those of another model: {', '.join(found)}",
+            "set size (or dim and depth), patch_size, positions and readout as the released model has them",
+        )
+    module.load_state_dict(given, strict=False)
+    kept = sorted(own.keys() - given.keys())
+    _report(path, "weights that belong to no backbone, left out", [name for name in weights if name in set(left_out)])
+    _report(path, "weights that are not in the file and keep their start", kept)
+
+
+def _report(path: Path, what: str, names: list[str]) -> None:
+    if names:
+        _log.warning("%s: %s", path, Finding(what, len(names), names[0]))
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a number"
+
+
+def _some(names: list[str]) -> str:
+    further = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {further} more" if further > 0 else "")
