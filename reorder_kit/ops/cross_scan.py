@@ -38,7 +38,7 @@ def four_walks(order: Order, grid: Grid, valid: Bool[Tensor, "batch patch"] | No
 def cross_scan(
     x: Float[Tensor, "batch patch dim"],
     walks: Sequence[Order],
-    x_proj: Float[Tensor, "walk rank+2*state dim"],
+    x_proj: Float[Tensor, "walk projected dim"],
     dt_weight: Float[Tensor, "walk dim rank"],
     dt_bias: Float[Tensor, "walk dim"],
     A: Float[Tensor, "walk dim state"],

@@ -44,9 +44,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "vit": {"dim": 8, "heads": 2, "depth": 2},
     "local": {"dim": 8, "heads": 2},
     "longformer": {"dim": 8, "heads": 2, "depth": 2},
+    "hierarchical": {"dim": 8},
     "mamba": {"dim": 8, "depth": 2, "state": 2},
     "recurrent": {"dim": 8, "depth": 2},
     "transformer-xl": {"dim": 8, "heads": 2, "depth": 2},
+    "vmamba": {"dim": 8, "depths": [1, 1]},
 }
 # Named models, large ones and files are no small matter; sizes of splits are those above.
 LEFT_ALONE = {"model", "pretrained", "model_args", "size", "file", "train_images", "validation_images", "test_images"}

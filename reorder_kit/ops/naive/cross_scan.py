@@ -28,7 +28,7 @@ def walks_of(order: list[int], frames: int, height: int, width: int) -> list[lis
 def cross_scan(
     x: Float[Tensor, "batch frame height width dim"],
     orders: Int[Tensor, "batch slot"],
-    x_proj: Float[Tensor, "4 rank+2*state dim"],
+    x_proj: Float[Tensor, "4 projected dim"],
     dt_weight: Float[Tensor, "4 dim rank"],
     dt_bias: Float[Tensor, "4 dim"],
     A: Float[Tensor, "4 dim state"],
