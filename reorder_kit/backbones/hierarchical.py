@@ -43,11 +43,9 @@ class LevelOptions(ComponentOptions):
 
     def unused(self) -> dict[str, str]:
         """What belongs to other mixers."""
-        of_attention, of_mamba = ("causal", "heads", "mlp_ratio"), ("state", "conv_width", "expand", "bidirectional")
-        others = ("window", *of_attention) if self.mixer == "mamba" else of_mamba
-        if self.mixer == "attention":
-            others = ("window", *others)
-        return dict.fromkeys(others, f"the mixer is {self.mixer}")
+        of_attention, of_mamba = ["causal", "heads", "mlp_ratio"], ["state", "conv_width", "expand", "bidirectional"]
+        others = {"local": of_mamba, "attention": ["window", *of_mamba], "mamba": ["window", *of_attention]}
+        return dict.fromkeys(others[self.mixer], f"the mixer is {self.mixer}")
 
     def sees(self, cells: int) -> int:
         """How many slots on a side a slot of an attending block sees, of so many cells."""

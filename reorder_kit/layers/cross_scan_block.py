@@ -118,9 +118,10 @@ def over_frames(
     convolution: nn.Conv2d, patches: Float[Tensor, "batch patch dim"], grid: Grid
 ) -> Float[Tensor, "batch cell out_dim"]:
     """A convolution over the row-major patches of every frame."""
-    maps = patches.unflatten(1, (grid.frames, grid.height, grid.width)).flatten(0, 1).permute(0, 3, 1, 2)
-    cells = convolution(maps).flatten(2).transpose(1, 2)
-    return cells.unflatten(0, (-1, grid.frames)).flatten(1, 2)
+    batch, _, dim = patches.shape
+    maps = patches.reshape(batch * grid.frames, grid.height, grid.width, dim).permute(0, 3, 1, 2)
+    cells: Tensor = convolution(maps).flatten(2).transpose(1, 2)
+    return cells.reshape(batch, -1, cells.shape[2])
 
 
 def _stacked(weights: Sequence[Tensor]) -> nn.Parameter:

@@ -85,7 +85,7 @@ def merged_places(places: PatchSequence, cells: Float[Tensor, "batch cell out_di
     """
     valid = places.valid
     if valid is not None:
-        valid = valid.unflatten(1, (grid.frames, grid.height, 2, grid.width, 2)).any(dim=5).any(dim=3).flatten(1)
+        valid = valid.reshape(-1, grid.frames, grid.height, 2, grid.width, 2).any(dim=5).any(dim=3).flatten(1)
     return PatchSequence(cells, grid, valid=valid)
 
 
@@ -107,6 +107,6 @@ class PatchMerging(nn.Module):
 
     def forward(self, places: PatchSequence, grid: Grid) -> PatchSequence:
         """From row-major patches to the row-major cells of ``grid``."""
-        squares = without_padding(places).unflatten(1, (grid.frames, grid.height, 2, grid.width, 2))
+        squares = without_padding(places).reshape(places.batch, grid.frames, grid.height, 2, grid.width, 2, -1)
         cells = squares.transpose(3, 4).flatten(4).flatten(1, 3)
         return merged_places(places, self.reduction(self.norm(cells)), grid)

@@ -26,5 +26,5 @@ def transposed_walk(order: Order, grid: Grid) -> Order:
     [0, 3, 1, 4, 2, 5]
     """
     patches = torch.arange(grid.num_patches, device=order.indices.device)
-    by_column = patches.unflatten(0, (grid.frames, grid.height, grid.width)).transpose(1, 2).flatten()
+    by_column = patches.reshape(grid.frames, grid.height, grid.width).transpose(1, 2).flatten()
     return Order.trusted(by_column[order.indices], grid.num_patches, order.groups, grid)

@@ -118,8 +118,8 @@ def build(made: Experiment) -> OrderedModel:
 def pairwise() -> Iterator[tuple[str, str, str]]:
     """Every task with every backbone, the learner going round so that it meets all of both."""
     for place, (task, backbone) in enumerate(product(TASKS, BACKBONES)):
-        round_of_task = place // len(BACKBONES)
-        yield task, backbone, list(LEARNERS)[(place + round_of_task) % len(LEARNERS)]
+        number_of_task, number_of_backbone = divmod(place, len(BACKBONES))
+        yield task, backbone, list(LEARNERS)[(number_of_task + number_of_backbone) % len(LEARNERS)]
 
 
 def check(task: str, backbone: str, learner: str) -> None:
