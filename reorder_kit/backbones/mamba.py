@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -117,29 +118,12 @@ class Mamba(Backbone):
         )
 
     def __init__(self, options: Mamba.Options, image: ImageShape) -> None:
-        # Imported on first use: timm and torch's compiler, for which the mixer is an operator, take seconds.
-        from reorder_kit.layers.mamba_block import MambaBlock
-        from reorder_kit.layers.mamba_mixer import MambaMixer
-
         super().__init__(options, image)
         self.cls_position = options.place_of_cls()
         self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
         self.cls_token = None if self.cls_position is None else learned_vectors(1, 1, self.dim)
         self.blocks = nn.ModuleList(
-            MambaBlock(
-                MambaMixer(
-                    self.dim,
-                    options.state,
-                    options.conv_width,
-                    options.expand,
-                    options.bidirectional,
-                    options.backend,
-                ),
-                self.dim,
-                self.depth,
-                drop_path,
-            )
-            for drop_path in drop_path_rates(options.drop_path, self.depth)
+            MambaBlock(options, drop_path) for drop_path in drop_path_rates(options.drop_path, self.depth)
         )
         self.norm = nn.RMSNorm(self.dim, eps=1e-5)
 
@@ -193,6 +177,38 @@ class Mamba(Backbone):
         recompute = self.options.gradient_checkpointing
         mixed: Tensor = run_block(self.blocks[index], tokens, lengths, recompute=recompute)
         return mixed
+
+
+class MambaBlock(nn.Module):
+    """A mixer, pre-norm, on a residual that keeps its own dtype.
+
+    Args:
+        options: of the backbone.
+        drop_path: stochastic depth, probability.
+    """
+
+    def __init__(self, options: Mamba.Options, drop_path: float) -> None:
+        # Imported on first use: timm and torch's compiler, for which the mixer is an operator, take seconds.
+        from timm.layers import DropPath
+
+        from reorder_kit.layers.mamba_mixer import MambaMixer
+
+        super().__init__()
+        dim = options.width()
+        self.norm = nn.RMSNorm(dim, eps=1e-5)
+        self.mixer = MambaMixer(
+            dim, options.state, options.conv_width, options.expand, options.bidirectional, options.backend
+        )
+        self.drop_path = DropPath(drop_path)
+        with torch.no_grad():  # so that the residual starts no larger in deep models, as in mamba-ssm
+            self.mixer.out_proj.weight /= math.sqrt(options.blocks())
+
+    def forward(
+        self, tokens: Float[Tensor, "batch token dim"], lengths: Int[Tensor, " batch"] | None
+    ) -> Float[Tensor, "batch token dim"]:
+        """Add what the mixer makes of the tokens; ``lengths`` as in the mixer."""
+        mixed: Tensor = self.drop_path(self.mixer(self.norm(tokens.to(self.norm.weight.dtype)), lengths))
+        return tokens + mixed
 
 
 @hookimpl

@@ -32,10 +32,9 @@ class Vmamba(Backbone):
     Each block scans the patches of its level along the order, along the transposed order, and back along either; what
     the four bring to a place is added up. A depthwise convolution over the image comes before, an MLP after. In
     row-major order these are the walks of the paper: rows, columns, and both reversed. The transposed order is that of
-    :func:`~reorder_kit.orders.transposed_walk.transposed_walk`: on a square grid, the patch at ``(row, column)`` gives
-    its slot to the one at ``(column, row)``; on others, a curve is no longer one when transposed. Between levels a
-    3x3 convolution with stride 2 halves the grid, and a cell takes the place of its first patch. The mean over the
-    coarsest level is read out.
+    :func:`~reorder_kit.ops.transposed_walk.transposed_walk`: on a square grid, it visits the patch at
+    ``(column, row)`` where the order visits ``(row, column)``. Between levels a 3x3 convolution with stride 2 halves
+    the grid, and a cell takes the place of its first patch. The mean over the coarsest level is read out.
 
     The convolutions see neighbors in the image, whatever the order, so less depends on the order than in `mamba`.
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reorder_kit.ops.scan_backend import ScanBackend
 from reorder_kit.ops.selective_scan import selective_scan
+from reorder_kit.ops.transposed_walk import transposed_walk
 from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
-from reorder_kit.orders.transposed_walk import transposed_walk
 
 
 def four_walks(order: Order, grid: Grid, valid: Bool[Tensor, "batch patch"] | None = None) -> list[Order]:
@@ -29,10 +29,15 @@ def four_walks(order: Order, grid: Grid, valid: Bool[Tensor, "batch patch"] | No
     >>> [walk.indices.tolist() for walk in four_walks(Order([0, 1, 3, 2]), Grid(2, 2))]
     [[0, 1, 3, 2], [0, 2, 3, 1], [2, 3, 1, 0], [1, 3, 2, 0]]
     """
-    there = [order, transposed_walk(order, grid)]
-    back = [Order.trusted(walk.indices.flip(-1), walk.num_patches, walk.groups) for walk in there]
-    walks = there + back
-    return walks if valid is None else [_padding_last(walk, valid) for walk in walks]
+    if valid is None:
+        rows = order.indices.reshape(-1, order.num_slots)
+        across = rows.gather(1, transposed_walk(rows, None, grid))
+        walks = [rows, across, rows.flip(1), across.flip(1)]
+        return [Order.trusted(walk.reshape(order.indices.shape), order.num_patches, order.groups) for walk in walks]
+    rows = order.per_image(len(valid))
+    across = rows.gather(1, transposed_walk(rows, valid.gather(1, rows), grid))
+    walks = [rows, across, rows.flip(1), across.flip(1)]
+    return [Order.trusted(_padding_last(walk, valid), order.num_patches) for walk in walks]
 
 
 def cross_scan(
@@ -71,7 +76,6 @@ def cross_scan(
     return total
 
 
-def _padding_last(walk: Order, valid: Bool[Tensor, "batch patch"]) -> Order:
-    patches = walk.per_image(len(valid))
-    steps = valid.gather(1, patches).logical_not().to(torch.uint8).argsort(dim=1, stable=True)
-    return Order.trusted(patches.gather(1, steps), walk.num_patches)
+def _padding_last(walk: Int[Tensor, "batch step"], valid: Bool[Tensor, "batch patch"]) -> Int[Tensor, "batch step"]:
+    steps = valid.gather(1, walk).logical_not().to(torch.uint8).argsort(dim=1, stable=True)
+    return walk.gather(1, steps)

@@ -10,18 +10,19 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from reorder_kit.ops.naive.transposed_walk import transposed_walk
+from reorder_kit.orders.grid import Grid
+
 Cell = tuple[int, int, int]
 
 
-def walks_of(order: list[int], frames: int, height: int, width: int) -> list[list[Cell]]:
+def walks_of(order: list[int], grid: Grid) -> list[list[Cell]]:
     """The cells (frame, row, column) that each of the four walks comes to."""
-    by_rows = [(frame, row, column) for frame in range(frames) for row in range(height) for column in range(width)]
-    by_columns = [(frame, row, column) for frame in range(frames) for column in range(width) for row in range(height)]
-    along = [by_rows[patch] for patch in order]
-    if height == width:
+    along = [grid.cell(patch) for patch in order]
+    if grid.height == grid.width:
         across = [(frame, column, row) for frame, row, column in along]
     else:
-        across = [by_columns[patch] for patch in order]
+        across = [along[slot] for slot in transposed_walk(order, [True] * len(order), grid)]
     return [along, across, along[::-1], across[::-1]]
 
 
@@ -38,8 +39,9 @@ def cross_scan(
     rank, state = dt_weight.shape[2], A.shape[2]
     images = []
     for image, order in zip(x, orders.tolist(), strict=True):
-        total = {(f, r, c): torch.zeros_like(image[f, r, c]) for f, r, c in walks_of(order, *image.shape[:3])[0]}
-        for k, walk in enumerate(walks_of(order, *image.shape[:3])):
+        walks = walks_of(order, Grid(image.shape[1], image.shape[2], image.shape[0]))
+        total = {cell: torch.zeros_like(image[cell]) for cell in walks[0]}
+        for k, walk in enumerate(walks):
             h = torch.zeros_like(A[k])
             for cell in walk:
                 u = image[cell]

@@ -1,0 +1,65 @@
+"""The walk along an order with rows and columns exchanged, patch by patch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from reorder_kit.orders.grid import Grid
+
+
+def transposed_walk(order: Sequence[int], valid: Sequence[bool], grid: Grid) -> list[int]:
+    """The slots in the sequence in which the transposed order visits them; as the fast one defines it."""
+    padding = [slot for slot, is_valid in enumerate(valid) if not is_valid]
+    slot_of = {patch: slot for slot, patch in enumerate(order) if valid[slot]}
+    if 1 in (grid.height, grid.width):
+        return [*slot_of.values(), *padding]
+    visits = completed([patch for slot, patch in enumerate(order) if valid[slot]], grid.num_patches)
+    axis = 1 if grid.width >= grid.height else 2  # of (frame, row, column): the line that the order runs along
+    runs = [list(run) for _, run in groupby(visits, key=lambda patch: (grid.cell(patch)[0], grid.cell(patch)[axis]))]
+    run_of = {patch: number for number, run in enumerate(runs) for patch in run}
+
+    def key(patch: int) -> tuple[int, int, int]:
+        frame, row, column = grid.cell(patch)
+        mirrored_row = int((column + 0.5) / grid.width * grid.height)
+        mirrored_column = int((row + 0.5) / grid.height * grid.width)
+        mirror = grid.index(mirrored_row, mirrored_column, frame)
+        number = run_of[mirror]
+        place = grid.cell(patch)[3 - axis]
+        return number, place * direction(runs, number, grid, axis), visits.index(mirror)
+
+    return [*(slot_of[patch] for patch in sorted(slot_of, key=key)), *padding]
+
+
+def completed(order: Sequence[int], num_patches: int) -> list[int]:
+    """The order, each missing patch right behind the patch before it in row-major order."""
+    found = list(order)
+    for patch in range(num_patches):
+        if patch not in order:
+            found.insert(found.index(patch - 1) + 1 if patch else 0, patch)
+    return found
+
+
+def direction(runs: Sequence[Sequence[int]], number: int, grid: Grid, axis: int) -> int:
+    """Whether lines ascend (1) or descend (-1) where a run is entered and left."""
+    steps = []
+    if number > 0:
+        steps.append((runs[number - 1][-1], runs[number][0]))
+    if number < len(runs) - 1:
+        steps.append((runs[number][-1], runs[number + 1][0]))
+    near = sum(ascent(step, grid, axis) for step in steps if are_neighbors(step, grid))
+    every = sum(ascent(step, grid, axis) for step in steps)
+    return -1 if (near or every) < 0 else 1
+
+
+def ascent(step: tuple[int, int], grid: Grid, axis: int) -> int:
+    """By how many lines a step ascends; the lines of a frame follow those of the frame before."""
+    lines = grid.height if axis == 1 else grid.width
+    before, after = (grid.cell(patch) for patch in step)
+    return (after[0] * lines + after[axis]) - (before[0] * lines + before[axis])
+
+
+def are_neighbors(step: tuple[int, int], grid: Grid) -> bool:
+    """Whether a step crosses an edge between two patches of a frame."""
+    (frame, row, column), (next_frame, next_row, next_column) = (grid.cell(patch) for patch in step)
+    return frame == next_frame and abs(row - next_row) + abs(column - next_column) == 1
