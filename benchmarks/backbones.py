@@ -46,6 +46,12 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "longformer": {"name": "longformer", "size": "tiny", "window": 14},
     "transformer-xl": {"name": "transformer-xl", "size": "tiny"},
     "local": {"name": "local", "dim": 192, "heads": 3, "window": 14},
+    "hierarchical": {
+        "name": "hierarchical",
+        "dim": 192,
+        "levels": [{"mixer": "local", "heads": 3, "window": 14}, {"mixer": "mamba"}],
+    },
+    "vmamba": {"name": "vmamba", "dim": 192, "depths": [1, 1]},
 }
 SIDES = (32, 64, 128)  # of the image, in patches of one pixel
 WINDOW = 128  # on either side; transformers' attention_window is both sides
@@ -175,7 +181,9 @@ def measure_length(name: str, side: int, repeats: int) -> tuple[float, float]:
     torch.manual_seed(0)
     options = dict(BACKBONES[name])
     kind = PluginHost(third_party=False).backbones.get(options.pop("name"))
-    backbone = kind(kind.Options(**options, depth=2, patch_size=1), ImageShape(1, side, side))
+    if "depth" in kind.Options.model_fields:  # others say the blocks of each level
+        options["depth"] = 2
+    backbone = kind(kind.Options(**options, patch_size=1), ImageShape(1, side, side))
     sequence = backbone.tokenize(torch.randn(1, 1, side, side))
 
     def encode(patches: Tensor) -> Tensor:

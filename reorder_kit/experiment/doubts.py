@@ -49,7 +49,8 @@ def idle_in_backbone(experiment: Experiment, facts: BackboneFacts) -> list[str]:
         facts: of the backbone, for the images of the run.
     """
     names = type(experiment.backbone_options).model_fields
-    return [f"backbone.{name}: changes nothing: {reason}" for name, reason in facts.idle.items() if name in names]
+    idle = [(name, reason) for name, reason in facts.idle.items() if name.partition(".")[0] in names]
+    return [f"backbone.{name}: changes nothing: {reason}" for name, reason in idle]
 
 
 def doubts_of_phases(experiment: Experiment, epochs: float) -> list[str]:

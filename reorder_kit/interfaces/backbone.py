@@ -49,7 +49,8 @@ class BackboneFacts:
         has_positions: absolute positions are added by patch, so patches can be told apart by their places.
         downloads: building fetches weights from elsewhere.
         idle: options that change nothing for such images, each with the reason; of a number, that larger ones change
-            nothing, either. A recipe with them is warned of.
+            nothing, either. An option within another is named by its path: ``levels.0.window``. A recipe with them is
+            warned of.
         no_influence: why a slot in reach may have no influence that can be measured, as where gradients are stopped on
             purpose, or a gate begins at zero. Empty if every slot in reach has some: a run warns of one that has none.
 

@@ -1,4 +1,4 @@
-"""Maps at several scales from the one map of a plain backbone."""
+"""Maps at several scales, from the one map of a plain backbone or the maps of a hierarchical one."""
 
 from __future__ import annotations
 
@@ -39,6 +39,46 @@ class SimpleFeaturePyramid(nn.Module):
         return [level(features) for level in self.levels]
 
 
+class FeaturePyramid(nn.Module):
+    """The feature pyramid of a backbone with levels: a coarser map is added to each finer one.
+
+    A map of the pyramid is made from the level of its size, or else from the nearest one, as in
+    :class:`SimpleFeaturePyramid`. A 1x1 convolution takes it to a common width, the map of the next coarser scale is
+    enlarged and added, and a 3x3 convolution follows, each with a layer norm over the channels.
+
+    Source: Lin et al., Feature Pyramid Networks for Object Detection, CVPR 2017, section 3,
+    https://arxiv.org/abs/1612.03144; norms as in ViTDet.
+
+    Args:
+        dims: channels of the levels, finest first; each has half the side of the one before.
+        out_dim: channels of every map.
+        scales: side of each map, as a multiple of the side of the finest level: powers of two.
+
+    Raises:
+        ValueError: if a scale is not a power of two, or comes twice, or there is none.
+    """
+
+    def __init__(self, dims: Sequence[int], out_dim: int, scales: Sequence[float] = (2.0, 1.0, 0.5)) -> None:
+        super().__init__()
+        self.scales = tuple(sorted(scales, reverse=True))
+        check_scales(self.scales)
+        halvings = [-round(math.log2(scale)) for scale in self.scales]
+        self.sources = [min(max(0, halved), len(dims) - 1) for halved in halvings]
+        self.laterals = nn.ModuleList(
+            nn.Sequential(*_lateral(dims[source], out_dim, source - halved))
+            for source, halved in zip(self.sources, halvings, strict=True)
+        )
+        self.outputs = nn.ModuleList(nn.Sequential(*_output(out_dim)) for _ in self.scales)
+
+    def forward(self, *levels: Float[Tensor, "batch _ _ _"]) -> list[Float[Tensor, "batch out_dim _ _"]]:
+        """The maps, finest first, from the levels, finest first."""
+        maps = [lateral(levels[source]) for lateral, source in zip(self.laterals, self.sources, strict=True)]
+        for finer in reversed(range(len(maps) - 1)):
+            coarse = nn.functional.interpolate(maps[finer + 1], size=maps[finer].shape[-2:], mode="nearest")
+            maps[finer] = maps[finer] + coarse
+        return [output(each) for output, each in zip(self.outputs, maps, strict=True)]
+
+
 def check_scales(scales: Sequence[float]) -> None:
     """Check that a pyramid can have these scales.
 
@@ -55,6 +95,10 @@ def check_scales(scales: Sequence[float]) -> None:
 
 
 def _level(dim: int, out_dim: int, doublings: int) -> nn.Sequential:
+    return nn.Sequential(*_lateral(dim, out_dim, doublings), *_output(out_dim))
+
+
+def _lateral(dim: int, out_dim: int, doublings: int) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for doubling in range(doublings):
         narrower = max(1, dim // 2)
@@ -63,9 +107,11 @@ def _level(dim: int, out_dim: int, doublings: int) -> nn.Sequential:
             layers += [*_channel_norm(narrower), nn.GELU()]
         dim = narrower
     layers += [nn.MaxPool2d(2, ceil_mode=True) for _ in range(-doublings)]
-    layers += [nn.Conv2d(dim, out_dim, 1, bias=False), *_channel_norm(out_dim)]
-    layers += [nn.Conv2d(out_dim, out_dim, 3, padding=1, bias=False), *_channel_norm(out_dim)]
-    return nn.Sequential(*layers)
+    return [*layers, nn.Conv2d(dim, out_dim, 1, bias=False), *_channel_norm(out_dim)]
+
+
+def _output(out_dim: int) -> list[nn.Module]:
+    return [nn.Conv2d(out_dim, out_dim, 3, padding=1, bias=False), *_channel_norm(out_dim)]
 
 
 def _channel_norm(dim: int) -> tuple[nn.Module, ...]:

@@ -1,4 +1,4 @@
-"""A detector without anchors over a pyramid of restored patches."""
+"""A detector without anchors over a pyramid of patches back in their places."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from torch import Tensor, nn
 from torchvision.models.detection.fcos import FCOS, FCOSHead
 
 from reorder_kit.interfaces import Features
-from reorder_kit.layers.feature_pyramid import SimpleFeaturePyramid
+from reorder_kit.layers.feature_pyramid import FeaturePyramid, SimpleFeaturePyramid
 from reorder_kit.tasks._detection_outputs import DetectionOutputs
+from reorder_kit.tasks._level_maps import level_maps
 
 
 class DetectionHead(nn.Module):
-    """A simple feature pyramid and the two branches of FCOS, shared by its levels.
+    """A feature pyramid and the two branches of FCOS, shared by its maps.
+
+    The pyramid is a simple one over the one map of a plain backbone, or one over all levels of a hierarchical backbone.
 
     Source: Tian et al., FCOS: Fully Convolutional One-Stage Object Detection, ICCV 2019,
     https://arxiv.org/abs/1904.01355; its branches, assignment, losses and suppression are torchvision's.
 
     Args:
-        dim: width of the patches.
+        dims: width of each level of the backbone, finest first.
         num_classes: classes to tell apart.
         pyramid_dim: channels of the pyramid's levels, a multiple of 32.
-        scales: sides of the levels' maps, as multiples of the grid's.
+        scales: sides of the maps, as multiples of the finest grid's.
         convolutions: 3x3 convolutions in each branch.
         center_radius: how far the middle of a cell may be from that of its object, in cells.
         score_threshold: boxes with a lower score are dropped.
@@ -34,7 +37,7 @@ class DetectionHead(nn.Module):
 
     def __init__(
         self,
-        dim: int,
+        dims: Sequence[int],
         num_classes: int,
         pyramid_dim: int,
         scales: Sequence[float],
@@ -45,7 +48,11 @@ class DetectionHead(nn.Module):
         detections_per_image: int,
     ) -> None:
         super().__init__()
-        self.pyramid = SimpleFeaturePyramid(dim, pyramid_dim, scales)
+        self.pyramid: SimpleFeaturePyramid | FeaturePyramid
+        if len(dims) == 1:
+            self.pyramid = SimpleFeaturePyramid(dims[0], pyramid_dim, scales)
+        else:
+            self.pyramid = FeaturePyramid(dims, pyramid_dim, scales)
         head = FCOSHead(pyramid_dim, 1, num_classes, convolutions)
         # Distances go through a ReLU, and torchvision starts them at 0, where half of them learn nothing. Here an
         # untrained box is two cells wide and high.
@@ -62,21 +69,20 @@ class DetectionHead(nn.Module):
 
     def forward(self, features: Features) -> DetectionOutputs:
         """Everything in 32 bits, since small boxes are lost in 16."""
-        sequence = features.patches()
-        patches, grid = sequence.patches, sequence.grid
-        if sequence.valid is not None:
-            patches = patches.masked_fill(~sequence.valid.unsqueeze(-1), 0)
-        with torch.autocast(patches.device.type, enabled=False):
-            levels = self.pyramid(patches.float().transpose(1, 2).reshape(len(patches), -1, grid.height, grid.width))
+        maps = level_maps(features)
+        finest = maps[0]
+        with torch.autocast(finest.device.type, enabled=False):
+            levels = self.pyramid(*(each.float() for each in maps))
             outputs = self.fcos.head(levels)
         height, width = features.image_size
+        rows, columns = finest.shape[2:]
         cells = [
-            _cells(level, height / (grid.height * scale), width / (grid.width * scale))
+            _cells(level, height / (rows * scale), width / (columns * scale))
             for level, scale in zip(levels, self.pyramid.scales, strict=True)
         ]
         content = features.content
         if content is None:
-            content = torch.tensor([[height, width]], device=patches.device).expand(len(patches), 2)
+            content = torch.tensor([[height, width]], device=finest.device).expand(len(finest), 2)
         return DetectionOutputs(
             outputs["cls_logits"],
             outputs["bbox_regression"],

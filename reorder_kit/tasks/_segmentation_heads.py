@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -10,79 +12,101 @@ from torch import Tensor, nn
 
 from reorder_kit.interfaces import Features, PatchSequence
 from reorder_kit.layers.feature_pyramid import SimpleFeaturePyramid
+from reorder_kit.tasks._level_maps import level_maps, on_grid
 
 POOLED_SIDES = (1, 2, 3, 6)
 
 
 class LinearMaskHead(nn.Module):
-    """A linear layer over every patch, its scores interpolated between the centres of the patches.
+    """A linear layer over every patch, its scores interpolated between the centers of the patches.
+
+    Each level of a hierarchical backbone has a layer of its own, behind a norm where the backbone has none, and the
+    interpolated scores are added up.
 
     A patch of padding, or one that a partial order left out, takes no part in the interpolation; a pixel with none but
     such patches around it gets the same score for every class.
 
-    Source: Strudel et al., Segmenter: Transformer for Semantic Segmentation, ICCV 2021, section 3.1,
-    https://arxiv.org/abs/2105.05633.
+    Sources: Strudel et al., Segmenter: Transformer for Semantic Segmentation, ICCV 2021, section 3.1,
+    https://arxiv.org/abs/2105.05633; adding up the scores of levels, Long et al., Fully Convolutional Networks for
+    Semantic Segmentation, CVPR 2015, section 4.2, https://arxiv.org/abs/1411.4038.
 
     Args:
-        dim: width of the patches.
+        dims: width of each level of the backbone, finest first.
         classes: scores for each pixel.
     """
 
-    def __init__(self, dim: int, classes: int) -> None:
+    def __init__(self, dims: Sequence[int], classes: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(dim, classes)
+        *finer, coarsest = dims
+        self.finer = nn.ModuleList(nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, classes)) for dim in finer)
+        self.linear = nn.Linear(coarsest, classes)
 
     def forward(self, features: Features) -> Float[Tensor, "batch class height width"]:
         """Scores of each pixel."""
-        sequence = features.patches()
-        scores = _on_grid(self.linear(sequence.patches).float(), sequence)
-        if sequence.valid is None:
-            return _upsample(scores, features.image_size)
-        valid = _on_grid(sequence.valid.unsqueeze(2).float(), sequence)
-        # where() instead of a product: a patch that nobody reads may hold anything, infinity included.
-        known = torch.where(valid > 0, scores, torch.zeros_like(scores))
-        weight = _upsample(valid, features.image_size)
-        return _upsample(known, features.image_size) / torch.where(weight > 0, weight, torch.ones_like(weight))
+        *finer, coarsest = features.pyramid()
+        scores = _interpolated(self.linear(coarsest.patches), coarsest, features.image_size)
+        for layer, level in zip(self.finer, finer, strict=True):
+            scores = scores + _interpolated(layer(level.patches), level, features.image_size)
+        return scores
 
 
 class UperNetHead(nn.Module):
-    """A light UPerNet: pyramid pooling on the coarsest of three maps, a top-down path, and all maps fused.
+    """A light UPerNet: pyramid pooling on the coarsest of several maps, a top-down path, and all maps fused.
 
-    The maps come from the backbone's one map by a simple feature pyramid, whose convolutions stand for the lateral ones
-    of the paper. Norms are over the channels of each place, so that no image hangs on the others. Patches of padding,
-    and those that a partial order left out, are zero, as a convolution's own padding is.
+    The maps are the levels of a hierarchical backbone, each through a 1x1 convolution. A plain backbone has one map, of
+    which a simple feature pyramid makes three; its convolutions stand for the lateral ones of the paper. Norms are over
+    the channels of each place, so that no image hangs on the others. Patches of padding, and those that a partial order
+    left out, are zero, as a convolution's own padding is.
 
     Sources: Xiao et al., Unified Perceptual Parsing for Scene Understanding, ECCV 2018, section 3.1,
     https://arxiv.org/abs/1807.10221; pyramid pooling, Zhao et al., CVPR 2017, https://arxiv.org/abs/1612.01105.
 
     Args:
-        dim: width of the patches.
+        dims: width of each level of the backbone, finest first.
         classes: scores for each pixel.
         width: channels of the maps.
     """
 
-    def __init__(self, dim: int, classes: int, width: int) -> None:
+    def __init__(self, dims: Sequence[int], classes: int, width: int) -> None:
         super().__init__()
-        self.pyramid = SimpleFeaturePyramid(dim, width, scales=(2.0, 1.0, 0.5))
+        self.pyramid: nn.Module
+        if len(dims) == 1:
+            self.pyramid, maps = SimpleFeaturePyramid(dims[0], width, scales=(2.0, 1.0, 0.5)), 3
+        else:
+            self.pyramid, maps = _Laterals(dims, width), len(dims)
         self.pooling = PyramidPooling(width)
-        self.smooth = nn.ModuleList([_convolution(width, width, 3), _convolution(width, width, 3)])
-        self.fuse = _convolution(3 * width, width, 3)
+        self.smooth = nn.ModuleList(_convolution(width, width, 3) for _ in range(maps - 1))
+        self.fuse = _convolution(maps * width, width, 3)
         self.classify = nn.Conv2d(width, classes, 1)
 
     def forward(self, features: Features) -> Float[Tensor, "batch class height width"]:
         """Scores of each pixel."""
-        sequence = features.patches()
-        patches = sequence.patches
-        if sequence.valid is not None:
-            patches = torch.where(sequence.valid.unsqueeze(2), patches, torch.zeros_like(patches))
-        fine, middle, coarse = self.pyramid(_on_grid(patches, sequence))
-        coarse = self.pooling(coarse)
-        middle = middle + _upsample(coarse, middle.shape[-2:])
-        fine = fine + _upsample(middle, fine.shape[-2:])
-        smooth_fine, smooth_middle = self.smooth
-        maps = [smooth_fine(fine), smooth_middle(middle), coarse]
-        fused = self.fuse(torch.cat([_upsample(level, fine.shape[-2:]) for level in maps], dim=1))
+        *maps, coarsest = self.pyramid(*level_maps(features))
+        coarsest = self.pooling(coarsest)
+        above = coarsest
+        for place in reversed(range(len(maps))):
+            above = maps[place] = maps[place] + _upsample(above, maps[place].shape[-2:])
+        smoothed = [smooth(each) for smooth, each in zip(self.smooth, maps, strict=True)]
+        size = maps[0].shape[-2:]
+        fused = self.fuse(torch.cat([_upsample(each, size) for each in (*smoothed, coarsest)], dim=1))
         return _upsample(self.classify(fused).float(), features.image_size)
+
+
+class _Laterals(nn.Module):
+    """A 1x1 convolution for each level.
+
+    Args:
+        dims: channels of the levels.
+        width: channels of what comes out.
+    """
+
+    def __init__(self, dims: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(_convolution(dim, width, 1) for dim in dims)
+
+    def forward(self, *levels: Float[Tensor, "batch _ _ _"]) -> list[Float[Tensor, "batch width _ _"]]:
+        """The levels with a common number of channels."""
+        return [convolution(level) for convolution, level in zip(self.convolutions, levels, strict=True)]
 
 
 class PyramidPooling(nn.Module):
@@ -112,11 +136,18 @@ def _convolution(dim: int, out_dim: int, side: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _on_grid(
-    values: Float[Tensor, "batch patch channel"], sequence: PatchSequence
-) -> Float[Tensor, "batch channel row column"]:
-    batch, _, channels = values.shape
-    return values.transpose(1, 2).reshape(batch, channels, sequence.grid.height, sequence.grid.width)
+def _interpolated(
+    scores: Float[Tensor, "batch patch class"], sequence: PatchSequence, size: tuple[int, int]
+) -> Float[Tensor, "batch class height width"]:
+    """Scores of patches between their centers; those of valid patches alone, where some are not."""
+    on_patches = on_grid(scores.float(), sequence)
+    if sequence.valid is None:
+        return _upsample(on_patches, size)
+    valid = on_grid(sequence.valid.unsqueeze(2).float(), sequence)
+    # where() instead of a product: a patch that nobody reads may hold anything, infinity included.
+    known = torch.where(valid > 0, on_patches, torch.zeros_like(on_patches))
+    weight = _upsample(valid, size)
+    return _upsample(known, size) / torch.where(weight > 0, weight, torch.ones_like(weight))
 
 
 def _upsample(

@@ -29,7 +29,10 @@ from reorder_kit.tasks._detection_outputs import DetectionOutputs
 
 
 class Detection(SupervisedTask):
-    """Boxes around objects and their classes: FCOS over a simple feature pyramid of the patches in their places.
+    """Boxes around objects and their classes: FCOS over a feature pyramid of the patches in their places.
+
+    A plain backbone has one map, from which a simple feature pyramid makes others. A hierarchical one has a map for
+    each level; the pyramid adds the coarser maps to the finer ones.
 
     Every cell of every level says which object it lies in, where the edges of that are, and how near its middle is. The
     loss is that of FCOS, for each image alone. A crowd is neither learned nor counted as missed; an object in which no
@@ -39,8 +42,9 @@ class Detection(SupervisedTask):
     hits; ``mAP75``; ``mAP``, COCO's mean over ten overlaps from 0.5 to 0.95; and that for each class. The headline is
     mAP50, since on small images the stricter overlaps ask for edges that are right to less than a pixel.
 
-    Sources: FCOS, Tian et al., ICCV 2019, https://arxiv.org/abs/1904.01355, as torchvision has it; the pyramid of
-    ViTDet, Li et al., ECCV 2022, https://arxiv.org/abs/2203.16527; mAP, Lin et al., ECCV 2014,
+    Sources: FCOS, Tian et al., ICCV 2019, https://arxiv.org/abs/1904.01355, as torchvision has it; the pyramids of
+    ViTDet, Li et al., ECCV 2022, https://arxiv.org/abs/2203.16527, and of Lin et al., CVPR 2017,
+    https://arxiv.org/abs/1612.03144; mAP, Lin et al., ECCV 2014,
     https://arxiv.org/abs/1405.0312.
     """
 
@@ -52,8 +56,8 @@ class Detection(SupervisedTask):
     class Options(ComponentOptions):
         scales: tuple[Positive, ...] = Field(
             (2.0, 1.0, 0.5),
-            description="sides of the pyramid's maps, as multiples of the grid's: powers of two; a map with scale 2 "
-            "has cells half as wide and high as a patch",
+            description="sides of the pyramid's maps, as multiples of the finest grid's: powers of two; a map with "
+            "scale 2 has cells half as wide and high as a patch",
         )
         pyramid_dim: Whole = Field(
             64, ge=64, le=65_536, multiple_of=32, description="channels of the pyramid's levels, which have 32 groups"
@@ -87,13 +91,13 @@ class Detection(SupervisedTask):
     options: Options
 
     def build_head(self, context: TaskContext) -> nn.Module:
-        """The pyramid and the branches of FCOS, over the last level of the backbone."""
+        """The pyramid and the branches of FCOS, over all levels of the backbone."""
         # Imported on first use: torchvision takes seconds, which a command that lists plugins should not wait for.
         from reorder_kit.tasks._detection_head import DetectionHead
 
         options = self.options
         return DetectionHead(
-            context.facts.levels[-1].dim,
+            [level.dim for level in context.facts.levels],
             len(context.classes),
             pyramid_dim=options.pyramid_dim,
             scales=options.scales,

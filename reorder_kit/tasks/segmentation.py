@@ -59,14 +59,14 @@ class Segmentation(SupervisedTask):
     options: Options
 
     def build_head(self, context: TaskContext) -> nn.Module:
-        """The head that the recipe names, over the last level of the backbone."""
+        """The head that the recipe names, over all levels of the backbone."""
         # Imported on first use: its layers come from timm, which a command that lists plugins should not wait for.
         from reorder_kit.tasks._segmentation_heads import LinearMaskHead, UperNetHead
 
-        dim, classes = context.facts.levels[-1].dim, len(context.classes)
+        dims, classes = [level.dim for level in context.facts.levels], len(context.classes)
         if self.options.head == "linear":
-            return LinearMaskHead(dim, classes)
-        return UperNetHead(dim, classes, self.options.width)
+            return LinearMaskHead(dims, classes)
+        return UperNetHead(dims, classes, self.options.width)
 
     def loss_per_image(
         self, outputs: Float[Tensor, "batch class height width"], targets: Integer[Tensor, "batch height width"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -149,9 +150,9 @@ def idle_options_change_nothing(case: BackboneCase) -> None:
     round, nor when a number is larger."""
     before = _output(case)
     for name in case.facts.idle:
-        expect(name in type(case.options).model_fields, f"{name!r} is idle, but no option")
-        for value in _others(getattr(case.options, name)):
-            after = _output(replace(case, options=case.options.model_copy(update={name: value})))
+        path = name.split(".")
+        for value in _others(_option(case.options, path)):
+            after = _output(replace(case, options=_with_option(case.options, path, value)))
             same = all(
                 one.shape == other.shape and bool((one - other).abs().max() < 1e-9)
                 for one, other in zip(before, after, strict=True)
@@ -164,6 +165,28 @@ def _output(case: BackboneCase) -> tuple[Tensor, Tensor]:
     backbone = case.build()
     encoded = backbone.encode(backbone.tokenize(case.images()))
     return encoded.sequence.patches, backbone.summarize(encoded)
+
+
+def _option(options: Any, path: Sequence[str]) -> Any:
+    """The option at a path."""
+    for key in path:
+        if isinstance(options, tuple):
+            options = options[int(key)]
+        else:
+            expect(key in type(options).model_fields, f"{'.'.join(path)!r} is idle, but no option")
+            options = getattr(options, key)
+    return options
+
+
+def _with_option(options: Any, path: Sequence[str], value: object) -> Any:
+    """Options with another value at a path."""
+    if not path:
+        return value
+    key, *rest = path
+    if isinstance(options, tuple):
+        place = int(key)
+        return (*options[:place], _with_option(options[place], rest, value), *options[place + 1 :])
+    return options.model_copy(update={key: _with_option(getattr(options, key), rest, value)})
 
 
 def _others(value: object) -> list[Any]:

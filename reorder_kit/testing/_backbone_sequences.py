@@ -94,6 +94,39 @@ def padding_is_not_read(case: BackboneCase) -> None:
 
 
 @rule
+@torch.no_grad()
+def padding_of_levels_is_refused_or_not_read(case: BackboneCase) -> None:
+    """In a hierarchical backbone, raise a ReorderKitError for padding, or let no readout and no valid cell of any level
+    depend on what is in a slot of padding; a cell is valid if one of its patches is."""
+    if not case.is_hierarchical:
+        return
+    backbone = case.build()
+    sequence = backbone.tokenize(case.images(batch=5))
+    slots = torch.arange(sequence.num_slots)
+    order = Order(torch.randperm(len(slots), generator=torch.Generator().manual_seed(3)))
+    whole = moved(backbone, sequence, order)
+    half, third = len(slots) // 2, len(slots) // 3
+    valid = torch.stack([slots < half, slots >= third, slots % 3 == 1, slots >= 0, slots < 0])
+    found = []
+    try:
+        for filling in (0.0, 1e3):
+            filled = whole.patches.masked_fill(~valid.unsqueeze(-1), filling)
+            found.append(backbone.encode(PatchSequence(filled, whole.grid, whole.order, valid)))
+    except ReorderKitError:
+        return
+    readouts = [backbone.summarize(encoded) for encoded in found]
+    expect_close(readouts[1], readouts[0], "where padding holds something else, the readout differs")
+    for level, (one, other) in enumerate(zip(*map(level_sequences, found), strict=True)):
+        expect(one.valid is not None, f"level {level} does not say which of its cells are padding")
+        cells = one.patches[one.valid], other.patches[one.valid]
+        expect_close(cells[1], cells[0], f"where padding holds something else, a valid cell of level {level} differs")
+    images = range(5)
+    alone = [backbone.encode(PatchSequence(whole.patches[[i]], whole.grid, whole.order, valid[[i]])) for i in images]
+    together = torch.cat([backbone.summarize(encoded) for encoded in alone])
+    expect_close(together, readouts[0], "beside images with other padding, the readout differs")
+
+
+@rule
 def an_image_of_padding_alone_gives_no_nan_and_spoils_no_other(case: BackboneCase) -> None:
     """Do not divide by the number of valid slots, or take a softmax over none: it can be zero for an image."""
     if case.is_hierarchical:
@@ -161,6 +194,7 @@ SEQUENCE_RULES = (
     extra_tokens_must_be_handed_on,
     an_image_is_encoded_alike_whatever_is_beside_it,
     padding_is_not_read,
+    padding_of_levels_is_refused_or_not_read,
     an_image_of_padding_alone_gives_no_nan_and_spoils_no_other,
     fewer_slots_than_patches_are_a_shorter_sequence,
     each_level_comes_back_by_its_own_order,

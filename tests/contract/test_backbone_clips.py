@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from backbone_cases import BACKBONES, CLIP, OPTIONS, SMALL, build, case_of, images_of
+from backbone_cases import BACKBONES, CLIP, OPTIONS, SMALL, build, case_of, images_of, options_of_4x4_pixels
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Grid
 from reorder_kit.testing._backbone_facts import (
@@ -35,14 +35,14 @@ RULES = [
 @pytest.mark.parametrize("rule", RULES, ids=str)
 @every_reader
 def test_a_backbone_keeps_the_rule_for_clips(name: str, rule: Rule[Any]) -> None:
-    case = case_of(name, OPTIONS[name][0], CLIP)
+    case = case_of(name, options_of_4x4_pixels(name), CLIP)
     assert case.facts.grid == Grid(2, 2, frames=3)
     rule(case)
 
 
 @every_reader
 def test_a_frame_is_cut_as_an_image_is(name: str) -> None:
-    options = OPTIONS[name][0] | {"positions": "none"}
+    options = options_of_4x4_pixels(name) | {"positions": "none"}
     on_clips, on_images = build(name, options, CLIP), build(name, options, SMALL)
     on_images.load_state_dict(on_clips.state_dict())
     clips = images_of(CLIP)
@@ -52,14 +52,14 @@ def test_a_frame_is_cut_as_an_image_is(name: str) -> None:
 
 @every_reader
 def test_every_patch_of_every_frame_has_a_position_of_its_own(name: str) -> None:
-    backbone = build(name, OPTIONS[name][0] | {"positions": "learned"}, CLIP)
+    backbone = build(name, options_of_4x4_pixels(name) | {"positions": "learned"}, CLIP)
     patches = backbone.tokenize(torch.ones(1, *CLIP.axes, dtype=torch.float64)).patches[0]
     assert len(patches.unique(dim=0)) == 12
 
 
 @every_reader
 def test_sincos_positions_are_refused_for_clips(name: str) -> None:
-    options = BACKBONES[name].Options(**OPTIONS[name][0] | {"positions": "sincos", "patch_size": 4})
+    options = BACKBONES[name].Options(**options_of_4x4_pixels(name) | {"positions": "sincos"})
     for build_or_ask in (BACKBONES[name], BACKBONES[name].facts):
         with pytest.raises(ReorderKitError, match="not the 3 frames of a clip") as caught:
             build_or_ask(options, CLIP)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backbone_cases import BACKBONES, IMAGES, OPTIONS, SMALL, build, case_of, every_case
+from backbone_cases import BACKBONES, IMAGES, OF_LEVELS, SMALL, build, case_of, every_case, options_of_4x4_pixels
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BackboneFacts, Grid, Level
 from reorder_kit.testing._backbone_facts import is_causal_if_no_slot_knows_of_a_later_one
@@ -27,7 +27,7 @@ SUBTLE = [
 @every_case
 def test_depth_is_the_number_of_blocks(name: str, options: dict[str, Any]) -> None:
     backbone = build(name, options)
-    assert backbone.as_built.levels == (Level(backbone.grid, backbone.dim),)
+    assert (backbone.as_built.levels == (Level(backbone.grid, backbone.dim),)) == (name not in OF_LEVELS)
     blocks = backbone.get_submodule("model.blocks" if name == "vit" else "blocks")
     assert len(list(blocks.children())) == backbone.depth
 
@@ -58,7 +58,7 @@ def test_a_level_begins_after_the_finer_one(first_blocks: tuple[int, ...]) -> No
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_only_vit_has_something_to_download(name: str) -> None:
-    options = BACKBONES[name].Options(**OPTIONS[name][0], patch_size=4)
+    options = BACKBONES[name].Options(**options_of_4x4_pixels(name))
     assert not BACKBONES[name].facts(options, SMALL).downloads
     assert BACKBONES[name].without_downloads(options) == options
 

@@ -9,7 +9,7 @@ import torch
 from timm.layers import DropPath
 from torch import Tensor
 
-from backbone_cases import BACKBONES, CASES, OPTIONS, SMALL, build, images_of
+from backbone_cases import BACKBONES, CASES, OPTIONS, SMALL, build, images_of, options_of_4x4_pixels
 from reorder_kit.interfaces import PatchSequence
 from reorder_kit.testing._backbone_case import summary
 
@@ -40,6 +40,8 @@ def test_the_gradient_of_the_readout_alone_reaches_every_parameter(name: str, op
         ("recurrent", {"dropout": 0.5}),
         ("longformer", {"drop_path": 0.5}),
         ("longformer", {"dropout": 0.5}),
+        ("hierarchical", {"drop_path": 0.5}),
+        ("vmamba", {"drop_path": 0.5}),
         ("transformer-xl", {"drop_path": 0.5}),
         ("transformer-xl", {"dropout": 0.5}),
     ],
@@ -56,7 +58,19 @@ def test_dropping_acts_in_training_only(name: str, option: dict[str, float]) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["vit", "local", "longformer", "mamba", "arm", "mamba2", "gated-deltanet", "transformer-xl"]
+    "name",
+    [
+        "vit",
+        "local",
+        "longformer",
+        "mamba",
+        "arm",
+        "mamba2",
+        "gated-deltanet",
+        "transformer-xl",
+        "hierarchical",
+        "vmamba",
+    ],
 )
 def test_gradient_checkpointing_recomputes_blocks_and_changes_no_gradient(name: str) -> None:
     calls: dict[bool, int] = {}
@@ -99,7 +113,7 @@ def test_encode_compiles(name: str, recompute: bool) -> None:
     if recompute and "gradient_checkpointing" not in BACKBONES[name].Options.model_fields:
         pytest.skip(f"{name} has no gradient checkpointing")
     options = {"gradient_checkpointing": True} if recompute else {}
-    backbone = build(name, OPTIONS[name][0] | options).float()
+    backbone = build(name, options_of_4x4_pixels(name) | options).float()
     images = images_of(SMALL).float()
     for valid in (None, torch.tensor([[True, True, False, True]] * 3)):
         sequence = PatchSequence(backbone.tokenize(images).patches, backbone.grid, valid=valid)

@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 import torch
 
-from backbone_cases import BACKBONES, IMAGES, OPTIONS, SMALL, build, case_of, every_case, every_image, images_of
+from backbone_cases import (
+    BACKBONES,
+    IMAGES,
+    OPTIONS,
+    SMALL,
+    build,
+    case_of,
+    every_case,
+    every_image,
+    images_of,
+    options_of_4x4_pixels,
+)
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Grid, ImageShape
 from reorder_kit.testing import BACKBONE_RULES
@@ -25,6 +36,7 @@ ON_MANY_PATCHES = {
     "patches are row major and embedded alone",
     "is causal if no slot knows of a later one",
     "padding is not read",
+    "padding of levels is refused or not read",
     "fewer slots than patches are a shorter sequence",
 }
 
@@ -55,8 +67,10 @@ def test_a_backbone_keeps_the_rule(name: str, options: dict[str, Any], rule: Rul
 @every_image
 @every_case
 def test_the_grid_follows_from_the_image(name: str, options: dict[str, Any], image: ImageShape) -> None:
-    height, width = size if isinstance(size := options.get("patch_size", 4), tuple) else (size, size)
-    assert build(name, options, image).grid == Grid(image.height // height, image.width // width)
+    size = options.get("patch_size", 4)
+    height, width = size if isinstance(size, tuple) else (size, size)
+    expected = Grid.of(options["grid"]) if size is None else Grid(image.height // height, image.width // width)
+    assert build(name, options, image).grid == expected
 
 
 def unstopped(name: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +94,7 @@ def test_reach_is_where_the_gradient_of_the_summary_is(name: str, options: dict[
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_a_grid_instead_of_a_patch_size_fits_images_of_any_size(name: str) -> None:
-    options = BACKBONES[name].Options(grid=(4, 4))
+    options = BACKBONES[name].Options(**{**OPTIONS[name][0], "patch_size": None, "grid": (4, 4)})
     for image in (ImageShape(1, 8, 8), ImageShape(3, 64, 32)):
         backbone = BACKBONES[name](options, image)
         assert backbone.grid == Grid(4, 4)
@@ -107,6 +121,6 @@ def test_the_patches_are_said_exactly_once(name: str, geometry: dict[str, Any]) 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_images_of_another_size_are_refused_by_naming_both(name: str) -> None:
-    backbone = BACKBONES[name](BACKBONES[name].Options(patch_size=4), ImageShape(1, 8, 8))
+    backbone = BACKBONES[name](BACKBONES[name].Options(**options_of_4x4_pixels(name)), ImageShape(1, 8, 8))
     with pytest.raises(ReorderKitError, match=r"8x8.*8x12"):
         backbone.tokenize(torch.zeros(1, 1, 8, 12))

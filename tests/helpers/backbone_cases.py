@@ -12,6 +12,9 @@ from reorder_kit.interfaces import Backbone, ImageShape
 from reorder_kit.testing import backbone_case, host_with
 from reorder_kit.testing._backbone_case import BackboneCase
 
+LOCAL: dict[str, Any] = {"mixer": "local", "heads": 2}
+CUT_2x4: dict[str, Any] = {"patch_size": None, "grid": (2, 4)}
+CUT_4x4: dict[str, Any] = {"patch_size": None, "grid": (4, 4)}
 # Option sets by recipe name, for patches of 4x4 pixels unless they say otherwise; with each, all slots of a 2x2 grid
 # reach the readout. A new backbone adds its sets here.
 OPTIONS: dict[str, list[dict[str, Any]]] = {
@@ -37,6 +40,31 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 8, "depth": 1, "heads": 2, "head_dim": 5, "readout": "mean", "conv_width": 2, "mlp_ratio": 1.0},
         {"dim": 8, "depth": 1, "heads": 2, "value_heads": 4, "readout": "last", "positions": "none"},
         {"dim": 8, "depth": 1, "heads": 2, "cls_position": "start", "positions": "none"},
+    ],
+    "hierarchical": [
+        {**CUT_4x4, "dim": 8, "levels": [LOCAL | {"window": 1}, {"mixer": "mamba", "state": 2}]},
+        {
+            **CUT_2x4 | {"dim": 8, "readout": "last", "positions": "none"},
+            "levels": [{"mixer": "attention", "heads": 2, "causal": True}, LOCAL | {"depth": 2, "causal": True}],
+        },
+        {
+            **CUT_2x4 | {"dim": 8, "growth": 1, "positions": "sincos"},
+            "levels": [LOCAL | {"window": 20}, {"mixer": "attention", "heads": 2}],
+        },
+        {
+            **CUT_4x4 | {"dim": 8, "readout": "last"},
+            "levels": [
+                LOCAL | {"window": 0, "causal": True},
+                {"mixer": "mamba", "state": 2, "bidirectional": False},
+                LOCAL | {"window": 1},
+            ],
+        },
+        {
+            "patch_size": 2,
+            "dim": 8,
+            "readout": "last",
+            "levels": [LOCAL | {"window": 1}, {"mixer": "mamba", "state": 2, "depth": 2}],
+        },
     ],
     "local": [
         {"window": 2},
@@ -109,9 +137,24 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 16, "heads": 2, "depth": 2, "segment": 3, "memory": 3, "causal": False, "readout": "cls"},
         {"dim": 16, "heads": 2, "depth": 2, "segment": 2, "memory": 0},
     ],
+    "vmamba": [
+        {**CUT_2x4, "dim": 4, "depths": (1, 1)},
+        {
+            "patch_size": None,
+            "grid": (4, 2),
+            "dim": 4,
+            "depths": (2, 1),
+            "state": 2,
+            "expand": 2,
+            "conv_width": 1,
+            "positions": "learned",
+        },
+    ],
 }
 IMAGES = [ImageShape(1, 8, 8), ImageShape(3, 12, 20), ImageShape(3, 4, 12)]
 SMALL = ImageShape(3, 8, 8)
+OF_LEVELS = {"hierarchical", "vmamba"}
+"""The hierarchical ones, whose grids can be halved."""
 CLIP = ImageShape(3, 8, 8, frames=3)
 
 
@@ -137,6 +180,11 @@ every_image = pytest.mark.parametrize("image", IMAGES, ids=str)
 def case_of(name: str, options: dict[str, Any], image: ImageShape = SMALL) -> BackboneCase:
     """A backbone of patches of 4x4 pixels, where the options do not say otherwise."""
     return backbone_case(BACKBONES[name], {"patch_size": 4, **options}, image)
+
+
+def options_of_4x4_pixels(name: str) -> dict[str, Any]:
+    """The first option set of a backbone, with patches of 4x4 pixels."""
+    return {**OPTIONS[name][0], "patch_size": 4, "grid": None}
 
 
 def build(name: str, options: dict[str, Any], image: ImageShape = SMALL, seed: int = 0) -> Backbone:

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, Grid, ImageShape, Level, Order, PatchSequence
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
@@ -43,6 +44,8 @@ class TwoLevels(Backbone):
     def encode(
         self, sequence: PatchSequence, start: int = 0, stop: int | None = None, extra_tokens: Tensor | None = None
     ) -> Encoded:
+        if sequence.valid is not None:
+            raise ReorderKitError("it reads no padding", "give images without padding")
         blocks = range(self.depth)[start:stop]
         if 0 in blocks:
             sequence = sequence.with_patches(self.blocks[0](sequence.patches))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -248,6 +249,13 @@ class TakesPartial(TwoLevels):
         return super().encode(sequence, start, stop, extra_tokens)
 
 
+class MergesPadding(TwoLevels):
+    """It takes padding for patches."""
+
+    def encode(self, sequence, start=0, stop=None, extra_tokens=None):
+        return super().encode(replace(sequence, valid=None), start, stop, extra_tokens)
+
+
 class Hidden(RunningMean):
     """A weight that is neither a parameter nor a buffer."""
 
@@ -310,6 +318,7 @@ WRONG = [
 ]
 HIERARCHICAL = [
     (_backbone_sequences.each_level_comes_back_by_its_own_order, LosesCells, "level 1"),
+    (_backbone_sequences.padding_of_levels_is_refused_or_not_read, MergesPadding, "the readout differs"),
     (_backbone_sequences.fewer_slots_than_patches_are_a_shorter_sequence, TakesPartial, "a partial order is taken"),
 ]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from reorder_kit.layers.feature_pyramid import SimpleFeaturePyramid, check_scales
+from reorder_kit.layers.feature_pyramid import FeaturePyramid, SimpleFeaturePyramid, check_scales
 
 
 def test_levels_come_finest_first_whatever_the_scales_were_listed_in() -> None:
@@ -51,3 +51,32 @@ def test_other_scales_are_refused(scales: tuple[float, ...]) -> None:
         check_scales(scales)
     with pytest.raises(ValueError, match="pyramid"):
         SimpleFeaturePyramid(4, 4, scales)
+
+
+def test_a_pyramid_of_levels_takes_each_map_from_the_level_of_its_size_or_the_nearest() -> None:
+    pyramid = FeaturePyramid([4, 6], 8, scales=(0.25, 2.0, 1.0, 0.5))
+    assert pyramid.scales == (2.0, 1.0, 0.5, 0.25)
+    assert pyramid.sources == [0, 0, 1, 1]
+    maps = pyramid(torch.randn(2, 4, 4, 8), torch.randn(2, 6, 2, 4))
+    assert [tuple(each.shape) for each in maps] == [(2, 8, 8, 16), (2, 8, 4, 8), (2, 8, 2, 4), (2, 8, 1, 2)]
+
+
+@torch.no_grad()
+def test_a_pyramid_of_levels_hands_the_coarse_map_down_and_no_fine_one_up() -> None:
+    torch.manual_seed(0)
+    pyramid = FeaturePyramid([4, 6], 8, scales=(1.0, 0.5)).double()
+    fine, coarse = torch.randn(1, 4, 8, 8, dtype=torch.float64), torch.randn(1, 6, 4, 4, dtype=torch.float64)
+    before = pyramid(fine, coarse)
+    coarse_changed = pyramid(fine, coarse.index_fill(3, torch.tensor([0]), 5.0))
+    fine_changed = pyramid(fine.index_fill(3, torch.tensor([0]), 5.0), coarse)
+    columns = [(one - other).abs().amax(dim=(0, 1, 2)) > 0 for one, other in zip(before, coarse_changed, strict=True)]
+    # Column 0 of the coarse map is columns 0 and 1 of the fine one; a 3x3 convolution reaches one further.
+    assert [each.tolist() for each in columns] == [[True] * 3 + [False] * 5, [True] * 2 + [False] * 2]
+    columns = [(one - other).abs().amax(dim=(0, 1, 2)) > 0 for one, other in zip(before, fine_changed, strict=True)]
+    assert [each.tolist() for each in columns] == [[True] * 2 + [False] * 6, [False] * 4]
+
+
+@pytest.mark.parametrize("scales", [(), (1.0, 1.0), (3.0,)])
+def test_a_pyramid_of_levels_refuses_scales_as_the_simple_one_does(scales: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="scale"):
+        FeaturePyramid([4, 6], 4, scales)

@@ -49,7 +49,7 @@ def features_of(
 
 def both_heads(dim: int, classes: int = 3, seed: int = 0) -> list[nn.Module]:
     torch.manual_seed(seed)
-    return [LinearMaskHead(dim, classes), UperNetHead(dim, classes, width=16)]
+    return [LinearMaskHead([dim], classes), UperNetHead([dim], classes, width=16)]
 
 
 # Loss
@@ -190,7 +190,7 @@ def test_no_pixel_at_all_is_no_figure_of_zero() -> None:
 
 
 def test_the_linear_head_interpolates_between_the_centres_of_patches() -> None:
-    head = LinearMaskHead(1, 1)
+    head = LinearMaskHead([1], 1)
     nn.init.ones_(head.linear.weight)
     nn.init.zeros_(head.linear.bias)
     features = features_of(torch.tensor([[[0.0], [1.0]]]), Grid(1, 2), (2, 4))
@@ -240,7 +240,7 @@ def test_what_stands_in_padding_reaches_no_pixel(number: int) -> None:
 
 
 def test_the_linear_head_gives_pixels_beside_padding_the_scores_of_their_own_patch() -> None:
-    head = LinearMaskHead(1, 1)
+    head = LinearMaskHead([1], 1)
     nn.init.ones_(head.linear.weight)
     nn.init.zeros_(head.linear.bias)
     patches, valid = torch.tensor([[[2.0], [7.0], [7.0]]]), torch.tensor([[True, False, False]])
@@ -250,7 +250,7 @@ def test_the_linear_head_gives_pixels_beside_padding_the_scores_of_their_own_pat
 
 
 def test_patches_that_a_partial_order_left_out_have_no_opinion() -> None:
-    head = LinearMaskHead(1, 2)
+    head = LinearMaskHead([1], 2)
     scores = head(features_of(torch.ones(1, 4, 1), Grid(1, 4), (1, 8), order=Order([0, 1], num_patches=4)))
     assert scores[0, :, 0, 6:].tolist() == [[0.0, 0.0]] * 2
     assert scores[0, :, 0, :4].all()
@@ -268,7 +268,7 @@ def test_an_image_is_judged_alone(number: int) -> None:
 @pytest.mark.parametrize("grid", [Grid(1, 1), Grid(3, 5), Grid(2, 7), Grid(8, 8)], ids=str)
 def test_upernet_takes_any_grid_and_every_parameter_learns(grid: Grid) -> None:
     torch.manual_seed(0)
-    head = UperNetHead(8, 3, width=16)
+    head = UperNetHead([8], 3, width=16)
     size = (grid.height * 4, grid.width * 4)
     patches = torch.randn(2, grid.num_patches, 8, generator=torch.Generator().manual_seed(1))
     scores = head(features_of(patches, grid, size))

@@ -14,6 +14,7 @@ from reorder_kit.interfaces import (
     Level,
     Order,
     PatchSequence,
+    ReorderKitError,
 )
 
 
@@ -44,6 +45,8 @@ class TwoLevels(Backbone):
         return PatchSequence(self.embed(images).flatten(2).transpose(1, 2), self.grid)
 
     def encode(self, sequence, start=0, stop=None, extra_tokens=None):
+        if sequence.valid is not None:
+            raise ReorderKitError("two-levels reads no padding", "resize images to the size of the recipe")
         levels = [] if start == 0 else [sequence]
         for block in range(self.depth)[start:stop]:
             sequence = self.merged(sequence) if block == 1 else sequence

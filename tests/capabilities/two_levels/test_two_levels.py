@@ -83,12 +83,21 @@ def test_features_stand_in_their_places_on_both_grids(run, final):
     assert features.slots().order == Order(cells_in_order(final))
 
 
-def test_the_figures_are_those_of_masks_drawn_from_the_cells(run, finished, final):
+def enlarged(scores, grid):
+    """Scores of patches or cells, between their centers."""
+    scores = scores.unflatten(1, (grid.height, grid.width)).permute(0, 3, 1, 2)
+    return F.interpolate(scores, size=(24, 32), mode="bilinear", align_corners=False)
+
+
+def test_the_figures_are_those_of_masks_drawn_from_both_levels(run, finished, final):
     batch = prepared(run, 40, "test")
     with torch.no_grad():
-        _, places = read_by_hand(run.model, batch.images, final)
-        scores = run.model.head.linear(places).unflatten(1, (3, 4)).permute(0, 3, 1, 2)
-        scores = F.interpolate(scores, size=(24, 32), mode="bilinear", align_corners=False).double().numpy()
+        patches, places = read_by_hand(run.model, batch.images, final)
+        norm, linear = run.model.head.finer[0]
+        means, deviations = patches.mean(dim=2, keepdim=True), patches.var(dim=2, correction=0, keepdim=True)
+        normed = (patches - means) / torch.sqrt(deviations + 1e-5) * norm.weight + norm.bias
+        scores = enlarged(linear(normed), FINE) + enlarged(run.model.head.linear(places), COARSE)
+        scores = scores.double().numpy()
     truth = batch.targets.numpy()
     top = scores.max(axis=1, keepdims=True)
     logarithms = scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True))

@@ -1,0 +1,32 @@
+"""What a backbone says about places, as maps."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reorder_kit.interfaces import Features, PatchSequence
+
+
+def level_maps(features: Features) -> list[Float[Tensor, "batch dim row column"]]:
+    """A map of each level, finest first; one of a plain backbone.
+
+    Patches of padding, and those that a partial order left out, are zero, as a convolution's own padding is.
+    """
+    return [on_grid(_without_padding(level), level) for level in features.pyramid()]
+
+
+def _without_padding(sequence: PatchSequence) -> Float[Tensor, "batch patch dim"]:
+    if sequence.valid is None:
+        return sequence.patches
+    # where() instead of a product: a patch that nobody reads may hold anything, infinity included.
+    return torch.where(sequence.valid.unsqueeze(2), sequence.patches, torch.zeros_like(sequence.patches))
+
+
+def on_grid(
+    values: Float[Tensor, "batch patch channel"], sequence: PatchSequence
+) -> Float[Tensor, "batch channel row column"]:
+    """Values of row-major patches as a map."""
+    batch, _, channels = values.shape
+    return values.transpose(1, 2).reshape(batch, channels, sequence.grid.height, sequence.grid.width)
