@@ -19,6 +19,11 @@ BACKBONES = PluginHost(third_party=False).backbones
         ("longformer", {"size": "base", "dim": 16, "depth": 2, "heads": 2}, "size"),
         ("transformer-xl", {"memory": 0, "memory_gradient": True}, "memory_gradient"),
         ("mamba", {"size": "base", "dim": 16, "depth": 2}, "size"),
+        ("sparse", {"pattern": "strided", "block": 4}, "block"),
+        ("sparse", {"pattern": "fixed", "stride": 4}, "stride"),
+        ("sparse", {"pattern": "fixed", "num_global": 1}, "num_global"),
+        ("sparse", {"pattern": "bigbird", "num_summary": 1}, "num_summary"),
+        ("sparse", {"pattern": "bigbird", "num_random": 0, "random_seed": 1}, "random_seed"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(name: str, options: dict[str, Any], unused: str) -> None:

@@ -12,6 +12,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Grid, ImageShape
 from reorder_kit.testing import BACKBONE_RULES
 from reorder_kit.testing._backbone_case import summary
+from reorder_kit.testing.component import options_of
 from reorder_kit.testing.rule import Rule
 
 # What depends on the shape of the grid is tried on several; what depends on many slots, on many.
@@ -80,7 +81,7 @@ def test_reach_is_where_the_gradient_of_the_summary_is(name: str, options: dict[
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_a_grid_instead_of_a_patch_size_fits_images_of_any_size(name: str) -> None:
-    options = BACKBONES[name].Options(grid=(4, 4))
+    options = options_of(BACKBONES[name], {"grid": (4, 4)})
     for image in (ImageShape(1, 8, 8), ImageShape(3, 64, 32)):
         backbone = BACKBONES[name](options, image)
         assert backbone.grid == Grid(4, 4)
@@ -107,6 +108,6 @@ def test_the_patches_are_said_exactly_once(name: str, geometry: dict[str, Any]) 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_images_of_another_size_are_refused_by_naming_both(name: str) -> None:
-    backbone = BACKBONES[name](BACKBONES[name].Options(patch_size=4), ImageShape(1, 8, 8))
+    backbone = BACKBONES[name](options_of(BACKBONES[name], {"patch_size": 4}), ImageShape(1, 8, 8))
     with pytest.raises(ReorderKitError, match=r"8x8.*8x12"):
         backbone.tokenize(torch.zeros(1, 1, 8, 12))

@@ -44,7 +44,9 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "longformer": {"dim": 16, "heads": 2, "depth": 2, "window": 14},
     "mamba": {"dim": 16, "depth": 2, "state": 2},
     "recurrent": {"dim": 16, "depth": 2, "readout": "mean"},
+    "sparse": {"dim": 16, "heads": 2, "depth": 2, "stride": 4},
     "transformer-xl": {"dim": 16, "heads": 2, "depth": 2, "segment": 6, "memory": 6},
+    "violin": {"dim": 16, "heads": 2, "depth": 2, "along_sequence": True},
 }
 LEARNERS: dict[str, dict[str, Any] | None] = {
     "fixed": None,

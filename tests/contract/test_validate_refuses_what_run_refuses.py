@@ -46,7 +46,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "longformer": {"dim": 8, "heads": 2, "depth": 2},
     "mamba": {"dim": 8, "depth": 2, "state": 2},
     "recurrent": {"dim": 8, "depth": 2},
+    "sparse": {"dim": 8, "heads": 2, "depth": 2},
     "transformer-xl": {"dim": 8, "heads": 2, "depth": 2},
+    "violin": {"dim": 8, "heads": 2, "depth": 2},
 }
 # Named models, large ones and files are no small matter; sizes of splits are those above.
 LEFT_ALONE = {"model", "pretrained", "model_args", "size", "file", "train_images", "validation_images", "test_images"}
