@@ -9,7 +9,8 @@ width 384, 6 heads, 128 slots on either side, one global token, no output projec
 alternate in one process; figures are medians, ratios are those of the medians.
 
 `growth`: forward and backward of two blocks of width 192 for one image of 1,024, 4,096 and 16,384 slots, each in a
-process of its own: median time, and the peak of the resident memory above that before the first pass (Linux).
+process of its own: median time, and the peak of the resident memory above that before the first pass (Linux). A fixed
+stride or block lets part of the time of `sparse` grow with the square of the length; BigBird's does not.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "longformer": {"name": "longformer", "size": "tiny", "window": 14},
     "transformer-xl": {"name": "transformer-xl", "size": "tiny"},
     "local": {"name": "local", "dim": 192, "heads": 3, "window": 14},
+    "sparse, strided": {"name": "sparse", "size": "tiny", "pattern": "strided", "stride": 64},
+    "sparse, fixed": {"name": "sparse", "size": "tiny", "pattern": "fixed", "block": 64},
+    "sparse, bigbird": {"name": "sparse", "size": "tiny", "pattern": "bigbird", "block": 64},
 }
 SIDES = (32, 64, 128)  # of the image, in patches of one pixel
 WINDOW = 128  # on either side; transformers' attention_window is both sides

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -139,7 +139,8 @@ class Sparse(Backbone):
             if read.all():
                 break
             # Only what the slots that are read see: all pairs of a long sequence would not fit into memory.
-            read = block.get_submodule("attn").sees(read.nonzero().flatten(), num_slots).any(dim=0)
+            attention: Any = block.get_submodule("attn")
+            read = attention.sees(read.nonzero().flatten(), num_slots).any(dim=0)
         return read
 
     def attention(self, sequence: PatchSequence) -> AttentionMaps:

@@ -51,9 +51,9 @@ class Violin(Backbone):
     orders, rectangles and clips, whose frames a curve walks one after the other.
 
     The paper has the masks, their alignment and mean, sigmoids as decays, and a decay for each curve and head, a
-    strength for each head. Its released code (https://github.com/LIONS-EPFL/VIOLIN) decides the rest: starting values (a
-    decay of 0.9933 to 0.9999 from a patch to the next, and a strength drawn around 0 with standard deviation 0.5), the
-    CLS token, which is at no distance from anything, and the curves. What it computes for the Peano curve is the Morton
+    strength for each head. Its code (https://github.com/LIONS-EPFL/VIOLIN) decides the rest: starting values (a decay
+    of 0.9933 to 0.9999 from a patch to the next, and a strength drawn around 0 with standard deviation 0.5), the CLS
+    token, which is at no distance from anything, and the curves. What it computes for the Peano curve is the Morton
     order. Attention equals that of the code to rounding. CLS has no position here, and dropout follows the projection
     alone.
 

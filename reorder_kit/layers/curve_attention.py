@@ -92,7 +92,7 @@ class CurveAttention(nn.Module):
             # Padding takes no place in the sequence.
             slots = slots if valid is None else valid.cumsum(dim=1) - 1
             parts.append(curve_decay(slots.unsqueeze(0), log_decay[self.num_curves :]).transpose(0, 1))
-        mask = torch.stack(torch.broadcast_tensors(*parts)).sum(dim=0) / len(log_decay)
+        mask = sum(parts[1:], start=parts[0]) / len(log_decay)
         mask = nn.functional.pad(mask, (self.num_global, 0, self.num_global, 0), value=1.0)
         return mask * self.strength[:, None, None]
 

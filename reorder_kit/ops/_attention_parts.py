@@ -10,7 +10,8 @@ from torch.nn.functional import pad
 
 def tiled(tokens: Float[Tensor, "batch head slot dim"], size: int) -> Float[Tensor, "batch head tile {size} dim"]:
     """Slots in tiles of ``size``; the last one is filled up with zeros."""
-    return pad(tokens, (0, 0, 0, -tokens.shape[2] % size)).unflatten(2, (-1, size))
+    batch, heads, length, dim = tokens.shape
+    return pad(tokens, (0, 0, 0, -length % size)).reshape(batch, heads, -1, size, dim)
 
 
 def exists(
@@ -37,4 +38,4 @@ def shares_of_parts(
     together = torch.cat(masked, dim=-1)
     precise = torch.promote_types(together.dtype, torch.float32)
     shares = together.softmax(dim=-1, dtype=precise).to(together.dtype)
-    return shares.split([part.shape[-1] for part in scores], dim=-1)
+    return torch.split(shares, [part.shape[-1] for part in scores], dim=-1)

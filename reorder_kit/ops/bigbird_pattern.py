@@ -131,7 +131,7 @@ class BigBirdPattern(SparsePattern):
         inside = torch.arange(self.block, device=query.device)
         keys_at = (table.unsqueeze(-1) * self.block + inside).flatten(-2)  # below 0 where there is no block
         queries_at = torch.arange(self.num_global * self.block, num_blocks * self.block, device=query.device)
-        behind = queries_at.unflatten(0, (-1, self.block)).unsqueeze(-1) - keys_at.unsqueeze(-2)
+        behind = queries_at.reshape(-1, self.block, 1) - keys_at.unsqueeze(-2)
         there = (keys_at >= 0) & (keys_at < (length if num_valid is None else num_valid[:, None, None]))
         mask = (there.unsqueeze(-2) & ((behind >= 0) | (not causal))) | (behind == 0)
         mask = pad(mask, (num_global, 0), value=True)

@@ -80,7 +80,7 @@ class FixedPattern(SparsePattern):
         device: torch.device,
     ) -> tuple[Tensor, Tensor]:
         """What is seen of the own block, and of the summary slots of other blocks."""
-        place = torch.arange(blocks * self.block, device=device).unflatten(0, (blocks, self.block))
+        place = torch.arange(blocks * self.block, device=device).reshape(blocks, self.block)
         behind = place[0].unsqueeze(1) - place[0]
         own = exists(place, num_slots, num_valid).unsqueeze(-2) & ((behind >= 0) | (not causal))
         summary_place = place[:, self.block - self.num_summary :].flatten()
