@@ -10,7 +10,8 @@ LongformerSelfAttention (1,025 tokens, width 384, 6 heads, 128 slots on either s
 projection). The runs of all contestants alternate in one process; figures are medians, ratios are those of the medians.
 
 `growth`: forward and backward of two blocks of width 192 for one image of 1,024, 4,096 and 16,384 slots, each in a
-process of its own: median time, and the peak of the resident memory above that before the first pass (Linux).
+process of its own: median time, and the peak of the resident memory above that before the first pass (Linux). A fixed
+stride or block lets part of the time of `sparse` grow with the square of the length; BigBird's does not.
 """
 
 from __future__ import annotations
@@ -52,6 +53,9 @@ BACKBONES: dict[str, dict[str, Any]] = {
         "levels": [{"mixer": "local", "heads": 3, "window": 14}, {"mixer": "mamba"}],
     },
     "vmamba": {"name": "vmamba", "dim": 192, "depths": [1, 1]},
+    "sparse, strided": {"name": "sparse", "size": "tiny", "pattern": "strided", "stride": 64},
+    "sparse, fixed": {"name": "sparse", "size": "tiny", "pattern": "fixed", "block": 64},
+    "sparse, bigbird": {"name": "sparse", "size": "tiny", "pattern": "bigbird", "block": 64},
 }
 SIDES = (32, 64, 128)  # of the image, in patches of one pixel
 WINDOW = 128  # on either side; transformers' attention_window is both sides

@@ -22,6 +22,11 @@ BACKBONES = PluginHost(third_party=False).backbones
         ("mamba", {"size": "base", "dim": 16, "depth": 2}, "size"),
         ("mamba2", {"size": "base", "dim": 32, "depth": 2}, "size"),
         ("gated-deltanet", {"size": "base", "dim": 16, "depth": 2, "heads": 2}, "size"),
+        ("sparse", {"pattern": "strided", "block": 4}, "block"),
+        ("sparse", {"pattern": "fixed", "stride": 4}, "stride"),
+        ("sparse", {"pattern": "fixed", "num_global": 1}, "num_global"),
+        ("sparse", {"pattern": "bigbird", "num_summary": 1}, "num_summary"),
+        ("sparse", {"pattern": "bigbird", "num_random": 0, "random_seed": 1}, "random_seed"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(name: str, options: dict[str, Any], unused: str) -> None:

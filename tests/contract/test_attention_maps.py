@@ -14,9 +14,12 @@ from reorder_kit.backbones.local import Local
 from reorder_kit.backbones.longformer import Longformer
 from reorder_kit.backbones.mamba import Mamba
 from reorder_kit.backbones.recurrent import Recurrent
+from reorder_kit.backbones.sparse import Sparse
 from reorder_kit.backbones.transformer_xl import TransformerXL
+from reorder_kit.backbones.violin import Violin
 from reorder_kit.backbones.vit import Vit
-from reorder_kit.interfaces import AttentionMaps, Backbone, ImageShape, PatchSequence
+from reorder_kit.interfaces import AttentionMaps, Backbone, ImageShape, Part, PatchSequence
+from reorder_kit.orderings.hilbert import Hilbert
 
 IMAGE = ImageShape(3, 12, 20)
 SMALL_VIT = {"dim": 16, "heads": 2, "depth": 2}
@@ -29,9 +32,16 @@ CASES: list[tuple[type[Backbone], dict[str, Any]]] = [
     (Longformer, {**SMALL_VIT, "window": 1}),
     (Longformer, {**SMALL_VIT, "window": 2, "readout": "mean"}),
     (Longformer, {**SMALL_VIT, "window": 2, "readout": "last"}),
+    (Sparse, {**SMALL_VIT, "stride": 4, "readout": "last", "causal": True}),
+    (Sparse, {**SMALL_VIT, "pattern": "fixed", "block": 4, "readout": "cls", "causal": True}),
+    (Sparse, {**SMALL_VIT, "pattern": "bigbird", "block": 2, "num_random": 1, "readout": "cls"}),
+    (Violin, {**SMALL_VIT, "curves": [Part.of(Hilbert)], "readout": "cls"}),
+    (Violin, {**SMALL_VIT, "curves": [], "along_sequence": True, "readout": "mean"}),
 ]
 every_case = pytest.mark.parametrize(
-    ("backbone", "options"), CASES, ids=[f"{backbone.name}-{options.get('readout')}" for backbone, options in CASES]
+    ("backbone", "options"),
+    CASES,
+    ids=[f"{backbone.name}-{options.get('readout')}-{options.get('pattern')}" for backbone, options in CASES],
 )
 
 

@@ -13,9 +13,9 @@ from backbone_cases import BACKBONES, CASES, OPTIONS, SMALL, build, images_of, o
 from reorder_kit.interfaces import PatchSequence
 from reorder_kit.testing._backbone_case import summary
 
-# In the last block of these, some weights act on patches alone: Longformer's CLS looks through its own projections, and
-# one of two directions starts at a CLS that stands at an end.
-PATCHES_READ_TOO = {"gated-deltanet", "longformer", "mamba", "mamba2"}
+# In the last block of these, some weights act on patches alone: Longformer's CLS looks through its own projections, one
+# of two directions starts at a CLS that stands at an end, and VIOLIN's CLS is at no distance from anything.
+PATCHES_READ_TOO = {"gated-deltanet", "longformer", "mamba", "mamba2", "violin"}
 
 
 @pytest.mark.parametrize(("name", "options"), [case for case in CASES if case.values[0] not in PATCHES_READ_TOO])
@@ -44,6 +44,10 @@ def test_the_gradient_of_the_readout_alone_reaches_every_parameter(name: str, op
         ("vmamba", {"drop_path": 0.5}),
         ("transformer-xl", {"drop_path": 0.5}),
         ("transformer-xl", {"dropout": 0.5}),
+        ("sparse", {"drop_path": 0.5}),
+        ("sparse", {"dropout": 0.5}),
+        ("violin", {"drop_path": 0.5}),
+        ("violin", {"dropout": 0.5}),
     ],
 )
 def test_dropping_acts_in_training_only(name: str, option: dict[str, float]) -> None:
@@ -70,6 +74,8 @@ def test_dropping_acts_in_training_only(name: str, option: dict[str, float]) -> 
         "transformer-xl",
         "hierarchical",
         "vmamba",
+        "sparse",
+        "violin",
     ],
 )
 def test_gradient_checkpointing_recomputes_blocks_and_changes_no_gradient(name: str) -> None:
@@ -96,7 +102,9 @@ def test_gradient_checkpointing_recomputes_blocks_and_changes_no_gradient(name: 
     torch.testing.assert_close(gradients[True], gradients[False])
 
 
-@pytest.mark.parametrize("name", ["local", "longformer", "transformer-xl", "mamba", "mamba2", "gated-deltanet"])
+@pytest.mark.parametrize(
+    "name", ["local", "longformer", "transformer-xl", "mamba", "mamba2", "gated-deltanet", "sparse", "violin"]
+)
 def test_the_path_of_a_single_block_is_dropped_as_asked(name: str) -> None:
     backbone = build(name, OPTIONS[name][0] | {"depth": 1, "drop_path": 0.5})
     dropping = [module for module in backbone.modules() if isinstance(module, DropPath)]

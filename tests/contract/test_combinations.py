@@ -48,8 +48,10 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "mamba2": {"dim": 8, "depth": 2, "state": 4, "head_dim": 8},
     "gated-deltanet": {"dim": 8, "depth": 2, "heads": 2},
     "recurrent": {"dim": 16, "depth": 2, "readout": "mean"},
+    "sparse": {"dim": 16, "heads": 2, "depth": 2, "stride": 4},
     "transformer-xl": {"dim": 16, "heads": 2, "depth": 2, "segment": 6, "memory": 6},
     "vmamba": {"dim": 8, "depths": [1, 1]},
+    "violin": {"dim": 16, "heads": 2, "depth": 2, "along_sequence": True},
 }
 OF_LEVELS = {"hierarchical", "vmamba"}
 LEARNERS: dict[str, dict[str, Any] | None] = {

@@ -50,8 +50,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "mamba2": {"dim": 8, "depth": 2, "state": 2, "head_dim": 4},
     "gated-deltanet": {"dim": 8, "depth": 2, "heads": 2},
     "recurrent": {"dim": 8, "depth": 2},
+    "sparse": {"dim": 8, "heads": 2, "depth": 2},
     "transformer-xl": {"dim": 8, "heads": 2, "depth": 2},
     "vmamba": {"dim": 8, "depths": [1, 1]},
+    "violin": {"dim": 8, "heads": 2, "depth": 2},
 }
 # Named models, large ones and files are no small matter; sizes of splits are those above.
 LEFT_ALONE = {"model", "pretrained", "model_args", "size", "file", "train_images", "validation_images", "test_images"}

@@ -23,6 +23,8 @@ def found(**sections):
     return doubts(compose(recipe, HOST, "trial"))
 
 
+# Eight blocks; one is global, and beside it and a window of three blocks, five are left.
+BIGBIRD = {"pattern": "bigbird", "block": 2, "window": 1, "num_global": 1}
 IDLE = [
     ({"name": "transformer-xl", "segment": 16, "memory": 4}, ["memory"]),
     ({"name": "transformer-xl", "segment": 17, "memory": 4, "readout": "cls"}, ["memory"]),
@@ -38,6 +40,15 @@ IDLE = [
     ({"name": "local", "window": 0, "readout": "mean"}, ["causal"]),
     ({"name": "longformer", "window": 15}, ["window"]),
     ({"name": "longformer", "window": 14}, []),
+    ({"name": "sparse", "stride": 15}, ["stride"]),
+    ({"name": "sparse", "stride": 14}, []),
+    ({"name": "sparse", "pattern": "fixed", "block": 16}, ["block", "num_summary"]),
+    ({"name": "sparse", "pattern": "fixed", "block": 15}, []),
+    ({"name": "sparse", **BIGBIRD, "num_random": 1}, []),
+    ({"name": "sparse", **BIGBIRD, "num_random": 5}, ["window", "num_random", "num_global", "random_seed"]),
+    ({"name": "sparse", **BIGBIRD, "num_random": 4}, []),
+    ({"name": "sparse", **BIGBIRD, "window": 6, "num_random": 0}, ["window", "num_random", "num_global"]),
+    ({"name": "sparse", **BIGBIRD, "num_global": 0, "num_random": 0, "window": 0, "block": 1}, ["causal"]),
 ]
 
 

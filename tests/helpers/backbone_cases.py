@@ -15,6 +15,7 @@ from reorder_kit.testing._backbone_case import BackboneCase
 LOCAL: dict[str, Any] = {"mixer": "local", "heads": 2}
 CUT_2x4: dict[str, Any] = {"patch_size": None, "grid": (2, 4)}
 CUT_4x4: dict[str, Any] = {"patch_size": None, "grid": (4, 4)}
+BIGBIRD: dict[str, Any] = {"dim": 16, "heads": 2, "depth": 2, "pattern": "bigbird", "block": 2}
 # Option sets by recipe name, for patches of 4x4 pixels unless they say otherwise; with each, all slots of a 2x2 grid
 # reach the readout. A new backbone adds its sets here.
 OPTIONS: dict[str, list[dict[str, Any]]] = {
@@ -128,6 +129,20 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"bidirectional": True, "positions": "none"},
         {"bidirectional": True, "cell": "lstm", "readout": "mean", "patch_size": (2, 4)},
     ],
+    "sparse": [
+        {"dim": 16, "heads": 2, "depth": 2, "stride": 2, "causal": True, "readout": "last"},
+        {"dim": 16, "heads": 2, "depth": 1, "pattern": "fixed", "block": 2, "positions": "none"},
+        {**BIGBIRD, "window": 0, "num_random": 1, "num_global": 0, "readout": "cls", "patch_size": (4, 2)},
+        {**BIGBIRD, "window": 1, "num_random": 1, "num_global": 1, "causal": True, "positions": "sincos"},
+        {**BIGBIRD, "window": 0, "num_random": 9, "num_global": 0},
+        {**BIGBIRD, "window": 0, "num_random": 0, "num_global": 0, "block": 1},
+        {**BIGBIRD, "window": 0, "num_random": 0, "num_global": 0, "block": 1, "causal": True, "readout": "cls"},
+        {**BIGBIRD, "window": 0, "num_random": 0, "num_global": 1, "block": 1, "readout": "last"},
+        {"dim": 16, "heads": 2, "depth": 1, "stride": 3, "readout": "cls", "causal": True},
+        {"dim": 16, "heads": 2, "depth": 2, "stride": 30, "readout": "cls"},
+        {"dim": 16, "heads": 2, "depth": 2, "pattern": "fixed", "block": 3, "num_summary": 3},
+        {"dim": 16, "heads": 2, "depth": 2, "pattern": "fixed", "block": 20, "causal": True, "readout": "cls"},
+    ],
     "transformer-xl": [
         {"dim": 16, "heads": 2, "depth": 2, "segment": 2, "memory": 2},
         {"dim": 16, "heads": 2, "depth": 2, "segment": 3, "memory": 1, "readout": "last"},
@@ -149,6 +164,13 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
             "conv_width": 1,
             "positions": "learned",
         },
+    ],
+    "violin": [
+        {"dim": 16, "heads": 2, "depth": 2, "along_sequence": True},
+        {"dim": 16, "heads": 2, "depth": 2, "readout": "cls", "positions": "none", "curves": ["row", "hilbert"]},
+        {"dim": 12, "heads": 3, "depth": 1, "curves": [], "along_sequence": True, "patch_size": (2, 4)},
+        {"dim": 16, "heads": 2, "depth": 1, "along_sequence": True, "readout": "cls", "positions": "sincos"},
+        {"dim": 16, "heads": 2, "depth": 2, "along_sequence": True, "readout": "cls", "curves": ["column"]},
     ],
 }
 IMAGES = [ImageShape(1, 8, 8), ImageShape(3, 12, 20), ImageShape(3, 4, 12)]

@@ -22,7 +22,7 @@ data: digits
 backbone: {name: local, patch_size: 2}
 """
 
-BACKBONES = "gated-deltanet, local, longformer, mamba, mamba2, recurrent, transformer-xl, vit"
+BACKBONES = ", ".join(sorted(HOST.backbones))
 LEARNERS = (
     "diffsort, evolution, gumbel-sinkhorn, neuralsort, random-search, reinforce, segment-search, shuffle-softsort, "
     "softrank, softsort, straight-through"
