@@ -14,6 +14,7 @@ from reorder_kit.backbones.local import Local
 from reorder_kit.backbones.longformer import Longformer
 from reorder_kit.backbones.mamba import Mamba
 from reorder_kit.backbones.recurrent import Recurrent
+from reorder_kit.backbones.timm import Timm
 from reorder_kit.backbones.transformer_xl import TransformerXL
 from reorder_kit.backbones.vit import Vit
 from reorder_kit.interfaces import AttentionMaps, Backbone, ImageShape, PatchSequence
@@ -23,6 +24,7 @@ SMALL_VIT = {"dim": 16, "heads": 2, "depth": 2}
 CASES: list[tuple[type[Backbone], dict[str, Any]]] = [
     (Vit, SMALL_VIT),
     (Vit, {**SMALL_VIT, "readout": "mean"}),
+    (Timm, {"model": "test_vit"}),
     (Local, {"window": 2}),
     (Local, {"window": 1, "depth": 3, "causal": False, "readout": "mean"}),
     (Local, {"window": 2, "readout": "cls"}),
@@ -155,7 +157,7 @@ def test_what_cls_of_longformer_looks_at_is_what_it_is_made_of() -> None:
         (Recurrent, {}),
         (Mamba, {"dim": 16, "depth": 1}),
         (TransformerXL, {**SMALL_VIT, "segment": 2}),
-        (Vit, {"model": "test_vit3"}),  # its pooling is an attention of its own
+        (Timm, {"model": "test_vit3"}),  # its pooling is an attention of its own
     ],
 )
 def test_others_say_that_they_have_none(backbone: type[Backbone], options: dict[str, Any]) -> None:

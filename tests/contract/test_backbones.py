@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 import torch
 
-from backbone_cases import BACKBONES, IMAGES, OPTIONS, SMALL, build, case_of, every_case, every_image, images_of
+from backbone_cases import (
+    BACKBONES,
+    IMAGES,
+    OPTIONS,
+    REQUIRED,
+    SMALL,
+    build,
+    case_of,
+    every_case,
+    every_image,
+    images_of,
+)
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Grid, ImageShape
 from reorder_kit.testing import BACKBONE_RULES
@@ -80,7 +91,7 @@ def test_reach_is_where_the_gradient_of_the_summary_is(name: str, options: dict[
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_a_grid_instead_of_a_patch_size_fits_images_of_any_size(name: str) -> None:
-    options = BACKBONES[name].Options(grid=(4, 4))
+    options = BACKBONES[name].Options(**REQUIRED.get(name, {}), grid=(4, 4))
     for image in (ImageShape(1, 8, 8), ImageShape(3, 64, 32)):
         backbone = BACKBONES[name](options, image)
         assert backbone.grid == Grid(4, 4)
@@ -94,19 +105,25 @@ def test_a_grid_instead_of_a_patch_size_fits_images_of_any_size(name: str) -> No
 def test_patches_that_do_not_fill_the_image_are_refused(name: str, geometry: dict[str, Any], cut: str) -> None:
     for build_or_ask in (BACKBONES[name], BACKBONES[name].facts):
         with pytest.raises(ReorderKitError, match=rf"8x8 pixels .*{cut}") as caught:
-            build_or_ask(BACKBONES[name].Options(**geometry), ImageShape(1, 8, 8))
+            build_or_ask(BACKBONES[name].Options(**REQUIRED.get(name, {}), **geometry), ImageShape(1, 8, 8))
         assert next(iter(geometry)) in str(caught.value.hint)
 
 
+@pytest.mark.parametrize("name", sorted(BACKBONES.keys() - {"timm"}))
+def test_the_patches_must_be_said(name: str) -> None:
+    with pytest.raises(ValueError, match=r"patch_size .*grid"):
+        BACKBONES[name].Options()
+
+
 @pytest.mark.parametrize("name", sorted(BACKBONES))
-@pytest.mark.parametrize("geometry", [{}, {"patch_size": 2, "grid": (4, 4)}, {"patch_size": 0}, {"grid": (0, 4)}])
-def test_the_patches_are_said_exactly_once(name: str, geometry: dict[str, Any]) -> None:
+@pytest.mark.parametrize("geometry", [{"patch_size": 2, "grid": (4, 4)}, {"patch_size": 0}, {"grid": (0, 4)}])
+def test_the_patches_are_said_once(name: str, geometry: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"patch_size|grid"):
-        BACKBONES[name].Options(**geometry)
+        BACKBONES[name].Options(**REQUIRED.get(name, {}), **geometry)
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_images_of_another_size_are_refused_by_naming_both(name: str) -> None:
-    backbone = BACKBONES[name](BACKBONES[name].Options(patch_size=4), ImageShape(1, 8, 8))
+    backbone = BACKBONES[name](BACKBONES[name].Options(**REQUIRED.get(name, {}), patch_size=4), ImageShape(1, 8, 8))
     with pytest.raises(ReorderKitError, match=r"8x8.*8x12"):
         backbone.tokenize(torch.zeros(1, 1, 8, 12))

@@ -19,7 +19,10 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 16, "heads": 2, "depth": 3},
         {"dim": 16, "heads": 2, "depth": 2, "readout": "mean", "positions": "sincos"},
         {"dim": 12, "heads": 3, "depth": 2, "positions": "none", "patch_size": (2, 4)},
-        {"model": "test_vit", "patch_size": 4},
+    ],
+    "timm": [
+        {"model": "test_vit"},
+        {"model": "test_vit", "patch_size": (2, 4), "readout": "mean", "positions": "none"},
     ],
     "local": [
         {"window": 2},
@@ -70,6 +73,9 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 16, "heads": 2, "depth": 2, "segment": 2, "memory": 0},
     ],
 }
+REQUIRED: dict[str, dict[str, Any]] = {"timm": {"model": "test_vit"}}
+"""What a backbone cannot be built without, besides its patches."""
+
 IMAGES = [ImageShape(1, 8, 8), ImageShape(3, 12, 20), ImageShape(3, 4, 12)]
 SMALL = ImageShape(3, 8, 8)
 CLIP = ImageShape(3, 8, 8, frames=3)
