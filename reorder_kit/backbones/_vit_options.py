@@ -8,18 +8,17 @@ from pydantic import Field, model_validator
 
 from reorder_kit.interfaces.numbers import Depth, Fraction, Size
 from reorder_kit.layers.patch_geometry import PatchOptions
-from reorder_kit.layers.positions import Positions
+from reorder_kit.layers.position_options import AttentionPositionOptions, check_fit
 from reorder_kit.layers.transformer_options import TRANSFORMER_SHAPES, TransformerShape, check_shape
 
 
-class VitOptions(PatchOptions):
+class VitOptions(PatchOptions, AttentionPositionOptions):
     """Options of the backbone ``vit``."""
 
     size: Literal["tiny", "small", "base", "large"] = Field("small", description="width, depth and heads as published")
     depth: Depth | None = Field(None, description="blocks, instead of the size's")
     dim: Size | None = Field(None, description="width of the embedding, instead of the size's")
     heads: Size | None = Field(None, description="attention heads, instead of the size's; they divide dim")
-    positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
     readout: Literal["cls", "mean"] = Field("cls", description="what summarises the sequence")
     drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
     gradient_checkpointing: bool = Field(
@@ -48,7 +47,9 @@ class VitOptions(PatchOptions):
 
     @model_validator(mode="after")
     def _fits(self) -> VitOptions:
-        check_shape(self.shape(), self.positions)
+        shape = self.shape()
+        check_shape(shape, self.positions)
+        check_fit(self.positions, self.slot_positions, shape.dim, shape.heads)
         return self
 
     def shape(self) -> TransformerShape:

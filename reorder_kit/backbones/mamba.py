@@ -18,9 +18,11 @@ from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.learned_vectors import learned_vectors
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
-from reorder_kit.layers.positions import Positions, check_positions
+from reorder_kit.layers.position_options import AddedPositionOptions, check_fit
+from reorder_kit.layers.positions import check_positions
 from reorder_kit.layers.readout import first_slot, last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
+from reorder_kit.layers.slot_embedding import SlotEmbedding
 from reorder_kit.layers.walking_order import ClsPosition, walking_order
 from reorder_kit.ops.scan_backend import ScanBackend
 
@@ -51,7 +53,7 @@ class Mamba(Backbone):
 
     name = "mamba"
 
-    class Options(PatchOptions):
+    class Options(PatchOptions, AddedPositionOptions):
         size: Literal["tiny", "small", "base"] = Field("small", description="width and depth as published")
         depth: Depth | None = Field(None, description="blocks, instead of the size's")
         dim: Size | None = Field(None, description="width of the embedding, instead of the size's")
@@ -63,7 +65,6 @@ class Mamba(Backbone):
         cls_position: ClsPosition | None = Field(
             None, description="where CLS stands among the patches; middle when bidirectional, else end, if not given"
         )
-        positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
         drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
         gradient_checkpointing: bool = Field(
             False, description="recompute blocks in the backward pass: less memory, more time"
@@ -78,8 +79,7 @@ class Mamba(Backbone):
 
         @model_validator(mode="after")
         def _fits(self) -> Mamba.Options:
-            if self.positions == "sincos" and self.width() % 4:
-                raise ValueError(f"sincos positions need a dim that is a multiple of 4, not {self.width()}")
+            check_fit(self.positions, self.slot_positions, self.width(), heads=1)
             if self.readout != "cls" and self.cls_position is not None:
                 raise ValueError(f"cls_position places a CLS token, which the readout {self.readout!r} does not have")
             if self.cls_position == "start" and not self.bidirectional:
@@ -121,6 +121,7 @@ class Mamba(Backbone):
         super().__init__(options, image)
         self.cls_position = options.place_of_cls()
         self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
+        self.slot_embedding = SlotEmbedding(options.slot_positions, self.grid.num_patches, self.dim)
         self.cls_token = None if self.cls_position is None else learned_vectors(1, 1, self.dim)
         self.blocks = nn.ModuleList(
             MambaBlock(options, drop_path) for drop_path in drop_path_rates(options.drop_path, self.depth)
@@ -141,12 +142,14 @@ class Mamba(Backbone):
     ) -> Encoded:
         """Run the blocks ``start`` to ``stop``."""
         extra_tokens = starting_tokens(self.cls_token, extra_tokens, sequence, start)
+        blocks = range(self.depth)[start:stop]
+        if 0 in blocks:
+            sequence = self.slot_embedding(sequence)
         tokens = sequence.patches if extra_tokens is None else torch.cat([sequence.patches, extra_tokens], dim=1)
         order = walking_order(sequence, self.cls_position)
         tokens = order.apply(tokens.to(torch.promote_types(tokens.dtype, torch.float32)))
         extra = tokens.shape[1] - sequence.num_slots
         lengths = None if sequence.valid is None else sequence.valid.sum(dim=1) + extra
-        blocks = range(self.depth)[start:stop]
         for index in blocks:
             tokens = self._block(index, tokens, lengths)
         if self.depth - 1 in blocks:

@@ -12,11 +12,14 @@ from reorder_kit.backbones._vit_options import VitOptions
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
+from reorder_kit.layers.attention_positions import AttentionPositions, TokenPlaces
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_geometry import patch_geometry
-from reorder_kit.layers.positions import check_positions, sincos_positions
+from reorder_kit.layers.positions import added_positions, check_positions, sincos_positions
 from reorder_kit.layers.readout import mean_slot
 from reorder_kit.layers.recompute import run_block
+from reorder_kit.layers.slot_embedding import SlotEmbedding
+from reorder_kit.ops.relative_bias import added_scores
 
 if TYPE_CHECKING:
     from timm.models.vision_transformer import VisionTransformer
@@ -25,19 +28,22 @@ if TYPE_CHECKING:
 class Vit(Backbone):
     """The Vision Transformer (Dosovitskiy et al., 2021, https://arxiv.org/abs/2010.11929; tiny and small: DeiT).
 
-    The control of every experiment: with positions added by patch, its output is the same under every order. In
-    row-major order it is that of timm's VisionTransformer of the same shape. Named models of timm, with their weights,
-    are the backbone ``timm``.
+    The control of every experiment: without ``slot_positions``, its output is the same under every order, since what
+    ``positions`` tell stays with the patch. In row-major order it is that of timm's VisionTransformer of the same
+    shape. Named models of timm, with their weights, are the backbone ``timm``.
+
+    Rotary positions use timm's ``AttentionRope``. CLS stands nowhere: it is not turned, and its scores have no bias.
     """
 
     name = "vit"
+    needs = frozenset({"order"})  # for rotary and relative positions in the image
     Options = VitOptions
 
     options: VitOptions
 
     @classmethod
     def facts(cls, options: VitOptions, image: ImageShape) -> BackboneFacts:
-        """Blind to the order, and never causal, whatever its options: all tokens see all tokens."""
+        """Blind to the order unless there are positions in the sequence; never causal: all tokens see all tokens."""
         if image.frames > 1:
             raise ReorderKitError(
                 f"vit reads single images, not clips of {image.frames} frames",
@@ -46,12 +52,19 @@ class Vit(Backbone):
         grid, shape = patch_geometry(options, image).grid, options.shape()
         check_positions(options.positions, grid, shape.dim)
         return BackboneFacts(
-            grid, shape.dim, shape.depth, order_sensitive=False, has_positions=options.positions != "none"
+            grid,
+            shape.dim,
+            shape.depth,
+            order_sensitive=_is_order_sensitive(options, grid.num_patches),
+            has_positions=added_positions(options.positions) != "none",
         )
 
     def __init__(self, options: VitOptions, image: ImageShape) -> None:
         super().__init__(options, image)
         self.model = _built(options, image)
+        shape, farthest = options.shape(), self.grid.num_patches - 1
+        self.slot_embedding = SlotEmbedding(options.slot_positions, self.grid.num_patches, self.dim)
+        self.places = AttentionPositions(options, self.grid, self.dim // shape.heads, shape.heads, farthest)
 
     def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
         """Cut images into row-major patches.
@@ -77,11 +90,15 @@ class Vit(Backbone):
     ) -> Encoded:
         """Run the blocks ``start`` to ``stop``, CLS before the patches."""
         extra_tokens = starting_tokens(self._prefix(), extra_tokens, sequence, start)
-        tokens = sequence.patches if extra_tokens is None else torch.cat([extra_tokens, sequence.patches], dim=1)
-        mask = None if sequence.valid is None else _key_mask(sequence.valid, tokens.shape[1])
         blocks = range(self.depth)[start:stop]
+        if 0 in blocks:
+            sequence = self.slot_embedding(sequence)
+        tokens = sequence.patches if extra_tokens is None else torch.cat([extra_tokens, sequence.patches], dim=1)
+        arguments = self._arguments(sequence, tokens)
         for index in blocks:
-            tokens = run_block(self.model.blocks[index], tokens, mask, recompute=self.options.gradient_checkpointing)
+            tokens = run_block(
+                self.model.blocks[index], tokens, *arguments, recompute=self.options.gradient_checkpointing
+            )
         if self.depth - 1 in blocks:
             tokens = self.model.norm(tokens)
         prefix, patches = tokens[:, : -sequence.num_slots], tokens[:, -sequence.num_slots :]
@@ -112,6 +129,20 @@ class Vit(Backbone):
         readout = mean_slot(sequence.with_patches(units.expand(sequence.batch, -1, -1)))
         return AttentionMaps(tuple(weights), readout)
 
+    def _arguments(
+        self, sequence: PatchSequence, tokens: Float[Tensor, "batch token dim"]
+    ) -> tuple[Tensor | None, ...]:
+        """What every block is given besides the tokens: its mask, and how it turns queries and keys if it does."""
+        places: TokenPlaces = self.places(sequence, num_before=tokens.shape[1] - sequence.num_slots)
+        mask = None if sequence.valid is None else _key_mask(sequence.valid, tokens.shape[1])
+        added = added_scores(places.biases)
+        if added is not None:
+            mask = (added if mask is None else added.masked_fill(~mask, -torch.inf)).to(_dtype_of_attention(tokens))
+        if places.rotation is None:
+            return (mask,)
+        sin, cos = places.rotation.sin, places.rotation.cos
+        return mask, torch.cat([sin, sin, cos, cos], dim=-1).unsqueeze(1)
+
     def _prefix(self) -> Float[Tensor, "1 extra dim"] | None:
         """The CLS token with its position."""
         cls: Tensor | None = self.model.cls_token
@@ -123,7 +154,9 @@ class Vit(Backbone):
 
 def _built(options: VitOptions, image: ImageShape) -> VisionTransformer:
     # Imported on first use, as wherever timm is needed: it takes seconds.
-    from timm.models.vision_transformer import VisionTransformer
+    from timm.models.vision_transformer import Block, VisionTransformer
+
+    from reorder_kit.layers.rotary_block import RotaryBlock
 
     shape, cls = options.shape(), options.readout == "cls"
     model = VisionTransformer(
@@ -137,14 +170,29 @@ def _built(options: VitOptions, image: ImageShape) -> VisionTransformer:
         class_token=cls,
         global_pool="token" if cls else "avg",
         drop_path_rate=options.drop_path,
+        block_fn=RotaryBlock if "rope" in (options.positions, options.slot_positions) else Block,
     )
-    if options.positions == "none":
+    if added_positions(options.positions) == "none":
         model.pos_embed = None
     elif options.positions == "sincos":
         table = sincos_positions(patch_geometry(options, image).grid, shape.dim)
         del model.pos_embed
         model.register_buffer("pos_embed", nn.functional.pad(table, (0, 0, int(cls), 0)), persistent=False)
     return model
+
+
+def _is_order_sensitive(options: VitOptions, num_patches: int) -> bool:
+    """Slots differ by their positions alone. In a single block, CLS looks at patches that have not looked at each
+    other, and its scores have no bias."""
+    if num_patches == 1 or options.slot_positions == "none":
+        return False
+    return not (options.slot_positions == "relative" and options.readout == "cls" and options.shape().depth == 1)
+
+
+def _dtype_of_attention(tokens: Tensor) -> torch.dtype:
+    """In which queries and keys meet the mask."""
+    device = tokens.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tokens.dtype
 
 
 def _key_mask(valid: Bool[Tensor, "batch slot"], num_tokens: int) -> Bool[Tensor, "batch 1 1 token"]:

@@ -50,7 +50,7 @@ def blockwise_window_attention(
 
     def added(bias: RelativeBias) -> Tensor:
         """The bias of each block's queries and keys, heads in the batch; nothing for global tokens."""
-        queries = pad(bias.places, (0, excess)).unflatten(1, (num_blocks, size))
+        queries = pad(bias.places, (0, excess)).reshape(-1, num_blocks, size)
         scores = bias.between(queries, surroundings(bias.places, axis=1)).transpose(1, 2)
         return pad(scores.expand(batch, -1, -1, -1, -1).flatten(0, 1), (num_global, 0))
 

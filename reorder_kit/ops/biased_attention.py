@@ -18,8 +18,8 @@ def biased_attention(
 ) -> Float[Tensor, "*batch query dim"]:
     """``softmax(query key / sqrt(dim) + biases) value``.
 
-    On a CPU, torch's fused attention computes no gradient of the bias. What it falls back to looks for rows in which all is
-    hidden, and takes half as long again: here, every query must see something.
+    On a CPU, torch's fused attention computes no gradient of the bias, and what it falls back to spends time on queries
+    that see nothing. Here, every query must see something.
 
     Args:
         query: of any number of batch dimensions, four dimensions in all.
@@ -35,7 +35,8 @@ def biased_attention(
     # In half precision, torch's way computes in single precision.
     if not learns or query.device.type != "cpu" or query.dtype in (torch.bfloat16, torch.float16):
         return scaled_dot_product_attention(query, key, value, attn_mask=functools.reduce(torch.add, biases))
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    scores: Tensor = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
     for bias in biases:
         scores.add_(bias)  # in place: memory that is new has to be fetched from the system
-    return scores.softmax(dim=-1) @ value
+    attended: Tensor = scores.softmax(dim=-1) @ value
+    return attended

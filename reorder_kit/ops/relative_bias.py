@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
@@ -42,6 +41,7 @@ class RelativeBias:
     ) -> Float[Tensor, "*batch head query key"]:
         """What is added where queries at some places meet keys at others.
 
+        >>> import torch
         >>> RelativeBias(torch.tensor([[-1.0, 0.0, 7.0]]), 1, torch.tensor([[0, 1, 3]])).scores()[0, 0].tolist()
         [[0.0, -1.0, 0.0], [7.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
         """
