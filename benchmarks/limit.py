@@ -5,10 +5,10 @@
 
 A step is forward, cross-entropy and backward of a classifier of 1,000 classes: the tiny size, images of 224 px, patches
 of 16 px, batch 8. Its rate is its operations, counted by torch, over its seconds of processor time, which leave out
-what other programs take; so is that of a product of two 1536 x 1536 matrices. All take turns in one process, and a share
-is the median over the rounds of the ratio of a round. torch counts products of matrices, convolutions and attention,
-whether masked or not: a share is no measure of useful work, but of how busy a model keeps the machine. The last column
-compares seconds.
+what other programs take; so is that of a product of two 1536 x 1536 matrices. All take turns in one process, and a
+share is the median over the rounds of the ratio of a round. torch counts products of matrices, convolutions and
+attention, whether masked or not: a share is no measure of useful work, but of how busy a model keeps the machine. The
+last column compares seconds.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def plain_attentions(blocks: Any) -> list[Attention]:
 
 
 @contextmanager
-def recorded_weights(attentions: Sequence[Attention]) -> Iterator[list[Float[Tensor, "batch token token"]]]:
+def recorded_weights(attentions: Sequence[Any]) -> Iterator[list[Float[Tensor, "batch token token"]]]:
     """The weights that each attention computes meanwhile, the mean over heads. The fused operator shows none."""
     weights: list[Tensor] = []
 

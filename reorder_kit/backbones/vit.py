@@ -117,9 +117,9 @@ class Vit(Backbone):
 
     def attention(self, sequence: PatchSequence) -> AttentionMaps:
         """What timm's attention computes where it is not fused."""
-        from reorder_kit.backbones._timm_attention import plain_attentions, recorded_weights
+        from reorder_kit.backbones._timm_attention import recorded_weights
 
-        with recorded_weights(plain_attentions(self.model.blocks)) as weights:
+        with recorded_weights([block.attn for block in self.model.blocks]) as weights:
             encoded = self.encode(sequence)
         if encoded.extra_tokens is not None:
             readout = sequence.patches.new_zeros(sequence.batch, 1 + sequence.num_slots)

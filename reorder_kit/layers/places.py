@@ -10,7 +10,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import PatchSequence
 
 
-def slot_places(sequence: PatchSequence, num_after: int = 0) -> Int[Tensor, "#batch {sequence.num_slots}+num_after"]:
+def slot_places(sequence: PatchSequence, num_after: int = 0) -> Int[Tensor, "#batch token"]:
     """The place of each slot, counting valid ones only: what stands at place 3 has three valid slots before it.
 
     Args:

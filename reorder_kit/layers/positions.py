@@ -18,7 +18,7 @@ PatchPositions = Literal["none", "learned", "sincos", "rope", "relative"]
 
 def added_positions(kind: PatchPositions) -> Positions:
     """What is added to patches: nothing where positions act in attention."""
-    return "none" if kind == "rope" or kind == "relative" else kind  # noqa: PLR1714  mypy narrows by ==
+    return "none" if kind == "rope" or kind == "relative" else kind
 
 
 def check_positions(kind: PatchPositions, grid: Grid, dim: int) -> None:

@@ -30,7 +30,7 @@ class ImageRotation(nn.Module):
         super().__init__()
         row = torch.arange(grid.height).repeat_interleave(grid.width)
         column = torch.arange(grid.width).repeat(grid.height)
-        angles = torch.cat([_angles(place, head_dim // 4, base=100) for place in (row, column)], dim=1)
+        angles = torch.cat([_angles(place, head_dim // 4, base=100.0) for place in (row, column)], dim=1)
         self.register_buffer("turns", torch.stack([angles.sin(), angles.cos()], dim=1).float(), persistent=False)
 
     def forward(self, sequence: PatchSequence, num_before: int, num_after: int) -> Rotation:
@@ -54,7 +54,7 @@ class SlotRotation(nn.Module):
 
     def __init__(self, slots: int, head_dim: int) -> None:
         super().__init__()
-        angles = _angles(torch.arange(slots), head_dim // 2, base=10_000)
+        angles = _angles(torch.arange(slots), head_dim // 2, base=10_000.0)
         self.register_buffer("turns", torch.stack([angles.sin(), angles.cos()], dim=1).float(), persistent=False)
 
     def forward(self, sequence: PatchSequence, num_before: int, num_after: int) -> Rotation:

@@ -24,16 +24,20 @@ SMALL_VIT = {"dim": 16, "heads": 2, "depth": 2}
 CASES: list[tuple[type[Backbone], dict[str, Any]]] = [
     (Vit, SMALL_VIT),
     (Vit, {**SMALL_VIT, "readout": "mean"}),
+    (Vit, {**SMALL_VIT, "positions": "rope", "slot_positions": "relative"}),
     (Timm, {"model": "test_vit"}),
     (Local, {"window": 2}),
     (Local, {"window": 1, "depth": 3, "causal": False, "readout": "mean"}),
     (Local, {"window": 2, "readout": "cls"}),
+    (Local, {"window": 2, "positions": "relative", "slot_positions": "rope"}),
     (Longformer, {**SMALL_VIT, "window": 1}),
     (Longformer, {**SMALL_VIT, "window": 2, "readout": "mean"}),
     (Longformer, {**SMALL_VIT, "window": 2, "readout": "last"}),
 ]
 every_case = pytest.mark.parametrize(
-    ("backbone", "options"), CASES, ids=[f"{backbone.name}-{options.get('readout')}" for backbone, options in CASES]
+    ("backbone", "options"),
+    CASES,
+    ids=[f"{kind.name}-{options.get('readout')}-{options.get('slot_positions', '')}" for kind, options in CASES],
 )
 
 

@@ -19,6 +19,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 16, "heads": 2, "depth": 3},
         {"dim": 16, "heads": 2, "depth": 2, "readout": "mean", "positions": "sincos"},
         {"dim": 12, "heads": 3, "depth": 2, "positions": "none", "patch_size": (2, 4)},
+        {"dim": 16, "heads": 2, "depth": 2, "positions": "rope", "slot_positions": "relative"},
+        {"dim": 16, "heads": 2, "depth": 2, "positions": "relative", "slot_positions": "rope", "readout": "mean"},
     ],
     "timm": [
         {"model": "test_vit"},
@@ -36,6 +38,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"window": 20, "readout": "mean", "causal": False},
         {"window": 20, "readout": "mean"},
         {"window": 0, "readout": "mean"},
+        {"window": 2, "positions": "relative", "slot_positions": "rope"},
+        {"window": 2, "positions": "rope", "slot_positions": "relative", "readout": "cls"},
     ],
     "longformer": [
         {"dim": 16, "heads": 2, "depth": 2, "window": 1},
@@ -46,6 +50,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 16, "heads": 2, "depth": 1, "window": 1, "readout": "mean", "positions": "none"},
         {"dim": 16, "heads": 2, "depth": 1, "window": 14, "readout": "mean"},
         {"dim": 16, "heads": 2, "depth": 2, "window": 2, "readout": "last", "patch_size": (4, 2)},
+        {"dim": 16, "heads": 2, "depth": 2, "window": 1, "positions": "relative", "slot_positions": "sincos"},
+        {"dim": 16, "heads": 2, "depth": 2, "window": 1, "slot_positions": "relative", "readout": "mean"},
     ],
     "mamba": [
         {"dim": 16, "depth": 2},
@@ -55,7 +61,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 16, "depth": 1, "readout": "last", "expand": 1},
         {"dim": 16, "depth": 1, "readout": "mean", "positions": "none"},
         {"dim": 16, "depth": 1, "cls_position": "start", "positions": "none"},
-        {"dim": 16, "depth": 2, "cls_position": "end", "conv_width": 1},
+        {"dim": 16, "depth": 2, "cls_position": "end", "conv_width": 1, "slot_positions": "sincos"},
     ],
     "recurrent": [
         {},
