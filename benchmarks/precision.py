@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 python benchmarks/precision.py --data FOLDER --out benchmarks/raw/precision.jsonl
     OMP_NUM_THREADS=1 python benchmarks/precision.py --steps --out benchmarks/raw/precision.jsonl
 
-FOLDER holds `eurosat`, as `benchmarks/informed.py` reads it. Both precisions train the same weights on the same batches, in
-turns, and nothing learns an order; processor time is that of the whole run. Run the same command again to resume. With
---steps, what is measured are steps of the size tiny at 224 px (`benchmarks/limit.py`) instead.
+FOLDER holds `eurosat`, as `benchmarks/informed.py` reads it. Both precisions train equal weights on the same batches,
+in turns, and nothing learns an order; processor time is that of the whole run. Run the same command again to resume.
+With --steps, what is measured are steps of the size tiny at 224 px (`benchmarks/limit.py`) instead.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def biased_attention(
     that see nothing. Here, every query must see something.
 
     Args:
-        query: of any number of batch dimensions, four dimensions in all.
+        query: of any number of batch dimensions.
         key: as many dimensions.
         value: as the keys.
         biases: one or more, added to the scores; minus infinity hides a key.
@@ -34,9 +34,19 @@ def biased_attention(
     learns = torch.is_grad_enabled() and any(bias.requires_grad for bias in biases)
     # In half precision, torch's way computes in single precision.
     if not learns or query.device.type != "cpu" or query.dtype in (torch.bfloat16, torch.float16):
-        return scaled_dot_product_attention(query, key, value, attn_mask=functools.reduce(torch.add, biases))
+        return _fused(query, key, value, functools.reduce(torch.add, biases))
     scores: Tensor = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
     for bias in biases:
         scores.add_(bias)  # in place: memory that is new has to be fetched from the system
     attended: Tensor = scores.softmax(dim=-1) @ value
     return attended
+
+
+def _fused(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+    """The fused kernels know two batch dimensions."""
+    if query.ndim <= 4:
+        return scaled_dot_product_attention(query, key, value, attn_mask=bias)
+    bias = bias.expand(*query.shape[:-1], bias.shape[-1])
+    flat = [tensor.flatten(1, -3) for tensor in (query, key, value, bias)]
+    attended = scaled_dot_product_attention(flat[0], flat[1], flat[2], attn_mask=flat[3])
+    return attended.reshape(query.shape)

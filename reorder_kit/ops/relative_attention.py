@@ -43,20 +43,18 @@ def relative_attention(
     # Heads come first, so that the keys of all distances, which differ by head alone, are multiplied once.
     batch, scale = query.shape[:-3], query.shape[-1] ** -0.5
     query = query.movedim(-3, 0)
-    heads, shape = len(query), query.shape[1:-1]
+    heads = len(query)
     distances = pad(relative_key, (0, 0, 0, 1)).transpose(1, 2)
     meets_distances = (query.reshape(heads, -1, query.shape[-1]) + position_bias.unsqueeze(1)) * scale
-    scores = _distances_to_keys((meets_distances @ distances).unflatten(1, shape), key.shape[-2])
-    hidden = torch.zeros_like(visible, dtype=scores.dtype).masked_fill(~visible, float("-inf"))
-    # Attention knows one batch dimension besides the heads.
+    by_distance = (meets_distances @ distances).unflatten(1, query.shape[1:-1])
     attended = biased_attention(
-        query.reshape(heads, -1, *query.shape[-2:]) + content_bias[:, None, None],
-        key.movedim(-3, 0).reshape(heads, -1, *key.shape[-2:]),
-        value.movedim(-3, 0).reshape(heads, -1, *value.shape[-2:]),
-        scores.reshape(heads, -1, *scores.shape[-2:]),
-        hidden.expand(*batch, -1, -1).reshape(-1, *hidden.shape[-2:]),
+        query + content_bias.reshape(heads, *[1] * len(batch), 1, -1),
+        key.movedim(-3, 0),
+        value.movedim(-3, 0),
+        _distances_to_keys(by_distance, key.shape[-2]),
+        torch.zeros_like(visible, dtype=by_distance.dtype).masked_fill(~visible, float("-inf")),
     )
-    return attended.reshape(heads, *batch, *attended.shape[-2:]).movedim(0, -3)
+    return attended.movedim(0, -3)
 
 
 def _distances_to_keys(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -118,10 +120,20 @@ def _mask(
     if valid is not None:
         mask = valid_window_mask(valid, window, causal).unsqueeze(1)
     elif causal or window < length - 1:
-        mask = window_mask(length, window, causal, device)
+        # The compiler takes the function along, and would warn of a cache.
+        mask = (window_mask if torch.compiler.is_compiling() else _cached_window_mask)(length, window, causal, device)
     else:
         return None
     return pad(mask, (num_global, 0), value=True) if num_global else mask
+
+
+@lru_cache(maxsize=8)
+def _cached_window_mask(
+    length: int, window: int, causal: bool, device: torch.device | None
+) -> Bool[Tensor, "query key"]:
+    """The same for all blocks of a backbone, and usable in training if evaluation was the first to need it."""
+    with torch.inference_mode(False):
+        return window_mask(length, window, causal, device)
 
 
 def _added(biases: tuple[RelativeBias, ...], num_global: int) -> Float[Tensor, "#batch head query key"] | None:
