@@ -137,7 +137,7 @@ class Vit(Backbone):
         mask = None if sequence.valid is None else _key_mask(sequence.valid, tokens.shape[1])
         added = added_scores(places.biases)
         if added is not None:
-            mask = (added if mask is None else added.masked_fill(~mask, -torch.inf)).to(_dtype_of_attention(tokens))
+            mask = added if mask is None else added.masked_fill(~mask, -torch.inf)
         if places.rotation is None:
             return (mask,)
         sin, cos = places.rotation.sin, places.rotation.cos
@@ -187,12 +187,6 @@ def _is_order_sensitive(options: VitOptions, num_patches: int) -> bool:
     if num_patches == 1 or options.slot_positions == "none":
         return False
     return not (options.slot_positions == "relative" and options.readout == "cls" and options.shape().depth == 1)
-
-
-def _dtype_of_attention(tokens: Tensor) -> torch.dtype:
-    """In which queries and keys meet the mask."""
-    device = tokens.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tokens.dtype
 
 
 def _key_mask(valid: Bool[Tensor, "batch slot"], num_tokens: int) -> Bool[Tensor, "batch 1 1 token"]:
