@@ -51,7 +51,9 @@ class Table:
 
 TABLES = {
     "informed": Table("informed", "informed.jsonl"),
+    "limit": Table("limit", "limit.jsonl"),
     "judges": Table("judges_table", "judges.jsonl"),
+    "precision": Table("precision", "precision.jsonl"),
     "reading-less": Table("reading_less", "reading_less.jsonl"),
     "timm-models": Table("timm_models", "timm-models.jsonl"),
     "validated": Table("validated", "validated.jsonl"),

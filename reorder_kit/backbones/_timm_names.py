@@ -27,7 +27,7 @@ def require_vit_name(name: str) -> None:
     if not timm.is_model(name):
         raise ReorderKitError(f"timm has no model {quoted(name)}", closest(architecture, vit_names()))
     if architecture not in vit_names():
-        hint = "name one such as vit_small_patch16_224, or give size"
+        hint = "for a vision transformer from scratch, use name: vit"
         raise ReorderKitError(f"timm's {architecture} is not a VisionTransformer", hint)
     weights = tuple(timm.list_pretrained(f"{architecture}.*")) if tag else (name,)
     if name not in weights:

@@ -13,14 +13,17 @@ from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
 from reorder_kit.interfaces.numbers import Depth, Fraction, Positive, Ratio, Size, Slots
 from reorder_kit.layers.attention_maps import windowed_attention_maps
+from reorder_kit.layers.attention_positions import AttentionPositions
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.learned_vectors import learned_vectors
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
-from reorder_kit.layers.positions import Positions, check_positions
+from reorder_kit.layers.position_options import AttentionPositionOptions, check_fit
+from reorder_kit.layers.positions import added_positions, check_positions
 from reorder_kit.layers.readout import last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
+from reorder_kit.layers.slot_embedding import SlotEmbedding
 
 
 class Local(Backbone):
@@ -35,14 +38,16 @@ class Local(Backbone):
     Mistral's ``sliding_window`` counts the slot itself (w + 1).
 
     The CLS token of the readout ``cls`` stands at the end of the sequence and is an ordinary member of the window
-    there. Padding takes no place in a window: the output is that of the sequence without it.
+    there; it has a place in the sequence, but none in the image. Padding takes no place in a window: the output is that
+    of the sequence without it.
 
     Time and memory grow in proportion to the number of slots.
     """
 
     name = "local"
+    needs = frozenset({"order"})  # for rotary and relative positions in the image
 
-    class Options(PatchOptions):
+    class Options(PatchOptions, AttentionPositionOptions):
         window: Slots = Field(2, description="slots seen on a side besides the slot itself, slots")
         causal: bool = Field(True, description="see earlier slots only")
         readout: Literal["last", "mean", "cls"] = Field("last", description="what summarises the sequence")
@@ -50,7 +55,6 @@ class Local(Backbone):
         dim: Size = Field(32, description="width of the embedding")
         heads: Size = Field(4, description="attention heads; they divide dim")
         mlp_ratio: Ratio = Field(4.0, description="width of the hidden layer of an MLP, times dim")
-        positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
         dropout: Fraction = Field(0.0, description="dropout after attention and in the MLP, probability")
         drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
         init_scale: Positive = Field(
@@ -66,10 +70,11 @@ class Local(Backbone):
         def _fits(self) -> Local.Options:
             if self.dim % self.heads:
                 raise ValueError(f"dim {self.dim} is not divisible by {self.heads} heads")
-            if self.positions == "sincos" and self.dim % 4:
-                raise ValueError(f"sincos positions need a dim that is a multiple of 4, not {self.dim}")
+            check_fit(self.positions, self.slot_positions, self.dim, self.heads)
             if self.readout == "cls" and self.window == 0:
                 raise ValueError("with window 0 the CLS token sees no patch")
+            if self.window == 0 and self.act_in_attention():
+                raise ValueError("with window 0 slots see no other slot, so rope and relative have nothing to act on")
             return self
 
     options: Local.Options
@@ -85,7 +90,7 @@ class Local(Backbone):
             options.depth,
             is_causal=options.causal or options.window == 0,
             order_sensitive=_is_order_sensitive(options, grid.num_patches),
-            has_positions=options.positions != "none",
+            has_positions=added_positions(options.positions) != "none",
             idle=_idle(options, grid.num_patches),
         )
 
@@ -95,7 +100,9 @@ class Local(Backbone):
         from reorder_kit.layers.windowed_block import WindowedBlock
 
         super().__init__(options, image)
-        self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
+        geometry = patch_geometry(options, image)
+        self.embedding = PatchEmbedding(image, geometry, self.dim, added_positions(options.positions))
+        self.slot_embedding = SlotEmbedding(options.slot_positions, self.grid.num_patches, self.dim)
         self.cls_token = learned_vectors(1, 1, self.dim) if options.readout == "cls" else None
         self.blocks = nn.ModuleList(
             WindowedBlock(
@@ -110,6 +117,16 @@ class Local(Backbone):
         for layer in self.blocks.modules():
             if isinstance(layer, nn.Linear):
                 layer.weight.data.mul_(options.init_scale)
+        num_cls = int(options.readout == "cls")
+        self.places = AttentionPositions(
+            options,
+            self.grid,
+            self.dim // options.heads,
+            options.heads,
+            min(options.window, self.grid.num_patches - 1 + num_cls),
+            options.causal,
+            num_after=num_cls,
+        )
         self.norm = nn.LayerNorm(self.dim)
 
     def tokenize(self, images: Float[Tensor, "batch channels *frame height width"]) -> PatchSequence:
@@ -126,13 +143,16 @@ class Local(Backbone):
     ) -> Encoded:
         """Run the blocks ``start`` to ``stop``."""
         extra_tokens = starting_tokens(self.cls_token, extra_tokens, sequence, start)
+        blocks = range(self.depth)[start:stop]
+        if 0 in blocks:
+            sequence = self.slot_embedding(sequence)
         tokens = sequence.patches if extra_tokens is None else torch.cat([sequence.patches, extra_tokens], dim=1)
+        places = self.places(sequence)
         valid = sequence.valid
         if valid is not None:
             valid = nn.functional.pad(valid, (0, tokens.shape[1] - sequence.num_slots), value=True)
-        blocks = range(self.depth)[start:stop]
         for index in blocks:
-            tokens = run_block(self.blocks[index], tokens, valid, recompute=self.options.gradient_checkpointing)
+            tokens = run_block(self.blocks[index], tokens, valid, places, recompute=self.options.gradient_checkpointing)
         if self.depth - 1 in blocks:
             tokens = self.norm(tokens)
         patches, rest = tokens[:, : sequence.num_slots], tokens[:, sequence.num_slots :]
@@ -170,10 +190,13 @@ def _idle(options: Local.Options, num_patches: int) -> dict[str, str]:
 
 
 def _is_order_sensitive(options: Local.Options, num_patches: int) -> bool:
-    """Insensitive is what treats all slots alike: every slot sees the same set of patches, and so does the readout."""
+    """Insensitive is what treats all slots alike: every slot sees the same set of patches, and so does the readout.
+
+    Positions in the image travel with the patches; those in the sequence do not.
+    """
     if num_patches == 1:
         return False
-    if options.readout == "last":
+    if options.readout == "last" or options.slot_positions != "none":
         return True
     if options.window == 0:
         return False

@@ -6,22 +6,25 @@ from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
 from reorder_kit.interfaces.numbers import Slots
 from reorder_kit.layers.attention_maps import windowed_attention_maps
+from reorder_kit.layers.attention_positions import AttentionPositions
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.learned_vectors import learned_vectors
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import patch_geometry
-from reorder_kit.layers.positions import check_positions
+from reorder_kit.layers.position_options import AttentionPositionOptions, check_fit
+from reorder_kit.layers.positions import added_positions, check_positions
 from reorder_kit.layers.readout import last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
-from reorder_kit.layers.transformer_options import TransformerOptions
+from reorder_kit.layers.slot_embedding import SlotEmbedding
+from reorder_kit.layers.transformer_options import TransformerSizeOptions, check_shape
 
 
 class Longformer(Backbone):
@@ -46,18 +49,29 @@ class Longformer(Backbone):
     """
 
     name = "longformer"
+    needs = frozenset({"order"})  # for rotary and relative positions in the image
 
-    class Options(TransformerOptions):
+    class Options(TransformerSizeOptions, AttentionPositionOptions):
         window: Slots = Field(14, description="slots seen on each side besides the slot itself, slots")
         readout: Literal["cls", "mean", "last"] = Field(
             "cls", description="what summarises the sequence; cls adds a token with global attention"
         )
 
+        @model_validator(mode="after")
+        def _fits(self) -> Longformer.Options:
+            shape = self.shape()
+            check_shape(shape, self.positions)
+            check_fit(self.positions, self.slot_positions, shape.dim, shape.heads)
+            if self.window == 0 and self.act_in_attention():
+                raise ValueError("with window 0 slots see no other slot, so rope and relative have nothing to act on")
+            return self
+
     options: Longformer.Options
 
     @classmethod
     def facts(cls, options: Longformer.Options, image: ImageShape) -> BackboneFacts:
-        """Blind to the order where every slot sees itself alone or all; a window looks ahead, so it is not causal."""
+        """Blind to the order where every slot sees itself alone or all and has no position; a window looks ahead, so it
+        is not causal."""
         grid, shape = patch_geometry(options, image).grid, options.shape()
         check_positions(options.positions, grid, shape.dim)
         return BackboneFacts(
@@ -66,7 +80,7 @@ class Longformer(Backbone):
             shape.depth,
             is_causal=_sees_no_other(options),
             order_sensitive=_is_order_sensitive(options, grid.num_patches),
-            has_positions=options.positions != "none",
+            has_positions=added_positions(options.positions) != "none",
             idle=_idle(options, grid.num_patches),
         )
 
@@ -79,7 +93,10 @@ class Longformer(Backbone):
 
         super().__init__(options, image)
         shape = options.shape()
-        self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
+        self.embedding = PatchEmbedding(
+            image, patch_geometry(options, image), self.dim, added_positions(options.positions)
+        )
+        self.slot_embedding = SlotEmbedding(options.slot_positions, self.grid.num_patches, self.dim)
         cls = options.readout == "cls"
         self.cls_token = learned_vectors(1, 1, self.dim) if cls else None
         self.blocks = nn.ModuleList(
@@ -95,6 +112,8 @@ class Longformer(Backbone):
             for drop_path in drop_path_rates(options.drop_path, self.depth)
         )
         self.blocks.apply(init_weights_vit_timm)
+        farthest = min(options.window, self.grid.num_patches - 1)
+        self.places = AttentionPositions(options, self.grid, self.dim // shape.heads, shape.heads, farthest)
         self.norm = nn.LayerNorm(self.dim)
 
     def tokenize(self, images: Float[Tensor, "batch channels *frame height width"]) -> PatchSequence:
@@ -111,11 +130,14 @@ class Longformer(Backbone):
     ) -> Encoded:
         """Run the blocks ``start`` to ``stop``, CLS before the patches."""
         extra_tokens = starting_tokens(self.cls_token, extra_tokens, sequence, start)
-        tokens = sequence.patches if extra_tokens is None else torch.cat([extra_tokens, sequence.patches], dim=1)
         blocks = range(self.depth)[start:stop]
+        if 0 in blocks:
+            sequence = self.slot_embedding(sequence)
+        tokens = sequence.patches if extra_tokens is None else torch.cat([extra_tokens, sequence.patches], dim=1)
+        places = self.places(sequence, num_before=tokens.shape[1] - sequence.num_slots)
         for index in blocks:
             tokens = run_block(
-                self.blocks[index], tokens, sequence.valid, recompute=self.options.gradient_checkpointing
+                self.blocks[index], tokens, sequence.valid, places, recompute=self.options.gradient_checkpointing
             )
         if self.depth - 1 in blocks:
             tokens = self.norm(tokens)
@@ -154,14 +176,19 @@ def _sees_no_other(options: Longformer.Options) -> bool:
 
 
 def _is_order_sensitive(options: Longformer.Options, num_patches: int) -> bool:
-    """Insensitive is what treats all slots alike: every slot sees itself alone or all, and so does the readout."""
+    """Insensitive is what treats all slots alike: every slot sees itself alone or all, and so does the readout.
+
+    Positions in the image travel with the patches; those in the sequence do not.
+    """
     if num_patches == 1:
         return False
     if options.readout == "last":
         return True
+    if options.slot_positions in ("learned", "sincos"):
+        return True
     # In a single block, CLS looks at patches that have not looked at each other.
     blind = options.readout == "cls" and options.shape().depth == 1
-    return not blind and 0 < options.window < num_patches - 1
+    return not blind and (options.slot_positions != "none" or 0 < options.window < num_patches - 1)
 
 
 @hookimpl

@@ -15,8 +15,10 @@ from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, ImageShape,
 from reorder_kit.interfaces.numbers import Depth, Fraction, Size
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
-from reorder_kit.layers.positions import Positions, check_positions
+from reorder_kit.layers.position_options import AddedPositionOptions, check_fit
+from reorder_kit.layers.positions import check_positions
 from reorder_kit.layers.readout import first_slot, last_slot, mean_slot
+from reorder_kit.layers.slot_embedding import SlotEmbedding
 
 
 class Recurrent(Backbone):
@@ -31,21 +33,19 @@ class Recurrent(Backbone):
 
     name = "recurrent"
 
-    class Options(PatchOptions):
+    class Options(PatchOptions, AddedPositionOptions):
         cell: Literal["gru", "lstm"] = Field("gru", description="the recurrent cell")
         bidirectional: bool = Field(False, description="walk in both directions, with half of dim each")
         readout: Literal["last", "mean"] = Field("last", description="what summarises the sequence")
         depth: Depth = Field(2, description="blocks")
         dim: Size = Field(32, description="width of the embedding and of the state")
-        positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
         dropout: Fraction = Field(0.0, description="dropout on what a block adds, probability")
 
         @model_validator(mode="after")
         def _fits(self) -> Recurrent.Options:
             if self.bidirectional and self.dim % 2:
                 raise ValueError(f"two directions share dim, which must be even, not {self.dim}")
-            if self.positions == "sincos" and self.dim % 4:
-                raise ValueError(f"sincos positions need a dim that is a multiple of 4, not {self.dim}")
+            check_fit(self.positions, self.slot_positions, self.dim, heads=1)
             return self
 
     options: Recurrent.Options
@@ -68,6 +68,7 @@ class Recurrent(Backbone):
     def __init__(self, options: Recurrent.Options, image: ImageShape) -> None:
         super().__init__(options, image)
         self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
+        self.slot_embedding = SlotEmbedding(options.slot_positions, self.grid.num_patches, self.dim)
         self.blocks = nn.ModuleList(_RecurrentBlock(options) for _ in range(self.depth))
         self.norm = nn.LayerNorm(self.dim)
 
@@ -84,8 +85,10 @@ class Recurrent(Backbone):
         extra_tokens: Float[Tensor, "batch extra dim"] | None = None,
     ) -> Encoded:
         """Run the blocks ``start`` to ``stop``. There are no extra tokens."""
-        patches = sequence.patches
         blocks = range(self.depth)[start:stop]
+        if 0 in blocks:
+            sequence = self.slot_embedding(sequence)
+        patches = sequence.patches
         for index in blocks:
             patches = self.blocks[index](patches, sequence.valid)
         if self.depth - 1 in blocks:

@@ -17,12 +17,14 @@ from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.learned_vectors import learned_vectors
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import patch_geometry
+from reorder_kit.layers.position_options import AddedPositionOptions, check_fit
 from reorder_kit.layers.positions import check_positions
 from reorder_kit.layers.readout import last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
 from reorder_kit.layers.relative_attention import RelativeAttention, SegmentContext
+from reorder_kit.layers.slot_embedding import SlotEmbedding
 from reorder_kit.layers.slot_positions import distance_sinusoids
-from reorder_kit.layers.transformer_options import TransformerOptions
+from reorder_kit.layers.transformer_options import TransformerSizeOptions, check_shape
 from reorder_kit.ops.reach import propagate_reach
 from reorder_kit.ops.segments import Segments
 
@@ -31,7 +33,8 @@ class TransformerXL(Backbone):
     """Transformer-XL (Dai et al., 2019, https://arxiv.org/abs/1901.02860): segments of patches that have a memory.
 
     In every block a slot sees its segment, up to itself when causal, and the ``memory`` slots before the segment as
-    they entered this block. How far apart two slots stand is part of the attention.
+    they entered this block. How far apart two slots stand is part of the attention, in every block: with
+    ``slot_positions: none``, these distances are the positions in the sequence, and other ones are added to them.
 
     The gradient stops at the memory, as published. With the readouts ``last`` and ``cls`` this means that patches
     before the last segment influence the output, and are within ``reach``, but that nothing teaches the model what to
@@ -53,7 +56,7 @@ class TransformerXL(Backbone):
 
     name = "transformer-xl"
 
-    class Options(TransformerOptions):
+    class Options(TransformerSizeOptions, AddedPositionOptions):
         segment: Whole = Field(128, ge=1, le=1_000_000, description="slots of a segment")
         memory: Slots = Field(128, description="slots before its segment that a slot sees, slots")
         causal: bool = Field(True, description="see earlier slots only")
@@ -67,7 +70,10 @@ class TransformerXL(Backbone):
 
         @model_validator(mode="after")
         def _fits(self) -> TransformerXL.Options:
-            if self.shape().dim % 2:
+            shape = self.shape()
+            check_shape(shape, self.positions)
+            check_fit(self.positions, self.slot_positions, shape.dim, shape.heads)
+            if shape.dim % 2:
                 raise ValueError(f"sines and cosines of distances share dim, which must be even, not {self.dim}")
             learns_from_memory = self.memory > 0 and self.memory_gradient
             if self.readout == "cls" and self.segment == 1 and not learns_from_memory:
@@ -96,6 +102,7 @@ class TransformerXL(Backbone):
         super().__init__(options, image)
         shape = options.shape()
         self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
+        self.slot_embedding = SlotEmbedding(options.slot_positions, self.grid.num_patches, self.dim)
         self.cls_token = learned_vectors(1, 1, self.dim) if options.readout == "cls" else None
         self.content_bias, self.position_bias = (
             learned_vectors(shape.heads, self.dim // shape.heads) for _ in range(2)
@@ -123,6 +130,9 @@ class TransformerXL(Backbone):
         input, and going block by block is the same as going segment by segment with the memory of all blocks in hand.
         """
         extra_tokens = starting_tokens(self.cls_token, extra_tokens, sequence, start)
+        blocks = range(self.depth)[start:stop]
+        if 0 in blocks:
+            sequence = self.slot_embedding(sequence)
         patches, valid, padding_first = sequence.patches, sequence.valid, None
         if valid is not None:
             # Segments are cut from the end, so padding goes to the front.
@@ -130,7 +140,6 @@ class TransformerXL(Backbone):
             patches, valid = padding_first.apply(patches), padding_first.apply(valid)
         tokens = patches if extra_tokens is None else torch.cat([patches, extra_tokens], dim=1)
         context = self._context(tokens, valid)
-        blocks = range(self.depth)[start:stop]
         for index in blocks:
             tokens = run_block(self.blocks[index], tokens, context, recompute=self.options.gradient_checkpointing)
         if self.depth - 1 in blocks:
@@ -218,7 +227,8 @@ def _idle(options: TransformerXL.Options, num_patches: int) -> dict[str, str]:
 
 def _sees_itself_alone(options: TransformerXL.Options) -> bool:
     """Every slot goes its own way, and the mean does not say which way was whose."""
-    return options.segment == 1 and options.memory == 0 and options.readout == "mean"
+    alone = options.segment == 1 and options.memory == 0
+    return alone and options.readout == "mean" and options.slot_positions == "none"
 
 
 @hookimpl

@@ -12,14 +12,26 @@ from reorder_kit.layers.learned_vectors import learned_vectors
 from reorder_kit.orders.grid import Grid
 
 Positions = Literal["learned", "sincos", "none"]
+PatchPositions = Literal["none", "learned", "sincos", "rope", "relative"]
+"""Also those that act in attention, by where two patches lie, and are not added."""
 
 
-def check_positions(kind: Positions, grid: Grid, dim: int) -> None:
+def added_positions(kind: PatchPositions) -> Positions:
+    """What is added to patches: nothing where positions act in attention."""
+    return "none" if kind == "rope" or kind == "relative" else kind
+
+
+def check_positions(kind: PatchPositions, grid: Grid, dim: int) -> None:
     """Check that patches of a grid can have such positions.
 
     Raises:
         ReorderKitError: if sines and cosines cannot share the width, or would have to tell frames apart.
     """
+    if kind == "rope" and grid.frames > 1:
+        raise ReorderKitError(
+            f"rope turns by rows and columns, not by the {grid.frames} frames of a clip",
+            "use positions: learned or relative",
+        )
     if kind == "sincos" and grid.frames > 1:
         raise ReorderKitError(
             f"sincos positions tell rows and columns apart, not the {grid.frames} frames of a clip",

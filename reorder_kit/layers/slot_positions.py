@@ -1,4 +1,4 @@
-"""Sines and cosines of the distance between two slots."""
+"""Sines and cosines of slots, and of the distance between two of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,16 @@ def distance_sinusoids(
     >>> [[round(value, 2) for value in row] for row in distance_sinusoids(1, -1, dim=2).tolist()]
     [[0.84, 0.54], [0.0, 1.0], [-0.84, 0.54]]
     """
-    distances = torch.arange(farthest, nearest - 1, -1, device=device, dtype=torch.float32)
-    frequencies = 10_000 ** -(torch.arange(0, dim, 2, device=device, dtype=torch.float32) / dim)
-    angles = torch.outer(distances, frequencies)
+    return sinusoids(torch.arange(farthest, nearest - 1, -1, device=device, dtype=torch.float32), dim)
+
+
+def sinusoids(places: Float[Tensor, " place"], dim: int) -> Float[Tensor, "place dim"]:
+    """Sines of each place in the first half of a row, cosines in the second, of wavelengths up to 10,000 * 2 pi.
+
+    Args:
+        places: any numbers, in float32.
+        dim: width of a row, even.
+    """
+    frequencies = 10_000 ** -(torch.arange(0, dim, 2, device=places.device, dtype=torch.float32) / dim)
+    angles = torch.outer(places, frequencies)
     return torch.cat([angles.sin(), angles.cos()], dim=1)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from reorder_kit.interfaces.numbers import Depth, Fraction, Ratio, Size
 from reorder_kit.layers.patch_geometry import PatchOptions
-from reorder_kit.layers.positions import Positions
+from reorder_kit.layers.positions import PatchPositions, Positions
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,14 @@ TRANSFORMER_SHAPES = {
 }
 
 
-class TransformerOptions(PatchOptions):
-    """Options of a transformer that is built from scratch."""
+class TransformerSizeOptions(PatchOptions):
+    """Options of a transformer that is built from scratch, but for its positions."""
 
     size: Literal["tiny", "small", "base", "large"] = Field("small", description="width, depth and heads as published")
     depth: Depth | None = Field(None, description="blocks, instead of the size's")
     dim: Size | None = Field(None, description="width of the embedding, instead of the size's")
     heads: Size | None = Field(None, description="attention heads, instead of the size's; they divide dim")
     mlp_ratio: Ratio = Field(4.0, description="width of the hidden layer of an MLP, times dim")
-    positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
     dropout: Fraction = Field(0.0, description="dropout after attention and in the MLP, probability")
     drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
     gradient_checkpointing: bool = Field(
@@ -58,18 +57,24 @@ class TransformerOptions(PatchOptions):
             return {}
         return {"size": "depth, dim and heads are given"}
 
-    @model_validator(mode="after")
-    def _shape_fits(self) -> TransformerOptions:
-        check_shape(self.shape(), self.positions)
-        return self
-
     def shape(self) -> TransformerShape:
         """Width, depth and heads."""
         size = TRANSFORMER_SHAPES[self.size]
         return TransformerShape(self.dim or size.dim, self.depth or size.depth, self.heads or size.heads)
 
 
-def check_shape(shape: TransformerShape, positions: Positions) -> None:
+class TransformerOptions(TransformerSizeOptions):
+    """Options of a transformer whose positions are added by patch."""
+
+    positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
+
+    @model_validator(mode="after")
+    def _shape_fits(self) -> TransformerOptions:
+        check_shape(self.shape(), self.positions)
+        return self
+
+
+def check_shape(shape: TransformerShape, positions: PatchPositions) -> None:
     """Whether width, heads and positions go together.
 
     Raises:

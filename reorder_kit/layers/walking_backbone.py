@@ -17,6 +17,7 @@ from reorder_kit.layers.patch_geometry import patch_geometry
 from reorder_kit.layers.positions import check_positions
 from reorder_kit.layers.readout import first_slot, last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
+from reorder_kit.layers.slot_embedding import SlotEmbedding
 from reorder_kit.layers.walked_tokens import WalkedTokens
 from reorder_kit.layers.walking_options import WalkingOptions
 
@@ -56,6 +57,7 @@ class WalkingBackbone(Backbone):
         super().__init__(options, image)
         self.cls_position = options.place_of_cls()
         self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
+        self.slot_embedding = SlotEmbedding(options.slot_positions, self.grid.num_patches, self.dim)
         self.cls_token = None if self.cls_position is None else learned_vectors(1, 1, self.dim)
         rates = drop_path_rates(options.drop_path, self.depth)
         self.blocks = nn.ModuleList(self.build_block(drop_path) for drop_path in rates)
@@ -83,8 +85,11 @@ class WalkingBackbone(Backbone):
     ) -> Encoded:
         """Run the blocks ``start`` to ``stop``."""
         extra_tokens = starting_tokens(self.cls_token, extra_tokens, sequence, start)
+        blocks = range(self.depth)[start:stop]
+        if 0 in blocks:
+            sequence = self.slot_embedding(sequence)
         walked = WalkedTokens.of(sequence, extra_tokens, self.cls_position)
-        tokens, blocks = walked.tokens, range(self.depth)[start:stop]
+        tokens = walked.tokens
         for index in blocks:
             tokens = self._block(index, tokens, walked.lengths)
         if self.depth - 1 in blocks:

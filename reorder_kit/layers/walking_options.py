@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from reorder_kit.interfaces.numbers import Depth, Fraction, Size
 from reorder_kit.layers.patch_geometry import PatchOptions
-from reorder_kit.layers.positions import Positions
+from reorder_kit.layers.position_options import AddedPositionOptions, check_fit
 from reorder_kit.layers.walking_order import ClsPosition
 
 # Width by size. DeiT, Touvron et al., 2021, https://arxiv.org/abs/2012.12877; Vision Mamba, Zhu et al., 2024,
@@ -16,7 +16,7 @@ from reorder_kit.layers.walking_order import ClsPosition
 DIMS = {"tiny": 192, "small": 384, "base": 768}
 
 
-class WalkingOptions(PatchOptions):
+class WalkingOptions(PatchOptions, AddedPositionOptions):
     """Options of a model that walks along the sequence in one direction or both."""
 
     full_depth: ClassVar[int] = 24
@@ -30,7 +30,6 @@ class WalkingOptions(PatchOptions):
     cls_position: ClsPosition | None = Field(
         None, description="where CLS stands among the patches; middle when bidirectional, else end, if not given"
     )
-    positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
     drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
     gradient_checkpointing: bool = Field(
         False, description="recompute blocks in the backward pass: less memory, more time"
@@ -42,8 +41,7 @@ class WalkingOptions(PatchOptions):
 
     @model_validator(mode="after")
     def _walk_fits(self) -> WalkingOptions:
-        if self.positions == "sincos" and self.width() % 4:
-            raise ValueError(f"sincos positions need a dim that is a multiple of 4, not {self.width()}")
+        check_fit(self.positions, self.slot_positions, self.width(), heads=1)
         if self.readout != "cls" and self.cls_position is not None:
             raise ValueError(f"cls_position places a CLS token, which the readout {self.readout!r} does not have")
         if self.cls_position == "start" and not self.bidirectional:

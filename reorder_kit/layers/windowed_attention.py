@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from reorder_kit.layers.attention_positions import NO_PLACES, TokenPlaces
+from reorder_kit.ops.rotary import rotate
 from reorder_kit.ops.sliding_window import sliding_window_attention, sliding_window_weights
 
 
@@ -14,7 +16,8 @@ class WindowedAttention(nn.Module):
 
     Source: Beltagy et al., "Longformer", 2020 (https://arxiv.org/abs/2004.05150), sections 3.1 and 3.2. Their Q_s, K_s,
     V_s are made by our ``qkv``, and Q_g, K_g, V_g, with which global tokens look at everything, by ``global_query`` and
-    ``global_key_value``. A slot sees a global token through that token's K_s and V_s.
+    ``global_key_value``. A slot sees a global token through that token's K_s and V_s. Global tokens stand nowhere:
+    positions do not act on what they see.
 
     Args:
         dim: width of the tokens.
@@ -38,32 +41,60 @@ class WindowedAttention(nn.Module):
             self.global_key_value = nn.Linear(dim, 2 * dim)
 
     def forward(
-        self, tokens: Float[Tensor, "batch token dim"], valid: Bool[Tensor, "batch slot"] | None = None
+        self,
+        tokens: Float[Tensor, "batch token dim"],
+        valid: Bool[Tensor, "batch slot"] | None = None,
+        places: TokenPlaces = NO_PLACES,
     ) -> Float[Tensor, "batch token dim"]:
         """What every token sees.
 
         Args:
             tokens: the global tokens, then the slots.
             valid: False for padding, which no other token sees.
+            places: where the tokens stand, for positions that act in attention.
         """
         batch, length, dim = tokens.shape
-        query, key, value = self.qkv(tokens).reshape(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = self._query_key_value(tokens, places)
         seen = sliding_window_attention(
-            query[:, :, self.num_global :], key, value, self.window, self.causal, self.num_global, valid
+            query[:, :, self.num_global :],
+            key,
+            value,
+            self.window,
+            self.causal,
+            self.num_global,
+            valid,
+            tuple(bias.without_first(self.num_global) for bias in places.biases),
         )
         if self.num_global:
             seen = torch.cat([self._seen_by_global_tokens(tokens, valid), seen], dim=2)
         mixed: Tensor = self.proj_drop(self.proj(seen.transpose(1, 2).reshape(batch, length, dim)))
         return mixed
 
+    def _query_key_value(
+        self, tokens: Float[Tensor, "batch token dim"], places: TokenPlaces
+    ) -> tuple[Float[Tensor, "batch head token head_dim"], ...]:
+        batch, length, _ = tokens.shape
+        query, key, value = self.qkv(tokens).reshape(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        if places.rotation is not None:
+            query, key = rotate(query, places.rotation), rotate(key, places.rotation)
+        return query, key, value
+
     def weights(
-        self, tokens: Float[Tensor, "batch token dim"], valid: Bool[Tensor, "batch slot"] | None = None
+        self,
+        tokens: Float[Tensor, "batch token dim"],
+        valid: Bool[Tensor, "batch slot"] | None = None,
+        places: TokenPlaces = NO_PLACES,
     ) -> Float[Tensor, "batch token token"]:
         """The share that each token gives to each token, the mean over heads; arguments as those of the module."""
-        batch, length, _ = tokens.shape
-        query, key, _ = self.qkv(tokens).reshape(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, _ = self._query_key_value(tokens, places)
         shares = sliding_window_weights(
-            query[:, :, self.num_global :], key, self.window, self.causal, self.num_global, valid
+            query[:, :, self.num_global :],
+            key,
+            self.window,
+            self.causal,
+            self.num_global,
+            valid,
+            tuple(bias.without_first(self.num_global) for bias in places.biases),
         )
         if self.num_global:
             shares = torch.cat([self._weights_of_global_tokens(tokens, valid), shares], dim=2)

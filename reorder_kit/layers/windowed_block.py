@@ -6,6 +6,7 @@ from jaxtyping import Bool, Float
 from timm.layers import DropPath, LayerNorm, Mlp
 from torch import Tensor, nn
 
+from reorder_kit.layers.attention_positions import NO_PLACES, TokenPlaces
 from reorder_kit.layers.windowed_attention import WindowedAttention
 
 
@@ -31,9 +32,12 @@ class WindowedBlock(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     def forward(
-        self, tokens: Float[Tensor, "batch token dim"], valid: Bool[Tensor, "batch slot"] | None = None
+        self,
+        tokens: Float[Tensor, "batch token dim"],
+        valid: Bool[Tensor, "batch slot"] | None = None,
+        places: TokenPlaces = NO_PLACES,
     ) -> Float[Tensor, "batch token dim"]:
         """One step of attention and one of the MLP, each added to what was there."""
-        tokens = tokens + self.drop_path(self.attn(self.norm1(tokens), valid))
+        tokens = tokens + self.drop_path(self.attn(self.norm1(tokens), valid, places))
         mixed: Tensor = tokens + self.drop_path(self.mlp(self.norm2(tokens)))
         return mixed

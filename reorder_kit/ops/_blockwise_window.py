@@ -7,6 +7,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
+from reorder_kit.ops.biased_attention import biased_attention
+from reorder_kit.ops.relative_bias import RelativeBias, sum_of
+
 # The queries of a block share the keys of the block and of a window on either side. Large blocks compare many pairs
 # that do not see each other, small ones copy keys often: blocks as large as a window are fastest, measured on CPU, but
 # not below 32 slots.
@@ -21,6 +24,7 @@ def blockwise_window_attention(
     causal: bool,
     num_global: int,
     valid: Bool[Tensor, "batch slot"] | None = None,
+    biases: tuple[RelativeBias, ...] = (),
 ) -> Float[Tensor, "batch head slot dim"]:
     """Sliding-window attention of the slots; all blocks go into one call of fused attention.
 
@@ -32,6 +36,7 @@ def blockwise_window_attention(
         causal: no slot after the slot itself is seen.
         num_global: global tokens.
         valid: False for padding, which must stand behind the valid slots. Valid slots do not see it.
+        biases: added to the scores of slots with slots.
     """
     batch, heads, length, dim = query.shape
     size = max(_SMALLEST_BLOCK, window)
@@ -42,6 +47,12 @@ def blockwise_window_attention(
         """What a block may see: slots before it, its own and after it, in a new last dimension."""
         widths = (0, 0) * (slots.ndim - 1 - axis) + (window, excess + after)
         return pad(slots, widths).unfold(axis, window + size + after, size)
+
+    def added(bias: RelativeBias) -> Tensor:
+        """The bias of each block's queries and keys, heads in the batch; nothing for global tokens."""
+        queries = pad(bias.places, (0, excess)).reshape(-1, num_blocks, size)
+        scores = bias.between(queries, surroundings(bias.places, axis=1)).transpose(1, 2)
+        return pad(scores.expand(batch, -1, -1, -1, -1).flatten(0, 1), (num_global, 0))
 
     def seen(tokens: Tensor) -> Tensor:
         blocks = surroundings(tokens[:, :, num_global:], axis=2).transpose(-1, -2)
@@ -54,7 +65,11 @@ def blockwise_window_attention(
         mask = mask.repeat_interleave(heads, dim=0)
     # The fused kernels know two batch dimensions: blocks take the place of heads, and heads go to the batch.
     queries = pad(query, (0, 0, 0, excess)).reshape(batch * heads, num_blocks, size, dim)
-    attended = scaled_dot_product_attention(queries, seen(key), seen(value), attn_mask=mask)
+    bias = sum_of([added(each) for each in biases])
+    if bias is None:
+        attended = scaled_dot_product_attention(queries, seen(key), seen(value), attn_mask=mask)
+    else:
+        attended = biased_attention(queries, seen(key), seen(value), bias.masked_fill(~mask, -torch.inf))
     return attended.reshape(batch, heads, num_blocks * size, dim)[:, :, :length]
 
 

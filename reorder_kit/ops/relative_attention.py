@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import pad, scaled_dot_product_attention
+from torch.nn.functional import pad
+
+from reorder_kit.ops.biased_attention import biased_attention
 
 
 def relative_attention(
@@ -26,7 +28,7 @@ def relative_attention(
     their W_(k,R) R our ``relative_key``.
 
     Every query is multiplied by the keys of all distances at once, and a view shifts the rows of the result from
-    distances to keys. The position scores enter the fused attention as its additive mask.
+    distances to keys.
 
     Args:
         query: of the last tokens.
@@ -38,18 +40,21 @@ def relative_attention(
         position_bias: added to the query where it meets a distance.
         visible: which keys a query sees, the same for all heads. At least one, or the result is NaN.
     """
-    scale = query.shape[-1] ** -0.5
-    # einsum, because matmul would copy the relative keys for every item of the batch.
-    by_distance = torch.einsum(
-        "...hqd,hrd->...hqr", (query + position_bias.unsqueeze(1)) * scale, pad(relative_key, (0, 0, 0, 1))
+    # Heads come first, so that the keys of all distances, which differ by head alone, are multiplied once.
+    batch, scale = query.shape[:-3], query.shape[-1] ** -0.5
+    query = query.movedim(-3, 0)
+    heads = len(query)
+    distances = pad(relative_key, (0, 0, 0, 1)).transpose(1, 2)
+    meets_distances = (query.reshape(heads, -1, query.shape[-1]) + position_bias.unsqueeze(1)) * scale
+    by_distance = (meets_distances @ distances).unflatten(1, query.shape[1:-1])
+    attended = biased_attention(
+        query + content_bias.reshape(heads, *[1] * len(batch), 1, -1),
+        key.movedim(-3, 0),
+        value.movedim(-3, 0),
+        _distances_to_keys(by_distance, key.shape[-2]),
+        torch.zeros_like(visible, dtype=by_distance.dtype).masked_fill(~visible, float("-inf")),
     )
-    scores = _distances_to_keys(by_distance, key.shape[-2]).masked_fill(~visible.unsqueeze(-3), float("-inf"))
-    # The fused kernels know one batch dimension.
-    query, key, value, scores = (
-        tensor.reshape(-1, *tensor.shape[-3:]) for tensor in (query + content_bias.unsqueeze(1), key, value, scores)
-    )
-    attended = scaled_dot_product_attention(query, key, value, attn_mask=scores, scale=scale)
-    return attended.reshape(*by_distance.shape[:-1], -1)
+    return attended.movedim(0, -3)
 
 
 def _distances_to_keys(
@@ -62,6 +67,7 @@ def _distances_to_keys(
     A column more than keys is needed. Keys ahead of the last distance show an arbitrary score.
     """
     queries, columns = scores.shape[-2:]
-    line = scores.flatten(-2)[..., queries - 1 :]
-    shifted = line[..., : queries * (columns - 1)].view(*scores.shape[:-2], queries, columns - 1)
-    return shifted[..., :num_keys]
+    line = scores.flatten(-2)[..., queries - 1 : queries - 1 + queries * (columns - 1)]
+    shifted = line.view(*scores.shape[:-2], queries, columns - 1)
+    # Even a slice of everything costs a copy in the backward pass.
+    return shifted if columns - 1 == num_keys else shifted[..., :num_keys]

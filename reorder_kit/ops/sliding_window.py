@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -9,6 +11,8 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 
 from reorder_kit.ops._blockwise_window import blockwise_window_attention
 from reorder_kit.ops._flex_window import flex_window_attention, flex_works_on
+from reorder_kit.ops.biased_attention import biased_attention
+from reorder_kit.ops.relative_bias import RelativeBias, added_scores
 from reorder_kit.ops.window_mask import valid_window_mask, window_mask
 
 # Up to here, one masked attention over the whole sequence is the fastest, measured on CPU: in slots, and in windows.
@@ -23,6 +27,7 @@ def sliding_window_attention(
     causal: bool = False,
     num_global: int = 0,
     valid: Bool[Tensor, "batch slot"] | None = None,
+    biases: tuple[RelativeBias, ...] = (),
 ) -> Float[Tensor, "batch head slot dim"]:
     """Let every slot attend to itself, to its neighbours, and to all global tokens.
 
@@ -42,6 +47,7 @@ def sliding_window_attention(
         num_global: global tokens.
         valid: False for padding. It is seen by no valid slot and takes no place in a window: valid slots get what they
             would get if the padding were cut out. What padding itself gets is finite and means nothing.
+        biases: added to the scores of slots with slots; global tokens have none.
 
     >>> slots = torch.tensor([[[[0.0], [3.0], [6.0]]]])
     >>> alike = torch.zeros_like(slots)  # equal scores: the mean of what is seen
@@ -53,11 +59,14 @@ def sliding_window_attention(
     length = query.shape[2]
     if length <= max(_SHORT_SLOTS, _SHORT_WINDOWS * window):
         mask = _mask(length, window, causal, num_global, valid, query.device)
-        return scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        added = _added(biases, num_global)
+        if added is None:
+            return scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return biased_attention(query, key, value, added if mask is None else added.masked_fill(~mask, -torch.inf))
     if valid is None:
-        if flex_works_on(query):
+        if flex_works_on(query) and not biases:
             return flex_window_attention(query, key, value, window, causal, num_global)
-        return blockwise_window_attention(query, key, value, window, causal, num_global)
+        return blockwise_window_attention(query, key, value, window, causal, num_global, None, biases)
     # With the padding behind the valid slots, distances between valid slots are what they would be without it.
     order = valid.logical_not().int().argsort(dim=1, stable=True)
     global_tokens = torch.arange(num_global, device=order.device).expand(len(order), -1)
@@ -70,6 +79,7 @@ def sliding_window_attention(
         causal,
         num_global,
         valid.gather(1, order),
+        tuple(bias.taken(order) for bias in biases),
     )
     return _take(attended, order.argsort(dim=1))
 
@@ -81,6 +91,7 @@ def sliding_window_weights(
     causal: bool = False,
     num_global: int = 0,
     valid: Bool[Tensor, "batch slot"] | None = None,
+    biases: tuple[RelativeBias, ...] = (),
 ) -> Float[Tensor, "batch head slot {num_global}+slot"]:
     """The matrix that :func:`sliding_window_attention` multiplies values with.
 
@@ -92,6 +103,8 @@ def sliding_window_weights(
     [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]
     """
     scores: Tensor = query @ key.transpose(2, 3) / query.shape[3] ** 0.5
+    added = _added(biases, num_global)
+    scores = scores if added is None else scores + added
     mask = _mask(query.shape[2], window, causal, num_global, valid, query.device)
     return (scores if mask is None else scores.masked_fill(~mask, -torch.inf)).softmax(dim=-1)
 
@@ -107,10 +120,25 @@ def _mask(
     if valid is not None:
         mask = valid_window_mask(valid, window, causal).unsqueeze(1)
     elif causal or window < length - 1:
-        mask = window_mask(length, window, causal, device)
+        # The compiler takes the function along, and would warn of a cache.
+        mask = (window_mask if torch.compiler.is_compiling() else _cached_window_mask)(length, window, causal, device)
     else:
         return None
     return pad(mask, (num_global, 0), value=True) if num_global else mask
+
+
+@lru_cache(maxsize=8)
+def _cached_window_mask(
+    length: int, window: int, causal: bool, device: torch.device | None
+) -> Bool[Tensor, "query key"]:
+    """The same for all blocks of a backbone, and usable in training if evaluation was the first to need it."""
+    with torch.inference_mode(False):
+        return window_mask(length, window, causal, device)
+
+
+def _added(biases: tuple[RelativeBias, ...], num_global: int) -> Float[Tensor, "#batch head query key"] | None:
+    added = added_scores(biases)
+    return added if added is None or not num_global else pad(added, (num_global, 0))
 
 
 def _take(

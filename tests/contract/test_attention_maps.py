@@ -15,6 +15,7 @@ from reorder_kit.backbones.longformer import Longformer
 from reorder_kit.backbones.mamba import Mamba
 from reorder_kit.backbones.recurrent import Recurrent
 from reorder_kit.backbones.sparse import Sparse
+from reorder_kit.backbones.timm import Timm
 from reorder_kit.backbones.transformer_xl import TransformerXL
 from reorder_kit.backbones.violin import Violin
 from reorder_kit.backbones.vit import Vit
@@ -26,9 +27,12 @@ SMALL_VIT = {"dim": 16, "heads": 2, "depth": 2}
 CASES: list[tuple[type[Backbone], dict[str, Any]]] = [
     (Vit, SMALL_VIT),
     (Vit, {**SMALL_VIT, "readout": "mean"}),
+    (Vit, {**SMALL_VIT, "positions": "rope", "slot_positions": "relative"}),
+    (Timm, {"model": "test_vit"}),
     (Local, {"window": 2}),
     (Local, {"window": 1, "depth": 3, "causal": False, "readout": "mean"}),
     (Local, {"window": 2, "readout": "cls"}),
+    (Local, {"window": 2, "positions": "relative", "slot_positions": "rope"}),
     (Longformer, {**SMALL_VIT, "window": 1}),
     (Longformer, {**SMALL_VIT, "window": 2, "readout": "mean"}),
     (Longformer, {**SMALL_VIT, "window": 2, "readout": "last"}),
@@ -41,7 +45,10 @@ CASES: list[tuple[type[Backbone], dict[str, Any]]] = [
 every_case = pytest.mark.parametrize(
     ("backbone", "options"),
     CASES,
-    ids=[f"{backbone.name}-{options.get('readout')}-{options.get('pattern')}" for backbone, options in CASES],
+    ids=[
+        "-".join(str(options.get(each, "")) for each in ("readout", "pattern", "slot_positions")) + f"-{kind.name}"
+        for kind, options in CASES
+    ],
 )
 
 
@@ -165,7 +172,7 @@ def test_what_cls_of_longformer_looks_at_is_what_it_is_made_of() -> None:
         (Recurrent, {}),
         (Mamba, {"dim": 16, "depth": 1}),
         (TransformerXL, {**SMALL_VIT, "segment": 2}),
-        (Vit, {"model": "test_vit3"}),  # its pooling is an attention of its own
+        (Timm, {"model": "test_vit3"}),  # its pooling is an attention of its own
     ],
 )
 def test_others_say_that_they_have_none(backbone: type[Backbone], options: dict[str, Any]) -> None:

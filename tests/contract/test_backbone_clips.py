@@ -21,7 +21,7 @@ from reorder_kit.testing._backbone_sequences import (
 )
 from reorder_kit.testing.rule import Rule
 
-READ_CLIPS = sorted(BACKBONES.keys() - {"vit"})
+READ_CLIPS = sorted(BACKBONES.keys() - {"vit", "timm"})
 every_reader = pytest.mark.parametrize("name", READ_CLIPS)
 RULES = [
     encoding_keeps_slots_and_has_the_levels_of_the_facts,
@@ -74,10 +74,10 @@ def test_clips_are_no_images_and_images_no_clips(name: str) -> None:
         build(name, OPTIONS[name][0], SMALL).tokenize(images_of(CLIP))
 
 
-@pytest.mark.parametrize("options", [{"patch_size": 4}, {"model": "test_vit", "patch_size": 4}])
-def test_vit_refuses_clips_and_names_who_reads_them(options: dict[str, object]) -> None:
-    vit = BACKBONES["vit"]
-    for build_or_ask in (vit, vit.facts):
-        with pytest.raises(ReorderKitError, match="vit reads single images, not clips of 3 frames") as caught:
-            build_or_ask(vit.Options(**options), CLIP)
+@pytest.mark.parametrize(("name", "options"), [("vit", {}), ("timm", {"model": "test_vit"})])
+def test_a_backbone_of_images_refuses_clips_and_names_who_reads_them(name: str, options: dict[str, object]) -> None:
+    backbone = BACKBONES[name]
+    for build_or_ask in (backbone, backbone.facts):
+        with pytest.raises(ReorderKitError, match=f"{name} reads single images, not clips of 3 frames") as caught:
+            build_or_ask(backbone.Options(**options, patch_size=4), CLIP)
         assert all(name in str(caught.value.hint) for name in READ_CLIPS)

@@ -28,7 +28,7 @@ SUBTLE = [
 def test_depth_is_the_number_of_blocks(name: str, options: dict[str, Any]) -> None:
     backbone = build(name, options)
     assert (backbone.as_built.levels == (Level(backbone.grid, backbone.dim),)) == (name not in OF_LEVELS)
-    blocks = backbone.get_submodule("model.blocks" if name == "vit" else "blocks")
+    blocks = backbone.get_submodule("model.blocks" if name in ("vit", "timm") else "blocks")
     assert len(list(blocks.children())) == backbone.depth
 
 
@@ -57,21 +57,21 @@ def test_a_level_begins_after_the_finer_one(first_blocks: tuple[int, ...]) -> No
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
-def test_only_vit_has_something_to_download(name: str) -> None:
+def test_only_timm_has_something_to_download(name: str) -> None:
     options = BACKBONES[name].Options(**options_of_4x4_pixels(name))
     assert not BACKBONES[name].facts(options, SMALL).downloads
     assert BACKBONES[name].without_downloads(options) == options
 
 
-def test_without_downloads_is_the_same_vit_without_pretrained_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_downloads_is_the_same_model_without_pretrained_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*arguments: object, **named: object) -> None:
         raise AssertionError("it was asked to fetch weights")
 
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", offline)
-    vit = BACKBONES["vit"]
-    options = vit.Options(model="test_vit", pretrained=True, patch_size=4)
-    assert vit.facts(options, SMALL).downloads
-    without = vit.without_downloads(options)
-    assert without == vit.Options(model="test_vit", pretrained=False, patch_size=4)
-    assert not vit.facts(without, SMALL).downloads
-    assert vit(without, SMALL).as_built.grid == vit.facts(options, SMALL).grid
+    model = BACKBONES["timm"]
+    options = model.Options(model="test_vit", pretrained=True, patch_size=4)
+    assert model.facts(options, SMALL).downloads
+    without = model.without_downloads(options)
+    assert without == model.Options(model="test_vit", pretrained=False, patch_size=4)
+    assert not model.facts(without, SMALL).downloads
+    assert model(without, SMALL).as_built.grid == model.facts(options, SMALL).grid

@@ -11,6 +11,7 @@ from backbone_cases import (
     BACKBONES,
     IMAGES,
     OPTIONS,
+    REQUIRED,
     SMALL,
     build,
     case_of,
@@ -108,15 +109,21 @@ def test_a_grid_instead_of_a_patch_size_fits_images_of_any_size(name: str) -> No
 def test_patches_that_do_not_fill_the_image_are_refused(name: str, geometry: dict[str, Any], cut: str) -> None:
     for build_or_ask in (BACKBONES[name], BACKBONES[name].facts):
         with pytest.raises(ReorderKitError, match=rf"8x8 pixels .*{cut}") as caught:
-            build_or_ask(BACKBONES[name].Options(**geometry), ImageShape(1, 8, 8))
+            build_or_ask(BACKBONES[name].Options(**REQUIRED.get(name, {}), **geometry), ImageShape(1, 8, 8))
         assert next(iter(geometry)) in str(caught.value.hint)
 
 
+@pytest.mark.parametrize("name", sorted(BACKBONES.keys() - {"timm"}))
+def test_the_patches_must_be_said(name: str) -> None:
+    with pytest.raises(ValueError, match=r"patch_size .*grid"):
+        BACKBONES[name].Options()
+
+
 @pytest.mark.parametrize("name", sorted(BACKBONES))
-@pytest.mark.parametrize("geometry", [{}, {"patch_size": 2, "grid": (4, 4)}, {"patch_size": 0}, {"grid": (0, 4)}])
-def test_the_patches_are_said_exactly_once(name: str, geometry: dict[str, Any]) -> None:
+@pytest.mark.parametrize("geometry", [{"patch_size": 2, "grid": (4, 4)}, {"patch_size": 0}, {"grid": (0, 4)}])
+def test_the_patches_are_said_once(name: str, geometry: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"patch_size|grid"):
-        BACKBONES[name].Options(**geometry)
+        BACKBONES[name].Options(**REQUIRED.get(name, {}), **geometry)
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))

@@ -40,6 +40,7 @@ CLASSES = ["ant", "bee", "cat"]
 # A new backbone says here how it is built small, for patches of 8x8 pixels.
 BACKBONES: dict[str, dict[str, Any]] = {
     "vit": {"dim": 16, "heads": 2, "depth": 2},
+    "timm": {"model": "test_vit"},
     "local": {"dim": 16, "heads": 2, "depth": 2, "window": 20, "causal": False, "readout": "mean"},
     "longformer": {"dim": 16, "heads": 2, "depth": 2, "window": 14},
     "arm": {"dim": 8, "depth": 2, "state": 2},

@@ -42,6 +42,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "scenes": {"image_size": 32, "train_images": 20, "validation_images": 4, "test_images": 4},
     "planted-chain": {"train_images": 20, "validation_images": 4, "test_images": 4},
     "vit": {"dim": 8, "heads": 2, "depth": 2},
+    "timm": {"model": "test_vit"},
     "local": {"dim": 8, "heads": 2},
     "longformer": {"dim": 8, "heads": 2, "depth": 2},
     "arm": {"dim": 8, "depth": 2, "state": 2},

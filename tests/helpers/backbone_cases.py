@@ -23,7 +23,12 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 16, "heads": 2, "depth": 3},
         {"dim": 16, "heads": 2, "depth": 2, "readout": "mean", "positions": "sincos"},
         {"dim": 12, "heads": 3, "depth": 2, "positions": "none", "patch_size": (2, 4)},
-        {"model": "test_vit", "patch_size": 4},
+        {"dim": 16, "heads": 2, "depth": 2, "positions": "rope", "slot_positions": "relative"},
+        {"dim": 16, "heads": 2, "depth": 2, "positions": "relative", "slot_positions": "rope", "readout": "mean"},
+    ],
+    "timm": [
+        {"model": "test_vit"},
+        {"model": "test_vit", "patch_size": (2, 4), "readout": "mean", "positions": "none"},
     ],
     "gated-deltanet": [
         {"dim": 8, "depth": 2, "heads": 2, "chunk": 3},
@@ -79,6 +84,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"window": 20, "readout": "mean", "causal": False},
         {"window": 20, "readout": "mean"},
         {"window": 0, "readout": "mean"},
+        {"window": 2, "positions": "relative", "slot_positions": "rope"},
+        {"window": 2, "positions": "rope", "slot_positions": "relative", "readout": "cls"},
     ],
     "longformer": [
         {"dim": 16, "heads": 2, "depth": 2, "window": 1},
@@ -89,6 +96,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 16, "heads": 2, "depth": 1, "window": 1, "readout": "mean", "positions": "none"},
         {"dim": 16, "heads": 2, "depth": 1, "window": 14, "readout": "mean"},
         {"dim": 16, "heads": 2, "depth": 2, "window": 2, "readout": "last", "patch_size": (4, 2)},
+        {"dim": 16, "heads": 2, "depth": 2, "window": 1, "positions": "relative", "slot_positions": "sincos"},
+        {"dim": 16, "heads": 2, "depth": 2, "window": 1, "slot_positions": "relative", "readout": "mean"},
     ],
     "arm": [
         {"dim": 8, "depth": 2, "state": 2},
@@ -103,7 +112,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 16, "depth": 1, "readout": "last", "expand": 1},
         {"dim": 16, "depth": 1, "readout": "mean", "positions": "none"},
         {"dim": 16, "depth": 1, "cls_position": "start", "positions": "none"},
-        {"dim": 16, "depth": 2, "cls_position": "end", "conv_width": 1},
+        {"dim": 16, "depth": 2, "cls_position": "end", "conv_width": 1, "slot_positions": "sincos"},
     ],
     "mamba2": [
         {"dim": 8, "depth": 2, "state": 4, "head_dim": 4, "chunk": 3},
@@ -173,6 +182,9 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 16, "heads": 2, "depth": 2, "along_sequence": True, "readout": "cls", "curves": ["column"]},
     ],
 }
+REQUIRED: dict[str, dict[str, Any]] = {"timm": {"model": "test_vit"}}
+"""What a backbone cannot be built without, besides its patches."""
+
 IMAGES = [ImageShape(1, 8, 8), ImageShape(3, 12, 20), ImageShape(3, 4, 12)]
 SMALL = ImageShape(3, 8, 8)
 OF_LEVELS = {"hierarchical", "vmamba"}

@@ -150,7 +150,7 @@ def no_downloads(monkeypatch):
 def test_pretrained_weights_are_fetched_once_and_not_again_where_a_checkpoint_replaces_them(
     host, no_downloads, tmp_path, monkeypatch
 ):
-    backbone = {"name": "vit", "model": "test_vit", "pretrained": True, "patch_size": 4}
+    backbone = {"name": "timm", "model": "test_vit", "pretrained": True, "patch_size": 4}
     recipe = {**RECIPE, "backbone": backbone, "order": {"start": "row"}, "train": {"epochs": 1, "device": "cpu"}}
     reorder_kit.run(recipe, out=tmp_path / "run", host=host)
     assert no_downloads == [True]

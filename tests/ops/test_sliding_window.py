@@ -250,3 +250,13 @@ def test_flex_attention_is_for_cuda_and_for_what_it_has_kernels_for(
 
     pretended = is_cuda
     assert _flex_window.flex_works_on(torch.zeros(1, 1, 1, dim, dtype=dtype).as_subclass(Query)) == works
+
+
+def test_a_mask_that_evaluation_made_can_be_used_in_training() -> None:
+    query, key, value = Case(11, 2).tensors()
+    with torch.inference_mode():
+        expected = sliding_window_attention(query, key, value, window=2)
+    attended = sliding_window_attention(query, key, value, window=2)
+    torch.testing.assert_close(attended, expected.clone())
+    attended.sum().backward()
+    assert value.grad is not None

@@ -15,8 +15,20 @@ def sliding_window_attention(
     causal: bool = False,
     num_global: int = 0,
     valid: Bool[Tensor, "batch slot"] | None = None,
+    bias: Float[Tensor, "batch head slot slot"] | None = None,
 ) -> Float[Tensor, "batch head slot dim"]:
-    """What each slot sees, looked up and averaged one slot after the other; zeros for padding."""
+    """What each slot sees, looked up and averaged one slot after the other; zeros for padding.
+
+    Args:
+        query: of the slots.
+        key: of the global tokens, then of the slots.
+        value: as the keys.
+        window: slots seen on a side besides the slot itself.
+        causal: no slot after the slot itself is seen.
+        num_global: global tokens.
+        valid: False for padding.
+        bias: added to the score of each slot (first) with each slot (second).
+    """
     query, key, value = query.double(), key.double(), value.double()
     result = torch.zeros_like(query)
     for image in range(query.shape[0]):
@@ -28,5 +40,8 @@ def sliding_window_attention(
             seen = [*range(num_global), *(num_global + neighbour for neighbour in neighbours)]
             for head in range(query.shape[1]):
                 scores = key[image, head, seen] @ query[image, head, slot] / query.shape[3] ** 0.5
+                if bias is not None:
+                    own = bias[image, head, slot].double()[neighbours]
+                    scores = scores + torch.cat([own.new_zeros(num_global), own])
                 result[image, head, slot] = scores.softmax(dim=0) @ value[image, head, seen]
     return result

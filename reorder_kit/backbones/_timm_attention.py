@@ -1,0 +1,40 @@
+"""The weights that timm's attention computes, for attention maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from jaxtyping import Float
+from timm.layers import Attention
+from torch import Tensor, nn
+
+
+def plain_attentions(blocks: Any) -> list[Attention]:
+    """The attention of each block whose attention is timm's usual one.
+
+    Args:
+        blocks: of a timm model.
+    """
+    return [block.attn for block in blocks if type(getattr(block, "attn", None)) is Attention]
+
+
+@contextmanager
+def recorded_weights(attentions: Sequence[Any]) -> Iterator[list[Float[Tensor, "batch token token"]]]:
+    """The weights that each attention computes meanwhile, the mean over heads. The fused operator shows none."""
+    weights: list[Tensor] = []
+
+    def record(dropout: nn.Module, inputs: tuple[Tensor]) -> None:
+        weights.append(inputs[0].mean(dim=1))
+
+    fused = [attention.fused_attn for attention in attentions]
+    handles = [attention.attn_drop.register_forward_pre_hook(record) for attention in attentions]
+    try:
+        for attention in attentions:
+            attention.fused_attn = False
+        yield weights
+    finally:
+        for attention, handle, was_fused in zip(attentions, handles, fused, strict=True):
+            handle.remove()
+            attention.fused_attn = was_fused

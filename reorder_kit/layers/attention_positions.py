@@ -1,0 +1,76 @@
+"""Positions that act in attention, for all blocks of a backbone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from reorder_kit.interfaces import PatchSequence
+from reorder_kit.layers.position_options import AttentionPositionOptions
+from reorder_kit.layers.relative_bias import ImageBias, SlotBias
+from reorder_kit.layers.rotary import ImageRotation, SlotRotation
+from reorder_kit.ops.relative_bias import RelativeBias
+from reorder_kit.ops.rotary import Rotation
+from reorder_kit.orders.grid import Grid
+
+
+@dataclass(frozen=True)
+class TokenPlaces:
+    """Where the tokens of one pass stand, as attention uses it.
+
+    Args:
+        rotation: how queries and keys are turned; None if they are not.
+        biases: what is added to scores.
+    """
+
+    rotation: Rotation | None = None
+    biases: tuple[RelativeBias, ...] = ()
+
+
+NO_PLACES = TokenPlaces()
+
+
+class AttentionPositions(nn.Module):
+    """Rotary positions and relative biases, the same in all blocks, as in T5 and RoFormer.
+
+    Both follow the sequence at hand: a patch keeps its row and column wherever an order has put it, and a slot its
+    place, also where an order moves patches before a later block.
+
+    Args:
+        options: which positions.
+        grid: patches of an image or a clip.
+        head_dim: width of a head.
+        heads: attention heads.
+        farthest: the largest distance at which a slot sees another, extra tokens behind the slots included.
+        causal: slots see no later slot.
+        num_after: extra tokens that stand behind the last slot.
+    """
+
+    def __init__(
+        self,
+        options: AttentionPositionOptions,
+        grid: Grid,
+        head_dim: int,
+        heads: int,
+        farthest: int,
+        causal: bool = False,
+        num_after: int = 0,
+    ) -> None:
+        super().__init__()
+        self.num_after = num_after
+        self.rotation: ImageRotation | SlotRotation | None = None
+        if options.positions == "rope":
+            self.rotation = ImageRotation(grid, head_dim)
+        elif options.slot_positions == "rope":
+            self.rotation = SlotRotation(grid.num_patches + num_after, head_dim)
+        self.image_bias = ImageBias(grid, heads) if options.positions == "relative" else None
+        self.slot_bias = SlotBias(farthest, causal, heads) if options.slot_positions == "relative" else None
+
+    def forward(self, sequence: PatchSequence, num_before: int = 0) -> TokenPlaces:
+        """The places of extra tokens before the slots, which have none, of the slots, and of tokens behind them."""
+        around = num_before, self.num_after
+        return TokenPlaces(
+            None if self.rotation is None else self.rotation(sequence, *around),
+            tuple(bias(sequence, *around) for bias in (self.image_bias, self.slot_bias) if bias is not None),
+        )

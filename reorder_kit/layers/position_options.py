@@ -1,0 +1,61 @@
+"""Options of positions: in the image, where they belong to the patch, and in the sequence, to the slot."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from reorder_kit.interfaces import ComponentOptions
+from reorder_kit.layers.positions import PatchPositions, Positions
+
+AddedSlotPositions = Literal["none", "learned", "sincos"]
+SlotPositions = Literal["none", "learned", "sincos", "rope", "relative"]
+
+
+class AddedPositionOptions(ComponentOptions):
+    """Positions that are added to tokens: all that a backbone without attention between pairs of slots can have."""
+
+    positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
+    slot_positions: AddedSlotPositions = Field(
+        "none", description="absolute positions in the sequence, added by slot before the first block"
+    )
+
+
+class AttentionPositionOptions(ComponentOptions):
+    """Positions of a backbone whose attention can turn queries and keys, or add to their scores."""
+
+    positions: PatchPositions = Field(
+        "learned",
+        description="positions in the image, which stay with the patch: learned or sincos are added to it, rope turns "
+        "queries and keys by row and column, relative adds to scores by the difference of rows and columns",
+    )
+    slot_positions: SlotPositions = Field(
+        "none",
+        description="positions in the sequence, which stay with the slot: learned or sincos are added to it before the "
+        "first block, rope and relative go by the distance between slots",
+    )
+
+    def act_in_attention(self) -> bool:
+        """Whether some positions turn queries and keys or add to scores."""
+        return bool({self.positions, self.slot_positions} & {"rope", "relative"})
+
+
+def check_fit(positions: PatchPositions, slot_positions: SlotPositions, dim: int, heads: int) -> None:
+    """Whether a width and a number of heads, which divide it, can have such positions.
+
+    Raises:
+        ValueError: if they cannot, as a validator of options may.
+    """
+    if positions == "sincos" and dim % 4:
+        raise ValueError(f"sincos positions need a dim that is a multiple of 4, not {dim}")
+    if slot_positions == "sincos" and dim % 2:
+        raise ValueError(f"sincos slot_positions need an even dim, not {dim}")
+    if positions == slot_positions == "rope":
+        raise ValueError(
+            "rope turns queries and keys by rows and columns or by slots, not by both: set one of positions and "
+            "slot_positions to another value, such as relative"
+        )
+    for name, kind, divisor in (("positions", positions, 4), ("slot_positions", slot_positions, 2)):
+        if kind == "rope" and dim // heads % divisor:
+            raise ValueError(f"{name}: rope needs heads of a width that {divisor} divides, not {dim // heads}: set dim")
