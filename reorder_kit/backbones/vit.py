@@ -40,8 +40,8 @@ class Vit(Backbone):
         if image.frames > 1:
             raise ReorderKitError(
                 f"vit reads single images, not clips of {image.frames} frames",
-                "name a backbone that reads clips, such as local, longformer, recurrent, mamba, mamba2, gated-deltanet, "
-                "arm or transformer-xl",
+                "name a backbone that reads clips, such as local, longformer, recurrent, mamba, mamba2, "
+                "gated-deltanet, arm or transformer-xl",
             )
         if options.model is not None:
             from reorder_kit.backbones._timm_vit import build, facts_of
