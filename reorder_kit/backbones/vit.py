@@ -47,7 +47,8 @@ class Vit(Backbone):
         if image.frames > 1:
             raise ReorderKitError(
                 f"vit reads single images, not clips of {image.frames} frames",
-                "name a backbone that reads clips, such as local, longformer, recurrent, mamba or transformer-xl",
+                "name a backbone that reads clips, such as local, longformer, sparse, transformer-xl, recurrent, mamba, "
+                "mamba2, gated-deltanet, arm, hierarchical, vmamba or violin",
             )
         grid, shape = patch_geometry(options, image).grid, options.shape()
         check_positions(options.positions, grid, shape.dim)

@@ -100,7 +100,7 @@ def test_every_weight_of_vision_mamba_goes_where_it_belongs(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("backbone", "weights"), [(Arm, ARM), (Arm, PRETRAINED), (Mamba, VIM)])
 def test_each_weight_of_a_file_is_used_or_reported(backbone: type[Backbone], weights: Any, tmp_path: Path) -> None:
-    for name in weights:
+    for name in [name for name in weights if not name.startswith("layers.0")]:  # both layers have the same names
         others = {other: value for other, value in weights.items() if other != name}
         is_needed = name.startswith(("layers", "patch_embed", "pos_embed", "norm_f", "cls_token"))
         path = saved(others, tmp_path / "less.safetensors")
@@ -209,7 +209,9 @@ def test_what_cannot_be_read_is_refused_in_words(tmp_path: Path, monkeypatch: py
         read_weights(tmp_path / "objects.pth")
 
 
-@pytest.mark.parametrize(("backbone", "weights"), [(Arm, ARM), (Mamba, VIM)])
+@pytest.mark.parametrize(
+    ("backbone", "weights"), [(Arm, ARM), pytest.param(Mamba, VIM, marks=pytest.mark.slow)], ids=["arm", "mamba"]
+)
 def test_a_run_is_opened_again_without_the_file(backbone: type[Backbone], weights: Any, tmp_path: Path) -> None:
     path = saved(weights, tmp_path / "released.safetensors")
     recipe = {
