@@ -7,21 +7,26 @@ from contextlib import contextmanager
 from typing import Any
 
 from jaxtyping import Float
-from timm.layers import Attention
+from timm.layers import Attention, AttentionRope
+from timm.models.beit import Attention as BeitAttention
+from timm.models.eva import EvaAttention
+from timm.models.vision_transformer_relpos import RelPosAttention
 from torch import Tensor, nn
 
+_PLAIN = (Attention, AttentionRope, BeitAttention, EvaAttention, RelPosAttention)
 
-def plain_attentions(blocks: Any) -> list[Attention]:
-    """The attention of each block whose attention is timm's usual one.
+
+def plain_attentions(blocks: Any) -> list[Any]:
+    """The attention of each block whose attention is a softmax over tokens, given to its values alone.
 
     Args:
         blocks: of a timm model.
     """
-    return [block.attn for block in blocks if type(getattr(block, "attn", None)) is Attention]
+    return [block.attn for block in blocks if type(getattr(block, "attn", None)) in _PLAIN]
 
 
 @contextmanager
-def recorded_weights(attentions: Sequence[Attention]) -> Iterator[list[Float[Tensor, "batch token token"]]]:
+def recorded_weights(attentions: Sequence[Any]) -> Iterator[list[Float[Tensor, "batch token token"]]]:
     """The weights that each attention computes meanwhile, the mean over heads. The fused operator shows none."""
     weights: list[Tensor] = []
 
