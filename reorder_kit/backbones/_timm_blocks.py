@@ -71,7 +71,7 @@ class TimmBlocks:
             mixed = run_block(block, tokens, self.mask, recompute=recompute)
         return mixed
 
-    def with_late_cls(self, tokens: Tokens) -> Tokens:
+    def with_late_cls(self, tokens: Tokens) -> Float[Tensor, "batch more dim"]:
         """The tokens after the last block, behind CLS where a model makes it from them only then, as CaiT does."""
         late = getattr(self.model, "blocks_token_only", None)
         if late is None:

@@ -30,7 +30,7 @@ READABLE = tuple(_AFTER)
 """Classes of timm that can read in another order."""
 
 _FORWARD = ("forward", "forward_features", "forward_head", "pool", "_pos_embed")
-_SLOTWISE = "its positions follow the slot, so another order would move them"
+_SLOTWISE = "its blocks have positions that follow the slot, so another order would move them"
 _MERGING = "it makes its rotary positions anew for every image, in an encoder of its own"
 _TWO_DIMENSIONAL = "its blocks work on the 2-D image, not on a sequence of patches"
 _WHY_NOT = {

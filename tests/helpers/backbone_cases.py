@@ -33,7 +33,6 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"model": "little_cait"},
         {"model": "little_mixed", "readout": "mean", "positions": "none"},
         {"model": "little_relpos", "readout": "mean", "positions": "none"},
-        {"model": "test_vit3", "causal": True},
     ],
     "local": [
         {"window": 2},

@@ -165,7 +165,7 @@ def test_a_model_that_cannot_be_wrapped_is_refused(arguments: dict[str, Any], me
 
 
 def test_wrapping_something_else_is_refused() -> None:
-    with pytest.raises(ReorderKitError, match="Linear is no timm VisionTransformer"):
+    with pytest.raises(ReorderKitError, match="expected a timm model, got a Linear"):
         Timm.from_timm(nn.Linear(2, 2))
 
 
