@@ -28,7 +28,7 @@ def require_readable(name: str) -> None:
     architecture, _, tag = name.partition(".")
     if not timm.is_model(name):
         raise ReorderKitError(f"timm has no model {quoted(name)}", closest(architecture, readable_names()))
-    kind = _class_of(architecture)
+    kind = class_of(architecture)
     reason = None if kind is None else why_not(kind)
     if reason is not None:
         raise ReorderKitError(
@@ -43,10 +43,10 @@ def require_readable(name: str) -> None:
 @cache
 def readable_names() -> tuple[str, ...]:
     """The models of classes that can read in another order, as their functions are annotated."""
-    return tuple(name for name in timm.list_models() if _class_of(name) in READABLE)
+    return tuple(name for name in timm.list_models() if class_of(name) in READABLE)
 
 
-def _class_of(architecture: str) -> str | None:
+def class_of(architecture: str) -> str | None:
     """The class of timm that a model is built as; None where the function is not annotated with it."""
     built = timm.model_entrypoint(architecture).__annotations__.get("return")
     name = built if isinstance(built, str) else getattr(built, "__name__", None)

@@ -18,6 +18,8 @@ from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.readout import last_slot, mean_slot
 from reorder_kit.model.timm_reading import TimmReading, reading_of
 
+_NEEDS_TUNING = "causal: the weights were trained without a mask, so the model needs fine-tuning to get used to it"
+
 
 class Timm(Backbone):
     """Any isotropic model of timm (https://github.com/huggingface/pytorch-image-models), with its weights if wanted.
@@ -53,7 +55,9 @@ class Timm(Backbone):
         without = cls.without_downloads(options).model_copy(update={"weights": None})
         with torch.device("meta"):  # takes no memory, computes nothing and draws nothing at random
             model = build(without, image)
-        return replace(facts_of(model, options), downloads=options.pretrained)
+        has_weights = options.pretrained or options.weights is not None
+        caution = _NEEDS_TUNING if options.causal and has_weights else ""
+        return replace(facts_of(model, options), downloads=options.pretrained, caution=caution)
 
     @classmethod
     def without_downloads(cls, options: TimmOptions) -> TimmOptions:

@@ -42,14 +42,15 @@ def doubts(experiment: Experiment) -> list[str]:
 
 
 def idle_in_backbone(experiment: Experiment, facts: BackboneFacts) -> list[str]:
-    """A sentence for each option of the backbone that changes nothing.
+    """A sentence for each option of the backbone that changes nothing, and what else the backbone warns of.
 
     Args:
         experiment: the parts.
         facts: of the backbone, for the images of the run.
     """
     names = type(experiment.backbone_options).model_fields
-    return [f"backbone.{name}: changes nothing: {reason}" for name, reason in facts.idle.items() if name in names]
+    found = [f"backbone.{name}: changes nothing: {reason}" for name, reason in facts.idle.items() if name in names]
+    return [*found, f"backbone.{facts.caution}"] if facts.caution else found
 
 
 def doubts_of_phases(experiment: Experiment, epochs: float) -> list[str]:
