@@ -189,6 +189,15 @@ def test_blocks_without_a_mask_are_refused_by_name() -> None:
         Timm.facts(Timm.Options(model="little_cait", patch_size=4, causal=True), IMAGE)
 
 
+@pytest.mark.parametrize(
+    ("options", "warned"), [({}, False), ({"pretrained": True}, True), ({"weights": "weights.pth"}, True)]
+)
+def test_a_causal_model_with_weights_is_warned_of(options: dict[str, Any], warned: bool) -> None:
+    facts = Timm.facts(Timm.Options(model="little_vit", patch_size=4, causal=True, **options), IMAGE)
+    assert ("needs fine-tuning" in facts.caution) is warned
+    assert not Timm.facts(Timm.Options(model="little_vit", patch_size=4, **options), IMAGE).caution
+
+
 # Weights of a file
 
 
