@@ -159,6 +159,8 @@ def _refused(name: str, kind: type, reason: str, hint: str = _OTHER_MODEL) -> Re
 
 def _obstacles(model: nn.Module, kind: type, after: str) -> Iterator[tuple[str, ...]]:
     """Why an instance cannot, though its class can; with a hint of its own where there is one."""
+    if hasattr(getattr(model, after, None), ORDER):
+        yield "it has an order already", "wrap the model that you first gave to wrap, or create it anew"
     changed = [name for name in _FORWARD if name in vars(model) or _is_changed(type(model), kind, name)]
     if changed:
         yield f"its {changed[0]} is not timm's", "put its tokens in order where positions have been added: order.apply"
@@ -175,8 +177,6 @@ def _obstacles(model: nn.Module, kind: type, after: str) -> Iterator[tuple[str, 
         yield "it has no readout, so its tokens would leave it in another order", "build it with global_pool='avg'"
     if getattr(model.patch_embed, "grid_size", None) is None:
         yield "it was built without a size of images", "build it with img_size"
-    if hasattr(getattr(model, after), ORDER):
-        yield "it has an order already", "wrap the model that you first gave to wrap, or create it anew"
 
 
 def _is_changed(cls: type, kind: type, method: str) -> bool:

@@ -9,6 +9,7 @@ import torch
 from timm.layers import Attention
 from torch import Tensor, nn
 
+import tiny_timm  # noqa: F401 # timm knows its models by name
 from reorder_kit.analysis.saliency_methods.rollout import rolled_out
 from reorder_kit.backbones.local import Local
 from reorder_kit.backbones.longformer import Longformer
@@ -24,7 +25,9 @@ SMALL_VIT = {"dim": 16, "heads": 2, "depth": 2}
 CASES: list[tuple[type[Backbone], dict[str, Any]]] = [
     (Vit, SMALL_VIT),
     (Vit, {**SMALL_VIT, "readout": "mean"}),
-    (Timm, {"model": "test_vit"}),
+    (Timm, {"model": "little_eva", "causal": True}),
+    (Timm, {"model": "little_beit", "causal": True, "readout": "last"}),
+    (Timm, {"model": "little_relpos", "readout": "mean"}),
     (Local, {"window": 2}),
     (Local, {"window": 1, "depth": 3, "causal": False, "readout": "mean"}),
     (Local, {"window": 2, "readout": "cls"}),

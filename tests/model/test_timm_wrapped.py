@@ -14,6 +14,7 @@ from torch import nn
 
 import reorder_kit
 import tiny_timm  # noqa: F401 # timm knows its models by name
+from reorder_kit.errors import ReorderKitError
 from timm_cases import shaken
 
 NAMES = ["little_vit", "little_eva", "little_mixed", "little_beit", "little_relpos", "little_cait"]
@@ -80,6 +81,12 @@ def test_features_come_in_reading_order_and_a_partial_order_leaves_patches_out(n
     few = reorder_kit.wrap(model, order.first(4)).forward_features(images())
     assert few.shape[1] == prefix + 4
     assert bool(few.isfinite().all())
+
+
+@every_model
+def test_it_is_not_wrapped_twice(name: str) -> None:
+    with pytest.raises(ReorderKitError, match="has an order already"):
+        reorder_kit.wrap(reorder_kit.wrap(build(name), "row").model, "spiral")
 
 
 @every_model
