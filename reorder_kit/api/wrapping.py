@@ -24,12 +24,12 @@ def wrap(
 ) -> TimmInOrder:
     """A timm model that reads its patches in an order; images to outputs, as before.
 
-    The weights are shared, not copied, and the model itself stays as it is. A partial order leaves patches out. Models
-    whose blocks have positions of their own, such as rotary ones, or work on the 2-D grid are refused.
+    The weights are shared, not copied, and the model itself stays as it is. A partial order leaves patches out. Rotary
+    positions and relative biases are put in order, too. Models whose blocks work on the 2-D grid are refused.
 
     Args:
-        model: a VisionTransformer of timm, with or without CLS, distillation and register tokens, a Cait, or an Eva
-            without rotary positions.
+        model: an isotropic model of timm: a VisionTransformer, with or without CLS, distillation and register tokens,
+            an Eva (EVA-02, DINOv3, PE, RoPE-ViT), a Beit, a VisionTransformerRelPos, or a Cait.
         order: what :func:`reorder_kit.load_order` takes: an order, the name of an ordering, a file, a run, or an array.
         host: whose orderings; those of the installed plugins if not given.
 

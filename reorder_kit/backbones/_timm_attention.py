@@ -7,17 +7,22 @@ from contextlib import contextmanager
 from typing import Any
 
 from jaxtyping import Float
-from timm.layers import Attention
+from timm.layers import Attention, AttentionRope
+from timm.models.beit import Attention as BeitAttention
+from timm.models.eva import EvaAttention
+from timm.models.vision_transformer_relpos import RelPosAttention
 from torch import Tensor, nn
 
+_PLAIN = (Attention, AttentionRope, BeitAttention, EvaAttention, RelPosAttention)
 
-def plain_attentions(blocks: Any) -> list[Attention]:
-    """The attention of each block whose attention is timm's usual one.
+
+def plain_attentions(blocks: Any) -> list[Any]:
+    """The attention of each block whose attention is a softmax over tokens, given to its values alone.
 
     Args:
         blocks: of a timm model.
     """
-    return [block.attn for block in blocks if type(getattr(block, "attn", None)) is Attention]
+    return [block.attn for block in blocks if type(getattr(block, "attn", None)) in _PLAIN]
 
 
 @contextmanager

@@ -1,105 +1,171 @@
-"""What the backbone ``timm`` takes from timm, whose import takes seconds: this module is imported to build one."""
+"""Models of timm for the backbone ``timm``: built, with weights, readout and positions as asked.
+
+The import of timm takes seconds: this module is imported to build a model.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import timm
-from timm.models.deit import VisionTransformerDistilled
-from timm.models.vision_transformer import VisionTransformer
-from torch import nn
+import torch
+from timm.models import load_state_dict
 
 from reorder_kit.backbones._timm_options import TimmOptions
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BackboneFacts, ImageShape
 from reorder_kit.layers.patch_geometry import patch_geometry, whole_patches
-from reorder_kit.orders.grid import Grid
+from reorder_kit.model.timm_positions import bias_holders
+from reorder_kit.model.timm_reading import reading_of
 
 
-def build(options: TimmOptions, image: ImageShape) -> VisionTransformer:
+def build(options: TimmOptions, image: ImageShape) -> Any:
     """The model that the options ask for.
 
     Raises:
-        ReorderKitError: if timm cannot build the model for such images.
+        ReorderKitError: if timm cannot build the model for such images, its weights cannot be had, or it has no such
+            readout.
     """
-    model = _named(options.model, options, image)
+    model = _named(options, image)
+    _check_patches(model, options, image)
+    _set_readout(model, options)
     if options.positions == "none":
-        model.pos_embed = None
-    model.set_grad_checkpointing(options.gradient_checkpointing)
+        _remove_positions(model)
     return model
 
 
-def require_vit(model: nn.Module) -> VisionTransformer:
-    """The model, which must be a VisionTransformer of timm.
-
-    Raises:
-        ReorderKitError: if it is another one.
-    """
-    if not isinstance(model, VisionTransformer):
-        raise ReorderKitError(
-            f"a {type(model).__name__} is no timm VisionTransformer", "pass a model such as vit_small_patch16_224"
-        )
-    return model
-
-
-def facts_of(model: VisionTransformer) -> BackboneFacts:
+def facts_of(model: Any, options: TimmOptions | None = None) -> BackboneFacts:
     """What is known of a model that exists.
 
+    Args:
+        model: of timm.
+        options: with which it is used; its own readout, and not causal, if not given.
+
     Raises:
-        ReorderKitError: if it drops patches, or does not pool them.
+        ReorderKitError: if it cannot read in another order, or cannot be causal.
     """
-    if not isinstance(model.patch_drop, nn.Identity):
+    reading = reading_of(model)
+    causal, readout = (False, None) if options is None else (options.causal, options.readout)
+    if causal and not reading.takes_mask:
         raise ReorderKitError(
-            "the model drops patches at random, which an order cannot follow", "build it with patch_drop_rate=0"
+            f"{reading.name} (timm's {reading.kind}) cannot be causal: its blocks take no mask",
+            "set causal: false, or name one such as vit_small_patch16_224",
         )
-    if not model.global_pool and model.attn_pool is None:
-        raise ReorderKitError("the model has no readout", "build it with global_pool='token' or 'avg'")
+    depth, single = len(model.blocks), reading.grid.num_patches == 1
+    # With one block, CLS reads patches that have not met: it sees a set of them.
+    blind_cls = depth == 1 and readout != "last" and reads_summary_tokens(model)
     return BackboneFacts(
-        Grid(*model.patch_embed.grid_size),
+        reading.grid,
         int(model.embed_dim),
-        len(model.blocks),
-        order_sensitive=False,
-        has_positions=model.pos_embed is not None,
+        depth,
+        is_causal=causal,
+        order_sensitive=not single and ((causal and not blind_cls) or readout == "last"),
+        has_positions=getattr(model, "pos_embed", None) is not None,
+        idle={"causal": "there is a single slot"} if causal and single else {},
     )
 
 
-def _named(name: str, options: TimmOptions, image: ImageShape) -> VisionTransformer:
-    arguments: dict[str, Any] = {}
+def reads_summary_tokens(model: Any) -> bool:
+    """Whether the readout is the CLS token, and the distillation token where there is one."""
+    return model.global_pool == "token" and getattr(model, "attn_pool", None) is None
+
+
+def _named(options: TimmOptions, image: ImageShape) -> Any:
+    arguments: dict[str, Any] = {"num_classes": 0}
     if options.patch_size is not None or options.grid is not None:
         arguments["patch_size"] = patch_geometry(options, image).patch_size
+    if options.weights is not None:
+        arguments |= _from_file(options.model, options.weights)
     try:
         model = timm.create_model(
-            name,
-            pretrained=options.pretrained,
-            num_classes=0,
+            options.model,
+            **{"pretrained": options.pretrained, **arguments},
             img_size=(image.height, image.width),
             in_chans=image.channels,
             drop_path_rate=options.drop_path,
-            **arguments,
         )
-    except Exception as error:  # of timm, of the hub it downloads from, of the network
-        raise _not_built(name, options.pretrained, error) from error
-    patch_height, patch_width = model.patch_embed.feat_ratio(as_scalar=False)
-    whole_patches(patch_height, patch_width, image)
-    _set_readout(model, options.readout)
+    except Exception as error:  # of timm, of the hub it downloads from, of the network, of a file
+        raise _not_built(options, error) from error
+    if model.num_classes:
+        model.reset_classifier(0)
     return model
 
 
-def _not_built(name: str, pretrained: bool, error: Exception) -> ReorderKitError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    if pretrained:
-        hint = "name a model that has weights, go online for the first download, or set pretrained: false"
+def _from_file(name: str, file: str) -> dict[str, Any]:
+    """Arguments with which timm loads a file, and every weight of it: none may be missing, none left over."""
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise ReorderKitError(f"there is no file {file}", "give in weights the path of a state dict of the model")
+    try:
+        found = load_state_dict(str(path), weights_only=True)
+    except Exception as error:  # of torch, of safetensors
+        raise ReorderKitError(
+            f"{file} holds no weights that can be read safely: {_reason(error)}", "save a state dict of tensors"
+        ) from error
+    classifier = timm.get_pretrained_cfg(name).classifier
+    first = classifier if isinstance(classifier, str) else classifier[0]
+    rows = found.get(f"{first}.weight")
+    classes = len(rows) if isinstance(rows, torch.Tensor) else 0
+    # With as many classes as timm expects of its weights, it is strict.
+    overlay = {"file": str(path), "num_classes": classes}
+    return {"pretrained": True, "num_classes": classes, "pretrained_cfg_overlay": overlay}
+
+
+def _check_patches(model: Any, options: TimmOptions, image: ImageShape) -> None:
+    height, width = model.patch_embed.feat_ratio(as_scalar=False)
+    if options.patch_size is not None or options.grid is not None:
+        asked = patch_geometry(options, image).patch_size
+        if asked != (height, width):
+            raise ReorderKitError(
+                f"{options.model} has patches of {height}x{width} pixels, not {asked[0]}x{asked[1]}",
+                "leave patch_size and grid out, or name another model",
+            )
+    whole_patches(height, width, image)
+
+
+def _not_built(options: TimmOptions, error: Exception) -> ReorderKitError:
+    if options.weights is not None:
+        message, hint = f"timm cannot load {options.weights} into {options.model}", "give a state dict of this model"
+    elif options.pretrained:
+        message = f"timm cannot build {options.model}"
+        hint = (
+            "name a model that has weights, go online for the first download, give a file of them in weights, or set "
+            "pretrained: false"
+        )
     else:
-        hint = "name another model"
-    return ReorderKitError(f"timm cannot build {name}: {reason}", hint)
+        message, hint = f"timm cannot build {options.model}", "name another model"
+    return ReorderKitError(f"{message}: {_reason(error)}", hint)
 
 
-def _set_readout(model: VisionTransformer, readout: Literal["cls", "mean"] | None) -> None:
+def _reason(error: Exception) -> str:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return reason if len(reason) <= 300 else f"{reason[:300]} ..."
+
+
+def _set_readout(model: Any, options: TimmOptions) -> None:
     """After the weights are loaded: the final norm stays where the model was trained with it."""
-    if readout is None:
+    if options.readout is None:
         return
-    if isinstance(model, VisionTransformerDistilled):
+    if hasattr(model, "dist_token"):
         raise ReorderKitError("a distilled model reads its CLS and its distillation token", "leave readout out")
-    if readout == "cls" and not model.has_class_token:
+    if options.readout == "cls" and getattr(model, "cls_token", None) is None:
         raise ReorderKitError("the named model has no CLS token", "set readout: mean, or leave readout out")
-    model.reset_classifier(0, "token" if readout == "cls" else "avg")
+    model.reset_classifier(0, "token" if options.readout == "cls" else "avg")
+    if hasattr(model, "pool_include_prefix"):
+        model.pool_include_prefix = False
+
+
+def _remove_positions(model: Any) -> None:
+    if hasattr(model, "pos_embed"):
+        model.pos_embed = None
+    if getattr(model, "rope", None) is not None:
+        model.rope = None
+        model.rope_mixed = False
+    for holder in list(bias_holders(model)):
+        above, _, name = holder.path.rpartition(".")
+        module: Any = model.get_submodule(holder.path)
+        if hasattr(module, "_get_rel_pos_bias"):
+            module.relative_position_bias_table = None
+        else:
+            setattr(model.get_submodule(above), name, None)

@@ -7,42 +7,50 @@ from collections.abc import Sequence
 from functools import cache
 
 import timm
-from timm.models.vision_transformer import VisionTransformer
 
 from reorder_kit.errors import MOST_SHOWN, ReorderKitError, quoted
+from reorder_kit.model.timm_reading import READABLE, why_not
 
 SUGGESTIONS = 3
 
 
-def require_vit_name(name: str) -> None:
-    """Refuse a name of no VisionTransformer of timm, or with a tag of weights that it does not have.
+def require_readable(name: str) -> None:
+    """Refuse a name of no model of timm, of one that cannot read in another order, or with a tag it does not have.
+
+    What the name alone does not tell is found when the model is built.
 
     Args:
         name: as timm has it, with or without the tag of its weights.
 
     Raises:
-        ReorderKitError: with the closest names.
+        ReorderKitError: with the closest names, or the reason.
     """
     architecture, _, tag = name.partition(".")
     if not timm.is_model(name):
-        raise ReorderKitError(f"timm has no model {quoted(name)}", closest(architecture, vit_names()))
-    if architecture not in vit_names():
-        hint = "for a vision transformer from scratch, use name: vit"
-        raise ReorderKitError(f"timm's {architecture} is not a VisionTransformer", hint)
+        raise ReorderKitError(f"timm has no model {quoted(name)}", closest(architecture, readable_names()))
+    kind = class_of(architecture)
+    reason = None if kind is None else why_not(kind)
+    if reason is not None:
+        raise ReorderKitError(
+            f"{architecture} (timm's {kind}) cannot read in another order: {reason}",
+            "name one such as vit_small_patch16_224, vit_small_patch16_dinov3 or beit_base_patch16_224",
+        )
     weights = tuple(timm.list_pretrained(f"{architecture}.*")) if tag else (name,)
     if name not in weights:
         raise ReorderKitError(f"timm has no weights {quoted(name)}", f"{closest(name, weights)}, or leave .{tag} out")
 
 
 @cache
-def vit_names() -> tuple[str, ...]:
-    """The models that are built as VisionTransformers, as their functions are annotated."""
-    return tuple(name for name in timm.list_models() if _is_vit(name))
+def readable_names() -> tuple[str, ...]:
+    """The models of classes that can read in another order, as their functions are annotated."""
+    return tuple(name for name in timm.list_models() if class_of(name) in READABLE)
 
 
-def _is_vit(name: str) -> bool:
-    built = timm.model_entrypoint(name).__annotations__.get("return")
-    return isinstance(built, type) and issubclass(built, VisionTransformer)
+def class_of(architecture: str) -> str | None:
+    """The class of timm that a model is built as; None where the function is not annotated with it."""
+    built = timm.model_entrypoint(architecture).__annotations__.get("return")
+    name = built if isinstance(built, str) else getattr(built, "__name__", None)
+    return name if name != "Module" else None
 
 
 def closest(name: str, known: Sequence[str]) -> str:

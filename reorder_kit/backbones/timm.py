@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,25 +15,36 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
 from reorder_kit.layers.extra_tokens import starting_tokens
-from reorder_kit.layers.readout import mean_slot
-from reorder_kit.layers.recompute import run_block
+from reorder_kit.layers.readout import last_slot, mean_slot
+from reorder_kit.model.timm_reading import TimmReading, reading_of
+
+_NEEDS_TUNING = "causal: the weights were trained without a mask, so the model needs fine-tuning to get used to it"
 
 
 class Timm(Backbone):
-    """A VisionTransformer of timm (https://github.com/huggingface/pytorch-image-models), with its weights if wanted.
+    """Any isotropic model of timm (https://github.com/huggingface/pytorch-image-models), with its weights if wanted.
 
-    It keeps its own patches, positions and readout where the recipe says nothing else. In row-major order its output is
-    that of timm.
+    ViT, DeiT, DINOv2, CLIP, SigLIP, EVA-02, DINOv3, the Perception Encoder, RoPE-ViT, BEiT, relative-position ViTs and
+    CaiT, among others. The model keeps its own patches, positions and readout where the recipe says nothing else. In
+    row-major order its output is that of timm. Positions follow their patches: absolute ones are added to them, rotary
+    tables and relative biases are put in the order of the sequence. So without ``causal`` the output is the same in
+    every order, but for the readout ``last``.
+
+    With ``causal`` a slot sees itself and the slots before it. A CLS token that is read out stands behind all slots: it
+    sees everything, and nothing sees it. All other tokens before the patches (registers, a CLS token that is not read
+    out) stay in front: every token sees them, and they see each other alone. Weights that were trained without a mask
+    need fine-tuning then. CaiT's blocks take no mask, so it cannot be causal.
     """
 
     name = "timm"
     Options = TimmOptions
+    needs = frozenset({"order"})
 
     options: TimmOptions
 
     @classmethod
     def facts(cls, options: TimmOptions, image: ImageShape) -> BackboneFacts:
-        """Blind to the order, and never causal, whatever its options: all tokens see all tokens."""
+        """Blind to the order unless ``causal``, or the last slot is read; one causal block with CLS is blind, too."""
         if image.frames > 1:
             raise ReorderKitError(
                 f"timm reads single images, not clips of {image.frames} frames",
@@ -39,41 +52,51 @@ class Timm(Backbone):
             )
         from reorder_kit.backbones._timm_models import build, facts_of
 
+        without = cls.without_downloads(options).model_copy(update={"weights": None})
         with torch.device("meta"):  # takes no memory, computes nothing and draws nothing at random
-            model = build(cls.without_downloads(options), image)
-        return replace(facts_of(model), downloads=options.pretrained)
+            model = build(without, image)
+        has_weights = options.pretrained or options.weights is not None
+        caution = _NEEDS_TUNING if options.causal and has_weights else ""
+        return replace(facts_of(model, options), downloads=options.pretrained, caution=caution)
 
     @classmethod
     def without_downloads(cls, options: TimmOptions) -> TimmOptions:
-        """Not pretrained."""
-        return options.model_copy(update={"pretrained": False})
+        """Neither pretrained nor from a file."""
+        return options.model_copy(update={"pretrained": False, "weights": None})
 
     def __init__(self, options: TimmOptions, image: ImageShape) -> None:
         # Imported on first use, as wherever timm is needed: it takes seconds.
         from reorder_kit.backbones._timm_models import build
 
         super().__init__(options, image)
-        self.model = build(options, image)
+        self.model: Any = build(options, image)
+        self.causal, self.readout, self.recompute = options.causal, options.readout, options.gradient_checkpointing
 
     @classmethod
     def from_timm(cls, model: nn.Module) -> Timm:
-        """Wrap a model that already exists; it is shared, not copied, and keeps its classifier as ``timm.model.head``.
+        """Take a model that already exists; it is shared, not copied, and keeps its classifier as ``timm.model.head``.
 
         The result has no ``options``, since none were asked for.
 
         Raises:
-            ReorderKitError: if the model is not a VisionTransformer, drops patches, or does not pool them.
+            ReorderKitError: if the model cannot read in another order, drops patches, or has no readout.
         """
-        from reorder_kit.backbones._timm_models import facts_of, require_vit
+        from reorder_kit.backbones._timm_models import facts_of
 
-        built = require_vit(model)
         found = cls.__new__(cls)
         nn.Module.__init__(found)
-        first = next(layer for layer in built.patch_embed.modules() if isinstance(layer, nn.Conv2d))
-        found.image = ImageShape(first.in_channels, *built.patch_embed.img_size)
-        found.as_built = facts_of(built)
-        found.model = built
+        found.as_built = facts_of(model)
+        first = next(layer for layer in model.get_submodule("patch_embed").modules() if isinstance(layer, nn.Conv2d))
+        found.model = model
+        found.image = ImageShape(first.in_channels, *found.reading.image)
+        found.causal, found.readout = False, None
+        found.recompute = bool(found.model.grad_checkpointing)
         return found
+
+    @cached_property
+    def reading(self) -> TimmReading:
+        """How the model reads its patches."""
+        return reading_of(self.model)
 
     def tokenize(self, images: Float[Tensor, "batch channels height width"]) -> PatchSequence:
         """Cut images into row-major patches.
@@ -81,17 +104,17 @@ class Timm(Backbone):
         Raises:
             ReorderKitError: if the images have another size than the model was built for.
         """
-        height, width = self.model.patch_embed.img_size
+        height, width = self.reading.image
         if tuple(images.shape[2:]) != (height, width):
             given = f"{images.shape[2]}x{images.shape[3]}"
             raise ReorderKitError(f"a model built for images of {height}x{width} pixels was given images of {given}")
         patches = self.model.patch_embed(images)
-        if self.model.dynamic_img_size:
+        if patches.ndim == 4:  # of a model that takes images of any size
             patches = patches.flatten(1, 2)
-        if self.model.pos_embed is not None:
+        if getattr(self.model, "pos_embed", None) is not None:
             # The last ones: those of CLS and register tokens, where there are any, come first.
-            patches = self.model.pos_drop(patches + self.model.pos_embed[:, -self.grid.num_patches :])
-        return PatchSequence(patches, self.grid)
+            patches = patches + self.model.pos_embed[:, -self.grid.num_patches :]
+        return PatchSequence(self._dropped(patches), self.grid)
 
     def encode(
         self,
@@ -101,39 +124,44 @@ class Timm(Backbone):
         extra_tokens: Float[Tensor, "batch extra dim"] | None = None,
     ) -> Encoded:
         """Run the blocks ``start`` to ``stop``, CLS and register tokens before the patches."""
+        from reorder_kit.backbones._timm_blocks import TimmBlocks
+
         extra_tokens = starting_tokens(self._prefix(), extra_tokens, sequence, start)
         tokens = sequence.patches if extra_tokens is None else torch.cat([extra_tokens, sequence.patches], dim=1)
-        mask = None if sequence.valid is None else _key_mask(sequence.valid, tokens.shape[1])
-        blocks = range(self.depth)[start:stop]
-        if 0 in blocks:
+        indices = range(self.depth)[start:stop]
+        if not indices:
+            return Encoded(sequence, extra_tokens)
+        blocks = TimmBlocks(self.model, self.reading, sequence, self._ranks(sequence))
+        if 0 in indices and hasattr(self.model, "norm_pre"):
             tokens = self.model.norm_pre(tokens)
-        for index in blocks:
-            tokens = self._block(index, tokens, mask)
-        if self.depth - 1 in blocks:
-            tokens = self.model.norm(tokens)
+        for index in indices:
+            tokens = blocks.run(index, tokens, self.recompute)
+        if self.depth - 1 in indices:
+            tokens = self.model.norm(blocks.with_late_cls(tokens))
         prefix, patches = tokens[:, : -sequence.num_slots], tokens[:, -sequence.num_slots :]
-        return Encoded(sequence.with_patches(patches), None if extra_tokens is None else prefix)
+        return Encoded(sequence.with_patches(patches), prefix if prefix.shape[1] else None)
 
     def summarize(self, encoded: Encoded) -> Float[Tensor, "batch dim"]:
-        """The CLS token or the mean of the patches, as the timm model pools.
+        """CLS, the mean of the slots or the last slot, as asked, or as the model of timm pools.
 
         Raises:
             ReorderKitError: if some slots are padding and the model pools in a way that would read them.
         """
         model, sequence, prefix = self.model, encoded.sequence, encoded.extra_tokens
-        if sequence.valid is None or (model.global_pool == "token" and model.attn_pool is None):
+        if self.readout == "last":
+            return self._normed(last_slot(sequence))
+        if sequence.valid is None or self._reads_summary_tokens:
             tokens = sequence.patches if prefix is None else torch.cat([prefix, sequence.patches], dim=1)
             pooled: Tensor = model.forward_head(tokens, pre_logits=True)
             return pooled
-        if model.global_pool != "avg" or model.pool_include_prefix:
+        if model.global_pool != "avg" or getattr(model, "pool_include_prefix", False):
             raise ReorderKitError(
                 f"the readout {model.global_pool!r} would read padding", "set readout: cls or readout: mean"
             )
-        mean: Tensor = model.head_drop(model.fc_norm(mean_slot(sequence)))
-        return mean
+        return self._normed(mean_slot(sequence))
 
     def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
-        """Every slot: all tokens see all tokens."""
+        """Every slot: all that is read out sees all slots, or is all of them."""
         return torch.ones(num_slots, dtype=torch.bool)
 
     def attention(self, sequence: PatchSequence) -> AttentionMaps | None:
@@ -148,52 +176,62 @@ class Timm(Backbone):
             self.encode(sequence)
         return AttentionMaps(tuple(weights), readout, first_slot=readout.shape[1] - sequence.num_slots)
 
+    @property
+    def _reads_summary_tokens(self) -> bool:
+        from reorder_kit.backbones._timm_models import reads_summary_tokens
+
+        return reads_summary_tokens(self.model)
+
     def _readout_shares(self, sequence: PatchSequence) -> Float[Tensor, "batch token"] | None:
         """The share of each token in what is pooled; None where that is no mean, or no readout of :meth:`summarize`."""
-        model = self.model
-        is_plain = model.attn_pool is None and not hasattr(model, "dist_token")
-        prefix = self._prefix()
-        num_prefix = 0 if prefix is None else prefix.shape[1]
-        if is_plain and model.global_pool == "token":
-            shares = sequence.patches.new_zeros(sequence.batch, num_prefix + sequence.num_slots)
+        model, units = self.model, torch.eye(sequence.num_slots, device=sequence.patches.device)
+        if getattr(model, "attn_pool", None) is not None or hasattr(model, "dist_token"):
+            return None
+        by_slot = sequence.with_patches(units.to(sequence.patches.dtype).expand(sequence.batch, -1, -1))
+        if self.readout == "last":
+            return nn.functional.pad(last_slot(by_slot), (self.reading.prefix, 0))
+        if model.global_pool == "token":
+            shares = sequence.patches.new_zeros(sequence.batch, self.reading.prefix + sequence.num_slots)
             shares[:, 0] = 1
             return shares
-        if is_plain and model.global_pool == "avg" and not model.pool_include_prefix:
-            units = torch.eye(sequence.num_slots, device=sequence.patches.device, dtype=sequence.patches.dtype)
-            shares = mean_slot(sequence.with_patches(units.expand(sequence.batch, -1, -1)))
-            return nn.functional.pad(shares, (num_prefix, 0))
+        if model.global_pool == "avg" and not getattr(model, "pool_include_prefix", False):
+            return nn.functional.pad(mean_slot(by_slot), (self.reading.prefix, 0))
         return None
 
-    def _prefix(self) -> Float[Tensor, "1 extra dim"] | None:
-        """CLS, distillation and register tokens with their positions."""
-        model = self.model
-        named = (model.cls_token, getattr(model, "dist_token", None), model.reg_token)
-        tokens = [token for token in named if token is not None]
-        if not tokens:
+    def _ranks(self, sequence: PatchSequence) -> Tensor | None:
+        from reorder_kit.backbones._timm_blocks import causal_ranks
+
+        if not self.causal:
             return None
-        prefix = torch.cat(tokens, dim=1)
-        if model.pos_embed is None:
+        at_the_end = sum(token.shape[1] for token in self._summary_tokens()) if self._reads_summary_tokens else 0
+        return causal_ranks(self.reading.prefix, at_the_end, sequence.num_slots, sequence.patches.device)
+
+    def _summary_tokens(self) -> list[Tensor]:
+        named = (getattr(self.model, name, None) for name in ("cls_token", "dist_token"))
+        return [token for token in named if token is not None]
+
+    def _prefix(self) -> Float[Tensor, "1 extra dim"] | None:
+        """CLS, distillation and register tokens with their positions; those of CaiT come after its blocks."""
+        if not self.reading.prefix:
+            return None
+        registers = getattr(self.model, "reg_token", None)
+        prefix = torch.cat([*self._summary_tokens(), *([] if registers is None else [registers])], dim=1)
+        positions = getattr(self.model, "pos_embed", None)
+        if positions is None:
             return prefix
-        if not model.no_embed_class:
-            prefix = prefix + model.pos_embed[:, : -self.grid.num_patches]
-        dropped: Tensor = model.pos_drop(prefix)
+        if not getattr(self.model, "no_embed_class", False):
+            prefix = prefix + positions[:, : -self.grid.num_patches]
+        return self._dropped(prefix)
+
+    def _dropped(self, tokens: Tensor) -> Tensor:
+        dropped: Tensor = self.model.pos_drop(tokens) if hasattr(self.model, "pos_drop") else tokens
         return dropped
 
-    def _block(
-        self,
-        index: int,
-        tokens: Float[Tensor, "batch token dim"],
-        mask: Bool[Tensor, "batch 1 1 token"] | None,
-    ) -> Float[Tensor, "batch token dim"]:
-        recompute = self.model.grad_checkpointing
-        mixed: Tensor = run_block(self.model.blocks[index], tokens, mask, recompute=recompute)
-        return mixed
-
-
-def _key_mask(valid: Bool[Tensor, "batch slot"], num_tokens: int) -> Bool[Tensor, "batch 1 1 token"]:
-    """Hide padding from every token; an image of nothing but padding hides nothing, to keep its softmax defined."""
-    keys = nn.functional.pad(valid | ~valid.any(dim=1, keepdim=True), (num_tokens - valid.shape[1], 0), value=True)
-    return keys[:, None, None, :]
+    def _normed(self, pooled: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
+        if hasattr(self.model, "fc_norm"):
+            pooled = self.model.fc_norm(pooled)
+        normed: Tensor = self.model.head_drop(pooled)
+        return normed
 
 
 @hookimpl

@@ -121,6 +121,7 @@ def named_model(name: str, grid: Grid) -> tuple[TimmReading, str]:
     import timm
 
     from reorder_kit.backbones._timm_names import closest
+    from reorder_kit.model.timm_positions import ABSOLUTE
     from reorder_kit.model.timm_reading import reading_of
 
     if not timm.is_model(name):
@@ -130,6 +131,11 @@ def named_model(name: str, grid: Grid) -> tuple[TimmReading, str]:
     except Exception as error:  # of timm
         raise ReorderKitError(f"timm cannot build {name}: {error}", "name another model") from error
     reading = reading_of(model)
+    if reading.positions != ABSOLUTE:
+        raise ReorderKitError(
+            f"there are no lines for {name}: its {reading.positions} positions must be put in order in every block",
+            "use reorder_kit.wrap(model, order), which does that",
+        )
     if reading.grid == grid:
         return reading, f'timm.create_model("{name}")'
     patch = (reading.image[0] // reading.grid.height, reading.image[1] // reading.grid.width)

@@ -42,7 +42,7 @@ def doubts(experiment: Experiment) -> list[str]:
 
 
 def idle_in_backbone(experiment: Experiment, facts: BackboneFacts) -> list[str]:
-    """A sentence for each option of the backbone that changes nothing.
+    """A sentence for each option of the backbone that changes nothing, and what else the backbone warns of.
 
     Args:
         experiment: the parts.
@@ -50,7 +50,8 @@ def idle_in_backbone(experiment: Experiment, facts: BackboneFacts) -> list[str]:
     """
     names = type(experiment.backbone_options).model_fields
     idle = [(name, reason) for name, reason in facts.idle.items() if name.partition(".")[0] in names]
-    return [f"backbone.{name}: changes nothing: {reason}" for name, reason in idle]
+    found = [f"backbone.{name}: changes nothing: {reason}" for name, reason in idle]
+    return [*found, f"backbone.{facts.caution}"] if facts.caution else found
 
 
 def doubts_of_phases(experiment: Experiment, epochs: float) -> list[str]:

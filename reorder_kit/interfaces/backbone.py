@@ -53,6 +53,7 @@ class BackboneFacts:
             warned of.
         no_influence: why a slot in reach may have no influence that can be measured, as where gradients are stopped on
             purpose, or a gate begins at zero. Empty if every slot in reach has some: a run warns of one that has none.
+        caution: a sentence that a recipe is warned with, which begins with the option it is about.
 
     Raises:
         ReorderKitError: if the finest level has another grid than the patches, or the levels do not follow each other.
@@ -71,6 +72,7 @@ class BackboneFacts:
     downloads: bool = False
     idle: Mapping[str, str] = field(default_factory=dict, hash=False)
     no_influence: str = ""
+    caution: str = ""
 
     def __post_init__(self) -> None:
         if not self.levels:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 
-def run_block(block: nn.Module, *inputs: Any, recompute: bool) -> Any:
+def run_block(block: Callable[..., Any], *inputs: Any, recompute: bool) -> Any:
     """What a block makes of its inputs.
 
     Args:

@@ -9,10 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.model.timm_positions import BIASED, ROTARY, bias_holders, bias_in_order, rope_in_order
 from reorder_kit.model.timm_reading import ORDER, TimmReading
 from reorder_kit.orders.order import Order
 
 M = TypeVar("M", bound=nn.Module)
+_INNER = "model."
 
 
 class TimmInOrder(nn.Module):
@@ -20,8 +22,8 @@ class TimmInOrder(nn.Module):
 
     ``model`` is a model of the same class. It shares all layers and weights with the one that was given, which still
     reads row-major. Of a partial order, it reads the patches that have a slot. ``train``, ``eval`` and
-    ``load_state_dict`` of either act on both. What is replaced in one later, such as a classifier, is not replaced in
-    the other.
+    ``load_state_dict`` of either act on both, and so does :meth:`reset_classifier`. What is replaced in ``model``
+    otherwise is not replaced in the other. ``state_dict`` has the keys of timm.
 
     Args:
         model: a model of timm.
@@ -32,19 +34,33 @@ class TimmInOrder(nn.Module):
     def __init__(self, model: nn.Module, reading: TimmReading, order: Order) -> None:
         super().__init__()
         self.reading, self.order = reading, order
-        device = next(model.parameters()).device
-        given = getattr(model, reading.after)
-        last = _sharing(given)
-        # Neither in the state, whose keys stay those of timm, nor in the hook: it moves with the model.
-        last.register_buffer(ORDER, order.indices.to(device, copy=True), persistent=False)
-        last.register_forward_hook(_InOrder(reading))
-        last.register_forward_pre_hook(_Following(given))
-        inner: Any = _sharing(model)
-        setattr(inner, reading.after, last)
+        inner: Any = _Copies(model).in_order(reading, order)
         inner.forward_intermediates = _no_maps
-        inner.register_forward_pre_hook(_Following(model))
         inner.train = _TrainBoth(inner, model)
         self.model = inner
+        self._given = _Unregistered(model)
+        hooked: Any = self
+        hooked.register_state_dict_post_hook(_without_prefix)
+        hooked.register_load_state_dict_pre_hook(_with_prefix)
+
+    @property
+    def num_features(self) -> int:
+        """Width of the features."""
+        inner: Any = self.model
+        return int(inner.num_features)
+
+    @property
+    def num_classes(self) -> int:
+        """Outputs of the classifier."""
+        inner: Any = self.model
+        return int(inner.num_classes)
+
+    @property
+    def pretrained_cfg(self) -> dict[str, Any]:
+        """What timm knows of the weights, such as mean and standard deviation of the images."""
+        inner: Any = self.model
+        known: dict[str, Any] = inner.pretrained_cfg
+        return known
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Any:
         """What the model gives, which is outputs in most cases.
@@ -64,6 +80,38 @@ class TimmInOrder(nn.Module):
         tokens: Tensor = inner.forward_features(self._of_the_size(images))
         return tokens
 
+    def forward_head(self, tokens: Float[Tensor, "batch token dim"], pre_logits: bool = False) -> Tensor:
+        """What the model's head makes of :meth:`forward_features`.
+
+        Args:
+            tokens: prefix tokens, then slots.
+            pre_logits: the readout before the classifier.
+        """
+        inner: Any = self.model
+        outputs: Tensor = inner.forward_head(tokens, pre_logits=pre_logits)
+        return outputs
+
+    def get_classifier(self) -> nn.Module:
+        """The last layer."""
+        inner: Any = self.model
+        classifier: nn.Module = inner.get_classifier()
+        return classifier
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """A new classifier, in the model that was wrapped, too.
+
+        Args:
+            num_classes: outputs; 0 for none.
+            global_pool: what is read out, as timm calls it; as before if not given.
+        """
+        given: Any = self._given.module
+        inner: Any = self.model
+        ours = {name: module for name, module in inner._modules.items() if module is not given._modules.get(name)}
+        own = {name: value for name, value in vars(inner).items() if callable(value) or name.startswith("_")}
+        given.reset_classifier(num_classes, *([] if global_pool is None else [global_pool]))
+        inner.__dict__.update({name: value for name, value in vars(given).items() if name not in own})
+        inner._modules.update({name: module for name, module in given._modules.items() if name not in ours})
+
     def extra_repr(self) -> str:
         """The order and the grid."""
         return f"{self.order!r} on the {self.reading.grid} grid"
@@ -78,17 +126,68 @@ class TimmInOrder(nn.Module):
         return images
 
 
+def _without_prefix(module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:
+    """A hook after ``state_dict``: the keys are those of timm."""
+    inner = prefix + _INNER
+    for names in (state, getattr(state, "_metadata", {})):
+        for name in [name for name in names if f"{name}.".startswith(inner)]:
+            names[prefix + name[len(inner) :] if len(name) > len(inner) else prefix[:-1]] = names.pop(name)
+
+
+def _with_prefix(module: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+    """A hook before a state is loaded: its keys become those of the modules."""
+    for name in [name for name in state if name.startswith(prefix)]:
+        state[prefix + _INNER + name[len(prefix) :]] = state.pop(name)
+
+
 def _no_maps(*arguments: Any, **named: Any) -> None:
     raise ReorderKitError(
         "forward_intermediates would draw maps of patches in reading order", "call it on the model that was wrapped"
     )
 
 
-class _InOrder:
+class _Copies:
+    """Copies of a model and of some modules in it, which share everything else with it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.given = model
+        self.inner: Any = _sharing(model)
+        self.copied: dict[str, Any] = {"": self.inner}
+
+    def in_order(self, reading: TimmReading, order: Order) -> nn.Module:
+        """The copy of the model, whose patches and positions are put in order."""
+        indices = order.indices.to(next(self.given.parameters()).device, copy=True)
+        last = self.of(reading.after)
+        last._buffers = dict(last._buffers)
+        # Neither in the state, whose keys stay those of timm, nor in the hook: it moves with the model.
+        last.register_buffer(ORDER, indices, persistent=False)
+        tokens = _TokensInOrder(reading)
+        if reading.positions == ROTARY:
+            self.inner._pos_embed = _PositionsInOrder(self.inner, reading, tokens)
+        else:
+            last.register_forward_hook(tokens)
+        if reading.positions == BIASED:
+            for holder in list(bias_holders(self.given)):
+                module = self.of(holder.path)
+                given = self.given.get_submodule(holder.path)
+                setattr(module, holder.method, _BiasInOrder(given, holder.method, last, reading.prefix))
+        inner: nn.Module = self.inner
+        return inner
+
+    def of(self, path: str) -> Any:
+        """The copy of a module, in the copies of those that hold it."""
+        if path not in self.copied:
+            above, _, name = path.rpartition(".")
+            copy = self.copied[path] = _sharing(self.given.get_submodule(path))
+            setattr(self.of(above), name, copy)
+        return self.copied[path]
+
+
+class _TokensInOrder:
     """A hook that puts patches in order behind their prefix tokens. A class, since functions cannot be pickled."""
 
     def __init__(self, reading: TimmReading) -> None:
-        self.prefix, self.num_tokens = reading.prefix, reading.num_tokens
+        self.before, self.num_tokens = reading.before, reading.before + reading.grid.num_patches
 
     def __call__(self, module: nn.Module, inputs: Any, tokens: Tensor) -> Tensor:
         if tokens.shape[1] != self.num_tokens:
@@ -97,7 +196,33 @@ class _InOrder:
                 "the model was changed after it was wrapped; wrap it again",
             )
         order = module.get_buffer(ORDER)
-        return torch.cat([tokens[:, : self.prefix], tokens[:, self.prefix :][:, order]], dim=1)
+        return torch.cat([tokens[:, : self.before], tokens[:, self.before :][:, order]], dim=1)
+
+
+class _PositionsInOrder:
+    """In place of ``_pos_embed`` of an Eva: tokens and rotary positions in order."""
+
+    def __init__(self, inner: nn.Module, reading: TimmReading, tokens: _TokensInOrder) -> None:
+        self.inner, self.after, self.tokens = inner, reading.after, tokens
+
+    def __call__(self, patches: Tensor) -> tuple[Tensor, Tensor]:
+        kind: Any = type(self.inner)
+        tokens, rope = kind._pos_embed(self.inner, patches)
+        holder = self.inner.get_submodule(self.after)
+        order = Order.trusted(holder.get_buffer(ORDER), rope.shape[-2])
+        return self.tokens(holder, (), tokens), rope_in_order(rope, order, len(tokens))
+
+
+class _BiasInOrder:
+    """In place of the method that gives a bias: the same bias in order."""
+
+    def __init__(self, given: nn.Module, method: str, holder: nn.Module, prefix: int) -> None:
+        self.given, self.method, self.holder, self.prefix = given, method, holder, prefix
+
+    def __call__(self) -> Tensor:
+        bias: Tensor = getattr(self.given, self.method)()
+        order = Order.trusted(self.holder.get_buffer(ORDER), bias.shape[-1] - self.prefix)
+        return bias_in_order(bias, order, self.prefix, 1)
 
 
 class _Following:
@@ -109,6 +234,13 @@ class _Following:
     def __call__(self, module: nn.Module, inputs: Any) -> None:
         if module.training != self.given.training:
             module.training = self.given.training
+
+
+class _Unregistered:
+    """A module that is no child of the one that holds it."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
 
 
 class _TrainBoth:
@@ -124,8 +256,14 @@ class _TrainBoth:
 
 
 def _sharing(module: M) -> M:
-    """Another module with the same layers, weights and hooks; what is set in one is not set in the other."""
+    """Another module with the same layers, weights and hooks, and the mode of the first.
+
+    What is set in one is not set in the other, but for weights and buffers, which are held in common.
+    """
     shared = module.__new__(type(module))
     for name, value in vars(module).items():
         shared.__dict__[name] = value.copy() if isinstance(value, dict | set) else value
+    shared._parameters = module._parameters
+    shared._buffers = module._buffers
+    shared.register_forward_pre_hook(_Following(module))
     return shared

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.model.timm_positions import ABSOLUTE, BIASED, ROTARY, bias_holders
 from reorder_kit.orders.grid import Grid
 
 ORDER = "reading_order"
@@ -20,35 +21,35 @@ _AFTER = {
     "VisionTransformerDistilled": "norm_pre",
     "Eva": "norm_pre",
     "Cait": "pos_drop",
+    "Beit": "pos_drop",
+    "VisionTransformerRelPos": "patch_embed",
 }
-"""Classes of timm whose blocks see a set of tokens with absolute positions, and the last module before those blocks."""
+"""Classes of timm whose blocks see a set of tokens, and the last module before those blocks, positions added."""
+
+READABLE = tuple(_AFTER)
+"""Classes of timm that can read in another order."""
 
 _FORWARD = ("forward", "forward_features", "forward_head", "pool", "_pos_embed")
-_ROTARY = "rotary positions follow the slot, so another order would move the positions"
-_BIASED = "relative position biases follow the slot, so another order would move the positions"
+_SLOTWISE = "its blocks have positions that follow the slot, so another order would move them"
+_MERGING = "it makes its rotary positions anew for every image, in an encoder of its own"
 _TWO_DIMENSIONAL = "its blocks work on the 2-D image, not on a sequence of patches"
 _WHY_NOT = {
-    "Beit": _BIASED,
     "ConVit": "its gated attention has positions that follow the slot, so another order would move the positions",
     "CrossVit": "it reads two sequences, of small and of large patches",
-    "DeepseekVitClassifier": _ROTARY,
-    "DeepseekVitEncoder": _ROTARY,
-    "Gemma4VitClassifier": _ROTARY,
-    "Gemma4VitEncoder": _ROTARY,
+    "DeepseekVitClassifier": _MERGING,
+    "DeepseekVitEncoder": _MERGING,
+    "Gemma4VitClassifier": _MERGING,
+    "Gemma4VitEncoder": _MERGING,
     "MlpMixer": "its blocks have weights of their own for each slot",
     "NaFlexVit": "its patches may form another grid in every batch",
-    "Qwen3VitClassifier": _ROTARY,
-    "Qwen3VitEncoder": _ROTARY,
+    "Qwen3VitClassifier": _MERGING,
+    "Qwen3VitEncoder": _MERGING,
     "TNT": "its blocks read the pixels of each patch beside its token",
-    "VisionTransformerRelPos": _BIASED,
     "VisionTransformerSAM": "its windows and relative positions follow the 2-D grid of patches",
     "Xcit": "its blocks convolve over the 2-D grid of patches",
 }
-_BY_SLOT = (
-    (re.compile(r"\b(rope|rotary)"), _ROTARY),
-    (re.compile(r"rel_pos|relative_|attention_bias"), _BIASED),
-)
-_OTHER_MODEL = "use one with absolute positions, such as vit_small_patch16_224 or cait_xxs24_224"
+_BY_SLOT = re.compile(r"\b(rope|rotary)|rel_pos|relative_|attention_bias")
+_OTHER_MODEL = "use one such as vit_small_patch16_224, vit_small_patch16_dinov3 or beit_base_patch16_224"
 _WRAPPERS = {
     "OptimizedModule": "put the order into the model first, and compile it then",
     "DataParallel": "pass its .module",
@@ -66,8 +67,10 @@ class TimmReading:
     Args:
         name: of the model, as timm calls it, or of its class.
         kind: its class in timm.
-        after: the module whose output has all tokens, positions added, and goes into the blocks.
-        prefix: tokens before the patches in that output: CLS, distillation, registers.
+        after: the module whose output goes into the blocks, absolute positions added.
+        prefix: tokens before the patches in the blocks: CLS, distillation, registers.
+        positions: that the blocks are given beside the tokens: ``rotary``, ``biased``, or none (``absolute``).
+        takes_mask: whether attention can be masked.
         grid: of patches.
         image: height and width of the images it was built for, in pixels.
     """
@@ -78,11 +81,13 @@ class TimmReading:
     prefix: int
     grid: Grid
     image: tuple[int, int]
+    positions: str = ABSOLUTE
+    takes_mask: bool = True
 
     @property
-    def num_tokens(self) -> int:
-        """Prefix tokens and patches."""
-        return self.prefix + self.grid.num_patches
+    def before(self) -> int:
+        """Tokens before the patches in the output of ``after``."""
+        return 0 if self.after == "patch_embed" else self.prefix
 
 
 def reading_of(model: nn.Module) -> TimmReading:
@@ -95,15 +100,37 @@ def reading_of(model: nn.Module) -> TimmReading:
     name = _name_of(model)
     after = _AFTER.get(kind.__name__)
     if after is None:
-        raise _refused(name, kind, _WHY_NOT.get(kind.__name__, _TWO_DIMENSIONAL))
+        raise _refused(name, kind, why_not(kind.__name__) or _TWO_DIMENSIONAL)
     reason = next(_obstacles(model, kind, after), None)
     if reason is not None:
         raise _refused(name, kind, *reason)
     found: Any = model
     embed = found.patch_embed
-    prefix = 0 if kind.__name__ == "Cait" else found.num_prefix_tokens  # Cait's CLS token comes after its blocks
+    is_cait = kind.__name__ == "Cait"
     height, width = embed.img_size
-    return TimmReading(name, kind.__name__, after, prefix, Grid(*embed.grid_size), (height, width))
+    return TimmReading(
+        name,
+        kind.__name__,
+        after,
+        0 if is_cait else found.num_prefix_tokens,  # Cait's CLS token comes after its blocks
+        Grid(*embed.grid_size),
+        (height, width),
+        _positions_of(found, kind.__name__),
+        takes_mask=not is_cait,
+    )
+
+
+def why_not(kind: str) -> str | None:
+    """Why no model of a class of timm can read in another order; None if there are some that can."""
+    return None if kind in _AFTER else _WHY_NOT.get(kind, _TWO_DIMENSIONAL)
+
+
+def _positions_of(model: Any, kind: str) -> str:
+    if kind == "Eva":
+        return ABSOLUTE if model.rope is None else ROTARY
+    if kind in ("Beit", "VisionTransformerRelPos"):
+        return ABSOLUTE if next(bias_holders(model), None) is None else BIASED
+    return ABSOLUTE
 
 
 def _timm_class(model: nn.Module) -> type:
@@ -132,14 +159,15 @@ def _refused(name: str, kind: type, reason: str, hint: str = _OTHER_MODEL) -> Re
 
 def _obstacles(model: nn.Module, kind: type, after: str) -> Iterator[tuple[str, ...]]:
     """Why an instance cannot, though its class can; with a hint of its own where there is one."""
+    if hasattr(getattr(model, after, None), ORDER):
+        yield "it has an order already", "wrap the model that you first gave to wrap, or create it anew"
     changed = [name for name in _FORWARD if name in vars(model) or _is_changed(type(model), kind, name)]
     if changed:
         yield f"its {changed[0]} is not timm's", "put its tokens in order where positions have been added: order.apply"
-    tensors = (name for named in (model.named_parameters(), model.named_buffers()) for name, _ in named)
-    names = [*(name for name, _ in model.named_modules()), *tensors]
-    for pattern, reason in _BY_SLOT:
-        if any(pattern.search(name) for name in names):
-            yield (reason,)
+    if kind.__name__ not in ("Eva", "Beit", "VisionTransformerRelPos"):
+        tensors = (name for named in (model.named_parameters(), model.named_buffers()) for name, _ in named)
+        if any(_BY_SLOT.search(name) for name in (*(name for name, _ in model.named_modules()), *tensors)):
+            yield (_SLOTWISE,)
     if not isinstance(getattr(model, "patch_drop", None), nn.Identity | None):
         yield "it drops patches at random", "build it with patch_drop_rate=0"
     pool = getattr(model, "attn_pool", None)
@@ -149,8 +177,6 @@ def _obstacles(model: nn.Module, kind: type, after: str) -> Iterator[tuple[str, 
         yield "it has no readout, so its tokens would leave it in another order", "build it with global_pool='avg'"
     if getattr(model.patch_embed, "grid_size", None) is None:
         yield "it was built without a size of images", "build it with img_size"
-    if hasattr(getattr(model, after), ORDER):
-        yield "it has an order already", "wrap the model that you first gave to wrap, or create it anew"
 
 
 def _is_changed(cls: type, kind: type, method: str) -> bool:

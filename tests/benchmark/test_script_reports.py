@@ -101,24 +101,27 @@ def test_seeds_of_informed_are_a_number_of_them(given, seeds, tmp_path, monkeypa
 
 
 def test_timm_models(checker, tmp_path):
-    named = {"family": "vision_transformer", "kind": "VisionTransformer", "grid": [2, 2]}
-    right = {**named, "outcome": "right", "prefix": 1, "differences": {"wrap": 2e-7, "lines": 3e-7}}
-    refused = {**named, "outcome": "refused", "reason": "it turns"}
+    named = {"kind": "VisionTransformer", "positions": "absolute", "signature": "x", "outcome": "right"}
+    right = {**named, "differences": {"wrap": 2e-7, "backbone": 3e-7}}
+    rotary = {**right, "kind": "Eva", "positions": "rotary"}
+    refused = {"outcome": "refused", "reason": "it turns"}
     records = [
         {**right, "model": "a"},
-        {**right, "model": "b", "differences": {"wrap": 1e-7, "lines": 4e-7}},
+        {**right, "model": "b", "differences": {"wrap": 1e-7, "backbone": 4e-7}},
         {**right, "model": "c", "outcome": "wrong"},
-        {**refused, "model": "d", "lines": "TypeError"},
-        {**refused, "model": "e", "lines": "none"},
+        {**rotary, "model": "f"},
+        {**refused, "model": "d", "kind": "Wheel"},
+        {**refused, "model": "e", "kind": "Top"},
     ]
     assert lines_of(checker, "timm-models", records, tmp_path) == [
-        "5 models: 2 right, 2 refused by name, 2 silently wrong.",
+        "3 models are right, 1 wrong; 2 classes are refused by name.",
         "",
-        "| class | tokens before the patches | models | largest difference, `wrap` | largest difference, lines |",
-        "| --- | --- | --- | --- | --- |",
-        "| VisionTransformer | 1 | a, b | 2e-07 | 4e-07 |",
+        "| class | positions in its blocks | models | signatures | largest difference, `wrap` | largest, `timm` |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| Eva | rotary | 1 | 1 | 2e-07 | 3e-07 |",
+        "| VisionTransformer | absolute | 2 | 1 | 2e-07 | 4e-07 |",
         "",
-        "| refused, because | models |",
+        "| refused, because | classes |",
         "| --- | --- |",
-        "| it turns | d, e |",
+        "| it turns | Top, Wheel |",
     ]

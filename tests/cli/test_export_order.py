@@ -85,10 +85,7 @@ def test_lines_for_a_named_model_are_for_that_model_alone(cli, trained):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (
-            "eva02_tiny_patch14_224",
-            "eva02_tiny_patch14_224 (timm's Eva) cannot read in another order: rotary positions",
-        ),
+        ("eva02_tiny_patch14_224", "no lines for eva02_tiny_patch14_224: its rotary positions must be put in order"),
         ("swin_tiny_patch4_window7_224", "cannot read in another order: its blocks work on the 2-D image"),
         ("vit_tinny_patch16_224", "timm has no model 'vit_tinny_patch16_224'\n  hint: did you mean 'vit_tiny_"),
         ("nonsense__patch16_224", "hint: name one such as vit_small_patch16_224"),

@@ -9,6 +9,7 @@ import torch
 from timm.layers import Attention
 from torch import Tensor, nn
 
+import tiny_timm  # noqa: F401 # timm knows its models by name
 from reorder_kit.analysis.saliency_methods.rollout import rolled_out
 from reorder_kit.backbones.local import Local
 from reorder_kit.backbones.longformer import Longformer
@@ -29,6 +30,9 @@ CASES: list[tuple[type[Backbone], dict[str, Any]]] = [
     (Vit, {**SMALL_VIT, "readout": "mean"}),
     (Vit, {**SMALL_VIT, "positions": "rope", "slot_positions": "relative"}),
     (Timm, {"model": "test_vit"}),
+    (Timm, {"model": "little_eva", "causal": True}),
+    (Timm, {"model": "little_beit", "causal": True, "readout": "last"}),
+    (Timm, {"model": "little_relpos", "readout": "mean"}),
     (Local, {"window": 2}),
     (Local, {"window": 1, "depth": 3, "causal": False, "readout": "mean"}),
     (Local, {"window": 2, "readout": "cls"}),

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import tiny_timm  # noqa: F401 # timm knows its models by name
 from reorder_kit.interfaces import Backbone, ImageShape
 from reorder_kit.testing import backbone_case, host_with
 from reorder_kit.testing._backbone_case import BackboneCase
@@ -27,8 +28,17 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 16, "heads": 2, "depth": 2, "positions": "relative", "slot_positions": "rope", "readout": "mean"},
     ],
     "timm": [
-        {"model": "test_vit"},
-        {"model": "test_vit", "patch_size": (2, 4), "readout": "mean", "positions": "none"},
+        {"model": "little_eva"},
+        {"model": "little_relpos", "causal": True, "patch_size": (4, 2)},
+        {"model": "little_beit", "readout": "last"},
+        {"model": "little_eva", "causal": True},
+        {"model": "little_mixed", "causal": True, "readout": "cls"},
+        {"model": "little_beit", "causal": True, "readout": "cls"},
+        {"model": "little_vit"},
+        {"model": "little_vit", "causal": True, "readout": "last"},
+        {"model": "little_cait"},
+        {"model": "little_mixed", "readout": "mean", "positions": "none"},
+        {"model": "little_relpos", "readout": "mean", "positions": "none"},
     ],
     "gated-deltanet": [
         {"dim": 8, "depth": 2, "heads": 2, "chunk": 3},
@@ -182,7 +192,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"dim": 16, "heads": 2, "depth": 2, "along_sequence": True, "readout": "cls", "curves": ["column"]},
     ],
 }
-REQUIRED: dict[str, dict[str, Any]] = {"timm": {"model": "test_vit"}}
+REQUIRED: dict[str, dict[str, Any]] = {"timm": {"model": "little_vit"}}
 """What a backbone cannot be built without, besides its patches."""
 
 IMAGES = [ImageShape(1, 8, 8), ImageShape(3, 12, 20), ImageShape(3, 4, 12)]

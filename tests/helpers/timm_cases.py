@@ -52,17 +52,27 @@ RIGHT = [
     Case("eva_giant_patch14_224", 1, {"depth": 2, "img_size": 56, "embed_dim": 96, "num_heads": 4}),
     Case("cait_xxs24_224", 0),
 ]
-"""One or more of each family that can read in another order."""
+"""One or more of each family that reads a set of tokens with absolute positions."""
 
-ROTARY, BIASED, IMAGE = "rotary positions", "relative position biases", "2-D image"
+OBLONG: dict[str, Any] = {"depth": 2, "img_size": (64, 96)}
+NARROW: dict[str, Any] = {**OBLONG, "embed_dim": 48, "num_heads": 4}
+WITH_POSITIONS = [
+    Case("eva02_tiny_patch14_224", 1, {"depth": 2, "img_size": (56, 84)}),
+    Case("vit_small_patch16_rope_224", 1, OBLONG),
+    Case("vit_small_patch16_rope_mixed_ape_224", 1, OBLONG),  # tables for each block and head, and absolute positions
+    Case("vit_small_patch16_dinov3", 5, OBLONG),  # registers
+    Case("vit_pe_core_tiny_patch16_384", 1, OBLONG),  # attention pooling
+    Case("vit_medium_patch16_rope_reg1_gap_256", 1, OBLONG),
+    Case("beit_base_patch16_224", 1, NARROW),
+    Case("vit_relpos_small_patch16_224", 0, OBLONG),
+    Case("vit_srelpos_small_patch16_224", 0, OBLONG),  # a bias that all blocks share
+    Case("vit_relpos_base_patch16_clsgap_224", 1, NARROW),
+    Case("vit_relpos_base_patch16_rpn_224", 0, NARROW),
+]
+"""Of each family whose blocks have rotary positions or relative biases."""
+
+ROTARY, IMAGE = "rotary positions", "2-D image"
 REFUSED = {
-    "eva02_tiny_patch14_224": ROTARY,
-    "vit_small_patch16_rope_224": ROTARY,
-    "vit_small_patch16_rope_mixed_224": ROTARY,
-    "vit_small_patch16_dinov3": ROTARY,
-    "vit_pe_core_tiny_patch16_384": ROTARY,
-    "beit_base_patch16_224": BIASED,
-    "test_vit_relpos": BIASED,
     "samvit_base_patch16_224": "windows",
     "xcit_nano_12_p16_224": "convolve",
     "convit_tiny": "gated attention",

@@ -16,11 +16,22 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 import reorder_kit
-from reorder_kit.cli._timm_lines import lines_for_model, lines_for_vit
+from reorder_kit.cli._timm_lines import lines_for_model, lines_for_vit, named_model
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.model.timm_reading import reading_of
 from reorder_kit.orders.grid import Grid
-from timm_cases import REFUSED, RIGHT, Case, arrived, build, images_for, largest_difference, order_of, with_lines
+from timm_cases import (
+    REFUSED,
+    RIGHT,
+    WITH_POSITIONS,
+    Case,
+    arrived,
+    build,
+    images_for,
+    largest_difference,
+    order_of,
+    with_lines,
+)
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in RIGHT])
@@ -48,6 +59,26 @@ def test_wrapped_or_with_the_lines_a_model_reads_in_the_order_and_gives_what_it_
         assert not torch.equal(ours[0], plain[0])
     # The model itself is as it was.
     torch.testing.assert_close(arrived(model.blocks, model, images), plain, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in WITH_POSITIONS])
+def test_rotary_positions_and_relative_biases_follow_the_patches(case: Case, tmp_path: Path) -> None:
+    model: Any = build(case)
+    images = images_for(model)
+    plain = arrived(model.blocks, model, images)
+    order = order_of(plain[0].shape[1] - case.prefix)
+    wrapped = reorder_kit.wrap(model, order)
+    assert wrapped.reading.prefix == case.prefix
+    found = arrived(wrapped.model.blocks, wrapped, images)
+    assert largest_difference(found, plain, order, case.prefix) < 1e-10
+    assert not torch.equal(found[0], plain[0])
+    # The model itself is as it was, and its lines for a plain ViT would fail.
+    torch.testing.assert_close(arrived(model.blocks, model, images), plain, rtol=0, atol=0)
+    with pytest.raises((TypeError, AttributeError)):
+        with_lines(model, lines_for_vit(tmp_path / "order.npy", wrapped.reading.grid, len(order)).text, order, tmp_path)
+    with pytest.raises(ReorderKitError, match="must be put in order in every block") as caught:
+        named_model(case.name, wrapped.reading.grid)
+    assert "reorder_kit.wrap" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -111,7 +142,7 @@ def without_size() -> VisionTransformer:
             "order.apply",
         ),
         (patched, "its forward_features is not timm's", "order.apply"),
-        (rotary, "rotary positions", "vit_small_patch16_224"),
+        (rotary, "positions that follow the slot", "vit_small_patch16_224"),
         (without_size, "without a size of images", "img_size"),
         (lambda: nn.Linear(2, 2), "expected a timm model, got a Linear", "vit_small_patch16_224"),
         (lambda: nn.DataParallel(small()), "expected a timm model, got a DataParallel", ".module"),
@@ -140,6 +171,7 @@ def test_state_mode_gradients_and_later_hooks_are_those_of_the_model() -> None:
     model = small(reg_tokens=1)
     wrapped = reorder_kit.wrap(model, "spiral")
     assert wrapped.model.state_dict().keys() == model.state_dict().keys()
+    assert wrapped.state_dict().keys() == model.state_dict().keys()
     assert {id(each) for each in wrapped.parameters()} == {id(each) for each in model.parameters()}
     wrapped.train()
     assert all(module.training for module in model.blocks.modules())

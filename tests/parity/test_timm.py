@@ -165,7 +165,7 @@ def test_a_model_that_cannot_be_wrapped_is_refused(arguments: dict[str, Any], me
 
 
 def test_wrapping_something_else_is_refused() -> None:
-    with pytest.raises(ReorderKitError, match="Linear is no timm VisionTransformer"):
+    with pytest.raises(ReorderKitError, match="expected a timm model, got a Linear"):
         Timm.from_timm(nn.Linear(2, 2))
 
 
@@ -213,10 +213,10 @@ def test_weights_that_cannot_be_had_are_an_error_with_a_way_out(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            {"model": "resnet18"},
-            "resnet18 is not a VisionTransformer .for a vision .*, use name: vit",
-        ),
+        ({"model": "resnet18"}, "resnet18 .timm's ResNet. cannot read in another order: .* the 2-D image"),
+        ({"model": "mixer_s32_224"}, "mixer_s32_224 .timm's MlpMixer. .* weights of their own for each slot"),
+        ({"model": "test_vit", "weights": "weights.zip"}, "ends with one of .safetensors, .pth"),
+        ({"model": "test_vit", "weights": "weights.pth", "pretrained": True}, "pretrained .a download. or weights"),
         ({"model": "vit_smal_patch16_224"}, "no model 'vit_smal_patch16_224' .*'vit_small_patch16_224', '.*' or '.*'?"),
         (
             {"model": "nonsense__patch16_224"},

@@ -9,8 +9,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 import reorder_kit
@@ -25,11 +27,27 @@ SHORT = {"order.learner.warmup_epochs": 0.5, "order.learner.search_epochs": 1}
 FEW = {"data.train_images": 100, "data.validation_images": 50, "data.test_images": 50}
 
 
+def without_downloads(recipe, folder):
+    """Changes with which a recipe that downloads runs here: photos made up, and a random state dict for the weights."""
+    if not recipe["data"].get("download"):
+        return {}
+    photos = made_photos(folder / "photos", size=64)
+    changes = {"data": {"name": "image-folder", "root": str(photos), "image_size": 64, "batch_size": 30}}
+    if recipe["backbone"].get("pretrained"):
+        model = timm.create_model(recipe["backbone"]["model"], pretrained=False, img_size=64)
+        save_file(model.state_dict(), folder / "weights.safetensors")
+        changes |= {"backbone.pretrained": False, "backbone.weights": str(folder / "weights.safetensors")}
+    return changes
+
+
+# The causal one is warned of on purpose.
+@pytest.mark.filterwarnings("ignore:.*needs fine-tuning")
 @pytest.mark.parametrize("name", [name for name in recipe_names() if not name.startswith("paper/")])
 def test_a_recipe_trains_and_tells_what_came_out(name, tmp_path):
     recipe, _ = read_recipe(name)
     short = SHORT if "learner" in recipe["order"] else {}
     changes = {"train.epochs": 2, **short, **(FEW if recipe["data"]["name"] == "scenes" else {})}
+    changes |= without_downloads(recipe, tmp_path)
     result = reorder_kit.run(name, changes, out=tmp_path / "run").as_dict()
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == result
     assert (result["format_version"], result["name"]) == (1, name)
@@ -62,16 +80,22 @@ def train_on(photos, monkeypatch):
     return json.loads((photos.parent / "runs" / "vit_reinforce" / "result.json").read_text())
 
 
-def test_the_command_for_photos_works_as_it_stands(tmp_path, monkeypatch):
+def made_photos(folder, size):
+    """Noise in three colors, which are the classes."""
     generator = torch.Generator().manual_seed(0)
     for channel, name in enumerate(("red", "green", "blue")):
         for split, count in (("train", 30), ("test", 10)):
-            folder = tmp_path / "photos" / split / name
-            folder.mkdir(parents=True)
+            of_class = folder / split / name
+            of_class.mkdir(parents=True)
             for number in range(count):
-                pixels = torch.rand(64, 64, 3, generator=generator) * 100
+                pixels = torch.rand(size, size, 3, generator=generator) * 100
                 pixels[..., channel] += 150
-                Image.fromarray(pixels.byte().numpy()).save(folder / f"{number}.jpg")
+                Image.fromarray(pixels.byte().numpy()).save(of_class / f"{number}.jpg")
+    return folder
+
+
+def test_the_command_for_photos_works_as_it_stands(tmp_path, monkeypatch):
+    made_photos(tmp_path / "photos", size=64)
     result = train_on(tmp_path / "photos", monkeypatch)
     assert result["metrics"]["test"]["images"] == 30
     assert set(result["metrics"]["test"]["per_class"]) == {"red", "green", "blue"}
