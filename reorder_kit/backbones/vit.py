@@ -47,8 +47,8 @@ class Vit(Backbone):
         if image.frames > 1:
             raise ReorderKitError(
                 f"vit reads single images, not clips of {image.frames} frames",
-                "name a backbone that reads clips, such as local, longformer, sparse, transformer-xl, recurrent, mamba, "
-                "mamba2, gated-deltanet, arm, hierarchical, vmamba or violin",
+                "name a backbone that reads clips, such as local, longformer, sparse, transformer-xl, recurrent, "
+                "mamba, mamba2, gated-deltanet, arm, hierarchical, vmamba or violin",
             )
         grid, shape = patch_geometry(options, image).grid, options.shape()
         check_positions(options.positions, grid, shape.dim)
