@@ -6,7 +6,8 @@ Each model is built with two blocks where its function allows that, for images t
 double precision. Its weights are drawn so that no norm or LayerScale hides anything. It reads noise row-major and in a
 random order, wrapped (`reorder_kit.wrap`) and as the backbone `timm`, there in another order for each image. The
 largest difference between outputs is a share of the largest number. Models of one signature (class, positions, kinds of
-layers) differ in size alone; new signatures come first. Classes that work on the 2-D image are there with one model
+layers) differ in size alone: one of them is measured, and the others say like which one they are; with `--all`, these are
+measured, too. Classes that work on the 2-D image are there with one model
 each. What is in the file already is skipped. `check_results.py --write` puts the table into RESULTS.md.
 """
 
@@ -16,7 +17,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,21 @@ from reorder_kit.orders.order import Order
 RIGHT, REFUSED, WRONG = "right", "refused", "wrong"
 BAR = 1e-4
 GRID = (4, 6)
-CUTS: tuple[dict[str, Any], ...] = ({"depth": 2}, {})
+HEAD_DIM = 8
+MOST_WEIGHTS = 150_000_000
 
 
-def listed() -> Iterator[tuple[str, Any]]:
-    """The models to examine, on the meta device: all of readable classes, one of each class that is not."""
-    seen = set()
+def listed(done: Sequence[Mapping[str, Any]] = ()) -> Iterator[tuple[str, Any]]:
+    """The models to examine, on the meta device: all of readable classes, one of each class that is not.
+
+    Args:
+        done: records of models that were examined.
+    """
+    seen = {record["kind"] for record in done if record["outcome"] == REFUSED and record["kind"] not in READABLE}
+    known = {record["model"] for record in done}
     for name in timm.list_models():
         kind = class_of(name)
-        if kind in seen:
+        if kind in seen or name in known:
             continue
         with torch.device("meta"):
             model: Any = timm.create_model(name, pretrained=False)
@@ -126,13 +133,20 @@ def measured(name: str, patch: tuple[int, int]) -> dict[str, Any]:
     return {"outcome": outcome, "cut": cut, "differences": differences}
 
 
-def _built(name: str, image: tuple[int, int]) -> tuple[Any, dict[str, Any]]:
-    for cut in CUTS:
+def _built(name: str, image: tuple[int, int]) -> tuple[Any, dict[str, int]]:
+    with torch.device("meta"):
+        heads = getattr(timm.create_model(name, pretrained=False).blocks[0].attn, "num_heads", 1)
+    # The first that its function allows: with two blocks, or narrow ones, or as it is.
+    for cut in ({"depth": 2}, {"embed_dim": HEAD_DIM * heads}, {}):
+        arguments = {"pretrained": False, "num_classes": 5, "img_size": image, **cut}
         try:
-            return timm.create_model(name, pretrained=False, num_classes=5, img_size=image, **cut), cut
-        except (TypeError, AssertionError, KeyError):  # of its function, which takes no depth
+            with torch.device("meta"):
+                weights = sum(each.numel() for each in timm.create_model(name, **arguments).parameters())
+        except (TypeError, AssertionError, KeyError, ValueError):  # of its function, which takes no such arguments
             continue
-    raise SystemExit(f"timm cannot build {name} for images of {image}")
+        if weights <= MOST_WEIGHTS:
+            return timm.create_model(name, **arguments), cut
+    raise SystemExit(f"timm cannot build {name} for images of {image} with at most {MOST_WEIGHTS:,} weights")
 
 
 def _shaken(model: nn.Module) -> nn.Module:
@@ -156,14 +170,16 @@ def report(records: Iterable[Mapping[str, Any]]) -> list[str]:
         f"{len(right)} models are right, {len(records) - len(right) - len(refused)} wrong; "
         f"{len(refused)} classes are refused by name.",
         "",
-        "| class | positions in its blocks | models | signatures | largest difference, `wrap` | largest, `timm` |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| class | positions in its blocks | models | signatures | measured | largest difference, `wrap` | and `timm` |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for kind, positions in sorted({(record["kind"], record["positions"]) for record in right}):
         group = [record for record in right if (record["kind"], record["positions"]) == (kind, positions)]
-        most = [max(record["differences"][way] for record in group) for way in ("wrap", "backbone")]
+        known = [record["differences"] for record in group if "differences" in record]
+        most = [max(differences[way] for differences in known) for way in ("wrap", "backbone")]
         signatures = len({record["signature"] for record in group})
-        lines.append(f"| {kind} | {positions} | {len(group)} | {signatures} | {most[0]:.0e} | {most[1]:.0e} |")
+        counts = f"{len(group)} | {signatures} | {len(known)}"
+        lines.append(f"| {kind} | {positions} | {counts} | {most[0]:.0e} | {most[1]:.0e} |")
     lines += ["", "| refused, because | classes |", "| --- | --- |"]
     for reason in sorted({record["reason"] for record in refused}):
         kinds = sorted({record["kind"] for record in refused if record["reason"] == reason})
@@ -175,33 +191,23 @@ def main() -> None:
     """Examine what is not in the file yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("timm-models.jsonl"))
-    parser.add_argument("--only-new-signatures", action="store_true")
+    parser.add_argument("--all", action="store_true", help="measure every model")
     arguments = parser.parse_args()
     arguments.out.touch()
     done = [json.loads(line) for line in arguments.out.read_text().splitlines()]
-    known, again = {record["model"] for record in done}, []
-    signatures = {record.get("signature") for record in done}
-
-    def examine(record: dict[str, Any], patch: tuple[int, int] | None) -> None:
-        began = time.monotonic()
-        found = record if patch is None else {**record, **measured(record["model"], patch)}
-        with arguments.out.open("a") as file:
-            file.write(json.dumps(found) + "\n")
-        done.append(found)
-        print(f"{found['model']}: {found['outcome']}, {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
-
-    for name, model in listed():
-        if name in known:
-            continue
-        record = outcome_of(name, model)
-        patch = model.patch_embed.feat_ratio(as_scalar=False) if record["outcome"] == RIGHT else None
-        if record.get("signature") in signatures and patch is not None:
-            again.append((record, patch))
-            continue
-        signatures.add(record.get("signature"))
-        examine(record, patch)
-    for record, patch in [] if arguments.only_new_signatures else again:
-        examine(record, patch)
+    if arguments.all:
+        done = [record for record in done if "like" not in record]
+    like = {record["signature"]: record["model"] for record in done if "differences" in record}
+    for name, model in listed(tuple(done)):
+        began, record = time.monotonic(), outcome_of(name, model)
+        if record["outcome"] == RIGHT and (arguments.all or record["signature"] not in like):
+            record |= measured(name, model.patch_embed.feat_ratio(as_scalar=False))
+            like[record["signature"]] = name
+        elif record["outcome"] == RIGHT:
+            record["like"] = like[record["signature"]]
+        done.append(record)
+        arguments.out.write_text("".join(json.dumps(each) + "\n" for each in done))
+        print(f"{name}: {record['outcome']}, {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
     print("\n".join(report(done)))
 
 
