@@ -19,6 +19,7 @@ BACKBONES = PluginHost(third_party=False).backbones
         ("longformer", {"size": "base", "dim": 16, "depth": 2, "heads": 2}, "size"),
         ("transformer-xl", {"memory": 0, "memory_gradient": True}, "memory_gradient"),
         ("mamba", {"size": "base", "dim": 16, "depth": 2}, "size"),
+        ("vmamba", {"size": "base", "dim": 16, "depths": (1, 1)}, "size"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(name: str, options: dict[str, Any], unused: str) -> None:

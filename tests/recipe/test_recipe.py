@@ -22,7 +22,7 @@ data: digits
 backbone: {name: local, patch_size: 2}
 """
 
-BACKBONES = "local, longformer, mamba, recurrent, transformer-xl, vit"
+BACKBONES = "hierarchical, local, longformer, mamba, recurrent, transformer-xl, vit, vmamba"
 LEARNERS = (
     "diffsort, evolution, gumbel-sinkhorn, neuralsort, random-search, reinforce, segment-search, shuffle-softsort, "
     "softrank, softsort, straight-through"
