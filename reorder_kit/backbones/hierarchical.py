@@ -103,9 +103,7 @@ class Hierarchical(Backbone):
     class Options(PatchOptions):
         levels: tuple[LevelOptions, ...] = Field(
             (LevelOptions(mixer="local"), LevelOptions(mixer="local")),
-            min_length=2,
-            max_length=8,
-            description="the blocks of each level, finest first",
+            description="the blocks of each level, finest first; 2 to 8 levels",
         )
         dim: Size = Field(32, description="width of the finest level")
         growth: Whole = Field(2, ge=1, le=4, description="width of a level, times that of the finer one")
@@ -127,6 +125,8 @@ class Hierarchical(Backbone):
 
         @model_validator(mode="after")
         def _fits(self) -> Hierarchical.Options:
+            if not 2 <= len(self.levels) <= 8:
+                raise ValueError(f"levels: give 2 to 8, not {len(self.levels)}")
             for number, (level, width) in enumerate(zip(self.levels, self.widths(), strict=True)):
                 if level.mixer != "mamba" and width % level.heads:
                     raise ValueError(f"the width {width} of level {number} is not divisible by {level.heads} heads")

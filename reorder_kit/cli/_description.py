@@ -62,7 +62,10 @@ def _first_line(component: type[Component]) -> str:
 def _options(
     schema: Mapping[str, Any], definitions: Mapping[str, Any], path: str = "", above: tuple[int, ...] = ()
 ) -> Iterator[dict[str, Any]]:
-    """A row for each option; the fields of a section follow it, with the defaults they have where it is given."""
+    """A row for each option; the fields of a section follow it, with the defaults they have where it is given.
+
+    Those of the sections of a list have a ``*`` for the number of the section.
+    """
     for key, option in schema.get("properties", {}).items():
         row = {
             "name": f"{path}{key}",
@@ -76,6 +79,11 @@ def _options(
             for choice in option.get("anyOf", [option])
             if "properties" in (section := resolve(choice, definitions)) and id(section) not in above
         ]
+        listed = [
+            section
+            for choice in option.get("anyOf", [option])
+            if "properties" in (section := resolve(choice.get("items", {}), definitions)) and id(section) not in above
+        ]
         docs = [section["description"] for section in sections if "description" in section]
         if docs:
             row["doc"] = "\n".join(docs)
@@ -86,6 +94,8 @@ def _options(
         yield row
         for section in sections:
             yield from _options(section, definitions, f"{row['name']}.", (*above, id(section)))
+        for section in listed:
+            yield from _options(section, definitions, f"{row['name']}.*.", (*above, id(section)))
 
 
 def _a(kind: str) -> str:

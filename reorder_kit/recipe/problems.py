@@ -64,7 +64,8 @@ def _problem(detail: dict[str, Any], model: type[BaseModel], location: tuple[int
 def _fields(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     inner: type[BaseModel] | None = model
     for key in location:
-        inner = None if inner is None else _section_of(_annotation(inner, key))
+        if not isinstance(key, int):  # the number of a section in a list
+            inner = None if inner is None else _section_of(_annotation(inner, key))
     return [] if inner is None else list(inner.model_fields)
 
 
@@ -72,6 +73,8 @@ def _up_to_union(model: type[BaseModel], location: tuple[int | str, ...]) -> tup
     """Without what follows a field of several types: pydantic goes on with the type it tried, which is no field."""
     inner: type[BaseModel] | None = model
     for depth, key in enumerate(location, start=1):
+        if isinstance(key, int):  # the number of a section in a list
+            continue
         annotation = None if inner is None else _annotation(inner, key)
         if get_origin(annotation) in (Union, UnionType) and len(set(get_args(annotation)) - {NoneType}) > 1:
             return location[:depth]

@@ -27,6 +27,7 @@ BACKBONES = PluginHost(third_party=False).backbones
         ("sparse", {"pattern": "fixed", "num_global": 1}, "num_global"),
         ("sparse", {"pattern": "bigbird", "num_summary": 1}, "num_summary"),
         ("sparse", {"pattern": "bigbird", "num_random": 0, "random_seed": 1}, "random_seed"),
+        ("vmamba", {"size": "base", "dim": 16, "depths": (1, 1)}, "size"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(name: str, options: dict[str, Any], unused: str) -> None:

@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from reorder_kit.backbones.hierarchical import Hierarchical
 from reorder_kit.backbones.local import Local
+from reorder_kit.cli._description import describe_component
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Grid, ImageShape, Level, Order, PatchSequence, Proposal
 from reorder_kit.layers.levels import PatchMerging
+from reorder_kit.recipe.problems import problems_of
+from reorder_kit.testing import host_with
 from reorder_kit.testing._backbone_facts import (
     idle_options_change_nothing,
     is_order_sensitive_if_an_order_can_change_the_readout,
@@ -180,6 +184,24 @@ def test_options_of_a_level_that_change_nothing_are_named_by_their_path() -> Non
 def test_options_of_other_mixers_are_refused(level: dict[str, Any], unused: str) -> None:
     with pytest.raises(ValueError, match=unused):
         options_of(level, FULL)
+
+
+@pytest.mark.parametrize("levels", [[], [FULL], [FULL] * 9])
+def test_a_single_level_and_too_many_are_refused(levels: list[dict[str, Any]]) -> None:
+    with pytest.raises(ValueError, match=f"levels: give 2 to 8, not {len(levels)}"):
+        options_of(*levels)
+
+
+def test_a_misspelt_option_of_a_level_gets_a_suggestion() -> None:
+    with pytest.raises(ValidationError) as caught:
+        options_of({"mixer": "local", "windw": 2}, FULL)
+    (problem,) = problems_of(caught.value, Hierarchical.Options, "backbone")
+    assert (problem.path, problem.hint) == ("backbone.levels.0.windw", "did you mean 'window'?")
+
+
+def test_describe_shows_the_options_of_a_level() -> None:
+    names = [option["name"] for option in describe_component(host_with().backbones, "hierarchical")["options"]]
+    assert {"levels", "levels.*.mixer", "levels.*.window"} <= set(names)
 
 
 def test_a_backend_without_a_scan_is_refused() -> None:
