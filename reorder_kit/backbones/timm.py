@@ -16,6 +16,7 @@ from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.readout import last_slot, mean_slot
+from reorder_kit.layers.single_images import refuse_clips
 from reorder_kit.model.timm_reading import TimmReading, reading_of
 
 _NEEDS_TUNING = "causal: the weights were trained without a mask, so the model needs fine-tuning to get used to it"
@@ -45,11 +46,7 @@ class Timm(Backbone):
     @classmethod
     def facts(cls, options: TimmOptions, image: ImageShape) -> BackboneFacts:
         """Blind to the order unless ``causal``, or the last slot is read; one causal block with CLS is blind, too."""
-        if image.frames > 1:
-            raise ReorderKitError(
-                f"timm reads single images, not clips of {image.frames} frames",
-                "name a backbone that reads clips, such as local, longformer, recurrent, mamba or transformer-xl",
-            )
+        refuse_clips(cls.name, image)
         from reorder_kit.backbones._timm_models import build, facts_of
 
         without = cls.without_downloads(options).model_copy(update={"weights": None})

@@ -18,6 +18,7 @@ from reorder_kit.layers.patch_geometry import patch_geometry
 from reorder_kit.layers.positions import added_positions, check_positions, sincos_positions
 from reorder_kit.layers.readout import mean_slot
 from reorder_kit.layers.recompute import run_block
+from reorder_kit.layers.single_images import refuse_clips
 from reorder_kit.layers.slot_embedding import SlotEmbedding
 from reorder_kit.ops.relative_bias import added_scores
 
@@ -44,12 +45,7 @@ class Vit(Backbone):
     @classmethod
     def facts(cls, options: VitOptions, image: ImageShape) -> BackboneFacts:
         """Blind to the order unless there are positions in the sequence; never causal: all tokens see all tokens."""
-        if image.frames > 1:
-            raise ReorderKitError(
-                f"vit reads single images, not clips of {image.frames} frames",
-                "name a backbone that reads clips, such as local, longformer, sparse, transformer-xl, recurrent, "
-                "mamba, mamba2, gated-deltanet, arm, hierarchical, vmamba or violin",
-            )
+        refuse_clips(cls.name, image)
         grid, shape = patch_geometry(options, image).grid, options.shape()
         check_positions(options.positions, grid, shape.dim)
         return BackboneFacts(
