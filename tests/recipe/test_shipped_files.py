@@ -18,7 +18,15 @@ def test_shipped_files_are_those_of_the_checkout():
     assert RECIPES.names() == sorted(
         path.relative_to(folder).as_posix().removesuffix(".yaml") for path in folder.rglob("*.yaml")
     )
-    assert ShippedFiles("study", "studies").names() == ["best_fixed", "demo", "inductive_bias", "order_sensitivity", "positions", "quick", "reorder"]
+    assert ShippedFiles("study", "studies").names() == [
+        "best_fixed",
+        "demo",
+        "inductive_bias",
+        "order_sensitivity",
+        "positions",
+        "quick",
+        "reorder",
+    ]
 
 
 @pytest.mark.parametrize("file", ["quickstart", "quickstart.yaml", "recipes/quickstart.yaml"])
