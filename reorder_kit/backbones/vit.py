@@ -40,7 +40,8 @@ class Vit(Backbone):
         if image.frames > 1:
             raise ReorderKitError(
                 f"vit reads single images, not clips of {image.frames} frames",
-                "name a backbone that reads clips, such as local, longformer, recurrent, mamba or transformer-xl",
+                "name a backbone that reads clips, such as local, longformer, recurrent, mamba, transformer-xl, "
+                "hierarchical or vmamba",
             )
         if options.model is not None:
             from reorder_kit.backbones._timm_vit import build, facts_of
