@@ -24,6 +24,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Grid, ImageShape
 from reorder_kit.testing import BACKBONE_RULES
 from reorder_kit.testing._backbone_case import summary
+from reorder_kit.testing.component import options_of
 from reorder_kit.testing.rule import Rule
 
 # What depends on the shape of the grid is tried on several; what depends on many slots, on many.
@@ -95,7 +96,7 @@ def test_reach_is_where_the_gradient_of_the_summary_is(name: str, options: dict[
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_a_grid_instead_of_a_patch_size_fits_images_of_any_size(name: str) -> None:
-    options = BACKBONES[name].Options(**{**OPTIONS[name][0], "patch_size": None, "grid": (4, 4)})
+    options = options_of(BACKBONES[name], {**OPTIONS[name][0], "patch_size": None, "grid": (4, 4)})
     for image in (ImageShape(1, 8, 8), ImageShape(3, 64, 32)):
         backbone = BACKBONES[name](options, image)
         assert backbone.grid == Grid(4, 4)
@@ -128,6 +129,6 @@ def test_the_patches_are_said_once(name: str, geometry: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_images_of_another_size_are_refused_by_naming_both(name: str) -> None:
-    backbone = BACKBONES[name](BACKBONES[name].Options(**options_of_4x4_pixels(name)), ImageShape(1, 8, 8))
+    backbone = BACKBONES[name](options_of(BACKBONES[name], options_of_4x4_pixels(name)), ImageShape(1, 8, 8))
     with pytest.raises(ReorderKitError, match=r"8x8.*8x12"):
         backbone.tokenize(torch.zeros(1, 1, 8, 12))
