@@ -2,13 +2,13 @@
 
     nice -n 19 python benchmarks/timm_models.py --out benchmarks/raw/timm-models.jsonl
 
-Each model is built with two blocks where its function allows that, for images that give a grid of 4x6 patches, in
-double precision. Its weights are drawn so that no norm or LayerScale hides anything. It reads noise row-major and in a
-random order, wrapped (`reorder_kit.wrap`) and as the backbone `timm`, there in another order for each image. The
-largest difference between outputs is a share of the largest number. Models of one signature (class, positions, kinds of
-layers) differ in size alone: one of them is measured, and the others say like which one they are; with `--all`, these are
-measured, too. Classes that work on the 2-D image are there with one model
-each. What is in the file already is skipped. `check_results.py --write` puts the table into RESULTS.md.
+Each model is built with two blocks, or narrow, where its function allows that, for images that give a grid of 4x6
+patches, in double precision. Its weights are drawn so that no norm or LayerScale hides anything. It reads noise
+row-major and in a random order, wrapped (`reorder_kit.wrap`) and as the backbone `timm`, there in another order for
+each image. The largest difference between outputs is a share of the largest number. Models of one signature (class,
+positions, kinds of layers) differ in size alone: one of them is measured, and the others say like which one they are;
+with `--all`, these are measured, too. Classes that work on the 2-D image are there with one model each. What is in the
+file already is skipped. `check_results.py --write` puts the table into RESULTS.md.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def measured(name: str, patch: tuple[int, int]) -> dict[str, Any]:
 
 def _built(name: str, image: tuple[int, int]) -> tuple[Any, dict[str, int]]:
     with torch.device("meta"):
-        heads = getattr(timm.create_model(name, pretrained=False).blocks[0].attn, "num_heads", 1)
+        heads = _heads_of(timm.create_model(name, pretrained=False).blocks[0])
     # The first that its function allows: with two blocks, or narrow ones, or as it is.
     for cut in ({"depth": 2}, {"embed_dim": HEAD_DIM * heads}, {}):
         arguments = {"pretrained": False, "num_classes": 5, "img_size": image, **cut}
@@ -147,6 +147,10 @@ def _built(name: str, image: tuple[int, int]) -> tuple[Any, dict[str, int]]:
         if weights <= MOST_WEIGHTS:
             return timm.create_model(name, **arguments), cut
     raise SystemExit(f"timm cannot build {name} for images of {image} with at most {MOST_WEIGHTS:,} weights")
+
+
+def _heads_of(block: nn.Module) -> int:
+    return next((int(part.num_heads) for part in block.modules() if hasattr(part, "num_heads")), 1)
 
 
 def _shaken(model: nn.Module) -> nn.Module:
@@ -170,7 +174,7 @@ def report(records: Iterable[Mapping[str, Any]]) -> list[str]:
         f"{len(right)} models are right, {len(records) - len(right) - len(refused)} wrong; "
         f"{len(refused)} classes are refused by name.",
         "",
-        "| class | positions in its blocks | models | signatures | measured | largest difference, `wrap` | and `timm` |",
+        "| class | positions in its blocks | models | signatures | measured | largest difference, `wrap` | `timm` |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for kind, positions in sorted({(record["kind"], record["positions"]) for record in right}):

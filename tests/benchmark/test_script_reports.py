@@ -117,7 +117,7 @@ def test_timm_models(checker, tmp_path):
     assert lines_of(checker, "timm-models", records, tmp_path) == [
         "4 models are right, 1 wrong; 2 classes are refused by name.",
         "",
-        "| class | positions in its blocks | models | signatures | measured | largest difference, `wrap` | and `timm` |",
+        "| class | positions in its blocks | models | signatures | measured | largest difference, `wrap` | `timm` |",
         "| --- | --- | --- | --- | --- | --- | --- |",
         "| Eva | rotary | 2 | 1 | 1 | 2e-07 | 3e-07 |",
         "| VisionTransformer | absolute | 2 | 1 | 2 | 2e-07 | 4e-07 |",
