@@ -242,10 +242,10 @@ class Hierarchical(Backbone):
 def _block(options: Hierarchical.Options, number: int, facts: BackboneFacts, drop_path: float) -> nn.Module:
     """A block of a level, with the starting weights of the backbone it comes from."""
     # Imported on first use: timm, FlexAttention and torch's compiler take seconds.
+    from reorder_kit.layers.attention_block import AttentionBlock
     from reorder_kit.layers.mamba_mixer import MambaMixer
     from reorder_kit.layers.mixer_block import MixerBlock
     from reorder_kit.layers.windowed_attention import WindowedAttention
-    from reorder_kit.layers.windowed_block import WindowedBlock
 
     level, dim = options.levels[number], facts.levels[number].dim
     if level.mixer == "mamba":
@@ -253,7 +253,7 @@ def _block(options: Hierarchical.Options, number: int, facts: BackboneFacts, dro
         return MixerBlock(dim, mixer, drop_path, residuals=facts.depth)
     window = level.sees(facts.levels[number].grid.num_patches)
     attention = WindowedAttention(dim, level.heads, window, level.causal)
-    return WindowedBlock(attention, dim, level.mlp_ratio, dropout=0.0, drop_path=drop_path)
+    return AttentionBlock(attention, dim, level.mlp_ratio, dropout=0.0, drop_path=drop_path)
 
 
 def _reads_all(options: Hierarchical.Options, cells: list[int]) -> bool:

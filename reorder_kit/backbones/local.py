@@ -96,8 +96,8 @@ class Local(Backbone):
 
     def __init__(self, options: Local.Options, image: ImageShape) -> None:
         # Imported on first use: timm and FlexAttention take seconds.
+        from reorder_kit.layers.attention_block import AttentionBlock
         from reorder_kit.layers.windowed_attention import WindowedAttention
-        from reorder_kit.layers.windowed_block import WindowedBlock
 
         super().__init__(options, image)
         geometry = patch_geometry(options, image)
@@ -105,7 +105,7 @@ class Local(Backbone):
         self.slot_embedding = SlotEmbedding(options.slot_positions, self.grid.num_patches, self.dim)
         self.cls_token = learned_vectors(1, 1, self.dim) if options.readout == "cls" else None
         self.blocks = nn.ModuleList(
-            WindowedBlock(
+            AttentionBlock(
                 WindowedAttention(self.dim, options.heads, options.window, options.causal, options.dropout),
                 self.dim,
                 options.mlp_ratio,

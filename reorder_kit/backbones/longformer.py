@@ -88,8 +88,8 @@ class Longformer(Backbone):
         # Imported on first use: timm and FlexAttention take seconds.
         from timm.models.vision_transformer import init_weights_vit_timm
 
+        from reorder_kit.layers.attention_block import AttentionBlock
         from reorder_kit.layers.windowed_attention import WindowedAttention
-        from reorder_kit.layers.windowed_block import WindowedBlock
 
         super().__init__(options, image)
         shape = options.shape()
@@ -100,7 +100,7 @@ class Longformer(Backbone):
         cls = options.readout == "cls"
         self.cls_token = learned_vectors(1, 1, self.dim) if cls else None
         self.blocks = nn.ModuleList(
-            WindowedBlock(
+            AttentionBlock(
                 WindowedAttention(
                     self.dim, shape.heads, options.window, dropout=options.dropout, num_global=1 if cls else 0
                 ),

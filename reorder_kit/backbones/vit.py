@@ -44,24 +44,8 @@ class Vit(Backbone):
 
     @classmethod
     def facts(cls, options: VitOptions, image: ImageShape) -> BackboneFacts:
-<<<<<<< HEAD
         """Blind to the order unless there are positions in the sequence; never causal: all tokens see all tokens."""
         refuse_clips(cls.name, image)
-=======
-        """Blind to the order, and never causal, whatever its options: all tokens see all tokens."""
-        if image.frames > 1:
-            raise ReorderKitError(
-                f"vit reads single images, not clips of {image.frames} frames",
-                "name a backbone that reads clips, such as local, longformer, recurrent, mamba, transformer-xl, "
-                "hierarchical or vmamba",
-            )
-        if options.model is not None:
-            from reorder_kit.backbones._timm_vit import build, facts_of
-
-            with torch.device("meta"):  # takes no memory, computes nothing and draws nothing at random
-                model = build(cls.without_downloads(options), image)
-            return replace(facts_of(model), downloads=options.pretrained)
->>>>>>> i19-levels
         grid, shape = patch_geometry(options, image).grid, options.shape()
         check_positions(options.positions, grid, shape.dim)
         return BackboneFacts(

@@ -17,7 +17,7 @@ def windowed_attention_maps(
 
     Args:
         backbone: the backbone.
-        blocks: its blocks, of :class:`~reorder_kit.layers.windowed_block.WindowedBlock`.
+        blocks: its blocks, of :class:`~reorder_kit.layers.attention_block.AttentionBlock`.
         sequence: what it encodes.
         num_before: extra tokens before the slots.
         num_after: extra tokens after them.
