@@ -65,6 +65,7 @@ class Sparse(Backbone):
             shape.depth,
             is_causal=options.causal or _sees_no_other(options, grid.num_patches),
             order_sensitive=_is_order_sensitive(options, grid.num_patches),
+            slots_order_sensitive=_tells_slots_apart(options, grid.num_patches),
             has_positions=options.positions != "none",
             idle=_idle(options, grid.num_patches),
         )
@@ -157,13 +158,17 @@ def _sees_no_other(options: Sparse.Options, num_patches: int) -> bool:
 
 
 def _is_order_sensitive(options: Sparse.Options, num_patches: int) -> bool:
-    """Insensitive is what treats all slots alike: every slot sees itself alone or all, and so does the readout."""
-    if num_patches == 1:
-        return False
-    if options.readout == "last":
+    """Insensitive is what treats all slots alike, the readout included."""
+    if num_patches > 1 and options.readout == "last":
         return True
     # In a single block, CLS looks at patches that have not looked at each other.
-    if options.sees_itself_alone(num_patches) or (options.readout == "cls" and options.shape().depth == 1):
+    blind = options.readout == "cls" and options.shape().depth == 1
+    return not blind and _tells_slots_apart(options, num_patches)
+
+
+def _tells_slots_apart(options: Sparse.Options, num_patches: int) -> bool:
+    """Whether slots are not treated alike: they are where every slot sees itself alone, or all."""
+    if num_patches == 1 or options.sees_itself_alone(num_patches):
         return False
     return options.causal or not options.sees_all(num_patches)
 

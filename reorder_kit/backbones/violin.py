@@ -92,12 +92,13 @@ class Violin(Backbone):
         reads, nor where no two slots are farther apart than two others."""
         grid, shape = patch_geometry(options, image).grid, options.shape()
         check_positions(options.positions, grid, shape.dim)
-        hears_slots = options.readout == "mean" or shape.depth > 1
+        tells_apart = options.along_sequence and grid.num_patches > 2
         return BackboneFacts(
             grid,
             shape.dim,
             shape.depth,
-            order_sensitive=options.along_sequence and hears_slots and grid.num_patches > 2,
+            order_sensitive=tells_apart and (options.readout == "mean" or shape.depth > 1),
+            slots_order_sensitive=tells_apart,
             has_positions=options.positions != "none",
         )
 
