@@ -36,7 +36,7 @@ class Violin(ClsTransformer):
     ``along_sequence`` the sequence itself is one more curve, so the order matters; that is our addition, as are partial
     orders, rectangles and clips, whose frames a curve walks one after the other.
 
-    The source is the released code (https://github.com/LIONS-EPFL/VIOLIN), beside the abstract and the first page of
+    The source is the released code (https://github.com/LIONS-EPFL/VIOLIN), beside the abstract and the start of
     the introduction: the masks and their mean, a decay for each curve and head, starting values (a decay of 0.9933 to
     0.9999 from a patch to the next, and a strength drawn around 0 with standard deviation 0.5), the CLS token, which is
     at no distance from anything, and the curves. What it computes under the name Peano is the Morton order. Attention
