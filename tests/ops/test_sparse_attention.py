@@ -93,7 +93,8 @@ class Case:
         valid = self.valid()
         rest = (self.causal, self.num_global, valid)
         counts = torch.ones(2, self.length, dtype=torch.bool) if valid is None else valid
-        weights = torch.randn(2, 2, self.length, 6, dtype=torch.float64) * counts[:, None, :, None]
+        noise = torch.Generator().manual_seed(self.seed)
+        weights = torch.randn(2, 2, self.length, 6, dtype=torch.float64, generator=noise) * counts[:, None, :, None]
         attended = sparse_attention(query[:, :, self.num_global :], key, value, self.pattern, *rest)
         seen = seen_by_definition(self.pattern, self.causal)
         expected = naive.sparse_attention(query[:, :, self.num_global :], key, value, seen, *rest)
