@@ -61,6 +61,7 @@ def facts_of(model: Any, options: TimmOptions | None = None) -> BackboneFacts:
         depth,
         is_causal=causal,
         order_sensitive=not single and ((causal and not blind_cls) or readout == "last"),
+        slots_order_sensitive=not single and causal,
         has_positions=getattr(model, "pos_embed", None) is not None,
         idle={"causal": "there is a single slot"} if causal and single else {},
     )

@@ -161,6 +161,7 @@ class Hierarchical(Backbone):
             sum(level.depth for level in options.levels),
             tuple(Level(*each) for each in zip(grids, options.widths(), first, strict=False)),
             order_sensitive=not symmetric or (options.readout == "last" and cells[-1] > 1),
+            slots_order_sensitive=not symmetric,
             has_positions=options.positions != "none",
             idle=_idle(options, cells),
             no_influence="what was read long ago may be forgotten down to the last bit"

@@ -90,6 +90,7 @@ class Local(Backbone):
             options.depth,
             is_causal=options.causal or options.window == 0,
             order_sensitive=_is_order_sensitive(options, grid.num_patches),
+            slots_order_sensitive=_tells_slots_apart(options, grid.num_patches),
             has_positions=added_positions(options.positions) != "none",
             idle=_idle(options, grid.num_patches),
         )
@@ -190,21 +191,23 @@ def _idle(options: Local.Options, num_patches: int) -> dict[str, str]:
 
 
 def _is_order_sensitive(options: Local.Options, num_patches: int) -> bool:
-    """Insensitive is what treats all slots alike: every slot sees the same set of patches, and so does the readout.
+    """Insensitive is what treats all slots alike, the readout included."""
+    if num_patches > 1 and options.readout == "last":
+        return True
+    # In a single block, CLS looks at patches that have not looked at each other, so causality changes nothing.
+    blind = options.readout == "cls" and options.depth == 1 and options.slot_positions == "none"
+    return _tells_slots_apart(options, num_patches) and not (blind and options.window >= num_patches)
+
+
+def _tells_slots_apart(options: Local.Options, num_patches: int) -> bool:
+    """Whether slots are not treated alike: they are where every slot sees itself alone, or all tokens.
 
     Positions in the image travel with the patches; those in the sequence do not.
     """
-    if num_patches == 1:
-        return False
-    if options.readout == "last" or options.slot_positions != "none":
-        return True
-    if options.window == 0:
-        return False
-    cls = options.readout == "cls"
-    sees_all = options.window >= (num_patches if cls else num_patches - 1)
-    # In a single block, CLS looks at patches that have not looked at each other, so causality changes nothing.
-    symmetric = not options.causal or (cls and options.depth == 1)
-    return not (sees_all and symmetric)
+    if num_patches == 1 or options.slot_positions != "none":
+        return num_patches > 1
+    farthest = num_patches if options.readout == "cls" else num_patches - 1
+    return options.window > 0 and (options.causal or options.window < farthest)
 
 
 @hookimpl

@@ -80,6 +80,7 @@ class Longformer(Backbone):
             shape.depth,
             is_causal=_sees_no_other(options),
             order_sensitive=_is_order_sensitive(options, grid.num_patches),
+            slots_order_sensitive=_tells_slots_apart(options, grid.num_patches),
             has_positions=added_positions(options.positions) != "none",
             idle=_idle(options, grid.num_patches),
         )
@@ -176,19 +177,22 @@ def _sees_no_other(options: Longformer.Options) -> bool:
 
 
 def _is_order_sensitive(options: Longformer.Options, num_patches: int) -> bool:
-    """Insensitive is what treats all slots alike: every slot sees itself alone or all, and so does the readout.
-
-    Positions in the image travel with the patches; those in the sequence do not.
-    """
+    """Insensitive is what treats all slots alike, the readout included."""
     if num_patches == 1:
         return False
-    if options.readout == "last":
-        return True
-    if options.slot_positions in ("learned", "sincos"):
+    if options.readout == "last" or options.slot_positions in ("learned", "sincos"):
         return True
     # In a single block, CLS looks at patches that have not looked at each other.
     blind = options.readout == "cls" and options.shape().depth == 1
-    return not blind and (options.slot_positions != "none" or 0 < options.window < num_patches - 1)
+    return not blind and _tells_slots_apart(options, num_patches)
+
+
+def _tells_slots_apart(options: Longformer.Options, num_patches: int) -> bool:
+    """Whether slots are not treated alike: they are where every slot sees itself alone or all.
+
+    Positions in the image travel with the patches; those in the sequence do not.
+    """
+    return num_patches > 1 and (options.slot_positions != "none" or 0 < options.window < num_patches - 1)
 
 
 @hookimpl

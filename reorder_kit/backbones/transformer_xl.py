@@ -87,12 +87,14 @@ class TransformerXL(Backbone):
         """Causal with ``causal: true`` or segments of 1; blind to the order where slots see themselves alone."""
         grid, shape = patch_geometry(options, image).grid, options.shape()
         check_positions(options.positions, grid, shape.dim)
+        tells_apart = _tells_slots_apart(options)
         return BackboneFacts(
             grid,
             shape.dim,
             shape.depth,
             is_causal=options.causal or options.segment == 1,
-            order_sensitive=grid.num_patches > 1 and not _sees_itself_alone(options),
+            order_sensitive=grid.num_patches > 1 and (options.readout != "mean" or tells_apart),
+            slots_order_sensitive=grid.num_patches > 1 and tells_apart,
             has_positions=options.positions != "none",
             idle=_idle(options, grid.num_patches),
             no_influence="no gradient is passed on into the memory of earlier segments",
@@ -225,10 +227,9 @@ def _idle(options: TransformerXL.Options, num_patches: int) -> dict[str, str]:
     return found
 
 
-def _sees_itself_alone(options: TransformerXL.Options) -> bool:
-    """Every slot goes its own way, and the mean does not say which way was whose."""
-    alone = options.segment == 1 and options.memory == 0
-    return alone and options.readout == "mean" and options.slot_positions == "none"
+def _tells_slots_apart(options: TransformerXL.Options) -> bool:
+    """Whether slots are not treated alike: they are where every slot sees itself alone."""
+    return options.segment > 1 or options.memory > 0 or options.slot_positions != "none"
 
 
 @hookimpl

@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
-from reorder_kit.interfaces import (
-    AttentionMaps,
-    Backbone,
-    BackboneFacts,
-    Encoded,
-    Grid,
-    ImageShape,
-    Ordering,
-    Part,
-    PatchSequence,
-)
+from reorder_kit.interfaces import Backbone, BackboneFacts, Grid, ImageShape, Ordering, Part
 from reorder_kit.interfaces.part import reads_file
-from reorder_kit.layers.attention_maps import windowed_attention_maps
-from reorder_kit.layers.drop_path import drop_path_rates
-from reorder_kit.layers.extra_tokens import starting_tokens
-from reorder_kit.layers.learned_vectors import learned_vectors
-from reorder_kit.layers.patch_embedding import PatchEmbedding
+from reorder_kit.layers.cls_transformer import ClsTransformer
+from reorder_kit.layers.curve_attention import CurveAttention
 from reorder_kit.layers.patch_geometry import patch_geometry
 from reorder_kit.layers.positions import check_positions
-from reorder_kit.layers.readout import mean_slot
-from reorder_kit.layers.recompute import run_block
 from reorder_kit.layers.transformer_options import TransformerOptions
 
-# Snake, zig-zag, Peano and Hilbert of the paper, by the names they have here. What the released code computes where the
-# paper says Peano is the Morton order.
+# Snake, zig-zag, Peano and Hilbert of the released code, by the names they have here. Its Peano is the Morton order.
 CURVES = ("boustrophedon", "snake", "morton", "hilbert")
 
 
-class Violin(Backbone):
+class Violin(ClsTransformer):
     """VIOLIN (Candogan et al., 2026, https://arxiv.org/abs/2606.14757): a ViT that knows of curves through the image.
 
     The score of two patches is multiplied, before the softmax, by ``strength * mean of decay ** distance`` over several
@@ -50,12 +36,11 @@ class Violin(Backbone):
     ``along_sequence`` the sequence itself is one more curve, so the order matters; that is our addition, as are partial
     orders, rectangles and clips, whose frames a curve walks one after the other.
 
-    The paper has the masks, their alignment and mean, sigmoids as decays, and a decay for each curve and head, a
-    strength for each head. Its code (https://github.com/LIONS-EPFL/VIOLIN) decides the rest: starting values (a decay
-    of 0.9933 to 0.9999 from a patch to the next, and a strength drawn around 0 with standard deviation 0.5), the CLS
-    token, which is at no distance from anything, and the curves. What it computes for the Peano curve is the Morton
-    order. Attention equals that of the code to rounding. CLS has no position here, and dropout follows the projection
-    alone.
+    The source is the released code (https://github.com/LIONS-EPFL/VIOLIN), beside the abstract and the start of
+    the introduction: the masks and their mean, a decay for each curve and head, starting values (a decay of 0.9933 to
+    0.9999 from a patch to the next, and a strength drawn around 0 with standard deviation 0.5), the CLS token, which is
+    at no distance from anything, and the curves. What it computes under the name Peano is the Morton order. Attention
+    equals that of the code to rounding. CLS has no position here, and dropout follows the projection alone.
 
     A patch sees all patches, so the time and memory of attention grow with the square of their number.
     """
@@ -92,84 +77,47 @@ class Violin(Backbone):
         reads, nor where no two slots are farther apart than two others."""
         grid, shape = patch_geometry(options, image).grid, options.shape()
         check_positions(options.positions, grid, shape.dim)
-        hears_slots = options.readout == "mean" or shape.depth > 1
+        tells_apart = options.along_sequence and grid.num_patches > 2
         return BackboneFacts(
             grid,
             shape.dim,
             shape.depth,
-            order_sensitive=options.along_sequence and hears_slots and grid.num_patches > 2,
+            order_sensitive=tells_apart and (options.readout == "mean" or shape.depth > 1),
+            slots_order_sensitive=tells_apart,
             has_positions=options.positions != "none",
+            caution=_equal_curves(options.curves, grid),
         )
 
-    def __init__(self, options: Violin.Options, image: ImageShape) -> None:
-        # Imported on first use: timm takes seconds.
-        from timm.models.vision_transformer import init_weights_vit_timm
+    @classmethod
+    def without_downloads(cls, options: Violin.Options) -> Violin.Options:
+        """Without the files of curves: the places of those are saved with the weights."""
+        if not reads_file(options.curves):
+            return options
+        curves = tuple(Part.of(SavedCurve) if reads_file(curve) else curve for curve in options.curves)
+        return options.model_copy(update={"curves": curves})
 
-        from reorder_kit.layers.attention_block import AttentionBlock
-        from reorder_kit.layers.curve_attention import CurveAttention
-
-        super().__init__(options, image)
-        self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
-        self.cls_token = learned_vectors(1, 1, self.dim) if options.readout == "cls" else None
-        places = places_on(options.curves, self.grid)
-        self.blocks = nn.ModuleList(
-            AttentionBlock(
-                CurveAttention(
-                    self.dim,
-                    options.shape().heads,
-                    places,
-                    options.along_sequence,
-                    options.dropout,
-                    num_global=0 if self.cls_token is None else 1,
-                    keep_places=reads_file(options.curves),
-                ),
-                self.dim,
-                options.mlp_ratio,
-                options.dropout,
-                drop_path,
+    def build_attention(self) -> Iterator[nn.Module]:
+        """Each block with decays and strengths of its own."""
+        curves, along, dropout = self.options.curves, self.options.along_sequence, self.options.dropout
+        places, keep = places_on(curves, self.grid), any(map(_is_in_file, curves))
+        for _ in range(self.depth):
+            yield CurveAttention(
+                self.dim, self.options.shape().heads, places, along, dropout, self.num_cls, keep_places=keep
             )
-            for drop_path in drop_path_rates(options.drop_path, self.depth)
-        )
-        self.blocks.apply(init_weights_vit_timm)
-        self.norm = nn.LayerNorm(self.dim, eps=1e-6)
 
-    def tokenize(self, images: Float[Tensor, "batch channels *frame height width"]) -> PatchSequence:
-        """Cut images, or every frame of clips, into row-major patches."""
-        sequence: PatchSequence = self.embedding(images)
-        return sequence
 
-    def encode(
-        self,
-        sequence: PatchSequence,
-        start: int = 0,
-        stop: int | None = None,
-        extra_tokens: Float[Tensor, "batch extra dim"] | None = None,
-    ) -> Encoded:
-        """Run the blocks ``start`` to ``stop``, CLS before the patches."""
-        extra_tokens = starting_tokens(self.cls_token, extra_tokens, sequence, start)
-        tokens = sequence.patches if extra_tokens is None else torch.cat([extra_tokens, sequence.patches], dim=1)
-        blocks = range(self.depth)[start:stop]
-        recompute = self.options.gradient_checkpointing
-        for index in blocks:
-            tokens = run_block(self.blocks[index], tokens, sequence.order, sequence.valid, recompute=recompute)
-        if self.depth - 1 in blocks:
-            tokens = self.norm(tokens)
-        rest, patches = tokens[:, : -sequence.num_slots], tokens[:, -sequence.num_slots :]
-        return Encoded(sequence.with_patches(patches), None if extra_tokens is None else rest)
+class SavedCurve(Ordering):
+    """Stands for a curve from a file in a model that is opened again: its places come with the weights."""
 
-    def summarize(self, encoded: Encoded) -> Float[Tensor, "batch dim"]:
-        """The CLS token or the mean of all slots."""
-        return mean_slot(encoded.sequence) if encoded.extra_tokens is None else encoded.extra_tokens[:, 0]
+    name = "saved-curve"
 
-    def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
-        """Every slot."""
-        return torch.ones(num_slots, dtype=torch.bool)
+    def cells(self, height: int, width: int) -> Iterator[tuple[int, int]]:
+        """Row-major, until the weights are there."""
+        return product(range(height), range(width))
 
-    def attention(self, sequence: PatchSequence) -> AttentionMaps:
-        """All tokens at all, CLS before the slots."""
-        return windowed_attention_maps(
-            self, self.blocks, sequence, num_before=0 if self.cls_token is None else 1, num_after=0
-        )
+
+def _is_in_file(curve: Part[Ordering]) -> bool:
+    return reads_file(curve) or curve.chosen is SavedCurve
 
 
 def places_on(curves: tuple[Part[Ordering], ...], grid: Grid) -> Int[Tensor, "curve patch"]:
@@ -188,6 +136,22 @@ def places_on(curves: tuple[Part[Ordering], ...], grid: Grid) -> Int[Tensor, "cu
             )
         places.append(order.rank)
     return torch.stack(places) if places else torch.empty(0, grid.num_patches, dtype=torch.long)
+
+
+def _equal_curves(curves: tuple[Part[Ordering], ...], grid: Grid) -> str:
+    """A sentence about two curves that are one on a grid, in either direction.
+
+    Those in files are not read, and mere names cannot be.
+    """
+    known = tuple(curve for curve in curves if not (_is_in_file(curve) or isinstance(curve.chosen, str)))
+    seen: dict[tuple[int, ...], str] = {}
+    for curve, places in zip(known, places_on(known, grid).tolist(), strict=True):
+        walk = min(tuple(places), tuple(grid.num_patches - 1 - place for place in places))
+        name = curve.name + (" transposed" if getattr(curve.options, "transpose", False) else "")
+        if walk in seen:
+            return f"curves: {seen[walk]} and {name} have the same distances on a {grid} grid: one of them adds nothing"
+        seen[walk] = name
+    return ""
 
 
 @hookimpl

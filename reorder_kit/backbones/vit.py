@@ -53,6 +53,7 @@ class Vit(Backbone):
             shape.dim,
             shape.depth,
             order_sensitive=_is_order_sensitive(options, grid.num_patches),
+            slots_order_sensitive=grid.num_patches > 1 and options.slot_positions != "none",
             has_positions=added_positions(options.positions) != "none",
         )
 

@@ -26,7 +26,7 @@ def doubts(experiment: Experiment) -> list[str]:
         found += doubts_of_phases(experiment, epochs)
     if image is not None and experiment.facts(image).grid.num_patches == 1:
         found.append("order.learner: an image has a single patch, so there is no order to learn")
-    elif image is not None and not experiment.facts(image).order_sensitive:
+    elif image is not None and not _order_matters(experiment, experiment.facts(image)):
         found.append(
             f"backbone.name: {experiment.backbone.name} gives the same output in every order, "
             "so the learner has nothing to learn; that is a control, not an experiment"
@@ -39,6 +39,11 @@ def doubts(experiment: Experiment) -> list[str]:
     if not recipe.controls and experiment.control is None:
         found.append("controls: there is no run beside it that would tell what the learned order is worth")
     return found
+
+
+def _order_matters(experiment: Experiment, facts: BackboneFacts) -> bool:
+    """Whether what the task reads can change with the order: the readout, or what is in the slots."""
+    return bool(facts.slots_order_sensitive if experiment.task.is_dense else facts.order_sensitive)
 
 
 def idle_in_backbone(experiment: Experiment, facts: BackboneFacts) -> list[str]:

@@ -46,6 +46,8 @@ class BackboneFacts:
         levels: the grids of a hierarchical backbone, finest first; ``grid`` and ``dim`` alone if not given.
         is_causal: what is in a slot after encoding depends on no later slot, whatever the readout sees.
         order_sensitive: the readout can change when the patches stand in another order.
+        slots_order_sensitive: the same of what is in the slots, brought back into the image, of any level: dense tasks
+            read these. As ``order_sensitive`` if not given.
         has_positions: absolute positions are added by patch, so patches can be told apart by their places.
         downloads: building fetches weights from elsewhere.
         idle: options that change nothing for such images, each with the reason; of a number, that larger ones change
@@ -68,6 +70,7 @@ class BackboneFacts:
     levels: tuple[Level, ...] = ()
     is_causal: bool = False
     order_sensitive: bool = True
+    slots_order_sensitive: bool | None = None
     has_positions: bool = False
     downloads: bool = False
     idle: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -75,6 +78,8 @@ class BackboneFacts:
     caution: str = ""
 
     def __post_init__(self) -> None:
+        if self.slots_order_sensitive is None:
+            object.__setattr__(self, "slots_order_sensitive", self.order_sensitive)
         if not self.levels:
             object.__setattr__(self, "levels", (Level(self.grid, self.dim),))
         if self.levels[0].grid != self.grid:

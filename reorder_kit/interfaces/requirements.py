@@ -22,13 +22,13 @@ def require_causal(facts: BackboneFacts, why: str) -> None:
 
 
 def require_order_sensitive(facts: BackboneFacts, why: str) -> None:
-    """Refuse a backbone that gives the same output in every order.
+    """Refuse a backbone whose readout is the same in every order; of its slots, ``slots_order_sensitive`` tells.
 
     Raises:
         ReorderKitError: if it does.
     """
     if not facts.order_sensitive:
-        raise ReorderKitError(f"the backbone gives the same output in every order: {why}", "choose another backbone")
+        raise ReorderKitError(f"the readout is the same in every order: {why}", "choose another backbone")
 
 
 def require_hard(policy: Policy, why: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from random import Random
 
 import torch
@@ -14,7 +13,6 @@ from reorder_kit.ops._attention_parts import exists, tiled
 from reorder_kit.ops.sparse_pattern import SparsePattern
 
 
-@dataclass(frozen=True, eq=False)
 class BigBirdPattern(SparsePattern):
     """A block of slots sees its neighbors, the first blocks, and blocks drawn at random; the first blocks see all.
 
@@ -33,10 +31,13 @@ class BigBirdPattern(SparsePattern):
         draws: random numbers, a row for each block there may be, from 0 to ``2 ** 31``.
     """
 
-    block: int
-    window: int
-    num_global: int
-    draws: Int[Tensor, "block random"]
+    draws: Tensor
+
+    def __init__(self, block: int, window: int, num_global: int, draws: Int[Tensor, "block random"]) -> None:
+        super().__init__()
+        self.block, self.window, self.num_global = block, window, num_global
+        # A buffer, so that it goes to the device once; not saved, since the seed says what it is.
+        self.register_buffer("draws", draws, persistent=False)
 
     @classmethod
     def drawn(
@@ -75,7 +76,7 @@ class BigBirdPattern(SparsePattern):
             causal: draw from earlier blocks only.
         """
         before, after, total = _candidates(block, self.window, self.num_global, num_blocks, causal)
-        draws = self.draws.to(block.device)[block]
+        draws = self.draws[block]
         chosen: list[Tensor] = []
         for number in range(draws.shape[-1]):
             last = total - draws.shape[-1] + number
@@ -88,6 +89,14 @@ class BigBirdPattern(SparsePattern):
         drawn = torch.stack(chosen, dim=-1)
         before, after = before.unsqueeze(-1), after.unsqueeze(-1)
         return torch.where(drawn < before, drawn + self.num_global, drawn - before + after).where(drawn >= 0, -1)
+
+    def pairs(self, num_slots: int, causal: bool) -> int:
+        """All for the slots of global blocks, and the blocks that are gathered for each of the others."""
+        looking_at_all = min(self.num_global * self.block, num_slots)
+        num_blocks = -(-num_slots // self.block)
+        seen = (1 if causal else 2) * self.window + 1 + self.num_global + self.draws.shape[1]
+        gathered = max(num_blocks - self.num_global, 0) * self.block * min(seen, num_blocks) * self.block
+        return looking_at_all * num_slots + gathered
 
     def attend(
         self,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -12,7 +10,6 @@ from reorder_kit.ops._attention_parts import exists, shares_of_parts, tiled
 from reorder_kit.ops.sparse_pattern import SparsePattern
 
 
-@dataclass(frozen=True)
 class FixedPattern(SparsePattern):
     """A slot sees its own block and the last slots of every block, its summary slots.
 
@@ -28,8 +25,9 @@ class FixedPattern(SparsePattern):
         num_summary: summary slots of a block, their c; at most ``block``.
     """
 
-    block: int
-    num_summary: int
+    def __init__(self, block: int, num_summary: int) -> None:
+        super().__init__()
+        self.block, self.num_summary = block, num_summary
 
     def sees(
         self, query: Int[Tensor, "*batch query"], key: Int[Tensor, "*batch key"], num_slots: Tensor | int, causal: bool
@@ -43,6 +41,11 @@ class FixedPattern(SparsePattern):
         summary = key % self.block >= self.block - self.num_summary
         seen = (query // self.block == key // self.block) | summary
         return seen & (key <= query) if causal else seen
+
+    def pairs(self, num_slots: int, causal: bool) -> int:
+        """The own block, and the summary slots of all."""
+        blocks = -(-num_slots // self.block)
+        return blocks * self.block * (self.block + blocks * self.num_summary)
 
     def attend(
         self,

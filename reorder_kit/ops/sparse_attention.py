@@ -24,7 +24,8 @@ def sparse_attention(
 ) -> Float[Tensor, "batch head slot dim"]:
     """Let every slot attend to the slots that its pattern shows it, and to all global tokens.
 
-    Time and memory grow with the number of pairs that see each other. No length has to be a multiple of anything.
+    Time and memory grow with the number of pairs that see each other, up to all pairs: a pattern that would look at as
+    many is a mask over the whole. No length has to be a multiple of anything.
 
     Args:
         query: of the slots.
@@ -42,7 +43,7 @@ def sparse_attention(
     >>> sparse_attention(alike, alike, slots, StridedPattern(2), causal=True).flatten().tolist()
     [0.0, 1.5, 3.0, 6.0]
     """
-    if query.shape[2] <= _SHORT_SLOTS:
+    if _is_masked(pattern, query.shape[2], causal):
         mask = sparse_mask(pattern, query.shape[2], causal, num_global, valid, query.device)
         return scaled_dot_product_attention(query, key, value, attn_mask=mask)
     if valid is None:
@@ -54,6 +55,11 @@ def sparse_attention(
     moved = (_take(query, order), _take(key, tokens), _take(value, tokens))
     attended = pattern.attend(*moved, causal, num_global, valid.sum(dim=1))
     return _take(attended, order.argsort(dim=1))
+
+
+def _is_masked(pattern: SparsePattern, num_slots: int, causal: bool) -> bool:
+    """Whether all pairs are looked at, under a mask."""
+    return num_slots <= _SHORT_SLOTS or pattern.pairs(num_slots, causal) >= num_slots**2
 
 
 def sparse_attention_weights(

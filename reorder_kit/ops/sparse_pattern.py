@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 
-class SparsePattern(ABC):
+class SparsePattern(nn.Module, ABC):
     """Which slots see each other, and how attention among them is computed without looking at all pairs."""
 
     @abstractmethod
@@ -22,6 +22,15 @@ class SparsePattern(ABC):
             key: places in the sequence.
             num_slots: length of the sequence; one for each image where places differ between images.
             causal: nothing after the slot itself is seen.
+        """
+
+    @abstractmethod
+    def pairs(self, num_slots: int, causal: bool) -> int:
+        """How many pairs of slots :meth:`attend` computes a score of; with long tiles, more than there are.
+
+        Args:
+            num_slots: length of the sequence.
+            causal: as in :meth:`sees`.
         """
 
     @abstractmethod

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -13,7 +11,6 @@ from reorder_kit.ops._attention_parts import exists, shares_of_parts, tiled
 from reorder_kit.ops.sparse_pattern import SparsePattern
 
 
-@dataclass(frozen=True)
 class StridedPattern(SparsePattern):
     """A slot sees the ``stride`` slots before it and every slot that is a multiple of ``stride`` away.
 
@@ -27,7 +24,9 @@ class StridedPattern(SparsePattern):
         stride: their l, slots, from 1.
     """
 
-    stride: int
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
 
     def sees(
         self, query: Int[Tensor, "*batch query"], key: Int[Tensor, "*batch key"], num_slots: Tensor | int, causal: bool
@@ -40,6 +39,11 @@ class StridedPattern(SparsePattern):
         behind = query.unsqueeze(-1) - key.unsqueeze(-2)
         seen = (behind.abs() <= self.stride) | (behind % self.stride == 0)
         return seen & (behind >= 0) if causal else seen
+
+    def pairs(self, num_slots: int, causal: bool) -> int:
+        """A window of two rows, or three, and a column for each cell of the table."""
+        rows = -(-num_slots // self.stride)
+        return rows * self.stride * ((2 if causal else 3) * self.stride + rows)
 
     def attend(
         self,

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
-from reorder_kit.interfaces import ImageShape, Order, PatchSequence, ReorderKitError
+from reorder_kit.interfaces import Encoded, ImageShape, Order, PatchSequence, ReorderKitError
 from reorder_kit.testing._backbone_case import (
     BackboneCase,
     knows_nothing_of_later_slots,
@@ -86,17 +86,34 @@ def is_causal_if_no_slot_knows_of_a_later_one(case: BackboneCase) -> None:
 @rule
 @torch.no_grad()
 def is_order_sensitive_if_an_order_can_change_the_readout(case: BackboneCase) -> None:
-    """Declare ``order_sensitive`` in the facts exactly if the readout can change when patches trade places."""
+    """Declare ``order_sensitive`` in the facts exactly if the readout can change when patches trade places, and
+    ``slots_order_sensitive`` exactly if what is in the slots can, brought back into the image."""
     facts, backbone = case.facts, case.build()
     if facts.grid.num_patches == 1:
         return
     sequence = backbone.tokenize(case.images())
-    before, noise = summary(backbone, sequence), torch.Generator().manual_seed(0)
-    change = 0.0
+    before, noise = backbone.encode(sequence), torch.Generator().manual_seed(0)
+    readout, slots = backbone.summarize(before), _in_image(before, Order.identity(sequence.num_slots))
+    of_readout = of_slots = 0.0
     for _ in range(20):
         order = Order(torch.randperm(sequence.num_slots, generator=noise))
-        change = max(change, float((summary(backbone, moved(backbone, sequence, order)) - before).abs().max()))
-    expect_equal(facts.order_sensitive, change > 1e-9, f"where 20 orders change the readout by {change}, the fact")
+        after = backbone.encode(moved(backbone, sequence, order))
+        of_readout = max(of_readout, _farthest([backbone.summarize(after)], [readout]))
+        of_slots = max(of_slots, _farthest(_in_image(after, order), slots))
+    for name, change in (("order_sensitive", of_readout), ("slots_order_sensitive", of_slots)):
+        said = getattr(facts, name)
+        expect_equal(said, change > 1e-9, f"where 20 orders change what it is about by {change}, the fact {name}")
+
+
+def _in_image(encoded: Encoded, order: Order) -> list[Tensor]:
+    """What is in the slots of each level, by its place in the image."""
+    return [
+        (order if level.order is None else level.order).restore(level.patches) for level in level_sequences(encoded)
+    ]
+
+
+def _farthest(after: list[Tensor], before: list[Tensor]) -> float:
+    return max(float((one - other).abs().max()) for one, other in zip(after, before, strict=True))
 
 
 @rule

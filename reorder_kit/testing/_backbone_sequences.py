@@ -169,7 +169,7 @@ def fewer_slots_than_patches_are_a_shorter_sequence(case: BackboneCase) -> None:
 @torch.no_grad()
 def each_level_comes_back_by_its_own_order(case: BackboneCase) -> None:
     """Give each level its order, ``sequence.order.merged(grid)`` for a coarser one, and put its cells into it."""
-    if not case.is_hierarchical or case.facts.order_sensitive:
+    if not case.is_hierarchical or case.facts.slots_order_sensitive:
         return
     backbone = case.build()
     sequence = backbone.tokenize(case.images(batch=5))

@@ -10,15 +10,19 @@ import pytest
 import torch
 from torch import Tensor
 
+import reorder_kit
 from reorder_kit.backbones.violin import Violin, places_on
 from reorder_kit.errors import ReorderKitError
-from reorder_kit.interfaces import Grid, ImageShape, Order, Part, PatchSequence, Proposal
+from reorder_kit.experiment.loaded_run import LoadedRun
+from reorder_kit.interfaces import Batch, Grid, ImageShape, Order, Part, PatchSequence, Proposal
 from reorder_kit.orderings.column import Column
 from reorder_kit.orderings.custom import Custom
 from reorder_kit.orderings.hilbert import Hilbert
 from reorder_kit.orderings.row import Row
+from reorder_kit.testing import host_with
 from reorder_kit.testing.component import options_of
 
+HOST = host_with()
 IMAGE = ImageShape(1, 6, 8)
 TINY: dict[str, Any] = {"patch_size": 2, "dim": 8, "heads": 2, "depth": 2}
 
@@ -169,3 +173,47 @@ def test_a_curve_from_a_file_is_kept_with_the_weights(tmp_path: Path) -> None:
     opened.load_state_dict(trained.state_dict())
     assert torch.equal(opened.blocks[1].get_buffer("attn.places"), trained.blocks[1].get_buffer("attn.places"))
     assert not any("places" in name for name in build(curves=[Part.of(Column)]).state_dict())
+
+
+def test_a_run_is_opened_without_the_file_of_its_curve(tmp_path: Path) -> None:
+    file = tmp_path / "curve.json"
+    indices = torch.randperm(16, generator=torch.Generator().manual_seed(6))
+    Order(indices, grid=Grid(4, 4)).save(file)
+    recipe = {
+        "format_version": 1,
+        "name": "curved",
+        "data": {"name": "digits", "batch_size": 500},
+        "backbone": {"name": "violin", **TINY, "curves": ["hilbert", {"name": "custom", "file": str(file)}]},
+        "train": {"steps": 1, "device": "cpu"},
+    }
+    reorder_kit.run(recipe, out=tmp_path / "run", host=HOST)
+    before = LoadedRun.open(tmp_path / "run", HOST)
+    file.unlink()
+    after = LoadedRun.open(tmp_path / "run", HOST)
+    for run in (before, after):
+        places = run.model.backbone.get_buffer("blocks.1.attn.places")
+        assert places[1].tolist() == indices.argsort().tolist()
+    images = torch.randn(2, 1, 8, 8)
+    torch.testing.assert_close(after.model(Batch(images)).outputs, before.model(Batch(images)).outputs)
+
+
+@pytest.mark.parametrize(
+    ("image", "curves", "told"),
+    [
+        (
+            (1, 8, 8),
+            ["column", {"name": "row", "transpose": True}],
+            "column and row transposed have the same distances",
+        ),
+        ((1, 8, 8), ["column", {"name": "row", "transpose": True, "reverse": True}], "on a 4x4 grid"),
+        ((1, 8, 8), ["row", "boustrophedon"], ""),
+        ((1, 2, 12), ["row", "boustrophedon"], "row and boustrophedon have the same distances on a 1x6 grid"),
+        ((1, 2, 12), None, "boustrophedon and boustrophedon transposed"),
+        ((1, 8, 8), None, ""),
+    ],
+)
+def test_curves_that_are_one_on_a_grid_are_warned_of(image: Any, curves: list[Any] | None, told: str) -> None:
+    options = options_of(Violin, {**TINY, **({} if curves is None else {"curves": curves})})
+    caution = Violin.facts(options, ImageShape(*image)).caution
+    assert told in caution
+    assert caution.startswith("curves: ") == bool(told)

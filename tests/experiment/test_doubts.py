@@ -87,3 +87,33 @@ def test_where_there_is_one_patch_there_is_no_order_to_learn():
 def test_a_search_that_never_starts_is_told(search):
     told = found(order={"learner": {"name": "softsort", **search}}, controls=["fixed-start"])
     assert [doubt.partition(":")[0] for doubt in told] == ["order.learner"]
+
+
+DENSE = {
+    "data": {"name": "scenes", "batch_size": 2, "image_size": 16, "digits": [1, 1], "digit_size": [8, 12]},
+    "task": {"name": "segmentation"},
+}
+ON_CLS, ON_LAST = {"readout": "cls", "depth": 1}, {"readout": "last", "window": 64}
+
+
+@pytest.mark.parametrize(
+    ("backbone", "of_readout", "of_slots"),
+    [
+        ({"name": "sparse", "stride": 3, **ON_CLS}, True, False),
+        ({"name": "violin", "along_sequence": True, **ON_CLS}, True, False),
+        ({"name": "longformer", "window": 1, **ON_CLS}, True, False),
+        ({"name": "vit", "slot_positions": "relative", **ON_CLS}, True, False),
+        ({"name": "longformer", **ON_LAST}, False, True),
+        ({"name": "local", "causal": False, **ON_LAST}, False, True),
+        ({"name": "transformer-xl", "segment": 1, "memory": 0, "readout": "last"}, False, True),
+        ({"name": "vit"}, True, True),
+        ({"name": "local", "window": 1}, False, False),
+    ],
+    ids=str,
+)
+def test_a_backbone_that_is_blind_to_the_order_is_told_where_the_task_reads_what_is_blind(
+    backbone, of_readout, of_slots
+):
+    for sections, blind in (({}, of_readout), (DENSE, of_slots)):
+        told = found(backbone={**SMALL, **backbone}, order={"learner": "softsort"}, **sections)
+        assert any("same output in every order" in doubt for doubt in told) == blind

@@ -140,7 +140,22 @@ class Modest(RunningMean):
 class Insensitive(RunningMean):
     """It says that orders make no difference."""
 
-    says = {"order_sensitive": False}
+    says = {"order_sensitive": False, "slots_order_sensitive": True}
+
+
+class AlikeSlots(RunningMean):
+    """It says that orders make no difference to its slots."""
+
+    says = {"slots_order_sensitive": False}
+
+
+class BlindSlots(RunningMean):
+    """Its slots are the same in every order and its readout is not, and it says the same of both."""
+
+    says = {"is_causal": False}
+
+    def mean(self, patches, weights):
+        return ((patches * weights).sum(dim=1, keepdim=True) / weights.sum(dim=1, keepdim=True)).expand_as(patches)
 
 
 class Lost(RunningMean):
@@ -297,6 +312,16 @@ WRONG = [
     (_backbone_facts.is_causal_if_no_slot_knows_of_a_later_one, LooksAhead, "is_causal is True, not False"),
     (_backbone_facts.is_causal_if_no_slot_knows_of_a_later_one, Modest, "is_causal is False, not True"),
     (_backbone_facts.is_order_sensitive_if_an_order_can_change_the_readout, Insensitive, "is False, not True"),
+    (
+        _backbone_facts.is_order_sensitive_if_an_order_can_change_the_readout,
+        AlikeSlots,
+        "slots_order_sensitive is False",
+    ),
+    (
+        _backbone_facts.is_order_sensitive_if_an_order_can_change_the_readout,
+        BlindSlots,
+        "slots_order_sensitive is True",
+    ),
     (_backbone_facts.has_positions_if_equal_patches_are_told_apart, Lost, "has_positions is False"),
     (_backbone_facts.reach_is_which_slots_change_the_readout, ShortSighted, "reach is [False"),
     (_backbone_facts.slots_in_reach_have_influence, StopsGradients, "which slots get a gradient is [False"),

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from reorder_kit.ops import bigbird_pattern, fixed_pattern, strided_pattern
 from reorder_kit.ops import sparse_attention as module
+from reorder_kit.ops._attention_parts import shares_of_parts
 from reorder_kit.ops.bigbird_pattern import BigBirdPattern
 from reorder_kit.ops.fixed_pattern import FixedPattern
 from reorder_kit.ops.naive import sparse_attention as naive
@@ -59,7 +61,7 @@ LENGTHS = (1, 3, 26)
 @pytest.fixture(params=["whole", "sparse"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways in which the operator works, whatever the length."""
-    monkeypatch.setattr(module, "_SHORT_SLOTS", 10_000 if request.param == "whole" else 0)
+    monkeypatch.setattr(module, "_is_masked", lambda *_: request.param == "whole")
     return str(request.param)
 
 
@@ -91,7 +93,8 @@ class Case:
         valid = self.valid()
         rest = (self.causal, self.num_global, valid)
         counts = torch.ones(2, self.length, dtype=torch.bool) if valid is None else valid
-        weights = torch.randn(2, 2, self.length, 6, dtype=torch.float64) * counts[:, None, :, None]
+        noise = torch.Generator().manual_seed(self.seed)
+        weights = torch.randn(2, 2, self.length, 6, dtype=torch.float64, generator=noise) * counts[:, None, :, None]
         attended = sparse_attention(query[:, :, self.num_global :], key, value, self.pattern, *rest)
         seen = seen_by_definition(self.pattern, self.causal)
         expected = naive.sparse_attention(query[:, :, self.num_global :], key, value, seen, *rest)
@@ -152,7 +155,7 @@ patterns = st.one_of(
 @settings(max_examples=25, deadline=None)
 def test_any_pattern_and_length(case: Case) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_SHORT_SLOTS", 0)
+        patch.setattr(module, "_is_masked", lambda *_: False)
         case.check(torch.float32, tolerance=1e-5)
 
 
@@ -238,8 +241,6 @@ def test_memory_grows_with_the_pairs_that_see_each_other(causal: bool, padded: b
 
 
 def test_bigbird_gathers_as_many_keys_as_a_block_sees(monkeypatch: pytest.MonkeyPatch) -> None:
-    from reorder_kit.ops import bigbird_pattern
-
     seen: list[tuple[int, ...]] = []
     attention = bigbird_pattern.scaled_dot_product_attention
 
@@ -253,6 +254,59 @@ def test_bigbird_gathers_as_many_keys_as_a_block_sees(monkeypatch: pytest.Monkey
     sparse_attention(query[:, :, 2:], key, value, case.pattern, num_global=2)
     # One global block looks at all tokens; 50 blocks of 8 at 2 tokens and 3 + 1 + 2 blocks.
     assert seen == [(2, 8, 405), (50, 8, 2 + 6 * 8)]
+
+
+def looked_at(case: Case, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Scores that are computed, of one head of one image."""
+    counted = 0
+    by_dispatch = torch.nn.functional.scaled_dot_product_attention
+
+    def fused(query: Tensor, key: Tensor, value: Tensor, **rest: Any) -> Tensor:
+        nonlocal counted
+        counted += query.shape[:-1].numel() * key.shape[2] // 4
+        return by_dispatch(query, key, value, **rest)
+
+    def in_parts(scores: list[Tensor], masks: list[Tensor]) -> tuple[Tensor, ...]:
+        nonlocal counted
+        counted += sum(part.numel() for part in scores) // 4
+        return shares_of_parts(scores, masks)
+
+    for each in (module, bigbird_pattern):
+        monkeypatch.setattr(each, "scaled_dot_product_attention", fused)
+    for each in (strided_pattern, fixed_pattern):
+        monkeypatch.setattr(each, "shares_of_parts", in_parts)
+    sparse_attention(*case.tensors(), case.pattern, case.causal)
+    return counted
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("pattern", PATTERNS, ids=[str(number) for number in range(len(PATTERNS))])
+def test_pairs_are_those_that_are_looked_at(
+    pattern: SparsePattern, causal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_is_masked", lambda *_: False)
+    for length in (1, 26, 77):
+        assert looked_at(Case(pattern, length, causal), monkeypatch) == pattern.pairs(length, causal)
+
+
+LONG = [StridedPattern(288), StridedPattern(4096), FixedPattern(200, 40), FixedPattern(4096, 1)]
+LONG += [BigBirdPattern.drawn(block, 1, 3, number, 289, seed=0) for block in (200, 4096) for number in (0, 1)]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("pattern", LONG, ids=[str(number) for number in range(len(LONG))])
+def test_tiles_longer_than_the_sequence_cost_no_more_than_all_pairs(
+    pattern: SparsePattern, causal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pattern.pairs(289, causal) >= 289**2
+    assert looked_at(Case(pattern, 289, causal), monkeypatch) == 289**2
+
+
+def test_random_numbers_move_with_the_model_once_and_are_not_saved() -> None:
+    pattern = drawn(4, 1, 2, 1)
+    assert pattern.to("meta").draws.device.type == "meta"
+    assert not pattern.state_dict()
+    assert pattern.random_blocks(torch.zeros(3, dtype=torch.long, device="meta"), 9, causal=False).is_meta
 
 
 def test_by_hand_what_a_slot_sees() -> None:
