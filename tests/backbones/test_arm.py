@@ -135,6 +135,16 @@ def test_the_readout_is_the_mean_of_the_means_of_both_halves() -> None:
     torch.testing.assert_close(mean_of_halves(even), mean_slot(even))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_readout_is_in_full_precision_under_autocast(dtype: torch.dtype) -> None:
+    sequence = PatchSequence(1e5 + torch.randn(2, 6, 3), Grid(2, 3))
+    expected = mean_of_halves(sequence)
+    with torch.autocast("cpu", dtype=dtype):
+        found = mean_of_halves(sequence)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, expected)
+
+
 @torch.no_grad()
 def test_four_equal_scans_along_a_single_row_are_a_mixer_in_two_directions() -> None:
     torch.manual_seed(0)

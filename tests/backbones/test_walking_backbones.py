@@ -47,6 +47,8 @@ def test_padding_of_several_chunks_changes_nothing(name: str, options: dict[str,
     for image, kept in enumerate(valid):
         alone = PatchSequence(sequence.patches[image : image + 1, kept], backbone.grid)
         torch.testing.assert_close(together[image : image + 1], summary(backbone, alone))
+    empty = PatchSequence(sequence.patches.masked_fill(~valid.unsqueeze(-1), torch.nan), backbone.grid, valid=valid)
+    assert torch.equal(summary(backbone, empty), together)
 
 
 @every_backbone
