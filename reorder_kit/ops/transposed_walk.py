@@ -39,10 +39,8 @@ def transposed_walk(
     [[0, 3, 1, 4, 2, 5]]
     """
     slots = torch.arange(indices.shape[1], device=indices.device).expand_as(indices)
-    if 1 in (grid.height, grid.width):
-        keys = slots
-    else:
-        keys = _keys(_times(indices, valid, grid), grid).gather(1, indices)
+    is_line = 1 in (grid.height, grid.width)
+    keys = slots if is_line else _keys(_times(indices, valid, grid), grid).gather(1, indices)
     if valid is not None:
         keys = keys.masked_fill(~valid, torch.iinfo(keys.dtype).max)
     return keys.argsort(dim=1, stable=True)

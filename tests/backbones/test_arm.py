@@ -191,3 +191,19 @@ def test_autocast_is_near_to_full_precision_on_a_float32_residual() -> None:
 def test_options_that_do_not_fit_together_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of 4, not 6"):
         build(dim=6, positions="sincos")
+    with pytest.raises(ValueError, match="even dim, not 7"):
+        build(dim=7, slot_positions="sincos")
+
+
+@torch.no_grad()
+def test_positions_of_slots_stay_with_the_slot_and_are_given_once() -> None:
+    arm, plain = build(slot_positions="sincos"), build()
+    plain.load_state_dict(arm.state_dict())
+    order, photos = Order(random_orders(1)[0]), images()
+    sequence = Proposal(order).apply(arm.tokenize(photos))
+    table = arm.slot_embedding.table
+    assert table is not None
+    expected = plain.encode(sequence.with_patches(sequence.patches + table[:16]))
+    found = arm.encode(sequence, stop=1)
+    found = arm.encode(found.sequence, start=1, extra_tokens=found.extra_tokens)
+    torch.testing.assert_close(found.sequence.patches, expected.sequence.patches)
