@@ -58,7 +58,7 @@ def _times(
     patches = torch.arange(num_patches, device=indices.device).expand_as(visited)
     before = patches.masked_fill(visited == 0, -1).cummax(dim=1).values
     is_first = before < patches // of_frame * of_frame
-    frames = visited.masked_fill(visited == 0, num_patches + 1).unflatten(1, (grid.frames, of_frame))
+    frames = visited.masked_fill(visited == 0, num_patches + 1).view(-1, grid.frames, of_frame)
     start = frames.amin(dim=2).repeat_interleave(of_frame, dim=1)
     anchor = torch.where(is_first, 2 * start - 1, 2 * visited.gather(1, before.clamp(min=0)))
     return (anchor * num_patches + patches).argsort(dim=1).argsort(dim=1)
