@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from reorder_kit.backbones._released_names import CLASSIFIER, CLS, POSITIONS, outer_name
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.layers.released_positions import released_positions
 from reorder_kit.layers.weights_file import fill, read_weights
@@ -14,7 +15,7 @@ from reorder_kit.orders.grid import Grid
 
 SUFFIXES = ("", "_b", "_c", "_c_b")
 """Of the four scans, in our sequence: along, back, along the columns, and back."""
-POSITIONS, CLS, POSITION_OF_CLS = "embedding.positions.table", "cls_token", "position_of_cls"
+POSITION_OF_CLS = "position_of_cls"
 DECODER = re.compile(r"(ar_token|dec_pos_embed|mask)$|(ar_norm|ar_pred|enc2dec|dec_block|norm_[1-4])\.")
 """What predicts the next patches in pretraining."""
 
@@ -46,7 +47,7 @@ def load_arm_weights(backbone: nn.Module, grid: Grid, path: Path) -> None:
         names,
         made=_positions(weights, grid, path) if POSITIONS in own else {},
         used=["pos_embed"] if POSITIONS in own else [],
-        left_out=[name for name in weights if name in ("head.weight", "head.bias") or DECODER.match(name)],
+        left_out=[name for name in weights if name in CLASSIFIER or DECODER.match(name)],
     )
 
 
@@ -65,9 +66,7 @@ def released_name(name: str, is_pretraining: bool = False) -> str:
     >>> released_name("blocks.3.mixer.walks.1.A_log"), released_name("blocks.3.mlp.gate.bias")
     ('layers.3.mixer.A_b_log', 'layers.3.mlp.w1.bias')
     """
-    name = re.sub(r"^embedding\.projection\.", "patch_embed.proj.", name)
-    name = re.sub(r"^norm\.", "norm_f.", name)
-    name = re.sub(r"^blocks\.", "layers.", name)
+    name = outer_name(name)
     for ours, theirs in (("gate", "w1"), ("value", "w2"), ("out", "w3")):
         name = name.replace(f".mlp.{ours}.", f".mlp.{theirs}.")
     found = re.fullmatch(r"(.*\.mixer)\.walks\.(\d)\.(conv1d|x_proj|dt_proj|A|D)(.*)", name)

@@ -10,12 +10,12 @@ from typing import Any
 
 import timm
 import torch
-from timm.models import load_state_dict
 
 from reorder_kit.backbones._timm_options import TimmOptions
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BackboneFacts, ImageShape
 from reorder_kit.layers.patch_geometry import patch_geometry, whole_patches
+from reorder_kit.layers.weights_file import read_weights, require_numbers
 from reorder_kit.model.timm_positions import bias_holders
 from reorder_kit.model.timm_reading import reading_of
 
@@ -88,28 +88,26 @@ def _named(options: TimmOptions, image: ImageShape) -> Any:
         )
     except Exception as error:  # of timm, of the hub it downloads from, of the network, of a file
         raise _not_built(options, error) from error
+    if options.weights is not None:
+        # timm has changed names and shapes; it also keeps a copy of what it loaded, which nobody needs.
+        model.pretrained_cfg.pop("state_dict", None)
+        require_numbers(options.weights, dict(model.named_parameters()))
     if model.num_classes:
         model.reset_classifier(0)
     return model
 
 
-def _from_file(name: str, file: str) -> dict[str, Any]:
+def _from_file(name: str, path: Path) -> dict[str, Any]:
     """Arguments with which timm loads a file, and every weight of it: none may be missing, none left over."""
-    path = Path(file).expanduser()
-    if not path.is_file():
-        raise ReorderKitError(f"there is no file {file}", "give in weights the path of a state dict of the model")
-    try:
-        found = load_state_dict(str(path), weights_only=True)
-    except Exception as error:  # of torch, of safetensors
-        raise ReorderKitError(
-            f"{file} holds no weights that can be read safely: {_reason(error)}", "save a state dict of tensors"
-        ) from error
+    found = read_weights(path)
+    # timm would turn other kinds of numbers into its own without a word. Counters and indices may be whole numbers.
+    require_numbers(path, {key: value for key, value in found.items() if value.dtype not in (torch.int64, torch.bool)})
     classifier = timm.get_pretrained_cfg(name).classifier
     first = classifier if isinstance(classifier, str) else classifier[0]
     rows = found.get(f"{first}.weight")
     classes = len(rows) if isinstance(rows, torch.Tensor) else 0
     # With as many classes as timm expects of its weights, it is strict.
-    overlay = {"file": str(path), "num_classes": classes}
+    overlay = {"state_dict": found, "custom_load": False, "num_classes": classes}
     return {"pretrained": True, "num_classes": classes, "pretrained_cfg_overlay": overlay}
 
 

@@ -8,11 +8,12 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from reorder_kit.errors import ReorderKitError
+from reorder_kit.interfaces import HomePath
 from reorder_kit.interfaces.numbers import Fraction
 from reorder_kit.layers.patch_geometry import PatchOptions
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
-"""Of the files that timm reads weights from."""
+"""Of files of weights."""
 
 
 class TimmOptions(PatchOptions):
@@ -20,7 +21,7 @@ class TimmOptions(PatchOptions):
 
     model: str = Field(description="a model of timm, as in vit_small_patch16_224 or vit_small_patch16_224.augreg_in21k")
     pretrained: bool = Field(False, description="download timm's weights of the model")
-    weights: str | None = Field(
+    weights: HomePath | None = Field(
         None, description=f"a file with a state dict of the model, instead of a download; one of {', '.join(ENDINGS)}"
     )
     causal: bool = Field(
@@ -51,8 +52,8 @@ class TimmOptions(PatchOptions):
 
     @field_validator("weights")
     @classmethod
-    def _is_a_file_of_weights(cls, weights: str | None) -> str | None:
-        if weights is not None and Path(weights).suffix not in ENDINGS:
+    def _is_a_file_of_weights(cls, weights: Path | None) -> Path | None:
+        if weights is not None and weights.suffix not in ENDINGS:
             raise ValueError(f"give a file that ends with one of {', '.join(ENDINGS)}")
         return weights
 

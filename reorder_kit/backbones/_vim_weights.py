@@ -7,12 +7,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from reorder_kit.backbones._released_names import CLASSIFIER, CLS, POSITIONS, outer_name
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.layers.released_positions import released_positions
 from reorder_kit.layers.weights_file import fill, read_weights
 from reorder_kit.orders.grid import Grid
-
-POSITIONS, CLS = "embedding.positions.table", "cls_token"
 
 
 def load_vim_weights(backbone: nn.Module, grid: Grid, path: Path) -> None:
@@ -39,7 +38,7 @@ def load_vim_weights(backbone: nn.Module, grid: Grid, path: Path) -> None:
         names={name: released_name(name) for name in own - ({POSITIONS, CLS} if has_positions else set())},
         made=_positions(weights, grid, path) if has_positions else {},
         used=["pos_embed", CLS] if has_positions and CLS in own else ["pos_embed"] if has_positions else [],
-        left_out=["head.weight", "head.bias"],
+        left_out=CLASSIFIER,
     )
 
 
@@ -50,6 +49,11 @@ def _positions(weights: dict[str, Tensor], grid: Grid, path: Path) -> dict[str, 
     patches, cls = released_positions(weights["pos_embed"], grid, path)
     if cls is None:
         raise ReorderKitError(f"{path}: CLS has no position in it (pos_embed)", "give a released file")
+    if weights[CLS].shape != cls.shape:
+        raise ReorderKitError(
+            f"{path}: {CLS} is {tuple(weights[CLS].shape)}, but its position is {tuple(cls.shape)}",
+            "give a released file",
+        )
     return {POSITIONS: patches, CLS: weights[CLS] + cls}
 
 
@@ -59,7 +63,4 @@ def released_name(name: str) -> str:
     >>> released_name("blocks.3.mixer.reverse.A_log"), released_name("blocks.3.mixer.x_proj.weight")
     ('layers.3.mixer.A_b_log', 'layers.3.mixer.x_proj.weight')
     """
-    name = re.sub(r"^embedding\.projection\.", "patch_embed.proj.", name)
-    name = re.sub(r"^norm\.", "norm_f.", name)
-    name = re.sub(r"^blocks\.", "layers.", name)
-    return re.sub(r"\.mixer\.reverse\.(conv1d|x_proj|dt_proj|A|D)", r".mixer.\1_b", name)
+    return re.sub(r"\.mixer\.reverse\.(conv1d|x_proj|dt_proj|A|D)", r".mixer.\1_b", outer_name(name))

@@ -20,9 +20,11 @@ from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.learned_vectors import learned_vectors
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
-from reorder_kit.layers.positions import Positions, check_positions
+from reorder_kit.layers.position_options import AddedPositionOptions, check_fit
+from reorder_kit.layers.positions import check_positions
 from reorder_kit.layers.readout import mean_of_halves
 from reorder_kit.layers.recompute import run_block
+from reorder_kit.layers.slot_embedding import SlotEmbedding
 from reorder_kit.layers.swiglu import SwiGLU
 from reorder_kit.layers.walked_tokens import WalkedTokens
 from reorder_kit.layers.walking_order import walking_order
@@ -61,7 +63,7 @@ class Arm(Backbone):
     name = "arm"
     needs = frozenset({"order"})
 
-    class Options(PatchOptions):
+    class Options(PatchOptions, AddedPositionOptions):
         size: Literal["base", "large", "huge"] = Field("base", description="width and depth as published")
         depth: Depth | None = Field(None, description="blocks, instead of the size's")
         dim: Size | None = Field(None, description="width of the embedding, instead of the size's")
@@ -69,7 +71,6 @@ class Arm(Backbone):
         conv_width: Whole = Field(4, ge=1, le=256, description="slots a convolution sees, the current one included")
         expand: Whole = Field(1, ge=1, le=100, description="channels of a mixer, times dim")
         readout: Literal["mean", "cls"] = Field("mean", description="what summarises the sequence")
-        positions: Positions = Field("learned", description="absolute 2-D positions, added by patch")
         drop_path: Fraction = Field(0.0, description="stochastic depth of the last block, probability")
         gradient_checkpointing: bool = Field(
             False, description="recompute blocks in the backward pass: less memory, more time"
@@ -87,8 +88,9 @@ class Arm(Backbone):
 
         @model_validator(mode="after")
         def _fits(self) -> Arm.Options:
-            if self.positions == "sincos" and self.width() % 4:
-                raise ValueError(f"sincos positions need a dim that is a multiple of 4, not {self.width()}")
+            check_fit(self.positions, self.slot_positions, self.width(), heads=1)
+            if self.weights is not None and self.slot_positions != "none":
+                raise ValueError("released weights are those of positions by patch alone: leave out slot_positions")
             return self
 
         def width(self) -> int:
@@ -123,6 +125,7 @@ class Arm(Backbone):
     def __init__(self, options: Arm.Options, image: ImageShape) -> None:
         super().__init__(options, image)
         self.embedding = PatchEmbedding(image, patch_geometry(options, image), self.dim, options.positions)
+        self.slot_embedding = SlotEmbedding(options.slot_positions, self.grid.num_patches, self.dim)
         self.cls_token = learned_vectors(1, 1, self.dim)
         self.position_of_cls = learned_vectors(1, 1, self.dim) if options.positions == "learned" else None
         self.blocks = nn.ModuleList(
@@ -150,9 +153,13 @@ class Arm(Backbone):
             ReorderKitError: if patches were left out and the order does not say which.
         """
         own = self.cls_token if self.position_of_cls is None else self.cls_token + self.position_of_cls
-        walked = WalkedTokens.of(sequence, starting_tokens(own, extra_tokens, sequence, start), "middle")
+        extra_tokens = starting_tokens(own, extra_tokens, sequence, start)
+        blocks = range(self.depth)[start:stop]
+        if 0 in blocks:
+            sequence = self.slot_embedding(sequence)
+        walked = WalkedTokens.of(sequence, extra_tokens, "middle")
         across: Order = _across(walked)
-        tokens, blocks = walked.tokens, range(self.depth)[start:stop]
+        tokens = walked.tokens
         recompute = self.options.gradient_checkpointing
         for index in blocks:
             tokens = run_block(self.blocks[index], tokens, across, walked.lengths, recompute=recompute)

@@ -13,6 +13,7 @@ from reorder_kit.interfaces import Backbone
 from reorder_kit.interfaces.numbers import Ratio, Size, Whole
 from reorder_kit.layers.gated_delta_mixer import GatedDeltaMixer
 from reorder_kit.layers.mixer_block import MixerBlock
+from reorder_kit.layers.swiglu import SwiGLU
 from reorder_kit.layers.walking_backbone import WalkingBackbone
 from reorder_kit.layers.walking_options import WalkingOptions
 
@@ -40,7 +41,7 @@ class GatedDeltaNet(WalkingBackbone):
     class Options(WalkingOptions):
         full_depth: ClassVar[int] = 12
 
-        size: Literal["tiny", "small", "base"] = Field("small", description="width, depth and heads, those of DeiT")
+        size: Literal["tiny", "small", "base"] = Field("small", description="width and heads, those of DeiT")
         heads: Size | None = Field(None, description="heads of queries and keys, instead of the size's")
         value_heads: Size | None = Field(
             None, description="heads of values, a multiple of heads; as many as heads if not given"
@@ -57,9 +58,9 @@ class GatedDeltaNet(WalkingBackbone):
 
         def unused(self) -> dict[str, str]:
             """The size, where nothing is left of it."""
-            if None in (self.depth, self.dim, self.heads):
+            if None in (self.dim, self.heads):
                 return {}
-            return {"size": "depth, dim and heads are given"}
+            return {"size": "dim and heads are given, and every size has the same depth"}
 
         @model_validator(mode="after")
         def _heads_fit(self) -> GatedDeltaNet.Options:
@@ -101,9 +102,6 @@ class DeltaBlock(MixerBlock):
     """
 
     def __init__(self, options: GatedDeltaNet.Options, drop_path: float) -> None:
-        # Imported on first use: timm takes seconds.
-        from timm.layers import SwiGLU
-
         dim, key = options.width(), options.key_width()
         mixer = GatedDeltaMixer(
             dim,

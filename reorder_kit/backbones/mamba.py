@@ -50,8 +50,18 @@ class Mamba(WalkingBackbone):
 
         @model_validator(mode="after")
         def _weights_fit(self) -> Mamba.Options:
-            if self.weights is not None and (self.readout != "cls" or not self.bidirectional):
-                raise ValueError("released weights are those of two directions with CLS: leave readout: cls")
+            fits = {
+                "readout": self.readout == "cls",
+                "bidirectional": self.bidirectional,
+                "cls_position": self.cls_position in (None, "middle"),
+                "slot_positions": self.slot_positions == "none",
+            }
+            wrong = [name for name, does_fit in fits.items() if not does_fit]
+            if self.weights is not None and wrong:
+                raise ValueError(
+                    "released weights are those of two directions with CLS in the middle and positions by patch "
+                    f"alone: leave out {' and '.join(wrong)}"
+                )
             return self
 
     options: Mamba.Options

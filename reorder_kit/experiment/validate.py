@@ -37,7 +37,7 @@ def validate(content: Mapping[str, Any], host: PluginHost, source: str) -> Exper
 
 
 def refuse_unusable_files(experiment: Experiment, source: str) -> None:
-    """Refuse orders and runs that a recipe names, but that are not there or not made for it.
+    """Refuse orders, runs and weights that a recipe names, but that are not there or not made for it.
 
     Args:
         experiment: the composed recipe.
@@ -46,7 +46,7 @@ def refuse_unusable_files(experiment: Experiment, source: str) -> None:
     Raises:
         RecipeError: with all of them.
     """
-    problems = misfits_of_orders(experiment, in_files=True)
+    problems = [*misfits_of_orders(experiment, in_files=True), *_missing_weights(experiment)]
     weights = experiment.recipe.train.weights
     for field, run in (("train", None if weights is None else weights.run), ("order", experiment.recipe.order.weights)):
         try:
@@ -56,3 +56,15 @@ def refuse_unusable_files(experiment: Experiment, source: str) -> None:
             problems.append(Problem(f"{field}.weights", error.message, error.hint))
     if problems:
         raise RecipeError(list(dict.fromkeys(problems)), source)
+
+
+def _missing_weights(experiment: Experiment) -> list[Problem]:
+    """Files that the backbone begins with, which are those that it does without once its run has weights."""
+    options: Any = experiment.backbone_options
+    later: Any = experiment.without_downloads().backbone_options
+    files = {name: path for name, path in options if isinstance(path, Path) and getattr(later, name, None) != path}
+    return [
+        Problem(f"backbone.{name}", f"there is no file {path}", "give the file of weights, or leave it out")
+        for name, path in files.items()
+        if not path.is_file()
+    ]

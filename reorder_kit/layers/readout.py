@@ -27,8 +27,9 @@ def mean_of_halves(sequence: PatchSequence) -> Float[Tensor, "batch dim"]:
     is_first = valid.cumsum(dim=1) <= valid.sum(dim=1, keepdim=True) // 2
     halves = torch.stack([valid & is_first, valid & ~is_first], dim=1)
     counts = halves.sum(dim=2, keepdim=True)
-    kept = sequence.patches.masked_fill(~valid.unsqueeze(-1), 0)
-    means = halves.to(kept.dtype) @ kept / counts.clamp(min=1)
+    # No matrix product: autocast would add up in half precision.
+    sums = [sequence.patches.masked_fill(~half.unsqueeze(-1), 0).sum(dim=1) for half in halves.unbind(dim=1)]
+    means = torch.stack(sums, dim=1) / counts.clamp(min=1)
     return means.sum(dim=1) / (counts > 0).sum(dim=1).clamp(min=1)
 
 

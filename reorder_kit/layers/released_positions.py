@@ -17,26 +17,34 @@ _log = logging.getLogger(__name__)
 
 
 def released_positions(
-    table: Float[Tensor, "1 row dim"], grid: Grid, path: Path
+    table: Tensor, grid: Grid, path: Path
 ) -> tuple[Float[Tensor, "1 patch dim"], Float[Tensor, "1 1 dim"] | None]:
     """The positions of the patches, and that of a CLS in the middle of them, where the table has one.
 
     Those of another grid are interpolated (bicubic), as both released codes of fine-tuning do, and a warning says so.
 
     Args:
-        table: of a square grid in row-major order.
+        table: ``(1, row, dim)``, of a square grid in row-major order; as it stands in the file, so it may be anything.
         grid: of the patches.
         path: of the file, for messages.
 
     Raises:
-        ReorderKitError: if the table is of no square grid, or the patches are those of a clip.
+        ReorderKitError: if the table is of no square grid, holds no floating-point numbers, or has nothing to
+            interpolate, or if the patches are those of a clip.
     """
+    if table.ndim != 3 or len(table) != 1 or not table.is_floating_point():
+        shape = "x".join(map(str, table.shape)) or "a number"
+        raise ReorderKitError(f"{path}: the positions are {table.dtype} of shape {shape}", "give a released file")
     rows = table.shape[1]
     patches = rows if math.isqrt(rows) ** 2 == rows else rows - 1
     side = math.isqrt(patches)
     if side * side != patches or patches < 1:
         raise ReorderKitError(
             f"{path}: {rows} positions are not those of a square grid, with or without CLS", "give a released file"
+        )
+    if side == 1 and grid.num_patches > 1:
+        raise ReorderKitError(
+            f"{path}: the position of a single patch would be that of {grid.num_patches}", "give a released file"
         )
     if grid.frames > 1:
         raise ReorderKitError(

@@ -14,7 +14,7 @@ from reorder_kit.layers.walking_order import ClsPosition, walking_order
 
 @dataclass(frozen=True)
 class WalkedTokens:
-    """Patches with CLS in its place and padding last.
+    """Patches with CLS in its place and padding, whatever was in it, as zeros behind them.
 
     Args:
         sequence: what was walked along.
@@ -44,7 +44,10 @@ class WalkedTokens:
             cls_token: of each image.
             cls_position: where CLS stands.
         """
-        tokens = sequence.patches if cls_token is None else torch.cat([sequence.patches, cls_token], dim=1)
+        patches = sequence.patches
+        if sequence.valid is not None:  # a mixer gives padding no weight, but no weight times NaN is NaN
+            patches = patches.masked_fill(~sequence.valid.unsqueeze(-1), 0)
+        tokens = patches if cls_token is None else torch.cat([patches, cls_token], dim=1)
         order = walking_order(sequence, cls_position)
         tokens = order.apply(tokens.to(torch.promote_types(tokens.dtype, torch.float32)))
         extra = tokens.shape[1] - sequence.num_slots

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, ImageShape, PatchSequence
 from reorder_kit.layers.drop_path import drop_path_rates
 from reorder_kit.layers.extra_tokens import starting_tokens
@@ -42,6 +43,7 @@ class WalkingBackbone(Backbone):
     def facts(cls, options: WalkingOptions, image: ImageShape) -> BackboneFacts:
         """Always sensitive to the order; causal with ``bidirectional: false``, wherever CLS stands."""
         grid = patch_geometry(options, image).grid
+        _refuse_blind_cls(options, grid.num_patches)
         check_positions(options.positions, grid, options.width())
         return BackboneFacts(
             grid,
@@ -83,7 +85,12 @@ class WalkingBackbone(Backbone):
         stop: int | None = None,
         extra_tokens: Float[Tensor, "batch extra dim"] | None = None,
     ) -> Encoded:
-        """Run the blocks ``start`` to ``stop``."""
+        """Run the blocks ``start`` to ``stop``.
+
+        Raises:
+            ReorderKitError: if there is a single slot, and CLS in the middle sees what comes before it alone.
+        """
+        _refuse_blind_cls(self.options, sequence.num_slots)
         extra_tokens = starting_tokens(self.cls_token, extra_tokens, sequence, start)
         blocks = range(self.depth)[start:stop]
         if 0 in blocks:
@@ -118,3 +125,11 @@ class WalkingBackbone(Backbone):
         recompute = self.options.gradient_checkpointing
         mixed: Tensor = run_block(self.blocks[index], tokens, lengths, recompute=recompute)
         return mixed
+
+
+def _refuse_blind_cls(options: WalkingOptions, slots: int) -> None:
+    if slots == 1 and options.place_of_cls() == "middle" and not options.bidirectional:
+        raise ReorderKitError(
+            "CLS in the middle of a single slot stands before it and never sees it",
+            "set cls_position: end, or bidirectional: true",
+        )

@@ -22,8 +22,8 @@ class WalkingOptions(PatchOptions, AddedPositionOptions):
     full_depth: ClassVar[int] = 24
     """Blocks of every size."""
 
-    size: Literal["tiny", "small", "base"] = Field("small", description="width and depth as published")
-    depth: Depth | None = Field(None, description="blocks, instead of the size's")
+    size: Literal["tiny", "small", "base"] = Field("small", description="width as published")
+    depth: Depth | None = Field(None, description="blocks, instead of those of every size")
     dim: Size | None = Field(None, description="width of the embedding, instead of the size's")
     bidirectional: bool = Field(True, description="walk in both directions")
     readout: Literal["cls", "mean", "last"] = Field("cls", description="what summarises the sequence")
@@ -37,7 +37,7 @@ class WalkingOptions(PatchOptions, AddedPositionOptions):
 
     def unused(self) -> dict[str, str]:
         """The size, where nothing is left of it."""
-        return {} if None in (self.depth, self.dim) else {"size": "depth and dim are given"}
+        return {} if self.dim is None else {"size": "dim is given, and every size has the same depth"}
 
     @model_validator(mode="after")
     def _walk_fits(self) -> WalkingOptions:

@@ -8,7 +8,6 @@ import pickle
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +18,13 @@ from reorder_kit.orders.tensor_file import load_tensors
 
 MOST_BYTES = 32 * 2**30
 """Of a file with weights: a checkpoint of a billion parameters with the state of its optimizer is smaller."""
-_WHERE = ("model_ema", "model", "state_dict")
+_WHERE = ("model_ema", "state_dict_ema", "model", "state_dict")
 """Where checkpoints keep their weights; averaged ones first, since those are what is published."""
 _MOST_NAMES = 5
 _STARTS = (b"PK\x03\x04", b"\x80\x02")
 """Of files that torch has written, today and before 1.6; other pickles are not its own."""
+_WRAPPERS = ("module.", "_orig_mod.")
+"""What torch puts before names in a model that it runs on several devices, or compiles."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """The weights in a safetensors file, or in a checkpoint of torch, under the names that they have there.
 
     Nothing in the file is run: a checkpoint may hold tensors, plain values and the settings of a command line. Of
-    one that holds more than weights, ``model_ema``, ``model`` or ``state_dict`` is taken, whichever comes first.
+    one that holds more than weights, ``model_ema``, ``state_dict_ema``, ``model`` or ``state_dict`` is taken, whichever
+    comes first.
 
     Raises:
         ReorderKitError: if the file is missing, too large, damaged, holds other objects, or holds no weights.
@@ -55,7 +57,40 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     others = [str(name) for name, value in found.items() if not isinstance(value, Tensor)]
     if others:
         raise ReorderKitError(f"{path}: {_some(others)} is no tensor", "give a state dict, or a checkpoint of one")
-    return {str(name).removeprefix("module."): value for name, value in found.items()}
+    odd = [str(name) for name, value in found.items() if value.layout != torch.strided or value.is_meta]
+    if odd:
+        raise ReorderKitError(f"{path}: {_some(odd)} has not every number in it", "save dense tensors")
+    return {_without_wrappers(str(name)): value for name, value in found.items()}
+
+
+def require_numbers(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are no floating-point numbers, or not finite.
+
+    Args:
+        path: of the file, for messages.
+        weights: by the names that they have there.
+
+    Raises:
+        ReorderKitError: if some are not.
+    """
+    others = sorted(name for name, value in weights.items() if not value.is_floating_point())
+    if others:
+        kind = str(weights[others[0]].dtype).removeprefix("torch.")
+        raise ReorderKitError(
+            f"{path}: {len(others)} of its weights are no floating-point numbers ({_some(others)}: {kind})",
+            "give weights that are not quantized",
+        )
+    broken = sorted(name for name, value in weights.items() if not value.float().isfinite().all())
+    if broken:
+        raise ReorderKitError(
+            f"{path}: {len(broken)} of its weights are not finite ({_some(broken)})", "give those of a sound training"
+        )
+
+
+def _without_wrappers(name: str) -> str:
+    while name.startswith(_WRAPPERS):
+        name = name.partition(".")[2]
+    return name
 
 
 def _of_torch(path: Path) -> object:
@@ -72,7 +107,7 @@ def _of_torch(path: Path) -> object:
             f"{path}: holds objects besides tensors and plain values, which could run code, or is damaged",
             "where you trust it, load it with torch.load and save its weights with safetensors.torch.save_file",
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile) as error:
+    except Exception as error:  # a damaged pickle can end in any
         raise _damaged(path, error) from None
 
 
@@ -102,7 +137,7 @@ def fill(
         left_out: names in the file that belong to no backbone.
 
     Raises:
-        ReorderKitError: if weights are missing, unexpected or of another shape.
+        ReorderKitError: if weights are missing, unexpected, of another shape, or no finite floating-point numbers.
     """
     own = module.state_dict()
     missing = sorted({name for name in names.values() if name not in weights})
@@ -123,6 +158,8 @@ def fill(
             f"{path}: the weights are those of another model: {', '.join(found)}",
             "set size (or dim and depth), patch_size, positions and readout as the released model has them",
         )
+    sources = [*names.values(), *used]
+    require_numbers(path, {name: weights[name] for name in sources if name in weights})
     module.load_state_dict(given, strict=False)
     kept = sorted(own.keys() - given.keys())
     _report(path, "weights that belong to no backbone, left out", [name for name in weights if name in set(left_out)])

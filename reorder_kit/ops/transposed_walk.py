@@ -27,7 +27,8 @@ def transposed_walk(
 
     A patch without a slot, or in a slot that is padding, is thought to stand right behind the patch before it in
     row-major order, and is then left out; so the rows of a partial image become its columns. Frames of a clip are
-    transposed one by one.
+    transposed one by one: the first patches of a frame, if they have no slot, stand before the rest of it, and steps
+    from one frame to another have no direction.
 
     Args:
         indices: the patch in each slot, one row for each order.
@@ -38,26 +39,28 @@ def transposed_walk(
     [[0, 3, 1, 4, 2, 5]]
     """
     slots = torch.arange(indices.shape[1], device=indices.device).expand_as(indices)
-    if 1 in (grid.height, grid.width):
-        keys = slots
-    else:
-        keys = _keys(_times(indices, valid, grid.num_patches), grid).gather(1, indices)
+    is_line = 1 in (grid.height, grid.width)
+    keys = slots if is_line else _keys(_times(indices, valid, grid), grid).gather(1, indices)
     if valid is not None:
         keys = keys.masked_fill(~valid, torch.iinfo(keys.dtype).max)
     return keys.argsort(dim=1, stable=True)
 
 
 def _times(
-    indices: Int[Tensor, "row slot"], valid: Bool[Tensor, "row slot"] | None, num_patches: int
+    indices: Int[Tensor, "row slot"], valid: Bool[Tensor, "row slot"] | None, grid: Grid
 ) -> Int[Tensor, "row patch"]:
     """The time of each patch in the order completed by the patches that have no slot."""
     steps = torch.ones_like(indices).cumsum(dim=1) if valid is None else valid.cumsum(dim=1).masked_fill(~valid, 0)
+    num_patches, of_frame = grid.num_patches, grid.height * grid.width
     visited = indices.new_zeros(len(indices), num_patches).scatter(1, indices, steps)
     if valid is None and indices.shape[1] == num_patches:
         return visited - 1
     patches = torch.arange(num_patches, device=indices.device).expand_as(visited)
     before = patches.masked_fill(visited == 0, -1).cummax(dim=1).values
-    anchor = visited.gather(1, before.clamp(min=0)).masked_fill(before < 0, 0)
+    is_first = before < patches // of_frame * of_frame
+    frames = visited.masked_fill(visited == 0, num_patches + 1).view(-1, grid.frames, of_frame)
+    start = frames.amin(dim=2).repeat_interleave(of_frame, dim=1)
+    anchor = torch.where(is_first, 2 * start - 1, 2 * visited.gather(1, before.clamp(min=0)))
     return (anchor * num_patches + patches).argsort(dim=1).argsort(dim=1)
 
 
@@ -82,15 +85,16 @@ def _runs(
 ) -> tuple[Int[Tensor, "row time"], Int[Tensor, "row run"]]:
     """Which run within a line each visit belongs to, and whether the lines ascend (1) or descend (-1) at each run.
 
-    A step to a neighbor tells the direction; where a run has none on either side, any step does.
+    A step to a neighbor tells the direction; where a run has none on either side, any step within the frame does.
     """
     ascent = line[visits].diff(dim=1)
     run = torch.nn.functional.pad((ascent != 0).cumsum(dim=1), (1, 0))
     steps = cells[:, visits].diff(dim=2).abs()
-    is_near = (steps[0] == 0) & (steps.sum(dim=0) == 1)
+    is_within = steps[0] == 0
+    is_near = is_within & (steps.sum(dim=0) == 1)
     near, both = torch.zeros_like(run), torch.zeros_like(run)
     for side in (run[:, :-1], run[:, 1:]):
         near = near.scatter_add(1, side, ascent * is_near)
-        both = both.scatter_add(1, side, ascent)
+        both = both.scatter_add(1, side, ascent * is_within)
     slope = torch.where(near != 0, near, both).sign()
     return run, torch.where(slope == 0, 1, slope)

@@ -135,6 +135,16 @@ def test_the_readout_is_the_mean_of_the_means_of_both_halves() -> None:
     torch.testing.assert_close(mean_of_halves(even), mean_slot(even))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_readout_is_in_full_precision_under_autocast(dtype: torch.dtype) -> None:
+    sequence = PatchSequence(1e5 + torch.randn(2, 6, 3), Grid(2, 3))
+    expected = mean_of_halves(sequence)
+    with torch.autocast("cpu", dtype=dtype):
+        found = mean_of_halves(sequence)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, expected)
+
+
 @torch.no_grad()
 def test_four_equal_scans_along_a_single_row_are_a_mixer_in_two_directions() -> None:
     torch.manual_seed(0)
@@ -181,3 +191,19 @@ def test_autocast_is_near_to_full_precision_on_a_float32_residual() -> None:
 def test_options_that_do_not_fit_together_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of 4, not 6"):
         build(dim=6, positions="sincos")
+    with pytest.raises(ValueError, match="even dim, not 7"):
+        build(dim=7, slot_positions="sincos")
+
+
+@torch.no_grad()
+def test_positions_of_slots_stay_with_the_slot_and_are_given_once() -> None:
+    arm, plain = build(slot_positions="sincos"), build()
+    plain.load_state_dict(arm.state_dict())
+    order, photos = Order(random_orders(1)[0]), images()
+    sequence = Proposal(order).apply(arm.tokenize(photos))
+    table = arm.slot_embedding.table
+    assert table is not None
+    expected = plain.encode(sequence.with_patches(sequence.patches + table[:16]))
+    found = arm.encode(sequence, stop=1)
+    found = arm.encode(found.sequence, start=1, extra_tokens=found.extra_tokens)
+    torch.testing.assert_close(found.sequence.patches, expected.sequence.patches)

@@ -46,7 +46,7 @@ def test_step_sizes_decays_and_the_residual_start_as_published() -> None:
 
 
 def test_a_swiglu_has_the_weights_of_an_mlp_of_that_ratio() -> None:
-    widths = {ratio: build(dim=24, mlp_ratio=ratio).blocks[0].mlp.fc2.in_features for ratio in (4.0, 1.0, 0.01)}  # type: ignore[union-attr]
+    widths = {ratio: build(dim=24, mlp_ratio=ratio).blocks[0].mlp.out.in_features for ratio in (4.0, 1.0, 0.01)}  # type: ignore[union-attr]
     assert widths == {4.0: 64, 1.0: 16, 0.01: 1}
     assert 3 * 24 * widths[4.0] == 2 * 24 * 4 * 24
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import pickle
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from reorder_kit.layers.weights_file import read_weights
 
 IMAGE = ImageShape(1, 8, 8)
 DIM, DEPTH = 8, 2
+D = "layers.0.mixer.D"
 ARM = drawn(arm_shapes(DIM, DEPTH, patches=16, patch=2, channels=1, classes=3))
 PRETRAINED = drawn(arm_pretraining_shapes(DIM, DEPTH, patches=16, patch=2, channels=1))
 VIM = drawn(vim_shapes(DIM, DEPTH, patches=16, patch=2, channels=1, classes=3))
@@ -156,25 +158,79 @@ def test_weights_of_another_model_are_refused_by_name(
         (lambda found: found | {"pos_embed": torch.zeros(1, 7, DIM)}, "7 positions are not those of a square grid"),
         (lambda found: found | {"extra": torch.zeros(1)}, r"1 unexpected \(extra\)"),
         (lambda found: {"a": torch.zeros(1)}, "no positions in it"),
+        (lambda found: found | {"pos_embed": torch.zeros(())}, "positions are torch.float32 of shape a number"),
+        (lambda found: found | {"pos_embed": torch.zeros(17, DIM)}, "positions are torch.float32 of shape 17x8"),
+        (lambda found: found | {"pos_embed": torch.zeros(1, 17, DIM).int()}, "positions are torch.int32"),
+        (lambda found: found | {"pos_embed": torch.zeros(1, 1, DIM)}, "position of a single patch would be that of 16"),
+        (lambda found: found | {"pos_embed": torch.zeros(1, 2, DIM)}, "position of a single patch would be that of 16"),
+        (lambda found: found | {"pos_embed": torch.full((1, 17, DIM), torch.inf)}, r"not finite \(pos_embed\)"),
+        (lambda found: found | {D: torch.full((DIM,), torch.nan)}, rf"1 of its weights are not finite \({D}\)"),
+        (lambda found: found | {D: torch.full((DIM,), 1e300, dtype=torch.float64)}, "not finite"),
+        (lambda found: found | {D: torch.ones(DIM, dtype=torch.int8)}, rf"floating-point numbers \({D}: int8\)"),
+        (lambda found: found | {D: torch.ones(DIM, dtype=torch.complex64)}, rf"\({D}: complex64\)"),
+        (lambda found: found | {D: torch.ones(DIM).to_sparse()}, f"{D} has not every number in it"),
+        (lambda found: found | {D: torch.ones(DIM, device="meta")}, f"{D} has not every number in it"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor")
 def test_damaged_weights_are_refused(
     change: Callable[[dict[str, Tensor]], dict[str, Tensor]], message: str, tmp_path: Path
 ) -> None:
+    torch.save(change(ARM), tmp_path / "arm.pth")
     with pytest.raises(ReorderKitError, match=message):
-        build(Arm, saved(change(ARM), tmp_path / "arm.safetensors"))
+        build(Arm, tmp_path / "arm.pth")
 
 
-def test_released_weights_of_mamba_need_both_directions_and_cls(tmp_path: Path) -> None:
-    for options in ({"readout": "mean"}, {"bidirectional": False}):
-        with pytest.raises(ValueError, match="two directions with CLS"):
-            build(Mamba, tmp_path / "vim.safetensors", **options)
+@pytest.mark.parametrize("shape", [(DIM,), (1, 1, 1)])
+def test_a_cls_of_another_shape_than_its_position_is_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
+    with pytest.raises(ReorderKitError, match=r"cls_token is .* but its position is \(1, 1, 8\)"):
+        build(Mamba, saved(VIM | {"cls_token": torch.zeros(shape)}, tmp_path / "vim.safetensors"))
 
 
-@pytest.mark.parametrize("where", ["model", "model_ema", "state_dict", None])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("readout", "mean"), ("bidirectional", False), ("cls_position", "end"), ("slot_positions", "sincos")],
+)
+def test_released_weights_of_mamba_are_those_of_vision_mamba(option: str, value: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"two directions with CLS in the middle .* leave out {option}"):
+        build(Mamba, tmp_path / "vim.safetensors", **{option: value})
+
+
+def test_released_weights_of_arm_have_no_positions_of_slots(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="leave out slot_positions"):
+        build(Arm, tmp_path / "arm.safetensors", slot_positions="learned")
+
+
+@pytest.mark.parametrize("as_zip", [True, False], ids=["zip", "legacy"])
+@pytest.mark.filterwarnings("ignore")  # torch warns of what it finds in damaged files
+def test_a_damaged_checkpoint_is_refused_in_words_or_read(as_zip: bool, tmp_path: Path) -> None:
+    path, noise = tmp_path / "one.pth", random.Random(0)
+    weights = {f"l{number}.w": torch.ones(2) for number in range(4)}
+    content: dict[str, Any] = {"args": argparse.Namespace(lr=1.0), "model": weights}
+    torch.save(content, path, _use_new_zipfile_serialization=as_zip)
+    whole = path.read_bytes()
+    assert read_weights(path)["l3.w"].tolist() == [1, 1]
+    for length in range(0, len(whole), len(whole) // 100):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ReorderKitError):
+            read_weights(path)
+    refused = 0
+    for _ in range(300):
+        flipped = bytearray(whole)
+        flipped[noise.randrange(4, min(len(whole), 1200))] = noise.randrange(256)
+        path.write_bytes(flipped)
+        try:
+            read_weights(path)
+        except ReorderKitError:
+            refused += 1
+    assert 0 < refused < 300
+
+
+@pytest.mark.parametrize("where", ["model", "model_ema", "state_dict_ema", "state_dict", None])
 def test_checkpoints_hold_weights_in_several_places(where: str | None, tmp_path: Path) -> None:
-    weights = {"layer.weight": torch.ones(2)}
-    other = {"model": {"layer.weight": torch.zeros(2)}} if where == "model_ema" else {}
+    weights = {"module._orig_mod.layer.weight": torch.ones(2)}
+    is_average = where in ("model_ema", "state_dict_ema")
+    other = {"model": {"layer.weight": torch.zeros(2)}} if is_average else {}
     settings = {"args": argparse.Namespace(lr=0.1), "epoch": 3}
     torch.save(weights if where is None else {**settings, **other, where: weights}, tmp_path / "one.pth")
     assert read_weights(tmp_path / "one.pth")["layer.weight"].tolist() == [1, 1]

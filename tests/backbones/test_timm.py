@@ -214,6 +214,7 @@ def test_weights_come_from_a_file_with_a_classifier_or_without(classes: int, tmp
     sequence = backbone.tokenize(square)
     torch.testing.assert_close(backbone.summarize(backbone.encode(sequence)), expected)
     assert Timm.without_downloads(options).weights is None
+    assert "state_dict" not in backbone.model.pretrained_cfg
     # Positions of another grid are resampled as timm does it.
     assert Timm(options, IMAGE).grid == Grid(2, 3)
 
@@ -238,11 +239,27 @@ def test_weights_that_do_not_fit_are_refused(spoil: Any, message: str, tmp_path:
 def test_a_file_that_is_missing_or_holds_more_than_tensors_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"
     options = Timm.Options(model="test_vit", patch_size=4, weights=str(file))
-    with pytest.raises(ReorderKitError, match="there is no file"):
+    with pytest.raises(ReorderKitError, match="cannot be read: No such file"):
         Timm(options, IMAGE)
     torch.save({"model": Path("x")}, file)
-    with pytest.raises(ReorderKitError, match="no weights that can be read safely"):
+    with pytest.raises(ReorderKitError, match="objects besides tensors"):
         Timm(options, IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda value: value.fill_(torch.nan), r"1 of its weights are not finite"),
+        (lambda value: value.to(torch.int8), r"no floating-point numbers \(norm.weight: int8\)"),
+        (lambda value: value.to("meta"), "norm.weight has not every number in it"),
+    ],
+)
+def test_weights_that_are_no_numbers_are_refused(spoil: Any, message: str, tmp_path: Path) -> None:
+    state = timm.create_model("test_vit", img_size=(8, 12), patch_size=4).state_dict()
+    state["norm.weight"] = spoil(state["norm.weight"])
+    torch.save(state, tmp_path / "weights.pth")
+    with pytest.raises(ReorderKitError, match=message):
+        Timm(Timm.Options(model="test_vit", patch_size=4, weights=tmp_path / "weights.pth"), IMAGE)
 
 
 def test_patches_that_timm_cannot_change_are_refused() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from backbone_cases import BACKBONES
+from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Backbone, ImageShape, PatchSequence
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -47,6 +48,8 @@ def test_padding_of_several_chunks_changes_nothing(name: str, options: dict[str,
     for image, kept in enumerate(valid):
         alone = PatchSequence(sequence.patches[image : image + 1, kept], backbone.grid)
         torch.testing.assert_close(together[image : image + 1], summary(backbone, alone))
+    empty = PatchSequence(sequence.patches.masked_fill(~valid.unsqueeze(-1), torch.nan), backbone.grid, valid=valid)
+    assert torch.equal(summary(backbone, empty), together)
 
 
 @every_backbone
@@ -59,6 +62,33 @@ def test_a_single_slot_is_read(name: str, bidirectional: bool) -> None:
     other = PatchSequence(sequence.patches[:, 1:2], backbone.grid)
     assert summary(backbone, alone).isfinite().all()
     assert not torch.allclose(summary(backbone, alone), summary(backbone, other))
+
+
+@every_backbone
+@torch.no_grad()
+def test_cls_in_the_middle_of_one_direction_reads_what_comes_before_it(name: str) -> None:
+    options = {"bidirectional": False, "cls_position": "middle"}
+    backbone = build(name, **options)
+    sequence = backbone.tokenize(images())
+    with pytest.raises(ReorderKitError, match="CLS in the middle of a single slot") as caught:
+        backbone.encode(PatchSequence(sequence.patches[:, :1], backbone.grid))
+    assert "cls_position: end" in str(caught.value.hint)
+    kind = BACKBONES[name]
+    with pytest.raises(ReorderKitError, match="CLS in the middle of a single slot"):
+        kind.facts(kind.Options(grid=(1, 1), **{**SMALL[name], **options}), IMAGE)
+    # Of two slots it reads the first, so it matters which patch that is.
+    two = kind(kind.Options(grid=(1, 2), **{**SMALL[name], **options}), IMAGE).eval()
+    assert two.order_sensitive
+    assert two.reach(2).tolist() == [True, False]
+    patches = two.tokenize(images())
+    swapped = patches.with_patches(patches.patches.flip(1))
+    assert not torch.allclose(summary(two, patches), summary(two, swapped))
+
+
+@every_backbone
+def test_a_size_that_sets_nothing_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="size does nothing"):
+        BACKBONES[name].Options(patch_size=2, size="base", **{**SMALL[name], "depth": None})
 
 
 @every_backbone

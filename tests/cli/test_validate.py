@@ -102,6 +102,18 @@ def test_files_that_a_run_could_not_use_are_refused(cli, tmp_path):
     assert cli("validate", "trial.yaml", "--set", "order.start={file: right.json}").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    "backbone", ["name: arm, patch_size: 2", "name: mamba, patch_size: 2", "name: timm, model: test_vit, patch_size: 2"]
+)
+def test_weights_of_a_backbone_that_are_not_there_are_refused(cli, tmp_path, backbone):
+    arguments = ["--set", f"backbone={{{backbone}, weights: none.safetensors}}"]
+    done = cli("validate", "trial.yaml", *arguments)
+    assert done.exit_code == 2
+    assert f"backbone.weights: there is no file {tmp_path}/none.safetensors" in " ".join(done.stderr.split())
+    (tmp_path / "none.safetensors").write_bytes(b"")
+    assert cli("validate", "trial.yaml", *arguments).exit_code == 0
+
+
 def test_a_run_of_so_many_steps_is_summed_up_without_epochs_that_nobody_knows(cli):
     done = cli(
         "validate", "trial.yaml", "--set", "train={steps: 30, device: cpu}", "--set", "schedule.warmup_epochs=99"

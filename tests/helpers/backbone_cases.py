@@ -112,7 +112,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "arm": [
         {"dim": 8, "depth": 2, "state": 2},
         {"dim": 8, "depth": 1, "state": 2, "readout": "cls", "positions": "sincos", "patch_size": (2, 4)},
-        {"dim": 12, "depth": 1, "state": 3, "conv_width": 2, "expand": 2, "positions": "none"},
+        {"dim": 12, "depth": 1, "state": 3, "expand": 2, "positions": "none", "slot_positions": "learned"},
+        {"dim": 10, "depth": 1, "state": 2, "conv_width": 2, "positions": "none", "slot_positions": "sincos"},
     ],
     "mamba": [
         {"dim": 16, "depth": 2},

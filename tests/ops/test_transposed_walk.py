@@ -108,6 +108,18 @@ def test_padding_counts_as_left_out() -> None:
     ]
 
 
+@pytest.mark.parametrize("shape", [(2, 3), (3, 2), (3, 4), (4, 7), (7, 4)], ids=str)
+@pytest.mark.parametrize("step", [1, 2], ids=["whole", "partial"])
+@pytest.mark.parametrize("name", RULES)
+def test_frames_of_a_clip_are_transposed_one_by_one(name: str, step: int, shape: tuple[int, int]) -> None:
+    grid, clip = Grid(*shape), Grid(*shape, frames=3)
+    for reverse in (False, True):
+        frames = [order(name, grid, reverse=reverse)[start::step] for start in (0, step - 1, 0)]
+        expected = [frame * grid.num_patches + patch for frame in (2, 0, 1) for patch in walked(frames[frame], grid)]
+        patches = [frame * grid.num_patches + patch for frame in (2, 0, 1) for patch in frames[frame]]
+        assert walked(patches, clip) == expected
+
+
 @given(st.data())
 def test_the_fast_walk_is_the_naive_one(data: st.DataObject) -> None:
     grid = Grid(*(data.draw(st.integers(1, most), label="side") for most in (5, 5, 2)))

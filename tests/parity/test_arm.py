@@ -82,8 +82,3 @@ def test_the_sizes_are_those_of_the_released_definition(size: Any, dim: int, dep
     classifier = (dim + 1) * 1000
     shapes: Shapes = arm_shapes(dim, depth, patches=196)
     assert sum(value.numel() for value in arm.parameters()) + classifier == count(shapes) == parameters
-
-
-def test_what_reorder_has_more_are_three_norms_of_width_768() -> None:
-    patch, embedded, read = (2 * width for width in (3 * 16 * 16, 768, 768))
-    assert 85_031_656 + patch + embedded + read == 85_036_264

@@ -14,7 +14,7 @@ def transposed_walk(order: Sequence[int], valid: Sequence[bool], grid: Grid) -> 
     slot_of = {patch: slot for slot, patch in enumerate(order) if valid[slot]}
     if 1 in (grid.height, grid.width):
         return [*slot_of.values(), *padding]
-    visits = completed([patch for slot, patch in enumerate(order) if valid[slot]], grid.num_patches)
+    visits = completed([patch for slot, patch in enumerate(order) if valid[slot]], grid)
     axis = 1 if grid.width >= grid.height else 2  # of (frame, row, column): the line that the order runs along
     runs = [list(run) for _, run in groupby(visits, key=lambda patch: (grid.cell(patch)[0], grid.cell(patch)[axis]))]
     run_of = {patch: number for number, run in enumerate(runs) for patch in run}
@@ -31,12 +31,18 @@ def transposed_walk(order: Sequence[int], valid: Sequence[bool], grid: Grid) -> 
     return [*(slot_of[patch] for patch in sorted(slot_of, key=key)), *padding]
 
 
-def completed(order: Sequence[int], num_patches: int) -> list[int]:
-    """The order, each missing patch right behind the patch before it in row-major order."""
+def completed(order: Sequence[int], grid: Grid) -> list[int]:
+    """The order, each missing patch right behind the patch before it in its frame, or before the rest of the frame."""
     found = list(order)
-    for patch in range(num_patches):
-        if patch not in order:
-            found.insert(found.index(patch - 1) + 1 if patch else 0, patch)
+    for patch in range(grid.num_patches):
+        if patch in order:
+            continue
+        frame, row, column = grid.cell(patch)
+        if (row, column) != (0, 0):
+            place = found.index(patch - 1) + 1
+        else:
+            place = next((place for place, other in enumerate(found) if grid.cell(other)[0] == frame), len(found))
+        found.insert(place, patch)
     return found
 
 
@@ -47,16 +53,15 @@ def direction(runs: Sequence[Sequence[int]], number: int, grid: Grid, axis: int)
         steps.append((runs[number - 1][-1], runs[number][0]))
     if number < len(runs) - 1:
         steps.append((runs[number][-1], runs[number + 1][0]))
-    near = sum(ascent(step, grid, axis) for step in steps if are_neighbors(step, grid))
-    every = sum(ascent(step, grid, axis) for step in steps)
+    near = sum(ascent(step, axis, grid) for step in steps if are_neighbors(step, grid))
+    every = sum(ascent(step, axis, grid) for step in steps)
     return -1 if (near or every) < 0 else 1
 
 
-def ascent(step: tuple[int, int], grid: Grid, axis: int) -> int:
-    """By how many lines a step ascends; the lines of a frame follow those of the frame before."""
-    lines = grid.height if axis == 1 else grid.width
+def ascent(step: tuple[int, int], axis: int, grid: Grid) -> int:
+    """By how many lines of its frame a step ascends; by none if it leads to another frame."""
     before, after = (grid.cell(patch) for patch in step)
-    return (after[0] * lines + after[axis]) - (before[0] * lines + before[axis])
+    return after[axis] - before[axis] if after[0] == before[0] else 0
 
 
 def are_neighbors(step: tuple[int, int], grid: Grid) -> bool:
