@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import timm
-import torch
-from timm.models import load_state_dict
 
 from reorder_kit.backbones._timm_options import TimmOptions
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import BackboneFacts, ImageShape
 from reorder_kit.layers.patch_geometry import patch_geometry, whole_patches
+from reorder_kit.layers.weights_file import read_weights
 from reorder_kit.model.timm_positions import bias_holders
 from reorder_kit.model.timm_reading import reading_of
+from reorder_kit.orders.tensor_file import load_tensors
 
 
 def build(options: TimmOptions, image: ImageShape) -> Any:
@@ -43,9 +43,15 @@ def facts_of(model: Any, options: TimmOptions | None = None) -> BackboneFacts:
         options: with which it is used; its own readout, and not causal, if not given.
 
     Raises:
-        ReorderKitError: if it cannot read in another order, or cannot be causal.
+        ReorderKitError: if it cannot read in another order, its patches share pixels, or it cannot be causal.
     """
     reading = reading_of(model)
+    if reading.overlaps:
+        # A slot would know of patches that stand later, are hidden or are left out.
+        raise ReorderKitError(
+            f"{reading.name} makes each patch from pixels of its neighbors, too, but a backbone embeds each alone",
+            "name a model that cuts patches apart; reorder_kit.wrap takes this one with orders of all patches",
+        )
     causal, readout = (False, None) if options is None else (options.causal, options.readout)
     if causal and not reading.takes_mask:
         raise ReorderKitError(
@@ -87,6 +93,8 @@ def _named(options: TimmOptions, image: ImageShape) -> Any:
         )
     except Exception as error:  # of timm, of the hub it downloads from, of the network, of a file
         raise _not_built(options, error) from error
+    if options.weights is not None:
+        del model.pretrained_cfg["state_dict"]  # the weights a second time
     if model.num_classes:
         model.reset_classifier(0)
     return model
@@ -97,18 +105,22 @@ def _from_file(name: str, file: str) -> dict[str, Any]:
     path = Path(file).expanduser()
     if not path.is_file():
         raise ReorderKitError(f"there is no file {file}", "give in weights the path of a state dict of the model")
-    try:
-        found = load_state_dict(str(path), weights_only=True)
-    except Exception as error:  # of torch, of safetensors
+    found = load_tensors(path) if path.suffix.lower() == ".safetensors" else read_weights(path)
+    if not found:
+        raise ReorderKitError(f"{file} holds no weights", "give a state dict of the model")
+    broken = [name for name, value in found.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
         raise ReorderKitError(
-            f"{file} holds no weights that can be read safely: {_reason(error)}", "save a state dict of tensors"
-        ) from error
+            f"{file}: {len(broken)} of its weights are not finite, the first is {broken[0]}",
+            "give those of a sound training",
+        )
     classifier = timm.get_pretrained_cfg(name).classifier
     first = classifier if isinstance(classifier, str) else classifier[0]
     rows = found.get(f"{first}.weight")
-    classes = len(rows) if isinstance(rows, torch.Tensor) else 0
-    # With as many classes as timm expects of its weights, it is strict.
-    overlay = {"file": str(path), "num_classes": classes}
+    classes = 0 if rows is None else len(rows)
+    # With as many classes as timm expects of its weights, it is strict. It is handed what was read: of some models it
+    # would read the file again in a way of their own, which may run code.
+    overlay = {"state_dict": found, "custom_load": False, "num_classes": classes}
     return {"pretrained": True, "num_classes": classes, "pretrained_cfg_overlay": overlay}
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 FAR = 2**40
-"""A place that is far from any other. Tokens that have no place stand at multiples of it."""
+"""A place that is far from any other. Queries at multiples of it stand nowhere: they are given no bias."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class RelativeBias:
     Args:
         table: a number for each head and difference. Differences beyond it add nothing.
         zero: the column of the difference 0; greater differences follow.
-        places: the place of each token.
+        places: the place of each token; :data:`FAR` or beyond for one that has none, and adds nothing.
     """
 
     table: Float[Tensor, "head difference"]
@@ -47,6 +47,7 @@ class RelativeBias:
         """
         differences = self.table.shape[1]
         column = (query.unsqueeze(-1) - key.unsqueeze(-2) + self.zero + 1).clamp(0, differences + 1)
+        column = column.masked_fill(query.abs().unsqueeze(-1) >= FAR, 0)
         # One index for all heads: indexing with a tensor of this shape would add gradients up one by one.
         found = pad(self.table, (1, 1)).index_select(1, column.flatten())
         return found.reshape(-1, *column.shape).movedim(0, -3)
