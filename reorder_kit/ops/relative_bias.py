@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
@@ -46,8 +47,9 @@ class RelativeBias:
         [[0.0, -1.0, 0.0], [7.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
         """
         differences = self.table.shape[1]
+        # Half of FAR aside, a query that stands nowhere is far from itself, too.
+        query = torch.where(query.abs() < FAR, query, query + FAR // 2)
         column = (query.unsqueeze(-1) - key.unsqueeze(-2) + self.zero + 1).clamp(0, differences + 1)
-        column = column.masked_fill(query.abs().unsqueeze(-1) >= FAR, 0)
         # One index for all heads: indexing with a tensor of this shape would add gradients up one by one.
         found = pad(self.table, (1, 1)).index_select(1, column.flatten())
         return found.reshape(-1, *column.shape).movedim(0, -3)
