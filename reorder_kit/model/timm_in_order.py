@@ -125,8 +125,8 @@ class TimmInOrder(nn.Module):
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Compute blocks again in the backward pass, in the model that was wrapped, too."""
-        inner: Any = self.model
-        for each in (inner, self._given.module):
+        both: Any = (self.model, self._given.module)
+        for each in both:
             each.set_grad_checkpointing(enable)
 
     def no_weight_decay(self) -> set[str]:
@@ -137,7 +137,8 @@ class TimmInOrder(nn.Module):
     def group_matcher(self, coarse: bool = False) -> dict[str, Any] | Callable[[str], Any]:
         """How timm groups parameters by layer, by their names in ``named_parameters``."""
         inner: Any = self.model
-        return _of_inner(inner.group_matcher(coarse=coarse))
+        found: dict[str, Any] | Callable[[str], Any] = _of_inner(inner.group_matcher(coarse=coarse))
+        return found
 
     def extra_repr(self) -> str:
         """The order and the grid."""
