@@ -77,10 +77,12 @@ def runs(data: Path | None, seeds: int, done: set[tuple[Any, ...]]) -> Iterator[
         yield {**key, **train(case, model, precision, seed, root), "torch": torch.__version__}
 
 
-def steps(rounds: int) -> Iterator[dict[str, Any]]:
-    """A record for each of the tiny models and precisions; all take turns."""
+def steps(rounds: int, done: set[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+    """A record for each of the tiny models and precisions that is missing; all of these take turns."""
     contestants = {}
     for name, precision in product(TINY, PRECISIONS):
+        if ("step", f"{name}, tiny", 0, precision) in done:
+            continue
         step = step_of(Classifier(TINY[name]), batch=8)
         contestants[name, precision] = step
     seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
@@ -127,7 +129,7 @@ def main() -> None:
     lines = chosen.out.read_text().splitlines() if chosen.out.exists() else []
     records = [json.loads(line) for line in lines]
     done = {tuple(record[name] for name in ("case", "model", "seed", "precision")) for record in records}
-    for record in steps(rounds=4) if chosen.steps else runs(chosen.data, chosen.seeds, done):
+    for record in steps(4, done) if chosen.steps else runs(chosen.data, chosen.seeds, done):
         records.append(record)
         with chosen.out.open("a") as file:
             file.write(json.dumps(record) + "\n")

@@ -24,8 +24,9 @@ def wrap(
 ) -> TimmInOrder:
     """A timm model that reads its patches in an order; images to outputs, as before.
 
-    The weights are shared, not copied, and the model itself stays as it is. A partial order leaves patches out. Rotary
-    positions and relative biases are put in order, too. Models whose blocks work on the 2-D grid are refused.
+    The weights are shared, not copied, and the model itself stays as it is. A partial order leaves patches out; it is
+    refused where patches overlap, as those of a ResNet stem do. Rotary positions and relative biases are put in order,
+    too. Models whose blocks work on the 2-D grid are refused.
 
     Args:
         model: an isotropic model of timm: a VisionTransformer, with or without CLS, distillation and register tokens,
@@ -34,7 +35,8 @@ def wrap(
         host: whose orderings; those of the installed plugins if not given.
 
     Raises:
-        ReorderKitError: if the model cannot read in another order, or the order is not one of its grid.
+        ReorderKitError: if the model cannot read in another order, the order is not one of its grid, or it is partial
+            and patches overlap.
 
     Warns:
         UserWarning: as :func:`reorder_kit.load_order` does, of a run that has no single order.
@@ -49,6 +51,7 @@ def wrap(
             f"{found.order!r} has an order for each image, and a wrapped model reads all images in one",
             "give a static order",
         )
+    reading.require_all_patches_if_they_overlap(found.order)
     for doubt in found.doubts:
         Caller.here().warn(doubt)
     return TimmInOrder(model, reading, found.order)

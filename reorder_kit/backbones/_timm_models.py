@@ -43,9 +43,15 @@ def facts_of(model: Any, options: TimmOptions | None = None) -> BackboneFacts:
         options: with which it is used; its own readout, and not causal, if not given.
 
     Raises:
-        ReorderKitError: if it cannot read in another order, or cannot be causal.
+        ReorderKitError: if it cannot read in another order, its patches share pixels, or it cannot be causal.
     """
     reading = reading_of(model)
+    if reading.overlaps:
+        # A slot would know of patches that stand later, are hidden or are left out.
+        raise ReorderKitError(
+            f"{reading.name} makes each patch from pixels of its neighbors, too, but a backbone embeds each alone",
+            "name a model that cuts patches apart; reorder_kit.wrap takes this one with orders of all patches",
+        )
     causal, readout = (False, None) if options is None else (options.causal, options.readout)
     if causal and not reading.takes_mask:
         raise ReorderKitError(

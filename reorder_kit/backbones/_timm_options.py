@@ -13,7 +13,7 @@ from reorder_kit.interfaces.numbers import Fraction
 from reorder_kit.layers.patch_geometry import PatchOptions
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
-"""Of files of weights."""
+"""Of files of weights, in lower case or upper."""
 
 
 class TimmOptions(PatchOptions):
@@ -53,7 +53,7 @@ class TimmOptions(PatchOptions):
     @field_validator("weights")
     @classmethod
     def _is_a_file_of_weights(cls, weights: Path | None) -> Path | None:
-        if weights is not None and weights.suffix not in ENDINGS:
+        if weights is not None and weights.suffix.lower() not in ENDINGS:
             raise ValueError(f"give a file that ends with one of {', '.join(ENDINGS)}")
         return weights
 

@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from reorder_kit.backbones._arm_weights import load_arm_weights
-from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import Backbone, BackboneFacts, Encoded, HomePath, ImageShape, Order, PatchSequence
 from reorder_kit.interfaces.numbers import Depth, Fraction, Size, Whole
@@ -27,9 +26,7 @@ from reorder_kit.layers.recompute import run_block
 from reorder_kit.layers.slot_embedding import SlotEmbedding
 from reorder_kit.layers.swiglu import SwiGLU
 from reorder_kit.layers.walked_tokens import WalkedTokens
-from reorder_kit.layers.walking_order import walking_order
 from reorder_kit.ops.scan_backend import ScanBackend
-from reorder_kit.ops.transposed_walk import transposed_walk
 
 # Width and depth, as released.
 SIZES = {"base": (768, 12), "large": (1024, 24), "huge": (1536, 24)}
@@ -152,13 +149,16 @@ class Arm(Backbone):
         Raises:
             ReorderKitError: if patches were left out and the order does not say which.
         """
+        # Imported on first use: torch's compiler takes seconds.
+        from reorder_kit.layers.order_across import order_across
+
         own = self.cls_token if self.position_of_cls is None else self.cls_token + self.position_of_cls
         extra_tokens = starting_tokens(own, extra_tokens, sequence, start)
         blocks = range(self.depth)[start:stop]
         if 0 in blocks:
             sequence = self.slot_embedding(sequence)
         walked = WalkedTokens.of(sequence, extra_tokens, "middle")
-        across: Order = _across(walked)
+        across: Order = order_across(walked)
         tokens = walked.tokens
         recompute = self.options.gradient_checkpointing
         for index in blocks:
@@ -177,26 +177,6 @@ class Arm(Backbone):
     def reach(self, num_slots: int) -> Bool[Tensor, " slot"]:
         """Every slot: scans go both ways."""
         return torch.ones(num_slots, dtype=torch.bool)
-
-
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # a few sorts, which take long to compile
-def _across(walked: WalkedTokens) -> Order:
-    """The order of the walked tokens in which the third scan comes to them."""
-    sequence = walked.sequence
-    order = sequence.order
-    if order is None:
-        if sequence.num_slots != sequence.grid.num_patches:
-            raise ReorderKitError(
-                f"arm was given {sequence.num_slots} of {sequence.grid.num_patches} patches, and no order",
-                "give the sequence its order, which says which patches these are",
-            )
-        order = Order.trusted(torch.arange(sequence.num_slots, device=sequence.patches.device), sequence.num_slots)
-    if order.is_static and sequence.valid is None:
-        indices = order.indices.unsqueeze(0)
-    else:
-        indices = order.per_image(sequence.batch)
-    walk = transposed_walk(indices, sequence.valid, sequence.grid)
-    return walked.order.inverse().compose(walking_order(sequence, "middle", walk))
 
 
 class ArmBlock(nn.Module):

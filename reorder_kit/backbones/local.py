@@ -19,11 +19,12 @@ from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.learned_vectors import learned_vectors
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import PatchOptions, patch_geometry
-from reorder_kit.layers.position_options import AttentionPositionOptions, check_fit
+from reorder_kit.layers.position_options import AttentionPositionOptions, check_fit, idle_positions
 from reorder_kit.layers.positions import added_positions, check_positions
 from reorder_kit.layers.readout import last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
 from reorder_kit.layers.slot_embedding import SlotEmbedding
+from reorder_kit.orders.grid import Grid
 
 
 class Local(Backbone):
@@ -92,7 +93,7 @@ class Local(Backbone):
             order_sensitive=_is_order_sensitive(options, grid.num_patches),
             slots_order_sensitive=_tells_slots_apart(options, grid.num_patches),
             has_positions=added_positions(options.positions) != "none",
-            idle=_idle(options, grid.num_patches),
+            idle=_idle(options, grid),
         )
 
     def __init__(self, options: Local.Options, image: ImageShape) -> None:
@@ -179,10 +180,11 @@ class Local(Backbone):
         )
 
 
-def _idle(options: Local.Options, num_patches: int) -> dict[str, str]:
-    """A window that holds the whole sequence, and attention to a slot alone, which looks neither back nor ahead."""
-    tokens = num_patches + (options.readout == "cls")
-    found = {}
+def _idle(options: Local.Options, grid: Grid) -> dict[str, str]:
+    """A window that holds the whole sequence, attention to a slot alone, which looks neither back nor ahead, and
+    positions that tell nothing apart."""
+    cls = options.readout == "cls"
+    found, tokens = idle_positions(options, grid, cls and not options.causal, cls), grid.num_patches + cls
     if options.window >= tokens - 1:
         found["window"] = f"it holds all {tokens} slots, as does any window from {tokens - 1} on"
     if min(options.window, tokens - 1) == 0:

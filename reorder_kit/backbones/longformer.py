@@ -19,12 +19,13 @@ from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.learned_vectors import learned_vectors
 from reorder_kit.layers.patch_embedding import PatchEmbedding
 from reorder_kit.layers.patch_geometry import patch_geometry
-from reorder_kit.layers.position_options import AttentionPositionOptions, check_fit
+from reorder_kit.layers.position_options import AttentionPositionOptions, check_fit, idle_positions
 from reorder_kit.layers.positions import added_positions, check_positions
 from reorder_kit.layers.readout import last_slot, mean_slot
 from reorder_kit.layers.recompute import run_block
 from reorder_kit.layers.slot_embedding import SlotEmbedding
 from reorder_kit.layers.transformer_options import TransformerSizeOptions, check_shape
+from reorder_kit.orders.grid import Grid
 
 
 class Longformer(Backbone):
@@ -82,7 +83,7 @@ class Longformer(Backbone):
             order_sensitive=_is_order_sensitive(options, grid.num_patches),
             slots_order_sensitive=_tells_slots_apart(options, grid.num_patches),
             has_positions=added_positions(options.positions) != "none",
-            idle=_idle(options, grid.num_patches),
+            idle=_idle(options, grid),
         )
 
     def __init__(self, options: Longformer.Options, image: ImageShape) -> None:
@@ -164,11 +165,12 @@ class Longformer(Backbone):
         )
 
 
-def _idle(options: Longformer.Options, num_patches: int) -> dict[str, str]:
-    """A window that holds the whole sequence."""
-    if options.window < num_patches - 1:
-        return {}
-    return {"window": f"it holds all {num_patches} slots, as does any window from {num_patches - 1} on"}
+def _idle(options: Longformer.Options, grid: Grid) -> dict[str, str]:
+    """A window that holds the whole sequence, and positions that tell nothing apart."""
+    found, most = idle_positions(options, grid, sees_cls=options.readout == "cls"), grid.num_patches - 1
+    if options.window >= most:
+        found["window"] = f"it holds all {grid.num_patches} slots, as does any window from {most} on"
+    return found
 
 
 def _sees_no_other(options: Longformer.Options) -> bool:

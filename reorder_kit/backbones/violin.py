@@ -128,7 +128,8 @@ def places_on(curves: tuple[Part[Ordering], ...], grid: Grid) -> Int[Tensor, "cu
     """
     places = []
     for curve in curves:
-        order = curve.build().order(grid)
+        with torch.device("cpu"):  # real indices, also where the weights of the backbone are counted on meta
+            order = curve.build().order(grid)
         if not order.is_full:
             raise ReorderKitError(
                 f"the curve {curve.name} leaves out {order.num_patches - order.num_slots} of the {grid} grid's patches",

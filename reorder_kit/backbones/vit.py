@@ -15,6 +15,7 @@ from reorder_kit.interfaces import AttentionMaps, Backbone, BackboneFacts, Encod
 from reorder_kit.layers.attention_positions import AttentionPositions, TokenPlaces
 from reorder_kit.layers.extra_tokens import starting_tokens
 from reorder_kit.layers.patch_geometry import patch_geometry
+from reorder_kit.layers.position_options import idle_positions
 from reorder_kit.layers.positions import added_positions, check_positions, sincos_positions
 from reorder_kit.layers.readout import mean_slot
 from reorder_kit.layers.recompute import run_block
@@ -55,6 +56,7 @@ class Vit(Backbone):
             order_sensitive=_is_order_sensitive(options, grid.num_patches),
             slots_order_sensitive=grid.num_patches > 1 and options.slot_positions != "none",
             has_positions=added_positions(options.positions) != "none",
+            idle=idle_positions(options, grid, sees_cls=options.readout == "cls"),
         )
 
     def __init__(self, options: VitOptions, image: ImageShape) -> None:

@@ -61,6 +61,8 @@ def lines_for_vit(file: Path, grid: Grid, slots: int) -> TimmLines:
         file,
         found='type(model).__name__.removesuffix("Distilled"), grid, len(order)',
         expected=("VisionTransformer", (grid.height, grid.width), slots),
+        # Patches of other kinds may overlap, and would show what a partial order leaves out.
+        more="" if slots == grid.num_patches else ' or type(model.patch_embed).__name__ != "PatchEmbed"',
     )
     return TimmLines("model = a VisionTransformer of timm of this grid", text)
 

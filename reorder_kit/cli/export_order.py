@@ -61,6 +61,8 @@ def export_order(
     stored = folder.read_order()
     # Before anything is written: a model that cannot read in the order is an error.
     named = None if timm is None else named_model(timm, _single_images(stored.grid))
+    if named is not None:
+        named[0].require_all_patches_if_they_overlap(stored.order)
     target = to or folder.path
     json_file, npy_file = target / "order.json", target / "order.npy"
     with writing(target):

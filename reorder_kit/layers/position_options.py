@@ -8,6 +8,7 @@ from pydantic import Field
 
 from reorder_kit.interfaces import ComponentOptions
 from reorder_kit.layers.positions import PatchPositions, Positions
+from reorder_kit.orders.grid import Grid
 
 AddedSlotPositions = Literal["none", "learned", "sincos"]
 SlotPositions = Literal["none", "learned", "sincos", "rope", "relative"]
@@ -39,6 +40,29 @@ class AttentionPositionOptions(ComponentOptions):
     def act_in_attention(self) -> bool:
         """Whether some positions turn queries and keys or add to scores."""
         return bool({self.positions, self.slot_positions} & {"rope", "relative"})
+
+
+def idle_positions(
+    options: AttentionPositionOptions, grid: Grid, sees_cls: bool, cls_has_slot: bool = False
+) -> dict[str, str]:
+    """Rotary and relative positions that have nothing to act on, each with the reason, as ``idle`` of facts takes it.
+
+    Args:
+        options: of a backbone.
+        grid: its patches.
+        sees_cls: patches see a CLS token, so a bias of theirs with each other counts.
+        cls_has_slot: a CLS token stands in the sequence, at a distance from the patches.
+    """
+    found = {}
+    single = grid.num_patches == 1
+    if options.positions == "rope" and grid.height * grid.width == 1:
+        found["positions"] = "rope turns nothing where an image is a single patch"
+    if options.positions == "relative" and single and not sees_cls:
+        found["positions"] = "a single patch differs from no other"
+    acts_on_cls = cls_has_slot or (sees_cls and options.slot_positions == "relative")
+    if options.slot_positions in ("rope", "relative") and single and not acts_on_cls:
+        found["slot_positions"] = "a single slot is at no distance from another"
+    return found
 
 
 def check_fit(positions: PatchPositions, slot_positions: SlotPositions, dim: int, heads: int) -> None:

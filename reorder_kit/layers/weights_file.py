@@ -49,7 +49,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise ReorderKitError(
             f"{path}: {size / 2**30:.0f} GiB are too much for a file of weights", "save the weights alone"
         )
-    found: Any = load_tensors(path) if path.suffix == ".safetensors" else _of_torch(path)
+    found: Any = load_tensors(path) if path.suffix.lower() == ".safetensors" else _of_torch(path)
     if isinstance(found, Mapping):
         found = next((found[name] for name in _WHERE if isinstance(found.get(name), Mapping)), found)
     if not isinstance(found, Mapping) or not found:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
@@ -15,6 +17,8 @@ from reorder_kit.orders.order import Order
 
 M = TypeVar("M", bound=nn.Module)
 _INNER = "model."
+_START = re.compile(r"(?<![\[\\])\^")
+"""Of a name, in a pattern."""
 
 
 class TimmInOrder(nn.Module):
@@ -22,8 +26,8 @@ class TimmInOrder(nn.Module):
 
     ``model`` is a model of the same class. It shares all layers and weights with the one that was given, which still
     reads row-major. Of a partial order, it reads the patches that have a slot. ``train``, ``eval`` and
-    ``load_state_dict`` of either act on both, and so does :meth:`reset_classifier`. What is replaced in ``model``
-    otherwise is not replaced in the other. ``state_dict`` has the keys of timm.
+    ``load_state_dict`` of either act on both, and so do :meth:`reset_classifier` and :meth:`set_grad_checkpointing`.
+    What is replaced in ``model`` otherwise is not replaced in the other. ``state_dict`` has the keys of timm.
 
     Args:
         model: a model of timm.
@@ -39,6 +43,7 @@ class TimmInOrder(nn.Module):
         inner.train = _TrainBoth(inner, model)
         self.model = inner
         self._given = _Unregistered(model)
+        self.register_forward_pre_hook(_Following(model))
         hooked: Any = self
         hooked.register_state_dict_post_hook(_without_prefix)
         hooked.register_load_state_dict_pre_hook(_with_prefix)
@@ -48,6 +53,12 @@ class TimmInOrder(nn.Module):
         """Width of the features."""
         inner: Any = self.model
         return int(inner.num_features)
+
+    @property
+    def embed_dim(self) -> int:
+        """Width of the tokens."""
+        inner: Any = self.model
+        return int(inner.embed_dim)
 
     @property
     def num_classes(self) -> int:
@@ -112,6 +123,23 @@ class TimmInOrder(nn.Module):
         inner.__dict__.update({name: value for name, value in vars(given).items() if name not in own})
         inner._modules.update({name: module for name, module in given._modules.items() if name not in ours})
 
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Compute blocks again in the backward pass, in the model that was wrapped, too."""
+        both: Any = (self.model, self._given.module)
+        for each in both:
+            each.set_grad_checkpointing(enable)
+
+    def no_weight_decay(self) -> set[str]:
+        """The parameters that timm does not decay, by their names in ``named_parameters``."""
+        inner: Any = self.model
+        return {_INNER + name for name in inner.no_weight_decay()}
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any] | Callable[[str], Any]:
+        """How timm groups parameters by layer, by their names in ``named_parameters``."""
+        inner: Any = self.model
+        found: dict[str, Any] | Callable[[str], Any] = _of_inner(inner.group_matcher(coarse=coarse))
+        return found
+
     def extra_repr(self) -> str:
         """The order and the grid."""
         return f"{self.order!r} on the {self.reading.grid} grid"
@@ -138,6 +166,21 @@ def _with_prefix(module: nn.Module, state: dict[str, Any], prefix: str, *rest: A
     """A hook before a state is loaded: its keys become those of the modules."""
     for name in [name for name in state if name.startswith(prefix)]:
         state[prefix + _INNER + name[len(prefix) :]] = state.pop(name)
+
+
+def _of_inner(matcher: Any) -> Any:
+    """A matcher of timm, or one of its patterns, for names in the inner model."""
+    if callable(matcher):
+        return lambda name: matcher(name.removeprefix(_INNER))
+    if isinstance(matcher, dict):
+        return {group: _of_inner(patterns) for group, patterns in matcher.items()}
+    if isinstance(matcher, list | tuple):
+        # Patterns, each alone or in front of a layer's number.
+        return [
+            (_of_inner(each[0]), *each[1:]) if isinstance(each, list | tuple) else _of_inner(each) for each in matcher
+        ]
+    # timm matches patterns from the start of a name, whether they say so or not.
+    return re.escape(_INNER) + f"(?:{_START.sub('', matcher)})"
 
 
 def _no_maps(*arguments: Any, **named: Any) -> None:
@@ -195,7 +238,7 @@ class _TokensInOrder:
                 f"{tokens.shape[1]} tokens arrived where the order was made for {self.num_tokens}",
                 "the model was changed after it was wrapped; wrap it again",
             )
-        order = module.get_buffer(ORDER)
+        order = module.get_buffer(ORDER).to(tokens.device)  # the given model may have been moved alone
         return torch.cat([tokens[:, : self.before], tokens[:, self.before :][:, order]], dim=1)
 
 
@@ -209,7 +252,7 @@ class _PositionsInOrder:
         kind: Any = type(self.inner)
         tokens, rope = kind._pos_embed(self.inner, patches)
         holder = self.inner.get_submodule(self.after)
-        order = Order.trusted(holder.get_buffer(ORDER), rope.shape[-2])
+        order = Order.trusted(holder.get_buffer(ORDER).to(rope.device), rope.shape[-2])
         return self.tokens(holder, (), tokens), rope_in_order(rope, order, len(tokens))
 
 
@@ -221,7 +264,7 @@ class _BiasInOrder:
 
     def __call__(self) -> Tensor:
         bias: Tensor = getattr(self.given, self.method)()
-        order = Order.trusted(self.holder.get_buffer(ORDER), bias.shape[-1] - self.prefix)
+        order = Order.trusted(self.holder.get_buffer(ORDER).to(bias.device), bias.shape[-1] - self.prefix)
         return bias_in_order(bias, order, self.prefix, 1)
 
 

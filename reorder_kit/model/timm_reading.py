@@ -12,6 +12,7 @@ from torch import nn
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.model.timm_positions import ABSOLUTE, BIASED, ROTARY, bias_holders
 from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 
 ORDER = "reading_order"
 """The buffer that holds the order, in the module after which the patches are put in order."""
@@ -73,6 +74,7 @@ class TimmReading:
         takes_mask: whether attention can be masked.
         grid: of patches.
         image: height and width of the images it was built for, in pixels.
+        overlaps: a patch is made from pixels of its neighbors, too.
     """
 
     name: str
@@ -83,11 +85,26 @@ class TimmReading:
     image: tuple[int, int]
     positions: str = ABSOLUTE
     takes_mask: bool = True
+    overlaps: bool = False
 
     @property
     def before(self) -> int:
         """Tokens before the patches in the output of ``after``."""
         return 0 if self.after == "patch_embed" else self.prefix
+
+    def require_all_patches_if_they_overlap(self, order: Order) -> None:
+        """Whether what an order leaves out stays unread.
+
+        Raises:
+            ReorderKitError: if patches that have a slot are made from pixels of others that have none.
+        """
+        if self.overlaps and not order.is_full:
+            left_out = order.num_patches - order.num_slots
+            raise ReorderKitError(
+                f"{self.name} makes each patch from pixels of its neighbors, too, so it would read some of the "
+                f"{left_out} patches that the order leaves out",
+                "give an order of all patches, or take a model that cuts patches apart",
+            )
 
 
 def reading_of(model: nn.Module) -> TimmReading:
@@ -117,12 +134,26 @@ def reading_of(model: nn.Module) -> TimmReading:
         (height, width),
         _positions_of(found, kind.__name__),
         takes_mask=not is_cait,
+        overlaps=any(_sees_neighbors(layer) for layer in embed.modules()),
     )
 
 
 def why_not(kind: str) -> str | None:
     """Why no model of a class of timm can read in another order; None if there are some that can."""
     return None if kind in _AFTER else _WHY_NOT.get(kind, _TWO_DIMENSIONAL)
+
+
+def _sees_neighbors(layer: Any) -> bool:
+    """Whether a layer of what embeds patches reads pixels beyond them, as the stem of a ResNet does."""
+    if isinstance(layer, nn.GroupNorm):  # over the whole image
+        return True
+    if not hasattr(layer, "kernel_size"):
+        return False
+    kernel, stride, padding = (
+        value if isinstance(value, tuple) else (value, value)
+        for value in (layer.kernel_size, layer.stride, layer.padding)
+    )
+    return padding != (0, 0) or any(wide > far for wide, far in zip(kernel, stride, strict=True))
 
 
 def _positions_of(model: Any, kind: str) -> str:

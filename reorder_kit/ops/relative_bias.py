@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
 FAR = 2**40
-"""A place that is far from any other. Tokens that have no place stand at multiples of it."""
+"""A place that is far from any other. Queries at multiples of it stand nowhere: they are given no bias."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class RelativeBias:
     Args:
         table: a number for each head and difference. Differences beyond it add nothing.
         zero: the column of the difference 0; greater differences follow.
-        places: the place of each token.
+        places: the place of each token; :data:`FAR` or beyond for one that has none, and adds nothing.
     """
 
     table: Float[Tensor, "head difference"]
@@ -46,6 +47,8 @@ class RelativeBias:
         [[0.0, -1.0, 0.0], [7.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
         """
         differences = self.table.shape[1]
+        # Half of FAR aside, a query that stands nowhere is far from itself, too.
+        query = torch.where(query.abs() < FAR, query, query + FAR // 2)
         column = (query.unsqueeze(-1) - key.unsqueeze(-2) + self.zero + 1).clamp(0, differences + 1)
         # One index for all heads: indexing with a tensor of this shape would add gradients up one by one.
         found = pad(self.table, (1, 1)).index_select(1, column.flatten())

@@ -186,3 +186,34 @@ def test_frames_are_not_turned() -> None:
 def test_positions_that_cannot_be_had_are_refused(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         BACKBONES[name].Options(patch_size=4, **options)
+
+
+IDLE_READOUTS = [
+    ("vit", {"readout": "mean"}),
+    ("vit", {"readout": "cls"}),
+    ("longformer", {"readout": "mean"}),
+    ("longformer", {"readout": "cls"}),
+    ("local", {"readout": "last"}),
+    ("local", {"readout": "cls"}),
+    ("local", {"readout": "cls", "causal": False}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), IDLE_READOUTS)
+@pytest.mark.parametrize("axis", ["positions", "slot_positions"])
+@pytest.mark.parametrize("kind", ["rope", "relative"])
+@torch.no_grad()
+def test_positions_of_a_single_patch_are_idle_where_they_change_nothing(
+    name: str, options: dict[str, Any], axis: str, kind: str
+) -> None:
+    image = ImageShape(3, 4, 4)
+    given = {"patch_size": 4, "dim": 16, "heads": 2, "depth": 2, "positions": "none", **options}
+    if name != "vit":
+        given["window"] = 2
+    case = case_of(name, {**given, axis: kind}, image)
+    acting, plain = case.build(), case_of(name, given, image).build()
+    acting.load_state_dict(plain.state_dict(), strict=False)
+    found = [each.encode(each.tokenize(case.images())) for each in (acting, plain)]
+    same = torch.allclose(found[0].sequence.patches, found[1].sequence.patches)
+    same &= torch.allclose(acting.summarize(found[0]), plain.summarize(found[1]))
+    assert (axis in case.facts.idle) == same

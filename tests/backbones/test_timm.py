@@ -262,6 +262,36 @@ def test_weights_that_are_no_numbers_are_refused(spoil: Any, message: str, tmp_p
         Timm(Timm.Options(model="test_vit", patch_size=4, weights=tmp_path / "weights.pth"), IMAGE)
 
 
+@pytest.mark.parametrize("content", [{}, [torch.zeros(1)], torch.zeros(3)], ids=["empty", "list", "tensor"])
+def test_a_file_without_weights_by_name_is_refused(content: Any, tmp_path: Path) -> None:
+    torch.save(content, file := tmp_path / "weights.pth")
+    with pytest.raises(ReorderKitError, match="holds no weights by name"):
+        Timm(Timm.Options(model="test_vit", patch_size=4, weights=str(file)), IMAGE)
+
+
+@pytest.mark.parametrize("name", ["weights.PTH", "weights.SafeTensors"])
+def test_a_file_is_read_once_without_running_it_whatever_the_case_of_its_ending(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = timm.create_model("test_vit", img_size=(8, 12), patch_size=4).state_dict()
+    file, read = tmp_path / name, torch.load
+    (torch.save if name == "weights.PTH" else save_file)(state, file)
+    safely: list[bool] = []
+    monkeypatch.setattr(
+        torch, "load", lambda *given, **named: safely.append(named["weights_only"]) or read(*given, **named)
+    )
+    backbone = Timm(Timm.Options(model="test_vit", patch_size=4, weights=str(file)), IMAGE)
+    assert safely == ([] if name != "weights.PTH" else [True])
+    assert torch.equal(backbone.model.state_dict()["blocks.1.norm1.weight"], state["blocks.1.norm1.weight"])
+    assert torch.equal(backbone.model.blocks[0].attn.qkv.weight, state["blocks.0.attn.qkv.weight"])
+    assert "state_dict" not in backbone.model.pretrained_cfg
+
+
+def test_a_model_whose_patches_share_pixels_is_refused() -> None:
+    with pytest.raises(ReorderKitError, match=r"vit_tiny_r_s16_p8_224 makes each patch from pixels of its neighbors"):
+        Timm.facts(Timm.Options(model="vit_tiny_r_s16_p8_224"), ImageShape(3, 64, 64))
+
+
 def test_patches_that_timm_cannot_change_are_refused() -> None:
     with pytest.raises(ReorderKitError, match=r"vit_tiny_r_s16_p8_224"):
         Timm.facts(Timm.Options(model="vit_tiny_r_s16_p8_224", patch_size=4), ImageShape(3, 64, 64))

@@ -126,3 +126,9 @@ def test_timm_models(checker, tmp_path):
         "| --- | --- |",
         "| it turns | Top, Wheel |",
     ]
+
+
+def test_steps_that_were_timed_are_not_timed_again():
+    with script("precision") as precision:
+        done = {("step", f"{name}, tiny", 0, kind) for name in precision.TINY for kind in precision.PRECISIONS}
+        assert list(precision.steps(1, done)) == []

@@ -107,10 +107,12 @@ def test_temperature_schedules_are_expanded(cli):
 
 def test_a_backbone_says_what_it_needs_and_what_reaches_its_readout(cli):
     says = json.loads(cli("describe", "backbone", "vit", "--json").stdout)["says"]
-    assert says["needs"] == "nothing but the patches"
+    assert says["needs"] == "order"
     assert says["facts"].startswith("Blind to the order")
     assert says["reach"]
     assert "window 0" in json.loads(cli("describe", "backbone", "local", "--json").stdout)["says"]["facts"]
+    says = json.loads(cli("describe", "backbone", "recurrent", "--json").stdout)["says"]
+    assert says["needs"] == "nothing but the patches"
 
 
 def test_every_registered_component_can_be_described(cli):

@@ -7,6 +7,7 @@ import time
 import pytest
 import torch
 
+from backbone_cases import options_of_4x4_pixels
 from reorder_kit.data.free_memory import all_memory, free_memory
 from reorder_kit.errors import RecipeError
 from reorder_kit.experiment.compose import compose
@@ -111,17 +112,12 @@ def test_processes_that_load_images_are_compared_with_the_cpus(tmp_path):
 @pytest.mark.parametrize("name", sorted(HOST.backbones))
 def test_parameters_are_counted_without_building_them(name, tmp_path):
     """A machine with room for one number less than the backbone has."""
-    options = {
-        "depth": 2,
-        "dim": 32,
-        **({"heads": 4} if "heads" in HOST.backbones.get(name).Options.model_fields else {}),
-    }
     composed = compose(
         {
             "format_version": 1,
             "name": "trial",
             "data": {"name": "digits", "batch_size": 1},
-            "backbone": {"name": name, "patch_size": 2, **options},
+            "backbone": {"name": name, **options_of_4x4_pixels(name)},
         },
         HOST,
         "trial",

@@ -89,7 +89,7 @@ def test_distances_of_slots_by_hand() -> None:
     both, back = SlotBias(2, causal=False, heads=1), SlotBias(2, causal=True, heads=1)
     both.table.data, back.table.data = torch.tensor([[1.0, 2, 3, 4, 5]]), torch.tensor([[3.0, 4, 5]])
     assert both(sequence_of(slots=3), 1, 0).scores()[0, 0].tolist() == [
-        [3, 0, 0, 0],
+        [0, 0, 0, 0],
         [0, 3, 2, 1],
         [0, 4, 3, 2],
         [0, 5, 4, 3],

@@ -20,6 +20,7 @@ from reorder_kit.cli._timm_lines import lines_for_model, lines_for_vit, named_mo
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.model.timm_reading import reading_of
 from reorder_kit.orders.grid import Grid
+from reorder_kit.orders.order import Order
 from timm_cases import (
     REFUSED,
     RIGHT,
@@ -229,6 +230,24 @@ def test_a_model_is_wrapped_in_two_orders_and_each_keeps_its_own() -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("name", ["vit_tiny_r_s16_p8_224", "vitamin_small_224", "vit_base_mci_224", "test_vit"])
+@torch.no_grad()
+def test_patches_that_share_pixels_are_told_and_are_not_left_out(name: str) -> None:
+    model: Any = timm.create_model(name, img_size=64, num_classes=3).eval()
+    reading = reading_of(model)
+    height, width = (64 // side for side in (reading.grid.height, reading.grid.width))
+    images = torch.randn(1, 3, 64, 64)
+    before, images[:, :, :height, :width] = model.patch_embed(images), torch.randn(3, height, width)
+    changed = (model.patch_embed(images) != before).flatten(1, -2).any(dim=-1).sum()
+    assert reading.overlaps == bool(changed > 1)
+    half = Order(torch.arange(reading.grid.num_patches // 2), num_patches=reading.grid.num_patches)
+    if reading.overlaps:
+        with pytest.raises(ReorderKitError, match=f"{name} makes each patch from pixels of its neighbors"):
+            reorder_kit.wrap(model, half)
+    else:
+        reorder_kit.wrap(model, half)
+
+
 def test_a_partial_order_leaves_patches_out() -> None:
     model = small()
     order = reorder_kit.order("spiral", 4, 6).first(5)

@@ -10,6 +10,7 @@ import pytest
 import timm
 import torch
 from timm.layers import RelPosMlp
+from timm.optim import create_optimizer_v2
 from torch import nn
 
 import reorder_kit
@@ -103,5 +104,50 @@ def test_it_can_be_copied_sent_and_moved_and_follows_the_mode(name: str, copied:
     for one, mode in [(model, True), (wrapped, False), (wrapped, True), (model, False)]:
         one.train(mode)
         wrapped(images())
+        assert wrapped.training is mode
         called = [each for each in wrapped.model.modules() if not isinstance(each, never_called)]
         assert {each.training for each in called} == {mode}
+
+
+@every_model
+@pytest.mark.parametrize("settings", [{}, {"layer_decay": 0.7}], ids=["decay", "layer decay"])
+def test_timm_gives_parameters_the_same_decay_and_step_size_as_those_of_the_plain_model(
+    name: str, settings: dict[str, float]
+) -> None:
+    model = build(name)
+
+    def groups(one: nn.Module) -> dict[int, tuple[float, float]]:
+        optimizer = create_optimizer_v2(one, opt="adamw", lr=1e-3, weight_decay=0.05, **settings)
+        found = [(group, each) for group in optimizer.param_groups for each in group["params"]]
+        return {id(each): (group["weight_decay"], group.get("lr_scale", 1.0)) for group, each in found}
+
+    expected = groups(model)
+    assert len(set(expected.values())) > (3 if settings else 1)
+    assert groups(reorder_kit.wrap(model, "spiral")) == expected
+
+
+@every_model
+@torch.no_grad()
+def test_the_given_model_may_be_moved_alone(name: str) -> None:
+    model = build(name)
+    wrapped = reorder_kit.wrap(model, "spiral")
+    model.to("meta")
+    assert wrapped(images().to("meta")).shape == (2, 3)
+
+
+@every_model
+def test_blocks_of_both_models_can_be_computed_again(name: str) -> None:
+    model = build(name)
+    wrapped = reorder_kit.wrap(model, "spiral")
+    wrapped.set_grad_checkpointing()
+    assert model.grad_checkpointing
+    assert wrapped.model.grad_checkpointing
+    assert wrapped.embed_dim == 16
+    torch.manual_seed(4)  # relative biases have dropout
+    wrapped.train()(images()).square().sum().backward()
+    found = [each.grad for each in model.parameters()]
+    model.zero_grad()
+    wrapped.set_grad_checkpointing(False)
+    torch.manual_seed(4)
+    wrapped(images()).square().sum().backward()
+    torch.testing.assert_close(found, [each.grad for each in model.parameters()])

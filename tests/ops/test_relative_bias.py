@@ -45,15 +45,15 @@ def test_scores_are_looked_up_by_difference(images: int) -> None:
     torch.testing.assert_close(later.scores(), by_definition(bias)[:, :, 2:, 2:])
 
 
-def test_what_stands_nowhere_is_far_from_everything_but_itself() -> None:
+def test_what_stands_nowhere_has_no_bias_not_even_with_itself() -> None:
     table = torch.tensor([[5.0, 6.0, 7.0]])
     scores = RelativeBias(table, 1, torch.tensor([[-2 * FAR, -FAR, 0, 1, FAR]])).scores()[0, 0]
     assert scores.tolist() == [
-        [6, 0, 0, 0, 0],
-        [0, 6, 0, 0, 0],
+        [0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0],
         [0, 0, 6, 5, 0],
         [0, 0, 7, 6, 0],
-        [0, 0, 0, 0, 6],
+        [0, 0, 0, 0, 0],
     ]
 
 
