@@ -45,6 +45,7 @@ def records_of(folder: Path) -> Iterator[dict[str, Any]]:
                 "study": study.name,
                 "data": row.data,
                 "model": row.backbone,
+                "length": row.length,
                 "order": row.start,
                 "seed": seed,
                 "score": round(score, 6),
@@ -68,13 +69,13 @@ def spread(scores: np.ndarray) -> float:
 
 
 def report(records: Sequence[Record]) -> Iterator[str]:
-    """A row for each model: the most and the least sensitive ones stand as the study lists them."""
+    """A row for each model and training length, as the study lists them."""
     yield "| data | model | seeds | best order | worst order | range | spread over orders | effective slots |"
     yield "| --- | --- | ---: | --- | --- | ---: | ---: | ---: |"
-    models: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    models: dict[tuple[str, str, float], list[Record]] = defaultdict(list)
     for record in records:
-        models[record["data"], record["model"]].append(record)
-    for (data, model), own in models.items():
+        models[record["data"], record["model"], record["length"]].append(record)
+    for (data, model, length), own in models.items():
         by_order: dict[str, dict[int, float]] = defaultdict(dict)
         for record in own:
             by_order[record["order"]][record["seed"]] = record["score"]
@@ -84,11 +85,13 @@ def report(records: Sequence[Record]) -> Iterator[str]:
         scores = np.array([[of_seed[seed] for seed in seeds] for of_seed in by_order.values()])
         names, means = list(by_order), scores.mean(axis=1)
         best, worst = int(means.argmax()), int(means.argmin())
-        seen = [record["effective_slots"] for record in own if record["effective_slots"] is not None]
+        in_all = [record for record in own if record["seed"] in seeds]
+        seen = [record["effective_slots"] for record in in_all if record["effective_slots"] is not None]
         slots = f"{np.mean(seen):.1f} of {own[0]['slots']}" if seen else ""
         ends = " | ".join(f"{names[order]} {means[order]:.3f}" for order in (best, worst))
         size = f"{means[best] - means[worst]:.3f} | {spread(scores):.3f}"
-        yield f"| {data} | `{model}` | {len(seeds)} | {ends} | {size} | {slots} |"
+        longer = "" if length == 1 else f", {length:g} times as long"
+        yield f"| {data} | `{model}`{longer} | {len(seeds)} | {ends} | {size} | {slots} |"
 
 
 def main() -> int:

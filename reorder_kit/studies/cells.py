@@ -148,11 +148,13 @@ def recipe_of(study: Study, cell: Cell, host: PluginHost, folder: Path) -> dict[
         "order": order,
         "controls": [],
     }
+    # A learned order is trained from scratch as its start is, so that nothing but the order differs.
+    of_learner = () if learner is None or row.control == LearnedStatic.name else learner.set.items()
+    content = override(content, [*data.set.items(), *backbone.set.items(), *of_learner])
     if row.control is not None:
         learned_order = "" if cell.after is None else str(folder / cell.after.path / "order.json")
         content = CONTROLS[row.control].recipe(content, learned_order)
-    changes = [*data.set.items(), *backbone.set.items(), *(() if learner is None else learner.set.items())]
-    return lengthened(override(content, changes), row.length)
+    return lengthened(content, row.length)
 
 
 def _start(section: Mapping[str, Any], seed: int, host: PluginHost) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticKnownError
@@ -72,9 +72,23 @@ class SettingVariant(Variant):
 
     set: dict[str, Any] = Field({}, description="other fields of the recipe, by dotted path, as with --set")
 
+    @field_validator("set")
+    @classmethod
+    def _leave_the_grid_alone(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """What tells rows and seeds apart is the study's to say, or rows would not be what they are called."""
+        for path in fields:
+            if path.partition(".")[0] in cls.decided_by_study:
+                raise ValueError(f"{shortened(path)} is what the study itself says")
+        return fields
+
+    decided_by_study: ClassVar[frozenset[str]] = frozenset({"format_version", "name", "seed", "order", "controls"})
+    """Sections that no row may set."""
+
 
 class LearnerVariant(SettingVariant):
-    """A learner, where it starts, and what else its rows set, which its start does not have."""
+    """A learner, where it starts, and what else is set wherever it learns, which its start does not have."""
+
+    decided_by_study: ClassVar[frozenset[str]] = frozenset(_DECIDED_BY_STUDY)
 
     starts: tuple[str, ...] | None = Field(
         None, alias="from", description="names of the starts that it learns from; all if not given"

@@ -42,8 +42,19 @@ def test_the_spread_is_that_of_an_analysis_of_variance():
 def test_the_table_takes_the_seeds_that_all_orders_have():
     runs = [("row", 0, 0.5), ("row", 1, 0.7), ("row", 2, 0.9), ("hilbert", 0, 0.7), ("hilbert", 1, 0.9)]
     records = [
-        {"data": "d", "model": "m", "order": order, "seed": seed, "score": score, "effective_slots": 3.0, "slots": 16}
+        {
+            "data": "d",
+            "model": "m",
+            "length": length,
+            "order": order,
+            "seed": seed,
+            "score": length * score,
+            "effective_slots": 9.0 if seed == 2 else 3.0,
+            "slots": 16,
+        }
+        for length in (1, 0.5)
         for order, seed, score in runs
     ]
-    *_, line = REPORT(records)
-    assert line == "| d | `m` | 2 | hilbert 0.800 | row 0.600 | 0.200 | 0.141 | 3.0 of 16 |"
+    *_, usual, shorter = REPORT(records)
+    assert usual == "| d | `m` | 2 | hilbert 0.800 | row 0.600 | 0.200 | 0.141 | 3.0 of 16 |"
+    assert shorter == "| d | `m`, 0.5 times as long | 2 | hilbert 0.400 | row 0.300 | 0.100 | 0.071 | 3.0 of 16 |"

@@ -267,7 +267,9 @@ def test_impossible_values_are_refused_in_words(command, parameter, kind, uncomp
         arguments = with_value(command, parameter, value)
         assert ended_well(call(command, arguments)), f"{value!r:.80} is not refused"
     for value in perhaps:
-        ended_well(call(command, with_value(command, parameter, value)))
+        # `doctor /` is possible: it checks every run on this machine, and what it finds is no business of a test.
+        if (command, value) != ("doctor", "/"):
+            ended_well(call(command, with_value(command, parameter, value)))
 
 
 @pytest.mark.parametrize(

@@ -147,22 +147,41 @@ def test_the_plan_counts_runs_and_comparisons(study):
     assert plan.left_out == ("null-reward is left out for soft, which does not learn from rewards",)
 
 
-def test_what_a_learner_sets_is_set_in_its_rows_and_controls_alone_and_told():
-    longer = {
-        **CONTENT,
-        "learners": {"held": {"name": "reinforce", "from": ["row"], "set": {"schedule.hold_epochs": 1}}},
-    }
-    study = check_study(longer, HOST, "grid.yaml", Path()).study
+def test_what_a_learner_sets_is_set_where_it_learns_alone_and_told():
+    learners = {"held": {"name": "reinforce", "from": ["row"], "set": {"schedule.hold_epochs": 1}}}
+    study = check_study({**CONTENT, "learners": learners}, HOST, "grid.yaml", Path()).study
     held = {
-        str(cell.row.learner): recipe(study, cell).get("schedule")
+        (cell.row.learner, cell.row.control)
         for cell in cells_of(study, HOST)
-        if cell.row.control in (None, "learned-static")
+        if recipe(study, cell).get("schedule") == {"hold_epochs": 1}
     }
-    assert held == {"None": None, "held": {"hold_epochs": 1}}
+    assert held == {("held", None), ("held", "null-reward")}
     (warning,) = [line for line in plan_of(study, HOST).warnings if "held" in line]
     assert warning == (
         "held sets schedule.hold_epochs, which its start does not: a difference between them may come from there"
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "key"),
+    [
+        ("learners", "held", "order.start"),
+        ("learners", "held", "seed"),
+        ("learners", "held", "backbone.dim"),
+        ("learners", "held", "data.batch_size"),
+        ("backbones", "vit", "seed"),
+        ("backbones", "vit", "order.control"),
+        ("data", "digits", "name"),
+        ("data", "digits", "controls"),
+    ],
+)
+def test_what_the_study_decides_cannot_be_set_in_a_row(field, name, key):
+    section = {"learners": {"name": "reinforce"}, "backbones": {"patch_size": 2}, "data": {"batch_size": 50}}[field]
+    wrong = {**CONTENT, field: {name: {**section, "set": {key: 3}}}}
+    with pytest.raises(RecipeError) as caught:
+        check_study(wrong, HOST, "grid.yaml", Path())
+    told = {problem.path: problem.message for problem in caught.value.problems}
+    assert told[f"{field}.{name}.set"] == f"{key} is what the study itself says"
 
 
 def test_a_mistake_in_what_a_learner_sets_is_told_there():
