@@ -75,9 +75,9 @@ class Hierarchical(Backbone):
     """Levels of blocks along the sequence; between levels, four patches become one cell.
 
     The grid is halved as in Swin (Liu et al., 2021, https://arxiv.org/abs/2103.14030): the embeddings of a square of
-    2x2 patches are normalized and mapped to one of twice the width. A cell takes the place of its first patch, so the
-    order of the patches decides that of the cells. Each level has blocks of its own kind, all along the sequence: those
-    of `local`, attention to all slots, or those of `mamba`::
+    2x2 patches are normalized and mapped to one of twice the width. A cell takes the place of its first valid patch, so
+    the order of the patches decides that of the cells. Each level has blocks of its own kind, all along the sequence:
+    those of `local`, attention to all slots, or those of `mamba`::
 
         backbone:
           name: hierarchical
@@ -149,7 +149,7 @@ class Hierarchical(Backbone):
         cells = [each.num_patches for each in grids]
         if not _reads_all(options, cells):
             raise ReorderKitError(
-                "with the readout 'last', which patches are read would depend on the order: they are those that the "
+                "with the readout 'last', which patches are read may depend on the order: they are those that the "
                 f"last of the {cells[-1]} cells of the coarsest level has a path from",
                 "use readout: mean, or a mixer, window or depth with which the last cell sees all others",
             )
@@ -224,8 +224,9 @@ class Hierarchical(Backbone):
 
     def _merged(self, sequence: PatchSequence, level: int) -> PatchSequence:
         order, grid = full_order(sequence), self.as_built.levels[level].grid
-        cells: PatchSequence = self.merges[level - 1](row_major(sequence, order), grid)
-        return in_slots(cells, order.merged(grid))
+        places = row_major(sequence, order)
+        cells: PatchSequence = self.merges[level - 1](places, grid)
+        return in_slots(cells, order.merged(grid, places.valid))
 
     def _mixed(self, index: int, sequence: PatchSequence) -> Float[Tensor, "batch slot dim"]:
         recompute = self.options.gradient_checkpointing
@@ -274,7 +275,7 @@ def _idle(options: Hierarchical.Options, cells: list[int]) -> dict[str, str]:
     for number, (level, count) in enumerate(zip(options.levels, cells, strict=True)):
         if level.mixer == "local" and level.window >= count - 1:
             reason = f"it holds all {count} cells of the level, as does any window from {count - 1} on"
-            found[f"levels.{number}.window"] = reason
+            found[f"levels.{number}.window"] = reason if count > 1 else "the level has a single cell"
         if level.mixer != "mamba" and level.sees(count) == 0:
             found[f"levels.{number}.causal"] = "a slot sees itself alone"
     return found

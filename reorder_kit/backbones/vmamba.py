@@ -34,7 +34,7 @@ class Vmamba(Backbone):
     row-major order these are the walks of the paper: rows, columns, and both reversed. The transposed order is that of
     :func:`~reorder_kit.ops.transposed_walk.transposed_walk`: on a square grid, it visits the patch at
     ``(column, row)`` where the order visits ``(row, column)``. Between levels a 3x3 convolution with stride 2 halves
-    the grid, and a cell takes the place of its first patch. The mean over the coarsest level is read out.
+    the grid, and a cell takes the place of its first valid patch. The mean over the coarsest level is read out.
 
     The convolutions see neighbors in the image, whatever the order, so less depends on the order than in `mamba`.
 
@@ -163,7 +163,8 @@ class Vmamba(Backbone):
             grid = self.as_built.levels[level].grid
             if places.grid != grid:
                 encoded.append(in_slots(places, order))
-                places, order = self.merges[level - 1](places, grid), order.merged(grid)
+                order = order.merged(grid, places.valid)
+                places = self.merges[level - 1](places, grid)
                 walks = four_walks(order, grid, places.valid)
             mixed = run_block(self.blocks[index], places, walks, recompute=self.options.gradient_checkpointing)
             places = places.with_patches(mixed)

@@ -173,8 +173,8 @@ class Backbone(nn.Module, Component, ABC):
       relative 2-D positions and segment bookkeeping. Whoever declares nothing gets ``order=None``, so it cannot peek.
 
     A hierarchical backbone names its ``levels`` in its facts, needs the order, and gives :class:`Encoded` a sequence
-    for each level; ``sequence.order.merged(grid)`` is the order of the next one. All ordering happens before the first
-    merge.
+    for each level; ``sequence.order.merged(grid, valid)``, with what is valid in row-major places, is the order of the
+    next one. All ordering happens before the first merge.
 
     Args:
         options: the options of the recipe.

@@ -79,7 +79,11 @@ class Features:
         return tuple(Proposal(self._order_on(level)).restore(level) for level in self.encoded.levels)
 
     def _order_on(self, level: PatchSequence) -> Order:
-        return self.order.merged(level.grid) if self.encoded.levels else self.order
+        order, levels = self.order, self.encoded.levels
+        if not levels or level.num_slots == order.num_slots:
+            return order
+        valid = levels[0].valid
+        return order.merged(level.grid, None if valid is None else order.restore(valid))
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,9 @@ class FeaturePyramid(nn.Module):
     """The feature pyramid of a backbone with levels: a coarser map is added to each finer one.
 
     A map of the pyramid is made from the level of its size, or else from the nearest one, as in
-    :class:`SimpleFeaturePyramid`. A 1x1 convolution takes it to a common width, the map of the next coarser scale is
-    enlarged and added, and a 3x3 convolution follows, each with a layer norm over the channels.
+    :class:`SimpleFeaturePyramid`. A 1x1 convolution takes it to a common width, the next coarser map is enlarged and
+    added, and a 3x3 convolution follows, each with a layer norm over the channels. Levels between the scales, and those
+    coarser than all of them, have a map of their own on that way down; a level finer than all of them is not read.
 
     Source: Lin et al., Feature Pyramid Networks for Object Detection, CVPR 2017, section 3,
     https://arxiv.org/abs/1612.03144; norms as in ViTDet.
@@ -62,8 +63,10 @@ class FeaturePyramid(nn.Module):
         super().__init__()
         self.scales = tuple(sorted(scales, reverse=True))
         check_scales(self.scales)
-        halvings = [-round(math.log2(scale)) for scale in self.scales]
+        asked = [-round(math.log2(scale)) for scale in self.scales]
+        halvings = sorted({*asked, *range(max(0, asked[0]), len(dims))})
         self.sources = [min(max(0, halved), len(dims) - 1) for halved in halvings]
+        self.given = [halvings.index(halved) for halved in asked]
         self.laterals = nn.ModuleList(
             nn.Sequential(*_lateral(dims[source], out_dim, source - halved))
             for source, halved in zip(self.sources, halvings, strict=True)
@@ -71,12 +74,12 @@ class FeaturePyramid(nn.Module):
         self.outputs = nn.ModuleList(nn.Sequential(*_output(out_dim)) for _ in self.scales)
 
     def forward(self, *levels: Float[Tensor, "batch _ _ _"]) -> list[Float[Tensor, "batch out_dim _ _"]]:
-        """The maps, finest first, from the levels, finest first."""
+        """The maps of the scales, finest first, from the levels, finest first."""
         maps = [lateral(levels[source]) for lateral, source in zip(self.laterals, self.sources, strict=True)]
         for finer in reversed(range(len(maps) - 1)):
             coarse = nn.functional.interpolate(maps[finer + 1], size=maps[finer].shape[-2:], mode="nearest")
             maps[finer] = maps[finer] + coarse
-        return [output(each) for output, each in zip(self.outputs, maps, strict=True)]
+        return [output(maps[place]) for output, place in zip(self.outputs, self.given, strict=True)]
 
 
 def check_scales(scales: Sequence[float]) -> None:

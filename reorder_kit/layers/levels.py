@@ -72,11 +72,12 @@ def without_padding(places: PatchSequence) -> Float[Tensor, "batch patch dim"]:
     """What is in the places, zeros in those of padding: as beyond the edge of an image."""
     if places.valid is None:
         return places.patches
+    # Filled instead of multiplied: a patch that nobody reads may hold anything, infinity included.
     return places.patches.masked_fill(~places.valid.unsqueeze(-1), 0)
 
 
 def merged_places(places: PatchSequence, cells: Float[Tensor, "batch cell out_dim"], grid: Grid) -> PatchSequence:
-    """The cells of the next level in row-major places; one is valid if any of its patches is.
+    """The cells of the next level in row-major places, as precise as the patches; one is valid if any patch of it is.
 
     Args:
         places: the patches, row-major.
@@ -86,7 +87,8 @@ def merged_places(places: PatchSequence, cells: Float[Tensor, "batch cell out_di
     valid = places.valid
     if valid is not None:
         valid = valid.reshape(-1, grid.frames, grid.height, 2, grid.width, 2).any(dim=5).any(dim=3).flatten(1)
-    return PatchSequence(cells, grid, valid=valid)
+    # Under autocast, the merging computes in bfloat16; the residual stream of the patches is float32 and stays it.
+    return PatchSequence(cells.to(places.patches.dtype), grid, valid=valid)
 
 
 class PatchMerging(nn.Module):

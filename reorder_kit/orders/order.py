@@ -182,13 +182,15 @@ class Order:
         composed = self.per_image(batch).gather(1, then.per_image(batch))
         return Order.trusted(composed, self.num_patches, grid=self.grid)
 
-    def merged(self, grid: Grid | str | Sequence[int]) -> Order:
+    def merged(self, grid: Grid | str | Sequence[int], valid: Bool[Tensor, "batch patch"] | None = None) -> Order:
         """The order of the cells of a coarser grid: a merged cell stands where its first patch stood.
 
         A cell covers a square of patches within a frame; how many on a side follows from the number of patches.
 
         Args:
             grid: the coarser grid, of as many frames.
+            valid: False for padding, row-major. A cell then stands where its first valid patch stood, and one of
+                padding alone behind all others; the order is one for each image.
 
         Raises:
             ReorderKitError: if the order is partial, or its patches do not make up squares.
@@ -207,10 +209,10 @@ class Order:
                 f"{self.num_patches} patches do not make up a {grid} grid of cells that each cover a square of patches",
                 "merge as many rows as columns, as in 2x2",
             )
-        rank = self.rank
-        by_cell = rank.reshape(*rank.shape[:-1], grid.frames, grid.height, side, grid.width, side)
-        first = by_cell.amin(dim=(-3, -1))
-        return Order.trusted(first.flatten(-3).argsort(dim=-1), grid.num_patches, self.groups, grid)
+        rank = self.rank if valid is None else self._rank_per_image(len(valid)) + self.num_slots * ~valid
+        first = rank.reshape(*rank.shape[:-1], grid.frames, grid.height, side, grid.width, side).amin(dim=(-3, -1))
+        groups = self.groups if valid is None else None
+        return Order.trusted(first.flatten(-3).argsort(dim=-1), grid.num_patches, groups, grid)
 
     def per_image(self, batch: int) -> Int[Tensor, "batch slot"]:
         """The order of every image of a batch.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,16 @@ def override(content: Mapping[str, Any], assignments: Iterable[tuple[str, Any]])
 
     Args:
         content: a recipe's content.
-        assignments: dotted field paths and their new values.
+        assignments: dotted field paths and their new values; the entries of a list have numbers, from 0 on.
 
     Raises:
-        ReorderKitError: if a path leads through something that has no fields, or through too many sections.
+        ReorderKitError: if a path leads through something that has no fields, to an entry that a list has not, or
+            through too many sections.
 
     >>> override({"train": {"epochs": 5}}, [("train.epochs", 3)])
     {'train': {'epochs': 3}}
+    >>> override({"levels": [{"depth": 1}, {"depth": 1}]}, [("levels.1.depth", 2)])
+    {'levels': [{'depth': 1}, {'depth': 2}]}
     """
     changed = dict(content)
     for path, value in assignments:
@@ -35,16 +38,35 @@ def override(content: Mapping[str, Any], assignments: Iterable[tuple[str, Any]])
 
 def _assign(section: dict[str, Any], path: str, keys: list[str], value: Any) -> None:
     key, *rest = keys
-    if not rest:
-        section[key] = value
-        return
-    inner = section.get(key)
-    if isinstance(inner, str):  # the short form of a component
-        inner = {"name": inner}
-    if inner is not None and not isinstance(inner, dict):
-        raise ReorderKitError(f"--set {shortened(path)}: {shortened(key)} is {quoted(inner)} and has no fields")
-    section[key] = dict(inner or {})
-    _assign(section[key], path, rest, value)
+    section[key] = _changed(section.get(key), path, key, rest, value)
+
+
+def _changed(before: Any, path: str, name: str, keys: list[str], value: Any) -> Any:
+    """What was in the field ``name``, with the value at the end of the keys."""
+    if not keys:
+        return value
+    if isinstance(before, list | tuple):
+        place, entries = _place_in(before, path, name, keys[0]), list(before)
+        entries[place] = _changed(entries[place], path, keys[0], keys[1:], value)
+        return entries
+    if isinstance(before, str):  # the short form of a component
+        before = {"name": before}
+    if before is not None and not isinstance(before, dict):
+        raise ReorderKitError(f"--set {shortened(path)}: {shortened(name)} is {quoted(before)} and has no fields")
+    section = dict(before or {})
+    _assign(section, path, keys, value)
+    return section
+
+
+def _place_in(entries: Sequence[Any], path: str, name: str, key: str) -> int:
+    if not (key.isascii() and key.isdecimal() and len(key) < 10 and int(key) < len(entries)):
+        most = len(entries) - 1
+        numbers = {-1: "it is empty", 0: "its only entry is 0"}.get(most, f"its entries are 0 to {most}")
+        raise ReorderKitError(
+            f"--set {shortened(path)}: {shortened(name)} is a list without an entry {shortened(key)}: {numbers}",
+            "or give the whole list anew",
+        )
+    return int(key)
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

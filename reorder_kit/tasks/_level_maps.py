@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from reorder_kit.interfaces import Features, PatchSequence
+from reorder_kit.layers.levels import without_padding
 
 
 def level_maps(features: Features) -> list[Float[Tensor, "batch dim row column"]]:
@@ -14,14 +14,7 @@ def level_maps(features: Features) -> list[Float[Tensor, "batch dim row column"]
 
     Patches of padding, and those that a partial order left out, are zero, as a convolution's own padding is.
     """
-    return [on_grid(_without_padding(level), level) for level in features.pyramid()]
-
-
-def _without_padding(sequence: PatchSequence) -> Float[Tensor, "batch patch dim"]:
-    if sequence.valid is None:
-        return sequence.patches
-    # where() instead of a product: a patch that nobody reads may hold anything, infinity included.
-    return torch.where(sequence.valid.unsqueeze(2), sequence.patches, torch.zeros_like(sequence.patches))
+    return [on_grid(without_padding(level), level) for level in features.pyramid()]
 
 
 def on_grid(

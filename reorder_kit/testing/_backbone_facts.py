@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -187,12 +187,19 @@ def _output(case: BackboneCase) -> tuple[Tensor, Tensor]:
 def _option(options: Any, path: Sequence[str]) -> Any:
     """The option at a path."""
     for key in path:
-        if isinstance(options, tuple):
-            options = options[int(key)]
-        else:
-            expect(key in type(options).model_fields, f"{'.'.join(path)!r} is idle, but no option")
-            options = getattr(options, key)
+        entries = _entries(options)
+        expect(key in entries, f"{'.'.join(path)!r} is idle, but no option")
+        options = entries[key]
     return options
+
+
+def _entries(options: Any) -> dict[str, Any]:
+    """What options consist of, by the names that a path has for it."""
+    if isinstance(options, Mapping):
+        return {str(key): value for key, value in options.items()}
+    if isinstance(options, list | tuple):
+        return {str(place): value for place, value in enumerate(options)}
+    return {name: getattr(options, name) for name in getattr(type(options), "model_fields", ())}
 
 
 def _with_option(options: Any, path: Sequence[str], value: object) -> Any:
@@ -200,10 +207,12 @@ def _with_option(options: Any, path: Sequence[str], value: object) -> Any:
     if not path:
         return value
     key, *rest = path
-    if isinstance(options, tuple):
-        place = int(key)
-        return (*options[:place], _with_option(options[place], rest, value), *options[place + 1 :])
-    return options.model_copy(update={key: _with_option(getattr(options, key), rest, value)})
+    inner = _with_option(_entries(options)[key], rest, value)
+    if isinstance(options, Mapping):
+        return {each: inner if str(each) == key else old for each, old in options.items()}
+    if isinstance(options, list | tuple):
+        return type(options)(inner if str(place) == key else old for place, old in enumerate(options))
+    return options.model_copy(update={key: inner})
 
 
 def _others(value: object) -> list[Any]:

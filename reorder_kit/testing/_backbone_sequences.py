@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from reorder_kit.interfaces import Backbone, Order, PatchSequence, ReorderKitError
+from reorder_kit.interfaces import Backbone, Encoded, Grid, Order, PatchSequence, Proposal, ReorderKitError
 from reorder_kit.orders.patches import paste
 from reorder_kit.testing._backbone_case import BackboneCase, level_sequences, moved, summary
 from reorder_kit.testing.rule import SeenError, expect, expect_close, expect_equal, rule
@@ -97,7 +97,8 @@ def padding_is_not_read(case: BackboneCase) -> None:
 @torch.no_grad()
 def padding_of_levels_is_refused_or_not_read(case: BackboneCase) -> None:
     """In a hierarchical backbone, raise a ReorderKitError for padding, or let no readout and no valid cell of any level
-    depend on what is in a slot of padding; a cell is valid if one of its patches is."""
+    depend on what is in a slot of padding, or where it stands; a cell is valid if one of its patches is, and stands
+    where the first valid one stood, ``sequence.order.merged(grid, valid)``."""
     if not case.is_hierarchical:
         return
     backbone = case.build()
@@ -107,23 +108,63 @@ def padding_of_levels_is_refused_or_not_read(case: BackboneCase) -> None:
     whole = moved(backbone, sequence, order)
     half, third = len(slots) // 2, len(slots) // 3
     valid = torch.stack([slots < half, slots >= third, slots % 3 == 1, slots >= 0, slots < 0])
-    found = []
+    padded = PatchSequence(whole.patches.masked_fill(~valid.unsqueeze(-1), 0), whole.grid, whole.order, valid)
     try:
-        for filling in (0.0, 1e3):
-            filled = whole.patches.masked_fill(~valid.unsqueeze(-1), filling)
-            found.append(backbone.encode(PatchSequence(filled, whole.grid, whole.order, valid)))
+        encoded = backbone.encode(padded)
     except ReorderKitError:
         return
-    readouts = [backbone.summarize(encoded) for encoded in found]
-    expect_close(readouts[1], readouts[0], "where padding holds something else, the readout differs")
-    for level, (one, other) in enumerate(zip(*map(level_sequences, found), strict=True)):
-        expect(one.valid is not None, f"level {level} does not say which of its cells are padding")
-        cells = one.patches[one.valid], other.patches[one.valid]
-        expect_close(cells[1], cells[0], f"where padding holds something else, a valid cell of level {level} differs")
-    images = range(5)
-    alone = [backbone.encode(PatchSequence(whole.patches[[i]], whole.grid, whole.order, valid[[i]])) for i in images]
-    together = torch.cat([backbone.summarize(encoded) for encoded in alone])
-    expect_close(together, readouts[0], "beside images with other padding, the readout differs")
+    readout, levels = backbone.summarize(encoded), _level_places(encoded)
+    expected = [_valid_cells(order.restore(valid), whole.grid, level.grid) for level in case.facts.levels]
+    for level, (found, cells) in enumerate(zip(levels, expected, strict=True)):
+        if found.valid is None:
+            raise SeenError(f"level {level} does not say which of its cells are padding")
+        expect_equal(_cells(found.valid), _cells(cells), f"for each image, the valid cells of level {level}")
+        stand, grid = level_sequences(encoded)[level].order, found.grid
+        merged = order if level == 0 else order.merged(grid, order.restore(valid))
+        given = _slots(stand or Order.identity(grid.num_patches), cells)
+        what = f"for each image, the valid cell in each slot of level {level} (-1: padding)"
+        expect_equal(given, _slots(merged, cells), what)
+    valid_last, valid_first = valid.int().argsort(stable=True), (~valid).int().argsort(stable=True)
+    others = {
+        "holds something else": padded.with_patches(whole.patches.masked_fill(~valid.unsqueeze(-1), 1e3)),
+        "stands behind what is valid": Proposal(Order(valid_first)).apply(padded),
+        "stands before what is valid": Proposal(Order(valid_last)).apply(padded),
+    }
+    for what, sequence in others.items():
+        other = backbone.encode(sequence)
+        expect_close(backbone.summarize(other), readout, f"where padding {what}, the readout differs")
+        for level, (one, two, cells) in enumerate(zip(levels, _level_places(other), expected, strict=True)):
+            text = f"where padding {what}, a valid cell of level {level} differs"
+            expect_close(two.patches[cells], one.patches[cells], text)
+    alone = [backbone.encode(PatchSequence(whole.patches[[i]], whole.grid, whole.order, valid[[i]])) for i in range(5)]
+    together = torch.cat([backbone.summarize(each) for each in alone])
+    expect_close(together, readout, "beside images with other padding, the readout differs")
+
+
+def _level_places(encoded: Encoded) -> list[PatchSequence]:
+    """Each level in its places, by its own order."""
+    levels = level_sequences(encoded)
+    return [level if level.order is None else Proposal(level.order).restore(level) for level in levels]
+
+
+def _valid_cells(valid: Bool[Tensor, "batch patch"], fine: Grid, coarse: Grid) -> Bool[Tensor, "batch cell"]:
+    """Which cells have a valid patch, looked up patch by patch."""
+    side = fine.height // coarse.height
+    found = torch.zeros(len(valid), coarse.num_patches, dtype=torch.bool)
+    for patch in range(fine.num_patches):
+        frame, row, column = fine.cell(patch)
+        found[:, coarse.index(row // side, column // side, frame)] |= valid[:, patch]
+    return found
+
+
+def _slots(order: Order, valid: Bool[Tensor, "batch cell"]) -> list[list[int]]:
+    """The cell in each slot, -1 for padding."""
+    cells: list[list[int]] = order.per_image(len(valid)).masked_fill(~order.apply(valid), -1).tolist()
+    return cells
+
+
+def _cells(valid: Bool[Tensor, "batch cell"]) -> list[list[int]]:
+    return [image.nonzero().flatten().tolist() for image in valid]
 
 
 @rule
@@ -168,7 +209,7 @@ def fewer_slots_than_patches_are_a_shorter_sequence(case: BackboneCase) -> None:
 @rule
 @torch.no_grad()
 def each_level_comes_back_by_its_own_order(case: BackboneCase) -> None:
-    """Give each level its order, ``sequence.order.merged(grid)`` for a coarser one, and put its cells into it."""
+    """Give each level its order, ``sequence.order.merged(grid, valid)`` for a coarser one, and its cells that order."""
     if not case.is_hierarchical or case.facts.slots_order_sensitive:
         return
     backbone = case.build()
@@ -184,8 +225,7 @@ def each_level_comes_back_by_its_own_order(case: BackboneCase) -> None:
 
 
 def _row_major(backbone: Backbone, sequence: PatchSequence) -> list[Float[Tensor, "batch cell dim"]]:
-    levels = level_sequences(backbone.encode(sequence))
-    return [level.patches if level.order is None else level.order.restore(level.patches) for level in levels]
+    return [level.patches for level in _level_places(backbone.encode(sequence))]
 
 
 SEQUENCE_RULES = (

@@ -104,6 +104,36 @@ def test_a_cell_is_padding_if_all_its_patches_are_and_padding_is_merged_as_zeros
     torch.testing.assert_close(merged.patches[:, :3], expected[:, :3])
 
 
+@torch.no_grad()
+def test_where_padding_stands_does_not_move_a_cell() -> None:
+    backbone = build(LOCAL, LOCAL)
+    sequence = backbone.tokenize(images_of(batch=1))
+    # Patches 0 and 1 and patch 14 are padding: cells 0 and 3, which begin with them, stand where 4 and 10 do.
+    order = Order([0, 14, 2, 1, 4, *range(15, 4, -1), 3][:5] + [p for p in range(15, 4, -1) if p != 14] + [3])
+    valid = ~torch.isin(order.indices, torch.tensor([0, 1, 14])).unsqueeze(0)
+    moved = Proposal(order).apply(sequence)
+    encoded = backbone.encode(PatchSequence(moved.patches, moved.grid, order, valid))
+    assert encoded.sequence.order is not None
+    assert encoded.sequence.order.indices.tolist() == [[1, 0, 3, 2]]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("levels", [(LOCAL, LOCAL, LOCAL), (MAMBA, FULL | {"depth": 2})])
+def test_under_autocast_every_level_keeps_single_precision(levels: tuple[dict[str, Any], ...]) -> None:
+    backbone = build(*levels).float()
+    kept: list[torch.dtype] = []
+    for block in backbone.blocks:
+        block.register_forward_hook(lambda _, inputs, output: kept.extend((inputs[0].dtype, output.dtype)))
+    with torch.autocast("cpu", torch.bfloat16):
+        sequence = backbone.tokenize(images_of().float())
+        whole = backbone.encode(sequence)
+        assert {level.patches.dtype for level in whole.levels} == {*kept} == {torch.float32}
+        for split in range(backbone.depth + 1):
+            first = backbone.encode(sequence, stop=split)
+            second = backbone.encode(first.sequence, start=split)
+            assert torch.equal(second.sequence.patches, whole.sequence.patches)
+
+
 # Levels of 16 and 4 cells, and whether an order changes the readout.
 SENSITIVE: list[tuple[tuple[dict[str, Any], ...], dict[str, Any], bool]] = [
     ((FULL, FULL), {}, False),
@@ -156,7 +186,7 @@ def test_the_last_cell_is_read_where_it_sees_everything(levels: tuple[dict[str, 
 def test_the_last_cell_is_refused_where_the_order_decides_what_it_sees(levels: tuple[dict[str, Any], ...]) -> None:
     made = options_of(*levels, readout="last")
     for build_or_ask in (Hierarchical, Hierarchical.facts):
-        with pytest.raises(ReorderKitError, match="which patches are read would depend on the order") as caught:
+        with pytest.raises(ReorderKitError, match="which patches are read may depend on the order") as caught:
             build_or_ask(made, IMAGE)
         assert "readout: mean" in str(caught.value.hint)
 
@@ -166,7 +196,7 @@ def test_options_of_a_level_that_change_nothing_are_named_by_their_path() -> Non
     idle = Hierarchical.facts(made, IMAGE).idle
     assert idle == {
         "levels.0.window": "it holds all 16 cells of the level, as does any window from 15 on",
-        "levels.2.window": "it holds all 1 cells of the level, as does any window from 0 on",
+        "levels.2.window": "the level has a single cell",
         "levels.2.causal": "a slot sees itself alone",
     }
     idle_options_change_nothing(backbone_case(Hierarchical, made, IMAGE))

@@ -116,6 +116,34 @@ def test_padding_at_the_edge_gives_the_readout_of_the_image_without_it() -> None
     torch.testing.assert_close(whole.summarize(encoded), smaller.summarize(alone))
 
 
+@torch.no_grad()
+def test_under_autocast_every_level_keeps_single_precision() -> None:
+    backbone = build(ImageShape(1, 8, 8), depths=(1, 2, 1)).float()
+    kept: list[torch.dtype] = []
+    for block in backbone.blocks:
+        block.register_forward_hook(lambda _, inputs, output: kept.extend((inputs[0].patches.dtype, output.dtype)))
+    with torch.autocast("cpu", torch.bfloat16):
+        sequence = backbone.tokenize(torch.randn(2, 1, 8, 8))
+        whole = backbone.encode(sequence)
+        assert {level.patches.dtype for level in whole.levels} == {*kept} == {torch.float32}
+        for split in range(backbone.depth + 1):
+            second = backbone.encode(backbone.encode(sequence, stop=split).sequence, start=split)
+            assert torch.equal(second.sequence.patches, whole.sequence.patches)
+
+
+@torch.no_grad()
+def test_where_padding_stands_does_not_change_the_readout() -> None:
+    backbone = build(ImageShape(1, 8, 8), depths=(1, 1))
+    sequence, valid = backbone.tokenize(torch.randn(1, 1, 8, 8, dtype=torch.float64)), torch.arange(16) % 4 < 3
+    seen, unseen = [0, 9, 2, 4, 1, 14, 6, 5, 8, 12, 13, 10], [3, 11, 7, 15]
+    readouts = []
+    for slots in (seen + unseen, unseen + seen, seen[:5] + unseen + seen[5:]):
+        moved = Proposal(Order(slots)).apply(PatchSequence(sequence.patches, sequence.grid, valid=valid[None]))
+        readouts.append(backbone.summarize(backbone.encode(moved)))
+    torch.testing.assert_close(readouts[1], readouts[0])
+    torch.testing.assert_close(readouts[2], readouts[0])
+
+
 def test_a_convolution_without_a_center_is_refused() -> None:
     with pytest.raises(ValueError, match="conv_width must be odd, so that a convolution has a center, not 4"):
         Vmamba.Options(patch_size=4, conv_width=4)

@@ -135,7 +135,10 @@ def test_runs_that_fail_are_listed_and_tried_again(study, tmp_path, monkeypatch)
     ("arguments", "message"),
     [
         (["--set", "recipe.train.epoch=1"], "  recipe.train.epoch: there is no such field (did you mean 'epochs'?)"),
-        (["--set", "starts.row=1"], "error: --set starts.row: starts is ['row', 'random'] and has no fields"),
+        (
+            ["--set", "starts.row=1"],
+            "error: --set starts.row: starts is a list without an entry row: its ent",
+        ),
         (["--submit-option", "timeout_min=3"], "error: --submit-option means nothing without --submit"),
         (["--submit", "--submit-option", "cluster=local", "--submit-option", "timeout=3"], "error: --submit-option: "),
         (["--submit"], 'error: --submit: Could not detect "srun"'),

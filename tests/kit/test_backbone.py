@@ -343,7 +343,7 @@ WRONG = [
 ]
 HIERARCHICAL = [
     (_backbone_sequences.each_level_comes_back_by_its_own_order, LosesCells, "level 1"),
-    (_backbone_sequences.padding_of_levels_is_refused_or_not_read, MergesPadding, "the readout differs"),
+    (_backbone_sequences.padding_of_levels_is_refused_or_not_read, MergesPadding, "level 0 does not say"),
     (_backbone_sequences.fewer_slots_than_patches_are_a_shorter_sequence, TakesPartial, "a partial order is taken"),
 ]
 

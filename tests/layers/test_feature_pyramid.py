@@ -76,6 +76,29 @@ def test_a_pyramid_of_levels_hands_the_coarse_map_down_and_no_fine_one_up() -> N
     assert [each.tolist() for each in columns] == [[True] * 2 + [False] * 6, [False] * 4]
 
 
+@pytest.mark.parametrize(
+    ("scales", "sources", "read"),
+    [
+        ((2.0, 1.0, 0.5), [0, 0, 1, 2, 3], [0, 1, 2, 3]),
+        ((1.0,), [0, 1, 2, 3], [0, 1, 2, 3]),
+        ((2.0, 0.25), [0, 0, 1, 2, 3], [0, 1, 2, 3]),
+        ((0.5, 0.0625), [1, 2, 3, 3], [1, 2, 3]),
+    ],
+)
+def test_every_level_no_finer_than_the_finest_map_is_read(
+    scales: tuple[float, ...], sources: list[int], read: list[int]
+) -> None:
+    torch.manual_seed(0)
+    pyramid = FeaturePyramid([4, 6, 8, 10], 8, scales)
+    assert pyramid.sources == sources
+    levels = [torch.randn(2, 4 + 2 * level, 16 >> level, 32 >> level, requires_grad=True) for level in range(4)]
+    maps = pyramid(*levels)
+    assert [each.shape[2] for each in maps] == [int(16 * scale) for scale in scales]
+    # Of the finest map alone: all others are coarser, so it hears of every level.
+    (maps[0] * torch.randn_like(maps[0])).sum().backward()
+    assert [level for level, values in enumerate(levels) if values.grad is not None and values.grad.any()] == read
+
+
 @pytest.mark.parametrize("scales", [(), (1.0, 1.0), (3.0,)])
 def test_a_pyramid_of_levels_refuses_scales_as_the_simple_one_does(scales: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="scale"):

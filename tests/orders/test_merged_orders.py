@@ -21,7 +21,7 @@ def grids(draw: st.DrawFn) -> tuple[Grid, Grid]:
 
 
 def walked(slots: list[int], fine: Grid, coarse: Grid) -> list[int]:
-    """The cells in the order in which a walk first comes to one of their patches."""
+    """The cells in the order in which a walk first comes to one of their patches; those it never comes to are out."""
     side, cells = fine.height // coarse.height, []
     for patch in slots:
         frame, row, column = fine.cell(patch)
@@ -46,6 +46,28 @@ def test_a_cell_stands_where_its_first_patch_stood(sizes: tuple[Grid, Grid], see
     by_group = Order(rows, groups=groups).merged(coarse)
     assert by_group == Order(torch.tensor(expected), groups=groups)
     assert by_group.per_image(5).tolist() == [expected[group] for group in groups.tolist()]
+
+
+@given(grids(), st.integers(0, 1000))
+def test_with_padding_a_cell_stands_where_its_first_valid_patch_stood(sizes: tuple[Grid, Grid], seed: int) -> None:
+    fine, coarse = sizes
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.stack([torch.randperm(fine.num_patches, generator=generator) for _ in range(3)])
+    valid = torch.rand(3, fine.num_patches, generator=generator) < 0.4
+    groups = torch.tensor([2, 0, 2])
+    for order in (Order(rows[0]), Order(rows), Order(rows, groups=groups)):
+        merged = order.merged(coarse, valid)
+        assert merged.indices.shape == (3, coarse.num_patches)
+        for found, slots, of_image in zip(merged.indices, order.per_image(3), valid, strict=True):
+            expected = walked([patch for patch in slots.tolist() if of_image[patch]], fine, coarse)
+            assert found.tolist()[: len(expected)] == expected
+            assert sorted(found.tolist()) == list(range(coarse.num_patches))
+
+
+def test_with_nothing_but_valid_patches_the_order_is_the_one_without() -> None:
+    order = Order(torch.randperm(16, generator=torch.Generator().manual_seed(0)))
+    everything = order.merged(Grid(2, 2), torch.ones(2, 16, dtype=torch.bool))
+    assert everything.indices.tolist() == [list(order.merged(Grid(2, 2)))] * 2
 
 
 def test_by_hand() -> None:

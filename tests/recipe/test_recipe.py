@@ -356,8 +356,33 @@ def test_the_recipe_itself_stays_as_it_was():
     assert content == {"order": {"learner": {"name": "softsort", "temperature": {"peak": 1.0}}}}
 
 
-@pytest.mark.parametrize(("path", "where"), [("seed.deep", "seed is 0"), ("controls.first.name", "controls is ['a']")])
+def test_an_entry_of_a_list_is_named_by_its_number():
+    content = {"backbone": {"levels": [{"mixer": "local"}, {"mixer": "mamba"}]}, "controls": ["row", "random"]}
+    changed = override(
+        content, [("backbone.levels.0.window", 3), ("controls.1.reverse", True), ("backbone.levels.1", "attention")]
+    )
+    assert changed == {
+        "backbone": {"levels": [{"mixer": "local", "window": 3}, "attention"]},
+        "controls": ["row", {"name": "random", "reverse": True}],
+    }
+    assert content["backbone"]["levels"] == [{"mixer": "local"}, {"mixer": "mamba"}]
+    assert content["controls"] == ["row", "random"]
+
+
+@pytest.mark.parametrize("key", ["2", "-1", "first", "1_5", "", "²", "9" * 5000])
+def test_an_entry_that_a_list_does_not_have_is_refused(key):
+    with pytest.raises(ReorderKitError, match=r"controls is a list without an entry .*: its entries are 0 to 1"):
+        override({"controls": ["row", "random"]}, [(f"controls.{key}.name", 1)])
+
+
+@pytest.mark.parametrize(("entries", "numbers"), [([], "it is empty"), (["row"], "its only entry is 0")])
+def test_the_entries_of_short_lists_are_told(entries, numbers):
+    with pytest.raises(ReorderKitError, match=f"controls is a list without an entry 1: {numbers}"):
+        override({"controls": entries}, [("controls.1", "row")])
+
+
+@pytest.mark.parametrize(("path", "where"), [("seed.deep", "seed is 0"), ("controls.0.name.deep.x", "name is 3")])
 def test_a_path_through_a_value_is_refused(path, where):
     with pytest.raises(ReorderKitError) as caught:
-        override({"seed": 0, "controls": ["a"]}, [(path, 1)])
+        override({"seed": 0, "controls": [{"name": 3}]}, [(path, 1)])
     assert str(caught.value) == f"--set {path}: {where} and has no fields"

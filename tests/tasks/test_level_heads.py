@@ -61,6 +61,43 @@ def test_a_head_reads_every_level_in_its_places_whatever_the_order(kind: str, ba
         assert not torch.allclose(scores_of(head(features_of(backbone, changed, Order.identity(32)))), rows)
 
 
+@pytest.mark.parametrize("levels", [3, 4])
+@pytest.mark.parametrize("kind", list(HEADS))
+def test_the_gradient_reaches_every_block_and_every_weight_of_the_head(kind: str, levels: int) -> None:
+    torch.manual_seed(0)
+    image = ImageShape(1, 32, 32)
+    options = Hierarchical.Options(patch_size=4, dim=8, levels=(LEVELS[1],) * levels)
+    backbone, proposal = Hierarchical(options, image), Proposal(Order(torch.randperm(64)))
+    encoded = backbone.encode(proposal.apply(backbone.tokenize(torch.randn(2, *image.axes))))
+    head = head_of(kind, backbone)
+    outputs = head(Features(encoded, (proposal,), (proposal,), backbone, (32, 32)))
+    found = [outputs] if kind != "detection" else [outputs.logits, outputs.distances, outputs.centerness]
+    torch.autograd.backward(sum((each * torch.randn_like(each)).sum() for each in found))
+    for module in (backbone.blocks, head):
+        assert [name for name, value in module.named_parameters() if value.grad is None] == []
+    assert all(any(value.grad.any() for value in block.parameters()) for block in backbone.blocks)
+
+
+@torch.no_grad()
+def test_padded_levels_come_back_to_their_places(backbone: Hierarchical) -> None:
+    """Whatever stands where, if the valid patches follow each other as before."""
+    sequence, valid = backbone.tokenize(torch.randn(1, *IMAGE.axes)), torch.arange(32) % 8 < 5
+    seen = [patch for patch in torch.randperm(32).tolist() if valid[patch]]
+    unseen = [patch for patch in range(32) if not valid[patch]]
+    found = []
+    for slots in (seen + unseen, unseen + seen, seen[:7] + unseen + seen[7:]):
+        proposal = Proposal(Order(slots))
+        padded = PatchSequence(sequence.patches, sequence.grid, valid=valid.unsqueeze(0))
+        encoded = backbone.encode(proposal.apply(padded))
+        features = Features(encoded, (proposal,), (proposal,), backbone, (16, 32))
+        assert features.slots().order == encoded.sequence.order
+        found.append(features.pyramid())
+    for levels in found:
+        assert [level.valid.tolist() for level in levels] == [[valid.tolist()], [[True, True, True, False] * 2]]
+        for level, expected in zip(levels, found[0], strict=True):
+            torch.testing.assert_close(level.patches[level.valid], expected.patches[level.valid])
+
+
 SCENES = {
     "name": "scenes",
     "batch_size": 10,
