@@ -148,7 +148,7 @@ def _equal_curves(curves: tuple[Part[Ordering], ...], grid: Grid) -> str:
     seen: dict[tuple[int, ...], str] = {}
     for curve, places in zip(known, places_on(known, grid).tolist(), strict=True):
         walk = min(tuple(places), tuple(grid.num_patches - 1 - place for place in places))
-        name = curve.name + (" transposed" if getattr(curve.options, "transpose", False) else "")
+        name = curve.name + (" transposed" if curve.build().options.transpose else "")
         if walk in seen:
             return f"curves: {seen[walk]} and {name} have the same distances on a {grid} grid: one of them adds nothing"
         seen[walk] = name
