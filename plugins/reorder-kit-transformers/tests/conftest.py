@@ -10,8 +10,9 @@ import torch
 from reorder_kit_transformers.encoder import Transformers
 
 from reorder_kit.interfaces import ImageShape
+from reorder_kit.testing.fixtures import run_an_epoch
 
-pytest_plugins = ["reorder_kit.testing.fixtures"]
+__all__ = ["run_an_epoch"]
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
 NARROW = {**SMALL, "intermediate_size": 24}
