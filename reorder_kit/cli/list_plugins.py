@@ -39,8 +39,8 @@ def list_plugins(
 ) -> None:
     """List plugins, and say what is wrong with them.
 
-    Each with its distribution, its status and why, and what it provides. Built-in plugins that work are summed up in a
-    line unless --all, --kind or --hook ask for more. A broken plugin is listed as failed and never stops the others.
+    Each with its distribution, the plugin API it was written for, its status and why, and what it provides. Built-in
+    plugins that work are summed up in a line unless --all, --kind or --hook ask for more. A broken plugin is listed as failed and never stops the others.
     REORDER_KIT_BLOCK=NAME,NAME keeps plugins from being loaded, REORDER_KIT_NO_THIRD_PARTY=1 all that are not built in.
 
     \b
@@ -79,10 +79,10 @@ def _print_plugins(plugins: Sequence[PluginRecord], kinds: Iterable[Kind], sum_u
     if not listed:
         out.print("no others" if sum_up else "none", soft_wrap=True)
         return
-    rows = table("name", "distribution", "version", "status", "provides")
+    rows = table("name", "distribution", "version", "API", "status", "provides")
     for plugin in listed:
         provided = [*plugin.provides, *(f"event {event}" for event in plugin.hooks)]
-        rows.add_row(plugin.name, plugin.distribution, plugin.version, plugin.status, ", ".join(provided))
+        rows.add_row(plugin.name, plugin.distribution, plugin.version, plugin.api, plugin.status, ", ".join(provided))
     out.print(rows)
     for plugin in listed:
         if plugin.reason:

@@ -18,6 +18,7 @@ import pluggy
 from reorder_kit import __version__, hookspecs
 from reorder_kit.errors import ReorderKitError, ReorderKitWarning, did_you_mean, error_of_machine
 from reorder_kit.host import builtin
+from reorder_kit.host.entry_point import load_entry_point
 from reorder_kit.host.plugin_record import PluginError, PluginRecord, is_own, owner, words_of
 from reorder_kit.host.registry import Registry
 from reorder_kit.interfaces import (
@@ -215,7 +216,7 @@ class PluginHost:
 
     def _load_builtin(self, module: str) -> None:
         name = module.removeprefix("reorder_kit.")
-        self._load(PluginRecord(name, "reorder-kit", __version__), lambda: import_module(module))
+        self._load(PluginRecord(name, "reorder-kit", __version__, hookspecs.API_VERSION), lambda: import_module(module))
 
     def _load_entry_point(self, distribution: Distribution, entry_point: EntryPoint) -> None:
         record = PluginRecord(entry_point.name, distribution.name, distribution.version)
@@ -224,7 +225,7 @@ class PluginHost:
             self.plugins.append(record)
             record.fail(f"plugin {record.name!r} is already provided by {twins[0].distribution}")
             return
-        self._load(record, entry_point.load)
+        self._load(record, lambda: load_entry_point(entry_point, record))
 
     def _load(self, record: PluginRecord, load: Any) -> None:
         self.plugins.append(record)

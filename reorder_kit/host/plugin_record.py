@@ -23,6 +23,7 @@ class PluginRecord:
         name: of the entry point; of the module, for a built-in.
         distribution: the package it came with.
         version: of that package.
+        api: the version of the plugin API it was written for; empty if unknown, as for an object given in Python.
         status: ``ok``, ``failed`` or ``blocked``.
         reason: why, unless it is ok.
         provides: components as ``kind name``.
@@ -32,6 +33,7 @@ class PluginRecord:
     name: str
     distribution: str
     version: str
+    api: str = ""
     status: Literal["ok", "failed", "blocked"] = "ok"
     reason: str = ""
     provides: list[str] = field(default_factory=list)
