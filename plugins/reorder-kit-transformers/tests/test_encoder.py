@@ -181,3 +181,14 @@ def test_in_training_rotary_positions_are_rescaled_at_random_as_transformers_doe
     found = tokens_of(backbone.encode(read(backbone, images, PER_IMAGE)))
     torch.testing.assert_close(found, expected)
     assert not torch.allclose(found, backbone.eval().model(images).last_hidden_state)
+
+
+@torch.no_grad()
+def test_a_trial_on_the_meta_device_leaves_nothing_behind(build, case, images):
+    """``validate`` does this. transformers keeps some of what it computes for the next call."""
+    backbone = build(case)
+    with torch.device("meta"):
+        trial = Transformers(backbone.options, backbone.image).eval()
+        assert readout(trial, trial.tokenize(torch.zeros(2, 3, 12, 12))).is_meta
+    found = tokens_of(build(case).encode(read(backbone, images, PER_IMAGE)))
+    torch.testing.assert_close(found, own_output(backbone, images).last_hidden_state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 from reorder_kit_transformers.encoder import Transformers
+from transformers import PreTrainedConfig
 
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import ImageShape
@@ -71,3 +72,19 @@ def test_facts_come_from_the_configuration() -> None:
     facts = Transformers.facts(options(), IMAGE)
     assert (facts.grid.num_patches, facts.dim, facts.depth, facts.has_positions) == (4, 8, 1, True)
     assert not facts.downloads
+
+
+def test_a_name_on_the_hub_downloads_and_a_folder_does_not() -> None:
+    of_hub = options().model_copy(update={"pretrained": "owner/name"})
+    of_folder = options().model_copy(update={"pretrained": "/checkpoints/vit"})
+    without = Transformers.without_downloads(of_hub)
+    assert [Transformers.facts(each, IMAGE).downloads for each in (of_hub, of_folder, without)] == [True, False, False]
+
+
+def test_a_hub_that_is_out_of_reach_is_said_with_the_recipe(monkeypatch) -> None:
+    def out_of_reach(source):
+        raise OSError("no connection")
+
+    monkeypatch.setattr(PreTrainedConfig, "get_config_dict", out_of_reach)
+    with pytest.raises(ValidationError, match=r"cannot read the configuration of owner/name: no connection .*download"):
+        options(pretrained="owner/name", model=None)

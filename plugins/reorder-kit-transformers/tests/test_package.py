@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -12,9 +13,11 @@ import torch
 import yaml
 from PIL import Image
 from reorder_kit_transformers import encoder
+from reorder_kit_transformers.families import FAMILIES, REFUSED, VISION_PARTS
 from transformers import Dinov2Config, Dinov2Model
 
 from reorder_kit.experiment.compose import compose
+from reorder_kit.interfaces import ImageShape
 from reorder_kit.testing import host_with
 from reorder_kit.training.run import run_experiment
 
@@ -29,6 +32,16 @@ def recipe(name):
 def test_its_plugin_gives_the_backbone():
     (path,) = PROJECT["entry-points"]["reorder_kit"].values()
     assert "transformers" in host_with(import_module(path)).backbones
+
+
+def test_the_readme_names_every_family_and_every_refusal_and_its_recipes_hold():
+    text = (PACKAGE / "README.md").read_text()
+    named = {name for row in text.splitlines() if row.startswith("| `") for name in re.findall(r"`([^`]+)`", row)}
+    assert FAMILIES.keys() | REFUSED.keys() | VISION_PARTS.keys() <= named
+    scratch, _ = (yaml.safe_load(block)["backbone"] for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    scratch.pop("name")
+    facts = encoder.Transformers.facts(encoder.Transformers.Options.model_validate(scratch), ImageShape(1, 8, 8))
+    assert (facts.dim, facts.depth) == (64, 3)
 
 
 @pytest.mark.slow
