@@ -122,16 +122,35 @@ def test_recomputed_blocks_have_the_same_gradients(build, case, images):
     torch.testing.assert_close(*found)
 
 
+def resampled(build: Any, case: str, image: ImageShape) -> Transformers:
+    """An encoder whose positions, if it has a table of them, are made for 3x3 patches."""
+    return build(case, image, {} if case == "dinov3" else {"image_size": 12})
+
+
+def own_resampled(backbone: Transformers, images: Tensor) -> Tensor:
+    """The tokens of transformers for images of another size."""
+    by_itself = str(backbone.options.model).startswith(("dinov", "beit"))
+    return own_output(backbone, images, **({} if by_itself else {"interpolate_pos_encoding": True})).last_hidden_state
+
+
 @torch.no_grad()
 def test_positions_made_for_another_size_are_resampled_as_transformers_does(build, case):
-    image = ImageShape(3, 8, 16)
-    config = {} if case == "dinov3" else {"image_size": 12}
-    backbone = build(case, image, config)
-    images = torch.randn(2, *image.axes, dtype=torch.float64)
-    by_itself = case.startswith(("dinov", "beit"))
-    own = own_output(backbone, images, **({} if by_itself else {"interpolate_pos_encoding": True}))
-    order = Order(torch.randperm(8))
-    torch.testing.assert_close(tokens_of(backbone.encode(read(backbone, images, order))), own.last_hidden_state)
+    backbone = resampled(build, case, ImageShape(3, 8, 16))
+    images = torch.randn(2, 3, 8, 16, dtype=torch.float64)
+    found = tokens_of(backbone.encode(read(backbone, images, Order(torch.randperm(8)))))
+    torch.testing.assert_close(found, own_resampled(backbone, images))
+
+
+@torch.no_grad()
+def test_a_trial_on_the_meta_device_leaves_nothing_behind(build, case):
+    """``validate`` does this. transformers keeps some of what it computes, by the shape of the grid."""
+    backbone = resampled(build, case, ImageShape(3, 4, 20))
+    with torch.device("meta"):
+        trial = Transformers(backbone.options, backbone.image).eval()
+        assert readout(trial, trial.tokenize(torch.zeros(2, 3, 4, 20))).is_meta
+    images = torch.randn(2, 3, 4, 20, dtype=torch.float64)
+    found = tokens_of(backbone.encode(read(backbone, images, Order(torch.randperm(5)))))
+    torch.testing.assert_close(found, own_resampled(backbone, images))
 
 
 @torch.no_grad()
@@ -181,14 +200,3 @@ def test_in_training_rotary_positions_are_rescaled_at_random_as_transformers_doe
     found = tokens_of(backbone.encode(read(backbone, images, PER_IMAGE)))
     torch.testing.assert_close(found, expected)
     assert not torch.allclose(found, backbone.eval().model(images).last_hidden_state)
-
-
-@torch.no_grad()
-def test_a_trial_on_the_meta_device_leaves_nothing_behind(build, case, images):
-    """``validate`` does this. transformers keeps some of what it computes for the next call."""
-    backbone = build(case)
-    with torch.device("meta"):
-        trial = Transformers(backbone.options, backbone.image).eval()
-        assert readout(trial, trial.tokenize(torch.zeros(2, 3, 12, 12))).is_meta
-    found = tokens_of(build(case).encode(read(backbone, images, PER_IMAGE)))
-    torch.testing.assert_close(found, own_output(backbone, images).last_hidden_state)
