@@ -40,7 +40,8 @@ def list_plugins(
     """List plugins, and say what is wrong with them.
 
     Each with its distribution, the plugin API it was written for, its status and why, and what it provides. Built-in
-    plugins that work are summed up in a line unless --all, --kind or --hook ask for more. A broken plugin is listed as failed and never stops the others.
+    plugins that work are summed up in a line unless --all, --kind or --hook ask for more. A broken plugin is listed as
+    failed, with what to do about it, and never stops the others.
     REORDER_KIT_BLOCK=NAME,NAME keeps plugins from being loaded, REORDER_KIT_NO_THIRD_PARTY=1 all that are not built in.
 
     \b
