@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
@@ -65,10 +66,22 @@ def write_package(plugin: NewPlugin, folder: Path) -> list[Path]:
     """
     files = {folder / path: content for path, content in package_of(plugin).items()}
     require_writable_folder(folder)
-    if folder.exists():
+    if folder.exists() or folder.is_symlink():
         raise ReorderKitError(f"{folder} already exists", "give another folder with --folder, or remove that one")
+    write_files(files)
+    return list(files)
+
+
+def write_files(files: Mapping[Path, str]) -> None:
+    """Write files, and the folders they are in.
+
+    Args:
+        files: their contents.
+
+    Raises:
+        ReorderKitError: if one cannot be written.
+    """
     for file, content in files.items():
         with writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content, encoding="utf-8")
-    return list(files)
