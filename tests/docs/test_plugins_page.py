@@ -26,14 +26,15 @@ def test_a_block_is_a_component_that_keeps_its_contract(block, name):
 
 
 def test_every_kind_is_in_the_table_of_what_is_written():
-    told = re.findall(r"^\| `([a-z-]+)` \|", TEXT, re.MULTILINE)
-    assert told == [*(kind for kind in told if kind != "listener"), "listener"]
-    assert set(told) == {*(interface.kind.name for interface in INTERFACES), "listener"}
+    table = TEXT.partition("| kind | what")[2].partition("\n\n")[0]
+    told = re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)
+    assert sorted(told) == sorted([*(interface.kind.name for interface in INTERFACES), "listener"])
 
 
 def test_every_package_is_in_the_table():
     packages = {path.parent.name for path in (ROOT / "plugins").glob("*/pyproject.toml")}
-    assert set(re.findall(r"^\| \[(reorder-kit-[a-z-]+)\]", TEXT, re.MULTILINE)) == packages
+    assert packages
+    assert packages <= set(re.findall(r"^\| `(reorder-kit-[a-z-]+)` \|", TEXT, re.MULTILINE))
 
 
 def test_the_message_names_this_version():
