@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -41,8 +42,8 @@ def run_folder() -> Iterator[Path]:
 def run_in(folder: Path, name: str = "night", is_resumed: bool = False) -> TrackedRun:
     """A run, as trackers are told of it."""
     config = {"seed": 0, "backbone": {"name": "local", "patch_size": 2}, "controls": ["fixed-start"]}
-    # Runs of the same name have the same id: a run that resumes is the same run.
-    number = f"{abs(sum(map(ord, name))):016x}"
+    # No other run has its id, except the same run when it resumes.
+    number = sha256(f"{folder} {name}".encode()).hexdigest()[:16]
     return TrackedRun(number, name, "night", "run", is_resumed, folder, config, "top1", higher_is_better=True)
 
 
