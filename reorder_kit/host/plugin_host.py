@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -244,7 +245,9 @@ class PluginHost:
     def _register(self, plugin: object, record: PluginRecord) -> None:
         try:
             self._check_is_new(plugin, record)
-            self._manager.register(plugin, record.name)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ReorderKitWarning)  # of deprecated hooks: the record has them
+                self._manager.register(plugin, record.name)
             self._check_hooks(plugin)
             found = [
                 (registry, component)
@@ -271,7 +274,16 @@ class PluginHost:
             record.provides.append(f"{registry.kind.name} {component.name}")
         followed = {caller.name for caller in self._manager.get_hookcallers(plugin) or []}
         record.hooks = sorted(followed.intersection(self.run_events))
+        record.deprecated = [words for _, component in found if (words := component.deprecation())]
+        record.deprecated += [
+            f"run event {hook!r} {words}" for hook in record.hooks if (words := self._removal_of(hook))
+        ]
         self._note_modules(plugin, record, [component for _, component in found])
+
+    def _removal_of(self, hook: str) -> str:
+        """What is said of a deprecated hook; empty for all others."""
+        specification = getattr(self._manager.hook, hook).spec
+        return str(specification.warn_on_impl or "")
 
     def _note_modules(self, plugin: object, record: PluginRecord, components: Iterable[type[Component]]) -> None:
         """Remember whose code is whose, for errors."""

@@ -136,6 +136,7 @@ def test_json_tells_all_of_all(cli, neighbourhood):
         "reason": "",
         "provides": ["ordering bottom-up"],
         "hooks": [],
+        "deprecated": [],
     }
 
 
