@@ -61,7 +61,7 @@ class Family:
 
 
 _WITHOUT_POOLER = MappingProxyType({"add_pooling_layer": False})
-_OF_CLIP = {"patches": "patch_embedding", "positions": "position_embedding", "square": True}
+_OF_CLIP: dict[str, Any] = {"patches": "patch_embedding", "positions": "position_embedding", "square": True}
 
 FAMILIES = {
     family.name: family
