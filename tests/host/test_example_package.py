@@ -1,11 +1,8 @@
-"""The third-party package of this repository: found by its entry points, used in runs, built and installed."""
+"""The third-party package of this repository: found by its entry points and used in runs."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 import tomllib
 from itertools import pairwise
@@ -101,23 +98,3 @@ def test_a_run_uses_all_three(host, tmp_path):
     assert lines[-1].endswith(f"top1 {top1:.4f}")
     listed = {plugin["name"] for plugin in json.loads((tmp_path / "run" / "plugins.json").read_text())}
     assert set(PROVIDES) <= listed
-
-
-@pytest.mark.slow
-def test_built_and_installed_it_is_listed_and_passes_its_own_tests(tmp_path):
-    source, target = tmp_path / "source", tmp_path / "target"
-    shutil.copytree(PACKAGE, source)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--target", str(target), str(source)], check=True, timeout=300)
-    shutil.rmtree(source / "src")
-    environment = {**os.environ, "PYTHONPATH": str(target)}
-
-    listing = [sys.executable, "-m", "reorder_kit", "list-plugins", "--json"]
-    listed = subprocess.run(listing, env=environment, cwd=tmp_path, capture_output=True, check=True, timeout=300)
-    mine = {plugin["name"]: plugin for plugin in json.loads(listed.stdout) if plugin["distribution"] == PROJECT["name"]}
-    assert {name: plugin["status"] for name, plugin in mine.items()} == dict.fromkeys(PROVIDES, "ok")
-    assert {name: plugin["provides"] for name, plugin in mine.items()} == PROVIDES
-
-    own_tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(source)]
-    ran = subprocess.run(own_tests, env=environment, cwd=source, capture_output=True, text=True, timeout=300)
-    assert ran.returncode == 0, ran.stdout
