@@ -113,7 +113,7 @@ def test_reach_of_sixteen_slots(options: dict[str, Any], reached: range | list[i
 
 def test_order_matters_unless_all_slots_are_treated_alike() -> None:
     assert build(window=1, depth=2).order_sensitive
-    assert not build(window=1, depth=1).order_sensitive  # CLS looks at patches that have not looked at each other
+    assert not build(window=1, depth=1).order_sensitive  # CLS sees patches that have not seen each other
     assert not build(window=0, depth=2).order_sensitive  # they never do
     assert not build(window=15, depth=2).order_sensitive
     assert build(window=14, depth=2).order_sensitive

@@ -1,4 +1,4 @@
-"""Tables of benchmark scripts, as `check_results.py` makes them of raw results, and how many seeds they train."""
+"""Tables of benchmark scripts, as `check_results.py` generates them from raw results, and their numbers of seeds."""
 
 from __future__ import annotations
 

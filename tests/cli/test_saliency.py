@@ -1,4 +1,4 @@
-"""`reorder-kit saliency`: where salient patches stand before learning and after."""
+"""`reorder-kit saliency`: where salient patches are before and after learning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Image folders: layouts, splits, reading, and what can be wrong with them."""
+"""Image folders: layouts, splits, reading, and possible errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ImageNet's folders: both layouts, names of classes, and what can be wrong with them."""
+"""ImageNet's folders: both layouts, class names, and possible errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images with several labels, in a table or in class folders: layouts, splits, and what can be wrong with them."""
+"""Images with several labels, in a table or in class folders: layouts, splits, and possible errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of images and masks: layouts, splits, what values mean, and what can be wrong."""
+"""Folders of images and masks: layouts, splits, meaning of values, and possible errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def save(path: Path, pixels: Any) -> None:
 
 
 def save_pair(root: Path, name: str, value: int, mask: Any = None, folder: str = "") -> None:
-    """One plain grey, by which the tests know the image again; the mask is of class 1 on the right."""
+    """A plain gray image, identified by its value; the mask has class 1 on the right."""
     save(root / "images" / folder / f"{name}.png", np.full((4, 4), value, dtype=np.uint8))
     default = np.repeat([[0, 0, 1, 1]], 4, axis=0)
     save(root / "masks" / folder / f"{name}.png", np.asarray(default if mask is None else mask).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""The data source voc: boxes, labels and masks in the layout of Pascal VOC, and files that are wrong."""
+"""The data source voc: boxes, labels and masks in the layout of Pascal VOC, and invalid files."""
 
 from __future__ import annotations
 

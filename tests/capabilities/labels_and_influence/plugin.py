@@ -1,4 +1,4 @@
-"""A start that puts patches that tell classes apart where the model looks."""
+"""A start that puts patches that separate classes where the model looks."""
 
 import torch
 from pydantic import Field
