@@ -87,7 +87,7 @@ def test_a_size_has_the_parameters_of_the_released_model(size: str) -> None:
 
 @torch.no_grad()
 def test_a_transposed_image_in_the_transposed_order_swaps_the_walks() -> None:
-    """Nothing else distinguishes rows from columns if kernels are symmetric and the weights of the scans are swapped."""
+    """Nothing else distinguishes rows from columns once kernels are symmetric and scan weights are swapped."""
     backbone, swapped = build(ImageShape(1, 8, 8)), build(ImageShape(1, 8, 8))
     for model, walks in ((backbone, [0, 1, 2, 3]), (swapped, [1, 0, 3, 2])):
         model.embedding.projection.weight.add_(model.embedding.projection.weight.transpose(2, 3).clone())

@@ -16,7 +16,7 @@ from resealed import reseal
 
 @pytest.fixture
 def run(trained, tmp_path):
-    """A copy of the run, which the command may write into, as if it had begun in row order.
+    """A writable copy of the run, as if it had begun in row order.
 
     Its single epoch moves nothing.
     """

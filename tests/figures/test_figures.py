@@ -148,7 +148,7 @@ def test_patches_that_are_not_read_look_different_from_those_that_are(tmp_path):
     top_row_hatched = near(picture, "#e4e5ea", 1)[: picture.shape[0] // 2]
     columns = np.flatnonzero(top_row_hatched.any(axis=0))
     cell = 0.85 * 160
-    # One cell wide, less the lines of the grid and the frame beside it.
+    # One cell wide, minus the lines of the grid and the adjacent frame.
     assert cell - 8 <= columns[-1] - columns[0] <= cell
     left_cell = picture[:, columns[0] : columns[-1]]
     right_cell = picture[:, columns[-1] + 8 : columns[-1] + int(cell)]

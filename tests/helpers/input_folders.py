@@ -1,4 +1,4 @@
-"""Small folders of images for every source that looks into folders, as people have them."""
+"""Small image folders for every source that reads folders, as people have them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def save_image(path: Path, value: int = 0) -> None:
 
 
 def names(samples: SampleSet) -> list[str]:
-    """How the samples of a split are called."""
+    """The names of the samples of a split."""
     assert isinstance(samples, HasIdentities)
     return [samples.identity(index).name for index in range(len(samples))]
 
