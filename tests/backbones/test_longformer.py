@@ -142,7 +142,7 @@ def test_the_base_size_is_the_published_one() -> None:
     expected = patch_embedding + cls + 12 * (attention + global_attention + mlp + norms) + final_norm + classifier
     assert count(size="base", positions="sincos") == expected == 107_677_672
 
-    # REOrder's normalises patches before and after projecting them, adds a token type, and normalises once more.
+    # REOrder's normalizes patches before and after projecting them, adds a token type, and normalizes once more.
     assert expected + 2 * width + 2 * width + width + 2 * width == 107_683_048
 
 

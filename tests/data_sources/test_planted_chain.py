@@ -143,7 +143,7 @@ def products_of(images: np.ndarray, order: list[int]) -> np.ndarray:
 
 
 def best_of_sum(images: np.ndarray, order: list[int]) -> float:
-    """The accuracy of the best threshold on the sum of the products of neighbouring slots, in either direction."""
+    """The accuracy of the best threshold on the sum of the products of neighboring slots, in either direction."""
     classes = np.sign(products_of(images, list(range(16))).sum(axis=1))
     sums = products_of(images, order).sum(axis=1)
     below = [(classes * np.where(sums > threshold, 1, -1)).mean() for threshold in range(-16, 17)]

@@ -357,6 +357,6 @@ def test_the_mask_of_a_real_image_lies_on_its_nuclei() -> None:
     sample = SegmentationFolder(given).open(0).train[0]
     assert isinstance(sample, Sample)
     content = sample.target != IGNORED
-    # The nuclei of the grey images are bright on a dark ground.
+    # The nuclei of the gray images are bright on a dark ground.
     assert sample.image[0][sample.target == 1].mean() > 1.5 * sample.image[0][content & (sample.target == 0)].mean()
     assert torch.isfinite(sample.image).all()

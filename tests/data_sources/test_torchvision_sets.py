@@ -39,7 +39,7 @@ def pickle_as_cifar_does(path: Path, content: dict[str, Any]) -> str:
 
 
 def cifar_images(first: int, count: int) -> np.ndarray[Any, Any]:
-    """Plain colours in CIFAR's layout: a row for an image, all of red, then green, then blue."""
+    """Plain colors in CIFAR's layout: a row for an image, all of red, then green, then blue."""
     channels = np.array([[first + n, 100, 200] for n in range(count)], dtype=np.uint8)
     return channels.repeat(32 * 32, axis=1)
 

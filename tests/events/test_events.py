@@ -68,7 +68,7 @@ def finished(tmp_path):
 
 
 def drawn(path, colour):
-    """How many pixels have exactly this colour."""
+    """How many pixels have exactly this color."""
     picture = Image.open(path).convert("RGB")
     return sum(count for count, found in picture.getcolors(picture.width * picture.height) if found == colour)
 

@@ -25,7 +25,7 @@ MASK = np.repeat([[0, 0, 1, 1]], 4, axis=0).astype(np.uint8)
 
 
 def save_image(path: Path, value: int = 0) -> None:
-    """One of plain colour, which no other value has."""
+    """One of plain color, which no other value has."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (4, 4), (value, value, value)).save(path)
 

@@ -51,7 +51,7 @@ def open_shards(root: Path, kind: TargetKind = CLASS, **options: Any) -> DataSpl
 
 
 def content(samples: SampleSet) -> list[tuple[int, Any]]:
-    """(colour, target) of every image."""
+    """(color, target) of every image."""
     return [
         (round(image[0, 0, 0].item()), target) for image, target, *_ in map(samples.__getitem__, range(len(samples)))
     ]

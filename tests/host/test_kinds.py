@@ -23,7 +23,7 @@ PACKAGE = Path(reorder_kit.__file__).parent
 
 
 class Bookmark(Component, ABC):
-    """A kind that the package does not know."""
+    """A kind that is unknown to the package."""
 
     kind = Kind("book-mark", "book-marks")
 
