@@ -72,5 +72,5 @@ def test_online_without_a_login_warns_asks_nobody_and_trains(night, monkeypatch)
     assert result.metrics.test["top1"] > 0
     (warning,) = [each for each in result.warnings if "wandb" in each]
     assert warning.startswith("tracker 'wandb' of plugin")
-    assert "nobody is logged in to Weights & Biases" in warning
+    assert "not logged in to Weights & Biases" in warning
     assert "wandb login" in warning

@@ -41,7 +41,7 @@ class MLflow(Tracker):
         def _has_no_secret(cls, value: str) -> str:
             if urlsplit(value).password is not None:
                 raise ValueError(
-                    "a recipe is written into run folders, so it must hold no password; "
+                    "a recipe is written to run folders, so it must not contain a password; "
                     "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
                 )
             # An absolute path is found from any working directory.

@@ -102,12 +102,12 @@ def _require_login(wandb: Any) -> None:
     """Check the login; otherwise W&B would ask for a key in a terminal, and wait.
 
     Raises:
-        ReorderKitError: if nobody is logged in.
+        ReorderKitError: if there is no login.
     """
     has_token = "WANDB_IDENTITY_TOKEN_FILE" in os.environ
     if not (has_token or wandb.setup().settings.api_key or wandb.api.api_key):
         raise ReorderKitError(
-            "nobody is logged in to Weights & Biases",
+            "not logged in to Weights & Biases",
             "run `wandb login` first, set WANDB_API_KEY, or use mode: offline",
         )
 
