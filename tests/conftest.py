@@ -1,4 +1,4 @@
-"""What tests of several folders share."""
+"""Fixtures shared by tests in several folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from reorder_kit.hookspecs import API_VERSION
 
-# So that what fails in them is told in detail, too.
+# So that failures in them are shown in detail, too.
 pytest.register_assert_rewrite("shards", "wrong", "reorder_kit.testing.fixtures")
 
 

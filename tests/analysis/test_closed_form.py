@@ -17,7 +17,7 @@ from reorder_kit.orders.order import Order
 
 
 def rows(told=(1.0, 0.0, 0.3, 0.1), images=90):
-    """Four patches of noise that show three classes as strongly as is said."""
+    """Four patches of noise that show three classes with the given strengths."""
     random = torch.Generator().manual_seed(0)
     labels = torch.arange(images) % 3
     one_hot = torch.nn.functional.one_hot(labels, 3).double()

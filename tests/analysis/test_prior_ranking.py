@@ -1,4 +1,4 @@
-"""Rankings, their intervals and what they say; the patches they are made from."""
+"""Rankings, their intervals and their wording, and the patches behind them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FirstPatch(ScoringPrior):
 
 
 def rank(firsts, names="abc", seed=0):
-    """Rank orders whose score of each image is given, a list for each order."""
+    """Rank orders from given scores of images, a list for each order."""
     patches = torch.tensor(firsts, dtype=torch.float64).T[:, :, None]
     places = range(len(firsts))
     orders = {
@@ -90,7 +90,7 @@ def test_one_image_is_too_few():
 
 
 class Augmented:
-    """Image i holds i and noise that is drawn anew; every fourth file cannot be read."""
+    """Image i holds i plus fresh noise; every fourth file cannot be read."""
 
     read = 0
 

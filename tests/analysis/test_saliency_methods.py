@@ -1,4 +1,4 @@
-"""Methods of saliency on models whose answer is known."""
+"""Saliency methods on models with known answers."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Pixels(Backbone):
 
 
 class PatchReader(Pixels):
-    """Reads one patch, wherever it stands."""
+    """Reads one patch, in whatever slot."""
 
     needs = frozenset({"order"})
 
@@ -179,7 +179,7 @@ def test_rollout_is_the_product_of_all_blocks():
     expected = []
     for image in range(2):
         whole = np.eye(5)
-        for weights in blocks:  # as published: the first block stands on the right
+        for weights in blocks:  # as published: the first block is on the right
             whole = (0.5 * weights[image] + 0.5 * np.eye(5)) @ whole
         expected.append(readout[image] @ whole)
     maps = AttentionMaps(tuple(map(torch.from_numpy, blocks)), torch.from_numpy(readout))
@@ -187,7 +187,7 @@ def test_rollout_is_the_product_of_all_blocks():
 
 
 def test_a_window_that_sees_all_alike_is_worked_out_by_hand(batch):
-    """One causal block of window 1 whose scores are equal: the last hands on 3/4 of itself, 1/4 of its neighbour."""
+    """One causal block of window 1 whose scores are equal: the last passes on 3/4 of itself and 1/4 of its neighbor."""
     backbone = Local(Local.Options(patch_size=2, window=1, depth=1, dim=8, heads=2), IMAGE)
     nn.init.zeros_(backbone.blocks[0].attn.qkv.weight)
     model = OrderedModel(backbone, FixedOrder(Order.identity(6)), Sum()).eval()

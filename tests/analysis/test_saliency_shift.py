@@ -16,7 +16,7 @@ ROW = Order.identity(4)
 
 
 def one_patch(patch, images=20, patches=4):
-    """Saliency of a model that reads one patch only."""
+    """Saliency of a model that reads only one patch."""
     return np.tile(np.eye(patches)[patch], (images, 1))
 
 
@@ -51,7 +51,7 @@ def test_among_many_patches_chance_does_not_move_one_that_far():
 
 
 def test_a_map_that_is_the_same_for_all_images_is_sure_over_images_and_not_over_patches():
-    """Any change of order moves a map somewhere in all images alike, so the images cannot tell chance from learning."""
+    """Any change of order moves a map alike in all images, so the images cannot distinguish chance from learning."""
     generator = np.random.default_rng(1)
     bump = np.exp(-np.abs(np.arange(16) - 8) / 3)
     shares = bump * generator.uniform(0.95, 1.05, size=(200, 16))

@@ -1,4 +1,4 @@
-"""``load_order``: everything that an order can come from, and what is refused or warned of."""
+"""``load_order``: all sources of an order, refusals and warnings."""
 
 from __future__ import annotations
 
@@ -230,13 +230,13 @@ def test_a_consensus_file_is_warned_of(here):
 
 
 def result(reach, **changes):
-    """What is read of a result here."""
+    """The part of a result that is read here."""
     return SimpleNamespace(order=SimpleNamespace(reach=SimpleNamespace(slots=reach)), **changes)
 
 
 @pytest.fixture
 def run(here, monkeypatch):
-    """A folder that is read as that of a finished run."""
+    """A folder that counts as a finished run."""
     folder = here / "a-run"
     folder.mkdir()
     (folder / "recipe.yaml").write_text("")

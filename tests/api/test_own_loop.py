@@ -1,4 +1,4 @@
-"""A learner without recipe and backbone."""
+"""A learner without a recipe or a backbone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def build(name: str = "reinforce", patches: Any = (2, 3), **options: Any) -> Lea
 
 
 def train(policy: LearnedOrder, patches: torch.Tensor, steps: range) -> None:
-    """A loop of its own, where the sum of a patch earns more the later it comes."""
+    """A custom loop in which the sum of a patch earns more the later it comes."""
     optimizer = policy.build_optimizer()
     for step in steps:
         policy.advance(step)

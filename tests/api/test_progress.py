@@ -37,7 +37,7 @@ RUN = SimpleNamespace(
 
 
 class Output:
-    """The output of a cell: all that it has shown."""
+    """The output of a cell: everything that it has shown."""
 
     def __init__(self) -> None:
         self.shown: list[str] = []

@@ -1,4 +1,4 @@
-"""What run, evaluate and report return: it knows its folder, and shows itself in a notebook."""
+"""The results of run, evaluate and report: they know their folder and display in a notebook."""
 
 from __future__ import annotations
 

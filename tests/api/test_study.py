@@ -1,4 +1,4 @@
-"""A study in Python: what it returns, and what it warns of."""
+"""A study in Python: results and warnings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STUDY: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, in which runs are trained without processes of their own."""
+    """An empty folder, with runs trained in this process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REORDER_KIT_NO_THIRD_PARTY", "1")
     monkeypatch.setattr("reorder_kit.jobs.place.Place.executor", lambda place, logs, on_gpu: InThisProcess())

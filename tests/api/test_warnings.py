@@ -1,4 +1,4 @@
-"""Warnings of the functions: Python warnings, once, at the line that called."""
+"""Warnings of the functions: Python warnings, once, at the calling line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DOUBTFUL: dict[str, Any] = {
 
 
 class StopError(Exception):
-    """Instead of a training."""
+    """A stand-in for training."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The ARM backbone: its scans under every kind of order, its readouts, and how weights start."""
+"""The ARM backbone: its scans with every kind of order, its readouts, and initial weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of backbones that mean nothing beside others."""
+"""Options of backbones that have no meaning given others."""
 
 from __future__ import annotations
 

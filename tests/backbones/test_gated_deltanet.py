@@ -1,4 +1,4 @@
-"""The Gated DeltaNet backbone: its widths, how weights start, and which options fit together."""
+"""The Gated DeltaNet backbone: its widths, initial weights, and compatible options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Levels: what a level is made of, where its cells stand, and what is refused."""
+"""Levels: their content, the order of their cells, and refusals."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_cell_is_padding_if_all_its_patches_are_and_padding_is_merged_as_zeros
 def test_where_padding_stands_does_not_move_a_cell() -> None:
     backbone = build(LOCAL, LOCAL)
     sequence = backbone.tokenize(images_of(batch=1))
-    # Patches 0 and 1 and patch 14 are padding: cells 0 and 3, which begin with them, stand where 4 and 10 do.
+    # Patches 0, 1 and 14 are padding: cells 0 and 3, which begin with them, take the places of 4 and 10.
     order = Order([0, 14, 2, 1, 4, *range(15, 4, -1), 3][:5] + [p for p in range(15, 4, -1) if p != 14] + [3])
     valid = ~torch.isin(order.indices, torch.tensor([0, 1, 14])).unsqueeze(0)
     moved = Proposal(order).apply(sequence)

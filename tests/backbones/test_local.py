@@ -33,7 +33,7 @@ def patches_of(local: Local) -> PatchSequence:
 @pytest.mark.parametrize("window", [0, 1, 2, 5, 30])
 @pytest.mark.parametrize("causal", [True, False])
 def test_a_slot_sees_itself_and_window_slots_on_each_side_it_may_look_at(window: int, causal: bool) -> None:
-    """One block on the whole sequence equals the block on each slot's neighbourhood alone, where no mask is needed."""
+    """One block on the whole sequence equals the block on each slot's neighborhood alone, without a mask."""
     local = build(window=window, causal=causal, depth=1, readout="mean")
     sequence = patches_of(local)
     encoded = local.encode(sequence).sequence.patches
@@ -73,7 +73,7 @@ def test_the_cls_token_is_seen_by_the_last_slots_when_not_causal() -> None:
         ({"window": 4, "depth": 3}, range(3, 16)),
         ({"window": 1, "depth": 1}, [14, 15]),
         ({"window": 0}, [15]),
-        ({"window": 2, "readout": "cls"}, range(12, 16)),  # CLS takes a place of its own
+        ({"window": 2, "readout": "cls"}, range(12, 16)),  # CLS takes a slot
         ({"window": 15, "depth": 1}, range(16)),
         ({"window": 15, "depth": 1, "readout": "cls"}, range(1, 16)),
         ({"window": 1, "readout": "mean"}, range(16)),

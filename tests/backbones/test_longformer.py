@@ -113,7 +113,7 @@ def test_reach_of_sixteen_slots(options: dict[str, Any], reached: range | list[i
 
 def test_order_matters_unless_all_slots_are_treated_alike() -> None:
     assert build(window=1, depth=2).order_sensitive
-    assert not build(window=1, depth=1).order_sensitive  # CLS looks at patches that have not looked at each other
+    assert not build(window=1, depth=1).order_sensitive  # CLS sees patches that have not seen each other
     assert not build(window=0, depth=2).order_sensitive  # they never do
     assert not build(window=15, depth=2).order_sensitive
     assert build(window=14, depth=2).order_sensitive
@@ -142,7 +142,7 @@ def test_the_base_size_is_the_published_one() -> None:
     expected = patch_embedding + cls + 12 * (attention + global_attention + mlp + norms) + final_norm + classifier
     assert count(size="base", positions="sincos") == expected == 107_677_672
 
-    # REOrder's normalises patches before and after projecting them, adds a token type, and normalises once more.
+    # REOrder's normalizes patches before and after projecting them, adds a token type, and normalizes once more.
     assert expected + 2 * width + 2 * width + width + 2 * width == 107_683_048
 
 

@@ -1,4 +1,4 @@
-"""The Mamba backbone: where CLS stands, what reaches it, padding, precision, and how weights start."""
+"""The Mamba backbone: the position of CLS, what reaches it, padding, precision, and initial weights."""
 
 from __future__ import annotations
 

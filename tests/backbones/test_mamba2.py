@@ -1,4 +1,4 @@
-"""The Mamba-2 backbone: how weights start, which options fit together, and what a chunk changes."""
+"""The Mamba-2 backbone: initial weights, compatible options, and the effect of a chunk."""
 
 from __future__ import annotations
 

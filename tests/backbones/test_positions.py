@@ -16,7 +16,7 @@ from reorder_kit.testing._backbone_facts import is_order_sensitive_if_an_order_c
 
 IMAGE = ImageShape(3, 8, 12)
 TINY: dict[str, Any] = {"dim": 16, "heads": 2, "depth": 2, "positions": "none"}
-# With windows that hold everything, so that the slots themselves tell nothing.
+# With windows that cover everything, so that the slots themselves carry no information.
 WHOLE: dict[str, dict[str, Any]] = {
     "vit": TINY,
     "local": TINY | {"window": 20, "causal": False, "readout": "cls"},
@@ -62,7 +62,7 @@ def test_positions_in_the_image_stay_with_the_patch(name: str, positions: str) -
     partial = [Order(kept[turn], num_patches=6) for turn in ([0, 1, 2], [2, 0, 1])]
     one, other = (readout(backbone, tokens_of(backbone, order)) for order in partial)
     torch.testing.assert_close(one, other)
-    # They do tell where patches lie: in other places, the same patches are another image.
+    # They do depend on where patches are: at other locations, the same patches are a different image.
     moved = tokens_of(backbone)
     moved = moved.with_patches(moved.patches.flip(1))
     assert not torch.allclose(readout(backbone, moved), expected, atol=1e-4)
@@ -78,7 +78,7 @@ def test_positions_in_the_sequence_stay_with_the_slot(name: str, slot_positions:
     expected = readout(backbone, sequence)
     ordered = readout(backbone, tokens_of(backbone, ORDERS[0]))
     assert not torch.allclose(ordered, expected, atol=1e-5)
-    # The order itself is not looked at: equal patches in equal slots are equal, whatever they are called.
+    # The order itself is not used: equal patches in equal slots are equal, whatever their numbers.
     renamed = sequence.with_patches(ORDERS[0].apply(sequence.patches))
     torch.testing.assert_close(readout(backbone, renamed), ordered)
 
@@ -93,7 +93,7 @@ def test_an_order_before_a_later_block_gives_patches_the_places_of_their_new_slo
     first: Encoded = backbone.encode(tokens_of(backbone), stop=1)
     moved = Proposal(ORDERS[1]).apply(first.sequence)
     expected = backbone.encode(moved, start=1, extra_tokens=first.extra_tokens).sequence.patches
-    anew = PatchSequence(moved.patches, moved.grid)  # as if the patches had always stood there
+    anew = PatchSequence(moved.patches, moved.grid)  # as if the patches had always been there
     found = backbone.encode(anew, start=1, extra_tokens=first.extra_tokens).sequence.patches
     torch.testing.assert_close(found, expected)
     still = backbone.encode(first.sequence, start=1, extra_tokens=first.extra_tokens).sequence.patches

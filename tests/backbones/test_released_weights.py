@@ -1,4 +1,4 @@
-"""Released checkpoints of ARM and Vision Mamba: every weight goes where it belongs, or the file is refused."""
+"""Released checkpoints of ARM and Vision Mamba: every weight is loaded correctly, or the file is refused."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_each_weight_of_a_file_is_used_or_reported(backbone: type[Backbone], wei
         others = {other: value for other, value in weights.items() if other != name}
         is_needed = name.startswith(("layers", "patch_embed", "pos_embed", "norm_f", "cls_token"))
         path = saved(others, tmp_path / "less.safetensors")
-        if name == "ar_token":  # without it, the file is none of pretraining
+        if name == "ar_token":  # without it, the file is not from pretraining
             is_needed = True
         if is_needed:
             with pytest.raises(ReorderKitError):
@@ -202,7 +202,7 @@ def test_released_weights_of_arm_have_no_positions_of_slots(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("as_zip", [True, False], ids=["zip", "legacy"])
-@pytest.mark.filterwarnings("ignore")  # torch warns of what it finds in damaged files
+@pytest.mark.filterwarnings("ignore")  # torch warns about damaged files
 def test_a_damaged_checkpoint_is_refused_in_words_or_read(as_zip: bool, tmp_path: Path) -> None:
     path, noise = tmp_path / "one.pth", random.Random(0)
     weights = {f"l{number}.w": torch.ones(2) for number in range(4)}

@@ -1,4 +1,4 @@
-"""A sequence of one slot: nothing is kept from slot to slot, and yet no weight may be without a gradient."""
+"""A sequence of one slot: no state is carried between slots, but every weight must have a gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of timm as a backbone: whatever the order, positions stay with their patches; causal ones read along it."""
+"""timm models as a backbone: positions stay with their patches in any order; causal models read along it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-import tiny_timm  # timm knows its models by name
+import tiny_timm  # timm identifies its models by name
 from reorder_kit.backbones._timm_blocks import causal_ranks, visible
 from reorder_kit.backbones.timm import Timm
 from reorder_kit.errors import ReorderKitError
@@ -149,7 +149,7 @@ def test_who_sees_whom_in_a_causal_model() -> None:
         [1, 1, 1, 1, 1],  # CLS sees all
         [0, 1, 1, 0, 0],  # registers see each other
         [0, 1, 1, 0, 0],
-        [0, 1, 1, 1, 0],  # slots see registers, themselves, and what came before
+        [0, 1, 1, 1, 0],  # slots see registers, themselves, and earlier slots
         [0, 1, 1, 1, 1],
     ]
     padded = visible(torch.tensor([[False, True]]), 3, rank)
@@ -215,7 +215,7 @@ def test_weights_come_from_a_file_with_a_classifier_or_without(classes: int, tmp
     torch.testing.assert_close(backbone.summarize(backbone.encode(sequence)), expected)
     assert Timm.without_downloads(options).weights is None
     assert "state_dict" not in backbone.model.pretrained_cfg
-    # Positions of another grid are resampled as timm does it.
+    # Positions of another grid are resampled as in timm.
     assert Timm(options, IMAGE).grid == Grid(2, 3)
 
 

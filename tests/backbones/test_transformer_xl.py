@@ -149,7 +149,7 @@ def test_a_lone_cls_token_learns_from_a_memory_that_lets_the_gradient_through() 
     model = build(readout="cls", segment=1, memory=4, memory_gradient=True)
     patches = patches_of(model)
     summary = model.summarize(model.encode(PatchSequence(patches, model.grid)))
-    # Weighted: what comes out of a layer norm adds up to a constant, which has no gradient.
+    # Weighted: the output of a layer norm sums to a constant, which has no gradient.
     (summary * torch.arange(summary.shape[1])).sum().backward()
     assert patches.grad is not None
     reached = (patches.grad != 0).any(dim=-1).any(dim=0)

@@ -32,7 +32,7 @@ def build(image: ImageShape = IMAGE, **options: Any) -> Violin:
     violin = Violin(options_of(Violin, {**TINY, **options}), image)
     with torch.no_grad():
         for name, parameter in violin.named_parameters():
-            # Decays at the start are near 1: distances count only where they are smaller.
+            # Initial decays are near 1; distances only matter if they are smaller.
             parameter.add_(0.2 * torch.randn_like(parameter) - (6 if "decay" in name else 0))
     return violin.double().eval()
 

@@ -67,8 +67,8 @@ def test_a_block_is_that_of_the_definition_in_values_and_gradients(grid: Grid) -
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
 
 
-# Parameters of the released models of 224x224 pixels and 1,000 classes, counted from their definition, less the
-# classifier and what its overlapping stem has beyond a linear map of patches.
+# Parameters of the released models of 224x224 pixels and 1,000 classes, counted from their definition, minus the
+# classifier and the difference between the overlapping stem and a linear map of patches.
 RELEASED = {"tiny": 30_249_064, "small": 49_012_840, "base": 86_614_504}
 
 
@@ -87,7 +87,7 @@ def test_a_size_has_the_parameters_of_the_released_model(size: str) -> None:
 
 @torch.no_grad()
 def test_a_transposed_image_in_the_transposed_order_swaps_the_walks() -> None:
-    """Nothing else tells rows from columns, once kernels are symmetric and the weights of the walks are swapped."""
+    """Nothing else distinguishes rows from columns once kernels are symmetric and scan weights are swapped."""
     backbone, swapped = build(ImageShape(1, 8, 8)), build(ImageShape(1, 8, 8))
     for model, walks in ((backbone, [0, 1, 2, 3]), (swapped, [1, 0, 3, 2])):
         model.embedding.projection.weight.add_(model.embedding.projection.weight.transpose(2, 3).clone())

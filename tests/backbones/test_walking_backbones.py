@@ -1,4 +1,4 @@
-"""What every backbone promises that walks along the sequence with a state: reach, padding, and precision."""
+"""Guarantees of every backbone that scans the sequence with a state: reach, padding, and precision."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def bench(judges, monkeypatch):
 
 
 def test_every_judge_has_a_number_for_every_order_and_a_stopped_run_goes_on(judges, table, bench):
-    records = list(islice(judges.measure(bench, [], 0), 30))  # stopped amid the judges
+    records = list(islice(judges.measure(bench, [], 0), 30))  # stopped halfway through the judges
     rest = list(judges.measure(bench, records, 0))
     every = [*records, *rest]
     keys = [(record["judge"], record["order"], record["seed"]) for record in every]
@@ -55,9 +55,9 @@ def test_every_judge_has_a_number_for_every_order_and_a_stopped_run_goes_on(judg
     assert list(judges.measure(bench, every, 0)) == []
     value = {(record["judge"], record["order"]): record.get("value") for record in every}
     assert 0 <= value["truth", "row"] <= 1
-    assert value["from scratch, 2 steps", "row"] < 0  # a loss, turned round
+    assert value["from scratch, 2 steps", "row"] < 0  # a negated loss
     assert value["adjacency", "spiral"] == 1
-    # What tells most is where an untrained model looks, and the other way around.
+    # The most informative patch is where an untrained model looks, and vice versa.
     for judge in ("closed form", "influence x probe"):
         assert value[judge, "informed"] > value[judge, "informed-reversed"]
     lines = table.report(every)
@@ -106,7 +106,7 @@ def test_halves_are_disjoint_seeds(table):
     rho, lost = table.halves([TRUTH, other])
     assert rho == pytest.approx(0.8)
     assert lost == pytest.approx(0.1)
-    # Of four seeds, halves are pairs: three ways to halve them, each met twice.
+    # Halves of four seeds are pairs: three ways to halve them, each counted twice.
     rho, _ = table.halves([TRUTH, other, TRUTH, other])
     assert rho == pytest.approx((2 * 0.8 + 4 * 1) / 6, abs=0.1)
     assert math.isnan(table.halves([TRUTH])[0])

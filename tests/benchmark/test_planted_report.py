@@ -1,4 +1,4 @@
-"""The report of the planted benchmark, from made-up outcomes."""
+"""The report of the planted benchmark, from synthetic outcomes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEST = {"scrambled": 0.5, "undone": 0.9, "middling": 0.7}
 
 
 def outcomes(case, accuracies, learners=("middling",), seeds=3, reach=(16, 16), spread=0.01):
-    """What each run gave: the accuracy of its order, higher for higher seeds; on validation images 0.05 more."""
+    """The outcome of each run: the accuracy of its order, higher for higher seeds; 0.05 more on validation images."""
     options = {learner: {case.name: {}} for learner in learners}
     found = {}
     for run in planned_runs([case], options, range(seeds)):

@@ -1,4 +1,4 @@
-"""The runs of the planted benchmark: which there are, where they start, and what is kept of them."""
+"""The runs of the planted benchmark: the list, their starts, and what is kept from them."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_learner_starts_scrambled_and_is_kept_with_its_order_from_scratch():
     assert outcome["order"] == list(range(16))  # it never searched
     assert outcome["neighbours"] < 0.5
     assert set(outcome["accuracy"]) == set(outcome["from_scratch"]) == {"test", "validation"}
-    # An order that stayed as it was is the same training twice.
+    # With an unchanged order, both trainings are the same.
     assert outcome["accuracy"] == outcome["from_scratch"]
     assert outcome["seconds"] > 0
 

@@ -1,4 +1,4 @@
-"""The spread of scores over orders: what seeds give is taken off."""
+"""The spread of scores over orders, corrected for seeds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def test_orders_that_add_the_same_in_every_seed_spread_by_their_standard_deviati
 
 
 def test_noise_alone_spreads_nothing_on_average():
-    # An unbiased estimate of the variance: over many studies it is zero on average, so half of them are cut off at 0.
+    # An unbiased estimate of the variance is zero on average over many studies, so half of the estimates are clipped at
+    # 0.
     noise = np.random.default_rng(0).normal(size=(500, 5, 3))
     spreads = np.array([SPREAD(scores) for scores in noise])
     assert 0.3 < (spreads == 0).mean() < 0.75

@@ -1,4 +1,4 @@
-"""What the tests of capabilities do in processes of their own."""
+"""What the tests of capabilities run in separate processes."""
 
 import multiprocessing
 from pathlib import Path

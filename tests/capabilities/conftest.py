@@ -1,4 +1,4 @@
-"""Every folder here is a capability: a plugin in one file, a recipe that uses it, and tests of what came out."""
+"""Every folder here is a capability: a plugin in one file, a recipe that uses it, and tests of the results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reorder_kit.runs.run_folder import RunFolder
 
 @pytest.fixture(scope="module")
 def capability(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Capability:
-    """The capability of the folder that a test stands in."""
+    """The capability of the folder that contains a test."""
     name = request.path.parent.name
     return load(name, tmp_path_factory.mktemp(name))
 

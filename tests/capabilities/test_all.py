@@ -1,4 +1,4 @@
-"""What holds for every capability: its plugin is one short file, and everything else of the toolkit works with it."""
+"""For every capability: its plugin is one short file, and the rest of the toolkit works with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks with patches that must not be seen refuse orders that tell of them."""
+"""Tasks with hidden patches refuse orders that leak them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_they_are_refused_by_validate_and_by_run(name, leak, tmp_path):
     assert [problem.path for problem in validated.value.problems] == ["task"]
     with pytest.raises(RecipeError, match=reason):
         reorder_kit.run(content, out=tmp_path / "run", host=host)
-    # Where only the data tells the shape of images, nothing can be refused before it is opened.
+    # If only the data gives the image shape, nothing can be refused before it is opened.
     unshaped = override(content, {"data.name": "unshaped-digits"}.items())
     assert compose(unshaped, host, "trial").task.name == content["task"]["name"]
     with pytest.raises(ReorderKitError, match=reason):

@@ -1,4 +1,4 @@
-"""The command line as a user has it, in an empty folder."""
+"""The command line as a user sees it, in an empty folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cli(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """A run with a control beside it, and what the command printed."""
+    """A run with a control, and the output of the command."""
     home = tmp_path_factory.mktemp("trained")
     (home / "trial.yaml").write_text(RECIPE)
     with pytest.MonkeyPatch.context() as patch:

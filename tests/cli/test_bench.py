@@ -1,4 +1,4 @@
-"""`reorder-kit bench planted`: trains what is missing, reports, and goes on where it was stopped."""
+"""`reorder-kit bench planted`: trains what is missing, reports, and resumes where it was stopped."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def small_case(monkeypatch):
 
 @pytest.fixture
 def small(cli, install):
-    """The command for a small case, with learners of a third party."""
+    """The command for a small case, with third-party learners."""
     install("mine-dist", {"mine": "mine_module"}, {"mine_module": THIRD_PARTY})
     return lambda *arguments: cli("bench", "planted", "--case", "small", "--seeds", "1", "--jobs", "1", *arguments)
 
@@ -69,7 +69,7 @@ def small(cli, install):
 def test_what_can_be_trained_is_kept_and_reported(small, tmp_path):
     failed = small("--learner", "hopeless", "--learner", "mine", "--json")
     assert failed.exit_code == 2
-    # What plugins print is not among it.
+    # The output of plugins is not included.
     assert json.loads(failed.stdout)["error"].startswith(
         "small, hopeless from scrambled, seed 0: the loss became NaN or infinite"
     )

@@ -1,4 +1,4 @@
-"""What the shell is offered: names of recipes, runs and components, found without importing torch."""
+"""Shell completion: names of recipes, runs and components, found without importing torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reorder_kit.recipe.library import recipe_names
 
 @pytest.fixture
 def offered(tmp_path, monkeypatch):
-    """What is offered for a line that ends where somebody types."""
+    """Completions for a line up to the cursor."""
     monkeypatch.chdir(tmp_path)
 
     def offered(line):

@@ -1,4 +1,4 @@
-"""`reorder-kit describe`: a component in words."""
+"""`reorder-kit describe`: a description of a component."""
 
 from __future__ import annotations
 

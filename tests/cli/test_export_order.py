@@ -1,4 +1,4 @@
-"""`reorder-kit export-order`: what it writes, and that its lines do in timm what `wrap` does."""
+"""`reorder-kit export-order`: its files, and that its lines do the same in timm as `wrap`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_by_default_they_stand_in_the_run_folder(cli, trained):
 
 
 def lines_in(printed):
-    """The Python among what was printed."""
+    """The Python code in the output."""
     start = printed.index("import numpy, torch")
     return printed[start : printed.index("\n\n", printed.index("register_forward_hook"))]
 

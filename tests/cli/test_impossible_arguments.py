@@ -1,6 +1,6 @@
-"""Every argument and option of every command with values that cannot be: exit code 2 and words, never a traceback.
+"""Every argument and option of every command with impossible values: exit code 2 and a message, never a traceback.
 
-Parameters are those of the app, so that a new one is tried on the day it is added.
+Parameters come from the app, so a new one is tested as soon as it is added.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ VALID = {
     "recipes copy": ["quickstart"],
     "bench planted": ["--learner", "softsort", "--seeds", "1"],
 }
-"""A call of every command that works."""
+"""A working call of every command."""
 WITH = {"--vq-out": ["--fit-vq"], "--vq-codes": ["--fit-vq"], "--vq-side": ["--fit-vq"], "--vq-steps": ["--fit-vq"]}
-"""What an option needs to be heard."""
+"""What an option needs to take effect."""
 COMPUTING = [
     "reorder_kit.training.run.open_data",
     "reorder_kit.training.predict_run.predict_run",
@@ -80,11 +80,11 @@ COMPUTING = [
     "reorder_kit.reports.page.Page.write",
     "reorder_kit.scaffold.write_package.write_files",
 ]
-"""What takes long, and is not reached with an impossible value."""
+"""Slow functions, which are not reached with an impossible value."""
 NOWHERE = ["", "\0", "a" * 300, "a/" * 3000, "file/below", "loop"]
-"""Neither a file nor a folder, and neither can be made there."""
+"""Neither a file nor a folder, and neither can be created there."""
 SOMEWHERE = ["file", "folder", "nowhere", "dangling", "/dev/full", "/dev/null", ".", "/"]
-"""Where a command may find what it needs, or not."""
+"""Paths where a command may or may not find what it needs."""
 NUMBERS = [
     "",
     "x",
@@ -125,7 +125,7 @@ def parameters():
 
 
 def plain(kind):
-    """The type of one value: of an option that may be left out, or repeated."""
+    """The type of one value of an optional or repeated option."""
     while typing.get_origin(kind) in (list, types.UnionType, typing.Union):
         kind = next(each for each in typing.get_args(kind) if each is not types.NoneType)
     return kind
@@ -138,7 +138,7 @@ def host():
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, host):
-    """A folder with a recipe, a finished run, and what is none."""
+    """A folder with a recipe, a finished run, and things that are neither."""
     home = tmp_path_factory.mktemp("home")
     for name in ("small", "other"):
         (home / f"{name}.yaml").write_text(yaml.safe_dump({**RECIPE, "name": name}))
@@ -160,7 +160,7 @@ def home(tmp_path_factory, host):
 
 @pytest.fixture
 def here(home, host, monkeypatch):
-    """Commands that compute nothing, and need not find their plugins anew."""
+    """Commands that compute nothing and keep the loaded plugins."""
     monkeypatch.chdir(home)
     monkeypatch.setattr(_lookup, "load_host", lambda: host)
     monkeypatch.setattr(PluginHost, "from_environment", lambda *arguments: host)
@@ -178,7 +178,7 @@ def uncomputed(here, monkeypatch):
 
 
 class Ended(NamedTuple):
-    """How a command ended: with this exit code, or with an error that nobody caught."""
+    """How a command ended: with this exit code, or with an uncaught error."""
 
     exit_code: int | None
     exception: Exception | None
@@ -186,7 +186,7 @@ class Ended(NamedTuple):
 
 
 def call(command, arguments):
-    """As typer's runner does, which builds the whole command line anew for every call."""
+    """Like typer's runner, which rebuilds the whole command line for every call."""
     output, errors = io.StringIO(), io.StringIO()
     with redirect_stdout(output), redirect_stderr(errors):
         try:
@@ -199,7 +199,7 @@ def call(command, arguments):
 
 
 def ended_well(done):
-    """Whether a command refused its arguments in words; otherwise it found them possible."""
+    """Whether a command refused its arguments with a message; otherwise it accepted them."""
     if isinstance(done.exception, ReachedError):
         return False
     if done.exception is not None:
@@ -213,7 +213,7 @@ def ended_well(done):
 
 
 def with_value(command, parameter, value):
-    """A call of the command that works, but for one value."""
+    """A working call of the command, except for one value."""
     base = VALID[command]
     if parameter.param_type_name == "option":
         return [*base, *WITH.get(parameter.opts[0], []), f"{parameter.opts[0]}={value}"]
@@ -269,7 +269,7 @@ def test_impossible_values_are_refused_in_words(command, parameter, kind, uncomp
         arguments = with_value(command, parameter, value)
         assert ended_well(call(command, arguments)), f"{value!r:.80} is not refused"
     for value in perhaps:
-        # `doctor /` is possible: it checks every run on this machine, and what it finds is no business of a test.
+        # `doctor /` is possible: it checks every run on this machine, and its findings do not concern a test.
         if (command, value) != ("doctor", "/"):
             ended_well(call(command, with_value(command, parameter, value)))
 
@@ -309,7 +309,7 @@ SPEAKING = {
     "transfer": ["small.yaml", "--json"],
     "bench planted": ["--case", "nothing", "--json"],
 }
-"""A call of every command that writes to standard output, though it computes nothing."""
+"""A call of every command that writes to standard output without computing anything."""
 
 
 def ended(arguments, stdout, monkeypatch):

@@ -1,4 +1,4 @@
-"""`reorder-kit list-plugins`: who is there, who is broken, who is kept out."""
+"""`reorder-kit list-plugins`: installed, broken and blocked plugins."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run_finished(run, result):
 
 @pytest.fixture
 def neighbourhood(install):
-    """A plugin that works, one that raises, one whose name is taken, one with a misspelt hook, one that listens."""
+    """A plugin that works, one that raises, one with a taken name, one with a misspelled hook, and a listener."""
     install(
         "good-dist",
         {"good": "good_plugin"},

@@ -1,4 +1,4 @@
-"""Plugins that print or exit, and the commands that have to get along with them."""
+"""Plugins that print or exit, and commands that must cope with them."""
 
 from __future__ import annotations
 

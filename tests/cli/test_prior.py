@@ -111,7 +111,7 @@ def test_a_vq_vae_is_trained_told_of_and_used(cli, tmp_path):
     file = tmp_path / "tokenizers" / "trial.safetensors"
     assert found["prior"]["tokenizer"] == {"name": "vq-vae", "file": str(file)}
     assert VqVae.load(file).config.codes == found["vq"]["codes"] == 12
-    # The recipe has 100 validation images, of which 60 are looked at.
+    # The recipe has 100 validation images, of which 60 are used.
     assert (found["vq"]["file"], found["vq"]["images"]) == ("tokenizers/trial.safetensors", 60)
     assert 1 <= found["vq"]["perplexity"] <= found["vq"]["used"] <= 12
     assert 0 < found["vq"]["error"] < found["vq"]["baseline"]
@@ -215,7 +215,7 @@ def test_a_run_starts_from_what_the_prior_chose_and_says_so(cli, monkeypatch, tm
     assert done.exit_code == 0, done.output
     folder = tmp_path / "runs" / "trial"
     result = json.loads((folder / "result.json").read_text())
-    # The run looks at 256 images.
+    # The run uses 256 images.
     best = json.loads(cli("prior", "trial.yaml", "--images", 256, "--json").stdout)["best"]
     assert result["order"]["prior"] == {"name": "lzma", "chosen": best}
     shown = json.loads(cli("show-order", best, "--grid", "4x4", "--json").stdout)
@@ -226,7 +226,7 @@ def test_a_run_starts_from_what_the_prior_chose_and_says_so(cli, monkeypatch, tm
     assert f"The prior lzma chose {best} to start from." in done.stdout
     assert "name: lzma" in (folder / "recipe.yaml").read_text()
 
-    # A run that goes on keeps its start, whatever the prior would say by now.
+    # A resumed run keeps its start, whatever the prior would give now.
     (folder / "result.json").unlink()
     monkeypatch.setattr(Lzma, "score", None)
     again = cli("run", "trial.yaml", "--set", "order.start={prior: lzma}", "--out", folder, "--resume")
@@ -288,7 +288,7 @@ def test_a_prior_that_ranks_patches_shows_what_each_adds_and_where_the_model_loo
     patches = found["patches"]
     assert sorted(each["patch"] for each in patches) == list(range(16))
     assert [found["order"][each["slot"]] for each in patches] == [each["patch"] for each in patches]
-    # Two blocks of window 2 connect five slots to the last one; the best patches stand there.
+    # Two blocks of window 2 connect five slots to the last one; the best patches are there.
     assert {each["slot"] for each in patches[:5]} == {11, 12, 13, 14, 15}
     assert sum(each["adds about the class"] for each in patches) == pytest.approx(patches[-1]["in all"])
     assert list(found["influence"]) == ["0", "150"]

@@ -1,4 +1,4 @@
-"""``reorder-kit race``, as it is called."""
+"""The command ``reorder-kit race``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`reorder-kit recipes`: listing and copying what is shipped."""
+"""`reorder-kit recipes`: listing and copying shipped files."""
 
 from __future__ import annotations
 

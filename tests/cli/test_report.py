@@ -1,4 +1,4 @@
-"""`reorder-kit report`: a page from a run folder, or words about why there is none."""
+"""`reorder-kit report`: a page from a run folder, or the reason why there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`reorder-kit run`: progress, what came out, and how it stops and goes on."""
+"""`reorder-kit run`: progress, results, stopping and resuming."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`reorder-kit saliency`: where salient patches stand before learning and after."""
+"""`reorder-kit saliency`: where salient patches are before and after learning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from resealed import reseal
 
 @pytest.fixture
 def run(trained, tmp_path):
-    """A copy of the run, which the command may write into, as if it had begun in row order.
+    """A writable copy of the run, as if it had begun in row order.
 
     Its single epoch moves nothing.
     """

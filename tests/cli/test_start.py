@@ -1,4 +1,4 @@
-"""How the command line starts, helps and ends."""
+"""Startup, help and exit of the command line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ print(sorted({"torch", "matplotlib", "timm", "torchvision", "rich.table"} & sys.
 """
 
 
-# What components use once they are built, and the figures of those who train; each takes a tenth of a second or more.
+# Libraries of built components and of figures in training; each takes a tenth of a second or more.
 HEAVY = (
     "accelerate",
     "datasets",
@@ -56,7 +56,7 @@ HEAVY = (
     "transformers",
 )
 ROOT = Path(__file__).parents[2]
-# Those of the papers name transforms of torchvision, and others models of timm: these are built to be checked.
+# Recipes of the papers name torchvision transforms, others timm models; these are built in order to be checked.
 RECIPES = sorted(
     recipe
     for recipe in set((ROOT / "recipes").rglob("*.yaml")) - set((ROOT / "recipes" / "paper").rglob("*.yaml"))
@@ -79,7 +79,7 @@ for words in commands:
 
 
 def loads_nothing_heavy(*commands, **variables):
-    """Run commands, one after the other in one process, and fail with the first that loads what it does not need."""
+    """Run commands one after the other in one process, and fail at the first that loads something it does not need."""
     arguments = [json.dumps(HEAVY), *map(json.dumps, commands)]
     done = subprocess.run(
         [sys.executable, "-c", HEAVY_AFTER, *arguments],

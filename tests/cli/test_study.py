@@ -1,4 +1,4 @@
-"""`reorder-kit study`: what it says before, while and after it trains."""
+"""`reorder-kit study`: output before, during and after training."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def register_order_learners():
 
 @pytest.fixture
 def study(cli, tmp_path, install):
-    """The command for a tiny study, with a learner of a third party."""
+    """The command for a tiny study, with a third-party learner."""
     (tmp_path / "tiny.yaml").write_text(STUDY)
     install("mistaken-dist", {"mistaken": "mistaken_module"}, {"mistaken_module": MISTAKEN})
     return lambda *arguments: cli("study", "tiny.yaml", *arguments)
@@ -111,7 +111,7 @@ def test_runs_that_fail_are_listed_and_tried_again(study, tmp_path, monkeypatch)
     learners = ["--set", "learners={mistaken: {from: [row]}}", "--set", "seeds=1"]
     smoked = study(*learners, "--smoke", "--json")
     assert smoked.exit_code == 1
-    failed = json.loads(smoked.stdout)["failures"]  # what plugins print is not among it
+    failed = json.loads(smoked.stdout)["failures"]  # the output of plugins is not included
     assert [failure["run"] for failure in failed] == ["digits/local/row/mistaken/seed-0"]
     assert failed[0]["reason"].startswith("the loss became NaN or infinite at step 1 (epoch 1)")
     assert not (tmp_path / "runs/tiny/cells").exists()

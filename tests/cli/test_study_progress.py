@@ -1,4 +1,4 @@
-"""What a person sees of a study while it trains."""
+"""The visible progress of a study."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROW = RowKey("digits", "vit", "row")
 
 
 def follow(reports, seconds, **options):
-    """What is printed when reports come at some times; the study began at 0 with one of five runs finished."""
+    """The output for reports at given times; the study began at 0 with one of five runs finished."""
     out = io.StringIO()
     times = iter([0.0, *seconds])
     now = [next(times)]

@@ -1,4 +1,4 @@
-"""What fits a terminal: help without broken names, small pictures of large orders, colors where somebody sees them."""
+"""Terminal output: help without broken names, small pictures of large orders, colors only on a terminal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EVERY = dict(below(ROOT))
 
 
 def help_of(words):
-    """As it is printed; the runner of tests would have 80 columns always."""
+    """The actual output; the test runner would always use 80 columns."""
     with EVERY[words].make_context("reorder-kit", [], resilient_parsing=True) as context:
         return EVERY[words].get_help(context)
 
@@ -40,7 +40,7 @@ def test_no_name_of_an_option_is_broken(monkeypatch, columns):
         for option in options:
             whole = re.compile(rf"(?<![-\w]){re.escape(option)}(?![-\w])")
             assert any(whole.search(line) for line in lines), (words, option)
-        # Nothing ends at a hyphen, as `--fit-` would; and what the terminal would break has no option to be broken.
+        # No line ends at a hyphen, as `--fit-` would, and lines that the terminal would wrap contain no option.
         assert [line for line in lines if re.search(r"\w-$", line)] == [], words
         too_long = [line for line in lines if len(line) > columns and "{" not in line]
         assert [line for line in too_long if " --" in line[8:]] == [], words

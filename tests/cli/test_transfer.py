@@ -1,4 +1,4 @@
-"""`reorder-kit transfer`: orders of two recipes, given to each other."""
+"""`reorder-kit transfer`: orders of two recipes, each tried in the other."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Nowhere(Here[W]):
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """A transfer, and what the command printed."""
+    """A transfer, and the output of the command."""
     home = tmp_path_factory.mktemp("transfer")
     write_recipes(home)
     with pytest.MonkeyPatch.context() as patch:
@@ -69,7 +69,7 @@ def done(tmp_path_factory):
 
 @pytest.fixture
 def again(done, tmp_path, monkeypatch):
-    """The folder of a finished transfer, for this test alone, where nothing may be trained."""
+    """The folder of a finished transfer, only for this test, in which nothing may be trained."""
     home = shutil.copytree(done[0], tmp_path / "home")
     monkeypatch.chdir(home)
     monkeypatch.delenv("COLUMNS", raising=False)

@@ -1,4 +1,4 @@
-"""`reorder-kit validate`: mistakes and doubts of a recipe."""
+"""`reorder-kit validate`: mistakes in a recipe and warnings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The class that a headline hides is told."""
+"""The worst class, which a headline hides, is reported."""
 
 from __future__ import annotations
 

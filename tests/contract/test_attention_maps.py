@@ -1,4 +1,4 @@
-"""What a backbone promises that says which token looks at which."""
+"""Guarantees of a backbone that reports which token attends to which."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_timms_weights_are_those_of_torchs_attention_fused_or_not() -> None:
 
 
 def test_what_cls_of_longformer_looks_at_is_what_it_is_made_of() -> None:
-    """Its operator never forms the matrix: with values of one-hot tokens, the matrix is what comes out."""
+    """Its operator never forms the matrix; with one-hot tokens as values, the output is the matrix."""
     model = build(Longformer, {**SMALL_VIT, "window": 1})
     assert isinstance(model, Longformer)
     attention = model.blocks[0].attn

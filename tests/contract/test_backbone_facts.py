@@ -1,4 +1,4 @@
-"""What the facts of the backbones of the package are, and options in which they are hard to tell."""
+"""The facts of the package's backbones, including options for which they are not obvious."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the backbones of the package promise in training: gradients, dropping, recomputing, compiling."""
+"""Guarantees of the package's backbones in training: gradients, dropping, recomputing, compiling."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from backbone_cases import BACKBONES, CASES, OPTIONS, SMALL, build, images_of, o
 from reorder_kit.interfaces import PatchSequence
 from reorder_kit.testing._backbone_case import summary
 
-# In the last block of these, some weights act on patches alone: Longformer's CLS looks through its own projections, one
-# of two directions starts at a CLS that stands at an end, and VIOLIN's CLS is at no distance from anything.
+# In the last block of these, some weights act only on patches: Longformer's CLS uses its own projections, one of two
+# directions starts at a CLS at an end, and VIOLIN's CLS has no distance from anything.
 PATCHES_READ_TOO = {"gated-deltanet", "longformer", "mamba", "mamba2", "violin"}
 
 

@@ -1,4 +1,4 @@
-"""Every backbone with several options keeps the contract; what those of the package promise besides."""
+"""Every backbone with several options keeps the contract; additional guarantees of the package's own."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_grid_follows_from_the_image(name: str, options: dict[str, Any], ima
 
 
 def unstopped(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The options that let through a gradient which is stopped on purpose, although the slot has an influence."""
+    """Options that let a deliberately stopped gradient through, although the slot has an influence."""
     has_memory = name == "transformer-xl" and options.get("memory") != 0
     return {**options, "memory_gradient": True} if has_memory else options
 

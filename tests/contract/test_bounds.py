@@ -26,7 +26,7 @@ COMPONENTS = [
     for name in registry
 ]
 NO_NUMBERS = [True, "3", math.inf, -math.inf, math.nan, 1e39, -1e39, 2**63, -(2**63), 10**80]
-"""What no field of a number takes, be it a whole one or not."""
+"""Values that no numeric field accepts, whole or not."""
 
 
 def unbounded(schema: Any, path: str = "") -> Iterator[str]:
@@ -46,7 +46,7 @@ def unbounded(schema: Any, path: str = "") -> Iterator[str]:
 
 
 def models(annotation: Any, seen: set[Any]) -> Iterator[type[BaseModel]]:
-    """The models that a type is made of, those that they hold among them."""
+    """The models in a type, including nested ones."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in seen:
         seen.add(annotation)
         yield annotation
@@ -67,7 +67,7 @@ def numbers(annotation: Any) -> set[Any]:
 
 
 def taken(model: type[BaseModel]) -> list[tuple[str, Any]]:
-    """Fields whose value may be a number, and what they take that is none."""
+    """Fields whose value may be a number, and non-numbers that they accept."""
     found = []
     for name, field in model.model_fields.items():
         if not numbers(field.annotation) or str in get_args(field.annotation):
@@ -83,7 +83,7 @@ def taken(model: type[BaseModel]) -> list[tuple[str, Any]]:
 
 
 def twice(model: type[BaseModel]) -> list[str]:
-    """Fields with two bounds of one kind, of which pydantic holds one alone."""
+    """Fields with two bounds of one kind, of which pydantic enforces only one."""
     found = []
     for name, field in model.model_fields.items():
         kinds = Counter(type(each) for each in field.metadata if isinstance(each, (Ge, Gt, Le, Lt)))
@@ -109,7 +109,7 @@ def test_settings_are_bounded_and_strict(model):
 
 
 class Loose(ComponentOptions):
-    """Options as a plugin may have them."""
+    """Options like those of a plugin."""
 
     count: int = Field(1, ge=1, description="of something")
     factor: float | None = Field(None, description="of something")

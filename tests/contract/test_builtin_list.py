@@ -1,4 +1,4 @@
-"""Every component file is a built-in plugin, and every component says what it is."""
+"""Every component file is a built-in plugin, and every component has a description."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMPONENTS = [
 
 
 def modules_with_hooks():
-    """Those in which a function at the left margin is marked."""
+    """Files in which a top-level function is marked."""
     for file in PACKAGE.rglob("*.py"):
         if re.search(r"^@hookimpl", file.read_text(), re.MULTILINE):
             yield ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts)

@@ -37,7 +37,7 @@ from reorder_kit.testing import host_with
 
 IMAGE = ImageShape(1, 32, 32)
 CLASSES = ["ant", "bee", "cat"]
-# A new backbone says here how it is built small, for patches of 8x8 pixels.
+# A new backbone adds its small options here, for patches of 8x8 pixels.
 BACKBONES: dict[str, dict[str, Any]] = {
     "vit": {"dim": 16, "heads": 2, "depth": 2},
     "timm": {"model": "test_vit"},
@@ -122,7 +122,7 @@ def build(made: Experiment) -> OrderedModel:
 
 
 def pairwise() -> Iterator[tuple[str, str, str]]:
-    """Every task with every backbone, the learner going round so that it meets all of both."""
+    """Every task with every backbone, cycling through learners so that each meets all of both."""
     for place, (task, backbone) in enumerate(product(TASKS, BACKBONES)):
         number_of_task, number_of_backbone = divmod(place, len(BACKBONES))
         yield task, backbone, list(LEARNERS)[(number_of_task + number_of_backbone) % len(LEARNERS)]
@@ -145,7 +145,7 @@ def check(task: str, backbone: str, learner: str) -> None:
     assert all(parameter.isfinite().all() for parameter in parameters)
     if LEARNERS[learner] is not None:
         assert any(parameter.grad is not None and parameter.grad.any() for parameter in model.policy.parameters())
-    # Alone or in a batch, an image has the same loss: that of the batch is their mean.
+    # An image has the same loss alone and in a batch, whose loss is the mean.
     model.eval()
     with torch.no_grad():
         together = made.task.step(model, images, PROGRESS).loss
@@ -185,7 +185,7 @@ def without_padding(images: Batch) -> Batch:
 
 
 def gradients(made: Experiment, model: OrderedModel, images: Batch) -> dict[str, Tensor]:
-    """Of the loss by the weights of backbone and head, the same randomness each time."""
+    """Gradient of the loss by the weights of backbone and head, with the same randomness each time."""
     model.zero_grad()
     torch.manual_seed(0)
     made.task.step(model, images, PROGRESS).loss.mean().backward()
@@ -198,7 +198,8 @@ def gradients(made: Experiment, model: OrderedModel, images: Batch) -> dict[str,
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "learner", "backbone"),
-    # What is compiled knows neither task nor learner. A scan, a window and attention to all skip padding differently.
+    # The compiled part depends neither on task nor on learner. A scan, a window and full attention skip padding
+    # differently.
     [("detection", "softsort", "local"), ("segmentation", "fixed", "vit"), ("detection", "softsort", "mamba")],
 )
 def test_compiling_changes_nothing_for_tasks_that_look_at_places(task: str, learner: str, backbone: str) -> None:
@@ -209,7 +210,7 @@ def test_compiling_changes_nothing_for_tasks_that_look_at_places(task: str, lear
     for model in (plain, compiled):
         model.policy.advance(PROGRESS)
     padded = batch(made.kind)
-    # Batches with and without padding take turns, as in a run, and so do training and evaluation.
+    # Batches with and without padding alternate, as in a run, and so do training and evaluation.
     for images in (padded, without_padding(padded), padded):
         expected, found = (gradients(made, model.train(), images) for model in (plain, compiled))
         assert expected.keys() == found.keys()

@@ -1,4 +1,4 @@
-"""Every data source keeps the contract with every kind of its targets; what those of the package promise besides."""
+"""Every data source keeps the contract with every kind of its targets; additional guarantees of the package's own."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ GRIDS_OF_RULES = {
     no_temperature_gives_nan: [Grid(1, 1), Grid(1, 2), Grid(1, 17), Grid(8, 8)],
     an_order_of_another_grid_is_refused_when_weights_are_loaded: [Grid(2, 3), Grid(2, 4)],
 }
-"""Where it matters: sizes that are odd or prime, and two that pad to the same power of two."""
+"""Critical sizes: odd or prime, and two that pad to the same power of two."""
 
 every_learner = pytest.mark.parametrize(("name", "options"), CASES)
 
@@ -63,7 +63,7 @@ def test_an_untrained_policy_is_the_start_of_every_ordering(
 
 
 def start_of(ordering: str, grid: Any, folder: Path) -> Order:
-    """The order that the ordering gives for the grid; a shuffle where it is read from a file."""
+    """The order of the ordering for the grid; a shuffle if it is read from a file."""
     options: dict[str, Any] = {}
     if "file" in ORDERINGS[ordering].Options.model_fields:
         options["file"] = folder / "order.json"

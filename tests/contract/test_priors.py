@@ -1,4 +1,4 @@
-"""Every prior keeps the contract; what those that score sequences of tokens promise besides."""
+"""Every prior keeps the contract; additional guarantees of priors that score token sequences."""
 
 from __future__ import annotations
 

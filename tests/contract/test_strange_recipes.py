@@ -1,4 +1,4 @@
-"""Recipes at random with values that nobody means: validate and a run agree, and neither raises anything else."""
+"""Random recipes with absurd values: validate and a run agree, and neither raises anything else."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STRANGE: list[Any] = [
     [], [[]], [0], [None], [1, 2, 3], ["row", "row"], {}, {"name": None}, {"name": "row"}, {"name": "row", "row": 1},
     {"": ""}, {0: 0}, {None: None}, datetime.date(2020, 1, 1), b"bytes", 1 + 1j, (1, 2), {1, 2},
 ]  # fmt: skip
-"""What YAML can hold, and what a Python program can put beside it."""
+"""Values that YAML can hold, and additional ones from a Python program."""
 KEYS = ["name", "", "0", "class", "__init__", "options", "set", "x" * 500, 0, None, True, "\0"]
 
 
@@ -64,7 +64,7 @@ def strange_recipes(draw: st.DrawFn) -> Any:
 
 
 def check(content: Any) -> None:
-    """Validate refuses it in words, or a run that is not refused for its data takes it."""
+    """Either validate refuses it with a message, or a run not refused for its data accepts it."""
     note(repr(content))
     began = time.monotonic()
     experiment, invalid = composed(content)

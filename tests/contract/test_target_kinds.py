@@ -1,4 +1,4 @@
-"""Every kind of targets of the package keeps the contract."""
+"""Every target kind of the package keeps the contract."""
 
 from __future__ import annotations
 

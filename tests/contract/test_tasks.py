@@ -1,4 +1,4 @@
-"""Every task keeps the contract; what those of the package, which read once, promise besides."""
+"""Every task keeps the contract; additional guarantees of the package's own, which read once."""
 
 from __future__ import annotations
 

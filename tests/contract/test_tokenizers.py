@@ -1,4 +1,4 @@
-"""Every tokenizer keeps the contract; what those of the package promise besides."""
+"""Every tokenizer keeps the contract; additional guarantees of the package's own."""
 
 from __future__ import annotations
 

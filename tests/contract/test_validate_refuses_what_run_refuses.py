@@ -1,4 +1,4 @@
-"""Validate refuses exactly what a run refuses before its first step: recipes at random, of any components."""
+"""Validate refuses exactly what a run refuses before its first step: random recipes with any components."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from reorder_kit.training.trainer import Trainer
 
 HOST = host_with(OddPlugin())
 EMBEDDED = ("digits", "scenes", "planted-chain", "shapes")
-# What a component needs to be small, and values beside the defaults. Every other option is varied by its schema.
+# Options that keep a component small, and values other than the defaults. All other options are varied by their schema.
 SMALL: dict[str, dict[str, Any]] = {
     "digits": {"validation_images": 4},
     "scenes": {"image_size": 32, "train_images": 20, "validation_images": 4, "test_images": 4},
@@ -56,7 +56,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "vmamba": {"dim": 8, "depths": [1, 1]},
     "violin": {"dim": 8, "heads": 2, "depth": 2},
 }
-# Named models, large ones and files are no small matter; sizes of splits are those above.
+# Named models, large ones and files are too expensive; sizes of splits are those above.
 LEFT_ALONE = {"model", "pretrained", "model_args", "size", "file", "train_images", "validation_images", "test_images"}
 LEFT_ALONE |= {"image_size", "digit_size", "patch_size", "grid", "start"}
 
@@ -119,7 +119,7 @@ class Values:
 
 @st.composite
 def sections(draw: st.DrawFn, kind: str, name: str, most: int = 2) -> dict[str, Any]:
-    """A component with up to so many options at random."""
+    """A component with up to this many random options."""
     properties, definitions = schema_of(kind, name)
     varied = sorted(set(properties) - LEFT_ALONE)
     chosen = draw(st.lists(st.sampled_from(varied), max_size=most, unique=True)) if varied else []
@@ -135,7 +135,7 @@ def named(kind: str) -> st.SearchStrategy[str]:
 
 
 def mostly(*usual: Any, beside: tuple[Any, ...]) -> st.SearchStrategy[Any]:
-    """One of the first, or seldom one of the others."""
+    """One of the first, or rarely one of the others."""
     return SELDOM.flatmap(lambda seldom: st.sampled_from(beside if seldom else usual))
 
 
@@ -214,7 +214,7 @@ def tasks(draw: st.DrawFn, data: str) -> dict[str, Any]:
 
 
 class Untrained:
-    """A host's runs without what takes time: no step is taken, and nothing is evaluated."""
+    """A host's runs without the slow parts: no step is taken, and nothing is evaluated."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(Trainer, "train", lambda self: None)
@@ -240,7 +240,7 @@ def untrained():
 
 
 def refusal_of_run(content: dict[str, Any]) -> ReorderKitError | None:
-    """Why a run is refused, its controls included; None if nothing keeps it from its first step."""
+    """Why a run, including its controls, is refused; None if it reaches its first step."""
     folder = Path(tempfile.mkdtemp(dir=os.environ.get("PYTEST_TMP")))
     try:
         running.run_experiment(compose(content, HOST, "random"), HOST, folder / "run")
@@ -252,7 +252,7 @@ def refusal_of_run(content: dict[str, Any]) -> ReorderKitError | None:
 
 
 def refusal_of_unchecked_run(content: dict[str, Any]) -> ReorderKitError | None:
-    """The same, where validate does not ask what fits what: as the run itself would notice."""
+    """The same without the compatibility checks of validate: what the run itself would notice."""
     with pytest.MonkeyPatch.context() as patch:
         for check in ("misfits_of_phases", "misfits_of_parts", "misfits_of_orders"):
             patch.setattr(composing, check, lambda *arguments: [])

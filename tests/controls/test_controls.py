@@ -1,4 +1,4 @@
-"""What a control replaces, in a run of its own and beside another."""
+"""What a control replaces, in a separate run and within another."""
 
 from __future__ import annotations
 

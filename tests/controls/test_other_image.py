@@ -85,7 +85,7 @@ def batch(targets, kind=None, numbers=None):
 
 
 def orders_read_in(control, images, blocks=1):
-    """The numbers of the images that are evaluated, and whose order each is read in."""
+    """The numbers of the evaluated images, and of the images whose orders they are read in."""
     images = control.comparable(images, CLASSES)
     model, changed = control.change(Reader(blocks=blocks), images, CLASSES)
     assert changed is images
@@ -116,7 +116,7 @@ def test_an_image_that_is_alone_in_its_class_is_left_out():
 def test_images_with_several_classes_share_one_of_them_and_without_any_share_none():
     labels = [[1.0, 0, 0], [0, 0, 0], [0, 1, 1], [1, 1, 0], [0, 0, 0]]
     read = orders_read_in(OtherImageSameClass(), batch(labels, SeveralClasses()))
-    # Images 0 and 3 share the first class, 2 and 3 the second; from 3 on, going round, 0 comes before 2.
+    # Images 0 and 3 share the first class, 2 and 3 the second; from 3 on, wrapping around, 0 comes before 2.
     assert read == ([0, 2, 3], [3, 3, 0])
 
 
@@ -172,7 +172,7 @@ def test_a_model_gives_each_image_what_it_gives_when_told_the_order_of_the_other
 
 
 class Summary(nn.Module):
-    """The readout as it is."""
+    """The readout, unchanged."""
 
     def forward(self, features):
         return features.summary()

@@ -1,4 +1,4 @@
-"""Controls that a task brings along, from the recipe to the result, and what a control needs."""
+"""Controls provided by a task, from the recipe to the result, and requirements of a control."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Blank(EvaluatedControl):
 
 
 class FirstClass(EvaluatedControl):
-    """Only images of the first class, as they are."""
+    """Only images of the first class, unchanged."""
 
     name = "first-class"
     words = "images of one class"
@@ -58,7 +58,7 @@ class FirstClass(EvaluatedControl):
 
 
 class NoImage(FirstClass):
-    """No image at all."""
+    """No images."""
 
     name = "no-image"
 
@@ -93,7 +93,7 @@ class Backwards(InRunControl):
 
 
 class Controlled(Classification):
-    """Classification with controls of its own."""
+    """Classification with its own controls."""
 
     name = "controlled"
     own = (Blank(), FirstClass(), NoImage(), Shorter(), Backwards())
@@ -179,12 +179,12 @@ def test_results_of_all_kinds_stand_beside_each_other(finished):
 def test_an_evaluated_control_is_compared_on_the_same_images(finished):
     _, result = finished
     test, blank, first = result["metrics"]["test"], *(result["controls"][name] for name in ("blank", "first-class"))
-    # Every image counts, and what is one image cannot be told from another scores as the best constant answer does.
+    # Every image counts, and indistinguishable images score like the best constant answer.
     assert blank["own"]["test"]["images"] == blank["metrics"]["test"]["images"] == test["images"]
     assert blank["own"]["test"]["top1"] == pytest.approx(test["top1"])
     assert blank["own"]["test"]["loss"] == pytest.approx(test["loss"], rel=1e-5)
     assert blank["metrics"]["test"]["top1"] < 0.2
-    # Nothing was changed but the choice of images.
+    # Only the choice of images was changed.
     assert 0 < first["own"]["test"]["images"] < test["images"] / 5
     assert first["own"] == first["metrics"]
 

@@ -24,7 +24,7 @@ PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255,) * 3}
 
 
 def pipeline(size: Any, *transforms: Any, **options: Any) -> AnnotatedPipeline:
-    """The pipeline of training, which leaves values as they are in the file."""
+    """The training pipeline, without changing the values in the file."""
     made = AnnotatedOptions(image_size=size, train_transforms=transforms, **{**PLAIN, **options})
     return made.pipelines()[0]
 
@@ -47,7 +47,7 @@ def mask_of(image: Tensor) -> Tensor:
 
 
 def extent(bright: Tensor) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom edge of what is bright."""
+    """Left, top, right and bottom edge of the bright area."""
     rows, columns = torch.where(bright.any(dim=1))[0], torch.where(bright.any(dim=0))[0]
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
@@ -213,7 +213,8 @@ def test_a_crop_cuts_image_boxes_and_mask_alike() -> None:
     boxes = box_target((3, 3, 8, 8), (0, 0, 2, 2))
     crop = pipeline(8, {"name": "CenterCrop", "size": 4})
     with_boxes, with_mask = crop(RawSample(image, boxes)), crop(RawSample(image, mask_of(image)))
-    # The middle four pixels, enlarged to eight: of the large box all but the first is left, of the small one nothing.
+    # The middle four pixels, enlarged to eight: all of the large box except the first pixel remains, and nothing of the
+    # small one.
     assert with_boxes.target.boxes.tolist() == [[2, 2, 8, 8]]
     assert with_boxes.target.classes.tolist() == [0]
     assert extent(with_boxes.image[0] > 127) == (2, 2, 8, 8)

@@ -33,7 +33,7 @@ SIZE = 23
 
 
 class Noisy:
-    """Samples that say which they are, with noise in the place of augmentation."""
+    """Samples that hold their number, with noise instead of augmentation."""
 
     def __len__(self):
         return SIZE
@@ -109,7 +109,7 @@ def test_two_processes_deal_out_all_samples_in_equal_parts():
     assert [len(part) + torn for part, torn in zip(parts, unreadable, strict=True)] == [12, 12]
     counts = Counter(parts[0] + parts[1])
     assert set(counts) | {5} == set(range(SIZE))
-    assert sum(counts.values()) + sum(unreadable) == SIZE + 1  # the one that is dealt twice to make them equal
+    assert sum(counts.values()) + sum(unreadable) == SIZE + 1  # the one that is dealt twice to equalize them
 
 
 def test_a_process_augments_a_sample_as_any_other_would():
@@ -123,7 +123,7 @@ def test_a_process_augments_a_sample_as_any_other_would():
 def test_an_evaluation_deals_every_global_batch_out_to_all_processes(processes, batch_size):
     loaders = [evaluation_loader(Noisy(), CLASS, "test", batch_size, 0, rank, processes) for rank in range(processes)]
     batches = [list(loader) for loader in loaders]
-    # Sample 5 cannot be read, so a process may be left with an empty batch there; it was dealt one all the same.
+    # Sample 5 cannot be read, so a process may get an empty batch there, although it was dealt one.
     dealt = [[len(batch) + len(batch.unreadable) for batch in of_process] for of_process in batches]
     assert {len(of_process) for of_process in dealt} == {len(dealt[0])}
     assert all(min(of_process) > 0 for of_process in dealt)
@@ -312,7 +312,7 @@ class Boxed:
 
 @pytest.fixture
 def few_open_files():
-    """Fewer than systems usually allow, so that a small batch shows what a large one would meet."""
+    """Fewer than systems usually allow, so that a small batch shows the problem of a large one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     yield
@@ -329,7 +329,7 @@ def test_boxes_of_a_large_batch_come_from_a_worker_without_an_open_file_each():
 
 @pytest.fixture
 def pinned(monkeypatch):
-    """Stands in for a GPU: the tensors that were pinned, as what comes back in their place."""
+    """A stand-in for a GPU: collects the pinned tensors and returns replacements."""
     found = []
 
     def pin_memory(tensor, *_):

@@ -1,4 +1,4 @@
-"""The quick flips give what torchvision's transforms give, and draw as they do."""
+"""The fast flips give the same results and random draws as torchvision's transforms."""
 
 from __future__ import annotations
 

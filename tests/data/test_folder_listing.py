@@ -1,4 +1,4 @@
-"""Whether files are there, with one look at each folder."""
+"""Whether files exist, listing each folder once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_files_and_links_to_files_are_there(tmp_path: Path) -> None:
 def test_a_file_that_goes_by_another_name_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "PHOTO.JPG").touch()
     exists = Path.is_file
-    # As a file system that does not tell small letters from large ones.
+    # As on a case-insensitive file system.
     monkeypatch.setattr(Path, "is_file", lambda path: exists(path.with_name(path.name.upper())))
     assert FolderListing(tmp_path, Findings()).has(tmp_path / "photo.jpg")
     assert not FolderListing(tmp_path, Findings()).has(tmp_path / "other.jpg")

@@ -1,4 +1,4 @@
-"""What somebody gives to be predicted: what counts as an image, and how it is read."""
+"""Images given for prediction: what counts as an image, and how it is read."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_channels_are_those_of_the_run_and_that_is_told(tmp_path, form):
     in_color, in_gray = read(given(GRAY)), read(given(COLOR), channels=1)
     assert torch.equal(in_color.pixels, torch.from_numpy(GRAY).expand(3, -1, -1))
     assert [finding.what for finding in in_color.findings] == [IN_COLOR]
-    # ITU-R 601-2, as Pillow has it.
+    # ITU-R 601-2, as in Pillow.
     luma = COLOR.astype(float) @ [0.299, 0.587, 0.114]
     assert (in_gray.pixels[0].numpy() - luma).max() <= 1
     assert [finding.what for finding in in_gray.findings] == [IN_GRAY]

@@ -1,4 +1,4 @@
-"""Decoded images as bytes: the same to the last digit, and nothing else is ever made from them."""
+"""Decoded images as bytes: identical after unpacking, and damaged bytes never become images."""
 
 from __future__ import annotations
 

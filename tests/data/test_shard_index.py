@@ -1,4 +1,4 @@
-"""Where members of tar shards lie: reading by position, what is noted of a shard, and damaged ones."""
+"""The positions of members in tar shards: reading by position, index files, and damaged shards."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_notes_go_to_the_cache_folder_where_the_shards_cannot_be_written(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(root / "cache"))
-    # Permissions would not stop an administrator who runs the tests; a folder in the note's place does.
+    # Permissions would not stop tests run by root; a folder in place of the index file does.
     (root / "val.tar.index.npz").mkdir()
     read = count_readings(monkeypatch)
     for _ in range(2):
@@ -142,7 +142,7 @@ def test_few_shards_stay_open_and_none_is_sent_along(tmp_path: Path, monkeypatch
     files = ShardFiles()
     for path in [*paths, *paths]:
         assert files.read(path, 5, 1).decode() == path.name
-    # What stays open outlives the file's name, what was closed does not: the last two stay.
+    # An open file survives the removal of its name, a closed one does not: the last two stay open.
     for path in paths:
         path.unlink()
     assert [files.read(path, 5, 1).decode() for path in paths[2:]] == ["2", "3"]
@@ -208,7 +208,7 @@ def test_long_and_foreign_names_are_read(root: Path) -> None:
 
 
 def count_members(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Of which shard every member is that is read from now on."""
+    """Records the shard of every member read from now on."""
     read: list[str] = []
     original = ShardFiles.read
 
@@ -221,7 +221,7 @@ def count_members(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def count_targets(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Every target that is understood from now on."""
+    """Records every target parsed from now on."""
     read: list[bytes] = []
     original = TargetMember.value
 
@@ -241,7 +241,7 @@ def test_classes_are_read_from_the_shards_once(root: Path, monkeypatch: pytest.M
     assert len(read) > len(classes)
     del read[:]
     again = open_shards(root, validation=None)
-    # The first and the last of each shard, which are compared with what was noted, and the first training sample.
+    # The first and the last of each shard, which are compared with the index, and the first training sample.
     assert len(read) < 20
     assert list(again.classes) == list(first.classes) == ["0", "1", "2"]
     for part in ("train", "validation", "test"):

@@ -1,4 +1,4 @@
-"""Training images with each other's targets."""
+"""Training images with shuffled targets."""
 
 from __future__ import annotations
 

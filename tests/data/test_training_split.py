@@ -1,4 +1,4 @@
-"""The training images and targets that are looked at before training."""
+"""The training images and targets that are used before training."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_choice_and_the_augmentation_hang_on_the_seed_alone():
     once, again, other = (list(training(Numbered(), seed).batches(30)) for seed in (3, 3, 4))
     assert all(torch.equal(one.images, two.images) for one, two in zip(once, again, strict=True))
     assert once[0].targets != other[0].targets
-    # However they are dealt to batches; the first of fewer are the first of more.
+    # Regardless of batches; a smaller selection is a prefix of a larger one.
     few = torch.cat([batch.images for batch in training(Numbered(), 3).batches(10, batch_size=3)])
     assert torch.equal(few, once[0].images[: len(few)])
 
@@ -121,7 +121,7 @@ def test_it_reads_what_priors_always_read():
 
 
 class Viewed(Numbered):
-    """The same, with views of its own, whose noise is negative."""
+    """The same with views, whose noise is negative."""
 
     def view(self, index):
         sample = Numbered.__getitem__(self, index)

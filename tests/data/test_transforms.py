@@ -1,4 +1,4 @@
-"""Named transforms, Fit, and the way of an image to the model."""
+"""Named transforms, Fit, and the path of an image to the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wrappers hand on what the samples below them can do, and nothing more."""
+"""Wrappers expose exactly the abilities of the samples below them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHAPE = ImageShape(1, 2, 2)
 
 
 class Plain:
-    """Sample k is full of k; sample 1 cannot be read."""
+    """Sample k is filled with k; sample 1 cannot be read."""
 
     def __init__(self, reads=None):
         self.reads = [] if reads is None else reads

@@ -1,4 +1,4 @@
-"""The data source coco-detection: layouts, boxes that are unusual, and files that are wrong."""
+"""The data source coco-detection: layouts, unusual boxes, and invalid files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def three_files(tmp_path: Path) -> Path:
 def test_a_file_for_each_split(three_files: Path) -> None:
     splits = open_coco(three_files)
     assert sizes(splits) == (3, 2, 1)
-    # By id, not by the sequence of the file.
+    # By id, not by position in the file.
     assert splits.classes == ["cat", "dog"]
     target = samples(splits.train)[0].target
     assert target.boxes.tolist() == [[1, 2, 6, 6]] * 2
@@ -140,7 +140,7 @@ def test_unusual_boxes(tmp_path: Path) -> None:
     example = f"{tmp_path / 'train.json'}, annotation 77"
     assert splits.findings == (Finding("boxes without width or height are left out", 2, example),)
     first, second, *_ = samples(splits.train)
-    # At the border, over it, of one pixel, beyond it and so gone, and a crowd.
+    # At the border, across it, of one pixel, beyond it and so lost, and a crowd.
     assert first.target.boxes.tolist() == [[0, 0, 10, 12], [0, 8, 10, 12], [9, 11, 10, 12], [2, 2, 5, 5]]
     assert first.target.classes.tolist() == [0, 1, 1, 0]
     assert first.target.crowd.tolist() == [False, False, False, True]
@@ -172,7 +172,7 @@ def test_a_truncated_image_is_unreadable_and_the_others_are_not(three_files: Pat
 
 
 def change(key: str, **values: Any) -> Callable[[dict[str, Any]], None]:
-    """The last entry of a list is another one."""
+    """Replace the last entry of a list."""
 
     def apply(content: dict[str, Any]) -> None:
         content[key][-1] |= values

@@ -25,7 +25,7 @@ OPTIONS: dict[str, Any] = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Four images with a mask, and two without; ids with gaps, and not in sequence."""
+    """Four images with a mask, and two without; ids have gaps and are not in order."""
     for name in ("images", "semantic"):
         (tmp_path / name).mkdir()
     for number in range(6):

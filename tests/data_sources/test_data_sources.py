@@ -1,4 +1,4 @@
-"""The digits, and the split by chance that all sources share."""
+"""The digits, and the random split shared by all sources."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_digits_are_split_into_1200_100_and_497() -> None:
 def test_digits_hold_every_bundled_image_once_with_its_target() -> None:
     splits = Digits().open(seed=0)
     samples = [split[index] for split in (splits.train, splits.validation, splits.test) for index in range(len(split))]
-    # The standardisation keeps the sequence of the values, so ranks of values identify an image.
+    # Standardization preserves the order of values, so ranks of values identify an image.
     bundled = load_digits()
     values = torch.cat([image.flatten() for image, *_ in samples]).unique()
     assert len(values) == 17

@@ -1,4 +1,4 @@
-"""Functional Map of the World: layout, places, boxes with context, and what can be wrong with them."""
+"""Functional Map of the World: layout, places, boxes with context, and possible errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reorder_kit.interfaces import DataSplits, ImageShape, Sample, SampleSet, Un
 
 
 def add_image(root: Path, split: str, category: str, place: int, time: int, boxes: Any = None) -> Path:
-    """An image of 20x20 pixels, grey but for a white square of 10x10 at left 4, top 6."""
+    """An image of 20x20 pixels, gray except for a white square of 10x10 at left 4, top 6."""
     path = root / split / category / f"{category}_{place}" / f"{category}_{place}_{time}_rgb.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.full((20, 20, 3), 50 + place, dtype=np.uint8)
@@ -77,7 +77,7 @@ def test_an_image_is_cut_to_its_object(root: Path) -> None:
 
 
 def places_of(box: tuple[int, int, int, int], height: int, width: int) -> tuple[int, int, int, int]:
-    """Left, top, width and height of what is cut out of an image whose pixels tell where they are."""
+    """Left, top, width and height of the crop from an image whose pixels encode their position."""
     rows = torch.arange(height, dtype=torch.uint8)[:, None].expand(height, width)
     columns = torch.arange(width, dtype=torch.uint8)[None].expand(height, width)
     cut = cut_out(torch.stack([columns, rows]), box)

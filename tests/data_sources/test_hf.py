@@ -149,7 +149,7 @@ def test_a_single_split_is_divided_with_the_same_share_of_every_class(tmp_path: 
     parts = [content(part) for part in (splits.train, splits.validation, splits.test)]
     assert [[label for _, label in part].count(0) for part in parts] == [12, 4, 4]
     assert [[label for _, label in part].count(1) for part in parts] == [6, 2, 2]
-    # Colours tell images apart, so that every image is in one split, with its own class.
+    # Colors identify images, so every image is in one split, with its own class.
     together = sorted(colour for part in parts for colour, _ in part)
     assert together == list(range(1, 31))
     assert all(label == (colour > 20) for part in parts for colour, label in part)

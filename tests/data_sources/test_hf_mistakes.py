@@ -1,4 +1,4 @@
-"""Data sets of Hugging Face: what can be wrong with their images, boxes, columns and options."""
+"""Hugging Face data sets: errors in images, boxes, columns and options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Image folders: layouts, splits, reading, and what can be wrong with them."""
+"""Image folders: layouts, splits, reading, and possible errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def save_image(path: Path, value: int, size: tuple[int, int] = (8, 8)) -> None:
-    """One plain colour, by which the tests know the image again."""
+    """One plain color, by which the tests know the image again."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (size[1], size[0]), (value, value, value)).save(path)
 
@@ -38,7 +38,7 @@ def open_folder(root: Path, **options: Any) -> DataSplits:
 
 
 def content(samples: SampleSet) -> list[tuple[int, int]]:
-    """(colour, class) of every image."""
+    """(color, class) of every image."""
     return [
         (round(image[0, 0, 0].item()), target) for image, target, *_ in map(samples.__getitem__, range(len(samples)))
     ]

@@ -1,4 +1,4 @@
-"""ImageNet's folders: both layouts, names of classes, and what can be wrong with them."""
+"""ImageNet's folders: both layouts, class names, and possible errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FISH, BIRD = "n01440764", "n02012849"
 
 
 def save(path: Path, value: int) -> None:
-    """One plain colour, by which the tests know the image again."""
+    """One plain color, by which the tests know the image again."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (12, 10), (value, value, value)).save(path, "PNG")
 
@@ -55,7 +55,7 @@ def open_imagenet(root: Path, **options: Any) -> DataSplits:
 
 
 def content(split: SampleSet) -> Sequence[tuple[int, int]]:
-    """(colour, class) of every image; red is normalised with ImageNet's mean 0.485 and deviation 0.229."""
+    """(color, class) of every image; red is normalized with ImageNet's mean 0.485 and deviation 0.229."""
     found = [split[number] for number in range(len(split))]
     assert all(isinstance(sample, Sample) for sample in found)
     return [(round((sample[0][0, 0, 0].item() * 0.229 + 0.485) * 255), sample[1]) for sample in found]

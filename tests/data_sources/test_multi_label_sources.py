@@ -1,4 +1,4 @@
-"""Images with several labels, in a table or in class folders: layouts, splits, and what can be wrong with them."""
+"""Images with several labels, in a table or in class folders: layouts, splits, and possible errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def save_image(path: Path, value: int, size: tuple[int, int] = (4, 4)) -> None:
-    """One plain colour, by which the tests know the image again."""
+    """One plain color, by which the tests know the image again."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (size[1], size[0]), (value, value, value)).save(path)
 
@@ -46,7 +46,7 @@ def open_folder(root: Path, **options: Any) -> DataSplits:
 
 
 def content(samples: SampleSet) -> dict[int, list[float]]:
-    """The labels of every image, by its colour."""
+    """The labels of every image, by its color."""
     found = [samples[index] for index in range(len(samples))]
     by_colour = {round(image[0, 0, 0].item()): target.tolist() for image, target, *_ in found}
     assert len(by_colour) == len(found)

@@ -1,4 +1,4 @@
-"""The planted chain: its images, and what an order is worth, by trial of all images."""
+"""The planted chain: its images, and the value of an order, from all possible images."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def targets_of(samples: SampleSet) -> Tensor:
         ([4, 1, 5, 0, 3, 2], 5),  # the hidden order itself
         ([2, 3, 0, 5, 1, 4], 5),  # its reverse
         ([0, 3, 2, 4, 1, 5], 4),  # cut in two
-        ([1, 4, 0, 5, 2, 3], 3),  # pairs turned round
+        ([1, 4, 0, 5, 2, 3], 3),  # pairs reversed
         ([4, 5, 2, 1, 0, 3], 1),  # 0-3 only
         ([4, 0, 1, 2, 5, 3], 0),
         ([1, 5, 2], 1),  # the other patches have no slot
@@ -143,7 +143,7 @@ def products_of(images: np.ndarray, order: list[int]) -> np.ndarray:
 
 
 def best_of_sum(images: np.ndarray, order: list[int]) -> float:
-    """The accuracy of the best threshold on the sum of the products of neighbouring slots, in either direction."""
+    """The accuracy of the best threshold on the sum of the products of neighboring slots, in either direction."""
     classes = np.sign(products_of(images, list(range(16))).sum(axis=1))
     sums = products_of(images, order).sum(axis=1)
     below = [(classes * np.where(sums > threshold, 1, -1)).mean() for threshold in range(-16, 17)]
@@ -168,7 +168,7 @@ def test_runs_of_products_tell_what_the_docstring_says(all_images: np.ndarray) -
     [
         [0, 3, 6, 9, 12, 15, 2, 5, 8, 11, 14, 1, 4, 7, 10, 13],  # runs of three
         [0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15],  # runs of two
-        [9, 3, 11, 5, 13, 7, 15, 0, 2, 12, 14, 4, 6, 8, 10, 1],  # with the ends of the chain side by side
+        [9, 3, 11, 5, 13, 7, 15, 0, 2, 12, 14, 4, 6, 8, 10, 1],  # with the ends of the chain adjacent
     ],
 )
 def test_without_restored_neighbours_only_a_trace_is_left(all_images: np.ndarray, order: list[int]) -> None:
@@ -183,7 +183,7 @@ def test_a_sum_of_products_has_about_the_additive_accuracy(all_images: np.ndarra
         pieces = np.split(np.arange(16), np.sort(random.choice(np.arange(1, 16), random.randint(1, 12), replace=False)))
         order = np.concatenate([pieces[piece][:: random.choice([1, -1])] for piece in random.permutation(len(pieces))])
         restored = restored_neighbours(Order(order.tolist()), Order.identity(16))
-        if 15 not in np.abs(np.diff(order)):  # the ends of the chain side by side are the exception
+        if 15 not in np.abs(np.diff(order)):  # adjacent ends of the chain are the exception
             deviations.append(best_of_sum(all_images, order.tolist()) - additive_accuracy(16, restored))
     assert np.abs(deviations).max() <= 0.055
     assert np.median(np.abs(deviations)) <= 0.01

@@ -1,4 +1,4 @@
-"""An image from elsewhere is prepared as a test image of the data is, without the data."""
+"""An outside image is prepared like a test image, without the data."""
 
 from __future__ import annotations
 

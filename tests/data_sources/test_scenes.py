@@ -1,4 +1,4 @@
-"""Scenes of digits: what is drawn, what the targets say of it, and that it is always the same."""
+"""Scenes of digits: the drawing, its targets, and reproducibility."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_squares_that_hide_nothing_are_drawn_whole() -> None:
 
 @pytest.mark.parametrize("allowed", [0.0, 0.1, 0.5])
 def test_no_digit_loses_more_of_its_ink_than_allowed(allowed: float) -> None:
-    """One scene with the last digits left out after the other shows how much of each was there at first."""
+    """Removing the last digits of a scene one by one shows how much of each was visible."""
     worst = 0.0
     for number in range(60):
         wanted = rules(digits=(6, 6), digit_size=(16, 16), max_hidden=allowed)

@@ -1,4 +1,4 @@
-"""Folders of images and masks: layouts, splits, what values mean, and what can be wrong."""
+"""Folders of images and masks: layouts, splits, meaning of values, and possible errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def save(path: Path, pixels: Any) -> None:
 
 
 def save_pair(root: Path, name: str, value: int, mask: Any = None, folder: str = "") -> None:
-    """One plain grey, by which the tests know the image again; the mask is of class 1 on the right."""
+    """A plain gray image, identified by its value; the mask has class 1 on the right."""
     save(root / "images" / folder / f"{name}.png", np.full((4, 4), value, dtype=np.uint8))
     default = np.repeat([[0, 0, 1, 1]], 4, axis=0)
     save(root / "masks" / folder / f"{name}.png", np.asarray(default if mask is None else mask).astype(np.uint8))
@@ -357,6 +357,6 @@ def test_the_mask_of_a_real_image_lies_on_its_nuclei() -> None:
     sample = SegmentationFolder(given).open(0).train[0]
     assert isinstance(sample, Sample)
     content = sample.target != IGNORED
-    # The nuclei of the grey images are bright on a dark ground.
+    # The nuclei of the gray images are bright on a dark ground.
     assert sample.image[0][sample.target == 1].mean() > 1.5 * sample.image[0][content & (sample.target == 0)].mean()
     assert torch.isfinite(sample.image).all()

@@ -31,7 +31,7 @@ def samples(split: SampleSet) -> list[tuple[Tensor, int]]:
 
 
 def pickle_as_cifar_does(path: Path, content: dict[str, Any]) -> str:
-    """Write as a numpy of 2009 did, with 0 and 1 for the flags of a dtype, and return the checksum."""
+    """Write like numpy in 2009, with 0 and 1 for the flags of a dtype, and return the checksum."""
     pickled = pickle.dumps(content, protocol=2).replace(b"\x89\x88\x87", b"K\x00K\x01\x87")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pickled)
@@ -39,7 +39,7 @@ def pickle_as_cifar_does(path: Path, content: dict[str, Any]) -> str:
 
 
 def cifar_images(first: int, count: int) -> np.ndarray[Any, Any]:
-    """Plain colours in CIFAR's layout: a row for an image, all of red, then green, then blue."""
+    """Plain colors in CIFAR's layout: a row for an image, all of red, then green, then blue."""
     channels = np.array([[first + n, 100, 200] for n in range(count)], dtype=np.uint8)
     return channels.repeat(32 * 32, axis=1)
 

@@ -1,4 +1,4 @@
-"""The data source voc: boxes, labels and masks in the layout of Pascal VOC, and files that are wrong."""
+"""The data source voc: boxes, labels and masks in the layout of Pascal VOC, and invalid files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def write_image(root: Path, name: str, objects: str = "", mask: np.ndarray | Non
     (root / "Annotations" / f"{name}.xml").write_text(f"<annotation>{objects}</annotation>")
     if mask is not None:
         picture = Image.fromarray(mask.astype(np.uint8))
-        # Colours have nothing to do with the numbers.
+        # Colors have nothing to do with the numbers.
         picture.putpalette([(255 - value) % 256 for value in range(768)])
         picture.save(root / "SegmentationClass" / f"{name}.png")
 

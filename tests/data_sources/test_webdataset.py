@@ -1,4 +1,4 @@
-"""Tar shards as a data source: splits, targets, sharing samples out, and what can be wrong with them."""
+"""Tar shards as a data source: splits, targets, dealing samples, and possible errors."""
 
 from __future__ import annotations
 

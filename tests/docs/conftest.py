@@ -29,11 +29,11 @@ RECIPE_SECTIONS: dict[str, Callable[[str], dict[str, Any]]] = {
     "data-source": lambda name: {"data": name},
     "tracker": lambda name: {"trackers": [name]},
 }
-"""How a recipe names a component of each kind that recipes name."""
+"""How a recipe names a component of each kind."""
 
 
 class DocumentedPlugin:
-    """A plugin loaded from a document into a host of its own, beside the built-in ones."""
+    """A plugin loaded from a document into a separate host, along with the built-in ones."""
 
     def __init__(self, source: str, folder: Path) -> None:
         file = folder / f"documented_{len(list(folder.glob('*.py')))}.py"
@@ -52,7 +52,7 @@ class DocumentedPlugin:
         return [provided.split(" ") for provided in self.record.provides]
 
     def use(self) -> None:
-        """Use everything it provides as a person would: orderings on several grids, all else in a run."""
+        """Use everything it provides as a person would: orderings on several grids, the rest in a run."""
         assert (self.record.status, self.record.reason) == ("ok", "")
         assert self.provides or self.record.hooks
         for kind, name in self.provides:

@@ -1,4 +1,4 @@
-"""CHANGELOG.md and docs/decisions.md tell of what there is, and links in documents lead somewhere."""
+"""CHANGELOG.md and docs/decisions.md match the package, and links in documents work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every worked example of CONTRIBUTING.md works as it stands."""
+"""Every example in CONTRIBUTING.md works unchanged."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_the_tokenizer_tells_which_way_lines_run(load):
     tokenizer = kind(kind.Options(), ImageShape(1, 4, 8), Grid(1, 2))
     stripes = torch.tensor([0.0, 1.0, 0.0, 1.0])
     flat, rows, columns = torch.zeros(4, 4), stripes[:, None].expand(4, 4), stripes.expand(4, 4)
-    # Of the two steps beyond a patch, into stripes and out of them, neither outweighs the lines in it.
+    # Neither of the two steps across a patch's border, into stripes and out of them, outweighs the lines inside.
     patches = torch.stack(
         [torch.stack([rows.flatten(), flat.flatten()]), torch.stack([columns.flatten(), flat.flatten()])]
     )

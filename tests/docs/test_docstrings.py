@@ -1,4 +1,4 @@
-"""Every example in a docstring gives what it says."""
+"""Every example in a docstring gives the stated result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODULES = ["reorder_kit", *(found.name for found in pkgutil.walk_packages(reorde
 
 
 def examples(module):
-    """Docstrings of a module that show examples."""
+    """Docstrings of a module with examples."""
     finder = doctest.DocTestFinder(exclude_empty=True)
     return [found for found in finder.find(import_module(module)) if found.examples]
 

@@ -1,4 +1,4 @@
-"""What is shown in docs/examples can still be read."""
+"""The files in docs/examples can still be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md says of files: each is short enough to be read at once."""
+"""The file lengths that CONTRIBUTING.md promises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/install.md: what stands behind the two commands of make, and the reach of the demo."""
+"""docs/install.md: the commands behind the two make targets, and the reach of the demo."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def test_the_plain_commands_behind_make_are_those_of_the_makefile(target):
         ["make", "--dry-run", "--always-make", target], cwd=ROOT, env=clean, capture_output=True, text=True, check=True
     )
     commands = commands_of(made.stdout)
-    # Building torchsort depends on what is on the path; the page says it in words.
+    # Building torchsort depends on the path; the page describes it in words.
     behind = [words for words in commands if words[0] != "touch" and "torchsort" not in " ".join(words)]
     introduction = "`make demo` is" if target == "demo" else "`make test` is"
     (block,) = re.findall(rf"{introduction}.*?\n\n```console\n(.*?)^```$", PAGE.text, re.MULTILINE | re.DOTALL)
-    # The second block does not make the environment again.
+    # The second block does not create the environment again.
     assert commands_of(block) == (behind if target == "demo" else behind[1:])
 
 

@@ -1,4 +1,4 @@
-"""Every plugin written out in a docstring of the interfaces works as it stands."""
+"""Every plugin in a docstring of the interfaces works unchanged."""
 
 from __future__ import annotations
 

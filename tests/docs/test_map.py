@@ -1,4 +1,4 @@
-"""docs/map.md and the layers of docs/design.md lead to what is there."""
+"""docs/map.md and the layers of docs/design.md name existing files."""
 
 from __future__ import annotations
 

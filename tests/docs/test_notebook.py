@@ -14,7 +14,7 @@ MOST_BYTES = 1_000_000
 
 
 def kinds(cell: Any) -> set[str]:
-    """What a cell showed: kinds of data, or names of streams; without what libraries say of this environment."""
+    """What a cell showed: kinds of data, or names of streams; without what libraries print about this environment."""
     shown = {kind for each in cell.get("outputs", []) for kind in each.get("data", [each.get("name", "error")])}
     return shown - {"stderr"}
 

@@ -1,4 +1,4 @@
-"""docs/orders.md: its blocks run one after the other, and what it says of them is true."""
+"""docs/orders.md: its blocks run one after the other, and its statements about them are true."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The variables of the page after its blocks have run, what they printed, and where."""
+    """The variables of the page after its blocks have run, their output, and their folder."""
     home = tmp_path_factory.mktemp("orders")
     printed = []
     variables = {"print": lambda *values: printed.append(" ".join(map(str, values)))}

@@ -1,4 +1,4 @@
-"""The two training loops of docs/own-loop.md run as they stand."""
+"""The two training loops of docs/own-loop.md run unchanged."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_plain_loop_trains_and_searches(written: Path) -> None:
     assert load("own_loop").train(seed=0, epochs=5) == (accuracy, order)
 
 
-@pytest.mark.filterwarnings("ignore")  # Lightning's own, which are different in every version
+@pytest.mark.filterwarnings("ignore")  # Lightning's own, which differ between versions
 def test_the_lightning_module_trains_and_its_checkpoint_holds_the_policy(written: Path, tmp_path: Path) -> None:
     lightning_loop = load("lightning_loop")
     quiet = {"default_root_dir": tmp_path, "logger": False, "enable_progress_bar": False, "enable_model_summary": False}

@@ -1,4 +1,4 @@
-"""What README.md and the pages in docs/ show can be typed, and what they name is there."""
+"""Commands in README.md and the pages in docs/ are valid, and the names they use exist."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from reorder_kit.studies.library import study_names
 COMMANDS = Page("docs/command-line.md")
 SHOWN = sorted({tuple(words) for page in PAGES for words in page.commands() if not words[0].startswith("-")})
 STANDS_FOR_SOMETHING = re.compile(r"\b[A-Z][A-Z_]+\b|\bruns/|=\[wandb\]")
-"""Such as RUN and FOLDER, in the place of what a reader has; runs; a plugin."""
+"""Placeholders such as RUN and FOLDER; runs; a plugin."""
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_nothing_is_left_to_be_filled_in(page):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Where a reader types: there is a run, a study, a recipe of their own, and photos."""
+    """A reader's folder, with a run, a study, their own recipe, and photos."""
     home = tmp_path_factory.mktemp("home")
     (home / "my_recipe.yaml").write_bytes((ROOT / "recipes" / "quickstart.yaml").read_bytes())
     generator = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""The blocks of docs/python.md run as they stand, one after the other."""
+"""The blocks of docs/python.md run unchanged, one after the other."""
 
 from __future__ import annotations
 

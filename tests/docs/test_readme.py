@@ -1,4 +1,4 @@
-"""README.md is short, and has one table. That its Python works is shown where the wheel is installed."""
+"""README.md is short and has one table. The test of the installed wheel runs its Python code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/studies.md: the study that is shown is right."""
+"""docs/studies.md: the study shown is valid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = Page("docs/studies.md")
 
 def test_the_study_that_is_shown_is_right(tmp_path):
     (shown,) = (yaml.safe_load(block) for block in PAGE.blocks("yaml"))
-    shown["backbones"]["mine"]["name"] = "recurrent"  # in the place of the reader's own
+    shown["backbones"]["mine"]["name"] = "recurrent"  # instead of the reader's own
     study = check_study(shown, PluginHost(third_party=False), "docs/studies.md", tmp_path).study
     assert (study.name, len(study.seeds), list(study.data)) == ("mine", 8, ["digits"])
 

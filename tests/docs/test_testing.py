@@ -1,4 +1,4 @@
-"""The page about testing plugins: its blocks run, and it names every check."""
+"""The page about testing plugins: its blocks run, and it lists every check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The blocks of docs/timm.md run as they stand, and its lines are those that the command prints."""
+"""The blocks of docs/timm.md run unchanged, and its lines are those that the command prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page about trackers: its plugin works, and what it says is logged is what is logged."""
+"""The page about trackers: its plugin works, and logs what the page says."""
 
 from __future__ import annotations
 

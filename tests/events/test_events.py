@@ -68,7 +68,7 @@ def finished(tmp_path):
 
 
 def drawn(path, colour):
-    """How many pixels have exactly this colour."""
+    """How many pixels have exactly this color."""
     picture = Image.open(path).convert("RGB")
     return sum(count for count, found in picture.getcolors(picture.width * picture.height) if found == colour)
 
@@ -98,7 +98,7 @@ def test_a_consensus_is_called_one_and_drawn_with_examples(finished, monkeypatch
         order_path, "draw_order", lambda order, grid, path, *, title, reach: titles.append((path.name, title))
     )
     examples = (Order.identity(16), Order(list(reversed(range(16)))))
-    # Even a consensus that is the start is no order that the run kept.
+    # Even a consensus equal to the start is not an order that the run kept.
     OrderFile("quickstart", Grid(4, 4), Order.identity(16), 0.25, examples).save(finished / "order.json")
     listeners(pictures).run_finished(run=run_info(finished), result=RESULT, epochs=EPOCHS)
     assert titles == [
@@ -121,7 +121,7 @@ def test_patches_without_a_slot_are_drawn_as_unread(finished):
 
 
 def scalars(directory):
-    """Step and value of every point by name, as TensorBoard itself reads them."""
+    """Step and value of every point by name, as read by TensorBoard itself."""
     events = EventAccumulator(str(directory / "tensorboard"))
     events.Reload()
     return {tag: [(point.step, point.value) for point in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
@@ -198,7 +198,7 @@ class Clock:
 
 
 def play(console, run, clock=None, seconds_per_epoch=2.0, fails_in=None):
-    """The events of a run from its first epoch to its last."""
+    """The events of a run, from its first epoch to its last."""
     clock = clock or Clock()
     with ConsoleProgress(console, seconds_between_lines=3.0, clock=clock) as progress:
         hook = listeners(progress)

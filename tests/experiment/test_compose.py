@@ -1,4 +1,4 @@
-"""What fits together and what does not, and the recipes of controls."""
+"""Compatible and incompatible parts, and the recipes of controls."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_order_of_a_file_is_a_start(host, tmp_path):
 def test_a_backbone_that_does_not_fit_the_images_is_named(host):
     (found,) = problems(host, backbone={"name": "local", "patch_size": 3})
     assert found.startswith("backbone: 'local': an image of 8x8 pixels")
-    # Where only the data tells the shape of images, building it says so.
+    # If only the data gives the image shape, the error comes when it is built.
     experiment = compose(recipe(backbone={"name": "local", "patch_size": 2}), host, "trial")
     with pytest.raises(ReorderKitError, match=r"^backbone 'local': an image of 9x9 pixels"):
         experiment.build_backbone(ImageShape(1, 9, 9))

@@ -1,4 +1,4 @@
-"""Recipes whose start a prior chooses."""
+"""Recipes with a start chosen by a prior."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_prior_gets_the_patches_of_readable_training_images_and_chooses(host, 
     start = experiment.starting_order(Grid(2, 2), splits(corner), no_influence)
     seen = BrightLast.seen
 
-    # 256 samples are looked at, of which about a third cannot be read.
+    # 256 samples are used, of which about a third cannot be read.
     assert 150 < len(seen) < 190
     assert seen.shape[1:] == (4, 4)
     assert seen.mean(dim=(0, 2)).tolist() == [float(patch == corner) for patch in range(4)]

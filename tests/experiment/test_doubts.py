@@ -1,4 +1,4 @@
-"""Options that change nothing are told of once, by the field."""
+"""Options without effect are reported once, with their field."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def found(**sections):
     return doubts(compose(recipe, HOST, "trial"))
 
 
-# Eight blocks; one is global, and beside it and a window of three blocks, five are left.
+# Of eight blocks, five are left besides a global one and a window of three blocks.
 BIGBIRD = {"pattern": "bigbird", "block": 2, "window": 1, "num_global": 1}
 IDLE = [
     ({"name": "transformer-xl", "segment": 16, "memory": 4}, ["memory"]),

@@ -25,7 +25,7 @@ FIRST_FOUR = {"row": [0, 1, 2, 3], "center-out": [6, 10, 9, 5], "strided": [0, 1
 
 
 class Dark:
-    """Images without anything in them."""
+    """Blank images."""
 
     def __len__(self):
         return 20
@@ -38,7 +38,7 @@ SPLITS = DataSplits(DIGIT, ["a", "b"], Dark(), Dark(), Dark())
 
 
 class Backward(Prior):
-    """The last patch first; as many as are read, or all."""
+    """The last patch first; as many patches as are read, or all."""
 
     name = "backward"
     leaves_out = False

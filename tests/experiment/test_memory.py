@@ -1,4 +1,4 @@
-"""What a run needs at least, compared with numbers worked out by hand, and refused where there is less."""
+"""The minimum memory of a run, compared with numbers worked out by hand, and refusals if there is less."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_processes_that_load_images_are_compared_with_the_cpus(tmp_path):
 
 @pytest.mark.parametrize("name", sorted(HOST.backbones))
 def test_parameters_are_counted_without_building_them(name, tmp_path):
-    """A machine with room for one number less than the backbone has."""
+    """A machine with room for one number fewer than the backbone has."""
     composed = compose(
         {
             "format_version": 1,

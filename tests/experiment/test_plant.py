@@ -1,4 +1,4 @@
-"""Scrambled images: what the model sees, what undoes it, and what a run tells of it."""
+"""Scrambled images: what the model sees, what undoes it, and what a run reports about it."""
 
 from __future__ import annotations
 
@@ -243,12 +243,12 @@ def test_figures_are_of_the_true_image(host):
     undone = Order([0, 2, 4, 1, 3, 5])
     assert figures_of(experiment, undone, grid).as_dict() == {
         "hidden": [0, 3, 1, 4, 2, 5],  # columns of 2x3
-        "adjacency_in_true_image": 4 / 5,  # row-major: only the step from 2 to 3 is none
+        "adjacency_in_true_image": 4 / 5,  # row-major: all steps except that from 2 to 3
         "kendall_tau_to_undone": pytest.approx(1.0),
     }
     as_seen = figures_of(experiment, Order.identity(6), grid)
     assert as_seen.adjacency_in_true_image == 3 / 5  # 0-3, 1-4 and 2-5
-    assert as_seen.kendall_tau_to_undone == pytest.approx(1 - 2 * 3 / 15)  # 3 of 15 pairs turned round
+    assert as_seen.kendall_tau_to_undone == pytest.approx(1 - 2 * 3 / 15)  # 3 of 15 pairs reversed
 
 
 def test_figures_of_a_chain_count_its_neighbours(host):
@@ -307,7 +307,7 @@ def test_a_result_holds_the_figures_of_the_run(host, tmp_path):
 def test_scrambled_images_read_in_the_undone_order_train_the_model_of_true_images(host, tmp_path):
     undone = planted(host).planted_order(Grid(4, 4)).inverse()
     OrderFile("undone", Grid(4, 4), undone).save(tmp_path / "undone.json")
-    # Without positions by patch nothing can tell the two apart.
+    # Without positions by patch the two are indistinguishable.
     backbone = {"name": "local", "grid": [4, 4], "dim": 8, "heads": 2, "positions": "none"}
     train = {"epochs": 2, "device": "cpu"}
     results = [

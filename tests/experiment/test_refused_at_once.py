@@ -1,4 +1,4 @@
-"""What a run would find out late is refused by validate, or before any training."""
+"""Late problems of a run are refused by validate, or before any training."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_rule_that_is_no_order_of_these_patches_is_refused(host):
         in mistakes(recipe(data={"name": "shapes", "height": 6, "width": 6}, order={"start": leaping}), host)[0]
     )
     validate(recipe(order={"start": leaping}), host, "trial")
-    # A control that replaces the start is compared with a run from that start, which there is none of.
+    # A control that replaces the start is compared with a run from that start, but none exists.
     replaced = recipe(
         data={"name": "shapes", "height": 6, "width": 6}, order={"start": leaping, "control": "random-fixed"}
     )

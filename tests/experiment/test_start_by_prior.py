@@ -1,4 +1,4 @@
-"""Starts that priors give: from what they are told, and only if they are orders of all patches."""
+"""Starts from priors: their inputs, and refusal of anything but orders of all patches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WEIGHTS = [1.0, 3.0, 0.0, 2.0]
 
 
 class Weighted:
-    """Two classes; pixels are the weight of their patch in the second and 0 in the first, but for noise."""
+    """Two classes; up to noise, pixels are the weight of their patch in the second class and 0 in the first."""
 
     def __len__(self):
         return 60
@@ -87,7 +87,7 @@ def test_a_prior_may_use_targets_and_the_influence_of_slots(host):
 
     composed = experiment(host, "telling")
     start = composed.starting_order(GRID, SPLITS, influence)
-    # Slots by influence are 1 3 2 0, patches by what they tell 1 3 0 2.
+    # Slots by influence are 1 3 2 0, patches by information 1 3 0 2.
     assert start == Order([2, 1, 0, 3])
     assert asked == [(len(composed.start.candidates), 3, 20)]
     assert composed.prior_of(start, GRID) == ChosenByPrior(name="telling", chosen=None)

@@ -1,4 +1,4 @@
-"""What the tests do in processes of their own, to kill them or to have several at once."""
+"""What the tests run in separate processes, to kill them or to run several at once."""
 
 import multiprocessing
 import os
@@ -31,7 +31,7 @@ from reorder_kit.training.optimization import average_policy_over_processes
 
 
 class Watched(Classification):
-    """Classification that remembers the model that it trained."""
+    """Classification that remembers the trained model."""
 
     name = "watched"
     model = None
@@ -71,7 +71,7 @@ def train_here(recipe, home):
 
 
 def study(content, out, jobs):
-    """Train a study; with jobs, in so many processes of its own."""
+    """Train a study; with jobs, in that many separate processes."""
     start_loaders_as_programs_do()
     host = PluginHost.from_environment()
     run = StudyRun(check_study(content, host, "study", Path()), StudyFolder(Path(out)), host, "reorder-kit study")
@@ -79,9 +79,9 @@ def study(content, out, jobs):
 
 
 def command_line(arguments, folder, errors):
-    """Call the command line in a folder; what it says goes to a file."""
+    """Call the command line in a folder, with the output in a file."""
     start_loaders_as_programs_do()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell runs the tests in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if a shell runs the tests in the background
     os.chdir(folder)
     sys.argv = ["reorder-kit", *arguments]
     with Path(errors).open("w") as file:
@@ -136,14 +136,14 @@ def gather_case(number):
 
 
 def contrast(rows, mine):
-    """The mean over some rows of how hard each is to tell from all others."""
+    """The mean over some rows of how hard each is to distinguish from all others."""
     likeness = rows[mine] @ rows.T
     loss = likeness.logsumexp(dim=1) - rows[mine].square().sum(dim=1)
     return loss.sum() / max(1, len(loss))
 
 
 def race(out):
-    """A race on planted data, to its end."""
+    """A complete race on planted data."""
     start_loaders_as_programs_do()
     run = opened_race(Path(out), budget=2)
     run.begin(lambda what: None)

@@ -7,7 +7,7 @@ from children import Children, wait_for_lines
 from reorder_kit.runs.run_folder import RunFolder
 
 TIMINGS = ("seconds", "images_per_second", "encoder", "environment", "files", "checksum")
-"""What says how long something took, where it ran, or which bytes hold that."""
+"""Keys for durations, the environment, and checksums of these."""
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,7 @@ def children():
 
 @pytest.fixture
 def recipe():
-    """A small run with everything in it that draws at random."""
+    """A small run with every source of randomness."""
     return {
         "format_version": 1,
         "name": "small",
@@ -45,7 +45,7 @@ def reinforce(recipe):
 
 @pytest.fixture
 def outcome():
-    """All that a run folder says, timings and environment aside."""
+    """The content of a run folder, without timings and environment."""
     return _outcome
 
 

@@ -1,4 +1,4 @@
-"""Plugins that give nonsense, raise, or exit: whatever they do, the message names the component and its plugin."""
+"""Plugins that return nonsense, raise, or exit: the message always names the component and its plugin."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ WRONG = {
     "tokenizer beyond its vocabulary": (broken(Zeros, tokens=gives(torch.full((4, 4, 1), 2))), "gave 2 to 2"),
     "tokenizer of one token": (broken(Zeros, vocabulary=property(gives(1))), "its vocabulary is 1"),
 }
-# Of each kind, a method that every run calls.
+# For each kind, a method that every run calls.
 CALLED = [
     (Rows, "cells"),
     (Net, "encode"),
@@ -232,7 +232,7 @@ def test_a_sample_that_raises_in_another_process_is_told_as_in_this_one(tmp_path
     assert f"data-source 'their-data' (plugin 'theirs' of {DISTRIBUTION})" in str(caught.value)
 
 
-# Controls, which tasks hand over
+# Controls, which tasks provide
 
 IN_RUN = {
     "start": ({"starting_order": gives("row")}, "its start is a str"),

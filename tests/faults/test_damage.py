@@ -1,4 +1,4 @@
-"""Damaged run folders: a file that is not as it was written is refused by its name, or changes nothing."""
+"""Damaged run folders: a changed file is refused by name, or has no effect."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def files_of(run):
 
 
 def read_everything(path):
-    """All that is read of a run, as resume, evaluation and reports read it."""
+    """Everything that resume, evaluation and reports read from a run."""
     folder = RunFolder(path)
     found = {"recipe": recipe_here(folder), "data": folder.read_data(), "fitted": folder.read_fitted()}
     found |= {"names": folder.read_names(found["data"]), "start": folder.read_start()}
@@ -103,12 +103,12 @@ def read_everything(path):
 def _plain(content):
     if isinstance(content, dict):
         return {key: _plain(value) for key, value in content.items()}
-    # As text, since NaN is no number that equals itself.
+    # As text, since NaN does not equal itself.
     return str(content.tolist()) if isinstance(content, torch.Tensor) else content
 
 
 def tried(read, *arguments):
-    """What was read, and what an expected error said instead. Any other error is a failure of the test."""
+    """What was read, or the message of an expected error. Any other error fails the test."""
     try:
         return read(*arguments), None
     except ReorderKitError as error:
@@ -116,7 +116,7 @@ def tried(read, *arguments):
 
 
 def others_for(home, run, name):
-    """What may lie in a file's place: the same file of another run, and the other orders or lines of this one."""
+    """Possible replacements of a file: the same file of another run, and other orders or lines of this one."""
     near = [path for path in (home / run / name).parent.glob(f"*{Path(name).suffix}") if path.name != Path(name).name]
     return [path.read_bytes() for path in (home / f"other-{run}" / name, *near) if path.is_file()]
 
@@ -132,7 +132,7 @@ def quick_yaml(monkeypatch):
 
 
 def damage_again_and_again(home, path, run, name, tries):
-    """Damage a file, look what is said of the run, and mend it; how often it was refused."""
+    """Damage a file, check what is reported, and restore it; returns how often it was refused."""
     file, content = path / name, (path / name).read_bytes()
     before, others, refused = read_everything(path), others_for(home, run, name), 0
     for seed in range(tries):
@@ -155,7 +155,7 @@ def damage_again_and_again(home, path, run, name, tries):
 
 
 UNREAD = ("plugins.json", "sampled-process-0.jsonl")
-"""What is written for people: damage to it is told by the check of the folder, and changes nothing."""
+"""Files for people: the check of the folder reports damage to them, which has no other effect."""
 
 
 @pytest.mark.parametrize(("run", "tries"), [("finished", 12), ("stopped", 12)])
@@ -166,7 +166,7 @@ def test_every_file_is_refused_by_name_or_changes_nothing(run, tries, home, copy
     assert len(looked_at) >= 14
     for name in looked_at:
         if run == "stopped" and Path(name).name in UNREAD[1:]:
-            continue  # what was drawn after the checkpoint is cut
+            continue  # orders drawn after the checkpoint are removed
         assert (damage_again_and_again(home, path, run, name, tries) > 0) is (Path(name).name not in UNREAD), name
 
 
@@ -175,14 +175,14 @@ def test_every_file_is_refused_by_name_or_changes_nothing(run, tries, home, copy
 def test_every_file_with_many_damages(run, home, copy, quick_yaml):
     path = copy(run)
     for name in files_of(path):
-        # A run beside another has the same files, read alike: two stand for all.
+        # Runs within another have the same files, read in the same way: two represent all.
         is_beside = name.startswith("controls/") and Path(name).name not in ("result.json", "order.json")
         if not is_beside and not (run == "stopped" and Path(name).name in UNREAD[1:]):
             damage_again_and_again(home, path, run, name, 50)
 
 
 def outcome(path):
-    """What came out of a run, apart from times."""
+    """The result of a run, without times."""
     result = RunFolder(path).read_result().as_dict()
     return {name: value for name, value in result.items() if name not in TIMED}
 

@@ -1,4 +1,4 @@
-"""A run, a resume and a study are killed at every file event, and come out the same, bit for bit, when resumed."""
+"""A run, a resume and a study killed at every file event give the same result, bit for bit, when resumed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ HOST = host_with()
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """Where the run or study is; nothing else is there."""
+    """The folder of the run or study, with nothing else in it."""
     monkeypatch.setattr(PluginHost, "from_environment", lambda blocked=(): HOST)
     root = tmp_path / "root"
     root.mkdir()
@@ -61,7 +61,7 @@ def without_times(value: Any) -> Any:
 
 
 def outcome(root: Path) -> dict[str, Any]:
-    """All that is in all files, apart from times and what means nothing."""
+    """The content of all files, without times and meaningless parts."""
     found = content_of(root).items()
     return {name: _without_times(name, content) for name, content in found if not _means_nothing(Path(name).name)}
 
@@ -89,7 +89,7 @@ def go_on(root: Path, host: PluginHost = HOST, **changes: Any) -> None:
 
 
 def assert_goes_on(root: Path, states: list[tuple[str, Content]], go_on: Any, expected: dict[str, Any]) -> None:
-    """From each state to the same outcome."""
+    """The same outcome from each state."""
     for event, content in states:
         restore(root, content)
         try:
@@ -119,7 +119,7 @@ def test_a_resume_that_is_killed_at_any_file_event_goes_on_bit_for_bit(root):
     with states_of(root) as states:
         train(root)
     expected = outcome(root)
-    # The worst that a kill can leave: a line without its checkpoint, and half of that.
+    # The worst leftovers of a kill: a line without its checkpoint, and half a checkpoint.
     (stopped,) = [content for event, content in states.distinct() if event.startswith("within run/checkpoints")][-1:]
     lines = stopped["run/metrics.jsonl"]
     assert lines is not None

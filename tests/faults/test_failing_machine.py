@@ -1,4 +1,4 @@
-"""Full disks, lost permissions, folders that are gone: a message that says how to go on, and nothing is lost."""
+"""Full disks, lost permissions, deleted folders: a message says how to continue, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_the_writes_of_a_run_are_known(undisturbed):
 def test_a_full_disk_at_any_write_is_told_and_the_run_goes_on_as_if_nothing_had_been(
     place, host, undisturbed, outcome, tmp_path
 ):
-    # The first write only tries whether there can be one.
+    # The first write only tests whether writing is possible.
     error, file = refusal_at(1 + (len(undisturbed[1]) - 1) * place // PLACES, host, tmp_path)
     assert file.removesuffix(".unfinished") in error.message
     assert os.strerror(errno.ENOSPC) in error.message

@@ -1,4 +1,4 @@
-"""Broken plugins, generated: each is caught as early as it can be, by name and reason, and none stops the others."""
+"""Generated broken plugins: each is caught as early as possible, by name and reason, and none stops the others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BROKEN = list(unloadable())
 
 
 def working(instead=None):
-    """A plugin with a right component of every kind, one of which may be replaced."""
+    """A plugin with a correct component of every kind, one of which may be replaced."""
     right = {each.name: each for each in (*RIGHT, Tracked, KnownData, *([] if instead is None else [instead]))}
     hooks = {each.kind.hook: hookimpl(lambda each=each: [each]) for each in right.values()}
     return SimpleNamespace(**hooks)
@@ -65,7 +65,7 @@ def test_none_of_them_stops_the_others(crowd, tmp_path):
 
 
 def composed(flaw):
-    """A recipe with a flawed component, and a host with the right ones beside it."""
+    """A recipe with a flawed component, and a host that also has the correct ones."""
     component = flaw.component
     host = PluginHost(third_party=False, blocked=PICTURES)
     record = host.add(working(component), "theirs", DISTRIBUTION, "1.0")

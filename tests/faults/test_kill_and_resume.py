@@ -25,7 +25,7 @@ def kill_with_all_it_started(pid):
 
 
 def kill_in_the_middle(children, wait_for_lines, recipe, out, moments, **options):
-    """Start, kill once the metrics have some lines and a part of an epoch has passed, go on; once for each moment."""
+    """Start, kill after some lines of metrics and a part of an epoch, resume; once for each moment."""
     for resume, (metrics, lines, seconds) in enumerate(moments):
         process = children.start("train", recipe, str(out), resume=resume > 0, **options)
         wait_for_lines(out / metrics, lines)
@@ -37,7 +37,7 @@ def kill_in_the_middle(children, wait_for_lines, recipe, out, moments, **options
 
 
 def pretend_to_be_killed_before_the_checkpoint(out):
-    """What is written at the end of an epoch before its checkpoint, and half a checkpoint."""
+    """The files written at the end of an epoch before its checkpoint, and half a checkpoint."""
     with (out / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 4, "train": {"loss": 9.0}}\n{"epoch": 4, "tr')
     (out / "orders" / "epoch-0004.json").write_text("{}")

@@ -1,4 +1,4 @@
-"""Where torchrun alone is killed, its processes train on: no other may go on in their folder until they have ended."""
+"""If only torchrun is killed, its processes keep training; nothing may resume in their folder until they end."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The lowest versions that the package says it works with: the unit tests that train next to nothing pass on them."""
+"""The lowest versions that the package allows: fast unit tests pass with them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AS_INSTALLED = ("torch", "torchvision", "timm")
 """Too large to be downloaded for a test."""
 
 FOR_TESTS = ("beartype", "hypothesis", "jsonschema", "pytest")
-"""What the tests below import besides; newer ones than the lowest may not go with the lowest of the others."""
+"""Other imports of the tests below; newer versions may not work with the lowest versions of the others."""
 
 TESTS = (
     "tests/interfaces",
@@ -44,7 +44,7 @@ LEFT_OUT = (
     "loads_nothing_heavy",  # older releases of typer load more of rich
     "loads_no_library",
     "without_the_libraries",
-    "arrangements_against_scipy",  # calls scipy as it is called from 1.15 on; the package itself does not
+    "arrangements_against_scipy",  # uses scipy's API from 1.15 on; the package itself does not
     "trains",
 )
 
@@ -110,7 +110,7 @@ def test_the_lowest_versions_are_those_that_are_used(call):
 @pytest.mark.slow
 def test_unit_tests_pass_on_the_lowest_versions(call):
     chosen = " and ".join(f"not {name}" for name in LEFT_OUT)
-    # Old releases warn of each other.
+    # Old releases warn about each other.
     done = call("-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "filterwarnings=", "-k", chosen, *TESTS)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 800

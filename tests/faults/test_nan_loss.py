@@ -15,7 +15,7 @@ from reorder_kit.tasks.classification import Classification
 from reorder_kit.testing import host_with
 from reorder_kit.training.run import run_experiment
 
-STEPS_PER_EPOCH = 30  # 1,200 images by 40: the loss is looked at after 20 steps and at the end
+STEPS_PER_EPOCH = 30  # 1,200 images by 40: the loss is checked after 20 steps and at the end
 
 
 class Breaking(Classification):
@@ -85,7 +85,7 @@ def test_it_is_said_that_there_is_no_checkpoint_yet(host, tmp_path, monkeypatch)
 
 
 def run_with_lr(content, lr, host, out):
-    """A run whose step size is beyond what a recipe may name; a plugin's own schedule can come to that."""
+    """A run whose step size exceeds the bounds of recipes; a plugin's own schedule can reach it."""
     experiment = compose(content, host, "breaking")
     optimizer = experiment.recipe.optimizer.model_copy(update={"lr": lr})
     changed = experiment.recipe.model_copy(update={"optimizer": optimizer})

@@ -1,4 +1,4 @@
-"""A run folder belongs to one run: processes that start at once never write into the folder of another."""
+"""A run folder belongs to one run: processes that start simultaneously never write to another's folder."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def here(tmp_path, monkeypatch):
 
 
 def at_once(*calls):
-    """Call functions in threads that start together; what each gave, or why it was refused."""
+    """Call functions in threads that start together; returns each result or refusal."""
     start, answers = threading.Barrier(len(calls)), [None] * len(calls)
 
     def call(place):

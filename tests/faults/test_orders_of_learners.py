@@ -1,4 +1,4 @@
-"""What an order-learner gives is checked where it is applied, and where it is reported."""
+"""The output of an order-learner is checked when it is applied and when it is reported."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_a_loop_of_your_own_is_checked_as_well():
         loop.best_order()
 
 
-# Whatever is raised
+# Any exception
 
 
 class RaisingPolicy(UnrulyPolicy):
@@ -273,7 +273,7 @@ def test_on_a_gpu_a_wrong_order_is_kept_within_range_and_found_before_it_is_repo
     assert features.order.indices.tolist() == [*range(1, PATCHES), PATCHES - 1]
     with pytest.raises(ComponentError, match=r"a patch outside 0\.\.15"):
         model.order_checks.settle(model.policy)
-    model.order_checks.settle(model.policy)  # told once
+    model.order_checks.settle(model.policy)  # reported once
 
 
 def test_on_a_gpu_a_wrong_order_is_found_after_some_steps(not_waited_for):

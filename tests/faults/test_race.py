@@ -1,4 +1,4 @@
-"""A race that is killed goes on as if it had not been, and several processes share one."""
+"""A killed race resumes as if it had never stopped, and several processes share one."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ RECIPE = {
 
 
 def result(out):
-    """What came out, timings and the name of the race aside."""
+    """The result, without timings and the name of the race."""
     found = RaceResult.read(out / "race.json").as_dict()
     return {field: value for field, value in found.items() if field not in ("seconds", "files", "checksum")}
 

@@ -36,7 +36,7 @@ def host():
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A run with everything a run folder can hold."""
+    """A run with everything that a run folder can hold."""
     out = tmp_path_factory.mktemp("runs") / "small"
     recipe = {
         **SMALL,
@@ -199,7 +199,7 @@ def test_a_run_keeps_the_start_it_had_though_its_file_changes(host, tmp_path):
 
 
 def test_an_entropy_is_that_of_the_step_and_none_of_an_earlier_one(host, tmp_path):
-    # One step an epoch; the last step of the search is at temperature 0, where nothing is drawn.
+    # One step per epoch; the last step of the search is at temperature 0, where nothing is drawn.
     learner = {"name": "reinforce", "warmup_epochs": 1, "search_epochs": 3}
     recipe = {**SMALL, "data": {"name": "digits", "batch_size": 1200}, "order": {"learner": learner}}
     reorder_kit.run({**recipe, "train": {"epochs": 5, "device": "cpu"}}, out=tmp_path / "run", host=host)

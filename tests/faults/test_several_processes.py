@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def finished(children, tmp_path_factory):
-    """A run of reinforce that two processes have trained; the test images do not divide by two."""
+    """A run of reinforce trained by two processes; the number of test images is odd."""
     out = tmp_path_factory.mktemp("run") / "run"
     recipe = {
         "format_version": 1,
@@ -89,7 +89,7 @@ def test_every_image_is_counted_once_and_the_figures_are_those_of_one_process(fi
         run.progress,
         image_scores=scores,
     )
-    # What images score stands in the order of the split, whichever process saw them.
+    # Scores of images are in the order of the split, whichever process computed them.
     assert np.load(finished.test_scores).tolist() == scores.gather().tolist()
     assert 0 < scores.gather().sum() < 497
     alone = alone.model_dump()

@@ -1,4 +1,4 @@
-"""SIGTERM or Ctrl-C ends a command that trains many runs, and all it has started, and keeps what is finished."""
+"""SIGTERM or Ctrl-C ends a command that trains many runs and all its processes, and keeps finished runs."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def only_what_is_needed(monkeypatch):
 
 @pytest.fixture
 def stop(children, wait_for_lines, tmp_path):
-    """Call a command, stop it when a file has a line, and tell its exit code and what it said."""
+    """Call a command, stop it when a file has a line, and return its exit code and output."""
 
     def stop(number, file, *arguments):
         errors = tmp_path / "stderr"
@@ -67,7 +67,7 @@ def stop(children, wait_for_lines, tmp_path):
 
 @pytest.mark.slow
 def test_a_study_ends_and_continues_as_if_it_had_not(stop, children, outcome, tmp_path):
-    """Its data loaders have processes of their own, which end as well."""
+    """The processes of its data loaders end as well."""
 
     def folder(out, cell):
         return tmp_path / out / "cells" / "digits" / "local" / cell / "seed-0"

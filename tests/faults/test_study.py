@@ -1,4 +1,4 @@
-"""A study that is killed at any moment goes on as if it had not been, and leaves no process behind."""
+"""A study killed at any moment resumes as if it had never stopped, and leaves no process behind."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def only_what_is_needed(monkeypatch):
 
 @pytest.fixture
 def everything(outcome):
-    """All that the run folders of a study say, timings and environment aside, and its table."""
+    """The content of a study's run folders, without timings and environment, and its table."""
 
     def everything(out):
         cells = {cell: outcome(folder(out, cell)) for cell in CELLS}
@@ -56,7 +56,7 @@ def folder(out, cell):
 
 
 def kill(process):
-    """Kill it alone; what it started has to end by itself."""
+    """Kill only it; processes that it started must end by themselves."""
     started = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.join()

@@ -1,4 +1,4 @@
-"""The wheel: what is in it, and that it works where there is no checkout."""
+"""The wheel: its content, and that it works without a checkout."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel, built with nothing downloaded."""
+    """The wheel, built without downloads."""
     folder = tmp_path_factory.mktemp("wheel")
     offline = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
     subprocess.run([*PIP, "wheel", *offline, str(ROOT)], check=True, timeout=300)
@@ -34,7 +34,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
-    """A fresh environment with the wheel in it; only what it depends on comes from the environment of the tests."""
+    """A fresh environment with the wheel; only dependencies come from the environment of the tests."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
     bin_folder = folder / "bin"

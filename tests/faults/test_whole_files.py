@@ -1,4 +1,4 @@
-"""Files are written under another name and renamed, wherever the package writes one."""
+"""Wherever the package writes a file, it writes under another name and renames it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ IN_PLACE = re.compile(
 )
 WRITERS = {
     "whole_file.py": 1,  # under another name
-    "analysis/fitted_vq.py": 1,  # an empty file, which keeps a name
-    "cli/_help.py": 2,  # no file: methods of what formats help
+    "analysis/fitted_vq.py": 1,  # an empty file, which reserves a name
+    "cli/_help.py": 2,  # not a file: methods of help formatters
     "data/shard_notes.py": 1,  # under another name
     "training/checkpoints.py": 1,  # in a folder with another name
-    "writable.py": 1,  # an empty file, to see whether that can be made
+    "writable.py": 1,  # an empty file, to test whether writing works
 }
 
 
@@ -62,7 +62,7 @@ def test_a_file_is_left_alone_where_it_has_the_content_and_replaced_where_it_has
     assert file.stat().st_ino == number
     write_unless_same(file, "other\n")
     assert file.read_text() == "other\n"
-    assert os.read(opened, 100) == b"content\n"  # whoever reads it meanwhile has the whole of the one or the other
+    assert os.read(opened, 100) == b"content\n"  # a concurrent reader sees one complete version or the other
     os.close(opened)
     assert list(tmp_path.iterdir()) == [file]
 

@@ -22,7 +22,7 @@ def pixels(path):
 
 
 def near(picture, colour, tolerance=8):
-    """Which pixels have a colour given as #rrggbb."""
+    """Which pixels have a color given as #rrggbb."""
     wanted = [int(colour[start : start + 2], 16) for start in (1, 3, 5)]
     return (abs(picture - wanted) <= tolerance).all(axis=-1)
 
@@ -148,13 +148,13 @@ def test_patches_that_are_not_read_look_different_from_those_that_are(tmp_path):
     top_row_hatched = near(picture, "#e4e5ea", 1)[: picture.shape[0] // 2]
     columns = np.flatnonzero(top_row_hatched.any(axis=0))
     cell = 0.85 * 160
-    # One cell wide, less the lines of the grid and the frame beside it.
+    # One cell wide, minus the lines of the grid and the adjacent frame.
     assert cell - 8 <= columns[-1] - columns[0] <= cell
     left_cell = picture[:, columns[0] : columns[-1]]
     right_cell = picture[:, columns[-1] + 8 : columns[-1] + int(cell)]
     assert near(left_cell, "#e4e5ea", 1).sum() > 5_000
     assert not near(right_cell[: picture.shape[0] // 2], "#e4e5ea", 1).any()
-    # The frame around what is read, in the colour of ink, is nearly as high as two cells.
+    # The frame around what is read, in the color of ink, is nearly as high as two cells.
     assert near(right_cell, "#1b1b24", 3).sum(axis=0).max() > 1.8 * cell
 
 
@@ -163,7 +163,7 @@ def test_the_path_runs_from_dark_blue_at_its_start_to_yellow_at_its_end(tmp_path
     draw_order(Order([5, 4, 3, 2, 1, 0]), Grid(1, 6), tmp_path / "reverse.png", title="")
     for name, ends in (("order", "start left"), ("reverse", "start right")):
         picture = pixels(tmp_path / f"{name}.png")
-        path = picture[:, : int(0.83 * picture.shape[1])]  # without the colour bar
+        path = picture[:, : int(0.83 * picture.shape[1])]  # without the color bar
         path = path[: int(0.75 * len(path))]  # without the legend
         blue = np.flatnonzero(near(path, "#0d0887").any(axis=0)).mean()
         yellow = np.flatnonzero(near(path, "#fdbf2b", 14).any(axis=0)).mean()

@@ -1,4 +1,4 @@
-"""A picture of many boxes can be read: larger, with thin lines in the colors of a legend instead of texts."""
+"""A picture of many boxes is readable: larger, with thin lines in the colors of a legend instead of labels."""
 
 from __future__ import annotations
 

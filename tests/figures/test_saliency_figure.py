@@ -11,7 +11,7 @@ BEFORE, AFTER, INFLUENCE = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0xD6, 0xD8, 
 
 
 def columns(path, colour, least=8):
-    """In which columns of the picture a colour is, from 0 on the left to 1."""
+    """The columns of the picture with a color, from 0 on the left to 1."""
     picture = np.asarray(Image.open(path).convert("RGB")).astype(int)
     height = int(picture.shape[0] * 0.85)  # above the legend
     found = (abs(picture[:height] - np.array(colour)) <= 8).all(axis=-1)

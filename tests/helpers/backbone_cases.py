@@ -194,19 +194,19 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     ],
 }
 REQUIRED: dict[str, dict[str, Any]] = {"timm": {"model": "little_vit"}}
-"""What a backbone cannot be built without, besides its patches."""
+"""Required options of a backbone, other than its patches."""
 
 IMAGES = [ImageShape(1, 8, 8), ImageShape(3, 12, 20), ImageShape(3, 4, 12)]
 SMALL = ImageShape(3, 8, 8)
 OF_LEVELS = {"hierarchical", "vmamba"}
-"""The hierarchical ones, whose grids can be halved."""
+"""The hierarchical backbones, whose grids must be divisible."""
 CLIP = ImageShape(3, 8, 8, frames=3)
 
 
 HOST = host_with()
 BACKBONES: dict[str, type[Backbone]] = {name: HOST.backbones.get(name) for name in HOST.backbones}
 QUICK = 3
-"""Of so many options of each backbone, tests are quick enough for every test run; the others are for the full one."""
+"""Number of option sets per backbone in every test run; the others are for the full one."""
 
 CASES = [
     pytest.param(
@@ -223,7 +223,7 @@ every_image = pytest.mark.parametrize("image", IMAGES, ids=str)
 
 
 def case_of(name: str, options: dict[str, Any], image: ImageShape = SMALL) -> BackboneCase:
-    """A backbone of patches of 4x4 pixels, where the options do not say otherwise."""
+    """A backbone with patches of 4x4 pixels, unless the options say otherwise."""
     return backbone_case(BACKBONES[name], {"patch_size": 4, **options}, image)
 
 
@@ -233,7 +233,7 @@ def options_of_4x4_pixels(name: str) -> dict[str, Any]:
 
 
 def build(name: str, options: dict[str, Any], image: ImageShape = SMALL, seed: int = 0) -> Backbone:
-    """As the kit builds it; what tests draw from torch's global generator afterward is the same each time."""
+    """Built like in the kit, with a fixed state of torch's global generator afterward."""
     torch.manual_seed(1_000 + seed)
     return case_of(name, options, image).build(seed)
 

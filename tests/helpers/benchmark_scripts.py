@@ -1,4 +1,4 @@
-"""Scripts of the folder ``benchmarks``, as modules."""
+"""Scripts in the folder ``benchmarks``, as modules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 @contextmanager
 def script(name: str) -> Iterator[ModuleType]:
-    """Import a script as it is when it is run: with its folder on the path."""
+    """Import a script as when it is run, with its folder on the path."""
     sys.path.insert(0, str(FOLDER))
     try:
         yield importlib.import_module(name)

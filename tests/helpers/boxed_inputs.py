@@ -1,4 +1,4 @@
-"""Small generated images with boxes, written for every source of boxes as people write them."""
+"""Small generated images with boxes, written for every source of boxes as people would."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DECLARING = ("coco-detection", "voc")
 Numbers = Sequence[float]
 HEIGHT, WIDTH = 30, 50
 SOUND = (4, 3, 24, 21)
-"""Left, top, right and bottom edge of a box that fits."""
+"""Left, top, right and bottom edges of a box that fits."""
 
 
 @dataclass
@@ -86,7 +86,7 @@ def samples(split: SampleSet) -> list[Sample]:
 
 
 def told(split: SampleSet) -> dict[str, int]:
-    """What was found in reading a split, with counts."""
+    """Findings from reading a split, with counts."""
     counts: dict[str, int] = {}
     for sample in samples(split):
         for finding in sample.findings:

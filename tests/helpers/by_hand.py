@@ -1,4 +1,4 @@
-"""What tests of capabilities work out with numpy, from the bundled digits alone."""
+"""Computations of the tests of capabilities with numpy, from the bundled digits alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 
 def digits(split: str) -> tuple[Floats, Ints]:
-    """Images of 8x8 pixels and their classes, as the data source says that it splits and standardizes them."""
+    """Images of 8x8 pixels and their classes, split and standardized as the data source documents."""
     bundled = load_digits()
     shuffled = np.random.RandomState(0).permutation(len(bundled.target))
     rest, test = shuffled[:-497], shuffled[-497:]
@@ -35,14 +35,14 @@ def ranks(orders: Ints) -> Ints:
 
 
 def kendall_distance(first: Ints, second: Ints) -> float:
-    """The share of pairs of patches that two orders put the other way round."""
+    """The share of pairs of patches that two orders put in opposite order."""
     a, b = ranks(first), ranks(second)
     pairs = list(itertools.combinations(range(len(a)), 2))
     return sum((a[i] < a[j]) != (b[i] < b[j]) for i, j in pairs) / len(pairs)
 
 
 def as_input(images: Floats) -> torch.Tensor:
-    """Images as a model takes them."""
+    """Images in the form that a model reads."""
     return torch.tensor(images, dtype=torch.float32).unsqueeze(1)
 
 
@@ -52,7 +52,7 @@ def placed(tokens: torch.Tensor, orders: Sequence[Sequence[int]] | Ints) -> torc
 
 
 def loss_and_top1(outputs: torch.Tensor, labels: Ints) -> tuple[float, float]:
-    """Mean cross-entropy, and the share of images whose largest output is the right one."""
+    """Mean cross-entropy, and the share of images whose largest output is right."""
     exact = outputs.detach().double().numpy()
     top = exact.max(axis=1)
     log_sums = top + np.log(np.exp(exact - top[:, None]).sum(axis=1))

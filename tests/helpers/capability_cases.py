@@ -1,4 +1,4 @@
-"""The capabilities of tests/capabilities: a folder each with a plugin in one file and a recipe that uses it."""
+"""The capabilities of tests/capabilities: one folder each, with a plugin in one file and a recipe that uses it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Capability:
         return RunFolder(self.out / folder)
 
     def open(self, folder: RunFolder) -> LoadedRun:
-        """A run as trained."""
+        """A trained run."""
         return LoadedRun.open(folder.path, self.host())
 
 
@@ -83,7 +83,7 @@ def prepared(loaded: LoadedRun, images: int, split: str = "validation") -> Batch
 
 
 def outcome(folder: RunFolder) -> dict[str, Any]:
-    """All that a run folder says, timings and environment aside."""
+    """The content of a run folder, without timings and environment."""
     lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
     content: dict[str, Any] = {"metrics": [_without_timings(line) for line in lines]}
     content["result"] = _without_timings(folder.read_result().as_dict())

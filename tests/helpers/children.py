@@ -1,4 +1,4 @@
-"""Processes that tests start, to kill them or to have several at once."""
+"""Processes that tests start, to kill them or to run several at once."""
 
 import importlib
 import multiprocessing
@@ -11,7 +11,7 @@ from reorder_kit.host.builtin import MODULES
 
 
 class Children:
-    """Processes forked from one that has imported everything already: they start at once.
+    """Processes forked from one that has already imported everything, so they start immediately.
 
     Args:
         folder: holds the module.
@@ -31,7 +31,7 @@ class Children:
         return process
 
     def finish(self, *processes):
-        """Wait for processes that shall end well."""
+        """Wait for processes that should succeed."""
         for process in processes:
             process.join(120)
             assert process.exitcode == 0
@@ -53,7 +53,7 @@ class Children:
 
 
 def wait_for_lines(path, count, seconds=120):
-    """Until a file has so many lines."""
+    """Wait until a file has this many lines."""
     until = time.monotonic() + seconds
     while not path.exists() or path.read_text().count("\n") < count:
         assert time.monotonic() < until, f"{path} has not {count} lines"

@@ -1,4 +1,4 @@
-"""Components that fit some recipes and not others, for tests that compose recipes."""
+"""Components that fit some recipes but not others, for tests that compose recipes."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class BrightLast(ScoringPrior):
 
 
 class Shift(Ordering):
-    """Row-major, from a patch that has to be given."""
+    """Row-major, starting at a required patch."""
 
     name = "shift"
 
@@ -100,7 +100,7 @@ class Shift(Ordering):
 
 
 class Either(Ordering):
-    """A rule whose options are right only together."""
+    """A rule whose options are valid only in combination."""
 
     name = "either"
 
@@ -119,7 +119,7 @@ class Either(Ordering):
 
 
 class FourPatches:
-    """Black 2x2 images but for one corner; every third file cannot be read."""
+    """2x2 images, black except for one corner; every third file cannot be read."""
 
     def __init__(self, bright_corner):
         self.bright_corner = bright_corner

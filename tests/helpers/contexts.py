@@ -1,4 +1,4 @@
-"""What tasks are told of a run, and batches of which only the targets matter."""
+"""Task contexts, and batches of which only the targets matter."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from reorder_kit.interfaces import NONE, BackboneFacts, Batch, Grid, ImageShape,
 
 
 def facts_of(dim: int, grid: Grid | None = None) -> BackboneFacts:
-    """A backbone of one level, of which only width and grid are known."""
+    """A backbone of one level, described only by width and grid."""
     return BackboneFacts(grid or Grid(4, 4), dim, depth=1)
 
 
 def context_of(
     classes: Sequence[str], facts: BackboneFacts | None = None, kind: TargetKind = NONE, image: ImageShape | None = None
 ) -> TaskContext:
-    """What a task is told of a run on the CPU; a backbone of width 8 if none is given."""
+    """The context of a task on the CPU; by default with a backbone of width 8."""
     return TaskContext(facts or facts_of(8), image or ImageShape(1, 32, 32), kind, classes)
 
 
 def targets_alone(targets: Any, kind: TargetKind = NONE) -> Batch:
-    """A batch of images that nobody looks at."""
+    """A batch whose images are not used."""
     return Batch(torch.zeros(len(targets), 1, 1, 1), targets, kind)

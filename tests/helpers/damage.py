@@ -1,4 +1,4 @@
-"""What may happen to a file: generated damages, the same ones for the same seed."""
+"""Possible damage to a file: generated, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 Damage = Callable[[bytes, random.Random, Sequence[bytes]], bytes | None]
-"""Given a file's content, what draws, and the content of files that may stand in its place: what is there then."""
+"""The damaged content, from a file's content, a generator, and possible replacements."""
 
 
 def flipped(content: bytes, draw: random.Random, others: Sequence[bytes]) -> bytes:
@@ -35,7 +35,7 @@ def replaced(content: bytes, draw: random.Random, others: Sequence[bytes]) -> by
 
 
 def overwritten(content: bytes, draw: random.Random, others: Sequence[bytes]) -> bytes:
-    """Some bytes in the middle."""
+    """Remove some bytes in the middle."""
     length = draw.randint(1, 64)
     start = draw.randrange(len(content))
     return content[:start] + draw.randbytes(min(length, len(content) - start)) + content[start + length :]
@@ -51,7 +51,7 @@ def not_utf8(content: bytes, draw: random.Random, others: Sequence[bytes]) -> by
 
 
 def repeated(content: bytes, draw: random.Random, others: Sequence[bytes]) -> bytes:
-    """A part of it is there twice, as after a write that was tried again."""
+    """Repeat a part of it, as after a retried write."""
     place = draw.randrange(len(content))
     return content + content[place:]
 
@@ -80,7 +80,7 @@ OF_JSON: tuple[Damage, ...] = (*ANY, with_another_value, with_another_value, wit
 
 
 def damages_of(file: Path) -> tuple[Damage, ...]:
-    """What may happen to a file of this kind."""
+    """Possible damage to a file of this kind."""
     return OF_JSON if file.suffix in (".json", ".jsonl") else ANY
 
 

@@ -1,7 +1,7 @@
-"""Every state in which a kill can leave a folder, found by listening to a program that is not killed.
+"""Every state in which a kill can leave a folder, found by observing a program that is not killed.
 
-Python tells an audit hook of each file that is about to be opened, renamed or removed. What the folder holds at that
-moment is what a kill would leave. Between two moments a file may have grown: a kill would leave a part of it.
+Python calls an audit hook before each file is opened, renamed or removed. A kill at that moment would leave the folder
+in its current state. Between two moments a file may have grown, and a kill would leave a part of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from reorder_kit.whole_file import UNFINISHED
 
 Content = dict[str, bytes | None]
-"""What is in each file by its path, relative to the folder; None for folders."""
+"""The content of each file by relative path; None for folders."""
 
 _CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.link", "os.symlink", "shutil.rmtree"}
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -51,7 +51,7 @@ class States:
             self._rename(*(str(Path(path).absolute().relative_to(self.root)) for path in inside))
 
     def _rename(self, source: str, target: str) -> None:
-        """What is renamed is not written by it."""
+        """Renaming does not write content."""
         moved = {name: content for name, content in self._last.items() if Path(name).is_relative_to(source)}
         self._last = {name: content for name, content in self._last.items() if name not in moved}
         self._last |= {str(Path(target) / Path(name).relative_to(source)): content for name, content in moved.items()}
@@ -77,14 +77,14 @@ def states_of(root: Path) -> Iterator[States]:
 
 
 def content_of(root: Path) -> Content:
-    """What a folder holds."""
+    """The content of a folder."""
     return {
         str(path.relative_to(root)): None if path.is_dir() else path.read_bytes() for path in sorted(root.rglob("*"))
     }
 
 
 def restore(root: Path, content: Content) -> None:
-    """Let a folder hold just that."""
+    """Give a folder exactly this content."""
     shutil.rmtree(root)
     root.mkdir()
     for name, written in content.items():
@@ -95,7 +95,7 @@ def restore(root: Path, content: Content) -> None:
 
 
 def _parts(before: Content, after: Content) -> Iterator[tuple[str, bytes]]:
-    """Files that were written, and what a kill meanwhile leaves of them."""
+    """Written files, and what a kill during the write leaves of them."""
     for name, content in after.items():
         old = before.get(name)
         if content is None or content == old:

@@ -1,4 +1,4 @@
-"""A machine that fails while it writes: patched into this process, below everything that writes files."""
+"""A machine that fails while writing: patched into this process, below everything that writes files."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import pytest
 class FailingMachine:
     """Counts writes below a folder, and refuses one and all that follow, as a full disk does.
 
-    A write is an open for writing, the first bytes into an open file, a new folder or another name for a file.
+    A write is an open for writing, the first bytes to an open file, a new folder or a rename.
 
     Args:
-        folder: what lies elsewhere is written as ever.
+        folder: writes elsewhere work as usual.
         first: number of the first write that is refused, from 0; None for none.
-        code: what the system says.
+        code: the error code of the system.
     """
 
     def __init__(self, folder: Path, first: int | None = None, code: int = errno.ENOSPC) -> None:
@@ -36,12 +36,12 @@ class FailingMachine:
             return
         self.writes.append(f"{what} {os.path.relpath(name, self.folder)}")
         if self.first is not None and len(self.writes) > self.first:
-            named = None if what == "write" else str(path)  # as the system: of an open file it knows no name
+            named = None if what == "write" else str(path)  # the system does not know the name of an open file
             raise OSError(self.code, os.strerror(self.code), named)
 
 
 class _Refusing(io.FileIO):
-    """An open file whose first bytes are a write of their own."""
+    """An open file whose first bytes count as a write."""
 
     machine: FailingMachine
     is_new = True
@@ -55,7 +55,7 @@ class _Refusing(io.FileIO):
 
 @contextmanager
 def failing_machine(folder: Path, first: int | None = None, code: int = errno.ENOSPC) -> Iterator[FailingMachine]:
-    """While it lasts, writes below a folder are counted, and those from the first on are refused."""
+    """A context in which writes below a folder are counted and, from the first on, refused."""
     machine = FailingMachine(folder, first, code)
     usual = {name: getattr(os, name) for name in ("mkdir", "rename", "replace")}
     usual_open = io.open

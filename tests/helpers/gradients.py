@@ -37,7 +37,7 @@ def _gradients(output: Tensor, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def check_close(actual: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float = 1e-5) -> None:
-    """Compare by name: no error is larger than that share of the largest value expected."""
+    """Compare by name: errors must not exceed this share of the largest expected value."""
     assert actual.keys() == expected.keys()
     for name, value in expected.items():
         assert actual[name].isfinite().all(), name
@@ -46,7 +46,7 @@ def check_close(actual: dict[str, Tensor], expected: dict[str, Tensor], toleranc
 
 
 def kept_for_backward(function: Any, inputs: dict[str, Tensor], **named: Any) -> int:
-    """How many numbers a call keeps for the backward pass, each storage counted once."""
+    """The amount of numbers that a call keeps for the backward pass, each storage counted once."""
     sizes: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:

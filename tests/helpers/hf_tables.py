@@ -28,12 +28,12 @@ def encoded(pixels: np.ndarray) -> dict[str, Any]:
 
 
 def grey(value: int, size: tuple[int, int] = (8, 8)) -> dict[str, Any]:
-    """One plain colour, by which the tests know the image again."""
+    """One plain color, by which the tests know the image again."""
     return encoded(np.full((*size, 3), value, dtype=np.uint8))
 
 
 def table(columns: dict[str, Any], images: Sequence[Any] | None = None, **features: Any) -> Any:
-    """A split whose images have the colours 1, 2, ..."""
+    """A split whose images have the colors 1, 2, ..."""
     count = len(next(iter(columns.values())))
     images = [grey(number + 1) for number in range(count)] if images is None else images
     made = datasets.Dataset.from_dict({"image": images, **columns})
@@ -53,7 +53,7 @@ def open_saved(folder: Path, kind: TargetKind = CLASS, **options: Any) -> DataSp
 
 
 def content(samples: SampleSet) -> list[tuple[int, Any]]:
-    """(colour, target) of every image."""
+    """(color, target) of every image."""
     return [
         (round(image[0, 0, 0].item()), target) for image, target, *_ in map(samples.__getitem__, range(len(samples)))
     ]

@@ -1,4 +1,4 @@
-"""An executor that starts no processes, which takes seconds."""
+"""An executor without processes, which would take seconds to start."""
 
 import pickle
 from typing import Generic, TypeVar
@@ -9,9 +9,9 @@ W = TypeVar("W")
 
 
 class InThisProcess(Generic[W]):
-    """Does what it is given, so many pieces at a time, each as another process would be told of it.
+    """Runs pieces of work, a given number at a time, passing each as another process would receive it.
 
-    What it is told to lose, it forgets as a killed process would. ``done`` names all it was given.
+    Pieces marked as lost are dropped, as by a killed process. ``done`` names all pieces.
     """
 
     def __init__(self, at_a_time=1, lost=()):

@@ -1,4 +1,4 @@
-"""Small folders of images for every source that looks into folders, as people have them."""
+"""Small image folders for every source that reads folders, as people have them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MASK = np.repeat([[0, 0, 1, 1]], 4, axis=0).astype(np.uint8)
 
 
 def save_image(path: Path, value: int = 0) -> None:
-    """One of plain colour, which no other value has."""
+    """One of plain color, which no other value has."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (4, 4), (value, value, value)).save(path)
 
 
 def names(samples: SampleSet) -> list[str]:
-    """How the samples of a split are called."""
+    """The names of the samples of a split."""
     assert isinstance(samples, HasIdentities)
     return [samples.identity(index).name for index in range(len(samples))]
 
@@ -59,15 +59,11 @@ def plain(source: type[DataSource], root: Path, **options: Any) -> DataSource:
 
 @dataclass(frozen=True)
 class Folders:
-    """A source that looks into folders, and how an image comes into them.
+    """A source that reads folders, and how to add an image to them.
 
-    Args:
-        source: the source.
-        add: writes an image of a split and a class below a root, and what belongs to it; the split may be empty where
-            the data has none.
-        options: of the source.
-        has_splits: it needs folders for train and val.
-        place: the folder of the images of a split and a class, below the root.
+    Args: source: the source. add: writes an image of a split and a class below a root, with its annotation; the split
+        may be empty if the data has none. options: of the source. has_splits: it needs folders for train and val.
+        place: the folder of the images of a split and a class, relative to the root.
     """
 
     source: type[DataSource]
@@ -131,11 +127,11 @@ SINGLE_LABEL = {name: CLASS_FOLDERS[name] for name in ("image-folder", "imagenet
 
 @dataclass(frozen=True)
 class Naming:
-    """A source in which one file names another: the images lie in ``folder``, below a root.
+    """A source in which one file names another, with images in ``folder`` below a root.
 
     Args:
         folder: of the images.
-        write: makes the file that names images, for train, val and test; the names stand in it as they are given.
+        write: writes the file that names images, for train, val and test, with the names as given.
         open: as a recipe would.
     """
 
@@ -170,7 +166,7 @@ def _write_index(root: Path, given: Sequence[str]) -> None:
 
 
 def _write_voc(root: Path, given: Sequence[str]) -> None:
-    """Lists of names without an ending, and an annotation beside each image."""
+    """Lists of names without an extension, and an annotation for each image."""
     (root / "ImageSets" / "Main").mkdir(parents=True)
     (root / "Annotations").mkdir()
     stems = [name.removesuffix(".jpg") for name in given]

@@ -1,4 +1,4 @@
-"""Learners whose orders tell a task about patches it must not see, and data whose shape only the data tells."""
+"""Learners whose orders leak hidden patches to a task, and data whose shape is known only once opened."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class OrdersAgain(OrderLearner):
 
 
 class UnshapedDigits(DataSource):
-    """Digits, of whose shape nothing is known before they are opened."""
+    """Digits whose shape is unknown before they are opened."""
 
     name = "unshaped-digits"
     target_kinds = (CLASS,)
@@ -77,4 +77,4 @@ LEAKS = {
     "dynamic": ({"name": "orders-by-image"}, "the order depends on the image"),
     "later": ({"name": "orders-again"}, "orders again before block 1"),
 }
-"""Learners by how they leak, and what is said of it."""
+"""Learners by how they leak, and words of the message."""

@@ -9,7 +9,7 @@ import pytest
 from reorder_kit.interfaces import Grid, Ordering, OrderLearner
 from reorder_kit.testing import host_with
 
-# Further options to hold the promises with, by recipe name; the defaults are always among them.
+# Further options that must keep the contract, by recipe name; the defaults are always included.
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "diffsort": [
         {"network": "bitonic", "distribution": "optimal"},

@@ -1,4 +1,4 @@
-"""Results made by hand: what runs write down, without a run."""
+"""Handmade results, as runs would write them."""
 
 from __future__ import annotations
 

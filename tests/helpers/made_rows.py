@@ -1,4 +1,4 @@
-"""Rows of a study made by hand: eight seeds around a mean, and what the same seeds scored on validation images."""
+"""Handmade rows of a study: eight seeds around a mean, and scores of the same seeds on validation images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SEEDS = len(WIGGLE)
 
 
 def made_row(mean, start, learner=None, control=None, *, validation=None, spread=1.0, seeds=SEEDS, **others):
-    """Rows of the same spread go up and down together; the validation score is that on test images if not given."""
+    """Rows with the same spread vary together; the validation score defaults to the test score."""
     values = tuple(mean + spread * step for step in WIGGLE[:seeds])
     told = tuple((mean if validation is None else validation) + step for step in WIGGLE[:seeds])
     fields = {"seeds": tuple(range(seeds)), "runs": (), "reached_slots": 16, "num_slots": 16, "is_selection": False}

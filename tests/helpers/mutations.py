@@ -1,4 +1,4 @@
-"""Small files made wrong at random, each by a number that makes the same mistake again."""
+"""Random mistakes in small files, reproducible by number."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _overwritten(random: Random, data: bytes) -> bytes:
 
 
 def _replaced(random: Random, data: bytes) -> bytes:
-    """A word or a number by something extreme."""
+    """Replace a word or a number with something extreme."""
     tokens = list(_TOKEN.finditer(data)) or [None]
     token = random.choice(tokens)
     start, end = (0, 0) if token is None else token.span()
@@ -87,7 +87,7 @@ MUTATIONS: list[Mutation] = [
 
 
 def mutated(random: Random, data: bytes) -> tuple[bytes, str]:
-    """A file made wrong, once or a few times, and how."""
+    """A file with one or a few mistakes, and a description of them."""
     names = []
     for _ in range(random.choice([1, 1, 1, 2, 3])):
         mutation = random.choice(MUTATIONS)

@@ -1,4 +1,4 @@
-"""ARM written down from its definition, token by token, under the names of the released code."""
+"""ARM written from its definition, token by token, with the names of the released code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Weights = Mapping[str, Tensor]
 
 
 def read_out(images: Tensor, weights: Weights, walks: tuple[Sequence[int], Sequence[int]], patch: int) -> Tensor:
-    """The mean of both halves, of each image.
+    """The mean of both halves, for each image.
 
     Args:
         images: to be cut into square patches.

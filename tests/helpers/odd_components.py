@@ -1,4 +1,4 @@
-"""Components that differ from those of the package in what they declare: for recipes made at random."""
+"""Components with unusual declarations, for random recipes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class OddPolicy(FixedOrder):
 
 
 class Odd(OrderLearner):
-    """A learner with an option for whatever a policy can declare, and phases under names of its own."""
+    """A learner with an option for everything that a policy can declare, and phases with other names."""
 
     name = "odd"
     uses_reward = False
@@ -99,7 +99,7 @@ class Rewarded(Odd):
 
 
 class Leaping(Ordering):
-    """Every so many-th patch; not an order of all patches where the number of them is a multiple."""
+    """Every n-th patch; not an order of all patches if n divides their number."""
 
     name = "leaping"
 
@@ -112,7 +112,7 @@ class Leaping(Ordering):
 
 
 class Plain(Backbone):
-    """A bag of patches that declares what its options say; patches need not fill the image."""
+    """A bag of patches with declarations from its options; patches need not fill the image."""
 
     name = "plain"
 
@@ -164,7 +164,7 @@ class Images:
 
 
 class Shapes(DataSource):
-    """Blank images or clips of any shape, which it may keep to itself until it is opened."""
+    """Blank images or clips of any shape, which may be undeclared until it is opened."""
 
     name = "shapes"
     target_kinds = (CLASS,)
@@ -212,7 +212,7 @@ class Shorter(TrainedControl):
 
 
 class Demanding(Task):
-    """A task that refuses whatever its options say."""
+    """A task that refuses what its options say."""
 
     name = "demanding"
     target_kinds = (NONE,)

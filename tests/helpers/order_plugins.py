@@ -30,7 +30,7 @@ RECIPE: dict[str, Any] = {
     "controls": [],
     "train": {"epochs": 2, "device": "cpu"},
 }
-"""Sixteen patches of digits, two epochs; of all slots in use, the last five reach the readout."""
+"""Sixteen patches of digits, two epochs; the last five slots in use reach the readout."""
 
 
 class Rule(Policy):
@@ -106,7 +106,7 @@ class Fixed(Rule):
 
 
 class Again(OrderLearner):
-    """The start, and before block 1 the slots backwards; the first ones of them may be dropped."""
+    """The start, and before block 1 the slots in reverse, of which the first may be dropped."""
 
     name = "again"
     uses_reward = False
@@ -142,7 +142,7 @@ class OrderPlugins:
 
 
 def host_of_order_plugins(*more: object) -> PluginHost:
-    """The built-in plugins, those that draw among them, these, and more."""
+    """The built-in plugins, including those that draw, these, and more."""
     host = PluginHost(third_party=False, blocked=["events.tensorboard"])
     for number, plugin in enumerate((OrderPlugins(), *more)):
         assert host.add(plugin, f"orders-{number}").status == "ok"

@@ -18,7 +18,7 @@ _BLOCK = r"^```{language}\n(.*?)^```$"
 
 @dataclass(frozen=True)
 class Page:
-    """A page of Markdown, by its path below the root."""
+    """A Markdown page, by its path relative to the root."""
 
     name: str
 
@@ -47,7 +47,7 @@ class Page:
 
 
 def words_of(code):
-    """The words of a command; none where it is no command but, say, Python."""
+    """The words of a command; empty if it is something else, such as Python."""
     try:
         return shlex.split(code, comments=True)
     except ValueError:
@@ -55,13 +55,13 @@ def words_of(code):
 
 
 def commands_of(block):
-    """Each command of a console block as its words, without what is said about it."""
+    """The words of each command of a console block, without comments."""
     lines = block.replace("\\\n", " ").splitlines()
     return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
 def parse(words):
-    """The command that some words call, and the values of its parameters; words it does not know are an error."""
+    """The command that words call, and the values of its parameters; unknown words are an error."""
     command, name, rest = COMMAND_LINE, "", list(words)
     while hasattr(command, "commands"):
         name = rest.pop(0)
@@ -70,7 +70,7 @@ def parse(words):
 
 
 def every_command():
-    """Its words, of every command there is."""
+    """The words of every existing command."""
     return {
         (name, *inner)
         for name, command in COMMAND_LINE.commands.items()
@@ -90,6 +90,6 @@ def every_option():
 NEED_MORE = {
     (name,) for name, command in COMMAND_LINE.commands.items() if any(each.required for each in command.params)
 }
-"""Commands that a sentence only names."""
+"""Commands with required parameters, which a sentence may just mention."""
 
 PAGES = [Page("README.md"), *(Page(f"docs/{path.name}") for path in sorted((ROOT / "docs").glob("*.md")))]

@@ -41,8 +41,8 @@ class Item:
     Args:
         data: the picture.
         box: left, top, right and bottom edge of its one object, for sources of boxes.
-        size: the height and width that the annotation says, where it can.
-        mask: an encoded mask, for sources of masks; nearly all of it of the first class if not given.
+        size: the height and width in the annotation, if it has them.
+        mask: an encoded mask, for sources of masks; by default nearly all of the first class.
     """
 
     data: bytes
@@ -55,7 +55,7 @@ Split = Sequence[Item]
 
 
 def encoded(picture: Any, ending: str = "PNG", **options: Any) -> bytes:
-    """A picture of Pillow, or an array, as a file."""
+    """A Pillow picture or an array, as a file."""
     made = picture if isinstance(picture, Image.Image) else Image.fromarray(np.asarray(picture))
     made.save(file := BytesIO(), ending, **options)
     return file.getvalue()
@@ -94,7 +94,7 @@ def wide_tiff(values: np.ndarray, order: str) -> bytes:
 
 
 def plain(count: int, first: int = 0) -> list[Item]:
-    """Small pictures, each of another color."""
+    """Small pictures, each in a different color."""
     return [Item(encoded(np.full((2, 2, 3), 10 + first + number, dtype=np.uint8))) for number in range(count)]
 
 
@@ -109,14 +109,14 @@ def _mask(item: Item, options: dict[str, Any]) -> bytes:
         return item.mask
     with Image.open(BytesIO(item.data)) as image:
         pixels = np.zeros((image.height, image.width), dtype=np.uint8)
-        # Masks that hold nothing but the first class are refused.
+        # Masks with only the first class are refused.
         pixels[0, 0] = (options.get("values") or options.get("mask_values") or (0, 1))[1]
         return encoded(pixels)
 
 
 def _class_folders(root: Path, name: str, split: Split, ending: str) -> None:
     for number, item in enumerate(split):
-        # The first half is of the first class, so that the samples keep their sequence.
+        # The first half has the first class, so that the samples keep their order.
         _write(root / name / CLASSES[2 * number // len(split)] / f"{name}{number:02}.{ending}", item.data)
 
 
@@ -141,7 +141,7 @@ def _fmow(root: Path, train: Split, test: Split, ending: str, options: dict[str,
         for number, item in enumerate(split):
             kind = CLASSES[2 * number // len(split)]
             place = f"{kind}_{number:02}"
-            # Decoders look at the content, whatever the name says.
+            # Decoders use the content, not the name.
             path = _write(root / name / kind / place / f"{place}_0_rgb.jpg", item.data)
             left, top, right, bottom = item.box
             box = {"category": kind, "box": [left, top, right - left, bottom - top]}
@@ -329,21 +329,21 @@ ALL = {**OF_IMAGES, **OF_BOXES, **OF_MASKS}
 def open_source(
     source: str, root: Path, test: Split, train: Split = (), ending: str = "png", **options: Any
 ) -> DataSplits:
-    """Open a source whose test split has these pictures, in color and in this sequence.
+    """Open a source whose test split has these pictures, in color and in this order.
 
     Args:
         source: one of those above.
         root: an empty or missing folder.
         test: the pictures of the test split.
-        train: training pictures; more, plain ones follow.
-        ending: of the names of files, where the source allows it.
+        train: training pictures; plain ones are added.
+        ending: the file extension, if the source allows it.
         options: of the source.
     """
     return ALL[source](root / "data", [*train, *plain(12)], test, ending, options)
 
 
 def read(split: SampleSet, number: int) -> Sample:
-    """A sample, which has to be readable."""
+    """A sample that must be readable."""
     sample = split[number]
     assert not isinstance(sample, Unreadable), sample
     return sample
@@ -357,12 +357,12 @@ def pixels(sample: Sample, size: tuple[int, int]) -> np.ndarray:
     if sample.content is not None:
         assert sample.content == size
         return whole[:height, :width]
-    # Those without letterboxing pad on all sides here.
+    # Sources without letterboxing pad on all sides here.
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
     return whole[top : top + height, left : left + width]
 
 
 def found_in(sample: Sample) -> list[str]:
-    """What was converted, guessed or left out."""
+    """What was converted, guessed or dropped."""
     assert all(finding.count == 1 and finding.example for finding in sample.findings)
     return [finding.what for finding in sample.findings]

@@ -14,7 +14,7 @@ class Piece:
     """Work of a few lines.
 
     Args:
-        name: what it is called.
+        name: its name.
         what: name of a method.
         value: its argument.
     """
@@ -51,7 +51,7 @@ class Piece:
         return lambda: None
 
     def stay_with_child(self):
-        """Say hello, note its own process and that of a child, and stay."""
+        """Say hello, record its own process and that of a child, and stay."""
         print("a plugin says hello", flush=True)
         child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,), daemon=True)
         child.start()
@@ -59,6 +59,6 @@ class Piece:
         time.sleep(600)
 
     def stop(self):
-        """Stop as a debugger would stop it: nothing in this process runs any more."""
+        """Stop like under a debugger: nothing in this process runs anymore."""
         self.value.write_text(f"{os.getpid()}\n")
         os.kill(os.getpid(), signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""Broken plugins, made from the right component of each kind: what is wrong about it, and when that is found."""
+"""Broken plugins, made from the correct component of each kind: the fault, and when it is found."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BrokenPlugin(NamedTuple):
     Args:
         name: of the plugin.
         plugin: the object.
-        reason: what has to be said of it.
+        reason: required words of the message.
     """
 
     name: str
@@ -74,7 +74,7 @@ class NotKnownToPydantic:
 
 
 def unloadable() -> Iterator[BrokenPlugin]:
-    """Every kind of component with every fault that shows when a plugin is loaded."""
+    """Every kind of component with every fault that is detected when a plugin is loaded."""
     for component in (*RIGHT, Scoring, Tracked):
         kind = component.kind
         for fault, (changed, reason) in _faults_of(component).items():
@@ -91,12 +91,12 @@ def registering(component: type[Any], *registered: Any) -> Any:
 
 
 def renamed(component: type[Any], name: Any, **attributes: Any) -> type[Any]:
-    """The right component under another name, with something else about it."""
+    """The correct component under another name, with a change."""
     return broken(component, **{"name": name, **attributes})
 
 
 def with_options(component: type[Any], *, base: type[Any] | None = None, **attributes: Any) -> type[Any]:
-    """The right component with other options."""
+    """The correct component with other options."""
     options = type("Options", (base or component.Options,), {"__module__": __name__, **attributes})
     return renamed(component, "broken", Options=options)
 
@@ -148,11 +148,11 @@ _REQUIRED = {DataSource: ("target_kinds",), Task: ("target_kinds", "headline"), 
 
 
 def _undeclared(component: type[Any]) -> dict[str, tuple[Any, str]]:
-    """What a class has to declare, and does not."""
+    """A required fact that a class does not declare."""
     base = next((each for each in _REQUIRED if issubclass(component, each)), None)
     found: dict[str, tuple[Any, str]] = {}
     for fact in _REQUIRED.get(base, ()) if base else ():
-        # All of the right one, but for the fact; derived from what it derives from.
+        # Everything of the correct class except the fact; with the same base classes.
         kept = {name: value for name, value in vars(component).items() if name != fact and name != "__dict__"}
         changed = type(component.__name__, component.__bases__, {**kept, "name": "broken"})
         found[f"{fact} not declared"] = (changed, f"{component.kind.name} 'broken' does not say {fact}")
@@ -178,12 +178,12 @@ def _wrong_hooks(component: type[Any]) -> dict[str, tuple[Any, str]]:
 
 
 class Flaw(NamedTuple):
-    """A component that loads, and is found to be wrong later.
+    """A component that loads, but is found to be wrong later.
 
     Args:
-        component: it.
-        reason: what has to be said.
-        told: whether it is told by ``validate``; else before the first epoch has ended.
+        component: the component.
+        reason: required words of the message.
+        told: whether ``validate`` reports it; otherwise it is reported before the end of the first epoch.
     """
 
     component: type[Any]
@@ -210,7 +210,7 @@ class _PairsOfTest(Images):
 
 
 class _ManyClasses(Images):
-    """The last class is not there, and only the targets, which are known, tell."""
+    """The last class does not exist, which shows only in the known targets."""
 
     def target(self, index):
         return index

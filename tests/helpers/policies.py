@@ -1,4 +1,4 @@
-"""What the training loop does with a policy, for tests that have no training loop."""
+"""What the training loop does with a policy, for tests without one."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ _LEARNERS: WeakKeyDictionary[Policy, OrderLearner] = WeakKeyDictionary()
 
 
 def context_of(start: Order, grid: Grid | None = None, dim: int = 1) -> LearnerContext:
-    """A start in one line of patches, where nothing else matters."""
+    """The context for a start in one line of patches, if nothing else matters."""
     return LearnerContext(
         start, grid or Grid(1, start.num_slots), dim, depth=2, target_kind="class", classes=("no", "yes")
     )
 
 
 def policy_of(learner: OrderLearner, start: Order, grid: Grid | None = None, dim: int = 1) -> Any:
-    """The policy of a learner, which can then be moved."""
+    """The policy of a learner, ready to be advanced."""
     policy = learner.build_policy(context_of(start, grid, dim))
     _LEARNERS[policy] = learner
     return policy
 
 
 def move(policy: Policy, progress: Progress) -> None:
-    """Advance a policy to a step, whose phase its learner tells."""
+    """Advance a policy to a step, in the phase given by its learner."""
     policy.advance(_LEARNERS[policy].phases(progress.epochs).locate(progress))
 
 
 def propose_one(policy: Policy) -> Proposal:
-    """What is proposed for one image, of which nothing is known."""
+    """The proposal for one blank image."""
     patches = policy.best_order().num_patches
     return policy.propose(PatchSequence(torch.zeros(1, patches, 1), Grid(1, patches)))
 
 
 def policy_loss(policy: Policy, proposal: Proposal, reward: Tensor) -> Tensor:
-    """The policy's loss where a step makes one pass."""
+    """The policy's loss if a step makes one pass."""
     return policy.loss([Pass((proposal,), reward)])

@@ -18,7 +18,7 @@ HOST = host_with()
 TASKS: dict[str, tuple[str, dict[str, Any]]] = {
     "classification": ("image-folder", {}),
     "multi-label": ("multi-label-csv", {}),
-    # An hour of training would be needed for boxes above the usual thresholds.
+    # Boxes above the usual thresholds would need an hour of training.
     "detection": ("coco-detection", {"score_threshold": 0.0, "detections_per_image": 7}),
     "segmentation": ("segmentation-folder", {}),
 }
@@ -37,7 +37,7 @@ class PredictionRun(NamedTuple):
     data: Path
 
     def by_hand(self) -> tuple[list[str], Any, Any]:
-        """The files of the test images, the batch of all of them, and what the model gives for it."""
+        """The files of the test images, the batch of all of them, and the model's output for it."""
         run = LoadedRun.open(self.folder, HOST)
         samples = reopen_data(run.experiment, run.folder).splits.test
         batch = load_batch(samples, run.context.kind, "test", range(len(samples)))

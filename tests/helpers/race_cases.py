@@ -1,4 +1,4 @@
-"""Races on data in which two of nine patches tell the class, and trials that train nothing."""
+"""Races on data in which two of nine patches determine the class, and trials without training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reorder_kit.testing import host_with
 from reorder_kit.training.trial import TrialResult
 
 TELLING = (1, 5)
-"""The patches that tell the class together."""
+"""The patches that together determine the class."""
 
 
 class TwoPatches(DataSource):
@@ -80,11 +80,11 @@ def opened_race(out: Path, budget: float = 4, seeds: int = 0, **options: Any) ->
 
 
 class FakeTrials:
-    """Stands in for short trainings: the loss is that of a function of the order; counts what was trained.
+    """A stand-in for short trainings: the loss is a function of the order; counts the trainings.
 
     Args:
         loss: of an order, as a list of patches.
-        seconds: that each takes.
+        seconds: duration of each.
     """
 
     def __init__(self, loss: Callable[[list[int]], float], seconds: float = 0.0) -> None:

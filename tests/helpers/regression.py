@@ -1,4 +1,4 @@
-"""A task whose headline is an error: lower is better, and it is no share."""
+"""A task whose headline is an error: lower is better, and it is not a share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class MeanError:
 
 
 class Regression(SupervisedTask):
-    """Predict the number of the class as a number."""
+    """Predict the number of the class by regression."""
 
     name = "regression"
     target_kinds = (CLASS,)

@@ -1,4 +1,4 @@
-"""Names and shapes of released checkpoints, written down from the released definitions, with weights at random."""
+"""Names and shapes of released checkpoints, from the released definitions, with random weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STATE, CONV = 16, 4
 
 
 def scan_shapes(prefix: str, suffix: str, inner: int, rank: int) -> Shapes:
-    """What each scan has for itself."""
+    """The weights of each scan."""
     return {
         f"{prefix}.A{suffix}_log": (inner, STATE),
         f"{prefix}.D{suffix}": (inner,),
@@ -92,7 +92,7 @@ def count(shapes: Shapes) -> int:
 
 
 def drawn(shapes: Shapes, seed: int = 0) -> dict[str, Tensor]:
-    """Weights at random, near to where such models start."""
+    """Random weights, close to the initial values of such models."""
     noise = torch.Generator().manual_seed(seed)
     weights = {name: 0.3 * torch.randn(shape, generator=noise) for name, shape in shapes.items()}
     for name, value in weights.items():

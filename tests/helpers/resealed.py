@@ -1,4 +1,4 @@
-"""Run folders that a test has changed on purpose, with checksums of what they hold now."""
+"""Run folders changed by a test on purpose, with updated checksums."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from reorder_kit.runs.run_folder import RunFolder
 
 
 def change(file: Path, **changes: Any) -> None:
-    """Other values in a JSON file, with the checksum of these."""
+    """Change values in a JSON file and update its checksum."""
     change_with(file, lambda content: {**content, **changes})
 
 
 def change_with(file: Path, changed: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
-    """Another content of a JSON file, with the checksum of that."""
+    """Replace the content of a JSON file, with the right checksum."""
     file.write_text(json.dumps(with_checksum(changed(json.loads(file.read_text())))))
 
 
 def reseal(path: Path) -> None:
-    """Let every list of files of a run, finished or not, be that of the files that are there now."""
+    """Update every file list of a run, finished or not, to the current files."""
     folder = RunFolder(path)
     if folder.environment.exists():
         change(folder.environment)

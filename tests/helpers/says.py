@@ -1,13 +1,13 @@
-"""What a sentence says, whatever its words between."""
+"""Check the content of a sentence regardless of its wording."""
 
 from __future__ import annotations
 
 
 def says(text: str, *parts: str) -> bool:
-    """Whether a text has these names, numbers and directions, in this sequence.
+    """Whether a text has these names, numbers and directions, in this order.
 
     Raises:
-        AssertionError: naming the first part that is not there.
+        AssertionError: naming the first missing part.
     """
     place = 0
     for part in parts:

@@ -1,4 +1,4 @@
-"""Small shards for tests, whose images are known again by their colour."""
+"""Small shards for tests, whose images are identified by color."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Member = tuple[str, bytes]
 
 
 def picture(value: int | np.ndarray, size: tuple[int, int] = (8, 8)) -> bytes:
-    """An encoded image; of one plain colour, by which the tests know it again, if that is a number."""
+    """An encoded image; of one plain color, which identifies it, if that is a number."""
     pixels = np.full((*size, 3), value, dtype=np.uint8) if isinstance(value, int) else value
     Image.fromarray(pixels).save(encoded := BytesIO(), "PNG")
     return encoded.getvalue()
@@ -35,7 +35,7 @@ def write(path: Path, members: Iterable[Member]) -> Path:
 
 
 def classed(labels: dict[int, int | str]) -> list[Member]:
-    """Images of these colours with these classes."""
+    """Images with these colors and classes."""
     return [
         member
         for colour, label in labels.items()
@@ -51,7 +51,7 @@ def open_shards(root: Path, kind: TargetKind = CLASS, **options: Any) -> DataSpl
 
 
 def content(samples: SampleSet) -> list[tuple[int, Any]]:
-    """(colour, target) of every image."""
+    """(color, target) of every image."""
     return [
         (round(image[0, 0, 0].item()), target) for image, target, *_ in map(samples.__getitem__, range(len(samples)))
     ]

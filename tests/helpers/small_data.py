@@ -31,7 +31,7 @@ def small_multi_label_csv(root: Path) -> dict[str, Any]:
     for number in range(30):
         Image.fromarray(noise.integers(0, 256, (12, 10, 3), dtype=np.uint8)).save(root / f"{number}.png")
         split = ("train", "train", "val")[number // 10]
-        # Image 0 has two classes, image 1 none; the last class is nowhere in training.
+        # Image 0 has two classes, image 1 none; the last class does not occur in training.
         lines.append(f"{number}.png,{split},{int(number % 2 == 0)},{int(number % 3 == 0)},{int(number == 29)}")
     (root / "labels.csv").write_text("\n".join(lines))
     return {"root": root, "image_size": 16, "train_transforms": []}
@@ -148,7 +148,7 @@ def small_coco(root: Path) -> dict[str, Any]:
         pixels = noise.integers(0, 256, (height, width, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(root / "images" / f"{number}.png")
         images.append({"id": 100 + number, "file_name": f"{number}.png", "width": width, "height": height})
-        # One that fills the image, one that leads over its edges, a pixel; every third image has none.
+        # One that fills the image, one that crosses its edges, one of a pixel; every third image has none.
         for place, bbox in enumerate(([0, 0, width, height], [-2.5, 3, 6, 40], [width - 1, height - 1, 1, 1])):
             if number % 3:
                 object_ = {"image_id": 100 + number, "category_id": (7, 3, 7)[place], "bbox": bbox}
@@ -179,7 +179,7 @@ def small_voc(root: Path) -> dict[str, Any]:
     return {"root": root, "image_size": 16, "train_transforms": [], "classes": ("cat", "dog")}
 
 
-# How to make small data, without augmentation, for a source whose defaults are large or do not open.
+# Small data, without augmentation, for sources whose defaults are large or do not open.
 SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
     "coco-detection": small_coco,
     "fmow": small_fmow,
@@ -188,7 +188,7 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
     "imagenet": small_imagenet,
     "multi-label-csv": small_multi_label_csv,
     "multi-label-folder": small_multi_label_folder,
-    # 64 patches: of 16 there are so few images that every split would hold those of another.
+    # 64 patches: with 16 there are so few distinct images that splits would overlap.
     "planted-chain": lambda _: {"grid": (8, 8), "train_images": 60, "validation_images": 20, "test_images": 30},
     "segmentation-folder": small_segmentation_folder,
     "scenes": lambda _: {"train_images": 60, "validation_images": 20, "test_images": 30},

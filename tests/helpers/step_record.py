@@ -1,4 +1,4 @@
-"""What happens in every optimizer step of a run."""
+"""A record of every optimizer step of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""timm models, what arrives at their first block, and what they give: found without the code under test."""
+"""timm models, the inputs of their first block, and their outputs, found without the code under test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Case:
     Args:
         name: in timm.
         prefix: tokens before the patches at the first block.
-        arguments: that make it small.
+        arguments: arguments that make it small.
     """
 
     name: str
@@ -42,7 +42,7 @@ RIGHT = [
     Case("vit_base_patch16_rpn_224", 0, {**SMALL, "embed_dim": 96, "num_heads": 4}),
     Case("vit_base_patch16_18x2_224", 1, {**SMALL, "embed_dim": 96, "num_heads": 4}),
     Case("vit_base_patch16_radio_v3", 8, {**SMALL, "embed_dim": 96, "num_heads": 4}),
-    Case("test_vit", 1, {"img_size": (64, 48)}),  # takes images of any size, unless told otherwise
+    Case("test_vit", 1, {"img_size": (64, 48)}),  # accepts images of any size by default
     Case("beit3_base_patch16_224", 1, {**SMALL, "embed_dim": 96, "num_heads": 4}),
     Case("aimv2_large_patch14_224", 0, {"depth": 2, "img_size": 56, "embed_dim": 96, "num_heads": 4}),
     Case("deit_tiny_distilled_patch16_224", 2),
@@ -52,7 +52,7 @@ RIGHT = [
     Case("eva_giant_patch14_224", 1, {"depth": 2, "img_size": 56, "embed_dim": 96, "num_heads": 4}),
     Case("cait_xxs24_224", 0),
 ]
-"""One or more of each family that reads a set of tokens with absolute positions."""
+"""One or more models of each family that reads a set of tokens with absolute positions."""
 
 OBLONG: dict[str, Any] = {"depth": 2, "img_size": (64, 96)}
 NARROW: dict[str, Any] = {**OBLONG, "embed_dim": 48, "num_heads": 4}
@@ -69,7 +69,7 @@ WITH_POSITIONS = [
     Case("vit_relpos_base_patch16_clsgap_224", 1, NARROW),
     Case("vit_relpos_base_patch16_rpn_224", 0, NARROW),
 ]
-"""Of each family whose blocks have rotary positions or relative biases."""
+"""Models of each family whose blocks have rotary positions or relative biases."""
 
 ROTARY, IMAGE = "rotary positions", "2-D image"
 REFUSED = {
@@ -93,17 +93,17 @@ REFUSED = {
     "visformer_tiny": IMAGE,
     "resnet18": IMAGE,
 }
-"""A model of each family that cannot, and a word of the reason."""
+"""An unsupported model of each family, and a word of the reason."""
 
 
 def build(case: Case) -> nn.Module:
-    """The model, small and in double precision and far from its start, where positions are almost zero."""
+    """The model, small, in double precision and far from its initial values, which have nearly zero positions."""
     torch.manual_seed(0)
     return shaken(timm.create_model(case.name, pretrained=False, num_classes=5, **case.arguments)).double()
 
 
 def shaken(model: nn.Module) -> nn.Module:
-    """Weights at random, in evaluation."""
+    """Random weights, in evaluation mode."""
     with torch.no_grad():
         for parameter in model.parameters():
             scale = 0.3 if parameter.ndim != 2 else parameter.shape[1] ** -0.5
@@ -112,7 +112,7 @@ def shaken(model: nn.Module) -> nn.Module:
 
 
 def images_for(model: Any, count: int = 2) -> Tensor:
-    """Noise of the size a model takes."""
+    """Noise in the size that a model reads."""
     generator = torch.Generator().manual_seed(1)
     return torch.randn(count, 3, *model.patch_embed.img_size, generator=generator).to(next(model.parameters()).dtype)
 
@@ -125,7 +125,7 @@ def order_of(patches: int) -> list[int]:
 
 @torch.no_grad()
 def arrived(blocks: Any, run: Callable[[Tensor], Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
-    """The tokens that the first block was given, and the output."""
+    """The input tokens of the first block, and the output."""
     seen: list[Tensor] = []
     handle = blocks[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     output = run(images)
@@ -137,11 +137,12 @@ def arrived(blocks: Any, run: Callable[[Tensor], Tensor], images: Tensor) -> tup
 def largest_difference(
     found: tuple[Tensor, Tensor], plain: tuple[Tensor, Tensor], order: list[int], prefix: int
 ) -> float:
-    """Of tokens and outputs from those of the plain model with its patches in the order; a share of the largest number.
+    """The difference of tokens and outputs from those of the plain model with its patches in the order, relative to the
+    largest.
 
     Args:
         found: tokens at the first block, and outputs.
-        plain: the same of the model as timm has it.
+        plain: the same for the unmodified timm model.
         order: the patch in each slot.
         prefix: tokens that stay in front.
     """
@@ -158,7 +159,7 @@ def largest_difference(
 
 
 def with_lines(model: nn.Module, text: str, order: list[int], folder: Path) -> Any:
-    """A copy of the model after the lines were run, which read ``order.npy`` in the folder."""
+    """A copy of the model after running the lines, which read ``order.npy`` in the folder."""
     numpy.save(folder / "order.npy", numpy.array(order))
     ours = copy.deepcopy(model)
     exec(compile(text, "lines", "exec"), {"model": ours})

@@ -1,4 +1,4 @@
-"""Every source that reads files, with images of a few pixels, each of which its name decides."""
+"""Every source that reads files, with images of a few pixels determined by their names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIZE = 8
 
 
 def pixels(name: str, version: int = 0) -> np.ndarray:
-    """Noise that the name decides."""
+    """Noise determined by the name."""
     return np.random.RandomState(crc32(f"{name} {version}".encode())).randint(0, 255, (SIZE, SIZE, 3)).astype(np.uint8)
 
 
@@ -29,7 +29,7 @@ def class_of(name: str) -> int:
 
 
 def save(path: Path, image: np.ndarray) -> Path:
-    """Save an image where there may be no folder yet."""
+    """Save an image, creating its folder if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path)
     return path
@@ -119,15 +119,15 @@ def _fmow(root: Path, images: Images) -> None:
 
 @dataclass(frozen=True)
 class TinySource:
-    """A source, and how its data is written.
+    """A source, and how to write its data.
 
     Args:
         name: of the source.
-        task: that its targets are for.
-        fill: writes images below a folder, none of which has a split.
-        options: of the source, beside where the data is.
-        place: the option that says where the data is.
-        classes: the classes of the data as the source has them.
+        task: the task for its targets.
+        fill: writes images below a folder, without splits.
+        options: options of the source, without the data location.
+        place: the option for the data location.
+        classes: the classes that the source reports.
     """
 
     name: str
@@ -157,4 +157,4 @@ SOURCES = [
     TinySource("imagenet", "classification", _imagenet, {}),
     TinySource("fmow", "classification", _fmow, {}),
 ]
-"""Each source that sets images aside from those for training."""
+"""Each source that holds out images from the training split."""

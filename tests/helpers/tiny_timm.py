@@ -1,4 +1,4 @@
-"""Tiny models of each family, known to timm by name: its own tiny ones have up to nine blocks, and none is rotary."""
+"""Tiny models of each family, registered in timm: its own tiny ones have up to nine blocks, and none is rotary."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def little_vit(pretrained: bool = False, **given: Any) -> VisionTransformer:
 
 @register_model
 def little_eva(pretrained: bool = False, **given: Any) -> Eva:
-    """As DINOv3: rotary positions alone, CLS and registers."""
+    """Like DINOv3: only rotary positions, CLS and registers."""
     rotary = {"use_rot_pos_emb": True, "use_abs_pos_emb": False, "rope_type": "dinov3", "rope_rotate_half": True}
     return Eva(**_arguments(given, **rotary, num_reg_tokens=2, global_pool="token", rope_temperature=100.0))
 
 
 @register_model
 def little_mixed(pretrained: bool = False, **given: Any) -> Eva:
-    """As RoPE-ViT: a table for each block and head, absolute positions, and the mean."""
+    """Like RoPE-ViT: a table for each block and head, absolute positions, and the mean readout."""
     return Eva(**_arguments(given, use_rot_pos_emb=True, rope_type="mixed"))
 
 
 @register_model
 def little_beit(pretrained: bool = False, **given: Any) -> Beit:
-    """Absolute positions, and biases both of each block and of all."""
+    """Absolute positions, and biases per block as well as shared ones."""
     return Beit(**_arguments(given, use_rel_pos_bias=True, use_shared_rel_pos_bias=True, init_values=0.5))
 
 

@@ -1,4 +1,4 @@
-"""A hierarchical backbone: four patches become one between its two blocks."""
+"""A hierarchical backbone: between its two blocks, four patches become one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reorder_kit.layers.readout import mean_slot
 
 
 class TwoLevels(Backbone):
-    """Block 0 mixes patches, block 1 squares of 2x2 patches; neither cares where they stand."""
+    """Block 0 mixes patches, block 1 squares of 2x2 patches; neither depends on their order."""
 
     name = "two-levels"
     needs = frozenset({"order"})
@@ -71,7 +71,7 @@ class TwoLevels(Backbone):
 
 
 class Mix(nn.Module):
-    """Every place gets the mean of all of them."""
+    """Every position gets the mean of all."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

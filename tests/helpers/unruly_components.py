@@ -1,4 +1,4 @@
-"""One right component of each kind, for tests that break one thing about it; a run of them takes no time."""
+"""One correct component of each kind, for tests that break one thing about it; a run of them is fast."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Head(nn.Module):
 
 class Score:
     def update(self, predictions, batch):
-        """Nothing is measured."""
+        """No metrics."""
 
     def compute(self):
         return {"score": 1.0}
@@ -212,16 +212,16 @@ class Evaluated(EvaluatedControl):
 
 
 RIGHT = (Data, Net, Classify, Rows, Learner, Given, Zeros)
-"""What a run of :data:`RECIPE` is made of, a prior and a tokenizer beside it."""
+"""The components of a run of :data:`RECIPE`, plus a prior and a tokenizer."""
 
 
 def broken(component: type[Any], **attributes: Any) -> type[Any]:
-    """A component with something else about it."""
+    """A component with a change."""
     return type(component.__name__, (component,), {"__module__": __name__, "__doc__": "A wrong one.", **attributes})
 
 
 def raises(error: BaseException) -> Any:
-    """A method that raises an error like this one; one that was raised before would bring its traceback along."""
+    """A method that raises an error like this one; a reused error would carry its old traceback."""
 
     def method(self, *arguments, **named):
         raise type(error)(*error.args)
@@ -230,7 +230,7 @@ def raises(error: BaseException) -> Any:
 
 
 def host_with_broken(component: type[Any] | None = None) -> PluginHost:
-    """A host with a plugin of another distribution, one component of which takes the place of the right one."""
+    """A host with a plugin of another distribution, one component of which replaces the correct one."""
     host = PluginHost(third_party=False, blocked=PICTURES)
     names = {getattr(component, "name", None)}
     chosen = [each for each in RIGHT if each.name not in names] + ([] if component is None else [component])
@@ -241,7 +241,7 @@ def host_with_broken(component: type[Any] | None = None) -> PluginHost:
 
 
 def sections(component: type[Any]) -> dict[str, Any]:
-    """The sections of a recipe in which a component of a kind is used, where the recipe has another one."""
+    """The recipe sections that use a component of a kind, if they differ from the recipe."""
     prior = {"name": "their-prior"}
     if issubclass(component, Tokenizer):
         prior = {"name": Lzma.name, "tokenizer": "their-tokenizer"}

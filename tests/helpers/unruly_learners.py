@@ -1,4 +1,4 @@
-"""Order-learners that give what they are told to give, and the smallest model that applies it."""
+"""Order-learners that return prescribed orders, and the smallest model that applies them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Gives = Callable[[PatchSequence], Any]
 
 
 class UnrulyPolicy(Policy):
-    """Gives whatever it is told to."""
+    """Returns prescribed orders."""
 
     def __init__(self, proposes: Gives | None, best: Gives | None) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class UnrulyPolicy(Policy):
 def unruly(
     proposes: Gives | None = None, best: Gives | None = None, policy: type[UnrulyPolicy] = UnrulyPolicy, **declared: Any
 ) -> type[OrderLearner]:
-    """A learner whose policy gives these proposals and best orders; the row-major order where nothing is said.
+    """A learner whose policy returns these proposals and best orders, by default the row-major order.
 
     Args:
         proposes: makes proposals of the sequence that is to be ordered.

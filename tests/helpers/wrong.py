@@ -1,4 +1,4 @@
-"""Wrong components and the rule that each of them breaks."""
+"""Wrong components, each with the rule that it breaks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reorder_kit.testing.component import COMPONENT_RULES
 
 
 def assert_caught(rule: Rule, case: object, seen: str) -> None:
-    """The rule is broken, for the reason that is meant, and the message names rule, reason and remedy."""
+    """The rule is broken for the intended reason, and the message names rule, reason and remedy."""
     with pytest.raises(BrokenRulesError) as caught:
         rule(case)
     message = str(caught.value)
@@ -21,5 +21,5 @@ def assert_caught(rule: Rule, case: object, seen: str) -> None:
 
 
 def own_rules(rules: tuple[Rule, ...]) -> set[Rule]:
-    """Those of a kind alone."""
+    """The wrong components of one kind."""
     return set(rules) - set(COMPONENT_RULES)

@@ -1,4 +1,4 @@
-"""Order-learners for the kit: right ones of several kinds, and wrong ones that each break a rule."""
+"""Order-learners for the kit: correct ones of several kinds, and wrong ones that each break a rule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GRIDS = (Grid(1, 1), Grid(3, 5))
 
 
 class ScorePolicy(Policy):
-    """A score for each patch, with noise; scores move towards noise that was rewarded."""
+    """A score for each patch, with noise; scores move toward rewarded noise."""
 
     lr = 0.05
 
@@ -68,7 +68,7 @@ class Scores(OrderLearner):
 
 
 def learner(policy_class=ScorePolicy, **attributes):
-    """Scores, with something wrong about them."""
+    """Scores, with a mistake."""
     return type("Wrong", (Scores,), {"__doc__": "A wrong one.", "policy": policy_class, **attributes})
 
 
@@ -163,7 +163,7 @@ class NoBaseline(ScorePolicy):
 
 
 class TryingPolicy(Policy):
-    """Two patches trade places where the images of the step like it."""
+    """Two patches are swapped if that improves the step's reward."""
 
     def __init__(self, start):
         super().__init__()
@@ -255,7 +255,7 @@ class ForgetsTheBlock(OrdersTwice):
 
 
 class ReadsPixels(ScorePolicy):
-    """Two images with the same pixels draw alike; pixels of the grid's patches and targets have to be there."""
+    """Images with the same pixels draw alike; pixels and targets must be available."""
 
     needs = frozenset({"pixels"})
 
@@ -287,7 +287,7 @@ class ComparesRepeats(ScorePolicy):
 
 
 class SquaresOnly(ScorePolicy):
-    """Whatever comes without its square grid, or before the first step, is an error."""
+    """A missing square grid, or a call before the first step, is an error."""
 
     advanced = False
 
@@ -316,14 +316,14 @@ class Frozen(ScorePolicy):
 
 
 class WithTemperature(Scores):
-    """Scores with a temperature of another type than that of the package's learners."""
+    """Scores with a temperature of a different type from that of the package's learners."""
 
     class Options(ComponentOptions):
         temperature: float = Field(1.0, gt=0, description="of the noise")
 
 
 class TriesBoth(TryingPolicy):
-    """It swaps before block 0, and tries each candidate with what comes before block 1."""
+    """It swaps before block 0, and tries each candidate together with the order before block 1."""
 
     blocks = (0, 1)
 

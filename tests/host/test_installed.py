@@ -1,4 +1,4 @@
-"""The installed plugins that are loaded once, and loaded again where something else would come out."""
+"""Installed plugins are loaded once, and again only if the result would differ."""
 
 from __future__ import annotations
 

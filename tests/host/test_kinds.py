@@ -23,7 +23,7 @@ PACKAGE = Path(reorder_kit.__file__).parent
 
 
 class Bookmark(Component, ABC):
-    """A kind that the package does not know."""
+    """A kind that is unknown to the package."""
 
     kind = Kind("book-mark", "book-marks")
 
@@ -62,7 +62,7 @@ class Marked(Ordering):
 
 @pytest.fixture
 def host(monkeypatch):
-    """A host as it would be if the package had one kind more."""
+    """A host for a package with one more kind."""
     monkeypatch.setattr(plugin_host, "INTERFACES", (*INTERFACES, Bookmark))
     return PluginHost(third_party=False)
 
@@ -127,5 +127,5 @@ def test_no_other_file_of_the_package_lists_the_kinds():
         for text in [file.read_text()]
         if all(re.search(rf"\b({interface}|{folder})\b", text) for interface, folder in words)
     }
-    # The host has attributes for the kinds that recipes name, which may be all.
+    # The host has attributes for the kinds that recipes name, possibly all.
     assert listing - {"host/plugin_host.py"} == {"interfaces/__init__.py"}

@@ -1,4 +1,4 @@
-"""Plugins that follow a run: who hears what, and what becomes of one that raises."""
+"""Plugins that follow a run: which events they get, and what happens if one raises."""
 
 from __future__ import annotations
 

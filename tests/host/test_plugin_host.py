@@ -1,4 +1,4 @@
-"""The plugin host: broken plugins beside working ones, from real distributions and from objects."""
+"""The plugin host: broken and working plugins, from real distributions and from objects."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def record_of(host, name):
 
 @pytest.fixture
 def neighbours(install):
-    """A distribution before and one after the broken one, in the sequence in which plugins load."""
+    """A distribution before and one after the broken one, in load order."""
     install("a-good-one", {"good-before": "good_before"}, {"good_before": plugin_with("before")})
     install("z-good-one", {"good-after": "good_after"}, {"good_after": plugin_with("after")})
 

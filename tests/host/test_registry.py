@@ -84,7 +84,7 @@ class WithoutScore(ScoringPrior):
 
 
 class WithLooseOptions(prior("loose")):
-    """Options of its own making."""
+    """Options that do not derive from the right class."""
 
     class Options:
         pass

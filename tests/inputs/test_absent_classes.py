@@ -1,4 +1,4 @@
-"""Classes that are declared and never occur: in masks, labels and boxes, and in figures."""
+"""Declared classes that never occur: in masks, labels and boxes, and in metrics."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_categories_without_a_box_are_told_of(tmp_path: Path) -> None:
     write_images(tmp_path / "images", names)
     images = [{"id": number, "file_name": name, "width": 8, "height": 8} for number, name in enumerate(names)]
     objects = [{"id": number, "image_id": number, "category_id": 2, "bbox": BOX} for number in range(6)]
-    # A crowd teaches nothing.
+    # A crowd does not count.
     objects.append({"id": 9, "image_id": 0, "category_id": 3, "bbox": BOX, "iscrowd": 1})
     categories = [{"id": number, "name": name} for number, name in ((1, "ant"), (2, "bee"), (3, "cat"))]
     content = {"images": images, "annotations": objects, "categories": categories}

@@ -1,4 +1,4 @@
-"""Names of classes and files that look alike: another Unicode form, case, or a space."""
+"""Similar names of classes and files: another Unicode form, case, or a space."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_run_goes_on_where_a_copy_changed_the_unicode_form(
 
 def test_two_files_that_could_be_the_recorded_one_are_not_guessed(tmp_path: Path) -> None:
     source, root, folder = FOLDER_SOURCES[0], tmp_path / "data", RunFolder(tmp_path / "run")
-    accents = "a\u0323\u0302", "a\u0302\u0323"  # two ways to take one letter apart
+    accents = "a\u0323\u0302", "a\u0302\u0323"  # two ways to decompose one letter
     composed = unicodedata.normalize("NFC", accents[0])
     for number in range(8):
         save(root / "cat" / f"{number}.png", pixels(f"cat-{number}"))

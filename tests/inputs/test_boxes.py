@@ -168,7 +168,7 @@ def test_a_box_of_absurd_width_is_cut_and_counted(source: str, tmp_path: Path) -
     assert told(splits.train) == {CUT: 1}
 
 
-# Boxes that cannot be what they are read as
+# Boxes that cannot mean what they seem to
 
 
 def refused(source: str, root: Path, train: list[Picture], **more: Any) -> str:
@@ -185,7 +185,7 @@ def test_normalized_boxes_are_refused(source: str, largest: float, declared: str
         (left / WIDTH * largest, top / HEIGHT * largest, right / WIDTH * largest, bottom / HEIGHT * largest)
         for left, top, right, bottom in spread_boxes()
     ]
-    # Without VOC's first pixel 1, which nobody adds to a fraction.
+    # Without VOC's first pixel 1, which is not added to fractions.
     numbers = edges if source == "voc" else usual(source, *edges)
     assert says(refused(source, tmp_path, pictures(numbers, declared)), "40 of 40", "normalized", "multiply")
 
@@ -203,7 +203,7 @@ def test_boxes_of_the_other_format_are_refused(source: str, declared: str | None
 
 @pytest.mark.parametrize("source", ["hf", "webdataset"])
 def test_a_recipe_with_the_wrong_format_is_refused_too(source: str, tmp_path: Path) -> None:
-    # Large boxes in the top left corner, of which most have a width and a height if read wrongly.
+    # Large boxes in the top left corner, most of which have a width and height even if read wrongly.
     boxes = [(left, top, 40 - left, 25 - top) for left in (0, 4, 8, 19) for top in (0, 3, 6, 14)]
     message = refused(source, tmp_path, pictures(boxes), box_format="xyxy")
     assert says(message, "read as left, top, right, bottom", "read as left, top, width, height, they do", "xywh")
@@ -249,7 +249,7 @@ def test_a_few_boxes_over_the_edges_are_no_reason_to_refuse(source: str, tmp_pat
 
 @every_source
 def test_boxes_that_are_whole_images_are_no_reason_to_refuse(source: str, tmp_path: Path) -> None:
-    # These fit in several readings.
+    # These fit in several formats.
     splits = open_boxed(source, tmp_path, pictures(usual(source, *[(0, 0, WIDTH, HEIGHT)] * 4)))
     assert samples(splits.train)[0].target.boxes.tolist() == [[0, 0, WIDTH, HEIGHT]] * 4
 

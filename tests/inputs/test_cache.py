@@ -1,4 +1,4 @@
-"""Images that are decoded once: the same results, never stale, and refused where they do not fit."""
+"""Images decoded once: the same results, never stale, and refused if they do not fit."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def same(one: list[Any], other: list[Any]) -> bool:
 
 @pytest.fixture
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of image files that Pillow opened, in sequence."""
+    """The names of image files that Pillow opened, in order."""
     opened_files: list[str] = []
     open_file = Image.open
 
@@ -129,7 +129,7 @@ def test_an_image_that_was_replaced_between_runs_is_decoded_again(tmp_path: Path
 def test_a_change_in_the_middle_of_a_large_file_is_seen(tmp_path: Path) -> None:
     options = folder_of(tmp_path / "data") | {"cache": "disk", "cache_folder": tmp_path / "cache", "image_size": 96}
     files = sorted((tmp_path / "data").rglob("*.png"))
-    for blue in (0, 200):  # as BMP of one size, so that both ends stay alike
+    for blue in (0, 200):  # as BMP of one size, so that both ends stay equal
         for number, file in enumerate(files):
             pixels = np.zeros((96, 96, 3), dtype=np.uint8)
             pixels[30:60, :, 2] = blue
@@ -186,7 +186,7 @@ def test_a_damaged_cache_is_decoded_again(tmp_path: Path) -> None:
     (file,) = (tmp_path / "cache").iterdir()
     content = bytearray(file.read_bytes())
     half = len(content) // 2
-    content[half:] = bytes(len(content) - half)  # the machine went down before the rest was on the disk
+    content[half:] = bytes(len(content) - half)  # the machine crashed before the rest was on disk
     file.write_bytes(content)
     assert same(read(opened("image-folder", None, options)), without)
 
@@ -210,7 +210,7 @@ def test_what_loader_processes_decode_is_shared(method: str, workers: int, tmp_p
     train = opened("image-folder", None, folder_of(tmp_path / "data"), cache="memory").train
     loader = DataLoader(train, batch_size=None, num_workers=workers, multiprocessing_context=method)
     loaded = [sample.image for sample in loader]
-    shutil.rmtree(tmp_path / "data")  # what the processes kept is all that is left
+    shutil.rmtree(tmp_path / "data")  # only what the processes kept is left
     for index, image in enumerate(loaded):
         kept = train[index]
         assert isinstance(kept, Sample)
@@ -240,7 +240,7 @@ def test_a_cache_that_is_full_leaves_the_rest_to_be_decoded(
 ) -> None:
     options = folder_of(tmp_path / "data")
     without = read(opened("image-folder", None, options))
-    # The few images that are looked at may be smaller than the others.
+    # The few sampled images may be smaller than the others.
     monkeypatch.setattr(decoded_cache, "_require_space", lambda *_: None)
     monkeypatch.setattr(decoded_cache, "free_memory", lambda: 3_000)
     assert same(read(opened("image-folder", None, options, cache="memory")), without)

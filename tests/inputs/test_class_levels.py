@@ -1,4 +1,4 @@
-"""Folders that are no classes: roots one folder too high, alphabets, annotations and masks among photographs."""
+"""Folders that are not classes: roots one level too high, alphabets, annotations and masks among photographs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT_OF_CLASSES = pytest.mark.parametrize(
 
 
 def fill(root: Path, places: Sequence[str], each: int = 4) -> None:
-    """Images in these folders, all different, with names that are."""
+    """Different images in these folders, with different names."""
     for number, place in enumerate(places):
         for value in range(each):
             save_image(root / place / f"{number}-{value}.png", each * number + value)

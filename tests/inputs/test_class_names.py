@@ -1,4 +1,4 @@
-"""Classes are compared by their names, and numbers of classes are not trusted."""
+"""Classes are compared by name, and class numbers are not trusted."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_numbers_without_names_are_refused_beside_a_split_that_has_names(tmp_pat
     save(tmp_path / "plain train", train=plain, validation=named, test=plain)
     with pytest.raises(ReorderKitError, match=r"classes differ: the validation split names 'cat'"):
         open_saved(tmp_path / "plain train")
-    # Given names say what the numbers of both are.
+    # Given names define the numbers of both.
     splits = open_saved(tmp_path / "plain train", classes=("dog", "cat"))
     assert (numbers(splits.train), numbers(splits.validation)) == ([0, 1], [1, 0])
 

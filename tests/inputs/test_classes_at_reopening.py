@@ -1,4 +1,4 @@
-"""Classes that were renamed, added, removed or reordered since a run was trained: it knows them by number alone."""
+"""Classes renamed, added, removed or reordered since a run was trained, which knows them only by number."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHADES = {"bright": 220, "dark": 20, "grey": 120}
 
 
 def paint(root):
-    """Images of three shades, which any model tells apart."""
+    """Images of three shades, which any model can distinguish."""
     for name, shade in SHADES.items():
         paint_class(root / name, shade)
 

@@ -1,4 +1,4 @@
-"""Ids and numbers in COCO's format as people write them, and JSON that nobody should write."""
+"""Ids and numbers in COCO's format as people write them, and invalid JSON."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def content(
 
 
 def open_coco(root: Path, train: dict[str, Any] | str) -> DataSplits:
-    """A training file beside usual ones of validation and test."""
+    """A training file with ordinary validation and test files."""
     files: dict[str, Any] = {"train": train}
     files |= {split: content(CATEGORIES, [1], [(1, 9)], split) for split in ("val", "test")}
     for split, of_split in files.items():
@@ -62,7 +62,7 @@ def open_coco(root: Path, train: dict[str, Any] | str) -> DataSplits:
 )
 def test_ids_are_compared_as_what_they_mean(images: list[Any], objects: list[tuple[Any, Any]], tmp_path: Path) -> None:
     splits = open_coco(tmp_path, content(CATEGORIES, images, objects, "train"))
-    # By number: 9 before 10, which texts would not be.
+    # By number: 9 before 10, unlike text.
     assert splits.classes == ["dog", "cat"]
     assert [sample.target.classes.tolist() for sample in samples(splits.train)] == [[1], [0]]
 
@@ -146,7 +146,7 @@ def test_nested_lists_without_end_beside_a_satellite_image(tmp_path: Path) -> No
 
 
 def test_images_of_validation_annotations_come_from_the_validation_folder(tmp_path: Path) -> None:
-    """Also where they are the test, and a folder of test images has files of the same names."""
+    """Also if they are the test split, and a folder of test images has files with the same names."""
     categories = [{"id": 1, "name": "cell"}]
     for value, split in ((10, "train"), (20, "val"), (30, "test")):
         names = [f"{number}.png" for number in range(4)]
@@ -170,7 +170,7 @@ BOXLESS = "annotations without a bbox are left out"
 
 @pytest.mark.parametrize("number", [99, "99", "gone", 10**400], ids=["number", "digits", "name", "400 digits"])
 def test_annotations_of_images_that_were_taken_out_are_left_out(number: Any, tmp_path: Path) -> None:
-    # Most of the annotations, and of a category that is gone as well.
+    # Most of the annotations, including those of a missing category.
     train = content(CATEGORIES, [1, 2], [(number, 77), (1, 9), (2, 10), (number, 9), (number, 9)], "train")
     splits = open_coco(tmp_path, train)
     assert [sample.target.classes.tolist() for sample in samples(splits.train)] == [[0], [1]]
@@ -209,7 +209,7 @@ def test_annotations_that_mostly_have_no_box_are_refused(tmp_path: Path) -> None
     "given", [{}, {"train": "train/labels.json", "test": "val/labels.json"}], ids=["found", "given"]
 )
 def test_the_layout_of_fiftyone(given: dict[str, str], tmp_path: Path) -> None:
-    """Images of the same names in a folder ``data`` beside the annotations of each split."""
+    """Images with the same names in a folder ``data`` next to the annotations of each split."""
     for value, split in ((10, "train"), (20, "val")):
         (tmp_path / split / "data").mkdir(parents=True)
         of_split = content(CATEGORIES, [1, 2, 3, 4], [(1, 9), (2, 10), (3, 9), (4, 10)], "")

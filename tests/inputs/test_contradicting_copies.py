@@ -1,4 +1,4 @@
-"""Copies of one image that have other labels, boxes or masks."""
+"""Copies of one image with different labels, boxes or masks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_copies_with_other_targets_are_counted(source: TinySource, tmp_path: Pat
     # Images 0 and 1 have the same bytes and different classes; 2 and 4 have the same bytes and one class.
     images = {name: pixels({"image-1": "image-0", "image-4": "image-2"}.get(name, name)) for name in NAMES}
     source.fill(root, images)
-    if source.name == "segmentation-folder":  # where masks come from images
+    if source.name == "segmentation-folder":  # for sources with masks as images
         save(root / "masks" / "image-1.png", np.ones((8, 8), np.uint8))
     found = told(source, root, tmp_path / "run")
     count, example = found[CONTRADICTING]

@@ -1,4 +1,4 @@
-"""Notes beside shards that are damaged: they are of no use, and nothing more."""
+"""Damaged index files of shards are ignored, without other effects."""
 
 from __future__ import annotations
 

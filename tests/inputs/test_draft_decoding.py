@@ -1,4 +1,4 @@
-"""Large JPEGs that are decoded at a fraction of their size: only if asked for, and never smaller than needed."""
+"""Large JPEGs decoded at a fraction of their size: only on request, and never smaller than needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Odd environments: a full disk or a closed pipe on standard output, a C locale, no locks, names too long."""
+"""Unusual environments: a full disk or a closed pipe on standard output, a C locale, no locks, overlong names."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ for words in ["run", "doors.yaml", "--out", "../läuft", "--quiet"], ["evaluate"
 
 
 def call(*arguments, stdout=subprocess.PIPE, **environment):
-    """The command line in a process of its own."""
+    """The command line in a separate process."""
     command = [sys.executable, "-m", "reorder_kit", *map(os.fspath, arguments)]
     return subprocess.run(
         command, stdout=stdout, stderr=subprocess.PIPE, env={**os.environ, **environment}, check=False, timeout=120
@@ -88,7 +88,7 @@ def test_a_full_disk_elsewhere_is_no_matter_of_standard_output(monkeypatch):
 
 @pytest.fixture
 def photos(tmp_path):
-    """A folder with an umlaut in its name, and a recipe beside it that names it."""
+    """A folder with an umlaut in its name, and a recipe next to it that names it."""
     folder = tmp_path / "tür"
     for number in range(16):
         path = folder / ("auf", "zu")[number % 2] / f"bö{number}.png"
@@ -121,7 +121,7 @@ def test_in_a_c_locale_a_path_on_the_command_line_that_is_not_there_is_refused_w
 
 @pytest.mark.slow
 def test_in_a_c_locale_a_folder_and_files_with_umlauts_are_read_and_written(photos, tmp_path):
-    """The working directory and the names of files are read from the system, and never written in letters."""
+    """The working directory and file names come from the system and are never encoded as text."""
     recipe = (tmp_path / "doors.yaml").read_text(encoding="utf-8").replace(str(photos), ".")
     (photos / "doors.yaml").write_text(recipe, encoding="utf-8")
     (tmp_path / "calls.py").write_text(CALLS, encoding="utf-8")
@@ -135,7 +135,7 @@ def test_in_a_c_locale_a_folder_and_files_with_umlauts_are_read_and_written(phot
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "läuft" / "report" / "report.html").exists()
-    # Here, where names are read as they should be, the run opens just as well.
+    # With a proper locale, the run opens just as well.
     evaluated = CliRunner().invoke(app, ["evaluate", str(tmp_path / "läuft"), "--json"])
     assert evaluated.exit_code == 0, evaluated.stderr
     assert json.loads(evaluated.stdout)["orders"][0]["metrics"]["images"] > 0

@@ -1,4 +1,4 @@
-"""Classes written as floats: columns in which some are missing, and labels of 0.0 and 1.0."""
+"""Classes written as floats: columns with missing values, and labels of 0.0 and 1.0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos as phones write them: read where pillow-heif is installed, and named where it is not."""
+"""Phone photos in HEIC: read if pillow-heif is installed, and named otherwise."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ AVIF = "AVIF images are left out, since this build of Pillow reads none; to read
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    """What is known of the formats that are read here is found out anew, before and after."""
+    """Reset the cached set of readable formats, before and after."""
     image_endings.cache_clear(), heif.reads_heif.cache_clear()
     yield
     image_endings.cache_clear(), heif.reads_heif.cache_clear()
 
 
 def fill(root: Path, ending: str) -> np.ndarray:
-    """Two classes with four PNG images each, and one more image with this ending; its pixels."""
+    """Two classes with four PNG images each, and one more image with this extension; returns its pixels."""
     shades = np.linspace(0, 255, 32 * 48 * 3).astype(np.uint8).reshape(32, 48, 3)
     for label in ("cat", "dog"):
         (root / label).mkdir(parents=True)
@@ -71,7 +71,7 @@ def test_a_photo_of_a_phone_is_read(tmp_path: Path, ending: str) -> None:
     picture = read_image(str(tmp_path / "cat" / f"photo{ending}"), Decoding(channels=3))
     assert isinstance(picture, Picture)
     difference = picture.pixels.permute(1, 2, 0).numpy().astype(int) - shades
-    assert np.abs(difference).max() < 12  # lossless, but for its color space
+    assert np.abs(difference).max() < 12  # lossless, except for its color space
     assert picture.findings == ()
     assert header_sizes(str(tmp_path / "cat" / f"photo{ending}")) == ((32, 48), (32, 48))
 

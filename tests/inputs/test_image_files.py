@@ -1,4 +1,4 @@
-"""Image files of every kind: those that are too large, and modes, frames and color spaces that are rare."""
+"""Image files of every kind: too large ones, and rare modes, frames and color spaces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other programs leave beside images, and endings of every kind."""
+"""Files that other programs leave next to images, and all kinds of extensions."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_a_pipe_that_a_file_names_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ReorderKitError) as caught:
         naming.open(tmp_path)
     assert "3" in caught.value.message
-    # A mask folder's images are matched by their names, and a pipe is none of them.
+    # A mask folder's images are matched by name, and a pipe is not among them.
     if name != "segmentation-folder":
         assert "pipe" in (caught.value.hint or "")
 

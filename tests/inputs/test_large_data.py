@@ -1,4 +1,4 @@
-"""More images than are read at the start: files are told apart, and a sample is looked at for copies."""
+"""More images than are read at the start: files are distinguished, and a sample is checked for copies."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_every_source_can_be_large(source: TinySource, tmp_path: Path, monkeypat
     root.mkdir()
     source.fill(root, {f"image-{number}": pixels(f"image-{number}") for number in range(40)})
     found = told(root, tmp_path / "run", source)
-    # Rows of a table are not asked for their size one by one, which takes long.
+    # Rows of a table are not queried for their size one by one, which is slow.
     expected = {NOT_COMPARED} if source.name == "hf" else set()
     assert set(found) & {NOT_COMPARED, SOME_COPIED} == expected
 

@@ -1,4 +1,4 @@
-"""Folders and names of splits, as people have them, and roots one folder too high or too low."""
+"""Common folder and split names, and roots one level too high or too low."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_the_sequence_of_files_is_that_of_torchvision(tmp_path: Path, folders: F
     )
     paths = [Path(path).relative_to(tmp_path).as_posix() for path, _ in expected]
     given = names(folders.open(tmp_path).train)
-    # Images with several labels are sorted by what follows the class folder.
+    # Images with several labels are sorted by the path after the class folder.
     by_name = sorted(paths, key=lambda path: path.split("/", 2)[2])
     assert given == (by_name if folders is FOLDERS["multi-label-folder"] else paths)
 
@@ -236,7 +236,7 @@ def test_splits_of_hugging_face_go_by_several_names(tmp_path: Path) -> None:
 
 
 def test_a_table_of_one_class_is_read(tmp_path: Path) -> None:
-    """Yes or no is a question: here an image may have no class, which folders of classes cannot say."""
+    """A single class is a yes-no question; here an image may have no class, which class folders cannot express."""
     lines = [f"{value}.png,{value % 2}" for value in range(20)]
     for value in range(20):
         save_image(tmp_path / f"{value}.png", value)

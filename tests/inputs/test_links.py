@@ -1,4 +1,4 @@
-"""Links among images: every file is read once, circles are refused, and no image gets two classes by chance."""
+"""Links among images: every file is read once, cycles are refused, and no image gets two classes by accident."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_class_folders_and_splits_may_be_links(tmp_path: Path, folders: Folders)
 def test_files_are_told_apart_where_all_have_one_number(
     tmp_path: Path, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on file systems over a network that make up the numbers of files in listings."""
+    """As on network file systems that invent inode numbers in listings."""
     folders.fill_splits(tmp_path)
     expected = all_names(folders.open(tmp_path))
     told = RealFiles.met_before
@@ -222,7 +222,7 @@ def test_files_are_told_apart_where_all_have_one_number(
 
 @pytest.mark.parametrize("hard", [False, True], ids=["link", "hard link"])
 def test_several_images_may_share_a_mask(tmp_path: Path, hard: bool) -> None:
-    """As of images without any object, whose masks are all alike."""
+    """As for images without objects, whose masks are all equal."""
     folders = FOLDERS["segmentation-folder"]
     folders.fill_splits(tmp_path)
     masks = tmp_path / "masks" / "train"

@@ -1,4 +1,4 @@
-"""Masks of one data set in two encodings, such as 0 and 1 here and 0 and 255 there."""
+"""Masks of one data set in two encodings, such as 0 and 1 in some and 0 and 255 in others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIDE = 6
 
 
 def item(number: int, *values: int) -> Item:
-    """An image of its own, and a mask of background with these values."""
+    """A unique image, and a mask of background with these values."""
     picture = np.full((SIDE, SIDE, 3), number, dtype=np.uint8)
     mask = np.zeros((SIDE, SIDE), dtype=np.uint8)
     mask[2, : len(values)] = values
@@ -89,7 +89,7 @@ def test_a_split_that_is_set_aside_and_shows_nothing_is_told_of(tmp_path: Path) 
         for folder, data in (("images", made.data), ("masks", made.mask)):
             (tmp_path / folder).mkdir(exist_ok=True)
             (tmp_path / folder / f"{number}.png").write_bytes(data or b"")
-    # By this seed the one mask with an object stays for training.
+    # With this seed the one mask with an object stays in the training split.
     options = {"root": tmp_path, "classes": ("sea", "ship"), "split_seed": 0, "image_size": SIDE}
     splits = SegmentationFolder(SegmentationFolder.Options(**options)).open(0)
     told = [

@@ -1,4 +1,4 @@
-"""Lists of 0 and 1 that say for each class whether it is present."""
+"""Lists of 0 and 1 for the presence of each class."""
 
 from __future__ import annotations
 

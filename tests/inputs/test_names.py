@@ -1,4 +1,4 @@
-"""Names by which one file calls another: Unicode forms, slashes, endings, and names that are too long."""
+"""Names with which one file refers to another: Unicode forms, slashes, extensions, and overlong names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ONE, TWO = "caf\u00e9", "cafe\u0301"  # NFC and NFD of one word
 
 
 def is_told_apart(folder: Path) -> bool:
-    """Whether this file system keeps both forms of a name apart."""
+    """Whether this file system distinguishes both forms of a name."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ONE).touch()
     is_one = (folder / TWO).exists()
@@ -39,7 +39,7 @@ def is_told_apart(folder: Path) -> bool:
 
 
 def make(root: Path, naming: Naming, on_disk: list[str], given: list[str]) -> None:
-    """Files, and what names them."""
+    """Files, and files that name them."""
     for value, name in enumerate(on_disk):
         save_image(root / naming.folder / name, value)
     naming.write(root, given)

@@ -17,7 +17,7 @@ ALONG = "boxes and masks made on the stored pixels are turned with their images"
 BOTH_WAYS = "boxes and masks fit turned images both ways"
 ORIENTATIONS = tuple(range(1, 9))
 LYING = (5, 6, 7, 8)
-# Sources whose boxes and masks are taken as made on the upright pixels where nothing tells.
+# Sources whose boxes and masks are assumed to refer to the upright pixels if in doubt.
 UPRIGHT = ("hf boxes", "hf masks")
 NOISE = np.random.default_rng(0).integers(0, 256, (7, 12, 3), dtype=np.uint8)
 
@@ -29,7 +29,7 @@ def photo(values: np.ndarray, orientation: int, ending: str = "PNG", **options: 
 
 
 def upright(data: bytes) -> np.ndarray:
-    """What Pillow makes of it."""
+    """Pillow's result."""
     turned = ImageOps.exif_transpose(Image.open(BytesIO(data)))
     assert turned is not None
     return np.asarray(turned)
@@ -44,7 +44,7 @@ def with_object(shape: tuple[int, int], box: tuple[int, int, int, int]) -> np.nd
 
 
 def frame(white: np.ndarray) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom edge of what is true."""
+    """Left, top, right and bottom edges of the true area."""
     rows, columns = np.flatnonzero(white.any(axis=1)), np.flatnonzero(white.any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
@@ -127,7 +127,7 @@ def test_boxes_move_as_the_declared_size_says(source: str, annotated: str, tmp_p
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("annotated", ["stored", "upright", "unknown"])
 def test_the_crop_of_fmow_turns_with_the_image(annotated: str, orientation: int, tmp_path: Path) -> None:
-    # Of no more than a tenth of a side, so that the context is twice as large; all of it is in the image.
+    # At most a tenth of a side, so that the context is twice as large and within the image.
     values = np.random.default_rng(1).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     box = (20, 10, 24, 13)
     data = photo(values, orientation)

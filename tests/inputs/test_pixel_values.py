@@ -28,14 +28,14 @@ NO_JPEG = [source for source in ALL if source != "fmow"]
 
 
 def noise(bits: int, channels: int = 1, seed: int = 0) -> np.ndarray:
-    """Values of so many bits, the highest one among them."""
+    """Values of this many bits, including the highest."""
     values = np.random.default_rng(seed).integers(0, 2**bits, (*SHAPE, channels))
     values[0, 0] = 2**bits - 1
     return values
 
 
 def in_8_bits(values: np.ndarray, bits: int) -> np.ndarray:
-    """White is white, and the steps between are as wide as can be."""
+    """White stays white, and the steps in between are as wide as possible."""
     colors = np.floor(values / 2 ** (bits - 8)).astype(np.uint8)
     return colors if colors.shape[2] == 3 else colors[..., :1].repeat(3, axis=2)
 
@@ -105,7 +105,7 @@ def test_images_that_use_more_than_12_bits_are_not(bits: int, tmp_path: Path) ->
 
 
 def of_12_bits_and_8(root: Path, source: str, count: int, **options: Any) -> tuple[Finding, ...]:
-    """As many training images of 12 bits as of 8, the former behind the latter in lists sorted by class."""
+    """As many training images of 12 bits as of 8, with the former after the latter in lists sorted by class."""
     bright = [Item(encoded(noise(8, 3, seed).astype(np.uint8))) for seed in range(count)]
     dark = [Item(wide_png(noise(12, seed=seed))) for seed in range(count)]
     return open_source(source, root, plain(2, 200), train=[*bright, *dark], **options).findings
@@ -156,7 +156,7 @@ def test_numbers_without_a_scale_are_refused(source: str, dtype: type, kind: str
 
 
 def pgm(values: np.ndarray, largest: int) -> bytes:
-    """A PGM that says its largest value; of more than 255 with two bytes each, the upper one first."""
+    """A PGM with its largest value; above 255 with two bytes each, the high byte first."""
     height, width = values.shape
     return f"P5 {width} {height} {largest}\n".encode() + values.astype(">u2" if largest > 255 else "u1").tobytes()
 

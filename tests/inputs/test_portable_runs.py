@@ -1,4 +1,4 @@
-"""Runs opened from elsewhere: another working directory or folder, data in another place, a plugin that is missing."""
+"""Runs opened elsewhere: another working directory or folder, data in another location, a missing plugin."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RECIPE = {
 
 
 def paint_photos(root):
-    """Bright and dark pictures, which differ all the same."""
+    """Different bright and dark pictures."""
     for number in range(24):
         path = root / ("bright", "dark")[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture
 def copied(project, tmp_path):
-    """The same project, to be moved about; the first one's data cannot be reached from there."""
+    """The same project, to be moved; the data of the original cannot be reached from there."""
     shutil.copytree(project, tmp_path / "project")
     run = tmp_path / "project" / "run"
     for file in (run / "recipe.yaml", run / "environment.json"):
@@ -69,7 +69,7 @@ def copied(project, tmp_path):
 
 @pytest.fixture
 def cli(tmp_path, monkeypatch):
-    """The command line in a working directory that has nothing to do with the run."""
+    """The command line in an unrelated working directory."""
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
@@ -156,7 +156,7 @@ def test_a_report_says_if_the_data_is_not_in_the_given_place(project, cli):
 
 @pytest.fixture
 def stopped(project, tmp_path):
-    """A run that was stopped after its first epoch of one, before its result."""
+    """A run stopped after its only epoch, before its result."""
     shutil.copytree(project / "run", tmp_path / "stopped")
     (tmp_path / "stopped" / "result.json").unlink()
     return tmp_path / "stopped"
@@ -184,7 +184,7 @@ def test_a_run_whose_data_is_gone_is_resumed_with_the_data_where_it_is_now(copie
     place = {"data.root": str(tmp_path / "moved")}
     again = reorder_kit.run(RECIPE, place, out=copied / "run", resume=True, host=HOST)
     assert again.score == expected
-    assert (copied / "run" / "recipe.yaml").read_bytes() == recipe  # it says what the run began with
+    assert (copied / "run" / "recipe.yaml").read_bytes() == recipe  # it records how the run began
 
 
 ORDERING = """

@@ -1,6 +1,6 @@
-"""Files made wrong at random: each is read, or refused in words, in bounded memory and time; nothing else is raised.
+"""Randomly damaged files: each is read, or refused with a message, in bounded memory and time.
 
-A case is the same again under its number; `make fuzz` tries more of them.
+A case is reproducible by its number; `make fuzz` tries more of them.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ from reorder_kit.testing import host_with
 from tests.helpers import tiny_data
 
 SECONDS, MEGABYTES, LETTERS = 20, 700, 20_000
-"""Of one case: what a slow machine takes for the worst of them, what a process may take more than before, and what a
-person can be told."""
+"""Limits per case: seconds on a slow machine, additional memory of a process, and characters of a message."""
 NOISE = np.random.default_rng(0).integers(0, 256, (12, 8, 3), dtype=np.uint8)
 ROOT = Path(__file__).parents[2]
 
@@ -56,11 +55,11 @@ def host() -> Any:
 
 @contextmanager
 def bounded(case: str) -> Iterator[None]:
-    """A case, which is named where it fails, or takes too long or too much."""
+    """A case, which is named if it fails or exceeds a limit."""
     began, before = time.monotonic(), _peak()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # decoders warn of what they repair
+            warnings.simplefilter("ignore")  # decoders warn about repairs
             yield
     except ReorderKitError as error:
         if not 0 < len(str(error)) < LETTERS:
@@ -77,7 +76,7 @@ def _peak() -> float:
 
 
 def try_files(name: str, data: bytes, file: Path, read: Callable[[Path], object], usual: int) -> None:
-    """Read a file as it is, and as random mistakes leave it."""
+    """Read a file unchanged and after random mistakes."""
     file.write_bytes(data)
     read(file)
     for number in range(cases(usual)):

@@ -1,4 +1,4 @@
-"""A run keeps the images it began with: files added later are left out, and what is gone or changed is refused."""
+"""A run keeps the images it began with: files added later are ignored, and missing or changed ones are refused."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_added_images_are_left_out_and_counted(source, folder, began, tmp_path):
     assert names(splits) == began
     new = [finding for finding in splits.findings if "new since the run began" in finding.what]
     assert [finding.count for finding in new] == [30]
-    # Drawn from what is there now, the splits would be others.
+    # Drawn from the current files, the splits would differ.
     assert names(begin(source, tmp_path / "data", RunFolder(tmp_path / "other"))) != began
 
 
@@ -102,7 +102,7 @@ def test_a_removed_image_is_refused_by_name(source, folder, began, tmp_path):
     gone = _first_in(began[1], NAMES)
     shutil.rmtree(tmp_path / "data")
     fill(source, tmp_path / "data", [name for name in NAMES if name != gone])
-    # Rows have no names but their numbers: all after the one that is gone have moved.
+    # Rows are named only by number, so all after the missing one have moved.
     with pytest.raises(ReorderKitError, match="train/39" if source.name == "hf" else gone):
         reopen_data(experiment(source, tmp_path / "data"), folder)
 
@@ -140,7 +140,7 @@ def test_later_seeds_of_a_study_have_the_images_of_the_first(source, tmp_path):
     opened = open_data(first, runs[0], split_file)
     opened.write(runs[0], split_file)
     began = names(opened.splits)
-    del opened  # Arrow maps the files, which are written anew
+    del opened  # Arrow maps the files, which are rewritten
     fill(source, root, [*NAMES, *(f"later-{number}" for number in range(30))])
     again = open_data(second, runs[1], split_file)
     again.write(runs[1], split_file)
@@ -174,7 +174,7 @@ def test_damaged_names_are_refused_by_the_file(source, folder, began, tmp_path, 
 
 
 def _key(source: TinySource, name: str) -> str:
-    """What an image is called in messages."""
+    """The name of an image in messages."""
     return f"train/{NAMES.index(name)} " if source.name == "hf" else name
 
 

@@ -1,4 +1,4 @@
-"""Images that come, go or change between a run and what is asked of it later."""
+"""Images that appear, disappear or change between a run and its later use."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def home(finished, tmp_path):
-    """A copy of it, that a test may change; its data lies where it lay."""
+    """A copy that a test may change; its data stays where it was."""
     fill(finished / "data")
     shutil.copytree(finished / "run", tmp_path / "run")
     return tmp_path, finished / "data"

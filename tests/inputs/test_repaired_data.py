@@ -89,7 +89,7 @@ def test_rows_of_a_study_go_on_without_broken_images(tmp_path: Path) -> None:
 
 @pytest.fixture
 def shared(tmp_path: Path) -> tuple[Path, Path]:
-    """Data, and the names that a run of a study has written of it."""
+    """Data, and its names recorded by a run of a study."""
     root, split_file = tmp_path / "data", tmp_path / "study" / "splits" / "key.jsonl.gz"
     fill(SOURCE, root, NAMES)
     start(root, tmp_path / "study" / "one", split_file)
@@ -114,7 +114,7 @@ def test_names_of_a_study_are_taken_anew_while_nothing_was_trained(tmp_path: Pat
     assert removed > 0
     assert sum(DataRecord.read(two.data).images.values()) == 40 - removed
     assert NamedImages.read(split_file).digest() != before.digest()
-    # The first run begins with the same images when it is tried again.
+    # The first run begins with the same images when it is retried.
     one = RunFolder(tmp_path / "study" / "one")
     start(root, one.path, split_file)
     assert DataRecord.read(one.data) == DataRecord.read(two.data)

@@ -1,4 +1,4 @@
-"""Shards as people make them: joined, linked, oddly named, with notes that are not theirs, and endless patterns."""
+"""Real-world shards: joined, linked, oddly named, with the wrong index files, and endless patterns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def told(splits: DataSplits) -> dict[str, tuple[int, str]]:
     return {finding.what: (finding.count, finding.example) for finding in splits.findings}
 
 
-# Archives behind each other
+# Concatenated archives
 
 JOINED = "further archives behind the end mark of a shard are read, too"
 
@@ -39,7 +39,7 @@ def test_archives_that_were_joined_are_read_to_the_end(root: Path, zeros: int) -
     first, second = root / "train-000.tar", root / "train-001.tar"
     third = write(root / "third.tar", classed({9: 1}))
     first.write_bytes(first.read_bytes() + bytes(zeros) + second.read_bytes() + third.read_bytes())
-    for _ in range(2):  # from the headers, and from what was noted of them
+    for _ in range(2):  # from the headers, and from the index
         splits = open_shards(root, train="train-000.tar")
         assert content(splits.train) == [(1, 0), (2, 1), (3, 2), (4, 0), (5, 1), (9, 1)]
         assert told(splits) == {JOINED: (2, str(first))}
@@ -138,7 +138,7 @@ EXPECTED = [(1, 0), (2, 1), (3, 2), (4, 0), (5, 1)]
 
 
 def forge(shard: Path, **arrays: Any) -> None:
-    """Change what was noted of a shard."""
+    """Change the index of a shard."""
     note = shard.with_name(shard.name + ".index.npz")
     with np.load(note) as noted:
         content = {name: noted[name] for name in noted.files}
@@ -175,7 +175,7 @@ def test_a_forged_index_is_read_anew(root: Path, change: Any) -> None:
     for name in ("train-000.tar", "train-001.tar"):
         forge(root / name, places=change(places_of(root / name)))
     assert content(open_shards(root).train) == EXPECTED
-    # And is right the next time.
+    # And it is right the next time.
     assert (places_of(root / "train-001.tar")[:, :, 0] % 512 == 0).all()
 
 
@@ -192,7 +192,7 @@ def test_an_index_of_what_the_shard_was_before_is_read_anew(root: Path) -> None:
     open_shards(root)
     shard = root / "train-000.tar"
     before = shard.stat()
-    # Of the same size and time, as copying with times can leave it.
+    # With the same size and time, as copying with times can produce.
     write(shard, classed({7: 1, 8: 2}))
     assert shard.stat().st_size == before.st_size
     os.utime(shard, ns=(before.st_atime_ns, before.st_mtime_ns))

@@ -1,4 +1,4 @@
-"""Boxes made on smaller images, or in other units than pixels: they fit, in one corner."""
+"""Boxes made on smaller images, or in units other than pixels: they fit, in one corner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run folders of somebody else: nothing is fetched, and nothing written where their recipes say, without permission."""
+"""Other people's run folders: nothing is downloaded or written where their recipes say without permission."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ RECIPE = {
 
 
 class Reached(BaseException):
-    """The network was reached; no code that catches exceptions can hide it."""
+    """The network was used; code that catches exceptions cannot hide it."""
 
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
-    """Fail where anything connects or looks a name up."""
+    """Fail if anything connects or looks up a name."""
 
     def reached(*arguments, **named):
         raise Reached
@@ -63,7 +63,7 @@ def paint(root):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A finished run with its data beside it."""
+    """A finished run with its data next to it."""
     home = tmp_path_factory.mktemp("theirs")
     paint(home / "photos")
     content = {**RECIPE, "data": {**RECIPE["data"], "root": str(home / "photos")}}
@@ -73,7 +73,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def strange(trained, tmp_path):
-    """Makes a copy of the run whose recipe names other data."""
+    """Copies the run with other data in its recipe."""
 
     def copy(**data):
         shutil.copytree(trained / "run", tmp_path / "run")
@@ -199,7 +199,7 @@ def test_archives_of_imagenet_are_not_unpacked(tmp_path):
 
 
 class Fetching(DataSource):
-    """Fetches what it opens, and knows no other way."""
+    """Downloads what it opens, without an alternative."""
 
     name = "fetching"
     target_kinds = (CLASS,)

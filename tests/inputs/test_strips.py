@@ -1,4 +1,4 @@
-"""Images that are very long and thin, of which little is left in a square."""
+"""Very long and thin images, of which little is left in a square."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reorder_kit.data.fit import Fit
 
-# Saved, since a test puts another in its place.
+# Saved, since a test replaces it.
 _resize = F.resize
 
 

@@ -1,4 +1,4 @@
-"""Transparent pictures are laid on one background, white if the recipe says nothing else."""
+"""Transparent pictures are placed on one background, white by default."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHITE = "transparent images are laid on the color [255, 255, 255] (data.backgrou
 SHAPE = (12, 9)
 LINE = np.zeros(SHAPE, dtype=bool)
 LINE[3:6, 2:7] = True
-# A black drawing, of which everything else is transparent, and as black.
+# A black drawing, with everything else transparent and black, too.
 DRAWING = np.dstack([np.zeros((*SHAPE, 3), dtype=np.uint8), np.where(LINE, 255, 0).astype(np.uint8)])
 BLACK_ON_WHITE = np.where(LINE, 0, 255).astype(np.uint8)[..., None].repeat(3, axis=2)
 
@@ -52,7 +52,7 @@ def wide(channels: int) -> bytes:
 
 
 def wide_key(channels: int) -> bytes:
-    """16 bits, in which one value, or one color, is transparent, which has no such upper byte alone."""
+    """16 bits, in which one value or color is transparent, whose upper byte alone is not unique."""
     values = np.where(LINE, 0, 7)[..., None].repeat(channels, axis=2)
     return wide_png(values, b"\x00\x07" * channels)
 
@@ -112,14 +112,14 @@ def test_transparency_of_16_bits_shows_white(data: bytes, bit_depth: int | None,
 
 
 def hidden(opacity: int | np.ndarray = 0) -> np.ndarray:
-    """Colors under an opacity that hides them all."""
+    """Colors hidden by complete transparency."""
     colors = np.random.default_rng(0).integers(0, 256, (*SHAPE, 4), dtype=np.uint8)
     colors[..., 3] = opacity
     return colors
 
 
 def bmp_with_unused_opacity() -> bytes:
-    """32 bits a pixel, and a header that calls the last 8 of them opacity (version 4)."""
+    """32 bits per pixel, with a header that declares the last 8 as opacity (version 4)."""
     pixels = hidden()[::-1, :, [2, 1, 0, 3]].tobytes()
     masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
     height, width = SHAPE

@@ -27,7 +27,7 @@ def write(
     for folder in ("JPEGImages", "Annotations", "SegmentationClass"):
         (root / folder).mkdir(exist_ok=True)
     kind = "PNG" if image.lower() == ".png" else "JPEG"
-    # By its brightness an image is known again.
+    # An image is identified by its brightness.
     Image.new("RGB", (10, 12), (len(name),) * 3).save(root / "JPEGImages" / f"{name}{image}", kind)
     Image.new("L", (10, 12), 1).save(root / "SegmentationClass" / f"{name}{mask}", "PNG")
     content = annotation() if xml is None else xml

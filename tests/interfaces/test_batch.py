@@ -1,4 +1,4 @@
-"""What belongs to the samples of a batch stays with them, and so do their random numbers."""
+"""Everything that belongs to the samples of a batch stays with them, including their random numbers."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_numbers_belong_to_the_sample_and_not_to_its_batch():
 
 
 def splitmix64(state, count):
-    """The published algorithm, in Python's own whole numbers."""
+    """The published algorithm, with Python integers."""
     bits = (1 << 64) - 1
     for _ in range(count):
         state = (state + 0x9E3779B97F4A7C15) & bits
@@ -103,10 +103,10 @@ def test_numbers_are_uniform_whatever_the_seeds(stride):
     assert numbers.min() >= 0
     assert numbers.max() < 1
     assert kstest(numbers.ravel(), "uniform").pvalue > 1e-4
-    # As uniform across samples at one position as along one sample.
+    # Equally uniform across samples at one position and along one sample.
     assert kstest(numbers[:, 0], "uniform").pvalue > 1e-4
     assert kstest(numbers[0], "uniform").pvalue > 1e-4
-    # No position follows from its neighbor: pairs fill the unit square evenly.
+    # Positions are independent of their neighbors: pairs fill the unit square evenly.
     counts = np.histogram2d(numbers[:, :-1].ravel(), numbers[:, 1:].ravel(), bins=16, range=[[0, 1]] * 2)[0]
     expected = counts.sum() / counts.size
     assert chi2.sf(((counts - expected) ** 2 / expected).sum(), counts.size - 1) > 1e-4

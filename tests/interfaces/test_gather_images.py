@@ -1,4 +1,4 @@
-"""Rows of one process; those of several are in tests/faults."""
+"""Rows of one process; tests with several processes are in tests/faults."""
 
 import torch
 

@@ -52,7 +52,7 @@ class Backward(Ordering):
 
 
 class Path(OrderLearner):
-    """Goes from the start through some orders to a last one."""
+    """Moves from the start through some orders to a last one."""
 
     name = "path"
     uses_reward = False

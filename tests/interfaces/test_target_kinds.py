@@ -1,4 +1,4 @@
-"""Kinds of targets: those of the package, and one that a plugin brings."""
+"""Target kinds: those of the package, and one from a plugin."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Lengths(NamedTuple):
 
 
 class Other(TargetKind):
-    """A kind with nothing but what it has to have."""
+    """A kind with only the required parts."""
 
     name = "other"
 
@@ -242,7 +242,7 @@ def host():
 
 def test_a_kind_of_a_plugin_trains(host, tmp_path):
     result = reorder_kit.run(RECIPE, out=tmp_path / "run", host=host).as_dict()
-    # The centre of the circle is at distance 1 from all directions.
+    # The center of the circle is at distance 1 from all directions.
     assert result["metrics"]["test"]["distance"] < 0.5
 
 

@@ -1,4 +1,4 @@
-"""The one engine for many runs: in which order work is begun, and how failures are told."""
+"""The engine for many runs: the order in which work starts, and how failures are reported."""
 
 from __future__ import annotations
 

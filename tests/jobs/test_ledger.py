@@ -1,4 +1,4 @@
-"""Finished work is kept, whole or not at all."""
+"""Finished work is kept, completely or not at all."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_run_is_kept_with_the_version_that_trained_it(path, monkeypatch):
     monkeypatch.setattr(ledger, "__version__", "0.2.0")
     book = Ledger(path)
     book.add("new", SETTINGS, {})
-    # It is still a run of these settings; who compares shall know.
+    # It is still a run with these settings; comparisons must know it.
     assert book.outcome("old", SETTINGS) == {}
     assert book.other_versions(["new"]) == set()
     assert book.other_versions(["old", "new"]) == {"0.1.0"}

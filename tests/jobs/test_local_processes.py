@@ -1,4 +1,4 @@
-"""Work in processes: what they are given, what comes back, and what becomes of those that are killed."""
+"""Work in processes: inputs, results, and what happens if one is killed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reorder_kit.jobs.slots import Slot
 pytestmark = pytest.mark.slow
 
 PATIENCE = 15
-"""Seconds in which processes have to be gone: they take two at most, but a machine may be busy."""
+"""Seconds in which processes must end: they take two at most, but a machine may be busy."""
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def test_a_process_does_one_piece_after_the_other_and_tells_what_failed(one_proc
 
 
 def test_a_process_that_ends_is_told_and_replaced(one_process):
-    # A process that ends well is told, too: it has not done its work.
+    # A process that exits successfully is reported, too, since it has not done its work.
     pieces = [Piece("0", "end", 0), Piece("killed", "signal", signal.SIGKILL), Piece("after", "number", "1")]
     ended = list(work_through(pieces, one_process))
     assert [each.work for each in ended] == pieces
@@ -71,7 +71,7 @@ def test_a_process_that_is_killed_while_it_is_idle_is_replaced(one_process):
     ((_, first),) = outcomes([Piece("", "pid")], one_process)
     os.kill(first, signal.SIGKILL)
     until = time.monotonic() + PATIENCE
-    # Its threads end after its main thread has, and only then it is seen to be gone.
+    # Its threads end after its main thread, and only then does it count as gone.
     tasks = Path(f"/proc/{first}/task")
     while psutil.Process(first).status() != psutil.STATUS_ZOMBIE or len(list(tasks.iterdir())) > 1:
         assert time.monotonic() < until
@@ -114,11 +114,11 @@ def test_ctrl_c_does_not_reach_a_process_and_a_second_one_does_not_leave_it_behi
 
 
 def test_processes_see_a_gpu_each_and_end_with_their_children(tmp_path):
-    """Those that do not answer any more, too; the same executor starts others afterwards."""
+    """Including those that no longer respond; the same executor then starts others."""
     look = [Piece(str(number), "environment", "CUDA_VISIBLE_DEVICES") for number in range(2)]
     notes = [tmp_path / name for name in ("busy", "stopped")]
     with LocalProcesses([Slot(gpu="3"), Slot(gpu="5")]) as processes:
-        for _ in range(2):  # the second time, both are there already
+        for _ in range(2):  # the second time, both exist already
             assert sorted(seen for _, seen in outcomes(look, processes)) == ["3", "5"]
         processes.start([Piece("", "stay_with_child", notes[0]), Piece("", "stop", notes[1])])
         there = [psutil.Process(pid) for note in notes for pid in pids_in(note)]
@@ -163,6 +163,6 @@ def test_processes_end_with_a_parent_that_is_killed_and_what_they_print_is_no_re
 
 
 def pids_in(note):
-    """The numbers of processes that a piece of work notes."""
+    """The process ids that a piece of work recorded."""
     wait_for_lines(note, 1, seconds=600)
     return [int(pid) for pid in note.read_text().split()]

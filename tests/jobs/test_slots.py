@@ -1,4 +1,4 @@
-"""What each of several processes may use."""
+"""The resources of each of several processes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_single_process_may_have_one_thread_too():
         ({"CUDA_VISIBLE_DEVICES": "3, 1"}, 2, ["3", "1"]),
         ({"CUDA_VISIBLE_DEVICES": "GPU-8932f937,MIG-41"}, 2, ["GPU-8932f937", "MIG-41"]),
         ({"CUDA_VISIBLE_DEVICES": ""}, 0, []),
-        ({"CUDA_VISIBLE_DEVICES": "7"}, 0, []),  # named, but there is none
+        ({"CUDA_VISIBLE_DEVICES": "7"}, 0, []),  # named, but it does not exist
     ],
 )
 def test_gpus_are_named_as_the_environment_names_them(environment, count, names):

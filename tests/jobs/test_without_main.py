@@ -1,4 +1,4 @@
-"""A script that trains a study is not begun anew in the processes that train its runs."""
+"""A script that trains a study is not rerun in the processes that train its runs."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class LooksUpPlaces(RunningMean):
 
 
 class CountsSlots(LooksUpPlaces):
-    """It takes the number of a slot for that of its patch."""
+    """It confuses the number of a slot with that of its patch."""
 
     def encode(self, sequence, start=0, stop=None, extra_tokens=None):
         return super().encode(sequence.without_order(), start, stop)
@@ -109,7 +109,7 @@ class Hasty(RunningMean):
 
 
 class Wide(RunningMean):
-    """It says that it is wider than it is."""
+    """It declares the wrong width."""
 
     @classmethod
     def facts(cls, options, image):
@@ -125,32 +125,32 @@ class WithToken(RunningMean):
 
 
 class LooksAhead(RunningMean):
-    """The mean is over all slots, although it says that it is causal."""
+    """The mean is over all slots, although it declares that it is causal."""
 
     def mean(self, patches, weights):
         return ((patches * weights).sum(dim=1, keepdim=True) / weights.sum(dim=1, keepdim=True)).expand_as(patches)
 
 
 class Modest(RunningMean):
-    """It does not say that it is causal."""
+    """It does not declare that it is causal."""
 
     says = {"is_causal": False}
 
 
 class Insensitive(RunningMean):
-    """It says that orders make no difference."""
+    """It declares that orders make no difference."""
 
     says = {"order_sensitive": False, "slots_order_sensitive": True}
 
 
 class AlikeSlots(RunningMean):
-    """It says that orders make no difference to its slots."""
+    """It declares that orders make no difference to its slots."""
 
     says = {"slots_order_sensitive": False}
 
 
 class BlindSlots(RunningMean):
-    """Its slots are the same in every order and its readout is not, and it says the same of both."""
+    """Its slots are the same in every order but its readout is not, and it declares both alike."""
 
     says = {"is_causal": False}
 
@@ -159,13 +159,13 @@ class BlindSlots(RunningMean):
 
 
 class Lost(RunningMean):
-    """It says that it has no positions."""
+    """It declares that it has no positions."""
 
     says = {"has_positions": False}
 
 
 class ShortSighted(RunningMean):
-    """It says that only the last slot reaches the readout."""
+    """It declares that only the last slot reaches the readout."""
 
     def reach(self, num_slots):
         return torch.arange(num_slots) == num_slots - 1
@@ -186,7 +186,7 @@ class Crops(RunningMean):
 
 
 class Downloads(RunningMean):
-    """It says that it downloads, and knows no way without."""
+    """It declares a download without an alternative."""
 
     says = {"downloads": True}
 
@@ -208,7 +208,7 @@ class NormsEachTime(RunningMean):
 
 
 class Forgiving(RunningMean):
-    """It makes a new CLS token where that of the first block is missing."""
+    """It makes a new CLS token if that of the first block is missing."""
 
     def encode(self, sequence, start=0, stop=None, extra_tokens=None):
         token = torch.zeros_like(sequence.patches[:, :1]) if extra_tokens is None else extra_tokens
@@ -223,7 +223,7 @@ class OverTheBatch(RunningMean):
 
 
 class ReadsPadding(RunningMean):
-    """It does not look at what is valid."""
+    """It ignores validity."""
 
     def encode(self, sequence, start=0, stop=None, extra_tokens=None):
         encoded = super().encode(sequence.__class__(sequence.patches, sequence.grid), start, stop)
@@ -231,7 +231,7 @@ class ReadsPadding(RunningMean):
 
 
 class Divides(RunningMean):
-    """The readout is a mean over what is valid, even if that is nothing."""
+    """The readout is a mean over valid slots, even if there are none."""
 
     def summarize(self, encoded):
         sequence = encoded.sequence
@@ -256,7 +256,7 @@ class LosesCells(TwoLevels):
 
 
 class TakesPartial(TwoLevels):
-    """It fills up what a partial order leaves out."""
+    """It fills in what a partial order leaves out."""
 
     def encode(self, sequence, start=0, stop=None, extra_tokens=None):
         if sequence.order is not None and not sequence.order.is_full:
@@ -265,7 +265,7 @@ class TakesPartial(TwoLevels):
 
 
 class MergesPadding(TwoLevels):
-    """It takes padding for patches."""
+    """It treats padding as patches."""
 
     def encode(self, sequence, start=0, stop=None, extra_tokens=None):
         return super().encode(replace(sequence, valid=None), start, stop, extra_tokens)

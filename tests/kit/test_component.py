@@ -57,7 +57,7 @@ class Inner(pydantic.BaseModel):
 
 
 class Nested(Rows):
-    """Options of an option, of which misspelled ones are taken."""
+    """Nested options that accept misspelled names."""
 
     class Options(OrderingOptions):
         inner: Inner = Field(Inner(), description="of an option")
@@ -68,27 +68,27 @@ class BareInner(ComponentOptions):
 
 
 class Deep(Rows):
-    """Options in a list that may be missing, without a description."""
+    """Options in an optional list, without a description."""
 
     class Options(OrderingOptions):
         inner: tuple[BareInner, ...] | None = Field(None, description="of several options")
 
 
 class Loose(Rows):
-    """Options that are none of the package."""
+    """Options that do not derive from the package's class."""
 
     Options = Inner
 
 
 class Tolerant(Rows):
-    """It takes whatever it is given."""
+    """It accepts anything."""
 
     class Options(OrderingOptions):
         model_config = pydantic.ConfigDict(extra="ignore")
 
 
 class Forgetful(Rows):
-    """It writes down another number than it was given."""
+    """It writes a different number from the one it was given."""
 
     class Options(OrderingOptions):
         step: int = Field(1, description="what is added up")
@@ -136,7 +136,7 @@ class Sizes(pydantic.RootModel[dict[str, Tree]]):
 
 
 class Trees(Rows):
-    """Options within themselves; they need not derive from ComponentOptions."""
+    """Recursive options; they need not derive from ComponentOptions."""
 
     class Options(OrderingOptions):
         tree: Tree = Field(Tree(), description="of trees")

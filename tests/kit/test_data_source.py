@@ -80,12 +80,12 @@ class Noises(DataSource):
 
 
 def source(samples=Noise, **attributes):
-    """Noises, with something wrong about them."""
+    """Noises, with a mistake."""
     return type("Wrong", (Noises,), {"__doc__": "A wrong one.", "samples": samples, **attributes})
 
 
 def samples(**methods):
-    """Noise, with something wrong about it."""
+    """Noise, with a mistake."""
     return type("WrongSamples", (Noise,), methods)
 
 
@@ -131,14 +131,14 @@ class TrainsBrighter(Noise):
 
 
 class BrighterInEvaluation(TrainsBrighter):
-    """Images of evaluation are made otherwise than those of training, whose views are as they are."""
+    """Evaluation images differ from training images, whose views are right."""
 
     def view(self, index):
         return self[index] if self.training else super().view(index)
 
 
 class ForgetsTheLast(Noise):
-    """What comes out of pickle has an empty last image."""
+    """After unpickling, the last image is empty."""
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -164,7 +164,7 @@ class Repeated(Noises):
 
 
 class Number(Identity):
-    """Names a sample by its number."""
+    """Names samples by number."""
 
     def __init__(self, number):
         self.number = number
@@ -178,7 +178,7 @@ class Number(Identity):
 
 
 class NamedByNumber(Noise):
-    """Every split counts from 0."""
+    """Every split is numbered from 0."""
 
     def identity(self, index):
         return Number(index)
@@ -193,7 +193,7 @@ class OnlyTrainIsNamed(Noises):
 
 
 class Moody(Noises):
-    """Other images each time."""
+    """Different images each time."""
 
     calls = itertools.count()
 
@@ -203,14 +203,14 @@ class Moody(Noises):
 
 
 class BySeed(Noises):
-    """Images are split by the seed of the run."""
+    """The split depends on the seed of the run."""
 
     def open(self, seed):
         return DataSplits(SHAPE, self.classes, *(Noise(self.target_kind, 10 * seed + part) for part in range(3)))
 
 
 class Draws(Noises):
-    """It draws from the stream that everybody draws from."""
+    """It draws from the global random stream."""
 
     def open(self, seed):
         torch.rand(1)
@@ -313,7 +313,7 @@ class Pose:
 
 
 class Poses(TargetKind):
-    """A pose, with NaN where it is not known."""
+    """A pose, with NaN if unknown."""
 
     name = "poses"
 

@@ -1,4 +1,4 @@
-"""The rule of idle options, where they lie within lists and mappings, and where a path leads nowhere."""
+"""The rule of idle options, within lists and mappings, and with paths that lead nowhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Part(ComponentOptions):
 
 
 class InParts(Local):
-    """It adds what is used of its parts."""
+    """It adds up the parts that are used."""
 
     idle = ""
 

@@ -31,7 +31,7 @@ class LongSide(Rows):
 
 
 class Forgets(Rows):
-    """The last patch is left out where there are several rows and columns."""
+    """The last patch is left out if there are several rows and columns."""
 
     def cells(self, height, width):
         cells = super().cells(height, width)
@@ -39,14 +39,14 @@ class Forgets(Rows):
 
 
 class FirstFrame(Rows):
-    """Of a clip, just the first frame."""
+    """Only the first frame of a clip."""
 
     def patches(self, grid):
         return super().patches(Grid(grid.height, grid.width))
 
 
 class Moody(Rows):
-    """Another order each time."""
+    """A different order each time."""
 
     calls = itertools.count()
 
@@ -56,7 +56,7 @@ class Moody(Rows):
 
 
 class Seeds(Rows):
-    """It seeds the stream that everybody draws from."""
+    """It seeds the global random stream."""
 
     def cells(self, height, width):
         torch.manual_seed(4321)
@@ -64,14 +64,14 @@ class Seeds(Rows):
 
 
 class Unflipped(Rows):
-    """Its order knows nothing of the options."""
+    """Its order ignores the options."""
 
     def order(self, grid):
         return Order.identity(grid.num_patches)
 
 
 class SameDice(Rows):
-    """Its seed does nothing."""
+    """Its seed has no effect."""
 
     class Options(OrderingOptions):
         seed: int = Field(0, description="of nothing")
@@ -124,7 +124,7 @@ def test_one_that_may_leave_patches_out_may_do_so_but_not_visit_one_twice():
 
 
 class Dice(SameDice):
-    """Every order is as likely as another."""
+    """Every order is equally likely."""
 
     def patches(self, grid):
         return torch.randperm(grid.num_patches, generator=torch.Generator().manual_seed(self.options.seed)).tolist()

@@ -19,7 +19,7 @@ IMAGE = ImageShape(1, 8, 12)
 
 
 class Padded(Hierarchical):
-    """Says of every level but the first that all cells are padding."""
+    """Declares all cells padding in every level except the first."""
 
     says = staticmethod(torch.zeros_like)
 
@@ -30,13 +30,13 @@ class Padded(Hierarchical):
 
 
 class NeverPadded(Padded):
-    """Says of every level but the first that no cell is padding."""
+    """Declares no cell padding in every level except the first."""
 
     says = staticmethod(torch.ones_like)
 
 
 class MergesByPadding(Hierarchical):
-    """A cell stands where its first patch stood, valid or not."""
+    """A cell takes the place of its first patch, valid or not."""
 
     def _merged(self, sequence, level):
         right = super()._merged(sequence, level)
@@ -45,7 +45,7 @@ class MergesByPadding(Hierarchical):
 
 
 class RefusesPaddingLater(Hierarchical):
-    """Refuses padding in front only."""
+    """Refuses only leading padding."""
 
     def encode(self, sequence, start=0, stop=None, extra_tokens=None):
         if sequence.valid is not None and not sequence.valid[0, 0]:
@@ -54,7 +54,7 @@ class RefusesPaddingLater(Hierarchical):
 
 
 class CountsPadding(Hierarchical):
-    """Adds to the readout how much padding stands in front."""
+    """Adds the amount of leading padding to the readout."""
 
     def summarize(self, encoded):
         valid = encoded.levels[0].valid
@@ -63,7 +63,7 @@ class CountsPadding(Hierarchical):
 
 
 class ReadsPadding(Hierarchical):
-    """Marks padding as it should, and takes it for patches."""
+    """Marks padding correctly, but treats it as patches."""
 
     def encode(self, sequence, start=0, stop=None, extra_tokens=None):
         right = super().encode(sequence, start, stop, extra_tokens).levels
@@ -73,7 +73,7 @@ class ReadsPadding(Hierarchical):
 
 
 class Refuses(Hierarchical):
-    """Refuses all padding, as it may."""
+    """Refuses all padding, which is allowed."""
 
     def encode(self, sequence, start=0, stop=None, extra_tokens=None):
         if sequence.valid is not None:

@@ -52,7 +52,7 @@ class AgainstRows(Smooth):
 
 
 class Half(Busy):
-    """Just the patches that vary most."""
+    """Only the patches that vary most."""
 
     def start(self, context):
         order = super().start(context)
@@ -60,7 +60,7 @@ class Half(Busy):
 
 
 class TooFew(Busy):
-    """One slot fewer than is asked for."""
+    """One slot fewer than requested."""
 
     def start(self, context):
         order = super().start(context)
@@ -89,7 +89,7 @@ class Divides(Smooth):
 
 
 class Sum(Smooth):
-    """The score is a sum, that of an image is not."""
+    """The score is a sum, but that of an image is not."""
 
     def score_per_image(self, batches, orders):
         return {name: values + 1 for name, values in super().score_per_image(batches, orders).items()}
@@ -111,7 +111,7 @@ class ByPlace(Smooth):
 
 
 class InPlace(Smooth):
-    """It turns the patches dark."""
+    """It darkens the patches in place."""
 
     def score(self, patches, orders):
         found = super().score(patches, orders)
@@ -120,7 +120,7 @@ class InPlace(Smooth):
 
 
 class Moody(Smooth):
-    """Other scores each time."""
+    """Different scores each time."""
 
     calls = itertools.count()
 

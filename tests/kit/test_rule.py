@@ -1,4 +1,4 @@
-"""What is said of broken rules."""
+"""Messages of broken rules."""
 
 from __future__ import annotations
 

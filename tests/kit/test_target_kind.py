@@ -31,7 +31,7 @@ class Undocumented(Angle):
 
 
 class Lonely(Angle):
-    """Equal to itself alone."""
+    """Equal only to itself."""
 
     def __eq__(self, other):
         return self is other
@@ -48,7 +48,7 @@ class Transposed(Angle):
 
 
 class Fixed(Angle):
-    """It takes out the first image in any case."""
+    """It always selects the first image."""
 
     def take(self, targets, index):
         return super().take(targets, index if len(index) else torch.tensor([0]))
@@ -69,7 +69,7 @@ class Wide(Angle):
 
 
 class Boxed(TargetKind):
-    """A list, the last entry of which it takes away from the sample."""
+    """A list, whose last entry it removes from the sample."""
 
     name = "boxed"
 
@@ -106,7 +106,7 @@ def test_every_rule_has_a_wrong_kind_and_a_right_one_passes():
 
 @dataclass(frozen=True)
 class Pose:
-    """Where something is and how it is turned; NaN where that is not known."""
+    """Position and rotation of something; NaN if unknown."""
 
     place: torch.Tensor
     turn: np.ndarray
@@ -125,7 +125,7 @@ class Poses(TargetKind):
 
 
 class OtherTurns(Poses):
-    """Whoever is taken out is turned."""
+    """Selected images are rotated."""
 
     def take(self, targets, index):
         return [Pose(each.place, each.turn + 1) for each in super().take(targets, index)]

@@ -114,7 +114,7 @@ class Drops(Labels):
 
 
 class Draws(Labels):
-    """It draws masks from the stream that everybody draws from."""
+    """It draws masks from the global random stream."""
 
     def prepare(self, batch, training, context):
         return batch.with_prepared(mask=torch.rand(len(batch), 4))
@@ -126,20 +126,20 @@ class SumOverBatches(Hits):
 
 
 class ByBatch(Labels):
-    """Its figure is made of figures of batches."""
+    """Its metric averages metrics of batches."""
 
     def build_metrics(self, context):
         return SumOverBatches()
 
 
 class Headless(Labels):
-    """Its headline is not among the figures."""
+    """Its headline is not among the metrics."""
 
     headline = "top1"
 
 
 class ScoresZero(Labels):
-    """It says that no image scores."""
+    """It declares that images have no scores."""
 
     def score_per_image(self, predictions, batch):
         return torch.full((len(predictions),), 0.25)
@@ -160,7 +160,7 @@ class Peeks(Labels):
 
 
 class OtherPredictions(Labels):
-    """After a step it predicts something else."""
+    """After a step its predictions change."""
 
     def predict(self, model, batch, result=None):
         outputs = super().predict(model, batch, result)
@@ -168,14 +168,14 @@ class OtherPredictions(Labels):
 
 
 class Unplain(Labels):
-    """What it fits has keys that JSON turns into texts."""
+    """Its fitted values have keys that JSON turns into strings."""
 
     def fit(self, training):
         return {"counts": dict.fromkeys(range(3), 0)}
 
 
 class FitsDice(Labels):
-    """What it fits is drawn at random."""
+    """Its fitted values are random."""
 
     def fit(self, training):
         return {"bias": float(torch.rand(1))}
@@ -222,7 +222,7 @@ class Angle(TargetKind):
 
 
 class Direction(Labels):
-    """A kind of targets that the package does not have."""
+    """A target kind that is not built in."""
 
     target_kinds = (Angle(),)
     headline = "distance"
@@ -254,7 +254,7 @@ def test_a_task_of_a_kind_of_its_own_is_given_targets():
 
 
 class ClassesOrLabels(Labels):
-    """It reads classes, and fails at several labels for an image."""
+    """It reads classes, and fails with several labels per image."""
 
     target_kinds = (CLASS, MULTI_LABEL)
 
@@ -287,7 +287,7 @@ def test_a_head_may_have_dropout():
 
 
 class Twice(Labels):
-    """Each image is read twice; what earns a reward is the second reading."""
+    """Each image is read twice; the second reading earns the reward."""
 
     def step(self, model, batch, progress):
         first, second = model(batch), model(batch)

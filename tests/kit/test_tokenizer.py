@@ -11,7 +11,7 @@ from wrong import assert_caught, own_rules
 
 
 class Bright(Tokenizer):
-    """Whether a patch is brighter than grey."""
+    """Whether a patch is brighter than gray."""
 
     name = "bright"
     vocabulary = 2
@@ -21,14 +21,14 @@ class Bright(Tokenizer):
 
 
 class Floats(Bright):
-    """Its tokens are no whole numbers."""
+    """Its tokens are not integers."""
 
     def tokens(self, patches):
         return super().tokens(patches).float()
 
 
 class Flat(Bright):
-    """Its tokens have no axis of their own."""
+    """Its tokens have no separate axis."""
 
     def tokens(self, patches):
         return super().tokens(patches)[..., 0]
@@ -42,7 +42,7 @@ class FromOne(Bright):
 
 
 class Same(Bright):
-    """It says the same of every patch."""
+    """Every patch gets the same token."""
 
     def tokens(self, patches):
         return torch.zeros_like(super().tokens(patches))
@@ -56,14 +56,14 @@ class OverTheBatch(Bright):
 
 
 class Dice(Bright):
-    """It throws a coin."""
+    """It flips a coin."""
 
     def tokens(self, patches):
         return torch.randint(2, (*patches.shape[:2], 1))
 
 
 class InPlace(Bright):
-    """It turns the patches dark."""
+    """It darkens the patches in place."""
 
     def tokens(self, patches):
         found = super().tokens(patches)

@@ -1,4 +1,4 @@
-"""The codebook against cases worked by hand and by brute force."""
+"""The codebook against cases worked out by hand and by brute force."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_codes_are_running_means_worked_by_hand():
     numbers = book.nearest(vectors)
     assert numbers.tolist() == [0, 0, 0, 1]
     book.follow(vectors, numbers, generator())
-    # 0.95 of what there was and 0.05 of what was met.
+    # 0.95 of the old value and 0.05 of the new one.
     assert book.counts.tolist() == pytest.approx([0.95 * 2 + 0.05 * 3, 0.95 * 2 + 0.05])
     means = [0.05 * 6 / (0.95 * 2 + 0.15), (0.95 * 20 + 0.6) / (0.95 * 2 + 0.05)]
     assert book.codes.flatten().tolist() == pytest.approx(means)
@@ -70,7 +70,7 @@ def test_a_code_that_is_met_by_none_starts_anew_from_a_vector():
     # It began with the average of three vectors, 1; what is left of that is less than a tenth of 30 / 3.
     assert step == 1
     assert float(book.codes[far]) in vectors.flatten().tolist()
-    # From then on it is met, and stays.
+    # From then on it is used, and stays.
     assert book.counts[far] == 10
 
 
@@ -86,7 +86,7 @@ def test_a_code_in_use_is_never_restarted():
 
 
 def test_it_follows_clusters_that_a_poor_start_missed():
-    # All codes begin in one of four clusters; those that are met too rarely move on, until every cluster has some.
+    # All codes begin in one of four clusters; rarely used ones move until every cluster has some.
     random = generator(5)
     centres = torch.tensor([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0], [9.0, 9.0]])
     book = Codebook(16, 2)
@@ -96,5 +96,5 @@ def test_it_follows_clusters_that_a_poor_start_missed():
         book.follow(vectors, book.nearest(vectors), random)
     distances = torch.cdist(centres, book.codes)
     assert (distances.min(dim=1).values < 0.1).all()
-    # And none is left between them.
+    # And none remains between them.
     assert (distances.min(dim=0).values < 0.5).all()

@@ -94,7 +94,7 @@ def test_every_level_no_finer_than_the_finest_map_is_read(
     levels = [torch.randn(2, 4 + 2 * level, 16 >> level, 32 >> level, requires_grad=True) for level in range(4)]
     maps = pyramid(*levels)
     assert [each.shape[2] for each in maps] == [int(16 * scale) for scale in scales]
-    # Of the finest map alone: all others are coarser, so it hears of every level.
+    # For the finest map alone: all others are coarser, so it depends on every level.
     (maps[0] * torch.randn_like(maps[0])).sum().backward()
     assert [level for level, values in enumerate(levels) if values.grad is not None and values.grad.any()] == read
 

@@ -1,4 +1,4 @@
-"""Places of slots, tables of rotary positions and of relative biases, against timm, transformers and by hand."""
+"""Slot positions, tables of rotary positions and relative biases, against timm, transformers and by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checked-in list of timm's models is that of the installed timm, and one model of each signature is measured."""
+"""The checked-in list of timm models matches the installed timm; one model per signature is measured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMPARED = ("model", "kind", "outcome", "positions", "signature", "reason")
 
 @pytest.fixture(scope="module")
 def installed() -> dict[str, tuple[dict[str, Any], Any]]:
-    """What is said of each model of the installed timm, and the model without memory for its weights."""
+    """The record of each model of the installed timm, and the model on the meta device."""
     with script("timm_models") as models:
         return {name: (models.outcome_of(name, model), model) for name, model in models.listed()}
 

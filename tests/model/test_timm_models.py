@@ -1,4 +1,4 @@
-"""Models of timm, one or more of each family: `wrap` and the printed lines are right, or refused by name."""
+"""timm models, one or more of each family: `wrap` and the printed lines are right, or refused by name."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_wrapped_or_with_the_lines_a_model_reads_in_the_order_and_gives_what_it_
     for name, ours in found.items():
         assert largest_difference(ours, plain, order, case.prefix) < 1e-10, name
         assert not torch.equal(ours[0], plain[0])
-    # The model itself is as it was.
+    # The model itself is unchanged.
     torch.testing.assert_close(arrived(model.blocks, model, images), plain, rtol=0, atol=0)
 
 
@@ -73,7 +73,7 @@ def test_rotary_positions_and_relative_biases_follow_the_patches(case: Case, tmp
     found = arrived(wrapped.model.blocks, wrapped, images)
     assert largest_difference(found, plain, order, case.prefix) < 1e-10
     assert not torch.equal(found[0], plain[0])
-    # The model itself is as it was, and its lines for a plain ViT would fail.
+    # The model itself is unchanged, and the lines for a plain ViT would fail.
     torch.testing.assert_close(arrived(model.blocks, model, images), plain, rtol=0, atol=0)
     with pytest.raises((TypeError, AttributeError)):
         with_lines(model, lines_for_vit(tmp_path / "order.npy", wrapped.reading.grid, len(order)).text, order, tmp_path)
@@ -339,6 +339,6 @@ def test_lines_fail_on_a_second_run_another_grid_another_order_and_another_size(
     with pytest.raises(TypeError, match="another model"):
         with_lines(small(), text, order[:6], tmp_path)
     dropping = with_lines(small(patch_drop_rate=0.5), text, order, tmp_path)
-    dropping(IMAGES)  # it drops none where it does not train
+    dropping(IMAGES)  # it drops none outside of training
     with pytest.raises(ValueError, match="13 tokens do not fit 1 and a grid of"):
         dropping.train()(IMAGES)

@@ -1,4 +1,4 @@
-"""A wrapped model of timm in a program of timm: its state, its classifier, its features."""
+"""A wrapped timm model in timm code: its state, its classifier, its features."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_checkpoints_of_timm_load_into_the_wrapped_model_and_back(name: str) -> 
     again = build(name, seed=2)
     again.load_state_dict(wrapped.state_dict())
     assert torch.equal(again(images()), model(images()))
-    # Also where it is a part of another module.
+    # Also as a part of another module.
     inside = nn.Sequential(wrapped)
     assert set(inside.state_dict()) == {f"0.{key}" for key in state}
     other = nn.Sequential(reorder_kit.wrap(build(name, seed=3), "spiral"))

@@ -14,7 +14,7 @@ DIM, STATE, RANK = 3, 2, 1
 
 
 def weights() -> dict[str, Tensor]:
-    """Of four walks; each is different."""
+    """Four different walks."""
     noise = torch.Generator().manual_seed(0)
 
     def drawn(*shape: int) -> Tensor:

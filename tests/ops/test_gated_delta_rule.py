@@ -1,4 +1,4 @@
-"""The gated delta rule: against the step-by-step reference, and what it promises of keys, dtype and memory."""
+"""The gated delta rule: against the step-by-step reference, and guarantees about keys, dtype and memory."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_values_and_gradients_are_those_of_the_reference(length: int, chunk: int
 
 
 def test_a_value_that_is_written_fully_is_read_back() -> None:
-    """With keys that have nothing in common and no decay, the memory is a dictionary."""
+    """With orthogonal keys and no decay, the memory is a dictionary."""
     k = torch.eye(4, dtype=torch.float64)[[0, 1, 2, 3, 1]].view(1, 5, 1, 4)
     v = torch.randn(1, 5, 1, 2, dtype=torch.float64)
     gate = torch.zeros(1, 5, 1, dtype=torch.float64)

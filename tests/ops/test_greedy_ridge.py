@@ -14,7 +14,7 @@ from reorder_kit.ops.patch_features import patch_features
 
 
 def rows_of(images, patches, pixels, classes=3, seed=0, signal=1.0):
-    """Features of noise in which classes show, more in later patches; targets less their mean; folds."""
+    """Noisy features that depend on the class, more in later patches; centered targets; folds."""
     random = torch.Generator().manual_seed(seed)
     labels = torch.arange(images) % classes
     strength = signal * torch.rand(patches, pixels, classes, generator=random).sub(0.5)
@@ -66,7 +66,7 @@ def test_held_out_errors_are_those_of_scikit_learn(images, width):
 
 
 def planted(told, images=90, patches=5):
-    """Images of noise, but for one patch that holds the number of the class."""
+    """Images of noise, except for one patch that holds the number of the class."""
     labels = torch.arange(images) % 3
     values = torch.randn(images, patches, 2, generator=torch.Generator().manual_seed(5))
     values[:, told] = torch.nn.functional.one_hot(labels, 3)[:, :2].float()
@@ -90,7 +90,7 @@ def test_a_copy_of_a_chosen_patch_adds_nothing():
     targets = (signs @ torch.tensor([[2.0, 0.0], [0.0, 1.0]])).double()
     selection = greedy_ridge(patch_features(values), targets - targets.mean(dim=0), torch.arange(200) % 3, 1.0)
     assert selection.patches[:2] == [1, 3]
-    # Even noise that misleads stands before a patch that never varies.
+    # Even misleading noise comes before a patch that never varies.
     assert selection.patches[-1] == 0
 
 
@@ -149,7 +149,7 @@ def test_many_patches_share_the_features_there_may_be():
 
 
 def rights_by_hand(features, targets, folds, penalty, frequency):
-    """Held-out rows told right, by scikit-learn."""
+    """Held-out rows classified correctly, by scikit-learn."""
     rows, right = features.reshape(len(features), -1), 0
     for fold in np.unique(folds):
         held_out = folds == fold
@@ -161,7 +161,7 @@ def rights_by_hand(features, targets, folds, penalty, frequency):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_by_accuracy_each_choice_tells_most_rows_right(seed, monkeypatch):
-    monkeypatch.setattr("reorder_kit.ops.greedy_ridge._MOST_NUMBERS", 100)  # so that patches are looked at in parts
+    monkeypatch.setattr("reorder_kit.ops.greedy_ridge._MOST_NUMBERS", 100)  # so that patches are processed in parts
     features, targets, folds = rows_of(60, 6, 3, seed=seed)
     frequency = torch.full((3,), 1 / 3, dtype=torch.float64)
     selection = greedy_ridge(features, targets, folds, 10.0, frequency, "accuracy")

@@ -1,4 +1,4 @@
-"""Gumbel noise: its distribution, and no value that is missing."""
+"""Gumbel noise: its distribution, and no missing values."""
 
 from __future__ import annotations
 

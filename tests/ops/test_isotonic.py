@@ -102,7 +102,7 @@ def test_gradients_pass_gradcheck(which: str, strength: float) -> None:
 
 @every_strength
 def test_ranks_are_the_nearest_average_of_hard_ranks(strength: float) -> None:
-    # A point of a polytope is nearest to a target if no vertex lies further towards the target.
+    # A point of a polytope is nearest to a target if no vertex is further in the direction of the target.
     scores = scores_of(5, dtype=torch.float64)
     ranks, target = OPERATORS["rank"](scores, strength), -scores / strength
     vertices = torch.tensor(list(itertools.permutations(range(5))), dtype=torch.float64)
@@ -150,7 +150,7 @@ def test_results_and_gradients_are_finite_and_keep_their_sum(
 
 @pytest.mark.parametrize("size", [2, 196, 1024])
 def test_near_zero_strength_ranks_and_sorted_scores_are_exactly_hard(size: int) -> None:
-    # In float32, the usual difference of the regression to what it was given is off by a half here.
+    # In float32, the usual difference between the regression and its input is off by a half here.
     scores = scores_of(size)
     assert torch.equal(OPERATORS["rank"](scores, 1e-9), scores.argsort(descending=True).argsort().float())
     assert torch.equal(OPERATORS["sort"](scores, 1e-4), scores.sort(descending=True).values)

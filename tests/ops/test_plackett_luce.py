@@ -1,4 +1,4 @@
-"""Plackett-Luce: checked against every order there is."""
+"""Plackett-Luce: checked against all orders."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_half_precision_logits_are_computed_in_float32() -> None:
 
 def test_half_precision_noise_is_not_coarse() -> None:
     # Of 1,000 equally probable patches, one in a thousand comes first; bfloat16 noise has too few values for that,
-    # and ties would favour early patches. The false-alarm rate is 0.001.
+    # and ties would favor early patches. The false-alarm rate is 0.001.
     sampled = PlackettLuce(torch.zeros(1000, dtype=torch.bfloat16)).sample(10_000, torch.Generator().manual_seed(0))
     first = torch.bincount(sampled[:, 0] // 10, minlength=100)
     assert chisquare(first.tolist()).pvalue > 1e-3
@@ -272,7 +272,7 @@ def test_perturbed_logits_of_drawn_orders_are_gumbel_distributed() -> None:
     perturbed = distribution.perturbed_logits(distribution.sample(5_000, generator), generator)
     for patch, location in enumerate([2.0, -1.0, 0.0]):
         assert kstest(perturbed[:, patch].numpy(), gumbel_r(loc=location).cdf).pvalue > 1e-3 / 3
-    # They depend on each other through their order alone.
+    # They depend on each other only through their order.
     assert abs(float(torch.corrcoef(perturbed.T)[0, 1])) < 0.06
 
 
@@ -328,7 +328,7 @@ def test_no_temperature_makes_anything_infinite(size: int, temperature: float, a
             score, entropy = distribution.score(orders_or_part), distribution.entropy(orders_or_part)
             assert score.dtype == entropy.dtype == torch.float32
             assert score.isfinite().all()
-            # In each choice, what is won is lost; a choice of probability 1 cannot be better.
+            # In each choice, gains and losses cancel; a choice of probability 1 cannot improve.
             assert (score <= 1.0).all()
             assert (entropy > -1e-3).all()
             assert (entropy <= math.lgamma(size + 1) * 1.001 + 1e-3).all()

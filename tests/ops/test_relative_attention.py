@@ -78,7 +78,8 @@ def test_values_and_gradients_are_those_of_the_definition(
     expected = value_and_gradients(by_definition, in_precision(rounded, torch.float64))
     actual = value_and_gradients(fast, rounded)
     for name, reference in expected.items():
-        # Where a query sees a single key the scores have no gradient: what is left is measured by that of the values.
+        # If a query sees a single key, the scores have no gradient; the rest is measured relative to that of the
+        # values.
         scale = max(reference.norm(), expected["value"].norm() if keys == 1 else 0)
         assert (actual[name].double() - reference).norm() <= tolerance * scale, name
 
@@ -111,7 +112,7 @@ def test_one_query_by_hand() -> None:
 
 
 def test_scores_are_shifted_without_a_copy() -> None:
-    """No more large tensors than it takes."""
+    """No unnecessary large tensors."""
     arguments = arguments_of(16, 48, causal=True)
     with torch.profiler.profile(profile_memory=True, record_shapes=True) as profile, torch.no_grad():
         relative_attention(**arguments)

@@ -1,4 +1,4 @@
-"""Sums over segments: against sums one by one, and what they keep of gradients over a long sequence."""
+"""Sums over segments: against single sums, and accuracy of gradients over a long sequence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_they_are_those_of_the_reference(shape: tuple[int, ...]) -> None:
 
 
 def differences(values: Tensor) -> Tensor:
-    """What :func:`segment_sums` is on paper."""
+    """The definition of :func:`segment_sums`."""
     totals = values.cumsum(dim=-1)
     later = torch.ones(len(values), len(values), dtype=torch.bool).triu(1)
     return (totals.unsqueeze(1) - totals).masked_fill(later, -torch.inf)
@@ -45,7 +45,7 @@ def gradient_error(function: Callable[[Tensor], Tensor], values: Tensor) -> floa
 def test_gradients_at_a_length_of_512_keep_the_precision_of_float32() -> None:
     torch.manual_seed(0)
     gentle = -0.01 * torch.rand(512)
-    for each, lost in ((2, 1e-3), (16, 1e-4)):  # a step in so many forgets all there was, as large step sizes do
+    for each, lost in ((2, 1e-3), (16, 1e-4)):  # every n-th step forgets everything, as large step sizes do
         values = torch.where(torch.arange(512) % each == 0, -600 * torch.rand(512), gentle)
         assert gradient_error(segment_sums, values) < 1e-6
         assert gradient_error(differences, values) > lost

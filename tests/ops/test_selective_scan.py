@@ -1,4 +1,4 @@
-"""The selective scan: against the step-by-step reference, and what it promises of range, dtype and memory."""
+"""The selective scan: against the step-by-step reference, and guarantees about range, dtype and memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BATCH, DIM, STATE = 2, 5, 3
 
 
 def inputs_of(length: int, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
-    """Inputs by name, bias and gate included."""
+    """Inputs by name, including bias and gate."""
     torch.manual_seed(length)
     sequence, inner = (BATCH, DIM, length), (BATCH, STATE, length)
     inputs = {
@@ -99,7 +99,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
 @pytest.mark.parametrize("length", [1024, pytest.param(16_384, marks=pytest.mark.slow)])
 def test_any_step_size_is_safe_at_any_length(length: int) -> None:
-    """In some channels decays multiply to zero within a step, in others hardly anything decays."""
+    """In some channels decays multiply to zero within a step, in others almost nothing decays."""
     torch.manual_seed(0)
     scales = torch.tensor([1e-4, 1e-2, 1.0, 300.0])
     inputs = {
@@ -148,7 +148,7 @@ def test_what_is_kept_for_the_backward_pass_is_linear_in_length_and_smaller_than
     assert kept(256) < dim * state * 256 / 2
 
 
-# torch's own check looks at the gradient of tensors that have none.
+# torch's own check reads the gradient of tensors that have none.
 @pytest.mark.filterwarnings("default")
 def test_the_operator_keeps_the_rules_of_torch() -> None:
     steps = [torch.rand(CHUNK + 1, BATCH, size) for size in (DIM, DIM, STATE, STATE)]

@@ -1,4 +1,4 @@
-"""Sinkhorn: hand-worked matrices, what makes its limit unique, the plain version, and its limits."""
+"""Sinkhorn: hand-worked matrices, uniqueness of its limit, the plain version, and its limits."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_it_equals_the_plain_version(size: int, temperature: float, iterations: 
 def test_it_converges_to_the_doubly_stochastic_matrix_with_the_cross_ratios_of_the_logits(
     size: int, temperature: float
 ) -> None:
-    """Sinkhorn's theorem: there is one such matrix; multiplying rows and columns keeps all cross-ratios."""
+    """Sinkhorn's theorem: such a matrix is unique; multiplying rows and columns preserves all cross-ratios."""
     logits = logits_of(size, size)
     matrix = converged(logits, temperature)
     for dim in (0, 1):
@@ -82,7 +82,7 @@ def test_it_stops_when_every_sum_is_within_the_tolerance(size: int, temperature:
     rounding = 1e-5
     assert (matrix.sum(dim=-1) - 1).abs().max() < rounding
     assert (matrix.sum(dim=-2) - 1).abs().max() <= tolerance + rounding
-    # It did stop: iterations without end give something else, unless the first was enough.
+    # It did stop: endless iterations give a different result, unless the first was enough.
     if temperature == 0.2:
         assert (matrix - converged(logits, temperature)).abs().max() > 1e-7
 

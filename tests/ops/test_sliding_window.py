@@ -1,4 +1,4 @@
-"""Sliding-window attention: hand-worked cases, the plain version, padding, and what FlexAttention is told."""
+"""Sliding-window attention: hand-worked cases, the plain version, padding, and the inputs of FlexAttention."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reorder_kit.ops.window_mask import window_mask
 
 @pytest.fixture(params=["whole", "blocks"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways in which the operator works, whatever the length."""
+    """Both paths of the operator, regardless of length."""
     monkeypatch.setattr(sliding_window, "_SHORT_SLOTS", 10_000 if request.param == "whole" else 0)
     monkeypatch.setattr(sliding_window, "_SHORT_WINDOWS", 0)
     return str(request.param)
@@ -50,7 +50,7 @@ class Case:
         return valid
 
     def check(self, dtype: torch.dtype, tolerance: float) -> None:
-        """Values and gradients of the plain version, relative to the largest; padding is left out of both."""
+        """Values and gradients of the plain version, relative to the largest; both exclude padding."""
         query, key, value = tensors = self.tensors(dtype)
         arguments = (query[:, :, self.num_global :], key, value, self.window, self.causal, self.num_global)
         valid = self.valid()

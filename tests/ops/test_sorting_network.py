@@ -51,8 +51,8 @@ def test_within_a_quarter_of_the_temperature_the_optimal_distribution_is_linear(
 
 
 def test_three_scores_are_worked_out_by_hand() -> None:
-    # Half and the difference of two scores stay. Slots 0 and 1 keep 0.6, and the scores are 0.06, 0.04, 0 then; slots 1
-    # and 2 keep 0.54, and the scores are 0.06, 0.0216, 0.0184; slots 0 and 1 keep 0.5384.
+    # Half plus the difference of two scores stays. Slots 0 and 1 keep 0.6, and the scores are 0.06, 0.04, 0 then; slots
+    # 1 and 2 keep 0.54, and the scores are 0.06, 0.0216, 0.0184; slots 0 and 1 keep 0.5384.
     first = np.array([[0.6, 0.4, 0], [0.4, 0.6, 0], [0, 0, 1]])
     second = np.array([[1, 0, 0], [0, 0.54, 0.46], [0, 0.46, 0.54]])
     third = np.array([[0.5384, 0.4616, 0], [0.4616, 0.5384, 0], [0, 0, 1]])
@@ -78,7 +78,7 @@ def test_it_equals_the_plain_version(size: int, network: str, distribution: str,
 @every_distribution
 @pytest.mark.parametrize(("network", "size"), [("odd-even", 2), ("odd-even", 7), ("odd-even", 12), ("bitonic", 16)])
 def test_it_equals_diffsort(network: str, size: int, distribution: str) -> None:
-    # Bitonic networks of diffsort drop other comparators than ours where the size is no power of two.
+    # If the size is not a power of two, diffsort's bitonic networks drop different comparators from ours.
     diffsort = pytest.importorskip("diffsort")
     scores, weights = scores_of(3, size).requires_grad_(), scores_of(3, size, size)
     matrix = sorting_network(scores, 0.7, network, distribution)

@@ -1,4 +1,4 @@
-"""Sparse attention: patterns by hand, the plain version in values and gradients, padding, and what is looked at."""
+"""Sparse attention: patterns by hand, values and gradients of the plain version, padding, and computed pairs."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ LENGTHS = (1, 3, 26)
 
 @pytest.fixture(params=["whole", "sparse"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways in which the operator works, whatever the length."""
+    """Both paths of the operator, regardless of length."""
     monkeypatch.setattr(module, "_is_masked", lambda *_: request.param == "whole")
     return str(request.param)
 
@@ -88,7 +88,7 @@ class Case:
         return valid
 
     def check(self, dtype: torch.dtype, tolerance: float) -> None:
-        """Values and gradients of the plain version, relative to the largest; padding is left out of both."""
+        """Values and gradients of the plain version, relative to the largest; both exclude padding."""
         query, key, value = tensors = self.tensors(dtype)
         valid = self.valid()
         rest = (self.causal, self.num_global, valid)
@@ -207,7 +207,7 @@ def test_weights_are_what_values_are_multiplied_with(pattern: SparsePattern, pad
 
 
 def kept_for_the_backward_pass(pattern: SparsePattern, length: int, causal: bool, padded: bool) -> int:
-    """Bytes; a count, where seconds would depend on the machine."""
+    """Bytes, since seconds would depend on the machine."""
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -252,12 +252,12 @@ def test_bigbird_gathers_as_many_keys_as_a_block_sees(monkeypatch: pytest.Monkey
     case = Case(BigBirdPattern.drawn(8, 1, 2, 1, 403, seed=0), 403, num_global=2)
     query, key, value = case.tensors()
     sparse_attention(query[:, :, 2:], key, value, case.pattern, num_global=2)
-    # One global block looks at all tokens; 50 blocks of 8 at 2 tokens and 3 + 1 + 2 blocks.
+    # One global block sees all tokens; 50 blocks of 8 see 2 tokens and 3 + 1 + 2 blocks.
     assert seen == [(2, 8, 405), (50, 8, 2 + 6 * 8)]
 
 
 def looked_at(case: Case, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Scores that are computed, of one head of one image."""
+    """The number of computed scores, for one head of one image."""
     counted = 0
     by_dispatch = torch.nn.functional.scaled_dot_product_attention
 
@@ -352,7 +352,7 @@ def test_every_block_is_drawn_about_as_often_as_any_other() -> None:
 
 
 def test_a_seed_draws_the_same_blocks_always() -> None:
-    """The numbers are written down: a checkpoint of today has to find its blocks again."""
+    """The numbers are fixed: a checkpoint must find the same blocks in the future."""
     pattern = BigBirdPattern.drawn(2, 0, 2, 1, 16, seed=7)
     assert pattern.random_blocks(torch.arange(1, 8), 8, causal=False).tolist() == [
         [3, 7],

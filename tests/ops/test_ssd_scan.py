@@ -1,4 +1,4 @@
-"""The scan of Mamba-2: against the step-by-step reference, and what it promises of range, dtype and memory."""
+"""The scan of Mamba-2: against the step-by-step reference, and guarantees about range, dtype and memory."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_it_is_the_selective_scan_whose_numbers_fade_alike() -> None:
 
 @pytest.mark.parametrize("chunk", [64, 512])
 def test_any_step_size_is_safe_over_512_steps_in_float32(chunk: int) -> None:
-    """In some heads nothing is left after a step, in others hardly anything is forgotten."""
+    """In some heads nothing is left after a step, in others almost nothing is forgotten."""
     torch.manual_seed(0)
     inputs = {
         "x": torch.randn(1, 512, 4, 2),

@@ -1,4 +1,4 @@
-"""Successors: checked against every order there is."""
+"""Successors: checked against all orders."""
 
 from __future__ import annotations
 
@@ -112,10 +112,10 @@ def test_rows_that_are_alike_are_a_plackett_luce_distribution() -> None:
 
 
 def test_the_greedy_order_follows_the_largest_logit_that_is_left() -> None:
-    # First 2; after 2 best is 2 itself, which is placed, then 0; after 0 best is 2, placed, then 1.
+    # First 2; after 2 the best is 2 itself, which is placed, so 0; after 0 the best is 2, placed, so 1.
     logits = torch.tensor([[0.0, 1, 9], [0, 0, 0], [5, 4, 9], [1, 2, 3]])
     assert Successors(logits).greedy().tolist() == [2, 0, 1]
-    assert Successors(torch.zeros(4, 3)).greedy().tolist() == [0, 1, 2]  # of equals, the first in row-major
+    assert Successors(torch.zeros(4, 3)).greedy().tolist() == [0, 1, 2]  # among ties, the first in row-major order
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 16, 196])

@@ -24,7 +24,7 @@ def order(name: str, grid: Grid, **options: object) -> list[int]:
 
 
 def walked(patches: list[int], grid: Grid, valid: list[bool] | None = None) -> list[int]:
-    """The patches in the sequence of the transposed walk, without padding."""
+    """The patches in the order of the transposed walk, without padding."""
     mask = None if valid is None else torch.tensor([valid])
     (walk,) = transposed_walk(torch.tensor([patches]), mask, grid).tolist()
     assert sorted(walk) == list(range(len(patches)))
@@ -85,7 +85,7 @@ def test_a_hilbert_curve_stays_nearly_a_walk_on_a_rectangle(
 ) -> None:
     grid = Grid(*shape)
     hilbert = order("hilbert", grid)
-    # The rule of the released code, taken as it is: number i becomes the i-th patch down the columns.
+    # The rule of the released code, unchanged: number i becomes the i-th patch down the columns.
     by_number = [patch % grid.height * grid.width + patch // grid.height for patch in hilbert]
     assert Order(by_number).adjacency(grid) == pytest.approx(numbered_again, abs=0.01)
     assert Order(walked(hilbert, grid)).adjacency(grid) >= least

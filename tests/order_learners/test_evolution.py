@@ -1,4 +1,4 @@
-"""Evolution: crossover by the book, generations, and a planted order."""
+"""Evolution: the textbook crossover, generations, and a planted order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def at(step: int) -> Progress:
 
 
 def rewards(reward: Callable[[list[int]], float], batch: int = 8) -> Callable[..., Tensor]:
-    """Every image gets the reward of the order, and a height of its own; exact in binary."""
+    """Every image gets the reward of the order plus its own offset; exact in binary."""
     own = torch.arange(batch) / 8
 
     def evaluate(proposal: Proposal, images: int | None = None) -> Tensor:

@@ -112,7 +112,7 @@ def test_any_junction_is_broken_where_all_are_equally_strong() -> None:
 
 def test_two_joins_in_three_break_weak_junctions() -> None:
     # Moved segments end with 4, and reach back to the weak junction 23, or they begin with it, and reach to the end
-    # or the weak junction 67, since nothing is cheaper than an end. A weight of e^-40 is none.
+    # or the weak junction 67, since nothing is cheaper than an end. A weight of e^-40 is negligible.
     cuts = broken([40.0, 40.0, 0.0, 40.0, 40.0, 40.0, 0.0, 40.0], 2000)
     strong = [frozenset((first, first + 1)) for first in (1, 5, 7)]
     weak = [frozenset((first, first + 1)) for first in (2, 6)]
@@ -123,7 +123,7 @@ def test_two_joins_in_three_break_weak_junctions() -> None:
 def test_guided_moves_join_the_pair_with_the_largest_attraction() -> None:
     attraction = torch.zeros(8, 8, dtype=torch.float64)
     attraction[1, 6] = attraction[6, 1] = 1.0
-    attraction[2, 3] = attraction[3, 2] = 5.0  # side by side already
+    attraction[2, 3] = attraction[3, 2] = 5.0  # already adjacent
     moves, generator = GuidedMoves(torch.arange(8), attraction), seeded()
     joined = sum(frozenset((1, 6)) in neighbours(moves.draw(generator)) for _ in range(1000))
     # 0.9 of first moves join the pair; a few of those that follow part it again.

@@ -104,7 +104,7 @@ def test_a_learner_that_says_nothing_searches_all_the_time() -> None:
     )
 
 
-# --- What fits a run
+# --- What fits into a run
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_learner_that_says_nothing_searches_all_the_time() -> None:
         (0, 0, 0),
         (0.15 * 60, 0.3 * 60, 27),
         (0.1 + 0.2, 0.7, 1),  # 1.0000000000000002 in binary
-        (0.5, 58.5, 59),  # rounded to steps one by one, three a epoch, they would take one step of epoch 59
+        (0.5, 58.5, 59),  # rounded to steps separately, three per epoch, they would take one step of epoch 59
     ],
 )
 @pytest.mark.parametrize("steps_per_epoch", [1, 3, 4, 1251])

@@ -1,4 +1,4 @@
-"""Random search, and the trials that it has in common with other searches."""
+"""Random search, and the trials that it shares with other searches."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def images(batch: int, patches: int) -> PatchSequence:
 
 
 class Rewards:
-    """Rewards that a function gives to orders; remembers which were asked for, on how many images."""
+    """Rewards of orders from a function; records the requested ones, with the number of images."""
 
     def __init__(self, batch: int, reward: Callable[[list[int]], Tensor]) -> None:
         self.batch, self.reward = batch, reward
@@ -116,11 +116,11 @@ def test_rewards_of_noise_replace_the_best_order_as_often_as_they_may_or_less(si
     policy = build(Order([0, 1, 2, 3]), candidates=8, significance=significance, screen_images=16)
     for step in range(STEPS):
         move(policy, at(step))
-        # Skewed, as losses are; of an image's own height, as well.
+        # Skewed like losses, with an offset per image.
         height = torch.randn(64, generator=generator)
         policy.search(Rewards(64, lambda _, height=height: height - torch.empty(64).exponential_(generator=generator)))
     most, deviation = significance * STEPS, (significance * (1 - significance) * STEPS) ** 0.5
-    # None at all would be a test that finds nothing.
+    # None at all would mean a test without power.
     assert most / 10 < policy.metrics()["replacements"] < most + 4 * deviation
 
 
@@ -172,7 +172,7 @@ def test_weights_are_trained_in_random_orders_and_nothing_is_tried_at_first() ->
             assert len(set(map(tuple, proposal.order.indices.tolist()))) == 4
         else:
             assert proposal.order == Order.identity(30)
-    # The share of the search that is done is step / 99.
+    # The completed share of the search is step / 99.
     assert steps == [25 <= step < 100 for step in range(STEPS)]
 
 

@@ -32,7 +32,7 @@ def images(batch: int, patches: int) -> PatchSequence:
 
 
 def at(step: int, steps: int = 1000, stream: int | None = None) -> Progress:
-    """A step of a run of one step an epoch, ``steps`` epochs long."""
+    """A step of a run with one step per epoch, ``steps`` epochs long."""
     place = step if stream is None else stream
     return Progress(step, steps_per_epoch=1, epochs=steps, stream=place, shared_stream=place)
 
@@ -149,7 +149,7 @@ def test_a_higher_temperature_draws_farther_from_the_start() -> None:
         policy = build(start, temperature={"shape": "constant", "peak": temperature})
         move(policy, at(0))
         near.append(float(taus(policy.propose(images(64, 30)), start, 64).mean()))
-    # At 0.01 neighbouring logits are 3.4 apart; at 5.0 all of them are within 0.2.
+    # At 0.01 neighboring logits are 3.4 apart; at 5.0 all of them are within 0.2.
     assert near[0] > 0.95 > near[1] > 0.2 > near[2]
 
 
@@ -162,7 +162,7 @@ def density(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     orders = torch.tensor(list(permutations(range(size))))
     weights = (logits / temperature).exp()
     before = torch.cat([torch.full((len(orders), 1), size), orders[:, :-1]], dim=1)
-    # Of each slot, the weight of every patch; those of Plackett-Luce do not depend on the patch before.
+    # For each slot, the weight of every patch; in Plackett-Luce it does not depend on the previous patch.
     rows = weights[before] if logits.ndim == 2 else weights.expand(len(orders), size, -1)
     ahead = rows.gather(2, orders.unsqueeze(1).expand(-1, size, -1)).triu()
     return orders, (ahead.diagonal(dim1=1, dim2=2) / ahead.sum(dim=2)).prod(dim=1)
@@ -204,7 +204,7 @@ def test_the_expected_score_is_zero_unless_the_published_density_is_asked_for(te
 def test_the_mean_gradient_is_that_of_the_expected_reward(options: dict[str, Any], temperature: float) -> None:
     # Within 4.5 standard errors in each logit; by the t distribution a false alarm has a rate below 0.0002 for 20.
     policy = build(shuffled(4), temperature={"shape": "constant", "peak": temperature}, **options)
-    if policy.surrogate is not None:  # no guess, or a wrong one, may bias it
+    if policy.surrogate is not None:  # no baseline, or a wrong one, may bias it
         policy.surrogate.worth.data.normal_(generator=torch.Generator().manual_seed(2))
     logits = policy.logits.detach().double().requires_grad_()
     orders, probabilities = density(logits, temperature)
@@ -223,11 +223,11 @@ def test_the_mean_gradient_is_that_of_the_expected_reward(options: dict[str, Any
         gradients.append(-gradient.double())
     mean, error = torch.stack(gradients).mean(dim=0), torch.stack(gradients).std(dim=0) / math.sqrt(400)
     assert ((mean - logits.grad).abs() <= 4.5 * error).all()
-    assert (logits.grad.abs() > 4.5 * error).any()  # it would notice no gradient at all
+    assert (logits.grad.abs() > 4.5 * error).any()  # the test would detect a missing gradient
 
 
 def weighed(policy: ReinforcePolicy, rewards: list[float], log_probs: list[float], groups: list[int]) -> list[float]:
-    """The advantage of each sample: what its log-probability is multiplied by in minus the mean."""
+    """The advantage of each sample: the factor of its log-probability in minus the mean."""
     log_prob = torch.tensor(log_probs, dtype=torch.float32, requires_grad=True)
     order = Order(torch.stack([torch.arange(3)] * len(log_probs)), groups=torch.tensor(groups))
     policy_loss(policy, Proposal(order, log_prob=log_prob), torch.tensor(rewards, dtype=torch.float32)).backward()

@@ -1,4 +1,4 @@
-"""The natural gradient: the plain formula, true divergences, and what it does not depend on."""
+"""The natural gradient: the plain formula, true divergences, and invariances."""
 
 from __future__ import annotations
 

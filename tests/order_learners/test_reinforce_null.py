@@ -1,4 +1,4 @@
-"""REINFORCE learns nothing from nothing: constant rewards, and rewards of noise."""
+"""REINFORCE learns nothing from constant rewards and from rewards of noise."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def images(batch: int, patches: int) -> PatchSequence:
 
 
 def at(step: int, steps: int = 1000, stream: int | None = None) -> Progress:
-    """A step of a run of one step an epoch, ``steps`` epochs long."""
+    """A step of a run with one step per epoch, ``steps`` epochs long."""
     place = step if stream is None else stream
     return Progress(step, steps_per_epoch=1, epochs=steps, stream=place, shared_stream=place)
 
@@ -149,7 +149,7 @@ def p_value_of_no_mean(movements: np.ndarray) -> float:
 
 
 def movements_of(options: dict[str, Any], reward_of: Callable[[Proposal, Tensor], Tensor]) -> np.ndarray:
-    """How far logits have moved after 30 steps, for every seed. The noise of the reward is skewed, as losses are."""
+    """How far logits have moved after 30 steps, for every seed. The noise of the reward is skewed, like losses."""
     found = []
     for seed in range(SEEDS):
         policy = build(shuffled(12, seed=99), search_epochs=30, **options)
@@ -183,7 +183,7 @@ SLOW_NULL_OPTIONS: list[dict[str, Any]] = [
 def test_a_reward_of_noise_moves_the_policy_nowhere_on_average(options: dict[str, Any]) -> None:
     # The false-alarm rate is 0.001 for each set of options.
     movements = movements_of(options, lambda proposal, noise: noise)
-    assert movements.any()  # it does walk
+    assert movements.any()  # it does move
     assert p_value_of_no_mean(movements) > 1e-3
 
 

@@ -1,4 +1,4 @@
-"""REINFORCE with several passes, repeats and blocks: what is compared with what."""
+"""REINFORCE with several passes, repeats and blocks: which rewards are compared."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def at(step: int) -> Progress:
 
 
 def drawn(log_prob: Tensor, groups: list[int], block: int = 0) -> Proposal:
-    """Orders of three patches with log-probabilities of our own."""
+    """Orders of three patches with given log-probabilities."""
     order = Order(torch.arange(3).repeat(len(log_prob), 1), groups=torch.tensor(groups))
     return Proposal(order, log_prob=log_prob, block=block)
 
@@ -64,7 +64,7 @@ EVERY_WAY = [
 
 @pytest.mark.parametrize("options", EVERY_WAY, ids=str)
 def test_passes_that_earn_different_constants_give_exactly_no_gradient(options: dict[str, Any]) -> None:
-    # Compared with each other, the passes would make the orders of the first more probable, whatever they are.
+    # If passes were compared with each other, the orders of the first would always become more probable.
     policy = build(**options)
     for step in range(3):
         move(policy, at(step))
@@ -90,7 +90,7 @@ def test_two_passes_are_the_mean_of_each() -> None:
 
 
 def test_repeats_are_pooled_pass_by_pass() -> None:
-    # One order a repeat; two passes of two repeats. The first pass earns 1 and 5, the second 30 and 10.
+    # One order per repeat; two passes of two repeats. The first pass earns 1 and 5, the second 30 and 10.
     policy = build(groups=1, repeats=2)
     logs = [leaf(-1) for _ in range(4)]
     rewards = [1.0, 30.0, 5.0, 10.0]

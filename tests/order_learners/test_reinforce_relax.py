@@ -1,4 +1,4 @@
-"""RELAX: unbiased whatever the surrogate is, and of less variance once it has learned."""
+"""RELAX: unbiased for any surrogate, and with less variance once it has learned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reorder_kit.order_learners._relax import PositionSurrogate, relax_gradients
 
 SIZE = 6
 LOGITS = torch.linspace(0, -1, SIZE)
-# What a patch is worth in a slot, and a little that no sum of that explains.
+# The value of a patch in a slot, plus a small part that no sum of such values explains.
 WORTH = torch.randn(SIZE, SIZE, generator=torch.Generator().manual_seed(0))
 PAIRS = 0.1 * torch.randn(SIZE, SIZE, generator=torch.Generator().manual_seed(1))
 
@@ -53,7 +53,7 @@ def test_it_is_unbiased_whatever_the_surrogate_is(scale: float) -> None:
     gradients = estimates(surrogate_of(scale * WORTH), batches=60, samples=500)
     error = gradients.std(dim=0) / 60**0.5
     assert ((gradients.mean(dim=0) - expected_gradient()).abs() < 5 * error).all()
-    assert (expected_gradient().abs() > 5 * error).any()  # it would notice no gradient at all
+    assert (expected_gradient().abs() > 5 * error).any()  # the test would detect a missing gradient
 
 
 def test_without_a_guess_it_is_reinforce() -> None:
@@ -77,7 +77,7 @@ def test_the_surrogate_follows_the_gradient_of_the_squared_estimate() -> None:
         shift = torch.zeros(SIZE, SIZE)
         shift[slot, patch] = 0.1
         higher, lower = (of(WORTH + sign * shift)[0].square().sum() for sign in (1, -1))
-        expected[slot, patch] = (higher - lower) / 0.2  # exact, since the square is one of a linear function
+        expected[slot, patch] = (higher - lower) / 0.2  # exact, since it is the square of a linear function
     torch.testing.assert_close(of(WORTH)[1], expected, rtol=1e-3, atol=1e-4)
 
 

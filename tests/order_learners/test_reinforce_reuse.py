@@ -1,4 +1,4 @@
-"""Samples used again: what is remembered, and how it is weighed."""
+"""Reused samples: what is stored, and how it is weighted."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_batches_smaller_than_the_groups_are_reused_as_if_the_groups_were_as_few
         for policy in (few, many):
             move(policy, at(step))
             proposal = policy.propose(images(2))
-            policy.logits.data.mul_(0.9)  # or what is remembered would weigh what it weighed then
+            policy.logits.data.mul_(0.9)  # or stored samples would keep their old weights
             losses.append(policy_loss(policy, proposal, torch.tensor([1.0, 3.0])))
         torch.testing.assert_close(*losses)
         gradients = [
@@ -119,13 +119,13 @@ def test_the_mean_gradient_of_old_samples_is_that_of_the_present_expected_reward
         policy.logits.data.copy_(new)
         move(policy, at(1))
         proposal = policy.propose(images(16))
-        # A new batch with equal rewards adds nothing; of two batches the mean is taken.
+        # A new batch with equal rewards adds nothing; the mean over two batches is taken.
         (gradient,) = torch.autograd.grad(policy_loss(policy, proposal, torch.zeros(16)), policy.logits)
         gradients.append(-2 * gradient.double())
     mean, error = torch.stack(gradients).mean(dim=0), torch.stack(gradients).std(dim=0) / math.sqrt(400)
     expected = expected_gradient(new, worth)
     assert ((mean - expected).abs() < 4.5 * error).all()
-    # It would notice samples that are not weighed.
+    # The test would detect unweighted samples.
     assert ((mean - expected_gradient(old, worth)).abs() > 4.5 * error).any()
 
 

@@ -1,4 +1,4 @@
-"""Swaps: an order and its neighbours, compared with each other alone."""
+"""Swaps: an order and its neighbors, compared only with each other."""
 
 from __future__ import annotations
 

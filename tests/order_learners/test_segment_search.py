@@ -1,4 +1,4 @@
-"""Segment search: the guide is what it is said to be, and finds a hidden order, believed or contradicted."""
+"""Segment search: the guide matches its definition, and finds a hidden order, followed or opposed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sequence_of(batch: int, patches: int, dim: int = 3) -> PatchSequence:
 
 
 def loss_of(moved: Tensor) -> Tensor:
-    """Some loss that is not linear in what slots hold."""
+    """A loss that is not linear in the content of slots."""
     return (moved[:, 1:] * moved[:, :-1].tanh()).sum(dim=(1, 2)).square().mean()
 
 
@@ -136,11 +136,11 @@ def test_orders_are_random_at_first_and_then_the_best() -> None:
 
 
 class Chain:
-    """Signs, whose class is the sign of the sum of products of neighbours in a hidden order, and a model that knows so.
+    """Signs, whose class is the sign of the sum of products of neighbors in a hidden order, and a model of that.
 
     Args:
         patches: an even number.
-        bent: the model takes a sign for what it is, but its slope there is that of the opposite sign.
+        bent: the model reads signs correctly, but its slope there is that of the opposite sign.
     """
 
     def __init__(self, patches: int, bent: bool) -> None:
@@ -172,7 +172,7 @@ class Chain:
 
 
 def restored_after(steps: int, bent: bool, has_a_guide: bool) -> int:
-    """How many of the 15 hidden neighbours stand side by side after some steps of a search."""
+    """How many of the 15 hidden neighbors are adjacent after some steps of a search."""
     chain, policy = Chain(16, bent), build(shuffled(16, seed=4))
     optimizer = policy.build_optimizer()
     for step in range(steps):

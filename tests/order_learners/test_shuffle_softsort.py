@@ -34,14 +34,14 @@ def line_of(size: int, seed: int = 0) -> Tensor:
 
 
 def test_neighbours_on_the_line_mix_wherever_their_slots_are() -> None:
-    # On the line stand slots 2, 0, 1, and the weight of a distance d on it is 2^-d.
+    # The line has slots 2, 0, 1, and the weight of a distance d on it is 2^-d.
     matrix = shuffle_softsort(torch.tensor([2.0, 1.0, 0.0]), torch.tensor([2, 0, 1]), 1 / math.log(2))
     expected = torch.tensor([[4, 2, 2], [2, 4, 1], [2, 1, 4]]) / torch.tensor([[8], [7], [7]])
     torch.testing.assert_close(matrix, expected)
 
 
 def test_two_places_that_swap_swap_their_slots() -> None:
-    # On the line stand slots 3, 1, 0, 2; places 0 and 1 swap, which are slots 3 and 1.
+    # The line has slots 3, 1, 0, 2; positions 0 and 1 swap, which are slots 3 and 1.
     matrix = shuffle_softsort(torch.tensor([2.0, 3.0, 1.0, 0.0]), torch.tensor([3, 1, 0, 2]), 1e-3)
     assert matrix.tolist() == [[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0], [0, 1, 0, 0]]
 
@@ -154,7 +154,7 @@ def shuffled(patches: int, seed: int = 0) -> Order:
 
 
 def swap_places(policy: ShuffleSoftSortPolicy, first: int, second: int) -> tuple[int, int]:
-    """Swap two places of the line, and say which slots they are."""
+    """Swap two positions of the line, and return their slots."""
     policy.scores.data[[first, second]] = policy.scores.data[[second, first]]
     return int(policy.line[first]), int(policy.line[second])
 

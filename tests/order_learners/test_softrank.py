@@ -128,7 +128,7 @@ def test_the_defaults_find_planted_orders(options: dict[str, Any]) -> None:
 
 
 def learned_scores(start: Order, images: Tensor, labels: Tensor) -> Tensor:
-    """The scores after training with a GRU that knows nothing of patches but their contents and slots."""
+    """The scores after training with a GRU that knows only contents and slots of patches."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         cell, head = nn.GRU(4, 8, batch_first=True).double(), nn.Linear(8, 3).double()
@@ -147,7 +147,7 @@ def learned_scores(start: Order, images: Tensor, labels: Tensor) -> Tensor:
 
 
 def test_other_names_for_the_patches_change_nothing_but_the_names() -> None:
-    # It follows that the scores of patches that are exchangeable in the data move the same in distribution.
+    # It follows that scores of patches that are exchangeable in the data move with the same distribution.
     generator, renamed = torch.Generator().manual_seed(0), shuffled(9, seed=1)
     images = torch.randn(20, 24, 9, 4, generator=generator, dtype=torch.float64)
     labels = torch.randint(3, (20, 24), generator=generator)

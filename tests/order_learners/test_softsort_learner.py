@@ -150,7 +150,7 @@ def learn(policy: SoftSortPolicy, hidden: Order, steps: int) -> None:
 @both
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_a_planted_order_is_found(options: dict[str, Any], seed: int) -> None:
-    # At first a slot sees half of all patches, so that none is trapped behind its neighbours.
+    # At first a slot sees half of all patches, so that none is trapped behind its neighbors.
     hidden, schedule = shuffled(8, 100 + seed), {"shape": "exponential", "initial": 4.0, "final": 0.2}
     policy = build(shuffled(8, seed), search_epochs=250, temperature=schedule, lr=0.1, **options)
     learn(policy, hidden, steps=250)

@@ -165,7 +165,7 @@ def movements(signal: float = 0.0, seeds: int = 60) -> np.ndarray:
     """How far scores move in 8 steps on patches of noise, for every seed.
 
     Patches are drawn alike and every seed starts from another order, so that nothing tells one patch from another;
-    unless ``signal`` makes patch 4 one that belongs to the front.
+    unless ``signal`` makes patch 4 belong to the front.
     """
     found = []
     for seed in range(seeds):

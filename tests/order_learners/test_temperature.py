@@ -23,7 +23,7 @@ USED = {
 
 
 def schedule_of(shape: str, **temperatures: float) -> TemperatureSchedule:
-    """A schedule, given those temperatures that its shape looks at."""
+    """A schedule, with the temperatures that its shape uses."""
     return TemperatureSchedule(shape=shape, **{name: temperatures[name] for name in USED[shape]})
 
 
@@ -79,7 +79,7 @@ def test_a_temperature_below_zero_is_refused(field: str) -> None:
 
 
 def over_a_search(schedule: TemperatureSchedule, epochs: int, steps_per_epoch: int) -> list[float]:
-    """The temperature at every optimiser step of a search that takes the whole run."""
+    """The temperature at every optimizer step of a search that takes the whole run."""
     phases = Phases(warmup_epochs=0, search_epochs=epochs)
     steps = [Progress(step, steps_per_epoch, epochs) for step in range(epochs * steps_per_epoch)]
     return [schedule.at(phases.locate(progress).share) for progress in steps]
@@ -95,7 +95,7 @@ def test_the_temperature_moves_at_every_optimiser_step(shape: str) -> None:
 @pytest.mark.parametrize("shape", ["triangular", "plateau"])
 @pytest.mark.parametrize(("epochs", "steps_per_epoch"), [(30, 1251), (30, 13), (3, 13), (1, 3)])
 def test_the_peak_is_reached(shape: str, epochs: int, steps_per_epoch: int) -> None:
-    # A schedule built for iterations and stepped once an epoch would end at 0.2 * 2 * 30 / (30 * 1251) = 0.0003.
+    # A schedule built for iterations and stepped once per epoch would end at 0.2 * 2 * 30 / (30 * 1251) = 0.0003.
     temperatures = over_a_search(TemperatureSchedule(shape=shape), epochs, steps_per_epoch)
     steps = epochs * steps_per_epoch
     assert max(temperatures) == pytest.approx(0.2, rel=1e-9 if steps % 2 or shape == "plateau" else 1 / (steps - 1))
@@ -103,7 +103,7 @@ def test_the_peak_is_reached(shape: str, epochs: int, steps_per_epoch: int) -> N
 
 
 def test_a_search_of_even_length_nearly_reaches_the_peak_of_a_triangle() -> None:
-    # 100 steps: shares 49/99 and 50/99 lie on both sides of one half.
+    # 100 steps: shares 49/99 and 50/99 are on both sides of one half.
     temperatures = over_a_search(TemperatureSchedule(), epochs=10, steps_per_epoch=10)
     assert temperatures[49:51] == pytest.approx([0.2 * 98 / 99] * 2)
     assert max(temperatures) == pytest.approx(0.2 * 98 / 99)

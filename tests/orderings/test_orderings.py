@@ -86,7 +86,7 @@ JPEG_FIGURE_A6 = [
 
 
 def order_of(name: str, grid: Grid, folder: Path, options: Mapping[str, Any] | None = None) -> list[int]:
-    """The order of any rule; one that reads a file is given the columns of the grid, from the last to the first."""
+    """The order of any rule; one that reads a file gets the columns of the grid, from the last to the first."""
     chosen = dict(options or {})
     if {"file", "race"} & RULES[name].Options.model_fields.keys():
         ruled = grid.transposed if chosen.get("transpose") else grid
@@ -187,7 +187,7 @@ def test_every_prefix_of_strided_leaves_no_large_gap() -> None:
         everywhere = np.array(list(itertools.product(range(height), range(width))))
         for slots in range(4, height * width):
             gaps = np.linalg.norm(everywhere[:, None] - path[None, :slots], axis=-1).min(axis=1)
-            # Half a diagonal of the square that each patch read stands for, doubled for a level that is half read.
+            # Half a diagonal of the square that each read patch represents, doubled for a half-read level.
             assert gaps.max() <= 2 * (height * width / slots) ** 0.5, (height, width, slots)
 
 
@@ -312,7 +312,7 @@ def test_custom_reads_an_order_that_leaves_patches_out(tmp_path: Path) -> None:
 
 
 class TopRow(Ordering):
-    """The top row, from left to right; or what else a test says."""
+    """The top row, from left to right, or what a test says."""
 
     name = "top-row"
 

@@ -1,4 +1,4 @@
-"""The grid of patches: numbers of patches and cells, reading, and refusing."""
+"""The grid of patches: numbers of patches and cells, parsing, and refusals."""
 
 from __future__ import annotations
 

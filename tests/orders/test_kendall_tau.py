@@ -1,4 +1,4 @@
-"""Kendall's rank correlation beside that of scipy, to the last digit."""
+"""Kendall's rank correlation against scipy's, to the last digit."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def test_it_is_that_of_scipy_with_ties_and_without(pair: tuple[list[int], list[i
     ("first", "second", "tau"),
     [
         ([0, 1, 2, 3], [3, 2, 1, 0], -1.0),
-        ([0, 1, 2], [0, 1, 1], 2 / math.sqrt(3 * 2)),  # two pairs agree; three pairs are told apart by one, two by both
-        ([0, 1, 1], [1, 0, 1], -1 / 2),  # one pair disagrees; each ranking tells two pairs apart
+        ([0, 1, 2], [0, 1, 1], 2 / math.sqrt(3 * 2)),  # two pairs agree; one distinguishes three pairs, both two
+        ([0, 1, 1], [1, 0, 1], -1 / 2),  # one pair disagrees; each ranking distinguishes two pairs
     ],
 )
 def test_worked_out_by_hand(first: list[int], second: list[int], tau: float) -> None:

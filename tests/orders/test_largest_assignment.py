@@ -1,4 +1,4 @@
-"""Hungarian rounding: against every order there is."""
+"""Hungarian rounding: against all orders."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def grids(draw: st.DrawFn) -> tuple[Grid, Grid]:
 
 
 def walked(slots: list[int], fine: Grid, coarse: Grid) -> list[int]:
-    """The cells in the order in which a walk first comes to one of their patches; those it never comes to are out."""
+    """The cells in the order in which a walk first reaches one of their patches, without unreached ones."""
     side, cells = fine.height // coarse.height, []
     for patch in slots:
         frame, row, column = fine.cell(patch)

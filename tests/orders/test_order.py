@@ -1,4 +1,4 @@
-"""The order itself: every shape, what it does to patches, and how orders combine."""
+"""The order itself: every shape, its effect on patches, and how orders combine."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ any_shape = st.integers(1, 6).flatmap(lambda patches: shapes(patches, images=4))
 
 @pytest.fixture
 def without_type_checks() -> Iterator[None]:
-    """Annotations are not checked, as in an ordinary run: then the error has to be ours."""
+    """Annotations are not checked, as in an ordinary run, so the error must be ours."""
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)

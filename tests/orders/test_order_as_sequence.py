@@ -1,4 +1,4 @@
-"""An order as Python sees it: its grid, indexing, iteration, and what it prints."""
+"""An order as a Python object: its grid, indexing, iteration, and representation."""
 
 from __future__ import annotations
 

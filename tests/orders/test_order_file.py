@@ -1,4 +1,4 @@
-"""Orders as JSON: what is written is read, and every malformed file is refused by name."""
+"""Orders as JSON: round trips, and refusal of every malformed file by name."""
 
 from __future__ import annotations
 

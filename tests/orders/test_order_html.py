@@ -1,4 +1,4 @@
-"""What a notebook shows of an order: well-formed, small, and true to the order."""
+"""The display of an order in a notebook: well-formed, small, and faithful."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def paths(svg, **look):
 
 
 def walked(svg):
-    """The middles of the patches along the path, in cells, read from the drawn lines alone."""
+    """The centers of the patches along the path, in cells, read only from the drawn lines."""
     points = []
     for line in paths(svg, stroke_width=".5"):
         x = y = 0.0
@@ -119,7 +119,7 @@ def test_it_takes_the_colors_of_the_page_and_can_be_read_aloud():
     assert "4 patches" in svg.get("aria-label")
     assert "white" not in html
     assert "background" not in html
-    assert " id=" not in html  # ids of several pictures on a page would be the same
+    assert " id=" not in html  # ids of several pictures on a page would clash
 
 
 def test_the_colors_can_be_told_from_a_light_and_a_dark_page():

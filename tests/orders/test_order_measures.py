@@ -1,4 +1,4 @@
-"""What is measured of an order: Kendall's tau, mean rank shift and adjacency."""
+"""Measures of an order: Kendall's tau, mean rank shift and adjacency."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ partial_pairs = st.integers(2, 8).flatmap(
 
 
 def places(kept: list[int], patches: int) -> list[int]:
-    """The slot of each patch; those left out stand together behind the end."""
+    """The slot of each patch; those left out share the slot after the end."""
     return [kept.index(patch) if patch in kept else patches for patch in range(patches)]
 
 
@@ -97,7 +97,7 @@ def test_orders_that_leave_patches_out_are_compared_pair_by_pair(
         for a in range(patches)
         for b in range(a)
     ]
-    # Agreeing less disagreeing pairs, over the pairs that are tied in neither: the geometric mean of both counts.
+    # Agreeing minus disagreeing pairs, divided by the geometric mean of the pairs not tied in each.
     agreement = sum(a * b for a, b in signs)
     tau = agreement / math.sqrt(sum(a * a for a, _ in signs) * sum(b * b for _, b in signs))
     orders = Order(first[:kept], patches), Order(second[:others_kept], patches)
@@ -111,9 +111,9 @@ def test_orders_that_leave_patches_out_are_compared_pair_by_pair(
     ("first", "second", "tau", "shift"),
     [
         ([2, 0], [2, 0], 1.0, 0.0),
-        # patch 1 moves from slot 2 to none, which counts as 3: no pair turns round
+        # patch 1 moves from slot 2 to none, which counts as 3: no pair is reversed
         ([2, 0, 1], [2, 0], 1.0, 1 / 3),
-        # the pairs of 2 with 0 and 1 turn round; 0 and 1 are tied in both
+        # the pairs of 2 with 0 and 1 are reversed; 0 and 1 are tied in both
         ([2], [0, 1, 2], -2 / math.sqrt(2 * 3), 7 / 3),
     ],
 )
@@ -139,7 +139,7 @@ def test_orders_of_different_patches_are_not_compared() -> None:
 @pytest.mark.parametrize(
     ("indices", "grid", "share"),
     [
-        # rows of three: the two steps to the next row are no neighbours
+        # rows of three: the two steps to the next row are not between neighbors
         (list(range(9)), "3x3", 6 / 8),
         ([0, 1, 2, 5, 4, 3, 6, 7, 8], "3x3", 1.0),
         ([0, 4, 8, 2, 6, 1, 5, 3, 7], "3x3", 0.0),

@@ -15,7 +15,7 @@ from reorder_kit.orders.order import Order
 from reorder_kit.orders.picture import picture_of
 
 GRID = Grid(2, 4)
-# Two rows of four pixels: red is 0 to 7, green and blue are nothing.
+# Two rows of four pixels: red is 0 to 7, green and blue are zero.
 RED = np.zeros((2, 4, 3), dtype=np.uint8)
 RED[:, :, 0] = np.arange(8).reshape(2, 4)
 EXPECTED = RED[None] / 255
@@ -75,7 +75,7 @@ def test_a_normalized_image_is_stretched():
 def test_a_photo_that_lies_on_its_side_is_turned_upright():
     lying = Image.fromarray(RED.transpose(1, 0, 2)[:, ::-1].copy())
     exif = Image.Exif()
-    exif[0x0112] = 8  # turn by 90 degrees against the clock
+    exif[0x0112] = 8  # rotate by 90 degrees counterclockwise
     lying.save(file := io.BytesIO(), "PNG", exif=exif)
     found = picture_of(Image.open(file), GRID)
     np.testing.assert_allclose(found, EXPECTED)
@@ -113,7 +113,7 @@ def test_a_figure_shows_the_image_below_the_path():
     figure = Order([0, 1, 3, 2], grid=Grid(2, 2)).plot(green)
     picture = shown(figure)
     inside = (abs(picture - [0, 200, 0]) <= 2).all(axis=-1)
-    # One cell of 0.85 inches at 160 dots, less the number and a quarter of the path with its white edge.
+    # One cell of 0.85 inches at 160 dpi, minus the number and a quarter of the path with its white edge.
     assert 0.4 * 136**2 < inside.sum() < 136**2
     assert not (abs(shown(Order([0, 1, 3, 2], grid=Grid(2, 2)).plot()) - [0, 200, 0]) <= 2).all(axis=-1).any()
 

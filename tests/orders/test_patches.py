@@ -1,4 +1,4 @@
-"""Cutting images and clips into patches, and back, against the simplest way to do it."""
+"""Cutting images and clips into patches, and back, against the simplest implementation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proposals: patches move with all that belongs to them, and come back."""
+"""Proposals: patches move with everything that belongs to them, and are restored."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_mixture_puts_several_patches_into_a_slot() -> None:
     assert moved.order == STATIC
     assert torch.equal(moved.valid, STATIC.apply(PADDED))
     back = proposal.restore(moved)
-    # and back the same way once more: 0.49 of the patch itself, 0.51 of the mean
+    # and back in the same way: 0.49 of the patch itself, 0.51 of the mean
     assert torch.allclose(back.patches, 0.49 * NUMBERS + 0.51 * 1.5)
     assert torch.equal(back.valid, PADDED)
 
@@ -159,7 +159,7 @@ def test_pixels_move_with_their_patch_and_come_back(order: Order) -> None:
         sequence = PatchSequence(NUMBERS, GRID, valid=PADDED, pixels=pixels)
         moved = proposal.apply(sequence)
         assert moved.pixels is not None
-        assert torch.equal(moved.pixels, order.apply(pixels))  # whole patches, also where embeddings are mixed
+        assert torch.equal(moved.pixels, order.apply(pixels))  # whole patches, even if embeddings are mixed
         back = proposal.restore(moved)
         assert back.pixels is not None
         assert torch.equal(back.pixels, pixels * order.has_slot(3)[..., None])

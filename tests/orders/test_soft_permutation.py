@@ -1,4 +1,4 @@
-"""Soft permutations: the hard order's mathematics for ones and zeros, and what changes for shares in between."""
+"""Soft permutations: equal to hard orders for zeros and ones, and their behavior for shares in between."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_the_nearest_order_has_the_largest_total_share_of_all(shape: tuple[int, 
 
 
 def test_the_nearest_order_is_not_the_greedy_one() -> None:
-    # the largest share is taken by neither: 0.4 + 0.5 beats 0.6 + 0.1
+    # the largest share is not used: 0.4 + 0.5 beats 0.6 + 0.1
     soft = SoftPermutation(torch.tensor([[0.6, 0.4], [0.5, 0.1]]))
     assert soft.to_order() == Order([1, 0])
 

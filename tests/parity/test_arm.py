@@ -1,4 +1,4 @@
-"""ARM against its definition, token by token, with weights under the names of the released code."""
+"""ARM against its definition, token by token, with the weight names of the released code."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ours(path: Path) -> Arm:
 @pytest.mark.parametrize(
     ("order", "third"),
     [
-        (ROW, COLUMN),  # where CLS stands in the middle of the column scan, too
+        (ROW, COLUMN),  # with CLS also in the middle of the column scan
         (SPIRAL, [patch % 4 * 4 + patch // 4 for patch in SPIRAL]),
         ([5, 0, 10, 15, 4, 1, 7], None),
     ],

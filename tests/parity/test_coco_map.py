@@ -15,12 +15,12 @@ from reorder_kit.interfaces import BoxTarget
 from reorder_kit.tasks._coco_map import CocoMap
 from reorder_kit.tasks._detection_outputs import Detections
 
-# No object is of the class eel, and nothing is taken for a fox.
+# No object has the class eel, and nothing is predicted as fox.
 CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox"]
 
 
 def random_images(seed: int, images: int = 40) -> list[tuple[Detections, BoxTarget]]:
-    """Objects, some found with shifted edges, some missed, some taken for another class, and boxes around nothing."""
+    """Objects, some found with shifted edges, some missed, some misclassified, and boxes around nothing."""
     random = np.random.default_rng(seed)
     made = []
     for image in range(images):
@@ -121,5 +121,5 @@ def test_the_figures_are_those_of_pycocotools(seed: int) -> None:
     assert by_class.keys() == {"ant", "bee", "cat", "dog", "fox"}
     found = {name: value for name, value in figures["per_class"].items() if value is not None}
     assert found == pytest.approx(by_class, abs=1e-6)
-    # Never found, and so a 0 in the mean.
+    # Never found, so a 0 in the mean.
     assert by_class["fox"] == 0

@@ -54,7 +54,7 @@ def test_a_single_slot_is_that_of_transformers(shape: dict[str, int]) -> None:
     ours.load_state_dict(theirs.state_dict())
     tokens = torch.randn(2, 1, shape["dim"], requires_grad=True)
     actual, expected = of_mixer(ours, tokens), of_mixer(theirs, tokens)
-    for name in ("A_log", "dt_bias"):  # nothing is there to be forgotten
+    for name in ("A_log", "dt_bias"):  # there is nothing to forget
         assert not actual.pop(name).any()
         assert not expected.pop(name).any()
     check_close(actual, expected)

@@ -26,7 +26,7 @@ def theirs(window: int) -> LongformerSelfAttention:
 
 
 def ours(attention: LongformerSelfAttention, window: int, num_global: int) -> WindowedAttention:
-    """With the weights of the other, and no output projection, which it does not have."""
+    """With the weights of the other, without an output projection, which that one lacks."""
     windowed = WindowedAttention(DIM, HEADS, window, num_global=num_global)
     windowed.proj = nn.Identity()  # type: ignore[assignment]
     weights = joined(attention, "qkv", ["query", "key", "value"])
@@ -50,7 +50,7 @@ def joined(
 def run(
     attention: LongformerSelfAttention, tokens: Tensor, window: int, num_global: int, valid: Tensor | None
 ) -> Tensor:
-    """Theirs takes multiples of both sides of the window only. In its mask, negative is hidden and positive global."""
+    """Theirs only accepts multiples of the full window. In its mask, negative is hidden and positive global."""
     batch, length, _ = tokens.shape
     added = -length % (2 * window)
     mask = torch.zeros(batch, length + added)
@@ -101,7 +101,7 @@ def test_outputs_and_gradients_are_theirs(length: int, window: int, num_global: 
 @pytest.mark.parametrize("num_global", [0, 1])
 @pytest.mark.parametrize(("length", "window"), [(37, 4), (301, 14)])
 def test_padding_at_the_end_is_hidden_as_theirs_is(length: int, window: int, num_global: int) -> None:
-    """In the middle theirs takes places in a window, and ours is as good as cut out."""
+    """In the middle, padding takes positions in their windows, while ours behaves as if it were cut out."""
     attention = theirs(window)
     valid = torch.arange(length - num_global) < torch.tensor([[length // 2], [length - num_global]])
     tokens = torch.randn(2, length, DIM)

@@ -93,8 +93,8 @@ def test_a_backbone_in_one_direction_is_the_model_of_transformers() -> None:
     check_close({"readout": ours.summarize(encoded)}, {"readout": expected[:, -1]})
 
 
-# Vision Mamba with 1,000 classes, added up from the layers of its code; the paper rounds to 7, 26 and 98 million. CLS
-# has a position of its own there.
+# Vision Mamba with 1,000 classes, summed over the layers of its code; the paper rounds to 7, 26 and 98 million. CLS has
+# its own position there.
 @pytest.mark.parametrize(("size", "published"), [("tiny", 7_148_008), ("small", 25_796_584), ("base", 97_598_440)])
 def test_the_sizes_are_those_of_vision_mamba(size: Any, published: int) -> None:
     with torch.device("meta"):

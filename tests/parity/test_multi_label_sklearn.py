@@ -1,4 +1,4 @@
-"""Figures, reward and loss of multi-label classification against scikit-learn and timm."""
+"""Metrics, reward and loss of multi-label classification against scikit-learn and timm."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def some_outputs(images: int, classes: int, step: float | None, seed: int) -> tu
 @pytest.mark.parametrize("images", [1, 57, 1000])
 def test_average_precision_is_that_of_scikit_learn(images: int, step: float | None) -> None:
     outputs, labels = some_outputs(images, 9, step, seed=images)
-    labels[:, 4] = 0.0  # a class that no image has
+    labels[:, 4] = 0.0  # a class without images
     metrics = MultiLabel().build_metrics(context_of(list("abcdefghi")))
     for part in torch.arange(images).split(20):
         metrics.update(outputs[part], targets_alone(labels[part]))
@@ -78,7 +78,7 @@ def test_the_asymmetric_loss_and_its_gradient_are_those_of_timm(options: dict[st
 
     ours, theirs = outputs.clone().requires_grad_(), outputs.clone().requires_grad_()
     loss = task.loss_per_image(ours, labels)
-    # timm adds up the classes, and gives one number for a batch.
+    # timm sums over classes, and returns one number per batch.
     expected = torch.stack([reference(theirs[[image]], labels[[image]]) for image in range(20)]) / 9
     torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-7)
     loss.sum().backward()

@@ -72,13 +72,13 @@ def test_relative_is_that_of_timms_vit_with_a_shared_bias(readout: str) -> None:
         rel_pos_type="bias",
         shared_rel_pos=True,
         init_values=None,
-        class_token=cls,  # which has no bias, not even with itself
+        class_token=cls,  # which has no bias, even with itself
         global_pool="token" if cls else "avg",
         fc_norm=not cls,
     ).eval()
     missing = theirs.load_state_dict(vit.model.state_dict(), strict=False).missing_keys
     assert missing == ["shared_rel_pos.relative_position_bias_table"]
-    # Beyond the differences of patches, timm has rows for CLS: to patches, from them, and with itself.
+    # In addition to patch offsets, timm has rows for CLS: to patches, from them, and with itself.
     of_cls = (0, 0, 0, 3 if cls else 0)
     theirs.shared_rel_pos.relative_position_bias_table.data = pad(vit.places.image_bias.table.data.T, of_cls).clone()
     expected, gradients = value_and_gradients(theirs, theirs(images()))

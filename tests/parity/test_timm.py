@@ -1,4 +1,4 @@
-"""Models of timm as a backbone against timm's own forward pass."""
+"""timm models as a backbone against timm's own forward pass."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def timm_model(variant: str) -> VisionTransformer:
 
 
 def shaken(model: nn.Module) -> Any:
-    """Far from timm's start, where CLS and register tokens are almost zero and norms do nothing."""
+    """Far from timm's initial values, with nearly zero CLS and register tokens and trivial norms."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))

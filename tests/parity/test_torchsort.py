@@ -11,7 +11,7 @@ from reorder_kit.ops.isotonic import IsotonicBackend, soft_rank, soft_sort
 torchsort = pytest.importorskip(
     "torchsort",
     reason="torchsort is not installed: pip install --no-build-isolation torchsort, with no nvcc on the PATH",
-    exc_type=ImportError,  # one compiled against another torch is there, but cannot be loaded
+    exc_type=ImportError,  # a build against another torch is installed but cannot be loaded
 )
 
 BACKENDS: list[IsotonicBackend] = ["torch", "torchsort", "auto"]
@@ -34,7 +34,7 @@ def check_parity(ours: Tensor, scores: Tensor, theirs: Tensor, wide: Tensor) -> 
     weights = scores_of(scores.shape[-1]).flip(0)
     expected = torch.autograd.grad((theirs * weights).sum(), wide)[0]
     actual = torch.autograd.grad((ours * weights).sum(), scores)[0]
-    # The gradient of ranks grows with one over the strength.
+    # The gradient of ranks is proportional to one over the strength.
     check_close(actual / expected.abs().max().clamp(min=1), expected / expected.abs().max().clamp(min=1))
 
 

@@ -1,4 +1,4 @@
-"""Transformer-XL against a walk segment by segment and query by query, and its attention against XLNet's."""
+"""Transformer-XL against a loop over segments and queries, and its attention against XLNet's."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def walk(model: TransformerXL, tokens: Tensor) -> Tensor:
         {"segment": 3, "memory": 3, "memory_gradient": True},
         {"segment": 5, "memory": 2, "causal": False},
         {"segment": 2, "memory": 5, "causal": False, "memory_gradient": True},  # a memory of several segments
-        {"segment": 4, "memory": 99, "readout": "cls"},  # all that came before
+        {"segment": 4, "memory": 99, "readout": "cls"},  # everything before it
         {"segment": 3, "memory": 0, "readout": "cls", "causal": False},
         {"segment": 1, "memory": 2, "readout": "last"},
         {"segment": 10, "memory": 4},
@@ -113,7 +113,7 @@ def test_values_and_gradients_are_those_of_a_walk_with_memory(options: dict[str,
 @pytest.mark.parametrize("memory", [0, 4])
 @pytest.mark.parametrize("causal", [True, False])
 def test_attention_is_that_of_xlnet(memory: int, causal: bool) -> None:
-    """transformers' XLNet has Transformer-XL's attention, over distances from one more than there is."""
+    """transformers' XLNet has Transformer-XL's attention, with one extra distance."""
     torch.manual_seed(0)
     queries, keys, batch, heads, dim = 5, 5 + memory, 3, 2, 8
     content_bias, position_bias = torch.randn(2, heads, dim)

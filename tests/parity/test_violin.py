@@ -1,6 +1,6 @@
 """VIOLIN against numbers from its released code.
 
-They were written down once, from ``DeiT/models_violin.py`` and ``DeiT/curves.py`` of https://github.com/LIONS-EPFL/VIOLIN
+They were recorded once, from ``DeiT/models_violin.py`` and ``DeiT/curves.py`` of https://github.com/LIONS-EPFL/VIOLIN
 at commit 95fac3c40e19f1c4956d3d5b3d10871308febb3c, with the curves in the order of ours.
 """
 
@@ -73,7 +73,7 @@ WITHOUT = [
 
 
 def waves(first: int, *shape: int) -> Tensor:
-    """Numbers between -1 and 1 that are the same everywhere: sines of squares."""
+    """Reproducible numbers between -1 and 1: sines of squares."""
     squares = torch.arange(first, first + math.prod(shape), dtype=torch.float64) ** 2
     return squares.sin().reshape(shape)
 
@@ -97,5 +97,5 @@ def test_attention_is_that_of_the_released_code(num_cls: int, expected: list[lis
     attention.decay.copy_(waves(401, 8, 2))
     attention.strength.copy_(2 + waves(501, 2))
     found = attention(waves(601, 1, num_cls + 16, 4))[0]
-    # Theirs adds the masks up in single precision.
+    # Theirs sums the masks in single precision.
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=2e-6)

@@ -16,7 +16,7 @@ IMAGE = ImageShape(3, 16, 24)
 
 
 def shaken(model: nn.Module) -> Any:
-    """Far from timm's start, where the CLS token is almost zero and norms do nothing."""
+    """Far from timm's initial values, with a nearly zero CLS token and trivial norms."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))

@@ -35,7 +35,7 @@ def features_of(patch):
 
 @cache
 def told_by_hand():
-    """The five patches that tell most about the digit together, each chosen by regressions of its own."""
+    """The five patches that together say most about the digit, each chosen by separate regressions."""
     images, labels = digits("train")
     chosen = torch.randperm(1200, generator=torch.Generator().manual_seed(SEED)).numpy()
     patches = patches_2x2(images[chosen])
@@ -91,7 +91,7 @@ def test_the_patches_that_tell_most_together_are_the_ones_that_are_read(runs):
 
 
 def test_where_the_model_looks_elsewhere_the_patches_go_there(runs):
-    """Read out at every slot, with no limit to what it sees, each slot has influence; the best patch has the most."""
+    """With a readout of every slot and unlimited windows, each slot has influence; the best patch has the most."""
     backbone = {"name": "recurrent", "patch_size": 2, "dim": 8, "readout": "last"}
     start = {"prior": {"name": "informed", "models": 1, "steps": 2}}
     result = runs("recurrent", start, backbone=backbone)

@@ -1,4 +1,4 @@
-"""Figures of the priors, worked out by hand and by brute force."""
+"""Scores of the priors, worked out by hand and by brute force."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ FORWARD = {"forward": Order.identity(4)}
 
 
 def sequence(*values):
-    """An image of one pixel a patch."""
+    """An image with one pixel per patch."""
     return torch.tensor(values, dtype=torch.float32)[None, :, None]
 
 
 def shape_of(patches):
-    """A column of patches, as high as one pixel."""
+    """A column of patches of one pixel height."""
     return ImageShape(1, patches.shape[1], patches.shape[2]), Grid(patches.shape[1], 1)
 
 

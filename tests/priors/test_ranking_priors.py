@@ -1,4 +1,4 @@
-"""Priors that rank patches: planted answers, all kinds of targets, and nothing but training images."""
+"""Priors that rank patches: planted answers, all kinds of targets, and only training images."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from reorder_kit.testing import host_with
 
 GRID, SHAPE = Grid(2, 3), ImageShape(1, 4, 6)
 TELLING, COPY, SECOND, CONSTANT = 4, 1, 3, 0
-"""The patch that tells most of the class, one that repeats it, one that tells the rest, and one that never varies."""
+"""The most informative patch, a copy of it, one with the remaining information, and a constant one."""
 
 
 def image_of(label, index, classes=4):
-    """Noise, in which two patches tell one bit of the class each; the first bit shows more."""
+    """Noise, in which two patches each show one bit of the class; the first bit shows more."""
     random = torch.Generator().manual_seed(index)
     patches = torch.randn(6, generator=random)
     patches[TELLING] = 3 * (label // 2) + 0.3 * torch.randn(1, generator=random)
@@ -108,7 +108,7 @@ def test_the_figures_are_by_rank_and_add_up():
     adds, in_all, right = ranking.figures.values()
     assert list(ranking.figures) == ["adds about the class", "in all", "told right"]
     assert torch.tensor(adds).cumsum(0).tolist() == pytest.approx(list(in_all), abs=1e-5)
-    assert adds[0] == max(adds) == pytest.approx(1 / 3, abs=0.05)  # one of the two bits tells a third of the squares
+    assert adds[0] == max(adds) == pytest.approx(1 / 3, abs=0.05)  # one of the two bits explains a third of the squares
     assert right[1] > 0.8 > 0.6 > right[0] > 0.4
     probe = ranked(Probe)
     (told,) = probe.figures.values()
@@ -160,7 +160,7 @@ def test_several_classes_are_told_whatever_shows_them(kind, target):
 def test_without_classes_the_image_itself_is_to_be_told(kind, target):
     ranking = ranked(Informed, context(Planted(target), kind))
     assert list(ranking.figures) == ["adds about the image", "in all"]
-    # The patch of the largest variance, which its copy repeats, tells most of the image; the copy adds little to it.
+    # The patch with the largest variance, which has a copy, explains most of the image; the copy adds little.
     order = ranking.patches.indices.tolist()
     assert order[0] in (TELLING, COPY)
     assert {order[4], order[5]} == {CONSTANT, TELLING + COPY - order[0]}
@@ -186,7 +186,7 @@ def test_versions_of_an_image_are_drawn_under_the_training_transform_and_share_a
     assert len(rows.features) == 3 * 230
     assert torch.equal(rows.folds.view(3, 230), rows.folds[:230].expand(3, 230))
     assert torch.equal(rows.targets.view(3, 230, 4), rows.targets[:230].expand(3, 230, 4))
-    assert len(prior.options.rows(context()).features) == 230  # nothing is random, so further versions say nothing new
+    assert len(prior.options.rows(context()).features) == 230  # nothing is random, so more versions add nothing
 
 
 def test_the_same_seed_gives_the_same_ranking():

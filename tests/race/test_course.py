@@ -1,4 +1,4 @@
-"""What the losses of trials decide."""
+"""The decisions from the losses of trials."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRACK = Track(PLAN, tuple(ORDERS[:4]), (True,) * 4, seed=0)
 
 
 def raced(track: Track, loss_of: dict[str, float]) -> tuple[Course, list[Trial]]:
-    """Train one trial after the other; a mutation has the loss of its root, and a little less."""
+    """Train one trial after the other; a mutation has slightly less loss than its root."""
     losses: dict[str, float] = {}
     trained = []
     while True:
@@ -108,7 +108,7 @@ def test_where_all_orders_are_known_there_are_fewer_mutations() -> None:
 
 
 def test_no_mutation_differs_from_another_order_only_where_nothing_is_read() -> None:
-    """One of three slots is read: besides the leader's patch there are two others."""
+    """One of three slots is read: there are two patches other than the leader's."""
     leader = Candidate("a", (0, 1, 2), 3)
     found = mutations_of([leader], 9, [False, True, False], {(1,)}, seed=0)
     assert sorted(each.indices[1] for each in found) == [0, 2]

@@ -1,4 +1,4 @@
-"""What a race does with its budget."""
+"""How a race spends its budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who races."""
+"""The candidates of a race."""
 
 from __future__ import annotations
 

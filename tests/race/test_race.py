@@ -1,4 +1,4 @@
-"""A race from start to end."""
+"""A complete race."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def raced(run: RaceRun) -> RaceResult:
 
 @pytest.fixture(scope="module")
 def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A race that is about to begin; settling who races looks at the data."""
+    """A race that is about to begin; choosing candidates reads the data."""
     out = tmp_path_factory.mktemp("settled") / "race"
     opened_race(out).begin(silent)
     return out
@@ -59,19 +59,19 @@ def race(settled: Path, tmp_path: Path) -> Path:
 
 
 def far_from_telling(indices: list[int]) -> float:
-    """How many slots the telling patches stand before the last two."""
+    """How many slots the informative patches are before the last two."""
     return sum(7 - min(7, indices.index(patch)) for patch in TELLING) / 10
 
 
 def steps_of_trials(rungs: tuple[RungResult, ...]) -> int:
-    """Of every order, as long and with as many seeds as the rungs have; what several rungs have is trained once."""
+    """Expected trials of every order, with the steps and seeds of its rungs; shared ones are trained once."""
     trials = {(each.name, rung.steps, seed) for rung in rungs for each in rung.candidates for seed in range(rung.seeds)}
     return sum(steps for _, steps, _ in trials)
 
 
 @pytest.fixture(scope="module")
 def proven(tmp_path_factory: pytest.TempPathFactory) -> tuple[RaceRun, RaceResult]:
-    """A race that was really trained, with one fresh seed."""
+    """An actually trained race, with one fresh seed."""
     run = opened_race(tmp_path_factory.mktemp("race") / "race", budget=2, seeds=1)
     return run, raced(run)
 
@@ -122,7 +122,7 @@ def test_a_proof_is_not_lost_by_asking_for_fewer_seeds(
     again = opened_race(run.folder.path, budget=2, seeds=0)
     assert again.seeds == 1
     assert raced(again) == result
-    assert raced(replace(again, seeds=0)) == result  # one that began before there was a proof
+    assert raced(replace(again, seeds=0)) == result  # one that began before proofs existed
     assert run.folder.read_results() == result
 
 
@@ -203,7 +203,7 @@ def test_the_trial_of_a_killed_worker_is_taken_over(race: Path, monkeypatch: pyt
         number = killed.begin(third)
         raced(run)
         assert third.key in killed.finished()
-        assert killed.begin(third) != number  # which is not being trained any more
+        assert killed.begin(third) != number  # which is no longer being trained
 
 
 def test_two_commands_for_one_folder_share_the_work(race: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The images of a race: those of its trials, and the same ones in its proof."""
+"""The images of a race: its trials and its proof use the same ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reorder_kit.testing import host_with
 
 
 class Named(Identity):
-    """What an image of a split is called."""
+    """The name of an image of a split."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -45,7 +45,7 @@ class NamedNoise(Noise):
 
 
 class NamedPatches(TwoPatches):
-    """Images with names, of which one may be gone."""
+    """Images with names, one of which may be missing."""
 
     name = "named-patches"
     test_images = 60
@@ -57,7 +57,7 @@ class NamedPatches(TwoPatches):
 
 
 class DealtBySeed(TwoPatches):
-    """Images without names, others for each seed."""
+    """Images without names, different for each seed."""
 
     name = "dealt-by-seed"
 

@@ -1,4 +1,4 @@
-"""What workers know together, in a journal file and in a database."""
+"""The shared storage of workers: a journal file or a database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a race before it and after it."""
+"""The wording about a race before and after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that come with the package are found by name, and a person's own by path."""
+"""Shipped files are found by name, and the user's own by path."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_shipped_files_are_those_of_the_checkout():
 @pytest.mark.parametrize("file", ["quickstart", "quickstart.yaml", "recipes/quickstart.yaml"])
 def test_a_shipped_file_is_found_anywhere(file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "quickstart").mkdir()  # a folder of its name does not hide it
+    (tmp_path / "quickstart").mkdir()  # a folder with its name does not hide it
     assert RECIPES.find(file) == RECIPES.folder / "quickstart.yaml"
 
 

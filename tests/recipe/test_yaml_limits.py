@@ -1,4 +1,4 @@
-"""YAML in recipes: what plain scalars mean, how much may be read, and that what is written is read as the same."""
+"""YAML in recipes: the meaning of plain scalars, limits, and round trips."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST_MESSAGE = 20_000
 
 
 def doubled(levels, start, inner):
-    """Anchors each of which holds the one before twice, so that the last holds 2 to the levels times the first."""
+    """Anchors that each contain the previous one twice, so the last contains the first 2 ** levels times."""
     lines = [f"x0: &x0 {start}"]
     lines += [f"x{level}: &x{level} {inner.format(f'*x{level - 1}')}" for level in range(1, levels + 1)]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Every shipped recipe: it composes, and its header is true."""
+"""Every shipped recipe composes, and its header is true."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def header(path):
 
 
 def commands(path):
-    """What the commands in a header give to `reorder-kit`, the one in its first line first."""
+    """The arguments of the `reorder-kit` commands in a header, that of the first line first."""
     continued = re.sub(r" *\\\n *", " ", "\n".join(header(path)))
     for line in continued.splitlines():
         command, *_ = line.strip().split("  ")
@@ -80,7 +80,7 @@ def test_the_first_line_of_a_header_runs_the_recipe_itself(path):
 def test_a_command_in_a_header_is_valid(words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in re.findall(r"backbone\.weights=(\S+)", " ".join(words)):
-        Path(name).touch()  # that it is there is all that `validate` looks at
+        Path(name).touch()  # `validate` only checks that it exists
     done = CliRunner().invoke(app, ["validate", *words[1:]])
     assert done.exit_code == 0, done.output
 
@@ -113,7 +113,7 @@ def test_nothing_in_a_header_is_left_to_be_filled_in(path):
 
 
 def backbone_of(words, host, image):
-    """The backbone that a command trains; without memory for its weights, so that a large one is built at once."""
+    """The backbone that a command trains, on the meta device, so that even a large one is built quickly."""
     _, recipe, *options = words
     assignments = [value for option, value in zip(options[::2], options[1::2], strict=True) if option == "--set"]
     content, source = read_recipe(recipe)
@@ -132,7 +132,7 @@ def test_the_imagenet_command_of_the_vit_trains_the_size_it_names(host):
 # Parameters without the head. As published, with a head for 1,000 classes (769,000): ViT 86,570,728, Longformer
 # 107,683,048, Transformer-XL 93,764,584, ARM 85,036,264.
 PUBLISHED = {"vit": 85_801_728, "longformer": 106_914_048, "transformer_xl": 92_995_584, "arm": 84_267_264}
-# What the docstrings of the backbones explain.
+# Explained in the docstrings of the backbones.
 MISSING = {"vit": 4 * 768, "longformer": 7 * 768, "transformer_xl": 155_136, "arm": 6 * 768}
 
 

@@ -1,4 +1,4 @@
-"""Recipes train, shortened, on what they name and on photos."""
+"""Shortened recipes train on their own data and on photos."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FEW = {"data.train_images": 100, "data.validation_images": 50, "data.test_images
 
 
 def without_downloads(recipe, folder):
-    """Changes with which a recipe that downloads runs here: photos made up, and a random state dict for the weights."""
+    """Changes that let a recipe run without downloads: synthetic photos and a random state dict."""
     if not recipe["data"].get("download"):
         return {}
     photos = made_photos(folder / "photos", size=64)
@@ -40,7 +40,7 @@ def without_downloads(recipe, folder):
     return changes
 
 
-# The causal one is warned of on purpose.
+# The causal one causes a warning on purpose.
 @pytest.mark.filterwarnings("ignore:.*needs fine-tuning")
 @pytest.mark.parametrize("name", [name for name in recipe_names() if not name.startswith("paper/")])
 def test_a_recipe_trains_and_tells_what_came_out(name, tmp_path):
@@ -108,5 +108,5 @@ def test_it_trains_on_photos_of_eurosat(tmp_path, monkeypatch):
             archive.extractall(tmp_path / "photos", filter="data")
     result = train_on(tmp_path / "photos", monkeypatch)
     assert result["metrics"]["test"]["images"] == len(list((tmp_path / "photos" / "test").rglob("*.jpg")))
-    # Ten classes in equal shares: by guessing, 0.13 of 1,000 images is three standard deviations off.
+    # Ten classes in equal shares: with guessing, 0.13 of 1,000 images is three standard deviations above chance.
     assert result["metrics"]["test"]["top1"] > 0.13

@@ -29,7 +29,7 @@ def header(path):
 
 
 def commands(path):
-    """What the commands in a header give to `reorder-kit`, the one in its first line first."""
+    """The arguments of the `reorder-kit` commands in a header, that of the first line first."""
     for line in re.sub(r" *\\\n *", " ", "\n".join(header(path))).splitlines():
         if found := re.match(r"reorder-kit (study .*)", line.strip()):
             yield shlex.split(found[1])

@@ -1,4 +1,4 @@
-"""A trained run with its controls, and a study made by hand whose run folders are copies of it."""
+"""A trained run with its controls, and a handmade study whose run folders are copies of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from reorder_kit.studies.results import Comparison, Failure, Row, StudyResult
 from resealed import reseal
 
 GRID = Grid(4, 4)
-# Text that would be a script, an attribute or a closing tag if it were not escaped.
+# Text that would be a script, an attribute or a closing tag without escaping.
 HOSTILE = "<script>document.title='taken'</script>\"' onerror=\"x"
 RECIPE = {
     "format_version": 1,
@@ -54,7 +54,7 @@ def trained(tmp_path_factory, host):
 
 @pytest.fixture
 def run_folder(trained, tmp_path):
-    """A copy of it, to be changed."""
+    """A copy that may be changed."""
     return Path(shutil.copytree(trained, tmp_path / "trial", ignore=shutil.ignore_patterns("checkpoints")))
 
 
@@ -67,7 +67,7 @@ def study_folder(trained, tmp_path_factory):
 
 
 def make_study(folder, trained, seeds):
-    """A study of two backbones with its run folders; figures are made up."""
+    """A study of two backbones with its run folders; its figures are invented."""
     rows = []
     for backbone, gain in (("local", 0.04), ("vit", 0.0)):
         for start, learner, control, mean in (
@@ -162,7 +162,7 @@ def copy_run(source, target, start, final, score, seed=0, reached=5):
 
 
 class ParsedPage(HTMLParser):
-    """A page as elements with their attributes and text; a tag that is not closed, or closed twice, is an error."""
+    """A page as elements with attributes and text; unclosed or doubly closed tags are errors."""
 
     VOID = frozenset({"meta", "link", "input", "img", "br"})
 
@@ -196,7 +196,7 @@ class ParsedPage(HTMLParser):
         ]
 
     def table(self, name):
-        """The table whose CSV has a name: a dict for each row, by keys, of what it is sorted by."""
+        """The table with this CSV name: a dict of sort values for each row."""
         places = [place for place, each in enumerate(self.elements) if each.attributes.get("data-csv") == f"{name}.csv"]
         (place,) = places
         start = max(number for number in range(place) if self.elements[number].tag == "table")

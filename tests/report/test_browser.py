@@ -55,7 +55,7 @@ def files(trained, study_folder, host, tmp_path_factory):
 
 @pytest.fixture
 def visit(browser):
-    """Open a file, without a network; whatever the console says, and every request that is no part of it, fails."""
+    """Open a file without a network; any console message or outside request fails."""
     with contextlib.ExitStack() as after:
 
         def visit(file, stopped_clock=False, **look):
@@ -95,7 +95,7 @@ def test_dark_is_dark_and_letters_can_be_read_in_both(visit, files):
     luminance = {}
     for scheme in ("light", "dark"):
         page = visit(files["study"], color_scheme=scheme)
-        # Backgrounds are looked up through transparent elements; the ratio is that of WCAG 2.
+        # Backgrounds are found through transparent elements; the ratio is that of WCAG 2.
         contrasts = page.evaluate(
             """() => {
               const channels = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -130,7 +130,7 @@ def orders(page):
 
 
 def nodes(page):
-    """Where the node of each slot is drawn: across and down."""
+    """The position of each slot's node: across and down."""
     transforms = page.evaluate(
         "[...document.querySelectorAll('.path g > g')].map((node) => node.getAttribute('transform'))"
     )
@@ -265,7 +265,7 @@ def test_a_table_is_saved_as_its_csv(visit, files):
 
 
 def test_values_are_told_under_the_pointer_and_by_the_keyboard(visit, files):
-    page = visit(files["run"], reduced_motion="reduce")  # else it scrolls smoothly, away from under the pointer
+    page = visit(files["run"], reduced_motion="reduce")  # otherwise smooth scrolling moves it from under the pointer
     drawing = page.locator("#curves-validation .drawing")
     hover = json.loads(drawing.get_attribute("data-hover"))
     drawing.focus()

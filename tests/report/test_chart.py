@@ -1,4 +1,4 @@
-"""Charts: what they become on the page, and beside it."""
+"""Charts on the page and as files."""
 
 from __future__ import annotations
 

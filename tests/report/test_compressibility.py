@@ -1,4 +1,4 @@
-"""Compressibility against scores: the correlation, and what its points are."""
+"""Compressibility against scores: the correlation and its points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page is whole and safe: it fetches nothing, and text of the data is never markup or script."""
+"""The page is complete and safe: it fetches nothing, and text from the data is never markup or script."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pages(trained, study_folder, host):
 
 
 def hostile_page(hostile):
-    """A page that holds hostile text wherever text can be."""
+    """A page with hostile text wherever text can be."""
     track = Track(hostile, (1, 2), [Step(0, [1, 0], hostile)], {}, [], hostile)
     table = Table("table", hostile, [Column(hostile, hostile)], [[Cell(hostile, tone="good")], [Cell(hostile)]])
     blocks = [table, Words(hostile), Listing(hostile, hostile, is_folded=True), Player([track], hostile)]

@@ -1,4 +1,4 @@
-"""Playback: which orders a page carries with it."""
+"""Playback: the orders included in a page."""
 
 from __future__ import annotations
 

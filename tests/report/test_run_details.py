@@ -1,4 +1,4 @@
-"""What the page of a run says of its data, its classes and its predictions, and the one color of each run."""
+"""The page of a run: its data, classes and predictions, and one color for each run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of a run: its figures are those of the run folder, and what is not there is left out."""
+"""The report of a run: figures match the run folder, and missing parts are omitted."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def test_a_run_alone_says_that_it_is_alone(run_folder):
 
 
 def test_the_interval_over_images_is_wilsons():
-    # E. B. Wilson's formula, written out.
+    # E. B. Wilson's formula.
     z, n, p = 1.959963984540054, 100, 0.9
     centre, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n

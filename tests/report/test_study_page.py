@@ -1,4 +1,4 @@
-"""The report of a study: its figures are those of study.json, and what is not there is left out."""
+"""The report of a study: figures match study.json, and missing parts are omitted."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_compressibility_has_a_point_for_each_order(shown):
         for each in shown.elements
         if each.attributes.get("data-tip", "").count("compressib")
     ]
-    # row, spiral and three random ones that were kept, and three learned from these.
+    # row, spiral and three random ones, kept, and three learned from these.
     assert len(tips) == 2 * 8
     assert "Spearman's correlation" in chart.text
     assert "over 8 orders" in chart.text

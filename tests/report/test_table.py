@@ -1,4 +1,4 @@
-"""Tables: what stands on the page is what stands in the CSV."""
+"""Tables: the page and the CSV match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``state.json``: what a checkpoint says of itself."""
+"""``state.json``: the facts of a checkpoint."""
 
 from __future__ import annotations
 

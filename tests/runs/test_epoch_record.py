@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: what a line holds, what comes back, and what a kill leaves behind."""
+"""``metrics.jsonl``: the content of a line, round trips, and leftovers of a kill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``result.json``: what is written, what comes back, and what is refused."""
+"""``result.json``: writing, reading, and refusals."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def path(tmp_path):
 
 
 def written(path, **changes):
-    """A file by hand."""
+    """A handmade file."""
     path.write_text(json.dumps(with_checksum(WRITTEN | changes)))
     return path
 

@@ -1,4 +1,4 @@
-"""Intervals over seeds and test images: at their ends, and how often they are right."""
+"""Intervals over seeds and test images: limiting cases and coverage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reorder_kit.statistics.estimate import mean_over_seeds
 
 
 def crossed(random, seeds, images, of_seeds, of_images, of_both):
-    """Scores with the given standard deviations; what is true of all seeds and images is 0."""
+    """Scores with the given standard deviations; the true mean over all seeds and images is 0."""
     return (
         of_seeds * random.normal(size=(seeds, 1))
         + of_images * random.normal(size=images)
@@ -30,7 +30,7 @@ def test_images_that_do_not_differ_leave_students_interval(seeds):
 
 
 def test_images_of_their_own_for_every_seed_leave_students_interval():
-    """Then what images add is in what seeds show; it must not be added again."""
+    """Then the effect of images is already in the seeds, and must not be added again."""
     random = np.random.RandomState(0)
     scores = np.stack([random.permutation(crossed(random, 1, 400, 0.02, 0.3, 0.1)[0]) for _ in range(8)])
     values = scores.mean(axis=1).tolist()
@@ -56,7 +56,7 @@ def test_hits_and_misses_by_hand():
 
 
 def test_what_seeds_and_images_add_together_is_counted_once():
-    """Two models that get much the same images right: their differences are nothing but such a rest."""
+    """Two models that are right on mostly the same images: their differences are only such residuals."""
     random, seeds, images = np.random.RandomState(0), 40, 100
     found = [resampled_means(crossed(random, seeds, images, 0, 0, 1), 0).var() for _ in range(50)]
     # Student's t with 39 degrees of freedom has a variance of 39 / 37. Counted twice it would be about twice that.
@@ -65,7 +65,7 @@ def test_what_seeds_and_images_add_together_is_counted_once():
 
 
 def share_of_intervals_with_zero(kind, seeds, deviations, count):
-    """Of hits and misses less one half, or of the differences of two rows, whose true mean is 0."""
+    """Coverage for hits and misses minus one half, or for differences of two rows, with true mean 0."""
     random, inside = np.random.RandomState(seeds), 0
     for number in range(count):
         first, second = (crossed(random, seeds, 300, *deviations) > 0 for _ in range(2))

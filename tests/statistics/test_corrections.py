@@ -29,7 +29,7 @@ def test_holm_by_hand(p_values, corrected):
 @pytest.mark.parametrize("count", [1, 2, 5, 30])
 def test_holm_against_statsmodels(count):
     random = np.random.RandomState(count)
-    for _ in range(2):  # each call of theirs collects all garbage there is
+    for _ in range(2):  # each of their calls collects garbage
         p_values = (random.uniform(size=count) ** 2).round(2)  # rounded, so that there are ties
         assert holm(p_values.tolist()) == pytest.approx(multipletests(p_values, method="holm")[1])
 

@@ -10,7 +10,8 @@ from reorder_kit.statistics.paired_losses import paired_test
 
 
 def test_a_table_worked_by_hand() -> None:
-    # Means of seeds 1, 2, 3; of images 1, 3; the rest is 0. Mean squares: seeds 2 * 1 = 2, images 3 * 2 = 6, rest 0.
+    # Means of seeds 1, 2, 3; of images 1, 3; the residual is 0. Mean squares: seeds 2 * 1 = 2, images 3 * 2 = 6, rest
+    # 0.
     found = paired_test(np.array([[0.0, 2.0], [1.0, 3.0], [2.0, 4.0]]))
     assert found.mean == pytest.approx(2.0)
     assert found.standard_error == pytest.approx((8 / 6) ** 0.5)

@@ -1,4 +1,4 @@
-"""The paired t-test for more than two rows: what it allows for rows that resemble each other."""
+"""The paired t-test for more than two rows, with its correction for similar rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_a_row_that_is_there_twice_changes_nothing():
 
 
 def test_rows_that_differ_alike_need_no_correction():
-    """Residuals of three rows whose differences all have the same variance, worked by hand: F(2, 4) of 0.03 / 0.01."""
+    """Residuals of three rows whose differences have equal variances, worked out by hand: F(2, 4) of 0.03 / 0.01."""
     residuals = 0.1 * np.array([[1, -1, 0], [0, 1, -1], [-1, 0, 1]]) / np.sqrt(1.5)
     scores = residuals + np.array([0.4, 0.5, 0.6])
     assert sphericity(scores) == pytest.approx(1.0)

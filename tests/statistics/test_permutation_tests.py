@@ -1,4 +1,4 @@
-"""The paired permutation test: by hand, by brute force, against scipy, and at its ends."""
+"""The paired permutation test: by hand, by brute force, against scipy, and in limiting cases."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def test_two_seeds_by_hand():
 
 
 def test_three_rows_by_hand():
-    # Centred: -1, 0, 1 by both seeds. Sums of ++ are -2, 0, 2; those of +- are 0: p is 2 of 4.
+    # Centered: -1, 0, 1 for both seeds. Sums of ++ are -2, 0, 2; those of +- are 0: p is 2 of 4.
     assert permutation_test(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), 0) == 0.5
-    # Centred -1, 0, 1 and 1, -1, 0. Sums of ++ are 0, -1, 1, of +- they are -2, 1, 1: what is seen varies least.
+    # Centered -1, 0, 1 and 1, -1, 0. Sums of ++ are 0, -1, 1, of +- they are -2, 1, 1: the observed one varies least.
     assert permutation_test(np.array([[1.0, 2.0, 3.0], [3.0, 1.0, 2.0]]), 0) == 1.0
     assert permutation_test(np.array([[1.0, 2.0, 3.0]]), 0) == 1.0
 
@@ -47,7 +47,7 @@ def test_equal_rows_are_alike():
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(("seeds", "rows"), [(3, 2), (6, 2), (9, 2), (5, 3), (8, 3), (6, 7)])
 def test_all_arrangements_by_brute_force(seeds, rows, seed):
-    """Whole numbers, so there are ties; as shares of 497 images they are equal but for rounding."""
+    """Whole numbers, so there are ties; as shares of 497 images they are equal up to rounding."""
     hits = np.random.RandomState(seed).randint(0, 10, (seeds, rows))
     hits[:, 0] += seed
     assert permutation_test(hits / 497, 0) == by_brute_force(hits)
@@ -111,7 +111,7 @@ def test_the_level_is_kept_where_rows_are_alike(rows):
 
 @pytest.mark.parametrize("orders", [12, 88])
 def test_families_of_orders_that_resemble_each_other_raise_no_false_alarms(orders):
-    """Dealing scores to orders anew within every seed gives about 1 in 10 and 1 in 4."""
+    """Permuting scores among orders within every seed gives about 1 in 10 and 1 in 4."""
     random = np.random.default_rng(0)
 
     def families():

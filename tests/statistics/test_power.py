@@ -1,4 +1,4 @@
-"""What a number of seeds can show: by hand, and by what comparisons say of rows that are far apart."""
+"""What a number of seeds can show: by hand, and from comparisons of very different rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The best fixed order: how it is chosen, what is compared with it, and what the seeds it was chosen with may say."""
+"""The best fixed order: its choice, comparisons with it, and the effect of choosing on the same seeds."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_validation_score_that_is_no_number_is_the_worst():
 
 
 def test_the_seeds_that_choose_are_those_that_test():
-    """Each of them would make another order the best: seed 0 b, which is not tested with it, and seed 1 a."""
+    """Each would make a different order the best: seed 0 b, which is not tested with it, and seed 1 a."""
     a = of_seeds("a", [0.6, 0.7], [0.6, 0.7], seeds=(1, 2))
     b = of_seeds("b", [0.9, 0.5, 0.5], [0.9, 0.5, 0.5], seeds=(0, 1, 2))
     informed = of_seeds("informed", [0.8, 0.8, 0.9], [], seeds=(0, 2, 1), origin="chosen")
@@ -177,7 +177,7 @@ def test_what_was_learned_or_chosen_is_compared_with_all_rules_of_its_length():
 def test_a_stated_pool_counts():
     assert asked("best-fixed", ["row", "informed"]) == [(3, 0, 4), (5, 0, 4), (6, 0, 4)]
     assert asked("best-fixed", ["random"]) == [(3, 2), (4, 2), (5, 2), (6, 2)]
-    assert asked("best-fixed", ["row"]) == [(3, 0), (4, 0)]  # a learner against its start is another question
+    assert asked("best-fixed", ["row"]) == [(3, 0), (4, 0)]  # a learner against its start is a separate question
     assert asked("best-fixed", []) == []
 
 

@@ -1,4 +1,4 @@
-"""The grid of a study: which rows there are, what is shared between them, and the recipe of each run."""
+"""The grid of a study: its rows, what they share, and the recipe of each run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_rows_are_the_starts_the_learners_with_their_controls_and_random_orders(
     expected = [
         ("row",),
         ("row", "soft"),
-        ("row", "soft", "learned-static"),  # soft learners do not look at rewards
+        ("row", "soft", "learned-static"),  # soft learners do not use rewards
         ("row", "reward"),
         ("row", "reward", "learned-static"),
         ("row", "reward", "null-reward"),
@@ -130,7 +130,8 @@ def test_the_plan_counts_runs_and_comparisons(study):
     plan = plan_of(study, HOST)
     assert plan.runs == 48
     assert plan.comparisons == {
-        # What is learned from shuffled, in its run and from scratch; row is the only rule, and the start of the others.
+        # The order learned from shuffled, in its run and from scratch; row is the only rule, and the start of the
+        # others.
         "best-fixed": 4,
         "learning-helps": 6,
         "order-holds-up": 6,

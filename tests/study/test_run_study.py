@@ -1,4 +1,4 @@
-"""A tiny study from start to end, trained in this process: what it writes, and how it goes on."""
+"""A complete tiny study, trained in this process: what it writes, and how it resumes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ROWS = [*FIXED, *LEARNED, "row/random-fixed"]
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Train the study, with changes, in a folder; the report of each run, and what came out."""
+    """Train the study, with changes, in a folder; returns the report of each run and the result."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REORDER_KIT_NO_THIRD_PARTY", "1")
 
@@ -66,7 +66,7 @@ def result(row, seed):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """The folder of a finished study, the report of each run, and what came out."""
+    """The folder of a finished study, the report of each run, and the result."""
     home = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
@@ -275,7 +275,7 @@ def test_a_learned_order_is_trained_from_scratch_when_it_is_there(run):
 
 
 class Hopeless(SoftSort):
-    """A learner whose policy has a mistake with odd seeds."""
+    """A learner whose policy fails with odd seeds."""
 
     name = "hopeless"
 
@@ -299,7 +299,7 @@ class Plugin:
 
 @pytest.fixture
 def with_a_mistake(monkeypatch):
-    """Processes find a learner with a mistake among their plugins."""
+    """Processes find a faulty learner among their plugins."""
     from_environment = PluginHost.from_environment
 
     def with_plugin(blocked=()):
@@ -333,7 +333,7 @@ def test_smoke_tries_every_row_and_leaves_nothing_behind(run, with_a_mistake):
     failures = a_study(learners=LEARNERS).smoke(InThisProcess(), reports.append)
     assert [failure.run for failure in failures] == ["digits/local/row/hopeless/seed-0"]
     assert failures[0].reason.startswith(HOPELESS)
-    # The order of what failed cannot be tried from scratch.
+    # The order of a failed run cannot be tried from scratch.
     assert len(reports) == 6
     assert all(report.cell.seed == 0 for report in reports)
     assert [path.name for path in Path("runs/tiny").iterdir()] == ["study.yaml"]
@@ -371,7 +371,7 @@ def test_smoke_takes_a_few_steps_only(run, monkeypatch):
 
 @pytest.mark.slow
 def test_the_results_are_written_now_and_then(run, monkeypatch):
-    """What is there while a study runs says how much is missing."""
+    """The state of a running study says how much is missing."""
     seen = []
     study = a_study(learners={}, controls=[])
 

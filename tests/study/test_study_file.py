@@ -1,4 +1,4 @@
-"""Studies as people write them: short forms, what is left to the recipe, and every mistake at once."""
+"""Studies as people write them: short forms, defaults from the recipe, and all mistakes at once."""
 
 from __future__ import annotations
 

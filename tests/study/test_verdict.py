@@ -17,7 +17,7 @@ WIGGLE = (0.002, -0.002, 0.001, -0.001, 0.003, -0.003, 0.0, 0.0)
 
 
 def row(mean, start, learner=None, control=None, backbone="local", reached=16, spread=1.0, data="digits"):
-    """Eight seeds; rows of the same spread go up and down together."""
+    """Eight seeds; rows with the same spread vary together."""
     score = mean_over_seeds([mean + spread * step for step in WIGGLE])
     return Row(data, backbone, start, learner, control, score, tuple(range(8)), (), reached, 16, reached < 16, 1.0)
 

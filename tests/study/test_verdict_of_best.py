@@ -1,4 +1,4 @@
-"""Verdicts on planted studies: what a learned order is worth beside its start and beside the best fixed order."""
+"""Verdicts on planted studies: a learned order against its start and against the best fixed order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def learned(mean, scratch=None, **options):
 
 
 def turned(row):
-    """The same mean, but seeds that are lucky here are not in other rows."""
+    """The same mean, but with different lucky seeds from other rows."""
     mean = row.score.mean
     return replace(row, score=mean_over_seeds([mean + step for step in reversed(WIGGLE)]))
 
@@ -91,7 +91,7 @@ def test_an_answer_that_is_open_says_how_many_seeds_would_do():
 
 
 def test_seeds_that_could_not_have_told_are_said_to_be_too_few():
-    """Three seeds allow no p below 0.25, and six would do: all differences are equal."""
+    """Three seeds allow no p below 0.25, and six would suffice, since all differences are equal."""
     (found, *_), said = answered(*(made_row(mean, name, seeds=3, origin=origin) for mean, name, origin in (
         (0.80, "row", "rule"), (0.90, "informed", "chosen"),
     )))  # fmt: skip
@@ -105,7 +105,7 @@ def test_seeds_that_could_not_have_told_are_said_to_be_too_few():
 
 def test_a_clear_difference_takes_the_seeds_that_the_correction_asks_for():
     """With 6 seeds that agree p is 2/64, and 3 * 2/64 is above 0.05; with 7 it would be 3 * 2/128. The spread of the
-    differences, 0.02 to 0.03, would ask for many more to tell one point."""
+    differences, 0.02 to 0.03, would require many more to detect one point."""
     chosen = [made_row(0.80 - step / 10, f"prior-{step}", seeds=6, origin="chosen", spread=10) for step in range(3)]
     found, said = answered(made_row(0.90, "row", seeds=6), *chosen)
     assert [(each.p, each.seeds_needed) for each in found] == [(2 / 64, 7)] * 3

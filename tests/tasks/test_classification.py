@@ -30,7 +30,7 @@ def mixed_by(mixing: Classification, batch: Batch) -> Batch:
 
 
 def constant_images(count: int, size: int = 8) -> Tensor:
-    """Image n is n everywhere, so that every pixel tells where it came from."""
+    """Image n is n everywhere, so every pixel shows its origin."""
     return torch.arange(count, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 1, size, size).clone()
 
 
@@ -72,7 +72,7 @@ def test_mixup_blends_images_and_targets_with_the_same_share() -> None:
     assert mixed.targets.shape == (4, 7)
     torch.testing.assert_close(mixed.targets.sum(dim=1), torch.ones(4))
     assert 0 < mixed.targets.max() < 1
-    # The value of an image is the number of its class, so its mean value has to be that of its target.
+    # The value of an image is its class number, so its mean value must be that of its target.
     torch.testing.assert_close(mixed.images.mean(dim=(1, 2, 3)), mixed.targets @ torch.arange(7.0))
     assert all(image.unique().numel() == 1 for image in mixed.images)
 
@@ -169,7 +169,7 @@ def test_classes_without_images_have_no_figure() -> None:
 @pytest.mark.parametrize(("classes", "told"), [(5, False), (6, True)])
 def test_the_best_five_are_only_told_with_more_classes(classes: int, told: bool) -> None:
     metrics = task().build_metrics(context_of(CLASSES[:classes]))
-    # The right class comes last but one of six, so it is among the best five.
+    # The right class is the second to last of six, so it is among the best five.
     metrics.update(torch.arange(classes, 0, -1.0).unsqueeze(0), targets_alone(torch.tensor([4])))
     figures = metrics.compute()
     assert figures["top1"] == 0.0

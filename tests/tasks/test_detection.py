@@ -1,4 +1,4 @@
-"""Detection: what its outputs mean, what it learns from, and what it counts."""
+"""Detection: the meaning of its outputs, its losses, and its metrics."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def features(
     content: Tensor | None = None,
     size: tuple[int, int] | None = None,
 ) -> Features:
-    """Row-major patches as the head sees them after a backbone that changes nothing."""
+    """Row-major patches as the head sees them after an identity backbone."""
     proposal = Proposal(order or Order.identity(grid.height * grid.width))
     encoded = Encoded(proposal.apply(PatchSequence(patches, grid, valid=valid)))
     moves = (proposal,)
@@ -89,7 +89,7 @@ def test_cells_cover_the_image_level_by_level() -> None:
     outputs = head_of(scales=(1.0, 0.5))(features(torch.randn(1, 12, DIM), Grid(3, 4)))
     assert outputs.level_sizes == (12, 4)
     assert outputs.logits.shape == (1, 16, 2)
-    # The second row of cells of the coarse level leads over the edge of the image, as three rows cannot be paired.
+    # The second row of coarse cells crosses the edge of the image, since three rows cannot be paired.
     assert outputs.cells.tolist() == squares(8, 3, 4) + squares(16, 2, 2)
     assert outputs.content.tolist() == [[24, 32]]
 
@@ -129,7 +129,7 @@ def test_the_loss_of_one_cell_is_that_of_the_formula() -> None:
     outputs = DetectionOutputs(
         logits, torch.full((1, 1, 4), 0.25), torch.tensor([[[0.7]]]), outputs.cells, (1,), outputs.content, outputs.fcos
     )
-    # The object fills the cell: the cell is its middle. The box found is 4 pixels wide and high, inside it.
+    # The object fills the cell, which is its center. The predicted box is 4 pixels wide and high, inside it.
     [loss] = outputs.loss_per_image([target([0, 0, 8, 8], classes=[1])]).tolist()
     cat, dog = (1 / (1 + math.exp(-logit)) for logit in (0.4, -1.1))
     focal = -0.75 * cat**2 * math.log(1 - cat) - 0.25 * (1 - dog) ** 2 * math.log(dog)
@@ -274,7 +274,7 @@ def test_pictures_show_what_the_model_is_rather_sure_of() -> None:
 def test_pictures_show_the_best_class_of_an_object_alone() -> None:
     outputs = outputs_of(squares(8, 4, 4), (16,), [32, 32])
     outputs.logits[0, 0, 1], outputs.logits[0, 0, 0] = 4.0, 2.0
-    assert [len(image) for image in outputs.detections()] == [2]  # figures know of both
+    assert [len(image) for image in outputs.detections()] == [2]  # metrics include both
     [answer] = Detection(Detection.Options(shown_score=0.4)).annotate_predictions(outputs, context_of(CLASSES))
     assert answer.box_texts == ["dog 0.99"]
 
@@ -346,7 +346,7 @@ def test_images_of_all_processes_count_once(monkeypatch: pytest.MonkeyPatch) -> 
     cat = [0.0, 0.0, 10.0, 10.0]
     mine, other = CocoMap(CLASSES), CocoMap(CLASSES)
     mine.add([found([cat], [0.9], [0])], [target(cat)])
-    # Another process has more images, and finds nothing in them.
+    # The other process has more images, and finds nothing in them.
     other.add([found([], [], [])] * 3, [target(cat)] * 3)
     monkeypatch.setattr("reorder_kit.tasks._coco_map.gather_object", lambda images: images + other._images)
     # One of four objects is found: recalls 0 to 0.25 of COCO's 101, each with precision 1.

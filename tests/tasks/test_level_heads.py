@@ -1,4 +1,4 @@
-"""Heads of dense tasks over a hierarchical backbone: every level is read, in its places, and a run works end to end."""
+"""Heads of dense tasks on a hierarchical backbone: all levels are read at the right locations; a run works."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_gradient_reaches_every_block_and_every_weight_of_the_head(kind: str
 
 @torch.no_grad()
 def test_padded_levels_come_back_to_their_places(backbone: Hierarchical) -> None:
-    """Whatever stands where, if the valid patches follow each other as before."""
+    """Padding may be anywhere as long as the order of valid patches is the same."""
     sequence, valid = backbone.tokenize(torch.randn(1, *IMAGE.axes)), torch.arange(32) % 8 < 5
     seen = [patch for patch in torch.randperm(32).tolist() if valid[patch]]
     unseen = [patch for patch in range(32) if not valid[patch]]

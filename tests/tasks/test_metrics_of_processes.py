@@ -1,4 +1,4 @@
-"""Metrics of several processes: every image counts once, whoever had it."""
+"""Metrics of several processes: every image counts once, whichever process had it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reorder_kit.tasks.segmentation import Segmentation
 
 @dataclass(frozen=True)
 class Case:
-    """Outputs and targets of a few images, and figures by hand."""
+    """Outputs and targets of a few images, and metrics by hand."""
 
     task: type[Task]
     classes: list[str]
@@ -47,7 +47,7 @@ CASES = [
             "top1": 0.6,
             "top5": 0.8,
             "per_class": {"ant": 1.0, "bee": 0.5, "cat": None, "dog": None, "eel": None, "fox": None, "gnu": 0.5},
-            # An ant is said twice, once rightly; a bee once; a dog once, wrongly; a gnu once.
+            # An ant is predicted twice, once correctly; a bee once; a dog once, wrongly; a gnu once.
             "precision_per_class": {
                 "ant": 0.5,
                 "bee": 1.0,
@@ -110,7 +110,7 @@ def count_in_a_process(case: Case, rank: int, folder: Path, share: slice) -> Non
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.task.name)
 def test_two_processes_count_every_image_once(tmp_path: Path, case: Case, first: int | None) -> None:
     cut = len(case.targets) if first is None else first
-    # Forked, since importing everything anew in each process would take half a minute.
+    # Forked, since importing everything in each process would take half a minute.
     fork = multiprocessing.get_context("fork")
     shares = enumerate((slice(0, cut), slice(cut, None)))
     processes = [fork.Process(target=count_in_a_process, args=(case, rank, tmp_path, share)) for rank, share in shares]

@@ -1,4 +1,4 @@
-"""Multi-label classification: losses, rewards, metrics, what is drawn."""
+"""Multi-label classification: losses, rewards, metrics, pictures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def logit(*probabilities: float) -> Tensor:
     return torch.tensor([probabilities]).logit()
 
 
-# Probabilities of one image that has the first class, and not the others.
+# Probabilities for one image that has only the first class.
 OUTPUTS, LABELS = logit(0.8, 0.4, 0.02), torch.tensor([[1.0, 0.0, 0.0]])
 
 
@@ -133,7 +133,7 @@ def test_or_the_average_precision_of_the_labels_of_an_image() -> None:
     outputs = torch.tensor([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [1.0, 1.0, 1.0], [3.0, 2.0, 1.0]])
     labels = torch.tensor([[1.0, 0, 0], [0, 0, 1.0], [1.0, 0, 1.0], [1.0, 0, 0], [0, 0, 0]])
     reward = task(reward="average-precision").reward_per_image(outputs.requires_grad_(), labels, torch.zeros(5))
-    # First of three; last of three; first, and last with two of the three present; level with all; no label at all.
+    # First of three; last of three; first, and last with two of the three present; tied with all; no label.
     assert reward.tolist() == pytest.approx([1.0, 1 / 3, (1 + 2 / 3) / 2, 1 / 3, 1.0])
     assert not reward.requires_grad
 

@@ -1,4 +1,4 @@
-"""Segmentation: heads, loss, metrics, and what is shown of a mask."""
+"""Segmentation: heads, loss, metrics, and pictures of masks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def features_of(
     """Row-major patches, put into the slots of an order, as a backbone returns them."""
     proposal = Proposal(order or Order.identity(grid.num_patches))
     sequence = proposal.apply(PatchSequence(patches, grid, valid=valid))
-    backbone: Any = None  # the heads look at patches alone
+    backbone: Any = None  # the heads use only patches
     return Features(Encoded(sequence), (proposal,), (proposal,), backbone, image_size)
 
 
@@ -126,7 +126,7 @@ def brute_force(answers: list[int], truths: list[int], classes: int) -> dict[str
 @given(st.sampled_from([2, 3, 5, 40]), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.3]))
 def test_figures_are_those_of_a_brute_force_count(dtype: torch.dtype, classes: int, seed: int, ignored: float) -> None:
     generator = torch.Generator().manual_seed(seed)
-    # Only some of the classes, so that some are nowhere.
+    # Only some of the classes, so that some do not occur.
     used = int(torch.randint(1, classes + 1, (1,), generator=generator))
     scores = torch.randn(3, classes, 4, 5, generator=generator)
     scores[:, used:] -= 100
@@ -164,7 +164,7 @@ def test_figures_are_those_of_other_libraries() -> None:
 
 def test_figures_by_hand() -> None:
     metrics = task().build_metrics(context_of([*CLASSES, "snow"]))
-    # Sky: one of two, and found once too often. Sea: one of one. Sand: only wrongly found. Snow: nowhere.
+    # Sky: one of two, with one false positive. Sea: one of one. Sand: only false positives. Snow: nowhere.
     answers, targets = torch.tensor([[[0, 2, 1, 0, 3]]]), torch.tensor([[[0, 0, 1, IGNORED, IGNORED]]])
     metrics.update(scores_of(answers, 4), targets_alone(targets))
     assert metrics.compute() == {
@@ -194,7 +194,7 @@ def test_the_linear_head_interpolates_between_the_centres_of_patches() -> None:
     nn.init.ones_(head.linear.weight)
     nn.init.zeros_(head.linear.bias)
     features = features_of(torch.tensor([[[0.0], [1.0]]]), Grid(1, 2), (2, 4))
-    # Patches of two pixels, their centres 1 and 3, those of the pixels 0.5, 1.5, 2.5, 3.5.
+    # Patches of two pixels, with centers 1 and 3; those of the pixels are 0.5, 1.5, 2.5, 3.5.
     assert head(features)[0, 0].tolist() == [[0.0, 0.25, 0.75, 1.0]] * 2
 
 
@@ -205,7 +205,7 @@ def test_bright_patches_are_found_in_their_places_whatever_the_order(number: int
     optimizer = torch.optim.Adam(head.parameters(), lr=0.01)
 
     def draw() -> tuple[Features, Tensor]:
-        """Images of 12x20 pixels whose patches are bright by chance, in any order."""
+        """Images of 12x20 pixels with random bright patches, in any order."""
         bright = torch.randint(2, (8, 15), generator=generator)
         patches = torch.stack([bright, 1 - bright], dim=2).float()
         mask = bright.view(8, 3, 5).repeat_interleave(4, dim=1).repeat_interleave(4, dim=2)
@@ -217,7 +217,7 @@ def test_bright_patches_are_found_in_their_places_whatever_the_order(number: int
         task().loss_per_image(head(features), mask).mean().backward()
         optimizer.step()
     features, mask = draw()
-    # Chance is one half. A linear head mixes up some pixels at the edges of patches.
+    # Chance is one half. A linear head confuses some pixels at the edges of patches.
     assert (head(features).argmax(dim=1) == mask).float().mean() > 0.9
 
 
@@ -244,7 +244,7 @@ def test_the_linear_head_gives_pixels_beside_padding_the_scores_of_their_own_pat
     nn.init.ones_(head.linear.weight)
     nn.init.zeros_(head.linear.bias)
     patches, valid = torch.tensor([[[2.0], [7.0], [7.0]]]), torch.tensor([[True, False, False]])
-    # One patch of two pixels counts; the pixel beside it is interpolated from it alone, the others from nothing.
+    # One patch of two pixels counts; the next pixel is interpolated only from it, the others from nothing.
     scores = head(features_of(patches, Grid(1, 3), (2, 6), valid))
     assert scores[0, 0, 0].tolist() == pytest.approx([2.0, 2.0, 2.0, 0.0, 0.0, 0.0])
 
@@ -301,7 +301,7 @@ def test_a_width_without_maps_is_refused() -> None:
         Segmentation.Options(width=32)
 
 
-# What is shown
+# Pictures
 
 
 def test_masks_are_shown() -> None:

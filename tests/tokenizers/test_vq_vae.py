@@ -73,7 +73,7 @@ def test_codes_of_a_patch_come_row_by_row():
     split[0, :, :, 2:] = split[1, :, 2:] = 5.0
     vectors = model.encode(split).view(2, 2, 2, 3)
     upper_left, upper_right, lower_left, _ = vectors[0].flatten(0, 1)
-    # A convolution sees beyond the quarter it stands for, so neighbours above each other are alike, not equal.
+    # A convolution sees beyond its quarter, so vertical neighbors are similar, not equal.
     assert (upper_left - lower_left).norm() < (upper_left - upper_right).norm()
     upper_left, upper_right, lower_left, _ = vectors[1].flatten(0, 1)
     assert (upper_left - upper_right).norm() < (upper_left - lower_left).norm()
@@ -117,7 +117,7 @@ def test_a_model_is_the_same_after_it_was_saved(tmp_path):
 
 
 def rewritten(path, change=lambda tensors, header: None):
-    """The file with something changed."""
+    """The file with a change."""
     model, _ = model_of(1, 2, 2, 1)
     model.save(path)
     tensors, header = load_file(path), json.loads(model.config.model_dump_json())
@@ -175,7 +175,7 @@ KINDS = torch.tensor([[1.0, 1, 1, 1], [-1, -1, -1, -1], [1, 1, -1, -1], [1, -1, 
 
 
 def images_of(count, seed=0):
-    """Images of nine patches of 2x2, of four kinds, under a little noise; and the kinds."""
+    """Images of nine 2x2 patches of four kinds, with a little noise, and the kinds."""
     random = generator(seed)
     kinds = torch.randint(4, (count, 9), generator=random)
     return KINDS[kinds] + 0.05 * torch.randn(count, 9, 4, generator=random), kinds
@@ -213,7 +213,7 @@ def test_figures_of_held_out_images_are_those_counted_by_hand(model):
     assert figures.baseline == pytest.approx(float((patches - train.mean(dim=0)).square().mean()))
     # Two pixels are bright in two of four kinds, two in three or in one: variances of 1, 1, 3/4 and 3/4.
     assert figures.baseline == pytest.approx(0.875, abs=0.05)
-    # The noise has a variance of 0.0025, which no code can tell.
+    # The noise has a variance of 0.0025, which no code can represent.
     assert 0.002 < figures.error < 0.02
     assert figures.left == figures.error / figures.baseline
 
@@ -243,7 +243,7 @@ def test_channels_are_standardised_by_the_training_images():
     model = fit_vq_vae(VqConfig(channels=2, height=2, width=2, codes=2, hidden=2, dim=2), patches.split(6), 0, 1)
     first = patches[:, :, :4].double()
     assert model.mean.flatten().tolist() == pytest.approx([float(first.mean()), 7.0])
-    # A channel of one value has no deviation to divide by.
+    # A constant channel has no deviation to divide by.
     assert model.std.flatten().tolist() == pytest.approx([float(first.std(unbiased=False)), 1.0])
 
 
@@ -270,5 +270,5 @@ def test_real_photos_are_read_back_with_most_of_the_codebook_in_use(tmp_path):
     figures = vq_figures(photo_codes, patches, held_out)
     assert figures.use > 0.5
     assert figures.perplexity > 20
-    # A tenth or two are left at the end of a whole training; the mean colour of patches alone leaves less than a third.
+    # One or two tenths are left after a full training; the mean color of patches alone leaves less than a third.
     assert figures.left < 0.35

@@ -1,4 +1,4 @@
-"""Operations of recurrent encoders, whose fused layers count as none."""
+"""Operations of recurrent encoders, whose fused layers would count as zero."""
 
 from __future__ import annotations
 

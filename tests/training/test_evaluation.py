@@ -83,7 +83,7 @@ def test_figures_do_not_depend_on_the_batch_size(batch_size):
 
 def test_another_order_can_be_chosen():
     turned = Order([1, 0])
-    # Now the first patch of each image is read: the second and the third image are hit.
+    # Now the first patch of each image is read: the second and the third image are right.
     assert figures(change=lambda model, batch: (model.ordered_by(turned), batch))["per_class"] == {
         "zero": None,
         "one": 0.0,

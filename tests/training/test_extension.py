@@ -1,4 +1,4 @@
-"""`run --extend`: a finished run trains on, in a folder of its own."""
+"""`run --extend`: a finished run continues training in a new folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from reorder_kit.training.run import run_experiment
 
 
 class Diary(Tracker):
-    """Remembers which runs it was told of."""
+    """Records the runs it receives."""
 
     name = "diary"
     told: ClassVar[list[str]] = []
@@ -142,13 +142,13 @@ def test_a_run_that_is_not_finished_is_refused(tmp_path):
 
 
 class OfImages(PhasedLearner):
-    """The start for each image, by a policy that could give each its own."""
+    """The start for each image, from a policy that could give each its own order."""
 
     name = "of-images"
     uses_reward = False
 
     class Options(PhaseOptions):
-        """Phases alone."""
+        """Only phases."""
 
     def build_policy(self, context):
         return OfImagesPolicy(context.start)

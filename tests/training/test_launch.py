@@ -1,4 +1,4 @@
-"""What launchers say of the processes of a run: all of it, or nothing."""
+"""Launcher variables of a run's processes: complete, or absent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_impossible_numbers_of_processes_are_refused(variables, value):
     given = {name: text.format(value) for name, text in variables.items()}
     named = next(name for name, text in variables.items() if text == "{}")
     if named == "LOCAL_WORLD_SIZE" and value == 9:
-        check_launch(given)  # fewer processes than could be
+        check_launch(given)  # fewer processes than possible
         return
     with pytest.raises(ReorderKitError, match=f"{named}|WORLD_SIZE") as error:
         check_launch(given)

@@ -1,4 +1,4 @@
-"""`order.weights`: a policy that goes on from what it learned in another run."""
+"""`order.weights`: a policy that continues from what it learned in another run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The closed-form score of a learned order: worked out again, and why some orders have none."""
+"""The closed-form score of a learned order: recomputed, and reasons for having none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task's step is what is trained, evaluated, and looked at: nothing computes a loss beside it."""
+"""Only a task's step computes a loss: in training, evaluation and analysis."""
 
 import json
 
@@ -27,7 +27,7 @@ class Seven(Classification):
 
 
 class Halved(Classification):
-    """Classification that tells its loss in two halves."""
+    """Classification that reports its loss in two halves."""
 
     name = "halved"
 
@@ -120,7 +120,7 @@ def test_an_order_that_is_tried_on_a_trained_model_is_tried_by_the_step(train, h
 
 
 def test_steps_make_a_run_as_long_as_they_say(train):
-    folder = train("seven", train={"steps": 4, "device": "cpu"})  # 1,200 images in batches of 400: 3 steps an epoch
+    folder = train("seven", train={"steps": 4, "device": "cpu"})  # 1,200 images in batches of 400: 3 steps per epoch
     epochs = [json.loads(line)["epoch"] for line in folder.metrics.read_text().splitlines()]
     assert epochs == [1, 2]
     facts = json.loads((folder.latest_checkpoint() / "state.json").read_text())
@@ -128,7 +128,7 @@ def test_steps_make_a_run_as_long_as_they_say(train):
 
 
 class NamedLoss(Classification):
-    """Classification with a part of its loss that is called loss, too."""
+    """Classification with a part of its loss that is also named loss."""
 
     name = "named-loss"
 
@@ -138,7 +138,7 @@ class NamedLoss(Classification):
 
 
 class Scalar(Classification):
-    """Classification that forgets to keep the loss of each image apart."""
+    """Classification that forgets to keep per-image losses."""
 
     name = "scalar"
 
@@ -174,7 +174,7 @@ def test_frozen_parts_stay_in_evaluation_mode_after_a_search(train, host):
     seen = []
 
     class Looking(Classification):
-        """Classification that notes the mode of the backbone in training."""
+        """Classification that records the mode of the backbone in training."""
 
         name = "looking"
 

@@ -48,10 +48,10 @@ def test_an_order_is_compared_with_the_start_and_the_epoch_before(folder):
     log = begun(folder, process=0)
     log.epoch(1, REVERSED)
     figures = log.epoch(2, SWAPPED)
-    assert figures.kendall_tau_to_start == pytest.approx(4 / 6)  # 1 of 6 pairs turned round
+    assert figures.kendall_tau_to_start == pytest.approx(4 / 6)  # 1 of 6 pairs reversed
     assert figures.kendall_tau_to_last_epoch == pytest.approx(-4 / 6)
     assert figures.mean_rank_shift == pytest.approx(0.5)  # two of four patches move by one
-    assert figures.adjacency == 1.0  # 1-0, 0-2 and 2-3 are neighbours
+    assert figures.adjacency == 1.0  # 1-0, 0-2 and 2-3 are neighbors
 
 
 def test_only_process_0_writes_the_orders_of_epochs(folder):

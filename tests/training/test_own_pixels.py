@@ -1,4 +1,4 @@
-"""From what a model reads back to the image that was given: worked out by hand."""
+"""From the model's image back to the original image: worked out by hand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_boxes_below_the_threshold_are_left_out():
 
 
 def test_the_class_of_a_pixel_is_the_highest_of_the_interpolated_scores():
-    # From two columns to four, scores stand at 1/4 and 3/4 of the way between the middles of the old ones.
+    # From two columns to four, scores are at 1/4 and 3/4 of the way between the centers of the old ones.
     scores = torch.tensor([[[1.0, 0.0]], [[0.0, 0.5]]])
     # Class 0: 1, 0.75, 0.25, 0; class 1: 0, 0.125, 0.375, 0.5.
     assert class_of_pixels(scores, (1, 4)).tolist() == [[0, 0, 1, 1]]

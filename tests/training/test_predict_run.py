@@ -1,4 +1,4 @@
-"""What a run says about images is what its evaluation saw, in the images' own pixels."""
+"""Predictions of a run match its evaluation, in the images' own pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reorder_kit.errors import ReorderKitError
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A run of a task, trained when it is first asked for."""
+    """A run of a task, trained on first use."""
     trained = {}
 
     def run(task):
@@ -111,7 +111,7 @@ def test_a_photo_that_lies_on_its_side_is_seen_upright(runs, task, tmp_path):
     with Image.open(files[0]) as image:
         upright = np.asarray(image)
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned clockwise by a quarter
+    exif[0x0112] = 6  # to be rotated clockwise by a quarter turn
     lying = tmp_path / "lying.png"
     Image.fromarray(np.rot90(upright)).save(lying, exif=exif)
     options = {"threshold": 0.0} if task == "detection" else {}

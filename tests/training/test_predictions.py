@@ -1,4 +1,4 @@
-"""What is looked at after a run: images, truth, and what the model says."""
+"""Pictures after a run: images, truth, and predictions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def picture(tmp_path, truth: Annotation, answer: Annotation, image=BLACK):
 
 
 def coloured(pixels) -> int:
-    """Pixels that are neither grey nor the dark blue of the text."""
+    """Pixels that are neither gray nor the dark blue of the text."""
     return int(((pixels.max(axis=2) - pixels.min(axis=2)) > 60).sum())
 
 
@@ -74,13 +74,13 @@ def test_the_words_of_a_box_are_never_cut(tmp_path, monkeypatch, box):
         shown, frame = label.get_window_extent(), label.axes.bbox
         assert frame.x0 <= shown.x0 < shown.x1 <= frame.x1
         assert frame.y0 <= shown.y0 < shown.y1 <= frame.y1
-    # No further than needed: the words begin at the left edge where there is room, and stand on the upper one.
+    # Moved no further than needed: labels begin at the left edge if there is room, and sit on the upper one.
     if box == (2, 10, 9, 20):
         assert labels[0].get_position() == pytest.approx((2, 10))
 
 
 def seen_as(colour):
-    """Lightness and two colours of CIE Lab, in which distances are what eyes see."""
+    """CIE Lab, in which distances match perception."""
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour))
     rows = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
     x, y, z = (a * red + b * green + c * blue for a, b, c in rows)
@@ -126,7 +126,7 @@ def test_a_legend_names_the_colours_of_a_mask(tmp_path, monkeypatch):
     (legend,) = legends
     assert [text.get_text() for text in legend.get_texts()] == ["tree", "$n_1$ of a very…", "class 27"]
     colours = [to_rgb(patch.get_facecolor()) for patch in legend.get_patches()]
-    # On black, a mask has its colour by the share that it covers, as the legend has on white.
+    # On black, a mask is blended with its opacity, like the legend on white.
     pixels = np.asarray(Image.open(path).convert("RGB")) / 255
     for colour in colours:
         assert (np.abs(pixels - 0.55 * np.array(colour)).max(axis=2) < 0.01).sum() > 500
@@ -185,7 +185,7 @@ def test_images_of_any_channels_are_drawn(tmp_path, channels):
 
 
 def model_that_says(outputs):
-    """A model that gives so many of these outputs as there are images."""
+    """A model that returns one of these outputs per image."""
 
     class Says(nn.Module):
         def forward(self, batch):
@@ -203,7 +203,7 @@ def predicted(task, samples, outputs, kind, classes):
 
 
 class Numbered:
-    """Images that are their own number; the second cannot be read."""
+    """Images filled with their number; the second cannot be read."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -216,7 +216,7 @@ class Numbered:
 
 
 def ants(samples):
-    """What is shown where the answer is always the first of two classes, with certainty."""
+    """The picture if the prediction is always the first of two classes, with certainty."""
     return predicted(Classification(), samples, torch.tensor([[50.0, 0.0]]).repeat(IMAGES, 1), CLASS, ["ant", "bee"])
 
 

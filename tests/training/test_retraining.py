@@ -22,7 +22,7 @@ from reorder_kit.testing import host_with
 from reorder_kit.training.retraining import check_phases, part_of_run
 from reorder_kit.training.trainer import Trainer
 
-# Steps so small that no order changes: what is left of a search are the weights that were trained in it.
+# Steps so small that no order changes: the only result of the search are the trained weights.
 STILL_SOFTSORT = {"name": "softsort", "lr": 1e-9}
 STILL_REINFORCE = {"name": "reinforce", "lr": 1e-9, "groups": 4, "temperature": {"shape": "constant", "peak": 1.0}}
 
@@ -80,7 +80,7 @@ def test_a_search_that_leaves_no_epoch_is_refused() -> None:
     assert "raise train.steps" in (error.value.hint or "")
 
 
-# 15 % and half of 4 epochs: 0.6 and 2. Of one epoch or two, nothing would be left.
+# 15 % and half of 4 epochs: 0.6 and 2. With one or two epochs, nothing would be left.
 @pytest.mark.parametrize(
     ("learner", "epochs"),
     [
@@ -130,7 +130,7 @@ def test_nothing_is_left_of_the_weights_of_the_search(tmp_path: Path) -> None:
 def test_the_step_size_runs_through_its_schedule_twice(tmp_path: Path) -> None:
     folder = train(tmp_path / "run", {**STILL_SOFTSORT, "search": "then-retrain"}, epochs=5)
     lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
-    # 4 steps an epoch; linear from 0.01 to 0 over 8 steps, then over 12: the last step of an epoch is written down.
+    # 4 steps per epoch; linear from 0.01 to 0 over 8 steps, then over 12: the last step of an epoch is recorded.
     expected = [0.01 * (1 - 3 / 7), 0.0, 0.01 * (1 - 3 / 11), 0.01 * (1 - 7 / 11), 0.0]
     assert [line["train"]["lr"] for line in lines] == pytest.approx(expected)
     assert [line["phase"] for line in lines] == ["search"] * 2 + ["hardened"] * 3

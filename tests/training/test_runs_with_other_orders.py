@@ -1,4 +1,4 @@
-"""Runs whose policy orders each image, leaves patches out, or orders before two blocks: what the run folder says."""
+"""Run folders of policies that order each image, leave patches out, or order before two blocks."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Heard:
 
 
 class Ran:
-    """A finished run with what a listener heard."""
+    """A finished run with the events of a listener."""
 
     def __init__(self, folder: RunFolder, heard: Heard, host: Any) -> None:
         self.folder, self.heard, self.host = folder, heard, host
@@ -72,7 +72,7 @@ class Ran:
 
 
 class Failures(logging.Handler):
-    """What listeners of a run did wrong; the run goes on without them."""
+    """Errors of a run's listeners; the run continues without them."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -227,12 +227,12 @@ def test_slots_dropped_before_a_later_block_are_patches_left_out(tmp_path: Any) 
     assert run.order["reach"] == {"slots": None, "of": 6, "left_out": 10, "is_selection": True}
 
 
-# What commands say
+# Output of commands
 
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """What a command prints that succeeds."""
+    """The output of a successful command."""
     monkeypatch.setattr(_lookup, "load_host", host_of_order_plugins)
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -303,7 +303,7 @@ def test_saliency_by_slot_is_refused_where_no_two_orders_can_be_compared(
             follow_saliency(LoadedRun.open(run.folder.path, run.host), "gradient", "test", 20)
 
 
-# What the report says
+# The report
 
 
 def report_of(run: Ran, target: Path) -> tuple[Page, str]:
@@ -313,7 +313,7 @@ def report_of(run: Ran, target: Path) -> tuple[Page, str]:
 
 
 def track(page: Page) -> dict[str, Any]:
-    """The orders that can be played."""
+    """The orders of the playback."""
     (section,) = (section for section in page.sections if section.name == "playback")
     (player,) = section.blocks
     return player.as_dict()["tracks"][0]

@@ -1,4 +1,4 @@
-"""What encoding costs, and a trained model that reads less of its own order."""
+"""The cost of encoding, and a trained model that reads less of its own order."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def report(folder):
 
 
 def operations(slots):
-    """Of a transformer block with CLS, by hand: queries, keys, values, output and an MLP four times as wide."""
+    """Operations of a transformer block with CLS: queries, keys, values, output and an MLP four times as wide."""
     tokens = slots + 1
     return 2 * tokens * DIM * (3 * DIM + DIM + 4 * DIM + 4 * DIM) + 2 * 2 * tokens**2 * DIM
 
@@ -118,7 +118,7 @@ def test_shares_of_earlier_calls_stay_where_they_can_be_compared(folder, report,
     now = earlier.model_copy(update={"shares": [eighth, report.shares[1]]})
     assert write_shares(copy, now) == "shares.json keeps what was found earlier, too: 0.25."
     assert shares_of(copy) == [(0.125, 2), (0.25, 4), (0.5, 8)]
-    # The same number of slots, found again, takes the place of what was there.
+    # A new result for the same number of slots replaces the old one.
     again = earlier.model_copy(update={"shares": [eighth.model_copy(update={"keep": 0.13})]})
     assert write_shares(copy, again).endswith("too: 0.25, 0.5.")
     assert shares_of(copy) == [(0.13, 2), (0.25, 4), (0.5, 8)]

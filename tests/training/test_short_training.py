@@ -1,4 +1,4 @@
-"""Influence for priors: from training images alone, the same every time."""
+"""Influence for priors: only from training images, and reproducible."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ORDERS = [Order.identity(16), Order(list(range(16))[::-1])]
 
 
 class Forbidden:
-    """Images that a prior must not look at."""
+    """Images that a prior must not read."""
 
     def __len__(self):
         raise AssertionError("influence looks at images that are not for training")
@@ -44,7 +44,7 @@ class Broken:
 
 
 def influence_with(**changes):
-    """The function that a prior is given, over digits with other splits."""
+    """The influence function of a prior, on digits with other splits."""
     experiment = compose(RECIPE, host_with(), "trial")
     splits = replace(experiment.open_data(), **changes)
     facts = experiment.facts(splits.image)
@@ -78,7 +78,7 @@ def test_it_is_the_mean_over_models_which_read_in_the_orders_in_turn():
     second = 2 * both - alone
     assert float(second.sum()) == pytest.approx(1, abs=1e-5)
     assert second.min() >= -1e-6
-    # The second model reads in the second order, where there is one.
+    # The second model reads in the second order, if there is one.
     assert not torch.allclose(both, same_order, atol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""What the trackers of a recipe are told of a run, of its controls, over a stop and a resume, and when they fail."""
+"""The events that trackers get from a run and its controls, over a stop and a resume, and their failures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EPOCHS = 3
 
 
 class Diary(Tracker):
-    """Remembers what it is told."""
+    """Records its events."""
 
     name = "diary"
     told: ClassVar[list[tuple[Any, ...]]] = []
@@ -62,7 +62,7 @@ class Diary(Tracker):
 
 
 class Interrupt:
-    """Ctrl-C at the end of an epoch of the run or of a control, before any tracker is told of it."""
+    """Ctrl-C at the end of an epoch of the run or a control, before any tracker receives it."""
 
     def __init__(self, name, epoch):
         self.name, self.epoch = name, epoch
@@ -75,7 +75,7 @@ class Interrupt:
 
 @pytest.fixture(autouse=True)
 def told():
-    """What the trackers are told in the test."""
+    """The events of the trackers in the test."""
     Diary.told.clear()
     return Diary.told
 
@@ -98,7 +98,7 @@ def run(content, out, *plugins, **options):
 
 
 def events(told, name="night"):
-    """Every event with its epoch, of one run."""
+    """Every event of one run, with its epoch."""
     return [tuple(line[1:3]) if line[1] == "log" else line[1] for line in told if line[0] == name]
 
 
@@ -149,7 +149,7 @@ def test_a_resumed_run_goes_on_where_the_tracker_was_stopped(told, tmp_path, epo
     first = told[0][2]
     told.clear()
     run(recipe(), tmp_path / "run", resume=True)
-    # The epoch of the stop was saved, but not told.
+    # The epoch of the stop was saved, but not logged.
     missed = [("log", number) for number in range(epoch, EPOCHS + 1)]
     assert events(told) == ["start", *missed, "save", "finish"]
     assert told[0][2] == replace(first, is_resumed=True)
@@ -223,7 +223,7 @@ def test_a_tracker_that_fails_is_reported_once_and_the_run_goes_on(told, tmp_pat
 
 
 class Rude(Diary):
-    """Another one, with a record of its own."""
+    """Another tracker, with a separate record."""
 
     name = "rude"
 
@@ -255,7 +255,7 @@ def problems(content, *plugins):
 
 
 class Absent(Diary):
-    """Its library is nowhere."""
+    """Its library does not exist."""
 
     name = "absent"
     library, install = "a_library_that_is_nowhere", "pip install nowhere"

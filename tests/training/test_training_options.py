@@ -24,7 +24,7 @@ SOFTSORT = {"name": "softsort", "warmup_epochs": 1, "search_epochs": 1, "lr": 2.
 
 
 class Watched(Classification):
-    """Classification that writes down what training does with it."""
+    """Classification that records what training does with it."""
 
     name = "watched"
 
@@ -48,7 +48,7 @@ class Watched(Classification):
 
 
 class Run:
-    """A finished run, and what was seen of it."""
+    """A finished run, and its record."""
 
     def __init__(self, out, **sections):
         seen = []
@@ -99,7 +99,7 @@ def test_two_batches_for_a_step_equal_one_of_twice_the_size(tmp_path):
     assert [len(loss) for loss in halves.task.losses] == [240] * 10
     assert [len(loss) for loss in whole.task.losses] == [480, 480, 240] * 2
     ours, theirs = halves.weights(), whole.weights()
-    # A bias of keys changes nothing, so its gradient is rounding alone, which Adam enlarges.
+    # A bias of keys has no effect, so its gradient is just rounding, which Adam amplifies.
     ours.pop("backbone.blocks.0.attn.qkv.bias")
     assert difference(ours, theirs) < 1e-5
     assert halves.metrics[-1]["train"]["loss"] == pytest.approx(whole.metrics[-1]["train"]["loss"], abs=1e-5)
@@ -118,7 +118,7 @@ def test_the_averaged_weights_are_the_ones_that_are_judged(tmp_path):
 
 
 def test_the_average_is_the_exponential_one(tmp_path):
-    # One step an epoch: after two, 0.25 of the start, 0.25 of the first step and 0.5 of the second.
+    # One step per epoch: after two, 0.25 of the start, 0.25 of the first step and 0.5 of the second.
     options = {"data": {"name": "digits", "batch_size": 1200}, "schedule": {"shape": "constant"}}
     first = Run(tmp_path / "first", **options, train={"epochs": 1, "ema_decay": 0.5})
     both = Run(tmp_path / "both", **options, train={"epochs": 2, "ema_decay": 0.5})

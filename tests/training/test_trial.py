@@ -1,4 +1,4 @@
-"""Short trainings from scratch, by which orders are judged."""
+"""Short trainings from scratch that judge orders."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_stopped_trial_goes_on_as_if_it_had_not_been_stopped(tmp_path: Path, m
 
 
 def test_orders_differ_and_all_else_is_the_same(tmp_path: Path) -> None:
-    # Full attention over every slot without slot positions reads any order alike: a paired difference of nothing.
+    # Full attention without slot positions reads any order alike, so the paired difference is zero.
     backbone = {"name": "vit", "patch_size": 2, "dim": 8, "heads": 2, "depth": 1}
     experiment, host = experiment_of(backbone=backbone), host_with()
     judged = judged_of(experiment)

@@ -150,7 +150,7 @@ def test_a_rejected_order_costs_time_and_nothing_else(
     printed = capsys.readouterr().out
     assert "No better order found" in printed
     assert "losed-form score" not in printed  # of a learned order, in which the run was not trained
-    # Everything is checked, and the run opens again in its order.
+    # Everything is checked, and the run reopens in its order.
     checked = list(check_run(folder))
     assert all(found.problem is None for found in checked)
     assert {"trial.json", "validated.json"} <= {found.file.name for found in checked}

@@ -13,7 +13,7 @@ from reorder_kit.runs.result import Reach
 from reorder_kit.transfer.results import START, Target, TransferResult, collect
 
 TARGETS = (Target("a", "top1", True, 16, 16, False), Target("b", "mAP", True, 5, 16, True))
-# From scratch, target b: the order of a gains 0.10, 0.12 and 0.11 over the start; its own loses, gains, and loses.
+# From scratch, target b: the order of a gains 0.10, 0.12 and 0.11 over the start; b's own loses, gains, and loses.
 BY_ROW = {START: (0.50, 0.40, 0.60), "a": (0.60, 0.52, 0.71), "b": (0.40, 0.60, 0.55)}
 
 

@@ -1,4 +1,4 @@
-"""Corner-out: orders worked out by hand, and what holds on every grid."""
+"""Corner-out: orders worked out by hand, and properties on every grid."""
 
 from math import dist
 

@@ -1,4 +1,4 @@
-"""Run log: what stands in the file."""
+"""Run log: the content of the file."""
 
 import torch
 from reorder_kit_examples import run_log

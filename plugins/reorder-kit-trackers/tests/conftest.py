@@ -1,4 +1,4 @@
-"""A small run, stopped at will, with a picture in its folder."""
+"""A small run that can be stopped, with a picture in its folder."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Draw:
 
 @dataclass
 class Night:
-    """A run with one control, which is tracked.
+    """A tracked run with one control.
 
     Args:
         folder: the run folder.
@@ -57,7 +57,7 @@ class Night:
     plugin: Any
 
     def run(self, stop: int = 0, resume: bool = False, **sections: Any) -> Any:
-        """Train it, up to an epoch or to its end."""
+        """Train it, up to an epoch or to the end."""
         content = {
             "format_version": 1,
             "name": "night",
@@ -80,7 +80,7 @@ class Night:
         return self.run(resume=True)
 
     def column(self, name: str, control: str = "") -> list[float]:
-        """A figure of every epoch, as ``validation/top1``, from the run folder."""
+        """A metric of every epoch, such as ``validation/top1``, from the run folder."""
         folder = self.folder / "controls" / control if control else self.folder
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         part, _, figure = name.partition("/")
@@ -89,7 +89,7 @@ class Night:
 
 @pytest.fixture
 def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Night]:
-    """Makes runs with a tracker; nothing is written outside the folder of the test, and nobody is logged in."""
+    """Makes runs with a tracker, without writing outside the folder of the test and without a login."""
     monkeypatch.chdir(tmp_path)
     for variable in ("HOME", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "HF_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / "home"))

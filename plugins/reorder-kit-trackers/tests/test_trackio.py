@@ -10,7 +10,7 @@ from reorder_kit_trackers import trackio as plugin
 
 @pytest.fixture
 def trackio(tmp_path, monkeypatch):
-    """The library, whose database is in the folder of the test: it looks for the folder once, when imported."""
+    """The library, with its database in the folder of the test; it looks for the folder only when imported."""
     for module in [name for name in sys.modules if name.partition(".")[0] == "trackio"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
@@ -19,7 +19,7 @@ def trackio(tmp_path, monkeypatch):
 
 
 def rows(trackio, run):
-    """What was logged of a run."""
+    """What was logged for a run."""
     from trackio.sqlite_storage import SQLiteStorage
 
     return SQLiteStorage.get_logs("orders", run.name)

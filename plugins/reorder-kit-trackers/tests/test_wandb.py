@@ -13,7 +13,7 @@ pytest.importorskip("wandb", reason="wandb is not installed: pip install wandb")
 
 
 def records(folder):
-    """What is in an offline run, by type."""
+    """The content of an offline run, by type."""
     command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(folder)]
     printed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     found = {}
@@ -24,7 +24,7 @@ def records(folder):
 
 
 def parts(folder):
-    """The offline runs in a folder, by the time they were begun."""
+    """The offline runs in a folder, by start time."""
     return [records(each) for each in sorted((folder / "wandb").glob("offline-run-*"))]
 
 
@@ -72,5 +72,5 @@ def test_online_without_a_login_warns_asks_nobody_and_trains(night, monkeypatch)
     assert result.metrics.test["top1"] > 0
     (warning,) = [each for each in result.warnings if "wandb" in each]
     assert warning.startswith("tracker 'wandb' of plugin")
-    assert "nobody is logged in to Weights & Biases" in warning
+    assert "not logged in to Weights & Biases" in warning
     assert "wandb login" in warning

@@ -1,4 +1,4 @@
-"""An auxiliary head guesses the class from one patch; patches from which it cannot come early."""
+"""An auxiliary head predicts the class from one patch; patches from which it cannot come early."""
 
 import torch
 from pydantic import Field
@@ -9,7 +9,7 @@ from reorder_kit.interfaces import CLASS, ComponentOptions, Order, OrderLearner,
 
 
 class Guesses(OrderLearner):
-    """Guess the class of an image from each of its patches; those that tell it move toward the end."""
+    """Predict the class of an image from each of its patches; informative patches move toward the end."""
 
     name = "guesses"
     uses_reward = False

@@ -46,7 +46,7 @@ class Guessed:
 
 
 def tokens_of(model):
-    """Of all training images: the weights of the model hardly move in these runs."""
+    """For all training images; the weights of the model hardly move in these runs."""
     images, labels = digits("train")
     with torch.no_grad():
         return model.backbone.tokenize(as_input(images)).patches.double().numpy(), labels
@@ -80,7 +80,7 @@ def test_its_head_learned_from_the_targets(finished, by_hand):
 def test_the_order_of_every_epoch_follows_from_it(finished, by_hand):
     found = [json.loads(finished.epoch_order(epoch).read_text())["order"] for epoch in range(1, EPOCHS + 1)]
     assert found == [np.argsort(state.slots, kind="stable").tolist() for state in by_hand[1:]]
-    assert found[0] == COLUMN  # all patches told as much as each other: nothing
+    assert found[0] == COLUMN  # all patches were equally informative: no change
     assert found[-1] != COLUMN
     order = finished.read_result().as_dict()["order"]
     assert (order["start"], order["final"]) == (COLUMN, found[-1])

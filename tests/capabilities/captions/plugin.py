@@ -23,7 +23,7 @@ END, UNKNOWN = 0, 1
 
 
 def samples(captions, count, seed):
-    """Noise up to 1/4, and 1 more for every word where it says. A word without a place changes nothing."""
+    """Noise up to 1/4, plus 1 at the location of every word. A word without a location changes nothing."""
     images = torch.rand(count, 1, 8, 8, generator=torch.Generator().manual_seed(seed)) / 4
     found = [Sample(image, captions[number % len(captions)]) for number, image in enumerate(images)]
     for image, text, *_ in found:

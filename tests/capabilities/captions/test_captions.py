@@ -89,7 +89,7 @@ def test_exact_counts_texts_that_are_right_word_for_word(finished, states, weigh
     said = [text_of(weights, state) for state in states[0]]
     exact = np.mean([mine == text for mine, text in zip(said, states[1], strict=True)])
     assert finished.read_result().metrics.test["exact"] == pytest.approx(exact)
-    assert exact > 0.5  # eight captions, and a ninth of a word that nobody knows
+    assert exact > 0.5  # eight captions, and a ninth with an unknown word
     assert all(mine != text for mine, text in zip(said, states[1], strict=True) if text == "dark")
 
 

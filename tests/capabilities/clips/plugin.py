@@ -1,4 +1,4 @@
-"""Clips of a moving dot: which way it goes, no single frame tells."""
+"""Clips of a moving dot: no single frame shows its direction."""
 
 import torch
 
@@ -9,7 +9,7 @@ STEPS = {"right": (0, 1), "left": (0, -1), "down": (1, 0), "up": (-1, 0)}
 
 
 class Dots:
-    """Three frames of 4x6 pixels; the dot moves by two pixels, round the edges, from a place drawn at random."""
+    """Three frames of 4x6 pixels; the dot moves by two pixels, wrapping at the edges, from a random location."""
 
     def __init__(self, count, seed):
         self.count, self.seed = count, seed
@@ -42,7 +42,7 @@ class MovingDots(DataSource):
 
 
 class PlaceByPlace(Ordering):
-    """Each place through all frames, then the next place of the rows."""
+    """Each location through all frames, then the next location in row-major order."""
 
     name = "place-by-place"
 

@@ -95,7 +95,7 @@ def test_the_result_compares_orders_of_all_frames(finished):
     assert sorted(final) == list(range(18))
     assert order["kendall_tau_to_start"] == pytest.approx(1 - 2 * kendall_distance(final, np.array(PLACE_BY_PLACE)))
     assert order["reach"] == {"slots": 18, "of": 18, "is_selection": False}
-    # Neighbors share an edge in a frame, or a place in frames that follow each other.
+    # Neighbors share an edge in a frame, or a location in consecutive frames.
     cells = [(patch // 6, patch // 3 % 2, patch % 3) for patch in order["final"]]
     steps = [sum(abs(a - b) for a, b in zip(*pair, strict=True)) for pair in itertools.pairwise(cells)]
     assert order["adjacency"] == pytest.approx(np.mean(np.array(steps) == 1))

@@ -1,4 +1,4 @@
-"""Two views of each image, and a loss that tells them from the views of other images."""
+"""Two views of each image, and a loss that distinguishes them from the views of other images."""
 
 import torch
 from pydantic import Field

@@ -1,4 +1,4 @@
-"""A start that puts patches that tell classes apart where the model looks."""
+"""A start that puts patches that separate classes where the model looks."""
 
 import torch
 from pydantic import Field
@@ -8,9 +8,9 @@ from reorder_kit.interfaces import CLASS, ComponentOptions, Order, Prior, Reorde
 
 
 class TellingPatches(Prior):
-    """The patch that tells classes apart best in the most influential slot, the next one in the next.
+    """The patch that best separates classes goes to the most influential slot, the next one to the next slot.
 
-    How well a patch tells them apart is the share of its variance that lies between the means of classes.
+    Separation is the share of a patch's variance that lies between the means of classes.
     """
 
     name = "telling-patches"

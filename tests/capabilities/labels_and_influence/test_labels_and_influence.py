@@ -39,7 +39,7 @@ def expected_start(influence):
 
 @pytest.fixture(scope="module")
 def recorded(capability):
-    """A run, and what its prior was told of influence."""
+    """A run, and the influence that its prior received."""
     calls = []
     real = beginning.influence_of_short_training
 
@@ -111,7 +111,7 @@ def test_given_another_influence_it_starts_from_another_order(capability, monkey
 
 
 def test_classes_are_as_frequent_as_in_all_training_images(capability, monkeypatch):
-    """Of 150 images that are looked at, weighed by the labels of all 1,200."""
+    """From 150 images, weighted by the labels of all 1,200."""
     monkeypatch.setattr(beginning, "influence_of_short_training", lambda *_: lambda *_: torch.arange(16.0))
     start = {"prior": {"name": "telling-patches", "images": 150}}
     run = capability.run("some-images", {"order.start": start, "train": {"steps": 1, "device": "cpu"}})

@@ -1,4 +1,4 @@
-"""Hide patches of each image, and draw them from the others."""
+"""Hide patches of each image, and reconstruct them from the others."""
 
 import torch
 from pydantic import Field
@@ -61,7 +61,7 @@ class MaskedReconstruction(Task):
 
 
 class PixelDecoder(nn.Module):
-    """A token in the place of each hidden patch, the place of each patch, and a look at all patches."""
+    """A mask token for each hidden patch, positions, and attention over all patches."""
 
     def __init__(self, patches, dim, pixels):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Masks, what they hide, and REINFORCE under them, against plain loops."""
+"""Masks, what they hide, and REINFORCE with them, against plain loops."""
 
 from __future__ import annotations
 

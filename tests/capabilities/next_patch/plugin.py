@@ -1,4 +1,4 @@
-"""Draw each patch from those that stand before it in the sequence."""
+"""Predict each patch from those before it in the sequence."""
 
 import torch
 from torch import nn
@@ -17,7 +17,7 @@ from reorder_kit.interfaces import (
 
 
 class NextPatch(Task):
-    """The mean squared error of the pixels of each patch, of which only the earlier slots are known."""
+    """The mean squared error of the pixels of each patch, predicted from earlier slots only."""
 
     name = "next-patch"
     target_kinds = (NONE,)

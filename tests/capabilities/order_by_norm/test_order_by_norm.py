@@ -1,4 +1,4 @@
-"""Every image in an order of its own: what is trained, evaluated and reported, against numpy."""
+"""Every image in its own order: what is trained, evaluated and reported, against numpy."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_every_image_is_read_in_its_own_order(model, finished):
     loss, top1 = loss_and_top1(read_by_hand(model, images, orders_by_norm(images))[0], labels)
     figures = finished.read_result().as_dict()["metrics"]["test"]
     assert (figures["loss"], figures["top1"]) == (pytest.approx(loss, rel=1e-5), pytest.approx(top1))
-    # In a single order the result would be another one.
+    # In a single order the result would differ.
     in_row_order = read_by_hand(model, images, [range(16)] * len(images))[0]
     assert abs(loss_and_top1(in_row_order, labels)[0] - loss) > 0.01
 

@@ -1,4 +1,4 @@
-"""Orders before block 0, and before block 1 what block 0 made of it."""
+"""Orders before block 0, and reorders the output of block 0 before block 1."""
 
 import torch
 from pydantic import Field

@@ -1,4 +1,4 @@
-"""Another task, and a question beside it: are the patches of this image where they belong?"""
+"""Another task plus a question: are the patches of this image where they belong?"""
 
 from pydantic import Field
 from torch import nn
@@ -18,7 +18,7 @@ from reorder_kit.interfaces import (
 
 
 class ShuffledPatches(EvaluatedControl):
-    """If the result stays the same, the model does not look at where things are."""
+    """If the result stays the same, the model does not use locations."""
 
     name = "shuffled-patches"
     words = "the patches of each image shuffled"
@@ -28,7 +28,7 @@ class ShuffledPatches(EvaluatedControl):
 
 
 class ShuffledNegatives(TaskWrapper):
-    """The loss of the inner task, and that of telling images from the same images with their patches shuffled."""
+    """The loss of the inner task, plus that of distinguishing images from the same images with shuffled patches."""
 
     name = "shuffled-negatives"
 

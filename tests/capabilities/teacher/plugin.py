@@ -1,4 +1,4 @@
-"""A teacher that follows the student, and is what the student agrees with in the end."""
+"""A teacher that follows the student, and that the student learns to agree with."""
 
 from copy import deepcopy
 
@@ -10,7 +10,7 @@ from reorder_kit.interfaces import CLASS, ComponentOptions, Pass, StepResult, Ta
 
 
 class MeanTeacher(Task):
-    """Cross-entropy, and the distance of the answers from those of a teacher, an average of the student's weights.
+    """Cross-entropy, plus the distance of the outputs from those of a teacher, an average of the student's weights.
 
     Source: Tarvainen and Valpola, 2017, https://arxiv.org/abs/1703.01780.
     """

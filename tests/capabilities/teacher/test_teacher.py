@@ -152,7 +152,7 @@ def test_new_weights_after_a_search_have_a_new_teacher(capability, loaded):
 
 
 def test_a_search_that_tries_orders_rewards_the_student(capability):
-    """What a policy searches with is what is trained; the teacher is only evaluated."""
+    """A policy searches with the trained model; the teacher is only evaluated."""
     task, rewarded = capability.plugin.MeanTeacher, []
     step = task.step
 

@@ -8,7 +8,7 @@ from reorder_kit.interfaces import ComponentOptions, Order, Ordering, OrderLearn
 
 
 class Through(OrderLearner):
-    """Move from the start through orderings to the last of them, by means of the slots that patches have in two."""
+    """Move from the start through orderings to the last one, interpolating the slots of patches between two of them."""
 
     name = "through"
     uses_reward = False

@@ -108,13 +108,13 @@ def test_wrong_orderings_are_named_by_their_place(capability, orderings, reason)
 def test_one_ordering_is_one_leg(capability):
     learner = {"name": "through", "orderings": [{"name": "row", "reverse": True}]}
     folder = capability.run("one-leg", {"order": {"start": "row", "learner": learner}, "train.epochs": 2})
-    # Six steps. After three, patches have gone 2/5 of the way to the slots on the other side, and stand as before.
+    # Six steps. After three, patches are 2/5 of the way to the slots on the other side, and the order is unchanged.
     assert json.loads(folder.epoch_order(1).read_text())["order"] == list(range(16))
     assert folder.read_result().order.final == REVERSED
 
 
 def test_a_way_that_has_been_gone_cannot_be_continued(capability, finished):
-    """It would begin with the start of the first run again, and not where that ended."""
+    """It would begin again with the start of the first run, not where that ended."""
     order = {"weights": str(finished.path), "learner": capability.recipe["order"]["learner"]}
     with pytest.raises(ReorderKitError, match="begins with another order than the one that it ended with"):
         capability.run("continued", {"order": order})

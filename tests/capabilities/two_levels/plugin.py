@@ -19,7 +19,7 @@ from reorder_kit.interfaces import (
 
 
 class TwoLevels(Backbone):
-    """Block 0 reads patches, block 1 cells, each in sequence. A cell stands where the first of its patches stood."""
+    """Block 0 reads patches, block 1 cells, each in sequence. A cell takes the place of the first of its patches."""
 
     name = "two-levels"
     needs = frozenset({"order"})

@@ -36,13 +36,13 @@ def so_far(block, slots):
 
 
 def cells_in_order(order):
-    """The cells in the order in which a walk first comes to one of their patches."""
+    """The cells in the order in which a walk first reaches one of their patches."""
     cells = [patch // 8 // 2 * 4 + patch % 8 // 2 for patch in order]
     return list(dict.fromkeys(cells))
 
 
 def read_by_hand(model, images, order):
-    """What block 0 makes of every patch and block 1 of every cell, both row-major."""
+    """The outputs of block 0 for patches and of block 1 for cells, both row-major."""
     backbone = model.backbone
     pixels = images.reshape(-1, 6, 4, 8, 4).permute(0, 1, 3, 2, 4).reshape(len(images), 48, 16)
     tokens = F.linear(pixels, backbone.embed.weight.flatten(1), backbone.embed.bias)

@@ -1,1 +1,1 @@
-"""Plugins for reorder-kit, to copy from."""
+"""Example plugins for reorder-kit."""

@@ -1,4 +1,4 @@
-"""Corner-out order: from the top left corner of the grid to the opposite one."""
+"""Corner-out order: from the top left corner of the grid to the opposite corner."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ reorder_kit_api = "1.0"
 
 
 class CornerOut(Ordering):
-    """Patches by their distance from the top left patch, the closest first; at the same distance row-major.
+    """Patches by distance from the top left patch, closest first; ties are row-major.
 
     ``flip`` starts from another corner.
     """
@@ -29,7 +29,7 @@ class CornerOut(Ordering):
     options: Options
 
     def cells(self, height: int, width: int) -> Iterator[tuple[int, int]]:
-        """Arc after arc."""
+        """The cells, arc by arc."""
 
         def place(cell: tuple[int, int]) -> int:
             row, column = cell

@@ -16,22 +16,22 @@ reorder_kit_api = "1.0"
 
 
 class Smoothness(ScoringPrior):
-    """Minus the mean difference of consecutive patches, pixel by pixel, over all steps and images.
+    """Minus the mean pixelwise difference of consecutive patches, over all steps and images.
 
-    A score of 0 is a sequence of equal patches. Scores are in units of the normalised pixels.
+    A sequence of equal patches scores 0. Scores are in units of the normalized pixels.
     """
 
     name = "smoothness"
 
     class Options(ComponentOptions):
         norm: Literal["l1", "l2"] = Field(
-            "l1", description="difference of two patches: l1 is the mean absolute one, l2 the root of the mean square"
+            "l1", description="difference of two patches: l1 is the mean absolute difference, l2 the root mean square"
         )
 
     options: Options
 
     def score(self, patches: Float[Tensor, "image patch pixel"], orders: Mapping[str, Order]) -> dict[str, float]:
-        """One score for each order; all are 0 for a single patch."""
+        """One score per order; all are 0 for a single patch."""
         return {name: self._score(order.apply(patches)) for name, order in orders.items()}
 
     def _score(self, slots: Float[Tensor, "image slot pixel"]) -> float:

@@ -1,1 +1,1 @@
-"""Experiment trackers for reorder-kit, one a file."""
+"""Experiment trackers for reorder-kit, one per file."""

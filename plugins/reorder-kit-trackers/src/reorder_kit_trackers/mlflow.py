@@ -18,13 +18,13 @@ reorder_kit_api = "1.0"
 _STATUS: dict[Status, str] = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 _ID = "reorder_kit.id"
 _LONGEST_VALUE, _LONGEST_NAME, _MOST_PARAMS = 6_000, 250, 100
-"""Of a parameter, in characters, and of one call, in parameters; longer values are refused by servers."""
+"""Limits of servers: characters of a value and of a name, and parameters per call."""
 
 
 class MLflow(Tracker):
     """MLflow. Runs are written to the folder ``mlruns`` unless ``tracking_uri`` says otherwise.
 
-    The environment variable MLFLOW_TRACKING_URI is not asked: a recipe alone decides what leaves the machine.
+    The environment variable MLFLOW_TRACKING_URI is ignored: only the recipe decides what leaves the machine.
     """
 
     name = "mlflow"
@@ -42,10 +42,10 @@ class MLflow(Tracker):
         def _has_no_secret(cls, value: str) -> str:
             if urlsplit(value).password is not None:
                 raise ValueError(
-                    "a recipe is written into run folders, so it must hold no password; "
+                    "a recipe is written to run folders, so it must not contain a password; "
                     "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
                 )
-            # A folder is found again from any working directory.
+            # An absolute path is found from any working directory.
             is_address = "://" in value or value.startswith("databricks")
             return value if is_address else str(Path(value).expanduser().absolute())
 
@@ -71,20 +71,20 @@ class MLflow(Tracker):
         self._log_params(run.config)
 
     def log(self, epoch: int, figures: Mapping[str, float]) -> None:
-        """Log an epoch, which is the step."""
+        """Log an epoch; the epoch is the step."""
         self._log_metrics(figures, epoch)
 
     def note(self, epoch: int, text: str) -> None:
-        """A tag of the run."""
+        """Add a tag to the run."""
         name = "".join(letter if letter.isalnum() or letter in " ._-/" else "-" for letter in text[:40])
         self._client.set_tag(self._run_id, f"note.epoch-{epoch}.{name}", text[:_LONGEST_VALUE])
 
     def save(self, file: Path) -> None:
-        """An artifact of the run."""
+        """Add an artifact to the run."""
         self._client.log_artifact(self._run_id, str(file))
 
     def finish(self, status: Status, summary: Mapping[str, float]) -> None:
-        """Close it."""
+        """Log the summary and close the run."""
         self._log_metrics(summary, 0)
         self._client.set_terminated(self._run_id, _STATUS[status])
 
@@ -114,7 +114,7 @@ def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def _allowed(name: str) -> str:
-    """A name in the letters that MLflow takes."""
+    """A name in the characters that MLflow accepts."""
     return "".join(letter if letter.isalnum() or letter in "_-./ " else "-" for letter in name)[:_LONGEST_NAME]
 
 

@@ -1,4 +1,4 @@
-"""Trackio: runs in a local database, or in a Space of Hugging Face."""
+"""Trackio: runs in a local database or a Hugging Face Space."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ reorder_kit_api = "1.0"
 
 
 class Trackio(Tracker):
-    """Trackio. Runs stay on this machine unless ``space`` names a Space of Hugging Face.
+    """Trackio. Runs stay on this machine unless ``space`` names a Hugging Face Space.
 
-    The database lies where Trackio's environment variable TRACKIO_DIR says. Trackio knows runs by their names, so the
-    id of a run is part of it.
+    Trackio's environment variable TRACKIO_DIR sets the location of the database. Trackio identifies runs by name, so
+    the name includes the id of the run.
     """
 
     name = "trackio"
@@ -31,7 +31,7 @@ class Trackio(Tracker):
     class Options(TrackerOptions):
         project: str = Field("reorder-kit", min_length=1, description="project of the run")
         space: str | None = Field(
-            None, pattern=r"^[\w.-]+(/[\w.-]+)?$", description="Space of Hugging Face to upload to; null: none"
+            None, pattern=r"^[\w.-]+(/[\w.-]+)?$", description="Hugging Face Space to upload to; null: none"
         )
 
     def start(self, run: TrackedRun) -> None:
@@ -39,7 +39,7 @@ class Trackio(Tracker):
         with _quiet():
             import trackio
 
-            # Trackio ends the run that is open when another begins. A context of its own has none open.
+            # Trackio ends the open run when another begins; a fresh context has no open run.
             self._run: Any = Context().run(
                 trackio.init,
                 project=self.options.project,
@@ -54,21 +54,21 @@ class Trackio(Tracker):
             )
 
     def log(self, epoch: int, figures: Mapping[str, float]) -> None:
-        """Log an epoch, which is the step."""
+        """Log an epoch; the epoch is the step."""
         self._last = epoch
         self._run.log({"epoch": epoch, **figures}, step=epoch)
 
     def note(self, epoch: int, text: str) -> None:
-        """An alert of Trackio."""
+        """Send an alert to Trackio."""
         with _quiet():
             self._run.alert(title="reorder-kit", text=text, step=epoch)
 
     def save(self, file: Path) -> None:
-        """An artifact of the run."""
+        """Add an artifact to the run."""
         self._run.log_artifact(file, name=f"{file.stem}-{self._run.name.rpartition(' ')[2]}", type=file.stem)
 
     def finish(self, status: Status, summary: Mapping[str, float]) -> None:
-        """Trackio has neither a summary nor a status: both are one more row, after the last epoch."""
+        """Trackio has neither a summary nor a status, so both are logged as a row after the last epoch."""
         with _quiet():
             self._run.log({**summary, "status": status})
             self._run.finish()
@@ -76,7 +76,7 @@ class Trackio(Tracker):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What Trackio prints goes where messages go: standard output may be JSON."""
+    """Redirect what Trackio prints to standard error, since standard output may be JSON."""
     with redirect_stdout(sys.stderr):
         yield
 

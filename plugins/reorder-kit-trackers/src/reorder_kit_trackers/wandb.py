@@ -1,4 +1,4 @@
-"""Weights & Biases: runs on disk, to be synced by hand, or on its server."""
+"""Weights & Biases: runs on disk, to sync by hand, or on its server."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from reorder_kit.interfaces.paths import HomePath
 
 reorder_kit_api = "1.0"
 _EXIT_CODES: dict[Status, int] = {"finished": 0, "failed": 1, "stopped": 130}
-"""What W&B calls finished, and failed twice; it has no word for a run that a person stopped."""
+"""W&B shows 0 as finished and the others as failed; it has no status for a run that a person stopped."""
 
 
 class WeightsAndBiases(Tracker):
-    """Weights & Biases. Nothing is uploaded unless ``mode`` is online; nobody is ever asked to log in.
+    """Weights & Biases. Nothing is uploaded unless ``mode`` is online, and there is never a login prompt.
 
-    Offline runs lie in ``wandb/`` of the run folder; ``wandb sync`` uploads them. A resumed run has a folder for each
+    Offline runs are in ``wandb/`` in the run folder; ``wandb sync`` uploads them. A resumed run has a folder for each
     part, all with the same id.
     """
 
@@ -34,11 +34,11 @@ class WeightsAndBiases(Tracker):
         project: str = Field("reorder-kit", min_length=1, description="project of the run")
         entity: str | None = Field(None, min_length=1, description="user or team; null: that of the login")
         mode: Literal["offline", "online"] = Field("offline", description="write to disk, or upload while training")
-        dir: HomePath | None = Field(None, description="folder in which wandb/ is made; null: the run folder")
+        dir: HomePath | None = Field(None, description="folder in which wandb/ is created; null: the run folder")
 
     def start(self, run: TrackedRun) -> None:
         """Begin or resume the run."""
-        # Reports of crashes go to W&B's own server, also offline, unless this is set before it is imported.
+        # Unless this is set before the import, crash reports go to W&B's own server, even offline.
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         import wandb
 
@@ -60,7 +60,7 @@ class WeightsAndBiases(Tracker):
             config=dict(run.config),
             settings=wandb.Settings(
                 silent=True,
-                console="off",  # what is printed is not captured, so that progress is shown as ever
+                console="off",  # output is not captured, so that progress is shown as usual
                 disable_code=True,
                 disable_git=True,
                 x_disable_meta=True,
@@ -75,15 +75,15 @@ class WeightsAndBiases(Tracker):
         self._run.define_metric(f"validation/{run.headline}", step_metric="epoch", summary=f"{best},last")
 
     def log(self, epoch: int, figures: Mapping[str, float]) -> None:
-        """Log an epoch, which is the step; W&B drops a step that it has."""
+        """Log an epoch; the epoch is the step. W&B drops a step that it already has."""
         self._run.log({"epoch": epoch, **figures}, step=epoch, commit=True)
 
     def note(self, epoch: int, text: str) -> None:
-        """Put it into the summary, under its first words."""
+        """Put the text into the summary, under its first words."""
         self._run.summary[f"notes/epoch {epoch}: {text[:40]}"] = text
 
     def save(self, file: Path) -> None:
-        """The order is an artifact of the run; a picture is shown as one."""
+        """Save the order as an artifact of the run, and a picture as an image."""
         import wandb
 
         if file.suffix == ".png":
@@ -94,21 +94,21 @@ class WeightsAndBiases(Tracker):
         self._run.log_artifact(artifact)
 
     def finish(self, status: Status, summary: Mapping[str, float]) -> None:
-        """Close it."""
+        """Log the summary and close the run."""
         self._run.summary.update({**summary, "status": status})
         self._run.finish(exit_code=_EXIT_CODES[status])
 
 
 def _require_login(wandb: Any) -> None:
-    """W&B would ask for a key in a terminal, and wait.
+    """Check the login; otherwise W&B would ask for a key in a terminal, and wait.
 
     Raises:
-        ReorderKitError: if nobody is logged in.
+        ReorderKitError: if there is no login.
     """
     has_token = "WANDB_IDENTITY_TOKEN_FILE" in os.environ
     if not (has_token or wandb.setup().settings.api_key or wandb.api.api_key):
         raise ReorderKitError(
-            "nobody is logged in to Weights & Biases",
+            "not logged in to Weights & Biases",
             "run `wandb login` first, set WANDB_API_KEY, or use mode: offline",
         )
 
