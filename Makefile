@@ -1,14 +1,14 @@
-# The two commands of the README: `make demo` and `make test`. Each works from a bare clone with Python, pip and make.
+# The README shows `make demo` and `make test`. Both work from a bare clone with Python, pip and make.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Tests run one process a core; more threads than cores would make them wait for each other.
+# Tests run one process per core; more threads than cores would slow each other down.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
-# torchsort is compiled against the torch just installed, which a wheel in pip's cache may not have been. Where it finds
-# nvcc, it also compiles for a GPU, and fails without one.
+# torchsort must be compiled against the installed torch, so a wheel in pip's cache may not fit. If it finds nvcc, it
+# also compiles for a GPU, and fails without one.
 WITHOUT_NVCC = $(shell IFS=:; for folder in $$PATH; do [ -x "$$folder/nvcc" ] || echo "$$folder"; done | paste -sd:)
 
-# Tests of random cases, each with so many of them; another seed tries others.
+# Randomized tests: the number of cases in each; a different seed gives different cases.
 CASES ?= 2000
 SEED ?= 0
 FUZZED := tests/inputs/test_random_bytes.py tests/contract/test_strange_recipes.py \
@@ -46,5 +46,5 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 $(VENV)/.dev: $(BIN)/python pyproject.toml
 	$(BIN)/pip install --editable '.[dev]'
 	@PATH="$(WITHOUT_NVCC)" $(BIN)/pip install --no-cache-dir --no-build-isolation torchsort >$(VENV)/torchsort.log 2>&1 \
-		|| echo "torchsort cannot be built here (see $(VENV)/torchsort.log): tests that compare with it are skipped"
+		|| echo "torchsort could not be built (see $(VENV)/torchsort.log); tests that compare with it are skipped"
 	touch $@

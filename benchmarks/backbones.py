@@ -1,17 +1,18 @@
-"""Speed and memory of the order-sensitive backbones, beside transformers and over the length of the sequence.
+"""Speed and memory of the order-sensitive backbones, compared with transformers and by sequence length.
 
     python benchmarks/backbones.py speed
     python benchmarks/backbones.py growth
 
-`speed`: forward and backward of the Mamba mixer beside transformers' slow path (batch 8, 197 slots, inner width 384,
-state 16; the same weights), of the mixers of Mamba-2 (state 128) and Gated DeltaNet (the tiny size) beside those of
-transformers' Mamba-2 and Qwen3-Next in the same way, and of Longformer's attention beside transformers'
-LongformerSelfAttention (1,025 tokens, width 384, 6 heads, 128 slots on either side, one global token, no output
-projection). The runs of all contestants alternate in one process; figures are medians, ratios are those of the medians.
+`speed`: forward and backward of the Mamba mixer compared with transformers' slow path (batch 8, 197 slots, inner width
+384, state 16; the same weights), of the mixers of Mamba-2 (state 128) and Gated DeltaNet (the tiny size) compared with
+transformers' Mamba-2 and Qwen3-Next in the same way, and of Longformer's attention compared with transformers'
+LongformerSelfAttention (1,025 tokens, width 384, 6 heads, 128 slots on each side, one global token, no output
+projection). The runs of all contestants alternate in one process; figures are medians, and ratios are ratios of
+medians.
 
-`growth`: forward and backward of two blocks of width 192 for one image of 1,024, 4,096 and 16,384 slots, each in a
-process of its own: median time, and the peak of the resident memory above that before the first pass (Linux). A fixed
-stride or block lets part of the time of `sparse` grow with the square of the length; BigBird's does not.
+`growth`: forward and backward of two blocks of width 192 for one image of 1,024, 4,096 and 16,384 slots, each in its
+own process: median time, and peak resident memory above the baseline before the first pass (Linux). With a fixed stride
+or block, part of the time of `sparse` grows with the square of the length; with BigBird it does not.
 """
 
 from __future__ import annotations
@@ -58,11 +59,11 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "sparse, bigbird": {"name": "sparse", "size": "tiny", "pattern": "bigbird", "block": 64},
 }
 SIDES = (32, 64, 128)  # of the image, in patches of one pixel
-WINDOW = 128  # on either side; transformers' attention_window is both sides
+WINDOW = 128  # on each side; transformers' attention_window counts both sides
 
 
 def alternate(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each, their runs taking turns."""
+    """Median seconds of each contestant; their runs alternate."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for run in contestants.values():
         run()
@@ -95,7 +96,7 @@ def speed(repeats: int) -> None:
 
 
 def show(title: str, seconds: dict[str, float]) -> None:
-    """The first contestant is the one the others are compared with."""
+    """Print a table; the others are compared with the first contestant."""
     base = next(iter(seconds.values()))
     print(f"\n| {title} | ms | times faster |\n| --- | --- | --- |")
     for name, value in seconds.items():
@@ -135,14 +136,14 @@ def gated_delta_mixers() -> dict[str, Callable[[], object]]:
 
 
 def same_weights(theirs: nn.Module, ours: nn.Module) -> dict[str, Callable[[], object]]:
-    """A mixer of transformers, and ours with its weights."""
+    """A mixer of transformers, and ours with the same weights."""
     ours.load_state_dict(theirs.state_dict())
     inputs = torch.randn(8, 197, 192, requires_grad=True)
     return {"transformers": both_ways(theirs, inputs), "ours": both_ways(ours, inputs)}
 
 
 def attentions(batch: int) -> dict[str, Callable[[], object]]:
-    """Attention with a CLS token that sees and is seen by all; transformers wants whole windows, so it gets padding."""
+    """Attention with a global CLS token; transformers needs whole windows, so its input is padded."""
     tokens, padding = 1025, -1025 % (2 * WINDOW)
     config = LongformerConfig(
         hidden_size=384, num_attention_heads=6, attention_window=[2 * WINDOW], attention_probs_dropout_prob=0.0
@@ -157,13 +158,13 @@ def attentions(batch: int) -> dict[str, Callable[[], object]]:
         return attended[0][:, :tokens]
 
     ours = WindowedAttention(384, heads=6, window=WINDOW, num_global=1)
-    ours.proj = nn.Identity()  # transformers has the output projection elsewhere
+    ours.proj = nn.Identity()  # in transformers, the output projection is in another module
     inputs = torch.randn(batch, tokens, 384, requires_grad=True)
     return {"transformers": both_ways(attend, inputs), "ours": both_ways(ours, inputs)}
 
 
 def growth(repeats: int) -> None:
-    """Print time and memory by length."""
+    """Print time and memory by sequence length."""
     describe_machine()
     print("\n| backbone | slots | ms | per 4x slots | peak MiB | per 4x slots |\n| --- | --- | --- | --- | --- | --- |")
     context = multiprocessing.get_context("spawn")
@@ -181,11 +182,11 @@ def growth(repeats: int) -> None:
 
 
 def measure_length(name: str, side: int, repeats: int) -> tuple[float, float]:
-    """Median seconds of forward and backward, and peak memory above that before, MiB."""
+    """Median seconds of forward and backward, and peak memory above the baseline, MiB."""
     torch.manual_seed(0)
     options = dict(BACKBONES[name])
     kind = PluginHost(third_party=False).backbones.get(options.pop("name"))
-    if "depth" in kind.Options.model_fields:  # others say the blocks of each level
+    if "depth" in kind.Options.model_fields:  # others set the blocks of each level
         options["depth"] = 2
     backbone = kind(kind.Options(**options, patch_size=1), ImageShape(1, side, side))
     sequence = backbone.tokenize(torch.randn(1, 1, side, side))
@@ -202,7 +203,7 @@ def measure_length(name: str, side: int, repeats: int) -> tuple[float, float]:
 
 
 def status(field: str) -> float:
-    """Memory of this process, MiB."""
+    """A memory figure of this process, MiB."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(lines[field].split()[0]) / 1024
 
@@ -213,7 +214,7 @@ def describe_machine() -> None:
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Run the chosen benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("speed", "growth"))
     parser.add_argument("--repeats", type=int, default=7)

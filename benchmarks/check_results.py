@@ -1,11 +1,11 @@
-"""Are the tables of RESULTS.md, README.md and docs/results those that the raw results give?
+"""Check that the tables of RESULTS.md, README.md and docs/results match the raw results.
 
     python benchmarks/check_results.py
     python benchmarks/check_results.py --write
 
-Raw results are lines of JSON in `benchmarks/raw`. A table stands in its document between `<!-- table: NAME -->` and
-`<!-- end -->`, each in a line of its own, and is what the report of its script makes of them. What differs is named,
-and the exit code is 1; `--write` puts the tables in place.
+Raw results are lines of JSON in `benchmarks/raw`. In its document, a table is enclosed by `<!-- table: NAME -->` and
+`<!-- end -->`, each on its own line; the `report` function of its script generates it. Differences are listed, and the
+exit code is 1; `--write` updates the tables.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Table:
     """Where a table comes from.
 
     Args:
-        script: the module in this folder with a function ``report``, which is given records and returns lines.
+        script: the module in this folder with a function ``report`` from records to lines.
         raw: the file of its records, in the folder of raw results.
-        only: what its records have in some fields, where a file fills several tables.
+        only: values of fields that select its records, if a file fills several tables.
     """
 
     script: str
@@ -58,10 +58,10 @@ TABLES = {
     "timm-models": Table("timm_models", "timm-models.jsonl"),
     "validated": Table("validated", "validated.jsonl"),
 }
-"""Of RESULTS.md, by the name that stands there."""
+"""Tables of RESULTS.md, by their names there."""
 
 FRONT = {"front": Table("front_table", "informed.jsonl")}
-"""Of README.md."""
+"""Tables of README.md."""
 
 PAGES = {
     "informed-start": "informed",
@@ -83,25 +83,25 @@ DOCUMENTS = {
 
 
 def problems(document: str, raw: Path, tables: Mapping[str, Table]) -> list[str]:
-    """What is wrong with the tables of a document, a line for each."""
+    """What is wrong with the tables of a document, one line per problem."""
     found = {match["name"]: match["lines"].strip().splitlines() for match in _TABLE.finditer(document)}
     opened = _OPENED.findall(document)
-    wrong = [f"{name}: stands there twice" for name in sorted({name for name in opened if opened.count(name) > 1})]
+    wrong = [f"{name}: appears twice" for name in sorted({name for name in opened if opened.count(name) > 1})]
     wrong += [f"{name}: has no end" for name in opened if name not in found]
-    wrong += [f"{name}: nothing says which script makes it" for name in found if name not in tables]
+    wrong += [f"{name}: no script is registered for it" for name in found if name not in tables]
     for name, table in tables.items():
         has_raw = (raw / table.raw).exists()
         if name in found and not has_raw:
             wrong.append(f"{name}: its raw results, {table.raw}, are missing")
         elif name not in opened and has_raw:
-            wrong.append(f"{name}: there is no such table for {table.raw}")
+            wrong.append(f"{name}: the document has no such table, but {table.raw} exists")
         elif name in found and found[name] != table.lines(raw):
-            wrong.append(f"{name}: differs from what {table.raw} gives")
+            wrong.append(f"{name}: differs from the raw results in {table.raw}")
     return wrong
 
 
 def written(document: str, raw: Path, tables: Mapping[str, Table]) -> str:
-    """The document with every table as its raw results give it."""
+    """The document with every table regenerated from its raw results."""
 
     def anew(match: re.Match[str]) -> str:
         table = tables.get(match["name"])
@@ -113,10 +113,10 @@ def written(document: str, raw: Path, tables: Mapping[str, Table]) -> str:
 
 
 def main() -> int:
-    """Compare, or write."""
+    """Compare or update the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--raw", type=Path, default=HERE / "raw")
-    parser.add_argument("--write", action="store_true", help="put the tables in place")
+    parser.add_argument("--write", action="store_true", help="update the tables")
     arguments = parser.parse_args()
     wrong: list[str] = []
     for file, tables in DOCUMENTS.items():

@@ -1,21 +1,20 @@
-"""How fast the data sources load images, beside torchvision's ImageFolder with the same transforms.
+"""How fast data sources load images, compared with torchvision's ImageFolder with the same transforms.
 
     python benchmarks/data.py
     python benchmarks/data.py hf webdataset --repeats 9
     python benchmarks/data.py --eurosat FOLDER
 
 500 JPEGs of 256x256 pixels (random, but as smooth as photographs) are written in the layout of every data source, and
-their training split is loaded as training loads it: shuffled, flipped by chance, in batches of 50, by no worker and by
-two, which are started anew for every pass. Passes of a source and of torchvision's ImageFolder over as many of the same
-JPEGs take turns in one process. torchvision does the same to its images: decode, bring to 224x224 (by a crop, or by
-scaling, as the source does), flip, normalise; what a source does to boxes and masks comes on top. A source of masks
-reads two files for each image, so a second row compares it with torchvision doing that, too. Figures are medians, the
-ratio is the median over neighbouring passes. All files are in the file system's cache, so this measures the
-processor, not a disk. Sources that make or hold their images in memory have images of other sizes, and nothing to be
-compared with.
+the training split is loaded as in training: shuffled, randomly flipped, in batches of 50, with no worker and with two,
+which are restarted for every pass. Passes of a source and of torchvision's ImageFolder over the same number of JPEGs
+alternate in one process. torchvision applies the same steps to its images: decode, bring to 224x224 (by a crop, or by
+scaling, as the source does), flip, normalize. What a source does to boxes and masks is extra. A source of masks reads
+two files for each image, so a second row compares it with torchvision doing that, too. Figures are medians; the ratio
+is the median over neighboring passes. All files are in the file system's cache, so this measures the processor, not a
+disk. Sources that generate their images or hold them in memory have other image sizes and no counterpart.
 
-With --eurosat, a folder as image-folder reads it, or one of tar.gz files that unpack to one, only the first two epochs
-of its images at 64 pixels are measured, without a cache and with each kind of it.
+With --eurosat (a folder as image-folder reads it, or one of tar.gz files that unpack to one), only the first two epochs
+of its images at 64 pixels are measured, without a cache and with each kind of cache.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ from reorder_kit.interfaces import DataSource
 SIDE, SIZE, BATCH, CLASSES = 256, 224, 50, 2
 WORKERS = (0, 2)
 COVER = [{"name": "Fit", "size": SIZE}, "RandomHorizontalFlip"]
-# The upper left quarter of every image, in the ways of the formats.
+# The upper left quarter of every image, in each format.
 BOX = [0, 0, SIDE // 2, SIDE // 2]
 MASK = np.pad(np.ones((SIDE // 2, SIDE // 2), dtype=np.uint8), ((0, SIDE // 2), (0, SIDE // 2)))
 
@@ -72,7 +71,7 @@ class Layout:
 
 
 class ImageFolderWithMasks(ImageFolder):
-    """torchvision's ImageFolder, with a mask for each image that moves with it through torchvision's transforms."""
+    """torchvision's ImageFolder, with a mask for each image that goes through the same transforms."""
 
     def __init__(self, root: Path, masks: Path, transforms: v2.Compose) -> None:
         super().__init__(root)
@@ -85,7 +84,7 @@ class ImageFolderWithMasks(ImageFolder):
 
 
 def make_jpegs(count: int) -> list[bytes]:
-    """Random images without edges, each another."""
+    """Different random images without edges."""
     noise = np.random.default_rng(0)
     jpegs = []
     for _ in range(count):
@@ -244,7 +243,7 @@ LAYOUTS = {
 
 
 def passes(source: DataSource, workers: int) -> Iterator[tuple[int, float]]:
-    """Images and seconds of one pass after the other over the training split."""
+    """Images and seconds of successive passes over the training split."""
     samples = source.open(seed=0).train
     keys = ShuffledKeys(len(samples), seed=0, process=0, processes=1)
     while True:
@@ -259,7 +258,7 @@ def passes(source: DataSource, workers: int) -> Iterator[tuple[int, float]]:
 def torchvision_passes(
     root: Path, masks: Path | None, images: int, crops: bool, workers: int
 ) -> Iterator[tuple[int, float]]:
-    """The same of torchvision's ImageFolder, with masks if there is a folder of them."""
+    """The same for torchvision's ImageFolder, with masks if a folder of them is given."""
     to_size = [v2.Resize(SIDE), v2.CenterCrop(SIZE)] if crops else [v2.Resize([SIZE, SIZE])]
     normalise = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
     transforms = v2.Compose([v2.PILToTensor(), *to_size, v2.RandomHorizontalFlip(), *normalise])
@@ -282,14 +281,14 @@ def compare(
 ) -> str:
     """The cells of a table: images per second, and the ratio to torchvision's."""
     ours = passes(source, workers)
-    images, _ = next(ours)  # the first pass also pays for what is done once
+    images, _ = next(ours)  # the first pass includes one-time costs
     if crops is None:
         return f"{median(speed(ours) for _ in range(repeats)):,.0f} | - | -"
     theirs = torchvision_passes(folder, masks, images, crops, workers)
     next(theirs)
     pairs = []
     for repeat in range(repeats):
-        # Which of the two comes first alternates, too.
+        # Which of the two comes first also alternates.
         first, second = (ours, theirs) if repeat % 2 else (theirs, ours)
         one, other = speed(first), speed(second)
         pairs.append((one, other) if repeat % 2 else (other, one))
@@ -298,7 +297,7 @@ def compare(
 
 
 def unpacked(folder: Path, scratch: Path) -> Path:
-    """The folder itself, or where its archives were unpacked."""
+    """The folder itself, or the folder to which its archives were unpacked."""
     archives = sorted(folder.glob("train-*.tar.gz"))
     for path in archives:
         with tarfile.open(path) as archive:
@@ -307,7 +306,7 @@ def unpacked(folder: Path, scratch: Path) -> Path:
 
 
 def compare_caches(folder: Path, repeats: int) -> None:
-    """Print the images per second of the first and the second epoch, data opened anew for each repeat."""
+    """Print images per second of the first and the second epoch; data is reopened for each repeat."""
     kind = PluginHost(third_party=False).data_sources.get("image-folder")
     print("| cache | workers | images/s, epoch 1 | images/s, epoch 2 | ratio |")
     print("| --- | --- | --- | --- | --- |")
@@ -321,7 +320,7 @@ def compare_caches(folder: Path, repeats: int) -> None:
                     options = {"root": root, "image_size": 64, "cache": cache, **place}
                     run = passes(kind(kind.Options.model_validate(options)), workers)
                     pairs.append((speed(run), speed(run)))
-                # The first repeat also pays for what is done once in a process.
+                # The first repeat includes the one-time costs of a process.
                 first, second = (median(speeds) for speeds in zip(*pairs[1:], strict=True))
                 ratio = median(later / earlier for earlier, later in pairs[1:])
                 print(f"| {cache} | {workers} | {first:,.0f} | {second:,.0f} | {ratio:.2f} |", flush=True)
@@ -330,9 +329,9 @@ def compare_caches(folder: Path, repeats: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sources", nargs="*", help="data sources; all if not given")
-    parser.add_argument("--images", type=int, default=500, help="JPEGs that are written")
-    parser.add_argument("--repeats", type=int, default=5, help="pairs of passes that are measured")
+    parser.add_argument("sources", nargs="*", help="data sources (default: all)")
+    parser.add_argument("--images", type=int, default=500, help="number of JPEGs")
+    parser.add_argument("--repeats", type=int, default=5, help="measured pairs of passes")
     parser.add_argument("--eurosat", type=Path, help="measure caches on this folder instead")
     arguments = parser.parse_args()
     if arguments.eurosat is not None:
@@ -351,7 +350,7 @@ def main() -> None:
         put_masks(plain_masks := Path(scratch) / "torchvision-masks", len(jpegs))
         for name in arguments.sources or registry:
             if name not in LAYOUTS:
-                print(f"| {name} | no data is made for it |" + " |" * len(columns))
+                print(f"| {name} | no test data for it |" + " |" * len(columns))
                 continue
             kind = registry.get(name)
             options = LAYOUTS[name].write(Path(scratch) / name, jpegs)
@@ -361,7 +360,7 @@ def main() -> None:
                     compare(source, LAYOUTS[name].crops, plain, masks, workers, arguments.repeats)
                     for workers in WORKERS
                 ]
-                beside = "" if masks is None else ", beside ImageFolder with masks"
+                beside = "" if masks is None else ", against ImageFolder with masks"
                 print(f"| {name}{beside} | {source.target_kind} | {' | '.join(cells)} |", flush=True)
 
 

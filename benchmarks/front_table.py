@@ -20,7 +20,7 @@ LEAST_SEEDS = 3
 
 
 def report(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A row for each model and data set of 4x4 patches, trained for the usual time, with enough seeds."""
+    """A row for each model and data set with 4x4 patches, the standard training length and enough seeds."""
     yield "| model | data | worst first | row by row | best fixed order | informed start |"
     yield "| --- | --- | ---: | ---: | ---: | ---: |"
     rows = {each.place[:2]: each for each in compared(records) if each.place[2:] == (4, 1.0, 1)}

@@ -1,11 +1,11 @@
-"""Results to the last digit, before and after a change that should not alter any.
+"""Compare results to the last digit before and after a change that should not alter any.
 
     python benchmarks/golden.py record before         # every recipe with embedded data, two epochs; the demo; a bench
     python benchmarks/golden.py compare before after     # every figure that differs, is missing or is new
 
-Record with one checkout, compare with another on the same machine: other processors and versions of torch round
-differently. A recipe that is already recorded is skipped, so an interrupted recording resumes. One thread per process;
-`--jobs 2` records two recipes at a time. Times and environments are not compared.
+Record with two checkouts on the same machine, since other processors and versions of torch round differently. A recipe
+that is already recorded is skipped, so an interrupted recording resumes. One thread per process; `--jobs 2` records two
+recipes at a time. Times and environments are not compared.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ BENCH = ["bench", "planted", "--case", "chain-16", "--learner", "softsort", "--l
 
 
 def recipes() -> list[Path]:
-    """The recipes whose data comes with the package."""
+    """The recipes with embedded data."""
     found = sorted(Path("recipes").glob("*.yaml"))
     return [path for path in found if yaml.safe_load(path.read_text())["data"]["name"] in EMBEDDED]
 
 
 def short(path: Path) -> list[str]:
-    """Arguments that make a recipe take two epochs, the second of them searched."""
+    """Arguments that shorten a recipe to two epochs, the second of them with search."""
     sets = [f"train.epochs={EPOCHS}", "schedule.warmup_epochs=0.5"]
     if yaml.safe_load(path.read_text())["order"].get("learner"):
         sets += ["order.learner.warmup_epochs=0.5", "order.learner.search_epochs=1"]
@@ -43,7 +43,7 @@ def short(path: Path) -> list[str]:
 
 
 def commands(out: Path) -> Iterator[tuple[Path, list[str]]]:
-    """What to run, and the folder or file whose presence says that it was."""
+    """What to run, and the file whose presence shows that it has run."""
     for path in recipes():
         folder = out / path.stem
         yield folder / "result.json", ["run", str(path), "--out", str(folder), *short(path)]
@@ -52,7 +52,7 @@ def commands(out: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def record(out: Path, jobs: int) -> int:
-    """Run what is not recorded yet."""
+    """Run what has not been recorded yet."""
     out.mkdir(parents=True, exist_ok=True)
 
     def one(job: tuple[Path, list[str]]) -> bool:
@@ -73,7 +73,7 @@ def record(out: Path, jobs: int) -> int:
 
 
 def contents(out: Path) -> dict[str, Any]:
-    """Every line and file of a recording that holds results, by name."""
+    """All results of a recording, by file name."""
     found: dict[str, Any] = {}
     for path in sorted([*out.rglob("result.json"), *out.rglob("orders/*.json"), *out.rglob("order.json")]):
         found[str(path.relative_to(out))] = json.loads(path.read_text())

@@ -1,16 +1,16 @@
-"""Is a start that sees labels and the model better than the best fixed order, and is it still so after longer training?
+"""Is a start that sees labels and the model better than the best fixed order, even after longer training?
 
     python benchmarks/informed.py DATA --out informed.jsonl --models local --cases caltech --seeds 3 --lengths 1 4
     python benchmarks/informed.py DATA --out informed.jsonl --report
 
 DATA is a folder with `caltech101-64` and `eurosat`, each with tar archives of `train/CLASS/*.jpg` and
-`test/CLASS/*.jpg`, which are unpacked into the system's folder for temporary files; a case without its data is skipped.
-Of Caltech-101, the ten largest classes are read, with one of the two croppings of faces. Every order trains the same
-model from scratch with the same weights and batches; nothing learns an order. `reversed` puts the patches that tell
-least where the model looks; `center` puts the middle of the image there. The best fixed order is chosen among the
-rules, forwards and backwards, on validation images, and compared on test images. `--screen 12` trains every rule with
-its transposes, flips and reverses with the first seed, and the twelve with the best validation scores with the others,
-too. Run the same command again to resume. It prints Markdown.
+`test/CLASS/*.jpg`, which are unpacked to the system's temporary folder; a case without its data is skipped. Of
+Caltech-101, the ten largest classes are used, with one of the two croppings of faces. Every order trains the same model
+from scratch with the same weights and batches; no order is learned. `reversed` puts the least informative patches where
+the model looks; `center` puts the middle of the image there. The best fixed order is chosen among the rules, forward
+and reversed, on validation images, and compared on test images. `--screen 12` trains every rule with its transposes,
+flips and reverses on the first seed, and the twelve with the best validation scores on the other seeds, too. Run the
+same command again to resume. It prints Markdown.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from reorder_kit.orders.order_file import OrderFile
 from reorder_kit.training.run import run_experiment
 
 CLASSES = 10
-TWICE = "Faces_easy"  # other croppings of the photographs of Faces
+TWICE = "Faces_easy"  # other crops of the photographs in Faces
 RULES = ("row", "column", "snake", "boustrophedon", "spiral", "diagonal", "hilbert", "morton", "center-out")
 FIXED = (*RULES, *(f"{rule}-reverse" for rule in RULES))
 PRIORS = ("informed", "probe", "pixel-deviation")
@@ -54,9 +54,9 @@ class Case:
     """A data set.
 
     Args:
-        folder: where it lies in DATA; None for the embedded digits.
-        image_size: height and width of an image by the height and width of the grid.
-        unpack: makes a folder for each class of it.
+        folder: its folder in DATA; None for the embedded digits.
+        image_size: side of an image in pixels, by the side of the grid.
+        unpack: unpacks its archives into a folder per class.
     """
 
     folder: str | None
@@ -66,10 +66,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Model:
-    """A backbone, and how long it trains at length 1.
+    """A backbone and its training length at length 1.
 
     Args:
-        section: of a recipe.
+        section: the section of a recipe.
         steps: optimizer steps.
     """
 
@@ -91,7 +91,7 @@ class Key:
 
 
 def unpacked(source: Path, most: int | None) -> Path:
-    """The images of the largest classes as folders; of all classes if not said."""
+    """The images of the largest classes as folders; of all classes by default."""
     root = Path(tempfile.gettempdir()) / f"reorder-kit-{source.name}-{most or 'all'}"
     archives = sorted(source.glob("*.tar.gz"))
     if (root / "done").exists():
@@ -160,7 +160,7 @@ def write_ranking(key: Key, root: Path | None, file: Path, host: PluginHost) -> 
 
 
 def start_of(key: Key, ranking: Path, host: PluginHost) -> Any:
-    """What a recipe starts from."""
+    """The start in the recipe."""
     match key.order:
         case "reversed":
             backward = {"name": "custom", "file": str(ranking), "reverse": True}
@@ -176,7 +176,7 @@ def start_of(key: Key, ranking: Path, host: PluginHost) -> Any:
 
 
 def train(key: Key, root: Path | None, host: PluginHost) -> dict[str, Any]:
-    """A run, in a folder that is thrown away."""
+    """Train a run in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         ranking = Path(folder) / "ranking.json"
         if key.order == "reversed":
@@ -195,15 +195,15 @@ def train(key: Key, root: Path | None, host: PluginHost) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Compared:
-    """Runs of one case, model, grid, learning rate and length, with the seeds in which all that are compared ran.
+    """Runs of one case, model, grid, learning rate and length, with the seeds that all compared orders have.
 
     Args:
         place: case, model, grid, learning rate and length.
         orders: runs by order and seed.
-        seeds: of the informed start and of the fixed orders: what was stopped amid a seed says nothing of it.
-        fixed: names of the fixed orders that ran with these seeds.
-        screened: how many fixed orders there were with one seed, those included.
-        best: the one of the fixed orders with the highest mean validation score.
+        seeds: common seeds of the informed start and the fixed orders; incomplete seeds are ignored.
+        fixed: names of the fixed orders with these seeds.
+        screened: number of fixed orders with one seed, including those.
+        best: the fixed order with the highest mean validation score.
     """
 
     place: tuple[Any, ...]
@@ -214,13 +214,13 @@ class Compared:
     best: str
 
     def score(self, order: str) -> float | None:
-        """Mean test score with the seeds; None if the order did not run with all of them."""
+        """Mean test score over the seeds; None if the order does not have all of them."""
         runs = self.orders.get(order, {})
         return mean(runs[seed]["score"] for seed in self.seeds) if set(self.seeds) <= set(runs) else None
 
     @property
     def pool(self) -> str:
-        """How many fixed orders the best was chosen from."""
+        """The number of fixed orders that the best was chosen from."""
         return f"{len(self.fixed)}" if len(self.fixed) == self.screened else f"{len(self.fixed)} ({self.screened})"
 
 
@@ -256,7 +256,7 @@ def report(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _gap(informed: Mapping[int, Mapping[str, Any]], other: Mapping[int, Mapping[str, Any]]) -> str:
-    """By how much informed is better over the seeds of both, with its 95 % interval over seeds."""
+    """The gain of informed over the seeds of both, with its 95 % interval over seeds."""
     gaps = np.array([informed[seed]["score"] - other[seed]["score"] for seed in sorted(informed.keys() & other.keys())])
     if not len(gaps):
         return ""
@@ -267,13 +267,13 @@ def _gap(informed: Mapping[int, Mapping[str, Any]], other: Mapping[int, Mapping[
 
 
 def has_data(case: str, data: Path) -> bool:
-    """Whether the files of a case are there."""
+    """Whether the files of a case exist."""
     folder = CASES[case].folder
     return folder is None or any((data / folder).glob("*.tar.gz"))
 
 
 def screened(records: Sequence[Mapping[str, Any]], place: Key, count: int) -> list[str]:
-    """The fixed orders with the best validation scores with the first seed."""
+    """The fixed orders with the best validation scores on the first seed."""
     found = {
         record["order"]: record["validation"]
         for record in records
@@ -284,19 +284,19 @@ def screened(records: Sequence[Mapping[str, Any]], place: Key, count: int) -> li
 
 
 def main() -> None:
-    """Train what is missing, and print what there is."""
+    """Train missing runs, and print the results so far."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("informed.jsonl"))
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
-    parser.add_argument("--orders", nargs="+", default=list(ORDERS), help="those above, or variants of the rules")
-    parser.add_argument("--screen", type=int, help="of all variants of the rules, so many with more than one seed")
+    parser.add_argument("--orders", nargs="+", default=list(ORDERS), help="the default ones, or variants of the rules")
+    parser.add_argument("--screen", type=int, help="number of rule variants trained with several seeds")
     parser.add_argument("--grid", type=int, default=4, choices=list(PHOTOS), help="height and width, patches")
-    parser.add_argument("--rate", type=float, default=1.0, help="learning rate, times the usual one")
-    parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 on")
-    parser.add_argument("--lengths", type=int, nargs="+", default=[1, 4], help="of training, times the usual one")
-    parser.add_argument("--report", action="store_true", help="train nothing, print what there is")
+    parser.add_argument("--rate", type=float, default=1.0, help="factor of the default learning rate")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from 0")
+    parser.add_argument("--lengths", type=int, nargs="+", default=[1, 4], help="factors of the default training length")
+    parser.add_argument("--report", action="store_true", help="only print the results so far")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     lines = arguments.out.read_text().splitlines() if arguments.out.exists() else []
@@ -304,10 +304,10 @@ def main() -> None:
     done = {Key(**{name: record[name] for name in Key.__annotations__}) for record in records}
     host = PluginHost(third_party=False)
     variants = list(fixed_orders(host, Grid(arguments.grid, arguments.grid))) if arguments.screen else []
-    # Seed by seed, so that what there is when it is stopped can be compared.
+    # Seed by seed, so that results can be compared whenever it is stopped.
     for length, case, model in product(arguments.lengths, arguments.cases, arguments.models):
         if not has_data(case, arguments.data):
-            print(f"skipped {case}: {arguments.data / str(CASES[case].folder)} holds no archives", file=sys.stderr)
+            print(f"skipped {case}: {arguments.data / str(CASES[case].folder)} has no archives", file=sys.stderr)
             continue
         for seed in range(0 if arguments.report else arguments.seeds):
             orders = [*OTHERS, *variants] if variants else arguments.orders

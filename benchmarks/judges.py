@@ -4,16 +4,16 @@
     python benchmarks/judges.py DATA --out judges.jsonl --report
 
 Eighteen orders of 4x4 patches are trained from scratch on four data sets by four backbones; their mean score on test
-images over seeds is the truth. Judges tell it in advance: short trainings, weights that are shared by all orders, a
-regression, compressibility, and simple figures of patches, weighted by the influence of their slots. Printed for each
-judge is Spearman's rank correlation with the truth, and its regret: by how many points the best order is better than
-the one that it picks.
+images over seeds is the truth. Judges predict it: short trainings, weights shared by all orders, a regression,
+compressibility, and simple figures of patches, weighted by the influence of their slots. For each judge, the script
+prints Spearman's rank correlation with the truth, and its regret: by how many points the best order is better than the
+one that it picks.
 
 DATA is a folder with `caltech101-64` and `eurosat` (see informed.py) and `aquarium` (`labels.csv`, `images/`); a case
-without its data is skipped. Every number is one line of JSON. Seed by seed, and the smallest cases first, so what
-there is when it is stopped can be compared; run the same command again to resume. For several cores, run it once for
-each of them with other `--cases` or `--backbones`; each process uses one thread. One seed of all cases takes less than
-three hours of one core.
+without its data is skipped. Every number is one line of JSON. It goes seed by seed, smallest cases first, so results
+can be compared whenever it is stopped; run the same command again to resume. To use several cores, run it once per core
+with different `--cases` or `--backbones`; each process uses one thread. One seed of all cases takes less than three
+hours on one core.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ RULES = (
 RANDOM = 4
 STEPS, SHORT, FURTHER, SHARED = 300, (30, 100), 50, 300
 IMAGES = 1000
-"""Training images that the data is judged by; compressors look at a quarter of them."""
+"""Training images for judges of the data; compressors use a quarter of them."""
 ENSEMBLE, SWAPS = 3, 3
-"""Models that share their weights among orders, and swaps of two patches that make an order near another one."""
+"""Number of models with shared weights, and of swaps of two patches that give an order near another."""
 JUDGES_SEED = 1000
-"""Added to a seed for whatever judges, so that it shares no weights and no batches with the truth."""
+"""Added to the seed of judges, so that they share neither weights nor batches with the truth."""
 
 T = TypeVar("T")
 Record = dict[str, Any]
@@ -78,13 +78,13 @@ Done = set[tuple[str, str, int]]
 
 @dataclass(frozen=True)
 class Lengths:
-    """How long everything is trained, in steps.
+    """Training lengths, in steps.
 
     Args:
         full: the truth.
         short: from scratch.
-        shared: weights that all orders share.
-        further: from these, in one order.
+        shared: weights shared by all orders.
+        further: continued from these, in one order.
     """
 
     full: int = STEPS
@@ -119,7 +119,7 @@ def recipe(name: str, backbone: str, data: Path, seed: int, start: Any = "row") 
 
 
 def has_data(name: str, data: Path) -> bool:
-    """Whether the files of a case are there."""
+    """Whether the files of a case exist."""
     if name == "aquarium":
         return (data / name / "labels.csv").exists()
     folder = PHOTOS[name].folder
@@ -128,15 +128,15 @@ def has_data(name: str, data: Path) -> bool:
 
 @dataclass(frozen=True)
 class Bench:
-    """A case whose data is open.
+    """A case with opened data.
 
     Args:
-        name: of the data set.
-        backbone: its name.
-        data: where the data sets are.
-        host: the plugins there are.
-        splits: opened data, the same for every backbone and seed.
-        lengths: of trainings.
+        name: the data set.
+        backbone: the name of the backbone.
+        data: the folder of the data sets.
+        host: the plugin host.
+        splits: the opened data, the same for every backbone and seed.
+        lengths: training lengths.
     """
 
     name: str
@@ -147,17 +147,17 @@ class Bench:
     lengths: Lengths
 
     def experiment(self, seed: int = 0, start: Any = "row") -> Experiment:
-        """The parts; the seed is that of what judges, while which images are judged is the same for all."""
+        """The parts; the seed is that of the judge, while the judged images are the same for all."""
         content = recipe(self.name, self.backbone, self.data, seed, start)
         return compose(content, self.host, f"{self.name}, {self.backbone}")
 
     @property
     def grid(self) -> Grid:
-        """Of the patches."""
+        """The grid of patches."""
         return self.experiment().facts(self.splits.image).grid
 
     def prior(self, name: str, seed: int) -> tuple[Prior, PriorContext]:
-        """A prior with what it may ask for."""
+        """A prior and its context."""
         experiment = self.experiment(seed, {"prior": name})
         assert isinstance(experiment.start, StartByPrior)
         accelerator = build_accelerator(experiment.recipe.train)
@@ -169,7 +169,7 @@ class Bench:
         return experiment.start.build(self.splits.image, facts.grid), asked
 
     def orders(self) -> dict[str, Order]:
-        """The orders that are judged, the same for every seed."""
+        """The judged orders, the same for every seed."""
         fixed = fixed_orders(self.host, self.grid)
         orders = {name: fixed[name] for name in RULES}
         patches = self.grid.num_patches
@@ -185,7 +185,7 @@ class Bench:
 
 
 def measured(bench: Bench, orders: Mapping[str, Order], seed: int, done: Done) -> Iterator[Record]:
-    """Everything of a case with one seed that is not done yet, the cheap judges first."""
+    """Missing records of a case with one seed, the cheap judges first."""
     for judges in (of_data, of_shared_weights, of_trials):
         for judge, order, value, seconds in judges(bench, orders, seed, done):
             found = {"judge": judge, "order": order, "seed": seed, "value": value, "seconds": round(seconds, 4)}
@@ -197,7 +197,7 @@ Found = Iterator[tuple[str, str, float, float]]
 
 
 def of_data(bench: Bench, orders: Mapping[str, Order], seed: int, done: Done) -> Found:
-    """Judges that train nothing."""
+    """Judges without training."""
     judges: dict[str, Callable[[int], Mapping[str, float]]] = {
         "closed form": lambda seed: closed_forms(bench, orders, seed),
         **{f"influence x {what}": worth(bench, orders, what) for what in ("probe", "pixel-deviation", "center")},
@@ -223,7 +223,7 @@ def closed_forms(bench: Bench, orders: Mapping[str, Order], seed: int) -> dict[s
 
 
 def worth(bench: Bench, orders: Mapping[str, Order], what: str) -> Callable[[int], Mapping[str, float]]:
-    """What patches tell, how they vary or how central they are: the mean, weighted by the influence of their slots."""
+    """How informative, variable or central patches are: the mean, weighted by the influence of their slots."""
 
     def scores(seed: int) -> dict[str, float]:
         prior, context = bench.prior("probe" if what == "center" else what, seed)
@@ -247,7 +247,7 @@ def _by_patch(prior: RankingPrior, context: PriorContext) -> torch.Tensor:
 
 
 def compressed(bench: Bench, orders: Mapping[str, Order], what: str) -> Callable[[int], Mapping[str, float]]:
-    """What a prior of token sequences thinks of orders."""
+    """The scores of orders by a prior on token sequences."""
 
     def scores(seed: int) -> Mapping[str, float]:
         prior, context = bench.prior(what, seed)
@@ -258,7 +258,7 @@ def compressed(bench: Bench, orders: Mapping[str, Order], what: str) -> Callable
 
 
 def of_shared_weights(bench: Bench, orders: Mapping[str, Order], seed: int, done: Done) -> Found:
-    """Models trained in many orders: one, several together, one in orders near the first rule, one trained further."""
+    """Models trained in many orders: one, an ensemble, one in orders near the first rule, one trained further."""
     further = bench.lengths.further
     names = (
         "shared weights", f"shared weights of {ENSEMBLE} models", f"shared weights, orders near {RULES[0]}",
@@ -292,7 +292,7 @@ def of_shared_weights(bench: Bench, orders: Mapping[str, Order], seed: int, done
 
 
 def shared_weights(bench: Bench, seed: int) -> SharedWeights:
-    """What trains and judges with a seed, on the images of every other judge."""
+    """Training and judging with a seed, on the same images as every other judge."""
     experiment, splits = bench.experiment(seed), bench.splits
     judged = judged_images(bench.experiment(), splits)
     facts, device = experiment.facts(splits.image), torch.device("cpu")
@@ -307,7 +307,7 @@ def timed(compute: Callable[[], T]) -> tuple[T, float]:
 
 
 def of_trials(bench: Bench, orders: Mapping[str, Order], seed: int, done: Done) -> Found:
-    """Short trainings from scratch, and the truth: full ones, judged by test images."""
+    """Short trainings from scratch, and the truth: full trainings, judged on test images."""
     experiment, splits = bench.experiment(), bench.splits
     judged = judged_images(experiment, splits)
     tested = JudgedImages(replace(splits, validation=splits.test), len(splits.train), 0, judged.fitted)
@@ -323,7 +323,7 @@ def of_trials(bench: Bench, orders: Mapping[str, Order], seed: int, done: Done) 
 
 
 def orders_of(bench: Bench, records: Sequence[Record]) -> tuple[dict[str, Order], list[Record]]:
-    """The orders of a case, as they were written down or anew; and what is to be written down."""
+    """The orders of a case, recorded or new, and the records of the new ones."""
     own = [record for record in records if (record["case"], record["backbone"]) == (bench.name, bench.backbone)]
     listed = {record["order"]: Order(record["indices"]) for record in own if record["judge"] == ORDERS}
     if len(listed) == len(RULES) + RANDOM + 2:
@@ -335,14 +335,14 @@ def orders_of(bench: Bench, records: Sequence[Record]) -> tuple[dict[str, Order]
 
 
 def main() -> None:
-    """Measure what is missing, and print what there is."""
+    """Measure what is missing, and print the results so far."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("judges.jsonl"))
     parser.add_argument("--cases", nargs="+", default=list(DATA_SETS), choices=list(DATA_SETS))
     parser.add_argument("--backbones", nargs="+", default=list(BACKBONES), choices=list(BACKBONES))
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--report", action="store_true", help="measure nothing, print what there is")
+    parser.add_argument("--report", action="store_true", help="only print the results so far")
     arguments = parser.parse_args()
     lines = arguments.out.read_text().splitlines() if arguments.out.exists() else []
     records: list[Record] = [json.loads(line) for line in lines]
@@ -367,7 +367,7 @@ def main() -> None:
 
 
 def measure(bench: Bench, records: Sequence[Record], seed: int) -> Iterator[Record]:
-    """What is missing of a case with one seed, its orders first."""
+    """Missing records of a case with one seed, its orders first."""
     orders, new = orders_of(bench, records)
     yield from new
     own = [record for record in records if (record["case"], record["backbone"]) == (bench.name, bench.backbone)]

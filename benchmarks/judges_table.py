@@ -1,4 +1,4 @@
-"""The tables of judges.py: how well each judge ranks orders, and what following it costs."""
+"""The tables of judges.py: how well each judge ranks orders, and the regret of following it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 from scipy.stats import spearmanr
 
 TRUTH, ORDERS = "truth", "orders"
-"""Judges of this name are the answer, and where the orders are listed."""
+"""Pseudo-judges: the truth, and the list of orders."""
 _MOST_HALVES = 20
 
 Scores = Mapping[str, float]
-"""By the name of an order; the higher, the better."""
+"""Scores by the name of an order; higher is better."""
 Case = tuple[str, str]
 """Data set and backbone."""
 
@@ -32,7 +32,7 @@ def by_case(records: Iterable[Mapping[str, Any]]) -> dict[Case, dict[str, dict[i
 
 
 def whole(seeds: Mapping[int, Scores], orders: int) -> list[Scores]:
-    """The seeds with a value for every order: an unfinished one would be compared on other orders."""
+    """The seeds with a value for every order; an unfinished one would be compared on fewer orders."""
     return [seeds[seed] for seed in sorted(seeds) if len(seeds[seed]) == orders]
 
 
@@ -42,7 +42,7 @@ def average(seeds: Sequence[Scores]) -> dict[str, float]:
 
 
 def correlation(judged: Scores, truth: Scores) -> float:
-    """Spearman's rank correlation; 0 where one of them tells no two orders apart."""
+    """Spearman's rank correlation; 0 if one of them is constant."""
     names = sorted(truth)
     first, second = [judged[name] for name in names], [truth[name] for name in names]
     if len(set(first)) < 2 or len(set(second)) < 2:
@@ -51,7 +51,7 @@ def correlation(judged: Scores, truth: Scores) -> float:
 
 
 def regret(judged: Scores, truth: Scores) -> float:
-    """By how much the best order is better than the one that a judge picks; of several top ones the mean."""
+    """By how much the best order is better than the one that a judge picks; the mean over ties."""
     most = max(judged.values())
     return max(truth.values()) - mean(truth[name] for name, value in judged.items() if value == most)
 
@@ -59,7 +59,7 @@ def regret(judged: Scores, truth: Scores) -> float:
 def halves(seeds: Sequence[Scores]) -> tuple[float, float]:
     """Spearman between two disjoint halves of the seeds, and the regret of one half's pick in the other.
 
-    The mean over ways to halve them; NaN where there are not two seeds.
+    The mean over ways to halve them; NaN with fewer than two seeds.
     """
     numbers = range(len(seeds))
     found = []
@@ -72,30 +72,31 @@ def halves(seeds: Sequence[Scores]) -> tuple[float, float]:
 
 
 def of_perfect_judge(rho: float, seeds: int) -> float:
-    """About what a judge reaches that knows the score of each order over infinitely many seeds.
+    """The approximate correlation of a judge that knows each order's score over infinitely many seeds.
 
-    Judges are compared with the mean over all seeds, which is more reliable than the mean over a half: by
-    Spearman-Brown, and a root, since such a judge has no noise of its own. For halves of equal size that is
-    sqrt(2 rho / (1 + rho)). It is exact for Pearson's correlation, and near for Spearman's.
+    Judges are compared with the mean over all seeds, which is more reliable than the mean over half of them: this is
+    Spearman-Brown, with a square root, since such a judge has no noise of its own. For halves of equal size it is
+    sqrt(2 rho / (1 + rho)). It is exact for Pearson's correlation, and approximate for Spearman's.
 
     Args:
-        rho: the correlation between two halves of the seeds, of which one has a seed more where they are odd.
-        seeds: in both together.
+        rho: the correlation between two halves of the seeds; with an odd number, one half has one more.
+        seeds: number of seeds in both halves together.
 
     Returns:
-        The correlation with the mean over all seeds; NaN where the halves do not agree, so that nothing can be told.
+        The correlation with the mean over all seeds; NaN if the halves do not agree.
     """
     if not rho > 0:
         return math.nan
     smaller, larger = seeds // 2, seeds - seeds // 2
-    # With noise the variance of a seed by that between orders, rho is 1 / sqrt((1 + noise/smaller) (1 + noise/larger)).
+    # With noise = variance of a seed / variance between orders, rho is 1 / sqrt((1 + noise/smaller) (1 +
+    # noise/larger)).
     excess = smaller * larger * (rho**-2 - 1)
     noise = -seeds / 2 + math.sqrt(seeds**2 / 4 + excess)
     return 1 / math.sqrt(1 + noise / seeds)
 
 
 def report(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A table for each backbone, as lines of Markdown, from what there is."""
+    """A table for each backbone, as lines of Markdown."""
     cases, costs = by_case(records), _costs(records)
     lines: list[str] = []
     for backbone in dict.fromkeys(backbone for _, backbone in cases):
@@ -131,7 +132,7 @@ def _fill(rows: dict[str, dict[str, str]], case: str, judges: Mapping[str, Mappi
 
 
 def _costs(records: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], float]:
-    """Seconds of each judge for one order, as a share of one full training, by backbone."""
+    """The cost of each judge for one order, as a share of one full training, by backbone."""
     seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
     for record in records:
         if record["judge"] != ORDERS:

@@ -1,18 +1,18 @@
-"""What an order-learner costs: beside the training step of a model, and over the number of patches.
+"""The cost of an order-learner: relative to the training step of a model, and by the number of patches.
 
     python benchmarks/learner_overhead.py step
     python benchmarks/learner_overhead.py growth
 
-`step`: the training step of ViT-S/16 at 224 px (196 patches), batch 16, CPU, fp32, amid the search of a learner, over
-the same step without one. Steps with and without the learner alternate in one process, so that whatever else the
-machine does falls on both; the figure is the median of the ratios of neighbouring steps, with its 95 % bootstrap
-interval. Learners that try orders in forward passes of their own are marked with how many they declare.
+`step`: the training step of ViT-S/16 at 224 px (196 patches), batch 16, CPU, fp32, during the search of a learner,
+relative to the same step without one. Steps with and without the learner alternate in one process, so that other load
+affects both; the figure is the median ratio of neighboring steps, with its 95 % bootstrap interval. For learners that
+try orders in extra forward passes, the table shows how many they declare.
 
-`growth`: what the learner itself does in a step (propose, apply to the patches of 4 images of width 64, backward,
-optimiser) for 49, 196, 784 and 3,136 patches, each in a process of its own: median time, and the peak of the resident
-memory above that before the first step (Linux). Forward passes of evaluations are the model's work and are left out.
+`growth`: the learner's own work in a step (propose, apply to the patches of 4 images of width 64, backward, optimizer)
+for 49, 196, 784 and 3,136 patches, each in its own process: median time, and peak resident memory above the baseline
+before the first step (Linux). Forward passes of evaluations are the model's work and are excluded.
 
-Learners have their defaults, but `diffsort` the bitonic network.
+Learners have their defaults, except that `diffsort` uses the bitonic network.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ SECONDS_OF_A_SIZE = 20.0
 # The middle of the search, where every learner does all of its work.
 PROGRESS = Progress(step=50, steps_per_epoch=100, epochs=1, stream=1, shared_stream=2, share=0.5, phase_step=50)
 SEARCH = {"warmup_epochs": 0, "search_epochs": 1}
-# The other network has as many layers as there are patches: minutes a step at 3,136.
+# The other network has as many layers as patches: minutes per step at 3,136.
 OPTIONS = {"diffsort": {"network": "bitonic"}}
 
 
 def experiment_with(learner: str | None, host: PluginHost) -> Experiment:
-    """A recipe with a learner amid its search, or none."""
+    """A recipe with a learner in its search phase, or without one."""
     content: dict[str, Any] = {
         "format_version": 1,
         "name": "overhead",
@@ -109,7 +109,7 @@ def step(learners: Iterable[str], batch_size: int, pairs: int) -> None:
     torch.manual_seed(0)
     batch = Batch(torch.randn(batch_size, 3, 224, 224), torch.randint(len(CLASSES), (batch_size,)), CLASS)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {batch_size}, {pairs} pairs\n")
-    print("| learner | passes for evaluations | step over plain step | 95 % interval | plain step, s |")
+    print("| learner | passes for evaluations | ratio to the plain step | 95 % interval | plain step, s |")
     print("| --- | --- | --- | --- | --- |")
     plain = training_step(None, batch)
     host = PluginHost(third_party=False)
@@ -119,7 +119,7 @@ def step(learners: Iterable[str], batch_size: int, pairs: int) -> None:
             warm_up()
         ratios, seconds = [], []
         for pair in range(pairs):
-            # Which of the two comes first alternates, too.
+            # Which of the two comes first also alternates.
             first, second = (plain, learned) if pair % 2 else (learned, plain)
             one, other = first(), second()
             base, with_learner = (one, other) if pair % 2 else (other, one)
@@ -149,7 +149,7 @@ def growth(learners: Iterable[str]) -> None:
 
 
 def measure_size(name: str, side: int) -> tuple[float, float]:
-    """Median milliseconds of what a learner does in a step, and peak memory above that before, MiB."""
+    """Median milliseconds of a learner's work in a step, and peak memory above the baseline, MiB."""
     grid = Grid(side, side)
     learner = experiment_with(name, PluginHost(third_party=False)).learner
     assert learner is not None
@@ -184,7 +184,7 @@ def measure_size(name: str, side: int) -> tuple[float, float]:
         seconds.append(take())
         if time.perf_counter() - began > SECONDS_OF_A_SIZE:
             break
-    # The first step also pays for what is done once.
+    # The first step includes one-time costs.
     return 1000 * median(seconds[1:] or seconds), resident("VmHWM") - before
 
 
@@ -201,8 +201,8 @@ def main() -> None:
     every = sorted(PluginHost(third_party=False).order_learners)
     steps = commands.add_parser("step")
     steps.add_argument("learners", nargs="*", default=every)
-    steps.add_argument("--batch", type=int, default=16, dest="batch_size", help="images of a step")
-    steps.add_argument("--pairs", type=int, default=15, help="pairs of steps that are measured")
+    steps.add_argument("--batch", type=int, default=16, dest="batch_size", help="images per step")
+    steps.add_argument("--pairs", type=int, default=15, help="measured pairs of steps")
     steps.set_defaults(action=step)
     growing = commands.add_parser("growth")
     growing.add_argument("learners", nargs="*", default=every)

@@ -4,11 +4,11 @@
     python benchmarks/limit.py --profile longformer
 
 A step is forward, cross-entropy and backward of a classifier of 1,000 classes: the tiny size, images of 224 px, patches
-of 16 px, batch 8. Its rate is its operations, counted by torch, over its seconds of processor time, which leave out
-what other programs take; so is that of a product of two 1536 x 1536 matrices. All take turns in one process, and a
-share is the median over the rounds of the ratio of a round. torch counts products of matrices, convolutions and
-attention, whether masked or not: a share is no measure of useful work, but of how busy a model keeps the machine. The
-last column compares seconds.
+of 16 px, batch 8. Its rate is its operations, counted by torch, divided by its seconds of processor time, which exclude
+other programs; the same holds for a product of two 1536 x 1536 matrices. All alternate in one process, and a share is
+the median over rounds of the ratio within a round. torch counts matrix products, convolutions and attention, whether
+masked or not, so a share measures how busy a model keeps the machine, not useful work. The last column compares
+seconds.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def step_of(model: nn.Module, batch: int) -> Callable[[], object]:
 
 
 def contestants(names: Iterable[str], batch: int) -> dict[str, Callable[[], object]]:
-    """What takes turns: the product, timm's model, and the rows asked for."""
+    """The alternating contestants: the matrix product, timm's model, and the chosen rows."""
     matrix = torch.randn(MATRIX, MATRIX)
     found: dict[str, Callable[[], object]] = {
         MATMUL: lambda: matrix @ matrix,
@@ -94,13 +94,13 @@ def operations(run: Callable[[], object]) -> int:
 
 
 def measured(runs: Mapping[str, Callable[[], object]], rounds: int) -> Iterable[dict[str, Any]]:
-    """A record for each of them; every other round goes backward, so that none always follows the same."""
+    """A record for each contestant; every other round is reversed, so that none always follows the same one."""
     counts = {name: operations(run) for name, run in runs.items()}
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(rounds + 1):
         order = list(runs.items())
         for name, run in order if number % 2 else reversed(order):
-            # A step takes as long as several products.
+            # A step takes as long as several matrix products.
             times = 5 if name == MATMUL else 1
             began = time.process_time()
             for _ in range(times):
@@ -126,7 +126,7 @@ def measured(runs: Mapping[str, Callable[[], object]], rounds: int) -> Iterable[
 
 def report(records: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     """The table of the records."""
-    yield "| step | GFLOP | ms | share of the matmul rate | speed, of timm's ViT |"
+    yield "| step | GFLOP | ms | share of the matmul rate | speed relative to timm's ViT |"
     yield "| --- | --- | --- | --- | --- |"
     for record in records:
         speed = "-" if record["name"] == MATMUL else f"{record['against_timm']:.2f}"
@@ -135,7 +135,7 @@ def report(records: Iterable[Mapping[str, Any]]) -> Iterable[str]:
 
 
 def show_profile(run: Callable[[], object]) -> None:
-    """Where the time of a step goes."""
+    """Print where the time of a step goes."""
     run()
     with profile(activities=[ProfilerActivity.CPU]) as found:
         for _ in range(3):
@@ -149,8 +149,8 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", choices=list(BACKBONES), default=list(BACKBONES))
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--out", type=Path, help="file for the records, lines of JSON")
-    parser.add_argument("--profile", choices=[TIMM, *BACKBONES], help="show where the time of a step goes instead")
+    parser.add_argument("--out", type=Path, help="JSON Lines file for the records")
+    parser.add_argument("--profile", choices=[TIMM, *BACKBONES], help="instead, show where the time of a step goes")
     chosen = parser.parse_args()
     torch.manual_seed(0)
     if chosen.profile:

@@ -1,13 +1,13 @@
-"""How much a fixed order matters to every backbone: test accuracy by order.
+"""How much a fixed order matters for every backbone: test accuracy by order.
 
     python benchmarks/order_sensitivity.py run digits-4x4 digits-8x8 --seeds 5 --jobs 2 --out sensitivity.jsonl
     python benchmarks/order_sensitivity.py run eurosat-8x8 --root EUROSAT --seeds 1 --out sensitivity.jsonl
     python benchmarks/order_sensitivity.py report sensitivity.jsonl
 
-The same training for every order, no learner. Settings in which every slot reaches the readout are told apart from
-those in which an order also selects patches. Seeds are paired: a seed gives the same weights and batches under every
-order. A line of the report tests with Friedman's test (Friedman, 1937) whether the orders differ beyond what the seeds
-do. `run` goes on where it was stopped; where this script's settings have changed, give it another file.
+The same training for every order, without a learner. Settings in which every slot reaches the readout are separate from
+those in which an order also selects patches. Seeds are paired: a seed gives the same weights and batches for every
+order. Each row of the report has the p-value of Friedman's test (Friedman, 1937) for differences between orders beyond
+those between seeds. `run` resumes where it was stopped; if the settings in this script have changed, use another file.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def recipe(data: str, backbone: str, order: str, seed: int, root: str | None) ->
 
 
 def train(data: str, backbone: str, order: str, seed: int, root: str | None) -> dict[str, Any]:
-    """Train a cell; what the report needs of it."""
+    """Train a cell and return what the report needs."""
     torch.set_num_threads(1)
     host = PluginHost(third_party=False, blocked=["events.pictures", "events.tensorboard"])
     with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +112,7 @@ def train(data: str, backbone: str, order: str, seed: int, root: str | None) -> 
 
 
 def run(data: list[str], backbones: list[str], seeds: int, jobs: int, root: str | None, out: Path) -> None:
-    """Train what is not yet in the file."""
+    """Train the cells that are not in the file yet."""
     lines = out.read_text().splitlines() if out.exists() else []
     done = {(cell["data"], cell["backbone"], cell["order"], cell["seed"]) for cell in map(json.loads, lines)}
     wanted = [
@@ -148,7 +148,7 @@ def report(path: Path) -> None:
 
 
 def figures(by_order: dict[str, dict[int, float]]) -> list[str]:
-    """Mean by order; largest less smallest mean; standard deviation over seeds; p-value of Friedman's test."""
+    """Mean by order; range of the means; standard deviation over seeds; p-value of Friedman's test."""
     seeds = sorted(set.intersection(*(set(by_order[order]) for order in ORDERS)))
     if not seeds:
         return ["-"] * (len(ORDERS) + 3)
@@ -164,14 +164,14 @@ def figures(by_order: dict[str, dict[int, float]]) -> list[str]:
 
 
 def main() -> None:
-    """Train or report."""
+    """Run one of the two commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     training = commands.add_parser("run")
     training.add_argument("data", nargs="+", choices=list(DATA))
     training.add_argument("--backbones", nargs="+", default=list(BACKBONES), choices=list(BACKBONES))
     training.add_argument("--seeds", type=int, default=5)
-    training.add_argument("--jobs", type=int, default=1, help="processes of one thread each")
+    training.add_argument("--jobs", type=int, default=1, help="number of single-thread processes")
     training.add_argument("--root", help="folder of the photos")
     training.add_argument("--out", type=Path, default=Path("sensitivity.jsonl"))
     training.set_defaults(action=run)

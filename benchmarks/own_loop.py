@@ -1,8 +1,8 @@
 """How well the two training loops of docs/own-loop.md learn: test accuracy of five seeds each.
 
-    python benchmarks/own_loop.py runs/own_loop.jsonl        # about half a minute of one CPU core a seed
+    python benchmarks/own_loop.py runs/own_loop.jsonl        # about half a minute per seed on one CPU core
 
-The code is taken from the document as it stands. Seeds that the file already holds are not trained again.
+The code is taken unchanged from the document. Seeds that are already in the file are not trained again.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def write_files(folder: Path) -> None:
-    """The files of the document."""
+    """Write the files of the document."""
     for name, source in re.findall(r"^```python\n# (\w+)\.py\n(.*?)^```", DOCUMENT.read_text(), re.M | re.S):
         (folder / f"{name}.py").write_text(source)
 
 
 def main() -> None:
-    """Train what is missing, one seed at a time, and print the means."""
+    """Train missing seeds, one at a time, and print the means."""
     results = Path(sys.argv[1])
     results.parent.mkdir(parents=True, exist_ok=True)
     lines = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []

@@ -1,9 +1,9 @@
-"""The planted benchmark as its results are checked in: every case, every built-in learner with its chosen options.
+"""The planted benchmark behind the checked-in results: every case, every built-in learner with its chosen options.
 
     python benchmarks/planted.py --jobs 2 --out planted.jsonl --figures docs/images
 
-Prints the tables of RESULTS.md and draws the pictures. `reorder-kit bench planted` does the same for some cases and any
-learner; both go on where they were stopped.
+Prints the tables of RESULTS.md and draws the pictures. `reorder-kit bench planted` does the same for chosen cases and
+any learner; both resume where they were stopped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reorder_kit.jobs.slots import slots_of_one_thread
 
 
 def print_markdown(found: CaseReport) -> None:
-    """A heading, what has to be known, and the table."""
+    """Print a heading, the reach and the gap, and the table."""
     slots, of = found.reach
     print(f"\n### {found.case.name}: {found.case.about}\n\n{slots} of {of} slots reach the readout.")
     if found.gap is not None:
@@ -37,12 +37,12 @@ def print_markdown(found: CaseReport) -> None:
 
 
 def main() -> None:
-    """Train what is missing, print, draw."""
+    """Train missing runs, print the tables and draw the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
-    parser.add_argument("--learners", nargs="+", help="all built-in ones if not given")
+    parser.add_argument("--learners", nargs="+", help="learners (default: all built-in ones)")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--jobs", type=int, default=2, help="number of single-thread processes")
     parser.add_argument("--out", type=Path, default=Path("planted.jsonl"))
     parser.add_argument("--figures", type=Path, default=Path("docs/images"))
     arguments = parser.parse_args()

@@ -1,11 +1,11 @@
-"""Should `precision: auto` be bf16 on a CPU that has it? Accuracy and processor time of training in fp32 and in bf16.
+"""Should `precision: auto` be bf16 on a CPU that supports it? Accuracy and processor time of fp32 and bf16 training.
 
     OMP_NUM_THREADS=1 python benchmarks/precision.py --data FOLDER --out benchmarks/raw/precision.jsonl
     OMP_NUM_THREADS=1 python benchmarks/precision.py --steps --out benchmarks/raw/precision.jsonl
 
-FOLDER holds `eurosat`, as `benchmarks/informed.py` reads it. Both precisions train equal weights on the same batches,
-in turns, and nothing learns an order; processor time is that of the whole run. Run the same command again to resume.
-With --steps, what is measured are steps of the size tiny at 224 px (`benchmarks/limit.py`) instead.
+FOLDER holds `eurosat`, as `benchmarks/informed.py` reads it. Both precisions train the same initial weights on the same
+batches, alternately; no order is learned. Processor time is that of the whole run. Run the same command again to
+resume. With --steps, steps at size tiny and 224 px (`benchmarks/limit.py`) are measured instead.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "local": {"name": "local", "dim": 64, "depth": 2, "window": 2, "readout": "mean"},
 }
 DATA = {"digits": ({"name": "digits"}, 2, 300), "eurosat": ({"name": "image-folder", "image_size": 64}, 8, 200)}
-"""The source, the side of a patch in pixels, and steps of training."""
+"""The source, the side of a patch in pixels, and training steps."""
 TINY = {name: {"name": name} for name in ("vit", "longformer", "transformer-xl")}
 
 
@@ -57,7 +57,7 @@ def recipe(case: str, model: str, precision: str, seed: int, root: Path | None) 
 
 
 def train(case: str, model: str, precision: str, seed: int, root: Path | None) -> dict[str, Any]:
-    """A run, in a folder that is thrown away."""
+    """Train a run in a temporary folder."""
     host = PluginHost(third_party=False)
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
@@ -67,7 +67,7 @@ def train(case: str, model: str, precision: str, seed: int, root: Path | None) -
 
 
 def runs(data: Path | None, seeds: int, done: set[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-    """A record for each run that is missing; both precisions of a seed follow each other."""
+    """A record for each missing run; the two precisions of a seed are consecutive."""
     for case, model, seed, precision in product(DATA, MODELS, range(seeds), PRECISIONS):
         source = CASES[case]
         if (case, model, seed, precision) in done or (source.folder and not data):
@@ -78,7 +78,7 @@ def runs(data: Path | None, seeds: int, done: set[tuple[Any, ...]]) -> Iterator[
 
 
 def steps(rounds: int, done: set[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-    """A record for each of the tiny models and precisions that is missing; all of these take turns."""
+    """A record for each missing tiny model and precision; they alternate."""
     contestants = {}
     for name, precision in product(TINY, PRECISIONS):
         if ("step", f"{name}, tiny", 0, precision) in done:
@@ -98,7 +98,7 @@ def steps(rounds: int, done: set[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
 
 
 def report(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """A line for each data set and model."""
+    """A row for each data set and model."""
     rows: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         rows[record["case"], record["model"]][record["precision"]].append(record)
@@ -119,12 +119,12 @@ def _scores(records: Iterable[Mapping[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Measure what is missing, and print what there is."""
+    """Measure what is missing, and print the results so far."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with eurosat; digits alone without it")
+    parser.add_argument("--data", type=Path, help="folder with eurosat; without it, only digits")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", action="store_true", help="measure steps of tiny models instead of runs")
-    parser.add_argument("--out", type=Path, required=True, help="file of the records, lines of JSON")
+    parser.add_argument("--out", type=Path, required=True, help="JSON Lines file of the records")
     chosen = parser.parse_args()
     lines = chosen.out.read_text().splitlines() if chosen.out.exists() else []
     records = [json.loads(line) for line in lines]

@@ -2,10 +2,10 @@
 
 python benchmarks/prior.py [--images 500 2000 8000] [--size 64] [--patch 8]
 
-Images are made up: smooth shapes under a little noise. Eleven orderings: every one that needs no options, and some of
+Images are synthetic: smooth shapes with a little noise. Eleven orderings: every one that needs no options, and some of
 them reversed. Tokens are pixels, and codes of an untrained VQ-VAE, which take as long as those of a trained one. Each
-measurement is a process of its own; seconds are of ranking alone, those of all threads beside them, memory is that of
-the process, most of which are the libraries.
+measurement runs in its own process. Seconds are for ranking only, also summed over all threads; memory is that of the
+process, mostly libraries.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HOST = PluginHost(third_party=False)
 
 
 class MadeUp:
-    """Images by number, made when they are asked for."""
+    """Images by number, generated on access."""
 
     def __init__(self, count: int, size: int) -> None:
         self.count, self.size = count, size
@@ -103,7 +103,7 @@ def in_a_process(*arguments: object) -> dict[str, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, nargs="+", default=[500, 2000, 8000], help="images that are scored")
+    parser.add_argument("--images", type=int, nargs="+", default=[500, 2000, 8000], help="number of scored images")
     parser.add_argument("--size", type=int, default=64, help="height and width of an image, pixels")
     parser.add_argument("--patch", type=int, default=8, help="height and width of a patch, pixels")
     hidden = ("PRIOR", "TOKENS", "IMAGES", "SIZE", "PATCH")

@@ -3,13 +3,13 @@
     python benchmarks/prior_rankings.py DATA --out FOLDER
 
 DATA holds ``eurosat`` and ``caltech101-64``, each laid out as ``image-folder`` reads it. Training images, chosen at
-random and not augmented, are cut into 8x8 patches of 8 px. Patches are told by their pixels (16 levels) or by the codes
-of a VQ-VAE that is trained on as many training images; numbers are tokens or pairs of them. FOLDER keeps the VQ-VAEs
-and a line for each ranking, so that a run goes on where it was stopped; the report is printed at the end, as Markdown,
-with its conclusion put into words from the figures.
+random and not augmented, are cut into 8x8 patches of 8 px. Tokens are pixels (16 levels) or the codes of a VQ-VAE
+trained on the same number of training images, single or in pairs. FOLDER keeps the VQ-VAEs and a line for each ranking,
+so that a stopped run can resume; the report is printed at the end, as Markdown, with conclusions derived from the
+figures.
 
-The published claim is that of REOrder (Kutscher et al., 2025, https://arxiv.org/abs/2505.23751): LZMA over the codes of
-a VQ-VAE, six orders within 0.26 points on ImageNet-1K and 0.20 on FMoW, read off a figure.
+The published claim is that of REOrder (Kutscher et al., 2025, https://arxiv.org/abs/2505.23751): with LZMA over the
+codes of a VQ-VAE, six orders are within 0.26 points on ImageNet-1K and 0.20 on FMoW, read off a figure.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def opened(data: Path, seed: int, prior: Mapping[str, Any]) -> tuple[DataSplits,
 
 
 def fit(data: Path, file: Path, seed: int, images: int) -> Line:
-    """Train the VQ-VAE of a data set, and look at its validation images."""
+    """Train the VQ-VAE of a data set, and evaluate it on validation images."""
     splits, grid, _ = opened(data, seed, {"name": "lzma"})
     patches = TrainingPatches(splits, grid, seed, images)
     began = time.perf_counter()
@@ -99,7 +99,7 @@ def fit(data: Path, file: Path, seed: int, images: int) -> Line:
 
 
 def rank(data: Path, tokenizer: Mapping[str, Any], numbers: str, prior: str, seed: int, images: int) -> Line:
-    """All orders by one prior, and the six published ones by themselves."""
+    """Rank all orders by one prior, and the six published ones separately."""
     splits, grid, start = opened(data, seed, {"name": prior, "tokens": numbers, "tokenizer": dict(tokenizer)})
     scorer, patches = start.build(splits.image, grid), TrainingPatches(splits, grid, seed, images)
     assert isinstance(scorer, ScoringPrior)
@@ -118,7 +118,7 @@ def rank(data: Path, tokenizer: Mapping[str, Any], numbers: str, prior: str, see
 
 
 def starved(prior: ConditionalEntropy, patches: Tensor, images: int) -> bool:
-    """Whether fewer stretches of tokens are counted than there could be, so that most are seen once or never."""
+    """Whether there are fewer counted n-grams than possible ones, so that most are seen once or never."""
     tokens = prior.tokenizer.tokens(patches[:1])
     return images * (tokens.shape[1] - prior.length + 1) * tokens.shape[2] < prior.tokenizer.vocabulary**prior.length
 
@@ -131,7 +131,7 @@ def interval(found: Mapping[str, float]) -> str:
 
 
 def spread(ranked: list[Line]) -> Mapping[str, float]:
-    """What the last order lies behind the first."""
+    """How far the last order is behind the first."""
     behind: Mapping[str, float] = ranked[-1]["behind"]
     return behind
 
@@ -159,7 +159,7 @@ def overview(rankings: Mapping[tuple[str, ...], Line]) -> str:
                 others[-1]["name"],
             ]
         )
-    header = ["", "prior", "spread of the six", "best, worst of the six", "spread of all", "best, and level with it"]
+    header = ["", "prior", "spread of the six", "best, worst of the six", "spread of all", "best, and ties with it"]
     return table([*header, "worst"], rows)
 
 
@@ -178,14 +178,14 @@ def details(rankings: Mapping[tuple[str, ...], Line], data: str, tokenizer: str)
 
 def verdict(found: Mapping[str, float]) -> str:
     if found["low"] > CLAIM:
-        return f"more than the {CLAIM} points published, so that claim is refuted here"
+        return f"more than the published {CLAIM} points, so the claim is refuted here"
     if found["high"] <= CLAIM:
-        return f"no more than the {CLAIM} points published, so that claim is reproduced here"
-    return f"an interval that holds the {CLAIM} points published"
+        return f"at most the published {CLAIM} points, so the claim is reproduced here"
+    return f"with an interval that contains the published {CLAIM} points"
 
 
 def agreement(rankings: Mapping[tuple[str, ...], Line], first: str, second: str) -> list[float]:
-    """Kendall's tau between the rankings of two priors, where all else is the same."""
+    """Kendall's tau between the rankings of two priors, with everything else the same."""
     taus = []
     for tokens in product(DATA, TOKENIZERS, NUMBERS):
         if not {(*tokens, first), (*tokens, second)} <= rankings.keys():
@@ -197,7 +197,7 @@ def agreement(rankings: Mapping[tuple[str, ...], Line], first: str, second: str)
 
 
 def conclusion(rankings: Mapping[tuple[str, ...], Line]) -> Iterable[str]:
-    """What the figures say, in sentences; those of starved tables are left out."""
+    """Conclusions from the figures, as sentences; starved tables are excluded."""
     starving = [setting for setting, line in rankings.items() if line["starved"]]
     rankings = {setting: line for setting, line in rankings.items() if setting not in starving}
     for data in DATA:
@@ -214,9 +214,9 @@ def conclusion(rankings: Mapping[tuple[str, ...], Line]) -> Iterable[str]:
     smaller = [setting for setting, found in spreads.items() if found["high"] <= CLAIM]
     least, most = (choose(spreads, key=lambda setting: spreads[setting]["mean"]) for choose in (min, max))
     yield (
-        f"Over all {len(spreads)} measures the six lie within {spreads[least]['mean']:.2f} ({', '.join(least)}) to "
-        f"{spreads[most]['mean']:.2f} points ({', '.join(most)}): in {len(larger)} by more than {CLAIM}, in "
-        f"{len(smaller)} by no more, in the others the interval leaves it open."
+        f"Over all {len(spreads)} measures, the spread of the six is between {spreads[least]['mean']:.2f} "
+        f"({', '.join(least)}) and {spreads[most]['mean']:.2f} points ({', '.join(most)}): more than {CLAIM} in "
+        f"{len(larger)} measures, at most {CLAIM} in {len(smaller)}, and undecided in the others."
     )
     behind = [
         min(each["behind"]["mean"] for each in line["all"] if each["name"].startswith("random"))
@@ -224,22 +224,22 @@ def conclusion(rankings: Mapping[tuple[str, ...], Line]) -> Iterable[str]:
     ]
     last = sum(line["all"][-1]["name"].startswith("random") for line in rankings.values())
     yield (
-        f"The better of two random orders lies {min(behind):.2f} to {max(behind):.2f} points behind the best, and a "
+        f"The better of two random orders is {min(behind):.2f} to {max(behind):.2f} points behind the best, and a "
         f"random order is last in {last} of {len(rankings)} rankings."
     )
     winners = Counter(line["all"][0]["name"] for line in rankings.values())
     alone = sum(not any(each["is_within_noise"] for each in line["all"][1:]) for line in rankings.values())
     counts = ", ".join(f"{name} in {count}" for name, count in winners.most_common())
-    yield f"Best is {counts} of {len(rankings)}; in {alone} of them no other order is level with the best."
+    yield f"The best order is {counts} of {len(rankings)}; in {alone} of them no other order ties with the best."
     parts = []
     for first, second in combinations(PRIORS, 2):
         taus = agreement(rankings, first, second)
         parts.append(f"{first} and {second} {sum(taus) / len(taus):.2f} ({min(taus):.2f} to {max(taus):.2f})")
-    yield f"How far priors agree on the eleven orders of the same tokens, as Kendall's tau: {'; '.join(parts)}."
+    yield f"Agreement of priors on the eleven orders of the same tokens, as Kendall's tau: {'; '.join(parts)}."
     for data, tokenizer, numbers, prior in starving:
         yield (
-            f"Not counted: {prior} of {data}, {tokenizer}, {numbers}. Fewer stretches are counted than are possible, "
-            "and what is seen once takes no bits, which is too good for orders that mix everything up."
+            f"Excluded: {prior} of {data}, {tokenizer}, {numbers}. There are fewer counted n-grams than possible ones, "
+            "and those seen once take no bits, which favors orders that scramble patches."
         )
 
 
@@ -255,12 +255,12 @@ def report(lines: list[Line]) -> None:
 
 
 def main() -> None:
-    """Rank what is missing, and report."""
+    """Compute missing rankings, and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the data sets")
     parser.add_argument("--out", type=Path, required=True, help="folder of VQ-VAEs and rankings")
-    parser.add_argument("--images", type=int, default=2000, help="training images of each data set")
-    parser.add_argument("--seed", type=int, default=0, help="of images, VQ-VAEs and resampling")
+    parser.add_argument("--images", type=int, default=2000, help="training images per data set")
+    parser.add_argument("--seed", type=int, default=0, help="seed of images, VQ-VAEs and resampling")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     log = arguments.out / "rankings.jsonl"

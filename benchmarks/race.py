@@ -6,7 +6,7 @@
 DATA is a folder with `caltech101-64`, as benchmarks/informed.py reads it: its ten largest classes, with one of the two
 croppings of faces. The model is local attention that reads 5 of 16 slots, trained for 300 steps. `--case digits` races
 on the embedded digits instead, and needs no DATA. The race is `reorder-kit race`: run the same command again to resume,
-or elsewhere at the same time to share the work. It prints Markdown, from race.json.
+or run it in parallel to share the work. It prints Markdown, from race.json.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LOCAL = {"name": "local", "window": 2, "causal": True, "readout": "last", "depth
 
 
 def recipe(case: str, root: Path | None, start: str, steps: int) -> dict[str, Any]:
-    """The recipe that is raced."""
+    """The recipe of the race."""
     photos = {"name": "image-folder", "root": str(root), "image_size": 64}
     return {
         "format_version": 1,
@@ -50,7 +50,7 @@ def recipe(case: str, root: Path | None, start: str, steps: int) -> dict[str, An
 
 @contextmanager
 def told(standing: Standing) -> Iterator[Tell]:
-    """A line whenever something is finished."""
+    """Print a line whenever a part is finished."""
     done = -1
 
     def tell(standing: Standing) -> None:
@@ -79,7 +79,7 @@ def report(result: RaceResult) -> None:
 
 
 def main() -> None:
-    """Race, or print what there is."""
+    """Race, or print the results so far."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--case", default="caltech", choices=["caltech", "digits"])
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--budget", type=float, default=3.0)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--report", action="store_true", help="train nothing, print what there is")
+    parser.add_argument("--report", action="store_true", help="only print the results so far")
     arguments = parser.parse_args()
     out = arguments.out / arguments.case
     if arguments.report:

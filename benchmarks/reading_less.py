@@ -4,12 +4,12 @@
     python benchmarks/reading_less.py DATA --out reading_less.jsonl --report
 
 DATA is a folder as `benchmarks/informed.py` reads it. Every order trains the same full attention, or Mamba in one
-direction, from scratch with the same weights and batches; nothing learns an order. `all` reads 64 patches in rows. The
-others read the first share of an order (`order.keep`): `informed`, `strided`, `center` and `random`. Attention does not
-care in which order it reads them. For Mamba, `informed` puts the best patches where the model looks, and the orders
-that end in `-rows` read the same patches row by row. `raced` reads the orders that races found: --raced FOLDER holds
-them as CASE-BACKBONE-SLOTS.json, each an order of that many slots or more; without such a file it is left out.
-Run the same command again to resume. It prints Markdown.
+direction, from scratch with the same weights and batches; no order is learned. `all` reads all 64 patches row by row.
+The others read the first share of an order (`order.keep`): `informed`, `strided`, `center` and `random`. For attention,
+their order does not matter. For Mamba, `informed` puts the best patches where the model looks, and the orders that end
+in `-rows` read the same patches row by row. `raced` reads orders found by races: --raced FOLDER holds them as
+CASE-BACKBONE-SLOTS.json, each an order of at least that many slots; without such a file it is skipped. Run the same
+command again to resume. It prints Markdown.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ORDERS = {"vit": ("all", *SETS, RACED), "mamba": ("all", *SETS, *(f"{name}{ROWS}
 
 
 def start_of(order: str, seed: int) -> Any:
-    """What a recipe starts from."""
+    """The start in the recipe."""
     ordering = {"all": "row", "center": "center-out", "random": {"name": "random", "seed": seed}}
     return {"prior": "informed"} if order == "informed" else ordering.get(order, order)
 
@@ -67,7 +67,7 @@ def recipe(backbone: str, slots: int, start: Any, root: Path, seed: int, steps: 
 
 
 def write_set(content: dict[str, Any], slots: int, file: Path, host: PluginHost) -> None:
-    """Write the patches that a recipe would read, row by row."""
+    """Write the patches that a recipe reads as a row-by-row order."""
     experiment = compose(content, host, "reading-less")
     splits = experiment.open_data()
     grid = experiment.facts(splits.image).grid
@@ -83,7 +83,7 @@ def write_set(content: dict[str, Any], slots: int, file: Path, host: PluginHost)
 def train(
     case: str, backbone: str, slots: int, order: str, seed: int, steps: int, root: Path, raced: Path | None
 ) -> dict[str, Any]:
-    """A run, in a folder that is thrown away."""
+    """Train a run in a temporary folder."""
     host = PluginHost(third_party=False)
     with tempfile.TemporaryDirectory() as folder:
         start = start_of(order.removesuffix(ROWS), seed)
@@ -101,12 +101,12 @@ def train(
 
 
 def key_of(record: dict[str, Any]) -> tuple[Any, ...]:
-    """What a record is of."""
+    """The key of a record."""
     return tuple(record[name] for name in ("case", "backbone", "slots", "order", "seed", "steps"))
 
 
 def report(records: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """A table for each case and backbone, and whether a raced order is behind another one."""
+    """A table for each case and backbone, and whether a raced order is behind another order."""
     tables: dict[tuple[str, str, int], dict[tuple[int, str], list[dict[str, Any]]]] = defaultdict(
         lambda: defaultdict(list)
     )
@@ -114,7 +114,7 @@ def report(records: Iterable[dict[str, Any]]) -> Iterator[str]:
         tables[record["case"], record["backbone"], record["steps"]][record["slots"], record["order"]].append(record)
     for (case, backbone, steps), rows in tables.items():
         yield from ("", f"**{case}, {backbone}, {steps} steps**", "")
-        yield "| patches | order | top-1, mean | seeds | encoder, ms an image | million operations | training, s |"
+        yield "| patches | order | top-1, mean | seeds | encoder, ms per image | million operations | training, s |"
         yield "| --- | --- | --- | --- | --- | --- | --- |"
         for (slots, order), found in sorted(rows.items(), key=lambda row: (-row[0][0], -_mean(row[1], "score"))):
             seeds = ", ".join(f"{each['score']:.3f}" for each in sorted(found, key=lambda each: each["seed"]))
@@ -143,32 +143,32 @@ def _bar(slots: int, rows: dict[tuple[int, str], list[dict[str, Any]]]) -> str:
         return f"{slots} patches: too few seeds to compare the raced order with {best}."
     error = stdev(ahead) / len(ahead) ** 0.5
     verdict = "holds" if mean(ahead) >= -error else "FAILS"
-    return f"{slots} patches: raced is {mean(ahead):+.3f} ± {error:.3f} against {best}: the bar {verdict}."
+    return f"{slots} patches: raced is {mean(ahead):+.3f} ± {error:.3f} against {best}: the criterion {verdict}."
 
 
 def main() -> None:
-    """Train what is missing, and print what there is."""
+    """Train missing runs, and print the results so far."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("reading_less.jsonl"))
     parser.add_argument("--cases", nargs="+", default=list(DATA), choices=DATA)
     parser.add_argument("--backbones", nargs="+", default=list(BACKBONES), choices=list(BACKBONES))
     parser.add_argument("--slots", type=int, nargs="+", default=[16, 32])
-    parser.add_argument("--orders", nargs="+", choices=ORDERS["mamba"], help="all that a backbone has if not given")
+    parser.add_argument("--orders", nargs="+", choices=ORDERS["mamba"], help="orders (default: all of a backbone)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--raced", type=Path, help="folder of orders that races found")
-    parser.add_argument("--report", action="store_true", help="train nothing, print what there is")
+    parser.add_argument("--raced", type=Path, help="folder of orders found by races")
+    parser.add_argument("--report", action="store_true", help="only print the results so far")
     arguments = parser.parse_args()
     lines = arguments.out.read_text().splitlines() if arguments.out.exists() else []
     records = [json.loads(line) for line in lines]
     done = set(map(key_of, records))
-    # Seed by seed, so that what there is when it is stopped can be compared.
+    # Seed by seed, so that results can be compared whenever it is stopped.
     grid = product(range(arguments.seeds), arguments.cases, arguments.backbones, sorted(arguments.slots))
     for seed, case, backbone, slots in grid if not arguments.report else ():
         source = arguments.data / str(CASES[case].folder)
         if not list(source.glob("*.tar.gz")):
-            print(f"skipped {case}: {source} holds no archives", file=sys.stderr)
+            print(f"skipped {case}: {source} has no archives", file=sys.stderr)
             continue
         for order in ORDERS[backbone]:
             read = PATCHES if order == "all" else slots

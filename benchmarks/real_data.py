@@ -1,12 +1,12 @@
-"""Real photographs, end to end: do tasks beyond single labels learn anything, and how much is it worth?
+"""Real photographs, end to end: do tasks beyond single labels learn anything, and how much?
 
     python benchmarks/real_data.py DATA --seeds 4 --jobs 2
 
 DATA is a folder with `aquarium` (COCO boxes, labels.csv), `dsb2018-nuclei` (instance maps, index.csv) and `coco-open`
-(labels.csv). Each case is trained for a small budget with an order-learner, and beside every run a model of the same
-schedule and seed whose training images have each other's targets (`shuffled-targets`): what can be scored without
-looking. Printed are means over seeds with their standard errors, and by how many standard errors of the difference the
-two are apart. Test images are read once, by final weights.
+(labels.csv). Each case is trained on a small budget with an order-learner, and compared with a model with the same
+schedule and seed whose training targets are shuffled (`shuffled-targets`), which shows the score without information
+from images. The script prints means over seeds with standard errors, and the difference in standard errors. Test images
+are read once, with the final weights.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ CASES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class RealRun:
-    """A case with a seed, and the control beside it.
+    """A case with a seed, and its control.
 
     Args:
-        case: its name.
-        data: where the data sets are.
-        seed: of weights, batches and orders.
+        case: the name of the case.
+        data: the folder of the data sets.
+        seed: the seed of weights, batches and orders.
     """
 
     case: str
@@ -99,7 +99,7 @@ class RealRun:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The recipe, control and all."""
+        """The recipe, including the control."""
         sections = CASES[self.case]
         return {
             "format_version": 1,
@@ -109,13 +109,13 @@ class RealRun:
             "schedule": {"warmup_epochs": 1},
             "controls": [CONTROL],
             **sections,
-            # Where no validation images come with the data, every seed sets aside others.
+            # If the data has no validation images, every seed sets aside different ones.
             "data": {"split_seed": None, **sections["data"], "root": str(self.data / sections["data"]["root"])},
             "train": {"clip_grad": 1.0, "device": "cpu", **sections["train"]},
         }
 
     def train(self, host: PluginHost) -> dict[str, Any]:
-        """Train both in a folder that is thrown away."""
+        """Train both in a temporary folder."""
         with TemporaryDirectory() as name:
             _, result = run_experiment(compose(self.recipe, host, str(self)), host, Path(name) / "run")
         return result.as_dict()
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--jobs", type=int, default=2, help="number of single-thread processes")
     arguments = parser.parse_args()
     print("| data, task | metric | test images | learned order | shuffled targets | standard errors apart | seconds |")
     print("| --- | --- | --- | --- | --- | --- | --- |")

@@ -1,4 +1,4 @@
-"""Models whose weights are shared by many orders: trained in random orders, and a little further in one of them."""
+"""Models whose weights are shared by many orders: trained in random orders, and briefly further in one of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reorder_kit.orders.order import Order
 from reorder_kit.training.optimization import parameter_groups
 
 GROUPS = 4
-"""Random orders of a batch, each for a part of its images."""
+"""Random orders per batch, each for a part of its images."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class SharedWeights:
     """Trains such models, and judges orders by their loss.
 
     Args:
-        experiment: the parts; its seed decides weights, batches and orders.
-        splits: the training images, and as validation those that orders are judged by.
-        context: what is known of the run.
+        experiment: the parts; its seed determines weights, batches and orders.
+        splits: the training images, and the judged images as the validation split.
+        context: the task context of the run.
     """
 
     experiment: Experiment
@@ -39,12 +39,12 @@ class SharedWeights:
     context: TaskContext
 
     def train(self, start: Order, steps: int, swaps: int | None = None) -> OrderedModel:
-        """A model from scratch that reads every batch in a few random orders.
+        """Train a model from scratch that reads every batch in a few random orders.
 
         Args:
-            start: of all patches.
+            start: an order of all patches.
             steps: optimizer steps.
-            swaps: of two patches each, by which the orders differ from the start; None for orders without limit.
+            swaps: number of swaps of two patches between the orders and the start; None for any order.
         """
         model = build_model(replace(self.experiment, learner=None), self.context, start)
         generator = torch.Generator().manual_seed(self.experiment.recipe.seed)
@@ -67,7 +67,7 @@ class SharedWeights:
         return model
 
     def further(self, model: OrderedModel, order: Order, steps: int) -> OrderedModel:
-        """A copy of the model, trained further in one order; batches are the same for every order."""
+        """A copy of the model, trained further in one order, with the same batches for every order."""
         copied = deepcopy(model)
         self._train(copied, lambda images: order, steps, "further")
         return copied
@@ -81,7 +81,7 @@ class SharedWeights:
 
     @torch.no_grad()
     def loss(self, model: OrderedModel, order: Order, batches: Sequence[Batch]) -> float:
-        """The mean loss of the judged images in an order."""
+        """The mean loss on the judged images in an order."""
         model.eval()
         progress = Progress(1, 1, 1.0, phase="hardened", share=1.0)
         losses = [take_step(self.experiment.task, model.ordered_by(order), batch, progress).loss for batch in batches]

@@ -1,10 +1,10 @@
-"""CPU seconds until commands have answered, over those of `import torch`; and what a call of `reorder_kit.order` takes.
+"""CPU seconds of commands relative to `import torch`, and the time of a call of `reorder_kit.order`.
 
     python benchmarks/startup.py
 
-Commands and `import torch` take turns, one process each, so that whatever else the machine does falls on all of them.
-Each figure is a median over the rounds; the ratio is the median of the ratios within a round. Bytecode is compiled
-before, by a round that does not count.
+Commands and `import torch` alternate, one process each, so that other load affects all of them. Each figure is a median
+over rounds; the ratio is the median of the ratios within a round. A first round that does not count compiles the
+bytecode.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def measure_commands(rounds: int) -> None:
             seconds = cpu_seconds(arguments)
             if number > 0:
                 measured[name].append(seconds)
-    print("| command | CPU seconds | of `import torch` | least and most |")
+    print("| command | CPU seconds | ratio to `import torch` | range |")
     print("| --- | --- | --- | --- |")
     for name, seconds in measured.items():
         ratios = [one / base for one, base in zip(seconds, measured[TORCH], strict=True)]
@@ -79,11 +79,11 @@ def measure_commands(rounds: int) -> None:
 
 
 def measure_order() -> None:
-    """Print what calls of the function take, in a process of its own."""
+    """Print the time of calls of the function, measured in a separate process."""
     done = subprocess.run([sys.executable, "-c", ORDER], check=True, capture_output=True, text=True)
     first, usual, longest = (1000 * float(number) for number in done.stdout.split())
     print(
-        f'\n`reorder_kit.order("hilbert", 14, 14)`: the first call {first:,.0f} ms, imports included; the 100 after it '
+        f'\n`reorder_kit.order("hilbert", 14, 14)`: the first call {first:,.0f} ms, including imports; the next 100 '
         f"{usual:.2f} ms (median; the longest {longest:.2f} ms)."
     )
 
@@ -91,7 +91,7 @@ def measure_order() -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, help="rounds that count")
+    parser.add_argument("--rounds", type=int, default=7, help="number of rounds that count")
     rounds = parser.parse_args().rounds
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "pydantic", "timm", "torchvision"))
     print(f"Python {platform.python_version()}, {packages}; {rounds} rounds\n")

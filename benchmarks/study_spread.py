@@ -1,15 +1,15 @@
-"""How far the order spreads the scores of each model of a study, against how many slots its readout sees.
+"""How much the order spreads the scores of each model of a study, compared with its effective slots.
 
     reorder-kit study studies/inductive_bias.yaml --jobs 2
     python benchmarks/study_spread.py runs/inductive_bias --out benchmarks/raw/inductive-bias.jsonl
 
-Each finished run of a fixed order becomes a record: its model, order and seed, its score, and over how many slots the
-gradient of the loss was spread after training (effective slots). A study may be unfinished: the table says how many
-seeds it has, and takes those that all orders of a model have.
+Each finished run of a fixed order becomes a record: its model, order and seed, its score, and the number of slots over
+which the gradient of the loss was spread after training (effective slots). A study may be unfinished: the table uses
+the seeds that all orders of a model have, and shows how many these are.
 
-The spread is the standard deviation of what orders add to a score, without what seeds alone would give: the variance
-between orders, less that of the residuals, over the number of seeds. Below zero, it is given as 0. The range, from the
-best order to the worst, is larger by chance alone.
+The spread is the standard deviation of the effect of orders on a score, corrected for seeds: the variance between
+orders minus that of the residuals, divided by the number of seeds. Negative values are set to 0. The range from the
+best order to the worst is larger by chance alone.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def records_of(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def spread(scores: np.ndarray) -> float:
-    """The standard deviation of what orders add to a score, from paired seeds.
+    """The standard deviation of the effect of orders on a score, from paired seeds.
 
     Args:
-        scores: of each order (first axis) with each seed (second axis).
+        scores: one score per order (first axis) and seed (second axis).
     """
     orders, seeds = scores.shape
     of_orders = scores.mean(axis=1) - scores.mean()
@@ -69,7 +69,7 @@ def spread(scores: np.ndarray) -> float:
 
 
 def report(records: Sequence[Record]) -> Iterator[str]:
-    """A row for each model and training length, as the study lists them."""
+    """A row for each model and training length, in the order of the study."""
     yield "| data | model | seeds | best order | worst order | range | spread over orders | effective slots |"
     yield "| --- | --- | ---: | --- | --- | ---: | ---: | ---: |"
     models: dict[tuple[str, str, float], list[Record]] = defaultdict(list)
@@ -95,10 +95,10 @@ def report(records: Sequence[Record]) -> Iterator[str]:
 
 
 def main() -> int:
-    """Collect a study, or print the table of what was collected."""
+    """Collect the records of a study, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", type=Path, help="its folder, as in runs/inductive_bias")
-    parser.add_argument("--out", type=Path, help="where the records are written")
+    parser.add_argument("study", type=Path, help="folder of the study, such as runs/inductive_bias")
+    parser.add_argument("--out", type=Path, help="file for the records")
     arguments = parser.parse_args()
     records = list(records_of(arguments.study))
     if arguments.out is not None:

@@ -1,14 +1,14 @@
-"""Which models of timm read in another order: every one whose blocks see a sequence of patches, and why others do not.
+"""Which timm models can read in another order: all whose blocks see a sequence of patches; and why others cannot.
 
     nice -n 19 python benchmarks/timm_models.py --out benchmarks/raw/timm-models.jsonl
 
-Each model is built with two blocks, or narrow, where its function allows that, for images that give a grid of 4x6
-patches, in double precision. Its weights are drawn so that no norm or LayerScale hides anything. It reads noise
-row-major and in a random order, wrapped (`reorder_kit.wrap`) and as the backbone `timm`, there in another order for
-each image. The largest difference between outputs is a share of the largest number. Models of one signature (class,
-positions, kinds of layers) differ in size alone: one of them is measured, and the others say like which one they are;
-with `--all`, these are measured, too. Classes that work on the 2-D image are there with one model each. What is in the
-file already is skipped. `check_results.py --write` puts the table into RESULTS.md.
+Each model is built with two blocks, or narrow, if its function allows it, for images with a grid of 4x6 patches, in
+double precision. Its weights are drawn so that no norm or LayerScale hides anything. It reads noise row-major and in a
+random order, wrapped (`reorder_kit.wrap`) and as the backbone `timm`, there with a different order for each image. The
+largest difference between outputs is relative to the largest output. Models with one signature (class, positions, kinds
+of layers) differ only in size: one of them is measured, and the records of the others refer to it; with `--all`, all
+are measured. Each class that works on the 2-D image is covered by one model. Models already in the file are skipped.
+`check_results.py --write` puts the table into RESULTS.md.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ MOST_WEIGHTS = 150_000_000
 
 
 def listed(done: Sequence[Mapping[str, Any]] = ()) -> Iterator[tuple[str, Any]]:
-    """The models to examine, on the meta device: all of readable classes, one of each class that is not.
+    """The models to examine, on the meta device: all models of readable classes, one model of every other class.
 
     Args:
-        done: records of models that were examined.
+        done: records of models already examined.
     """
     seen = {record["kind"] for record in done if record["outcome"] == REFUSED and record["kind"] not in READABLE}
     known = {record["model"] for record in done}
     for name in timm.list_models():
         if not timm.model_entrypoint(name).__module__.startswith("timm."):
-            continue  # registered by somebody else
+            continue  # registered by another package
         kind = class_of(name)
         if kind in seen or name in known:
             continue
@@ -65,7 +65,7 @@ def listed(done: Sequence[Mapping[str, Any]] = ()) -> Iterator[tuple[str, Any]]:
 
 
 def outcome_of(name: str, model: Any) -> dict[str, Any]:
-    """What is said of one model without computing anything.
+    """The record of one model, without computing anything.
 
     Args:
         name: in timm.
@@ -81,7 +81,7 @@ def outcome_of(name: str, model: Any) -> dict[str, Any]:
 
 
 def signature(model: Any) -> str:
-    """What distinguishes the ways in which models read, beside their size."""
+    """What distinguishes how models read, apart from their size."""
     block = model.blocks[0]
     rope = getattr(model, "rope", None)
     parts = {
@@ -113,7 +113,7 @@ def _kinds(*modules: nn.Module | None) -> list[str]:
 
 
 def measured(name: str, patch: tuple[int, int]) -> dict[str, Any]:
-    """The largest difference that an order makes to the output of a model.
+    """The largest difference that an order makes in the output of a model.
 
     Args:
         name: in timm.
@@ -126,14 +126,14 @@ def measured(name: str, patch: tuple[int, int]) -> dict[str, Any]:
     with torch.no_grad():
         expected = model(noise)
         differences = {"wrap": _difference(reorder_kit.wrap(model, torch.randperm(24))(noise), expected)}
-        if not reading_of(model).overlaps:  # else it is refused as a backbone
+        if not reading_of(model).overlaps:  # otherwise it is refused as a backbone
             differences["backbone"] = _difference(*_of_backbone(model, noise))
     outcome = RIGHT if max(differences.values()) <= BAR else WRONG
     return {"outcome": outcome, "cut": cut, "differences": differences}
 
 
 def _of_backbone(model: Any, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The readout in an order for each image, and timm's."""
+    """The readout with a random order for each image, and timm's own."""
     features = model.forward_head(model.forward_features(noise), pre_logits=True)
     backbone = Timm.from_timm(model)
     orders = Order(torch.stack([torch.randperm(24) for _ in range(len(noise))]))
@@ -144,13 +144,13 @@ def _of_backbone(model: Any, noise: torch.Tensor) -> tuple[torch.Tensor, torch.T
 def _built(name: str, image: tuple[int, int]) -> tuple[Any, dict[str, int]]:
     with torch.device("meta"):
         heads = _heads_of(timm.create_model(name, pretrained=False).blocks[0])
-    # The first that its function allows: with two blocks, or narrow ones, or as it is.
+    # The first that its function allows: two blocks, narrow blocks, or the full model.
     for cut in ({"depth": 2}, {"embed_dim": HEAD_DIM * heads}, {}):
         arguments = {"pretrained": False, "num_classes": 5, "img_size": image, **cut}
         try:
             with torch.device("meta"):
                 weights = sum(each.numel() for each in timm.create_model(name, **arguments).parameters())
-        except (TypeError, AssertionError, KeyError, ValueError):  # of its function, which takes no such arguments
+        except (TypeError, AssertionError, KeyError, ValueError):  # its function does not take these arguments
             continue
         if weights <= MOST_WEIGHTS:
             return timm.create_model(name, **arguments), cut
@@ -174,7 +174,7 @@ def _difference(found: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 def report(records: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A table of the right ones by class and positions, then of the refused ones by reason."""
+    """A table of the supported models by class and positions, then of the refused ones by reason."""
     records = list(records)
     right = [record for record in records if record["outcome"] == RIGHT]
     refused = [record for record in records if record["outcome"] == REFUSED]
@@ -200,7 +200,7 @@ def report(records: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def main() -> None:
-    """Examine what is not in the file yet."""
+    """Examine the models that are not in the file yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("timm-models.jsonl"))
     parser.add_argument("--all", action="store_true", help="measure every model")

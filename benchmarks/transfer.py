@@ -1,12 +1,12 @@
-"""Is an order that was learned on digits any good for satellite photos, and the other way round? Two backbones.
+"""Does an order learned on digits help on satellite photos, and vice versa? With two backbones.
 
     python benchmarks/transfer.py --eurosat EUROSAT --out transfer --seeds 3 --jobs 2
 
 EUROSAT is a folder with EuroSAT's photos, as `train/CLASS/*.jpg` and `test/CLASS/*.jpg`, or with tar archives of that
-(`train-00.tar.gz`, ...), of which the first two for training and the first for testing are unpacked into the system's
-folder for temporary files. Both data sets are read as 8x8 patches: digits pixel by pixel, photos in tiles of 8 pixels.
-Everything starts from the same random order, another one for every seed; all slots reach the readout. It goes on where
-it was stopped, and prints Markdown for RESULTS.md; the picture is in the folder.
+(`train-00.tar.gz`, ...), of which the first two for training and the first for testing are unpacked to the system's
+temporary folder. Both data sets are read as 8x8 patches: digits with one pixel per patch, photos in tiles of 8 pixels.
+All recipes start from the same random order, a different one for every seed; all slots reach the readout. A stopped
+transfer resumes. It prints Markdown for RESULTS.md; the picture is in the folder.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ARCHIVES = ("train-00.tar.gz", "train-01.tar.gz", "test-00.tar.gz")
 
 
 def recipe(data: str, backbone: str, root: Path) -> dict[str, Any]:
-    """The recipe of one side."""
+    """The recipe for one data set and backbone."""
     sources: dict[str, dict[str, Any]] = {
         "digits": {"name": "digits"},
         "eurosat": {"name": "image-folder", "root": str(root), "image_size": 64},
@@ -51,10 +51,10 @@ def recipe(data: str, backbone: str, root: Path) -> dict[str, Any]:
 
 
 def photos(eurosat: Path) -> Path:
-    """The folder of photos, unpacked if need be."""
+    """The folder of photos, unpacked if necessary."""
     if (eurosat / "train").exists():
         return eurosat
-    # The same place every time: a recipe holds it, and a run that goes on has to have the recipe it began with.
+    # Always the same path: it is in the recipe, which must not change when a run resumes.
     root = Path(tempfile.gettempdir()) / "reorder-kit-eurosat"
     for name in ARCHIVES if not root.exists() else ():
         with tarfile.open(eurosat / name) as archive:
@@ -68,10 +68,10 @@ def main() -> None:
     parser.add_argument("--eurosat", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("transfer"))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--jobs", type=int, default=2, help="number of single-thread processes")
     arguments = parser.parse_args()
     if not ((arguments.eurosat / "train").exists() or (arguments.eurosat / ARCHIVES[0]).exists()):
-        sys.exit(f"skipped: {arguments.eurosat} holds neither a folder train nor {ARCHIVES[0]}")
+        sys.exit(f"skipped: {arguments.eurosat} has neither a folder train nor {ARCHIVES[0]}")
     host = PluginHost.from_environment()
     root = photos(arguments.eurosat)
     recipes = [(recipe(data, backbone, root), f"{data}-{backbone}") for backbone in BACKBONES for data in EPOCHS]

@@ -1,14 +1,14 @@
-"""Does `search: validated` do no harm, and does it still find what there is to be found?
+"""Does `search: validated` avoid harm, and does it still find better orders that exist?
 
     python benchmarks/validated.py power --out validated.jsonl
     python benchmarks/validated.py recipes --out validated.jsonl --seeds 3
     python benchmarks/validated.py --out validated.jsonl
 
-`power`: in how many of 5 seeds is the order accepted that a learner finds on the planted chain of 16 patches from a
-random start, and where 5 of 16 slots are read from row order. `recipes`: every shipped recipe with a learner and
-embedded data, with a search that nothing judges, with `search: validated`, and with its start kept: test scores, paired
-differences with standard errors over seeds, and the cost in seconds of training, without controls. Run the same command
-again to resume, also amid a run. Without a part it prints what there is, as Markdown.
+`power`: in how many of 5 seeds a learned order is accepted, on the planted chain of 16 patches from a random start, and
+with 5 of 16 slots read from row order. `recipes`: every shipped recipe with a learner and embedded data, with an
+unjudged search, with `search: validated`, and with its start kept: test scores, paired differences with standard errors
+over seeds, and the cost in seconds of training, without controls. Run the same command again to resume, even in the
+middle of a run. Without a part, it prints the results so far as Markdown.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class Work:
 
     Args:
         part: ``power`` or ``recipes``.
-        name: of the case and its learner, or of the recipe.
+        name: the case and its learner, or the recipe.
         search: one of :data:`SEARCHES`.
-        seed: of the run.
-        recipe: what is trained.
+        seed: the seed of the run.
+        recipe: the recipe to train.
     """
 
     part: str
@@ -62,11 +62,11 @@ class Work:
 
     @property
     def key(self) -> tuple[str, str, str, int]:
-        """What it is in the file of results."""
+        """Its key in the file of results."""
         return self.part, self.name, self.search, self.seed
 
     def train(self, host: PluginHost, folder: Path) -> dict[str, Any]:
-        """Train it, or go on with it; its folder is removed when its line can be written."""
+        """Train or resume it; its folder is removed once its line is written."""
         content = {**self.recipe, "controls": []}
         result = run_in_program(compose(content, host, str(self.key)), host, folder, None)
         part, name, search, seed = self.key
@@ -74,7 +74,7 @@ class Work:
 
 
 def outcome(result: RunResult) -> dict[str, Any]:
-    """What the tables need of a run."""
+    """What the tables need from a run."""
     verdict = result.validated
     found = {
         "headline": result.headline,
@@ -91,7 +91,7 @@ def outcome(result: RunResult) -> dict[str, Any]:
 
 
 def power() -> Iterator[Work]:
-    """A learner that finds the answer, and one that often does not, on each case."""
+    """On each case, a learner that finds the answer, and one that often does not."""
     for seed in range(POWER_SEEDS):
         for (case, start), learners in POWER.items():
             for learner in learners:
@@ -101,7 +101,7 @@ def power() -> Iterator[Work]:
 
 
 def recipes(names: list[str], seeds: int) -> Iterator[Work]:
-    """Seed by seed, so that what there is when it is stopped can be compared."""
+    """Seed by seed, so that results can be compared whenever it is stopped."""
     for seed in range(seeds):
         for name in names:
             content, _ = read_recipe(name)
@@ -119,7 +119,7 @@ def recipes(names: list[str], seeds: int) -> Iterator[Work]:
 
 
 def report(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The tables of both parts, of what there is."""
+    """The tables of both parts."""
     for part, lines in (("power", report_power), ("recipes", report_recipes)):
         own = [record for record in records if record["part"] == part]
         if own:
@@ -173,7 +173,7 @@ def _mean(runs: Mapping[int, Mapping[str, Any]]) -> str:
 
 
 def _difference(start: Mapping[int, Mapping[str, Any]], other: Mapping[int, Mapping[str, Any]]) -> tuple[str, bool]:
-    """The mean paired difference, positive where the other is better; whether it is clearly worse."""
+    """The mean paired difference, positive if the other is better, and whether it is clearly worse."""
     gains = [
         (run["score"] - start[seed]["score"]) * (1 if run["higher_is_better"] else -1)
         for seed, run in other.items()
@@ -186,13 +186,11 @@ def _difference(start: Mapping[int, Mapping[str, Any]], other: Mapping[int, Mapp
 
 
 def main() -> None:
-    """Train what is missing, and print what there is."""
+    """Train missing runs, and print the results so far."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "parts", nargs="*", choices=["power", "recipes", []], help="what to train; nothing if not given"
-    )
+    parser.add_argument("parts", nargs="*", choices=["power", "recipes", []], help="parts to train (default: none)")
     parser.add_argument("--out", type=Path, default=Path("validated.jsonl"))
-    parser.add_argument("--recipes", nargs="+", help="all with embedded data if not given")
+    parser.add_argument("--recipes", nargs="+", help="recipes (default: all with embedded data)")
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     lines = arguments.out.read_text().splitlines() if arguments.out.exists() else []

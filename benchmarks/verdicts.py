@@ -1,17 +1,16 @@
-"""What a study's verdicts are worth: made-up studies through the statistics of real ones.
+"""How reliable the verdicts of a study are: simulated studies with the real statistics.
 
     python benchmarks/verdicts.py [--studies 200] [--seeds 8] [--seed 0] [--only best-fixed]
 
-A study has three backbones. Each is trained in three fixed orders, with two learners that start from the third of them,
-each with its order from scratch, noise for a reward beside it, and with two random orders: 33 rows, 8 seeds, 497 test
-images (as the digits have), scored right or wrong. An image is right where a sum is above a threshold: what the row is
-worth, how easy the image is, what the seed adds (in part the same in all rows, since seeds are paired), what the image
-and the seed add (in part the same in all rows), and, where it is said, how well this row suits this image with any
-seed. The last one is what other test images would change.
+A study has three backbones. Each is trained in three fixed orders, with two learners that start from the third one,
+each with its order from scratch and with noise as the reward, and with two random orders: 33 rows, 8 seeds, 497 test
+images (as in digits), scored right or wrong. An image is right if a sum exceeds a threshold: the quality of the row,
+how easy the image is, the effect of the seed (partly shared by all rows, since seeds are paired), the interaction of
+image and seed (partly shared by all rows), and, in some worlds, how well this row suits this image with any seed. The
+last term is what other test images would change.
 
 Against the best fixed order: a pool of fixed orders and two informed ones, none of which is better. The best of the
-pool is chosen on 300 validation images with the seeds with which it is tested on 497 others.
-Takes some minutes on one core.
+pool is chosen on 300 validation images and tested on 497 others, with the same seeds. Takes a few minutes on one core.
 """
 
 from __future__ import annotations
@@ -46,21 +45,18 @@ QUESTIONS = ("order-matters", "learning-helps", "order-holds-up", "control")
 Scores = Float[NDArray[np.float64], "seed image"]
 
 EASE, SEEDS_SHARED, SEEDS_OWN, BOTH_SHARED, BOTH_OWN = 2.0, 0.08, 0.12, 0.7, 0.7
-"""Standard deviations of what an image, a seed, and both add; those of seeds are 0.5 and 0.7 points of accuracy."""
+"""Standard deviations of the effects of image, seed, and both; those of seeds are 0.5 and 0.7 points of accuracy."""
 
 SUITS = 0.7
-"""Standard deviation of how well a row suits an image, where rows differ in that."""
+"""Standard deviation of how well a row suits an image, if rows differ in that."""
 
 
 @dataclass(frozen=True)
 class World:
-    """What is true in a study.
+    """The truth in a simulated study.
 
-    Args:
-        name: in tables.
-        gap: by how much one order of each backbone is better than the other two, and one learner than its start, also
-            from scratch.
-        suits: how much rows differ in the images that suit them.
+    Args: name: the name in tables. gap: by how much one order of each backbone is better than the other two, and one
+        learner better than its start, also from scratch. suits: how much rows differ in the images that suit them.
     """
 
     name: str
@@ -68,8 +64,8 @@ class World:
     suits: float = 0.0
 
 
-NOTHING = World("nothing matters")
-OTHER_IMAGES = World("orders get other images right, as many", suits=SUITS)
+NOTHING = World("no effect")
+OTHER_IMAGES = World("same accuracy, different images", suits=SUITS)
 TWO_POINTS = World("2 points", gap=0.02, suits=SUITS / 2)
 FIVE_POINTS = World("5 points", gap=0.05, suits=SUITS / 2)
 WORLDS = (NOTHING, OTHER_IMAGES, TWO_POINTS, FIVE_POINTS)
@@ -82,7 +78,7 @@ def scores_of(
     suits: float,
     images: int = IMAGES,
 ) -> Float[NDArray[np.float64], "row seed image"]:
-    """Right or wrong, for every row; an accuracy is that of all seeds and all images there might be."""
+    """Right or wrong, for every row; an accuracy is that over all possible seeds and images."""
     rows = len(accuracies)
     spread = np.sqrt(EASE**2 + SEEDS_SHARED**2 + SEEDS_OWN**2 + BOTH_SHARED**2 + BOTH_OWN**2 + suits**2)
     latent = stats.norm.ppf(accuracies)[:, None, None] * spread
@@ -99,7 +95,7 @@ def scores_of(
 
 
 def grid_of(backbone: str) -> Iterator[tuple[str, str | None, str | None, bool]]:
-    """Start, learner, control, and whether it is better where something is, of every row of a backbone."""
+    """For every row of a backbone: start, learner, control, and whether it is better if there is an effect."""
     yield from (("row", None, None, False), ("spiral", None, None, True), ("random", None, None, False))
     for learner in ("this", "that"):
         for control in (None, "learned-static", "null-reward"):
@@ -108,7 +104,7 @@ def grid_of(backbone: str) -> Iterator[tuple[str, str | None, str | None, bool]]
 
 
 def made_up(world: World, random: np.random.Generator, seeds: int) -> tuple[list[Row], list[Scores]]:
-    """The table of a study, with scores of images."""
+    """The table of a simulated study, with scores of images."""
     rows, scores = [], []
     for backbone in BACKBONES:
         grid = list(grid_of(backbone))
@@ -124,7 +120,7 @@ def made_up(world: World, random: np.random.Generator, seeds: int) -> tuple[list
 
 
 def studies(world: World, count: int, seeds: int, seed: int) -> Iterator[tuple[list[Row], tuple[Comparison, ...]]]:
-    """Tables and what is said about them."""
+    """Tables and their comparisons."""
     random = np.random.default_rng([seed, WORLDS.index(world)])
     for number in range(count):
         rows, scores = made_up(world, random, seeds)
@@ -132,7 +128,7 @@ def studies(world: World, count: int, seeds: int, seed: int) -> Iterator[tuple[l
 
 
 def is_true(comparison: Comparison, rows: list[Row], world: World) -> bool:
-    """Whether there is something to be found."""
+    """Whether there is a true difference."""
     first = rows[comparison.rows[0]]
     has_gap = comparison.question == "order-matters" or (first.learner == "this" and first.control != "null-reward")
     return world.gap > 0 and has_gap
@@ -140,13 +136,13 @@ def is_true(comparison: Comparison, rows: list[Row], world: World) -> bool:
 
 @dataclass(frozen=True)
 class Told:
-    """What studies said to a question.
+    """What studies answered to a question.
 
     Args:
-        verdicts: how often, by verdict and whether there is something to be found.
-        unsure: those of ``different`` whose interval holds 0, by the same.
-        misled: studies that found a difference where there is none.
-        sure_misled: those of them that did so with an interval that does not hold 0.
+        verdicts: counts by verdict and whether there is a true difference.
+        unsure: counts of ``different`` whose interval contains 0, by whether there is a true difference.
+        misled: studies that found a difference when there is none.
+        sure_misled: those among them whose interval does not contain 0.
     """
 
     verdicts: Counter[tuple[str, bool]]
@@ -155,13 +151,13 @@ class Told:
     sure_misled: int
 
     def share(self, verdict: str, is_there: bool) -> float:
-        """Of the comparisons in which there is something, or nothing, to be found."""
+        """The share of a verdict among comparisons with, or without, a true difference."""
         of = sum(count for (_, found), count in self.verdicts.items() if found == is_there)
         return self.verdicts[verdict, is_there] / of
 
 
 def tell(world: World, count: int, seeds: int, seed: int) -> dict[str, Told]:
-    """Make studies up, and count what they say, by question and for all of them together."""
+    """Simulate studies and count their verdicts, by question and overall."""
     found = {question: Told(Counter(), Counter(), 0, 0) for question in (*QUESTIONS, "any")}
     misled, sure = Counter[str](), Counter[str]()
     for rows, comparisons in studies(world, count, seeds, seed):
@@ -193,7 +189,7 @@ def pigeonhole(values: list[float], scores: Scores, seed: int) -> tuple[float, f
 
 
 def coverage(count: int, seeds: int, suits: float, seed: int) -> dict[str, dict[str, float]]:
-    """How often intervals of a row, and of the difference of two, hold what is true of all seeds and images."""
+    """How often intervals of a row, and of the difference of two rows, contain the truth over all seeds and images."""
     random = np.random.default_rng([seed, seeds])
     hits: dict[str, Counter[str]] = {"row": Counter(), "difference": Counter()}
     for number in range(count):
@@ -213,9 +209,9 @@ def coverage(count: int, seeds: int, suits: float, seed: int) -> dict[str, dict[
 def with_pool(
     random: np.random.Generator, pool: int, candidates: int, seeds: int, gap: float = 0.0
 ) -> tuple[list[Row], list[Scores]]:
-    """A pool of fixed orders that are alike, and orders that are better than all of them by a gap.
+    """A pool of equally good fixed orders, and orders that are better than all of them by a gap.
 
-    What a seed adds is the same in both splits. Fixed orders are called random, so that nothing else is asked of them.
+    The effect of a seed is the same in both splits. Fixed orders are labeled random, so that no other question applies.
     """
     accuracies = np.array([ACCURACY] * pool + [ACCURACY + gap] * candidates)
     both = scores_of(random, accuracies, seeds, 0.0, IMAGES + VALIDATION)
@@ -233,12 +229,12 @@ def with_pool(
 
 @dataclass(frozen=True)
 class ToldOfBest:
-    """What studies said of informed orders beside the best fixed one.
+    """What studies said about informed orders compared with the best fixed one.
 
     Args:
         gains: studies in which some order gains.
-        losses: those in which some order costs.
-        plain_losses: those that would have said so without a look at what other seeds choose.
+        losses: studies in which some order costs.
+        plain_losses: studies that would have reported a loss without considering what other seeds choose.
     """
 
     gains: int
@@ -255,7 +251,7 @@ def tell_of_best(
     candidates: int = 2,
     test: DecidingTest = "permutation",
 ) -> ToldOfBest:
-    """Make studies up, and count those that find a difference from the best fixed order."""
+    """Simulate studies and count those that find a difference from the best fixed order."""
     random = np.random.default_rng([seed, pool, seeds])
     names = [f"order-{number}" for number in range(pool)]
     gains = losses = plain = 0
@@ -274,7 +270,7 @@ def _pair(rows: list[Row], comparison: Comparison) -> Float[NDArray[np.float64],
 
 
 def print_best_fixed(arguments: argparse.Namespace) -> None:
-    """A table of false alarms, and of gains that are found, by the size of the pool."""
+    """Print false alarms and detected gains by the size of the pool."""
     print(f"\n{arguments.studies} studies of {arguments.seeds} seeds with two informed orders, which are\n")
     print("| fixed orders | as good: a gain | a loss | a loss by the plain test | 2 points better: a gain |")
     print("| --- | --- | --- | --- | --- |")
@@ -286,17 +282,17 @@ def print_best_fixed(arguments: argparse.Namespace) -> None:
 
 
 def print_verdicts(arguments: argparse.Namespace) -> None:
-    """Two tables: what is said where there is nothing, and where there is something."""
+    """Print two tables: verdicts without and with a true difference."""
     began = time.perf_counter()
     told = {world: tell(world, arguments.studies, arguments.seeds, arguments.seed) for world in WORLDS}
     seconds = (time.perf_counter() - began) / len(WORLDS) / arguments.studies
     print(
         f"{arguments.studies} studies of {arguments.seeds} seeds, {IMAGES} images, margin {MARGIN}, alpha {ALPHA}; "
-        f"{seconds:.2f} s a study\n"
+        f"{seconds:.2f} s per study\n"
     )
     if warning := too_few_seeds(arguments.seeds, 12, ALPHA):
         print(f"For the 12 comparisons of controls, {warning}.\n")
-    print("| nothing to be found | question | studies with a difference | whose interval leaves 0 out | equivalent |")
+    print("| no true difference | question | studies with a difference | whose interval excludes 0 | equivalent |")
     print("| --- | --- | --- | --- | --- |")
     for world in (NOTHING, OTHER_IMAGES):
         for question, found in told[world].items():
@@ -304,7 +300,7 @@ def print_verdicts(arguments: argparse.Namespace) -> None:
                 f"| {world.name} | {question} | {found.misled} of {arguments.studies} | {found.sure_misled} | "
                 f"{found.share('equivalent', False):.0%} |"
             )
-    print("\n| something to be found | question | different | not distinguishable | equivalent |")
+    print("\n| true difference | question | different | not distinguishable | equivalent |")
     print("| --- | --- | --- | --- | --- |")
     for world in (TWO_POINTS, FIVE_POINTS):
         for question in (*QUESTIONS[:3], "any"):
@@ -316,13 +312,15 @@ def print_verdicts(arguments: argparse.Namespace) -> None:
 
 
 def print_coverage(arguments: argparse.Namespace) -> None:
-    """A table of intervals."""
+    """Print the coverage of intervals."""
     print("\n| 95 % interval of | seeds | seeds alone (Student) | pigeonhole, percentiles | seeds and images |")
     print("| --- | --- | --- | --- | --- |")
     for seeds in (3, 5, 8):
         for suits in (0.0, SUITS):
             for what, found in coverage(arguments.studies * 5, seeds, suits, arguments.seed).items():
-                name = "a row" if what == "row" else f"a difference, {'other' if suits else 'the same'} images suit"
+                name = (
+                    "a row" if what == "row" else f"a difference, {'different' if suits else 'the same'} images right"
+                )
                 if what == "row" and suits:
                     continue
                 print(f"| {name} | {seeds} | {' | '.join(f'{share:.3f}' for share in found.values())} |", flush=True)
@@ -332,12 +330,12 @@ PARTS = {"verdicts": print_verdicts, "best-fixed": print_best_fixed, "coverage":
 
 
 def main() -> None:
-    """Make up, count, print."""
+    """Print the chosen tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=200)
-    parser.add_argument("--seeds", type=int, default=8, help="of each row")
-    parser.add_argument("--seed", type=int, default=0, help="of what is made up")
-    parser.add_argument("--only", choices=PARTS, help="one of the tables")
+    parser.add_argument("--seeds", type=int, default=8, help="seeds per row")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the simulation")
+    parser.add_argument("--only", choices=PARTS, help="print only one of the tables")
     arguments = parser.parse_args()
     for name in PARTS if arguments.only is None else [arguments.only]:
         PARTS[name](arguments)

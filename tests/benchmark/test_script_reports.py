@@ -40,7 +40,7 @@ def test_reading_less(checker, tmp_path):
     assert lines_of(checker, "reading-less", records, tmp_path) == [
         "**eurosat, vit, 600 steps**",
         "",
-        "| patches | order | top-1, mean | seeds | encoder, ms an image | million operations | training, s |",
+        "| patches | order | top-1, mean | seeds | encoder, ms per image | million operations | training, s |",
         "| --- | --- | --- | --- | --- | --- | --- |",
         "| 64 | all | 0.900 | 0.900 | 0.640 | 64.00 | 20 |",
         "| 16 | raced | 0.700 | 0.800, 0.600 | 0.160 | 16.00 | 20 |",

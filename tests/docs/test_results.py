@@ -1,4 +1,4 @@
-"""The tables of benchmarks/RESULTS.md, README.md and docs/results are those that the raw results give."""
+"""The tables of benchmarks/RESULTS.md, README.md and docs/results match the raw results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def checker():
 
 @pytest.fixture
 def raw(tmp_path, checker, monkeypatch):
-    """Raw results of three numbers, one of which belongs to another table."""
+    """Raw results of three numbers, one of them for another table."""
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "made_up.py").write_text(MAKER)
     monkeypatch.delitem(sys.modules, "made_up", raising=False)
@@ -98,12 +98,12 @@ def test_a_right_table_has_no_problem_and_is_written_as_it_is(checker, raw):
 @pytest.mark.parametrize(
     ("found", "instead", "problem"),
     [
-        ("| 2 |", "| 2.0 |", "first: differs from what made-up.jsonl gives"),
-        ("| 3 |\n", "", "second: differs from what made-up.jsonl gives"),
-        ("table: second", "table: third", "third: nothing says which script makes it"),
-        ("table: second", "table: third", "second: there is no such table for made-up.jsonl"),
+        ("| 2 |", "| 2.0 |", "first: differs from the raw results in made-up.jsonl"),
+        ("| 3 |\n", "", "second: differs from the raw results in made-up.jsonl"),
+        ("table: second", "table: third", "third: no script is registered for it"),
+        ("table: second", "table: third", "second: the document has no such table, but made-up.jsonl exists"),
         ("| 3 |\n<!-- end -->", "| 3 |", "second: has no end"),
-        ("table: second", "table: first", "first: stands there twice"),
+        ("table: second", "table: first", "first: appears twice"),
     ],
 )
 def test_what_differs_is_named(checker, raw, found, instead, problem):
@@ -122,7 +122,7 @@ def test_the_command_fails_with_what_differs_and_writes_on_demand(checker, raw, 
     document.write_text(RIGHT.replace("| 2 |", "| 5 |"))
     monkeypatch.setattr(sys, "argv", ["check_results.py", "--raw", str(raw)])
     assert checker.main() == 1
-    assert capsys.readouterr().err == "RESULTS.md: first: differs from what made-up.jsonl gives\n"
+    assert capsys.readouterr().err == "RESULTS.md: first: differs from the raw results in made-up.jsonl\n"
     monkeypatch.setattr(sys, "argv", [*sys.argv, "--write"])
     assert checker.main() == 0
     assert "| 5 |" not in document.read_text()
