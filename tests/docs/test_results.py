@@ -14,7 +14,7 @@ from benchmark_scripts import FOLDER, script
 ROOT = Path(__file__).parents[2]
 QUESTIONS = sorted((ROOT / "docs" / "results").glob("*.md"))
 NUMBER = re.compile(r"(?<![\d.])\d+\.\d+(?![\d.]*\d)")
-ELSEWHERE = re.compile(r"<!-- table: .*?<!-- end -->|\]\([^)]*\)", re.DOTALL)
+ELSEWHERE = re.compile(r"<!-- table: .*?<!-- end -->|```.*?```|\]\([^)]*\)", re.DOTALL)
 
 MAKER = "def report(records):\n    return ['| a |', '| --- |', *(f\"| {record['a']} |\" for record in records), '']\n"
 
