@@ -74,15 +74,15 @@ class SearchVerdict(Record):
         cost = f"The search took {self.search_seconds:.0f} s"
         trials = self.trials
         if trials is None:
-            return f"No better order was found: the search kept the start. {cost}."
-        said = "A better order was found" if self.is_accepted else "No better order was found"
+            return f"No better order found: the search left the start as it was. {cost}."
+        said = "A better order was found" if self.is_accepted else "No better order found"
         better = "lower" if trials.gain >= 0 else "higher"
         judged = (
-            f"in {len(trials.seeds)} pairs of trainings from scratch with {trials.steps} steps, its loss on "
+            f"in {len(trials.seeds)} pairs of trainings of {trials.steps} steps from scratch, its loss on "
             f"{trials.images} judged images is {abs(trials.gain):.3f} {better} than the start's "
             f"(standard error {trials.standard_error:.3f}, one-sided p = {trials.p:.2g}, accepted below {self.level:g})"
         )
-        kept = "" if self.is_accepted else "The run trained in the start. "
+        kept = "" if self.is_accepted else "The run was trained in the start. "
         return f"{said}: {judged}. {kept}{cost}, the trials {trials.seconds:.0f} s."
 
 

@@ -155,7 +155,7 @@ def test_a_name_is_an_ordering_even_if_a_file_has_that_name(host, here):
 
 def test_a_name_that_is_nothing_is_refused_with_what_was_meant(host, here):
     (here / "runs" / "mine").mkdir(parents=True)
-    assert "'hilbert'" in refused("hilbrt: no ordering, order file or run folder", "hilbrt", GRID, host)
+    assert "'hilbert'" in refused("hilbrtis not an ordering, an order file or a run folder", "hilbrt", GRID, host)
     assert str(Path("runs/mine")) in refused("mine: no ordering", "mine", host=host)
     refused("absent.json: No such file", Path("absent.json"))
 
@@ -270,7 +270,7 @@ def test_a_run_that_orders_again_later_is_warned_of(run, monkeypatch):
 
 
 def test_a_folder_that_is_no_finished_run_is_refused(here):
-    refused("holds no final order", here)
+    refused("has no final order", here)
     OrderFile("mine", GRID, ORDER).save(here / "order.json")
     assert "order.json" in refused("is not a run folder", here)
     refused("cannot get an order from", SimpleNamespace(folder=None))

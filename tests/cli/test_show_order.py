@@ -76,10 +76,10 @@ def test_a_run_folder_gives_its_final_order(cli, trained):
         (["row", "--grid", "2x2", "--set", "revers=true"], "revers: there is no such field (did you mean 'reverse'?)"),
         (["row", "--grid", "2x2", "--set", "flip=up"], "flip: there is no choice 'up'"),
         (["three.json", "--grid", "3x1"], "error: three.json holds an order of a 1x3 grid, not of 3x1"),
-        (["three.json", "--set", "reverse=true"], "error: three.json is no ordering and takes no options"),
+        (["three.json", "--set", "reverse=true"], "error: three.json is not an ordering, so has no options"),
         (["bad.json"], "error: bad.json: patch 0 appears twice in an order"),
-        (["empty"], "error: empty holds no final order"),
-        (["three.npy"], "error: three.npy does not say of which grid it is"),
+        (["empty"], "error: empty has no final order"),
+        (["three.npy"], "error: three.npy does not contain its grid"),
         (
             ["three.npy", "--grid", "2x2"],
             "error: three.npy: an order of 3 patches does not fit the 2x2 grid, which has 4",

@@ -90,8 +90,11 @@ def test_files_that_a_run_could_not_use_are_refused(cli, tmp_path):
         ("order.start={file: not-there.json}", "order.start: {here}/not-there.json: No such file"),
         ("order.start={file: small.json}", "order.start: {here}/small.json: made for the 2x2 grid"),
         ("data.plant={order: custom, file: small.json}", "data.plant: {here}/small.json: made for the 2x2 grid"),
-        ("train.weights=runs/none", "train.weights: {here}/runs/none holds no finished run"),
-        ("order={weights: runs/none, learner: softsort}", "order.weights: {here}/runs/none holds no finished run"),
+        ("train.weights=runs/none", "train.weights: {here}/runs/none does not hold a finished run"),
+        (
+            "order={weights: runs/none, learner: softsort}",
+            "order.weights: {here}/runs/none does not hold a finished run",
+        ),
     ]:
         reason = reason.format(here=tmp_path)
         for command in ("validate", "run"):

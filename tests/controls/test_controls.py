@@ -97,7 +97,7 @@ def test_a_control_changes_one_thing(control, expected):
 @pytest.mark.parametrize("own", ["null-reward", "random-fixed", "random-per-batch"])
 def test_a_run_that_is_a_control_has_none_beside_it(own):
     content = recipe(order={"learner": "reinforce", "control": own}, controls=["fixed-start"])
-    with pytest.raises(RecipeError, match="a run that is a control itself has none beside it"):
+    with pytest.raises(RecipeError, match="a run that is itself a control cannot have controls"):
         compose(content, HOST, "trial")
 
 

@@ -258,7 +258,7 @@ def test_a_task_without_controls_of_its_own_has_the_built_in_ones(host):
         ),
         (
             {"order": {"control": "backwards"}, "controls": ["blank"]},
-            "controls: a run that is a control itself has none beside it (remove one of the two)",
+            "controls: a run that is itself a control cannot have controls (remove one of the two)",
         ),
     ],
 )

@@ -332,7 +332,7 @@ def test_values_are_normalised_as_imagenet_unless_said_otherwise() -> None:
         ({"std": (0.5, 0.0, 0.5)}, "greater than 0"),
         ({"train_transforms": ["RandomFlip"]}, "no transform 'RandomFlip'"),
         ({"train_transforms": ["Fit"]}, "Fit needs the argument 'size'"),
-        ({"train_transforms": [{"name": "Fit", "size": 8}]}, "Fit would crop images without their targets"),
+        ({"train_transforms": [{"name": "Fit", "size": 8}]}, "Fit would crop images but not their targets"),
         ({"sise": 8}, "sise"),
     ],
     ids=str,

@@ -55,7 +55,7 @@ def test_what_is_not_there_is_unreadable(tmp_path):
         "the folder holds no image",
         "there is no such file",
         "it is not a regular file",
-        "it cannot be looked at: File name too long",
+        "it cannot be accessed: File name too long",
     ]
     with pytest.raises(
         ReorderKitError, match=r"there is no image\n  .*empty: the folder holds no image\n  .*missing.png"

@@ -195,7 +195,7 @@ def empty(key: str) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (change("annotations", category_id=5), "annotation 21 has the category 5, which is none of 4, 9"),
+        (change("annotations", category_id=5), "annotation 21 has the category 5, which is not one of 4, 9"),
         (change("annotations", bbox=[1, 2, 3]), r"annotation 21 has the bbox \[1, 2, 3\]"),
         (change("annotations", bbox=[1, 2, 3, None]), "annotation 21 has the bbox"),
         (change("annotations", bbox=[1, 2, 3, float("nan")]), "annotation 21 has the bbox"),
@@ -207,9 +207,9 @@ def empty(key: str) -> Callable[[dict[str, Any]], None]:
         (change("categories", id=9), "the category id 9 comes twice"),
         (change("categories", name="dog"), "the category name 'dog' comes twice"),
         (empty("images"), "there is no image"),
-        (empty("categories"), "there is no category"),
-        (lambda content: content.pop("annotations"), "there is no list 'annotations'"),
-        (change("images", file_name="gone.jpg"), "names images that are not there: .*gone.jpg"),
+        (empty("categories"), "it has no category"),
+        (lambda content: content.pop("annotations"), "it has no list 'annotations'"),
+        (change("images", file_name="gone.jpg"), "names images that do not exist: .*gone.jpg"),
         (change("images", file_name="1.jpg"), "the image .*1.jpg is listed twice"),
     ],
 )
@@ -249,11 +249,11 @@ def test_other_categories_in_another_split_are_refused(three_files: Path) -> Non
 
 
 def test_what_is_not_there_or_not_clear_is_refused(three_files: Path) -> None:
-    with pytest.raises(ReorderKitError, match=r"data\.root: there is no folder"):
+    with pytest.raises(ReorderKitError, match=r"data\.root: the folder .* does not exist"):
         open_coco(three_files / "nowhere")
     with pytest.raises(ReorderKitError, match=r"has no annotations for training; looked for annotations/instances_"):
         open_coco(three_files / "images")
-    with pytest.raises(ReorderKitError, match=r"names the image 0\.jpg, which is not there; looked in .*elsewhere"):
+    with pytest.raises(ReorderKitError, match=r"names the image 0\.jpg, which was not found; looked in .*elsewhere"):
         open_coco(three_files, images="elsewhere")
     (three_files / "annotations").mkdir()
     for year in (2014, 2017):

@@ -202,7 +202,7 @@ def test_errors_name_the_field_and_what_there_is(root: Path) -> None:
             open_shards(root, kind, **options)
         return str(error.value)
 
-    assert "data.train: there is no shard" in refused(train="train-{000..002}.tar")
+    assert "data.train: the shard" in refused(train="train-{000..002}.tar")
     assert "train-002.tar" in refused(train="train-{000..002}.tar")
     assert "data.test: the shard" in refused(test="val.tar")
     assert "data.image_endings: no sample of" in refused(image_endings=("jpg",))
@@ -232,7 +232,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         ({"train": "a.tar", "test": "b.tar", "test_fraction": 0.3}, "test_fraction does nothing"),
         ({"train": "a.tar", "validation": "b.tar", "test": "c.tar", "split_seed": 1}, "split_seed does nothing"),
         ({"train": "a.tar", "target_ending": "cls", "json_field": "class"}, "json_field does nothing"),
-        ({"train": "a.tar", "target_ending": "png"}, "the ending of the images and of the targets"),
+        ({"train": "a.tar", "target_ending": "png"}, "the extension of both images and targets"),
     ],
 )
 def test_mistakes_that_show_without_data_are_those_of_the_recipe(options: dict[str, Any], words: str) -> None:

@@ -27,7 +27,7 @@ from tests.inputs.test_recorded_splits import begin, experiment
 COMPOSED, APART = "\u00c4pfel", "A\u0308pfel"
 FOLDER_SOURCES = [source for source in SOURCES if source.name in ("image-folder", "multi-label-folder")]
 OF_PEOPLE = ("image-folder", "multi-label-folder")
-ALIKE = "classes equal another but for case, spaces or Unicode form"
+ALIKE = "classes differ from another only in case, spaces or Unicode form"
 WITH_SPLITS = pytest.mark.parametrize(
     "folders", [pytest.param(each, id=name) for name, each in CLASS_FOLDERS.items() if name != "fmow"]
 )

@@ -20,7 +20,7 @@ from shards import open_shards, picture, write
 KINDS = [CLASS, MULTI_LABEL, BOXES]
 BOX = [1.0, 1.0, 4.0, 4.0]
 COLUMNS = {CLASS: "label", MULTI_LABEL: "labels", BOXES: "objects"}
-MAPPED = "class numbers are mapped by the names that their split gives"
+MAPPED = "class numbers are mapped by the class names of their split"
 
 
 def value(kind: TargetKind, label: Any) -> Any:

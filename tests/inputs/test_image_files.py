@@ -58,7 +58,7 @@ def test_a_mask_of_too_many_pixels_is_not_decoded(source: str, tmp_path: Path) -
     mask = encoded(np.zeros((20, 20), dtype=np.uint8))
     unreadable = open_source(source, tmp_path, [Item(encoded(NOISE), mask=mask)] * 2, most_pixels=399).test[0]
     assert isinstance(unreadable, Unreadable)
-    assert "20x20 pixels, more than the 399" in unreadable.reason
+    assert "20x20 pixels exceed the 399" in unreadable.reason
 
 
 def test_the_limit_is_a_number_of_pixels(tmp_path: Path) -> None:

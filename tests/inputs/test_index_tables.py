@@ -14,7 +14,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import DataSplits
 
 SPLITS = ("train", "train", "val", "test")
-ABOVE = "names of the index start above the folder of images"
+ABOVE = "names in the index start above the image folder"
 
 
 def fill(root: Path, folder: str = "images") -> None:

@@ -18,7 +18,7 @@ OF_CLASSES = pytest.mark.parametrize("folders", [pytest.param(each, id=name) for
 ONE_CLASS_EACH = pytest.mark.parametrize(
     "folders", [pytest.param(each, id=name) for name, each in SINGLE_LABEL.items()]
 )
-TWICE = "images and folders that links lead to again are read once"
+TWICE = "images and folders reached again through links are read once"
 
 
 @ALL
@@ -168,7 +168,9 @@ def test_copies_of_one_name_and_size_with_other_content_are_refused(tmp_path: Pa
     folders.fill_splits(tmp_path)
     for name, value in (("cat", 100), ("dog", 200)):
         save_image(tmp_path / "train" / name / "same.bmp", value)
-    with pytest.raises(ReorderKitError, match=r"cat/same\.bmp and .*dog/same\.bmp have one name, but are different"):
+    with pytest.raises(
+        ReorderKitError, match=r"cat/same\.bmp and .*dog/same\.bmp have the same name but are different"
+    ):
         folders.open(tmp_path)
 
 

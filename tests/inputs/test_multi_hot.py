@@ -55,7 +55,7 @@ def test_lists_as_long_as_there_are_classes_are_read_as_one_entry_for_each(tmp_p
     assert presence(splits.train) == lists
     assert presence(splits.validation) == [[0, 1, 0]]
     (finding,) = splits.findings
-    assert finding.what == "lists of 0 and 1 are read as one entry for each class"
+    assert finding.what == "lists of 0 and 1 are read as one entry per class"
     assert finding.count == 9
 
 

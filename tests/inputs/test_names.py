@@ -25,7 +25,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import DataSource, Sample
 
 ALL = pytest.mark.parametrize("naming", [pytest.param(each, id=name) for name, each in NAMING.items()])
-RESPELLED = "names are matched to files spelled in another way (Unicode form, slashes, case of the ending)"
+RESPELLED = "names are matched to differently spelled files (Unicode form, slashes, case of the extension)"
 ONE, TWO = "caf\u00e9", "cafe\u0301"  # NFC and NFD of one word
 
 
@@ -124,7 +124,7 @@ def test_two_rows_for_one_image_in_two_forms_are_refused(tmp_path: Path) -> None
     if not is_told_apart(tmp_path / "form"):
         pytest.skip("this file system takes both forms for one")
     make(tmp_path, NAMING["multi-label-csv"], [f"{ONE}.jpg", *REST[:2]], [f"{ONE}.jpg", f"{TWO}.jpg", *REST[:2]])
-    with pytest.raises(ReorderKitError, match=r"line 3: .* stands in line 2, too"):
+    with pytest.raises(ReorderKitError, match=r"line 3: .* is also in line 2"):
         NAMING["multi-label-csv"].open(tmp_path)
 
 

@@ -65,7 +65,7 @@ def test_the_bits_in_use_become_8(name: str, bits: int, tmp_path: Path) -> None:
     colors = values[..., :3] if channels > 2 else values[..., :1]
     assert np.array_equal(pixels(sample, SHAPE), in_8_bits(colors, bits))
     [found] = found_in(sample)
-    assert "16-bit images are brought to 8 bits" in found
+    assert "16-bit images are converted to 8 bits" in found
     assert f"{2**bits - 1:,} as white" in found
 
 
@@ -120,7 +120,7 @@ def test_dark_images_at_the_end_of_a_long_list_are_told_of(source: str, tmp_path
 @pytest.mark.parametrize("source", NO_JPEG)
 def test_a_mix_of_8_and_16_bits_is_told_of(source: str, tmp_path: Path) -> None:
     [mix] = [finding for finding in of_12_bits_and_8(tmp_path, source, 2) if "and 14 have 8" in finding.what]
-    assert (mix.what[:40], mix.count) == ("training images looked at have 16 bits, ", 2)
+    assert (mix.what[:40], mix.count) == ("training images were sampled 16 bits, ", 2)
 
 
 def test_a_mix_is_not_told_of_where_the_bits_are_given(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_saliency_on_test_images_chooses_no_order(
 
 def test_a_run_that_is_none_is_called_so(tmp_path: Path) -> None:
     def refused(path: Path) -> str | None:
-        with pytest.raises(ReorderKitError, match="holds no finished run") as caught:
+        with pytest.raises(ReorderKitError, match="does not hold a finished run") as caught:
             list(_brought(Brought(runs=(path,)), Grid(1, 2), Order([0, 1]), []))
         return caught.value.hint
 

@@ -207,7 +207,7 @@ def test_problems_can_stand_under_a_prefix():
         ("a: !!python/object/apply:os.system [echo]\n", "1:4", "python/object/apply:os.system"),
         ("!!python/object:builtins.list {}\n", "1:1", "python/object:builtins.list"),
         ("a: !include other.yaml\n", "1:4", "!include"),
-        ("[a, b]: c\n", "1:1", "the key ['a', 'b'] is no plain value"),
+        ("[a, b]: c\n", "1:1", "the key ['a', 'b'] must be a string, number or boolean"),
     ],
 )
 def test_what_is_not_plain_yaml_is_refused_with_line_and_column(text, where, reason):

@@ -137,7 +137,7 @@ def test_a_stopped_extension_resumes_bit_for_bit(first, tmp_path):
 
 
 def test_a_run_that_is_not_finished_is_refused(tmp_path):
-    with pytest.raises(ReorderKitError, match="holds no finished run"):
+    with pytest.raises(ReorderKitError, match="does not hold a finished run"):
         extended_recipe(RunFolder(tmp_path), 1, HOST)
 
 

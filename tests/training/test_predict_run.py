@@ -237,7 +237,7 @@ def test_options_that_do_not_fit_are_refused(runs, options, message):
 
 
 def test_a_threshold_is_a_share(runs):
-    with pytest.raises(ReorderKitError, match="threshold: 2 is not from 0 to 1"):
+    with pytest.raises(ReorderKitError, match="threshold: 2 is not between 0 and 1"):
         predict(runs("multi-label"), np.zeros((8, 8), np.uint8), threshold=2)
 
 

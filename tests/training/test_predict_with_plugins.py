@@ -49,14 +49,14 @@ def test_a_task_that_compares_views_is_refused(run, monkeypatch):
 def test_another_number_of_answers_than_images_is_a_mistake_of_the_task(run, monkeypatch):
     answer = ClassAnswer(torch.ones(10) / 10, is_exclusive=True)
     monkeypatch.setattr(Classification, "answers", lambda self, predictions, context: [answer] * 2)
-    with pytest.raises(ComponentError, match="answers gave 2 answers for 1 images"):
+    with pytest.raises(ComponentError, match="answers returned 2 answers for 1 images"):
         predict(run)
 
 
 def test_nan_is_refused(run, monkeypatch):
     answer = ClassAnswer(torch.full((10,), torch.nan), is_exclusive=True)
     monkeypatch.setattr(Classification, "answers", lambda self, predictions, context: [answer])
-    with pytest.raises(ReorderKitError, match="image 0: the model answers with NaN or infinite numbers"):
+    with pytest.raises(ReorderKitError, match="image 0: the model's answer contains NaN or infinite numbers"):
         predict(run)
 
 
@@ -71,7 +71,7 @@ def test_boxes_need_the_place_of_the_image(run, monkeypatch):
     ("preparation", "message"),
     [
         (None, "does not say how an image from elsewhere is prepared"),
-        (7, "preparation gave a int"),
+        (7, "preparation returned a int"),
         (Preparation(lambda pixels: pixels, Decoding(1)), "preparation turned image 0 into Tensor"),
         (
             Preparation(lambda pixels: Sample(torch.zeros(3, 8, 8), None), Decoding(1)),

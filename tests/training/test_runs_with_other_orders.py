@@ -72,7 +72,7 @@ class Ran:
 
 
 class Failures(logging.Handler):
-    """What listeners of a run did wrong; the run goes on without them."""
+    """What listeners of a run did wrong; the run continues without them."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -58,7 +58,7 @@ def test_a_server_that_is_away_is_warned_of_and_the_run_goes_on(night, monkeypat
     assert result.metrics.test["top1"] > 0
     told = [warning for warning in result.warnings if warning.startswith("tracker 'mlflow'")]
     assert len(told) == 1
-    assert "failed in start; the run goes on" in told[0]
+    assert "failed in start; the run continues" in told[0]
 
 
 def test_a_password_is_not_taken():

@@ -55,4 +55,4 @@ def test_a_space_without_a_login_is_warned_of_and_the_run_goes_on(night, trackio
     assert result.metrics.test["top1"] > 0
     told = [warning for warning in result.warnings if warning.startswith("tracker 'trackio'")]
     assert len(told) == 1
-    assert "failed in start; the run goes on" in told[0]
+    assert "failed in start; the run continues" in told[0]
