@@ -54,7 +54,7 @@ def named_controls(content: Mapping[str, Any], known: Mapping[str, Control], pro
 
 
 def _no_choice(path: str, name: str, choices: Iterable[str]) -> Problem:
-    return Problem(path, f"{quoted(name)} is not a known control", did_you_mean(name, choices))
+    return Problem(path, f"there is no choice {quoted(name)}", did_you_mean(name, choices))
 
 
 def misfits_of_controls(

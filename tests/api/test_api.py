@@ -85,7 +85,7 @@ def test_run_lists_the_mistakes_of_a_recipe(host, tmp_path):
 
 
 def test_run_of_an_unknown_recipe_names_a_close_one(host):
-    with pytest.raises(ReorderKitError, match="quickstar: no such file") as caught:
+    with pytest.raises(ReorderKitError, match="quickstar: neither a file") as caught:
         reorder_kit.run("quickstar", host=host)
     assert caught.value.hint == "did you mean 'quickstart'?"
 

@@ -95,7 +95,7 @@ def test_mistakes_are_explained(mistake: dict[str, Any], message: str) -> None:
 
 def test_a_file_of_another_grid_is_refused(tmp_path: Path) -> None:
     OrderFile("other", Grid(3, 2), Order.identity(6)).save(tmp_path / "other.json")
-    with pytest.raises(ReorderKitError, match="holds an order of a 3x2 grid, not of 2x3"):
+    with pytest.raises(ReorderKitError, match="holds an order for the grid 3x2, not for 2x3"):
         build(start=tmp_path / "other.json")
 
 

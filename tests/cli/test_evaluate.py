@@ -86,7 +86,7 @@ def test_the_table_gives_the_difference_in_points(cli, trained):
     ("order", "message"),
     [
         ("colum", "hint: did you mean 'column'?"),
-        ("two.json", "error: two.json holds an order of a 1x2 grid, not of 4x4"),
+        ("two.json", "error: two.json holds an order for the grid 1x2, not for 4x4"),
     ],
 )
 def test_an_order_that_does_not_fit_is_refused(cli, trained, tmp_path, order, message):

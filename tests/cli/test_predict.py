@@ -180,7 +180,7 @@ def test_a_sheet_and_masks_of_one_name_do_not_replace_each_other(cli, cells, tmp
         (["--masks", "masks"], "masks: task 'classification' does not predict masks"),
         (["--threshold", "0.5"], "task 'classification' has no threshold"),
         (["--picture", "seen.jpx"], "no picture can be written there"),
-        (["--device", "gpu"], "device: there is no 'gpu'"),
+        (["--device", "gpu"], "device: 'gpu' is unknown"),
     ],
 )
 def test_what_does_not_fit_the_run_is_refused(cli, trained, digits, arguments, message, monkeypatch):

@@ -75,7 +75,7 @@ def test_a_run_folder_gives_its_final_order(cli, trained):
         (["rwo", "--grid", "2x2"], "hint: did you mean 'row'?"),
         (["row", "--grid", "2x2", "--set", "revers=true"], "revers: there is no such field (did you mean 'reverse'?)"),
         (["row", "--grid", "2x2", "--set", "flip=up"], "flip: there is no choice 'up'"),
-        (["three.json", "--grid", "3x1"], "error: three.json holds an order of a 1x3 grid, not of 3x1"),
+        (["three.json", "--grid", "3x1"], "error: three.json holds an order for the grid 1x3, not for 3x1"),
         (["three.json", "--set", "reverse=true"], "error: three.json is not an ordering, so has no options"),
         (["bad.json"], "error: bad.json: patch 0 appears twice in an order"),
         (["empty"], "error: empty has no final order"),

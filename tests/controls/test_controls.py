@@ -136,7 +136,7 @@ def test_controls_that_replace_nothing_leave_start_policy_and_reward():
     [
         ("null-reward", "softsort from row with noise for a reward"),
         ("learned-static", "the order that softsort learned from row, from scratch,"),
-        ("shuffled-targets", "softsort from row with each other's targets on training images"),
+        ("shuffled-targets", "softsort from row with shuffled targets on training images"),
     ],
 )
 def test_a_control_says_what_was_trained(control, said):

@@ -183,7 +183,7 @@ def test_files_that_are_wrong_are_named(root: Path) -> None:
     annotation = root / "Annotations" / "train-image.xml"
     whole = annotation.read_text()
     annotation.write_text(whole[:-20])
-    with pytest.raises(ReorderKitError, match=r"data\.root: .*train-image\.xml is no XML"):
+    with pytest.raises(ReorderKitError, match=r"data\.root: .*train-image\.xml is not XML"):
         open_voc(root)
     for value in ("", "wide", "nan", "inf"):
         annotation.write_text(whole.replace("<xmax>6</xmax>", f"<xmax>{value}</xmax>"))

@@ -217,7 +217,7 @@ def test_a_plugin_cannot_take_the_name_of_a_built_in(install):
 
     assert built_in.status == "ok"
     assert (other.status, other.provides) == ("failed", [])
-    assert other.reason.startswith("there already is a plugin 'orderings.row'")
+    assert other.reason.startswith("a plugin named 'orderings.row' already exists")
     assert "row" in host.orderings
 
 

@@ -80,7 +80,7 @@ def test_a_class_folder_may_have_another_unicode_form_in_another_split(
 def test_a_class_folder_in_another_case_is_refused_with_the_cause(tmp_path: Path, folders: Folders) -> None:
     folders.fill(tmp_path, "train", range(12))
     folders.add(tmp_path, "val", "Cat", 20)
-    with pytest.raises(ReorderKitError, match="the class 'Cat', which the training images lack") as caught:
+    with pytest.raises(ReorderKitError, match="the class 'Cat', which has no training images") as caught:
         folders.open(tmp_path)
     assert "the training images have 'cat', this is 'Cat'" in (caught.value.hint or "")
 

@@ -112,7 +112,7 @@ def test_a_folder_of_the_same_name_among_the_images_comes_first(tmp_path: Path) 
 def test_two_names_of_one_image_are_refused(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "index.csv").write_text("name,split\nimages/0.png,train\n0.png,test\n")
-    with pytest.raises(ReorderKitError, match=r"'images/0' and '0' are one image"):
+    with pytest.raises(ReorderKitError, match=r"'images/0' and '0' are the same image"):
         open_folder(tmp_path, index="index.csv")
 
 

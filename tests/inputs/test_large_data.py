@@ -51,7 +51,7 @@ def test_a_file_in_two_splits_is_refused(tmp_path: Path, link: Callable[[Path, P
 def test_a_link_from_val_to_train_is_refused_in_opening(tmp_path: Path, folders: Folders) -> None:
     folders.fill(tmp_path, "train", range(40))
     (tmp_path / "val").symlink_to("train")
-    with pytest.raises(ReorderKitError, match="are one file, by a link, in two splits"):
+    with pytest.raises(ReorderKitError, match="are links to the same file, in two splits"):
         folders.open(tmp_path)
 
 
@@ -65,7 +65,7 @@ def test_a_file_that_a_table_names_for_two_splits_is_refused(
         lines.append(f"{number}.png,{'val' if number >= 30 else 'train'},{number % 2},{(number + 1) % 2}")
     link(path, tmp_path / "again.png")
     (tmp_path / "labels.csv").write_text("\n".join([*lines, "again.png,train,1,0"]))
-    with pytest.raises(ReorderKitError, match=r"test image 39\.png is the train image again\.png: they are one"):
+    with pytest.raises(ReorderKitError, match=r"test image 39\.png and the train image again\.png are the same file"):
         begin(CSV, tmp_path, RunFolder(tmp_path / "run"))
 
 

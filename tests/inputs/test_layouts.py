@@ -101,7 +101,9 @@ def test_a_root_above_several_data_sets_is_refused(tmp_path: Path, folders: Fold
 @ROOT_OF_CLASSES
 def test_a_root_one_folder_too_low_is_refused(tmp_path: Path, folders: Folders) -> None:
     folders.fill(tmp_path, "", range(12))
-    with pytest.raises(ReorderKitError, match=r"no classes found, the images of .*cat lie in no folders") as caught:
+    with pytest.raises(
+        ReorderKitError, match=r"no classes found in .*cat: its images are not in class folders"
+    ) as caught:
         folders.open(tmp_path / "cat")
     assert str(tmp_path) in (caught.value.hint or "")
 

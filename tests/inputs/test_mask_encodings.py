@@ -37,7 +37,7 @@ def test_a_test_split_in_another_encoding_is_refused(source: str, tmp_path: Path
     with pytest.raises(ReorderKitError) as error:
         of_encodings(source, tmp_path, items((1,), 2), items((255,), 3, 200))
     first = "background" if source == "voc masks" else "ant"
-    assert f"the 3 test masks looked at have no pixel of a class but '{first}'; their values: 0, 255" in str(
+    assert f"the 3 sampled test masks have no pixel outside the class '{first}'; their values: 0, 255" in str(
         error.value
     )
     assert "the training masks have 0, 1" in str(error.value.hint)

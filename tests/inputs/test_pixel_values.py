@@ -194,7 +194,7 @@ def test_a_mask_whose_values_would_be_scaled_is_refused(source: str, largest: in
     mask = pgm(np.zeros(SHAPE, dtype=np.int64), largest)
     unreadable = open_source(source, tmp_path, [masked(mask, 1)] * 2).test[0]
     assert isinstance(unreadable, Unreadable)
-    assert f"a PGM whose largest value is {largest}" in unreadable.reason
+    assert f"a PGM with the largest value {largest}" in unreadable.reason
 
 
 def masked(mask: bytes, first: int) -> Item:
@@ -217,7 +217,7 @@ def test_a_mask_of_1_bit_stands_for_0_and_255(source: str, tmp_path: Path) -> No
     one_bit, eight_bits = read(splits.test, 0), read(splits.test, 1)
     for sample in (one_bit, eight_bits):
         assert np.array_equal(sample.target[:, :8].numpy() == 1, SHIP)
-    assert found_in(one_bit) == ["masks of 1 bit have 0 and 1, of which 1 is taken as 255"]
+    assert found_in(one_bit) == ["masks with 1 bit have 0 and 1; 1 is read as 255"]
     assert found_in(eight_bits) == []
 
 

@@ -88,7 +88,7 @@ def test_a_column_that_looks_like_a_split_is_no_class(tmp_path: Path, name: str)
     rows = [f"{value}.png,{value % 2},{value // 2 % 2},{value % 3 % 2}" for value in range(12)]
     with pytest.raises(ReorderKitError, match=f"column '{name}', which looks like a split") as caught:
         open_table(tmp_path, f"path,{name},cat,dog", rows)
-    assert "column 'split': train, val or test" in (caught.value.hint or "")
+    assert "column 'split' (train, val or test)" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("name", ["id", "index", "filename", "image_id", "File_Name", "image"])

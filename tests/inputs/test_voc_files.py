@@ -240,4 +240,4 @@ def test_an_annotation_that_cannot_be_decoded_is_named(content: bytes, told: str
     write(tmp_path, "cell", content)
     with pytest.raises(ReorderKitError) as error:
         open_voc(tmp_path)
-    assert says(str(error.value), "data.root", "cell.xml is no XML", told)
+    assert says(str(error.value), "data.root", "cell.xml is not XML", told)

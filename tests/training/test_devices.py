@@ -31,7 +31,7 @@ def test_apples_gpu_is_refused_where_there_is_none():
 
 
 def test_half_precision_where_no_gpu_is_asked_for_is_no_setting():
-    with pytest.raises(ValidationError, match="precision: fp16 needs a CUDA GPU, and device: cpu uses none"):
+    with pytest.raises(ValidationError, match="precision: fp16 needs a CUDA GPU, which device: cpu does not use"):
         TrainSettings(device="cpu", precision="fp16")
 
 

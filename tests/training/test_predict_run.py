@@ -228,7 +228,7 @@ def test_what_is_no_image_is_refused(runs, images, message):
     ("options", "message"),
     [
         ({"threshold": 0.5}, "task 'classification' has no threshold"),
-        ({"device": "gpu"}, "device: there is no 'gpu'"),
+        ({"device": "gpu"}, "device: 'gpu' is unknown"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(runs, options, message):

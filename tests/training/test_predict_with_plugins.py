@@ -63,14 +63,14 @@ def test_nan_is_refused(run, monkeypatch):
 def test_boxes_need_the_place_of_the_image(run, monkeypatch):
     answer = BoxAnswer(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     monkeypatch.setattr(Classification, "answers", lambda self, predictions, context: [answer])
-    with pytest.raises(ReorderKitError, match="'digits' does not say where in an image the model looks"):
+    with pytest.raises(ReorderKitError, match="'digits' does not say which part of an image the model sees"):
         predict(run)
 
 
 @pytest.mark.parametrize(
     ("preparation", "message"),
     [
-        (None, "does not say how an image from elsewhere is prepared"),
+        (None, "does not say how to prepare an image from elsewhere"),
         (7, "preparation returned a int"),
         (Preparation(lambda pixels: pixels, Decoding(1)), "preparation turned image 0 into Tensor"),
         (
