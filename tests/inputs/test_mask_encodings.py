@@ -45,7 +45,7 @@ def test_a_test_split_in_another_encoding_is_refused(source: str, tmp_path: Path
 
 @every_source
 def test_a_test_split_of_background_alone_is_refused(source: str, tmp_path: Path) -> None:
-    with pytest.raises(ReorderKitError, match=r"the 40 test masks looked at .* their values: 0\n"):
+    with pytest.raises(ReorderKitError, match=r"the 40 sampled test masks .* their values: 0\n"):
         of_encodings(source, tmp_path, [], items((0,), 40, 150))
 
 

@@ -120,7 +120,7 @@ def test_dark_images_at_the_end_of_a_long_list_are_told_of(source: str, tmp_path
 @pytest.mark.parametrize("source", NO_JPEG)
 def test_a_mix_of_8_and_16_bits_is_told_of(source: str, tmp_path: Path) -> None:
     [mix] = [finding for finding in of_12_bits_and_8(tmp_path, source, 2) if "and 14 have 8" in finding.what]
-    assert (mix.what[:40], mix.count) == ("training images were sampled 16 bits, ", 2)
+    assert (mix.what[:40], mix.count) == ("sampled training images have 16 bits, an", 2)
 
 
 def test_a_mix_is_not_told_of_where_the_bits_are_given(tmp_path: Path) -> None:
