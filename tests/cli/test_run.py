@@ -196,7 +196,7 @@ def test_a_run_is_extended_and_its_controls_are_named(trained, cli, tmp_path, mo
     monkeypatch.setattr(sys, "argv", ["reorder-kit", *words])
     done = cli(*words)
     assert done.exit_code == 0, done.output
-    assert f"the controls of {trained.folder} are not extended with it" in done.stderr
+    assert f"the controls of {trained.folder} are not extended" in done.stderr
     assert "wrote runs/trial-extended/result.json" in done.stdout
     assert json.loads((trained.folder / "result.json").read_text()) == trained.result
     recipe = (tmp_path / "runs/trial-extended/recipe.yaml").read_text()

@@ -330,7 +330,7 @@ def test_values_are_normalised_as_imagenet_unless_said_otherwise() -> None:
         ({"mean": (0.5,)}, "mean has 1 numbers for 3 channels"),
         ({"channels": 1, "std": (0.5, 0.5, 0.5)}, "std has 3 numbers for 1 channels"),
         ({"std": (0.5, 0.0, 0.5)}, "greater than 0"),
-        ({"train_transforms": ["RandomFlip"]}, "no transform 'RandomFlip'"),
+        ({"train_transforms": ["RandomFlip"]}, "unknown transform 'RandomFlip'"),
         ({"train_transforms": ["Fit"]}, "Fit needs the argument 'size'"),
         ({"train_transforms": [{"name": "Fit", "size": 8}]}, "Fit would crop images but not their targets"),
         ({"sise": 8}, "sise"),

@@ -40,7 +40,7 @@ def test_a_folder_stands_for_all_images_below_it_and_the_rest_is_counted(tmp_pat
     assert [image.name for image in found.images] == [str(tmp_path / name) for name in names]
     assert {finding.what.partition(",")[0]: finding.count for finding in found.findings} == {
         "hidden files": 1,
-        "files that are no images": 2,
+        "files without an image extension": 2,
     }
     assert found.unreadable == []
 

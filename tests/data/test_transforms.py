@@ -67,9 +67,9 @@ def test_a_bare_name_is_enough_where_no_argument_is_needed() -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("RandomHorizontalFlp", r"no transform 'RandomHorizontalFlp' \(did you mean 'RandomHorizontalFlip'\?\)"),
-        ("MixUp", "no transform 'MixUp'"),
-        ("Compose", "no transform 'Compose'"),
+        ("RandomHorizontalFlp", r"unknown transform 'RandomHorizontalFlp' \(did you mean 'RandomHorizontalFlip'\?\)"),
+        ("MixUp", "unknown transform 'MixUp'"),
+        ("Compose", "unknown transform 'Compose'"),
         ("CenterCrop", r"CenterCrop needs the argument 'size' \(it takes size\)"),
         ({"name": "RandomHorizontalFlip", "prob": 0.5}, r"RandomHorizontalFlip has no argument 'prob' \(it takes p\)"),
         ({"name": "RandomChannelPermutation", "p": 0.5}, r"no argument 'p' \(it takes none\)"),

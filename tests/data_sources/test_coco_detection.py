@@ -228,7 +228,7 @@ def test_a_file_with_a_mistake_is_refused(three_files: Path, spoil: Callable[[An
 def test_a_mistake_in_a_file_that_the_recipe_names_is_told_by_its_field(three_files: Path) -> None:
     path = three_files / "val.json"
     path.write_text(path.read_text()[:-40])
-    with pytest.raises(ReorderKitError, match=r"data\.validation: .*val\.json: this is no JSON"):
+    with pytest.raises(ReorderKitError, match=r"data\.validation: .*val\.json: it is not valid JSON"):
         open_coco(three_files, validation="val.json")
     with pytest.raises(ReorderKitError, match=r"data\.test: .*none\.json: it cannot be read: No such file"):
         open_coco(three_files, validation="test.json", test="none.json")

@@ -108,7 +108,7 @@ def test_errors_name_the_field_and_what_there_is(tmp_path: Path) -> None:
     assert f"there is no folder {tmp_path / 'none'}" in refused(place=tmp_path / "none")
     (tmp_path / "empty").mkdir()
     assert "data.dataset: cannot open" in refused(place=tmp_path / "empty")
-    assert "data.classes: masks do not tell" in refused(MASK, target_column="image")
+    assert "data.classes: masks do not say" in refused(MASK, target_column="image")
     assert "classes differ" in refused(classes=("a",))
     nothing = save(
         tmp_path / "nothing", train=table({"names": [[], []]}, names=datasets.Sequence(datasets.Value("string")))

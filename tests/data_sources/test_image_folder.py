@@ -178,7 +178,7 @@ def test_default_statistics_are_those_of_imagenet(tmp_path: Path, channels: int,
         ({"channels": 2}, "channels"),
         ({"image_size": 0}, "image_size"),
         ({"test_fraction": 1.0}, "test_fraction"),
-        ({"train_transforms": ["Flipp"]}, "no transform 'Flipp'"),
+        ({"train_transforms": ["Flipp"]}, "unknown transform 'Flipp'"),
         ({"root": "~nosuchuser/x"}, "~nosuchuser/x has no home folder"),
     ],
 )

@@ -98,7 +98,7 @@ def test_classes_get_their_names(folders: Path, name: str, text: str) -> None:
 
 def test_names_that_are_no_text_are_refused(folders: Path) -> None:
     (folders / "words.txt").write_bytes(b"n01440764\ttench\xff\n")
-    with pytest.raises(ReorderKitError, match=r"data\.root: the names of the classes in .*words\.txt cannot be read"):
+    with pytest.raises(ReorderKitError, match=r"data\.root: the class names in .*words\.txt cannot be read"):
         open_imagenet(folders)
 
 

@@ -303,7 +303,7 @@ def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
         ({"classes": ["a", "b"], "values": [1, 1]}, "two classes have the same value"),
         ({"classes": ["a", "b"], "values": [1, -1]}, "greater than or equal to 0"),
         ({"classes": ["a", "b"], "values": [1, 65536]}, "less than or equal to 65535"),
-        ({"classes": ["a", "b"], "values": [3, 4], "ignored_values": [4]}, "the value 4 is that of a class, and ignor"),
+        ({"classes": ["a", "b"], "values": [3, 4], "ignored_values": [4]}, "the value 4 is both a class and ignor"),
         ({"classes": ["a", "b"], "ignored_values": [1]}, "the value 1 is both a class and ignored"),
         ({"class_table": "t.csv", "values": [1, 2]}, "values does nothing"),
         ({"instance_maps": True, "values": [1, 2]}, "values does nothing"),

@@ -124,7 +124,7 @@ def test_two_files_that_could_be_the_recorded_one_are_not_guessed(tmp_path: Path
     (root / "cat" / f"{composed}.png").unlink()
     for name in accents:
         save(root / "cat" / f"{name}.png", pixels(name))
-    with pytest.raises(ReorderKitError, match="are not there any more"):
+    with pytest.raises(ReorderKitError, match="are missing"):
         reopen_data(experiment(source, root), folder)
 
 

@@ -121,4 +121,4 @@ def test_a_name_that_is_no_image_is_refused_with_the_cause(tmp_path: Path) -> No
     (tmp_path / "index.csv").write_text("name,split\nphotos/0.png,train\n")
     with pytest.raises(ReorderKitError, match=r"names 'photos/0', which is not an image") as error:
         open_folder(tmp_path, index="index.csv")
-    assert "starts in data.images" in str(error.value.hint)
+    assert "relative to data.images" in str(error.value.hint)

@@ -43,7 +43,7 @@ def test_a_file_in_two_splits_is_refused(tmp_path: Path, link: Callable[[Path, P
     train = fill(tmp_path, "train", 40)
     fill(tmp_path, "val", 10, first=100)
     link(train[7], tmp_path / "val" / CLASSES[0] / "other.png")
-    with pytest.raises(ReorderKitError, match=r"train/cat/image-7\.png and .*other\.png are one file"):
+    with pytest.raises(ReorderKitError, match=r"train/cat/image-7\.png and .*other\.png are links to the same file"):
         begin(SOURCE, tmp_path, RunFolder(tmp_path / "run"))
 
 
@@ -79,7 +79,7 @@ def test_a_split_of_copies_is_refused(tmp_path: Path) -> None:
 def test_images_set_aside_from_a_folder_of_copies_are_refused(tmp_path: Path) -> None:
     for path in fill(tmp_path / "data", "", 200):
         shutil.copyfile(path, path.with_name(f"again-{path.name}"))
-    with pytest.raises(ReorderKitError, match="are copies of images of other splits"):
+    with pytest.raises(ReorderKitError, match="are copies of images in other splits"):
         begin(SOURCE, tmp_path / "data", RunFolder(tmp_path / "run"))
 
 

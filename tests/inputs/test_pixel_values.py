@@ -243,4 +243,4 @@ def test_a_mask_of_1_bit_is_taken_as_255_only_where_that_is_plain(
         assert IGNORED not in answer.target[:, :8]
     else:
         assert isinstance(answer, Unreadable)
-        assert "pixels of the value 1" in answer.reason
+        assert "pixels have the value 1" in answer.reason

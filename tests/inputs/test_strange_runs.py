@@ -213,7 +213,7 @@ class Fetching(DataSource):
 def test_a_source_that_cannot_do_without_is_not_opened(strange):
     run = RunFolder(strange(name="fetching"))
     experiment = reopen(run, host_with(Fetching))
-    with pytest.raises(ReorderKitError, match="'fetching' may download everything into a folder"):
+    with pytest.raises(ReorderKitError, match="'fetching' download everything into a folder"):
         experiment.open_data()
     with pytest.raises(Reached):
         reopen(run, host_with(Fetching), allow_download=True).open_data()

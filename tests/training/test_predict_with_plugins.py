@@ -36,7 +36,7 @@ def predict(run):
 
 def test_a_task_that_says_nothing_about_single_images_is_refused(run, monkeypatch):
     monkeypatch.setattr(Classification, "answers", lambda self, predictions, context: ())
-    with pytest.raises(ReorderKitError, match="task 'classification' says nothing about a single image"):
+    with pytest.raises(ReorderKitError, match="task 'classification' has no answers for single images"):
         predict(run)
 
 
