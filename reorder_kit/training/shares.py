@@ -40,7 +40,7 @@ def slots_of_shares(run: LoadedRun, own: Order, shares: Sequence[float]) -> dict
     found = {}
     for share in shares:
         if not 0 < share <= 1:
-            raise ReorderKitError(f"--keep {share:g}: it must be above 0 and at most 1", "for example --keep 0.25")
+            raise ReorderKitError(f"--keep {share:g}: is not a share of the patches", "give more than 0 and at most 1")
         slots = own.num_slots if share == 1 else slots_kept(share, own.num_patches)
         if slots > own.num_slots:
             raise ReorderKitError(

@@ -259,7 +259,7 @@ def test_a_run_gives_its_final_order_however_it_is_named(run, host):
 
 def test_the_consensus_of_a_run_is_warned_of(run):
     OrderFile("a-run", GRID, ORDER, spread=0.5).save(run / "order.json")
-    with pytest.warns(UserWarning, match=r"this is a consensus, and no order of the run"):
+    with pytest.warns(UserWarning, match=r"this is a consensus, not an order that the run used"):
         load_order(run)
 
 

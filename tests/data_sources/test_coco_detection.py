@@ -200,7 +200,7 @@ def empty(key: str) -> Callable[[dict[str, Any]], None]:
         (change("annotations", bbox=[1, 2, 3, None]), "annotation 21 has the bbox"),
         (change("annotations", bbox=[1, 2, 3, float("nan")]), "annotation 21 has the bbox"),
         (remove("annotations", "bbox"), "annotation 21 has the bbox None"),
-        (remove("annotations", "image_id"), "annotation 21 is of the image None"),
+        (remove("annotations", "image_id"), "annotation 21 refers to the image None"),
         (change("images", id=0), "the image id 0 comes twice"),
         (remove("images", "file_name"), r"images\[2\] has no file_name"),
         (change("images", id=2.5), r"images\[2\] has no id that is a whole number"),
@@ -312,7 +312,7 @@ def test_a_category_without_objects_that_has_the_name_of_another_is_none(tmp_pat
 def test_an_image_that_is_a_list_is_named(tmp_path: Path) -> None:
     images = write_images(tmp_path / "images", 10)
     write_json(tmp_path / "train.json", images, [{"id": 3, "image_id": [0], "category_id": 4, "bbox": [1, 2, 5, 4]}])
-    with pytest.raises(ReorderKitError, match=r"annotation 3 is of the image \[0\], which the file does not list"):
+    with pytest.raises(ReorderKitError, match=r"annotation 3 refers to the image \[0\], which the file does not list"):
         open_coco(tmp_path)
 
 

@@ -105,7 +105,7 @@ def test_errors_name_the_field_and_what_there_is(tmp_path: Path) -> None:
     assert "data.test: " in refused(test="validation")
     assert "its splits: train, rest" in refused(test="validation")
     assert "data.config: it does not apply to a local folder" in refused(config="full")
-    assert f"there is no folder {tmp_path / 'none'}" in refused(place=tmp_path / "none")
+    assert f"the folder {tmp_path / 'none'} does not exist" in refused(place=tmp_path / "none")
     (tmp_path / "empty").mkdir()
     assert "data.dataset: cannot open" in refused(place=tmp_path / "empty")
     assert "data.classes: masks do not say" in refused(MASK, target_column="image")

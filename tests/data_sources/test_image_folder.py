@@ -258,7 +258,7 @@ def test_a_root_without_classes_is_refused(tmp_path: Path) -> None:
         open_folder(tmp_path)
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
-    with pytest.raises(ReorderKitError, match="there is no image in the folders"):
+    with pytest.raises(ReorderKitError, match="the folders of .* hold no image"):
         open_folder(tmp_path)
 
 
@@ -280,7 +280,7 @@ def test_a_class_that_train_lacks_is_named(tmp_path: Path, split: str) -> None:
 def test_an_empty_test_folder_is_refused(tmp_path: Path) -> None:
     fill(tmp_path / "train", {"cat": [1, 2, 3], "dog": [4]})
     (tmp_path / "test").mkdir()
-    with pytest.raises(ReorderKitError, match=r"there is no image in the folders of .*test"):
+    with pytest.raises(ReorderKitError, match=r"the folders of .*test hold no image"):
         open_folder(tmp_path)
 
 

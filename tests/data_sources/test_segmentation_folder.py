@@ -274,7 +274,7 @@ def test_missing_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(ReorderKitError, match=r"data.images: the folder .*images does not exist"):
         open_folder(tmp_path)
     (tmp_path / "images").mkdir()
-    with pytest.raises(ReorderKitError, match=r"data.masks: there is no folder .*masks"):
+    with pytest.raises(ReorderKitError, match=r"data.masks: the folder .*masks does not exist"):
         open_folder(tmp_path)
     (tmp_path / "masks").mkdir()
     with pytest.raises(ReorderKitError, match=r"data.images: .*images has no image with a mask"):

@@ -190,7 +190,7 @@ def test_files_that_are_wrong_are_named(root: Path) -> None:
         with pytest.raises(ReorderKitError, match=r"train-image\.xml: object 1 has no bndbox of four numbers"):
             open_voc(root)
     annotation.unlink()
-    with pytest.raises(ReorderKitError, match=r"Main lists train-image, but there is no .*train-image\.xml"):
+    with pytest.raises(ReorderKitError, match=r"Main lists train-image, but .*train-image\.xml does not exist"):
         open_voc(root)
     write_list(root, "Main", "train", [""])
     with pytest.raises(ReorderKitError, match=r"data\.train: the list .*train\.txt is empty"):
@@ -199,10 +199,10 @@ def test_files_that_are_wrong_are_named(root: Path) -> None:
 
 def test_images_and_masks_that_are_missing_are_named(root: Path) -> None:
     (root / "SegmentationClass" / "val-image.png").unlink()
-    with pytest.raises(ReorderKitError, match=r"Segmentation lists val-image, but there is no .*val-image\.png"):
+    with pytest.raises(ReorderKitError, match=r"Segmentation lists val-image, but .*val-image\.png does not exist"):
         open_voc(root, MASK)
     (root / "JPEGImages" / "test-image.jpg").unlink()
-    with pytest.raises(ReorderKitError, match=r"Main lists test-image, but there is no .*test-image\.jpg"):
+    with pytest.raises(ReorderKitError, match=r"Main lists test-image, but .*test-image\.jpg does not exist"):
         open_voc(root)
 
 

@@ -88,7 +88,7 @@ def test_two_ids_that_become_one_are_refused(twin: Any, tmp_path: Path) -> None:
 def test_what_is_no_id_is_refused(number: Any, tmp_path: Path) -> None:
     with pytest.raises(ReorderKitError, match=r"images\[1\] has no id"):
         open_coco(tmp_path, content(CATEGORIES, [1, number], [(1, 9)], "train"))
-    with pytest.raises(ReorderKitError, match=r"annotations\[1\] is of the image "):
+    with pytest.raises(ReorderKitError, match=r"annotations\[1\] refers to the image "):
         open_coco(tmp_path, content(CATEGORIES, [1, 2], [(1, 9), (number, 9)], "train"))
 
 
@@ -180,7 +180,7 @@ def test_annotations_of_images_that_were_taken_out_are_left_out(number: Any, tmp
 
 
 def test_annotations_of_no_listed_image_are_of_another_file(tmp_path: Path) -> None:
-    with pytest.raises(ReorderKitError, match=r"annotations\[0\] is of the image 8, which the file does not list"):
+    with pytest.raises(ReorderKitError, match=r"annotations\[0\] refers to the image 8, which the file does not list"):
         open_coco(tmp_path, content(CATEGORIES, [1, 2], [(8, 9), (9, 9)], "train"))
 
 
