@@ -258,7 +258,7 @@ def test_a_root_without_classes_is_refused(tmp_path: Path) -> None:
         open_folder(tmp_path)
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
-    with pytest.raises(ReorderKitError, match="the folders of .* hold no image"):
+    with pytest.raises(ReorderKitError, match=r"the folders of .* hold no image"):
         open_folder(tmp_path)
 
 
