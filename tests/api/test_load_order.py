@@ -155,8 +155,8 @@ def test_a_name_is_an_ordering_even_if_a_file_has_that_name(host, here):
 
 def test_a_name_that_is_nothing_is_refused_with_what_was_meant(host, here):
     (here / "runs" / "mine").mkdir(parents=True)
-    assert "'hilbert'" in refused("hilbrtis not an ordering, an order file or a run folder", "hilbrt", GRID, host)
-    assert str(Path("runs/mine")) in refused("mine: no ordering", "mine", host=host)
+    assert "'hilbert'" in refused("hilbrt is not an ordering, an order file or a run folder", "hilbrt", GRID, host)
+    assert str(Path("runs/mine")) in refused("mine is not an ordering", "mine", host=host)
     refused("absent.json: No such file", Path("absent.json"))
 
 

@@ -74,7 +74,7 @@ def test_a_start_is_a_name_an_order_or_a_file(tmp_path: Path) -> None:
         ({"name": "reinforc"}, "no order-learner 'reinforc'"),
         ({"group": 4}, "there is no such field"),
         ({"groups": 1}, "at least 2 groups or repeats"),
-        ({"start": "colum"}, "colum: no ordering"),
+        ({"start": "colum"}, "colum is not an ordering"),
         ({"start": Order([1, 0])}, "an order of 2 patches does not fit the 2x3 grid"),
         ({"start": Order([1, 0], num_patches=6)}, "not one full order of 6 patches"),
         ({"start": Path("nowhere.json")}, "nowhere.json"),

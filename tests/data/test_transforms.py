@@ -156,11 +156,11 @@ def test_another_size_than_the_declared_one_is_refused() -> None:
     with pytest.raises(ReorderKitError) as caught:
         pipeline(["RandomHorizontalFlip", {"name": "Resize", "size": 8}], (8, 8))(photo(16, 20))
     assert "data.here: [RandomHorizontalFlip(), Resize(size=8)]" in caught.value.message
-    assert "3x16x20 into 3x8x10, where 3x8x8 is needed" in caught.value.message
+    assert "3x16x20 into 3x8x10, but 3x8x8 is needed" in caught.value.message
 
 
 def test_another_number_of_channels_is_refused() -> None:
-    with pytest.raises(ReorderKitError, match=r"into 1x8x8, where 3x8x8"):
+    with pytest.raises(ReorderKitError, match=r"into 1x8x8, but 3x8x8"):
         pipeline(["Grayscale"], (8, 8))(photo(8, 8))
 
 
