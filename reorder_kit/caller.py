@@ -1,4 +1,4 @@
-"""Warnings at the line of a program that called into the package."""
+"""Warnings that point at the line of a program that called into the package."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _PACKAGE = __name__.partition(".")[0]
 
 @dataclass(frozen=True)
 class Caller:
-    """A line of a program, at which warnings appear however deep in the package their cause lies.
+    """The line of a program at which warnings appear, however deep in the package their cause lies.
 
     Args:
-        file: of the program.
-        line: that calls.
-        module: its name.
-        registry: where Python keeps which warnings of the module it has shown.
+        file: the program's file.
+        line: the line that calls.
+        module: the name of its module.
+        registry: where Python records which warnings of the module it has shown.
         told: the warnings so far.
     """
 
@@ -57,14 +57,14 @@ class Caller:
 
     @contextmanager
     def warned_of_logs(self) -> Iterator[None]:
-        """Turn what the package logs as a warning into Python warnings as long as the context lasts.
+        """Turn the package's logged warnings into Python warnings while the context is active.
 
-        Handlers of the root logger do not get these records meanwhile, or everything would be said twice.
+        Handlers of the root logger do not get these records meanwhile; otherwise each warning would appear twice.
         """
         handler, logger = _ToWarnings(self), logging.getLogger(_PACKAGE)
         others, without = list(logging.getLogger().handlers), _WithoutWarnings()
         logger.addHandler(handler)
-        # Filters rather than the flag `propagate`: contexts of several threads may end in any sequence.
+        # Filters rather than the `propagate` flag, because contexts of several threads may end in any sequence.
         for other in others:
             other.addFilter(without)
         try:
@@ -85,7 +85,7 @@ class _ToWarnings(logging.Handler):
 
 
 class _WithoutWarnings(logging.Filter):
-    """Leaves out what the package warns of."""
+    """Drops the package's warnings."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return record.levelno < logging.WARNING or not _is_of_package(record.name)

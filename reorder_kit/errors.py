@@ -1,4 +1,4 @@
-"""Errors that are meant for people: what was wrong, where, and what to do about it."""
+"""Errors for people: what was wrong, where, and what to do about it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any
 from reorder_kit.machine_failures import failure_of_machine
 
 ENCODING_HINT = "set PYTHONUTF8=1, or a locale such as C.UTF-8"
-"""What to do where names of files cannot have letters beyond ASCII."""
+"""What to do if file names cannot contain characters beyond ASCII."""
 
 
 AS_THEY_WERE = "surrogateescape"
-"""How letters of file names that this environment cannot read are written into text files: by the bytes they have."""
+"""The error handler for writing file names that this environment cannot decode: as their original bytes."""
 
 MOST_SHOWN = 100
-"""Characters of a value that a message shows."""
+"""The most characters of a value that a message shows."""
 _MOST_NAMES = 50
-"""Names that a hint lists."""
+"""The most names that a hint lists."""
 
 
 _MOST_OF_A_LINE, _MOST_LINES = 2000, 200
-"""Letters and lines of a message."""
+"""The most characters and lines of a message."""
 
 
 class ReorderKitError(Exception):
@@ -49,25 +49,25 @@ class ReorderKitError(Exception):
 
 
 class ReorderKitWarning(UserWarning):
-    """Something that is allowed but probably not meant, or was found in the data.
+    """Something that is allowed but probably unintended, or was found in the data.
 
     The functions of the package warn with it, at the line that called them; the command line prints it.
     """
 
 
 class DivergedError(ReorderKitError):
-    """A training that cannot go on: its loss or weights became NaN or infinite."""
+    """Training cannot continue, because its loss or weights became NaN or infinite."""
 
 
 class ComponentError(ReorderKitError):
-    """A component does not do what its kind promises: it gives what nothing can be done with.
+    """A component breaks the contract of its kind, and gives something unusable.
 
     Args:
-        kind: of the component, in words: ``order-learner``.
-        name: of the component.
-        reason: what it did, as what follows a colon.
+        kind: the component's kind, in words: ``order-learner``.
+        name: the component's name.
+        reason: what it did, in words that can follow a colon.
         hint: what the reader can do about it.
-        owner: the plugin that it came with; empty for what comes with the package.
+        owner: the plugin that it came with; empty for built-in components.
     """
 
     def __init__(self, kind: str, name: str, reason: str, hint: str | None = None, owner: str = "") -> None:
@@ -76,12 +76,12 @@ class ComponentError(ReorderKitError):
         self.kind, self.name, self.reason, self.owner = kind, name, reason, owner
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Exceptions are rebuilt from their message alone, and this one has to get out of processes that load images.
+        # Exceptions are rebuilt from their message alone by default, but loader processes must pass this one on.
         return type(self), (self.kind, self.name, self.reason, self.hint, self.owner)
 
 
 def _readable(text: str) -> str:
-    """A text as people can read it: of what repeats a value of a damaged file, the middle is left out."""
+    """A text of readable length: the middle is left out if it repeats a long value of a damaged file."""
     if len(text) <= _MOST_OF_A_LINE:
         return text
     lines = text.split("\n")
@@ -98,7 +98,7 @@ class Problem:
     """One mistake in a recipe.
 
     Args:
-        path: the field, as in ``order.learner.temperature``; empty for the recipe as a whole.
+        path: the field, such as ``order.learner.temperature``; empty for the whole recipe.
         message: what is wrong with it.
         hint: what to write instead.
     """
@@ -113,7 +113,7 @@ class Problem:
 
 
 class RecipeError(ReorderKitError):
-    """Every mistake of a recipe at once."""
+    """All mistakes of a recipe at once."""
 
     def __init__(self, problems: Sequence[Problem], source: str) -> None:
         self.problems = tuple(problems)
@@ -122,7 +122,7 @@ class RecipeError(ReorderKitError):
 
 
 def shortened(text: str, most: int = MOST_SHOWN) -> str:
-    """A text for messages: of a long one, its beginning and how long it is.
+    """A text for messages; a long one is cut to its beginning and length.
 
     >>> shortened("a" * 1000, most=30)
     'aaaaaaaaa... (1000 characters)'
@@ -134,7 +134,7 @@ def shortened(text: str, most: int = MOST_SHOWN) -> str:
 
 
 def quoted(value: Any) -> str:
-    """A value for messages, as Python writes it; at most 100 characters of a long one.
+    """A value for messages, as Python writes it, cut to at most 100 characters.
 
     >>> quoted({"epochs": 3})
     "{'epochs': 3}"
@@ -143,8 +143,8 @@ def quoted(value: Any) -> str:
     """
     try:
         text = _BRIEF.repr(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits
-        return f"a {type(value).__name__} too long to be shown"
+    except ValueError:  # Python does not write integers with more than 4,300 digits
+        return f"a {type(value).__name__} too long to show"
     return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
 
 
@@ -154,26 +154,26 @@ _BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxset = _BRIEF.maxfrozenset = _BRIEF.
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint that names the closest known name, or all of them, or the first, when none is close.
+    """A hint with the closest known name; if none is close, with all names or the first ones.
 
     >>> did_you_mean("hilbrt", ["row", "hilbert"])
     "did you mean 'hilbert'?"
     """
     names = sorted(known)
-    # The time of a comparison grows with the square of the length, and no name is that long.
+    # The time of a comparison grows with the square of the length, and no real name is that long.
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) if len(name) <= MOST_SHOWN else []
     if close:
         return f"did you mean {close[0]!r}?"
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"known: {', '.join(names[:_MOST_NAMES])}{more}" if names else "there is none"
+    return f"known: {', '.join(names[:_MOST_NAMES])}{more}" if names else "none is known"
 
 
 def error_of_machine(error: BaseException, folder: Path | None = None) -> ReorderKitError | None:
-    """What a full disk, a lost permission or a limit of the system is in words; None for any other error.
+    """An error that explains a full disk, a lost permission or a system limit; None for any other error.
 
     Args:
         error: what was raised.
-        folder: where a file that is missing is the machine's fault, too.
+        folder: a folder in which a missing file is the machine's fault, too.
     """
     failure = None if isinstance(error, ReorderKitError) else failure_of_machine(error, folder)
     if failure is None:
@@ -184,13 +184,13 @@ def error_of_machine(error: BaseException, folder: Path | None = None) -> Reorde
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say in words why a file could not be written, and what to do about it.
+    """Explain why a file could not be written, and what to do about it.
 
     Args:
-        path: the file, or the folder that it is written into.
+        path: the file, or its folder.
 
     Raises:
-        ReorderKitError: instead of an error of the system, or of a library that met one.
+        ReorderKitError: in place of an error of the system, or of a library because of one.
     """
     try:
         yield

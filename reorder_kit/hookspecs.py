@@ -1,8 +1,9 @@
-"""What a plugin can do: register components, and follow a run.
+"""The hooks for plugins, which can register components and follow runs.
 
-A plugin is a module (or any object) with functions of certain names, marked with ``hookimpl``. Those that register
-components are named after their kind, ``register_orderings`` or ``register_order_learners``, and return a list of
-classes; those that follow a run have the names and arguments that are specified here. This is a complete plugin::
+A plugin is a module (or any object) with functions that have certain names and are marked with ``hookimpl``. Functions
+that register components are named after their kind, such as ``register_orderings`` or ``register_order_learners``, and
+return a list of classes. Functions that follow a run have the names and arguments specified here. This is a complete
+plugin::
 
     from reorder_kit import hookimpl
     from reorder_kit.interfaces import Ordering
@@ -56,20 +57,20 @@ documentation, the minor one with what is added."""
 
 @hookspec
 def run_started(run: RunInfo) -> None:
-    """A run is about to take its first step, or to go on where it was stopped. Main process only, as all run events."""
+    """A run is about to take its first step, or to resume. Like all run events, it is sent only in the main process."""
 
 
 @hookspec
 def step_finished(run: RunInfo, report: StepReport) -> None:
-    """An optimiser step was taken; told at most ten times a second, so that fast steps are not slowed down."""
+    """An optimizer step was taken; sent at most ten times per second, so that fast steps are not slowed down."""
 
 
 @hookspec
 def order_changed(run: RunInfo, epoch: int, order: Order, spread: float | None) -> None:
-    """At the end of an epoch, the best order is another than at the end of the epoch before.
+    """The best order at the end of an epoch differs from that at the end of the previous epoch.
 
-    Where each image has an order of its own, ``order`` is their consensus and ``spread`` their mean Kendall distance to
-    it, 0 to 1; no single order is the run's then. ``spread`` is None where one order serves all images.
+    If each image has its own order, ``order`` is their consensus and ``spread`` their mean Kendall distance to it, from
+    0 to 1; the run then has no single order. ``spread`` is None if all images share one order.
     """
 
 
@@ -82,14 +83,13 @@ def epoch_finished(run: RunInfo, epoch: int, record: EpochRecord) -> None:
 def run_finished(run: RunInfo, result: RunResult, epochs: Mapping[str, Sequence[EpochRecord]]) -> None:
     """A run has written its ``result.json``, whose content is ``result``.
 
-    ``epochs`` has the lines of ``metrics.jsonl`` by name: of the run itself first, then of each control trained beside
-    it.
+    ``epochs`` has the lines of ``metrics.jsonl`` by name: first those of the run, then those of each trained control.
     """
 
 
 @hookspec
 def predictions_made(directory: Path, predictions: Predictions) -> None:
-    """A trained model was asked about some images, at the end of a run or by ``evaluate``.
+    """A trained model has predicted some images, at the end of a run or in ``evaluate``.
 
     ``directory`` is the run folder.
     """

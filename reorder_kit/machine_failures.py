@@ -1,4 +1,4 @@
-"""What a failing machine says: full disks, lost permissions, folders that are gone, limits of the system."""
+"""Failures of the machine in words: full disks, lost permissions, missing folders, system limits."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from pathlib import Path
 _MEGABYTE = 1_000_000
 _ROOM_FOR_A_FILE = 100 * _MEGABYTE
 
-# What no program asks for by mistake. Each with what to do; {place} is the folder, {disk} the disk with its free space.
+# Errors that no program causes by mistake, with what to do; {place} is the folder, {disk} the disk and its free space.
 _REMEDIES = {
     errno.ENOSPC: "free space on {disk}",
     errno.EDQUOT: "free space within your quota on {disk}; `quota -s` may show it",
-    errno.EFBIG: "allow larger files with `ulimit -f unlimited`, or use a file system that holds them",
-    errno.EACCES: "get permission for {place}; `ls -ld` shows whose it is",
-    errno.EPERM: "get permission for {place}; `ls -ld` shows whose it is",
-    errno.EROFS: "{place} is on a disk that is mounted read-only: use another one, or mount it for writing",
-    errno.EIO: "the disk of {place} fails, or the network to it: look at `dmesg`, and save what is on it",
+    errno.EFBIG: "allow larger files with `ulimit -f unlimited`, or use a file system that supports them",
+    errno.EACCES: "get permission for {place}; `ls -ld` shows its owner",
+    errno.EPERM: "get permission for {place}; `ls -ld` shows its owner",
+    errno.EROFS: "{place} is on a disk that is mounted read-only: use another disk, or mount it for writing",
+    errno.EIO: "the disk of {place}, or the network to it, is failing: check `dmesg`, and save the disk's content",
     errno.ESTALE: "the network drive of {place} was lost: mount it again",
-    errno.ELOOP: "the links in {place} lead to each other: remove one",
+    errno.ELOOP: "the links in {place} form a loop: remove one",
     errno.EMFILE: "raise the limit with `ulimit -n`, or set data.workers lower",
-    errno.ENFILE: "end other programs: together they have too many files open",
-    errno.ENOMEM: "end other programs, or start anew with a smaller data.batch_size or a smaller model",
+    errno.ENFILE: "close other programs: together they have too many files open",
+    errno.ENOMEM: "close other programs, or start over with a smaller data.batch_size or a smaller model",
 }
-# What a mistake of a program says as well: only of a file that is known to be missed is it the machine's fault.
+# A mistake of a program causes these errors, too: they count as the machine's fault only for a known file.
 _OF_KNOWN_FILES = {
-    errno.ENOENT: "{place} is not there: make it, or mount its disk again",
-    errno.ENOTDIR: "a file is where a folder is needed: give another place, or remove it",
-    errno.EISDIR: "a folder is where a file is needed: give another place, or remove it",
-    errno.EEXIST: "a file is where a folder is needed: give another place, or remove it",
-    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.ENOENT: "{place} does not exist: create it, or mount its disk again",
+    errno.ENOTDIR: "a file is in the place of a folder: choose another place, or remove the file",
+    errno.EISDIR: "a folder is in the place of a file: choose another place, or remove the folder",
+    errno.EEXIST: "a file is in the place of a folder: choose another place, or remove the file",
+    errno.ENAMETOOLONG: "choose a shorter name",
     errno.EINVAL: "this file system does not allow it: use another one for {place}",
 }
 _BY_WORDS = {os.strerror(code): code for code in _REMEDIES}
@@ -44,11 +44,11 @@ _RUST = re.compile(r"os error (\d+)")
 
 @dataclass(frozen=True)
 class MachineFailure:
-    """What the system refused.
+    """An operation that the system refused.
 
     Args:
-        code: its number for that.
-        file: which file it was about; None if it was about none, or that is not known.
+        code: the system's error number.
+        file: the file concerned; None if there is none or it is unknown.
     """
 
     code: int
@@ -56,28 +56,28 @@ class MachineFailure:
 
     @property
     def reason(self) -> str:
-        """In the words of the system."""
+        """The system's error message."""
         return os.strerror(self.code)
 
     def remedy(self, folder: Path) -> str:
         """What to do about it.
 
         Args:
-            folder: where it was tried, if the file does not tell.
+            folder: the folder concerned, if the file is unknown.
         """
         place = folder if self.file is None else self.file.parent
-        words = {**_REMEDIES, **_OF_KNOWN_FILES}.get(self.code, "use another place than {place}")
+        words = {**_REMEDIES, **_OF_KNOWN_FILES}.get(self.code, "use a place other than {place}")
         return words.format(place=place, disk=_disk(place, self.code))
 
 
 def failure_of_machine(error: BaseException, folder: Path | None = None) -> MachineFailure | None:
-    """What the machine refused, if an error comes from that; None if it does not.
+    """The machine's failure that caused an error; None if the error has another cause.
 
-    Libraries wrap what the system says: of those, causes and words are looked at.
+    Libraries wrap system errors, so causes and messages are examined.
 
     Args:
         error: the error.
-        folder: where a file that is missing, or is something else than expected, is the machine's fault, too.
+        folder: a folder in which missing or unexpected files are the machine's fault, too.
     """
     seen: BaseException | None = error
     while seen is not None:
@@ -98,7 +98,7 @@ def failure_of_machine(error: BaseException, folder: Path | None = None) -> Mach
 
 @contextmanager
 def naming(file: Path) -> Iterator[None]:
-    """Let errors of the system name a file: those of writing into an open one do not.
+    """Add a file's name to system errors: errors while writing to an open file lack it.
 
     Raises:
         OSError: with the name of the file.
@@ -119,7 +119,7 @@ def _of_system(error: OSError, folder: Path | None) -> MachineFailure | None:
 
 
 def _disk(place: Path, code: int) -> str:
-    """The disk of a folder, with the space on it where that can be had."""
+    """The disk of a folder, with its space if that can be determined."""
     if code not in (errno.ENOSPC, errno.EDQUOT):
         return str(place)
     there = next((folder for folder in (place, *place.absolute().parents) if folder.is_dir()), None)
@@ -127,5 +127,5 @@ def _disk(place: Path, code: int) -> str:
         return f"the disk of {place}"
     total, _, free = shutil.disk_usage(there)
     has_room = code == errno.ENOSPC and free > _ROOM_FOR_A_FILE
-    words = "; as it has space, it may hold too many files, or your quota may be used up" if has_room else ""
+    words = "; it has space, so it may hold too many files, or your quota may be used up" if has_room else ""
     return f"the disk of {place} ({free // _MEGABYTE:,} of {total // _MEGABYTE:,} MB are free{words})"

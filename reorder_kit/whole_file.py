@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from reorder_kit.errors import AS_THEY_WERE
 from reorder_kit.machine_failures import naming
 
 UNFINISHED = ".unfinished"
-"""How the name of a file ends that is being written. One that a kill left behind is ignored."""
+"""The extension of a file that is being written. One left behind by a kill is ignored."""
 
 
 def write_whole(path: Path, content: str | bytes, is_shared: bool = False) -> None:
-    """Write a file so that a kill at any moment leaves it as it was, or as it should be.
+    """Write a file so that a kill at any moment leaves either the old or the new content.
 
     Args:
         path: the file.
@@ -22,7 +22,7 @@ def write_whole(path: Path, content: str | bytes, is_shared: bool = False) -> No
         is_shared: whether several processes may write the file at once.
 
     Raises:
-        OSError: if it cannot be written, with its name; what was there before is kept.
+        OSError: if it cannot be written, with its name; the old content is kept.
     """
     unique = f".{uuid4().hex}" if is_shared else ""
     unfinished = path.with_name(f"{path.name}{unique}{UNFINISHED}")
@@ -37,14 +37,14 @@ def write_whole(path: Path, content: str | bytes, is_shared: bool = False) -> No
 
 
 def write_unless_same(path: Path, content: str | bytes) -> None:
-    """Write a file as a whole, unless it has this content: what is resumed finds its own files.
+    """Write a whole file, unless it already has this content, as when a resumed run finds its own files.
 
     Args:
         path: the file.
         content: bytes, or text that is written as UTF-8.
 
     Raises:
-        OSError: if it cannot be written; what was there before is kept.
+        OSError: if it cannot be written; the old content is kept.
     """
     with suppress(FileNotFoundError):
         if path.read_bytes() == _bytes(content):

@@ -1,4 +1,4 @@
-"""Whether something can be written, asked before anything is computed for it."""
+"""Check that something can be written before anything is computed for it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from reorder_kit.errors import ReorderKitError, writing
 from reorder_kit.machine_failures import naming
 from reorder_kit.whole_file import UNFINISHED
 
-_HINT = "give another place"
+_HINT = "choose another place"
 
 
 def require_writable_folder(folder: Path) -> None:
-    """Refuse a folder that files cannot be written into. One that is not there yet is not made.
+    """Refuse a folder that files cannot be written into. A missing folder is not created.
 
     Raises:
-        ReorderKitError: if it is something else, or cannot be written or made.
+        ReorderKitError: if it is something else, or cannot be written or created.
     """
     there = next(place for place in (folder, *folder.absolute().parents) if _is_there(place))
     if not there.is_dir():
@@ -25,14 +25,14 @@ def require_writable_folder(folder: Path) -> None:
     trial = there / f".{uuid4().hex}{UNFINISHED}"
     with writing(folder), naming(folder):
         trial.open("xb").close()
-        trial.unlink(missing_ok=True)  # who claims the folder meanwhile removes what a kill may have left
+        trial.unlink(missing_ok=True)  # whoever claims the folder removes what a kill may have left
 
 
 def require_writable_file(file: Path) -> None:
-    """Refuse a file that cannot be written. One that is there stays as it is, one that is not is not made.
+    """Refuse a file that cannot be written. An existing file is left unchanged, and a missing file is not created.
 
     Raises:
-        ReorderKitError: if it is not a regular file, or cannot be written or made.
+        ReorderKitError: if it is not a regular file, or cannot be written or created.
     """
     if _is_there(file) and not file.is_file():
         what = "a folder" if file.is_dir() else "not a regular file"
@@ -43,6 +43,6 @@ def require_writable_file(file: Path) -> None:
 
 
 def _is_there(place: Path) -> bool:
-    """Links that lead nowhere are there, too."""
+    """Whether a path exists, including as a broken link."""
     with writing(place):
         return place.exists() or place.is_symlink()

@@ -1,4 +1,4 @@
-"""Controls: one a file. Each holds all that a control changes, and the words for it."""
+"""Controls, one per file. Each file holds everything its control changes, and its wording."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ BUILT_IN: Mapping[str, Control] = MappingProxyType({control.name: control for co
 
 
 def controls_of(task: Task) -> dict[str, Control]:
-    """Every control that a recipe with this task can name, by name: the built-in ones, then those of the task.
+    """The controls that a recipe with this task can name, by name: the built-in ones, then the task's own.
 
     Raises:
-        ReorderKitError: if the task has a control whose name is taken, or that needs what there is not.
+        ReorderKitError: if the task has a control whose name is taken, or that has an unknown need.
     """
     known = dict(BUILT_IN)
     found: Any = task.controls()
     if not isinstance(found, Sequence) or not all(isinstance(each, Control) for each in found):
-        raise ComponentError(task.kind.name, task.name, "controls gave something else than a list of controls")
+        raise ComponentError(task.kind.name, task.name, "controls did not return a list of controls")
     for control in found:
         name: Any = getattr(control, "name", None)
         if not is_name(name):
-            reason = f"its control {type(control).__name__} cannot be named {quoted(name)}"
+            reason = f"its control {type(control).__name__} has an invalid name, {quoted(name)}"
             raise ComponentError(task.kind.name, task.name, reason, NAMES_ARE)
         if not isinstance(getattr(control, "words", None), str):
-            raise ComponentError(task.kind.name, task.name, f"its control {name!r} has no words", "say what it is")
+            raise ComponentError(task.kind.name, task.name, f"its control {name!r} has no words", "describe it")
         if control.name in known:
             raise ReorderKitError(f"task {task.name!r} has a control {control.name!r}, but that name is taken")
         if unknown := sorted(control.needs - set(get_args(Need))):
             raise ReorderKitError(
-                f"control {control.name!r} of task {task.name!r} needs {unknown[0]!r}, which no run can have",
+                f"control {control.name!r} of task {task.name!r} needs {unknown[0]!r}, which is not a known need",
                 f"known: {', '.join(get_args(Need))}",
             )
         known[control.name] = control

@@ -1,4 +1,4 @@
-"""Which controls a recipe names, and whether the run has what they need."""
+"""Which controls a recipe names, and whether the run meets their needs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from reorder_kit.interfaces.control import Control, InRunControl
 
 _NO_CONTROL = "none"
 _MOST = 100
-"""Controls that are looked at; a recipe with more is refused."""
+"""A recipe with more controls is refused, and the rest are not checked."""
 
 
 class NamedControls(NamedTuple):
     """The controls of a recipe.
 
     Args:
-        own: what replaces the thing under test in the run itself, if anything does.
-        beside: those that the run is compared with.
+        own: the control that replaces the thing under test in the run itself, if there is one.
+        beside: the controls that the run is compared with.
     """
 
     own: InRunControl | None
@@ -27,12 +27,12 @@ class NamedControls(NamedTuple):
 
 
 def named_controls(content: Mapping[str, Any], known: Mapping[str, Control], problems: list[Problem]) -> NamedControls:
-    """Look up the controls that a recipe names, even where other fields of it are wrong.
+    """Look up the controls that a recipe names, even if other fields are wrong.
 
     Args:
         content: the recipe as plain data.
-        known: the controls there are, by name.
-        problems: takes what is wrong with the names.
+        known: the known controls, by name.
+        problems: collects what is wrong with the names.
     """
     order, names = content.get("order"), content.get("controls")
     name = order.get("control", _NO_CONTROL) if isinstance(order, Mapping) else _NO_CONTROL
@@ -40,7 +40,7 @@ def named_controls(content: Mapping[str, Any], known: Mapping[str, Control], pro
     if isinstance(own, InRunControl) or not isinstance(name, str) or name == _NO_CONTROL:
         pass
     elif own is not None:
-        problems.append(Problem("order.control", f"{name} is compared with another run", "name it in controls"))
+        problems.append(Problem("order.control", f"{name} cannot replace the learner", "name it in controls"))
     else:
         choices = [_NO_CONTROL, *(each for each, control in known.items() if isinstance(control, InRunControl))]
         problems.append(_no_choice("order.control", name, choices))
@@ -60,13 +60,13 @@ def _no_choice(path: str, name: str, choices: Iterable[str]) -> Problem:
 def misfits_of_controls(
     named: NamedControls, learner: OrderLearner | None, policy: Policy | None, kind: TargetKind
 ) -> list[Problem]:
-    """What the controls of a recipe need and the run does not have.
+    """The needs of a recipe's controls that the run does not meet.
 
     Args:
         named: the controls.
         learner: what learns the order, if anything does.
-        policy: as the learner builds it from the identity; None where that is not known.
-        kind: of the run's targets.
+        policy: as the learner builds it from the identity; None if unknown.
+        kind: the kind of the run's targets.
     """
     every = [*([] if named.own is None else [("order.control", named.own)]), *(("controls", c) for c in named.beside)]
     return [Problem(path, *reason) for path, control in every if (reason := _lacks(control, learner, policy, kind))]
@@ -80,12 +80,12 @@ def _lacks(
         needed = f"{control.name} needs a learner that learns from the reward; the learner is {learned_by}"
         return needed, "use reinforce"
     if "learner" in control.needs and learner is None:
-        needed = f"{control.name} needs a learner to be compared with"
-        return needed, "name one in order.learner, or leave the control out"
+        needed = f"{control.name} needs a learner to compare with"
+        return needed, "name one in order.learner, or remove the control"
     if "dynamic" in control.needs and (learner is None or (policy is not None and policy.is_static)):
         needed = f"{control.name} needs a learner whose order depends on the image; the learner is {learned_by}"
-        return needed, "leave the control out"
+        return needed, "remove the control"
     if "classes" in control.needs and not kind.tells_classes:
-        needed = f"{control.name} needs targets that tell which classes an image has, not those of the kind {kind}"
-        return needed, "leave the control out"
+        needed = f"{control.name} needs targets that say which classes an image has; {kind} targets do not"
+        return needed, "remove the control"
     return None

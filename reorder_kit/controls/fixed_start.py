@@ -1,4 +1,4 @@
-"""Fixed start: is the learned order better than the one that learning began with?"""
+"""Fixed start: is the learned order better than the starting order?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reorder_kit.interfaces.control import TrainedControl
 
 
 class FixedStart(TrainedControl):
-    """The same training with the starting order kept: what a learner has to beat."""
+    """The same training in the unchanged starting order, which a learner has to beat."""
 
     name = "fixed-start"
     words = "the start kept"

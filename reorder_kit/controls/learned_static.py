@@ -1,4 +1,4 @@
-"""Learned static: is the learned order good in itself, or was it only good to change the order while training?"""
+"""Learned static: is the learned order itself good, or did only changing the order during training help?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reorder_kit.interfaces.control import TrainedControl
 class LearnedStatic(TrainedControl):
     """New weights, trained in the learned order from the first step.
 
-    Of a learner that gives each image its own order it is the consensus of these, the same for all images.
+    If the learner gives each image its own order, all images are read in the consensus of these orders.
     """
 
     name = "learned-static"
@@ -23,10 +23,10 @@ class LearnedStatic(TrainedControl):
         return {**content, "order": {**content["order"], "learner": None, "start": {"file": learned_order}}}
 
     def words_for(self, is_consensus: bool) -> str:
-        """A consensus is not an order that the run learned."""
+        """Other words for a consensus, which is not an order that the run learned."""
         return "the consensus of the learned orders from the first step" if is_consensus else self.words
 
     def described(self, learner: str | None, start: str, is_consensus: bool = False) -> str:
-        """Whose order it is."""
+        """The row's description: whose order it is."""
         what = "the consensus of the orders" if is_consensus else "the order"
         return f"{what} that {learner} learned from {start}, from scratch,"

@@ -10,12 +10,12 @@ from reorder_kit.interfaces.control import InRunControl
 
 
 class NullReward(InRunControl):
-    """The learner receives noise of the same spread as the rewards. A constant would keep it from moving at all."""
+    """The learner receives noise with the same spread as the rewards. With a constant, it would not move at all."""
 
     name = "null-reward"
-    words = "noise for a reward"
+    words = "noise as the reward"
     needs = frozenset({"learner", "reward"})
 
     def reward(self, reward: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
-        """Noise that knows nothing of the order; rewards that were merely shuffled would keep the batch's mean."""
+        """Noise that is independent of the order; shuffled rewards would keep the batch's mean."""
         return torch.randn_like(reward) * reward.std(correction=0)

@@ -1,4 +1,4 @@
-"""Other image: does an image have to be read in its own order?"""
+"""Other image: does it matter that each image is read in its own order?"""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class OtherImage(EvaluatedControl):
 
     If the result stays the same, the order need not depend on the image.
 
-    The other image is the next one of a random batch. So it is any other image of the split with equal probability, and
-    every order of a batch is used once: orders are as frequent on both sides, and only their match with the images is
-    lost. An image that is alone in its batch is left out.
+    The other image is the next one in a random batch. It is therefore any other image of the split with equal
+    probability, and every order of a batch is used once: both sides use the same orders equally often, and only their
+    match with the images is lost. An image that is alone in its batch is left out.
     """
 
     name = "other-image"
@@ -28,12 +28,12 @@ class OtherImage(EvaluatedControl):
     needs = frozenset({"dynamic"})
 
     def comparable(self, batch: Batch, classes: Sequence[str]) -> Batch:
-        """Images that have a partner in the batch. So has then each of them among those that are left."""
+        """Images that have a partner in the batch. The partners are among these images."""
         has_partner = self.may_lend(batch, classes).any(dim=1)
         return batch if has_partner.all() else batch.take(has_partner.nonzero().squeeze(1))
 
     def change(self, model: Model, batch: Batch, classes: Sequence[str]) -> tuple[Model, Batch]:
-        """The model, reading each image in the order of its partner, before every block."""
+        """The model, which reads each image in its partner's order before every block."""
         partner = next_allowed(self.may_lend(batch, classes))
         lent = [
             replace(proposal, order=_of_partner(proposal.order, partner), soft=None, log_prob=None, is_exact=True)
@@ -42,12 +42,12 @@ class OtherImage(EvaluatedControl):
         return model.ordered_by(*lent), batch
 
     def may_lend(self, batch: Batch, classes: Sequence[str]) -> Bool[Tensor, "image partner"]:
-        """Whether an image may be read in the order of another one: never in its own."""
+        """Whether an image may be read in the order of a partner, which is never the image itself."""
         return ~torch.eye(len(batch), dtype=torch.bool, device=batch.images.device)
 
 
 def next_allowed(allowed: Bool[Tensor, "image partner"]) -> Int[Tensor, " image"]:
-    """For each image the next one, going round, that is allowed; each needs one.
+    """The next allowed partner of each image, wrapping around; each image needs one.
 
     >>> next_allowed(torch.tensor([[0, 1, 1], [1, 0, 0], [1, 1, 0]]) == 1).tolist()
     [1, 0, 0]
@@ -58,6 +58,6 @@ def next_allowed(allowed: Bool[Tensor, "image partner"]) -> Int[Tensor, " image"
 
 
 def _of_partner(order: Order, partner: Int[Tensor, " image"]) -> Order:
-    if order.is_static:  # as before a block where this policy does not look at the image
+    if order.is_static:  # for instance, before a block where this policy does not look at the image
         return order
     return Order.trusted(order.per_image(len(partner))[partner], order.num_patches)

@@ -1,4 +1,4 @@
-"""Other image of the same class: does the order tell the answer rather than how to read the image?"""
+"""Other image of the same class: does the order give away the answer instead of saying how to read the image?"""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from reorder_kit.interfaces import Batch
 class OtherImageSameClass(OtherImage):
     """Each image is read in the order that the policy chose for another image with which it shares a class.
 
-    An order that depends on the image may itself encode the answer. Then this control scores as the run does, while
+    An order that depends on the image may itself encode the answer. Then this control scores the same as the run, while
     ``other-image`` scores worse: what counts is the class that the order stands for, not the image.
 
     The partner is the next image of a random batch that shares a class, so it is any such image with equal probability.
-    An image without a partner in its batch, or without any class, is left out on both sides; the larger the batches,
-    the fewer. Where classes differ in size, more images of rare ones are left out, on both sides alike.
+    An image without a partner in its batch, or without any class, is left out on both sides; larger batches leave out
+    fewer. If classes differ in size, more images of the rare classes are left out, equally on both sides.
     """
 
     name = "other-image-same-class"
@@ -32,7 +32,7 @@ class OtherImageSameClass(OtherImage):
         presence = batch.kind.presence(batch.targets, classes)
         if presence is None:
             raise ReorderKitError(
-                f"{self.name} needs targets that tell which classes an image has, not {batch.kind.name}",
+                f"{self.name} needs targets that say which classes an image has; {batch.kind.name} targets do not",
                 "remove it from controls",
             )
         present = (presence > 0).to(batch.images.device, batch.images.dtype)

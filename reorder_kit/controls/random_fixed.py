@@ -1,4 +1,4 @@
-"""Random fixed: does an order that was chosen by nothing do as well?"""
+"""Random fixed: does an arbitrary order do as well?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reorder_kit.orders.grid import Grid
 
 
 class RandomFixed(InRunControl):
-    """One random order, drawn with the seed of the run, from the first step to the last."""
+    """One random order, drawn with the run's seed and kept from the first step to the last."""
 
     name = "random-fixed"
     words = "a random order"
@@ -21,5 +21,5 @@ class RandomFixed(InRunControl):
         return Order(torch.randperm(grid.num_patches, generator=torch.Generator().manual_seed(seed)))
 
     def policy(self, start: Order) -> Policy:
-        """The random order, kept."""
+        """A policy that keeps the random order."""
         return FixedOrder(start)

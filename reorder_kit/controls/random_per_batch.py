@@ -1,4 +1,4 @@
-"""Random per batch: does it help to see many orders, as augmentation would?"""
+"""Random per batch: do many different orders help, as augmentation does?"""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class RandomPerBatch(InRunControl):
     words = "a new random order for every batch"
 
     def policy(self, start: Order) -> Policy:
-        """What draws the orders."""
+        """The policy that draws the orders."""
         return RandomOrders(start)
 
 
 class RandomOrders(FixedOrder):
-    """Another random order for every batch while training; the starting order otherwise.
+    """A new random order for every training batch; the starting order otherwise.
 
     Args:
-        start: the starting order, which a trained model is evaluated in.
+        start: the starting order, in which a trained model is evaluated.
     """
 
     def __init__(self, start: Order) -> None:

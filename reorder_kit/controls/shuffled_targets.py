@@ -1,4 +1,4 @@
-"""Shuffled targets: what does a model score without looking at the images?"""
+"""Shuffled targets: what does a model score if images carry no signal?"""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from reorder_kit.interfaces.control import TrainedControl
 
 
 class ShuffledTargets(TrainedControl):
-    """Training images have each other's targets, so images carry no signal."""
+    """Training images have one another's targets, so they carry no signal."""
 
     name = "shuffled-targets"
-    words = "each other's targets on training images"
+    words = "shuffled targets on training images"
 
     def recipe(self, content: Mapping[str, Any], learned_order: str) -> dict[str, Any]:
-        """With the option of the data that deals out targets anew."""
+        """With the data option that shuffles training targets."""
         return {**content, "data": {**content["data"], "shuffle_targets": True}}

@@ -1,1 +1,1 @@
-"""What data sources are made of: files, targets, splits, transforms, batches."""
+"""The parts of data sources: files, targets, splits, transforms, batches."""

@@ -1,4 +1,4 @@
-"""Images with targets that move with them: labels, boxes and masks."""
+"""Images with labels, or with boxes and masks that move with them."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class AnnotatedOptions(CacheOptions, ChannelOptions, SplitOptions):
 
     image_size: Size | tuple[Size, Size] = Field(
         224,
-        description="side of the square, or [height, width], pixels, into which every image is scaled with its "
-        "proportions kept; what is left over is padding, which no model reads",
+        description="side of the square, or [height, width], in pixels, into which every image is scaled with its "
+        "proportions kept; the rest is padding, which no model reads",
     )
     train_transforms: tuple[TransformChoice, ...] = Field(
         (HORIZONTAL_FLIP,),
@@ -45,13 +45,13 @@ class AnnotatedOptions(CacheOptions, ChannelOptions, SplitOptions):
     def _transforms_move_targets(self) -> AnnotatedOptions:
         if any(transform.name == "Fit" for transform in self.train_transforms):
             raise ValueError(
-                "Fit would crop images without their targets; here every image is scaled to fit as a whole"
+                "Fit would crop images but not their targets; this source scales whole images to fit instead"
             )
         return self
 
     @property
     def image(self) -> ImageShape:
-        """What the model will see."""
+        """The shape that the model sees."""
         height, width = (self.image_size,) * 2 if isinstance(self.image_size, int) else self.image_size
         return ImageShape(self.channels, height, width)
 
@@ -74,14 +74,14 @@ class AnnotatedOptions(CacheOptions, ChannelOptions, SplitOptions):
         findings: Findings,
         build: type[AnnotatedImages] | None = None,
     ) -> DataSplits:
-        """The opened data, the transforms tried on the first training image that can be read.
+        """Open the data, and try the transforms on the first training image that can be read.
 
         Args:
             classes: names of the classes.
             train: images for training.
             validation: images for validation.
             test: images for the test.
-            root: the folder that images are named from.
+            root: the folder that names of images are relative to.
             findings: what was dropped, guessed or converted so far.
             build: the class of a split; :class:`AnnotatedImages` if not given.
 
@@ -104,30 +104,30 @@ class AnnotatedOptions(CacheOptions, ChannelOptions, SplitOptions):
 
 
 class AnnotatedSource(SplitSource):
-    """A source whose images are letterboxed, so that their shape is that of the options."""
+    """A source whose images are letterboxed to the shape in the options."""
 
     options: AnnotatedOptions
 
     @property
     def image(self) -> ImageShape:
-        """The shape that the options say."""
+        """The shape in the options."""
         return self.options.image
 
     def preparation(self, image: ImageShape) -> Preparation:
-        """Letterboxed, as images of the data are."""
+        """Letterboxing, as for images of the data."""
         _, evaluation = self.options.pipelines()
         decoding = self.options.decoding(self.options.channels)
         return Preparation(lambda pixels: evaluation(RawSample(pixels, None)), decoding, shows_all=True)
 
 
 class RawSample(NamedTuple):
-    """An image as it was decoded, and its target in pixels of that image.
+    """A decoded image, and its target in pixels of that image.
 
     Args:
         image: the image.
         target: a tensor of labels, a :class:`~reorder_kit.interfaces.BoxTarget`, or an integer tensor of the image's
             height and width.
-        findings: what was converted or guessed in reading them.
+        findings: what was converted or guessed while reading them.
     """
 
     image: UInt8[Tensor, "channel height width"]
@@ -140,20 +140,20 @@ class Entry(Protocol):
 
     @property
     def path(self) -> str:
-        """The file, or how else to call it in messages."""
+        """The file, or another name for messages."""
         ...
 
     def file(self) -> str | BinaryIO:
-        """The encoded image: its path, or an open file.
+        """The encoded image, as a path or an open file.
 
         Raises:
             OSError: if it cannot be read.
-            ValueError: if there is none.
+            ValueError: if there is no image.
         """
         ...
 
     def identity(self, root: Path) -> Identity:
-        """Its name below a folder, and what identifies its image."""
+        """Its name relative to a folder, and what identifies its image."""
         ...
 
     def decoding_key(self) -> bytes:
@@ -166,7 +166,7 @@ class Entry(Protocol):
 
 
 class LabelledEntry(Entry, Protocol):
-    """An image whose labels are known, or can be read, without it."""
+    """An image whose labels are known, or can be read without reading the image."""
 
     def label(self) -> Any | Unreadable:
         """The target."""
@@ -194,18 +194,18 @@ class ImageFile:
         return FileIdentity(root, self.path)
 
     def decoding_key(self) -> bytes:
-        """Of the file, how it is decoded, and its target."""
+        """The key of the file, its decoding and its target."""
         return key_of(self, file_key(self.path))
 
 
 @dataclass(frozen=True)
 class LabelledFile(ImageFile):
-    """An image file whose target is known and does not hang on its pixels: labels.
+    """An image file whose target is known and does not depend on its pixels: labels.
 
     Args:
         path: the file.
         decoding: how it is decoded.
-        target: what :class:`RawSample` says.
+        target: as in :class:`RawSample`.
     """
 
     target: Any
@@ -219,13 +219,13 @@ class LabelledFile(ImageFile):
 
 
 class AnnotatedImages(DecodedSamples[RawSample]):
-    """The samples of one split. What cannot be read is unreadable.
+    """The samples of one split; those that cannot be read are :class:`Unreadable`.
 
     Args:
         entries: the images.
-        root: the folder that they are named from.
-        pipeline: what is done to each.
-        view_pipeline: what is done to each for a further view.
+        root: the folder that their names are relative to.
+        pipeline: what is applied to each.
+        view_pipeline: what is applied to each for a further view.
     """
 
     def __init__(
@@ -249,11 +249,11 @@ class AnnotatedImages(DecodedSamples[RawSample]):
         return self._entries[index].identity(self._root)
 
     def decode(self, index: int) -> RawSample | Unreadable:
-        """Read a sample as it is before any transform."""
+        """Read a sample, before any transform."""
         return self._entries[index].read()
 
     def decoding_key(self, index: int) -> bytes:
-        """Of a sample's image and target."""
+        """The key of a sample's image and target."""
         return self._entries[index].decoding_key()
 
     def _sample(self, index: int, pipeline: AnnotatedPipeline) -> Sample | Unreadable:
@@ -268,13 +268,13 @@ class AnnotatedImages(DecodedSamples[RawSample]):
 
 
 class LabelledImages(AnnotatedImages):
-    """The samples of one split whose labels do not hang on the pixels.
+    """The samples of one split whose labels do not depend on the pixels.
 
     Args:
         entries: the images.
-        root: the folder that they are named from.
-        pipeline: what is done to each.
-        view_pipeline: what is done to each for a further view.
+        root: the folder that their names are relative to.
+        pipeline: what is applied to each.
+        view_pipeline: what is applied to each for a further view.
     """
 
     _entries: Sequence[LabelledEntry]

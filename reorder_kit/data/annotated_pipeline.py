@@ -1,6 +1,6 @@
-"""Images with targets that move with them: through transforms and letterboxing.
+"""Transforms and letterboxing of images together with their targets.
 
-Imported when data is opened, since torchvision takes seconds.
+Imported only when data is opened, because importing torchvision takes seconds.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from reorder_kit.interfaces import IGNORED, BoxTarget, Finding, ImageShape, Samp
 
 
 class AnnotatedPipeline:
-    """Named transforms of image and target together, letterboxing, then ``(value - mean) / std`` by channel.
+    """Named transforms of image and target together, then letterboxing, then ``(value - mean) / std`` per channel.
 
-    Padding is 0 after that, boxes are cut at the edges of the image and left out where nothing remains of them, and
-    the mask of padding is :data:`~reorder_kit.interfaces.IGNORED`.
+    Afterwards padding is 0 and masked as :data:`~reorder_kit.interfaces.IGNORED`. Boxes are cut at the edges of the
+    image and dropped if nothing of them remains.
 
     Args:
-        transforms: the named transforms, in their sequence.
-        image: the shape to end with.
-        mean: of each channel, on the scale from 0 to 1.
-        std: of each channel, on the same scale.
+        transforms: the named transforms, in the order of application.
+        image: the resulting shape.
+        mean: the mean of each channel, on the scale from 0 to 1.
+        std: the standard deviation of each channel, on the same scale.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class AnnotatedPipeline:
 
         Args:
             raw: the image.
-            name: how to call it in what is found.
+            name: its name in findings.
 
         Raises:
             ReorderKitError: if the named transforms fail, or change the number of channels.
@@ -78,12 +78,12 @@ class AnnotatedPipeline:
         return Sample(normalised, target, content if has_padding else None, findings)
 
     def check(self, raw: RawSample) -> None:
-        """Try it on one image, so that a mistake is found at once; the global random stream stays as it was."""
+        """Try it on one image to find mistakes at once; the global random stream is left unchanged."""
         with torch.random.fork_rng(devices=[]):
             self(raw)
 
     def _findings(self, raw: RawSample, name: str) -> tuple[Finding, ...]:
-        """What the boxes lose as they are in the file: what a random crop cuts off is no flaw of the data."""
+        """What boxes lose as stored in the file; what a random crop cuts off is not a flaw of the data."""
         if not isinstance(raw.target, BoxTarget):
             return ()
         height, width = raw.image.shape[-2:]
@@ -98,7 +98,7 @@ class AnnotatedPipeline:
 
 
 def _build(named: NamedTransform) -> nn.Module:
-    """Where a transform uncovers what the image does not show, a mask is ignored rather than of the class ``fill``."""
+    """Build a transform whose masks are ignored outside the image, instead of having the class ``fill``."""
     parameters = inspect.signature(transform_class(named.name)).parameters
     if "fill" not in parameters:
         return named.build()
@@ -118,11 +118,11 @@ def _pictures_of(raw: RawSample) -> dict[str, Any]:
 
 
 def _kept_boxes(boxes: Any, pictures: Mapping[str, Any], content: tuple[int, int]) -> BoxTarget:
-    # Cut at the edges of what the image shows, which padding lies beyond; rounding, too, can lead over them.
+    # Cut boxes at the edges of the image's content: they may reach into the padding, also by rounding.
     height, width = content
     clamped: Tensor = boxes.as_subclass(Tensor).float().clamp(min=0).minimum(torch.tensor([width, height] * 2))
     kept = ((clamped[:, 2:] - clamped[:, :2]) > 0).all(dim=1)
     classes: Int[Tensor, " box"] = pictures["classes"]
-    if kept.all():  # the usual case, and no copies
+    if kept.all():  # the usual case, without copies
         return BoxTarget(clamped, classes, pictures["crowd"])
     return BoxTarget(clamped[kept], classes[kept], pictures["crowd"][kept])

@@ -1,4 +1,4 @@
-"""Tell of 16-bit images that use only few of their bits, and so would become almost black."""
+"""Report 16-bit images that use only a few of their bits and would become almost black."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from reorder_kit.data.spread import spread
 
 Item = TypeVar("Item")
 NamedFile = tuple[str, str | BinaryIO]
-"""How to call an image, and its path or the open file."""
+"""The name of an image, and its path or the open file."""
 
 LOOKED_AT = 32
-"""So many training images, spread over all, are opened, and decoded if they have 16 bits."""
+"""The number of training images, spread over all, that are opened, and decoded if they have 16 bits."""
 
 _FEW = 12
 _LEAST = 8
@@ -25,13 +25,13 @@ _LEAST = 8
 def check_bit_depth(
     options: DecodingOptions, images: Sequence[Item], file_of: Callable[[Item], NamedFile], findings: Findings
 ) -> None:
-    """Add findings if training images have 8 and 16 bits, or no image of 16 bits uses more than 12.
+    """Add findings if some training images have 8 bits and others 16, or no 16-bit image uses more than 12 bits.
 
     Args:
-        options: of the source; nothing is looked at where they give the number of bits.
+        options: options of the source; if they give the number of bits, nothing is checked.
         images: all training images.
         file_of: opens one.
-        findings: gets them.
+        findings: collects the findings.
     """
     if options.bit_depth is not None:
         return
@@ -40,7 +40,7 @@ def check_bit_depth(
         try:
             name, file = file_of(image)
             value = _highest(file, options.most_pixels)
-        except Exception:  # it is found, and told, when it is used
+        except Exception:  # reported when the image is used
             continue
         if value is None:
             others += 1
@@ -49,27 +49,27 @@ def check_bit_depth(
     bits = max(_LEAST, max(highest.values(), default=0).bit_length())
     if highest and bits <= _FEW:
         findings.add(
-            f"16-bit training images looked at have no value above {max(highest.values()):,} and become almost black; "
-            f"data.bit_depth={bits} would take {2**bits - 1:,} as white",
+            f"16-bit training images were sampled; none has a value above {max(highest.values()):,}, so they become "
+            f"almost black; data.bit_depth={bits} makes {2**bits - 1:,} white",
             next(iter(highest)),
             len(highest),
         )
     if highest and others:
         findings.add(
-            f"training images looked at have 16 bits, and {others} have 8; the former look darker unless they use all "
-            "bits, or data.bit_depth says how many",
+            f"sampled training images have 16 bits, and {others} have 8; the 16-bit ones look darker unless they use "
+            "all their bits, or data.bit_depth gives the number of bits",
             next(iter(highest)),
             len(highest),
         )
 
 
 def file_with_class(listed: tuple[str, int]) -> NamedFile:
-    """What :func:`check_bit_depth` asks for, of a file with its class."""
+    """A file with its class, as :func:`check_bit_depth` expects it."""
     return listed[0], listed[0]
 
 
 def _highest(file: str | BinaryIO, most_pixels: int) -> int | None:
-    """The highest value of a 16-bit image, opacity left out; None of any other, which is not decoded."""
+    """The highest value of a 16-bit image, ignoring opacity; None for other images, which are not decoded."""
     with open_picture(file, most_pixels) as image:
         if not has_16_bits(image):
             return None

@@ -1,4 +1,4 @@
-"""Refuse boxes that cannot be what they are read as, before anything is trained."""
+"""Refuse implausible boxes before anything is trained."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ BoxFormat = Literal["xywh", "xyxy"]
 Numbers = tuple[float, float, float, float]
 
 CHECKED = 100
-"""So many images of a split are looked at, at the most."""
+"""At most this many images of a split are checked."""
 
 _MOST = 0.5
-# Another reading has to fit nearly all boxes, where more than a few do not fit as they are read.
+# If more than a few boxes do not fit as read, another reading must fit nearly all of them.
 _FEW, _FEW_BOXES, _NEARLY_NONE = 0.1, 2, 0.01
-# Annotators round, and draw a little over the edge: pixels, and a share of the side.
+# Annotators round and draw slightly over the edge: in pixels, and as a share of the side.
 _OVER, _OVER_SHARE = 1.0, 0.01
-# Fractions may exceed 1 a little. In images of a few pixels such numbers could be pixels.
+# Fractions may slightly exceed 1. In images of a few pixels, such numbers could be pixels.
 _LARGEST_FRACTION, _FEW_PIXELS = 1.5, 4
 
 _WORDS: dict[BoxFormat, tuple[str, str]] = {
@@ -35,12 +35,12 @@ _Edges = Float64[np.ndarray, "box 4"]
 
 
 class BoxesOfImage(NamedTuple):
-    """The boxes of an image as they were read.
+    """The boxes of an image, as read.
 
     Args:
-        name: how to call the image.
-        numbers: four finite numbers for each box, also of those without width or height.
-        size: height and width of the image, pixels.
+        name: the image's name in messages.
+        numbers: four finite numbers for each box, including boxes without width or height.
+        size: height and width of the image, in pixels.
     """
 
     name: str
@@ -52,14 +52,14 @@ def require_plausible(images: Sequence[BoxesOfImage], box_format: BoxFormat, fie
     """Compare boxes with the sizes of their images.
 
     Args:
-        images: with their boxes.
-        box_format: what the numbers are taken for.
+        images: the images with their boxes.
+        box_format: the format in which the numbers were read.
         field: the recipe's field that leads to them, for messages.
-        format_hint: what to do where the numbers are of the other format.
+        format_hint: what to do if the numbers have the other format.
 
     Raises:
-        ReorderKitError: if most boxes are fractions of the image, or lie outside of it for the most part; or if many do
-            not fit into it as they are read, and do in another format, with x and y exchanged, or around their centers.
+        ReorderKitError: if most boxes are fractions of the image, or lie mostly outside it; or if many do not fit as
+            read, but do fit in another format, with x and y exchanged, or when read as centers.
     """
     numbers = np.array([box for image in images for box in image.numbers], dtype=np.float64).reshape(-1, 4)
     if not len(numbers):
@@ -71,14 +71,14 @@ def require_plausible(images: Sequence[BoxesOfImage], box_format: BoxFormat, fie
         box = int(np.flatnonzero(marks)[0])
         image = images[int(np.searchsorted(np.cumsum(counts), box, side="right"))]
         said = ", ".join(f"{number:g}" for number in numbers[box])
-        return f"such as [{said}] of {image.name}, which has {image.size[0]}x{image.size[1]} pixels"
+        return f"such as [{said}] in {image.name}, which has {image.size[0]}x{image.size[1]} pixels"
 
     checked, words = len(numbers), _WORDS[box_format][0]
     is_fraction = np.all((np.abs(numbers) <= _LARGEST_FRACTION) & (sides.min(axis=1) > _FEW_PIXELS)[:, None], axis=1)
     if is_fraction.mean() > _MOST:
         raise ReorderKitError(
             f"{field}: {is_fraction.sum()} of {checked} boxes have no number above {_LARGEST_FRACTION:g}, "
-            f"{example(is_fraction)}; boxes are in pixels, and these look like fractions of the image (normalized)",
+            f"{example(is_fraction)}; they look like fractions of the image (normalized), but must be in pixels",
             "multiply x and width by the width of the image, y and height by its height",
         )
     with np.errstate(over="ignore", invalid="ignore"):
@@ -92,21 +92,21 @@ def require_plausible(images: Sequence[BoxesOfImage], box_format: BoxFormat, fie
         raise ReorderKitError(
             f"{field}: read as {words}, {misfits.sum()} of {checked} boxes do not fit into their images, "
             f"{example(misfits)}; read as {other}, they do",
-            format_hint if is_other_format else "convert the boxes; if they are right, cut them off at the edges",
+            format_hint if is_other_format else "convert the boxes; if they are right, clip them at the edges",
         )
     if is_lost.mean() > _MOST:
         raise ReorderKitError(
-            f"{field}: read as {words}, {is_lost.sum()} of {checked} boxes lie outside of their images for the most "
-            f"part, or have no area, {example(is_lost)}",
-            "the boxes may be of other images, or of the same images in another size",
+            f"{field}: read as {words}, {is_lost.sum()} of {checked} boxes lie mostly outside their images or have no "
+            f"area, {example(is_lost)}",
+            "the boxes may belong to other images, or to the same images in another size",
         )
 
 
 def require_declared_sizes(sizes: Sequence[tuple[str, Size, Size]], field: str) -> None:
-    """Compare the sizes that annotations declare with those of the files.
+    """Compare the sizes declared in annotations with those of the files.
 
     Args:
-        sizes: of each image its name, the size declared for it, and the size that it has.
+        sizes: each image's name, its declared size, and its actual size.
         field: the recipe's field that leads to the annotations, for messages.
 
     Raises:
@@ -116,21 +116,21 @@ def require_declared_sizes(sizes: Sequence[tuple[str, Size, Size]], field: str) 
     if len(other) > _MOST * len(sizes):
         name, declared, found = other[0]
         raise ReorderKitError(
-            f"{field}: the annotations declare another size for {len(other)} of {len(sizes)} images, such as {name}: "
-            f"{declared[0]}x{declared[1]} pixels, and the file has {found[0]}x{found[1]}",
+            f"{field}: the annotations declare the wrong size for {len(other)} of {len(sizes)} images, such as {name}: "
+            f"{declared[0]}x{declared[1]} pixels, but the file has {found[0]}x{found[1]}",
             "use the images that were annotated, or scale the boxes with the images",
         )
 
 
 def edges_as_read(numbers: _Edges, box_format: BoxFormat) -> _Edges:
-    """Left, top, right and bottom edges of boxes whose numbers have this format."""
+    """The left, top, right and bottom edges of boxes whose numbers have this format."""
     if box_format == "xyxy":
         return numbers
     return np.concatenate([numbers[:, :2], numbers[:, :2] + numbers[:, 2:]], axis=1)
 
 
 def _fitting_readings(numbers: _Edges, sides: _Edges, box_format: BoxFormat) -> Iterator[str]:
-    """In words, the other ways to read the numbers in which nearly all boxes fit into their images."""
+    """Describe the other readings of the numbers in which nearly all boxes fit into their images."""
     other: BoxFormat = "xyxy" if box_format == "xywh" else "xywh"
     exchanged = numbers[:, [1, 0, 3, 2]]
     readings = [
@@ -155,7 +155,7 @@ def _fits(edges: _Edges, sides: _Edges) -> Bool[np.ndarray, " box"]:
 def _is_mostly_inside(edges: _Edges, sides: _Edges) -> Bool[np.ndarray, " box"]:
     inside = np.minimum(edges[:, 2:], sides) - np.maximum(edges[:, :2], 0)
     whole = edges[:, 2:] - edges[:, :2]
-    # A share of each side, since areas of absurd numbers would overflow.
+    # A share of each side, because areas of absurd numbers would overflow.
     shares = np.where(whole > 0, inside / np.where(whole > 0, whole, 1), 0).clip(min=0)
     mostly: Bool[np.ndarray, " box"] = shares.prod(axis=1) >= _MOST
     return mostly

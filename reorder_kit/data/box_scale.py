@@ -1,4 +1,4 @@
-"""Tell of boxes that look as if they were made on smaller images, or in other units than pixels."""
+"""Report boxes that seem to be made on smaller images, or in units other than pixels."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 from reorder_kit.data.box_plausibility import BoxesOfImage, BoxFormat, edges_as_read
 from reorder_kit.data.findings import Findings
 
-# So many boxes, of so many images, do not lie in one quarter of their images by chance.
+# This many boxes, in this many images, do not lie in one quarter of their images by chance.
 _LEAST_BOXES, _LEAST_IMAGES = 20, 5
-# A share of the sides. Copies of half the size are usual, and annotators draw a little over the edge.
+# A share of the sides. Copies of half the size are common, and annotators draw slightly over the edge.
 _NEAR = 0.52
-# Of the boxes: a few images may be small.
+# A share of the boxes: a few images may be small.
 _FEW = 0.05
 _UNITS = ((100, "percent"), (1_000, "thousandths"))
 
 
 def tell_of_small_scale(images: Sequence[BoxesOfImage], box_format: BoxFormat, findings: Findings) -> None:
-    """Add a finding if hardly a box reaches beyond the upper left quarter of its image.
+    """Add a finding if hardly any box reaches beyond the upper left quarter of its image.
 
-    That is likely wrong but not certain, as objects of a fixed camera may all lie there, and so is not refused.
+    This is probably a mistake but not certainly: with a fixed camera, all objects may lie there. So it is not refused.
 
     Args:
-        images: with their boxes; boxes without width or height are passed over.
-        box_format: what the numbers are taken for.
-        findings: gets it.
+        images: the images with their boxes; boxes without width or height are skipped.
+        box_format: the format in which the numbers were read.
+        findings: collects the finding.
     """
     numbers = np.array([box for image in images for box in image.numbers], dtype=np.float64).reshape(-1, 4)
     owners = np.repeat(np.arange(len(images)), [len(image.numbers) for image in images])
@@ -42,14 +42,13 @@ def tell_of_small_scale(images: Sequence[BoxesOfImage], box_format: BoxFormat, f
         return
     wide, high = (ends / sides).max(axis=0)
     largest = ends.max()
-    # A unit that is hardly used is a guess too many.
+    # If the boxes hardly use a unit's range, naming the unit would be too much of a guess.
     unit = next((f"{most:,}: {name}" for most, name in _UNITS if most / 2 < largest <= most), None)
     cause = "the annotated images may have been smaller"
     if unit is not None:
-        cause = f"no edge lies beyond {unit}, or {cause}"
+        cause = f"no edge lies beyond {unit}; or {cause}"
     findings.add(
-        f"boxes looked at reach no farther than {wide:.2f} of the width and {high:.2f} of the height of their images "
-        f"({cause})",
+        f"checked boxes reach at most {wide:.2f} of the width and {high:.2f} of the height of their images ({cause})",
         images[int(owners[0])].name,
         len(owners),
     )

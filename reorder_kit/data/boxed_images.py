@@ -1,4 +1,4 @@
-"""Image files whose objects have boxes: for detection, or as labels of what occurs."""
+"""Image files with boxes around objects: for detection, or as labels of the classes that occur."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import MULTI_LABEL, BoxTarget, DataSplits, RecordedSplits, TargetKind, Unreadable
 
 Edges = tuple[float, float, float, float]
-"""Left, top, right and bottom edge of a box, pixels."""
+"""Left, top, right and bottom edges of a box, in pixels."""
 
 _FIELD = "data.root"
 
 
 @dataclass(frozen=True)
 class BoxedFile(ImageFile):
-    """An image file and its objects, kept short: tensors for each image would be slow to send to loader processes.
+    """An image file and its objects, kept compact: a tensor per image would be slow to send to loader processes.
 
     Args:
         path: the file.
         decoding: how it is decoded.
-        boxes: left, top, right and bottom edge of each object, pixels.
+        boxes: left, top, right and bottom edges of each object, in pixels.
         classes: the number of each object's class.
-        crowd: which boxes are around many objects.
-        declared_size: height and width of the image as its annotation declares them, pixels; None if it does not.
-        flat: edges of boxes without width or height, which belong to no object; the check of all boxes counts them.
+        crowd: which boxes enclose many objects.
+        declared_size: height and width of the image declared by its annotation, in pixels; None if not declared.
+        flat: edges of boxes without width or height, which belong to no object but are counted when boxes are checked.
     """
 
     boxes: tuple[Edges, ...]
@@ -55,16 +55,16 @@ class BoxedFile(ImageFile):
     flat: tuple[Edges, ...] = ()
 
     def read(self) -> RawSample | Unreadable:
-        """Decode the image, and turn the boxes with it where they were made on the stored pixels.
+        """Decode the image, and turn the boxes with it if they were made on the stored pixels.
 
-        The boxes of an image of another size than its annotation declares would be wrong.
+        An image whose size differs from the one that its annotation declares is unreadable: its boxes would be wrong.
         """
         picture = read_image(self.path, self.decoding)
         if isinstance(picture, Unreadable):
             return picture
         if self.declared_size not in (None, picture.turn.stored_size, picture.turn.upright_size):
             declared, found = (f"{height}x{width}" for height, width in (self.declared_size, picture.turn.stored_size))
-            return Unreadable(self.path, f"its annotation is of an image of {declared} pixels, the file has {found}")
+            return Unreadable(self.path, f"its annotation declares {declared} pixels, but the image has {found}")
         findings = Findings(picture.findings)
         boxes = torch.tensor(self.boxes, dtype=torch.float32).reshape(-1, 4)
         if len(boxes) and picture.turn.turns(self.declared_size, "stored", findings.noting(self.path)):
@@ -90,23 +90,23 @@ def open_boxed(
     findings: Findings,
     box_format: BoxFormat,
 ) -> DataSplits:
-    """Set aside what is missing.
+    """Open the splits, and set aside the missing ones.
 
     Args:
-        options: of the source.
-        target_kind: ``boxes``, or ``multi-label`` for which classes occur.
+        options: options of the source.
+        target_kind: ``boxes``, or ``multi-label`` for the classes that occur.
         classes: names of the classes.
-        train: the images for training, from which the others are set aside.
+        train: the images for training, from which missing splits are set aside.
         validation: the images for validation; None if there is no such split.
         test: the images for the test; None if there is no such split.
-        seed: of the run.
+        seed: the run's seed.
         recorded: the splits of a run that is reopened.
         findings: what was dropped, guessed or converted so far.
-        box_format: what the numbers of the boxes were read as.
+        box_format: the format in which the boxes were read.
 
     Raises:
-        ReorderKitError: if there is nothing to set aside, a split without any object, or an image in two splits; if
-            most images of a split have another size than declared, or its boxes cannot be what they are read as.
+        ReorderKitError: if there is nothing to set aside, a split has no object, or an image is in two splits; if most
+            images of a split differ from their declared size, or its boxes are implausible.
     """
     refuse_shared(*([file.path for file in files] for files in (train, validation or (), test or ())))
     if target_kind == MULTI_LABEL:
@@ -127,7 +127,7 @@ def open_boxed(
         if all(all(file.crowd) for file in files):
             raise ReorderKitError(
                 f"data.root: none of the {len(files)} {name} images of {options.root} has an object with a box",
-                "figures over such a split would say nothing",
+                "scores on such a split would mean nothing; add annotated images to it",
             )
     tell_of_absent(classes, {number for file in train for number in _learned_classes(file)}, findings)
     return options.splits(classes, train, validation, test, options.root, findings)
@@ -140,14 +140,12 @@ def refuse_shared(*splits: Sequence[str]) -> None:
         splits: names or paths of images.
 
     Raises:
-        ReorderKitError: naming the first image that is.
+        ReorderKitError: naming the first such image.
     """
     seen: set[str] = set()
     for name in (name for split in splits for name in split):
         if name in seen:
-            raise ReorderKitError(
-                f"data.root: the image {name} is listed twice", "an image belongs to one split, and once"
-            )
+            raise ReorderKitError(f"data.root: the image {name} is listed twice", "list each image once, in one split")
         seen.add(name)
 
 
@@ -156,14 +154,14 @@ def _check_boxes(files: Files, box_format: BoxFormat, findings: Findings) -> Non
     images, sizes = [], []
     for file in spread([file for file in files if file.boxes or file.flat], CHECKED):
         found = header_sizes(file.path)
-        # Boxes of a photo that lies on its side may be made on either.
+        # Boxes of a photo stored on its side may be made on the stored or on the upright pixels.
         if file.declared_size is not None and found is not None:
             sizes.append((file.path, file.declared_size, found[file.declared_size == found[1]]))
         if size := file.declared_size or (found and found[0]):
             numbers = [_numbers(edges, box_format) for edges in (*file.boxes, *file.flat)]
             images.append(BoxesOfImage(file.path, numbers, size))
     require_declared_sizes(sizes, _FIELD)
-    usual = "left, top, width and height" if box_format == "xywh" else "left, top, right and bottom edge"
+    usual = "left, top, width and height" if box_format == "xywh" else "left, top, right and bottom edges"
     require_plausible(images, box_format, _FIELD, f"this format has {usual}; convert the boxes")
     tell_of_small_scale(images, box_format, findings)
 
@@ -178,5 +176,5 @@ def _labels(files: Files | None) -> list[Labels] | None:
 
 
 def _learned_classes(file: BoxedFile) -> set[int]:
-    """Those of which the image has more than a crowd, from which nothing is learned."""
+    """The classes that the image has outside crowds, from which nothing is learned."""
     return {number for number, is_crowd in zip(file.classes, file.crowd, strict=True) if not is_crowd}

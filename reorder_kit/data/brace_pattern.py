@@ -1,4 +1,4 @@
-"""Names from a pattern with braces, as many as there can be shards."""
+"""Names from a pattern with braces, up to the largest number of shards."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _RANGE = re.compile(r"\{(-?\d+)\.\.(-?\d+)(?:\.\.(-?\d+))?\}", re.ASCII)
 
 
 def names_of(pattern: str) -> Iterator[str]:
-    """The names that a pattern stands for, such as a0.tar, a1.tar of ``a{0..1}.tar``.
+    """The names that a pattern stands for, such as a0.tar and a1.tar for ``a{0..1}.tar``.
 
     Raises:
         ValueError: if braces are unbalanced, or it stands for more than :data:`MOST_NAMES`.
     """
-    # Before anything is expanded, since all numbers of a range would be written down at once.
+    # Check before expanding, because braceexpand writes all numbers of a range at once.
     for found in _RANGE.finditer(pattern):
         first, last, step = (int(number) if number else 1 for number in found.groups())
         if abs(last - first) // max(1, abs(step)) >= MOST_NAMES:

@@ -1,4 +1,4 @@
-"""Colour or grey, and the scale of the values."""
+"""Color or gray, and the scale of the values."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Scale(NamedTuple):
-    """What is taken from the values of each channel, on the scale from 0 to 1, and what they are divided by."""
+    """What is subtracted from the values of each channel, on the scale from 0 to 1, and what they are divided by."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
 class ChannelOptions(DecodingOptions):
-    """Colour or grey, how files are decoded, and the scale of the values."""
+    """Color or gray, how files are decoded, and the scale of the values."""
 
-    channels: Literal[3, 1] = Field(3, description="3: colour; 1: grey")
+    channels: Literal[3, 1] = Field(3, description="3: color; 1: gray")
     mean: tuple[Mean, ...] | None = Field(
-        None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
+        None, description="of each channel, from 0 to 1; default: ImageNet's, and for gray the average of its three"
     )
     std: tuple[Positive, ...] | None = Field(
-        None, description="of each channel, from 0 to 1; not given: ImageNet's, for grey the average of its three"
+        None, description="of each channel, from 0 to 1; default: ImageNet's, and for gray the average of its three"
     )
 
     @model_validator(mode="after")
@@ -41,10 +41,10 @@ class ChannelOptions(DecodingOptions):
 
     @property
     def scale(self) -> Scale:
-        """The given one, or ImageNet's."""
+        """The given scale, or ImageNet's."""
         return Scale(self._of_channels(self.mean, IMAGENET_MEAN), self._of_channels(self.std, IMAGENET_STD))
 
-    def _of_channels(self, given: tuple[float, ...] | None, colour: tuple[float, ...]) -> tuple[float, ...]:
+    def _of_channels(self, given: tuple[float, ...] | None, color: tuple[float, ...]) -> tuple[float, ...]:
         if given is not None:
             return given
-        return colour if self.channels == len(colour) else (sum(colour) / len(colour),)
+        return color if self.channels == len(color) else (sum(color) / len(color),)

@@ -1,4 +1,4 @@
-"""Samples of a plugin's source, each checked as it is read."""
+"""Samples of a plugin's data source, each checked as it is read."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _MOST_TYPES = 5
 
 
 class CheckedSamples(WrappedSamples):
-    """The same samples; one that cannot be used is refused with the name of the source.
+    """The same samples; an unusable one is refused with the name of its source.
 
     Args:
-        samples: of the source.
-        split: whose samples they are.
+        samples: samples of the source.
+        split: their split.
         source: the data source.
         image: the shape of every image.
-        kind: of the targets.
+        kind: the kind of the targets.
         classes: names of the classes.
     """
 
@@ -49,8 +49,8 @@ class CheckedSamples(WrappedSamples):
         self._image, self._kind, self._classes = image, kind, classes
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else the plugin's set has, for the plugin's own code."""
-        if name.startswith("_"):  # also while it is unpickled, when it holds no samples yet
+        """Other attributes of the plugin's set, for the plugin's own code."""
+        if name.startswith("_"):  # also during unpickling, before it holds samples
             raise AttributeError(name)
         return getattr(self._samples, name)
 
@@ -58,7 +58,7 @@ class CheckedSamples(WrappedSamples):
         return self._checked(self._asked(lambda: self._samples[index], index), index)
 
     def changed_target(self, index: int) -> Any | Unreadable:
-        """The target of a sample, as the source knows it."""
+        """The target of a sample, from the source."""
         samples = self._samples
         assert isinstance(samples, HasTargets)
         target = self._asked(lambda: samples.target(index), index)
@@ -76,7 +76,7 @@ class CheckedSamples(WrappedSamples):
             raise
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # whatever a plugin raises; one that exits would end a process that loads images
+        except BaseException as error:  # anything a plugin raises; an exit would end the process that loads images
             raise self._error(f"{self._split} sample {index} raised {type(error).__name__}: {error}") from error
 
     def _checked(self, sample: Any, index: int) -> Sample | Unreadable:
@@ -89,7 +89,7 @@ class CheckedSamples(WrappedSamples):
         if not isinstance(image, Tensor) or not image.is_floating_point() or tuple(image.shape) != self._image.axes:
             form = f"{image.dtype} of {tuple(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
             reason = f"the image of {self._split} sample {index} is {form}"
-            raise self._error(reason, f"its images are floats of {self._image.axes}")
+            raise self._error(reason, f"return images of floats with shape {self._image.axes}")
         if not bool(image.isfinite().all()):
             raise self._error(f"the image of {self._split} sample {index} holds NaN or infinity")
         self._checked_target(sample.target, index)
@@ -106,7 +106,7 @@ class CheckedSamples(WrappedSamples):
 
 
 def _form_of(value: Any) -> str:
-    """What a source gave, in a few words: the type, and those of what is in a pair or a dictionary."""
+    """The type of what a source gave, and for a pair or a dictionary the types in it."""
     name = type(value).__name__
     if isinstance(value, tuple | list) and 0 < len(value) <= _MOST_TYPES:
         return f"{name} of {', '.join(type(each).__name__ for each in value)}"

@@ -1,4 +1,4 @@
-"""Some samples of a set, and two sets in one."""
+"""A selection of a set's samples, and two sets joined into one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from reorder_kit.interfaces import HasIdentities, HasTargets, HasViews, Identity
 
 
 class ChosenSamples:
-    """Some samples of a set, in a given sequence, transformed as that set does.
+    """Some samples of a set, in a given sequence, transformed as in that set.
 
-    It has views, known targets and identities exactly where the set does.
+    It has views, known targets and identities exactly if the set does.
 
     Args:
         samples: the set.
-        chosen: numbers of the samples.
+        chosen: indices of the samples.
     """
 
     view: Callable[[int], Sample | Unreadable]
@@ -24,7 +24,7 @@ class ChosenSamples:
 
     def __init__(self, samples: SampleSet, chosen: Sequence[int]) -> None:
         self._samples, self._chosen = samples, list(chosen)
-        # Attributes of the object, since HasViews and the like ask whether there is one.
+        # Attributes of the object, because HasViews and similar protocols check whether they exist.
         if isinstance(samples, HasViews):
             self.view = _Numbered(samples.view, self._chosen)
         if isinstance(samples, HasTargets):
@@ -42,8 +42,8 @@ class ChosenSamples:
 class JoinedSamples:
     """The samples of one set, then those of another.
 
-    It has views where the first set does: the other is asked for a sample again where it has none of its own, as
-    training sets are.
+    It has views if the first set does. If the second set has none, its samples are drawn again instead, as for training
+    sets.
 
     Args:
         first: evaluation samples.
@@ -74,7 +74,7 @@ class JoinedSamples:
 
 
 class _Numbered:
-    """A function of numbers in the set, as one of places among the chosen; loaders pickle it."""
+    """Turns a function of indices in the set into one of positions in the selection; loaders pickle it."""
 
     def __init__(self, function: Callable[[int], Any], chosen: Sequence[int]) -> None:
         self._function, self._chosen = function, chosen

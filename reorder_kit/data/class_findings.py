@@ -1,4 +1,4 @@
-"""Tell of classes that no training target has, and of those that are called by other numbers."""
+"""Report classes that no training target has, and classes whose names look alike."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from reorder_kit.data.spellings import composed
 from reorder_kit.interfaces import Finding
 
 ABSENT = "declared classes do not occur in the training targets"
-MAPPED = "class numbers are mapped by the names that their split gives"
+MAPPED = "class numbers are mapped by the class names of their split"
 
 
 def alike_form(name: str) -> str:
-    """What is left of a name without case, spaces at its ends, repeated ones, and its Unicode form."""
+    """A name with case, outer and repeated spaces, and Unicode form normalized."""
     return " ".join(composed(name).casefold().split())
 
 
 def alike_classes(classes: Sequence[str]) -> tuple[Finding, ...]:
-    """Tell of classes that people would take for one: equal but for case, spaces or Unicode form.
+    """Report classes that people would take for the same: they differ only in case, spaces or Unicode form.
 
     >>> [(found.count, found.example) for found in alike_classes(["Cat", "cat ", "dog"])]
     [(1, "'Cat' and 'cat '")]
@@ -28,18 +28,18 @@ def alike_classes(classes: Sequence[str]) -> tuple[Finding, ...]:
     for name in classes:
         before = first.setdefault(alike_form(name), name)
         if before != name:
-            findings.add("classes equal another but for case, spaces or Unicode form", f"{before!a} and {name!a}")
+            findings.add("classes differ from another only in case, spaces or Unicode form", f"{before!a} and {name!a}")
     return findings.found
 
 
 def tell_of_absent(classes: Sequence[str], occurring: Collection[int], findings: Findings, what: str = ABSENT) -> None:
-    """Count the classes that do not occur; nothing is learned of them.
+    """Count the classes that do not occur, about which nothing is learned.
 
     Args:
         classes: names of all classes, by number.
-        occurring: numbers of those that a training target has.
-        findings: collects what was found.
-        what: the words of the finding.
+        occurring: numbers of the classes that occur in training targets.
+        findings: collects the finding.
+        what: the wording of the finding.
     """
     absent = [name for number, name in enumerate(classes) if number not in occurring]
     if absent:

@@ -1,4 +1,4 @@
-"""Whether folders are classes: a root one folder too high, or masks among photographs, would make nonsense of them."""
+"""Checks that folders are classes: a root one folder too high, or masks among photographs, give meaningless classes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from reorder_kit.data.look_alike_masks import masks_among
 from reorder_kit.errors import ReorderKitError
 
 INNER_FOUND = "images lie in folders below their class folder"
-MASKS_FOUND = "images may be masks, by their names or folders, and count as images of their class"
+MASKS_FOUND = "images look like masks, by their names or folders, and count as images of their class"
 
 _MANY = 0.1
-"""A share of the images that is no slip of a few."""
+"""A share of the images too large for a few slips."""
 _SHOWN = 5
 
 
@@ -28,7 +28,7 @@ class _Level:
     Args:
         loose: images in the folder itself.
         inner: the folders in it that hold images.
-        example: an image in one of these; empty if there is none.
+        example: an image in an inner folder; empty if there is none.
     """
 
     loose: int
@@ -39,17 +39,17 @@ class _Level:
 def look_at_layout(
     root: Path, folder: Path, places: Mapping[str, Path], by_class: Mapping[str, Collection[str]], findings: Findings
 ) -> None:
-    """Report images in folders below those of the classes, and what may be masks of others.
+    """Report images in folders inside class folders, and images that may be masks of others.
 
     Args:
-        root: the folder of the data, which findings name files from.
-        folder: holds the folders of the classes.
+        root: the folder of the data; findings name files relative to it.
+        folder: holds the class folders.
         places: the folder of each class.
         by_class: the paths of the images of each class.
-        findings: collects what is reported.
+        findings: collects the findings.
 
     Raises:
-        ReorderKitError: if the folders are no classes, or masks lie beside the images that they belong to.
+        ReorderKitError: if the folders do not look like classes, or masks lie next to their images.
     """
     levels = {name: _level(str(places[name]), files) for name, files in by_class.items()}
     _refuse_masks(root, folder, places, by_class, findings)
@@ -77,7 +77,7 @@ def _refuse_masks(
         likely += found.likely
     if masks and len(masks) >= _MANY * sum(map(len, by_class.values())):
         raise ReorderKitError(
-            f"data.root: {len(masks)} images of {folder} are masks of images beside them, by their names, such as"
+            f"data.root: {len(masks)} images of {folder} are masks of images next to them, by their names, such as"
             f" {masks[0]}",
             "they would count as photographs of their class; move them out of these folders",
         )
@@ -86,13 +86,13 @@ def _refuse_masks(
 
 
 def _refuse_classes_below(folder: Path, levels: Mapping[str, _Level], is_root: bool) -> None:
-    """Refuse folders that hold the folders of classes rather than images of one class."""
+    """Refuse folders that hold class folders instead of images of one class."""
     for name, level in levels.items():
         others = set(levels) - {name}
         if not level.loose and len(others) > 1 and others <= level.inner:
             raise ReorderKitError(
                 f"data.root: the class folder {folder / name} holds folders of the other classes, {_listed(others)}",
-                "it seems to be a copy of the data, or to hold a part of it; move it out of the folders of classes",
+                "it seems to hold a copy of the data, or part of it; move it away from the class folders",
             )
     if len(levels) < 2 or any(level.loose for level in levels.values()):
         return
@@ -101,18 +101,18 @@ def _refuse_classes_below(folder: Path, levels: Mapping[str, _Level], is_root: b
     ):
         first = min(levels)
         raise ReorderKitError(
-            f"data.root: the folders of {folder} are letters, {_listed(levels)}, and hold folders that begin with them,"
+            f"data.root: the folders of {folder} are letters, {_listed(levels)}, and hold folders that start with them,"
             f" such as {first}/{min(levels[first].inner)}",
-            f"these look like the classes; move them up into {folder}",
+            f"these inner folders look like the classes; move them up into {folder}",
         )
     common = frozenset.intersection(*(level.inner for level in levels.values()))
-    # Folders that are numbered, as sessions are, do not tell classes from parts of one.
+    # Numbered folders, such as sessions, do not distinguish classes from parts of one class.
     told_apart = {re.sub(r"\d+", "", name) for name in common}
     if len(told_apart) > max(len(levels), 2):
         first = min(levels)
         hint = f"if these are the classes, give data.root={folder / first}" if is_root else "move these up"
         raise ReorderKitError(
-            f"data.root: all folders of {folder}, {_listed(levels)}, hold no images but the same folders,"
+            f"data.root: all folders of {folder}, {_listed(levels)}, hold the same folders instead of images,"
             f" {_listed(common)}",
             f"{hint}; if {_listed(levels)} are the classes, move their images up into their folders",
         )

@@ -1,4 +1,4 @@
-"""Read a file of annotations in COCO's format."""
+"""Read an annotation file in COCO's format."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces.path_lengths import shortened
 
 Id = int | str
-"""Of a category or an image. Numbers are the same however they are written: 7, 7.0 or "7"."""
+"""The id of a category or an image. 7, 7.0 and "7" are the same number."""
 
 _UNLISTED = "annotations of images that the file does not list are left out"
 _BOXLESS = "annotations without a bbox are left out"
 _NO_BOX = object()
-_ONE_ID = 'an id is unique; 7, 7.0, "7" and "007" are the same'
+_ONE_ID = 'ids must be unique; 7, 7.0, "7" and "007" are the same'
 
 
 @dataclass
@@ -34,12 +34,12 @@ class CocoImage:
     """An image and its objects.
 
     Args:
-        file_name: as the file gives it.
-        size: height and width as the file declares them, pixels; None if it does not.
-        boxes: left, top, right and bottom edge of each object, pixels.
+        file_name: the image's name in the file.
+        size: height and width declared in the file, in pixels; None if not declared.
+        boxes: left, top, right and bottom edges of each object, in pixels.
         categories: the category id of each object.
-        crowd: which boxes are around many objects.
-        flat: edges of the boxes without width or height, which are none of these.
+        crowd: which boxes enclose many objects.
+        flat: edges of the boxes without width or height, which are not among the objects.
     """
 
     file_name: str
@@ -52,11 +52,11 @@ class CocoImage:
 
 @dataclass(frozen=True)
 class CocoFile:
-    """What a file of annotations holds.
+    """The content of an annotation file.
 
     Args:
         path: the file.
-        categories: name of each category by its id, ascending; ids may have gaps.
+        categories: the name of each category by id, ascending; ids may have gaps.
         images: the images, in the sequence of the file.
     """
 
@@ -68,8 +68,8 @@ class CocoFile:
 def read_coco(path: Path, source: str, findings: Findings) -> CocoFile:
     """Read images, categories and boxes.
 
-    Left out and counted are boxes without width or height, annotations without any box, as long as these are few, and
-    those of images that are not listed, as long as there are others.
+    These are left out and counted: boxes without width or height, annotations without a box if they are few, and
+    annotations of unlisted images if there are others.
 
     Args:
         path: the file.
@@ -103,13 +103,13 @@ class _Reader:
         except OSError as error:
             raise self._mistake(f"it cannot be read: {error.strerror}") from error
         except ValueError as error:
-            raise self._mistake(f"this is no JSON: {error}", "the file may be cut off; copy it again") from error
+            raise self._mistake(f"it is not valid JSON: {error}", "the file may be cut off; copy it again") from error
         if not isinstance(content, dict):
-            raise self._mistake("an object with images, annotations and categories is needed")
+            raise self._mistake("it must be an object with images, annotations and categories")
         for key in ("images", "annotations", "categories"):
             if not isinstance(content.get(key), list):
                 raise self._mistake(
-                    f"there is no list {key!r}", "this source reads object annotations, as in instances_val2017.json"
+                    f"it has no list {key!r}", "this source reads object annotations, as in instances_val2017.json"
                 )
         return content
 
@@ -121,22 +121,22 @@ class _Reader:
             if not isinstance(name, str) or not name:
                 raise self._mistake(f"{where} has no name")
             if number in found:
-                raise self._mistake(f"the category id {number} comes twice", _ONE_ID)
+                raise self._mistake(f"the category id {number} appears twice", _ONE_ID)
             found[number] = name
         if not found:
-            raise self._mistake("there is no category")
-        # Numbers by size, then texts.
+            raise self._mistake("it has no category")
+        # Numbers by value, then strings.
         return dict(sorted(found.items(), key=lambda item: (isinstance(item[0], str), item[0])))
 
     def _named_once(self, categories: dict[Id, str], used: set[Id]) -> dict[Id, str]:
-        """Without categories that have no object and another's name, as Roboflow's group of all the others."""
+        """Drop categories that have no object and share a name with another, such as Roboflow's supercategory."""
         times = Counter(categories.values())
         named = {number: name for number, name in categories.items() if number in used or times[name] == 1}
         twice = [name for name, count in Counter(named.values()).items() if count > 1]
         if twice:
-            raise self._mistake(f"the category name {twice[0]!r} comes twice", "every class needs a name of its own")
+            raise self._mistake(f"the category name {twice[0]!r} appears twice", "give every class its own name")
         if not named:
-            raise self._mistake("no category has an object and a name of its own")
+            raise self._mistake("no category has an object and its own name")
         return named
 
     def _images(self, content: dict[str, Any]) -> dict[Id, CocoImage]:
@@ -147,10 +147,10 @@ class _Reader:
             if not isinstance(name, str) or not name:
                 raise self._mistake(f"{where} has no file_name")
             if number in found:
-                raise self._mistake(f"the image id {number} comes twice", _ONE_ID)
+                raise self._mistake(f"the image id {number} appears twice", _ONE_ID)
             found[number] = CocoImage(name, self._declared(image, where))
         if not found:
-            raise self._mistake("there is no image")
+            raise self._mistake("it lists no image")
         return found
 
     def _declared(self, image: dict[str, Any], where: str) -> Size | None:
@@ -165,14 +165,14 @@ class _Reader:
     def _id(self, entry: Any, where: str) -> Id:
         number = _normalized(entry.get("id")) if isinstance(entry, dict) else None
         if number is None:
-            raise self._mistake(f"{where} has no id that is a whole number or a text")
+            raise self._mistake(f"{where} has no id that is a whole number or a string")
         return number
 
     def _add_objects(self, content: dict[str, Any], categories: dict[Id, str], images: dict[Id, CocoImage]) -> None:
         unlisted, boxless, used = [], [], 0
         for place, annotation in enumerate(content["annotations"]):
             if not isinstance(annotation, dict):
-                raise self._mistake(f"annotations[{place}] is no object")
+                raise self._mistake(f"annotations[{place}] is not an object")
             where = f"annotation {annotation['id']!s:.60}" if "id" in annotation else f"annotations[{place}]"
             image_id, category_id = _normalized(annotation.get("image_id")), _normalized(annotation.get("category_id"))
             if image_id is None:
@@ -183,7 +183,7 @@ class _Reader:
             if category_id is None or category_id not in categories:
                 known = ", ".join(map(str, list(categories)[:10])) + (", ..." if len(categories) > 10 else "")
                 said = f"{annotation.get('category_id')!s:.60}"
-                raise self._mistake(f"{where} has the category {said}, which is none of {known}")
+                raise self._mistake(f"{where} has the category {said}, which is not one of {known}")
             if annotation.get("bbox", _NO_BOX) in (None, []):
                 boxless.append(where)
                 continue
@@ -202,7 +202,7 @@ class _Reader:
         if len(boxless) > used:
             raise self._mistake(
                 f"{len(boxless)} of {used + len(boxless)} annotations have no bbox, such as {boxless[0]}",
-                "this source reads boxes; compute them from the segmentations",
+                "this source needs boxes; compute them from the segmentations",
             )
         for what, left_out in ((_UNLISTED, [where for _, where in unlisted]), (_BOXLESS, boxless)):
             if left_out:
@@ -210,14 +210,14 @@ class _Reader:
 
     def _unlisted(self, annotation: dict[str, Any], where: str) -> ReorderKitError:
         said = f"{annotation.get('image_id')!s:.60}"
-        return self._mistake(f"{where} is of the image {said}, which the file does not list")
+        return self._mistake(f"{where} refers to the image {said}, which the file does not list")
 
     def _is_crowd(self, annotation: dict[str, Any], where: str) -> bool:
         try:
             return flag(annotation.get("iscrowd"))
         except ValueError as error:
             raise self._mistake(
-                f"{where}: iscrowd: {error}", "1 marks a box around many objects, 0 all others"
+                f"{where}: iscrowd: {error}", "use 1 for a box around many objects, 0 for all others"
             ) from error
 
     def _edges(self, bbox: Any, where: str) -> Edges:
@@ -231,7 +231,7 @@ class _Reader:
 
 
 def _normalized(value: Any) -> Id | None:
-    """An id, numbers as whole ones; None if it is neither a whole number nor a text."""
+    """An id, with numbers as integers; None if it is neither a whole number nor a string."""
     number = whole_number(value)
     return (value or None) if number is None and isinstance(value, str) else number
 
@@ -242,16 +242,16 @@ def _some(names: Sequence[str], shown: int = 3) -> str:
 
 
 def find_images(file: CocoFile, folders: Sequence[Path], source: str, listing: FolderListing) -> list[Path]:
-    """Where the images of a file of annotations lie: all of them in the first of these folders that has the first one.
+    """Find the images of an annotation file, all in the first of these folders that holds the first image.
 
     Args:
         file: names the images.
         folders: where to look.
         source: the recipe's field that leads to the file, for messages.
-        listing: finds them.
+        listing: lists the folders.
 
     Raises:
-        ReorderKitError: if an image is in none of them, or is missing.
+        ReorderKitError: if the first image is in none of the folders, or another image is missing.
     """
     first, where = file.images[0].file_name, f"{source}: {file.path}"
     folder = next((folder for folder in folders if listing.find(folder, first, where) is not None), None)
@@ -259,8 +259,8 @@ def find_images(file: CocoFile, folders: Sequence[Path], source: str, listing: F
         looked = ", ".join(map(str, folders))
         causes = (listing.why_missing(folder, first) for folder in folders)
         raise ReorderKitError(
-            f"{where} names the image {shortened(first)}, which is not there; looked in {looked}",
-            next((cause for cause in causes if cause), "say with data.images where the images are"),
+            f"{where} names the image {shortened(first)}, which was not found; looked in {looked}",
+            next((cause for cause in causes if cause), "give the folder of the images as data.images"),
         )
     paths, missing = [], []
     for image in file.images:
@@ -271,7 +271,7 @@ def find_images(file: CocoFile, folders: Sequence[Path], source: str, listing: F
             paths.append(path)
     if missing:
         raise ReorderKitError(
-            f"{where} names images that are not there: {_some([shortened(folder / name) for name in missing])}",
-            listing.why_missing(folder, missing[0]) or "copy the images again, or take them out of the file",
+            f"{where} names images that do not exist: {_some([shortened(folder / name) for name in missing])}",
+            listing.why_missing(folder, missing[0]) or "copy the images again, or remove them from the file",
         )
     return paths

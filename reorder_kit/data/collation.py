@@ -18,7 +18,7 @@ class DrawnSample(NamedTuple):
 
     Args:
         versions: the sample itself, then its views.
-        seeds: of each.
+        seeds: the seed of each.
     """
 
     versions: tuple[Sample, ...]
@@ -26,12 +26,12 @@ class DrawnSample(NamedTuple):
 
 
 def collate(drawn: Sequence[DrawnSample | Unreadable], kind: TargetKind, views: int = 0) -> Batch:
-    """Stack what could be read; name what could not, and tell what was found in reading.
+    """Stack the readable samples, name the unreadable ones, and report the findings.
 
     Args:
         drawn: the samples.
-        kind: of their targets.
-        views: further views that each sample has.
+        kind: the kind of their targets.
+        views: the number of further views of each sample.
     """
     read = [sample for sample in drawn if isinstance(sample, DrawnSample)]
     unreadable = tuple(sample for sample in drawn if isinstance(sample, Unreadable))

@@ -18,14 +18,14 @@ from reorder_kit.interfaces import BoxTarget, Finding, HasIdentities, HasTargets
 CONTRADICTING = "copies have other labels"
 
 _FEWEST = 5
-"""Images of a class: of fewer, all can be mistakes by chance."""
+"""The fewest images of a class that are judged: in a smaller class, all could be wrong by chance."""
 
 
 class Contradictions:
     """Compares the targets of copies within a split.
 
     Args:
-        samples: of the split; nothing is compared where targets hang on what is random in them.
+        samples: the split's samples; nothing is compared if targets depend on their augmentation.
     """
 
     def __init__(self, samples: SampleSet) -> None:
@@ -35,15 +35,15 @@ class Contradictions:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Copies that contradict the first image with their bytes."""
+        """Copies that contradict the first image with the same bytes."""
         return self._findings.found
 
     def compare(self, first: int, copy: int) -> None:
         """Compare the targets of two samples whose images have the same bytes.
 
         Args:
-            first: number of the one that was met first.
-            copy: number of the other.
+            first: index of the sample that was seen first.
+            copy: index of the other sample.
         """
         self._copies_of.setdefault(first, []).append(copy)
         if _differ(self._target(first), self._target(copy)):
@@ -52,7 +52,7 @@ class Contradictions:
             self._findings.add(CONTRADICTING, " and ".join(names))
 
     def refuse_whole_classes(self, classes: Sequence[str]) -> None:
-        """Refuse a class of which each image is there without it, too, as where a folder was copied into another.
+        """Refuse a class if each of its images also occurs without it, as when a folder was copied into another.
 
         Args:
             classes: names of the classes.
@@ -75,7 +75,7 @@ class Contradictions:
                 raise ReorderKitError(
                     f"data: each of the {count} training images of the class {classes[number]!r} has a copy without it,"
                     f" such as {self._findings.found[0].example}",
-                    "one of the labels is wrong, or images of other classes were copied there; remove the copies",
+                    "either labels are wrong or images of other classes were copied there; remove the wrong copies",
                 )
 
     def _target(self, number: int) -> Any:
@@ -102,7 +102,7 @@ def _objects(target: BoxTarget) -> list[tuple[int, list[float]]]:
 
 
 def _classes_of(target: Any) -> set[int] | None:
-    """The classes of an image; None where these are not all of its target, or it has none."""
+    """The classes of an image; None if its target holds more than classes, or it has no target."""
     if isinstance(target, int):
         return {target}
     if isinstance(target, Tensor) and target.dim() == 1 and target.is_floating_point():

@@ -10,22 +10,22 @@ from reorder_kit.interfaces import Identity
 Kept = TypeVar("Kept")
 
 MOST_COMPARED = 50_000
-"""Both ends of so many files are read within minutes on a network; the images of larger data are not compared."""
+"""Both ends of this many files can be read over a network within minutes; larger data is not compared."""
 
 
 class Copies(Generic[Kept]):
-    """Remembers images by their content. Files are read as a whole only where their size and both ends agree."""
+    """Remembers images by their content. Whole files are read only if their sizes and both ends agree."""
 
     def __init__(self) -> None:
         self._alone: dict[str, tuple[Identity, Kept]] = {}
         self._by_content: dict[str, dict[str, Kept]] = {}
 
     def first(self, identity: Identity, kept: Kept) -> Kept:
-        """What is kept of the first image with the same bytes; of this one, if it is the first or cannot be read.
+        """The value kept for the first image with the same bytes; this image's, if it is the first or unreadable.
 
         Args:
-            identity: of the image.
-            kept: what is kept of it.
+            identity: the image's identity.
+            kept: the value to keep for it.
         """
         digest = identity.digest()
         if not digest:
@@ -42,7 +42,7 @@ class Copies(Generic[Kept]):
 
 
 def _content(identity: Identity) -> str:
-    """A hash of all bytes; empty where there are none, or they cannot be read."""
+    """A hash of all bytes; empty if there are none or they cannot be read."""
     try:
         encoded = identity.encoded()
     except OSError:

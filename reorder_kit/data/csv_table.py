@@ -1,4 +1,4 @@
-"""Tables with a heading, as people and spreadsheets write them."""
+"""CSV tables with a header line, as people and spreadsheets write them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from reorder_kit.interfaces.path_lengths import shortened
 
 
 def read_table(file: Path, columns: Sequence[str], field: str) -> Iterator[tuple[int, list[str]]]:
-    """Number of the line and the values of some columns, for every row.
+    """The line number and the values of some columns, for every row.
 
-    A heading may have other capital letters where that leaves no doubt.
+    Column names match regardless of case if that is unambiguous.
 
     Args:
         file: the table, in UTF-8.
-        columns: which.
+        columns: names of the columns.
         field: the recipe's field that leads to the table, for messages.
 
     Raises:
@@ -29,16 +29,16 @@ def read_table(file: Path, columns: Sequence[str], field: str) -> Iterator[tuple
     if None in places:
         raise ReorderKitError(
             f"{field}: {file} has no column {columns[places.index(None)]!r} in its first line",
-            f"its columns are {', '.join(map(repr, heading))}; commas stand between columns" if heading else None,
+            f"its columns are {', '.join(map(repr, heading))}; separate columns by commas" if heading else None,
         )
     for number, values in lines:
         yield number, ["".join(values[place : place + 1]) for place in places if place is not None]
 
 
 def read_lines(file: Path, field: str) -> Iterator[tuple[int, list[str]]]:
-    """Number and values, without spaces around them, of the lines that are not empty.
+    """The line number and the values, stripped of spaces, of each nonempty line.
 
-    Empty cells at the end of the heading, and those below them, are left out: spreadsheets write them.
+    Empty cells at the end of the header, and the cells below them, are left out: spreadsheets write them.
 
     Args:
         file: the table, in UTF-8.
@@ -49,9 +49,9 @@ def read_lines(file: Path, field: str) -> Iterator[tuple[int, list[str]]]:
     """
     columns = None
     try:
-        # utf-8-sig, since spreadsheets write a byte-order mark.
+        # utf-8-sig, because spreadsheets write a byte-order mark.
         with file.open(encoding="utf-8-sig", newline="") as opened:
-            # People write a space after a comma; before a quote it would make the quote a part of the value.
+            # People write a space after a comma; before a quote, it would make the quote part of the value.
             reader = csv.reader(opened, skipinitialspace=True)
             for cells in reader:
                 values = [value.strip() for value in cells]
@@ -62,11 +62,11 @@ def read_lines(file: Path, field: str) -> Iterator[tuple[int, list[str]]]:
     except OSError as error:
         raise ReorderKitError(f"{field}: {shortened(file)} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ReorderKitError(f"{field}: {file} is no CSV table in UTF-8: {error}") from error
+        raise ReorderKitError(f"{field}: {file} is not a CSV table in UTF-8: {error}") from error
 
 
 def _place(column: str, heading: Sequence[str]) -> int | None:
-    """The place of a column; None if there is none, or several in other capital letters."""
+    """The index of a column; None if it does not exist, or several names differ from it only in case."""
     if column in heading:
         return heading.index(column)
     found = [place for place, name in enumerate(heading) if name.casefold() == column.casefold()]
@@ -74,7 +74,7 @@ def _place(column: str, heading: Sequence[str]) -> int | None:
 
 
 def _without_empty_end(values: list[str], kept: int) -> list[str]:
-    """The values without the empty ones at the end, of which the first few are kept."""
+    """The values without the empty ones at the end; the first ``kept`` values stay in any case."""
     count = len(values)
     while count > kept and not values[count - 1]:
         count -= 1

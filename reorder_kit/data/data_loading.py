@@ -1,4 +1,4 @@
-"""Batches of samples, the same however many workers load them and wherever a run was stopped."""
+"""Batches of samples that do not depend on the number of loader workers or on where a run was stopped."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ class SampleKey:
 class KeyedSamples(Dataset[DrawnSample | Unreadable]):
     """Samples by key, each with its further views.
 
-    Every view has a seed of its own, from the seed of the run, the split, the epoch, the sample and the view; its
-    augmentation is drawn from it. The stream of whoever asks is left as it is. A sample that cannot be read in one
-    view is unreadable.
+    Every view has its own seed, derived from the run's seed, the split, the epoch, the sample and the view; its
+    augmentation is drawn from that seed. The caller's random stream is left unchanged. A sample is unreadable if one of
+    its views is.
 
     Args:
         samples: the split.
-        split: its name; ``train`` draws views by asking again for the sample where the set has no views of its own.
-        seed: of the run.
-        views: how many further views each sample gets.
+        split: its name; in ``train``, views are drawn by reading the sample again if the set has no views.
+        seed: the run's seed.
+        views: the number of further views of each sample.
 
     Raises:
-        ReorderKitError: if views are asked for which the set cannot give.
+        ReorderKitError: if views are requested that the set cannot give.
     """
 
     def __init__(self, samples: SampleSet, split: str, seed: int, views: int = 0) -> None:
         if views and split != "train" and not isinstance(samples, HasViews):
             raise ReorderKitError(
                 f"the task compares several views of an image, but {type(samples).__name__}, which holds the {split}"
-                " images, has none",
-                "give the class a method view(index): the same sample under the training transform",
+                " images, has no views",
+                "give the class a method view(index) that returns the sample under the training transform",
             )
         self._samples, self._split, self._seed, self._views = samples, split, seed, views
         self._draw_view = samples.view if isinstance(samples, HasViews) else samples.__getitem__
@@ -81,15 +81,15 @@ class KeyedSamples(Dataset[DrawnSample | Unreadable]):
         sample: Any = self._draw_view(index) if view else self._samples[index]
         if not isinstance(sample, Sample | Unreadable):
             gave = f"{type(self._samples).__name__} gave a {type(sample).__name__}"
-            raise TypeError(f"{gave} as sample {index}; it has to be a Sample, or Unreadable")
+            raise TypeError(f"{gave} as sample {index}; it must be a Sample or Unreadable")
         read: Sample | Unreadable = sample
         return read
 
 
 class _ToldSamples(KeyedSamples):
-    """Samples whose mistakes are handed on as values.
+    """Samples whose errors are passed on as values.
 
-    Out of a process that loads images, torch would raise them as a page of text about that process.
+    From a loader process, torch would raise them as a page of text about that process.
     """
 
     def __getitems__(self, keys: Sequence[SampleKey]) -> Any:
@@ -100,7 +100,7 @@ class _ToldSamples(KeyedSamples):
 
 
 class _Loader(DataLoader[Any]):
-    """Batches; a mistake that was handed on is raised here, in the process that trains."""
+    """Batches; an error that was passed on is raised here, in the training process."""
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         return _raising(super().__iter__())  # torch draws a seed here, not later
@@ -114,9 +114,9 @@ def _raising(batches: Iterable[Any]) -> Iterator[Any]:
 
 
 class ShuffledKeys(Sampler[SampleKey]):
-    """Another permutation of all samples in each epoch, dealt out to the processes.
+    """A new permutation of all samples in each epoch, dealt out to the processes.
 
-    Every process gets the same number; where they do not divide, the first samples of the epoch are dealt again.
+    Every process gets the same number; if they do not divide evenly, the epoch's first samples are dealt again.
     """
 
     def __init__(self, size: int, seed: int, process: int, processes: int) -> None:
@@ -137,10 +137,10 @@ def steps_of_epoch(images: int, processes: int, batch_size: int, accumulate: int
     """Optimizer steps in an epoch.
 
     Args:
-        images: of the training split.
-        processes: each gets the same number of them.
-        batch_size: images in a batch of a process.
-        accumulate: batches whose gradients make a step.
+        images: number of images in the training split.
+        processes: number of processes, each of which gets the same number of images.
+        batch_size: images in a batch of one process.
+        accumulate: batches whose gradients are summed for one step.
 
     >>> steps_of_epoch(100, processes=2, batch_size=16, accumulate=3)
     2
@@ -163,12 +163,12 @@ def train_loader(
 
     Args:
         samples: the training split.
-        kind: of its targets.
-        keys: the samples; ``keys.epoch`` says of which epoch.
-        seed: of the run.
+        kind: the kind of its targets.
+        keys: the keys of the samples; set ``keys.epoch`` to the epoch.
+        seed: the run's seed.
         batch_size: samples in a batch of this process.
-        workers: processes that load; 0 for this one.
-        views: further views of each sample.
+        workers: number of loader processes; 0 to load in this process.
+        views: number of further views of each sample.
     """
     return _Loader(
         _ToldSamples(samples, "train", seed, views),
@@ -189,28 +189,28 @@ def evaluation_loader(
     views: int = 0,
     chosen: Sequence[int] | None = None,
 ) -> DataLoader[Any]:
-    """This process's share of a split; over all processes every sample is there once.
+    """This process's share of a split; across all processes, every sample occurs once.
 
-    ``batch_size * processes`` samples that follow each other are dealt out to all processes, so that every process has
-    the same number of batches, none of them empty. A few samples at the end, fewer than processes, join the batch
-    before them.
+    ``batch_size * processes`` consecutive samples are dealt out to all processes, so that every process has the same
+    number of batches and none is empty. If fewer samples than processes remain at the end, they join the previous
+    batch.
 
-    The seeds of samples do not depend on the run's seed: runs of a study are compared on the same views and the same
-    masks. They belong to the number of a sample in its split, whatever else is looked at.
+    The seeds of samples do not depend on the run's seed, so runs of a study are compared on the same views and the same
+    masks. A sample's seed depends only on its index in the split, whichever other samples are chosen.
 
     Args:
         samples: the split.
-        kind: of its targets.
+        kind: the kind of its targets.
         split: its name.
         batch_size: samples in a batch of this process.
-        workers: processes that load; 0 for this one.
-        process: the number of this process.
-        processes: how many there are.
-        views: further views of each sample, under the training transform.
-        chosen: numbers of the samples to look at; all if not given.
+        workers: number of loader processes; 0 to load in this process.
+        process: the index of this process.
+        processes: the number of processes.
+        views: number of further views of each sample, under the training transform.
+        chosen: indices of the samples to load; all if not given.
 
     Raises:
-        ReorderKitError: if there are fewer samples than processes, or views are asked for which the set cannot give.
+        ReorderKitError: if there are fewer samples than processes, or views are requested that the set cannot give.
     """
     numbers = range(len(samples)) if chosen is None else chosen
     require_samples(len(numbers), split, processes)
@@ -223,7 +223,7 @@ def evaluation_loader(
 
 
 def load_batch(samples: SampleSet, kind: TargetKind, split: str, chosen: Sequence[int], views: int = 0) -> Batch:
-    """One batch of chosen samples of a split, with random numbers that do not depend on the seed of a run."""
+    """One batch of chosen samples of a split, with random numbers that do not depend on the run's seed."""
     keyed = KeyedSamples(samples, split, EVALUATION_SEED, views)
     return collate(keyed.__getitems__([SampleKey(0, index) for index in chosen]), kind, views)
 
@@ -232,13 +232,13 @@ def require_samples(samples: int, split: str, processes: int) -> None:
     """Check that a split can be dealt out.
 
     Raises:
-        ReorderKitError: if a process would have nothing to do.
+        ReorderKitError: if a process would get no sample.
     """
     if samples < processes:
         if not samples:
             raise ReorderKitError(f"the {split} split has no image")
         raise ReorderKitError(
-            f"the {split} split has {samples} images for {processes} processes; each needs one",
+            f"the {split} split has {samples} images for {processes} processes; each needs at least one",
             f"use more {split} images, or torchrun --nproc-per-node {samples}",
         )
 
@@ -271,7 +271,7 @@ def _how(kind: TargetKind, workers: int, views: int) -> dict[str, Any]:
 
 
 def chunks(batches: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Lists of so many batches, the last of which may be shorter."""
+    """Lists of ``size`` batches each; the last may be shorter."""
     iterator = iter(batches)
     while chunk := list(islice(iterator, size)):
         yield chunk

@@ -1,4 +1,4 @@
-"""Deal images to splits: anew, copies of an image together; or as they were dealt when a run began."""
+"""Deal images to splits: either anew, with copies of an image together, or as when a run began."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Dealt = tuple[Sequence[Item], Sequence[Item], Sequence[Item]]
 
 
 class OtherImagesError(ReorderKitError):
-    """The images are not those that a run began with."""
+    """The images are not the ones that a run began with."""
 
 
 class GoneImagesError(OtherImagesError):
-    """Images that a run began with are not there any more."""
+    """Images that a run began with are missing."""
 
 
 def deal(
@@ -30,20 +30,20 @@ def deal(
     findings: Findings,
     anew: Callable[[Sequence[Item]], Dealt[Item]],
 ) -> Dealt[Item]:
-    """Training, validation and test: those of the record, in its sequence; without one, dealt anew.
+    """The training, validation and test images: as recorded, in the same sequence, or dealt anew without a record.
 
-    What has been added since a run began is left out, and counted. Of images dealt anew, those with the same content
-    come into the same split.
+    Images added since the run began are left out and counted. When images are dealt anew, those with the same content
+    go into the same split.
 
     Args:
-        recorded: the splits of the run that is reopened; None if there is none.
-        present: what is there for training, validation and the test; None for a split that is set aside from training.
-        identify: tells an image from others.
+        recorded: the splits of the run that is reopened; None for a new run.
+        present: the images for training, validation and test; None for a split that is set aside from training.
+        identify: gives the identity of an image.
         findings: collects what was done.
-        anew: sets aside what is missing from these training images.
+        anew: sets aside the missing splits from these training images.
 
     Raises:
-        GoneImagesError: naming an image of the record that is not there any more.
+        GoneImagesError: naming a recorded image that is missing.
     """
     if recorded is not None:
         return _as_recorded(recorded, present, identify, findings)
@@ -65,7 +65,7 @@ def _as_recorded(
         gone = [name for name in names if name not in there and name not in respelled]
         if gone:
             raise GoneImagesError(
-                f"data: {len(gone)} of the {len(names)} {split} images that the run began with are not there any more,"
+                f"data: {len(gone)} of the {len(names)} {split} images that the run began with are missing,"
                 f" such as {gone[0]}",
                 "put them back, or start a new run",
             )
@@ -75,13 +75,13 @@ def _as_recorded(
         findings.add(RESPELLED_FOUND, next(iter(respelled.values())), len(respelled))
     new = [name for name in there if name not in known and name not in found]
     if new:
-        findings.add("images are new since the run began, and left out", new[0], len(new))
+        findings.add("images were added since the run began, and are left out", new[0], len(new))
     train, validation, test = ([there[respelled.get(name, name)] for name in names] for _, names in recorded)
     return train, validation, test
 
 
 def _respelled(recorded: RecordedSplits, there: Collection[str]) -> dict[str, str]:
-    """The names there are for those of the record that differ from them only in their Unicode form."""
+    """Present names by recorded name, where the two differ only in Unicode form."""
     missing = [name for _, names in recorded for name in names if name not in there and not name.isascii()]
     if not missing:
         return {}
@@ -99,7 +99,7 @@ def _with_copies(
     findings: Findings,
     anew: Callable[[Sequence[Item]], Dealt[Item]],
 ) -> Dealt[Item]:
-    """Deal one of each image anew, then put its copies beside it."""
+    """Deal one copy of each image anew, then put its other copies into the same split."""
     found = Copies[int]()
     originals: list[Item] = []
     copies: dict[int, list[Item]] = {}
@@ -108,7 +108,7 @@ def _with_copies(
         original = found.first(identity, len(originals))
         if original < len(originals):
             copies.setdefault(original, []).append(item)
-            findings.add("images are copies of others, and stay in one split with them", identity.name)
+            findings.add("images are copies of others, and stay in the same split", identity.name)
         else:
             originals.append(item)
     dealt = anew(originals)
@@ -126,7 +126,7 @@ def _with_copies(
 def began_with(
     recorded: RecordedSplits | None, items: Sequence[Item], identify: Callable[[Item], Identity]
 ) -> Sequence[Item]:
-    """Those of these images that a run began with; all of them where nothing was recorded."""
+    """The images that a run began with; all of them if nothing was recorded."""
     if recorded is None:
         return items
     known = set(map(composed, recorded.split_of()))

@@ -1,4 +1,4 @@
-"""The options that say how image files become pixels."""
+"""The options for decoding image files into pixels."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class DecodingOptions(ComponentOptions):
         None,
         ge=8,
         le=16,
-        description="bits that 16-bit images use, the same for all: 12 where white is 4095; not given: 16, and a "
-        "finding tells if the training images looked at use no more than 12",
+        description="bits that 16-bit images use, the same for all: 12 if white is 4095; default: 16, with a finding "
+        "if the sampled training images use at most 12",
     )
     background: tuple[Byte, Byte, Byte] = Field(
-        WHITE, description="red, green and blue, from 0 to 255, of what transparent images are laid on"
+        WHITE, description="red, green and blue, from 0 to 255, of the background behind transparent images"
     )
     most_pixels: Count = Field(
-        MOST_PIXELS, description="images and masks of more pixels are not decoded, and count as unreadable"
+        MOST_PIXELS, description="images and masks with more pixels are not decoded and count as unreadable"
     )
 
     def decoding(self, channels: int) -> Decoding:
-        """What is handed to the decoder.
+        """The settings for the decoder.
 
         Args:
             channels: 3 for color, 1 for gray.

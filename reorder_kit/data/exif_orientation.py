@@ -1,4 +1,4 @@
-"""Turn photos upright as their EXIF orientation says, and boxes and masks with them."""
+"""Turn photos upright according to their EXIF orientation, along with their boxes and masks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from torch import Tensor
 Number = TypeVar("Number", int, float, Tensor)
 
 Frame = Literal["stored", "upright"]
-"""Which pixels an annotation was made on: as they lie in the file, or as viewers show them."""
+"""Which pixels an annotation was made on: as stored in the file, or as viewers show them."""
 
-TURNED = "images are turned upright by their EXIF orientation"
+TURNED = "images are turned upright according to their EXIF orientation"
 TURNED_ALONG = "boxes and masks made on the stored pixels are turned with their images"
-GUESSED = "boxes and masks fit turned images both ways, and are taken as made on the {frame} pixels"
-BROKEN = "EXIF data cannot be read, and the images are taken as stored"
+GUESSED = "boxes and masks fit turned images both ways, and are assumed to be made on the {frame} pixels"
+BROKEN = "images have unreadable EXIF data and are used as stored"
 
 
 class _Steps(NamedTuple):
@@ -28,7 +28,7 @@ class _Steps(NamedTuple):
     flips_columns: bool
 
 
-# What each orientation asks for, in this sequence: https://www.cipa.jp/std/documents/e/DC-008-2012_E.pdf, tag 274.
+# The steps for each orientation, in this sequence: https://www.cipa.jp/std/documents/e/DC-008-2012_E.pdf, tag 274.
 _STEPS = {
     1: _Steps(False, False, False),
     2: _Steps(False, False, True),
@@ -46,8 +46,8 @@ class Turn:
     """How a stored image is turned upright.
 
     Args:
-        orientation: EXIF's number, from 1, which is upright, to 8.
-        upright_size: height and width, pixels, after that.
+        orientation: EXIF's number, from 1 (upright) to 8.
+        upright_size: height and width after the turn, in pixels.
     """
 
     orientation: int
@@ -60,16 +60,16 @@ class Turn:
 
     @property
     def stored_size(self) -> tuple[int, int]:
-        """Height and width, pixels, before that."""
+        """Height and width before the turn, in pixels."""
         return _swapped(self.upright_size, _STEPS[self.orientation])
 
     def turns(self, annotated_size: tuple[int, int] | None, usual: Frame, note: Callable[[str], None]) -> bool:
         """Whether an annotation has to be turned with the image.
 
         Args:
-            annotated_size: height and width of what it was made on, as it says; None if it does not.
-            usual: what annotations of the source are made on where the size does not tell.
-            note: called with what is turned or guessed.
+            annotated_size: height and width declared by the annotation; None if not declared.
+            usual: the pixels that the source's annotations are usually made on, if the size does not tell.
+            note: called with a finding about what is turned or guessed.
         """
         if self.orientation == 1:
             return False
@@ -83,7 +83,7 @@ class Turn:
         return usual == "stored"
 
     def edges(self, left: Number, top: Number, right: Number, bottom: Number) -> tuple[Number, Number, Number, Number]:
-        """Of a box on the stored pixels, those on the upright ones; numbers, or a tensor of each."""
+        """The upright edges of a box with these stored edges, as numbers or tensors."""
         height, width = self.upright_size
         is_transposed, flips_rows, flips_columns = _STEPS[self.orientation]
         if is_transposed:
@@ -95,7 +95,7 @@ class Turn:
         return left, top, right, bottom
 
     def boxes(self, boxes: Float[Tensor, "box 4"]) -> Float[Tensor, "box 4"]:
-        """Boxes on the upright pixels, from those on the stored ones."""
+        """Boxes on the upright pixels, from boxes on the stored ones."""
         return torch.stack(self.edges(*boxes.unbind(dim=1)), dim=1)
 
     def pixels(self, stored: Shaped[Tensor, "*channel height width"]) -> Shaped[Tensor, "*channel rows columns"]:
@@ -110,24 +110,24 @@ def _swapped(size: tuple[int, int], steps: _Steps) -> tuple[int, int]:
     return (size[1], size[0]) if steps.is_transposed else size
 
 
-# Where Pillow finds an orientation, except in a TIFF; most images have none of these, and asking takes time.
+# Where Pillow finds an orientation, except in a TIFF; most images have none of these, and looking takes time.
 _SAYING = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
 
 
 def read_orientation(image: Image.Image) -> int | None:
-    """The EXIF orientation, 1 where there is none; None where the EXIF data is broken.
+    """The EXIF orientation, 1 if there is none; None if the EXIF data is broken.
 
     Args:
-        image: loaded, since the EXIF data of a PNG may lie behind its pixels; a TIFF as opened.
+        image: the loaded image, because a PNG's EXIF data may follow its pixels; a TIFF need only be opened.
     """
     if image.format != "TIFF" and not _SAYING.intersection(image.info):
         return 1
     try:
         exif = image.getexif()
         if not exif and "exif" in image.info:
-            # Pillow has passed over its mistakes when it opened a JPEG; this does not.
+            # Pillow ignores broken EXIF data when it opens a JPEG; this raises.
             Image.Exif().load(image.info["exif"])
         found: Any = exif.get(ExifTags.Base.Orientation)
-    except Exception:  # of broken data; Pillow raises whatever it likes, from SyntaxError to struct.error
+    except Exception:  # for broken data, Pillow raises anything from SyntaxError to struct.error
         return None
     return found if isinstance(found, int) and found in _STEPS else 1

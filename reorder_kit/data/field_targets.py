@@ -1,4 +1,4 @@
-"""Targets from the fields of a record: a class, a list of classes, boxes with their classes, or an encoded mask."""
+"""Targets from the fields of a record: a class, a list of classes, boxes with classes, or an encoded mask."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from reorder_kit.interfaces import BOXES, CLASS, MASK, MULTI_LABEL, BoxTarget, T
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
 
 Label = int | str
-"""How a record calls a class: by a number or by its name."""
+"""How a record refers to a class: by number or by name."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Labels:
 
     Args:
         names: the name of each class, by number.
-        numbers: the number of each class, by what records call it.
+        numbers: the number of each class, by its label in records.
     """
 
     names: tuple[str, ...]
@@ -45,12 +45,12 @@ class Labels:
 
     @classmethod
     def named(cls, names: Sequence[str]) -> Labels:
-        """Classes that records call by their name, or by their place in the list."""
+        """Classes that records refer to by name, or by position in the list."""
         return cls.by_name(names, names)
 
     @classmethod
     def by_name(cls, names: Sequence[str], places: Sequence[str]) -> Labels:
-        """Classes that records call by their name, or by its place in a list of the same names.
+        """Classes that records refer to by name, or by position in a list of the same names.
 
         >>> Labels.by_name(["cat", "dog"], ["dog", "cat"]).number(0)
         1
@@ -61,10 +61,10 @@ class Labels:
 
     @classmethod
     def found(cls, labels: Iterable[Label], field: str) -> Labels:
-        """Classes that records were seen to have, sorted.
+        """The classes that occur in records, sorted.
 
         Args:
-            labels: of all training records.
+            labels: the labels of all training records.
             field: the recipe's field that says where they are, for messages.
 
         Raises:
@@ -74,11 +74,11 @@ class Labels:
         if len({isinstance(label, str) for label in distinct}) > 1 and all(map(is_number, distinct)):
             distinct = {int(label) for label in distinct}
         if not distinct:
-            raise ReorderKitError(f"{field}: the training images have no classes that could be read")
+            raise ReorderKitError(f"{field}: the training images have no readable classes")
         if len({isinstance(label, str) for label in distinct}) > 1:
             raise ReorderKitError(
-                f"{field}: some training images have a number as their class, and some a name",
-                "name the classes in data.classes, then both are understood",
+                f"{field}: some training images have a number as their class, others a name",
+                "list the class names in data.classes; then both are understood",
             )
         ordered = sorted(distinct)
         return cls(tuple(map(str, ordered)), {label: number for number, label in enumerate(ordered)})
@@ -91,13 +91,13 @@ class Labels:
         """
         number = self.find(checked_label(label))
         if number is None:
-            raise ValueError(f"{label!r} is none of the {len(self.names)} classes")
+            raise ValueError(f"{label!r} is not one of the {len(self.names)} classes")
         return number
 
     def find(self, label: Label) -> int | None:
         """The number of a class; None if there is no such class. A number may be written as text.
 
-        A name may have another Unicode form.
+        The Unicode form of a name does not matter.
 
         >>> Labels.named(["cat", "dog"]).find("1")
         1
@@ -112,15 +112,15 @@ class Labels:
 
 @dataclass(frozen=True)
 class FieldTargets:
-    """Turns what a record holds into targets of one kind.
+    """Turns the values in records into targets of one kind.
 
     Args:
-        kind: the kind.
+        kind: the kind of target.
         labels: the classes.
         box_format: whether a box is left, top, width and height, or left, top, right and bottom.
-        legend: what the values of a mask stand for; None for the other kinds.
-        usual_frame: what boxes and masks of turned images are made on where their size does not tell.
-        is_multi_hot: whether lists of labels have a 0 or 1 for each class, rather than the classes that are present.
+        legend: what the values of a mask mean; None for the other kinds.
+        usual_frame: the pixels that boxes and masks of turned images are made on, if their size does not tell.
+        is_multi_hot: whether lists of labels have a 0 or 1 for each class, instead of the classes that are present.
     """
 
     kind: TargetKind
@@ -131,12 +131,12 @@ class FieldTargets:
     is_multi_hot: bool = False
 
     def sample(self, picture: Picture, value: Any, name: str, most_pixels: int) -> RawSample | Unreadable:
-        """An image with the target that its record holds, turned with the image where it has to be.
+        """An image with its record's target, turned with the image if necessary.
 
         Args:
             picture: the image.
-            value: what the record holds.
-            name: how to call the record in messages.
+            value: the record's value.
+            name: the record's name in messages.
             most_pixels: a larger mask is not decoded.
         """
         findings = Findings(picture.findings)
@@ -150,14 +150,14 @@ class FieldTargets:
                 target = replace(target, boxes=picture.turn.boxes(target.boxes))
         elif self.kind == MASK and target.shape != picture.pixels.shape[-2:]:
             sizes = [f"{height}x{width}" for height, width in (target.shape, picture.pixels.shape[-2:])]
-            return Unreadable(name, f"the mask has {sizes[0]} pixels, the image {sizes[1]}")
+            return Unreadable(name, f"the mask has {sizes[0]} pixels, but the image has {sizes[1]}")
         return RawSample(picture.pixels, target, findings.found)
 
     def __call__(self, value: Any) -> Any:
-        """The target, of every kind but masks, which hang on their image.
+        """The target, for every kind except masks, which depend on their image.
 
         Raises:
-            ValueError: if the value does not make one.
+            ValueError: if the value is not a target of this kind.
         """
         if self.kind == CLASS:
             return self.labels.number(value)
@@ -194,7 +194,7 @@ class FieldTargets:
         edges = edges_of(columns["bbox"], self.box_format)
         crowd = columns.get("iscrowd", [False] * len(classes))
         if not len(edges) == len(classes) == len(crowd):
-            raise ValueError(f"{len(edges)} boxes have {len(classes)} classes and {len(crowd)} marks of a crowd")
+            raise ValueError(f"{len(edges)} boxes have {len(classes)} classes and {len(crowd)} iscrowd values")
         try:
             is_crowd = list(map(flag, crowd))
         except ValueError as error:
@@ -208,7 +208,7 @@ class FieldTargets:
 
 
 def is_number(label: Label) -> bool:
-    """Whether a label is a number, or one written as text without anything else.
+    """Whether a label is a number, or text in the form in which Python writes a number.
 
     >>> is_number(7), is_number("7"), is_number("07"), is_number("cat")
     (True, True, False, False)
@@ -217,28 +217,28 @@ def is_number(label: Label) -> bool:
 
 
 def is_number_as_text(label: Label) -> bool:
-    """Whether a label is text, and that of a number as Python writes it."""
+    """Whether a label is text in the form in which Python writes a number."""
     return isinstance(label, str) and _NUMBER.fullmatch(label) is not None
 
 
 def checked_label(label: Any) -> Label:
-    """What a record calls a class; a whole number may have a fraction of 0.
+    """A record's label of a class, checked; a whole number may be written as a float.
 
     Raises:
-        ValueError: if that is neither a number nor a name.
+        ValueError: if it is neither a number nor a name.
     """
     if isinstance(label, float) and label.is_integer():
         return int(label)
     if not isinstance(label, int | str):
-        raise ValueError("there is no class" if label is None else f"a class is a number or a name, not {label!r}")
+        raise ValueError("there is no class" if label is None else f"a class must be a number or a name, not {label!r}")
     return label
 
 
 def labels_in(kind: TargetKind, value: Any) -> list[Label]:
-    """The classes that a record holds, for the kinds that name them.
+    """The labels of the classes in a record, for kinds of targets that have them.
 
     Raises:
-        ValueError: if it does not hold what it has to.
+        ValueError: if the value does not have the form that the kind needs.
     """
     if kind == CLASS:
         return [checked_label(value)]
@@ -247,7 +247,7 @@ def labels_in(kind: TargetKind, value: Any) -> list[Label]:
 
 
 def labels_of_row(row: Sequence[Any] | None) -> list[Label]:
-    """The classes in a row of a table, where null and NaN stand for none.
+    """The classes in a row of a table; null and NaN mean no class.
 
     >>> labels_of_row([1.0, None, float("nan"), "cat"])
     [1, 'cat']
@@ -256,7 +256,7 @@ def labels_of_row(row: Sequence[Any] | None) -> list[Label]:
         row: the classes; None for an empty list.
 
     Raises:
-        ValueError: if one is neither a whole number nor a name.
+        ValueError: if a class is neither a whole number nor a name.
     """
     return [checked_label(label) for label in row or () if not (label is None or label != label)]
 
@@ -265,8 +265,8 @@ def mask_values(data: Any, legend: Legend, most_pixels: int) -> NDArray[Any]:
     """The values of an encoded mask.
 
     Args:
-        data: the mask.
-        legend: what the values stand for.
+        data: the encoded mask.
+        legend: what the values mean.
         most_pixels: a larger mask is not decoded.
 
     Raises:

@@ -12,7 +12,7 @@ from reorder_kit.interfaces.identity import ENDS_BYTES, Stored, digest_of
 
 @dataclass(frozen=True)
 class NamedFile(Identity):
-    """A file that goes by a name of its own.
+    """A file identified by a given name.
 
     Args:
         key: the name.
@@ -32,7 +32,7 @@ class NamedFile(Identity):
         return Path(self.path).read_bytes()
 
     def stored(self) -> Stored | None:
-        """By a look at the file."""
+        """The file's size and place, without reading its content."""
         try:
             status = Path(self.path).stat()
         except OSError:
@@ -40,7 +40,7 @@ class NamedFile(Identity):
         return Stored(status.st_size, (status.st_dev, status.st_ino))
 
     def digest(self) -> str:
-        """Without reading what lies between the ends."""
+        """The digest, without reading the bytes between the ends."""
         try:
             with Path(self.path).open("rb") as file:
                 size = os.fstat(file.fileno()).st_size
@@ -52,10 +52,10 @@ class NamedFile(Identity):
 
 
 class FileIdentity(NamedFile):
-    """A file below the folder of the data, named by its path from there.
+    """A file below the data's folder, named by its relative path.
 
     Args:
-        root: the folder.
+        root: the data's folder.
         path: the file.
     """
 
@@ -64,12 +64,12 @@ class FileIdentity(NamedFile):
 
 
 def name_below(root: Path, path: str) -> str:
-    """How a file is called wherever the data lies: its path from the root, with slashes; all of it if it is elsewhere.
+    """A file's name wherever the data lies: its path from the root, with slashes; the full path if it is elsewhere.
 
     >>> name_below(Path("/data"), "/data/cats/7.jpg"), name_below(Path("/data"), "/elsewhere/7.jpg")
     ('cats/7.jpg', '/elsewhere/7.jpg')
     """
     found = PurePath(path)
     name = found.relative_to(root).as_posix() if found.is_relative_to(root) else found.as_posix()
-    # The same letters in every environment, also in one whose file names are ASCII.
+    # The same characters in every environment, even if its file names are ASCII.
     return os.fsencode(name).decode(errors="surrogateescape")

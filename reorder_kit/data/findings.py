@@ -1,4 +1,4 @@
-"""What a source drops, guesses or converts while it opens its data, collected."""
+"""A collection of what a source drops, guesses or converts while it opens its data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Findings:
     """Counts what happens to files and records.
 
     Args:
-        found: so far.
+        found: the findings so far.
 
     >>> findings = Findings()
     >>> findings.add("hidden files are left out", ".a.jpg")
@@ -25,12 +25,12 @@ class Findings:
         self._found = {finding.what: finding for finding in merged(found)}
 
     def add(self, what: str, example: str, count: int = 1) -> None:
-        """Count something; nothing where the count is 0.
+        """Count something; a count of 0 adds nothing.
 
         Args:
-            what: it was, in words that go on with a colon and a number; the same words for the same thing.
+            what: a description that a colon and a number can follow; always the same words for the same thing.
             example: the name of one file or record.
-            count: how often.
+            count: how often it happened.
         """
         before = self._found.get(what)
         if before is not None:
@@ -39,10 +39,10 @@ class Findings:
             self._found[what] = Finding(what, count, example)
 
     def noting(self, example: str) -> Callable[[str], None]:
-        """A function that counts something, once each time, with this example."""
+        """A function that counts something once per call, with this example."""
         return lambda what: self.add(what, example)
 
     @property
     def found(self) -> tuple[Finding, ...]:
-        """All of it, each thing once, in the sequence in which it was first met."""
+        """All findings, each once, in the sequence of their first occurrence."""
         return tuple(self._found.values())

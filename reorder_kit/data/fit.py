@@ -1,4 +1,4 @@
-"""Bring an image of any size to a given one."""
+"""Resize and crop images of any size to a given size."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import torch
 import torchvision.transforms.v2.functional as F
 from torch import nn
 
-# The margin that is usual in the evaluation on ImageNet: shorter side 256, centre 224.
+# The usual margin in evaluation on ImageNet: shorter side 256, center 224.
 MARGIN = 256 / 224
 
-# Of a longer strip, what would be cut off anyway falls away before it is enlarged: all of it could take gigabytes.
+# A longer strip is cut before it is enlarged, because enlarging all of it could take gigabytes.
 _LONGEST = 16
 
 
 class Fit(nn.Module):
-    """Resize so that the image covers the size, keeping its proportions, then cut out the centre.
+    """Resize so that the image covers the size, keeping its proportions, then crop the center.
 
-    An image that is large enough is resized to 256/224 of the size first, so that a margin falls away. No image is
-    enlarged only to be cropped, and one that has the size already is left untouched.
+    A large enough image is first resized to 256/224 of the size, so that cropping removes a margin. No image is
+    enlarged only to be cropped, and an image that already has the size is left untouched.
 
     Args:
-        size: height and width to reach, pixels; one number for a square.
+        size: target height and width, in pixels; one number for a square.
     """
 
     def __init__(self, size: int | Sequence[int]) -> None:
@@ -52,7 +52,7 @@ class Fit(nn.Module):
 
 
 def _without_far_ends(image: torch.Tensor, wanted: Sequence[int]) -> torch.Tensor:
-    """The middle of a strip, still many times as long as what will be left of it."""
+    """The middle of a strip, still many times as long as the final crop."""
     height, width = image.shape[-2:]
     scale = max(wanted[0] / height, wanted[1] / width)
     kept = [_kept(side, math.ceil(_LONGEST * goal / scale)) for side, goal in zip((height, width), wanted, strict=True)]
@@ -61,5 +61,5 @@ def _without_far_ends(image: torch.Tensor, wanted: Sequence[int]) -> torch.Tenso
 
 
 def _kept(side: int, most: int) -> int:
-    """Pixels of a side that are kept; as many are left out on both ends, so that the middle stays where it is."""
+    """The number of pixels of a side to keep, with equally many cut at both ends so that the middle stays in place."""
     return side if side <= most else most + (side - most) % 2

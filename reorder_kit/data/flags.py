@@ -9,13 +9,13 @@ _TEXTS = dict.fromkeys(_NO, False) | dict.fromkeys(_YES, True)
 
 
 def flag(value: Any) -> bool:
-    """True or false from a boolean, 0 or 1, or one of these as text; null is false.
+    """A boolean from true or false, 0 or 1, or one of these as text; null is false.
 
     >>> flag("0"), flag("TRUE"), flag(1.0), flag(None)
     (False, True, True, False)
 
     Raises:
-        ValueError: if the value is something else.
+        ValueError: if the value is anything else.
     """
     if value is None:
         return False

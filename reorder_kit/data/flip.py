@@ -1,4 +1,4 @@
-"""Flips, without what torchvision's transforms do around them."""
+"""Flips without the overhead of torchvision's transforms."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ _FLIPS: dict[type[nn.Module], Callable[[Any], Any]] = {
 
 
 class Flip:
-    """Flip an image, or an image with what moves with it, by chance.
+    """Randomly flip an image, along with the boxes or mask that move with it.
 
-    It draws and gives the same as torchvision's transform, in a fraction of the time: most training images are flipped.
+    Its random draws and results are those of torchvision's transform, in a fraction of the time, which matters because
+    most recipes flip training images.
 
     Args:
-        probability: of a flip.
-        flip: what flips an image, boxes or a mask.
+        probability: the probability of a flip.
+        flip: flips an image, boxes or a mask.
     """
 
     def __init__(self, probability: float, flip: Callable[[Any], Any]) -> None:
         self._probability, self._flip = probability, flip
 
     def __call__(self, pictures: Any) -> Any:
-        """Flip a tensor, which is an image, or torchvision's ``tv_tensors`` by name; other things stay as they are."""
+        """Flip an image tensor, or torchvision's ``tv_tensors`` by name; other values are left unchanged."""
         if torch.rand(1) >= self._probability:
             return pictures
         if isinstance(pictures, Tensor):
@@ -43,6 +44,6 @@ class Flip:
 
 
 def quick(transform: nn.Module) -> Callable[[Any], Any]:
-    """The same transform, in its quick form where there is one."""
+    """The same transform, in its fast form if there is one."""
     flip = _FLIPS.get(type(transform))
     return transform if flip is None else Flip(float(transform.p), flip)  # type: ignore[arg-type]

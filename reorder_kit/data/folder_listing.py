@@ -15,11 +15,11 @@ from reorder_kit.interfaces.path_lengths import is_too_long
 
 
 class FolderListing:
-    """Files by the folders they are in, each of which is listed once: on a network a look at every file takes long.
+    """Files by folder. Each folder is listed once, because checking every file over a network takes long.
 
     Args:
-        root: the folder that findings name files from.
-        findings: collects names that match a file spelled differently.
+        root: findings name files relative to this folder.
+        findings: collects names that match a differently spelled file.
     """
 
     def __init__(self, root: Path, findings: Findings) -> None:
@@ -28,24 +28,24 @@ class FolderListing:
         self._respelled: set[Path] = set()
 
     def has(self, path: Path) -> bool:
-        """There is such a file, and no folder, pipe, socket or device."""
+        """Whether the path is a regular file."""
         folder, name = os.path.split(path)
-        # A file system may know it by other letters, small or large ones.
+        # A file system may ignore the case of letters.
         return name in self._files.names(folder) or is_regular(path)
 
     def find(self, folder: Path, name: str, field: str) -> Path | None:
-        """The file of a name; None if there is none.
+        """The file with this name; None if there is none.
 
-        Where there is no file of exactly this name, one counts that differs in nothing but its Unicode form, slashes,
-        or the case of its ending.
+        Without an exact match, a file also matches if it differs only in Unicode form, slashes, or the case of its
+        extension.
 
         Args:
-            folder: that the name starts from.
-            name: as a table or an annotation gives it.
+            folder: the folder that the name is relative to.
+            name: the name in a table or an annotation.
             field: the recipe's field that leads to it, for messages.
 
         Raises:
-            ReorderKitError: if there are several of the kind.
+            ReorderKitError: if several files match.
         """
         path = folder / name
         if self.has(path):
@@ -57,11 +57,11 @@ class FolderListing:
         return found
 
     def why_missing(self, folder: Path, name: str) -> str | None:
-        """A likely cause where no file was found, to be used as a hint; None if none is known.
+        """A likely reason why no file was found, for use as a hint; None if unknown.
 
         Args:
-            folder: that the name starts from.
-            name: as a table or an annotation gives it.
+            folder: the folder that the name is relative to.
+            name: the name in a table or an annotation.
         """
         path = folder / name
         if is_too_long(path):
@@ -70,16 +70,16 @@ class FolderListing:
             if path.is_dir():
                 return "it is a folder"
             if path.exists():
-                return "it is not a regular file but a pipe, a socket or a device, which are never opened"
+                return "it is a pipe, a socket or a device, which are never opened"
         except OSError as error:
-            return f"it cannot be looked at: {error.strerror}"
+            return f"it cannot be accessed: {error.strerror}"
         if path.is_symlink():
-            return "it is a link that leads nowhere"
+            return "it is a broken link"
         if PureWindowsPath(name).drive or (PurePosixPath(name).is_absolute() and not path.parent.is_dir()):
-            return "it is a path from the root of another machine; paths in files should start from the data's folder"
+            return "it is an absolute path of another machine; use paths relative to the data's folder"
         near = [each for each in sorted(self._files.names(str(path.parent))) if each.casefold() == path.name.casefold()]
         if near:
-            return f"there is {near[0]}, which differs in the case of its letters; rename one of them"
+            return f"{near[0]} exists, which differs only in case; rename one of them"
         return None
 
     def _spelled(self, folder: Path, name: str, field: str) -> Path | None:
@@ -102,17 +102,17 @@ class FolderListing:
         if len(found) > 1:
             shown = " and ".join(map(ascii, found))
             raise ReorderKitError(
-                f"{field}: {name} could mean several in {place}: {shown}",
-                "these differ in nothing but their Unicode form or the case of their ending; rename or remove some",
+                f"{field}: {name} could mean several files in {place}: {shown}",
+                "these differ only in Unicode form or in the case of their extension; rename or remove some",
             )
         return found[0] if found else None
 
 
 class _Listed:
-    """What is in folders, each of which is listed once.
+    """The contents of folders, each of which is listed once.
 
     Args:
-        counts: what of it.
+        counts: selects the entries to list.
     """
 
     def __init__(self, counts: Callable[[os.DirEntry[str]], bool]) -> None:
@@ -121,7 +121,7 @@ class _Listed:
         self._spellings: dict[str, Spellings] = {}
 
     def names(self, folder: str) -> set[str]:
-        """The names; none if the folder cannot be read."""
+        """The names in a folder; empty if it cannot be read."""
         if folder not in self._names:
             try:
                 with os.scandir(folder) as entries:
@@ -131,7 +131,7 @@ class _Listed:
         return self._names[folder]
 
     def spellings(self, folder: str) -> Spellings:
-        """The same, to be asked for names in other spellings."""
+        """The same names, for lookup in other spellings."""
         if folder not in self._spellings:
             self._spellings[folder] = Spellings(sorted(self.names(folder)))
         return self._spellings[folder]

@@ -12,13 +12,13 @@ _OWN_GROUP = Path("/proc/self/cgroup")
 
 
 def free_memory() -> int:
-    """Bytes that can be taken without swapping, within the limit of the container."""
+    """Bytes that can be allocated without swapping, within the container's limit."""
     machine, container = _of_machine(), _of_container()
     return machine if container is None else min(machine, container)
 
 
 def all_memory() -> int:
-    """Bytes that a process could take if no other were there, within the limit of the container."""
+    """Bytes that a process could allocate if no other process ran, within the container's limit."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limits = [limit for group in _groups() if (limit := _limit_of(group)) is not None]
     return min([machine, *limits])
@@ -35,18 +35,18 @@ def _of_machine() -> int:
         for line in _MEMORY.read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
-    # Other systems do not tell what they could give back; half of all is a guess.
+    # Other systems do not report reclaimable memory; half of the total is a guess.
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 def _of_container() -> int | None:
-    """What its control groups have left, the one that has least; None without a limit."""
+    """The memory left in the tightest of the process's control groups; None without a limit."""
     left = [found for group in _groups() if (found := _left_in(group)) is not None]
     return min(left, default=None)
 
 
 def _groups() -> list[Path]:
-    """The control group of this process with those above it, as jobs of a cluster have; of version 2."""
+    """The control group (version 2) of this process and its parents, which limit the jobs of a cluster."""
     with suppress(OSError):
         for line in _OWN_GROUP.read_text().splitlines():
             if line.startswith("0::"):
@@ -56,7 +56,7 @@ def _groups() -> list[Path]:
 
 
 def _left_in(group: Path) -> int | None:
-    """What a group has left; files that the system keeps can be given back."""
+    """The memory left in a group, counting cached files as free."""
     with suppress(OSError, ValueError):
         limit = int((group / "memory.max").read_text())
         used = int((group / "memory.current").read_text())

@@ -1,4 +1,4 @@
-"""Images that somebody gives to a trained model: files, folders, images of Pillow, and arrays."""
+"""Images given to a trained model: files, folders, Pillow images and arrays."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from reorder_kit.data.sixteen_bits import has_16_bits, in_8_bits
 from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Decoding, Finding, Unreadable
 
-IN_GRAY = "color images are read in gray, as the images of the run were"
-IN_COLOR = "gray images are read with three equal channels, as the images of the run were"
-NARROWED = "16-bit arrays are brought to 8 bits, with {white:,} as white (data.bit_depth of the run)"
+IN_GRAY = "color images are read in gray, as the run's images were"
+IN_COLOR = "gray images are read with three equal channels, as the run's images were"
+NARROWED = "16-bit arrays are converted to 8 bits, with {white:,} as white (the run's data.bit_depth)"
 NO_IMAGE = "the folder holds no image"
 
 _GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
@@ -36,8 +36,8 @@ class GivenImage:
     """One image.
 
     Args:
-        name: the file, or how an image in memory is called.
-        content: the path of the file, an image of Pillow, or an array (row, column) or (row, column, channel).
+        name: the file, or the name of an image in memory.
+        content: the path of the file, a Pillow image, or an array (row, column) or (row, column, channel).
     """
 
     name: str
@@ -45,11 +45,11 @@ class GivenImage:
 
 
 class GivenImages(NamedTuple):
-    """What was given.
+    """The given images.
 
     Args:
-        images: in their sequence; those of a folder by their names.
-        unreadable: what is not there, and folders without an image.
+        images: the images, in the given sequence; those in a folder sorted by name.
+        unreadable: missing files, and folders without an image.
         findings: what was left out of folders.
     """
 
@@ -63,8 +63,8 @@ class GivenPixels(NamedTuple):
 
     Args:
         pixels: upright, with the channels of the run.
-        size: height and width of the upright image, pixels.
-        findings: what was converted in decoding it.
+        size: height and width of the upright image, in pixels.
+        findings: what was converted while decoding it.
     """
 
     pixels: UInt8[Tensor, "channel height width"]
@@ -73,15 +73,15 @@ class GivenPixels(NamedTuple):
 
 
 def find_images(given: Any) -> GivenImages:
-    """List the images among what somebody gave.
+    """List the given images.
 
-    A folder stands for all images in it and in the folders below it, by their endings, hidden ones left out.
+    A folder stands for all images in it and in its subfolders, recognized by extension, except hidden ones.
 
     Args:
-        given: a path, an image of Pillow, an array, or several of these.
+        given: a path, a Pillow image, an array, or several of these.
 
     Raises:
-        ReorderKitError: if something is none of these, there is no image among them, or a folder cannot be listed.
+        ReorderKitError: if something else was given, there is no image, or a folder cannot be listed.
     """
     images: list[GivenImage] = []
     unreadable: list[Unreadable] = []
@@ -102,18 +102,18 @@ def find_images(given: Any) -> GivenImages:
             images.append(GivenImage(str(path), str(path)))
     if not images:
         raise ReorderKitError(
-            "\n  ".join(["there is no image", *(f"{each.path}: {each.reason}" for each in unreadable)]),
-            "give files, folders that hold some, images of Pillow or arrays",
+            "\n  ".join(["no image found", *(f"{each.path}: {each.reason}" for each in unreadable)]),
+            "give image files, folders of images, Pillow images or arrays",
         )
     return GivenImages(images, unreadable, findings.found)
 
 
 def read_given(given: GivenImage, decoding: Decoding) -> GivenPixels | Unreadable:
-    """Decode an image as the images of a run were: upright, opaque, with 8 bits and their channels.
+    """Decode an image like those of a run: upright, opaque, with 8 bits and the same channels.
 
     Args:
         given: the image.
-        decoding: how.
+        decoding: how to decode it.
     """
     findings = Findings()
     try:
@@ -121,11 +121,11 @@ def read_given(given: GivenImage, decoding: Decoding) -> GivenPixels | Unreadabl
             with open_picture(given.content, decoding.most_pixels) as opened:
                 return _decoded(given, opened, decoding, findings)
         content = given.content
-        # Pillow would change the image of the caller, which has no header left that says how large it was.
+        # A copy, because Pillow would change the caller's image, which has no header with its original size.
         decoding = replace(decoding, least_side=None)
         image = content if isinstance(content, Image.Image) else _from_array(content, given.name, decoding, findings)
         return _decoded(given, image, decoding, findings)
-    except Exception as error:  # decoders raise whatever they like, from SyntaxError to struct.error
+    except Exception as error:  # decoders raise anything from SyntaxError to struct.error
         return Unreadable(given.name, f"{type(error).__name__}: {error}")
 
 
@@ -145,13 +145,13 @@ def _in_memory(given: Any, name: str) -> GivenImage:
     if not isinstance(given, np.ndarray):
         raise ReorderKitError(
             f"{name}: {type(given).__name__} is not an image",
-            "give a path, an image of Pillow or an array; of a tensor (channel, row, column), "
+            "give a path, a Pillow image or an array; for a tensor (channel, row, column), "
             "tensor.permute(1, 2, 0).numpy()",
         )
     is_image = given.ndim == 2 or (given.ndim == 3 and given.shape[2] in (1, 3, 4))
     if not is_image or not given.size:
         raise ReorderKitError(
-            f"{name}: an array of the shape {given.shape} is not an image",
+            f"{name}: an array with shape {given.shape} is not an image",
             "give (row, column), or (row, column, channel) with 1, 3 or 4 channels; several images as a list",
         )
     if given.dtype not in (np.uint8, np.uint16):
@@ -162,7 +162,7 @@ def _in_memory(given: Any, name: str) -> GivenImage:
 
 
 def _why_not(path: Path) -> tuple[str | None, bool]:
-    """Why nothing can be read from a path, None if something can; and whether it is a folder."""
+    """Why a path cannot be read, or None if it can; and whether it is a folder."""
     try:
         if path.is_dir():
             return None, True
@@ -170,7 +170,7 @@ def _why_not(path: Path) -> tuple[str | None, bool]:
             return None, False
         return ("it is not a regular file" if path.exists() else "there is no such file"), False
     except OSError as error:
-        return f"it cannot be looked at: {error.strerror}", False
+        return f"it cannot be accessed: {error.strerror}", False
 
 
 def _decoded(given: GivenImage, image: Image.Image, decoding: Decoding, findings: Findings) -> GivenPixels:
@@ -181,7 +181,7 @@ def _decoded(given: GivenImage, image: Image.Image, decoding: Decoding, findings
 
     def reopened() -> ImageFile.ImageFile:
         if path is None:
-            raise ValueError("of a color image of 16 bits, Pillow holds 8 in memory; give its path")
+            raise ValueError("Pillow keeps only 8 bits of a 16-bit color image in memory; give the file's path")
         return open_picture(path, decoding.most_pixels)
 
     if path is None and has_16_bits(image) and not image.mode.startswith("I"):
@@ -189,7 +189,7 @@ def _decoded(given: GivenImage, image: Image.Image, decoding: Decoding, findings
     picture = decode_opened(image, reopened, given.name, decoding, findings)
     size = (picture.pixels.shape[-2], picture.pixels.shape[-1])
     if path is not None and decoding.least_side is not None:
-        # Decoded at a part of its size, it does not say how large it is.
+        # An image that was decoded at reduced size does not know its original size.
         sizes = header_sizes(path)
         size = size if sizes is None else sizes[1]
     return GivenPixels(picture.pixels, size, picture.findings)

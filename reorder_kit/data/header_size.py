@@ -14,20 +14,20 @@ _LYING = (5, 6, 7, 8)
 
 
 def header_sizes(file: str | BinaryIO) -> tuple[Size, Size] | None:
-    """Height and width, pixels, as stored and as turned upright by an EXIF orientation; None if they cannot be read.
+    """Height and width in pixels, as stored and after turning upright by EXIF; None if they cannot be read.
 
     Args:
-        file: its path, or an open file.
+        file: the path of the image, or an open file.
     """
     reads_heif()
     try:
         with warnings.catch_warnings():
-            # Pillow warns of many pixels, which are not decoded here.
+            # Pillow warns about very large images, which are not decoded here.
             warnings.simplefilter("ignore")
             with Image.open(file) as image:
-                # Not the method of PNG files, which decodes them to look for what comes after the pixels.
+                # Not the PNG method, which decodes the image to find EXIF data after the pixels.
                 orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
                 stored = (image.height, image.width)
-    except Exception:  # decoders raise whatever they like; reading the image will tell
+    except Exception:  # decoders raise anything; reading the image reports it
         return None
     return stored, (stored[1], stored[0]) if orientation in _LYING else stored

@@ -1,4 +1,4 @@
-"""Read an image file: the one place where images are decoded."""
+"""Read image files: the only place where images are decoded."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from reorder_kit.interfaces import Finding, Unreadable
 
 Decoded = TypeVar("Decoded")
 
-# A variable of its module; threads shall not see each other's.
+# A module variable of Pillow; threads must not see one another's value.
 _PILLOWS_LIMIT = Lock()
 
 TRIED = 1_000
-"""So many training images are looked at, at the most, for one that can be read."""
+"""At most this many training images are tried to find a readable one."""
 
 
 class Picture(NamedTuple):
     """A decoded image.
 
     Args:
-        pixels: upright.
-        turn: how it was turned upright, which boxes and masks may have to follow.
-        findings: what was converted or left out in decoding it.
+        pixels: the upright pixels.
+        turn: how the image was turned upright, which may apply to its boxes and mask, too.
+        findings: what was converted or left out while decoding it.
     """
 
     pixels: UInt8[Tensor, "channel height width"]
@@ -44,11 +44,11 @@ class Picture(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What loading an image tells.
+    """What is known after loading an image.
 
     Args:
-        turn: that its EXIF orientation asks for.
-        is_turned: Pillow has done so already, as it does with TIFF.
+        turn: the turn for its EXIF orientation.
+        is_turned: whether Pillow has already turned it, as it does for TIFF.
     """
 
     turn: Turn
@@ -60,24 +60,24 @@ def read_image(path: str, decoding: Decoding) -> Picture | Unreadable:
 
     Args:
         path: the file.
-        decoding: how.
+        decoding: how to decode it.
     """
     return decode_image(path, path, decoding)
 
 
 def decode_image(file: str | BinaryIO, name: str, decoding: Decoding) -> Picture | Unreadable:
-    """Decode an image: turned upright, transparency laid on a background, 16 bits brought to 8.
+    """Decode an image: turn it upright, put it on a background if it is transparent, and convert 16 bits to 8.
 
     Args:
-        file: its path, or an open file.
-        name: how to call the image in messages.
-        decoding: how.
+        file: the path of the image, or an open file.
+        name: the image's name in messages.
+        decoding: how to decode it.
     """
     findings = Findings()
     try:
         with open_picture(file, decoding.most_pixels) as image:
             return decode_opened(image, lambda: open_picture(file, decoding.most_pixels), name, decoding, findings)
-    except Exception as error:  # decoders raise whatever they like, from SyntaxError to struct.error
+    except Exception as error:  # decoders raise anything from SyntaxError to struct.error
         return Unreadable(name, f"{type(error).__name__}: {error}")
 
 
@@ -92,21 +92,21 @@ def decode_opened(
 
     Args:
         image: the image.
-        reopened: the same once more, opened and not loaded.
-        name: how to call the image in messages.
-        decoding: how.
+        reopened: opens the same image again, without loading it.
+        name: the image's name in messages.
+        decoding: how to decode it.
         findings: collects what is converted or left out.
 
     Raises:
         ValueError: if its values have no fixed scale.
-        Exception: what decoders like, from SyntaxError to struct.error.
+        Exception: whatever decoders raise, from SyntaxError to struct.error.
     """
-    # Imported on first use: torchvision takes seconds.
+    # Imported on first use, because importing torchvision takes seconds.
     from torchvision.transforms.v2 import functional as F
 
     note = findings.noting(name)
     if decoding.least_side is not None:
-        image.draft(None, (decoding.least_side, decoding.least_side))  # which only JPEGs follow
+        image.draft(None, (decoding.least_side, decoding.least_side))  # affects only JPEGs
     is_wide = has_16_bits(image)
     turn, is_turned = load_picture(image, note)
     tensor: Tensor = F.pil_to_tensor(opaque_8_bit(image, is_wide, reopened, decoding, note))
@@ -117,15 +117,15 @@ def decode_opened(
 
 
 def open_picture(file: str | BinaryIO, most_pixels: int) -> ImageFile.ImageFile:
-    """Open an image file as Pillow does, which decodes nothing yet; see :func:`load_picture`.
+    """Open an image file with Pillow, without decoding it yet; see :func:`load_picture`.
 
     Args:
-        file: its path, or an open file, which is read from its start.
+        file: the path of the image, or an open file, which is read from its start.
         most_pixels: larger images are refused.
 
     Raises:
-        ValueError: if it has more pixels.
-        Exception: what decoders like, from SyntaxError to struct.error.
+        ValueError: if the image has more pixels.
+        Exception: whatever decoders raise, from SyntaxError to struct.error.
     """
     if not isinstance(file, str):
         file.seek(0)
@@ -136,29 +136,29 @@ def open_picture(file: str | BinaryIO, most_pixels: int) -> ImageFile.ImageFile:
         size = f"{image.height}x{image.width}"
         image.close()
         raise ValueError(
-            f"of {size} pixels, more than the {most_pixels:,} that data.most_pixels lets be decoded; cut it into "
-            "several images, or raise that"
+            f"{size} pixels exceed the {most_pixels:,} that data.most_pixels allows; cut the image into several, or "
+            "raise data.most_pixels"
         )
     return image
 
 
 def load_picture(image: Image.Image, note: Callable[[str], None]) -> Loaded:
-    """Decode what was opened.
+    """Decode an opened image.
 
-    Pillow itself warns from 89 million pixels on, and refuses what has twice as many; images of satellites have more.
-    Of a compressed TIFF it does so when it is decoded, too.
+    Pillow warns from 89 million pixels on, and refuses twice as many, but satellite images have more. Its check also
+    runs when a compressed TIFF is decoded. So its limit is lifted here.
 
     Args:
         image: an opened image.
-        note: called with what is left out.
+        note: called with a finding about what is left out.
 
     Raises:
-        Exception: what decoders like, from SyntaxError to struct.error.
+        Exception: whatever decoders raise, from SyntaxError to struct.error.
     """
-    # The further pictures of an MPO, as phones write it, are small or of help for displays only.
+    # The further pictures of an MPO, as written by phones, are small or only useful for displays.
     if image.format != "MPO" and getattr(image, "is_animated", False):
         note("only the first of several frames is read")
-    # Pillow turns a TIFF when it is loaded, and forgets the orientation; a PNG may say it behind its pixels.
+    # Pillow turns a TIFF when loading it, and forgets the orientation; a PNG may have it after its pixels.
     orientation = read_orientation(image) if image.format == "TIFF" else 1
     with _PILLOWS_LIMIT:
         usual = Image.MAX_IMAGE_PIXELS
@@ -180,7 +180,7 @@ def load_picture(image: Image.Image, note: Callable[[str], None]) -> Loaded:
 
 @contextmanager
 def _pillows_limit_lifted() -> Iterator[None]:
-    """While it lasts, Pillow has no limit."""
+    """Remove Pillow's limit while the context is active."""
     with _PILLOWS_LIMIT:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -190,14 +190,14 @@ def _pillows_limit_lifted() -> Iterator[None]:
 
 
 def first_readable(images: int, read: Callable[[int], Decoded | Unreadable]) -> Decoded:
-    """The first training image that can be read; no more than :data:`TRIED` are tried.
+    """The first readable training image; at most :data:`TRIED` are tried.
 
     Args:
-        images: how many there are.
-        read: reads one by its number.
+        images: the number of training images.
+        read: reads an image by its index.
 
     Raises:
-        ReorderKitError: if none of those that were tried can be read.
+        ReorderKitError: if none of the tried images can be read.
     """
     first = None
     for number in range(min(images, TRIED)):
@@ -206,6 +206,6 @@ def first_readable(images: int, read: Callable[[int], Decoded | Unreadable]) -> 
             return image
         first = first or image
     if first is None:
-        raise ReorderKitError("data: there is no training image")
+        raise ReorderKitError("data: there are no training images")
     which = "no training image" if images <= TRIED else f"none of the first {TRIED} training images"
-    raise ReorderKitError(f"data: {which} can be used, {first.path} to begin with: {first.reason}")
+    raise ReorderKitError(f"data: {which} can be read; the first is {first.path}: {first.reason}")

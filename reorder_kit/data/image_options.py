@@ -1,4 +1,4 @@
-"""The options that all sources of photographs share."""
+"""The options shared by all sources of photographs."""
 
 from __future__ import annotations
 
@@ -27,43 +27,43 @@ class ImageOptions(CacheOptions, ValidationOptions):
     """Cache, size, transforms and validation split."""
 
     image_size: Size | tuple[Size, Size] | None = Field(
-        None, description="side of the square, or [height, width], pixels; not given: the size the images have"
+        None, description="side of the square, or [height, width], in pixels; default: the size of the images"
     )
     train_transforms: tuple[TransformChoice, ...] | None = Field(
-        None, description="transforms of training images, by name; not given: Fit, RandomHorizontalFlip"
+        None, description="transforms of training images, by name; default: Fit, RandomHorizontalFlip"
     )
     eval_transforms: tuple[TransformChoice, ...] | None = Field(
-        None, description="transforms of validation and test images, by name; not given: Fit"
+        None, description="transforms of validation and test images, by name; default: Fit"
     )
 
     draft_decoding: bool = Field(
         False,
-        description="decode JPEGs at a half, a quarter or an eighth of their size where that still has 256/224 of "
-        "image_size on both sides: faster for large photographs, with slightly other pixels",
+        description="decode JPEGs at a half, a quarter or an eighth of their size, as long as both sides still have "
+        "256/224 of image_size: faster for large photographs, with slightly different pixels",
     )
 
     def unused(self) -> dict[str, str]:
-        """A size to decode to that is not known."""
-        no_size = {"draft_decoding": "only image_size says how small an image may become"}
+        """Reduced decoding without a known image size."""
+        no_size = {"draft_decoding": "it needs image_size, which says how small an image may become"}
         return super().unused() | (no_size if self.image_size is None else {})
 
     def drafted(self, decoding: Decoding) -> Decoding:
-        """The same decoding, of no more pixels than are needed if that was asked for."""
+        """The same decoding; with ``draft_decoding``, of no more pixels than needed."""
         shape = self.given_shape(decoding.channels)
         if shape is None or not self.draft_decoding:
             return decoding
-        # An image may be turned when it was decoded, so that either of its sides has to cover the longer one.
+        # An image may be turned after decoding, so each of its sides must cover the longer one.
         return replace(decoding, least_side=math.ceil(max(shape.height, shape.width) * 256 / 224))
 
     def given_shape(self, channels: int) -> ImageShape | None:
-        """What the model will see, if that is known before an image is opened."""
+        """The shape that the model sees, if it is known before an image is opened."""
         if self.image_size is None:
             return None
         height, width = (self.image_size,) * 2 if isinstance(self.image_size, int) else self.image_size
         return ImageShape(channels, height, width)
 
     def image_shape(self, example: UInt8[Tensor, "channel height width"]) -> ImageShape:
-        """What the model will see: the given size, or that of an example."""
+        """The shape that the model sees: the given size, or that of an example."""
         return self.given_shape(example.shape[0]) or ImageShape(*example.shape)
 
     def pipelines(
@@ -72,7 +72,7 @@ class ImageOptions(CacheOptions, ValidationOptions):
         """For training and for evaluation, tried on an example.
 
         Raises:
-            ReorderKitError: if the transforms do not end with the size of the images.
+            ReorderKitError: if the transforms do not produce the image size.
         """
         image = self.image_shape(example)
         fit = _fit(image)
@@ -93,13 +93,13 @@ class ImageOptions(CacheOptions, ValidationOptions):
         std: Sequence[float],
         notes: tuple[str, ...] = (),
     ) -> Preparation:
-        """What is done to validation and test images, for images that are not of the data.
+        """The preprocessing of validation and test images, for images from outside the data.
 
         Args:
-            image: what the model sees.
-            decoding: of image files, all of their pixels.
-            mean: of each channel, from 0 to 1.
-            std: of each channel, from 0 to 1.
+            image: the shape that the model sees.
+            decoding: how image files are decoded, at full size.
+            mean: the mean of each channel, from 0 to 1.
+            std: the standard deviation of each channel, from 0 to 1.
             notes: what people have to know about such images.
         """
         pipeline = self._evaluation(image, mean, std)
@@ -117,7 +117,7 @@ def _fit(image: ImageShape) -> NamedTransform:
 def _pipeline(
     transforms: Sequence[NamedTransform], image: ImageShape, mean: Sequence[float], std: Sequence[float], field: str
 ) -> ImagePipeline:
-    # Imported on first use: torchvision takes seconds.
+    # Imported on first use, because importing torchvision takes seconds.
     from reorder_kit.data.pipeline import ImagePipeline
 
     return ImagePipeline(transforms, image, mean, std, field)

@@ -1,4 +1,4 @@
-"""Bytes by number in one file that many processes fill and read: on disk, or one that lies in memory only."""
+"""Numbered byte strings in one file that many processes fill and read, on disk or in memory."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ except ImportError:  # on Windows
 
 _log = logging.getLogger(__name__)
 
-# Mark, how many numbers there are, where the file ends, and whether it takes no more.
+# Magic bytes, count of numbers, end of the file, and whether it is full.
 _HEAD = struct.Struct("<8sQQQ")
 _MARK = b"rk-img-1"
-# Where the bytes of a number lie, and how many they are; zeros where there are none yet.
+# Offset and length of the bytes of a number; zeros if they are not stored yet.
 _ENTRY = struct.Struct("<QQ")
 
 
 class ImageStore:
-    """A file with bytes by number.
+    """A file of numbered byte strings.
 
-    Whoever has the bytes of a number first puts them there. Worker processes share it, forked or spawned; a copy made
-    by ``pickle`` in any other way does not: it starts without anything.
+    The first process to have the bytes of a number stores them. Worker processes share the file, whether forked or
+    spawned; any other ``pickle`` copy starts empty.
 
     Args:
         count: how many numbers there are.
-        limit: how many bytes it may have.
-        path: the file; None for one in memory.
+        limit: the largest size of the file, in bytes.
+        path: the file; None to keep it in memory.
 
     Raises:
-        ReorderKitError: if the operating system cannot do that, or the file cannot be made.
+        ReorderKitError: if the operating system does not support this, or the file cannot be created.
     """
 
     def __init__(self, count: int, limit: int, path: Path | None = None) -> None:
@@ -73,13 +73,13 @@ class ImageStore:
             close(self._file)
 
     def get(self, number: int) -> bytearray | None:
-        """The bytes of a number; None if there are none yet."""
+        """The bytes of a number; None if they are not stored yet."""
         entry = os.pread(self._file, _ENTRY.size, _HEAD.size + number * _ENTRY.size)
         offset, size = _ENTRY.unpack(entry)
         return bytearray(os.pread(self._file, size, offset)) if size else None
 
     def put(self, number: int, content: bytes) -> None:
-        """Give a number its bytes; nothing where the file takes no more."""
+        """Store the bytes of a number, unless the file is full."""
         with self._alone():
             offset, is_full = self._read_head()
             if is_full:
@@ -94,12 +94,12 @@ class ImageStore:
             with self._alone():
                 self._close_for_more(self._read_head()[0], str(error))
             return
-        with self._alone():  # which also makes sure that no processor sees this before what it points to
+        with self._alone():  # the lock also ensures that no processor sees this entry before the bytes it points to
             _write(self._file, _ENTRY.pack(offset, len(content)), _HEAD.size + number * _ENTRY.size)
 
     def _close_for_more(self, end: int, reason: str) -> None:
         self._write_head(end, is_full=True)
-        _log.warning("data.cache: the images that are left are decoded every time: %s", reason)
+        _log.warning("data.cache: the remaining images are decoded every time: %s", reason)
 
     def _read_head(self) -> tuple[int, bool]:
         _, _, end, is_full = _HEAD.unpack(os.pread(self._file, _HEAD.size, 0))
@@ -110,7 +110,7 @@ class ImageStore:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """No other thread and no other process does this at the same time."""
+        """Keep out all other threads and processes while the context is active."""
         with self._lock:
             fcntl.lockf(self._file, fcntl.LOCK_EX)
             try:
@@ -122,7 +122,7 @@ class ImageStore:
 def _in_memory() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("reorder-kit-images")
-    # Elsewhere a file without a name; the system keeps what it can of it in memory.
+    # On other systems, an unnamed file, which the system keeps in memory if it can.
     descriptor, name = tempfile.mkstemp()
     Path(name).unlink()
     return descriptor
@@ -136,7 +136,7 @@ def _reopened(sent: Any, count: int, limit: int) -> ImageStore:
 
 
 def _write(file: int, content: bytes, offset: int) -> None:
-    """All of it: a write may stop in the middle.
+    """Write all of the content, because one write may stop in the middle.
 
     Raises:
         OSError: if there is no space.

@@ -1,4 +1,4 @@
-"""Find the image files in folders, each once, without what other programs leave there."""
+"""Find the image files in folders, each once, ignoring files that other programs leave there."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _ENDINGS = (
     ".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".jfif", ".jpe", ".gif", ".avif",
 )  # fmt: skip
 
-JUNK_FOUND = "hidden files, and files of operating systems, are left out"
+JUNK_FOUND = "hidden files and files of operating systems are left out"
 """Files and folders."""
-OTHERS_FOUND = "files that are no images, by their endings, are left out"
+OTHERS_FOUND = "files without an image extension are left out"
 SPECIAL_FOUND = "pipes, sockets and devices are left out"
-TWICE_FOUND = "images and folders that links lead to again are read once"
+TWICE_FOUND = "images and folders reached again through links are read once"
 
 Above = dict[tuple[int, int], str]
 
 
 def is_junk(name: str) -> bool:
-    """Whether a file or folder is hidden, or left by an operating system or another program.
+    """Whether a file or folder is hidden, or left behind by an operating system or another program.
 
     >>> is_junk("._7.png"), is_junk("Thumbs.db"), is_junk("7.png")
     (True, True, False)
@@ -45,7 +45,7 @@ def is_junk(name: str) -> bool:
 
 @cache
 def image_endings() -> tuple[str, ...]:
-    """Endings of images, in small letters, that Pillow reads here; some builds have no WebP or AVIF."""
+    """Lower-case extensions of the images that Pillow reads here; some builds have no WebP or AVIF."""
     from PIL import Image
 
     endings = _ENDINGS + HEIF_ENDINGS if reads_heif() else _ENDINGS
@@ -54,7 +54,7 @@ def image_endings() -> tuple[str, ...]:
 
 
 def loose_images(folder: Path) -> list[str]:
-    """Names of the images that lie in a folder itself, sorted."""
+    """Names of the images directly in a folder, sorted."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if not is_junk(entry.name) and not leads_to_folder(entry)]
     return sorted(name for name in names if _ending(name) in image_endings())
@@ -62,16 +62,16 @@ def loose_images(folder: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class ImageWalk:
-    """Lists the images below folders. What is left out is counted.
+    """Lists the images below folders, and counts what is left out.
 
     Args:
-        root: the folder that findings name files from.
+        root: findings name files relative to this folder.
         field: the recipe's field that leads there, for messages.
-        endings: of the files that are listed, in small letters.
+        endings: lower-case extensions of the files to list.
         findings: collects what is left out.
-        companions: endings of files that belong to images, and are not counted.
-        has_each_once: a file to which several paths lead is listed once. Of masks, that are empty for example, one file
-            may do for several images.
+        companions: extensions of files that accompany images and are not counted.
+        has_each_once: whether a file with several paths is listed only once. False for masks: one file, such as an
+            empty mask, may serve several images.
     """
 
     root: Path
@@ -82,25 +82,25 @@ class ImageWalk:
     has_each_once: bool = True
 
     def files(self, folder: Path) -> dict[str, int]:
-        """The path of each image below a folder, with the number of its file in its file system.
+        """The path of each image below a folder, with its inode number.
 
-        First come those in the folder itself, by name, then those in each folder in it.
-        Links are followed; a folder to which several paths lead is entered once.
+        Images directly in the folder come first, by name, then those of each subfolder.
+        Links are followed; a folder with several paths is entered once.
 
         Raises:
-            ReorderKitError: naming a link that leads back to a folder above it, or a folder that cannot be read.
+            ReorderKitError: naming a link that leads back to a parent folder, or a folder that cannot be read.
         """
         found: dict[str, int] = {}
         met, entered = RealFiles(), set()
-        # A list, not a recursion: a chain of folders can be longer than Python's stack.
+        # A list instead of recursion: a chain of folders can be deeper than Python's stack.
         to_visit = [(str(folder), _above(folder))]
         while to_visit:
             place, above = to_visit.pop()
             known = self._identity(place)
             if known in above:
                 raise ReorderKitError(
-                    f"{self.field}: {place} leads back to {above[known]}, the folder above it",
-                    "remove this link; images would be read again and again",
+                    f"{self.field}: {place} leads back to its parent folder {above[known]}",
+                    "remove this link; it would make reading endless",
                 )
             if known in entered:
                 self._count(TWICE_FOUND, place)
@@ -117,13 +117,13 @@ class ImageWalk:
         return found
 
     def _entries(self, place: str) -> tuple[list[str], dict[str, int]]:
-        # No object for each file: Python's garbage collector would look at all of them again and again.
+        # No object per file: Python's garbage collector would scan all of them again and again.
         folders: list[str] = []
         files: dict[str, int] = {}
         try:
             with os.scandir(place) as entries:
                 for entry in sorted(entries, key=attrgetter("name")):
-                    # No link, as most files are none: then there is nothing more to be asked, which takes time.
+                    # Most files are not links; skipping further system calls for them saves time.
                     is_plain = entry.is_file(follow_symlinks=False)
                     if is_junk(entry.name):
                         self._count(JUNK_FOUND, entry.path)
@@ -153,12 +153,12 @@ class ImageWalk:
 
 
 def _above(folder: Path) -> Above:
-    """The folders above one, as its path names them."""
+    """The parent folders in a folder's path."""
     found: Above = {}
     for parent in Path(os.path.normpath(folder.absolute())).parents:
         try:
             found[identity(parent)] = str(parent)
-        except OSError:  # that a folder can be entered does not mean that those above can be looked at
+        except OSError:  # a folder may be accessible although its parents are not
             continue
     return found
 
@@ -169,7 +169,7 @@ def _ending(name: str) -> str:
 
 
 def _is_special(entry: os.DirEntry[str]) -> bool:
-    """Neither a regular file nor a link that leads nowhere, which is reported when it is read."""
+    """Whether an entry is neither a regular file nor a broken link, which is reported when it is read."""
     if leads_to_file(entry):
         return False
     try:
@@ -182,5 +182,5 @@ def _is_special(entry: os.DirEntry[str]) -> bool:
 def _inode_of_target(link: os.DirEntry[str]) -> int:
     try:
         return link.stat().st_ino
-    except OSError:  # it leads nowhere
+    except OSError:  # a broken link
         return link.inode()

@@ -1,4 +1,4 @@
-"""Read JSON that others wrote."""
+"""Read JSON from external files."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def parse_json(content: bytes) -> Any:
-    """What the JSON says.
+    """Parse JSON.
 
     Raises:
-        ValueError: if this is not JSON, or is nested too deeply.
+        ValueError: if it is not valid JSON, or is nested too deeply.
     """
     try:
         return json.loads(content)

@@ -1,4 +1,4 @@
-"""Images in two splits of data that is too large to read all of it."""
+"""Find images that are in two splits, in data too large to read completely."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Finding, HasIdentities, Identity, Sample, SampleSet
 
 SAMPLED = 1_000
-"""Images of a split that are compared with those of others, at the most."""
+"""The largest number of images of a split that are compared with other splits."""
 MOST_READ = 3_000
-"""Files of which both ends are read for a split, at the most: that takes seconds, over a network as well."""
-NOT_COMPARED = "validation and test images are too many to be compared with others for copies"
-SOME_COPIED = "images of a sample are copies of images of another split"
+"""The largest number of files per split whose ends are read: this takes seconds, even over a network."""
+NOT_COMPARED = "validation and test images were not checked for copies, because there are too many"
+SOME_COPIED = "images in a sample are copies of images in another split"
 
 _FEWEST_LOOKED_AT = 20
 _MANY = 0.1
-"""A share of copies that is no slip: figures over such a split would say little."""
+"""A share of copies too large for a slip: scores on such a split would mean little."""
 
 
 class NamedSamples(SampleSet, HasIdentities, Protocol):
-    """Samples that are told apart."""
+    """Samples with identities."""
 
 
 @dataclass(frozen=True)
 class _Split:
-    """The images of a split by what a look at each tells.
+    """The images of a split, with their sizes and inodes.
 
     Args:
-        name: of the split.
+        name: the split's name.
         samples: its samples.
-        sizes: of each file, bytes; -1 where it is not known.
-        inodes: number of each file in its file system; 0 where there is none.
+        sizes: the size of each file, in bytes; -1 if unknown.
+        inodes: the inode number of each file; 0 if there is none.
     """
 
     name: str
@@ -53,19 +53,19 @@ class _Split:
 
 
 def shared_in_large_data(named: Mapping[str, NamedSamples]) -> tuple[Finding, ...]:
-    """Compare images by their files, and some of them by their content.
+    """Compare all images by file, and some of them by content.
 
-    Two paths to one file are found among all images, by a look at each. Copies are looked for of up to
-    :data:`SAMPLED` validation and test images each: among those of equal size in the splits before.
+    Two paths to one file are found among all images by their inodes. For up to :data:`SAMPLED` images each of
+    validation and test, copies are searched among the equally large files of the preceding splits.
 
     Args:
-        named: the splits that tell their images apart, training first.
+        named: the splits whose samples have identities, training first.
 
     Returns:
-        How many validation and test images were not compared, and copies, if there are few.
+        Findings: how many validation and test images were not compared, and any copies, if they are few.
 
     Raises:
-        ReorderKitError: naming a file that is in two splits, or a copy where they are many.
+        ReorderKitError: naming a file that is in two splits, or a copy if there are many.
     """
     splits = [_looked_at(name, samples) for name, samples in named.items()]
     _refuse_shared_files(splits)
@@ -91,7 +91,7 @@ def _refuse_shared_files(splits: Sequence[_Split]) -> None:
     inodes = np.concatenate([split.inodes for split in splits])
     of_split = np.repeat(np.arange(len(splits)), [len(split) for split in splits])
     numbers = np.concatenate([np.arange(len(split)) for split in splits])
-    # By inode, then by split: where a file is in two of them, two neighbors are.
+    # Sorted by inode, then by split, so that a file in two splits gives two neighbors.
     line = np.lexsort((of_split, inodes))
     line = line[inodes[line] != 0]
     same = (inodes[line][1:] == inodes[line][:-1]) & (of_split[line][1:] != of_split[line][:-1])
@@ -99,17 +99,17 @@ def _refuse_shared_files(splits: Sequence[_Split]) -> None:
         pair = line[place : place + 2].tolist()
         first, second = (splits[of_split[each]].identity(int(numbers[each])) for each in pair)
         stored = first.stored(), second.stored()
-        # Two file systems can have one number.
+        # Two file systems can use the same inode number.
         if stored[0] is not None and stored[1] is not None and stored[0].file == stored[1].file:
             names = [splits[of_split[each]].name for each in pair]
             raise ReorderKitError(
-                f"data: the {names[1]} image {second.name} is the {names[0]} image {first.name}: they are one file",
+                f"data: the {names[1]} image {second.name} and the {names[0]} image {first.name} are the same file",
                 "an image belongs to one split; remove it from one of them",
             )
 
 
 def _compare_some(split: _Split, others: Sequence[_Split], findings: Findings) -> None:
-    """Look for copies of some images of a split among those of the splits before."""
+    """Search the preceding splits for copies of some images of a split."""
     sizes = np.concatenate([other.sizes for other in others])
     by_size = np.argsort(sizes, kind="stable")
     starts = np.cumsum([0, *map(len, others)])
@@ -138,7 +138,7 @@ def _compare_some(split: _Split, others: Sequence[_Split], findings: Findings) -
     if first is not None:
         if looked_at >= _FEWEST_LOOKED_AT and copies >= _MANY * looked_at:
             raise ReorderKitError(
-                f"data: of {looked_at} {split.name} images that were compared, {copies} are copies of images of other"
+                f"data: of {looked_at} {split.name} images that were compared, {copies} are copies of images in other"
                 f" splits, such as {first[0]} of {first[1]}",
                 "an image belongs to one split; remove the copies",
             )

@@ -1,4 +1,4 @@
-"""Bring an image of any proportions to a given size without cutting anything off."""
+"""Scale and pad images of any proportions to a given size, without cropping."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import InterpolationMode
 
 
 def content_size(height: int, width: int, size: Sequence[int]) -> tuple[int, int]:
-    """Height and width, pixels, of an image scaled to fit inside a size, its proportions kept."""
+    """Height and width, in pixels, of an image scaled to fit inside a size with its proportions kept."""
     scale = min(size[0] / height, size[1] / width)
     return min(size[0], max(1, round(height * scale))), min(size[1], max(1, round(width * scale)))
 
@@ -20,13 +20,13 @@ def letterbox(picture: Any, size: Sequence[int], fill: float = 0) -> Any:
     """Scale to fit inside a size, and pad on the right and at the bottom.
 
     Args:
-        picture: an image, boxes or a mask, as torchvision's ``tv_tensors``, which say how each is scaled.
-        size: height and width to reach, pixels.
+        picture: an image, boxes or a mask, as torchvision's ``tv_tensors``, whose type determines the scaling.
+        size: target height and width, in pixels.
         fill: the value of the padding.
     """
     original_height, original_width = F.get_size(picture)
     height, width = content_size(original_height, original_width, size)
-    # The other nearest neighbour takes the upper left one of several pixels, and so moves a mask against its image.
+    # Plain "nearest" takes the upper left of several pixels, which shifts a mask relative to its image.
     is_mask = isinstance(picture, tv_tensors.Mask)
     interpolation = InterpolationMode.NEAREST_EXACT if is_mask else InterpolationMode.BILINEAR
     scaled = F.resize(picture, [height, width], interpolation=interpolation, antialias=True)

@@ -1,4 +1,4 @@
-"""Find masks among photographs, by their names and folders."""
+"""Find masks among photographs by name and folder."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _HINT = re.compile(r"mask|seg|truth|gt|annot|trimap", re.IGNORECASE)
 
 
 class Masks(NamedTuple):
-    """Paths of what seem to be masks.
+    """Paths of images that seem to be masks.
 
     Args:
-        certain: those that lie beside the image that they belong to: ``X_mask.png`` beside ``X.png``, or
-            ``masks/X.png`` beside ``images/X.png`` or ``X.png``.
-        likely: others in folders that are called so.
+        certain: masks with a matching image: ``X_mask.png`` next to ``X.png``, or ``masks/X.png`` next to
+            ``images/X.png`` or ``X.png``.
+        likely: other images in folders named like masks.
     """
 
     certain: list[str]
@@ -34,7 +34,7 @@ class Masks(NamedTuple):
 
 
 def is_pictures(name: str) -> bool:
-    """Whether a folder is called like one of images of all kinds.
+    """Whether a folder is named like a folder of images of all kinds.
 
     >>> is_pictures("Images"), is_pictures("cat")
     (True, False)
@@ -43,7 +43,7 @@ def is_pictures(name: str) -> bool:
 
 
 def is_masks(name: str) -> bool:
-    """Whether a folder is called like one of masks or annotations.
+    """Whether a folder is named like a folder of masks or annotations.
 
     >>> is_masks("ground_truth"), is_masks("unmasked")
     (True, False)
@@ -52,14 +52,14 @@ def is_masks(name: str) -> bool:
 
 
 def masks_among(place: str, files: Collection[str]) -> Masks:
-    """What seem to be masks in the folder of a class.
+    """The images in a class folder that seem to be masks.
 
     Args:
-        place: the folder.
+        place: the class folder.
         files: the paths of all images below it.
     """
     start = len(place) + 1
-    # Most data has none: then no path is taken apart.
+    # Most data has no masks; then no path needs to be parsed.
     hinted = [path for path in files if _HINT.search(path, start)]
     suspects = {path: key for path in hinted if (key := _belongs_to(path[start:])) is not None}
     if not suspects:
@@ -75,7 +75,7 @@ def masks_among(place: str, files: Collection[str]) -> Masks:
 
 
 def _belongs_to(path: str) -> str | None:
-    """The image that a mask would belong to; None if the path is not that of a mask."""
+    """The image that a mask would belong to; None if the path does not look like a mask."""
     key, is_in_masks = _without(path, is_masks)
     place, slash, name = key.rpartition("/")
     named = _NAME.fullmatch(name)
@@ -85,7 +85,7 @@ def _belongs_to(path: str) -> str | None:
 
 
 def _without(path: str, is_left_out: Callable[[str], bool]) -> tuple[str, bool]:
-    """A path with slashes, without its ending and some of its folders, and whether there were any of these."""
+    """A path with slashes, without its extension and the folders to leave out, and whether it had such folders."""
     *folders, name = PurePath(path.rpartition(".")[0]).parts
     kept = [folder for folder in folders if not is_left_out(folder)]
     return "/".join((*kept, name)), len(kept) < len(folders)

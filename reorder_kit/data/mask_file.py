@@ -1,4 +1,4 @@
-"""Masks in image files: from the values of pixels to numbers of classes."""
+"""Masks in image files: from pixel values to class numbers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from reorder_kit.data.image_file import load_picture, open_picture, read_image
 from reorder_kit.data.sixteen_bits import scaled_from
 from reorder_kit.interfaces import IGNORED, Unreadable
 
-# Endings of files that keep every value; JPEG does not.
+# Extensions of lossless formats; JPEG changes values.
 MASK_EXTENSIONS = (".png", ".tif", ".tiff", ".bmp", ".pgm")
-# Of a file with 16 bits.
+# The largest value in a 16-bit file.
 LARGEST_VALUE = 65535
 _UNKNOWN = -1
 _FULL = 255
@@ -32,18 +32,18 @@ _LISTED = 8
 
 
 class Legend(Protocol):
-    """What the values of the pixels stand for."""
+    """The meaning of pixel values."""
 
     @property
     def one_bit_value(self) -> int:
-        """What 1 in a mask of 1 bit is: 255 if that is a class and 1 is nothing, as programs save 0 and 255 so."""
+        """The value of a 1 in a 1-bit mask: 255 if 255 is a class and 1 is not, because programs save 0 and 255 so."""
         ...
 
     def numbers(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
-        """The number of each pixel's class, or IGNORED; a byte each, since images in memory are many.
+        """The number of each pixel's class, or IGNORED; one byte each, because many images may be in memory.
 
         Raises:
-            ValueError: if a value stands for nothing.
+            ValueError: if a value has no meaning.
         """
         ...
 
@@ -52,8 +52,8 @@ class ValueLegend:
     """A value for each class, and values to ignore.
 
     Args:
-        values: of each class, from 0 on.
-        ignored: values of pixels that nothing is learned from.
+        values: the value of each class, by class number.
+        ignored: values of pixels that are ignored in training and metrics.
     """
 
     def __init__(self, values: Sequence[int], ignored: Sequence[int]) -> None:
@@ -74,17 +74,17 @@ class ValueLegend:
             if not pixels.size or numbers.min() > _UNKNOWN:
                 return numbers.astype(np.uint8)
         is_known = np.isin(pixels, np.flatnonzero(self._numbers > _UNKNOWN))
-        raise ValueError(f"pixels of the value {pixels[~is_known].min()}, which is no class: {self}")
+        raise ValueError(f"pixels have the value {pixels[~is_known].min()}, which is not a class: {self}")
 
     def __str__(self) -> str:
         more = ", ..." if len(self._values) > _LISTED else ""
         classes = ", ".join(map(str, self._values[:_LISTED])) + more
         ignored = ", ".join(map(str, self._ignored)) or "none"
-        return f"classes have {classes}; ignored: {ignored}"
+        return f"the classes are {classes}; ignored: {ignored}"
 
 
 class InstanceLegend:
-    """Objects are numbered from 1 on, and 0 is background: two classes."""
+    """Two classes: objects, numbered from 1, and background, 0."""
 
     one_bit_value = 1
 
@@ -101,18 +101,18 @@ class MaskedFile(ImageFile):
         path: the image.
         decoding: how it is decoded, and how many pixels its mask may have.
         mask: its mask.
-        legend: what the values of the mask stand for.
+        legend: the meaning of the mask's values.
     """
 
     mask: str
     legend: Legend
 
     def decoding_key(self) -> bytes:
-        """Of both files, how they are decoded, and what the values of the mask stand for."""
+        """The key of both files, their decoding, and the meaning of the mask's values."""
         return key_of(super().decoding_key(), file_key(self.mask))
 
     def read(self) -> RawSample | Unreadable:
-        """Decode both, and turn the mask with the image where it was made on the stored pixels."""
+        """Decode both, and turn the mask with the image if it was made on the stored pixels."""
         picture = read_image(self.path, self.decoding)
         if isinstance(picture, Unreadable):
             return picture
@@ -121,11 +121,11 @@ class MaskedFile(ImageFile):
             mask = read_mask(
                 self.mask, self.legend, self.decoding.most_pixels, picture.turn, "stored", findings.noting(self.mask)
             )
-        except Exception as error:  # decoders raise whatever they like, from SyntaxError to struct.error
+        except Exception as error:  # decoders raise anything from SyntaxError to struct.error
             return Unreadable(self.mask, f"{type(error).__name__}: {error}")
         if mask.shape != picture.pixels.shape[-2:]:
             (height, width), (mask_height, mask_width) = picture.pixels.shape[-2:], mask.shape
-            return Unreadable(self.mask, f"{mask_height}x{mask_width} pixels, its image {height}x{width}")
+            return Unreadable(self.mask, f"it has {mask_height}x{mask_width} pixels, but its image {height}x{width}")
         return RawSample(picture.pixels, mask, findings.found)
 
     def mask_values(self) -> NDArray[Any] | Unreadable:
@@ -146,20 +146,20 @@ def read_mask(
 ) -> UInt8[Tensor, "height width"]:
     """The number of each pixel's class, upright.
 
-    The values count as they stand in the file: numbers of a palette, not its colors, and all of 16 bits. A mask with an
-    EXIF orientation of its own is turned by that; any other is turned as boxes are, its size being the annotated one.
+    Values are used as stored: palette indices instead of colors, and all 16 bits. A mask with its own EXIF orientation
+    is turned by that; any other mask is turned like boxes, with its size as the annotated size.
 
     Args:
-        file: its path, or an open file.
-        legend: what the values stand for.
+        file: the path of the mask, or an open file.
+        legend: the meaning of its values.
         most_pixels: a larger mask is refused.
-        turn: of the image.
-        usual: what masks of the source are made on where their size does not tell.
-        note: called with what is turned, converted or guessed.
+        turn: the turn of the image.
+        usual: the pixels that the source's masks are usually made on, if their size does not tell.
+        note: called with a finding about what is turned, converted or guessed.
 
     Raises:
-        Exception: what decoders like, from SyntaxError to struct.error; ValueError if there are several channels, or
-            values that stand for nothing.
+        Exception: whatever decoders raise, from SyntaxError to struct.error; ValueError if the mask has several
+            channels, or values without a meaning.
     """
     with open_picture(file, most_pixels) as image:
         _refuse_scaled(image)
@@ -167,44 +167,44 @@ def read_mask(
         values = _stored_values(image, legend, note)
     numbers = torch.from_numpy(legend.numbers(values))
     if own_turn.orientation != 1:
-        note("masks are turned upright by their own EXIF orientation")
+        note("masks are turned upright according to their own EXIF orientation")
         return numbers if is_turned else own_turn.pixels(numbers)
     height, width = numbers.shape
     return turn.pixels(numbers) if turn.turns((height, width), usual, note) else numbers
 
 
 def read_values(file: str | BinaryIO, legend: Legend, most_pixels: int) -> NDArray[Any]:
-    """The values of a mask as the legend is asked for them, whichever way it is turned.
+    """The values of a mask as passed to the legend, as stored, without turning.
 
     Args:
-        file: its path, or an open file.
-        legend: what the values stand for.
+        file: the path of the mask, or an open file.
+        legend: the meaning of its values.
         most_pixels: a larger mask is refused.
 
     Raises:
-        Exception: as :func:`read_mask`.
+        Exception: as in :func:`read_mask`.
     """
     with open_picture(file, most_pixels) as image:
         _refuse_scaled(image)
-        load_picture(image, _tell_nobody)
-        return _stored_values(image, legend, _tell_nobody)
+        load_picture(image, _ignore)
+        return _stored_values(image, legend, _ignore)
 
 
 def _refuse_scaled(image: PillowFile) -> None:
     if (largest := scaled_from(image)) is not None:
-        raise ValueError(f"a PGM whose largest value is {largest} is not read as it is; save the mask as PNG")
+        raise ValueError(f"a PGM with the largest value {largest} is rescaled when it is read; save the mask as PNG")
 
 
 def _stored_values(image: Image.Image, legend: Legend, note: Callable[[str], None]) -> NDArray[Any]:
     if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
-        raise ValueError(f"a mask has one channel of whole numbers; these are of mode {image.mode}")
+        raise ValueError(f"a mask must have one channel of whole numbers; this image has the mode {image.mode}")
     values = np.asarray(image)
     if values.dtype != np.bool_:
         return values
     if legend.one_bit_value != 1:
-        note(f"masks of 1 bit have 0 and 1, of which 1 is taken as {legend.one_bit_value}")
+        note(f"masks with 1 bit have 0 and 1; 1 is read as {legend.one_bit_value}")
     return values.astype(np.uint8) * np.uint8(legend.one_bit_value)
 
 
-def _tell_nobody(what: str) -> None:
-    """Of a look before training; the reading of the image will tell."""
+def _ignore(what: str) -> None:
+    """Drop findings of a look before training; reading the image reports them."""

@@ -1,4 +1,4 @@
-"""Find images and their masks, and read the tables beside them."""
+"""Find images and their masks, and read the tables that describe them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from reorder_kit.errors import ReorderKitError
 def find_pairs(
     root: Path, images: Path, masks: Path, skip_unmasked: bool, findings: Findings
 ) -> dict[str, tuple[Path, Path]]:
-    """Each image and its mask, by their common name: the path below the folder, without the ending.
+    """Each image and its mask, by their common name: the path relative to the folder, without the extension.
 
     Args:
-        root: the folder of the data, which findings name files from.
-        images: a folder; folders below it are searched, too.
-        masks: a folder laid out in the same way.
-        skip_unmasked: leave images without a mask out.
+        root: the data's folder; findings name files relative to it.
+        images: a folder, which is searched with its subfolders.
+        masks: a folder with the same layout.
+        skip_unmasked: leave out images without a mask.
         findings: collects what is left out, and names spelled in two ways.
 
     Raises:
@@ -38,11 +38,11 @@ def find_pairs(
     unmasked = [name for name in image_files if name not in mask_of]
     if unmasked and not skip_unmasked:
         raise ReorderKitError(
-            f"data.masks: {image_files[unmasked[0]]} has no mask; there is no {masks / unmasked[0]}.png",
-            f"endings that count: {', '.join(MASK_EXTENSIONS)}; unmasked_images: skip leaves such images out",
+            f"data.masks: {image_files[unmasked[0]]} has no mask; {masks / unmasked[0]}.png does not exist",
+            f"accepted extensions: {', '.join(MASK_EXTENSIONS)}; unmasked_images: skip leaves such images out",
         )
     if not mask_of:
-        raise ReorderKitError(f"data.images: there is no image with a mask in {images}")
+        raise ReorderKitError(f"data.images: {images} has no image with a mask")
     without_image = sorted(set(mask_files) - set(mask_of.values()))
     for what, names, files in (
         ("images without a mask are left out", unmasked, image_files),
@@ -54,18 +54,18 @@ def find_pairs(
 
 
 def match_names(wanted: Collection[str], known: Mapping[str, object], field: str, findings: Findings) -> dict[str, str]:
-    """The known name that each wanted one means; without those that mean none.
+    """The known name that each wanted name means; wanted names without a match are left out.
 
-    Where there is no exact one, another counts that differs in nothing but its Unicode form or slashes.
+    Without an exact match, a name also matches if it differs only in Unicode form or slashes.
 
     Args:
-        wanted: names.
-        known: the names that there are.
-        field: the recipe's field that leads to the wanted ones, for messages.
+        wanted: the names to find.
+        known: the existing names.
+        field: the recipe's field that leads to the wanted names, for messages.
         findings: collects names spelled in two ways.
 
     Raises:
-        ReorderKitError: if a name could mean several, or two mean one.
+        ReorderKitError: if a name matches several known names, or two names match the same one.
     """
     spellings = Spellings(name for name in known if name not in wanted)
     found: dict[str, str] = {}
@@ -76,7 +76,7 @@ def match_names(wanted: Collection[str], known: Mapping[str, object], field: str
             listed = " and ".join(map(ascii, meant))
             raise ReorderKitError(
                 f"{field}: {name} could mean {listed}",
-                "these differ in nothing but their Unicode form; rename or remove some",
+                "these differ only in Unicode form; rename or remove some",
             )
         for each in meant:
             if each in wanted_as:
@@ -92,17 +92,17 @@ def match_names(wanted: Collection[str], known: Mapping[str, object], field: str
 def names_below(
     images: Path, folder: str, names: Mapping[str, Split], known: Mapping[str, object], findings: Findings
 ) -> dict[str, Split]:
-    """The splits by names that start in the folder of images, where those of an index start above it.
+    """The splits by name relative to the image folder, where the index has names relative to a parent folder.
 
     Args:
-        images: that folder.
-        folder: the same, as the recipe gives it.
+        images: the image folder.
+        folder: the same folder, as given in the recipe.
         names: the split of each name in the index.
         known: the names of the images.
-        findings: collects names that start above the folder.
+        findings: collects names that start above the image folder.
 
     Raises:
-        ReorderKitError: if two names become one.
+        ReorderKitError: if two names become the same.
     """
     tops = tuple(f"{PurePosixPath(top)}/" for top in (folder, images))
     spellings = Spellings(known)
@@ -112,18 +112,18 @@ def names_below(
         top = next((top for top in tops if slashed.startswith(top)), None)
         below = name if top is None or spellings.of(name) else slashed.removeprefix(top)
         if below in found or (below != name and below in names):
-            raise ReorderKitError(f"data.index: {name!r} and {below!r} are one image", "keep one of the two lines")
+            raise ReorderKitError(f"data.index: {name!r} and {below!r} are the same image", "keep one of them")
         if below != name:
-            findings.add("names of the index start above the folder of images", name)
+            findings.add("names in the index start above the image folder", name)
         found[below] = split
     return found
 
 
 def read_index(file: Path) -> dict[str, Split]:
-    """The split of each image, by its name without the ending: ``train``, ``validation`` or ``test``.
+    """The split of each image, by name without extension: ``train``, ``validation`` or ``test``.
 
     Raises:
-        ReorderKitError: naming the line, if it is no such table.
+        ReorderKitError: naming the invalid line of the table.
     """
     splits: dict[str, Split] = {}
     for line, (name, given) in read_table(file, ("name", "split"), "data.index"):
@@ -131,40 +131,41 @@ def read_index(file: Path) -> dict[str, Split]:
         split = split_of(given)
         if split is None:
             raise ReorderKitError(
-                f"data.index: {file}, line {line}: there is no split {given!r}", f"it is one of {KNOWN_NAMES}"
+                f"data.index: {file}, line {line}: {given!r} is not a split", f"use one of {KNOWN_NAMES}"
             )
         if stem in splits:
-            raise ReorderKitError(f"data.index: {file}, line {line}: {name!r} has a line before this one")
+            raise ReorderKitError(f"data.index: {file}, line {line}: {name!r} already has an earlier line")
         splits[stem] = split
     return splits
 
 
 def read_class_table(file: Path, ignored: Collection[int]) -> dict[int, str]:
-    """The name of each id that is not ignored, in the sequence of the ids.
+    """The name of each id that is not ignored, in ascending order of ids.
 
     Raises:
-        ReorderKitError: naming the line, if it is no such table.
+        ReorderKitError: naming the invalid line of the table.
     """
     names: dict[int, str] = {}
     for line, (number, name) in read_table(file, ("id", "name"), "data.class_table"):
         value = whole_number(number)
         if value is None or not 0 <= value <= LARGEST_VALUE:
             raise ReorderKitError(
-                f"data.class_table: {file}, line {line}: the id {number!r} is no whole number from 0 to {LARGEST_VALUE}"
+                f"data.class_table: {file}, line {line}: the id must be a whole number from 0 to {LARGEST_VALUE}, not "
+                f"{number!r}"
             )
         if value in names:
-            raise ReorderKitError(f"data.class_table: {file}, line {line}: the id {number} has a line before this one")
+            raise ReorderKitError(f"data.class_table: {file}, line {line}: the id {number} already has an earlier line")
         names[value] = name
     return {number: names[number] for number in sorted(names) if number not in ignored}
 
 
 def _files(folder: Path, walk: ImageWalk) -> dict[str, Path]:
     if not is_folder(folder, walk.field):
-        raise ReorderKitError(f"{walk.field}: there is no folder {folder}")
+        raise ReorderKitError(f"{walk.field}: the folder {folder} does not exist")
     found: dict[str, Path] = {}
     for path in map(Path, walk.files(folder)):
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name in found:
-            raise ReorderKitError(f"{walk.field}: {found[name]} and {path} have one name", "keep one of them")
+            raise ReorderKitError(f"{walk.field}: {found[name]} and {path} have the same name", "keep one of them")
         found[name] = path
     return found

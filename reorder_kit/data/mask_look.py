@@ -1,4 +1,4 @@
-"""Look at some masks of every split before training: do the declared classes occur in them, in one encoding?"""
+"""Check some masks of every split before training: do the declared classes occur in them, in one encoding?"""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import IGNORED, Unreadable
 
 LOOKED_AT = 200
-"""So many masks, spread over the training split; fewer where all classes were met, more where only the first was."""
+"""Masks to check in the training split; fewer once all classes were seen, more while only the first was."""
 LEAST = 32
-"""So many masks, spread over each split, whatever is in them."""
+"""The number of masks, spread over each split, that are always checked."""
 _NAMED = 8
 _WHITE = 255
 
 
 class MaskedEntry(Protocol):
-    """An image whose mask can be read without it."""
+    """An image whose mask can be read without reading the image."""
 
     @property
     def path(self) -> str:
-        """How to call it in messages."""
+        """Its name in messages."""
         ...
 
     def mask_values(self) -> NDArray[Any] | Unreadable:
-        """The values of the mask as they are stored."""
+        """The values of the mask, as stored."""
         ...
 
 
@@ -47,22 +47,22 @@ def look_at_masks(
     values_field: str | None,
     findings: Findings,
 ) -> None:
-    """Tell of declared classes that do not occur in the training masks looked at, and of masks in another encoding.
+    """Report declared classes that are absent from the sampled training masks, and masks in another encoding.
 
-    Masks that cannot be read are passed over; reading their images tells of them.
+    Unreadable masks are skipped; reading their images reports them.
 
     Args:
-        splits: the images for training, validation and the test.
-        set_aside: which of validation and test were taken from the training images. By chance these may show nothing,
-            which is told; a split of its own is refused.
+        splits: the images for training, validation and test.
+        set_aside: which of validation and test were taken from the training images. By chance these may show only
+            background, which is reported; a split from the data itself is refused.
         classes: names of the classes, by number.
-        legend: what the values of masks stand for.
+        legend: the meaning of mask values.
         values_field: the recipe's field for the values of the classes; None if there is none.
-        findings: collects what was found.
+        findings: collects the findings.
 
     Raises:
-        ReorderKitError: if no pixel of the training images, or of another split that is not set aside, has any class
-            but the first, the background.
+        ReorderKitError: if no sampled pixel of the training images, or of another split that was not set aside, has a
+            class other than the first, the background.
     """
     train, validation, test = splits
     looks = {"training": _look_at(train, LOOKED_AT, len(classes), legend)}
@@ -72,25 +72,25 @@ def look_at_masks(
             continue
         if name not in set_aside:
             raise _no_foreground(classes, look, name, looks["training"], values_field)
-        what = f"{name} masks that were set aside have no pixel of a class but {classes[0]!r}, and measure nothing else"
+        what = f"{name} masks that were set aside have no pixel outside {classes[0]!r}, so only that class is measured"
         findings.add(what, look.example, look.looked_at)
     look = looks["training"]
     if look.looked_at:
-        what = f"declared classes do not occur in the {look.looked_at} training masks looked at"
+        what = f"declared classes do not occur in the {look.looked_at} sampled training masks"
         tell_of_absent(classes, look.occurring, findings, what)
     for look in looks.values():
-        # Where pixels are ignored on purpose, they lie beside objects, too.
+        # Pixels that are ignored on purpose also occur next to objects.
         if look.without_ignored and not look.with_both and look.ignored_alone:
             findings.add(
-                "masks looked at have ignored pixels and none of a class but the first, while others have objects and "
-                "no ignored pixels; do all use the same values?",
+                "sampled masks have only ignored pixels and the first class, while others have objects and no ignored "
+                "pixels; do all masks use the same values?",
                 look.ignored_alone[0],
                 len(look.ignored_alone),
             )
 
 
 class _Look:
-    """What was seen in the masks of a split so far."""
+    """What has been seen in the masks of a split."""
 
     def __init__(self, legend: Legend) -> None:
         self._legend = legend
@@ -98,17 +98,17 @@ class _Look:
         self.occurring: set[int] = set()
         self.looked_at, self.example = 0, ""
         self.ignored_alone: list[str] = []
-        """Images whose masks have ignored pixels, and none of a class but the first."""
+        """Images whose masks have ignored pixels, and otherwise only the first class."""
         self.without_ignored, self.with_both = 0, 0
-        """Masks with pixels of other classes: without ignored ones, and with both."""
+        """Masks with pixels of other classes: those without ignored pixels, and those with both."""
 
     @property
     def has_foreground(self) -> bool:
-        """Whether a pixel has any class but the first."""
+        """Whether any pixel has a class other than the first."""
         return bool(self.occurring - {0})
 
     def at(self, entry: MaskedEntry) -> None:
-        """Look at one more mask; one that cannot be read is passed over."""
+        """Look at one more mask; an unreadable one is skipped."""
         values = entry.mask_values()
         if isinstance(values, Unreadable):
             return
@@ -128,7 +128,7 @@ class _Look:
 
 
 def _look_at(entries: Entries, most: int, wanted: int, legend: Legend) -> _Look:
-    """Look at some masks, and at more until so many classes, and one beside the first, were met."""
+    """Look at some masks, and at more until ``wanted`` classes, including one besides the first, were seen."""
     look = _Look(legend)
     first = spread(range(len(entries)), min(LEAST, most))
     second = sorted(set(spread(range(len(entries)), most)).difference(first))
@@ -138,7 +138,7 @@ def _look_at(entries: Entries, most: int, wanted: int, legend: Legend) -> _Look:
         if len(look.occurring) >= wanted:
             break
         look.at(entries[number])
-    # Where nearly all images show nothing, those that were chosen may show nothing either.
+    # If nearly all images show only background, the chosen ones may, too.
     rest = iter(sorted(set(range(len(entries))).difference(first, second)))
     while not look.has_foreground and (number := next(rest, -1)) >= 0:
         look.at(entries[number])
@@ -146,23 +146,23 @@ def _look_at(entries: Entries, most: int, wanted: int, legend: Legend) -> _Look:
 
 
 def _distinct(values: NDArray[Any]) -> NDArray[Any]:
-    """The values that occur. Counting is much faster than sorting, where a table of all values is small."""
+    """The values that occur. If a table of all values is small, counting is much faster than sorting."""
     return np.flatnonzero(np.bincount(values.ravel())) if values.dtype in (np.uint8, np.uint16) else np.unique(values)
 
 
 def _no_foreground(
     classes: Sequence[str], look: _Look, split: str, train: _Look, values_field: str | None
 ) -> ReorderKitError:
-    hint = "are these the right masks, and do their values stand for these classes?"
+    hint = "check that these are the right masks, and that their values mean these classes"
     if train.has_foreground:
         hint = (
-            f"figures over such a split would say nothing; the training masks have {_listed(train.seen)}: if masks "
-            "were saved in two ways, save them in one; otherwise use another split"
+            f"scores on such a split would mean nothing; the training masks have {_listed(train.seen)}: if the splits "
+            "encode masks differently, use one encoding; otherwise use another split"
         )
     elif _WHITE in look.seen and values_field is not None and len(classes) == 2:
         hint = f"if 255 is {classes[1]}, set {values_field}: [0, 255]; otherwise 255 is ignored"
     return ReorderKitError(
-        f"data: the {look.looked_at} {split} masks looked at have no pixel of a class but {classes[0]!r}; their "
+        f"data: the {look.looked_at} sampled {split} masks have no pixel outside the class {classes[0]!r}; their "
         f"values: {_listed(look.seen)}",
         hint,
     )

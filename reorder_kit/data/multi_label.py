@@ -1,4 +1,4 @@
-"""Image files with any number of classes, split by chance where they come without splits."""
+"""Image files with any number of classes, split at random if they come without splits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reorder_kit.interfaces import DataSplits, RecordedSplits, Unreadable
 
 
 class MultiLabelOptions(AnnotatedOptions):
-    """Where the images are."""
+    """Options of sources of images with several labels."""
 
     root: HomePath = Field(description="the folder; ~ is the home folder")
 
@@ -41,13 +41,13 @@ class Labels(NamedTuple):
 
 @dataclass(frozen=True)
 class MultiLabelFile(ImageFile):
-    """An image file, its labels kept short: a tensor for each image would be slow to send to loader processes.
+    """An image file and its labels, kept compact: a tensor per image would be slow to send to loader processes.
 
     Args:
         path: the file.
         decoding: how it is decoded.
         num_classes: how many classes there are.
-        present: numbers of those that the image has.
+        present: numbers of the classes that the image has.
     """
 
     num_classes: int
@@ -74,20 +74,20 @@ def open_multi_label(
     recorded: RecordedSplits | None,
     findings: Findings,
 ) -> DataSplits:
-    """Set aside what is missing, and leave out the classes that no training image has.
+    """Set aside the missing splits, and leave out the classes that no training image has.
 
     Args:
-        options: of the source.
+        options: options of the source.
         classes: names of the classes.
-        train: the images for training, from which the others are set aside.
+        train: the images for training, from which missing splits are set aside.
         validation: the images for validation; None if there is no such split.
         test: the images for the test; None if there is no such split.
-        seed: of the run.
+        seed: the run's seed.
         recorded: the splits of a run that is reopened.
         findings: what was dropped, guessed or converted so far.
 
     Raises:
-        ReorderKitError: if there is nothing to set aside, or a split without any label.
+        ReorderKitError: if there is nothing to set aside, or a split has no labels.
     """
     train, validation, test = deal(
         recorded,
@@ -105,7 +105,7 @@ def open_multi_label(
         if not any(found):
             raise ReorderKitError(
                 f"data.root: none of the {len(images)} {name} images of {options.root} has a class of a training image",
-                "figures over such a split would say nothing",
+                "scores on such a split would mean nothing; add images of these classes to it",
             )
         decoding = options.decoding(options.channels)
         return [

@@ -1,4 +1,4 @@
-"""Decoded images with what belongs to them as bytes, and back, to the last digit."""
+"""Decoded images and their targets as bytes, and back, without loss."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def pack(decoded: Any) -> bytes:
-    """Plain data, tuples and data classes of the package, with tensors anywhere in them.
+    """Pack plain data, tuples and data classes of the package, with tensors anywhere in them.
 
     >>> unpack(pack(("a", torch.tensor([[1, 2]]))))
     ('a', tensor([[1, 2]]))
@@ -31,17 +31,17 @@ def pack(decoded: Any) -> bytes:
 
 
 def unpack(packed: bytes | bytearray, check: bool = True) -> Any:
-    """What :func:`pack` was given.
+    """Restore what :func:`pack` was given.
 
-    Only tensors, plain data, and named tuples and data classes of the package are made, whatever the bytes say.
+    Only tensors, plain data, and named tuples and data classes of the package are created, whatever the bytes contain.
 
     Args:
-        packed: all of the bytes; tensors of a byte array share its memory.
-        check: look whether they are damaged, which takes longer.
+        packed: the bytes; tensors from a byte array share its memory.
+        check: whether to check for damage, which takes longer.
 
     Raises:
-        ValueError: if they are damaged.
-        pickle.UnpicklingError: if they ask for anything else.
+        ValueError: if the bytes are damaged.
+        pickle.UnpicklingError: if the bytes contain anything else.
     """
     buffer = packed if isinstance(packed, bytearray) else bytearray(packed)
     if len(buffer) < _HEAD.size:
@@ -55,7 +55,7 @@ def unpack(packed: bytes | bytearray, check: bool = True) -> Any:
 
 
 class _Packing(pickle.Pickler):
-    """Puts tensors aside, in the sequence in which their values lie in memory."""
+    """Collects tensors, with their values in the sequence in which they lie in memory."""
 
     def __init__(self, file: BytesIO) -> None:
         super().__init__(file, protocol=5)
@@ -63,10 +63,10 @@ class _Packing(pickle.Pickler):
         self._end = _HEAD.size + len(self.parts[0])
 
     def persistent_id(self, value: Any) -> Any:
-        """Where the tensor was put, and how it lies there; None for all else."""
+        """The place and layout of a collected tensor; None for other values."""
         if not isinstance(value, Tensor):
             return None
-        # Channels often come last in memory, and some operations are chosen by that.
+        # Channels often come last in memory, and some operations choose their algorithm by that.
         dims = sorted(range(value.ndim), key=value.stride, reverse=True)
         values = value.detach().as_subclass(Tensor).permute(dims).contiguous()
         strides = values.permute(sorted(range(value.ndim), key=dims.__getitem__)).stride()
@@ -78,7 +78,7 @@ class _Packing(pickle.Pickler):
         return place
 
     def reducer_override(self, value: Any) -> Any:
-        """Data classes by their fields, whatever else a class may do for loader processes."""
+        """Reduce data classes to their fields, ignoring any custom pickling for loader processes."""
         if isinstance(value, type) or not is_dataclass(value):
             return NotImplemented
         return type(value), tuple(getattr(value, field.name) for field in fields(value) if field.init)
@@ -93,7 +93,7 @@ class _Unpacking(pickle.Unpickler):
         """A named tuple or data class of the package.
 
         Raises:
-            pickle.UnpicklingError: if it is none.
+            pickle.UnpicklingError: for any other class.
         """
         if module.partition(".")[0] == _PACKAGE and "." not in name:
             found = super().find_class(module, name)
@@ -103,7 +103,7 @@ class _Unpacking(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} cannot be kept")
 
     def persistent_load(self, place: Any) -> Tensor:
-        """The tensor that lies there."""
+        """The tensor at this place."""
         dtype, shape, strides, offset, count = place
         kind = getattr(torch, dtype)
         if not count:

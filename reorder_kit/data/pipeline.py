@@ -1,4 +1,4 @@
-"""From a decoded image to what the model sees."""
+"""From a decoded image to the model's input."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from reorder_kit.interfaces import ImageShape
 
 
 class ImagePipeline:
-    """The named transforms on 8-bit values, then floats from 0 to 1, then ``(value - mean) / std`` by channel.
+    """The named transforms on 8-bit values, then floats from 0 to 1, then ``(value - mean) / std`` per channel.
 
     Args:
-        transforms: the named transforms, in their sequence.
-        image: the shape they have to end with.
-        mean: of each channel, on the scale from 0 to 1.
-        std: of each channel, on the same scale.
-        field: where the recipe names the transforms, for messages.
+        transforms: the named transforms, in the order of application.
+        image: the shape that they must produce.
+        mean: the mean of each channel, on the scale from 0 to 1.
+        std: the standard deviation of each channel, on the same scale.
+        field: the recipe's field that names the transforms, for messages.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class ImagePipeline:
         """Transform one image.
 
         Raises:
-            ReorderKitError: if the named transforms fail, or end with another shape than the declared one.
+            ReorderKitError: if the named transforms fail, or produce a shape other than the declared one.
         """
         try:
-            # A tensor alone is an image to torchvision; wrapped as one, every operation on it would take longer.
+            # torchvision treats a plain tensor as an image; a wrapped one would make every operation slower.
             transformed: Tensor = image
             for transform in self._transforms:
                 transformed = transform(transformed)
@@ -56,13 +56,13 @@ class ImagePipeline:
         if tuple(transformed.shape) != (self._image.channels, self._image.height, self._image.width):
             raise ReorderKitError(
                 f"{self._field}: {self} turns an image of {_shape(image)} into {_shape(transformed)},"
-                f" where {self._image} is needed",
+                f" but {self._image} is needed",
                 "end the list with Fit, CenterCrop or RandomResizedCrop, or change data.image_size",
             )
         return self._normalize(transformed)
 
     def check(self, example: UInt8[Tensor, "channel height width"]) -> None:
-        """Try it on one image, so that a mistake is found at once; the global random stream stays as it was."""
+        """Try it on one image to find mistakes at once; the global random stream is left unchanged."""
         with torch.random.fork_rng(devices=[]):
             self(example)
 

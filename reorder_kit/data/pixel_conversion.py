@@ -1,4 +1,4 @@
-"""Bring what image files hold to opaque pixels of 8 bits."""
+"""Convert the content of image files to opaque 8-bit pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image, ImageFile
 from reorder_kit.data.decoding import Decoding
 from reorder_kit.data.sixteen_bits import in_8_bits, wide_values
 
-# Of 255. Some programs leave opacity at 0, or write it on a scale from 0 to 1.
+# Out of 255. Some programs leave opacity at 0, or write it on a scale from 0 to 1.
 _INVISIBLE = 1
 
 
@@ -21,17 +21,17 @@ def opaque_8_bit(
     decoding: Decoding,
     note: Callable[[str], None],
 ) -> Image.Image:
-    """The image in 8 bits, in color or gray as asked for.
+    """The image with 8 bits, in color or gray according to the options.
 
     Args:
-        image: loaded.
-        is_wide: its values have 16 bits.
-        reopened: the same once more, opened and not loaded.
-        decoding: how.
-        note: called with what is converted with a loss, or by a convention.
+        image: the loaded image.
+        is_wide: whether its values have 16 bits.
+        reopened: opens the same image again, without loading it.
+        decoding: how to decode it.
+        note: called with a finding about lossy or conventional conversions.
 
     Raises:
-        ValueError: if its values have no fixed scale, or more bits than was said.
+        ValueError: if its values have no fixed scale, or more bits than ``bit_depth``.
     """
     is_scaled = image.mode == "I" and image.format == "PPM"
     if image.mode in ("I", "F") and not (is_wide or is_scaled):
@@ -39,14 +39,14 @@ def opaque_8_bit(
         raise ValueError(f"the pixels are {kind}, which have no fixed scale; save the image with 8 or 16 bits")
     decoded: Image.Image = image
     if is_wide:
-        note(f"16-bit images are brought to 8 bits, with {2**decoding.bit_depth - 1:,} as white (data.bit_depth)")
+        note(f"16-bit images are converted to 8 bits, with {2**decoding.bit_depth - 1:,} as white (data.bit_depth)")
         transparent = image.info.get("transparency")
-        # Pillow itself keeps the upper byte of colors, and of gray would cut off everything above 255.
+        # Pillow itself keeps the upper byte of colors, and clips gray values above 255.
         if image.mode.startswith("I") or decoding.bit_depth < 16 or transparent is not None:
             decoded = Image.fromarray(in_8_bits(wide_values(image, reopened), decoding.bit_depth, transparent))
     elif is_scaled:
-        # A PGM says its largest value, which Pillow has made that of 16 bits.
-        note("16-bit images are brought to 8 bits, with their own largest value as white")
+        # A PGM states its largest value, which Pillow has scaled to that of 16 bits.
+        note("16-bit images are converted to 8 bits, with their own largest value as white")
         decoded = Image.fromarray(in_8_bits(np.asarray(image), 16, None))
     if decoded.mode == "CMYK":
         note("CMYK images are converted to RGB without their color profile")
@@ -65,9 +65,9 @@ def _on_background(image: Image.Image, background: tuple[int, int, int], note: C
     if opacity.max() <= _INVISIBLE:
         colors = np.asarray(layer)[..., :3]
         if (colors != colors[0, 0]).any():
-            note("images that are transparent everywhere are read without their opacity, as it would hide them")
+            note("fully transparent images are read without their opacity, which would hide them")
             return layer
-        note(f"images of one color that are transparent everywhere become {list(background)} (data.background)")
+        note(f"fully transparent images of one color become {list(background)} (data.background)")
         return Image.new("RGB", layer.size, background)
-    note(f"transparent images are laid on the color {list(background)} (data.background)")
+    note(f"transparent images get the background color {list(background)} (data.background)")
     return Image.alpha_composite(Image.new("RGBA", layer.size, (*background, 255)), layer)

@@ -1,4 +1,4 @@
-"""Random numbers without state to save: every place that draws is seeded with where it is."""
+"""Random numbers without saved state: every draw is seeded with its place in the run."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def stream(*where: int | str) -> int:
 def seed_torch(seed: int) -> None:
     """Seed torch's global generators.
 
-    Like ``torch.manual_seed``, which costs a formatted stack trace a call as long as no GPU is used, too slow for every
-    sample of an epoch.
+    Like ``torch.manual_seed``, which without a GPU formats a stack trace in every call: too slow for every sample of an
+    epoch.
     """
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]

@@ -21,17 +21,17 @@ _NAMED = 3
 
 
 def check_boxes(store: RecordStore, split: str, box_format: BoxFormat, findings: Findings, usual_frame: Frame) -> None:
-    """Count the boxes that are none, and compare the others with some of the images.
+    """Count the invalid boxes, and compare the others with some of the images.
 
     Args:
-        store: where the records of a split lie.
-        split: which.
-        box_format: what the numbers of a box are taken for.
-        findings: collects how many are left out, and whether the others look as if they were made on smaller images.
-        usual_frame: what boxes of turned images are made on.
+        store: holds the records of a split.
+        split: the split.
+        box_format: the format in which boxes are read.
+        findings: collects how many are left out, and whether the others seem to be made on smaller images.
+        usual_frame: the pixels that boxes of turned images are made on.
 
     Raises:
-        ReorderKitError: if most of the boxes are none, or they cannot be what they are read as.
+        ReorderKitError: if most boxes are invalid, or they are implausible.
     """
     counts = store.count_boxes(box_format)
     flawed, boxes = counts.sum(axis=0).tolist()
@@ -40,8 +40,8 @@ def check_boxes(store: RecordStore, split: str, box_format: BoxFormat, findings:
         more = f" and {len(records) - _NAMED} more" if len(records) > _NAMED else ""
         where = ", ".join(store.name(number) for number in records[:_NAMED]) + more
         raise ReorderKitError(
-            f"data.box_format: read as {box_format}, {flawed} of {boxes} boxes of the {split} split have no four finite"
-            f" numbers, no width or no height: {where}",
+            f"data.box_format: read as {box_format}, {flawed} of {boxes} boxes of the {split} split lack four finite"
+            f" numbers, a width or a height: {where}",
             "try the other format",
         )
     if flawed:
@@ -54,7 +54,7 @@ def check_boxes(store: RecordStore, split: str, box_format: BoxFormat, findings:
 
 
 def _read(store: RecordStore, number: int, usual_frame: Frame) -> BoxesOfImage | None:
-    """The boxes of a record; None if it cannot be read, which reading it as a sample will tell."""
+    """The boxes of a record; None if it cannot be read, which is reported when it is read as a sample."""
     try:
         encoded, value = store.read(number)
         boxes = object_columns(value)["bbox"]

@@ -1,4 +1,4 @@
-"""Which classes records have: their names in the data and in the recipe brought together."""
+"""The classes of records: reconciles the names in the data with those in the recipe."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class RecordClasses:
     """The classes of records.
 
     Args:
-        names: of the classes, by number.
-        labels: by split, what its records call the classes.
-        is_multi_hot: whether lists of labels have a 0 or 1 for each class, rather than the classes that are present.
-        unknown: by split, the first label that is none of the classes; without the splits that have none.
+        names: names of the classes, by number.
+        labels: by split, the labels that its records use for the classes.
+        is_multi_hot: whether lists of labels have a 0 or 1 for each class, instead of the classes that are present.
+        unknown: by split, the first label that is not a class; only splits that have such a label.
     """
 
     names: tuple[str, ...]
@@ -35,7 +35,7 @@ class RecordClasses:
 
     @classmethod
     def of_masks(cls, names: Names, splits: Iterable[str]) -> RecordClasses:
-        """The classes of masks, whose values another rule turns into numbers."""
+        """The classes of masks, whose values are turned into numbers by a legend."""
         return cls(tuple(names), dict.fromkeys(splits, Labels.named(names)), False, {})
 
     def numbers(self, split: str, store: RecordStore) -> list[list[int]]:
@@ -55,24 +55,24 @@ def find_classes_of(
     field: str,
     findings: Findings,
 ) -> RecordClasses:
-    """The classes that the recipe gives, else those that the data names, else those of the training records.
+    """The classes in the recipe, else those named by the data, else those that occur in the training records.
 
-    Splits that name the same classes in another sequence are read by name.
+    Splits that name the same classes in a different sequence are matched by name.
 
     Args:
-        kind: of the targets; not masks.
+        kind: the kind of the targets; not masks.
         given: names of the classes in the recipe.
         stores: the records of each split.
         field: the recipe's field that says where targets are, for messages.
-        findings: what was guessed or converted.
+        findings: collects what was guessed or converted.
 
     Raises:
-        ReorderKitError: if names or numbers of classes contradict each other, or the training records cannot teach a
-            model anything.
+        ReorderKitError: if names or numbers of classes contradict each other, or nothing can be learned from the
+            training records.
     """
     for split, store in stores.items():
         if not len(store):
-            raise ReorderKitError(f"data.{split}: there is no image")
+            raise ReorderKitError(f"data.{split}: there are no images")
     own = _own_names(given, stores, findings)
     tallies = {split: _Tally(store.labels()) for split, store in stores.items()}
     names, labels = _labels(given, own, tallies, field)
@@ -84,14 +84,14 @@ def find_classes_of(
         marked = tallies[split].marked
         if kind == MULTI_LABEL and not is_multi_hot and marked is not None:
             raise ReorderKitError(
-                f"{field}: the labels of {store.name(marked)} seem to say for each class whether it is present, as 0 or"
-                " 1, but not all records have such a list of one length",
+                f"{field}: the labels of {store.name(marked)} look like a 0 or 1 for each class, but not all records"
+                " have such a list of the same length",
                 "give every record a 0 or 1 for each class, or write the names of the classes that are present",
             )
         if own[split] is not None and tuple(own[split] or ()) != names:
             findings.add(MAPPED, store.name(0), len(store))
         if is_multi_hot:
-            findings.add("lists of 0 and 1 are read as one entry for each class", store.name(0), len(store))
+            findings.add("lists of 0 and 1 are read as one entry per class", store.name(0), len(store))
         else:
             _tell_of_text(labels[split], tallies[split], findings)
             strange = [label for label in tallies[split].times if labels[split].find(label) is None]
@@ -109,17 +109,17 @@ def find_classes_of(
 
 
 _MARKS = frozenset(("0", "1", "-1", "0.0", "1.0", "-1.0"))
-"""Of a class that is absent, present or uncertain."""
+"""Marks of a class that is absent, present or uncertain."""
 
 
 class _Tally:
-    """What the records of a split call their classes."""
+    """The labels in the records of a split."""
 
     def __init__(self, rows: Iterable[Sequence[Label]]) -> None:
         self.times: Counter[Label] = Counter()
         self.lengths: set[int] = set()
         self.marked: int | None = None
-        """The number of the first record whose labels can only be marks, for each class, of whether it is present."""
+        """The index of the first record whose labels can only be marks of presence, one per class."""
         for number, row in enumerate(rows):
             self.times.update(row)
             self.lengths.add(len(row))
@@ -130,17 +130,17 @@ class _Tally:
 
     @property
     def numbers(self) -> set[int]:
-        """The labels that are numbers, or numbers as text."""
+        """The labels that are numbers, or numbers written as text."""
         return {int(label) for label in self.times if isinstance(label, int) or is_number_as_text(label)}
 
     @property
     def columns(self) -> int:
-        """The length of all lists, if they are equally long and hold nothing but 0 and 1; else 0."""
+        """The length of the lists, if all are equally long and hold only 0 and 1; else 0."""
         return max(self.lengths) if len(self.lengths) == 1 and set(self.times) <= {0, 1} else 0
 
 
 def _own_names(given: Names | None, stores: Mapping[str, RecordStore], findings: Findings) -> dict[str, Names | None]:
-    """The names that each split gives, in the Unicode form of the recipe or of train."""
+    """The names given by each split, in the Unicode form used in the recipe or in train."""
     own = {split: store.class_names() for split, store in stores.items()}
     wanted = own["train"] if given is None else given
     if wanted is None:
@@ -156,7 +156,7 @@ def _own_names(given: Names | None, stores: Mapping[str, RecordStore], findings:
 def _labels(
     given: Names | None, own: Mapping[str, Names | None], tallies: Mapping[str, _Tally], field: str
 ) -> tuple[tuple[str, ...], dict[str, Labels]]:
-    """The names, and for each split what its records call them."""
+    """The names, and for each split the labels that its records use."""
     of_train = own["train"]
     if given is None and of_train is None:
         found = Labels.found(tallies["train"].times, field)
@@ -175,8 +175,8 @@ def _labels(
             labels[split] = Labels.by_name(wanted, names)
         elif given is None and any(is_number(label) and label not in wanted for label in tallies[split].times):
             raise ReorderKitError(
-                f"{field}: the {split} split has numbers of classes without names, those of train have names",
-                "name the classes in data.classes, then numbers are places in that list",
+                f"{field}: the {split} split has class numbers without names, but those of train have names",
+                "list the class names in data.classes; then numbers are positions in that list",
             )
         else:
             labels[split] = Labels.named(wanted if given is None else _unambiguous(given))
@@ -184,7 +184,7 @@ def _labels(
 
 
 def _require_same(wanted: Names, names: Names, split: str, whose: str, field: str) -> None:
-    """Check that a split has the same names, in whichever sequence."""
+    """Check that a split has the same names, in any sequence."""
     differing = [name for name in names if name not in wanted] + [name for name in wanted if name not in names]
     if differing:
         first = differing[0]
@@ -192,17 +192,17 @@ def _require_same(wanted: Names, names: Names, split: str, whose: str, field: st
         lacks = lacks or f"the {split} split does not name it"
         raise ReorderKitError(
             f"{field}: classes differ: {has} {first!r}, {lacks}",
-            f"{len(wanted)} classes were expected, the {split} split names {len(names)}; their names have to be equal",
+            f"{len(wanted)} classes were expected, and the {split} split names {len(names)}; make their names equal",
         )
 
 
 def _unambiguous(names: Names) -> Names:
-    """The names, if no number can mean one class by its name and another by its place."""
+    """The names, if no number can mean one class by name and another by position."""
     for place, name in enumerate(names):
         if name.isdecimal() and int(name) != place:
             raise ReorderKitError(
-                f"data.classes: {name!r} stands in place {place}, so a record's {int(name)} could mean two classes",
-                "names that are numbers have to be 0, 1, 2, ...; leave data.classes out to take them from the data",
+                f"data.classes: {name!r} is at position {place}, so a record's {int(name)} could mean two classes",
+                "names that are numbers must be 0, 1, 2, ...; leave out data.classes to take them from the data",
             )
     return names
 
@@ -213,36 +213,36 @@ def _require_numbers_from_0(
     for split, tally in tallies.items():
         if given is not None and own[split] is None and 0 not in tally.numbers and len(given) in tally.numbers:
             raise ReorderKitError(
-                f"{field}: the {split} split has the class number {len(given)} and never 0; places in data.classes are"
-                f" from 0 to {len(given) - 1}",
-                "the numbers seem to start at 1: leave data.classes out, or put a name for 0 first, as [none, "
+                f"{field}: the {split} split has the class number {len(given)} and never 0; positions in data.classes"
+                f" go from 0 to {len(given) - 1}",
+                "the numbers seem to start at 1: leave out data.classes, or put a name for 0 first, as in [none, "
                 f"{given[0]}, ...]",
             )
 
 
 def _is_multi_hot(tallies: Mapping[str, _Tally], known: int | None, field: str) -> bool:
-    """Whether lists of 0 and 1 stand for all classes, as is certain where numbers of classes would be repeated."""
+    """Whether lists of 0 and 1 have an entry per class, which is certain if class numbers would otherwise repeat."""
     columns = tallies["train"].columns
     if columns == 2 and known in (None, 2):
         raise ReorderKitError(
-            f"{field}: every training image has a list of two labels, 0 or 1; these could be numbers of classes, or "
-            "say for each class whether it is present",
+            f"{field}: every training image has a list of two labels, 0 or 1, which could be class numbers or mark "
+            "each class as present or absent",
             "write the names of the classes that are present",
         )
     is_multi_hot = columns > 2
     if is_multi_hot and columns != known:
         told = "they have no names" if known is None else f"there are {known} classes"
         raise ReorderKitError(
-            f"{field}: every training image has a list of {columns} labels, each 0 or 1, as if it said for each class "
-            f"whether it is present; but {told}",
+            f"{field}: every training image has a list of {columns} labels, each 0 or 1, which looks like one entry "
+            f"per class; but {told}",
             f"name {columns} classes in data.classes, or write the names of those that are present",
         )
     for split, tally in tallies.items():
         differs = tally.columns != columns if is_multi_hot else tally.columns > 2
         if tally.times and differs:
             raise ReorderKitError(
-                f"{field}: the lists of labels of the {split} split are not like those of train; some say for each "
-                "class whether it is present, as 0 or 1",
+                f"{field}: the label lists of the {split} split differ in form from those of train: some have a 0 or 1 "
+                "for each class",
                 "write the names of the classes that are present in all splits",
             )
     return is_multi_hot
@@ -259,10 +259,10 @@ def _tell_of_text(labels: Labels, tally: _Tally, findings: Findings) -> None:
 def _require_enough(kind: TargetKind, names: Names, occurring: set[int], field: str) -> None:
     if not occurring:
         raise ReorderKitError(
-            f"{field}: no training image has any of the {len(names)} classes", "nothing can be learned from them"
+            f"{field}: no training image has any of the {len(names)} classes", "check the class names and this field"
         )
     if kind == CLASS and len(occurring) < 2:
         raise ReorderKitError(
             f"{field}: all training images have the same class, {names[min(occurring)]!r}",
-            "every model would be right; is this the right field, and are these the right records?",
+            "any model would be right; check that this is the right field, and these are the right records",
         )

@@ -1,4 +1,4 @@
-"""Objects with boxes as records write them; a box that is none is left out."""
+"""Objects with boxes, as records write them; invalid boxes are left out."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from jaxtyping import Int64
 from reorder_kit.data.box_plausibility import BoxFormat, Numbers
 
 BoxCounts = Int64[np.ndarray, "record 2"]
-"""Of each record, how many of its boxes are none, and how many there are."""
+"""For each record, the number of its invalid boxes, and of all its boxes."""
 
 
 def object_columns(value: Any) -> dict[str, Sequence[Any]]:
-    """``bbox``, ``category`` and, where it is there, ``iscrowd`` of every object.
+    """``bbox``, ``category`` and, if present, ``iscrowd`` of every object.
 
     Args:
         value: a dictionary of lists, or a list of dictionaries, one for each object; None for no objects.
 
     Raises:
-        ValueError: if it is neither, or lacks one of them.
+        ValueError: if the value has another form, or an object lacks ``bbox`` or ``category``.
     """
     if value is None:  # tables hold null for an empty list
         return {"bbox": [], "category": []}
@@ -41,27 +41,27 @@ def listed(value: Any) -> Sequence[Any]:
     """The value, if it is a list.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if it is anything else.
     """
     if not isinstance(value, list | tuple):
-        raise ValueError(f"a list was expected, not {value!r:.60}")
+        raise ValueError(f"expected a list, not {value!r:.60}")
     return value
 
 
 def edges_of(boxes: Sequence[Any], box_format: BoxFormat) -> list[tuple[float, float, float, float] | None]:
-    """Left, top, right and bottom edge of each box, pixels; None where it has no four finite numbers or no area."""
+    """Left, top, right and bottom edges of each box, in pixels; None if it lacks four finite numbers or an area."""
     return [_edges(box, box_format) for box in boxes]
 
 
 def four_numbers(box: Any) -> Numbers | None:
-    """The numbers of a box; None if these are not four finite ones."""
+    """The numbers of a box; None if they are not four finite numbers."""
     if not isinstance(box, list | tuple) or len(box) != 4:
         return None
     if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in box):
         return None
     try:
         first, second, third, fourth = map(float, box)
-    except OverflowError:  # of whole numbers beyond all floats
+    except OverflowError:  # a whole number beyond the range of floats
         return None
     numbers = first, second, third, fourth
     return numbers if all(map(math.isfinite, numbers)) else None
@@ -79,7 +79,7 @@ def _edges(box: Any, box_format: BoxFormat) -> tuple[float, float, float, float]
 
 
 def count_boxes(value: Any, box_format: BoxFormat) -> tuple[int, int]:
-    """How many boxes of a record are none, and how many it has; no objects at all make the record unreadable later."""
+    """The number of a record's invalid boxes, and of all its boxes; records with broken objects become unreadable."""
     try:
         boxes = object_columns(value)["bbox"]
     except ValueError:

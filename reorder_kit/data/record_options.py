@@ -1,4 +1,4 @@
-"""The options that sources of records share, and how these are opened."""
+"""The options shared by sources of records, and how these sources are opened."""
 
 from __future__ import annotations
 
@@ -34,36 +34,37 @@ from reorder_kit.interfaces import (
 from reorder_kit.interfaces.numbers import Whole
 
 Place = tuple[str, int]
-"""The split whose store holds a record, and its number there."""
+"""The split whose store holds a record, and its number in that store."""
 
 PixelValue = Annotated[Whole, Field(ge=0, le=LARGEST_VALUE)]
 
 
 class RecordOptions(AnnotatedOptions):
-    """What records mean."""
+    """How records are read."""
 
     validation: str | None = Field(None, description="where the validation split is")
     test: str | None = Field(None, description="where the test split is")
     classes: tuple[str, ...] | None = Field(
         None,
-        description="names of the classes, which records call by name or by place in this list, from 0; where the data "
-        "names its numbers, by these names; not given: as the data says, else those of the training images, sorted",
+        description="names of the classes; records refer to them by name or by position in this list, from 0, or by "
+        "the names that the data gives to its numbers; default: the data's names, else the training images' classes, "
+        "sorted",
     )
     box_format: BoxFormat = Field(
-        "xywh", description="numbers of a box, pixels; xywh: left, top, width, height; xyxy: left, top, right, bottom"
+        "xywh", description="numbers of a box in pixels; xywh: left, top, width, height; xyxy: left, top, right, bottom"
     )
     mask_values: tuple[PixelValue, ...] | None = Field(
-        None, description="value in a mask of the pixels of each class, as [0, 255]; not given: 0, 1, 2, ..."
+        None, description="pixel value of each class in masks, as [0, 255]; default: 0, 1, 2, ..."
     )
     ignored_values: tuple[PixelValue, ...] | None = Field(
-        None, description="values in a mask that nothing is learned from; not given: 255, unless that is a class"
+        None, description="pixel values in masks that are ignored; default: 255, unless it is a class"
     )
 
     @model_validator(mode="after")
     def _classes_are_told_apart(self) -> RecordOptions:
         for field, values in (("classes", self.classes), ("mask_values", self.mask_values)):
             if values is not None and (not values or len(set(values)) < len(values)):
-                raise ValueError(f"{field} is empty or says something twice")
+                raise ValueError(f"{field} is empty or has a duplicate")
         if self.classes and self.mask_values and len(self.classes) != len(self.mask_values):
             raise ValueError(f"mask_values has {len(self.mask_values)} values for {len(self.classes)} classes")
         if both := set(self.mask_values or ()) & set(self.ignored_values or ()):
@@ -71,9 +72,9 @@ class RecordOptions(AnnotatedOptions):
         return self
 
     def unused(self) -> dict[str, str]:
-        """How to set aside what has a place of its own."""
+        """Fractions of splits that the data has already."""
         found = {
-            f"{split}_fraction": f"there is a {split} split of its own, {place}"
+            f"{split}_fraction": f"the data has its own {split} split, {place}"
             for split, place in (("validation", self.validation), ("test", self.test))
             if place is not None
         }
@@ -82,37 +83,37 @@ class RecordOptions(AnnotatedOptions):
         return super().unused() | found
 
     def mask_classes(self) -> tuple[str, ...]:
-        """The classes of masks, which do not name them.
+        """The classes of masks, which come from the recipe because masks do not name them.
 
         Raises:
-            ReorderKitError: if the recipe does not either, or there are too many.
+            ReorderKitError: if the recipe does not name them, or there are too many.
         """
         names = self.classes or tuple(map(str, self.mask_values or ()))
         if not names:
             raise ReorderKitError(
-                "data.classes: masks do not tell how many classes there are", "name them, as [background, ship]"
+                "data.classes: masks do not say which classes there are", "name them, as in [background, ship]"
             )
         if len(names) > IGNORED:
-            raise ReorderKitError(f"data.classes: a mask has {IGNORED} classes at the most, not {len(names)}")
+            raise ReorderKitError(f"data.classes: a mask can have at most {IGNORED} classes, not {len(names)}")
         return names
 
     def targets(self, kind: TargetKind, labels: Labels, usual_frame: Frame, is_multi_hot: bool) -> FieldTargets:
         """How records become targets.
 
         Args:
-            kind: of the targets.
+            kind: the kind of the targets.
             labels: the classes.
-            usual_frame: what boxes and masks of turned images are made on where their size does not tell.
+            usual_frame: the pixels that boxes and masks of turned images are made on, if their size does not tell.
             is_multi_hot: whether lists of labels have a 0 or 1 for each class.
         """
         legend = self.legend(len(labels.names)) if kind == MASK else None
         return FieldTargets(kind, labels, self.box_format, legend, usual_frame, is_multi_hot)
 
     def legend(self, classes: int) -> ValueLegend:
-        """What the values of masks stand for.
+        """The meaning of mask values.
 
         Args:
-            classes: how many there are.
+            classes: the number of classes.
         """
         values = range(classes) if self.mask_values is None else self.mask_values
         usual = () if IGNORED in values else (IGNORED,)
@@ -130,26 +131,26 @@ def open_records(
     findings: Findings,
     usual_frame: Frame,
 ) -> DataSplits:
-    """The splits, the transforms tried on the first training record that can be read.
+    """Open the splits, and try the transforms on the first readable training record.
 
     Args:
-        options: of the source.
-        kind: of the targets.
-        classes: of the records.
-        stores: where the records for ``train`` lie, and those for ``validation`` and ``test`` if there are any.
-        seed: of the run.
-        root: where the data lies.
+        options: options of the source.
+        kind: the kind of the targets.
+        classes: the classes of the records.
+        stores: the records for ``train``, and for ``validation`` and ``test`` if there are any.
+        seed: the run's seed.
+        root: the data's folder.
         recorded: the splits of a run that is reopened.
         findings: what was dropped, guessed or converted so far.
-        usual_frame: what boxes and masks of turned images are made on where their size does not tell.
+        usual_frame: the pixels that boxes and masks of turned images are made on, if their size does not tell.
 
     Raises:
-        ReorderKitError: if a split is empty, its boxes cannot be what they are read as, no training record can be read,
-            or the transforms do not fit it.
+        ReorderKitError: if a split is empty, its boxes are implausible, no training record can be read, or the
+            transforms do not fit it.
     """
     for split, store in stores.items():
         if not len(store):
-            raise ReorderKitError(f"data.{split}: there is no image")
+            raise ReorderKitError(f"data.{split}: there are no images")
         if kind == BOXES:
             check_boxes(store, split, options.box_format, findings, usual_frame)
     dealt = _deal(options, kind, classes, stores, seed, recorded, findings)
@@ -158,7 +159,7 @@ def open_records(
         for split, labels in classes.labels.items()
     }
     decoding = options.decoding(options.channels)
-    # All records of a split lie in one store: its own, or that of train.
+    # All records of a split are in one store: its own, or that of train.
     train, validation, test = (
         Records(stores[split], (number for _, number in places), decoding, targets[split])
         for places in dealt
@@ -189,7 +190,7 @@ def _deal(
     recorded: RecordedSplits | None,
     findings: Findings,
 ) -> Dealt[Place]:
-    """The records of each split: those of a run that is reopened, or anew."""
+    """The records of each split: as recorded by a run that is reopened, or dealt anew."""
     places = {split: [(split, number) for number in range(len(store))] for split, store in stores.items()}
 
     def anew(train: Sequence[Place]) -> Dealt[Place]:

@@ -1,4 +1,4 @@
-"""Records of a split that are read one by one."""
+"""Records of a split, read one by one."""
 
 from __future__ import annotations
 
@@ -24,59 +24,59 @@ from reorder_kit.interfaces.identity import ENDS_BYTES, Stored, digest_of
 
 
 class RecordStore(Protocol):
-    """Where the records of a split lie."""
+    """Holds the records of a split."""
 
     def __len__(self) -> int:
         """Records."""
         ...
 
     def name(self, number: int) -> str:
-        """How to call a record in messages."""
+        """A record's name in messages."""
         ...
 
     def identity(self, number: int) -> Identity:
-        """The name of a record, wherever the data lies, and what identifies its image."""
+        """A record's name, independent of the data's location, and what identifies its image."""
         ...
 
     def read(self, number: int) -> tuple[bytes, Any]:
-        """The encoded image of a record, and what its target says.
+        """The encoded image of a record, and the value of its target.
 
         Raises:
             OSError: if it cannot be read.
-            ValueError: if something is missing, or cannot be understood.
+            ValueError: if something is missing or malformed.
         """
         ...
 
     def read_target(self, number: int) -> Any:
-        """What the target of a record says, without its image.
+        """The value of a record's target, without its image.
 
         Raises:
             OSError: if it cannot be read.
-            ValueError: if it is missing, or cannot be understood.
+            ValueError: if it is missing or malformed.
         """
         ...
 
     def class_names(self) -> Sequence[str] | None:
-        """The names that the data itself gives to numbers of classes; None if it does not."""
+        """The names that the data gives to class numbers; None if it gives none."""
         ...
 
     def labels(self) -> Iterable[Sequence[Label]]:
-        """What each record calls its classes; none where that cannot be read. Not asked for where targets are masks."""
+        """The class labels of each record, empty if they cannot be read. Not used if targets are masks."""
         ...
 
     def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
-        """How many boxes of each record are none, and how many there are; asked for where targets are boxes."""
+        """The number of invalid boxes of each record, and of all its boxes; used if targets are boxes."""
         ...
 
 
 @dataclass(frozen=True)
 class RecordIdentity(Identity):
-    """A record by its key.
+    """The identity of a record, by its key.
 
     Args:
-        key: how it is called wherever the data lies.
-        size: of the encoded image, bytes; 0 if there is none.
-        read: reads some of its bytes, from an offset on.
+        key: its name, independent of the data's location.
+        size: size of the encoded image, in bytes; 0 if there is none.
+        read: reads some of its bytes, starting at an offset.
     """
 
     key: str
@@ -89,7 +89,7 @@ class RecordIdentity(Identity):
         return self.key
 
     def encoded(self) -> bytes:
-        """The encoded image; nothing where there is none."""
+        """The encoded image; empty if there is none."""
         return self.read(0, self.size) if self.size else b""
 
     def stored(self) -> Stored | None:
@@ -97,7 +97,7 @@ class RecordIdentity(Identity):
         return Stored(self.size) if self.size else None
 
     def digest(self) -> str:
-        """Without reading what lies between the ends."""
+        """The digest, without reading the bytes between the ends."""
         if self.size <= 2 * ENDS_BYTES:
             return super().digest()
         try:
@@ -110,14 +110,14 @@ class Records(Sequence["Record"]):
     """Some records of a store.
 
     Args:
-        store: where they lie.
-        numbers: which.
+        store: holds the records.
+        numbers: their numbers in the store.
         decoding: how images are decoded.
-        targets: makes a target of what a record says.
+        targets: makes a target from a record's value.
     """
 
     def __init__(self, store: RecordStore, numbers: Iterable[int], decoding: Decoding, targets: FieldTargets) -> None:
-        # A list of numbers would be slow to send to loader processes.
+        # An array: a list of numbers would be slow to send to loader processes.
         self._numbers: Int64[np.ndarray, " record"] = np.fromiter(numbers, dtype=np.int64)
         self._store, self._decoding, self._targets = store, decoding, targets
 
@@ -139,10 +139,10 @@ class Record:
     """One record, not yet read.
 
     Args:
-        store: where it lies.
-        number: its number there.
+        store: holds the record.
+        number: its number in the store.
         decoding: how images are decoded.
-        targets: makes a target of what it says.
+        targets: makes a target from the record's value.
     """
 
     store: RecordStore
@@ -152,7 +152,7 @@ class Record:
 
     @property
     def path(self) -> str:
-        """How to call it in messages."""
+        """Its name in messages."""
         return self.store.name(self.number)
 
     def file(self) -> BytesIO:
@@ -160,7 +160,7 @@ class Record:
 
         Raises:
             OSError: if it cannot be read.
-            ValueError: if there is none.
+            ValueError: if there is no image.
         """
         encoded = self.store.identity(self.number).encoded()
         if not encoded:
@@ -168,11 +168,11 @@ class Record:
         return BytesIO(encoded)
 
     def identity(self, root: Path) -> Identity:
-        """Its name, wherever the data lies, and what identifies its image."""
+        """Its name, independent of the data's location, and what identifies its image."""
         return self.store.identity(self.number)
 
     def decoding_key(self) -> bytes:
-        """Of the encoded image, how it is decoded, and its target."""
+        """The key of the encoded image, its decoding and its target."""
         try:
             value = self.store.read_target(self.number)
         except (OSError, ValueError) as error:
@@ -194,14 +194,14 @@ class Record:
     def mask_values(self) -> NDArray[Any] | Unreadable:
         """The values of its mask, without the image."""
         legend = self.targets.legend
-        assert legend is not None  # asked for masks alone
+        assert legend is not None  # only called for masks
         try:
             return mask_values(self.store.read_target(self.number), legend, self.decoding.most_pixels)
         except (OSError, ValueError) as error:
             return Unreadable(self.path, str(error))
 
     def label(self) -> Any | Unreadable:
-        """The target without the image, of the kinds that do not hang on its pixels."""
+        """The target without the image, for kinds that do not depend on its pixels."""
         try:
             return self.targets(self.store.read_target(self.number))
         except (OSError, ValueError) as error:

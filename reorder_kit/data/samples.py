@@ -1,4 +1,4 @@
-"""Sets of samples: images held in memory, and image files read when asked for."""
+"""Sets of samples: images in memory, and image files that are read on demand."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class ImagesInMemory:
     """Images in one tensor.
 
     Args:
-        images: the images, of which ``indices`` says what belongs to the set.
+        images: all images, including those outside the set.
         targets: the class of every image.
-        indices: the images of the set.
-        transform: what to do with an image when it is asked for; None if it is ready for the model.
-        view_transform: what to do with it for a further view; the same if not given.
+        indices: the images that belong to the set.
+        transform: applied to an image when it is read; None if it is ready for the model.
+        view_transform: applied for a further view; the same as ``transform`` if not given.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class ImagesInMemory:
 
 
 class ImagesInFiles(DecodedSamples[Picture]):
-    """Image files. One that cannot be decoded, or that the transform refuses, is unreadable.
+    """Image files. A file is unreadable if it cannot be decoded or the transform refuses it.
 
     Args:
         files: the path and the class of each.
-        root: the folder that they are named from.
+        root: the folder that their names are relative to.
         decoding: how they are decoded.
-        transform: what to do with an image when it was read.
-        view_transform: what to do with it for a further view; the same if not given.
+        transform: applied to an image after decoding.
+        view_transform: applied for a further view; the same as ``transform`` if not given.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class ImagesInFiles(DecodedSamples[Picture]):
         return read_image(self._files[index][0], self._decoding)
 
     def decoding_key(self, index: int) -> bytes:
-        """Of the file of a sample, and of how it is decoded."""
+        """The key of a sample's file and its decoding."""
         return key_of(file_key(self._files[index][0]), self._decoding)
 
     def _sample(self, index: int, transform: Transform) -> Sample | Unreadable:
@@ -136,6 +136,6 @@ class ImagesInFiles(DecodedSamples[Picture]):
             findings: collects what is converted or guessed.
 
         Raises:
-            ReorderKitError: if the image is unreadable after all.
+            ReorderKitError: if the image turns out to be unreadable.
         """
         return picture.pixels

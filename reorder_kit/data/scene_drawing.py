@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int, Int8
 
 INK = 0.35
-"""Where a drawn digit, from 0 to 1, is brighter than this, the pixel is the digit's; the rest is its soft edge."""
+"""Pixels brighter than this (from 0 to 1) belong to a drawn digit; the rest is its soft edge."""
 
 NOBODY = -1
 """The owner of a pixel of the background."""
@@ -23,7 +23,7 @@ class Glyphs:
     """Small pictures of digits.
 
     Args:
-        pictures: from 0, no ink, to 1.
+        pictures: ink from 0 (none) to 1.
         classes: the digit of each.
     """
 
@@ -36,13 +36,13 @@ class Glyphs:
 
 @dataclass(frozen=True)
 class SceneRules:
-    """How scenes are made; ranges include both ends.
+    """The rules for drawing scenes; ranges include both ends.
 
     Args:
-        size: height and width, pixels.
-        digits: how many there are.
-        digit_size: side of the square that a glyph is scaled to, pixels.
-        max_hidden: share of a digit's ink that later digits may cover.
+        size: height and width, in pixels.
+        digits: the number of digits.
+        digit_size: side of the square that a glyph is scaled to, in pixels.
+        max_hidden: largest share of a digit's ink that later digits may cover.
         noise: the brightest value of the background.
     """
 
@@ -57,9 +57,9 @@ class Scene(NamedTuple):
     """A drawn scene.
 
     Args:
-        picture: from 0 to 1.
-        owner: which of the digits each pixel belongs to, in their sequence, or :data:`NOBODY`.
-        classes: the digit of each.
+        picture: brightness from 0 to 1.
+        owner: the index of the digit that each pixel belongs to, or :data:`NOBODY`.
+        classes: each digit's class.
     """
 
     picture: Float32[np.ndarray, "height width"]
@@ -67,7 +67,7 @@ class Scene(NamedTuple):
     classes: Int[np.ndarray, " digit"]
 
     def boxes(self) -> Float32[np.ndarray, "digit 4"]:
-        """Left, top, right and bottom edge of the visible ink of each digit."""
+        """Left, top, right and bottom edges of each digit's visible ink."""
         edges = []
         for digit in range(len(self.classes)):
             ink = self.owner == digit
@@ -77,19 +77,19 @@ class Scene(NamedTuple):
         return np.array(edges, dtype=np.float32).reshape(-1, 4)
 
     def mask(self) -> Int[np.ndarray, "height width"]:
-        """0 for the background, and 1 more than the digit where there is ink."""
+        """0 for the background, and the digit plus 1 where there is ink."""
         numbers: Int[np.ndarray, " owner"] = np.append(self.classes + 1, 0)  # the owner -1 is the last
         mask: Int[np.ndarray, "height width"] = numbers[self.owner]
         return mask
 
 
 def draw_scene(random: np.random.RandomState, glyphs: Glyphs, rules: SceneRules) -> Scene:
-    """Draw one. A digit that finds no place where it leaves enough of the others visible is left out.
+    """Draw one scene. A digit is left out if every tried place would hide too much of the others.
 
     Args:
-        random: decides everything; the same state gives the same scene.
-        glyphs: what to choose from.
-        rules: how the scene is made.
+        random: the source of all randomness; the same state gives the same scene.
+        glyphs: the glyphs to choose from.
+        rules: the rules for drawing.
     """
     height, width = rules.size
     picture = random.random_sample(rules.size).astype(np.float32) * np.float32(rules.noise)
@@ -105,7 +105,7 @@ def draw_scene(random: np.random.RandomState, glyphs: Glyphs, rules: SceneRules)
             window = slice(top, top + side), slice(left, left + side)
             lost = np.bincount(owner[window][ink] + 1, minlength=len(classes) + 1)[1:]
             if (lost <= may_lose).all():
-                # Paint of the brightness 1, which covers as much as there is of it.
+                # Paint with brightness 1, whose opacity is the amount of ink.
                 picture[window] += strokes * (1 - picture[window])
                 owner[window][ink] = len(classes)
                 classes.append(int(glyphs.classes[glyph]))
@@ -124,7 +124,7 @@ def _first_and_last(line: Bool[np.ndarray, " pixel"]) -> tuple[int, int]:
 
 
 def _enlarge(picture: Float32[np.ndarray, "rows columns"], side: int) -> Float32[np.ndarray, "side side"]:
-    """Bilinear interpolation: two small products of matrices, since a scene is drawn each time it is asked for."""
+    """Bilinear interpolation by two small matrix products, because a scene is drawn each time it is used."""
     rows, columns = picture.shape
     enlarged: Float32[np.ndarray, "side side"] = _interpolation(rows, side) @ picture @ _interpolation(columns, side).T
     return enlarged
@@ -132,8 +132,8 @@ def _enlarge(picture: Float32[np.ndarray, "rows columns"], side: int) -> Float32
 
 @cache
 def _interpolation(pixels: int, wanted: int) -> Float32[np.ndarray, "wanted pixels"]:
-    """Each row holds the share of every pixel in one pixel of the enlarged line; the outermost are continued."""
-    centres = np.clip((np.arange(wanted) + 0.5) * pixels / wanted - 0.5, 0, pixels - 1)
-    distance = np.abs(centres[:, None] - np.arange(pixels)[None])
+    """Each row holds every pixel's share in one pixel of the enlarged line; the edge pixels extend outward."""
+    centers = np.clip((np.arange(wanted) + 0.5) * pixels / wanted - 0.5, 0, pixels - 1)
+    distance = np.abs(centers[:, None] - np.arange(pixels)[None])
     shares: Float32[np.ndarray, "wanted pixels"] = np.maximum(1 - distance, 0).astype(np.float32)
     return shares

@@ -1,4 +1,4 @@
-"""Images whose patches were scrambled by a hidden order, so that the order which undoes it is known."""
+"""Images with patches scrambled by a hidden order, so that the order that undoes it is known."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from reorder_kit.orders.patches import cut, paste
 def scramble(splits: DataSplits, grid: Grid, hidden: Order) -> DataSplits:
     """The same data, but patch ``k`` of every image is patch ``hidden[k]`` of the true image.
 
-    So patches stand in their true row-major places again in the order ``hidden.inverse()``, and an order of scrambled
-    patches is the order ``hidden.compose(order)`` of true ones. Whatever a model learns of places it learns of the
-    scrambled ones. Targets stay as they are.
+    The order ``hidden.inverse()`` therefore puts patches back in their true row-major sequence, and an order of
+    scrambled patches is the order ``hidden.compose(order)`` of true ones. A model only ever sees scrambled positions.
+    Targets are unchanged.
 
     Args:
         splits: the true images.
@@ -42,11 +42,11 @@ def scramble(splits: DataSplits, grid: Grid, hidden: Order) -> DataSplits:
 
 
 class ScrambledImages(WrappedSamples):
-    """Samples with the pixels of their images in other places; what is unreadable stays so.
+    """Samples whose images have their pixels moved; unreadable samples stay unreadable.
 
     Args:
         samples: the true images, after any augmentation.
-        pixels: the true row-major pixel in each place, over all frames of a clip.
+        pixels: the true row-major pixel for each place, over all frames of a clip.
     """
 
     def __init__(self, samples: SampleSet, pixels: Int[Tensor, " pixel"]) -> None:
@@ -59,7 +59,7 @@ class ScrambledImages(WrappedSamples):
 
 
 def scrambling(image: ImageShape, grid: Grid, hidden: Order) -> Callable[[Sample], Sample]:
-    """What :func:`scramble` does to a sample.
+    """The function that :func:`scramble` applies to each sample.
 
     Args:
         image: the shape of every image.
@@ -82,14 +82,14 @@ def require_whole_patches(image: ImageShape, grid: Grid) -> None:
     if image.height % grid.height or image.width % grid.width or image.frames != grid.frames:
         size = f"{image.height}x{image.width}" if image.frames == 1 else f"{image.frames}x{image.height}x{image.width}"
         raise ReorderKitError(
-            f"data.plant: an image of {size} pixels has no {grid} whole patches to scramble",
+            f"data.plant: an image of {size} pixels cannot be divided into {grid} whole patches to scramble",
             "resize the images, or give the backbone another patch_size or grid",
         )
 
 
 def _moved(sample: Sample, pixels: Int[Tensor, " pixel"]) -> Sample:
     image = sample.image
-    # Padding is scattered with the rest, so no corner is left that holds the content.
+    # Padding is scattered with the rest, so the content is no longer in one corner.
     return sample._replace(image=image.flatten(1).index_select(1, pixels).view(image.shape), content=None)
 
 

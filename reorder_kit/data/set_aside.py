@@ -1,4 +1,4 @@
-"""Set images aside from those for training, where validation or test images do not come with the data."""
+"""Set aside training images for validation or test, if the data has no such splits."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ class ValidationOptions(ComponentOptions):
     """How validation images are set aside."""
 
     validation_fraction: Fraction = Field(
-        0.1, gt=0, description="share of the training images set aside where there is no validation split"
+        0.1, gt=0, description="share of the training images set aside if there is no validation split"
     )
     split_seed: Seed | None = Field(
         0,
-        description="seed of what is set aside, so that runs of every seed are measured on the same images; null: the "
-        "seed of the run",
+        description="seed of the choice, so that runs of every seed are measured on the same images; null: the run's "
+        "seed",
     )
 
     def take_validation(
         self, train: Sequence[Item], classes_of: Callable[[Item], Collection[int]], seed: int
     ) -> tuple[list[Item], list[Item]]:
-        """Those that stay for training, and those for validation.
+        """Split off validation items; the rest stay for training.
 
         Args:
-            train: what is set aside as a whole, such as images.
-            classes_of: numbers of the classes of each; none where they shall play no part.
-            seed: of the run.
+            train: the items, such as images, each of which stays whole.
+            classes_of: numbers of the classes of each; empty to ignore classes.
+            seed: the run's seed.
 
         Raises:
             ReorderKitError: if nothing would be set aside.
@@ -58,7 +58,7 @@ class ValidationOptions(ComponentOptions):
 class SplitOptions(ValidationOptions):
     """How validation and test images are set aside."""
 
-    test_fraction: Fraction = Field(0.2, gt=0, description="share of the images set aside where there is no test split")
+    test_fraction: Fraction = Field(0.2, gt=0, description="share of the images set aside if there is no test split")
 
     def complete(
         self,
@@ -68,14 +68,14 @@ class SplitOptions(ValidationOptions):
         classes_of: Callable[[Item], Collection[int]],
         seed: int,
     ) -> tuple[Sequence[Item], Sequence[Item], Sequence[Item]]:
-        """Training, validation and test: what is missing is set aside from train, test first.
+        """Training, validation and test items; missing splits are set aside from train, test first.
 
         Args:
-            train: the images for training.
-            validation: those for validation; None if there is no such split.
-            test: those for the test; None if there is no such split.
-            classes_of: numbers of the classes of each; none where they shall play no part.
-            seed: of the run.
+            train: the items for training.
+            validation: the items for validation; None if there is no such split.
+            test: the items for the test; None if there is no such split.
+            classes_of: numbers of the classes of each; empty to ignore classes.
+            seed: the run's seed.
 
         Raises:
             ReorderKitError: if nothing would be set aside.
@@ -94,22 +94,23 @@ class SplitSource(DataSource):
 
     @property
     def splits_by_seed(self) -> bool:
-        """Where no seed of the split is given."""
+        """Whether the split depends on the run's seed, because no seed of the split is given."""
         return self.options.split_seed is None
 
 
 def set_aside(
     classes: Sequence[Collection[int]], fraction: float, seed: int, field: str
 ) -> tuple[list[int], list[int]]:
-    """Numbers of the images that stay, and of those set aside, ascending.
+    """Indices of the images that stay, and of those set aside, ascending.
 
-    Of each image's rarest class as nearly the same share is set aside as can be, and no class loses its last image.
+    The shares set aside are as equal as possible across classes, where each image counts for its rarest class. No class
+    loses its last image.
 
     Args:
         classes: numbers of the classes of each image; any number of them.
         fraction: share of all images to set aside, between 0 and 1.
-        seed: of the random choice.
-        field: where the recipe gives the fraction, for messages.
+        seed: seed of the random choice.
+        field: the recipe's field with the fraction, for messages.
 
     Raises:
         ReorderKitError: if nothing would be set aside.
@@ -118,8 +119,8 @@ def set_aside(
     without = max(images_of, default=-1) + 1
     rarest = [min(present, key=images_of.__getitem__, default=without) for present in classes]
     stay, aside = split_off(rarest, fraction, seed, field)
-    # A class that occurs once is never set aside. What is lost has two images at least, one of which goes back, so that
-    # some images remain set aside.
+    # A class with one image is never set aside. A lost class has at least two images, one of which goes back, so some
+    # images remain set aside.
     lost = _union(classes) - _union(classes[number] for number in stay)
     for number in tuple(aside):
         if lost.intersection(classes[number]):

@@ -9,14 +9,14 @@ from threading import Lock
 
 _OPEN_FILES = 64
 _BINARY: int = getattr(os, "O_BINARY", 0)
-"""Without it, Windows would change ends of lines."""
+"""Keeps Windows from converting line ends."""
 
 
 class ShardFiles:
-    """Shards that stay open between reads, the last few of them.
+    """Shards, of which the last few stay open between reads.
 
-    Every process opens its own after it was sent the object. One that was forked may go on with what it inherits, since
-    reads name their position and share none.
+    A process that receives a pickled copy opens the files itself. A forked process may use inherited files, because
+    each read gives its own position.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class ShardFiles:
         """Bytes of a shard.
 
         Raises:
-            OSError: if they are not there.
+            OSError: if they cannot be read.
         """
         descriptor = self._open.get(path)
         if descriptor is None:
@@ -44,13 +44,13 @@ class ShardFiles:
         self._open.move_to_end(path)
         data = self._read(descriptor, offset, size)
         if len(data) < size:
-            raise OSError(f"the shard has {len(data)} of {size} bytes at {offset}; it was changed since it was opened")
+            raise OSError(f"the shard has {len(data)} of {size} bytes at {offset}; it has changed since it was opened")
         return data
 
     def _read(self, descriptor: int, offset: int, size: int) -> bytes:
         if hasattr(os, "pread"):
             return os.pread(descriptor, size, offset)
-        # Windows, where processes are not forked, so that threads alone share the position.
+        # On Windows processes are not forked, so only threads share the position.
         with self._position:
             os.lseek(descriptor, offset, os.SEEK_SET)
             return os.read(descriptor, size)

@@ -1,4 +1,4 @@
-"""Read the headers of a tar file, and look whether members lie where they were once found."""
+"""Read the headers of a tar file, and verify noted places of members."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from reorder_kit.data.findings import Findings
 from reorder_kit.errors import ReorderKitError
 
 Place = tuple[int, int]
-"""Offset and size of a member, bytes."""
+"""Offset and size of a member, in bytes."""
 
-# Directories, then the stem up to the first dot, then the ending: the rule of the format.
+# Directories, then the stem up to the first dot, then the extension: the format's rule.
 _NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]+)")
-_HINT = "copy or write it again; shards are tar files without compression"
+_HINT = "copy or write it again; shards must be uncompressed tar files"
 _READ_AT_ONCE = 1 << 20
-# Longer names, and those with other letters, stand in a header of their own.
+# Longer names, and names with other characters, have their own header.
 _LONGEST_NAME = 99
 
 
@@ -28,8 +28,8 @@ class Headers:
     """The members of a shard.
 
     Args:
-        samples: by directory and stem, where the member with each ending lies.
-        findings: what was left out or read in another way, with the name of a member; empty for the shard as a whole.
+        samples: by directory and stem, the place of the member with each extension.
+        findings: what was left out or read differently, with the name of a member; empty for the whole shard.
     """
 
     samples: dict[str, dict[str, Place]] = field(default_factory=dict)
@@ -37,12 +37,12 @@ class Headers:
 
 
 def read_headers(path: Path) -> Headers:
-    """Where the members of a shard lie.
+    """The places of a shard's members.
 
-    Tar files that were put one behind the other are read as one.
+    Concatenated tar files are read as one.
 
     Raises:
-        ReorderKitError: if the shard is damaged, cut short, or has two members of one name.
+        ReorderKitError: if the shard is damaged, cut short, or has two members with the same name.
     """
     headers = Headers()
     try:
@@ -51,7 +51,7 @@ def read_headers(path: Path) -> Headers:
             while start is not None:
                 file.seek(start)
                 if start:
-                    headers.findings.add("further archives behind the end mark of a shard are read, too", "")
+                    headers.findings.add("further archives after the end mark of a shard are read, too", "")
                 with tarfile.open(fileobj=file, mode="r:") as archive:
                     _add_members(path, archive, headers)
                     end = archive.offset
@@ -62,13 +62,13 @@ def read_headers(path: Path) -> Headers:
 
 
 def _next_archive(path: Path, file: BinaryIO, end: int) -> int | None:
-    """Where another archive begins behind the end mark of one; None if there is none."""
+    """The offset of the next archive after an end mark; None if there is none."""
     file.seek(end)
     block = file.read(tarfile.BLOCKSIZE)
-    # tarfile takes a broken header in the middle for the end, which is a block of zeros.
+    # tarfile treats a broken header in the middle as the end, which must be a block of zeros.
     if block != tarfile.NUL * tarfile.BLOCKSIZE:
         what = "is cut short" if len(block) < tarfile.BLOCKSIZE else "is damaged"
-        raise ReorderKitError(f"the shard {path} {what}: after {end} bytes there is no header and no end mark", _HINT)
+        raise ReorderKitError(f"the shard {path} {what}: it has no header or end mark after {end} bytes", _HINT)
     offset = end + tarfile.BLOCKSIZE
     while block := file.read(_READ_AT_ONCE):
         zeros = len(block) - len(block.lstrip(tarfile.NUL))
@@ -88,22 +88,22 @@ def _add_members(path: Path, archive: tarfile.TarFile, headers: Headers) -> None
         if member.islnk():
             linked = _by_name(archive) if linked is None else linked
             content = linked.get(member.linkname)
-            told = "are read as the members they lead to" if content else "that lead to no member are left out"
+            told = "are read as the members they point to" if content else "to missing members are left out"
             headers.findings.add(f"hard links {told}", member.name)
         elif not member.isreg():
-            headers.findings.add("members that are no files, such as symbolic links, are left out", member.name)
+            headers.findings.add("members other than files, such as symbolic links, are left out", member.name)
             continue
         if content is None:
             continue
         if match is None:
-            headers.findings.add("members without an ending, or hidden ones, are left out", member.name)
+            headers.findings.add("members that are hidden or have no extension are left out", member.name)
             continue
         if content.issparse():
             raise ReorderKitError(f"the shard {path} has a sparse member, {member.name}", "write it without -S")
         members = headers.samples.setdefault(match[1], {})
         ending = match[2].lower()
         if ending in members:
-            raise ReorderKitError(f"the shard {path} has two members {member.name}")
+            raise ReorderKitError(f"the shard {path} has two members named {member.name}")
         members[ending] = (content.offset_data, content.size)
 
 
@@ -112,11 +112,11 @@ def _by_name(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
 
 
 def are_there(path: Path, members: Iterable[tuple[str, Place]]) -> bool:
-    """Whether the headers in front of some members have their names and sizes.
+    """Whether the headers before some members have the expected names and sizes.
 
     Args:
         path: the shard.
-        members: name, as far as letters of one case tell it, and place of each.
+        members: the lower-case name and the place of each.
     """
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Where the members of a tar file lie, so that each can be read without reading those before it."""
+"""The places of a tar file's members, so that each can be read without reading the ones before it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Finding
 
 Places = Int64[np.ndarray, "sample 2"]
-"""Offset and size of a member of each sample, bytes; a negative offset where a sample has no such member."""
+"""Offset and size of a member of each sample, in bytes; a negative offset if a sample has no such member."""
 
 _MOST_ENDINGS = 1_000
 _VERIFIED = 5
-"""Samples of a noted index whose headers are looked at."""
+"""The number of samples in a noted index whose headers are verified."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class ShardIndex:
     Args:
         path: the shard.
         keys: directory and stem of each sample, in UTF-8.
-        members: by ending, where that member of each sample lies.
-        findings: what was left out, or read in another way.
+        members: by extension, the place of that member of each sample.
+        findings: what was left out or read differently.
     """
 
     path: Path
@@ -43,15 +43,15 @@ class ShardIndex:
         return len(self.keys)
 
     def name(self, sample: int) -> str:
-        """How to call a sample in messages."""
+        """A sample's name in messages."""
         return f"{self.path}, sample {self.key(sample)}"
 
     def key(self, sample: int) -> str:
-        """How a sample is called inside the shard."""
+        """A sample's name inside the shard."""
         return str(self.keys[sample].decode(errors="replace"))
 
     def places(self, endings: Sequence[str]) -> Places:
-        """Where the member of each sample lies that has the first of these endings that the sample has."""
+        """The place of one member of each sample: the one with the first of these extensions that the sample has."""
         found = np.full((len(self), 2), -1, dtype=np.int64)
         for ending in reversed(endings):
             if ending in self.members:
@@ -61,11 +61,11 @@ class ShardIndex:
 
 
 def index_shard(path: Path, notes_beside: bool = True) -> ShardIndex:
-    """Read the headers of a shard, or what was noted of them before.
+    """Read the headers of a shard, or an earlier note of them.
 
     Args:
         path: the shard.
-        notes_beside: write the note beside it where that can be.
+        notes_beside: write the note next to the shard if possible.
 
     Raises:
         ReorderKitError: if the shard is damaged or cut short.
@@ -91,7 +91,7 @@ def index_shard(path: Path, notes_beside: bool = True) -> ShardIndex:
 
 
 def _from_note(path: Path, noted: Mapping[str, np.ndarray]) -> ShardIndex | None:
-    """The index that was noted, if members are where it says; a note may be older than the shard, or another's."""
+    """The noted index, if members are where it says; a note may be outdated or belong to another shard."""
     keys, places = noted["keys"], noted["places"]
     endings = [str(ending) for ending in noted["endings"].ravel()]
     if keys.ndim != 1 or keys.dtype.kind != "S" or places.dtype != np.int64:
@@ -107,7 +107,7 @@ def _from_note(path: Path, noted: Mapping[str, np.ndarray]) -> ShardIndex | None
 
 
 def _lies_within(path: Path, places: np.ndarray) -> bool:
-    """Whether offsets and sizes can be those of members."""
+    """Whether offsets and sizes are possible for members."""
     length = path.stat().st_size
     offsets, sizes = places.reshape(-1, 2)[places.reshape(-1, 2)[:, 0] >= 0].T
     is_sound = (offsets >= BLOCKSIZE) & (offsets % BLOCKSIZE == 0) & (sizes >= 0) & (sizes <= length)
@@ -115,7 +115,7 @@ def _lies_within(path: Path, places: np.ndarray) -> bool:
 
 
 def _some_members(index: ShardIndex) -> Iterator[tuple[str, Place]]:
-    """Name and place of the members of the first sample, the last, and some between; hard links have another's name."""
+    """Names and places of members of the first, the last, and some other samples, except hard links."""
     offsets = np.concatenate([places[:, 0] for places in index.members.values()] or [np.zeros(0, dtype=np.int64)])
     distinct, times = np.unique(offsets, return_counts=True)
     shared = set(distinct[times > 1].tolist())
@@ -127,7 +127,7 @@ def _some_members(index: ShardIndex) -> Iterator[tuple[str, Place]]:
 
 
 def _named(path: Path, findings: Iterable[tuple[str, int, str]]) -> tuple[Finding, ...]:
-    """As findings, which name the shard and what in it is an example."""
+    """The findings, which name the shard and an example in it."""
     return tuple(
         Finding(what, count, f"{path}, {example}" if example else str(path)) for what, count, example in findings
     )
@@ -137,8 +137,8 @@ def _as_arrays(path: Path, samples: Mapping[str, Mapping[str, Place]], findings:
     endings = sorted({ending for members in samples.values() for ending in members})
     if len(endings) > _MOST_ENDINGS:
         raise ReorderKitError(
-            f"the shard {path} has members of {len(endings)} endings, as {endings[0]!r}",
-            "an ending starts at the first dot of a name; write the shard again, with names that have no other dots",
+            f"the shard {path} has members with {len(endings)} different extensions, such as {endings[0]!r}",
+            "an extension starts at the first dot of a name; write the shard again, without other dots in names",
         )
     nowhere = (-1, 0)
     return ShardIndex(

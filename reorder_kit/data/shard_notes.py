@@ -1,4 +1,4 @@
-"""What was read of a shard once, kept for the next time."""
+"""Notes: what was read from a shard, kept for the next time."""
 
 from __future__ import annotations
 
@@ -17,53 +17,53 @@ from jaxtyping import Shaped, UInt8
 Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
 
 NOTE_ENDING = ".index.npz"
-"""Of the file beside a shard that holds its note."""
-# Goes up when something else is noted under a name that has been used before.
+"""The extension of the note file next to a shard."""
+# Increase it when a noted name changes its meaning.
 _FORMAT = 2
 _STAMP = "stamp"
 
 
 def read_note(shard: Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray] | None:
-    """Arrays that were noted of a shard; None if one of them was not, or the note is damaged or outdated.
+    """Arrays noted for a shard; None if one of them is missing, or the note is damaged or outdated.
 
-    The note is a file beside the shard, or in the user's cache folder where that cannot be written; it holds for the
-    shard's size and time of change.
+    The note is a file next to the shard, or in the user's cache folder if that place is not writable. It is valid for
+    the shard's size and modification time.
 
     Args:
         shard: the tar file.
-        names: which arrays; all if not given.
+        names: the arrays to read; all if not given.
     """
     for place in _places(shard):
         try:
-            # Opened here, since numpy leaves a file open that it cannot read.
+            # Opened here, because numpy leaves an unreadable file open.
             with place.open("rb") as file, np.load(file, allow_pickle=False) as note:
                 if note[_STAMP].tolist() == _stamp(shard):
                     return {name: note[name] for name in (note.files if names is None else names)}
-        except Exception:  # a damaged one makes zipfile and numpy raise whatever they like
+        except Exception:  # for a damaged file, zipfile and numpy raise anything
             continue
     return None
 
 
 def add_to_note(shard: Path, arrays: Arrays, beside: bool) -> None:
-    """Note arrays beside those that are there, as :func:`write_note` does.
+    """Add arrays to a note, like :func:`write_note`.
 
     Args:
         shard: the tar file.
-        arrays: by name.
-        beside: as there.
+        arrays: the arrays, by name.
+        beside: as in :func:`write_note`.
     """
     write_note(shard, {**(read_note(shard) or {}), **arrays}, beside)
 
 
 def write_note(shard: Path, arrays: Arrays, beside: bool) -> None:
-    """Note these arrays and no others; where no place can be written, nothing is noted.
+    """Write a note with exactly these arrays; if no place is writable, nothing is noted.
 
-    Other processes see all of it or nothing. Of two that write at once one is lost, and is noted the next time.
+    Other processes see the whole note or none. If two processes write at once, one note is lost and written next time.
 
     Args:
         shard: the tar file.
-        arrays: by name.
-        beside: in the folder of the shard where that can be written, and not only in the user's cache folder.
+        arrays: the arrays, by name.
+        beside: prefer the shard's folder, if it is writable, to the user's cache folder.
     """
     content: dict[str, Any] = {**arrays, _STAMP: np.array(_stamp(shard), dtype=np.int64)}
     for place in _places(shard)[0 if beside else 1 :]:
@@ -74,7 +74,7 @@ def write_note(shard: Path, arrays: Arrays, beside: bool) -> None:
                 np.savez(file, **content)
             part.replace(place)
         except OSError:
-            with suppress(OSError):  # nothing was begun where there is no such folder
+            with suppress(OSError):  # without such a folder, nothing was written
                 part.unlink()
         else:
             return
@@ -86,7 +86,7 @@ def as_array(content: Any) -> UInt8[np.ndarray, " byte"]:
 
 
 def from_array(array: UInt8[np.ndarray, " byte"]) -> Any:
-    """What :func:`as_array` was given."""
+    """Restore what :func:`as_array` was given."""
     return json.loads(array.tobytes())
 
 

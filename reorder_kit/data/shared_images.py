@@ -1,4 +1,4 @@
-"""No image in two splits, and none with two answers."""
+"""Check that no image is in two splits or has contradicting targets."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from reorder_kit.interfaces import SPLITS, DataSplits, Finding, HasIdentities, S
 
 
 def shared_images(splits: DataSplits) -> tuple[Finding, ...]:
-    """Check that no image is in two splits, under the same or another name, and that copies have the same targets.
+    """Check that no image is in two splits, under any name, and that copies have the same targets.
 
-    Only images whose files have one size and the same ends are read as a whole. Sets without identities are not
-    compared. Of more than :data:`~reorder_kit.data.copies.MOST_COMPARED` images, files are told apart by a look at
-    each, and copies are looked for in a sample.
+    Only images whose files agree in size and at both ends are read completely. Sets without identities are not
+    compared. With more than :data:`~reorder_kit.data.copies.MOST_COMPARED` images, files are compared by inode, and
+    copies are searched in a sample.
 
     Args:
         splits: opened data.
 
     Returns:
-        What was found and is no mistake for certain, and how many images were not compared.
+        Findings that may be harmless, and how many images were not compared.
 
     Raises:
-        ReorderKitError: naming the first image that is in two splits, under both of its names; or a class of which all
-            training images are there with other targets, too.
+        ReorderKitError: naming the first image that is in two splits, with both of its names; or a class whose training
+            images all also occur with other targets.
     """
     sets = (splits.train, splits.validation, splits.test)
     named: dict[str, NamedSamples] = {
@@ -42,11 +42,11 @@ def shared_images(splits: DataSplits) -> tuple[Finding, ...]:
                 continue
             if other_split == split:
                 contradictions[split].compare(other, index)
-            # Files that were cut short may well be alike; nothing is learned from them.
+            # Truncated files may well be equal; nothing is learned from them.
             elif isinstance(samples[index], Sample):
                 raise ReorderKitError(
-                    f"data: the {split} image {identity.name} is the {other_split} image"
-                    f" {named[other_split].identity(other).name}: they have the same bytes",
+                    f"data: the {split} image {identity.name} and the {other_split} image"
+                    f" {named[other_split].identity(other).name} have the same bytes",
                     "an image belongs to one split; remove it from one of them",
                 )
     if "train" in contradictions:

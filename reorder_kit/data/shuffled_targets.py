@@ -1,4 +1,4 @@
-"""Training images with each other's targets: the control of what a model can score without looking."""
+"""Training images with one another's targets: the control for what a model can score without any signal."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from reorder_kit.interfaces import DataSplits, HasTargets, Sample, SampleSet, Un
 
 
 def shuffle_targets(splits: DataSplits, seed: int) -> DataSplits:
-    """The same splits, but the targets of the training images are dealt out anew.
+    """The same splits, with the targets of the training images shuffled.
 
-    How often each target occurs stays as it was; what it has to do with an image does not.
+    How often each target occurs stays the same; its relation to the images is lost.
 
     Args:
         splits: opened data.
-        seed: of the new deal.
+        seed: seed of the shuffle.
     """
     permutation = torch.randperm(len(splits.train), generator=torch.Generator().manual_seed(seed))
     return replace(splits, train=ShuffledTargets(splits.train, permutation))
 
 
 class ShuffledTargets(WrappedSamples):
-    """Samples with the target of another sample of the same set; its image is read only where that is needed.
+    """Samples with the target of another sample of the same set, whose image is read only if necessary.
 
     Args:
         samples: the true samples.
-        permutation: whose target each sample gets.
+        permutation: the sample whose target each sample gets.
     """
 
     def __init__(self, samples: SampleSet, permutation: Int[Tensor, " sample"]) -> None:

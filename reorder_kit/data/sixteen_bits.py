@@ -1,4 +1,4 @@
-"""Images of 16 bits: all their values, how they are brought to 8 bits, and whether they use fewer."""
+"""16-bit images: reading all bits of their values, and converting them to 8 bits."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from PIL import Image, ImageFile
 
 _DEPTH = 16
 _GRAY_AND_OPACITY = "LA;16B"
-# How Pillow calls the two ways in which the bytes of a value may lie.
+# Pillow's names for the two byte orders.
 _SWAPPED = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
 
 
 def has_16_bits(image: Image.Image) -> bool:
-    """Whether the values have 16 bits in the file, without a sign; to be asked before the image is loaded."""
-    raw_modes = [_raw_mode(tile) for tile in getattr(image, "tile", ())]  # those of an image in memory are gone
+    """Whether the file's values are unsigned with 16 bits; call it before the image is loaded."""
+    raw_modes = [_raw_mode(tile) for tile in getattr(image, "tile", ())]  # an image in memory has none
     return image.mode.startswith("I;16") or any(";16" in mode and not mode.endswith("S") for mode in raw_modes)
 
 
 def scaled_from(image: ImageFile.ImageFile) -> int | None:
-    """The largest value of a PGM, from which Pillow scales to 8 or 16 bits; None where values are as in the file.
+    """The largest value of a PGM, from which Pillow scales to 8 or 16 bits; None if values are as in the file.
 
-    To be asked before the image is loaded.
+    Call it before the image is loaded.
     """
     for tile in image.tile:
         if tile[0] in ("ppm", "ppm_plain") and isinstance(tile[3], tuple) and tile[3][1] not in (255, 65535):
@@ -35,22 +35,22 @@ def scaled_from(image: ImageFile.ImageFile) -> int | None:
 
 
 def wide_values(image: Image.Image, reopened: Callable[[], ImageFile.ImageFile]) -> NDArray[Any]:
-    """All values as they stand in the file: (row, column), or (row, column, channel) of a color image.
+    """All values as stored in the file: (row, column), or (row, column, channel) for a color image.
 
     Args:
-        image: loaded, of 16 bits.
-        reopened: the same once more, opened and not loaded; asked for if it has colors.
+        image: the loaded image with 16 bits.
+        reopened: opens the same image again, without loading it; called for color images.
     """
     if image.mode.startswith("I"):
         return np.asarray(image)
     with reopened() as again:
         if any(_raw_mode(tile) == _GRAY_AND_OPACITY for tile in again.tile):
-            # Four bytes a pixel, as those of four channels.
+            # Four bytes per pixel, like four channels.
             again.tile = [tile._replace(args="RGBA") for tile in again.tile]
             pairs = np.asarray(again).astype(np.uint16)
             gray, opacity = (pairs[..., first] << 8 | pairs[..., first + 1] for first in (0, 2))
             return np.stack([gray, gray, gray, opacity], axis=-1)
-        # Of colors Pillow keeps the upper byte. With the bytes swapped, that is the lower one.
+        # Pillow keeps the upper byte of colors. With swapped bytes, that is the lower byte.
         again.tile = [tile._replace(args=_with_swapped_bytes(tile)) for tile in again.tile]
         lower = np.asarray(again)
     upper = np.asarray(image).astype(np.uint16)
@@ -61,21 +61,21 @@ def wide_values(image: Image.Image, reopened: Callable[[], ImageFile.ImageFile])
 def in_8_bits(
     values: NDArray[Any], bit_depth: int, transparent: int | tuple[int, ...] | None
 ) -> UInt8[np.ndarray, "row column *channel"]:
-    """The upper 8 of the bits that are used, as (row, column) or (row, column, channel).
+    """The upper 8 of the used bits, as (row, column) or (row, column, channel).
 
     Args:
-        values: what :func:`wide_values` gives; a fourth channel is opacity, which always uses all bits.
+        values: the result of :func:`wide_values`; a fourth channel is opacity, which always uses all bits.
         bit_depth: how many bits the colors use.
-        transparent: the value, or the color, of the transparent pixels; the last channel then tells them apart.
+        transparent: the value or the color of the transparent pixels, which becomes a last channel of opacity.
 
     Raises:
-        ValueError: if a value has more bits.
+        ValueError: if a value needs more bits.
     """
     colors = values[..., :3] if values.ndim == 3 else values[..., None]
     highest = int(colors.max())
     if highest >> bit_depth:
         raise ValueError(
-            f"a pixel has the value {highest:,}, which takes more than the {bit_depth} bits of data.bit_depth"
+            f"a pixel has the value {highest:,}, which needs more than the {bit_depth} bits of data.bit_depth"
         )
     channels = [(colors >> (bit_depth - 8)).astype(np.uint8)]
     if values.ndim == 3 and values.shape[2] == 4:

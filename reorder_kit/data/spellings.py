@@ -1,4 +1,4 @@
-"""Match names that differ in nothing but how they are written down."""
+"""Match names that differ only in spelling: Unicode form, slashes, case of the extension."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 CLASSES_RESPELLED = "classes are matched to names in another Unicode form"
-RESPELLED_FOUND = "names are matched to files spelled in another way (Unicode form, slashes, case of the ending)"
+RESPELLED_FOUND = "names are matched to differently spelled files (Unicode form, slashes, case of the extension)"
 
 
 class Spellings:
-    """Names by what is left of them without the differences that do not count.
+    """Names, looked up without regard to spelling.
 
     >>> Spellings(["a/7.JPG", "b.png"]).of("a\\\\7.jpg")
     ['a/7.JPG']
 
     Args:
-        names: with slashes.
+        names: names with slashes.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -25,17 +25,17 @@ class Spellings:
             self._by_form.setdefault(plain_form(name), []).append(name)
 
     def of(self, name: str) -> Sequence[str]:
-        """The names that this one may mean."""
+        """The names that this name may mean."""
         return self._by_form.get(plain_form(name), ())
 
 
 def composed(name: str) -> str:
-    """A name with composed letters (NFC): a copy through another system can take them apart."""
+    """A name in composed form (NFC): copying through another system can decompose it."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def spelled_as(known: Iterable[str], names: Iterable[str]) -> list[str]:
-    """Each name as the known ones spell it, where it differs from one of them only in its Unicode form.
+    """Each name, spelled like a known one if it differs from that only in Unicode form.
 
     >>> spelled_as(["\u00c4pfel"], ["A\u0308pfel", "pears"]) == ["\u00c4pfel", "pears"]
     True
@@ -48,7 +48,7 @@ def spelled_as(known: Iterable[str], names: Iterable[str]) -> list[str]:
 
 
 def plain_form(name: str) -> str:
-    """A name with slashes, composed letters (NFC) and an ending in small letters.
+    """A name with slashes, in composed form (NFC), with a lower-case extension.
 
     Systems store ``é`` as one character or as two, which look the same; Windows writes backslashes; cameras write
     ``.JPG``.

@@ -1,4 +1,4 @@
-"""Find the folders of the splits."""
+"""Find the folders of splits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reorder_kit.errors import ReorderKitError
 
 
 class SplitFolders(NamedTuple):
-    """Where the images of each split are; None for a split that has to be set aside.
+    """The folder of each split; None for a split that has to be set aside.
 
     Args:
         train: images for training, from which missing splits are set aside.
@@ -28,10 +28,10 @@ class SplitFolders(NamedTuple):
 
 
 def find_split_folders(root: Path, findings: Findings, field: str = "data.root") -> SplitFolders:
-    """Look for ``train``, ``val`` and ``test``, by all their names in any letter case.
+    """Look for ``train``, ``val`` and ``test``, under all their names in any case.
 
-    Where there is val but no test, as ImageNet is laid out, val is the test split. A folder with none of them is taken
-    for training as a whole.
+    If there is val but no test, as in ImageNet, val is the test split. A folder without any of them is used as a whole
+    for training.
 
     Args:
         root: the folder.
@@ -39,38 +39,38 @@ def find_split_folders(root: Path, findings: Findings, field: str = "data.root")
         field: the recipe's field that names it, for messages.
 
     Raises:
-        ReorderKitError: if the folder is not there, holds splits but no train, or several for one split.
+        ReorderKitError: if the folder does not exist, holds splits but no train, or several for one split.
     """
     if not is_folder(root, field):
-        raise ReorderKitError(f"{field}: there is no folder {root}")
+        raise ReorderKitError(f"{field}: the folder {root} does not exist")
     found = folders_by_split(root, field)
     names = folders_in(root, field)
     if not found:
         if look_like_splits(names):
             raise ReorderKitError(
                 f"{field}: the folders of {root} look like splits: {', '.join(names)}",
-                "call them train, val and test; or give one of them, if their names are those of classes",
+                "name them train, val and test; or give one of them, if its folders are classes",
             )
         beside = [name for name in _split_folders_beside(root) if split_of(root.name)]
         if beside:
-            findings.add("folders of splits beside the given one are not read", beside[0], len(beside))
+            findings.add("split folders next to the given one are not read", beside[0], len(beside))
         return SplitFolders(root, None, None)
     if "train" not in found:
         first = min(folder.name for folder in found.values())
-        raise ReorderKitError(f"{field}: {root} has a folder {first!r}, but none that is named 'train'")
+        raise ReorderKitError(f"{field}: {root} has a folder {first!r}, but none named 'train'")
     others = [name for name in names if split_of(name) is None]
     if others:
-        findings.add("folders beside those of the splits are left out", others[0], len(others))
+        findings.add("folders other than splits are left out", others[0], len(others))
     train, validation, test = found["train"], found.get("validation"), found.get("test")
     return SplitFolders(train, None, validation) if test is None else SplitFolders(train, validation, test)
 
 
 def require_train_and_val(root: Path, hint: str) -> tuple[Path, Path]:
-    """The folders for training and validation, by all their names in any letter case.
+    """The folders for training and validation, under all their names in any case.
 
     Args:
-        root: holds both.
-        hint: what to do where one is missing.
+        root: the folder that holds both.
+        hint: what to do if one is missing.
 
     Raises:
         ReorderKitError: if one of them is missing, or there are two for one split.
@@ -78,15 +78,15 @@ def require_train_and_val(root: Path, hint: str) -> tuple[Path, Path]:
     found = folders_by_split(root, "data.root")
     for split, name in (("train", "train"), ("validation", "val")):
         if split not in found:
-            raise ReorderKitError(f"data.root: there is no folder {root / name}", hint)
+            raise ReorderKitError(f"data.root: the folder {root / name} does not exist", hint)
     return found["train"], found["validation"]
 
 
 def folders_by_split(folder: Path, field: str) -> dict[Split, Path]:
-    """The folders in a folder whose names are those of splits.
+    """The folders in a folder that have names of splits.
 
     Args:
-        folder: where to look; without it there are none.
+        folder: where to look; if it does not exist, the result is empty.
         field: the recipe's field that leads to it, for messages.
 
     Raises:
@@ -97,10 +97,10 @@ def folders_by_split(folder: Path, field: str) -> dict[Split, Path]:
 
 
 def folders_in(folder: Path, field: str) -> list[str]:
-    """Names of the folders in a folder, sorted, without hidden ones and those of operating systems.
+    """Names of the folders in a folder, sorted, except hidden ones and those of operating systems.
 
     Args:
-        folder: where to look; without it there are none.
+        folder: where to look; if it does not exist, the result is empty.
         field: the recipe's field that leads to it, for messages.
 
     Raises:
@@ -119,6 +119,6 @@ def _split_folders_beside(folder: Path) -> list[str]:
     whole = Path(os.path.normpath(folder.absolute()))
     try:
         names = folders_in(whole.parent, "data")
-    except ReorderKitError:  # the folder above need not be readable
+    except ReorderKitError:  # the parent folder may be unreadable
         return []
     return [name for name in names if split_of(name) and name != whole.name]

@@ -1,4 +1,4 @@
-"""How people call the splits of their data."""
+"""The usual names of splits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
     "validation": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
-"""In small letters; large ones mean the same."""
+"""Names in lower case; case does not matter."""
 
 _SPLIT_OF: dict[str, Split] = {name: split for split, names in SPLIT_NAMES.items() for name in names}
 KNOWN_NAMES = ", ".join(_SPLIT_OF)
@@ -24,7 +24,7 @@ _OF_WHAT = re.compile("(?:data)?(?:sets?|data|images?|imgs?|files|samples|split|
 
 
 def split_of(name: str) -> Split | None:
-    """The split that a name stands for, in any letter case; None if it is no such name.
+    """The split that a name stands for, in any case; None for other names.
 
     >>> split_of("Training"), split_of("VAL"), split_of("cat")
     ('train', 'validation', None)
@@ -38,10 +38,10 @@ def by_split(
     """The names of splits among these, by split.
 
     Args:
-        names: of folders, files or the like; those that name no split are passed over.
-        where: they are, for messages: the field of the recipe, and what has these names.
+        names: names of folders, files or the like; other names are skipped.
+        where: where they are, for messages: the recipe's field, and what has these names.
         hint: what to do about two names for one split.
-        chosen: the name that a recipe gives to a split; where it is among these, other names of the split do not count.
+        chosen: the name that a recipe gives to a split; if it is among the names, the split's other names are skipped.
 
     Raises:
         ReorderKitError: if two of them stand for one split.
@@ -60,7 +60,7 @@ def by_split(
 
 
 def look_like_splits(names: Collection[str]) -> bool:
-    """Whether at least half of these names have the name of a split in them, that of train and another.
+    """Whether at least half of these names contain the name of a split, including train and another.
 
     >>> look_like_splits(["training_set", "testset"]), look_like_splits(["train", "bus", "car"])
     (True, False)

@@ -1,4 +1,4 @@
-"""A few items of a long list, from its beginning to its end."""
+"""Choose a few items spread over a long list."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 
 
 def spread(items: Sequence[Item], most: int) -> list[Item]:
-    """Items evenly spread over the list, the first and the last among them.
+    """Items evenly spread over the list, including the first and the last.
 
     Lists are often sorted by class or by folder, so that their first items have much in common.
 
@@ -18,7 +18,7 @@ def spread(items: Sequence[Item], most: int) -> list[Item]:
 
     Args:
         items: the list.
-        most: so many, or all if there are fewer.
+        most: the number of items; all if there are fewer.
     """
     count = min(len(items), most)
     if count < 2:

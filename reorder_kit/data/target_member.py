@@ -12,12 +12,12 @@ from reorder_kit.interfaces import MASK, TargetKind
 
 @dataclass(frozen=True)
 class TargetMember:
-    """Where in a sample its target is.
+    """The place of the target within a sample.
 
     Args:
-        kind: of the target.
-        ending: of the member.
-        field: of a JSON member.
+        kind: the kind of the target.
+        ending: the member's extension.
+        field: the field of a JSON member.
     """
 
     kind: TargetKind
@@ -28,10 +28,10 @@ class TargetMember:
         return f"{self.kind} {self.ending} {self.field}"
 
     def value(self, data: bytes) -> Any:
-        """What the member says.
+        """The value of the member.
 
         Raises:
-            ValueError: if it cannot be understood.
+            ValueError: if it is malformed.
         """
         if self.kind == MASK:
             return data
@@ -40,12 +40,12 @@ class TargetMember:
             if not isinstance(content, dict):
                 return content
             if self.field not in content:
-                raise ValueError(f"there is no field {self.field!r}; fields: {', '.join(content)}")
+                raise ValueError(f"it has no field {self.field!r}; its fields: {', '.join(content)}")
             return content[self.field]
         text = data.decode().strip()
         return int(text) if re.fullmatch(r"-?\d+", text) else text
 
 
 def is_json(ending: str) -> bool:
-    """Whether members of this ending are read as JSON."""
+    """Whether members with this extension are read as JSON."""
     return ending.rpartition(".")[2] in ("json", "jsn")

@@ -1,4 +1,4 @@
-"""Training images as rows of a regression: what is known of each patch, and what is to be told from it."""
+"""Training images as rows of a regression: the features of each patch, and the targets to predict from them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from reorder_kit.ops.folded_ridge import PENALTIES, held_out_errors
 from reorder_kit.ops.patch_features import patch_features
 
 FOLDS = 3
-_SIDE = 8  # pixels of a shrunken patch, and of a shrunken image where that is what is to be told
+_SIDE = 8  # pixels of a shrunken patch, and of a shrunken image if that is the target
 
 
 @dataclass(frozen=True)
 class ToldRows:
-    """Rows of a regression, one for each version of an image.
+    """Rows of a regression, one per version of an image.
 
     Args:
-        features: of each patch, as :func:`~reorder_kit.ops.patch_features.patch_features` gives them.
-        targets: what is to be told, less its mean.
-        folds: of each row; versions of one image are in one fold.
-        frequency: of each class, if every image has exactly one; else None.
-        words: what is to be told.
+        features: the features of each patch, from :func:`~reorder_kit.ops.patch_features.patch_features`.
+        targets: the regression targets, minus their mean.
+        folds: the fold of each row; versions of one image are in the same fold.
+        frequency: the frequency of each class, if every image has exactly one; else None.
+        words: what the targets are, in words.
     """
 
     features: Float[Tensor, "row patch feature"]
@@ -39,31 +39,31 @@ class ToldRows:
 
     @property
     def images(self) -> int:
-        """Rows there are."""
+        """The number of rows."""
         return len(self.targets)
 
     @cached_property
     def penalty(self) -> float:
-        """The ridge penalty with the least held-out error for all patches together; of equal ones the lowest."""
+        """The ridge penalty with the lowest held-out error for all patches together; of equal ones, the smallest."""
         return PENALTIES[int(held_out_errors(self.features.flatten(1), self.targets, self.folds).argmin())]
 
 
 def told_rows(training: TrainingData, image: ImageShape, grid: Grid, images: int, views: int) -> ToldRows:
     """Read training images as rows.
 
-    To be told are the classes of an image, one or several, also those of boxes and masks. Where the targets name no
-    classes, or all images have the same, it is the image itself, shrunk to 8x8 pixels. Patches of more than 8x8 pixels
-    are shrunk to that.
+    The targets are an image's classes, one or several, including those of boxes and masks. If there are no classes, or
+    all images have the same ones, the target is the image itself, shrunk to 8x8 pixels. Patches larger than 8x8 pixels
+    are shrunk to that size.
 
     Args:
         training: the images.
         image: their shape.
-        grid: of the patches.
-        images: how many to look at; all if there are fewer.
-        views: further versions of each under the training transform; left out where nothing in it is random.
+        grid: the grid of patches.
+        images: how many to use; all if there are fewer.
+        views: further versions of each under the training transform; none if the transform is not random.
 
     Raises:
-        ReorderKitError: if fewer than two images can be read, or they hold numbers that are not finite.
+        ReorderKitError: if fewer than two images can be read, or they contain NaN or infinity.
     """
     read: list[list[_Version]] = [[] for _ in range(1 + views)]
     is_random = False
@@ -73,11 +73,14 @@ def told_rows(training: TrainingData, image: ImageShape, grid: Grid, images: int
             read[place].append(_Version.of(version, image, grid, training))
     count = sum(len(version.patches) for version in read[0])
     if count < 2:
-        raise ReorderKitError(f"patches are judged by images held out, but {count} could be read", "use more images")
+        raise ReorderKitError(
+            f"patches are judged on held-out images, which takes at least two, but {count} could be read",
+            "use more images",
+        )
     versions = [version for batches in (read if is_random else read[:1]) for version in batches]
     patches = torch.cat([version.patches for version in versions])
     if not patches.isfinite().all():
-        raise ReorderKitError("training images hold numbers that are not finite", "look at transforms and files")
+        raise ReorderKitError("training images contain NaN or infinity", "check the transforms and the files")
     targets, frequency, words = _targets(versions)
     folds = (torch.arange(count) % FOLDS).repeat(len(patches) // count)
     return ToldRows(patch_features(patches), targets, folds, frequency, words)
@@ -85,7 +88,7 @@ def told_rows(training: TrainingData, image: ImageShape, grid: Grid, images: int
 
 @dataclass(frozen=True)
 class _Version:
-    """A batch in one version: shrunken patches, shrunken images, and the classes that each image has."""
+    """One version of a batch: shrunken patches, shrunken images, and the classes of each image."""
 
     patches: Float[Tensor, "image patch pixel"]
     small: Float[Tensor, "image pixel"]

@@ -1,4 +1,4 @@
-"""The patches of training images, as priors look at them."""
+"""The patches of training images, for priors."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from reorder_kit.orders.grid import Grid
 
 
 class TrainingPatches:
-    """Batches of row-major patches of training images, which can be gone through several times.
+    """Batches of row-major patches of training images, for several passes.
 
     Args:
         splits: opened data.
         grid: the grid of patches.
-        seed: of the choice, and of what is random in the images.
-        images: how many to look at; all if there are fewer.
+        seed: seed of the choice and of augmentation.
+        images: how many to use; all if there are fewer.
     """
 
     def __init__(self, splits: DataSplits, grid: Grid, seed: int, images: int) -> None:
         self._data, self._grid, self._images = TrainingSplit(splits, seed, NONE), grid, images
 
     def __len__(self) -> int:
-        """Images that are looked at, readable or not."""
+        """The number of images used, readable or not."""
         return min(self._images, len(self._data))
 
     def __iter__(self) -> Iterator[Float[Tensor, "image patch pixel"]]:

@@ -1,4 +1,4 @@
-"""The training images and their targets, for whoever looks at them before training begins."""
+"""The training images and their targets, for components that look at them before training."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ IMAGES_AT_ONCE = 32
 
 
 class TrainingSplit:
-    """The training split: its targets, and batches of images that are chosen at random.
+    """The training split: its targets, and batches of randomly chosen images.
 
-    Sources often list images class by class, hence the random choice. It is the same every time, and so is what is
-    random in an image: its augmentation is seeded with the seed and its number. Only one batch is held at a time.
+    Sources often list images class by class, hence the random choice. The choice is the same every time, and so is
+    augmentation, which is seeded with the seed and the image's index. Only one batch is in memory at a time.
 
     Args:
         splits: opened data.
-        seed: of the choice, and of what is random in the images.
-        kind: of the targets of batches.
+        seed: seed of the choice and of augmentation.
+        kind: the kind of the batches' targets.
     """
 
     def __init__(self, splits: DataSplits, seed: int, kind: TargetKind) -> None:
@@ -47,11 +47,11 @@ class TrainingSplit:
         self.classes: Sequence[str] = splits.classes
 
     def __len__(self) -> int:
-        """Samples, readable or not."""
+        """The number of samples, readable or not."""
         return len(self._samples)
 
     def targets(self) -> Iterator[Any]:
-        """The target of every readable sample, by number. No image is decoded where the source knows targets."""
+        """The target of every readable sample, by index. If the source knows targets, no image is decoded."""
         for index in range(len(self)):
             if isinstance(self._samples, HasTargets):
                 target = self._samples.target(index)
@@ -61,22 +61,22 @@ class TrainingSplit:
                 yield sample.target
 
     def batches(self, images: int, batch_size: int = IMAGES_AT_ONCE, views: int = 0) -> Iterator[Batch]:
-        """Images with their targets. Those that cannot be read are left out, and named in their batch.
+        """Images with their targets. Unreadable images are left out, and named in their batch.
 
         Args:
-            images: how many to look at; all if there are fewer.
-            batch_size: at once.
+            images: how many to use; all if there are fewer.
+            batch_size: images per batch.
             views: further versions of each image under the training transform.
         """
         for read, unreadable in self._readable(images, batch_size, views):
             yield replace(collate(read, self._kind, views), unreadable=tuple(unreadable))
 
     def patches(self, grid: Grid, images: int) -> Iterator[Float[Tensor, "image patch pixel"]]:
-        """The row-major patches of the same images, a batch at a time.
+        """The row-major patches of the same images, batch by batch.
 
         Args:
             grid: the grid of patches.
-            images: how many to look at; all if there are fewer.
+            images: how many to use; all if there are fewer.
         """
         for read, _ in self._readable(images, IMAGES_AT_ONCE):
             yield cut(torch.stack([sample.versions[0].image for sample in read]), grid)
@@ -84,7 +84,7 @@ class TrainingSplit:
     def _readable(
         self, images: int, batch_size: int, views: int = 0
     ) -> Iterator[tuple[list[DrawnSample], list[Unreadable]]]:
-        """The chosen samples, and what could not be read beside them; a batch without any readable one is left out."""
+        """The readable samples and the unreadable ones of each batch; batches without a readable one are skipped."""
         generator = torch.Generator().manual_seed(self._seed)
         chosen: list[int] = torch.randperm(len(self), generator=generator)[:images].tolist()
         for first in range(0, len(chosen), batch_size):
@@ -103,11 +103,11 @@ class TrainingSplit:
                 yield read, unreadable
 
     def _seed_of(self, index: int, version: int = 0) -> int:
-        """Of a sample: below 2^63, as seeds of a batch have to be. Further versions count as further samples."""
+        """The seed of a sample, below 2^63 as a batch requires. Further versions count as further samples."""
         return ((self._seed << 32) + index + version * len(self)) % 2**63
 
     def _read(self, indices: Sequence[int], version: int = 0) -> list[Any]:
-        """Samples, or what cannot be read in their place."""
+        """The samples, with :class:`Unreadable` for those that cannot be read."""
         draw: Callable[[int], Any] = self._samples.__getitem__
         if version and isinstance(self._samples, HasViews):
             draw = self._samples.view

@@ -12,9 +12,9 @@ from torch import nn
 
 from reorder_kit.errors import did_you_mean, quoted
 
-# Those that turn one image into one image and whose arguments can be written in YAML. Conversion and normalisation
-# are missing since they always follow; MixUp and CutMix, since they take whole batches and belong to the task; JPEG,
-# since torchvision 0.29 deprecates the encoder behind it.
+# Transforms of one image into one image whose arguments can be written in YAML. Conversion and normalization are
+# missing because they always follow; MixUp and CutMix, because they take whole batches and belong to the task; JPEG,
+# because torchvision 0.29 deprecates its encoder.
 _FROM_TORCHVISION = (
     "AugMix",
     "AutoAugment",
@@ -52,12 +52,12 @@ _FROM_TORCHVISION = (
 )
 KNOWN_TRANSFORMS = ("Fit", *_FROM_TORCHVISION)
 _LARGEST_NUMBER = 1_000_000
-"""No argument of these transforms means anything beyond."""
+"""No argument of these transforms is meaningful beyond this."""
 
 
 def transform_class(name: str) -> Callable[..., nn.Module]:
-    """The transform of that name, which is one of :data:`KNOWN_TRANSFORMS`."""
-    # Imported on first use, as everywhere in this file: torchvision takes seconds.
+    """The transform with this name, one of :data:`KNOWN_TRANSFORMS`."""
+    # Imported on first use, here and below, because importing torchvision takes seconds.
     from torchvision.transforms import v2
 
     from reorder_kit.data.fit import Fit
@@ -67,7 +67,7 @@ def transform_class(name: str) -> Callable[..., nn.Module]:
 
 
 class NamedTransform(pydantic.BaseModel):
-    """A transform by its class name in ``torchvision.transforms.v2``; the further keys are its arguments.
+    """A transform by its class name in ``torchvision.transforms.v2``; all other keys are its arguments.
 
     >>> NamedTransform(name="RandomResizedCrop", size=64, interpolation="bicubic").build().size
     (64, 64)
@@ -84,22 +84,22 @@ class NamedTransform(pydantic.BaseModel):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What the recipe gives beside the name."""
+        """The arguments: everything in the recipe except the name."""
         return dict(self.model_extra or {})
 
     def build(self) -> nn.Module:
         """The transform itself.
 
         Raises:
-            ValueError: if there is no such transform, or it does not take these arguments.
+            ValueError: if the transform is unknown, or does not take these arguments.
         """
         if self.name not in KNOWN_TRANSFORMS:
-            raise ValueError(f"there is no transform {quoted(self.name)} ({did_you_mean(self.name, KNOWN_TRANSFORMS)})")
+            raise ValueError(f"unknown transform {quoted(self.name)} ({did_you_mean(self.name, KNOWN_TRANSFORMS)})")
         transform = transform_class(self.name)
         self._check_names(inspect.signature(transform).parameters)
         for argument, value in self.arguments.items():
             if not _is_bounded(value):
-                raise ValueError(f"{self.name}: {argument} cannot be {quoted(value)}: it holds too large a number")
+                raise ValueError(f"{self.name}: {argument} cannot be {quoted(value)}: it contains too large a number")
         arguments = {key: self._enumerated(key, value) for key, value in self.arguments.items()}
         try:
             return transform(**arguments)
@@ -118,7 +118,7 @@ class NamedTransform(pydantic.BaseModel):
     def _enumerated(self, argument: str, value: Any) -> Any:
         from torchvision.transforms import AutoAugmentPolicy, InterpolationMode
 
-        # Arguments that torchvision wants as members of an enumeration, and a recipe as their values.
+        # torchvision wants these arguments as enumeration members; a recipe gives their values.
         enumerated = {"interpolation": InterpolationMode, "policy": AutoAugmentPolicy}
         if argument not in enumerated or not isinstance(value, str):
             return value
@@ -133,7 +133,7 @@ class NamedTransform(pydantic.BaseModel):
 
 
 def _is_bounded(value: Any) -> bool:
-    """Whether every number in it is finite and of a size that an image can have."""
+    """Whether every number in a value is finite and within the size of images."""
     if isinstance(value, (int, float)):
         return abs(value) <= _LARGEST_NUMBER
     if isinstance(value, Mapping):
@@ -142,7 +142,7 @@ def _is_bounded(value: Any) -> bool:
 
 
 HORIZONTAL_FLIP = NamedTransform.model_construct(name="RandomHorizontalFlip")
-"""The usual default; not validated, since that builds it and torchvision takes seconds."""
+"""The usual default; not validated, because that would import torchvision, which takes seconds."""
 
 
 def _from_bare_name(value: Any) -> Any:

@@ -16,10 +16,10 @@ from reorder_kit.interfaces.path_lengths import shortened
 Names = Sequence[str]
 
 _IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
-# Lists of one class have a mark behind each name: whether the image shows it.
+# Lists of one class have a mark after each name: whether the image shows the class.
 _MARKED = re.compile(r"(.*\S)\s+(?:-1|0|1)")
 _QUOTED = re.compile(r"""(["'])(.*)\1(?:\s+(?:-1|0|1))?""")
-# Lists of other programs give paths, and behind each that to its annotation or mask.
+# Lists of other programs give paths, each followed by the path of its annotation or mask.
 _PAIRED = re.compile(r"(.+\.(?:jpe?g|png))\s+(\S.*\.(?:xml|png))", re.IGNORECASE)
 REWRITTEN = "names in lists are read without quotes or file endings"
 FOLDERS = "paths in lists are read as names of images"
@@ -32,7 +32,7 @@ class VocFiles:
         folder: holds ImageSets.
         kind: the folder of lists in it.
         listing: finds images and annotations.
-        findings: collects names that are not read as written.
+        findings: collects names that are read differently than written.
     """
 
     def __init__(self, folder: Path, kind: str, listing: FolderListing, findings: Findings) -> None:
@@ -42,22 +42,22 @@ class VocFiles:
         self._field = f"data.root: {self._lists}"
 
     def splits(self, chosen: Mapping[Split, str | None]) -> dict[Split, str]:
-        """The lists that have the name of a split, or are chosen for it."""
+        """The lists that are named like a split, or chosen for one."""
         names = [file.stem for file in self._lists.glob("*.txt") if not is_junk(file.name)]
         return by_split(
-            names, self._field, "keep one of these lists, or choose by data.train, data.validation or data.test", chosen
+            names, self._field, "keep one list, or choose with data.train, data.validation or data.test", chosen
         )
 
     def listed(self, split: str, field: str) -> Names:
         """The names of a list."""
         path = self._lists / f"{split}.txt"
         try:
-            # utf-8-sig, since some editors write a byte-order mark.
+            # utf-8-sig, because some editors write a byte-order mark.
             lines = path.read_text(encoding="utf-8-sig").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             known = ", ".join(sorted(file.stem for file in self._lists.glob("*.txt"))[:10]) or "none"
             raise ReorderKitError(
-                f"{field}: the list {path} cannot be read: {error}", f"lists there: {known}"
+                f"{field}: the list {path} cannot be read: {error}", f"existing lists: {known}"
             ) from error
         names = [self._named(line.strip(), path) for line in lines if line.strip()]
         if not names:
@@ -77,9 +77,9 @@ class VocFiles:
         return self._existing("SegmentationClass", name, (".png",))
 
     def _named(self, line: str, path: Path) -> str:
-        """The name that a line gives: the first reading of which there is an image."""
+        """The name in a line: the first reading for which an image exists."""
         for name, is_rewritten in _readings(line):
-            # A full path would lead past the folder of images, and to no annotation.
+            # An absolute path would bypass the image folder, and would not lead to an annotation.
             if not Path(name).is_absolute() and self._listed("JPEGImages", name, _IMAGE_ENDINGS) is not None:
                 if is_rewritten:
                     self._findings.add(REWRITTEN, f"{line} in {path}")
@@ -93,12 +93,12 @@ class VocFiles:
         return marked[1] if marked else line
 
     def _paths(self, line: str) -> Iterator[tuple[str, str]]:
-        """The paths to an image that a line can have, and the name below the folder of images that each gives."""
+        """The image paths that a line can mean, each with the resulting name relative to the image folder."""
         marked, paired = _MARKED.fullmatch(line), _PAIRED.fullmatch(line)
         written = [line, *([marked[1]] if marked else [])]
         if paired:
             image, target = map(_slashed, paired.groups())
-            # Another target than that which would be read is none to guess about.
+            # If the line pairs the image with a target other than the one that would be read, do not guess.
             if target.stem == image.stem and target.parent.name == self._targets:
                 written = [paired[1]]
         for each in written:
@@ -108,7 +108,7 @@ class VocFiles:
                 yield each, PurePosixPath(*parts[start:]).with_suffix("").as_posix()
 
     def _listed(self, folder: str, name: str, endings: Sequence[str]) -> Path | None:
-        """The file of a name with the first of these endings that is there."""
+        """The file with this name and the first of these extensions that exists."""
         found = (self._listing.find(self._folder / folder, f"{name}{ending}", self._field) for ending in endings)
         return next((path for path in found if path is not None), None)
 
@@ -117,14 +117,14 @@ class VocFiles:
         if found is None:
             place, first = self._folder / folder, f"{name}{endings[0]}"
             raise ReorderKitError(
-                f"{self._field} lists {shortened(name)}, but there is no {shortened(place / first)}",
+                f"{self._field} lists {shortened(name)}, but {shortened(place / first)} does not exist",
                 self._listing.why_missing(place, first) or "copy the data again, or correct the list",
             )
         return found
 
 
 def _readings(line: str) -> Iterator[tuple[str, bool]]:
-    """Names that a line can mean, and whether that is more than leaving out a mark."""
+    """Names that a line can mean, and whether the reading changes more than dropping a mark."""
     quoted, marked = _QUOTED.fullmatch(line), _MARKED.fullmatch(line)
     plain = [line, *([marked[1]] if marked else [])]
     for name in dict.fromkeys(plain):
@@ -143,9 +143,9 @@ def _slashed(path: str) -> PurePosixPath:
 
 
 def _is_other_file(written: str, found: Path) -> bool:
-    """Whether a full path leads to a file of this machine that is not the one that was found by its name."""
+    """Whether an absolute path leads to another existing file than the one found by name."""
     path = Path(written.strip("\"'"))
     try:
         return path.is_absolute() and path.exists() and not path.samefile(found)
-    except OSError:  # of a path that is too long
+    except OSError:  # for instance, the path is too long
         return False

@@ -22,9 +22,9 @@ class VocObject(NamedTuple):
     """An object of an image.
 
     Args:
-        name: of its class.
+        name: the name of its class.
         box: its edges.
-        is_difficult: it is marked as difficult to recognize.
+        is_difficult: whether it is marked as difficult to recognize.
     """
 
     name: str
@@ -33,11 +33,11 @@ class VocObject(NamedTuple):
 
 
 class VocAnnotation(NamedTuple):
-    """What an XML file says of its image.
+    """The content of an XML file.
 
     Args:
-        size: declared height and width, pixels; None if there is no usable one.
-        objects: those whose box has an area.
+        size: declared height and width, in pixels; None if there is no usable size.
+        objects: the objects whose box has an area.
         flat: edges of the boxes without width or height.
     """
 
@@ -47,7 +47,7 @@ class VocAnnotation(NamedTuple):
 
 
 def read_annotation(path: Path, findings: Findings) -> VocAnnotation:
-    """Read the size of the image and its objects.
+    """Read the image's size and objects.
 
     Args:
         path: the XML file.
@@ -67,38 +67,37 @@ def read_annotation(path: Path, findings: Findings) -> VocAnnotation:
             flat.append(edges)
             continue
         try:
-            # An empty mark says as little as a missing one.
+            # An empty mark counts as missing.
             is_difficult = flag(thing.findtext("difficult", "").strip() or None)
         except ValueError as error:
             raise ReorderKitError(
-                f"data.root: {path}: object {place}: difficult: {error}", "1 marks a difficult object, 0 all others"
+                f"data.root: {path}: object {place}: difficult: {error}", "use 1 for a difficult object, else 0"
             ) from error
         objects.append(VocObject(thing.findtext("name", "").strip(), edges, is_difficult))
     return VocAnnotation(_size(root, path, findings), objects, flat)
 
 
 def _parsed(path: Path) -> ElementTree.Element:
-    mistake = f"data.root: {path} is no XML"
+    mistake = f"data.root: {path} is not XML"
     try:
         content = path.read_bytes()
         declaration = _DECLARATION.match(content)
         if declaration is None:  # UTF-8, or UTF-16 with its mark, which the parser tells apart
             return ElementTree.fromstring(content)
         encoding = declaration[1].decode("ascii", "replace")
-        # Decoded here, since the parser knows no encodings with several bytes for a character; of text it ignores the
-        # declaration.
+        # Decoded here, because the parser knows no multibyte encodings; it ignores the declaration of decoded text.
         return ElementTree.fromstring(content.decode("utf-8-sig" if _is_utf_8(encoding) else encoding))
     except OSError as error:
         raise ReorderKitError(f"data.root: {path} cannot be read: {error.strerror}") from error
     except LookupError as error:
-        raise ReorderKitError(f"{mistake} that can be read: {error}", "save it in UTF-8, and declare that") from error
+        raise ReorderKitError(f"{mistake} that can be read: {error}", "save it as UTF-8 and declare that") from error
     except UnicodeError as error:
         raise ReorderKitError(
-            f"{mistake} in the encoding that it declares: {error}", "declare the one in which it was saved"
+            f"{mistake} in the encoding that it declares: {error}", "declare the encoding in which it was saved"
         ) from error
     except (ElementTree.ParseError, ValueError) as error:
         raise ReorderKitError(
-            f"{mistake}: {error}", "the file may be cut off, or in another encoding than it declares"
+            f"{mistake}: {error}", "the file may be cut off, or declare the wrong encoding"
         ) from error
 
 
@@ -116,7 +115,7 @@ def _size(root: ElementTree.Element, path: Path, findings: Findings) -> Size | N
 
 
 def _edges(thing: ElementTree.Element) -> Edges | None:
-    """Edges counted from 0: VOC counts pixels from 1 and names the last one that belongs to the object."""
+    """Edges counted from 0: VOC counts pixels from 1 and gives the last pixel that belongs to the object."""
     texts = [thing.findtext(f"bndbox/{edge}", "") for edge in ("xmin", "ymin", "xmax", "ymax")]
     try:
         left, top, right, bottom = map(float, texts)

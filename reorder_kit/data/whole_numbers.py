@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-# Python refuses to convert text of more than a few thousand digits.
+# Python refuses to convert text with more than a few thousand digits.
 _TEXT = re.compile(r"([+-]?[0-9]{1,1000})(\.0*)?")
 _TOO_LARGE = 10**9
 
 Size = tuple[int, int]
-"""Height and width of an image, pixels."""
+"""Height and width of an image, in pixels."""
 
 
 def whole_number(value: Any) -> int | None:
@@ -31,7 +31,7 @@ def whole_number(value: Any) -> int | None:
 
 
 def declared_size(height: Any, width: Any) -> Size | None:
-    """The size that an annotation declares for its image; None if a number is none that an image can have."""
+    """The size that an annotation declares for its image; None if it is not a possible image size."""
     rows, columns = whole_number(height), whole_number(width)
     if rows is None or columns is None or not (0 < rows < _TOO_LARGE and 0 < columns < _TOO_LARGE):
         return None

@@ -1,4 +1,4 @@
-"""Samples that are changed on their way to the loader."""
+"""Samples that are changed before they reach the loader."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from reorder_kit.interfaces import HasIdentities, HasTargets, HasViews, Identity
 
 
 class WrappedSamples:
-    """Samples of another set, which a derived class changes; what is unreadable stays so.
+    """Samples of another set, changed by a derived class; unreadable samples stay unreadable.
 
-    It has views, known targets and identities exactly where the other set does.
+    It has views, known targets and identities exactly if the other set does.
 
     Args:
         samples: the other set.
@@ -23,7 +23,7 @@ class WrappedSamples:
 
     def __init__(self, samples: SampleSet) -> None:
         self._samples = samples
-        # Attributes of the object, since HasViews and the like ask whether there is one.
+        # Attributes of the object, because HasViews and similar protocols check whether they exist.
         if isinstance(samples, HasViews):
             self.view = self._changed_view
         if isinstance(samples, HasTargets):
@@ -38,11 +38,11 @@ class WrappedSamples:
         return self._changed_if_read(self._samples[index], index)
 
     def changed(self, sample: Sample, index: int) -> Sample | Unreadable:
-        """The sample of this number, or a view of it, as this set gives it."""
+        """The changed sample with this index, or a changed view of it."""
         return sample
 
     def changed_target(self, index: int) -> Any | Unreadable:
-        """The target of the sample of this number, as this set gives it; asked for where the other set knows it."""
+        """The changed target of the sample with this index; called only if the other set knows targets."""
         assert isinstance(self._samples, HasTargets)
         return self._samples.target(index)
 

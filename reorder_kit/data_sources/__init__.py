@@ -1,1 +1,1 @@
-"""Images and their targets: one source a file, each file a plugin module; files with an underscore are shared parts."""
+"""Images and their targets: one source per file, each a plugin module; files with an underscore are shared parts."""

@@ -1,4 +1,4 @@
-"""Data sets that the library ``datasets`` loads: from a folder, from the hub, or what was fetched from there before."""
+"""Data sets loaded by the library ``datasets``: from a folder, from the hub, or from its cache."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import yaml
 from reorder_kit.errors import ReorderKitError
 
 _SAVED = ("dataset_dict.json", "state.json")
-"""One of them is in a folder that ``save_to_disk`` wrote."""
+"""A folder written by ``save_to_disk`` contains one of these."""
 _CARDS = ("README.md", ".huggingface.yaml")
-"""Where a folder can say which files belong to it; these may be anywhere."""
+"""Files in which a folder can list its data files, which may be anywhere."""
 _LONGEST_CARD = 1_000_000
 
 
@@ -23,31 +23,31 @@ def load_splits(place: Path, config: str | None, revision: str | None, may_downl
 
     Args:
         place: a folder, or the name on the hub.
-        config: which of several configurations.
+        config: the configuration, if there are several.
         revision: commit, branch or tag on the hub.
-        may_download: fetch what is not there.
+        may_download: download missing files.
 
     Raises:
-        ReorderKitError: if the library is not installed, or there is no such data set.
+        ReorderKitError: if the library is not installed, or the data set does not exist.
     """
     try:
-        # Imported late: not everyone has it, and it takes seconds.
+        # Imported late, because it is optional and takes seconds.
         import datasets
     except ImportError as error:
         raise ReorderKitError(
             f"data.name: hf needs the package datasets: {error}", "pip install 'reorder-kit[hf]'"
         ) from error
     if place.is_absolute() and not place.is_dir():
-        raise ReorderKitError(f"data.dataset: there is no folder {place}")
+        raise ReorderKitError(f"data.dataset: the folder {place} does not exist")
     is_saved = _is_saved(place)
     for field, value, useless in (
         ("config", config, is_saved),
         ("revision", revision, place.is_dir()),
     ):
         if value is not None and useless:
-            raise ReorderKitError(f"data.{field}: a local folder has none", "leave it out")
+            raise ReorderKitError(f"data.{field}: it does not apply to a local folder", "leave it out")
     if place.is_dir() and not may_download and fetched(place) is not None:
-        raise ReorderKitError(f"data.dataset: {place} names files that are elsewhere")
+        raise ReorderKitError(f"data.dataset: {place} names files that would have to be downloaded")
     try:
         with nullcontext() if may_download else _offline(datasets):
             if is_saved:
@@ -55,18 +55,18 @@ def load_splits(place: Path, config: str | None, revision: str | None, may_downl
             else:
                 loaded = datasets.load_dataset(str(place), config, revision=revision)
     except Exception as error:
-        # OSError is also what a missing network ends in, ValueError a configuration that does not exist, and damaged
-        # files raise whatever the library did not think of.
+        # A missing network also ends in an OSError, an unknown configuration in a ValueError, and damaged files in
+        # exceptions that the library did not foresee.
         reason = f"{type(error).__name__}: {error}" if isinstance(error, LookupError) else str(error)
         raise ReorderKitError(
             f"data.dataset: cannot open {place}: {reason}",
-            "a local folder has to exist; a data set of the hub needs its full name, and a network the first time",
+            "a local folder must exist; a data set on the hub needs its full name, and a network the first time",
         ) from error
     return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
 
 
 def fetched(place: Path) -> str | None:
-    """What is fetched to load a data set, and where to; None if all of it lies in a folder."""
+    """What is downloaded to load a data set, and to where; None if all of it is in a folder."""
     if not place.is_dir():
         return f"{place} from the Hugging Face hub into the cache of datasets"
     if not _is_saved(place) and any(_names_other_places(place / card) for card in _CARDS):
@@ -79,7 +79,7 @@ def _is_saved(place: Path) -> bool:
 
 
 def _names_other_places(card: Path) -> bool:
-    """Whether the configurations in a card have files with a protocol; so it seems where it cannot be read."""
+    """Whether the configurations in a card name files with a protocol; True if the card cannot be read."""
     if not card.is_file():
         return False
     try:
@@ -87,7 +87,7 @@ def _names_other_places(card: Path) -> bool:
             text = file.read(_LONGEST_CARD)
         head = text.split("---", 2)[1] if card.suffix == ".md" and text.lstrip().startswith("---") else text
         if card.suffix == ".md" and head is text:
-            return False  # without a head it says nothing of files
+            return False  # without front matter it names no files
         content = yaml.safe_load(head)
     except (OSError, IndexError, ValueError, RecursionError, yaml.YAMLError):
         return True
@@ -95,7 +95,7 @@ def _names_other_places(card: Path) -> bool:
 
 
 def _texts(content: Any, seen: set[int]) -> Iterator[str]:
-    """All texts in plain data; what an alias repeats is looked at once."""
+    """All strings in plain data; repeated aliases are visited once."""
     if isinstance(content, str):
         yield content
     elif isinstance(content, (list, dict)) and id(content) not in seen:
@@ -106,7 +106,7 @@ def _texts(content: Any, seen: set[int]) -> Iterator[str]:
 
 @contextmanager
 def _offline(datasets: Any) -> Iterator[None]:
-    """Do what both libraries do where HF_HUB_OFFLINE is set, which they look at once, as they are imported."""
+    """Have the effect of HF_HUB_OFFLINE, which both libraries read only when they are imported."""
     from huggingface_hub import constants
 
     flags = [(datasets.config, "HF_HUB_OFFLINE"), (constants, "HF_HUB_OFFLINE")]

@@ -23,7 +23,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import BOXES, MULTI_LABEL, DataSource, DataSplits, PathFromRoot
 
-# How the annotations of a split are called: as COCO does, plainly, and as Roboflow and FiftyOne export them.
+# Names of a split's annotations: COCO's, plain ones, and those that Roboflow and FiftyOne export.
 _LAYOUTS = (
     "annotations/instances_{}*.json",
     "annotations/{}.json",
@@ -36,36 +36,36 @@ _FIFTYONE_IMAGES = "data"
 
 
 class CocoDetection(AnnotatedSource):
-    """Images with boxes, one JSON file of annotations for each split, in COCO's format.
+    """Images with boxes, with one JSON file of annotations per split, in COCO's format.
 
-    The files are found by their names where the recipe does not give them: ``annotations/instances_train2017.json``,
-    ``train.json``, ``train/_annotations.coco.json`` (Roboflow), ``train/labels.json`` beside ``train/data`` (FiftyOne)
-    and the like, with ``val``, ``valid``, ``validation`` or ``dev``, and ``test``, in any letter case. A missing
-    validation split is set aside from train. Where there is val but no test, as COCO is laid out, val is the test
-    split, and validation is set aside from train; where there is neither, both are. What is set aside is drawn by
-    ``split_seed``, as nearly the same share of each image's rarest class as can be; no class loses its last training
-    image by that.
+    Files that the recipe does not give are found by name: ``annotations/instances_train2017.json``, ``train.json``,
+    ``train/_annotations.coco.json`` (Roboflow), ``train/labels.json`` next to ``train/data`` (FiftyOne) and the like,
+    with ``val``, ``valid``, ``validation`` or ``dev``, and ``test``, in any case. A missing validation split is set
+    aside from train. If there is val but no test, as in COCO, val is the test split, and validation is set aside from
+    train; if there is neither, both are set aside. Images are set aside by ``split_seed``, with shares as equal as
+    possible across classes, where each image counts for its rarest class; no class loses its last training image.
 
-    Images are looked for in ``images``, else in the folder ``images``, in that of the split (``train2017``, ``train``),
-    in ``data`` beside the annotations, beside them, and in ``root``. All that a file names have to be there.
+    Images are searched in the folder given as ``images``; else in the folder ``images``, in the split's folder
+    (``train2017``, ``train``), in ``data`` next to the annotations, next to them, and in ``root``. All images named in
+    a file must exist.
 
-    Classes are the categories of the training file, sorted by id; ids may have gaps. A category without any object that
-    has another's name is none. Another file has no others; its ids are read by their names. An id is a whole number,
-    also as 7.0 or "7", or a text.
+    Classes are the categories of the training file, sorted by id; ids may have gaps. A category without objects that
+    shares another's name is ignored. Other files may not have further categories; their ids are matched by name. An id
+    is a whole number, also written as 7.0 or "7", or a string.
 
-    Boxes are cut at the edges of the image. Left out are boxes without width or height, annotations without a box, and
-    those of images that the file does not list. All of that is counted. An image of another size than its ``width`` and
-    ``height`` is unreadable. Boxes of up to 100 images of each file are compared with these before training, and
-    refused if they look normalized, like left, top, right and bottom, or with x and y exchanged. A crowd is neither
-    learned nor counted as missed; ``iscrowd`` is 0 or 1, or a word for these. For multi-label tasks, a class is present
-    where it has a box, crowds included.
+    Boxes are cut at the edges of the image. Boxes without width or height, annotations without a box, and annotations
+    of unlisted images are left out and counted. An image whose size differs from its ``width`` and ``height`` is
+    unreadable. Before training, boxes of up to 100 images of each file are compared with the image sizes, and refused
+    if they look normalized, like left, top, right and bottom, or with x and y exchanged. A crowd is neither learned nor
+    counted as missed; ``iscrowd`` is 0 or 1, or a word for these. For multi-label tasks, a class is present if it has a
+    box, including crowds.
 
-    Images are turned upright by their EXIF orientation. Boxes were made on what the ``width`` and ``height`` of the
-    image say: on the stored pixels, and are turned along, or on the upright ones. Where both have one size, or the file
-    gives none, they are taken as made on the stored pixels, as pycocotools and torchvision do, and that is reported.
+    Images are turned upright according to their EXIF orientation. An image's ``width`` and ``height`` tell whether its
+    boxes were made on the stored pixels, and turn with the image, or on the upright ones. If both have the same size,
+    or the file gives no size, the stored pixels are assumed, as in pycocotools and torchvision, and that is reported.
 
-    An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
-    left to right by chance. Named transforms replace that.
+    Whole images are scaled into ``image_size`` with their proportions kept. Training images are also randomly flipped
+    from left to right; transforms named in the recipe replace the flip.
 
     Source of the format: https://cocodataset.org/#format-data
     """
@@ -75,31 +75,31 @@ class CocoDetection(AnnotatedSource):
 
     class Options(MultiLabelOptions):
         train: Path | None = Field(
-            None, description="annotations for training, relative to root; not given: found by its name"
+            None, description="annotations for training, relative to root; default: found by name"
         )
         validation: Path | None = Field(
-            None, description="annotations for validation, relative to root; not given: found by its name, if there"
+            None, description="annotations for validation, relative to root; default: found by name, if any"
         )
         test: Path | None = Field(
-            None, description="annotations for the test, relative to root; not given: found by its name, if there"
+            None, description="annotations for the test, relative to root; default: found by name, if any"
         )
         images: PathFromRoot | None = Field(
-            None, description="folder of the images, relative to root; not given: found as described"
+            None, description="folder of the images, relative to root; default: found as described above"
         )
 
     options: Options
 
     def open(self, seed: int) -> DataSplits:
-        """Read the annotations, look whether the images are there, and split them."""
+        """Read the annotations, check that the images exist, and split them."""
         options = self.options
         if not is_folder(options.root, "data.root"):
-            raise ReorderKitError(f"data.root: there is no folder {options.root}")
+            raise ReorderKitError(f"data.root: the folder {options.root} does not exist")
         train_path = self._annotations("train")
         if train_path is None:
             known = ", ".join(layout.format("train") for layout in _LAYOUTS)
             raise ReorderKitError(
                 f"data.root: {options.root} has no annotations for training; looked for {known}",
-                "say with data.train which file it is, relative to data.root",
+                "give the file as data.train, relative to data.root",
             )
         findings = Findings()
         listing = FolderListing(options.root, findings)
@@ -126,7 +126,7 @@ class CocoDetection(AnnotatedSource):
         return {"train": options.train, "validation": options.validation, "test": options.test}[split]
 
     def _field(self, split: Split) -> str:
-        """The field of the recipe that led to the annotations of a split."""
+        """The recipe's field that leads to the annotations of a split."""
         return "data.root" if self._given(split) is None else f"data.{split}"
 
     def _annotations(self, split: Split) -> Path | None:
@@ -134,13 +134,13 @@ class CocoDetection(AnnotatedSource):
         root, given = self.options.root, self._given(split)
         if given is not None:
             return root / given
-        # A file that the recipe gives to one split is none of another's.
+        # A file that the recipe gives to one split is not used for another.
         taken = {root / other for other in (self.options.train, self.options.validation, self.options.test) if other}
         found = sorted({path for path, named in _named_annotations(root) if named == split} - taken)
         if len(found) > 1:
             names = " and ".join(str(path.relative_to(root)) for path in found)
             raise ReorderKitError(
-                f"data.root: {root} has several files for {split}, {names}", f"choose by data.{split}"
+                f"data.root: {root} has several files for {split}, {names}", f"choose one with data.{split}"
             )
         return found[0] if found else None
 
@@ -188,7 +188,7 @@ class CocoDetection(AnnotatedSource):
 
 
 def _spelled_as(train: CocoFile, file: CocoFile, findings: Findings) -> CocoFile:
-    """The categories in the Unicode form in which the training file has them."""
+    """The categories, in the Unicode form used in the training file."""
     spelled = spelled_as(train.categories.values(), file.categories.values())
     changed = [name for name, before in zip(spelled, file.categories.values(), strict=True) if name != before]
     if not changed:
@@ -198,14 +198,14 @@ def _spelled_as(train: CocoFile, file: CocoFile, findings: Findings) -> CocoFile
 
 
 def _named_annotations(root: Path) -> Iterator[tuple[Path, Split]]:
-    """The files of annotations that have the name of a split, in any letter case."""
+    """The annotation files named after a split, in any case."""
     folders = folders_in(root, "data.root")
     for name in folders:
         split = split_of(name)
         if split is None:
             continue
         names = ["_annotations.coco.json"]
-        # So general a name counts only beside FiftyOne's folder of images.
+        # So general a name only counts next to FiftyOne's folder of images.
         if (root / name / _FIFTYONE_IMAGES).is_dir():
             names.append("labels.json")
         for file in (root / name / each for each in names):
@@ -219,7 +219,7 @@ def _named_annotations(root: Path) -> Iterator[tuple[Path, Split]]:
 
 
 def _split_of_stem(stem: str) -> Split | None:
-    """Of ``train``, or of ``instances_train2017``."""
+    """The split in a stem such as ``train`` or ``instances_train2017``."""
     rest = stem.removeprefix("instances_")
     if rest == stem:
         return split_of(stem)

@@ -1,4 +1,4 @@
-"""Handwritten digits that come with scikit-learn: data without a download."""
+"""Handwritten digits from scikit-learn: data without a download."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ BRIGHTEST = 16
 
 
 class Digits(DataSource):
-    """1,797 handwritten digits of 8x8 pixels in one channel, from scikit-learn's installation.
+    """1,797 handwritten digits of 8x8 pixels in one channel, which come with scikit-learn.
 
-    The images stand in one fixed random sequence, the same for every seed of a run, so that results of different seeds
-    are results on the same test images: the last 497 are the test split, of the 1,300 before them the last
-    ``validation_images`` are for validation, and the rest is for training. All images are standardised with one mean
-    and one standard deviation, those of the training pixels. There is no augmentation.
+    The images are in one fixed random sequence, the same for every run seed, so that different seeds are evaluated on
+    the same test images: the last 497 are the test split, the last ``validation_images`` of the 1,300 before them are
+    for validation, and the rest is for training. All images are standardized with the mean and the standard deviation
+    of the training pixels. There is no augmentation.
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998,
     its test part. https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits
@@ -47,7 +47,7 @@ class Digits(DataSource):
 
     class Options(ComponentOptions):
         validation_images: Count = Field(
-            100, lt=1300, description="images for validation, out of the 1,300 that are not for testing"
+            100, lt=1300, description="number of validation images, out of the 1,300 that are not for testing"
         )
 
     options: Options
@@ -58,8 +58,8 @@ class Digits(DataSource):
         return ImageShape(1, 8, 8)
 
     def preparation(self, image: ImageShape) -> Preparation:
-        """Scaled into the 8x8 pixels as a whole, the rest black as the paper of the digits is."""
-        # Imported on first use: torchvision takes seconds.
+        """Scale whole images into 8x8 pixels; the rest is black, like the background of the digits."""
+        # Imported on first use, because importing torchvision takes seconds.
         from reorder_kit.data.letterbox import letterbox
         from reorder_kit.data.normalize import Normalize
 
@@ -72,7 +72,7 @@ class Digits(DataSource):
         )
 
     def open(self, seed: int) -> DataSplits:
-        """Load and split; the seed plays no part."""
+        """Load and split; the seed is not used."""
         bundled = _Bundled.load(self.options.validation_images)
         images = ((bundled.raw - bundled.mean) / bundled.std).float()
         return DataSplits(
@@ -89,11 +89,11 @@ class _Bundled:
     """The digits of scikit-learn.
 
     Args:
-        raw: all of them, with values from 0 to 16.
+        raw: all images, with values from 0 to 16.
         targets: the class of each.
-        train: numbers of those for training.
-        validation: numbers of those for validation.
-        test: numbers of those for testing.
+        train: indices of the training images.
+        validation: indices of the validation images.
+        test: indices of the test images.
     """
 
     raw: Float[Tensor, "image 1 8 8"]
@@ -105,11 +105,11 @@ class _Bundled:
     @classmethod
     def load(cls, validation_images: int) -> _Bundled:
         """Load and split."""
-        # Imported on first use: scikit-learn takes a second.
+        # Imported on first use, because importing scikit-learn takes a second.
         from sklearn.datasets import load_digits
 
         bundled = load_digits()
-        # RandomState, since numpy promises that its stream never changes.
+        # RandomState, because numpy guarantees that its stream never changes.
         shuffled = np.random.RandomState(SPLIT_SEED).permutation(len(bundled.target))
         rest, test = shuffled[:-TEST_IMAGES].tolist(), shuffled[-TEST_IMAGES:].tolist()
         raw = torch.from_numpy(bundled.images).unsqueeze(1)
@@ -117,12 +117,12 @@ class _Bundled:
 
     @property
     def mean(self) -> Float[Tensor, ""]:
-        """Of the training pixels."""
+        """The mean of the training pixels."""
         return self.raw[self.train].mean()
 
     @property
     def std(self) -> Float[Tensor, ""]:
-        """Of the training pixels."""
+        """The standard deviation of the training pixels."""
         return self.raw[self.train].std()
 
 

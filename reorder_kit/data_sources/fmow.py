@@ -1,4 +1,4 @@
-"""Functional Map of the World: satellite images of places, by what the place is used for."""
+"""Functional Map of the World: satellite images of places, classified by the use of the place."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ from reorder_kit.hookspecs import hookimpl
 from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Preparation
 from reorder_kit.interfaces.numbers import Count, Size
 
-# Added to a side of a box, as a share of it, by the share of the image that it covers: the first limit that it reaches.
+# The context added to a side of a box, as a share of it, by the share of the image that it covers (first match).
 CONTEXT = ((0.5, 0.15), (0.4, 0.2), (0.3, 0.3), (0.2, 0.5), (0.1, 1.0), (0.0, 2.0))
 
 _BANDS = ("_rgb.jpg", "_msrgb.jpg")
 Files = list[tuple[str, int]]
 
 _WHOLE = (
-    "The run was trained on images cut to an object and its surroundings (data.crop: box); these are read as a whole. "
-    "Crop them in the same way first."
+    "The run was trained on images cropped to an object and its surroundings (data.crop: box), but whole images are "
+    "read here. Crop them in the same way first."
 )
 
 _FARTHEST = 2**31
-"""Pixels that no edge of a box is farther away."""
+"""The largest plausible coordinate of a box, in pixels."""
 
 
 class Fmow(SplitSource):
     """Functional Map of the World (fMoW-rgb): satellite images of 62 kinds of places, or a part of them.
 
-    Read from ``root/train/CLASS/CLASS_N/CLASS_N_T_rgb.jpg`` and ``root/val/...``: N is a place, T one of several times
-    at which it was photographed. The test split is ``val``; other folders, as ``test`` and ``seq``, are not looked at.
-    Validation is set aside from train by ``split_seed``, the same share of every class, and a place with all its
-    images, since they resemble each other. Classes are the folders of both: one that train lacks, as may be the case
-    with ``false_detection``, counts in the figures, though no model can find it.
+    Read from ``root/train/CLASS/CLASS_N/CLASS_N_T_rgb.jpg`` and ``root/val/...``: N is a place, and T is one of several
+    times at which it was photographed. The test split is ``val``; other folders, such as ``test`` and ``seq``, are
+    ignored. Validation is set aside from train by ``split_seed``, with the same share of every class; all images of a
+    place stay together, because they resemble one another. Classes are the folders of both: a class without training
+    images, possibly ``false_detection``, counts in the metrics, although no model can find it.
 
-    By default an image is cut to the object, which the JSON file beside it says (``bounding_boxes``, the one with the
-    folder's class), with context around it: little around what fills most of the image, twice its size around what is
-    tiny, as in the data set's own baseline. A JSON file that is missing or has no such box makes the image unreadable;
-    so do more pixels than ``most_pixels``. What was cut out goes through the same transforms as those of
-    ``image-folder``. An image is turned upright by its EXIF orientation, and its box with it: that is on the stored
-    pixels unless ``img_height`` and ``img_width`` in the JSON file are those of the upright image.
+    By default, an image is cropped to its object, given in the JSON file next to it (the entry in ``bounding_boxes``
+    with the folder's class), with context around it: little if the object fills most of the image, twice its size if it
+    is tiny, as in the data set's baseline. An image is unreadable if its JSON file is missing or has no such box, or if
+    it has more pixels than ``most_pixels``. The crop goes through the same transforms as in ``image-folder``. An image
+    is turned upright according to its EXIF orientation, together with its box, which is on the stored pixels unless
+    ``img_height`` and ``img_width`` in the JSON file match the upright image.
 
     Source: G. Christie et al., Functional Map of the World, CVPR 2018, https://arxiv.org/abs/1711.07846; data and
-    licence: https://github.com/fMoW/dataset; context: https://github.com/fMoW/baseline
+    license: https://github.com/fMoW/dataset; context: https://github.com/fMoW/baseline
     """
 
     name = "fmow"
@@ -72,19 +72,19 @@ class Fmow(SplitSource):
         image_size: Size | tuple[Size, Size] = Field(224, description="side of the square, or [height, width], pixels")
         most_pixels: Count = Field(
             2**28,
-            description="images of more pixels are not decoded, and count as unreadable; so many take up to 2 GB in "
-            "every process that loads images",
+            description="images with more pixels are not decoded and count as unreadable; the default takes up to 2 GB "
+            "in every process that loads images",
         )
         bands: Literal["rgb", "msrgb"] = Field(
             "rgb", description="which images: rgb is sharpened and large, msrgb is made from the multispectral bands"
         )
         crop: Literal["box", "image"] = Field(
-            "box", description="box: cut to the object and its surroundings; image: the whole image"
+            "box", description="box: crop to the object and its surroundings; image: the whole image"
         )
 
         def unused(self) -> dict[str, str]:
-            """Boxes are in pixels of the whole image."""
-            whole = {"draft_decoding": "crop: box cuts in pixels of the whole image"}
+            """Reduced decoding with boxes, which are in pixels of the full-size image."""
+            whole = {"draft_decoding": "crop: box needs the full-size image"}
             return super().unused() | (whole if self.crop == "box" else {})
 
     options: Options
@@ -95,7 +95,7 @@ class Fmow(SplitSource):
         return self.options.given_shape(channels=3)
 
     def preparation(self, image: ImageShape) -> Preparation:
-        """As test images are, but as a whole: no JSON file says where the object is."""
+        """As for test images, but with the whole image: no JSON file locates the object."""
         decoding = Decoding(channels=3, most_pixels=self.options.most_pixels)
         notes = (_WHOLE,) if self.options.crop == "box" else ()
         return self.options.preparation(image, decoding, IMAGENET_MEAN, IMAGENET_STD, notes)
@@ -133,7 +133,7 @@ class Fmow(SplitSource):
         return self.options.with_cache(splits, root)
 
     def _take_places(self, files: Sequence[tuple[str, int]], seed: int) -> tuple[Files, Files]:
-        """Training and validation; a place stays together."""
+        """The training and validation files; the images of a place stay together."""
         taken = self.options.take_validation(_by_place(files), lambda place: (place[0][1],), seed)
         train, validation = ([file for place in places for file in place] for places in taken)
         return train, validation
@@ -144,7 +144,7 @@ class Fmow(SplitSource):
         files = [file for file in listed if file[0].lower().endswith(ending)]
         strange = [path for path, _ in listed if not path.lower().endswith(_BANDS)]
         if strange:
-            what = "images whose names say no bands are left out"
+            what = "images without bands in their names are left out"
             of_classes.findings.add(what, name_below(of_classes.root, strange[0]), len(strange))
         if not files:
             raise ReorderKitError(f"data.bands: {folder} has no image whose name ends with {ending}")
@@ -152,16 +152,16 @@ class Fmow(SplitSource):
 
 
 class PlacesInFiles(ImagesInFiles):
-    """Image files with a JSON file beside each. What cannot be read is unreadable.
+    """Image files, each with a JSON file next to it; those that cannot be read are :class:`Unreadable`.
 
     Args:
         files: the path and the class of each.
-        root: the folder that they are named from.
+        root: the folder that their names are relative to.
         decoding: how they are decoded.
         classes: names of the classes.
-        crop: ``box`` cuts to the object, ``image`` does not.
-        transform: what to do with what was cut out.
-        view_transform: what to do with it for a further view; the same if not given.
+        crop: ``box`` to crop to the object, ``image`` to keep the whole image.
+        transform: applied to the crop.
+        view_transform: applied for a further view; the same as ``transform`` if not given.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class PlacesInFiles(ImagesInFiles):
         self._classes, self._crop = classes, crop
 
     def cut(self, picture: Picture, path: str, target: int, findings: Findings) -> UInt8[Tensor, "3 height width"]:
-        """The object with context around it, or the whole image."""
+        """The object with its context, or the whole image."""
         if self._crop == "image":
             return picture.pixels
         box, annotated_size = _read_box(Path(path).with_suffix(".json"), self._classes[target])
@@ -196,21 +196,21 @@ def _all_classes(train: Sequence[str], val: Sequence[str], findings: Findings) -
 def cut_out(
     image: UInt8[Tensor, "channel height width"], box: tuple[int, int, int, int]
 ) -> UInt8[Tensor, "channel rows columns"]:
-    """The box with its context, as far as the image goes.
+    """The box with its context, within the image.
 
     Args:
         image: the whole image.
-        box: left and top edge, width and height, pixels.
+        box: left and top edges, width and height, in pixels.
 
     Raises:
-        ReorderKitError: if the box has no pixel in the image.
+        ReorderKitError: if the box lies outside the image.
     """
     left, top, width, height = box
     rows = _with_context(top, height, image.shape[-2])
     columns = _with_context(left, width, image.shape[-1])
     if not (rows and columns):
         size = f"{image.shape[-2]}x{image.shape[-1]}"
-        raise ReorderKitError(f"the box {list(box)} (left, top, width, height) is not in the image of {size} pixels")
+        raise ReorderKitError(f"the box {list(box)} (left, top, width, height) lies outside the image of {size} pixels")
     return image[:, rows.start : rows.stop, columns.start : columns.stop]
 
 
@@ -229,10 +229,10 @@ def _turned(box: tuple[int, int, int, int], turn: Turn) -> tuple[int, int, int, 
 
 
 def _read_box(path: Path, category: str) -> tuple[tuple[int, int, int, int], tuple[int, int] | None]:
-    """The first box of the category, and the height and width, pixels, that the file gives the image, if it does.
+    """The first box of the category, and the image's height and width in pixels, if the file gives them.
 
     Raises:
-        ReorderKitError: if the file has none or cannot be read.
+        ReorderKitError: if the file has no such box or cannot be read.
     """
     try:
         content: Any = parse_json(path.read_bytes())
@@ -241,11 +241,11 @@ def _read_box(path: Path, category: str) -> tuple[tuple[int, int, int, int], tup
         boxes = [entry["box"] for entry in entries if entry["category"] == category]
         sides = [content.get(side) for side in ("img_height", "img_width")]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ReorderKitError(f"{path} does not tell where the object is: {type(error).__name__}: {error}") from error
+        raise ReorderKitError(f"{path} does not locate the object: {type(error).__name__}: {error}") from error
     if not boxes:
         raise ReorderKitError(f"{path} has no box of the category {category!r}")
     try:
-        # As integers, which neither NaN nor infinity can be.
+        # As integers, which excludes NaN and infinity.
         left, top, width, height = map(int, boxes[0])
         if max(map(abs, (left, top, width, height))) > _FARTHEST:
             raise ValueError("no image is so large")

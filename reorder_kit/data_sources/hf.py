@@ -1,4 +1,4 @@
-"""Data sets of Hugging Face, from the hub or from a folder."""
+"""Hugging Face data sets, from the hub or from a folder."""
 
 from __future__ import annotations
 
@@ -32,42 +32,44 @@ TARGET_COLUMNS: dict[TargetKind, str] = {CLASS: "label", MULTI_LABEL: "labels", 
 
 
 def _hub_or_folder(path: Path) -> Path:
-    """A name on the hub stays as it is; a folder is found from every working directory."""
+    """Make the path of a folder absolute; a name on the hub stays unchanged."""
     return on_this_machine(path) if in_home(path).is_dir() else in_home(path)
 
 
 class HuggingFace(AnnotatedSource):
-    """A data set that the library ``datasets`` can read: of the hub, or in a local folder.
+    """A data set that the library ``datasets`` can read, from the hub or from a local folder.
 
-    A local folder is what ``save_to_disk`` wrote, or one that ``load_dataset`` understands, as a folder of Parquet
-    files, which is copied into the library's cache once; neither needs a network. Images are not loaded into memory:
-    Arrow maps the files, and a row is decoded when it is asked for. The library comes with
+    A local folder was written by ``save_to_disk``, or is one that ``load_dataset`` understands, such as a folder of
+    Parquet files, which is copied into the library's cache once; neither needs a network. Images are not loaded into
+    memory: Arrow maps the files, and a row is decoded when it is read. Install the library with
     ``pip install 'reorder-kit[hf]'``.
 
     By target kind, the target column holds
 
-    * ``class``: a ``ClassLabel``, a whole number, also as a float such as 1.0, or a text;
+    * ``class``: a ``ClassLabel``, a whole number, also as a float such as 1.0, or a string;
     * ``multi-label``: a list of these;
-    * ``boxes``: objects with ``bbox`` (four numbers, see ``box_format``), ``category`` (as a class) and, where it is
-      there, ``iscrowd``; a dictionary of lists or a list of dictionaries;
+    * ``boxes``: objects with ``bbox`` (four numbers, see ``box_format``), ``category`` (as a class) and optionally
+      ``iscrowd``; a dictionary of lists or a list of dictionaries;
     * ``mask``: an image with one channel.
 
-    Boxes without width or height, or of no four finite numbers, are left out and counted. ``iscrowd`` is a boolean, 0
-    or 1, also as text; anything else makes the row unreadable. Boxes of up to 100 images of each split are compared
-    with these before training, and refused if they look normalized, of the other format or with x and y exchanged.
+    Boxes without width or height, or without four finite numbers, are left out and counted. ``iscrowd`` is a boolean, 0
+    or 1, also as text; anything else makes the row unreadable. Before training, boxes of up to 100 images of each split
+    are compared with the image sizes, and refused if they look normalized, like the other format, or with x and y
+    exchanged.
 
-    Where a ``ClassLabel`` names the classes, its numbers are read by these names: splits, and ``data.classes``, may
-    have them in another sequence, but have to have the same. Lists of labels with a 0 or 1 for each of more than two
-    classes are read as such.
+    If a ``ClassLabel`` names the classes, numbers are matched by these names: splits and ``data.classes`` may list them
+    in a different sequence, but must have the same names. Lists of labels with a 0 or 1 for each class are read as such
+    if there are more than two classes.
 
-    Images are turned upright by their EXIF orientation. So does the library when it decodes them, hence boxes are taken
-    as made on the upright pixels; so are masks, except those that have the size of the stored pixels and not of the
-    upright ones, which are turned along. What the sizes do not tell is reported.
+    Images are turned upright according to their EXIF orientation. The library does the same, so boxes are assumed to be
+    made on the upright pixels; so are masks, except those whose size matches only the stored pixels, which are turned
+    with the image. Cases that the sizes do not decide are reported.
 
-    A missing validation split is set aside from train. Where there is a validation split but no test, that is the test
-    split, and validation is set aside from train; where there is neither, both are, test first. What is set aside is
-    drawn by ``split_seed``, as nearly the same share of each image's rarest class as can be; no class loses its last
-    training image by that. Unlabelled test images, which many data sets have, are refused: name another split.
+    A missing validation split is set aside from train. If there is a validation split but no test split, it becomes the
+    test split, and validation is set aside from train; if there is neither, both are set aside, test first. Images are
+    set aside by ``split_seed``, with shares as equal as possible across classes, where each image counts for its rarest
+    class; no class loses its last training image. Unlabeled test images, which many data sets have, are refused: name
+    another split.
 
     Source: https://huggingface.co/docs/datasets
     """
@@ -79,17 +81,17 @@ class HuggingFace(AnnotatedSource):
         dataset: Annotated[Path, AfterValidator(_hub_or_folder)] = Field(
             description="name on the Hugging Face hub, or a local folder; ~ is the home folder"
         )
-        config: str | None = Field(None, description="which of several configurations a data set has")
-        revision: str | None = Field(None, description="commit, branch or tag on the hub; not given: the newest")
+        config: str | None = Field(None, description="the configuration, if the data set has several")
+        revision: str | None = Field(None, description="commit, branch or tag on the hub; default: the newest")
         train: str = Field("train", description="name of the split for training")
         validation: str | None = Field(
-            None, description="name of the split for validation; not given: validation, val, valid or dev if there"
+            None, description="name of the split for validation; default: validation, val, valid or dev, if any"
         )
-        test: str | None = Field(None, description="name of the split for testing; not given: test if there")
+        test: str | None = Field(None, description="name of the split for testing; default: test, if any")
         image_column: str = Field("image", description="column with the images")
         target_column: str | None = Field(
             None,
-            description="column with the targets; not given, by their kind: "
+            description="column with the targets; default by kind: "
             + ", ".join(f"{column} ({kind})" for kind, column in TARGET_COLUMNS.items()),
         )
 
@@ -97,7 +99,7 @@ class HuggingFace(AnnotatedSource):
         def _splits_are_told_apart(self) -> HuggingFace.Options:
             named = [name for name in (self.train, self.validation, self.test) if name is not None]
             if len(set(named)) < len(named):
-                raise ValueError("train, validation and test are different splits")
+                raise ValueError("train, validation and test must be different splits")
             return self
 
     options: Options
@@ -105,17 +107,17 @@ class HuggingFace(AnnotatedSource):
 
     @property
     def downloads(self) -> str | None:
-        """A data set of the hub, or what a local one says of files that are elsewhere."""
+        """The download of a data set from the hub, or of files that a local data set names elsewhere."""
         return fetched(self.options.dataset) if self._may_download else None
 
     def without_downloads(self) -> HuggingFace:
-        """What is in the folder, or was fetched from the hub before."""
+        """The source restricted to local files and earlier downloads from the hub."""
         source = copy(self)
         source._may_download = False
         return source
 
     def open(self, seed: int) -> DataSplits:
-        """Open the Arrow files, and read the classes of the training images where the columns do not name them."""
+        """Open the Arrow files, and read the classes of the training images if the columns do not name them."""
         options, kind = self.options, self.target_kind
         loaded = load_splits(options.dataset, options.config, options.revision, self._may_download)
         names = self._split_names(loaded)
@@ -143,7 +145,7 @@ class HuggingFace(AnnotatedSource):
             "validation": options.validation,
             "test": options.test,
         }
-        hint = "say with data.train, data.validation or data.test which"
+        hint = "choose with data.train, data.validation or data.test"
         named = by_split(loaded, f"data.dataset: {options.dataset}", hint, given)
         train = named.get("train", options.train) if options.train == "train" else options.train
         for field, name in (("train", train), ("validation", options.validation), ("test", options.test)):
@@ -165,8 +167,8 @@ class _Row(Identity):
     """The image of a row.
 
     Args:
-        key: the split and the number.
-        cell: reads what Arrow holds of it.
+        key: the split and the row number.
+        cell: reads its Arrow value.
     """
 
     key: str
@@ -178,11 +180,11 @@ class _Row(Identity):
         return self.key
 
     def encoded(self) -> bytes:
-        """The file, which lies in the data set or beside it; nothing where there is none."""
+        """The file, which is in the data set or next to it; empty if there is none."""
         return self._stored().encoded()
 
     def digest(self) -> str:
-        """Without copying what lies between the ends."""
+        """The digest, without copying the bytes between the ends."""
         return self._stored().digest()
 
     def _stored(self) -> Identity:
@@ -197,7 +199,7 @@ class _Row(Identity):
 
 
 class _Table:
-    """The two columns of a split that are used."""
+    """The image column and the target column of a split."""
 
     def __init__(self, dataset: Any, place: Path, split: str, image: str, target: str, kind: TargetKind) -> None:
         name = f"{place}, split {split}"
@@ -210,17 +212,17 @@ class _Table:
                 )
         if not _is_image(features[image]):
             raise ReorderKitError(
-                f"data.image_column: column {image!r} of {name} does not hold images but {features[image]}"
+                f"data.image_column: column {image!r} of {name} must hold images, but holds {features[image]}"
             )
         if not _fits(features[target], kind):
             raise ReorderKitError(
-                f"data.target_column: column {target!r} of {name} does not hold targets of the kind {kind} but "
+                f"data.target_column: column {target!r} of {name} must hold {kind} targets, but holds "
                 f"{features[target]}",
-                "name another column, or a task that these targets are for",
+                "name another column, or a task for these targets",
             )
         self._name, self._image, self._target, self._kind = name, image, target, kind
         self._feature = features[target]
-        # As Arrow rather than as Python objects, so that reading the targets does not decode the images.
+        # As Arrow values instead of Python objects, so that reading the targets does not decode the images.
         self._rows = dataset.select_columns(list(dict.fromkeys((image, target)))).with_format("arrow")
         self._target_column = self._rows.select_columns([target])
 
@@ -228,18 +230,18 @@ class _Table:
         return len(self._rows)
 
     def name(self, number: int) -> str:
-        """How to call a row in messages."""
+        """A row's name in messages."""
         return f"{self._name}, row {number}"
 
     def identity(self, number: int) -> Identity:
-        """The split and the number of a row, which is read when more than its name is wanted."""
+        """The identity of a row by split and number; the row is read only if more than its name is needed."""
         return _Row(f"{self._split}/{number}", lambda: self._rows[number].column(self._image)[0])
 
     def read(self, number: int) -> tuple[bytes, Any]:
         """The encoded image of a row, and its target.
 
         Raises:
-            OSError: if a file beside the data set cannot be read.
+            OSError: if a file outside the data set cannot be read.
             ValueError: if there is no image.
         """
         row = self._rows[number]
@@ -251,8 +253,8 @@ class _Table:
         """The target of a row, without its image.
 
         Raises:
-            OSError: if a file beside the data set cannot be read.
-            ValueError: if it is an image, and there is none.
+            OSError: if a file outside the data set cannot be read.
+            ValueError: if the target is an image, and there is none.
         """
         target = self._target_column[number].column(self._target)[0].as_py()
         return _encoded(target) if self._kind == MASK else target
@@ -263,12 +265,12 @@ class _Table:
         return names
 
     def labels(self) -> Iterator[Sequence[Label]]:
-        """The classes of every row; none where it has none."""
+        """The classes of every row, which may be empty."""
         for number, row in enumerate(self._rows_of_labels()):
             try:
                 yield labels_of_row(row)
             except ValueError as error:
-                hint = "numbers may be floats, as 1.0; make classes of probabilities or measurements"
+                hint = "floats such as 1.0 count as whole numbers; convert probabilities or measurements to classes"
                 raise ReorderKitError(f"data.target_column: {self.name(number)}: {error}", hint) from error
 
     def _rows_of_labels(self) -> Iterator[Any]:
@@ -279,16 +281,16 @@ class _Table:
                 yield from chunk.to_pylist() if self._kind == MULTI_LABEL else _categories(chunk)
 
     def unknown(self, label: Label, classes: int) -> ReorderKitError:
-        """The error that a row has a class that is none."""
+        """The error for a row with an unknown class."""
         hint = "the classes are those of the training images, or of data.classes"
         if label == -1:
-            hint = "-1 stands for images without a class; name another split, as data.test=validation"
+            hint = "-1 marks images without a class; name another split, as in data.test=validation"
         return ReorderKitError(
-            f"data.target_column: {self._name} has the class {label!r}, which is none of the {classes} classes", hint
+            f"data.target_column: {self._name} has the class {label!r}, which is not one of the {classes} classes", hint
         )
 
     def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
-        """How many boxes of each row are none, and how many there are."""
+        """The number of invalid boxes of each row, and of all its boxes."""
         chunks = self._column().iterchunks()
         counts = [count_boxes(value, box_format) for chunk in chunks for value in chunk.to_pylist()]
         return np.array(counts, dtype=np.int64).reshape(-1, 2)
@@ -298,7 +300,7 @@ class _Table:
 
 
 def _categories(objects: Any) -> list[Any]:
-    """The categories of every row's objects, without the boxes, which would take long to turn into Python's numbers."""
+    """The categories of every row's objects, without the boxes, which are slow to convert to Python numbers."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -310,7 +312,7 @@ def _categories(objects: Any) -> list[Any]:
 
 
 def _encoded(cell: Any) -> bytes:
-    """The file of an image, which lies in the data set or beside it."""
+    """The file of an image, which is in the data set or next to it."""
     if cell is None or (cell["bytes"] is None and cell["path"] is None):
         raise ValueError("there is no image")
     return Path(cell["path"]).read_bytes() if cell["bytes"] is None else bytes(cell["bytes"])
@@ -349,7 +351,7 @@ def _stored(feature: Any) -> Any:
 def _is_scalar(stored: Any) -> bool:
     import pyarrow as pa
 
-    # pandas makes floats of whole numbers of which some are missing, and losses want 0 and 1 as floats.
+    # pandas turns whole numbers into floats if some are missing, and losses need 0 and 1 as floats.
     checks = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string)
     return any(check(stored) for check in (*checks, pa.types.is_large_string))
 
@@ -361,7 +363,7 @@ def _is_list(stored: Any) -> bool:
 
 
 def _label_feature(feature: Any, kind: TargetKind) -> Any:
-    """The feature of a single class, inside the lists and dictionaries that older and newer releases write."""
+    """The feature of a single class, inside the lists and dictionaries that old and new releases write."""
     while True:
         if kind == BOXES and isinstance(feature, dict):
             feature = feature["category"]

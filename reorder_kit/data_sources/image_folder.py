@@ -1,4 +1,4 @@
-"""A folder of image files, one folder for each class."""
+"""A folder of image files, with one folder per class."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ from reorder_kit.interfaces import CLASS, DataSource, DataSplits, ImageShape, Pr
 
 
 class ImageFolder(SplitSource):
-    """Images in one folder for each class, split by folders or by chance.
+    """Images in one folder per class, split by folders or at random.
 
     Two layouts are read:
 
     * ``root/train/CLASS/*``, ``root/val/CLASS/*`` and ``root/test/CLASS/*``, which may also be called ``training``,
-      ``valid``, ``validation``, ``dev`` or ``testing``, in any letter case. A missing validation split is set aside
-      from train. Where there is val but no test, as ImageNet is laid out, val is the test split, and validation is set
-      aside from train; where there is neither, both are.
+      ``valid``, ``validation``, ``dev`` or ``testing``, in any case. A missing validation split is set aside from
+      train. If there is val but no test, as in ImageNet, val is the test split, and validation is set aside from train;
+      if there is neither, both are set aside.
     * ``root/CLASS/*``: test is set aside first, then validation from the rest.
 
-    What is set aside is drawn by ``split_seed``, the same share of every class. Classes are the folders of train,
-    sorted by name, and at least two; images may lie in folders below them. Endings count in any letter case. Hidden
-    files, those that operating systems leave behind, and files of other endings are left out and counted. Links are
-    followed, but each file is read once, and one in two classes is refused.
+    Images are set aside by ``split_seed``, with the same share of every class. Classes are the folders of train, sorted
+    by name; there must be at least two. Images may lie in subfolders. The case of extensions does not matter. Hidden
+    files, those left behind by operating systems, and files with other extensions are left out and counted. Links are
+    followed, but each file is read only once, and a file in two classes is refused.
 
-    At the start files are listed, and one is decoded: the first training image that can be read, whose size counts
-    where none is given. No more than 1,000 are tried; other files that are broken are found when they are used. Of the
-    first 32 training images, those of 16 bits are looked at for how many of these bits they use.
+    At the start, files are listed and one is decoded: the first readable training image, whose size is used if none is
+    given. At most 1,000 are tried; other broken files are found when they are used. Among the first 32 training images,
+    those with 16 bits are checked for how many bits they use.
 
-    Images are turned upright by their EXIF orientation, and laid on ``background`` where they are transparent; those of
-    16 bits are brought to 8 with one range for all, ``bit_depth``. All of that is counted and reported.
+    Images are turned upright according to their EXIF orientation, transparent images get the color ``background``, and
+    16-bit images are converted to 8 bits with the same range for all, ``bit_depth``. All of this is counted and
+    reported.
 
-    By default an image larger than ``image_size`` is resized to cover 256/224 of it and loses the margin (``Fit``);
-    a smaller one is resized to cover it; one that has this size already is left untouched. Training images are also
-    flipped from left to right by chance. Named transforms replace all of that.
+    By default, an image larger than ``image_size`` is resized to cover 256/224 of it, and the margin is cropped
+    (``Fit``); a smaller image is resized to cover it; an image that already has this size is left untouched. Training
+    images are also randomly flipped from left to right. Transforms named in the recipe replace all of this.
     """
 
     name = "image-folder"
@@ -57,16 +58,16 @@ class ImageFolder(SplitSource):
 
     @property
     def image(self) -> ImageShape | None:
-        """The given size; None if that of the images counts."""
+        """The given size; None if the images' own size is used."""
         return self.options.given_shape(self.options.channels)
 
     def preparation(self, image: ImageShape) -> Preparation:
-        """As test images are."""
+        """As for test images."""
         options = self.options
         return options.preparation(image, options.decoding(options.channels), *options.scale)
 
     def open(self, seed: int) -> DataSplits:
-        """List the files, split them, and look at the first image of the folder for training."""
+        """List the files, split them, and look at the first image in the training folder."""
         options = self.options
         findings = Findings()
         folders = find_split_folders(options.root, findings)
@@ -85,7 +86,7 @@ class ImageFolder(SplitSource):
             lambda kept: options.complete(kept, of_validation, of_test, lambda file: (file[1],), seed),
         )
 
-        # The first of all that are listed, so that the size of the images does not hang on the seed.
+        # The first of all listed images, so that the image size does not depend on the seed.
         decoding = options.drafted(options.decoding(options.channels))
         shown = began_with(self.recorded, listed, lambda file: FileIdentity(options.root, file[0]))
         example = first_readable(len(shown), lambda number: read_image(shown[number][0], decoding)).pixels

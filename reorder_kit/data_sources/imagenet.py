@@ -1,4 +1,4 @@
-"""ImageNet (ILSVRC 2012) from the folders in which it is usually kept."""
+"""ImageNet (ILSVRC 2012) from its usual folders."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ class ImageNet(SplitSource):
 
     Two layouts are read:
 
-    * ``root/train/WNID/*`` and ``root/val/WNID/*``, WNID being WordNet's number of a class, as ``n01440764``;
-    * the download from Kaggle as it unpacks: these folders below ``root/ILSVRC/Data/CLS-LOC``, the images of ``val`` in
+    * ``root/train/WNID/*`` and ``root/val/WNID/*``, where WNID is a class's WordNet number, such as ``n01440764``;
+    * the unpacked download from Kaggle: these folders below ``root/ILSVRC/Data/CLS-LOC``, the images of ``val`` in
       one folder, and their classes in ``root/LOC_val_solution.csv``.
 
-    Classes are the folders of ``train``, at least two; images of ``val`` that are of others are left out and counted.
-    Where there is ``root/LOC_synset_mapping.txt`` or ``root/words.txt``, it gives the classes their names. The test
-    split is ``val``; validation is set aside from train by ``split_seed``, the same share of every class.
+    Classes are the folders of ``train``, at least two; images in ``val`` of other classes are left out and counted.
+    Class names come from ``root/LOC_synset_mapping.txt`` or ``root/words.txt``, if one exists. The test split is
+    ``val``; validation is set aside from train by ``split_seed``, with the same share of every class.
 
-    By default, as in the published work on the order of patches, images are resized to cover 256 of 224 pixels and cut
-    to the centre of 224 (``Fit``), and training images are flipped from left to right by chance. Images are turned
-    upright by their EXIF orientation, and laid on ``background`` where they are transparent.
+    By default, as in the published work on patch order, images are resized to a shorter side of 256 pixels and cropped
+    to the center 224 (``Fit``), and training images are randomly flipped from left to right. Images are turned upright
+    according to their EXIF orientation, and transparent images get the color ``background``.
 
     Source: O. Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015,
     https://arxiv.org/abs/1409.0575
@@ -70,7 +70,7 @@ class ImageNet(SplitSource):
         return self.options.given_shape(channels=3)
 
     def preparation(self, image: ImageShape) -> Preparation:
-        """As test images are."""
+        """As for test images."""
         return self.options.preparation(image, self.options.decoding(channels=3), IMAGENET_MEAN, IMAGENET_STD)
 
     def open(self, seed: int) -> DataSplits:
@@ -80,8 +80,8 @@ class ImageNet(SplitSource):
         findings = Findings()
         train_folder, val_folder = require_train_and_val(
             folder,
-            "train and val have to lie in data.root; archives as ILSVRC2012_img_train.tar, with the development kit,"
-            " are read with data.name=torchvision, data.dataset=imagenet",
+            "put train and val into data.root; to read archives such as ILSVRC2012_img_train.tar with the development"
+            " kit, use data.name=torchvision, data.dataset=imagenet",
         )
         of_classes = ClassFolders(root, findings)
         wnids = of_classes.training_classes(train_folder)
@@ -103,7 +103,7 @@ class ImageNet(SplitSource):
         names = _read_names(root)
         splits = DataSplits(
             image=self.options.image_shape(example),
-            # Two classes of ImageNet are called "crane", so the name alone would not do.
+            # Two classes of ImageNet are called "crane", so the name alone is ambiguous.
             classes=[f"{wnid} {names[wnid]}" if wnid in names else wnid for wnid in wnids],
             train=ImagesInFiles(train, root, decoding, train_pipeline),
             validation=ImagesInFiles(validation, root, decoding, eval_pipeline, train_pipeline),
@@ -118,32 +118,32 @@ class ImageNet(SplitSource):
             return of_classes.files(folder, wnids, skip_others=True)
         if not solution.is_file():
             raise ReorderKitError(
-                f"data.root: the images of {folder} are in no class folders, and there is no {solution}",
-                "move the images into folders named by their class, or add that file from the download",
+                f"data.root: the images of {folder} are not in class folders, and {solution} does not exist",
+                "move the images into folders named by class, or add that file from the download",
             )
         return _solved(solution, folder, of_classes, {wnid: number for number, wnid in enumerate(wnids)})
 
 
 def _solved(solution: Path, folder: Path, of_classes: ClassFolders, numbers: Mapping[str, int]) -> Files:
-    """The images that the table names, of the classes that there are, in the sequence of their names."""
+    """The images in the table that have a training class, sorted by name."""
     files = []
     listing = FolderListing(of_classes.root, of_classes.findings)
     for line, (image, prediction) in read_table(solution, ("ImageId", "PredictionString"), "data.root"):
         if not image or not prediction:
-            raise ReorderKitError(f"data.root: {solution}, line {line}: needs ImageId and PredictionString")
+            raise ReorderKitError(f"data.root: {solution}, line {line}: ImageId or PredictionString is missing")
         wnid = prediction.split()[0]
         if wnid not in numbers:
-            of_classes.findings.add("images of classes that the training images lack are left out", image)
+            of_classes.findings.add("images of classes without training images are left out", image)
         else:
             path = listing.find(folder, f"{image}.JPEG", "data.root")
             if path is None:
                 raise ReorderKitError(
-                    f"data.root: {solution}, line {line}: there is no image {folder / image}.JPEG",
+                    f"data.root: {solution}, line {line}: the image {folder / image}.JPEG does not exist",
                     listing.why_missing(folder, f"{image}.JPEG") or "copy the images again, or shorten the table",
                 )
             files.append((str(path), numbers[wnid]))
     if not files:
-        raise ReorderKitError(f"data.root: {solution} names no image of a class that train has")
+        raise ReorderKitError(f"data.root: {solution} lists no image of a class in train")
     return sorted(files)
 
 
@@ -155,7 +155,7 @@ def _read_names(root: Path) -> dict[str, str]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ReorderKitError(f"data.root: the names of the classes in {file} cannot be read: {error}") from error
+        raise ReorderKitError(f"data.root: the class names in {file} cannot be read: {error}") from error
     pairs = (line.split(maxsplit=1) for line in lines)
     return {pair[0]: pair[1].split(",")[0].strip() for pair in pairs if len(pair) == 2}
 

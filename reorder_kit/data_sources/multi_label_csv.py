@@ -23,7 +23,7 @@ from reorder_kit.interfaces.path_lengths import shortened
 
 LABELS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 _OF_THE_TABLE = ("path", "split")
-# Columns that tables often have, and what they are likely to mean.
+# Columns that tables often have, and their likely meaning.
 _SPLIT_COLUMNS = frozenset(
     {
         "is_train", "is_training", "is_val", "is_valid", "is_validation", "is_dev", "is_test", "is_testing",
@@ -39,20 +39,20 @@ _NAME_COLUMNS = frozenset(
 
 
 class MultiLabelCsv(AnnotatedSource):
-    """Images with any number of classes each, listed in a table.
+    """Images with any number of classes, listed in a table.
 
     The table has a column ``path``, relative to ``root``, and a column of 0 and 1, or False and True, for every class.
-    A column ``split`` says ``train`` (or ``training``), ``val`` (``valid``, ``validation``, ``dev``) or ``test``
-    (``testing``), in any letter case. A column that numbers the rows, as pandas writes, is left out; others whose names
-    say that they are no class, such as ``is_valid`` or ``filename``, are refused. Where there is val but no test, val
-    is the test split, and validation is set aside from train; what is missing otherwise is set aside, too, by
-    ``split_seed``, test first, and no class loses its last training image by that.
+    An optional column ``split`` says ``train`` (or ``training``), ``val`` (``valid``, ``validation``, ``dev``) or
+    ``test`` (``testing``), in any case. A column of row numbers, as written by pandas, is left out; columns whose names
+    do not look like classes, such as ``is_valid`` or ``filename``, are refused. If there is val but no test, val is the
+    test split, and validation is set aside from train; other missing splits are also set aside by ``split_seed``, test
+    first. No class loses its last training image.
 
-    Classes stand in the sequence of their columns. A class that no training image has cannot be learned and is left
-    out, in all splits. An image may have no class at all.
+    Classes are numbered in the sequence of their columns. A class without training images cannot be learned and is left
+    out of all splits. An image may have no class.
 
-    An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
-    left to right by chance. Named transforms replace that.
+    Whole images are scaled into ``image_size`` with their proportions kept. Training images are also randomly flipped
+    from left to right; transforms named in the recipe replace the flip.
     """
 
     name = "multi-label-csv"
@@ -64,10 +64,10 @@ class MultiLabelCsv(AnnotatedSource):
     options: Options
 
     def open(self, seed: int) -> DataSplits:
-        """Read the table, look whether the files are there, and split them."""
+        """Read the table, check that the files exist, and split them."""
         root = self.options.root
         if not is_folder(root, "data.root"):
-            raise ReorderKitError(f"data.root: there is no folder {root}")
+            raise ReorderKitError(f"data.root: the folder {root} does not exist")
         findings = Findings()
         table, listing = _Table(root / self.options.file, findings), FolderListing(root, findings)
         images: dict[Split, list[Labels]] = {"train": [], "validation": [], "test": []}
@@ -76,9 +76,9 @@ class MultiLabelCsv(AnnotatedSource):
             path = listing.find(root, row.path, f"data.file: {table.file}, line {row.line}")
             if path is None:
                 hint = listing.why_missing(root, row.path) or "paths are relative to data.root"
-                raise table.mistake(row.line, f"there is no image {shortened(root / row.path)}", hint)
+                raise table.mistake(row.line, f"the image {shortened(root / row.path)} does not exist", hint)
             if path in lines:
-                raise table.mistake(row.line, f"{row.path} stands in line {lines[path]}, too", "one line for an image")
+                raise table.mistake(row.line, f"{row.path} is also in line {lines[path]}", "list each image once")
             lines[path] = row.line
             images[row.split].append(Labels(str(path), row.present))
         if not images["train"]:
@@ -99,7 +99,7 @@ class _Row(NamedTuple):
 
 
 class _Table:
-    """The table as people write it: with the mistakes they make."""
+    """The table, with checks for common mistakes."""
 
     def __init__(self, file: Path, findings: Findings) -> None:
         self.file = file
@@ -113,34 +113,33 @@ class _Table:
         ]
         self._check_heading()
         for place in self._counters:
-            findings.add("columns that number the rows are left out", self._columns[place] or f"column {place + 1}")
+            findings.add("columns of row numbers are left out", self._columns[place] or f"column {place + 1}")
 
     def _check_heading(self) -> None:
         file = self.file
         told = f"its columns are {', '.join(map(repr, self._columns))}" if self._columns else "it is empty"
         if "path" not in self._columns:
-            raise ReorderKitError(f"data.file: {file} has no column 'path'", f"{told}; commas stand between columns")
+            raise ReorderKitError(f"data.file: {file} has no column 'path'", f"{told}; separate columns by commas")
         if not self.classes:
-            raise ReorderKitError(f"data.file: {file} has no column of a class", told)
+            raise ReorderKitError(f"data.file: {file} has no class column", told)
         for number, name in enumerate(self._columns):
             if number not in self._counters and (not name or name in self._columns[:number]):
                 what = f"has two columns {name!r}" if name else f"has no name for column {number + 1}"
-                raise ReorderKitError(f"data.file: {file} {what}", "every class has a column with its name on top")
+                raise ReorderKitError(f"data.file: {file} {what}", "give every class one column, with its name on top")
         for name in self.classes:
             if name.casefold() in _SPLIT_COLUMNS:
                 raise ReorderKitError(
                     f"data.file: {file} has a column {name!r}, which looks like a split, not like a class",
-                    "say the split of each image in a column 'split': train, val or test; a class of that name has to"
-                    " be called otherwise",
+                    "give the split of each image in a column 'split' (train, val or test), or rename the class",
                 )
             if name.casefold() in _NAME_COLUMNS or _is_unnamed(name):
                 raise ReorderKitError(
                     f"data.file: {file} has a column {name!r}, which looks like the name of an image, not like a class",
-                    "remove it, or call it 'path' if it says where the image is",
+                    "remove it, or rename it to 'path' if it gives the image's path",
                 )
 
     def _row_numbers(self) -> frozenset[int]:
-        """Places of the columns without a name that hold different whole numbers: pandas writes its index so."""
+        """Positions of unnamed columns of distinct whole numbers, which is how pandas writes its index."""
         places = [place for place, name in enumerate(self._columns) if _is_unnamed(name)]
         if not places:
             return frozenset()
@@ -153,17 +152,17 @@ class _Table:
         )
 
     def mistake(self, line: int, what: str, hint: str) -> ReorderKitError:
-        """The error that names a line."""
+        """An error that names the line."""
         return ReorderKitError(f"data.file: {self.file}, line {line}: {what}", hint)
 
     def rows(self) -> Iterator[_Row]:
-        """The rows below the heading; empty lines are passed over."""
+        """The rows below the header; empty lines are skipped."""
         lines = read_lines(self.file, "data.file")
         next(lines)
         for line, cells in lines:
             if len(cells) != len(self._columns):
                 what = f"{len(cells)} values for {len(self._columns)} columns"
-                raise self.mistake(line, what, "a name with a comma in it stands in quotes")
+                raise self.mistake(line, what, "put names that contain a comma in quotes")
             values = {
                 name: value
                 for place, (name, value) in enumerate(zip(self._columns, cells, strict=True))
@@ -171,10 +170,10 @@ class _Table:
             }
             path = values.pop("path")
             if not path:
-                raise self.mistake(line, "column 'path' is empty", "every line names an image")
+                raise self.mistake(line, "column 'path' is empty", "every line must name an image")
             split = split_of(values.pop("split", "train"))
             if split is None:
-                raise self.mistake(line, "column 'split' names no split", f"there are {KNOWN_NAMES}")
+                raise self.mistake(line, "column 'split' does not name a split", f"use {KNOWN_NAMES}")
             yield _Row(line, path, split, self._present(line, values))
 
     def _present(self, line: int, values: dict[str, str]) -> tuple[int, ...]:
@@ -183,8 +182,8 @@ class _Table:
             name, value = list(values.items())[labels.index(None)]
             raise self.mistake(
                 line,
-                f"column {name!r} has {value!r}, which is neither 0 nor 1, nor False nor True",
-                "every column beside 'path' and 'split' is a class; an unknown label (empty, -1) is of no use",
+                f"column {name!r} has {value!r}, which is not one of 0, 1, False and True",
+                "every column except 'path' and 'split' is a class, without unknown labels (empty, -1)",
             )
         return tuple(number for number, is_present in enumerate(labels) if is_present)
 

@@ -1,4 +1,4 @@
-"""A folder of image files, one folder for each class, an image in the folders of all its classes."""
+"""A folder of image files, with one folder per class and each image in the folders of all its classes."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from reorder_kit.interfaces import MULTI_LABEL, DataSource, DataSplits
 
 
 class MultiLabelFolder(AnnotatedSource):
-    """Images in one folder for each class, copied or linked into the folders of all classes that they have.
+    """Images in one folder per class, copied or linked into the folders of all their classes.
 
     The same file name in several class folders of a split is one image with several labels: ``root/train/cat/7.jpg``
-    and ``root/train/dog/7.jpg`` show a cat and a dog. Files of one name but of different content are refused, since
-    they cannot be the same image, and so is one file, by a link, under two names. An image without any class has no
-    place here; a table has (``multi-label-csv``).
+    and ``root/train/dog/7.jpg`` show a cat and a dog. Files with the same name but different content are refused,
+    because they cannot be the same image; so are links to the same file under two names. This layout cannot hold images
+    without a class; a table can (``multi-label-csv``).
 
-    Splits, classes and images are found as by ``image-folder``: in ``root/train/CLASS/*``, ``root/val/CLASS/*`` and
-    ``root/test/CLASS/*``, where val is the test split if there is no other; or everything lies in ``root/CLASS/*``.
-    What is missing is set aside by ``split_seed``, test first, and no class loses its last training image by that.
-    Classes are the folders of train, sorted by name; images may lie in folders below them.
+    Splits, classes and images are found as in ``image-folder``: in ``root/train/CLASS/*``, ``root/val/CLASS/*`` and
+    ``root/test/CLASS/*``, where val is the test split if there is no test; or all in ``root/CLASS/*``. Missing splits
+    are set aside by ``split_seed``, test first; no class loses its last training image. Classes are the folders of
+    train, sorted by name; images may lie in subfolders.
 
-    An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
-    left to right by chance. Named transforms replace that.
+    Whole images are scaled into ``image_size`` with their proportions kept. Training images are also randomly flipped
+    from left to right; transforms named in the recipe replace the flip.
     """
 
     name = "multi-label-folder"
@@ -42,7 +42,7 @@ class MultiLabelFolder(AnnotatedSource):
     options: MultiLabelOptions
 
     def open(self, seed: int) -> DataSplits:
-        """List the files, bring those of one name together, and split them."""
+        """List the files, group those with the same name, and split them."""
         findings = Findings()
         folders = find_split_folders(self.options.root, findings)
         of_classes = ClassFolders(self.options.root, findings)
@@ -62,7 +62,7 @@ class MultiLabelFolder(AnnotatedSource):
 def _by_name(
     folder: Path, classes: Sequence[str], listed: Sequence[tuple[str, int]], of_classes: ClassFolders
 ) -> list[Labels]:
-    """One entry for each name below the class folders, sorted; a name may be spelled in several ways."""
+    """One entry per name below the class folders, sorted; a name may have several spellings."""
     files: dict[str, dict[int, Path]] = {}
     names: dict[str, str] = {}
     for path, number in listed:
@@ -71,8 +71,8 @@ def _by_name(
         copies = files.setdefault(form, {})
         if number in copies:
             raise ReorderKitError(
-                f"data.root: the names {str(copies[number])!a} and {path!a} differ in nothing but their"
-                " Unicode form or the case of their ending",
+                f"data.root: the names {str(copies[number])!a} and {path!a} differ only in Unicode form or in the case"
+                " of their extension",
                 "a file name stands for one image; rename one of them",
             )
         copies[number] = Path(path)
@@ -86,7 +86,7 @@ def _the_image(copies: dict[int, Path]) -> Path:
     for other in others:
         if not _is_same_image(first, other):
             raise ReorderKitError(
-                f"data.root: {first} and {other} have one name, but are different images",
+                f"data.root: {first} and {other} have the same name but are different images",
                 "a file name stands for one image, in the folders of all its classes; rename one of them",
             )
     return first

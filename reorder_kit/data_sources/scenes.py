@@ -38,18 +38,18 @@ MEASURED_SCENES = 256
 class Scenes(DataSource):
     """Several handwritten digits of several sizes on a noisy background, in one channel.
 
-    One and the same scene has targets of three kinds: which digits are present (``multi-label``), a box around the
-    visible ink of each (``boxes``), and the digit that each pixel of ink belongs to, everything else being the class
-    ``background`` (``mask``).
+    Each scene has three kinds of targets: the digits that are present (``multi-label``), a box around the visible ink
+    of each digit (``boxes``), and the digit that each pixel of ink belongs to, with the class ``background`` elsewhere
+    (``mask``).
 
-    Scenes are drawn when they are asked for, and the same each time. They hang on ``scene_seed`` and not on the seed of
-    a run, so that results of different seeds are results on the same test images. The handwritten digits of a split are
-    in no other split; those for testing are the test images of the source ``digits``. Digits are pasted one after the
-    other, anywhere, in a size and a number drawn evenly from the given ranges; one that finds no place without hiding
-    too much of another is left out, so a scene that is crowded may have fewer than the least number. All scenes are
-    standardised with one mean and one standard deviation, those of the first training scenes. There is no augmentation.
+    Scenes are drawn when they are read, and are the same each time. They depend on ``scene_seed`` instead of the run's
+    seed, so that different seeds are evaluated on the same test images. No two splits share handwritten digits; those
+    for testing are the test images of the source ``digits``. Digits are pasted one after another at random places, with
+    sizes and numbers drawn uniformly from the given ranges; a digit is left out if it would hide too much of others, so
+    a crowded scene may have fewer digits than the least number. All scenes are standardized with the mean and the
+    standard deviation of the first training scenes. There is no augmentation.
 
-    Source: made for this package, in the manner of scenes of MNIST digits, with the digits of E. Alpaydin and C.
+    Source: made for this package, similar to scenes of MNIST digits, with the digits of E. Alpaydin and C.
     Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998.
     """
 
@@ -58,12 +58,12 @@ class Scenes(DataSource):
 
     class Options(ComponentOptions):
         image_size: Size | tuple[Size, Size] = Field(64, description="side of the square, or [height, width], pixels")
-        digits: tuple[Size, Size] = Field((2, 5), description="digits of a scene, [least, most]")
+        digits: tuple[Size, Size] = Field((2, 5), description="number of digits in a scene, [least, most]")
         digit_size: tuple[Size, Size] = Field(
-            (14, 28), description=f"side of a digit, [least, most], pixels, from {GLYPH_SIZE} on"
+            (14, 28), description=f"side of a digit, [least, most], in pixels, at least {GLYPH_SIZE}"
         )
         max_hidden: Fraction = Field(0.1, description="share of a digit's ink that others may cover")
-        noise: Real = Field(0.25, ge=0, le=1, description="brightest value of the background; that of the ink is 1")
+        noise: Real = Field(0.25, ge=0, le=1, description="brightest value of the background; ink has the value 1")
         scene_seed: Seed = Field(0, description="seed of the scenes")
         train_images: Count = Field(2_000, description="scenes for training")
         validation_images: Count = Field(300, description="scenes for validation")
@@ -73,13 +73,13 @@ class Scenes(DataSource):
         def _digits_fit(self) -> Scenes.Options:
             for field, (least, most) in (("digits", self.digits), ("digit_size", self.digit_size)):
                 if least > most:
-                    raise ValueError(f"{field} [{least}, {most}]: the least is above the most")
+                    raise ValueError(f"{field} [{least}, {most}]: the first number is larger than the second")
             if self.digits[1] > 100:
-                raise ValueError(f"digits [{self.digits[0]}, {self.digits[1]}]: no scene holds more than 100")
+                raise ValueError(f"digits [{self.digits[0]}, {self.digits[1]}]: a scene can hold at most 100")
             if self.digit_size[0] < GLYPH_SIZE:
-                raise ValueError(f"digit_size starts at {self.digit_size[0]}, but a digit has {GLYPH_SIZE} pixels")
+                raise ValueError(f"digit_size starts at {self.digit_size[0]}, but must be at least {GLYPH_SIZE}")
             if self.digit_size[1] > min(self.size):
-                raise ValueError(f"digit_size goes to {self.digit_size[1]}, but image_size is {self.image_size}")
+                raise ValueError(f"digit_size goes up to {self.digit_size[1]}, but image_size is {self.image_size}")
             return self
 
         @property
@@ -95,12 +95,12 @@ class Scenes(DataSource):
 
     @property
     def image(self) -> ImageShape:
-        """The shape that the options say."""
+        """The shape in the options."""
         return ImageShape(1, *self.options.size)
 
     def preparation(self, image: ImageShape) -> Preparation:
-        """Letterboxed; mean and standard deviation are measured as they were in training, on scenes drawn again."""
-        # Imported on first use: torchvision takes seconds.
+        """Letterboxing; mean and standard deviation are measured again on the same scenes as in training."""
+        # Imported on first use, because importing torchvision takes seconds.
         from reorder_kit.data.annotated import RawSample
         from reorder_kit.data.annotated_pipeline import AnnotatedPipeline
 
@@ -122,7 +122,7 @@ class Scenes(DataSource):
         return float(pixels.mean()), float(pixels.std())
 
     def open(self, seed: int) -> DataSplits:
-        """Split the handwritten digits; the seed plays no part."""
+        """Split the handwritten digits; the seed is not used."""
         options, rules = self.options, self.options.rules()
         train, validation, test = _glyphs_of_splits()
         scale = self._scale(train)
@@ -140,12 +140,12 @@ class DrawnScenes:
     """The scenes of one split.
 
     Args:
-        scenes: how many.
-        key: with the number of a scene, the seed of it.
+        scenes: the number of scenes.
+        key: seeds a scene, together with its index.
         glyphs: the handwritten digits of the split.
         rules: how a scene is made.
         scale: mean and standard deviation of a pixel.
-        target_kind: what the samples shall have as targets.
+        target_kind: the kind of the samples' targets.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class DrawnScenes:
         return Sample((picture - self._mean) / self._std, _TARGETS[self._target_kind](scene))
 
     def view(self, index: int) -> Sample:
-        """The scene again, since there is no augmentation."""
+        """The same scene, because there is no augmentation."""
         return self[index]
 
     def target(self, index: int) -> Any:
@@ -178,14 +178,14 @@ class DrawnScenes:
         return _TARGETS[self._target_kind](self.draw(index))
 
     def draw(self, index: int) -> Scene:
-        """One scene, not standardised."""
-        # RandomState, since numpy promises that its stream never changes.
+        """One scene, not standardized."""
+        # RandomState, because numpy guarantees that its stream never changes.
         random = np.random.RandomState((*self._key, self._numbers[index]))
         return draw_scene(random, self._glyphs, self._rules)
 
 
 def _glyphs_of_splits() -> list[Glyphs]:
-    # Imported on first use: scikit-learn takes a second.
+    # Imported on first use, because importing scikit-learn takes a second.
     from sklearn.datasets import load_digits
 
     bundled = load_digits()

@@ -28,30 +28,30 @@ PixelValue = Annotated[Whole, Field(ge=0, le=LARGEST_VALUE)]
 
 
 class SegmentationFolder(AnnotatedSource):
-    """Images in one folder and their masks in another; an image and its mask have one name, up to the ending.
+    """Images in one folder and their masks in another; an image and its mask have the same name, except the extension.
 
-    A mask has one channel of 1, 8 or 16 bits; of a palette the numbers count, not the colours. What its values stand
-    for is said by ``classes``, with ``values`` where these are not 0, 1, 2, ...; by ``class_table``; or by
+    A mask has one channel of 1, 8 or 16 bits; with a palette, the indices are used, not the colors. The meaning of its
+    values is given by ``classes``, with ``values`` if these are not 0, 1, 2, ...; by ``class_table``; or by
     ``instance_maps``.
 
-    A mask of 1 bit has 0 and 1; where 255 is a class and 1 is nothing, 1 is taken as 255, which some programs save so.
+    A 1-bit mask has 0 and 1; if 255 is a class and 1 is not, 1 is read as 255, because some programs save it so.
 
-    Images are turned upright by their EXIF orientation, and a mask that has the size of the stored pixels with them;
-    one with an orientation of its own is turned by that. Where the stored and the upright image have one size, a mask
-    is taken as made on the stored pixels, as torchvision reads them, and that is reported.
+    Images are turned upright according to their EXIF orientation. A mask with the size of the stored pixels is turned
+    along; a mask with its own orientation is turned by that. If the stored and the upright image have the same size, a
+    mask is assumed to be made on the stored pixels, as in torchvision, and that is reported.
 
     Splits come from ``index``, or from folders ``train``, ``val`` and ``test`` in both folders, which may also be
-    called ``training``, ``valid``, ``validation``, ``dev`` or ``testing``, in any letter case; otherwise all images are
-    for training. A missing validation split is set aside from train. Where there is val but no test, val is the test
-    split, and validation is set aside from train; where there is neither, both are, test first. What is set aside is
-    drawn by ``split_seed``.
+    called ``training``, ``valid``, ``validation``, ``dev`` or ``testing``, in any case; otherwise all images are for
+    training. A missing validation split is set aside from train. If there is val but no test, val is the test split,
+    and validation is set aside from train; if there is neither, both are set aside, test first. Images are set aside by
+    ``split_seed``.
 
-    Up to 200 training masks, and some of the other splits, are looked at before training: classes that do not occur in
-    the training masks are named, a split whose masks hold nothing but the first class is refused, and masks that seem
-    to use other values than the rest are reported.
+    Up to 200 training masks, and some of the other splits, are checked before training: classes that do not occur in
+    the training masks are reported, a split whose masks hold only the first class is refused, and masks that seem to
+    use different values than the rest are reported.
 
     Masks of COCO's panoptic categories (Kirillov et al., CVPR 2019, https://arxiv.org/abs/1801.00868), in which 0 is
-    unlabelled, are read with ``class_table: semantic_classes.csv``, ``ignored_values: [0]``, ``masks: semantic`` and
+    unlabeled, are read with ``class_table: semantic_classes.csv``, ``ignored_values: [0]``, ``masks: semantic`` and
     ``unmasked_images: skip``.
     """
 
@@ -63,45 +63,45 @@ class SegmentationFolder(AnnotatedSource):
         images: str = Field("images", description="the folder of images, below root")
         masks: str = Field("masks", description="the folder of masks, below root")
         unmasked_images: Literal["refuse", "skip"] = Field(
-            "refuse", description="what to do about images without a mask: an error, or leave them out"
+            "refuse", description="what to do about images without a mask: refuse the data, or leave them out"
         )
         index: str | None = Field(
             None,
-            description="CSV file below root with the columns name, a path below images, and split: train, val or "
-            "test; images that it does not name are left out",
+            description="CSV file below root with the columns name (a path below images) and split (train, val or "
+            "test); images that it does not list are left out",
         )
         classes: tuple[str, ...] | None = Field(
             None, description="names of the classes, in the sequence of their values; for instance_maps two names"
         )
         values: tuple[PixelValue, ...] | None = Field(
-            None, description="value of the pixels of each class; not given: 0, 1, 2, ..."
+            None, description="pixel value of each class; default: 0, 1, 2, ..."
         )
         class_table: str | None = Field(
             None,
-            description="instead of classes: CSV file below root with the columns id, the value of the pixels, and "
-            "name; ids that are ignored are no classes",
+            description="instead of classes: CSV file below root with the columns id (the pixel value) and name; "
+            "ignored ids are not classes",
         )
         ignored_values: tuple[PixelValue, ...] | None = Field(
-            None, description="values of pixels that nothing is learned from; not given: 255, unless that is a class"
+            None, description="pixel values that are ignored; default: 255, unless it is a class"
         )
         instance_maps: bool = Field(
-            False, description="masks number their objects from 1 on, with 0 for background: two classes"
+            False, description="masks number their objects from 1, with 0 for background: two classes"
         )
 
         def unused(self) -> dict[str, str]:
-            """What says the same as something else that was given."""
+            """Options that repeat the meaning of another one."""
             if self.instance_maps:
-                reason = "with instance_maps, 0 is background and every other value an object"
+                reason = "with instance_maps, 0 is background and every other value is an object"
                 return super().unused() | dict.fromkeys(("values", "class_table", "ignored_values"), reason)
-            return super().unused() | ({"values": "there are no classes beside it"} if self.classes is None else {})
+            return super().unused() | ({"values": "it needs classes"} if self.classes is None else {})
 
         @model_validator(mode="after")
         def _classes_are_said_once(self) -> SegmentationFolder.Options:
             if self.instance_maps:
                 if self.classes is not None and len(self.classes) != 2:
-                    raise ValueError("with instance_maps, classes are two names: background and object")
+                    raise ValueError("with instance_maps, classes must be two names: background and object")
             elif (self.classes is None) == (self.class_table is None):
-                raise ValueError("give one of classes, class_table and instance_maps, which say what the masks mean")
+                raise ValueError("give one of classes, class_table and instance_maps to define the meaning of masks")
             if self.classes is not None:
                 _check_names(self.classes)
             return self
@@ -111,7 +111,7 @@ class SegmentationFolder(AnnotatedSource):
             if self.classes is None or self.values is None:
                 return self
             if len(self.values) != len(self.classes):
-                raise ValueError(f"values are {len(self.values)}, classes {len(self.classes)}")
+                raise ValueError(f"there are {len(self.values)} values for {len(self.classes)} classes")
             if len(set(self.values)) < len(self.values):
                 raise ValueError("two classes have the same value")
             return self
@@ -121,16 +121,16 @@ class SegmentationFolder(AnnotatedSource):
             values = self.values or range(len(self.classes or ()))
             both = sorted(set(values) & set(self.ignored_values or ()))
             if both:
-                raise ValueError(f"the value {both[0]} is that of a class, and ignored")
+                raise ValueError(f"the value {both[0]} is both a class and ignored")
             return self
 
     options: Options
 
     def open(self, seed: int) -> DataSplits:
-        """List the files, split them, and read the first image of the folder for training with its mask."""
+        """List the files, split them, and read the first image in the training folder with its mask."""
         options = self.options
         if not is_folder(options.root, "data.root"):
-            raise ReorderKitError(f"data.root: there is no folder {options.root}")
+            raise ReorderKitError(f"data.root: the folder {options.root} does not exist")
         classes, legend = self._classes()
         findings = Findings()
         train, validation, test = self._listed(legend, findings)
@@ -164,7 +164,7 @@ class SegmentationFolder(AnnotatedSource):
         return names, ValueLegend(values, tuple({IGNORED}.difference(values)) if ignored is None else ignored)
 
     def _listed(self, legend: Legend, findings: Findings) -> tuple[Files, Files | None, Files | None]:
-        """The files of each split; None of one that is set aside from train."""
+        """The files of each split; None for a split that is set aside from train."""
         if self.options.index is not None:
             return self._indexed(legend, self.options.root / self.options.index, findings)
         return self._in_folders(legend, findings)
@@ -178,20 +178,20 @@ class SegmentationFolder(AnnotatedSource):
         missing = [name for name in splits if name not in image_of]
         if missing and options.unmasked_images == "refuse":
             raise ReorderKitError(
-                f"data.index: {index} names {missing[0]!r}, which is not an image in {images}",
-                "a name is a path that starts in data.images, with or without a file ending",
+                f"data.index: {index} lists {missing[0]!r}, which is not an image in {images}",
+                "give names as paths relative to data.images, with or without an extension",
             )
         if missing:
-            findings.add("lines of the index that name no image with a mask are left out", missing[0], len(missing))
+            findings.add("lines of the index without an image and mask are left out", missing[0], len(missing))
         unlisted = sorted(set(pairs) - set(image_of.values()))
         if unlisted:
-            findings.add("images that the index does not name are left out", unlisted[0], len(unlisted))
+            findings.add("images that are not in the index are left out", unlisted[0], len(unlisted))
         train, validation, test = (
             [pairs[image_of[name]] for name, given in splits.items() if given == split and name in image_of] or None
             for split in ("train", "validation", "test")
         )
         if train is None:
-            raise ReorderKitError(f"data.index: {index} has no image whose split is train")
+            raise ReorderKitError(f"data.index: {index} has no image with the split train")
         return (train, None, validation) if test is None else (train, validation, test)
 
     def _in_folders(self, legend: Legend, findings: Findings) -> tuple[Files, Files | None, Files | None]:
@@ -220,13 +220,13 @@ def _check_names(names: Sequence[str]) -> None:
     """Check the names of the classes.
 
     Raises:
-        ValueError: if there are too few or too many, or one comes twice.
+        ValueError: if there are too few or too many, or one is repeated.
     """
     if not 2 <= len(names) <= IGNORED:
-        raise ValueError(f"there are from 2 to {IGNORED} classes, not {len(names)}")
+        raise ValueError(f"there must be 2 to {IGNORED} classes, not {len(names)}")
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
-        raise ValueError(f"two classes are called {repeated[0]!r}")
+        raise ValueError(f"two classes are named {repeated[0]!r}")
 
 
 @hookimpl

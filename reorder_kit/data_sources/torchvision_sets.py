@@ -1,4 +1,4 @@
-"""Data sets that torchvision can read: CIFAR-10, CIFAR-100, Fashion-MNIST and ImageNet."""
+"""Data sets read with torchvision: CIFAR-10, CIFAR-100, Fashion-MNIST and ImageNet."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _LIGHT_ON_BLACK = "The run was trained on light clothes on black; invert images 
 class TorchvisionSets(SplitSource):
     """CIFAR-10, CIFAR-100, Fashion-MNIST or ImageNet (ILSVRC 2012) from a local folder.
 
-    The test split is the data set's own, for ImageNet its validation images. Validation is set aside from the training
-    images, the same share of every class, drawn by ``split_seed``. Images are normalised with the mean and standard
+    The test split is the data set's own; for ImageNet, its validation images. Validation is set aside from the training
+    images by ``split_seed``, with the same share of every class. Images are normalized with the mean and standard
     deviation of the data set's training pixels.
 
-    Where no ``image_size`` is given, images keep their size; those of ImageNet, which differ, become 224x224. The
-    default transforms are those of the source ``image-folder``. An ImageNet folder without the development kit can be
-    read with that source, too.
+    Without ``image_size``, images keep their size; ImageNet's images, whose sizes differ, become 224x224. The default
+    transforms are those of the source ``image-folder``, which can also read an ImageNet folder without the development
+    kit.
 
     Source: https://docs.pytorch.org/vision/stable/datasets.html
     """
@@ -46,15 +46,15 @@ class TorchvisionSets(SplitSource):
     target_kinds = (CLASS,)
 
     class Options(ImageOptions, DecodingOptions):
-        dataset: Literal["cifar10", "cifar100", "fashion-mnist", "imagenet"] = Field(description="which data set")
+        dataset: Literal["cifar10", "cifar100", "fashion-mnist", "imagenet"] = Field(description="the data set")
         root: HomePath = Field(description="the folder that holds the data set's own folder; ~ is the home folder")
         download: bool = Field(False, description="download what is missing; not possible for imagenet")
 
         def unused(self) -> dict[str, str]:
-            """How files are decoded, and kept, where there are none."""
+            """Options for decoding and keeping files, if there are no files."""
             if self.dataset == "imagenet":
                 return super().unused()
-            reason = f"{self.dataset} has no image files: it lies in memory, decoded"
+            reason = f"{self.dataset} has no image files; its decoded images are in memory"
             return dict.fromkeys([*DecodingOptions.model_fields, *CacheOptions.model_fields, "draft_decoding"], reason)
 
         @model_validator(mode="after")
@@ -68,7 +68,7 @@ class TorchvisionSets(SplitSource):
 
     @property
     def image(self) -> ImageShape | None:
-        """The given size, or that of the data set."""
+        """The given size, or the data set's."""
         if self.options.dataset == "imagenet":
             return self._file_options().given_shape(channels=3)
         own = _IN_MEMORY[self.options.dataset].image
@@ -76,13 +76,13 @@ class TorchvisionSets(SplitSource):
 
     @property
     def downloads(self) -> str | None:
-        """The data set; of ImageNet, what its archives hold."""
+        """The download of the data set; for ImageNet, the unpacking of its archives."""
         if self.options.dataset == "imagenet":
-            return None if self._is_unpacked() else f"what the archives of imagenet hold into {self.options.root}"
+            return None if self._is_unpacked() else f"the content of the imagenet archives into {self.options.root}"
         return f"{self.options.dataset} into {self.options.root}" if self.options.download else None
 
     def without_downloads(self) -> TorchvisionSets:
-        """What is there."""
+        """The source restricted to local files."""
         source = copy(self)
         source.options = self.options.model_copy(update={"download": False})
         source._unpacks = False
@@ -92,7 +92,7 @@ class TorchvisionSets(SplitSource):
         return not self._unpacks or all((self.options.root / name).exists() for name in ("meta.bin", "train", "val"))
 
     def preparation(self, image: ImageShape) -> Preparation:
-        """As test images are."""
+        """As for test images."""
         if self.options.dataset == "imagenet":
             options = self._file_options()
             return options.preparation(image, options.decoding(channels=3), IMAGENET_MEAN, IMAGENET_STD)
@@ -148,7 +148,7 @@ class TorchvisionSets(SplitSource):
         )
         splits = DataSplits(
             image=options.image_shape(example),
-            # Two classes of ImageNet are called "crane", so the name alone would not do.
+            # Two classes of ImageNet are called "crane", so the name alone is ambiguous.
             classes=[f"{wnid} {names[0]}" for wnid, names in zip(train.wnids, train.classes, strict=True)],
             train=ImagesInFiles(stay, root, decoding, train_pipeline),
             validation=ImagesInFiles(aside, root, decoding, eval_pipeline, train_pipeline),
@@ -158,18 +158,18 @@ class TorchvisionSets(SplitSource):
         return options.with_cache(splits, root)
 
     def _file_options(self) -> TorchvisionSets.Options:
-        """The options, with a size: that of files differs."""
+        """The options with an image size, because the sizes of files differ."""
         options = self.options
         return options if options.image_size else options.model_copy(update={"image_size": IMAGENET_SIZE})
 
     def _load(self, name: str, **arguments: Any) -> Any:
-        # Imported on first use: torchvision takes seconds.
+        # Imported on first use, because importing torchvision takes seconds.
         from torchvision import datasets
 
         try:
             return getattr(datasets, name)(self.options.root, **arguments)
         except (OSError, RuntimeError) as error:
-            # OSError is also what a download without a network ends in.
+            # A download without a network also ends in an OSError.
             hint = _IMAGENET_HINT if self.options.dataset == "imagenet" else _DOWNLOAD_HINT
             raise ReorderKitError(
                 f"cannot open {self.options.dataset} in {self.options.root}: {error}", hint
@@ -178,7 +178,7 @@ class TorchvisionSets(SplitSource):
 
 @dataclass(frozen=True)
 class _InMemory:
-    """A data set that fits into memory, by its name in torchvision, with the statistics of its training pixels."""
+    """A data set that fits into memory: its name in torchvision, and the statistics of its training pixels."""
 
     name: str
     image: ImageShape
@@ -199,7 +199,7 @@ _IMAGENET_HINT = (
 
 
 def _as_tensor(images: Any) -> torch.Tensor:
-    """Images as (image, channel, height, width), from torchvision's two ways of holding them."""
+    """Images as (image, channel, height, width), from either of torchvision's layouts."""
     stacked = torch.as_tensor(images)
     return stacked.unsqueeze(1) if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2).contiguous()
 

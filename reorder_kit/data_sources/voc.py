@@ -34,33 +34,33 @@ _BACKGROUND = "background"
 
 
 class Voc(AnnotatedSource):
-    """Images in the layout of Pascal VOC: ``ImageSets``, ``JPEGImages``, ``Annotations``, ``SegmentationClass``.
+    """Images in Pascal VOC's layout: ``ImageSets``, ``JPEGImages``, ``Annotations``, ``SegmentationClass``.
 
     The lists of the splits are ``train``, ``val`` and ``test`` (or ``training``, ``valid``, ``validation``, ``dev``,
-    ``testing``, in any letter case) in ``ImageSets/Main``, for masks in ``ImageSets/Segmentation``; a recipe may name
-    others, such as trainval, which holds val. Where the list of the test is missing, as in VOC2012, val is the test
-    split. What is missing then is set aside from train by ``split_seed``; no class of boxes or labels loses its last
-    training image by that.
+    ``testing``, in any case) in ``ImageSets/Main``, or for masks in ``ImageSets/Segmentation``; a recipe may name
+    others, such as trainval, which includes val. If there is no test list, as in VOC2012, val is the test split. Other
+    missing splits are set aside from train by ``split_seed``; no class of boxes or labels loses its last training
+    image.
 
-    A line of a list is the name of an image, with or without quotes and file ending; names may have spaces, and the
-    marks of a class (-1, 0, 1) may follow. It may also be a path to the image in ``JPEGImages``, alone or with that to
-    its annotation or mask. Endings of files may have capital letters.
+    A line of a list is the name of an image, with or without quotes and extension; names may contain spaces, and a
+    class's mark (-1, 0, 1) may follow. A line may also be the path of the image in ``JPEGImages``, alone or with the
+    path of its annotation or mask. The case of extensions does not matter.
 
-    Boxes and labels come from the XML files, masks from the images of numbers beside them, where 0 is background and
-    255, the rim of an object, is ignored. Boxes are cut at the edges of the image; boxes without width or height are
-    left out. What is lost by that is counted. An image of another size than its ``size`` is unreadable. Boxes of up to
-    100 images of each list are compared with these before training, and refused if they look normalized, like left,
-    top, width and height, or with x and y exchanged. ``difficult`` is 0 or 1, or a word for these. Up to 200 training
-    masks, and some of the other splits, are looked at before training: classes that do not occur in the training masks
-    are named, and a split whose masks hold nothing but background is refused.
+    Boxes and labels come from the XML files, and masks from the segmentation images, in which 0 is background and 255,
+    the border of objects, is ignored. Boxes are cut at the edges of the image; boxes without width or height are left
+    out. Both are counted. An image whose size differs from ``size`` is unreadable. Before training, boxes of up to 100
+    images of each list are compared with the image sizes, and refused if they look normalized, like left, top, width
+    and height, or with x and y exchanged. ``difficult`` is 0 or 1, or a word for these. Up to 200 training masks, and
+    some of the other splits, are also checked: classes that do not occur in the training masks are reported, and a
+    split whose masks hold only background is refused.
 
-    Images are turned upright by their EXIF orientation. Boxes were made on what ``size`` in the XML file says, masks on
-    what their own size says: on the stored pixels, and are turned along, or on the upright ones. Where both have one
-    size, or the file gives none, they are taken as made on the stored pixels, as the development kit and torchvision
-    read them, and that is reported.
+    Images are turned upright according to their EXIF orientation. ``size`` in the XML file tells whether boxes were
+    made on the stored pixels, and turn with the image, or on the upright ones; a mask's own size tells it for the mask.
+    If both sizes are equal, or the file gives none, the stored pixels are assumed, as in the development kit and
+    torchvision, and that is reported.
 
-    An image is scaled into ``image_size`` as a whole, with its proportions kept. Training images are also flipped from
-    left to right by chance. Named transforms replace that.
+    Whole images are scaled into ``image_size`` with their proportions kept. Training images are also randomly flipped
+    from left to right; transforms named in the recipe replace the flip.
 
     Source: Everingham et al., The Pascal Visual Object Classes (VOC) Challenge, IJCV 2010,
     http://host.robots.ox.ac.uk/pascal/VOC/
@@ -73,19 +73,19 @@ class Voc(AnnotatedSource):
         train: str = Field("train", description="name of the list of images for training")
         validation: str | None = Field(
             None,
-            description="name of the list for validation; not given: val where there is a test and train is not "
-            "trainval, else set aside",
+            description="name of the list for validation; default: val if there is a test list and train is not "
+            "trainval, else set aside from train",
         )
-        test: str | None = Field(None, description="name of the list for the test; not given: test, else as described")
+        test: str | None = Field(None, description="name of the list for the test; default: test, else as described")
         classes: tuple[str, ...] = Field(
             _CLASSES,
             min_length=1,
-            description="names of the classes, in the sequence of their numbers in masks, from 1",
+            description="names of the classes, in the sequence of their numbers in masks, starting at 1",
         )
         difficult: Literal["ignore", "keep", "drop"] = Field(
             "ignore",
             description="objects marked as difficult: ignore (neither learned nor counted as missed, no label), keep "
-            "(like all others), drop (as if they were not there)",
+            "(like all others), drop (as if they did not exist)",
         )
 
         @field_validator("classes")
@@ -93,13 +93,13 @@ class Voc(AnnotatedSource):
         def _classes_differ(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
             for number, name in enumerate(classes):
                 if name in classes[:number]:
-                    raise ValueError(f"{name!r} comes twice")
+                    raise ValueError(f"{name!r} appears twice")
             return classes
 
     options: Options
 
     def open(self, seed: int) -> DataSplits:
-        """Read the lists and the annotations, and look whether all files are there."""
+        """Read the lists and the annotations, and check that all files exist."""
         options = self.options
         findings = Findings()
         lists = "Segmentation" if self.target_kind == MASK else "Main"
@@ -125,7 +125,7 @@ class Voc(AnnotatedSource):
         validation, test = options.validation, options.test
         named = files.splits({"train": options.train, "validation": validation, "test": test})
         train = named.get("train", options.train) if options.train == "train" else options.train
-        # A list that the recipe gives to one split is none of another's.
+        # A list that the recipe gives to one split is not used for another.
         free = {split: name for split, name in named.items() if name not in (train, validation, test)}
         if validation is None and options.train != "trainval":
             validation = free.get("validation")
@@ -151,9 +151,9 @@ class Voc(AnnotatedSource):
             for thing in _spelled_as(self.options.classes, annotation.objects, files.annotation(name), findings):
                 if thing.name not in number_of:
                     raise ReorderKitError(
-                        f"data.classes: {files.annotation(name)} has an object {thing.name!r}, which is none of the"
+                        f"data.classes: {files.annotation(name)} has an object {thing.name!r}, which is not one of the"
                         f" {len(number_of)} classes",
-                        "list all classes of the data there",
+                        "list all classes of the data in data.classes",
                     )
                 if not (thing.is_difficult and is_dropped):
                     objects.append(thing)
@@ -191,7 +191,7 @@ class Voc(AnnotatedSource):
         )
         classes = [_BACKGROUND, *options.classes]
         if len(classes) > IGNORED:
-            raise ReorderKitError(f"data.classes: a mask has {IGNORED - 1} classes at the most beside the background")
+            raise ReorderKitError(f"data.classes: a mask can have at most {IGNORED - 1} classes besides background")
         legend = ValueLegend(range(len(classes)), (IGNORED,))
         decoding = options.decoding(options.channels)
         train_files, validation_files, test_files = (
@@ -205,7 +205,7 @@ class Voc(AnnotatedSource):
 def _spelled_as(
     classes: Sequence[str], objects: Sequence[VocObject], path: Path, findings: Findings
 ) -> Iterator[VocObject]:
-    """The objects, their names in the Unicode form in which the recipe has them."""
+    """The objects, with names in the Unicode form used in the recipe."""
     names = spelled_as(classes, [thing.name for thing in objects])
     for name, thing in zip(names, objects, strict=True):
         if name != thing.name:
@@ -215,7 +215,7 @@ def _spelled_as(
 
 def _year_folder(root: Path) -> Path:
     if not is_folder(root, "data.root"):
-        raise ReorderKitError(f"data.root: there is no folder {root}")
+        raise ReorderKitError(f"data.root: the folder {root} does not exist")
     patterns = ("ImageSets", "*/ImageSets", "VOCdevkit/*/ImageSets")
     found = sorted(
         lists.parent

@@ -1,4 +1,4 @@
-"""Images and targets in the tar files of the WebDataset format."""
+"""Images and targets in tar files of the WebDataset format."""
 
 from __future__ import annotations
 
@@ -37,42 +37,43 @@ JSON_FIELDS: dict[TargetKind, str] = {CLASS: "class", MULTI_LABEL: "labels", BOX
 
 
 class WebDataset(AnnotatedSource):
-    """Shards of the WebDataset format: tar files whose members ``0001.jpg`` and ``0001.cls`` make a sample.
+    """Shards in WebDataset format: tar files in which the members ``0001.jpg`` and ``0001.cls`` form a sample.
 
     By target kind, the target is
 
     * ``class``: a member ``cls`` with the number or the name of the class, or ``class`` in a JSON member;
     * ``multi-label``: ``labels`` in a JSON member, a list of classes;
     * ``boxes``: ``objects`` in a JSON member, a list of dictionaries with ``bbox`` (four numbers, see ``box_format``),
-      ``category`` (a class) and, where it is there, ``iscrowd``; or a dictionary of such lists;
+      ``category`` (a class) and optionally ``iscrowd``; or a dictionary of such lists;
     * ``mask``: a member ``mask.png``.
 
-    Where a JSON member is not a dictionary, it is the value itself.
+    A JSON member that is not a dictionary is the value itself.
 
-    Images are turned upright by their EXIF orientation, which the library webdataset does not do. So boxes are taken as
-    made on the stored pixels, and turned along; so are masks, except those that have the size of the upright pixels and
-    not of the stored ones. What the sizes do not tell is reported.
+    Images are turned upright according to their EXIF orientation, which the library webdataset does not do. So boxes
+    are assumed to be made on the stored pixels, and turned with the image; so are masks, except those whose size
+    matches only the upright pixels. Cases that the sizes do not decide are reported.
 
-    Shards are not streamed. Their headers are read once, and where each member lies is noted in a file beside the shard
-    (``NAME.tar.index.npz``, or in the user's cache folder), and so is what has to be known of its targets before
-    training; members are then read by position. So shards are shuffled, divided and resumed as image files are: an
-    epoch has every sample once over all ranks and workers, in a new permutation of all samples, and a run that was
-    stopped continues with the same batches. The price is random access, which is cheap on local solid-state disks, in
-    the file system's cache, and on mounted object stores that can read a range; on spinning disks and stores that fetch
-    whole files, streaming would be much faster. Plain tar files only, also several in one file, as ``cat`` joins them.
-    An ending begins at the first dot of a name; hidden files, links that lead nowhere and the like are left out, and
-    counted. A note whose places are not those of the shard's members is written anew.
+    Shards are not streamed. Their headers are read once. The place of each member, and what must be known of its target
+    before training, are noted in a file next to the shard (``NAME.tar.index.npz``, or in the user's cache folder);
+    members are then read by position. So shards are shuffled, divided and resumed like image files: an epoch has every
+    sample once across all ranks and workers, in a new permutation of all samples, and a resumed run continues with the
+    same batches. The price is random access, which is cheap on local solid-state disks, in the file system's cache, and
+    on mounted object stores that can read a range; on spinning disks and stores that fetch whole files, streaming would
+    be much faster. Only uncompressed tar files are read, including several concatenated into one file. An extension
+    starts at the first dot of a name; hidden files, broken links and the like are left out and counted. A note that
+    does not match the shard's members is rewritten.
 
-    Missing splits are set aside from train by ``split_seed``, test first, as nearly the same share of each image's
-    rarest class as can be; no class loses its last training image by that.
+    Missing splits are set aside from train by ``split_seed``, test first, with shares as equal as possible across
+    classes, where each image counts for its rarest class; no class loses its last training image.
 
-    Boxes without width or height, or of no four finite numbers, are left out and counted. ``iscrowd`` is a boolean, 0
-    or 1, also as text; anything else makes the sample unreadable. Boxes of up to 100 images of each split are compared
-    with these before training, and refused if they look normalized, of the other format or with x and y exchanged.
+    Boxes without width or height, or without four finite numbers, are left out and counted. ``iscrowd`` is a boolean, 0
+    or 1, also as text; anything else makes the sample unreadable. Before training, boxes of up to 100 images of each
+    split are compared with the image sizes, and refused if they look normalized, like the other format, or with x and y
+    exchanged.
 
-    Every target but masks is read once, the first time, to know the classes. Where ``classes`` are given, numbers of
-    classes are places in that list, from 0; numbers that start at 1 are refused. Lists of labels with a 0 or 1 for each
-    of more than two classes are read as such.
+    Except for masks, all targets are read the first time, to find the classes. If ``classes`` are given, class numbers
+    are positions in that list, from 0; numbers that start at 1 are refused. Lists of labels with a 0 or 1 for each
+    class are read as such if there are more than two classes.
 
     Source: https://github.com/webdataset/webdataset
     """
@@ -84,22 +85,22 @@ class WebDataset(AnnotatedSource):
         root: HomePath = Field(description="the folder of the shards; ~ is the home folder")
         train: str = Field(description="shards for training, below root: train-*.tar, or train-{000..146}.tar")
         validation: str | None = Field(
-            None, description="shards for validation, in the same way; not given: set aside from train"
+            None, description="shards for validation, in the same form; default: set aside from train"
         )
         test: str | None = Field(
-            None, description="shards for testing, in the same way; not given: set aside from train"
+            None, description="shards for testing, in the same form; default: set aside from train"
         )
         image_endings: tuple[str, ...] = Field(
-            ("jpg", "jpeg", "png", "webp"), min_length=1, description="endings of images; a sample's first counts"
+            ("jpg", "jpeg", "png", "webp"), min_length=1, description="extensions of images; the first match is used"
         )
         target_ending: str | None = Field(
             None,
-            description="ending of the members with the targets; not given, by their kind: "
+            description="extension of the members with the targets; default by kind: "
             + ", ".join(f"{ending} ({kind})" for kind, ending in TARGET_ENDINGS.items()),
         )
         json_field: str | None = Field(
             None,
-            description="field of a JSON target; not given, by its kind: "
+            description="field of a JSON target; default by kind: "
             + ", ".join(f"{name} ({kind})" for kind, name in JSON_FIELDS.items()),
         )
 
@@ -109,33 +110,33 @@ class WebDataset(AnnotatedSource):
             if pattern is not None:
                 for name in names_of(pattern):
                     if not name or PurePath(name).is_absolute() or ".." in PurePath(name).parts:
-                        raise ValueError(f"{pattern!r} has to lead to files below root")
+                        raise ValueError(f"{pattern!r} must lead to files below root")
             return pattern
 
         @model_validator(mode="after")
         def _image_is_not_the_target(self) -> WebDataset.Options:
             if self.target_ending in self.image_endings:
-                raise ValueError(f"{self.target_ending!r} cannot be the ending of the images and of the targets")
+                raise ValueError(f"{self.target_ending!r} cannot be the extension of both images and targets")
             return self
 
         def unused(self) -> dict[str, str]:
-            """Beside the shares of splits: a field of what has none."""
+            """Options without effect, including a JSON field of members that are not JSON."""
             ending = self.target_ending
             if ending is None or is_json(ending):
                 return super().unused()
-            return super().unused() | {"json_field": f"members with the ending {ending} have none"}
+            return super().unused() | {"json_field": f"members with the extension {ending} have no fields"}
 
     options: Options
     _notes_beside = True
 
     def without_downloads(self) -> WebDataset:
-        """Notes of the shards are written into the user's cache folder alone."""
+        """The source with notes of shards written only into the user's cache folder."""
         source = copy(self)
         source._notes_beside = False
         return source
 
     def open(self, seed: int) -> DataSplits:
-        """Index the shards, and read the training targets where that is needed."""
+        """Index the shards, and read the training targets if necessary."""
         options, kind = self.options, self.target_kind
         meaning = self._target_member()
         findings = Findings()
@@ -165,19 +166,19 @@ class WebDataset(AnnotatedSource):
         ending = self.options.target_ending or TARGET_ENDINGS[kind]
         if kind != CLASS and is_json(ending) == (kind == MASK):
             raise ReorderKitError(
-                f"data.target_ending: targets of the kind {kind} cannot be read from members with the ending {ending}"
+                f"data.target_ending: {kind} targets cannot be read from members with the extension {ending}"
             )
         if field is not None and not is_json(ending):
-            raise ReorderKitError(f"data.json_field does nothing: members with the ending {ending} have no fields")
+            raise ReorderKitError(f"data.json_field does nothing: members with the extension {ending} have no fields")
         return TargetMember(kind, ending, field or JSON_FIELDS.get(kind))
 
 
 def _find_shards(root: Path, pattern: str, field: str, findings: Findings) -> list[Path]:
     if not is_folder(root, "data.root"):
-        raise ReorderKitError(f"data.root: there is no folder {root}")
+        raise ReorderKitError(f"data.root: the folder {root} does not exist")
     found: dict[Path, None] = {}
     for name in names_of(pattern):
-        # A pattern without an ending matches the notes beside the shards, too, and what is being written of them.
+        # A pattern without an extension also matches the notes next to shards, even unfinished ones.
         matching = []
         for path in sorted(root.glob(name)):
             if is_junk(path.name) and path.name != PurePath(name).name:
@@ -185,7 +186,7 @@ def _find_shards(root: Path, pattern: str, field: str, findings: Findings) -> li
             elif NOTE_ENDING not in path.name and is_regular(path):
                 matching.append(path)
         if not matching:
-            raise ReorderKitError(f"{field}: there is no shard {root / name}")
+            raise ReorderKitError(f"{field}: the shard {root / name} does not exist")
         found |= dict.fromkeys(matching)
     return list(found)
 
@@ -195,12 +196,12 @@ def _require_distinct(paths: Mapping[str, Iterable[Path]]) -> None:
     for split, split_paths in paths.items():
         for path in split_paths:
             if path in owner:
-                raise ReorderKitError(f"data.{split}: the shard {path} is one of data.{owner[path]}, too")
+                raise ReorderKitError(f"data.{split}: the shard {path} is also in data.{owner[path]}")
             owner[path] = split
 
 
 class _Shards:
-    """The samples of several shards: where the image and the target of each lie."""
+    """The samples of several shards: the places of each sample's image and target."""
 
     def __init__(
         self, root: Path, paths: Sequence[Path], images: Sequence[str], target: TargetMember, notes_beside: bool
@@ -218,22 +219,22 @@ class _Shards:
         return int(self._ends[-1])
 
     def tell(self, findings: Findings) -> None:
-        """Tell what of the shards was left out, or read in another way."""
+        """Report what was left out of the shards or read differently."""
         for index in self._indexes:
             for finding in index.findings:
                 findings.add(finding.what, finding.example, finding.count)
             dotted = _dotted(index, self._image_endings, self._target.ending)
             if dotted:
-                what = "samples have no image but a name with another dot, where the ending begins"
+                what = "samples have no image but another dot in their name, where the extension starts"
                 findings.add(what, f"{index.path}, {dotted[0]}", len(dotted))
 
     def name(self, number: int) -> str:
-        """How to call a sample in messages."""
+        """A sample's name in messages."""
         index, place = self._place(number)
         return index.name(place)
 
     def identity(self, number: int) -> Identity:
-        """The shard of a sample, and how it is called there."""
+        """The identity of a sample, by its shard and its name in the shard."""
         index, place = self._place(number)
         shard = FileIdentity(self._root, str(index.path)).name
         offset, size = self._image_places[number].tolist()
@@ -244,42 +245,42 @@ class _Shards:
         )
 
     def read(self, number: int) -> tuple[bytes, Any]:
-        """The encoded image of a sample, and what its target says.
+        """The encoded image of a sample, and the value of its target.
 
         Raises:
             OSError: if the shard has changed.
-            ValueError: if the sample lacks one of them, or its target cannot be understood.
+            ValueError: if the sample lacks one of them, or its target is malformed.
         """
         return self._read(number, self._image_places, "image"), self.read_target(number)
 
     def read_target(self, number: int) -> Any:
-        """What the target of a sample says.
+        """The value of a sample's target.
 
         Raises:
             OSError: if the shard has changed.
-            ValueError: if the sample lacks it, or it cannot be understood.
+            ValueError: if the sample lacks it, or it is malformed.
         """
         return self._target.value(self._read(number, self._target_places, f"member {self._target.ending}"))
 
     def class_names(self) -> None:
-        """Shards name no classes beside those of their samples."""
+        """None: shards have no class names besides the labels of their samples."""
 
     def labels(self) -> Iterator[Sequence[Label]]:
-        """The classes of every sample; none where they cannot be read, which reading the sample will tell."""
+        """The classes of every sample; empty if they cannot be read, which is reported when the sample is read."""
         return self._noted(f"labels {self._target}", lambda value: labels_in(self._target.kind, value), [])
 
     def count_boxes(self, box_format: BoxFormat) -> BoxCounts:
-        """How many boxes of each sample are none, and how many there are."""
+        """The number of invalid boxes of each sample, and of all its boxes."""
         counts = self._noted(f"boxes {box_format} {self._target}", lambda value: count_boxes(value, box_format), (0, 0))
         return np.array(list(counts), dtype=np.int64).reshape(-1, 2)
 
     def _noted(self, name: str, extract: Callable[[Any], Any], default: Any) -> Iterator[Any]:
-        """What is extracted from every target, noted beside each shard and read from there the next time.
+        """The extracts of all targets, noted next to each shard and read from there the next time.
 
         Args:
-            name: of the note.
-            extract: what is noted of a target; a ValueError stands for the default.
-            default: of a sample whose target cannot be read.
+            name: the name of the note.
+            extract: gives what is noted of a target; a ValueError selects the default.
+            default: the value for a sample whose target cannot be read.
         """
 
         def extracted(numbers: Iterable[int]) -> UInt8[np.ndarray, " byte"]:
@@ -289,7 +290,7 @@ class _Shards:
             samples = range(end - len(index), end)
             noted = read_note(index.path, [name])
             values = None if noted is None else _listed(noted[name])
-            # A note may be older than the shard, though size and time are the same.
+            # A note may be outdated although size and time match.
             ends = [*samples[:1], *samples[-1:]]
             if values is None or len(values) != len(index) or values[:1] + values[-1:] != from_array(extracted(ends)):
                 array = extracted(samples)
@@ -310,7 +311,7 @@ class _Shards:
         if offset < 0:
             index, sample = self._place(number)
             endings = [ending for ending, there in index.members.items() if there[sample, 0] >= 0]
-            raise ValueError(f"the sample has no {what}; endings of its members: {', '.join(endings)}")
+            raise ValueError(f"the sample has no {what}; extensions of its members: {', '.join(endings)}")
         return self._files.read(self._indexes[self._shard(number)].path, offset, size)
 
     def _place(self, number: int) -> tuple[ShardIndex, int]:
@@ -322,7 +323,7 @@ class _Shards:
 
 
 def _listed(array: UInt8[np.ndarray, " byte"]) -> list[Any] | None:
-    """The list that was noted; None if it is none."""
+    """The noted list; None if it is not a list."""
     try:
         values = from_array(array)
     except ValueError:
@@ -334,21 +335,21 @@ def _places(index: ShardIndex, endings: Sequence[str], field: str) -> Places:
     places = index.places(endings)
     if len(places) and (places[:, 0] < 0).all():
         dotted = _dotted(index, endings, "")
-        why = f"; an ending begins at the first dot of a name, as of {dotted[0]}" if dotted else ""
+        why = f"; an extension starts at the first dot of a name, as in {dotted[0]}" if dotted else ""
         raise ReorderKitError(
             f"{field}: no sample of {index.path} has a member {' or '.join(endings)}",
-            f"endings there: {', '.join(index.members)}{why}",
+            f"its extensions: {', '.join(index.members)}{why}",
         )
     return places
 
 
 def _dotted(index: ShardIndex, endings: Sequence[str], other: str) -> list[str]:
-    """The members that have such an ending behind another dot, of samples that lack these endings.
+    """The members with such an extension after another dot, of samples that lack these extensions.
 
     Args:
-        index: of the shard.
-        endings: that are looked for.
-        other: an ending that stands for something else.
+        index: the index of the shard.
+        endings: the wanted extensions.
+        other: an extension with another meaning.
     """
     is_lacking = index.places(endings)[:, 0] < 0
     return [

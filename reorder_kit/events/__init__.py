@@ -1,1 +1,1 @@
-"""Listeners of run events: one a file, each file a plugin module. The training loop imports none of them."""
+"""Listeners to run events, one per file, each a plugin module. The training loop imports none of them."""

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @hookimpl
 def run_finished(run: RunInfo, epochs: Mapping[str, Sequence[EpochRecord]]) -> None:
-    """Write ``order.png``, where there is a final order, and ``curves.png`` with the controls' curves.
+    """Write ``order.png``, if there is a final order, and ``curves.png`` with the controls' curves.
 
-    Where each image has its own order, ``order.png`` is their consensus, and ``order-example-1.png`` and so on are the
+    If each image has its own order, ``order.png`` shows their consensus, and ``order-example-1.png`` etc. show the
     orders of some images.
     """
-    # Imported late: matplotlib takes a second that `list-plugins` need not wait for.
+    # Imported late: matplotlib takes a second, which `list-plugins` should not have to wait for.
     from reorder_kit.figures.curves import draw_curves
     from reorder_kit.figures.order_path import draw_order
 
@@ -39,7 +39,7 @@ def run_finished(run: RunInfo, epochs: Mapping[str, Sequence[EpochRecord]]) -> N
 
 @hookimpl
 def predictions_made(directory: Path, predictions: Predictions) -> None:
-    """Write ``predictions.png`` for test images, ``predictions-validation.png`` for those of the validation split."""
+    """Write ``predictions.png`` for test images, or ``predictions-validation.png`` for validation images."""
     from reorder_kit.figures.predictions import draw_predictions
 
     suffix = "" if predictions.split == "test" else f"-{predictions.split}"

@@ -1,4 +1,4 @@
-"""Scalars for TensorBoard, where it is installed."""
+"""Scalars for TensorBoard, if it is installed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 _FILE = "events.out.tfevents.reorder_kit"
 _LENGTH, _AROUND = 8, 16
-"""Bytes of a record's length at its beginning; bytes of a record besides its content."""
+"""The bytes of the length at the beginning of a record; the bytes of a record besides its content."""
 
 
 @hookimpl
 def run_started(run: RunInfo) -> None:
-    """Cut off the record that a kill has cut short: TensorBoard reads nothing behind it."""
+    """Remove a record truncated by a kill: TensorBoard reads nothing after it."""
     path = run.directory / "tensorboard" / _FILE
     if not path.exists():
         return
@@ -40,18 +40,18 @@ def run_started(run: RunInfo) -> None:
 def epoch_finished(run: RunInfo, epoch: int, record: EpochRecord) -> None:
     """Append the scalars of an epoch to ``tensorboard/`` in the run folder.
 
-    The epoch is the step, and begins with the mark that makes TensorBoard forget points from there on: a run that was
-    stopped and goes on writes its last epochs again. Figures by class stay in ``metrics.jsonl``.
+    The step is the epoch. Each epoch starts with the mark that makes TensorBoard drop later points, because a resumed
+    run writes its last epochs again. Per-class metrics stay in ``metrics.jsonl``.
     """
     if find_spec("tensorboard") is None:
         return
-    # Imported late: not everyone has it, and it takes a second.
+    # Imported late, because it is optional and takes a second.
     from torch.utils.tensorboard import SummaryWriter
 
     directory = run.directory / "tensorboard"
     directory.mkdir(parents=True, exist_ok=True)
-    # A writer always starts a file, named by the second: epochs of a fast run would be read in no certain sequence. An
-    # event file is a row of records, so the records of each epoch go to the end of one file instead.
+    # A writer always starts a new file, named by the second, so the epochs of a fast run would be read in an undefined
+    # sequence. An event file is a sequence of records, so each epoch's records are appended to one file instead.
     with tempfile.TemporaryDirectory() as scratch:
         with SummaryWriter(scratch, purge_step=epoch) as writer:
             for name, value in record.scalars().items():

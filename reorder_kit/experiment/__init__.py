@@ -1,1 +1,1 @@
-"""A recipe turned into its parts, checked against each other; models built from them, and loaded again."""
+"""Recipes turned into parts that are checked against one another; models built from these parts and loaded again."""

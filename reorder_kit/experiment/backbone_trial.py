@@ -1,4 +1,4 @@
-"""Whether a plugin's backbone gives what its facts say, tried without weights and without data."""
+"""Checks that a plugin's backbone matches its facts, without weights and without data."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _IMAGES = 2
 
 
 def refuse_wrong_backbone(experiment: Experiment) -> None:
-    """Build a plugin's backbone on the meta device, where it takes no memory, and let it read two blank images.
+    """Build a plugin's backbone on the meta device, where it takes no memory, and have it read two blank images.
 
-    Whatever else it raises there is left to a run: code that looks at values, or that asks for a GPU, cannot work on
-    that device. Those of the package are tested. Nothing is tried where only the data tells the shape of images.
+    Other errors are left to the run: code that looks at values, or needs a GPU, cannot work on that device. Built-in
+    backbones are covered by tests. Nothing is checked if only the data tells the shape of images.
 
     Args:
         experiment: the composed recipe.
 
     Raises:
-        ComponentError: if it gives something else than its facts say.
+        ComponentError: if its output contradicts its facts.
     """
     image = experiment.data_source.image
     if image is None or is_own(experiment.backbone.__module__):
@@ -42,4 +42,4 @@ def refuse_wrong_backbone(experiment: Experiment) -> None:
         return
     if found != expected:
         reason = f"its readout is {found}; its facts say {expected}"
-        raise backbone_error(backbone, reason, "give [batch, dim], and the same dim in facts")
+        raise backbone_error(backbone, reason, "return [batch, dim], with the dim of its facts")

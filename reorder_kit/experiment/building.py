@@ -1,4 +1,4 @@
-"""Models as training begins with them."""
+"""Build models and load weights into them."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from reorder_kit.runs.run_folder import RunFolder
 MODEL_WEIGHTS, AVERAGED_WEIGHTS = "model.safetensors", "ema.safetensors"
 POLICY_WEIGHTS, STATE_WEIGHTS = "policy.safetensors", "state.safetensors"
 EVALUATED_WEIGHTS = "evaluated.safetensors"
-"""Backbone and head that a task has evaluated in the model's place, such as a teacher's."""
+"""The backbone and head that a task evaluates instead of the model, such as a teacher's."""
 
 
 def build_model(experiment: Experiment, context: TaskContext, start: Order) -> OrderedModel:
-    """A model as training begins with it.
+    """A model at the beginning of training.
 
-    Its weights depend on the recipe's seed alone, or are those of the run that the recipe takes them from; never on
-    order or learner. The global random stream is left as it is.
+    Its weights depend only on the recipe's seed, or are those of the run that the recipe takes them from; they never
+    depend on order or learner. The global random stream is left unchanged.
 
     Args:
         experiment: the parts.
-        context: what is known of the run.
-        start: the order to start from. The untrained policy's best order is this one.
+        context: what is known about the run.
+        start: the order to start from, which is the untrained policy's best order.
 
     Raises:
-        ReorderKitError: if the weights that the recipe names are not there, or belong to another model.
+        ReorderKitError: if the weights that the recipe names are missing, or belong to another model.
     """
     weights, policy_run = experiment.recipe.train.weights, experiment.recipe.order.weights
     with torch.random.fork_rng(devices=[]):
@@ -58,8 +58,8 @@ def take_weights(modules: dict[str, torch.nn.Module], weights: WeightsSettings, 
 
     Args:
         modules: ``backbone`` and ``head``.
-        weights: which to take, and from where.
-        context: what is known of the run that takes them.
+        weights: which weights to take, and from which run.
+        context: what is known about the run that takes them.
 
     Raises:
         ReorderKitError: if the run is not finished, its weights belong to another model, or its head has learned other
@@ -67,12 +67,12 @@ def take_weights(modules: dict[str, torch.nn.Module], weights: WeightsSettings, 
     """
     checkpoint = finished_checkpoint(weights.run)
     if "head" in weights.parts and context.kind != NONE:
-        # Outputs are told apart by their numbers alone, and what a number stands for inside a head only its task knows.
+        # Outputs are identified only by number, and only the task knows what a number means inside a head.
         difference = difference_of_classes(checkpoint.facts.classes, context.classes)
         if difference is not None:
             raise ReorderKitError(
                 f"train.weights: {weights.run}: its head has learned other classes: {difference}",
-                "take the backbone alone: {run: RUN, parts: [backbone]}",
+                "take only the backbone: {run: RUN, parts: [backbone]}",
             )
     try:
         load_parts({name: modules[name] for name in weights.parts}, checkpoint, _evaluated_weights(checkpoint))
@@ -84,12 +84,12 @@ def take_weights(modules: dict[str, torch.nn.Module], weights: WeightsSettings, 
 
 
 def take_policy(policy: Policy, run: Path, learner: str) -> None:
-    """Continue with what another run's policy has learned, its running baselines dropped.
+    """Continue from what another run's policy has learned, without its running baselines.
 
     Args:
         policy: as its learner builds it.
         run: the other run.
-        learner: name of the policy's learner: what others learned may fit its parameters, and mean something else.
+        learner: name of the policy's learner; another learner's parameters may fit in shape but have another meaning.
 
     Raises:
         ReorderKitError: if the run is not finished, or has another learner, grid or options.
@@ -114,32 +114,32 @@ def finished_checkpoint(run: Path) -> Checkpoint:
     """The last checkpoint of a finished run.
 
     Raises:
-        ReorderKitError: if the run is not finished, or its checkpoint is gone or damaged.
+        ReorderKitError: if the run is not finished, or its checkpoint is missing or damaged.
     """
     folder = RunFolder(run)
     folder.read_result()
     checkpoint = folder.checkpoint()
     if checkpoint is None:
-        raise ReorderKitError(f"{run} holds no checkpoint", "give the folder of a run, as in runs/quickstart")
+        raise ReorderKitError(f"{run} has no checkpoint", "give the folder of a run, such as runs/quickstart")
     return checkpoint
 
 
 def trained_weights(checkpoint: Checkpoint) -> str:
-    """The name of the file with the weights that were trained, averaged where the recipe averages."""
+    """The name of the file with the trained weights, averaged if the recipe averages weights."""
     return AVERAGED_WEIGHTS if checkpoint.holds(AVERAGED_WEIGHTS) else MODEL_WEIGHTS
 
 
 def _evaluated_weights(checkpoint: Checkpoint) -> str:
-    """The name of the file with the weights that the run is judged by."""
+    """The name of the file with the weights that are evaluated."""
     return EVALUATED_WEIGHTS if checkpoint.holds(EVALUATED_WEIGHTS) else trained_weights(checkpoint)
 
 
 class OtherModelError(ReorderKitError):
-    """Weights are those of another model.
+    """Weights belong to another model.
 
     Args:
-        file: that holds them.
-        error: what torch says.
+        file: the file of the weights.
+        error: the error from torch.
     """
 
     def __init__(self, file: Path, error: RuntimeError) -> None:
@@ -147,7 +147,7 @@ class OtherModelError(ReorderKitError):
         self.first = self.first.partition("\n")[0].strip()
         super().__init__(
             f"{file}: the weights belong to another model: {self.first}",
-            "use the versions of the plugins that the run was trained with, as plugins.json lists them",
+            "use the plugin versions that the run was trained with, which plugins.json lists",
         )
 
 
@@ -155,12 +155,12 @@ def load_module(module: torch.nn.Module, checkpoint: Checkpoint, name: str) -> N
     """Put saved weights into a module.
 
     Args:
-        module: which one.
-        checkpoint: holds them.
-        name: of the file.
+        module: the module.
+        checkpoint: holds the weights.
+        name: the name of the file.
 
     Raises:
-        OtherModelError: if they are those of another module.
+        OtherModelError: if the weights belong to another module.
         ReorderKitError: if the file is missing or damaged.
     """
     _load(module, checkpoint.tensors(name), checkpoint.path / name)
@@ -171,11 +171,11 @@ def load_parts(modules: dict[str, torch.nn.Module], checkpoint: Checkpoint, name
 
     Args:
         modules: ``backbone``, ``head`` or both.
-        checkpoint: holds them.
-        name: of the file with both.
+        checkpoint: holds the weights.
+        name: the name of the file with both.
 
     Raises:
-        OtherModelError: if they are those of another model.
+        OtherModelError: if the weights belong to another model.
         ReorderKitError: if the file is missing or damaged.
     """
     weights = checkpoint.tensors(name)
@@ -199,7 +199,7 @@ def frozen_parts(backbone: Backbone, head: torch.nn.Module, weights: WeightsSett
 
 
 def evaluated_parts(trained: OrderedModel, evaluated: OrderedModel) -> dict[str, torch.nn.Module]:
-    """What is saved of a model that a task has evaluated in the place of the trained one; nothing if it is that one."""
+    """The parts to save of the model that a task evaluates; empty if it evaluates the trained model itself."""
     if evaluated.backbone is trained.backbone and evaluated.head is trained.head:
         return {}
     return {"evaluated": torch.nn.ModuleDict({"backbone": evaluated.backbone, "head": evaluated.head})}

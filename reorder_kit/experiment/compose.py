@@ -1,6 +1,6 @@
-"""Turns a recipe into typed parts, or lists everything that is wrong with it.
+"""Turns a recipe into typed parts, or lists all its mistakes.
 
-Only this file sees a recipe's component sections; components get their own options, already checked.
+Only this file sees a recipe's component sections; components receive their own, checked options.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ NO_TRACKER = "trackers come with plugins, such as reorder-kit-trackers"
 
 @names_plugins
 def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experiment:
-    """Check a recipe's content and build what can be built without data.
+    """Check a recipe's content, and build what can be built without data.
 
-    What a run refuses before it looks at its data is refused here. The recipes of its controls are composed by
-    :func:`~reorder_kit.experiment.beside.compose_beside`. Files that the recipe names, which may be written later, are
-    not looked at.
+    Everything that a run refuses before it looks at its data is refused here. The recipes of its controls are composed
+    by :func:`~reorder_kit.experiment.beside.compose_beside`. Files named in the recipe are not read, because they may
+    be written later.
 
     Args:
         content: the recipe as plain data.
-        host: the plugins there are.
-        source: what to call the recipe in messages.
+        host: the available plugins.
+        source: the recipe's name in messages.
 
     Raises:
         RecipeError: with every mistake.
@@ -106,7 +106,7 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
     if plant:
         problems += misfits_of_plant(experiment)
     if (controls.own or recipe.data.shuffle_targets) and controls.beside:
-        reason = "a run that is a control itself has none beside it"
+        reason = "a run that is itself a control cannot have controls"
         problems.append(Problem("controls", reason, "remove one of the two"))
     if problems:
         raise RecipeError(problems, source)
@@ -114,7 +114,7 @@ def compose(content: Mapping[str, Any], host: PluginHost, source: str) -> Experi
 
 
 def _controls(content: Mapping[str, Any], task: Task | None, problems: list[Problem]) -> NamedControls:
-    """Those that the recipe names; none where its task, which may have some of its own, is not known."""
+    """The controls that the recipe names; none if its task, which may add controls, is unknown."""
     if task is None:
         return NamedControls(None, ())
     try:
@@ -129,7 +129,7 @@ def _controls(content: Mapping[str, Any], task: Task | None, problems: list[Prob
 def _source_with_kind(
     source: type[DataSource], options: ComponentOptions, task: Task | None, problems: list[Problem]
 ) -> tuple[DataSource, TargetKind]:
-    """The source with the first of the task's kinds that it has. Every source has images without targets."""
+    """The source with the first of the task's target kinds that it offers. Every source can leave out targets."""
     if task is None:
         return source(options), NONE
     kind = next((kind for kind in task.target_kinds if kind in source.target_kinds or kind == NONE), None)
@@ -143,7 +143,7 @@ def _source_with_kind(
 
 
 def _readable_part(content: Mapping[str, Any], error: ValidationError) -> Recipe | None:
-    """The recipe without its wrong fields, for what can be said of the others."""
+    """The recipe without its invalid fields, so that the others can be checked."""
     wrong = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
     try:
         return Recipe.model_validate({field: value for field, value in content.items() if field not in wrong})
@@ -156,7 +156,7 @@ def _has_library(tracker: type[Tracker]) -> bool:
 
 
 class _Parts:
-    """Looks up the components of a recipe, even where other fields of it are wrong, and notes every mistake."""
+    """Looks up the components of a recipe, even if other fields are wrong, and records every mistake."""
 
     def __init__(self, content: Mapping[str, Any], host: PluginHost, problems: list[Problem]) -> None:
         self._content, self._host, self._problems = content, host, problems
@@ -178,8 +178,8 @@ class _Parts:
             return learner
         adapted: Any = learner.adapted_to(task)
         if not isinstance(adapted, OrderLearner):
-            reason = f"adapted_to gave a {type(adapted).__name__}"
-            raise ComponentError(learner.kind.name, learner.name, reason, "return the learner")
+            reason = f"adapted_to returned a {type(adapted).__name__}"
+            raise ComponentError(learner.kind.name, learner.name, reason, "return an order-learner")
         return adapted
 
     def plant(self) -> Ordering | None:
@@ -204,7 +204,7 @@ class _Parts:
     def trackers(self) -> tuple[Part[Tracker], ...]:
         found, given = [], self._content.get("trackers")
         for number, value in enumerate(given if isinstance(given, (list, tuple)) else ()):
-            with suppress(ValidationError):  # noted when the whole recipe was validated
+            with suppress(ValidationError):  # recorded when the whole recipe was validated
                 section = ComponentSection.model_validate(value)
                 chosen = self._checked(section, self._host.trackers, f"trackers.{number}", hint=NO_TRACKER)
                 if chosen and _has_library(chosen[0]):
@@ -227,7 +227,7 @@ class _Parts:
             return self._rest(model, value, error)
 
     def _rest(self, model: type[Any], value: Any, error: ValidationError) -> Any:
-        """The section without its wrong fields, which were noted when the whole recipe was validated."""
+        """The section without its invalid fields, which were recorded when the whole recipe was validated."""
         wrong = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
         if not (isinstance(value, Mapping) and wrong & value.keys()):
             return None

@@ -1,4 +1,4 @@
-"""What is allowed in a recipe but probably not meant."""
+"""Warnings about what is allowed in a recipe but probably unintended."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from reorder_kit.recipe.settings import ScheduleSettings
 
 
 def doubts(experiment: Experiment) -> list[str]:
-    """A sentence for each doubt, which begins with the field it is about."""
+    """One sentence per doubt, which starts with the field that it is about."""
     recipe, learner = experiment.recipe, experiment.learner
-    # How many epochs a run of so many steps has, only the data tells.
+    # If the length is given in steps, only the data tells the number of epochs.
     epochs = recipe.train.epochs if recipe.train.steps is None else math.inf
     found = [*deprecated_parts(experiment), *_of_schedule(recipe.schedule, epochs)]
     image = experiment.data_source.image
@@ -30,29 +30,29 @@ def doubts(experiment: Experiment) -> list[str]:
     elif image is not None and not _order_matters(experiment, experiment.facts(image)):
         found.append(
             f"backbone.name: {experiment.backbone.name} gives the same output in every order, "
-            "so the learner has nothing to learn; that is a control, not an experiment"
+            "so the learner has nothing to learn; use it only as a control"
         )
     if experiment.trials is not None and LearnedStatic.name in recipe.controls:
         found.append(
-            "controls: learned-static trains the run a second time: with search: validated, the run itself is trained "
-            "from scratch in its order"
+            "controls: learned-static repeats the run: with search: validated, the run itself is already trained from "
+            "scratch in its order"
         )
     if not recipe.controls and experiment.control is None:
-        found.append("controls: there is no run beside it that would tell what the learned order is worth")
+        found.append("controls: there are none, so nothing shows whether a gain comes from the learned order")
     return found
 
 
 def _order_matters(experiment: Experiment, facts: BackboneFacts) -> bool:
-    """Whether what the task reads can change with the order: the readout, or what is in the slots."""
+    """Whether the order can change what the task reads: the readout, or the content of the slots."""
     return bool(facts.slots_order_sensitive if experiment.task.is_dense else facts.order_sensitive)
 
 
 def idle_in_backbone(experiment: Experiment, facts: BackboneFacts) -> list[str]:
-    """A sentence for each option of the backbone that changes nothing, and what else the backbone warns of.
+    """A sentence for each backbone option that changes nothing, and the backbone's other warnings.
 
     Args:
         experiment: the parts.
-        facts: of the backbone, for the images of the run.
+        facts: the backbone's facts, for the run's images.
     """
     names = type(experiment.backbone_options).model_fields
     idle = [(name, reason) for name, reason in facts.idle.items() if name.partition(".")[0] in names]
@@ -61,11 +61,11 @@ def idle_in_backbone(experiment: Experiment, facts: BackboneFacts) -> list[str]:
 
 
 def doubts_of_phases(experiment: Experiment, epochs: float) -> list[str]:
-    """A sentence if the phases of the learner hardly suit the run; none of a rule, which searches nothing.
+    """A sentence if the learner's phases hardly suit the run; none for a rule, which does not search.
 
     Args:
         experiment: the parts.
-        epochs: of the run.
+        epochs: the epochs of the run.
     """
     learner = experiment.learner
     if learner is None or learner.is_rule:
@@ -78,24 +78,24 @@ def doubts_of_phases(experiment: Experiment, epochs: float) -> list[str]:
 
 
 def _of_schedule(schedule: ScheduleSettings, epochs: float) -> list[str]:
-    """A sentence for each length that exceeds the run, and for each field that a recipe gives and that changes nothing.
+    """A sentence for each length that exceeds the run, and for each given field that changes nothing.
 
     Args:
-        schedule: of the step size.
-        epochs: of the run; infinite where only the data tells.
+        schedule: the schedule of the step size.
+        epochs: the epochs of the run; infinite if only the data tells.
     """
     warmup, hold = (_share(length, epochs) for length in (schedule.warmup_epochs, schedule.hold_epochs))
     found: list[str] = []
     idle: dict[str, str] = {}
     if warmup >= 1:
         length = "1 epoch is" if epochs == 1 else "run is" if math.isinf(epochs) else f"{epochs:g} epochs are"
-        found.append(f"schedule.warmup_epochs: the step size still warms up when the {length} over")
+        found.append(f"schedule.warmup_epochs: the step size is still warming up when the {length} over")
     if schedule.shape == "constant":
-        idle["hold_epochs"] = "changes nothing: the step size stays at its peak anyway"
+        idle["hold_epochs"] = "changes nothing: with a constant shape, the step size stays at its peak"
         if warmup == 0:
-            idle["min_ratio"] = "changes nothing: the step size stays at its peak from the first step on"
+            idle["min_ratio"] = "changes nothing: the step size is at its peak from the first step"
     elif warmup < 1 <= round(warmup + hold, 9):
-        idle["shape"] = "changes nothing: the run is over before the step size decays"
+        idle["shape"] = "changes nothing: the run ends before the step size decays"
     given = schedule.model_fields_set
     return found + [f"schedule.{name}: {reason}" for name, reason in idle.items() if name in given]
 

@@ -1,4 +1,4 @@
-"""Every part of a run, checked and built as far as that is possible without data."""
+"""All parts of a run, checked and built as far as possible without data."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from reorder_kit.recipe.recipe import Recipe
 from reorder_kit.runs.result import ChosenByPrior
 
 MOST_TRIED_PATCHES = 4_096
-"""No policy is built for more only to be looked at."""
+"""The most patches for which a policy is built only to inspect it."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,23 +63,23 @@ class Experiment:
     """The parts of a run.
 
     Args:
-        recipe: what was asked, with all defaults.
-        data_source: where images come from.
-        kind: of the targets that batches have; the source may be asked for none of those it has.
-        plant: what gives the hidden order that scrambles every image; None leaves them as they are.
-        task: what is to be learned.
+        recipe: the recipe, with all defaults.
+        data_source: the source of the images.
+        kind: the kind of the batches' targets, possibly without any of the source's targets.
+        plant: the ordering that gives the hidden order for scrambling images; None to leave images unchanged.
+        task: the task to learn.
         backbone: the class of the backbone.
         backbone_options: its options.
-        start: what gives the starting order.
-        learner: what learns the order; None keeps the start.
-        control: what replaces the thing under test in the run itself, if anything does.
+        start: the ordering or prior that gives the starting order.
+        learner: the order-learner; None keeps the start.
+        control: the control that replaces the thing under test in the run itself, if there is one.
         beside: the controls that the run is compared with.
-        shortened: phases that stand in for the learner's own, in a trial of a few steps.
-        kept: the order that a search before the run settled on, which the policy keeps; None where the start or the
-            learner says what is read.
-        trackers: what logs the run.
-        may_download: opening the data may fetch what is not there, and write into the folders that the recipe names;
-            not where the recipe is somebody else's.
+        shortened: phases in place of the learner's own, for a trial of a few steps.
+        kept: the order that a search before the run chose, which the policy keeps; None if the start or the learner
+            determines the order.
+        trackers: the trackers that log the run.
+        may_download: whether opening the data may download missing files, and write into the folders that the recipe
+            names; False for other people's recipes.
     """
 
     recipe: Recipe
@@ -100,16 +100,16 @@ class Experiment:
 
     @property
     def learns(self) -> bool:
-        """Whether something learns the order."""
+        """Whether the run learns its order."""
         return self.learner is not None and (self.control is None or self.control.keeps_learner)
 
     @property
     def trials(self) -> Trials | None:
-        """What judges the learned order before the run trains in it; None if nothing does."""
+        """The trials that judge the learned order before the run trains in it; None if there are none."""
         return self.phases(1.0).trials
 
     def settled(self, order: Order) -> Experiment:
-        """The run after a search of its own: it learns nothing, and reads in an order from the first step on.
+        """The run after its search: it learns no order, and reads in a fixed one from the first step.
 
         Args:
             order: the learned one, or the start.
@@ -122,10 +122,10 @@ class Experiment:
             return self.backbone(self.backbone_options, image)
 
     def facts(self, image: ImageShape) -> BackboneFacts:
-        """What is known of the backbone for images of a shape, without building it.
+        """The backbone's facts for images of a shape, without building it.
 
         Raises:
-            ReorderKitError: if it cannot be built for such images.
+            ReorderKitError: if the backbone cannot be built for such images.
         """
         with self._backbone_named():
             return checked_facts(self.backbone, self.backbone.facts(self.backbone_options, image))
@@ -140,20 +140,20 @@ class Experiment:
             raise ReorderKitError(f"backbone {self.backbone.name!r}: {error.message}", error.hint) from None
 
     def without_downloads(self) -> Experiment:
-        """The same, but no weights are fetched from elsewhere: a checkpoint will replace them."""
+        """The same experiment without downloading weights, which a checkpoint will replace."""
         train = self.recipe.train.model_copy(update={"weights": None})
         order = self.recipe.order.model_copy(update={"weights": None})
         recipe = self.recipe.model_copy(update={"train": train, "order": order})
         return replace(self, recipe=recipe, backbone_options=self.backbone.without_downloads(self.backbone_options))
 
     def open_data(self, recorded: RecordedSplits | None = None) -> DataSplits:
-        """The images as the model sees them, scrambled or with each other's targets where the recipe says so.
+        """The images as the model sees them, scrambled or with shuffled targets if the recipe says so.
 
         Args:
-            recorded: the images of a run that is reopened; None if there is none.
+            recorded: the images of a run that is reopened; None for a new run.
 
         Raises:
-            ReorderKitError: if the data is not there, or images cannot be cut into the backbone's patches.
+            ReorderKitError: if the data is missing, or images cannot be cut into the backbone's patches.
         """
         source = self.data_source if self.may_download else local_source(self.data_source)
         with naming_downloads(self.data_source, source):
@@ -169,10 +169,10 @@ class Experiment:
         return splits if hidden is None else scramble(splits, grid, hidden)
 
     def check_plant(self, image: ImageShape, grid: Grid) -> Order | None:
-        """The hidden order, which images of this shape can be scrambled by; None if they are not to be.
+        """The hidden order for scrambling images of this shape; None if images are not scrambled.
 
         Raises:
-            ReorderKitError: if they cannot.
+            ReorderKitError: if images of this shape cannot be scrambled.
         """
         hidden = self.planted_order(grid)
         if hidden is None:
@@ -180,25 +180,25 @@ class Experiment:
         if not hidden.is_full:
             raise ReorderKitError(
                 f"data.plant: the order leaves out {grid.num_patches - hidden.num_slots} of {grid.num_patches} patches",
-                "scramble images by an order of all patches",
+                "use an order of all patches",
             )
         require_whole_patches(image, grid)
         return hidden
 
     def planted_order(self, grid: Grid) -> Order | None:
-        """The hidden order that the images were scrambled by; its inverse undoes it. None if they were not."""
+        """The hidden order by which the images are scrambled and which its inverse undoes; None without scrambling."""
         return None if self.plant is None else self.plant.order(grid)
 
     def starting_order(self, grid: Grid, splits: DataSplits, influence: Influence) -> Order:
-        """The order that the run starts from.
+        """The run's starting order.
 
         Args:
-            grid: of the patches.
+            grid: the grid of patches.
             splits: opened data, for a prior.
             influence: how much each slot counts, for a prior.
 
         Raises:
-            ReorderKitError: if a prior cannot give an order, or the run that gives it has other patches.
+            ReorderKitError: if a prior cannot give an order, or the run that gives it has a different grid.
         """
         known = self.known_start(splits.image, grid)
         if known is not None:
@@ -207,21 +207,21 @@ class Experiment:
         return self.start.start(self.prior_context(grid, splits, influence))
 
     def prior_context(self, grid: Grid, splits: DataSplits, influence: Influence) -> PriorContext:
-        """What the prior that gives the start is told."""
+        """The context for the prior that gives the start."""
         assert isinstance(self.start, StartByPrior)
         training = TrainingSplit(splits, self.recipe.seed, self.kind)
         candidates, slots = self.start.orders(grid), self.num_slots(grid)
         return PriorContext(grid, splits.image, self.recipe.seed, candidates, training, influence, slots)
 
     def num_slots(self, grid: Grid) -> int:
-        """Slots that ``order.keep`` leaves of a start that holds every patch."""
+        """The number of slots that ``order.keep`` leaves of a full start."""
         keep = self.recipe.order.keep
         return grid.num_patches if keep is None else slots_kept(keep, grid.num_patches)
 
     def known_start(self, image: ImageShape, grid: Grid) -> Order | None:
-        """The starting order, where no data decides it; of a prior, which looks at data, that it can be built is tried.
+        """The starting order, if it does not depend on data; a prior, which does, is only built as a check.
 
-        What a control starts from has as many slots as the start that it replaces.
+        A control's start has as many slots as the start that it replaces.
 
         Raises:
             ReorderKitError: if the grid has no such order, or the prior cannot be built.
@@ -232,7 +232,7 @@ class Experiment:
         return replaced.first(self.num_slots(grid) if own is None else own.num_slots)
 
     def _own_start(self, image: ImageShape, grid: Grid) -> Order | None:
-        """That of the recipe, whatever control there is; None of a prior."""
+        """The recipe's start, regardless of any control; None for a prior."""
         if self.recipe.order.weights is not None:
             return order_of_run(self.recipe.order.weights, grid)
         if isinstance(self.start, Ordering):
@@ -242,7 +242,7 @@ class Experiment:
         return None
 
     def _kept(self, start: Order) -> Order:
-        """What ``order.keep`` leaves of a start; it is a share of all patches, also where the start leaves some out."""
+        """The part of a start that ``order.keep`` leaves: a share of all patches, even if the start leaves some out."""
         keep = self.recipe.order.keep
         if keep is None:
             return start
@@ -250,7 +250,7 @@ class Experiment:
         if slots > start.num_slots:
             raise ReorderKitError(
                 f"order.keep asks for {slots} of {start.num_patches} patches, but the start holds {start.num_slots}",
-                "leave order.keep out to read those, or keep fewer",
+                "leave out order.keep to read those, or keep fewer",
             )
         return start.first(slots)
 
@@ -262,10 +262,10 @@ class Experiment:
         return reads_file(self.start.options if isinstance(self.start, Ordering) else self.start.prior.options)
 
     def check_start(self, start: Order, facts: BackboneFacts) -> None:
-        """Refuse a start that leaves patches out where backbone or learner need every patch.
+        """Refuse a start that leaves patches out if the backbone or the learner needs every patch.
 
         Raises:
-            ReorderKitError: saying which of the two does.
+            ReorderKitError: saying which of the two needs it.
         """
         if start.is_full:
             return
@@ -274,18 +274,18 @@ class Experiment:
             raise ReorderKitError(f"{left_out}, but {reason}", f"start from a full order{hint}")
 
     def needs_of_every_patch(self, facts: BackboneFacts | None) -> Iterator[tuple[str, str]]:
-        """What cannot work if patches are left out, and what else than a full order would help.
+        """Reasons why patches cannot be left out, and remedies other than a full order.
 
         Args:
-            facts: of the backbone; None if they are not known yet.
+            facts: the backbone's facts; None if unknown.
         """
         if facts is not None and len(facts.levels) > 1:
             yield "a hierarchical backbone merges neighbors", ""
         if self.learner is not None and self.learns and not self.learner.takes_partial_start:
-            yield f"{self.learner.name} orders all of them", ", or learn no order"
+            yield f"{self.learner.name} orders all of them", ", or do not learn an order"
 
     def prior_of(self, start: Order, grid: Grid) -> ChosenByPrior | None:
-        """The prior that gave this start, and the ordering that it chose, if it is one; None if none was asked."""
+        """The prior that gave this start, with the ordering that it chose, if any; None without a prior."""
         if not isinstance(self.start, StartByPrior) or self._replaced_start(grid) is not None:
             return None
         return ChosenByPrior(name=self.start.name, chosen=self.start.chosen(start, grid))
@@ -295,7 +295,7 @@ class Experiment:
         return None if control is None else checked_start(control, control.starting_order(grid, self.recipe.seed), grid)
 
     def phases(self, epochs: float) -> Phases:
-        """When a run of that many epochs searches; never where no learner proposes its orders."""
+        """When a run of this many epochs searches; never if no learner proposes its orders."""
         if self.learner is None or not self.learns:
             return Phases(0.0, 0.0)
         return checked_phases(self.learner, epochs) if self.shortened is None else self.shortened
@@ -304,8 +304,8 @@ class Experiment:
         """The policy that proposes orders.
 
         Args:
-            start: what it starts from.
-            facts: of the backbone.
+            start: the order that it starts from.
+            facts: the backbone's facts.
             classes: names of the classes.
         """
         replaced = None if self.control is None else self.control.policy(start)
@@ -320,9 +320,9 @@ class Experiment:
         return policy
 
     def trial_policy(self, facts: BackboneFacts, classes: Sequence[str]) -> Policy:
-        """The policy as it would start from row-major order, to look at what it says of itself.
+        """The policy as it would start from row-major order, to inspect its attributes.
 
-        Of many patches a few stand for all: some policies keep a number for each pair of them.
+        A few patches stand in for a large grid, because some policies keep a number for each pair of patches.
         """
         finest = facts.levels[0]
         if finest.grid.num_patches > MOST_TRIED_PATCHES:
@@ -336,10 +336,10 @@ class Experiment:
     def check(self, facts: BackboneFacts, classes: Sequence[str]) -> None:
         """Refuse a backbone, a policy and a task that do not fit each other.
 
-        Called with a stand-in for the classes where a recipe is validated without its data.
+        When a recipe is validated without its data, the classes are placeholders.
 
         Args:
-            facts: of the backbone.
+            facts: the backbone's facts.
             classes: names of the classes.
 
         Raises:
@@ -349,8 +349,8 @@ class Experiment:
         blocks = policy.blocks
         if not blocks or blocks[0] != 0 or list(blocks) != sorted(set(blocks)) or blocks[-1] >= facts.depth:
             raise ReorderKitError(
-                f"the learner orders before the blocks {list(blocks)} of a backbone with {facts.depth}",
-                "its blocks are 0 and later ones, ascending; give the backbone more depth, or use another learner",
+                f"the learner orders before the blocks {list(blocks)}, but the backbone has {facts.depth} blocks",
+                "blocks must start with 0 and ascend; give the backbone more depth, or use another learner",
             )
         if blocks[-1] >= facts.first_merge:
             raise ReorderKitError(
@@ -386,7 +386,7 @@ class Experiment:
 
 
 def warn_of(findings: Iterable[Finding]) -> None:
-    """Tell people what was found in the data."""
+    """Warn about what was found in the data."""
     for finding in findings:
         _log.warning("data: %s", finding)
 

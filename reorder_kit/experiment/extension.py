@@ -1,4 +1,4 @@
-"""More epochs of a finished run, as a recipe of their own."""
+"""The recipe that trains a finished run for more epochs."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _SEARCHES_NOTHING = {"search": "while-training", "warmup_epochs": 0, "search_epo
 
 
 def extended_recipe(folder: RunFolder, epochs: int, host: PluginHost) -> dict[str, Any]:
-    """The recipe of a run that trains the final weights of another one for more epochs.
+    """The recipe of a run that trains another run's final weights for more epochs.
 
-    The order is the final one from the first step on; a policy that orders each image by what it shows keeps doing so,
-    and learns no more. The schedule of the step size begins anew. No controls are trained beside it.
+    The final order is used from the first step; a policy that orders each image by its content keeps doing so without
+    further learning. The schedule of the step size starts again. No controls are trained.
 
     Args:
         folder: the finished run.
-        epochs: to add.
-        host: where its components come from.
+        epochs: the number of epochs to add.
+        host: provides its components.
 
     Raises:
         ReorderKitError: if the run is not finished or is damaged, or its learner cannot keep what it has learned.
     """
     result = folder.read_result()
-    run = LoadedRun.open(folder.path, host, allow_download=True)  # as a run of a recipe may; nothing is opened here
+    run = LoadedRun.open(folder.path, host, allow_download=True)  # as for running a recipe; no data is opened here
     experiment = run.experiment
     content = experiment.resolved()
     train = {name: value for name, value in content["train"].items() if name != "steps"}
@@ -44,17 +44,17 @@ def extended_recipe(folder: RunFolder, epochs: int, host: PluginHost) -> dict[st
         "name": _name(result.name, folder.path),
         "order": _order(run, content["order"]),
         "controls": [],
-        "trackers": recipe_here(folder).get("trackers", []),  # a run that is opened again has none
+        "trackers": recipe_here(folder).get("trackers", []),  # a reopened run has no trackers
         "schedule": experiment.recipe.schedule.scaled(epochs, full).model_dump(mode="json"),
         "train": {**train, "epochs": epochs, "weights": {"run": str(folder.path.absolute()), "freeze": freeze}},
     }
 
 
 def extended_run(folder: RunFolder) -> str | None:
-    """The run whose weights a run has trained on, in the order of that run; None if it did not begin so.
+    """The run that a run extends, whose weights and order it started from; None if it is not an extension.
 
     Args:
-        folder: of a run that learned no order.
+        folder: the folder of a run that learned no order.
 
     Raises:
         ReorderKitError: if its recipe is damaged.
@@ -68,42 +68,42 @@ def extended_run(folder: RunFolder) -> str | None:
 
 
 def controls_left_out(folder: RunFolder, epochs: int) -> str | None:
-    """What to say of the controls that were trained beside a run, and are not extended with it; None without any."""
+    """A message about a run's trained controls, which are not extended with it; None if it has none."""
     beside = folder.beside
     if not beside:
         return None
     commands = "; ".join(f"reorder-kit run {run.path} --extend {epochs}" for run in beside.values())
     return (
-        f"the controls of {folder.path} are not extended with it; scores are comparable only if they train as long: "
+        f"the controls of {folder.path} are not extended; scores are only comparable if they train equally long: "
         f"{commands}"
     )
 
 
 def _order(run: LoadedRun, section: Mapping[str, Any]) -> dict[str, Any]:
-    """The section ``order`` that keeps the order a run ended with.
+    """The section ``order`` that keeps a run's final order.
 
     Args:
         run: the run.
-        section: of its recipe.
+        section: the section ``order`` of its recipe.
     """
     experiment, folder = run.experiment, run.folder.path.absolute()
     learner = experiment.learner
     if learner is None or not experiment.learns or learner.is_rule:
-        # What stays as it started, or follows a rule, does so again.
+        # An unchanged start or a rule is used again.
         return {**section, "start": {"file": str(folder / "orders" / "start.json")}}
     kept = {"learner": None, "control": "none"}
     if experiment.trials is not None or (run.model.policy.is_static and run.model.policy.blocks == (0,)):
         return {"start": {"file": str(folder / "order.json")}, "keep": section["keep"], **kept}
     if not type(learner.options).model_fields.keys() >= _SEARCHES_NOTHING.keys():
         raise ReorderKitError(
-            f"{run.folder.path}: {learner.name} gives no single order, and has no option that ends its search",
-            "extend a run that ends in one order for all images, before the first block",
+            f"{run.folder.path}: {learner.name} does not give a single order, and has no option that ends its search",
+            "extend a run that ends with one order for all images, before the first block",
         )
     options = learner.options.model_dump(mode="json")
     return {"weights": str(folder), "learner": {"name": learner.name, **options, **_SEARCHES_NOTHING}}
 
 
 def _name(name: str, folder: Path) -> str:
-    """Of a control beside a run, whose recipe has the name of the run, with that of the control."""
+    """The name for an extension; a control's run, whose recipe has the run's name, also gets the control's name."""
     name = name.replace("/controls/", "-").removesuffix(SUFFIX)
     return f"{name}{SUFFIX}"

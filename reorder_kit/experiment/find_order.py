@@ -1,4 +1,4 @@
-"""Finds the order that a name, a file or a run folder stands for."""
+"""Find the order that a name, a file or a run folder stands for."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def order_by_name(name: str, host: PluginHost, grid: Grid, options: Mapping[str,
     """The order that an ordering gives for a grid.
 
     Args:
-        name: of the ordering.
-        host: whose orderings.
-        grid: the grid it shall be for.
-        options: of the ordering.
+        name: the name of the ordering.
+        host: provides the orderings.
+        grid: the grid of the order.
+        options: the options of the ordering.
 
     Raises:
-        ReorderKitError: if there is no such ordering or option.
+        ReorderKitError: if the ordering or an option is unknown.
     """
     ordering = host.orderings.get(name)
     try:
@@ -44,57 +44,57 @@ def order_by_name(name: str, host: PluginHost, grid: Grid, options: Mapping[str,
 def find_order(
     source: str, host: PluginHost, grid: Grid | None = None, options: Mapping[str, Any] | None = None
 ) -> OrderFile:
-    """An order by the name of its ordering, from an order file, or the final one of a run.
+    """An order from the name of an ordering, from an order file, or the final order of a run.
 
-    A name of an ordering is the ordering, even if there is a file of that name; ``./row`` is the file.
+    The name of an ordering takes precedence over a file with that name; ``./row`` is the file.
 
     Args:
-        source: which one.
-        host: whose orderings.
-        grid: the grid it shall be for; needed for an ordering and a ``.npy`` file, and checked against other files.
-        options: of the ordering.
+        source: the name or path.
+        host: provides the orderings.
+        grid: the grid of the order; required for an ordering or a ``.npy`` file, and checked for other files.
+        options: the options of the ordering.
 
     Raises:
-        ReorderKitError: if it is none of these, or does not fit the grid.
+        ReorderKitError: if the source is none of these, or does not fit the grid.
     """
     if source in host.orderings:
         if grid is None:
             raise ReorderKitError(f"ordering {source!r} needs a grid", "add --grid HEIGHTxWIDTH, as in --grid 14x14")
         return OrderFile(source, grid, order_by_name(source, host, grid, options))
     if options:
-        raise ReorderKitError(f"{source} is no ordering and takes no options", did_you_mean(source, host.orderings))
+        raise ReorderKitError(f"{source} is not an ordering, so has no options", did_you_mean(source, host.orderings))
     path = Path(source)
     if not path.exists():
         run = Path("runs") / path
         hint = f"did you mean {run}?" if run.is_dir() else did_you_mean(source, host.orderings)
-        raise ReorderKitError(f"{source}: no ordering, order file or run folder", hint)
+        raise ReorderKitError(f"{source} is not an ordering, an order file or a run folder", hint)
     if path.suffix == NPY and path.is_file():
         if grid is None:
-            raise ReorderKitError(f"{source} does not say of which grid it is", "add --grid, as in --grid 14x14")
+            raise ReorderKitError(f"{source} does not contain its grid", "add --grid, as in --grid 14x14")
         return OrderFile(path.stem, grid, load_npy(path, grid))
     return stored_order(path, grid)
 
 
 def stored_order(path: Path, grid: Grid | None = None) -> OrderFile:
-    """The order of an order file, or the final one of a run.
+    """The order in an order file, or the final order of a run.
 
     Args:
         path: a JSON file, or a run folder.
-        grid: the grid it shall be for.
+        grid: the expected grid, if any.
 
     Raises:
-        ReorderKitError: if there is none, it is damaged, or it is one of another grid.
+        ReorderKitError: if there is no order, it is damaged, or it is for another grid.
     """
     stored = _order_of_run(path) if path.is_dir() else OrderFile.load(path)
     if grid is not None and stored.grid != grid:
-        raise ReorderKitError(f"{path} holds an order of a {stored.grid} grid, not of {grid}")
+        raise ReorderKitError(f"{path} holds an order for the grid {stored.grid}, not for {grid}")
     return stored
 
 
 def _order_of_run(path: Path) -> OrderFile:
     folder = RunFolder(path)
     if not (folder.order.exists() or folder.is_finished):
-        raise ReorderKitError(f"{path} holds no final order", "is it the folder of a finished run?")
+        raise ReorderKitError(f"{path} has no final order", "give the folder of a finished run")
     if folder.order.exists() and not folder.recipe.exists():
         raise ReorderKitError(f"{path} is not a run folder", f"give the order in it: {folder.order}")
     return folder.read_order()

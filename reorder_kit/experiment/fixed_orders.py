@@ -1,4 +1,4 @@
-"""Every order that a fixed rule gives: the pool that a learned order has to beat."""
+"""All orders that fixed rules give: the pool that a learned order has to beat."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _FLIPS = {"": "none", "-flip": "horizontal", "-flip-vertical": "vertical", "-fli
 
 
 def fixed_orders(host: PluginHost, grid: Grid, flips: bool = True) -> dict[str, Order]:
-    """The distinct orders of every rule that needs no options and no luck, in all its variants.
+    """The distinct orders of every deterministic rule that needs no options, in all its variants.
 
-    A name is that of the rule, then what is done to it, as in ``hilbert-transpose-flip-reverse``: ``-flip`` mirrors
-    left and right, ``-flip-vertical`` top and bottom, ``-flip-both`` both. Of equal orders the one with the fewest
-    changes gives the name; then ``row``, or else the rule that the host lists first. :func:`fixed_section` says how a
-    recipe starts from it.
+    A name consists of the rule and its changes, as in ``hilbert-transpose-flip-reverse``: ``-flip`` mirrors left and
+    right, ``-flip-vertical`` top and bottom, ``-flip-both`` both. Equal orders are named after the one with the fewest
+    changes; on ties, after ``row``, else after the rule that the host lists first. :func:`fixed_section` gives the
+    recipe section that starts from such an order.
 
     Args:
-        host: whose orderings. Those that draw at random, read a file or leave patches out are not among them.
-        grid: of the patches.
-        flips: with mirrored variants.
+        host: provides the orderings. Those that draw at random, read a file or leave patches out are skipped.
+        grid: the grid of patches.
+        flips: whether to include mirrored variants.
 
     Returns:
         Orders by name, plain rules first.
@@ -37,7 +37,7 @@ def fixed_orders(host: PluginHost, grid: Grid, flips: bool = True) -> dict[str, 
     for suffix, options in _variants(flips):
         for name, rule in rules.items():
             section = {"name": name, **options}
-            if _section(name + suffix, rules) != section:  # a plugin's rule has the name of this variant
+            if _section(name + suffix, rules) != section:  # a plugin's rule is named like this variant
                 continue
             order = type(rule)(rule.options.model_copy(update=options)).order(grid)
             if order.is_full:
@@ -46,11 +46,11 @@ def fixed_orders(host: PluginHost, grid: Grid, flips: bool = True) -> dict[str, 
 
 
 def fixed_section(name: str, host: PluginHost) -> dict[str, Any]:
-    """What ``order.start`` says to start from an order of :func:`fixed_orders`.
+    """The section ``order.start`` for an order of :func:`fixed_orders`.
 
     Args:
-        name: of the order, as in ``row-reverse``.
-        host: whose orderings.
+        name: the name of the order, such as ``row-reverse``.
+        host: provides the orderings.
 
     Raises:
         ReorderKitError: if no order has this name.
@@ -58,7 +58,7 @@ def fixed_section(name: str, host: PluginHost) -> dict[str, Any]:
     rules = _rules(host)
     section = _section(name, rules)
     if section is None:
-        raise ReorderKitError(f"there is no fixed order {name!r}", did_you_mean(name, rules))
+        raise ReorderKitError(f"unknown fixed order {name!r}", did_you_mean(name, rules))
     return section
 
 
@@ -68,7 +68,7 @@ def _rules(host: PluginHost) -> dict[str, Ordering]:
 
 
 def _variants(flips: bool) -> list[tuple[str, dict[str, Any]]]:
-    """Suffixes and options, those with the fewest changes first."""
+    """Suffixes and options, with the fewest changes first."""
     mirrored = _FLIPS if flips else {"": "none"}
     variants = []
     for flip, transpose, reverse in product(mirrored, ("", "-transpose"), ("", "-reverse")):
@@ -80,7 +80,7 @@ def _variants(flips: bool) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _section(name: str, rules: Mapping[str, Ordering]) -> dict[str, Any] | None:
-    """The section of a name; of two rules that it may begin with, the longer name counts."""
+    """The section for a name; if it can start with two rules, the longer name is used."""
     return max(_readings(name, rules), key=lambda section: len(section["name"]), default=None)
 
 

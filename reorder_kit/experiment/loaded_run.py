@@ -1,4 +1,4 @@
-"""A trained run, opened again."""
+"""A trained run, loaded again."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from reorder_kit.runs.run_folder import RunFolder
 
 @dataclass(frozen=True, eq=False)
 class LoadedRun:
-    """The trained model of a run with all that is needed to use it.
+    """The trained model of a run, with everything needed to use it.
 
     Args:
         folder: the run folder.
         experiment: the parts.
-        context: what its task was told.
-        model: in evaluation mode, with the weights that were trained, averaged where the recipe averages.
-        progress: where training stood at the checkpoint.
+        context: its task's context.
+        model: the model in evaluation mode, with the trained weights, averaged if the recipe averages weights.
+        progress: the progress of training at the checkpoint.
     """
 
     folder: RunFolder
@@ -48,31 +48,31 @@ class LoadedRun:
     def open(
         cls, path: str | Path, host: PluginHost | None = None, places: Places = (), allow_download: bool = False
     ) -> Self:
-        """Load a run onto the CPU; its data is not touched.
+        """Load a run onto the CPU, without opening its data.
 
         Args:
             path: the run folder.
-            host: where its components come from; the installed plugins if not given.
-            places: where its data is now, if it is elsewhere, as ``[("data.root", "/data/photos")]``.
-            allow_download: let its data source fetch what is not there, once its data is opened. Weights are never
-                fetched from elsewhere: those of the run are in its checkpoint.
+            host: provides its components; the installed plugins if not given.
+            places: new locations of its data, such as ``[("data.root", "/data/photos")]``.
+            allow_download: let its data source download missing files when its data is opened. Weights are never
+                downloaded, because the run's weights are in its checkpoint.
 
         Raises:
-            ReorderKitError: if the folder holds no checkpoint, one of another format, or one that cannot be read; if a
-                plugin is missing; if a place is none; if its backbone cannot be built without a download.
+            ReorderKitError: if the folder has no checkpoint, or one that has another format or cannot be read; if a
+                plugin is missing; if a place is invalid; if its backbone cannot be built without a download.
         """
         folder = RunFolder(Path(path))
         checkpoint = folder.checkpoint()
         if checkpoint is None:
-            raise ReorderKitError(f"{path} holds no checkpoint", "give the folder of a run, as in runs/quickstart")
+            raise ReorderKitError(f"{path} has no checkpoint", "give the folder of a run, such as runs/quickstart")
         experiment = reopen(folder, host or PluginHost.from_environment(), places, allow_download)
         untrained = experiment.without_downloads()
         saved = checkpoint.facts
         facts = untrained.facts(saved.image)
         if facts.downloads:
             raise ReorderKitError(
-                f"{path}: backbone {experiment.backbone.name!r} downloads weights, though those of the run are here",
-                "its author has to say in without_downloads() how it is built without",
+                f"{path}: backbone {experiment.backbone.name!r} downloads weights, although the run's weights are here",
+                "its author must implement without_downloads() to build it without them",
             )
         context = TaskContext(
             facts=facts,
@@ -91,7 +91,7 @@ class LoadedRun:
             load_module(model.state, checkpoint, STATE_WEIGHTS)
         epochs = experiment.recipe.train.epochs_of(saved.steps_per_epoch)
         progress = experiment.phases(epochs).locate(Progress(saved.step, saved.steps_per_epoch, epochs))
-        # A finished search stays finished, also where the model is trained on.
+        # A finished search stays finished, even if the model is trained further.
         model.policy.advance(progress)
         return cls(folder, experiment, context, model.eval(), progress)
 
@@ -102,5 +102,5 @@ class LoadedRun:
 
     @property
     def evaluated_model(self) -> OrderedModel:
-        """What evaluation and export read: the model, or what its task takes for it, such as a teacher."""
+        """The model for evaluation and export: the trained one, or its task's replacement, such as a teacher."""
         return for_evaluation(self.experiment.task, self.model)

@@ -1,4 +1,4 @@
-"""The data of somebody else's run: looked at where it is, and fetched only with permission."""
+"""The data of another person's run: opened locally, and downloaded only with permission."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ _HINT = "if you trust the recipe: evaluate, saliency and transfer take --allow-d
 
 
 def local_source(source: DataSource) -> DataSource:
-    """A source that fetches nothing, and writes into no folder that its options name.
+    """A source that downloads nothing, and does not write into folders that its options name.
 
     Raises:
-        ReorderKitError: if the source knows no way to do that.
+        ReorderKitError: if the source does not support this.
     """
     local = source.without_downloads()
     if local.downloads is not None:
         raise ReorderKitError(
-            f"data source {source.name!r} may download {local.downloads}, as the recipe of this run says", _HINT
+            f"the recipe of this run lets data source {source.name!r} download {local.downloads}", _HINT
         )
     return local
 
 
 @contextmanager
 def naming_downloads(asked: DataSource, opened: DataSource) -> Iterator[None]:
-    """Say of data that cannot be opened that a download might help.
+    """If data cannot be opened, say that a download might help.
 
     Args:
-        asked: the source as the recipe has it.
-        opened: the one that is opened.
+        asked: the source in the recipe.
+        opened: the source that is opened.
     """
     missing = None if opened is asked or opened.downloads == asked.downloads else asked.downloads
     try:
@@ -39,5 +39,5 @@ def naming_downloads(asked: DataSource, opened: DataSource) -> Iterator[None]:
     except ReorderKitError as error:
         if missing is None or type(error) is not ReorderKitError:
             raise
-        told = f"{error.message}; data source {asked.name!r} may not download {missing} without your permission"
+        told = f"{error.message}; data source {asked.name!r} needs your permission to download {missing}"
         raise ReorderKitError(told, _HINT) from error

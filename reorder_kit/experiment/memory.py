@@ -1,4 +1,4 @@
-"""What a run needs at least, worked out before it starts: what is hopeless on this machine is refused in numbers."""
+"""Lower bounds on what a run needs, computed before it starts, to refuse runs that this machine cannot hold."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from reorder_kit.orders.grid import Grid
 from reorder_kit.orders.order import Order
 
 _BYTES = 4
-"""Of a number: weights, moments and images have 32 bits, whatever the precision of a step."""
+"""Bytes of a number: weights, moments and images have 32 bits, whatever the precision of a step."""
 _UNITS = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3), ("bytes", 1))
 _LITTLE = 0.1
-"""Weights that take a smaller share of the memory are not counted, which takes a moment."""
+"""Parameters are not counted exactly, which takes time, if weights take a smaller share of the memory."""
 _WORKERS, _WORKERS_OF_CPU = 128, 4
-"""So many processes that load images are never too many, nor so many for each CPU."""
+"""This many loader processes are always accepted, and this many per CPU."""
 _BYTES_OF_SLOT = 7
-"""Of an order in JSON."""
+"""Bytes per patch of an order in JSON."""
 _CLASSES = ("a", "b")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is.
+    """The resources of a machine.
 
     Args:
-        memory: where the model is, bytes.
-        place: where that is, in words.
-        disk: free for the run folder, and in use for checkpoints and orders of the run, bytes.
-        cpus: how many.
+        memory: memory of the model's device, in bytes.
+        place: what memory that is, in words.
+        disk: space for the run folder, free or used by the run's checkpoints and orders, in bytes.
+        cpus: the number of CPUs.
     """
 
     memory: int
@@ -52,14 +52,14 @@ class Machine:
         """This machine.
 
         Args:
-            device: as a recipe says it.
-            folder: of the run; it need not be there.
+            device: the device in the recipe.
+            folder: the run's folder, which need not exist.
         """
         there = next((path for path in (folder, *folder.absolute().parents) if path.is_dir()), Path("/"))
         memory, place = all_memory(), "of memory"
         if device not in ("cpu", "mps") and torch.cuda.is_available():
             memory, place = torch.cuda.get_device_properties(0).total_memory, "on the GPU"
-        # What a resumed run has written already needs no more room.
+        # A resumed run reuses the space of what it has already written.
         written = [*(folder / "checkpoints").rglob("*"), *(folder / "orders").rglob("*")]
         kept = sum(path.stat().st_size for path in written if path.is_file())
         return cls(memory, place, shutil.disk_usage(there).free + kept, os.cpu_count() or 1)
@@ -67,15 +67,15 @@ class Machine:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a run needs at least, bytes; activations, whose size depends on the backbone, come on top.
+    """The least that a run needs, in bytes; activations, whose size depends on the backbone, need more.
 
     Args:
-        parameters: how many the backbone has.
-        weights: they, their gradients, both moments of each, and their average where there is one.
-        policy: parameters of the policy with gradients and moments, and its mixture of patches where it has one.
-        images: a batch.
-        checkpoints: two of them, since the older one goes when the newer one is there, and that of a search before
-            the run.
+        parameters: the number of the backbone's parameters.
+        weights: parameters with gradients, both moments, and a running average if there is one.
+        policy: the policy's parameters with gradients and moments, and its mixture of patches if it has one.
+        images: one batch.
+        checkpoints: two checkpoints, because the older one is deleted after the newer one is written, and that of a
+            search before the run.
         orders: the files of the orders after each epoch.
     """
 
@@ -88,13 +88,13 @@ class Needs:
 
     @classmethod
     def of(cls, experiment: Experiment, image: ImageShape, parameters: int, images: int | None = None) -> Self:
-        """What a run needs.
+        """The needs of a run.
 
         Args:
             experiment: the parts.
             image: the shape of its images.
-            parameters: how many the backbone has.
-            images: of the training split; None if that is not known.
+            parameters: the number of the backbone's parameters.
+            images: the number of training images; None if unknown.
         """
         recipe, slots = experiment.recipe, experiment.num_slots(experiment.facts(image).grid)
         frozen = recipe.train.weights is not None and "backbone" in recipe.train.weights.freeze
@@ -114,13 +114,13 @@ class Needs:
         )
 
     def misfits(self, machine: Machine) -> list[Problem]:
-        """What a machine cannot hold."""
+        """The needs that a machine cannot meet."""
         problems = []
         parts = {"backbone": self.weights, "order.learner": self.policy, "data.batch_size": self.images}
         if sum(parts.values()) > machine.memory:
             largest = max(parts, key=parts.__getitem__)
             reason = (
-                f"the run takes {_told(sum(parts.values()))} at least: {_told(self.weights)} for the "
+                f"the run takes at least {_told(sum(parts.values()))}: {_told(self.weights)} for the "
                 f"{self.parameters:,} parameters of the backbone with gradients and moments, {_told(self.policy)} for "
                 f"the policy, {_told(self.images)} for a batch of images; there is {_told(machine.memory)} "
                 f"{machine.place}"
@@ -128,7 +128,7 @@ class Needs:
             problems.append(Problem(largest, reason, "make it smaller, or use a larger machine"))
         if self.checkpoints + self.orders > machine.disk:
             reason = (
-                f"the run writes {_told(self.checkpoints + self.orders)} at least: {_told(self.checkpoints)} for two "
+                f"the run writes at least {_told(self.checkpoints + self.orders)}: {_told(self.checkpoints)} for two "
                 f"checkpoints, {_told(self.orders)} for the orders after its epochs; {_told(machine.disk)} are free"
             )
             problems.append(Problem("train", reason, "free some space, give another --out, or train for fewer epochs"))
@@ -143,18 +143,18 @@ def refuse_hopeless(
     images: int | None = None,
     machine: Machine | None = None,
 ) -> None:
-    """Refuse a run that this machine cannot hold, whatever else it needs.
+    """Refuse a run whose lower bounds exceed this machine.
 
     Args:
         experiment: the parts.
-        source: what to call the recipe in messages.
-        folder: of the run.
-        image: the shape of its images; what the data source says of it if not given.
-        images: of the training split; None if that is not known.
-        machine: what there is; this machine if not given.
+        source: the recipe's name in messages.
+        folder: the run's folder.
+        image: the shape of its images; the data source's if not given.
+        images: the number of training images; None if unknown.
+        machine: the machine; this machine if not given.
 
     Raises:
-        RecipeError: with what is needed and what is there.
+        RecipeError: with the needed and the available amounts.
     """
     recipe = experiment.recipe
     machine = machine or Machine.here(recipe.train.device, folder)
@@ -162,7 +162,7 @@ def refuse_hopeless(
     if recipe.data.workers > max(_WORKERS, _WORKERS_OF_CPU * machine.cpus):
         cpus = "1 CPU" if machine.cpus == 1 else f"{machine.cpus} CPUs"
         reason = f"{recipe.data.workers} processes would load images on a machine with {cpus}"
-        problems.append(Problem("data.workers", reason, f"as many as there are CPUs, {machine.cpus}, are often enough"))
+        problems.append(Problem("data.workers", reason, f"one per CPU, {machine.cpus}, is often enough"))
     image = image or experiment.data_source.image
     if image is not None:
         parameters = _parameters(experiment, image, enough=int(_LITTLE * machine.memory) // _BYTES)
@@ -172,29 +172,29 @@ def refuse_hopeless(
 
 
 def _parameters(experiment: Experiment, image: ImageShape, enough: int) -> int:
-    """The parameters of the backbone; a guess, if that is far below what counts.
+    """The number of the backbone's parameters, or an estimate if that is far below ``enough``.
 
     Args:
         experiment: the parts.
         image: the shape of its images.
-        enough: numbers that count.
+        enough: the number from which parameters matter.
     """
     facts = experiment.facts(image)
     # A block of a transformer has 12 matrices of dim x dim.
     guess = facts.dim * (12 * facts.depth * facts.dim + facts.grid.num_patches + math.prod(image.axes))
-    if 16 * guess < enough:  # nothing but an option that makes blocks far wider could bring it there
+    if 16 * guess < enough:  # only an option that makes blocks far wider could reach it
         return guess
     alone = experiment.without_downloads()
     with suppress(Exception), torch.random.fork_rng(devices=[]), torch.device("meta"):
-        # Takes no memory and computes nothing. A plugin's may not be built like that; then its blocks are counted low.
+        # This takes no memory and computes nothing. If a plugin's backbone cannot be built so, the estimate is low.
         return sum(parameter.numel() for parameter in alone.build_backbone(image).parameters())
     return facts.depth * facts.dim**2
 
 
 def _policy_numbers(experiment: Experiment, facts: BackboneFacts) -> tuple[int, int]:
-    """Numbers that the policy keeps, and those of its mixture of patches with their gradient.
+    """The numbers in the policy, and in its mixture of patches with gradient.
 
-    Of many patches both are guessed: they grow with patches or with pairs of them, and three small policies tell how.
+    For many patches both are extrapolated: they grow with patches or with pairs, as three small policies show.
     """
     if experiment.learner is None or not experiment.learns:
         return 0, 0
@@ -204,7 +204,7 @@ def _policy_numbers(experiment: Experiment, facts: BackboneFacts) -> tuple[int, 
         return _size(policy), 2 * slots * patches if policy.mixes else 0
     try:
         policies = [_policy_of(experiment, facts, columns) for columns in (2, 4, 6)]
-    except Exception:  # a plugin's may not be built for such a grid, which nobody asked for
+    except Exception:  # a plugin's policy may not support these artificial grids
         return 0, 0
     first, second, third = map(_size, policies)
     step = (patches - 4) / 4
@@ -214,7 +214,7 @@ def _policy_numbers(experiment: Experiment, facts: BackboneFacts) -> tuple[int, 
 
 
 def _policy_of(experiment: Experiment, facts: BackboneFacts, columns: int) -> Policy:
-    """The policy for two rows of so many patches."""
+    """The policy for two rows of ``columns`` patches."""
     grid = Grid(2, columns)
     small = BackboneFacts(grid, facts.levels[0].dim, facts.depth)
     with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""What does not fit together in a recipe whose parts are all there."""
+"""Parts of a recipe that do not fit together, although each is valid."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from reorder_kit.interfaces.part import reads_file
 from reorder_kit.orders.grid import Grid
 
 STAND_IN_CLASSES = ("a", "b")
-"""Names of classes, where a recipe is checked without its data."""
+"""Placeholder class names, for checking a recipe without its data."""
 
 
 _ANY_FACTS = BackboneFacts(Grid(4, 4), dim=16, depth=64)
-"""A backbone, where only the data tells the shape of images."""
+"""Placeholder facts of a backbone, if only the data tells the shape of images."""
 
 
 def trial_policy(experiment: Experiment) -> Policy | None:
-    """The learner's policy as it would start; None where there is none, or it cannot be built for such a backbone."""
+    """The learner's policy as it would start; None without a learner, or if it cannot be built for such a backbone."""
     if experiment.learner is None:
         return None
     try:
@@ -30,7 +30,7 @@ def trial_policy(experiment: Experiment) -> Policy | None:
 
 
 def known_facts(experiment: Experiment) -> BackboneFacts | None:
-    """What the backbone declares; None where only the data tells the shape of images.
+    """The backbone's facts; None if only the data tells the shape of images.
 
     Raises:
         ReorderKitError: if the backbone cannot be built for the images.
@@ -40,7 +40,7 @@ def known_facts(experiment: Experiment) -> BackboneFacts | None:
 
 
 def misfits_of_parts(experiment: Experiment) -> list[Problem]:
-    """Backbone, learner and task, as far as they are known without data."""
+    """Misfits of backbone, learner and task, as far as they are known without data."""
     try:
         facts = known_facts(experiment)
     except ComponentError:
@@ -59,11 +59,11 @@ def misfits_of_parts(experiment: Experiment) -> list[Problem]:
 
 
 def misfits_of_orders(experiment: Experiment, in_files: bool = False) -> list[Problem]:
-    """A starting order, or a hidden one, that the grid cannot have.
+    """A starting order or a hidden order that does not fit the grid.
 
     Args:
-        experiment: whose backbone fits its images.
-        in_files: of the orders in files, which may be written later, instead of all others.
+        experiment: an experiment whose backbone fits its images.
+        in_files: check only orders in files, which may be written later, instead of all others.
     """
     facts, image, plant = known_facts(experiment), experiment.data_source.image, experiment.plant
     if facts is None or image is None:
@@ -90,7 +90,7 @@ def misfits_of_orders(experiment: Experiment, in_files: bool = False) -> list[Pr
 
 
 def misfits_of_keep(experiment: Experiment) -> list[Problem]:
-    """What cannot read a share of the patches alone, as far as that is known without data."""
+    """Parts that cannot read only a share of the patches, as far as known without data."""
     keep = experiment.recipe.order.keep
     if keep is None:
         return []
@@ -98,7 +98,7 @@ def misfits_of_keep(experiment: Experiment) -> list[Problem]:
         facts = known_facts(experiment)
     except ComponentError:
         raise
-    except ReorderKitError:  # which is said of the backbone
+    except ReorderKitError:  # reported for the backbone
         facts = None
     read = f"{keep:g} of all patches are read"
     if facts is not None:
@@ -107,13 +107,13 @@ def misfits_of_keep(experiment: Experiment) -> list[Problem]:
             return []
         read = f"{slots} of {patches} patches are read"
     return [
-        Problem("order.keep", f"{read}, but {reason}", f"leave order.keep out{hint}")
+        Problem("order.keep", f"{read}, but {reason}", f"leave out order.keep{hint}")
         for reason, hint in experiment.needs_of_every_patch(facts)
     ]
 
 
 def misfits_of_phases(experiment: Experiment) -> list[Problem]:
-    """A search that takes the whole run. How many epochs a run of so many steps has, only the data tells."""
+    """A search that takes the whole run, if the length is given in epochs: only the data tells the epochs of steps."""
     if experiment.recipe.train.steps is not None:
         return []
     epochs = experiment.recipe.train.epochs
@@ -123,34 +123,34 @@ def misfits_of_phases(experiment: Experiment) -> list[Problem]:
 
 
 def misfits_of_trials(experiment: Experiment, policy: Policy | None) -> list[Problem]:
-    """Trials that are to judge something else than one order.
+    """Trials, which judge one order, with a learner that does not give one.
 
     Args:
         experiment: the parts.
-        policy: as the learner builds it; None where that is not known.
+        policy: as the learner builds it; None if unknown.
     """
     if policy is None or experiment.trials is None or (policy.is_static and policy.blocks == (0,)):
         return []
-    what = "reorders patches before later blocks" if policy.is_static else "gives each image an order of its own"
+    what = "reorders patches before later blocks" if policy.is_static else "gives each image its own order"
     reason = f"search: validated judges one order of all images before the first block, but this learner {what}"
     return [Problem("order.learner.search", reason, "use search: then-retrain, or a learner of one order")]
 
 
 def misfits_of_plant(experiment: Experiment) -> list[Problem]:
-    """Scrambled images of a source that cannot have them."""
+    """Scrambling images of a source that does not support it."""
     data = experiment.data_source
     if experiment.kind.lies_in_image:
         reason = f"the images of {data.name} would be scrambled, but not their targets of the kind {experiment.kind}"
         return [Problem("data.plant", reason)]
     if data.hidden_order() is not None:
-        return [Problem("data.plant", f"{data.name} hides an order of its own", "leave one of the two out")]
+        return [Problem("data.plant", f"{data.name} already hides an order", "leave one of the two out")]
     return []
 
 
 def misfits_of_weights(experiment: Experiment) -> list[Problem]:
-    """A policy that is to be learned further, without a learner."""
+    """A policy to continue, without a learner."""
     order = experiment.recipe.order
     if order.weights is None or order.learner is not None:
         return []
     hint = "name the run's learner, or start from its order with order.start: {file: order.json}"
-    return [Problem("order.weights", "there is no learner to learn further", hint)]
+    return [Problem("order.weights", "there is no learner to continue the policy", hint)]

@@ -1,4 +1,4 @@
-"""Whether something was trained with the images whose names runs share."""
+"""Whether any run has trained with a shared list of images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def has_trained_with(split_file: Path) -> bool:
     """Whether a run has learned from these images.
 
     Args:
-        split_file: their names: in the folder of a run that has controls, or in a folder beside the runs of a study.
+        split_file: their names, in the folder of a run with controls, or in a folder next to the runs of a study.
     """
     home = split_file.parent
     runs = home if RunFolder(home).data.exists() else home.parent
@@ -21,7 +21,7 @@ def has_trained_with(split_file: Path) -> bool:
 
 
 def has_learned(folder: RunFolder) -> bool:
-    """Whether a run, or the search before it, has come to a checkpoint, the figures of an epoch, or its end."""
+    """Whether a run, or the search before it, has a checkpoint, the metrics of an epoch, or a result."""
     has_figures = folder.metrics.exists() and folder.metrics.stat().st_size > 0
     if has_figures or folder.is_finished or folder.latest_checkpoint() is not None:
         return True
@@ -33,6 +33,6 @@ def _has_trained(folder: RunFolder, split_file: Path) -> bool:
         return False
     try:
         named = DataRecord.read(folder.data).split_file
-    except ReorderKitError:  # damaged: it may well name them
+    except ReorderKitError:  # damaged, so it may name them
         return True
     return named is not None and (folder.path / named).resolve() == split_file.resolve()

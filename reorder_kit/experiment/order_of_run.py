@@ -1,4 +1,4 @@
-"""The order of another run, as a start."""
+"""The order of another run, used as the start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def order_of_run(path: Path, grid: Grid) -> Order:
 
     Args:
         path: the run folder.
-        grid: of the patches that it has to be for.
+        grid: the grid that the order must have.
 
     Raises:
         ReorderKitError: if the run has another grid, or its order cannot be read.
@@ -23,7 +23,7 @@ def order_of_run(path: Path, grid: Grid) -> Order:
     stored = RunFolder(path).read_order()
     if stored.grid != grid:
         raise ReorderKitError(
-            f"order.weights: {path} has a {stored.grid} grid of patches, this run a {grid} grid",
+            f"order.weights: {path} has a {stored.grid} grid of patches, but this run has {grid}",
             "give a run with the same grid",
         )
     return stored.order

@@ -1,4 +1,4 @@
-"""The order that something in Python stands for: a file, a run, an array, or the name of an ordering."""
+"""The order that a Python object stands for: a file, a run, an array, or the name of an ordering."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from reorder_kit.runs.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class FoundOrder:
-    """An order, and what has to be said of it.
+    """An order, with doubts about it.
 
     Args:
-        order: the order; with its grid, where that is known.
+        order: the order, with its grid if known.
         doubts: why it may not be what was meant.
     """
 
@@ -31,16 +31,16 @@ class FoundOrder:
 
 
 def order_from(source: object, grid: Grid | None = None, host: PluginHost | None = None) -> FoundOrder:
-    """The order that something stands for.
+    """The order that an object stands for.
 
     Args:
-        source: an order; a file of one; the folder of a run, or what knows it; patch numbers by slot; or the name of an
-            ordering, which it is even if there is a file of that name.
-        grid: the grid it shall be for.
-        host: whose orderings; those of the installed plugins if not given.
+        source: an order; a file of one; the folder of a run, or an object that knows it; patch numbers by slot; or the
+            name of an ordering, which takes precedence over a file with that name.
+        grid: the grid that the order must have.
+        host: provides the orderings; the installed plugins if not given.
 
     Raises:
-        ReorderKitError: if it stands for none, or for one of another grid.
+        ReorderKitError: if it does not stand for an order, or for one with another grid.
     """
     if isinstance(source, Order):
         return FoundOrder(source if grid is None else source.with_grid(grid))
@@ -70,14 +70,14 @@ def folder_of(source: object) -> Path | None:
 def _named(source: str, grid: Grid | None, host: PluginHost) -> FoundOrder:
     if source not in host.orderings:
         if not Path(source).exists():
-            find_order(source, host)  # refuses it, and knows what was meant
+            find_order(source, host)  # raises, with a hint at what was meant
         return _at(Path(source), grid)
     is_there = Path(source).exists()
     other = f"./{source}"
     if grid is None:
         hint = "give one, as in grid=(14, 14)" + (f"; {other!r} is the file or folder here" if is_there else "")
         raise ReorderKitError(f"ordering {source!r} needs a grid", hint)
-    doubt = f"{source!r} is read as the ordering of that name; {other!r} is the file or folder here"
+    doubt = f"{source!r} is read as the ordering with that name; {other!r} is the file or folder here"
     doubts = (doubt if is_there else "", host.orderings.get(source).deprecation())
     return FoundOrder(order_by_name(source, host, grid), tuple(filter(None, doubts)))
 
@@ -94,7 +94,7 @@ def _at(path: Path, grid: Grid | None) -> FoundOrder:
             found.order,
             (
                 f"{path} orders again before a later block: this is the composed order of all blocks, and a model that "
-                "reads in it from its first block on is another model than the run's",
+                "reads in it from its first block differs from the run's",
             ),
         )
     if path.suffix == NPY:
@@ -103,11 +103,11 @@ def _at(path: Path, grid: Grid | None) -> FoundOrder:
 
 
 def _unfinished(folder: RunFolder, grid: Grid | None) -> FoundOrder:
-    """The order of a run that has its order, but no result yet."""
+    """The order of a run that has a final order but no result yet."""
     found = _stored(stored_order(folder.order, grid))
     doubt = (
-        f"{folder.path}: the run is not finished: this is the order that its training ended with, but its controls may "
-        "still train, and it is not yet known whether it orders again before a later block"
+        f"{folder.path}: the run is not finished: this is the order at the end of its training, but its controls may "
+        "still be training, and it is not yet known whether it orders again before a later block"
     )
     return FoundOrder(found.order, (doubt, *found.doubts))
 
@@ -115,5 +115,5 @@ def _unfinished(folder: RunFolder, grid: Grid | None) -> FoundOrder:
 def _stored(stored: OrderFile) -> FoundOrder:
     if stored.spread is None:
         return FoundOrder(stored.order)
-    said = f"{stored.name}: this is a consensus, and no order of the run: {words_of_spread(stored.spread)}"
+    said = f"{stored.name}: this is a consensus, not an order that the run used: {words_of_spread(stored.spread)}"
     return FoundOrder(stored.order, (said,))

@@ -1,4 +1,4 @@
-"""Whether an untrained policy is the start that a recipe names."""
+"""Checks that an untrained policy's order is the recipe's start."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from reorder_kit.orders.order import Order
 
 
 def require_start(experiment: Experiment, start: Order, facts: BackboneFacts, classes: tuple[str, ...]) -> None:
-    """Refuse a learner whose static policy begins with another order than the start, as far as that shows without data.
+    """Refuse a learner whose static policy does not begin with the start, as far as this shows without data.
 
-    Those of the package are held to it by their tests, and by every run.
+    Built-in learners are checked by their tests, and in every run.
 
     Args:
         experiment: the parts.
         start: the order to start from.
-        facts: of the backbone.
+        facts: the backbone's facts.
         classes: names of the classes.
 
     Raises:
         ComponentError: naming the learner.
     """
     learner, order = experiment.learner, experiment.recipe.order
-    if is_own(type(learner).__module__):  # held to it by tests, and some load libraries for their best order
+    if is_own(type(learner).__module__):  # covered by tests, and some load libraries for their best order
         return
     if learner is None or not experiment.learns or learner.is_rule or order.weights is not None:
         return
-    if start.num_patches > MOST_TRIED_PATCHES:  # a policy may keep a number for each pair of them: the run will check
+    if start.num_patches > MOST_TRIED_PATCHES:  # a policy may keep a number per pair of patches; the run will check
         return
     with torch.random.fork_rng(devices=[]):
         policy = experiment.build_policy(start, facts, classes)
@@ -42,11 +42,11 @@ def require_start(experiment: Experiment, start: Order, facts: BackboneFacts, cl
 
 
 def require_best_order(learner: OrderLearner, policy: Policy, begins: Progress, start: Order) -> None:
-    """Refuse a static policy that begins with another order than the start.
+    """Refuse a static policy that does not begin with the start.
 
     Args:
-        learner: what built it.
-        policy: as it was built.
+        learner: the learner that built it.
+        policy: the policy, as built.
         begins: the first step.
         start: the order to start from.
 
@@ -65,20 +65,20 @@ def require_best_order(learner: OrderLearner, policy: Policy, begins: Progress, 
 
 
 def wrong_start(learner: OrderLearner, found: Order, start: Order) -> ComponentError:
-    """What is said of a policy that begins with another order than the start."""
+    """The error for a policy that does not begin with the start."""
     return ComponentError(
         learner.kind.name,
         learner.name,
-        f"before it has learned anything, its order is not the start: {_difference(found, start)}",
-        "build the policy from context.start; a learner that learns nothing says is_rule = True",
+        f"before learning, its order is not the start: {_difference(found, start)}",
+        "build the policy from context.start; a learner that learns nothing sets is_rule = True",
     )
 
 
 def _difference(found: Order, start: Order) -> str:
     if found.num_slots != start.num_slots:
-        return f"it has {found.num_slots} slots, and the start {start.num_slots}"
+        return f"it has {found.num_slots} slots, but the start has {start.num_slots}"
     pairs = zip(found.indices.tolist(), start.indices.tolist(), strict=True)
     slot, (patch, expected) = next(
         ((slot, pair) for slot, pair in enumerate(pairs) if pair[0] != pair[1]), (0, ("other ones", "the start's"))
     )
-    return f"slot {slot} holds patch {patch}, and {expected} in the start"
+    return f"slot {slot} holds patch {patch}, but patch {expected} in the start"

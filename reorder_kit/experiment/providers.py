@@ -1,4 +1,4 @@
-"""Which plugins a run was trained with, and which of them is missing where it is opened again."""
+"""The plugins that a run was trained with, and which of them is missing when it is opened again."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class WrittenPlugin(Record):
     """A plugin in ``plugins.json``.
 
     Args:
-        name: of the entry point; of the module, for a built-in.
-        distribution: the package it came with.
-        version: of that package.
+        name: the name of the entry point, or of the module for a built-in plugin.
+        distribution: the package that it came with.
+        version: the version of that package.
         status: ``ok``, ``failed`` or ``blocked``.
         provides: its components as ``kind name``.
     """
@@ -34,7 +34,7 @@ class WrittenPlugin(Record):
 
 
 def write_plugins(folder: RunFolder, host: PluginHost) -> None:
-    """Write down the plugins there are; what the command line listens with has no distribution, and is none."""
+    """Write the available plugins to the run folder, except the command line's listeners (without a distribution)."""
     written = [
         WrittenPlugin(
             name=plugin.name,
@@ -50,12 +50,12 @@ def write_plugins(folder: RunFolder, host: PluginHost) -> None:
 
 
 def naming_providers(error: ReorderKitError, folder: RunFolder, host: PluginHost) -> ReorderKitError:
-    """The same error, with the plugin that provided what is missing named beside it.
+    """The same error, with the plugin that provided the missing component.
 
     Args:
-        error: that the run's recipe cannot be composed.
-        folder: of the run.
-        host: the plugins there are.
+        error: says why the run's recipe cannot be composed.
+        folder: the run's folder.
+        host: the available plugins.
     """
     if not isinstance(error, RecipeError):
         return error
@@ -65,7 +65,7 @@ def naming_providers(error: ReorderKitError, folder: RunFolder, host: PluginHost
 
 
 def _providers(folder: RunFolder) -> Iterator[tuple[str, WrittenPlugin]]:
-    """What provided each component, by what the registry says where it is missing."""
+    """The plugin that provided each component, by the registry's message if it is missing."""
     for plugin in _read(folder):
         for provided in plugin.provides:
             kind, _, name = provided.partition(" ")
@@ -73,7 +73,7 @@ def _providers(folder: RunFolder) -> Iterator[tuple[str, WrittenPlugin]]:
 
 
 def _read(folder: RunFolder) -> list[WrittenPlugin]:
-    """Nothing if the file is gone or damaged: it is only asked after something else went wrong."""
+    """The written plugins; empty if the file is missing or damaged, because it only adds to another error."""
     with suppress(OSError, ValueError, TypeError, ReorderKitError):
         content = strict_json(folder.plugins.read_bytes())
         return [WrittenPlugin.parse(plugin, str(folder.plugins)) for plugin in content]

@@ -1,4 +1,4 @@
-"""The JSON Schema of a recipe, with the options of every component there is: editors complete and check with it."""
+"""The JSON Schema of a recipe, with the options of all components, for completion and checks in editors."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Schema = dict[str, Any]
 
 
 def recipe_schema(host: PluginHost) -> Schema:
-    """What a recipe may say: one alternative for each component, told apart by its name.
+    """The schema of a recipe, with one alternative per component, selected by name.
 
-    What only a component itself can check, such as two options that exclude each other, is not in it.
+    It leaves out what only a component can check, such as mutually exclusive options.
 
     Args:
-        host: whose components a recipe can name.
+        host: provides the components.
     """
     schema = Recipe.model_json_schema()
     definitions = schema["$defs"]
@@ -56,7 +56,7 @@ def recipe_schema(host: PluginHost) -> Schema:
 
 
 def _controls(host: PluginHost) -> dict[str, Control]:
-    """The built-in controls and those of every task."""
+    """The built-in controls and those of all tasks."""
     known = dict(BUILT_IN)
     for name in host.tasks:
         with suppress(Exception):  # a task that needs options, or whose controls are wrong
@@ -68,12 +68,12 @@ def options_schema(component: type[Component], prefix: str = "") -> Schema:
     """The JSON Schema of a component's options.
 
     Args:
-        component: whose options.
-        prefix: of the names in ``$defs``.
+        component: the component.
+        prefix: prefix of the names in ``$defs``.
     """
     try:
         schema: Schema = component.Options.model_json_schema(ref_template=f"{_REFERENCE}{prefix}{{model}}")
-    except PydanticUserError:  # a plugin's own type that has no schema
+    except PydanticUserError:  # a plugin's own type without a schema
         return {"type": "object", "properties": {}}
     if "$defs" in schema:
         schema["$defs"] = {f"{prefix}{name}": definition for name, definition in schema["$defs"].items()}
@@ -81,12 +81,12 @@ def options_schema(component: type[Component], prefix: str = "") -> Schema:
 
 
 def resolve(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    """What a reference stands for; anything else is itself."""
+    """The target of a reference; anything else is returned unchanged."""
     return definitions[schema["$ref"].removeprefix(_REFERENCE)] if "$ref" in schema else schema
 
 
 def kinds_of_parts(schema: Any) -> set[str]:
-    """The kinds of component that stand in a schema as parts of another one, themselves or in lists and sections."""
+    """The kinds of components that are parts of a schema, directly or in lists and sections."""
     if isinstance(schema, list):
         return set().union(*map(kinds_of_parts, schema))
     if not isinstance(schema, dict):
@@ -96,7 +96,7 @@ def kinds_of_parts(schema: Any) -> set[str]:
 
 
 def _define_parts(schema: Schema, host: PluginHost) -> None:
-    """Add a definition for each kind; what a part consists of may have parts in turn, even of the same kind."""
+    """Add a definition for each kind; a part may contain further parts, even of the same kind."""
     registries = {registry.kind.name: registry for registry in host.registries.values()}
     defined: set[str] = set()
     while missing := kinds_of_parts(schema) - defined:
@@ -107,7 +107,7 @@ def _define_parts(schema: Schema, host: PluginHost) -> None:
 
 
 def _with_references(schema: Any) -> Any:
-    """The same, with references to those definitions."""
+    """The same schema, with references to those definitions."""
     if isinstance(schema, list):
         return list(map(_with_references, schema))
     if not isinstance(schema, dict):
@@ -126,7 +126,7 @@ def _section(
 def _alternatives(
     registry: Registry[Any], definitions: Schema, fields: Mapping[str, Schema] | None = None
 ) -> list[Schema]:
-    """A component with its options, for each; then the names that may stand alone."""
+    """One alternative per component with its options, then one for names without options."""
     components = list(_components(registry, definitions, fields))
     bare_names = [each["properties"]["name"]["const"] for each in components if each["required"] == ["name"]]
     return [*components, {"enum": bare_names}] if bare_names else components
@@ -135,7 +135,7 @@ def _alternatives(
 def _components(
     registry: Registry[Any], definitions: Schema, fields: Mapping[str, Schema] | None = None, key: str = "name"
 ) -> Iterator[Schema]:
-    """A section for each component: its name under a key, and its options."""
+    """One section per component: its name under a key, and its options."""
     for name in registry:
         component = registry.get(name)
         options = options_schema(component, prefix=f"{registry.kind.name}.{name}.")

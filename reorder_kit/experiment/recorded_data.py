@@ -1,4 +1,4 @@
-"""Data as a run began with it: written down in the run folder, and the same whenever the run is reopened."""
+"""The data that a run began with: recorded in the run folder, and the same whenever the run is reopened."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from reorder_kit.runs.data_record import DataRecord, NamedImages
 from reorder_kit.runs.run_folder import RunFolder
 
 SAMPLED = 1_000
-"""Of data too large to look at every file, so many images of the largest split are looked at, and the same share of the
-others."""
+"""If data is too large to check every file, this many images of the largest split are checked, and the same share of
+the others."""
 
 
 @dataclass(frozen=True)
 class OpenedData:
-    """Opened data, with what is written down of it.
+    """Opened data, with what is recorded about it.
 
     Args:
         splits: the samples.
         source: name of the data source.
-        images: the names of the images; None where they have none.
-        is_new: nothing was trained with other images yet, so that names written before are replaced.
+        images: the names of the images; None if they have none.
+        is_new: whether nothing has been trained with other images, so that recorded names may be replaced.
     """
 
     splits: DataSplits
@@ -45,11 +45,11 @@ class OpenedData:
     is_new: bool = False
 
     def write(self, folder: RunFolder, split_file: Path) -> None:
-        """Write it down, unless the run has learned from it already.
+        """Record the data, unless the run has already learned from it.
 
         Args:
-            folder: of the run.
-            split_file: where the names go.
+            folder: the run's folder.
+            split_file: the file for the names.
         """
         if folder.data.exists() and has_learned(folder):
             return
@@ -67,15 +67,15 @@ class OpenedData:
             record.write(folder.data)
 
     def require_names(self, split_file: Path) -> None:
-        """Check that the names of the images are still there as this run began with them.
+        """Check that the recorded names are still those that this run began with.
 
         Raises:
             ReorderKitError: if another run has replaced them, which is possible until the first checkpoint.
         """
         if self.images is not None and NamedImages.read(split_file).digest() != self.images.digest():
             raise ReorderKitError(
-                f"data: another run has begun with other images, and has written {split_file} anew",
-                "delete the folder of this run, and try again",
+                f"data: another run has begun with different images and has rewritten {split_file}",
+                "delete this run's folder and try again",
             )
 
     def _write_names(self, split_file: Path) -> None:
@@ -83,33 +83,33 @@ class OpenedData:
         if self.is_new and split_file.exists() and _digest_of(split_file) != self.images.digest():
             split_file.unlink(missing_ok=True)
         self.images.write(split_file)
-        # Another run of the study may have been first, and have seen other images.
+        # Another run of the study may have been first, with different images.
         if NamedImages.read(split_file).digest() != self.images.digest():
             raise ReorderKitError(
                 f"data: the images have changed since another run began with them, which wrote {split_file}",
-                "put the data back as it was, and try again",
+                "restore the data and try again",
             )
 
 
 def open_data(experiment: Experiment, folder: RunFolder, split_file: Path) -> OpenedData:
-    """Open the data of a run that begins, or goes on.
+    """Open the data of a run that begins or resumes.
 
-    A run without a checkpoint or the figures of an epoch has learned nothing, and takes the images as they are: those
-    that could not be read may have been removed. Where others share them, they stay while one of these has learned.
+    A run without a checkpoint or the metrics of an epoch has learned nothing, and uses the current images: unreadable
+    ones may have been removed. Shared names are kept as soon as one of the runs that share them has learned.
 
     Args:
         experiment: the parts.
-        folder: of the run.
-        split_file: where the names of its images are, if another run has begun with the same data.
+        folder: the run's folder.
+        split_file: the names of its images, if another run has begun with the same data.
 
     Raises:
-        ReorderKitError: if the data is not there, is not what the run began with, or has an image in two splits.
+        ReorderKitError: if the data is missing, differs from what the run began with, or has an image in two splits.
     """
     if folder.data.exists() and has_learned(folder):
         return reopen_data(experiment, folder)
     if folder.latest_checkpoint() is not None:
         raise ReorderKitError(
-            f"{folder.data} is gone: which images the run began with is not known", "copy the run folder as a whole"
+            f"{folder.data} is missing, so the images that the run began with are unknown", "copy the whole run folder"
         )
     if split_file != folder.split_file and split_file.exists():
         try:
@@ -127,15 +127,15 @@ def open_data(experiment: Experiment, folder: RunFolder, split_file: Path) -> Op
 
 
 def open_as_recorded(experiment: Experiment, split_file: Path, began: str) -> OpenedData:
-    """Open data with the images whose names are written down, or not at all.
+    """Open data with exactly the recorded images, or refuse it.
 
     Args:
         experiment: the parts.
         split_file: the names of its images.
-        began: what began with them, for messages.
+        began: the run that began with them, for messages.
 
     Raises:
-        ReorderKitError: if the names are not there, or the images are others, naming the first that differs.
+        ReorderKitError: if the names are missing, or the images differ, naming the first that differs.
     """
     return _open(experiment, NamedImages.read(split_file), began)
 
@@ -144,14 +144,14 @@ def reopen_data(experiment: Experiment, folder: RunFolder) -> OpenedData:
     """Open the data that a run began with.
 
     Raises:
-        ReorderKitError: if the data is not there, or not what the run began with, naming the first image that differs.
+        ReorderKitError: if the data is missing, or differs from what the run began with, naming the first such image.
     """
     record = folder.read_data()
     recorded = folder.read_names(record)
     try:
         opened = _open(experiment, recorded, str(folder.path))
     except GoneImagesError:
-        # Where classes are folders, a renamed one takes its images with it.
+        # If classes are folders, renaming one renames its images.
         require_same_classes(record.classes, experiment.open_data().classes, str(folder.path))
         raise
     require_same_classes(record.classes, opened.splits.classes, str(folder.path))
@@ -159,17 +159,17 @@ def reopen_data(experiment: Experiment, folder: RunFolder) -> OpenedData:
     for split, images in record.images.items():
         if counts.get(split) != images:
             raise ReorderKitError(
-                f"data: there are {counts.get(split)} {split} images, and were {images} when {folder.path} began",
-                "put the data back as it was, or start a new run",
+                f"data: there are {counts.get(split)} {split} images, but there were {images} when {folder.path} began",
+                "restore the data, or start a new run",
             )
-    # What was found of copies and names of classes is not looked for again.
+    # Findings about copies and class names are not computed again.
     known = {finding.what for finding in opened.splits.findings}
     kept = (finding for finding in record.findings if finding.what not in known)
     return replace(opened, splits=replace(opened.splits, findings=(*opened.splits.findings, *kept)))
 
 
 def data_key(experiment: Experiment) -> str:
-    """The same text for runs that have the same images in the same splits, as those of a study with several seeds."""
+    """A key that is equal for runs with the same images in the same splits, such as a study's runs of several seeds."""
     source = experiment.data_source
     seed = experiment.recipe.seed if source.splits_by_seed else None
     parts = [source.name, source.options.model_dump(mode="json"), str(experiment.kind), seed]
@@ -219,7 +219,7 @@ def _named(splits: DataSplits) -> NamedImages | None:
 
 def _require_same(recorded: NamedImages, opened: NamedImages | None, began: str) -> None:
     if opened is None:
-        raise ReorderKitError(f"data: the images have no names any more, and had some when {began} began")
+        raise ReorderKitError(f"data: the images no longer have names, but had some when {began} began")
     for (split, names), (_, now) in zip(recorded.splits, opened.splits, strict=True):
         forms, forms_now = list(map(composed, names)), list(map(composed, now))
         if forms != forms_now:
@@ -227,12 +227,12 @@ def _require_same(recorded: NamedImages, opened: NamedImages | None, began: str)
             first = f"without {gone[0]}" if gone else f"with {new[0]}" if new else "in another sequence"
             raise OtherImagesError(
                 f"data: the {split} images are not those that {began} began with: {first}",
-                "put the data back as it was, or start a new run",
+                "restore the data, or start a new run",
             )
         for name, was, is_now in zip(names, recorded.digests[split], opened.digests[split], strict=True):
             if was and was != is_now:
-                what = "has another content" if is_now else "cannot be read any more"
+                what = "has changed" if is_now else "can no longer be read"
                 raise OtherImagesError(
-                    f"data: the {split} image {name} {what}; {began} began with it",
-                    "put it back as it was, or start a new run",
+                    f"data: the {split} image {name} {what} since {began} began",
+                    "restore it, or start a new run",
                 )

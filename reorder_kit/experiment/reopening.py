@@ -1,4 +1,4 @@
-"""A run opened again: from another working directory or machine, with its data in another place."""
+"""Reopen a run: from another working directory or machine, or with its data in another place."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from reorder_kit.recipe.read_yaml import read_recipe_file
 from reorder_kit.runs.run_folder import RunFolder
 
 Places = Sequence[tuple[str, Any]]
-"""Where the data of a run is now: dotted fields of its recipe, as ``data.root``, and their values."""
+"""Current locations of a run's data: dotted fields of its recipe, such as ``data.root``, and their values."""
 
 _log = logging.getLogger(__name__)
 _OTHER_PLACES = ("data.workers", "data.cache", "data.cache_folder")
-"""Fields that depend on the machine alone, and change nothing that comes out."""
+"""Fields that depend only on the machine and do not affect results."""
 
 
 def reopen(folder: RunFolder, host: PluginHost, places: Places = (), allow_download: bool = False) -> Experiment:
     """The parts of a run, from the recipe in its folder.
 
-    A path that is gone, but is still there relative to the run folder, was moved along with it, and is used. The recipe
-    may be somebody else's: without permission its data is read where it is, and nothing is written into the folders
-    that it names.
+    If a path is gone but exists at the same place relative to the run folder, it was moved with the folder, and is
+    used. The recipe may be another person's: without permission, nothing is downloaded, and nothing is written into the
+    folders that it names.
 
     Args:
         folder: the run folder.
-        host: where its components come from.
-        places: where its data is now, if it is elsewhere.
-        allow_download: let its data source fetch what is not there, and write where the recipe says.
+        host: provides its components.
+        places: current locations of its data, if it was moved.
+        allow_download: let its data source download missing files, and write where the recipe says.
 
     Raises:
-        ReorderKitError: if the recipe cannot be read, a plugin is missing, or a field does not say where data is.
+        ReorderKitError: if the recipe cannot be read, a plugin is missing, or a field is not a location of data.
     """
     content = read_recipe_file(folder.intact(folder.recipe)) if places else recipe_here(folder)
     try:
         if places:
             _require_places(content, host, [field for field, _ in places], str(folder.recipe))
-        content = {**content, "trackers": []}  # nothing is logged any more, and nobody needs the plugin
+        content = {**content, "trackers": []}  # nothing is logged, so the plugin is not needed
         if not allow_download:
             content = _without_its_cache(content, dict(places))
         experiment = compose(override(content, places), host, str(folder.recipe))
@@ -57,20 +57,20 @@ def reopen(folder: RunFolder, host: PluginHost, places: Places = (), allow_downl
 
 
 def _without_its_cache(content: dict[str, Any], places: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe that writes no decoded images into a folder that it names itself; they are decoded every time then."""
+    """A recipe that does not write decoded images into a folder it names; images are decoded every time instead."""
     data = content.get("data")
     if not isinstance(data, Mapping) or data.get("cache_folder") is None or "data.cache_folder" in places:
         return content
     _log.warning(
-        "data.cache_folder: the recipe names %s, where nothing is written without --allow-download; images are decoded "
-        "every time, unless --set data.cache_folder names a folder",
+        "data.cache_folder: without --allow-download nothing is written to %s, which the recipe names, so images are "
+        "decoded every time; --set data.cache_folder names another folder",
         shortened(str(data["cache_folder"])),
     )
     return {**content, "data": {key: data[key] for key in data if key not in ("cache", "cache_folder")}}
 
 
 def recipe_here(folder: RunFolder) -> dict[str, Any]:
-    """The content of a run's recipe, with paths that were moved along with the run folder as they are now.
+    """The content of a run's recipe, with updated paths of what was moved along with the run folder.
 
     Raises:
         ReorderKitError: if it cannot be read.
@@ -83,10 +83,10 @@ def recipe_here(folder: RunFolder) -> dict[str, Any]:
 
 
 def other_fields(folder: RunFolder, resolved: Mapping[str, Any]) -> list[str]:
-    """The fields in which a recipe differs from that of a run.
+    """The fields in which a recipe differs from a run's recipe.
 
-    A place of data that is gone, another path that lies relative to the run folder as it did before the folder was
-    moved or copied, trackers, and what depends on the machine alone do not count.
+    These differences do not count: locations of data that are gone, paths with the same place relative to the run
+    folder as before it was moved or copied, trackers, and fields that depend only on the machine.
 
     Args:
         folder: the run folder.
@@ -105,26 +105,26 @@ def other_fields(folder: RunFolder, resolved: Mapping[str, Any]) -> list[str]:
 
 
 def _folder_once(folder: RunFolder) -> Path | None:
-    """Where the folder of a run was when it was trained, if that is known."""
-    with suppress(ReorderKitError):  # a run that is not whole any more may still be opened
+    """The location of a run's folder when it was trained, if known."""
+    with suppress(ReorderKitError):  # an incomplete run may still be opened
         if was := folder.read_environment().folder:
             return Path(was)
     return None
 
 
 def _place(value: Any, folder: Path) -> str | object:
-    """Where a path lies relative to a folder; of anything but an absolute path, something equal to nothing else."""
+    """A path's place relative to a folder; for anything but an absolute path, an object that equals nothing else."""
     return os.path.relpath(value, folder) if isinstance(value, str) and Path(value).is_absolute() else object()
 
 
 def _require_places(content: Mapping[str, Any], host: PluginHost, fields: Sequence[str], source: str) -> None:
     data = content.get("data")
     if not isinstance(data, Mapping) or data.get("name") not in host.data_sources:
-        return  # what is wrong is said when the recipe is composed
+        return  # reported when the recipe is composed
     options = host.data_sources.get(str(data["name"])).Options.model_fields
     known = [f"data.{name}" for name, field in options.items() if _is_path(field.annotation)]
     known += _OTHER_PLACES
-    reason = "a run that is opened again takes only what says where its data is; this would change what comes out"
+    reason = "only locations of data can be set when a run is reopened; this field would change its results"
     problems = [
         Problem(field, reason if _is_field(content, field) else "there is no such field", did_you_mean(field, known))
         for field in fields
@@ -159,7 +159,7 @@ def _value(content: Any, field: str) -> Any:
 
 
 def _moved_along(value: Any, field: str, was: Path, is_now: Path) -> Any:
-    """A field's value with the paths in it that lie relative to the run folder as they did, but nowhere else."""
+    """A field's value, in which missing paths are replaced by those at the same place relative to the run folder."""
     if isinstance(value, Mapping):
         return {key: _moved_along(inner, f"{field}.{key}", was, is_now) for key, inner in value.items()}
     if isinstance(value, list):
@@ -168,10 +168,10 @@ def _moved_along(value: Any, field: str, was: Path, is_now: Path) -> Any:
         return value
     shared = Path(os.path.commonpath([value, was]))
     found = is_now / os.path.relpath(value, was)
-    if shared == Path(shared.anchor) or not _exists(found):  # what shares the root alone was not moved along
+    if shared == Path(shared.anchor) or not _exists(found):  # a path that shares only the root was not moved along
         return value
     path = Path(os.path.normpath(found))
-    _log.warning("%s: %s is gone; %s, which was moved along with the run, is read", field, value, path)
+    _log.warning("%s: %s is gone; using %s, which was moved along with the run", field, value, path)
     return str(path)
 
 

@@ -1,4 +1,4 @@
-"""A starting order that a prior gives."""
+"""A starting order given by a prior."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from reorder_kit.orders.order import Order
 
 @dataclass(frozen=True)
 class StartByPrior:
-    """A prior, and the orderings among which it may choose.
+    """A prior, and the orderings that it may choose from.
 
     Args:
-        prior: what gives the order, with its options.
+        prior: the prior that gives the order, with its options.
         candidates: orderings by name.
     """
 
@@ -30,27 +30,27 @@ class StartByPrior:
 
     @property
     def name(self) -> str:
-        """Of the prior."""
+        """The name of the prior."""
         return self.prior.name
 
     def build(self, image: ImageShape, grid: Grid) -> Prior:
         """The prior, for images and their patches.
 
         Raises:
-            ReorderKitError: if a part of it is not there, or made for other patches.
+            ReorderKitError: if a part of it is missing, or made for another grid.
         """
         return self.prior.build(image, grid)
 
     def orders(self, grid: Grid) -> dict[str, Order]:
-        """The candidates' orders by name, without those that leave patches out: less to read always seems simpler."""
+        """The candidates' full orders by name; partial ones would always seem better, because they read less."""
         orders = {name: ordering.order(grid) for name, ordering in self.candidates.items()}
         return {name: order for name, order in orders.items() if order.is_full}
 
     def start(self, context: PriorContext) -> Order:
-        """The order that the prior gives, as many slots of it as are read.
+        """The order that the prior gives, cut to the slots that are read.
 
         Raises:
-            ReorderKitError: if that is no order of all patches, or of as many as are read.
+            ReorderKitError: if it is not an order of all patches, or of as many as are read.
         """
         found = self.build(context.image, context.grid).start(context)
         patches, slots = context.grid.num_patches, context.num_slots
@@ -58,25 +58,25 @@ class StartByPrior:
         if not (is_order and found.num_slots in (patches, slots)):
             or_fewer = "" if slots == patches else f", or of {slots} of them"
             reason = f"gave {_in_words(found)} instead of one order of all {patches} patches{or_fewer}"
-            hint = "a start holds every patch of the grid once, and is the same for all images"
+            hint = "a start must hold every patch of the grid once, and be the same for all images"
             raise ComponentError(self.prior.component.kind.name, self.name, reason, hint)
         try:
-            # It may have been built without a check.
+            # The order may have been built without checks.
             return Order(found.indices.cpu(), found.num_patches).first(slots)
         except ReorderKitError as error:
             raise ComponentError(self.prior.component.kind.name, self.name, error.message, error.hint) from None
 
     def chosen(self, start: Order, grid: Grid) -> str | None:
-        """The candidate that the prior chose when it gave this start; None if the order is of its own making."""
+        """The candidate that the prior chose as this start; None if it made the order itself."""
         kept = ((name, order.first(start.num_slots)) for name, order in self.orders(grid).items())
         return next((name for name, order in kept if order == start), None)
 
 
 def candidates_of(host: PluginHost) -> dict[str, Ordering]:
-    """Every ordering that can be built without options: those a prior can choose from."""
+    """All orderings that can be built without options, from which a prior can choose."""
     usable = {}
     for name in host.orderings:
-        with suppress(Exception):  # what a plugin raises must not stop the others
+        with suppress(Exception):  # a plugin's error must not affect the others
             ordering = host.orderings.get(name)
             usable[name] = ordering(ordering.Options.model_validate({}, context={"host": host}))
     return usable
@@ -91,9 +91,9 @@ def _in_words(found: object) -> str:
 
 
 def no_influence(orders: Sequence[Order], models: int, steps: int) -> Float[Tensor, " slot"]:
-    """Stands in a context where no model can be trained.
+    """The influence in a context where no model can be trained.
 
     Raises:
         ReorderKitError: always.
     """
-    raise ReorderKitError("the influence of slots is not known here", "only a run trains models to measure it")
+    raise ReorderKitError("the influence of slots is unknown here", "only a run trains the models that measure it")

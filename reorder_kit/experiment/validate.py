@@ -1,4 +1,4 @@
-"""Everything that a run would refuse before it looks at its data."""
+"""Refuse everything that a run would refuse before it looks at its data."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from reorder_kit.runs.run_folder import RunFolder
 
 @names_plugins
 def validate(content: Mapping[str, Any], host: PluginHost, source: str) -> Experiment:
-    """Check a recipe and those of the controls beside it; files that it names may be written later.
+    """Check a recipe and those of its controls; files that it names may be written later.
 
     Args:
         content: the recipe as plain data.
-        host: the plugins there are.
-        source: what to call the recipe in messages.
+        host: the available plugins.
+        source: the recipe's name in messages.
 
     Raises:
         RecipeError: with every mistake.
@@ -37,14 +37,14 @@ def validate(content: Mapping[str, Any], host: PluginHost, source: str) -> Exper
 
 
 def refuse_unusable_files(experiment: Experiment, source: str) -> None:
-    """Refuse orders, runs and weights that a recipe names, but that are not there or not made for it.
+    """Refuse orders, runs and weights named in a recipe that are missing or do not fit it.
 
     Args:
         experiment: the composed recipe.
-        source: what to call the recipe in messages.
+        source: the recipe's name in messages.
 
     Raises:
-        RecipeError: with all of them.
+        RecipeError: listing all of them.
     """
     problems = [*misfits_of_orders(experiment, in_files=True), *_missing_weights(experiment)]
     weights = experiment.recipe.train.weights
@@ -59,12 +59,12 @@ def refuse_unusable_files(experiment: Experiment, source: str) -> None:
 
 
 def _missing_weights(experiment: Experiment) -> list[Problem]:
-    """Files that the backbone begins with, which are those that it does without once its run has weights."""
+    """Missing files of initial weights: files that a backbone no longer needs once its run has weights."""
     options: Any = experiment.backbone_options
     later: Any = experiment.without_downloads().backbone_options
     files = {name: path for name, path in options if isinstance(path, Path) and getattr(later, name, None) != path}
     return [
-        Problem(f"backbone.{name}", f"there is no file {path}", "give the file of weights, or leave it out")
+        Problem(f"backbone.{name}", f"the file {path} does not exist", "give the file of weights, or leave it out")
         for name, path in files.items()
         if not path.is_file()
     ]

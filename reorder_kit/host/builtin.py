@@ -1,4 +1,4 @@
-"""The built-in plugins: a file in the folder of a kind of component, or among the listeners of run events, is one."""
+"""The built-in plugins: every file in the folder of a kind of component, or of listeners to run events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FOLDERS = (*(interface.kind.folder for interface in INTERFACES), "events")
 
 
 def _modules() -> Iterator[str]:
-    """Files whose name starts with an underscore are what the others share."""
+    """The modules of built-in plugins, without files that start with an underscore, which hold shared code."""
     for folder in FOLDERS:
         paths = [f"{path}/{folder}" for path in reorder_kit.__path__]
         names = sorted(module.name for module in pkgutil.iter_modules(paths))

@@ -1,4 +1,4 @@
-"""Whether a class is a whole component: all that can be known of it when its plugin is loaded."""
+"""Checks that a class is a complete component, as far as known when its plugin is loaded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OF_ALL_KINDS = {
 
 
 def require_complete(component: Any, interface: type[Component]) -> None:
-    """Refuse what is no component of a kind, or an unfinished one.
+    """Refuse anything that is not a complete component of a kind.
 
     Args:
         component: what a plugin registers.
@@ -40,31 +40,31 @@ def require_complete(component: Any, interface: type[Component]) -> None:
         raise ReorderKitError(f"{kind} {component.__name__} cannot be named {quoted(name)}", NAMES_ARE)
     what = f"{kind} {name!r}"
     for misfit in misfits_of_facts(component, {**_OF_ALL_KINDS, **component.class_facts}):
-        raise ReorderKitError(f"{what} {misfit}", f"the docstring of {interface.__name__} says what it means")
+        raise ReorderKitError(f"{what} {misfit}", f"the docstring of {interface.__name__} explains it")
     _require_options(component.Options, interface.Options, what)
-    if not is_own(component.__module__):  # those of the package are tested, and built at first use
+    if not is_own(component.__module__):  # built-in options are covered by tests, and built on first use
         _require_built(component.Options, what)
 
 
 def _require_options(options: Any, base: type[ComponentOptions], what: str) -> None:
     if not (isinstance(options, type) and issubclass(options, base)):
-        found = options.__name__ if isinstance(options, type) else f"{quoted(options)}, no class"
+        found = options.__name__ if isinstance(options, type) else f"{quoted(options)}, not a class"
         raise ReorderKitError(
             f"the Options of {what} do not derive from {base.__name__}: they are {found}",
             f"write class Options({base.__name__})",
         )
     if not options.model_config.get("frozen"):
         raise ReorderKitError(
-            f"the Options of {what} can be changed", "leave frozen in their model_config as it is: parts share options"
+            f"the Options of {what} are mutable", "do not change frozen in their model_config: parts share options"
         )
     if "name" in options.model_fields:
         raise ReorderKitError(
-            f"the Options of {what} have a field 'name', which in a recipe is the name of the component", "rename it"
+            f"the Options of {what} have a field 'name', but in a recipe that is the component's name", "rename it"
         )
 
 
 def _require_built(options: type[ComponentOptions], what: str) -> None:
-    """Pydantic builds options at their first use, and would find a type that it does not know in the midst of a run."""
+    """Build the options now: pydantic does so on first use, and would find an unknown type only during a run."""
     try:
         options.model_rebuild()
     except Exception as error:

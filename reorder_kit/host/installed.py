@@ -11,10 +11,10 @@ from reorder_kit.host.plugin_host import PluginHost
 
 
 def installed_plugins() -> PluginHost:
-    """The host of :meth:`PluginHost.from_environment`, loaded again only where another one would come out.
+    """The host of :meth:`PluginHost.from_environment`, loaded again only if the result could differ.
 
-    What decides is the two variables that it obeys, where Python looks for packages, and what is installed there. A
-    host with a failed plugin is not kept: its cause may be gone. To be looked at only: others are given the same one.
+    It depends on the two variables that the host obeys, on Python's search path, and on what is installed there. A host
+    with a failed plugin is not kept, because the cause may be fixed. Do not modify it: other callers get the same host.
     """
     state = _environment()
     host = _load(state)
@@ -34,7 +34,7 @@ def _environment() -> tuple[object, ...]:
 
 
 def _changed(place: str) -> int | None:
-    """When something was last put into a folder or a zip file; None if it does not exist."""
+    """When a folder or a zip file was last modified; None if it does not exist."""
     try:
         return Path(place).stat().st_mtime_ns
     except OSError:
@@ -43,9 +43,9 @@ def _changed(place: str) -> int | None:
 
 @lru_cache(maxsize=128)
 def _installed_in(place: str, changed: int | None) -> object:
-    """The metadata of distributions in a place: other files there, as those of a script, are of no account.
+    """The metadata of the distributions in a place; other files there, such as scripts, do not matter.
 
-    Looked up again when something was put there; a zip file is what it is.
+    It is looked up again after the place was modified; a zip file counts as a whole.
     """
     folder = Path(place)
     if changed is None or not folder.is_dir():

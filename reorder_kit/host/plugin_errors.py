@@ -1,7 +1,7 @@
-"""Errors from the code of plugins, told with the name of the plugin instead of a traceback.
+"""Errors from the code of plugins, reported with the name of the plugin instead of a traceback.
 
-A boundary is a function that is given a host. Of an error that nobody expected, the code decides that raised it: the
-innermost call that belongs to a plugin or to a built-in component. Mistakes of this package keep their traceback.
+A boundary is a function with a host as an argument. For an unexpected error, the innermost call that belongs to a
+plugin or to a built-in component decides whose mistake it is. Mistakes of this package keep their traceback.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reorder_kit.host.plugin_record import PluginError, PluginRecord, is_own, ow
 from reorder_kit.interfaces import Component, Policy
 
 TRACEBACK = "REORDER_KIT_TRACEBACK"
-"""The variable that has the command line show tracebacks of mistakes in plugins: 1 or true."""
+"""The environment variable (1 or true) that makes the command line show tracebacks of mistakes in plugins."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,13 +32,13 @@ _CALL = re.compile(r"^([\w.<>]+)\(\) (?:takes|missing|got)\b")
 
 
 class _Call(NamedTuple):
-    """A call that was under way.
+    """A call on the stack.
 
     Args:
-        module: of its code.
-        receiver: the class whose method it is; of a function, the class of its first argument.
+        module: the module of its code.
+        receiver: the class whose method it is; for a function, the class of its first argument.
         where: function, file and line.
-        plugin: whose code it is; None if that of no plugin.
+        plugin: the plugin whose code it is; None for other code.
     """
 
     module: str
@@ -53,7 +53,7 @@ class _Call(NamedTuple):
 
 
 def names_plugins(function: Callable[P, T]) -> Callable[P, T]:
-    """Make a boundary of a function with an argument ``host``."""
+    """Turn a function with an argument ``host`` into a boundary."""
     signature = inspect.signature(function)
 
     @wraps(function)
@@ -66,16 +66,16 @@ def names_plugins(function: Callable[P, T]) -> Callable[P, T]:
 
 @contextmanager
 def naming_plugins(host: PluginHost) -> Iterator[None]:
-    """Tell whose mistake an error is.
+    """Name the plugin whose mistake an error is.
 
-    Ctrl-C passes, as does an error that is already one for people. A try to end the process becomes an error: nobody
-    shall take a run for finished that was not.
+    Ctrl-C and errors for people pass unchanged. An attempt to end the process becomes an error, so that a run never
+    looks finished when it is not.
 
     Args:
-        host: the plugins there are.
+        host: the available plugins.
 
     Raises:
-        ReorderKitError: naming the plugin whose code raised something, or that provides a component that is wrong.
+        ReorderKitError: naming the plugin whose code raised an error, or that provides a faulty component.
     """
     try:
         yield
@@ -96,11 +96,11 @@ def naming_plugins(host: PluginHost) -> Iterator[None]:
 
 
 def told_of(error: BaseException, host: PluginHost) -> ReorderKitError | None:
-    """What is said of an error that nobody expected; None if it is a mistake of this package.
+    """The error to show for an unexpected error; None if it is a mistake of this package.
 
     Args:
         error: what was raised.
-        host: the plugins there are.
+        host: the available plugins.
     """
     calls = [_call(frame, line, host) for frame, line in _frames(error)]
     decisive = next((call for call in reversed(calls) if call.plugin or call.is_own_component), None)
@@ -130,7 +130,7 @@ def _call(frame: FrameType, line: int, host: PluginHost) -> _Call:
 
 
 def _refusing(error: BaseException, host: PluginHost) -> PluginRecord | None:
-    """The plugin of a function that takes other arguments than it was called with; its own call never began."""
+    """The plugin of a function that refused the arguments of its call, so that the call itself never began."""
     found = _CALL.match(str(error)) if isinstance(error, TypeError) else None
     if found is None:
         return None
@@ -143,7 +143,7 @@ def _refusing(error: BaseException, host: PluginHost) -> PluginRecord | None:
 
 
 def _component(calls: list[_Call], plugin: PluginRecord) -> str:
-    """The component whose code it is, in words; empty where a plugin has several, and none of them shows."""
+    """The component whose code it is, in words; empty if a plugin has several and the calls do not tell which."""
     of_plugin = [call.receiver for call in reversed(calls) if call.plugin is plugin]
     for receiver in of_plugin:
         if issubclass(receiver, Component) and hasattr(receiver, "name"):

@@ -1,4 +1,4 @@
-"""The plugin host: finds plugins, keeps broken ones from harming the others, and fills the registries."""
+"""The plugin host: finds plugins, isolates broken ones, and fills the registries."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ C = TypeVar("C", bound=Component)
 
 
 class PluginHost:
-    """All plugins and what they provide. Every host is its own: nothing is registered by importing.
+    """All plugins and what they provide. Hosts are independent: nothing is registered by importing.
 
     Args:
-        third_party: look for plugins of other distributions.
+        third_party: whether to look for plugins of other distributions.
         blocked: names of plugins that are not loaded.
     """
 
@@ -57,7 +57,7 @@ class PluginHost:
         self._modules: dict[str, PluginRecord] = {}
         self.plugins: list[PluginRecord] = []
         self.registries: dict[str, Registry[Any]] = {each.kind.plural: Registry(each) for each in INTERFACES}
-        # The kinds that recipes name, for short.
+        # Shortcuts for the kinds that recipes name.
         self.orderings = self.registry_of(Ordering)
         self.backbones = self.registry_of(Backbone)
         self.order_learners = self.registry_of(OrderLearner)
@@ -77,7 +77,7 @@ class PluginHost:
         """The host of the command line: obeys REORDER_KIT_BLOCK and REORDER_KIT_NO_THIRD_PARTY.
 
         Args:
-            blocked: names of further plugins that are not loaded.
+            blocked: names of additional plugins that are not loaded.
         """
         named = [name.strip() for name in os.environ.get("REORDER_KIT_BLOCK", "").split(",") if name.strip()]
         return cls(os.environ.get("REORDER_KIT_NO_THIRD_PARTY", "") not in ("1", "true"), [*named, *blocked])
@@ -86,7 +86,7 @@ class PluginHost:
         """The components that implement an interface.
 
         Raises:
-            TypeError: if it is not the interface of a kind.
+            TypeError: if it is not the interface of any kind.
         """
         for registry in self.registries.values():
             if registry.interface is interface:
@@ -97,7 +97,7 @@ class PluginHost:
         """The components of a kind, given in singular or plural: ``ordering``, ``order_learners``.
 
         Raises:
-            ReorderKitError: if there is no such kind.
+            ReorderKitError: if the kind is unknown.
         """
         asked = kind.replace("_", "-")
         for registry in self.registries.values():
@@ -108,7 +108,7 @@ class PluginHost:
 
     @property
     def run_events(self) -> list[str]:
-        """What a plugin can follow."""
+        """The run events that a plugin can follow."""
         registrations = {registry.kind.hook for registry in self.registries.values()}
         return [hook for hook in self._hooks if hook not in registrations]
 
@@ -117,10 +117,10 @@ class PluginHost:
         return [name for name, caller in vars(self._manager.hook).items() if caller.has_spec()]
 
     def announce(self, event: str, **facts: Any) -> None:
-        """Tell every plugin that follows a run event, first registered first.
+        """Send a run event to every plugin that follows it, in the sequence of registration.
 
-        Each is told copies, so that it can change nothing of what is recorded. A listener that raises is reported once
-        and does not stop the run or the others.
+        Each receives copies, so that it cannot change what is recorded. A listener that raises is reported once, and
+        does not stop the run or the others.
 
         Raises:
             PluginError: if a listener tries to end the process.
@@ -131,21 +131,21 @@ class PluginHost:
             self.tell(self._named(call.plugin_name), event, partial(_with_copies, call.function), *told)
 
     def tell(self, listener: str, event: str, method: Callable[..., None], *facts: Any) -> bool:
-        """Tell one listener something; what it raises is reported once, and does not stop the run.
+        """Send an event to one listener; an error that it raises is reported once and does not stop the run.
 
         Args:
-            listener: which, in words.
-            event: what it is told of.
-            method: its method.
+            listener: the listener, in words.
+            event: the event.
+            method: the listener's method.
             facts: the arguments, which it may change.
 
         Returns:
-            Whether it took it without an error.
+            Whether it succeeded.
 
         Raises:
-            PluginError: if it tries to end the process, as by ``sys.exit()``: that would look like a run that has
-                finished.
-            ReorderKitWarning: if it warns, and warnings are errors: that is what the program asked for.
+            PluginError: if it tries to end the process, for instance with ``sys.exit()``, which would look like a
+                finished run.
+            ReorderKitWarning: if it warns, and the program turned warnings into errors.
         """
         try:
             method(*facts)
@@ -162,14 +162,14 @@ class PluginHost:
 
     @property
     def modules(self) -> dict[str, PluginRecord]:
-        """The modules of plugins of others, as far as they are known by name."""
+        """The modules of third-party plugins, as far as known by name."""
         return dict(self._modules)
 
     def plugin_of(self, module: str) -> PluginRecord | None:
-        """The plugin of others that a module belongs to: one whose code is in it, or in the same package.
+        """The third-party plugin that a module belongs to, because its code is in it or in the same package.
 
         Args:
-            module: its full name.
+            module: the full name of the module.
         """
         if module in self._modules:
             return self._modules[module]
@@ -178,11 +178,11 @@ class PluginHost:
         return next((plugin for plugin in beside if plugin.distribution), None)
 
     def owner_of(self, kind: str, name: str) -> str:
-        """The plugin of others that provides a component; empty if none does.
+        """The third-party plugin that provides a component; empty if none does.
 
         Args:
-            kind: of the component, in words: ``order-learner``.
-            name: of the component.
+            kind: the component's kind, in words: ``order-learner``.
+            name: the component's name.
         """
         record = next((each for each in self.plugins if f"{kind} {name}" in each.provides), None)
         return "" if record is None or record.is_builtin else owner(record)
@@ -191,7 +191,7 @@ class PluginHost:
         return owner(next(record for record in self.plugins if record.name == plugin and record.status == "ok"))
 
     def add(self, plugin: object, name: str, distribution: str = "", version: str = "") -> PluginRecord:
-        """Register a plugin object or module; what it does wrong is noted in its record, and nothing of it stays."""
+        """Register a plugin object or module; if it is faulty, its record says why, and nothing of it is registered."""
         record = PluginRecord(name, distribution, version)
         self.plugins.append(record)
         if name in self._blocked:
@@ -202,11 +202,11 @@ class PluginHost:
 
     @contextmanager
     def followed_by(self, listener: object, name: str) -> Iterator[None]:
-        """Let an object follow the runs of a context, as a plugin that is gone afterwards.
+        """Let an object follow the runs in a context, as a temporary plugin.
 
         Args:
-            listener: with functions marked ``@hookimpl``.
-            name: what it is called, should it fail.
+            listener: an object with functions marked ``@hookimpl``.
+            name: its name in messages if it fails.
         """
         record = self.add(listener, name)
         try:
@@ -237,7 +237,7 @@ class PluginHost:
             plugin = load()
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # whatever a plugin raises must not stop the others
+        except BaseException as error:  # a plugin's error must not affect the others
             record.fail(words_of(error))
             return
         self._register(plugin, record)
@@ -265,7 +265,7 @@ class PluginHost:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            if self._manager.get_plugin(record.name) is plugin:  # else it is another plugin's name, or its object
+            if self._manager.get_plugin(record.name) is plugin:  # otherwise it belongs to another plugin
                 self._manager.unregister(plugin)
             record.fail(words_of(error))
             return
@@ -286,7 +286,7 @@ class PluginHost:
         return str(specification.warn_on_impl or "")
 
     def _note_modules(self, plugin: object, record: PluginRecord, components: Iterable[type[Component]]) -> None:
-        """Remember whose code is whose, for errors."""
+        """Record which code belongs to which plugin, for errors."""
         calls = (call for caller in self._manager.get_hookcallers(plugin) or [] for call in caller.get_hookimpls())
         functions = [call.function for call in calls if call.plugin is plugin]
         for each in [*functions, *components]:
@@ -297,25 +297,27 @@ class PluginHost:
     def _check_is_new(self, plugin: object, record: PluginRecord) -> None:
         other = self._manager.get_name(plugin)
         if other:
-            raise ReorderKitError(f"it is the same object as plugin {other!r}", "name it once")
+            raise ReorderKitError(f"already registered as plugin {other!r}", "name it only once")
         if self._manager.has_plugin(record.name):
-            raise ReorderKitError(f"there already is a plugin {record.name!r}", "give it another name")
+            raise ReorderKitError(f"a plugin named {record.name!r} already exists", "give it another name")
 
     def _check_hooks(self, plugin: object) -> None:
-        """Refuse a misspelt hook, which pluggy would keep without ever calling it."""
+        """Refuse a misspelled hook, which pluggy would register but never call."""
         for caller in self._manager.get_hookcallers(plugin) or []:
             if not caller.has_spec():
                 raise ReorderKitError(f"there is no hook {caller.name!r}", did_you_mean(caller.name, self._hooks))
         if not self._manager.get_hookcallers(plugin):
-            raise ReorderKitError("it has no hook", "mark a function such as register_orderings with @hookimpl")
+            raise ReorderKitError(
+                "nothing in it is marked @hookimpl", "mark a function such as register_orderings with @hookimpl"
+            )
 
 
 def _with_copies(method: Callable[..., None], *facts: Any) -> None:
-    method(*map(deepcopy, facts))  # within the guard: a fact may hold what cannot be copied
+    method(*map(deepcopy, facts))  # inside the guard, because copying a fact may fail
 
 
 def _registration_hooks() -> type:
-    """A hook for each kind of component. None takes an argument; each returns a list of classes."""
+    """A hook per kind of component, each without arguments, which returns a list of classes."""
     return type("RegistrationHooks", (), {each.kind.hook: hookspecs.hookspec(lambda: None) for each in INTERFACES})
 
 
@@ -324,18 +326,18 @@ def _entry_points() -> Iterable[tuple[Distribution, EntryPoint]]:
     for distribution in distributions():
         try:
             name, entry_points = _name_of(distribution), distribution.entry_points
-        except Exception:  # of any package that is installed, ours or not
+        except Exception:  # of any installed package, ours or not
             _log.warning("the metadata in %s cannot be read", distribution.locate_file(""), exc_info=True)
             continue
-        # The first on the path is the one that would be imported; others of the same name are leftovers, and so is one
-        # without a name.
+        # The first distribution on the path is the one that would be imported; others with the same name are leftovers,
+        # as is one without a name.
         if name and name not in seen:
             seen.add(name)
             yield from ((distribution, found) for found in entry_points if found.group == ENTRY_POINT_GROUP)
 
 
 def _name_of(distribution: Distribution) -> str | None:
-    """What ``distribution.name`` is; that parses the whole metadata, and takes a tenth of a second for all of them."""
+    """Same as ``distribution.name``, which parses all metadata and takes a tenth of a second for all distributions."""
     metadata = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
     found = re.search(r"^Name:[ \t]*(\S+)", metadata, re.MULTILINE)
     return found[1] if found else None
@@ -344,6 +346,6 @@ def _name_of(distribution: Distribution) -> str | None:
 def _tell_of_listener(listener: str, event: str, error: Exception) -> None:
     told = error if isinstance(error, ReorderKitError) else error_of_machine(error)
     if told is None:
-        _log.warning("%s failed in %s; the run goes on", listener, event, exc_info=True)
+        _log.warning("%s failed in %s; the run continues", listener, event, exc_info=True)
     else:  # in words for people
-        _log.warning("%s failed in %s; the run goes on: %s", listener, event, told)
+        _log.warning("%s failed in %s; the run continues: %s", listener, event, told)

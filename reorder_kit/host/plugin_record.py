@@ -1,4 +1,4 @@
-"""What became of a plugin, and what is said of it."""
+"""The status of a plugin, and its description in words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from reorder_kit.errors import ReorderKitError
 
 LONGEST = 500
-"""Characters of a plugin's own words that are repeated."""
+"""The most characters of a plugin's own words that are shown."""
 
 
 class PluginError(ReorderKitError):
@@ -17,18 +17,18 @@ class PluginError(ReorderKitError):
 
 @dataclass
 class PluginRecord:
-    """What became of a plugin.
+    """The status of a plugin.
 
     Args:
-        name: of the entry point; of the module, for a built-in.
-        distribution: the package it came with.
-        version: of that package.
-        api: the version of the plugin API it was written for; empty if unknown, as for an object given in Python.
+        name: the name of the entry point, or of the module for a built-in plugin.
+        distribution: the package that it came with.
+        version: the version of that package.
+        api: the version of the plugin API that it was written for; empty if unknown, as for an object given in Python.
         status: ``ok``, ``failed`` or ``blocked``.
-        reason: why, unless it is ok.
-        provides: components as ``kind name``.
-        hooks: the run events it follows.
-        deprecated: a sentence for each component that will be removed, and each run event.
+        reason: the reason for the status, unless it is ok.
+        provides: its components as ``kind name``.
+        hooks: the run events that it follows.
+        deprecated: a sentence for each component, and each run event, that will be removed.
     """
 
     name: str
@@ -43,7 +43,7 @@ class PluginRecord:
 
     @property
     def is_builtin(self) -> bool:
-        """Whether it comes with reorder-kit itself."""
+        """Whether it is part of reorder-kit."""
         return self.distribution == "reorder-kit"
 
     @property
@@ -52,7 +52,7 @@ class PluginRecord:
         return [words for words in self.deprecated if words.startswith("run event ")]
 
     def fail(self, reason: str) -> None:
-        """Note why it cannot be used."""
+        """Record why it cannot be used."""
         self.status, self.reason = "failed", reason
 
 
@@ -62,7 +62,7 @@ def owner(record: PluginRecord) -> str:
 
 
 def words_of(error: BaseException) -> str:
-    """What an error of a plugin says, whatever the plugin made of it."""
+    """The message of a plugin's error, even if getting the message fails."""
     try:
         text = str(error)
     except Exception as other:  # its own __str__ raises
@@ -72,5 +72,5 @@ def words_of(error: BaseException) -> str:
 
 
 def is_own(module: str) -> bool:
-    """Whether a module is one of this package."""
+    """Whether a module belongs to this package."""
     return module == "reorder_kit" or module.startswith("reorder_kit.")

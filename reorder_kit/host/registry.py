@@ -13,10 +13,10 @@ C = TypeVar("C", bound=Component)
 
 
 class Registry(Generic[C]):
-    """The components of one kind, and which plugin each came from.
+    """The components of one kind, and the plugin that each came from.
 
     Args:
-        interface: the class they all derive from.
+        interface: the class that they all derive from.
     """
 
     def __init__(self, interface: type[C]) -> None:
@@ -25,10 +25,10 @@ class Registry(Generic[C]):
         self._components: dict[str, tuple[type[C], str]] = {}
 
     def check(self, component: Any) -> None:
-        """Refuse what cannot be added.
+        """Refuse a component that cannot be added.
 
         Raises:
-            ReorderKitError: if it is no complete component of this kind, or its name is taken.
+            ReorderKitError: if it is not a complete component of this kind, or its name is taken.
         """
         require_complete(component, self.interface)
         if component.name in self._components:
@@ -42,17 +42,17 @@ class Registry(Generic[C]):
         self._components[component.name] = (component, owner)
 
     def get(self, name: str) -> type[C]:
-        """The component of that name.
+        """The component with that name.
 
         Raises:
-            ReorderKitError: if there is none, with the closest name.
+            ReorderKitError: if there is none, suggesting the closest name.
         """
         if name not in self._components:
             raise ReorderKitError(f"there is no {self.kind.name} {quoted(name)}", did_you_mean(name, self._components))
         return self._components[name][0]
 
     def owner(self, name: str) -> str:
-        """The plugin that provides it."""
+        """The plugin that provides a component."""
         return self._components[name][1]
 
     def __contains__(self, name: object) -> bool:

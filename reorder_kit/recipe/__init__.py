@@ -1,1 +1,1 @@
-"""What a recipe file says: its sections, how it is read, and where it lies."""
+"""Recipe files: their sections, how they are read, and where they are."""

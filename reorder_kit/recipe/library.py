@@ -14,24 +14,24 @@ _RECIPES = ShippedFiles("recipe", "recipes")
 
 
 def recipes_folder() -> Path:
-    """Where they are: in the installed package, or beside it in a checkout."""
+    """Their folder: in the installed package, or next to it in a checkout."""
     return _RECIPES.folder
 
 
 def recipe_names() -> list[str]:
-    """Names of the shipped recipes: ``quickstart``, ``paper/imagenet/vit``."""
+    """Names of the shipped recipes, such as ``quickstart`` or ``paper/imagenet/vit``."""
     return _RECIPES.names()
 
 
 def read_recipe(recipe: str, assignments: Iterable[str] = ()) -> tuple[dict[str, Any], str]:
-    """The content of a recipe and what to call it in messages; not yet checked.
+    """The content of a recipe, not yet checked, and its name for messages.
 
     Args:
-        recipe: a file, or the name of a shipped recipe. ``recipes/quickstart.yaml`` is found without a checkout, too.
-        assignments: ``FIELD=VALUE``, of fields to be replaced.
+        recipe: a file, or the name of a shipped recipe. ``recipes/quickstart.yaml`` is found even without a checkout.
+        assignments: fields to replace, as ``FIELD=VALUE``.
 
     Raises:
-        ReorderKitError: if it is neither, or an assignment is none.
+        ReorderKitError: if the recipe is neither, or an assignment is malformed.
     """
     content = read_recipe_file(_RECIPES.find(recipe))
     return override(content, map(parse_assignment, assignments)), recipe

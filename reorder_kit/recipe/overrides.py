@@ -1,4 +1,4 @@
-"""Fields of a recipe by their dotted paths: replaced, and compared."""
+"""Replace and compare fields of a recipe by their dotted paths."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from reorder_kit.recipe.read_yaml import read_yaml
 
 
 def override(content: Mapping[str, Any], assignments: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The same recipe with fields replaced.
+    """The recipe with some fields replaced.
 
     Args:
         content: a recipe's content.
-        assignments: dotted field paths and their new values; the entries of a list have numbers, from 0 on.
+        assignments: dotted field paths and their new values; the entries of a list are numbered from 0.
 
     Raises:
-        ReorderKitError: if a path leads through something that has no fields, to an entry that a list has not, or
-            through too many sections.
+        ReorderKitError: if a path leads through a value without fields, to a missing entry of a list, or through too
+            many sections.
 
     >>> override({"train": {"epochs": 5}}, [("train.epochs", 3)])
     {'train': {'epochs': 3}}
@@ -31,7 +31,7 @@ def override(content: Mapping[str, Any], assignments: Iterable[tuple[str, Any]])
     for path, value in assignments:
         keys = path.split(".", maxsplit=MOST_DEPTH)
         if len(keys) > MOST_DEPTH:
-            raise ReorderKitError(f"--set {shortened(path)}: sections lie no more than {MOST_DEPTH} deep")
+            raise ReorderKitError(f"--set {shortened(path)}: sections can be at most {MOST_DEPTH} deep")
         _assign(changed, path, keys, value)
     return changed
 
@@ -42,7 +42,7 @@ def _assign(section: dict[str, Any], path: str, keys: list[str], value: Any) -> 
 
 
 def _changed(before: Any, path: str, name: str, keys: list[str], value: Any) -> Any:
-    """What was in the field ``name``, with the value at the end of the keys."""
+    """The former value of the field ``name``, with the value set at the end of the keys."""
     if not keys:
         return value
     if isinstance(before, list | tuple):
@@ -64,7 +64,7 @@ def _place_in(entries: Sequence[Any], path: str, name: str, key: str) -> int:
         numbers = {-1: "it is empty", 0: "its only entry is 0"}.get(most, f"its entries are 0 to {most}")
         raise ReorderKitError(
             f"--set {shortened(path)}: {shortened(name)} is a list without an entry {shortened(key)}: {numbers}",
-            "or give the whole list anew",
+            "use one of these, or set the whole list",
         )
     return int(key)
 
@@ -82,7 +82,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 
 
 def differences(first: Any, second: Any, path: str = "") -> list[str]:
-    """The dotted paths of the fields that differ; two spellings of the path of one file do not.
+    """The dotted paths of the fields that differ; two spellings of a file's path count as equal.
 
     >>> differences({"seed": 0, "train": {"epochs": 5}}, {"seed": 0, "train": {"epochs": 3}})
     ['train.epochs']
@@ -96,7 +96,7 @@ def differences(first: Any, second: Any, path: str = "") -> list[str]:
 
 
 def _are_one_file(first: Any, second: Any) -> bool:
-    """As from another working directory, or through a symbolic link."""
+    """Whether two paths lead to one file, such as from another working directory or through a symbolic link."""
     if not (isinstance(first, str) and isinstance(second, str) and "/" in first + second):
         return False
     return Path(first).resolve() == Path(second).resolve()

@@ -1,4 +1,4 @@
-"""Plain data from the events of a YAML document, as it is read: nothing that exceeds a limit is ever built."""
+"""Build plain data from the events of a YAML document while it is read, and stop before any limit is exceeded."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from reorder_kit.errors import quoted, shortened
 from reorder_kit.recipe.plain_scalars import meaning_of
 
 MOST_DEPTH = 50
-"""Mappings and lists inside each other."""
+"""The deepest nesting of mappings and lists."""
 MOST_NODES = 50_000
-"""Mappings, lists, keys and values; what an alias stands for counts each time."""
+"""The most mappings, lists, keys and values; the content of an alias counts each time."""
 
 _MERGE = "<<"
 _TEXT = "tag:yaml.org,2002:str"
 
 
 class Mark(Protocol):
-    """A place in a document, counted from 0."""
+    """A position in a document, counted from 0."""
 
     @property
     def line(self) -> int:
-        """Of the place."""
+        """The line of the position."""
         ...
 
     @property
     def column(self) -> int:
-        """Of the place."""
+        """The column of the position."""
         ...
 
 
@@ -39,7 +39,7 @@ class YamlMistakeError(Exception):
 
     Args:
         reason: what is wrong.
-        mark: where.
+        mark: where it is wrong.
     """
 
     def __init__(self, reason: str, mark: Mark | None) -> None:
@@ -52,12 +52,12 @@ class _Collection:
     """A mapping or a list that is being read.
 
     Args:
-        content: what was read of it.
-        anchor: what aliases call it.
+        content: what has been read so far.
+        anchor: its name in aliases.
         mark: where it begins.
-        first: how many nodes there were before it.
-        key: of the value that comes next; no more than one element.
-        merged: of a mapping: what is merged into it.
+        first: the number of nodes before it.
+        key: the key of the next value; at most one element.
+        merged: for a mapping, what is merged into it.
     """
 
     content: dict[Hashable, Any] | list[Any]
@@ -68,7 +68,7 @@ class _Collection:
     merged: list[dict[Hashable, Any]] | None = None
 
     def finished(self) -> Any:
-        """All of it; what a mapping says itself comes before what is merged, and an earlier mapping before a later."""
+        """The complete content; a mapping's own keys override merged ones, and earlier merges override later ones."""
         if self.merged is None or isinstance(self.content, list):
             return self.content
         whole: dict[Hashable, Any] = {}
@@ -82,7 +82,7 @@ class _MergeKey:
 
 
 class PlainYaml:
-    """Takes the events of one document; ``content`` is what it holds."""
+    """Takes the events of one document and builds its ``content``."""
 
     def __init__(self) -> None:
         self.content: Any = None
@@ -95,7 +95,7 @@ class PlainYaml:
         """Take the next event.
 
         Raises:
-            YamlMistakeError: if it cannot stand there, or exceeds a limit.
+            YamlMistakeError: if it is not allowed here, or exceeds a limit.
         """
         match event:
             case yaml.DocumentStartEvent():
@@ -109,7 +109,7 @@ class PlainYaml:
                 self._add(value, event.start_mark)
             case yaml.AliasEvent():
                 if event.anchor not in self._anchors:
-                    raise YamlMistakeError(f"there is no anchor {quoted(event.anchor)} before it", event.start_mark)
+                    raise YamlMistakeError(f"the anchor {quoted(event.anchor)} is not defined", event.start_mark)
                 value, nodes = self._anchors[event.anchor]
                 self._count(nodes, event.start_mark)
                 self._add(value, event.start_mark)
@@ -126,7 +126,7 @@ class PlainYaml:
         if event.tag not in (None, "!"):
             raise _unknown_tag(event.tag, mark)
         if len(self._open) >= MOST_DEPTH:
-            raise YamlMistakeError(f"there are more than {MOST_DEPTH} mappings and lists inside each other", mark)
+            raise YamlMistakeError(f"mappings and lists are nested more than {MOST_DEPTH} deep", mark)
         first = self._nodes
         self._count(1, mark)
         is_mapping = isinstance(event, yaml.MappingStartEvent)
@@ -175,7 +175,7 @@ class PlainYaml:
 
 def _checked_key(key: Any, inside: _Collection, mark: Mark | None) -> Any:
     if not isinstance(key, Hashable):
-        raise YamlMistakeError(f"the key {quoted(key)} is no plain value", mark)
+        raise YamlMistakeError(f"the key {quoted(key)} must be a string, number or boolean", mark)
     if key in inside.content or (key is _MergeKey and inside.merged is not None):
         raise YamlMistakeError(f"the key {quoted(_MERGE if key is _MergeKey else key)} is given twice", mark)
     return key
@@ -184,9 +184,9 @@ def _checked_key(key: Any, inside: _Collection, mark: Mark | None) -> Any:
 def _to_merge(value: Any, mark: Mark | None) -> list[dict[Hashable, Any]]:
     mappings = value if isinstance(value, list) else [value]
     if not all(isinstance(each, dict) for each in mappings):
-        raise YamlMistakeError(f"{_MERGE} merges mappings, not {quoted(value)}", mark)
+        raise YamlMistakeError(f"{_MERGE} can only merge mappings, not {quoted(value)}", mark)
     return mappings
 
 
 def _unknown_tag(tag: str, mark: Mark | None) -> YamlMistakeError:
-    return YamlMistakeError(f"the tag {shortened(tag)} means nothing here", mark)
+    return YamlMistakeError(f"the tag {shortened(tag)} is not supported", mark)

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, as problems at fields of a recipe."""
+"""Turn pydantic errors into problems at fields of a recipe."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pydantic import BaseModel, ValidationError
 from reorder_kit.errors import Problem, did_you_mean, quoted, shortened
 
 _MOST = 100
-"""Mistakes of one section that are told; a file may have as many as it has keys."""
+"""The most mistakes listed for one section; a file may have as many as it has keys."""
 _LONGEST = 600
-"""Characters of a message, which a component may have made of what it was given."""
+"""The most characters of a message, which may contain a component's input."""
 
 _SHAPES = {"model_type": "a mapping of fields", "dict_type": "a mapping", "tuple_type": "a list", "list_type": "a list"}
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[Problem]:
-    """A pydantic error as problems with field paths and suggestions, one for each field."""
+    """A pydantic error as problems with field paths and suggestions, one per field."""
     found: dict[str, Problem] = {}
     details = error.errors(include_url=False)
     for detail in details[:_MOST]:
@@ -57,7 +57,7 @@ def _problem(detail: dict[str, Any], model: type[BaseModel], location: tuple[int
         hint = "write it without quotes" if is_number else did_you_mean(detail["input"], choices)
         return Problem(path, f"there is no choice {quoted(detail['input'])}", hint)
     if detail["type"] in _SHAPES:
-        return Problem(path, f"has to be {_SHAPES[detail['type']]}{given}")
+        return Problem(path, f"must be {_SHAPES[detail['type']]}{given}")
     return Problem(path, message[0].lower() + message[1:] + ("" if detail["type"] == "value_error" else given))
 
 
@@ -70,7 +70,7 @@ def _fields(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str
 
 
 def _up_to_union(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Without what follows a field of several types: pydantic goes on with the type it tried, which is no field."""
+    """The location up to a field of several types: what follows is the type that pydantic tried, not a field."""
     inner: type[BaseModel] | None = model
     for depth, key in enumerate(location, start=1):
         if isinstance(key, int):  # the number of a section in a list

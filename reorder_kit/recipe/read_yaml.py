@@ -11,22 +11,22 @@ from reorder_kit.errors import ReorderKitError, shortened
 from reorder_kit.recipe.plain_yaml import Mark, PlainYaml, YamlMistakeError
 
 MOST_BYTES = 1_000_000
-"""Size of a file, or of a value on the command line. The longest recipes list classes: 22,000 names take 400 kB."""
+"""Largest size of a file or a command-line value. The longest recipes list classes: 22,000 names take 400 kB."""
 
 
 def read_yaml(text: str, source: str) -> Any:
     """Parse YAML safely.
 
-    Plain scalars mean what they mean in the core schema of YAML 1.2, and no number begins with a needless 0: ``yes``,
-    ``1:00``, ``017``, ``1_000`` and ``2024-01-31`` are texts; ``1e-3`` is a number. There are no tags.
+    Plain scalars follow the core schema of YAML 1.2, except that no number starts with a redundant 0: ``yes``,
+    ``1:00``, ``017``, ``1_000`` and ``2024-01-31`` are strings; ``1e-3`` is a number. Tags are not supported.
 
     Args:
-        text: of one document.
-        source: what to call it in messages.
+        text: the text of one document.
+        source: its name in messages.
 
     Raises:
-        ReorderKitError: with file, line and column, if it is not YAML, or exceeds a limit: of its size, of its depth,
-            or of how much it holds, where what an alias stands for counts each time.
+        ReorderKitError: with file, line and column, if it is not YAML, or exceeds a limit on its size, its depth, or
+            its number of values, to which the content of an alias counts each time.
     """
     if len(text) > MOST_BYTES:
         raise _too_large(source)
@@ -38,7 +38,7 @@ def read_yaml(text: str, source: str) -> Any:
         raise ReorderKitError(_at(source, mistake.mark, mistake.reason)) from None
     except yaml.MarkedYAMLError as error:
         raise ReorderKitError(_at(source, error.problem_mark, str(error.problem))) from None
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # PyYAML lets the latter through: of escapes
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # PyYAML raises the latter for escapes
         raise ReorderKitError(f"{source}: not YAML: {shortened(str(error), most=300)}") from None
     return built.content
 
@@ -60,12 +60,12 @@ def read_recipe_file(path: Path) -> dict[str, Any]:
         raise _too_large(str(path))
     content = read_yaml(text, str(path))
     if not isinstance(content, dict):
-        raise ReorderKitError(f"{path}: a recipe is a mapping of fields", "start with format_version: 1")
+        raise ReorderKitError(f"{path}: a recipe must be a mapping of fields", "start with format_version: 1")
     return content
 
 
 def _too_large(source: str) -> ReorderKitError:
-    return ReorderKitError(f"{source}: larger than {MOST_BYTES // 1_000_000} MB", "a recipe names data and holds none")
+    return ReorderKitError(f"{source}: larger than {MOST_BYTES // 1_000_000} MB", "a recipe only names its data")
 
 
 def _at(source: str, mark: Mark | None, reason: str) -> str:

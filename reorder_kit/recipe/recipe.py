@@ -1,4 +1,4 @@
-"""Recipes: what a person asks for. Every field is defined and checked here, but for the options of components."""
+"""Recipes, which describe runs. Every field is defined and checked here, except the options of components."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_CONTROL = "none"
 
 
 class ComponentSection(BaseModel):
-    """A component by name; every further key is one of its options."""
+    """A component by name; all other keys are its options."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -28,36 +28,36 @@ class ComponentSection(BaseModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The further keys."""
+        """All other keys."""
         return dict(self.model_extra or {})
 
 
 class PlantSection(BaseModel):
-    """A hidden order by the name of an ordering; every further key is one of the ordering's options."""
+    """A hidden order by the name of an ordering; all other keys are the ordering's options."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    order: str = Field(description="name of the ordering that scrambles")
+    order: str = Field(description="name of the ordering that scrambles the patches")
 
     @property
     def options(self) -> dict[str, Any]:
-        """The further keys."""
+        """All other keys."""
         return dict(self.model_extra or {})
 
 
 class DataSection(ComponentSection):
     """The data source, how its samples are grouped, and what is hidden in them."""
 
-    batch_size: Size = Field(64, description="images of a batch on each process")
-    workers: Whole = Field(0, ge=0, le=1_024, description="processes that load images, beside each training process")
+    batch_size: Size = Field(64, description="images per batch in each process")
+    workers: Whole = Field(0, ge=0, le=1_024, description="loader processes per training process")
     plant: PlantSection | None = Field(None, description="scramble the patches of every image by a hidden order")
     shuffle_targets: bool = Field(
-        False, description="give training images each other's targets, as a control: there is nothing to be seen"
+        False, description="shuffle the targets of training images, as a control: images then carry no signal"
     )
 
 
 SHORT_FORMS = {"file": "custom", "race": "raced"}
-"""Orderings that a start need not name, by the option that only they have."""
+"""Orderings that a start may leave unnamed, by the option that only they have."""
 
 
 class StartSection(BaseModel):
@@ -83,30 +83,30 @@ class StartSection(BaseModel):
         if (self.name is None) == (self.prior is None):
             raise ValueError("give one of: the name of an ordering, a file, a race, a prior")
         if self.prior is not None and self.model_extra:
-            raise ValueError(f"{next(iter(self.model_extra))} does not go with a prior; its options go inside it")
+            raise ValueError(f"{next(iter(self.model_extra))} is not allowed next to a prior; put options inside it")
         return self
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options of the ordering."""
+        """The options of the ordering."""
         return dict(self.model_extra or {})
 
 
 class OrderSection(Settings):
-    """Where the order starts, how it is learned, and what controls that."""
+    """The starting order, how it is learned, and the control in its place."""
 
     start: StartSection = Field(StartSection(name="row"), description="the starting order")
     weights: HomePath | None = Field(
-        None, description="run folder whose policy is learned further, instead of a start: its best order is the start"
+        None, description="run folder whose policy is trained further, instead of a start: its best order is the start"
     )
     keep: Real | None = Field(
         None,
         gt=0,
         le=1,
-        description="share of all patches that is read: the first slots of the start, rounded, at least 1; null: all",
+        description="share of all patches to read: the first slots of the start, rounded, at least 1; null: all",
     )
-    learner: ComponentSection | None = Field(None, description="the order-learner; null: the start is used as it is")
-    control: str = Field(NO_CONTROL, description="replace the thing under test by something that cannot work")
+    learner: ComponentSection | None = Field(None, description="the order-learner; null: keep the start")
+    control: str = Field(NO_CONTROL, description="control that replaces what is tested by what cannot work")
 
     @field_validator("keep")
     @classmethod
@@ -116,18 +116,18 @@ class OrderSection(Settings):
     @model_validator(mode="after")
     def _check(self) -> OrderSection:
         if self.weights is not None and self.keep is not None:
-            raise ValueError("order.weights reads as many slots as that run; leave keep out")
+            raise ValueError("order.weights reads as many slots as that run; leave out keep")
         if self.weights is not None and "start" in self.model_fields_set:
-            raise ValueError("order.weights has a start of its own, the best order of that run; leave start out")
+            raise ValueError("order.weights starts from the best order of that run; leave out start")
         return self
 
 
 class Recipe(Settings):
-    """A run, whole."""
+    """A complete run."""
 
     format_version: Literal[1] = Field(description="version of the recipe format")
     name: str = Field(pattern=r"^\w[\w.-]*$", description="name of the run and of its folder")
-    seed: Seed = Field(0, description="seed of weights, batches, augmentation and sampled orders")
+    seed: Seed = Field(0, description="seed for weights, batches, augmentation and sampled orders")
     data: DataSection
     task: ComponentSection = ComponentSection(name="classification")
     backbone: ComponentSection
@@ -135,13 +135,13 @@ class Recipe(Settings):
     controls: tuple[str, ...] = Field(
         (),
         max_length=100,
-        description="what it is compared with: matched runs, or its own model in other orders",
+        description="controls to compare with: matched runs, or the run's own model in other orders",
     )
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     train: TrainSettings = TrainSettings()
     trackers: tuple[ComponentSection, ...] = Field(
-        (), max_length=20, description="experiment trackers that log the run; they change nothing that comes out"
+        (), max_length=20, description="experiment trackers that log the run; they do not affect results"
     )
 
     @field_validator("trackers")

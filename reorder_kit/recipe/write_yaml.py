@@ -1,4 +1,4 @@
-"""Writes recipes as YAML that every reader, of YAML 1.1 and of 1.2, reads as the same."""
+"""Write recipes as YAML that has the same meaning in YAML 1.1 and 1.2."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from reorder_kit.recipe.read_yaml import read_yaml
 
 
 def write_yaml(content: Any, source: str = "recipe") -> str:
-    """Plain data as YAML, a field a line, in the given sequence.
+    """Plain data as YAML, one field per line, in the given sequence.
 
     Args:
-        content: mappings, lists, texts, numbers, booleans and None.
-        source: what to call it in messages.
+        content: mappings, lists, strings, numbers, booleans and None.
+        source: its name in messages.
 
     Raises:
         ReorderKitError: if it is so large that :func:`~reorder_kit.recipe.read_yaml.read_yaml` would refuse it.
     """
     text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False)
-    if len(text) > MOST_NODES:  # with fewer characters than that it is within every limit but that of depth
+    if len(text) > MOST_NODES:  # a shorter text can only exceed the limit of depth
         read_yaml(text, source)
     return text
 
@@ -38,7 +38,7 @@ def yaml_in_line(value: Any) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's, which puts into quotes what looks like something else in YAML 1.1, and so for 1.2."""
+    """PyYAML's dumper, which quotes strings that YAML 1.1 would read as something else, extended to YAML 1.2."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -1,1 +1,1 @@
-"""Run folders and what stands in them."""
+"""Run folders and their files."""

@@ -1,4 +1,4 @@
-"""A checkpoint on disk: no file of it is read that is not as it was written."""
+"""A checkpoint on disk, whose files are only read if they are unchanged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Checkpoint:
 
     Args:
         path: its folder.
-        facts: what it says of itself.
+        facts: the content of its ``state.json``.
     """
 
     path: Path
@@ -32,10 +32,10 @@ class Checkpoint:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Read what a checkpoint says of itself.
+        """Open a checkpoint by its ``state.json``.
 
         Raises:
-            ReorderKitError: if that is missing or damaged, or is that of another checkpoint.
+            ReorderKitError: if that file is missing, damaged, or from another checkpoint.
         """
         facts = CheckpointFacts.read(path / FILE)
         if path.name != folder_name(facts.epoch):
@@ -48,14 +48,14 @@ class Checkpoint:
         return self.path / FILE
 
     def holds(self, name: str) -> bool:
-        """Whether a file was written with it; it may be gone."""
+        """Whether a file was written with the checkpoint; it may be missing now."""
         return name in self.facts.files
 
     def intact(self, name: str) -> Path:
-        """A file of the checkpoint that is as it was written.
+        """A file of the checkpoint, which is unchanged since it was written.
 
         Raises:
-            ReorderKitError: if it is not, or was not written with the checkpoint.
+            ReorderKitError: if it has changed, or was not written with the checkpoint.
         """
         return require_digest(self.path / name, self.facts.files.get(name), self.facts_file)
 
@@ -63,24 +63,24 @@ class Checkpoint:
         """The content of a file of weights.
 
         Raises:
-            ReorderKitError: as :meth:`intact`.
+            ReorderKitError: as in :meth:`intact`.
         """
         return load_tensors(self.intact(name))
 
     def optimizers(self) -> Any:
-        """The state of the optimizers, from which no code is loaded.
+        """The state of the optimizers, loaded without executing code.
 
         Raises:
-            ReorderKitError: as :meth:`intact`; or if it holds anything but tensors, numbers and plain containers.
+            ReorderKitError: as in :meth:`intact`; or if it contains anything but tensors, numbers and plain containers.
         """
         file = self.intact(OPTIMIZERS)
         try:
             return torch.load(file, map_location="cpu", weights_only=True)
         except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
-            reason = str(error).partition(".")[0]  # torch goes on to tell how to load it all the same
+            reason = str(error).partition(".")[0]  # torch also explains how to load it unsafely
             raise ReorderKitError(f"{file}: cannot be read: {reason}", DAMAGED) from None
 
 
 def folder_name(epoch: int) -> str:
-    """What the folder of a checkpoint is called."""
+    """The name of a checkpoint's folder."""
     return f"epoch-{epoch:06d}"

@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself: its ``state.json``."""
+"""Facts about a checkpoint: its ``state.json``."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ FILE = "state.json"
 
 
 class CheckpointFacts(VersionedRecord):
-    """What is known of a checkpoint, apart from weights and moments.
+    """Facts about a checkpoint, apart from weights and moments.
 
     Args:
-        epoch: epochs behind it.
+        epoch: epochs completed.
         image: the shape of the images.
         classes: names of the classes.
-        step: optimizer steps behind it.
+        step: optimizer steps completed.
         steps_per_epoch: optimizer steps in an epoch.
-        seconds: of training in all.
-        images_per_second: of the last epoch.
-        validation: figures of the last epoch.
-        processes: how many trained it.
+        seconds: training time so far, in seconds.
+        images_per_second: throughput in the last epoch.
+        validation: metrics of the last epoch.
+        processes: the number of training processes.
         files: SHA-256 of every other file of the checkpoint, by name.
-        run_files: SHA-256 of the files of the run folder that the checkpoint belongs to, by name; of
-            ``metrics.jsonl``, of the lines up to this epoch. The orders of epochs are listed in these lines.
+        run_files: SHA-256 of the run folder's files at this checkpoint, by name; for ``metrics.jsonl``, of the lines up
+            to this epoch. The orders of epochs are listed in these lines.
     """
 
     version = 1
@@ -49,5 +49,5 @@ class CheckpointFacts(VersionedRecord):
     @model_validator(mode="after")
     def _has_images_of_a_size(self) -> Self:
         if min(self.image.axes) < 1:
-            raise ValueError(f"image should have a size, not {self.image}")
+            raise ValueError(f"image must have a positive size, not {self.image}")
         return self

@@ -1,4 +1,4 @@
-"""What a run read: the content of its ``data.json``, and the names of its images beside it."""
+"""The data that a run read: the content of its ``data.json``, and the names of its images."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class DataRecord(VersionedRecord):
     Args:
         source: name of the data source.
         classes: names of the classes.
-        images: how many each split has.
-        split_file: the file with the names of the images, relative to the run folder; None where they have none.
-        split_digest: of that file's content; None where there is none.
-        findings: what was dropped, guessed or converted in opening the data.
+        images: the number of images in each split.
+        split_file: the file with the names of the images, relative to the run folder; None if they have none.
+        split_digest: digest of that file's content; None if there is no such file.
+        findings: what was dropped, guessed or converted while opening the data.
     """
 
     version = 1
@@ -45,23 +45,23 @@ class NamedImages:
     """The images of each split: their names, and what identifies their content.
 
     Args:
-        splits: the names.
-        digests: of each split, in the same sequence; an empty text where an image was not looked at.
+        splits: the names in each split.
+        digests: the digests in each split, in the same sequence; empty for images that were not checked.
     """
 
     splits: RecordedSplits
     digests: Mapping[str, tuple[str, ...]]
 
     def digest(self) -> str:
-        """Of all of it."""
+        """The digest of all names and digests."""
         return hashlib.sha256(self._text().encode(errors="surrogatepass")).hexdigest()
 
     def write(self, path: Path) -> None:
-        """Write a line of JSON for each image, compressed. A file that is there is never changed."""
+        """Write one line of JSON per image, compressed. An existing file is never changed."""
         if path.exists():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Runs of a study may begin at once, with the same images.
+        # Runs of a study may begin at the same time, with the same images.
         write_whole(path, gzip.compress(self._text().encode(errors="surrogatepass"), mtime=0), is_shared=True)
 
     @classmethod
@@ -69,7 +69,7 @@ class NamedImages:
         """Read the file.
 
         Raises:
-            ReorderKitError: if it is not there, or damaged.
+            ReorderKitError: if it is missing or damaged.
         """
         names: dict[str, list[str]] = {split: [] for split in SPLITS}
         digests: dict[str, list[str]] = {split: [] for split in SPLITS}
@@ -82,7 +82,7 @@ class NamedImages:
         except OSError as error:
             raise ReorderKitError(
                 f"{path}: the names of the images cannot be read: {error.strerror or error}",
-                "copy the folder that holds the run as a whole: a study, or the run that it is a control of",
+                "copy the whole folder that holds the run: a study, or the run that it is a control of",
             ) from None
         except (ValueError, EOFError, KeyError, TypeError, RecursionError, zlib.error) as error:
             raise ReorderKitError(f"{path}: the names of the images are damaged: {error}", DAMAGED) from None

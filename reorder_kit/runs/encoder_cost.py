@@ -1,4 +1,4 @@
-"""What an encoder costs, and how good a model is when it reads less: what a run and its evaluation write down."""
+"""Records of an encoder's cost, and of how well a model does when it reads fewer patches."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.record import Count, Finite, Record, VersionedRecord
 
 OPERATIONS = (
-    "Operations are those of matrix products, convolutions and attention; a multiplication and an addition are two. "
-    "Elementwise ones are not counted: norms, activations, and the steps of a state-space scan."
+    "Operations are those of matrix products, convolutions and attention; a multiplication and an addition count as "
+    "two. Elementwise operations are not counted: norms, activations, and the steps of a state-space scan."
 )
 
 
 class EncoderCost(Record):
-    """What it takes to encode an image, tokenization and head aside.
+    """The cost of encoding an image, without tokenization and head.
 
     Args:
-        slots: that are read.
-        seconds: of an image, the least over several batches: what else the machine does can only add to it.
-        operations: of an image.
+        slots: the number of slots read.
+        seconds: seconds per image, the minimum over several batches, because other load can only add to it.
+        operations: operations per image.
     """
 
     slots: Count
@@ -32,8 +32,8 @@ class ShareRead(Record):
 
     Args:
         keep: the share of all patches.
-        metrics: figures of the images.
-        encoder: what that costs.
+        metrics: the metrics of the images.
+        encoder: the cost of encoding.
     """
 
     keep: Finite
@@ -46,9 +46,9 @@ class ShareCurve(VersionedRecord):
 
     Args:
         checkpoint: SHA-256 of the list of files of the checkpoint that was evaluated.
-        split: which images.
-        device: that the seconds are of.
-        shares: from the smallest to the largest, at least one.
+        split: the evaluated split.
+        device: the device of the time measurement.
+        shares: the shares from the smallest to the largest, at least one.
     """
 
     version = 1
@@ -59,7 +59,7 @@ class ShareCurve(VersionedRecord):
     shares: Sequence[ShareRead]
 
     def is_comparable_with(self, other: ShareCurve) -> bool:
-        """Whether both are of the same weights, images and device, so that one curve can hold them."""
+        """Whether both have the same weights, images and device, so that one curve can hold them."""
 
         def of(curve: ShareCurve) -> tuple[object, ...]:
             images = {share.metrics.images for share in curve.shares}
@@ -68,7 +68,7 @@ class ShareCurve(VersionedRecord):
         return of(self) == of(other)
 
     def beside(self, earlier: ShareCurve) -> ShareCurve:
-        """These shares, and those of a comparable curve that read another number of slots."""
+        """These shares, and those of an earlier comparable curve with other numbers of slots."""
         again = {share.encoder.slots for share in self.shares}
         others = [share for share in earlier.shares if share.encoder.slots not in again]
         together = sorted([*self.shares, *others], key=lambda share: (share.encoder.slots, share.keep))

@@ -1,4 +1,4 @@
-"""What a run ran on: the content of its ``environment.json``."""
+"""The environment of a run: the content of its ``environment.json``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class Environment(SealedRecord):
     Args:
         python: version of Python.
         platform: the operating system.
-        packages: versions by package; None for one that is not installed.
-        device: where it ran, in words.
-        cpu_count: cores; None where that is not known.
-        torch_threads: threads that torch computes with.
+        packages: versions by package; None for a package that is not installed.
+        device: the device, in words.
+        cpu_count: the number of cores; None if unknown.
+        torch_threads: the number of threads used by torch.
         cuda: version of CUDA; None without a GPU.
-        command: the arguments of the process; empty for a study, which has the commands of its own.
-        folder: of a run: where its folder was; empty for a study.
+        command: the arguments of the process; empty for a study, which records its own commands.
+        folder: for a run, the location of its folder; empty for a study.
     """
 
     python: str

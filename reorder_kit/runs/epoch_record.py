@@ -1,4 +1,4 @@
-"""What a run wrote down after each epoch: the lines of its ``metrics.jsonl``."""
+"""The record of each epoch of a run: the lines of its ``metrics.jsonl``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TrainFigures(Record):
     Args:
         loss: the mean over images.
         lr: the step size of the last step.
-        parts: the parts of the loss; empty where the task names none.
+        parts: the parts of the loss; empty if the task names none.
     """
 
     loss: Finite
@@ -36,15 +36,15 @@ class TrainFigures(Record):
 
 
 class EpochOrder(Record):
-    """The order that an epoch ended with: the best one, or the consensus where each image has its own.
+    """The order at the end of an epoch: the best one, or the consensus if each image has its own.
 
     Args:
         kendall_tau_to_start: 1 the same order, 0 an unrelated one, -1 the reverse.
-        mean_rank_shift: by how many slots a patch moved since the start.
+        mean_rank_shift: mean number of slots by which a patch moved since the start.
         adjacency: share of consecutive slots whose patches are neighbors in the image.
-        kendall_tau_to_last_epoch: to the order of the epoch before.
-        spread: of a consensus: the mean Kendall distance of the images' orders to it; else None.
-        sha256: of the file with the order, in ``orders/``.
+        kendall_tau_to_last_epoch: Kendall's tau to the order of the previous epoch.
+        spread: for a consensus, the mean Kendall distance of the images' orders to it; else None.
+        sha256: SHA-256 of the file with the order, in ``orders/``.
     """
 
     kendall_tau_to_start: Finite
@@ -59,19 +59,19 @@ class EpochRecord(Record):
     """A line of ``metrics.jsonl``.
 
     Args:
-        epoch: which, counted from 1.
-        phase: what the order was doing in it.
-        train: figures of training.
-        validation: figures of the validation split after it.
-        order: the order it ended with.
-        policy: what the policy tells of itself.
-        soft_to_hard_gap: by how much the headline of soft permutations is above that of hard orders; None where the
-            policy did not mix patches.
-        evaluated_images: images that trials of proposals read.
+        epoch: the epoch, counted from 1.
+        phase: the phase of the order in it.
+        train: training metrics.
+        validation: metrics of the validation split after it.
+        order: the order at its end.
+        policy: what the policy reports.
+        soft_to_hard_gap: the headline with soft permutations minus that with hard orders; None if the policy did not
+            mix patches.
+        evaluated_images: images read in trials of proposals.
         unreadable: training images that could not be read.
-        findings: what was dropped, guessed or converted in reading the others.
-        seconds: of training.
-        images_per_second: in training.
+        findings: what was dropped, guessed or converted while reading the others.
+        seconds: training time, in seconds.
+        images_per_second: training throughput.
     """
 
     epoch: Annotated[Count, Field(ge=1)]
@@ -88,7 +88,7 @@ class EpochRecord(Record):
     images_per_second: Finite
 
     def scalars(self) -> dict[str, float]:
-        """Every number but those by class, by a name such as ``validation/top1`` or ``seconds``."""
+        """All numbers except per-class ones, by names such as ``validation/top1`` or ``seconds``."""
         return dict(_scalars(self.as_dict()))
 
 
@@ -105,10 +105,10 @@ def _is_number(value: Any) -> bool:
 
 
 class MetricsFile:
-    """A ``metrics.jsonl`` that grows, and the checksum of all that was written to it.
+    """A growing ``metrics.jsonl``, and the checksum of everything written to it.
 
     Args:
-        path: the file; what is in it stays there.
+        path: the file, whose content is kept.
     """
 
     def __init__(self, path: Path) -> None:
@@ -117,7 +117,7 @@ class MetricsFile:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of the file, as it was written."""
+        """The SHA-256 of the file, as written."""
         return self._written.hexdigest()
 
     def append(self, record: EpochRecord) -> None:
@@ -129,50 +129,50 @@ class MetricsFile:
 
 
 def read_epochs(path: Path) -> list[EpochRecord]:
-    """The epochs of a run, from the first on, none left out.
+    """All epochs of a run, starting with the first.
 
     Raises:
-        ReorderKitError: if the file is missing or damaged; it names the line and the fields.
+        ReorderKitError: if the file is missing or damaged, naming the line and the fields.
     """
     return parse_epochs(_lines(path), path)
 
 
 def parse_epochs(lines: Sequence[bytes], path: Path) -> list[EpochRecord]:
-    """The epochs that lines tell of.
+    """The epochs in some lines.
 
     Args:
-        lines: of the file.
+        lines: the lines of the file.
         path: the file, for messages.
 
     Raises:
-        ReorderKitError: if a line is damaged, or not that of the epoch after the line before.
+        ReorderKitError: if a line is damaged, or does not belong to the next epoch.
     """
     records = []
     for number, line in enumerate(lines, start=1):
         source = f"{path}: line {number}"
         record = EpochRecord.parse(parse_json(line, source), source)
         if record.epoch != number:
-            raise ReorderKitError(f"{source}: is that of epoch {record.epoch}", DAMAGED)
+            raise ReorderKitError(f"{source}: belongs to epoch {record.epoch}", DAMAGED)
         records.append(record)
     return records
 
 
 def require_first_lines(path: Path, count: int, expected: str | None, source: Path) -> list[EpochRecord]:
-    """The first epochs of a run that has not ended; what was written after them is left out.
+    """The first epochs of an unfinished run; later lines are ignored.
 
     Args:
         path: the file.
-        count: how many epochs.
+        count: the number of epochs.
         expected: the SHA-256 of their lines; None if it is not listed.
         source: the file that lists it.
 
     Raises:
-        ReorderKitError: if they are not as they were written.
+        ReorderKitError: if the lines have changed since they were written.
     """
     lines = _lines(path)[:count]
     if hashlib.sha256(b"".join(line + b"\n" for line in lines)).hexdigest() != expected:
         raise ReorderKitError(
-            f"{path}: its first {count} lines are damaged, or from another run: {source} lists another checksum",
+            f"{path}: its first {count} lines are damaged or from another run: {source} lists a different checksum",
             DAMAGED,
         )
     return parse_epochs(lines, path)
@@ -188,9 +188,9 @@ def _lines(path: Path) -> list[bytes]:
 
 
 def cut_after(path: Path, epoch: int) -> None:
-    """Cut a file of JSON lines, each with its epoch, after the lines of an epoch; nothing happens without the file.
+    """Cut a file of JSON lines, each with its epoch, after the lines of an epoch; without the file, do nothing.
 
-    A line that a kill cut short goes, too.
+    A line truncated by a kill is removed, too.
     """
     if not path.exists():
         return

@@ -1,4 +1,4 @@
-"""What a model scores on a split."""
+"""The metrics of a model on a split."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import ConfigDict, RootModel, TypeAdapter, ValidationError, model_
 from reorder_kit.interfaces.finding import Finding
 
 _LARGEST = 2**63
-"""A whole number beyond is no count of anything, and may be too large for a float."""
+"""The largest plausible count; a larger whole number may be too large for a float."""
 
 
 _KINDS: Mapping[str, TypeAdapter[Any]] = {
@@ -22,7 +22,7 @@ _KINDS: Mapping[str, TypeAdapter[Any]] = {
 
 
 class Figures(RootModel[dict[str, Any]]):
-    """What a model scores on the images of a split: a mapping with the task's metrics by name, and what all tasks have.
+    """The metrics of a model on the images of a split: a mapping with the task's metrics and those of all tasks.
 
     >>> figures = Figures({"loss": 0.25, "images": 8, "top1": 0.75})
     >>> figures.loss, figures.images, figures["top1"], figures.unreadable
@@ -57,7 +57,7 @@ class Figures(RootModel[dict[str, Any]]):
         unreadable: Sequence[str],
         findings: Sequence[Finding] = (),
     ) -> Self:
-        """Those of a split; parts, unreadable images and findings are left out where there are none."""
+        """The metrics of a split; empty parts, unreadable images and findings are left out."""
         named = {"parts": dict(parts)} if parts else {}
         missing = {"unreadable": list(unreadable)} if unreadable else {}
         found = {"findings": [asdict(finding) for finding in findings]} if findings else {}
@@ -65,17 +65,17 @@ class Figures(RootModel[dict[str, Any]]):
 
     @property
     def loss(self) -> float:
-        """The mean over images."""
+        """The mean loss over images."""
         return float(self.root["loss"])
 
     @property
     def images(self) -> int:
-        """How many were read."""
+        """The number of images read."""
         return int(self.root["images"])
 
     @property
     def parts(self) -> Mapping[str, float]:
-        """The parts of the loss; empty where the task names none."""
+        """The parts of the loss; empty if the task names none."""
         parts: Mapping[str, float] = self.root.get("parts", {})
         return parts
 
@@ -86,12 +86,12 @@ class Figures(RootModel[dict[str, Any]]):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What was dropped, guessed or converted in reading the images."""
+        """What was dropped, guessed or converted while reading the images."""
         return tuple(Finding(**finding) for finding in self.root.get("findings", ()))
 
     @property
     def absent_classes(self) -> tuple[str, ...]:
-        """The classes of which the images have no example, so that they have no figure.
+        """The classes without an example among the images, and so without a metric.
 
         >>> Figures({"loss": 0.25, "images": 8, "per_class": {"cat": 0.5, "dog": None}}).absent_classes
         ('dog',)
@@ -100,31 +100,31 @@ class Figures(RootModel[dict[str, Any]]):
         return tuple(name for name, value in by_class.items() if value is None) if isinstance(by_class, dict) else ()
 
     def score(self, metric: str) -> float:
-        """A metric that is a number."""
+        """A numeric metric."""
         return float(self.root[metric])
 
     def numbers(self) -> Iterator[tuple[str, float]]:
-        """All that are numbers: figures by class are left out."""
+        """All numeric metrics; per-class metrics are left out."""
         return ((name, value) for name, value in self.root.items() if is_number(value))
 
     def keys(self) -> KeysView[str]:
-        """The names of all figures, so that ``dict(figures)`` holds them."""
+        """The names of all metrics, which make ``dict(figures)`` work."""
         return self.root.keys()
 
     def __iter__(self) -> Iterator[str]:  # type: ignore[override]
-        """Over the names, as of any mapping; pydantic's goes over the one field there is."""
+        """Iterate over the names, as in any mapping; pydantic's version iterates over the single field."""
         return iter(self.root)
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of metrics."""
         return len(self.root)
 
     def __getitem__(self, metric: str) -> Any:
-        """A figure by its name."""
+        """A metric by name."""
         return self.root[metric]
 
     def __contains__(self, metric: object) -> bool:
-        """Whether there is such a figure."""
+        """Whether there is a metric with this name."""
         return metric in self.root
 
 
@@ -137,16 +137,16 @@ def _check(name: str, value: Any) -> None:
 
 
 def words_of_absence(figures: Figures, split: str) -> list[str]:
-    """A sentence on the classes of which a split has no example; none if there are no such classes."""
+    """A sentence about the classes without an example in a split; empty if there are none."""
     absent = figures.absent_classes
     if not absent:
         return []
     return [
         f"{len(absent)} of {len(figures['per_class'])} classes have no example in the {split} split, such as "
-        f"{absent[0]}: they have no figure, and means over classes are those of the others."
+        f"{absent[0]}: they have no score, and means over classes leave them out."
     ]
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether it can be drawn."""
+    """Whether a value is a number that can be plotted."""
     return isinstance(value, int | float) and not isinstance(value, bool)

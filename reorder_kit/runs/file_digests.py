@@ -1,4 +1,4 @@
-"""Lists of files with their checksums, as results and checkpoints hold them."""
+"""Lists of files with their checksums, as in results and checkpoints."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ def _are_inside(files: Mapping[str, str]) -> Mapping[str, str]:
 
 
 FileDigests = Annotated[Mapping[str, str], AfterValidator(_are_inside)]
-"""SHA-256 by name; names are relative to a folder, with ``/`` between their parts."""
+"""SHA-256 by name; names are paths relative to a folder, with ``/`` as the separator."""

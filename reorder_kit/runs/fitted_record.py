@@ -1,4 +1,4 @@
-"""What is settled before a model is built: the content of ``fitted.json``."""
+"""What is determined before a model is built: the content of ``fitted.json``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from reorder_kit.runs.record import Count, Finite, Record, VersionedRecord
 
 
 class MeasuredInfluence(Record):
-    """Where models looked that a prior asked for.
+    """The influence that a prior measured in models.
 
     Args:
-        steps: that they were trained for.
-        effective_slots: over how many slots their influence was spread; of several questions with as many steps, that
-            of the last.
+        steps: the steps that the models were trained for.
+        effective_slots: the number of slots over which influence was spread; of several measurements with the same
+            number of steps, the last.
     """
 
     steps: Count
@@ -25,7 +25,7 @@ class FittedRecord(VersionedRecord):
 
     Args:
         fitted: what ``Task.fit`` returned, such as a vocabulary.
-        measured: influence that the prior of the start asked for; None if it asked for none.
+        measured: influence that the start's prior measured; None if it measured none.
     """
 
     version = 1

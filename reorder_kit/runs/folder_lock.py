@@ -1,4 +1,4 @@
-"""A folder, or a file, on which one process works at a time."""
+"""Locks that let only one process at a time work on a folder or a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.whole_file import UNFINISHED
 
 LOCK = ".lock"
-"""The file that is locked in a folder. It is removed after the work; one that a kill left behind is ignored."""
+"""The lock file in a folder. It is removed afterwards; one left behind by a kill is ignored."""
 
 _log = logging.getLogger(__name__)
 
@@ -21,11 +21,11 @@ _log = logging.getLogger(__name__)
 class Lock:
     """A file that one process, or the processes of one run, keep locked.
 
-    The system frees it when they end, in whatever way. Processes forked by them do not keep it: data loaders may
+    The system releases the lock when they end for any reason. Forked processes do not hold it, because data loaders may
     outlive a killed run by seconds.
 
     Args:
-        path: the file. It is made where it is missing.
+        path: the file, which is created if it is missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,13 +34,13 @@ class Lock:
         register_after_fork(self, Lock.close)
 
     def take(self, wait: bool = False) -> bool:
-        """Lock it against every other process; whether that worked.
+        """Lock it against all other processes, and return whether that worked.
 
         Args:
-            wait: until the others are done.
+            wait: wait until the others are done.
 
         Raises:
-            OSError: if the file cannot be made, or its folder is gone.
+            OSError: if the file cannot be created, or its folder is gone.
         """
         while True:
             self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -54,36 +54,36 @@ class Lock:
             self.close()
             if not is_taken:
                 return False
-            # Whoever held it has removed it meanwhile; others lock the next one.
+            # The previous holder has removed the file meanwhile, and others will lock a new one.
 
     def share(self) -> None:
-        """Let the other processes of the run in, and still nobody else."""
+        """Share the lock with the other processes of the run, but with no others."""
         self._lock(is_shared=True, wait=True)
 
     def join(self) -> None:
-        """Hold a lock that the main process of the run shares; nothing where its folder is not seen."""
+        """Hold a lock that the main process of the run shares; do nothing if its folder is not visible here."""
         with suppress(FileNotFoundError):
             self._handle = os.open(self._path, os.O_RDWR)
             self._lock(is_shared=True, wait=True)
 
     def take_over(self) -> bool:
-        """Whether the other processes of the run, if there were any, have let it go."""
+        """Whether all other processes of the run have released it."""
         return self._handle is not None and self._lock(is_shared=False, wait=False)
 
     def remove(self) -> None:
-        """Leave no trace. Only for who holds it alone."""
+        """Delete the file; only for the sole holder of the lock."""
         with suppress(OSError):
             self._path.unlink()
         self.close()
 
     def close(self) -> None:
-        """Let it go."""
+        """Release the lock."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
 
     def _lock(self, is_shared: bool, wait: bool, warns: bool = False) -> bool:
-        """Whether it is locked now; where there are no locks, trust that nobody else is there."""
+        """Whether it is locked now; on systems without locks, assume that no other process is there."""
         assert self._handle is not None
         try:
             import fcntl
@@ -93,11 +93,11 @@ class Lock:
             mode = (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
             is_locked = _flock(self._handle, mode)
         if is_locked is None and warns:
-            _log.warning("%s: there are no locks here; make sure that no other process uses it", self._path.parent)
+            _log.warning("%s: locks are not supported here; make sure that no other process uses it", self._path.parent)
         return is_locked is not False
 
     def _is_there(self) -> bool:
-        """Whether the file that is locked is the one that others find."""
+        """Whether the locked file is still the one at the path."""
         assert self._handle is not None
         try:
             return os.path.samestat(os.fstat(self._handle), self._path.stat())
@@ -107,13 +107,13 @@ class Lock:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold a folder so that no other process works in it; where there are no locks, warn, and trust that none does.
+    """Hold a folder so that no other process works in it; on systems without locks, only warn.
 
     Args:
-        folder: which one; it has to be there.
+        folder: the folder, which must exist.
 
     Raises:
-        ReorderKitError: if another process holds it, or if it cannot be written.
+        ReorderKitError: if another process holds it, or it is not writable.
     """
     with _held(folder / LOCK, folder):
         yield
@@ -121,19 +121,19 @@ def alone(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def alone_with(file: Path) -> Iterator[None]:
-    """Hold a file, which need not be there yet, so that no other process works with it.
+    """Hold a file, which need not exist yet, so that no other process works with it.
 
     Raises:
-        ReorderKitError: if another process holds it, or its folder cannot be written.
+        ReorderKitError: if another process holds it, or its folder is not writable.
     """
     if not file.name:
-        raise ReorderKitError(f"{file}: is a folder", "give a file")
+        raise ReorderKitError(f"{file}: it is a folder", "give a file")
     with _held(file.with_name(f".{file.name}{LOCK}"), file):
         yield
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process works in a folder now. Nothing is made."""
+    """Whether a process works in a folder now. Nothing is created."""
     if not (folder / LOCK).exists():
         return False
     lock = Lock(folder / LOCK)
@@ -145,7 +145,7 @@ def is_held(folder: Path) -> bool:
 
 
 def holds_nothing(folder: Path) -> bool:
-    """Whether a folder is there and holds nothing but what a kill leaves behind before there is anything.
+    """Whether a folder exists and is empty, apart from what a process killed early leaves behind.
 
     Raises:
         ReorderKitError: if it cannot be listed.
@@ -164,7 +164,7 @@ def _held(path: Path, what: Path) -> Iterator[None]:
     except OSError as error:
         raise ReorderKitError(f"{what}: cannot be written: {error.strerror}", "give another --out") from None
     if not is_taken:
-        raise ReorderKitError(f"{what}: another process is at work on it", "wait until it is done")
+        raise ReorderKitError(f"{what}: another process is working on it", "wait until it is done")
     try:
         yield
     finally:
@@ -172,7 +172,7 @@ def _held(path: Path, what: Path) -> Iterator[None]:
 
 
 def _flock(handle: int, mode: int) -> bool | None:
-    """Whether a file is locked now; None if its file system has no locks."""
+    """Whether a file is locked now; None if its file system does not support locks."""
     import fcntl
 
     try:

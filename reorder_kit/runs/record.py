@@ -1,4 +1,4 @@
-"""Typed content of JSON files: how it is written, and how it is read."""
+"""Typed content of JSON files, with reading and writing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 _MOST_NAMED = 10
-"""Fields that a message names."""
+"""The most fields that a message names."""
 
 _WORDS = {"missing": "is missing", "extra_forbidden": "is not a field of this file"}
 
@@ -27,14 +27,14 @@ _WORDS = {"missing": "is missing", "extra_forbidden": "is not a field of this fi
 class Record(BaseModel):
     """The content of a JSON file, or a part of it.
 
-    A field of a record that has its default is left out of the file; a field without a default is always written. An
-    unknown key is refused: a mistyped one would otherwise count as one that is not there.
+    A field at its default is left out of the file; a field without a default is always written. Unknown keys are
+    refused, because a mistyped key would otherwise count as missing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The content as plain data for JSON."""
         return self.model_dump(mode="json")
 
     @model_serializer(mode="wrap")
@@ -48,14 +48,14 @@ class Record(BaseModel):
 
     @classmethod
     def parse(cls, content: Mapping[str, Any], source: str) -> Self:
-        """Check what was read: it has to be what the record would write, so that no number is taken from a text.
+        """Check what was read: it must equal what the record would write, so that no number comes from a string.
 
         Args:
             content: the fields.
-            source: what to call it in messages.
+            source: its name in messages.
 
         Raises:
-            ReorderKitError: naming every field that is wrong.
+            ReorderKitError: naming every invalid field.
         """
         try:
             record = cls.model_validate(content)
@@ -68,14 +68,14 @@ class Record(BaseModel):
 
 
 class SealedRecord(Record):
-    """The content of a whole JSON file, which ends with a checksum of all else in it."""
+    """The content of a whole JSON file, which ends with a checksum of the rest."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The content as plain data for JSON."""
         return with_checksum(super().as_dict())
 
     def write(self, path: Path) -> None:
-        """Write the file; a kill at any moment leaves it as it was or as it shall be."""
+        """Write the file; a kill at any moment leaves either the old or the new content."""
         write_unless_same(path, json.dumps(self.as_dict(), indent=2) + "\n")
 
     @classmethod
@@ -83,7 +83,7 @@ class SealedRecord(Record):
         """Read the file.
 
         Raises:
-            ReorderKitError: if it is missing, damaged, or of another version; it names the file and the fields.
+            ReorderKitError: if it is missing, damaged, or has another version, naming the file and the fields.
         """
         return cls.parse(read_json(path), str(path))
 
@@ -92,22 +92,22 @@ class SealedRecord(Record):
         """Check what was read.
 
         Args:
-            content: what ``as_dict`` gave.
-            source: what to call it in messages.
+            content: the result of ``as_dict``.
+            source: its name in messages.
 
         Raises:
-            ReorderKitError: if its checksum is missing or wrong, or naming every field that is wrong.
+            ReorderKitError: if its checksum is missing or wrong, or naming every invalid field.
         """
         return super().parse(without_checksum(content, source), source)
 
 
 class VersionedRecord(SealedRecord):
-    """The content of a whole JSON file, which says in ``format_version`` how it is to be read."""
+    """The content of a whole JSON file, whose ``format_version`` says how to read it."""
 
     version: ClassVar[int]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The content as plain data for JSON."""
         return with_checksum({"format_version": self.version, **Record.as_dict(self)})
 
     @classmethod
@@ -115,18 +115,17 @@ class VersionedRecord(SealedRecord):
         """Check what was read.
 
         Args:
-            content: what ``as_dict`` gave.
-            source: what to call it in messages.
+            content: the result of ``as_dict``.
+            source: its name in messages.
 
         Raises:
-            ReorderKitError: if it is of another version, its checksum is missing or wrong, or naming every field that
-                is wrong.
+            ReorderKitError: if it has another version, its checksum is missing or wrong, or naming every invalid field.
         """
         version = content.get("format_version")
         if type(version) is not int or version != cls.version:
             raise ReorderKitError(
                 f"{source}: format_version {_shown(version)} is not {cls.version}",
-                "use the reorder-kit that wrote it, or make it again",
+                "use the version of reorder-kit that wrote it, or create it again",
             )
         fields = without_checksum(content, source)
         del fields["format_version"]
@@ -137,7 +136,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The content of a JSON file.
 
     Raises:
-        ReorderKitError: if it is missing, or holds no JSON object.
+        ReorderKitError: if it is missing, or is not a JSON object.
     """
     try:
         content = path.read_bytes()
@@ -147,26 +146,26 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def parse_json(text: str | bytes, source: str) -> dict[str, Any]:
-    """A JSON object.
+    """Parse a JSON object.
 
     Args:
         text: the JSON.
-        source: what to call it in messages.
+        source: its name in messages.
 
     Raises:
-        ReorderKitError: if it is none.
+        ReorderKitError: if it is not a JSON object.
     """
     try:
         content = strict_json(text)
     except ValueError as error:
         raise ReorderKitError(f"{source}: cannot be read: {shortened(str(error))}", DAMAGED) from None
     if not isinstance(content, dict):
-        raise ReorderKitError(f"{source}: holds {type(content).__name__} where an object was expected", DAMAGED)
+        raise ReorderKitError(f"{source}: holds {type(content).__name__} instead of an object", DAMAGED)
     return content
 
 
 def problems(error: ValidationError) -> str:
-    """Every field that is wrong, and why."""
+    """All invalid fields, with reasons."""
     found = error.errors()
     told = [
         f"{shortened('.'.join(map(str, each['loc'])))} {_WORDS.get(each['type'], each['msg'])}".strip()
@@ -177,12 +176,12 @@ def problems(error: ValidationError) -> str:
 
 
 def _first_difference(read: Any, written: Any, field: str = "") -> str | None:
-    """Where what was read is not what would have been written; None if it is nowhere."""
+    """The first difference between what was read and what would have been written; None if there is none."""
     if isinstance(read, dict) and isinstance(written, dict):
-        for key in read:  # what is not there has its default
+        for key in read:  # a missing key has its default
             inner = f"{field}.{key}".lstrip(".")
             if key not in written:
-                return f"{shortened(inner)} is the default, which is not written"
+                return f"{shortened(inner)} has its default, which is never written"
             if (different := _first_difference(read[key], written[key], inner)) is not None:
                 return different
         return None

@@ -1,4 +1,4 @@
-"""What came out of a run: the content of its ``result.json``."""
+"""The result of a run: the content of its ``result.json``."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from reorder_kit.statistics.headline import Headline
 
 
 class RunMetrics(Record):
-    """The figures of a run after its last epoch.
+    """The metrics of a run after its last epoch.
 
     Args:
-        test: of the test split, which is read once.
-        validation: of the validation split.
+        test: metrics of the test split, which is read once.
+        validation: metrics of the validation split.
     """
 
     test: Figures
@@ -34,11 +34,11 @@ class RunMetrics(Record):
 
 
 class ControlMetrics(Record):
-    """The figures of a control.
+    """The metrics of a control.
 
     Args:
-        test: of the test split, or of those of its images that can be compared.
-        validation: of the validation split; None of a control that is only evaluated.
+        test: metrics of the test split, or of its comparable images.
+        validation: metrics of the validation split; None for a control that is only evaluated.
     """
 
     test: Figures
@@ -46,13 +46,13 @@ class ControlMetrics(Record):
 
 
 class ControlResult(Record):
-    """What came out of a control beside a run.
+    """The result of a control of a run.
 
     Args:
-        words: what it is.
-        metrics: its figures; None if it was left out.
-        own: the figures of the run itself on the same images in the same batches, for a control that is only evaluated.
-        left_out: why there are no figures; empty if there are.
+        words: its description.
+        metrics: its metrics; None if it was left out.
+        own: the run's metrics on the same images in the same batches, for a control that is only evaluated.
+        left_out: why there are no metrics; empty if there are.
     """
 
     words: str
@@ -71,9 +71,9 @@ class Reach(Record):
     """How many slots and patches are read.
 
     Args:
-        slots: slots that have a path to the readout; None where patches are ordered again before a later block.
-        of: slots in use.
-        left_out: patches without a slot.
+        slots: the number of slots with a path to the readout; None if patches are ordered again before a later block.
+        of: the number of slots in use.
+        left_out: the number of patches without a slot.
         is_selection: whether some patches are known not to be read.
     """
 
@@ -84,12 +84,12 @@ class Reach(Record):
 
     @classmethod
     def of_slots(cls, read: SlotsRead) -> Self:
-        """As it is written down."""
+        """The record of the slots that are read."""
         return cls(slots=read.reached, of=read.of, left_out=read.left_out, is_selection=read.is_selection)
 
     @property
     def slots_read(self) -> SlotsRead:
-        """The same, in words and sentences."""
+        """The same as an object that can describe it in words."""
         return SlotsRead(self.slots, self.of, self.left_out)
 
 
@@ -97,9 +97,9 @@ class UndoneScramble(Record):
     """How well an order undoes the scramble of all images.
 
     Args:
-        hidden: ``hidden[k]`` is the true patch that was put into place k.
-        adjacency_in_true_image: of the order, in the image before it was scrambled.
-        kendall_tau_to_undone: to the order that undoes the scramble.
+        hidden: ``hidden[k]`` is the true patch that was moved to place k.
+        adjacency_in_true_image: the order's adjacency in the image before scrambling.
+        kendall_tau_to_undone: Kendall's tau to the order that undoes the scramble.
     """
 
     hidden: list[int]
@@ -108,12 +108,12 @@ class UndoneScramble(Record):
 
 
 class RestoredChain(Record):
-    """How much of an order that the data source hides was found.
+    """How much of the data source's hidden order was found.
 
     Args:
         hidden: the hidden order.
-        restored_neighbours: its neighbours that the order has side by side.
-        of: neighbours there are.
+        restored_neighbours: the number of its neighbors that are also neighbors in the order.
+        of: the number of its neighbors.
     """
 
     hidden: list[int]
@@ -125,9 +125,9 @@ class ChosenByPrior(Record):
     """The prior that gave the starting order.
 
     Args:
-        name: of the prior.
-        chosen: the ordering that it chose; None if it made an order of its own.
-        measured: influence that it asked for; None if it asked for none.
+        name: the name of the prior.
+        chosen: the ordering that it chose; None if it made an order itself.
+        measured: influence that it measured; None if it measured none.
     """
 
     name: str
@@ -136,13 +136,13 @@ class ChosenByPrior(Record):
 
 
 class ClosedForm(Record):
-    """What a regression tells if it sees each patch as well as the trained model does: a cheap opinion of an order.
+    """How well a regression predicts if it sees each patch as well as the trained model: a cheap score of an order.
 
     Args:
-        about: what is to be told, such as ``class``.
-        images: of the training split, which it is told of.
-        start: the score of the starting order: 1 at most, 0 or less where nothing is told.
-        final: that of the learned order.
+        about: what is predicted, such as ``class``.
+        images: the number of training images used.
+        start: the score of the starting order: at most 1, and 0 or less if nothing can be predicted.
+        final: the score of the learned order.
     """
 
     about: str
@@ -156,22 +156,22 @@ class RunOrder(Record):
 
     Args:
         start: the patch in each slot of the starting order.
-        final: of the order after the last epoch; of the consensus, where each image has its own.
+        final: the same for the order after the last epoch, or for the consensus if each image has its own.
         kendall_tau_to_start: 1 the same order, 0 an unrelated one, -1 the reverse.
-        mean_rank_shift: by how many slots a patch moved.
+        mean_rank_shift: mean number of slots by which a patch moved.
         adjacency: share of consecutive slots whose patches are neighbors in the image.
-        is_consensus: whether each image has its own order, so that no single one is the run's.
-        spread: of a consensus: the mean Kendall distance of the images' orders to it; else None.
-        examples: of a consensus: the orders of some images.
-        planted: how near it comes to the known answer; None where the data hide none.
-        prior: what gave the starting order; None if no prior did.
+        is_consensus: whether each image has its own order, so that the run has no single one.
+        spread: for a consensus, the mean Kendall distance of the images' orders to it; else None.
+        examples: for a consensus, the orders of some images.
+        planted: how close it comes to the known answer; None if the data does not hide one.
+        prior: the prior that gave the starting order; None if there was none.
         reach: how many slots and patches are read.
-        influence: share of each slot in the gradient of the loss; None where that does not apply.
-        influence_does_not_apply: why not.
-        influence_note: which slots influence speaks of, where they are not those of the final order.
-        reach_doubt: how influence contradicts the reach that the backbone declares; empty if it does not.
-        closed_form: what a regression tells in the start and in a learned order; None where no order was learned.
-        closed_form_does_not_apply: why a learned order has none.
+        influence: share of each slot in the gradient of the loss; None if it does not apply.
+        influence_does_not_apply: the reason if it does not apply.
+        influence_note: the slots that influence refers to, if they are not those of the final order.
+        reach_doubt: how influence contradicts the backbone's declared reach; empty if it does not.
+        closed_form: closed-form scores of the start and of a learned order; None if no order was learned.
+        closed_form_does_not_apply: why a learned order has no closed-form score.
     """
 
     start: list[int]
@@ -200,21 +200,21 @@ class RunOrder(Record):
 
     @property
     def words_of_closed_form(self) -> list[str]:
-        """The closed-form score of a learned order, or why it has none; nothing if no order was learned."""
+        """The closed-form score of a learned order, or why it has none; empty if no order was learned."""
         if self.closed_form_does_not_apply:
             return [f"The learned order has no closed-form score: {self.closed_form_does_not_apply}."]
         found = self.closed_form
         if found is None:
             return []
         return [
-            f"Closed-form score of the learned order: {found.final:.3f}, of the start: {found.start:.3f}. It is what a "
-            f"regression tells about the {found.about} of {found.images} training images if it sees patches as well as "
-            "the trained model does: a cheap opinion, not a comparison of trained models."
+            f"Closed-form score of the learned order: {found.final:.3f}, of the start: {found.start:.3f}. It says how "
+            f"well a regression predicts the {found.about} of {found.images} training images if it sees patches as "
+            "well as the trained model does. It is a cheap estimate, not a comparison of trained models."
         ]
 
     @property
     def words_of_effective_slots(self) -> list[str]:
-        """How influence spread before and after training, where a prior gave the start; else nothing."""
+        """The spread of influence before and after training, if a prior gave the start; else empty."""
         if self.prior is None or self.influence is None:
             return []
         before = [
@@ -227,16 +227,16 @@ class RunOrder(Record):
 
 @dataclass(frozen=True)
 class ComparedControl:
-    """A control and the run it stands beside, by the headline metric on test images.
+    """A control compared with its run, by the headline metric on test images.
 
     Args:
-        name: of the control.
-        words: what it is.
+        name: the name of the control.
+        words: its description.
         figures: its test metrics.
         score: its headline.
-        own: the headline of the run on the same images.
-        ahead: by how much the run is better.
-        validation: the headline on validation images; None of a control that is only evaluated.
+        own: the run's headline on the same images.
+        ahead: how much better the run is.
+        validation: the headline on validation images; None for a control that is only evaluated.
     """
 
     name: str
@@ -249,7 +249,7 @@ class ComparedControl:
 
     @property
     def is_evaluated(self) -> bool:
-        """It was not trained."""
+        """Whether it was only evaluated, not trained."""
         return self.validation is None
 
 
@@ -257,19 +257,19 @@ class RunResult(VersionedRecord):
     """The content of ``result.json``; a run that has one is finished.
 
     Args:
-        name: of the run; with ``/controls/NAME`` for one that was trained beside another.
-        headline: the metric that stands for the others.
-        higher_is_better: whether a higher headline is a better one.
-        metrics: figures after the last epoch.
-        order: where it started, where it ended, and what is known of it.
-        controls: by name, in the order of the recipe.
-        validated: what trials said of the learned order before the run trained in it; None where there were none.
-        seconds: of training in all.
-        images_per_second: of the last epoch.
-        encoder: what it costs to encode an image in the final order; None if no image could be read.
-        environment: what it ran on.
-        files: SHA-256 of the files of the run folder that belong to the result, by name. The orders of epochs are
-            listed in ``metrics.jsonl``, the files of the checkpoint in its ``state.json``.
+        name: the name of the run; with ``/controls/NAME`` for a control's run.
+        headline: the main metric.
+        higher_is_better: whether a higher headline is better.
+        metrics: metrics after the last epoch.
+        order: the start, the final order, and what is known about it.
+        controls: controls by name, in the sequence of the recipe.
+        validated: the trials' verdict on the learned order before the run trained in it; None if there were no trials.
+        seconds: total training time, in seconds.
+        images_per_second: throughput in the last epoch.
+        encoder: the cost of encoding an image in the final order; None if no image could be read.
+        environment: the run's environment.
+        files: SHA-256 of the run folder's files that belong to the result, by name. The orders of epochs are listed in
+            ``metrics.jsonl``, and the checkpoint's files in its ``state.json``.
     """
 
     version = 1
@@ -307,12 +307,12 @@ class RunResult(VersionedRecord):
 
     @property
     def checkpoint(self) -> str | None:
-        """The SHA-256 of the file that lists what is in the checkpoint of the run; None if the result lists none."""
+        """The SHA-256 of the file that lists the content of the run's checkpoint; None if the result lists none."""
         return next((digest for name, digest in self.files.items() if name.startswith("checkpoints/")), None)
 
     @property
     def compared_controls(self) -> list[ComparedControl]:
-        """The controls that have figures, in the order of the recipe."""
+        """The controls that have metrics, in the sequence of the recipe."""
         return [
             self._compared(name, control, control.metrics)
             for name, control in self.controls.items()

@@ -1,4 +1,4 @@
-"""Where things are in a run folder, and what is in them: the one way to read a run folder."""
+"""The layout of a run folder, and the only way to read its content."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from reorder_kit.runs.validated_record import SearchVerdict, ValidatedRecord
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The paths of a run folder, which is laid out the same for a run and for each control beside it.
+    """The paths in a run folder, which has the same layout for a run and for each of its trained controls.
 
-    What a run writes is read here, and only if it is as it was written: ``result.json`` lists the checksums of the
-    files of a finished run, the newest checkpoint those of a run that has not ended.
+    Files are only read if they are unchanged: ``result.json`` lists the checksums of a finished run's files, and the
+    newest checkpoint those of an unfinished run.
     """
 
     path: Path
@@ -42,17 +42,17 @@ class RunFolder:
 
     @property
     def plugins(self) -> Path:
-        """The plugins there were."""
+        """The available plugins."""
         return self.path / "plugins.json"
 
     @property
     def data(self) -> Path:
-        """What was read, and where the names of the images are."""
+        """The data that was read, and the location of the images' names."""
         return self.path / "data.json"
 
     @property
     def split_file(self) -> Path:
-        """The names of the images of each split, where the run has no others to share them with."""
+        """The names of the images of each split, if they are not shared with other runs."""
         return self.path / "split.jsonl.gz"
 
     @property
@@ -62,7 +62,7 @@ class RunFolder:
 
     @property
     def metrics(self) -> Path:
-        """One line of JSON an epoch."""
+        """One line of JSON per epoch."""
         return self.path / "metrics.jsonl"
 
     @property
@@ -89,7 +89,7 @@ class RunFolder:
         return self.orders / f"sampled-process-{process}.jsonl"
 
     def tracker(self, name: str) -> Path:
-        """What a tracker has been told of the run."""
+        """What has been sent to a tracker."""
         return self.path / "trackers" / f"{name}.json"
 
     @property
@@ -104,22 +104,22 @@ class RunFolder:
 
     @property
     def result(self) -> Path:
-        """What came out of it; there only when the run is finished."""
+        """The result; it exists only if the run is finished."""
         return self.path / "result.json"
 
     @property
     def test_scores(self) -> Path:
-        """What each test image scores, float32 by number of the image; there only where every image has a score."""
+        """The score of each test image, float32 by image index; it exists only if every image has a score."""
         return self.path / "test_scores.npy"
 
     @property
     def controls(self) -> Path:
-        """The runs trained beside it."""
+        """The runs of trained controls."""
         return self.path / "controls"
 
     @property
     def search(self) -> Path:
-        """The search that was a training of its own, before the run; there only with ``search: validated``."""
+        """The search, trained separately before the run; it exists only with ``search: validated``."""
         return self.path / "search"
 
     @property
@@ -129,22 +129,22 @@ class RunFolder:
 
     @property
     def validated(self) -> Path:
-        """What they said."""
+        """The verdict of these trainings."""
         return self.path / "validated.json"
 
     @property
     def saliency(self) -> Path:
-        """What ``reorder-kit saliency`` found; there only where it was asked."""
+        """The result of ``reorder-kit saliency``, if it was run."""
         return self.path / "saliency.json"
 
     @property
     def shares(self) -> Path:
-        """What ``reorder-kit evaluate --keep`` found; there only where it was asked."""
+        """The result of ``reorder-kit evaluate --keep``, if it was run."""
         return self.path / "shares.json"
 
     @property
     def is_finished(self) -> bool:
-        """The result is there."""
+        """Whether the result exists."""
         return self.result.exists()
 
     def checksums(self) -> tuple[Path, Mapping[str, str]] | None:
@@ -162,10 +162,10 @@ class RunFolder:
         return checkpoint.facts_file, checkpoint.facts.run_files
 
     def intact(self, file: Path) -> Path:
-        """A file of the run that is as the run wrote it.
+        """A file of the run, which is unchanged since the run wrote it.
 
         Args:
-            file: in the folder.
+            file: a file in the folder.
 
         Raises:
             ReorderKitError: if it is missing or damaged, or belongs to another run.
@@ -180,10 +180,10 @@ class RunFolder:
         """The result of a finished run.
 
         Raises:
-            ReorderKitError: if there is none, it is damaged, has another format, or is not that of the folder's recipe.
+            ReorderKitError: if it is missing, damaged, has another format, or does not belong to the folder's recipe.
         """
         if not self.is_finished:
-            raise ReorderKitError(f"{self.path} holds no finished run", self._hint_unfinished())
+            raise ReorderKitError(f"{self.path} does not hold a finished run", self._hint_unfinished())
         result = RunResult.read(self.result)
         require_digest(self.recipe, result.files.get(self.recipe.name), self.result)
         return result
@@ -192,14 +192,14 @@ class RunFolder:
         if self.recipe.exists():
             begun = self._command_of_extension()
             if begun:
-                return f"go on with: {begun}"
-            return "go on with: reorder-kit run RECIPE --resume"
-        where = "it is not a run folder" if self.path.is_dir() else "there is no such folder"
-        return f"{where}: give that of a finished run, as in runs/quickstart"
+                return f"resume it with: {begun}"
+            return "resume it with: reorder-kit run RECIPE --resume"
+        where = "it is not a run folder" if self.path.is_dir() else "it does not exist"
+        return f"{where}: give the folder of a finished run, such as runs/quickstart"
 
     def _command_of_extension(self) -> str | None:
-        """What goes on with a run that trains another one on; None where it is no such run, or that is not known."""
-        with suppress(ReorderKitError):  # a hint is no place for another error
+        """The command that resumes an extension of another run; None if it is not an extension, or unknown."""
+        with suppress(ReorderKitError):  # a hint should not raise another error
             words = iter(self.read_environment().command[1:])
             kept: list[str] = []
             for word in words:
@@ -212,7 +212,7 @@ class RunFolder:
         return None
 
     def read_environment(self) -> Environment:
-        """What it ran on.
+        """The run's environment.
 
         Raises:
             ReorderKitError: if the file is missing or damaged.
@@ -220,7 +220,7 @@ class RunFolder:
         return Environment.read(self.intact(self.environment))
 
     def read_data(self) -> DataRecord:
-        """What was read.
+        """The record of the data.
 
         Raises:
             ReorderKitError: if the file is missing or damaged.
@@ -228,7 +228,7 @@ class RunFolder:
         return DataRecord.read(self.intact(self.data))
 
     def read_validated(self) -> SearchVerdict | None:
-        """What was said of a learned order before the run trained in it; None if nothing was to be said.
+        """The verdict on a learned order before the run trained in it; None if there was none.
 
         Raises:
             ReorderKitError: if the file is damaged.
@@ -236,10 +236,10 @@ class RunFolder:
         return ValidatedRecord.read(self.intact(self.validated)).verdict if self.validated.exists() else None
 
     def read_names(self, record: DataRecord) -> NamedImages | None:
-        """The names of the images; None where they have none.
+        """The names of the images; None if they have none.
 
         Args:
-            record: what the run read.
+            record: the record of the data.
 
         Raises:
             ReorderKitError: if the file is missing or damaged, or holds the images of another run.
@@ -261,7 +261,7 @@ class RunFolder:
         return self._read_fitted().fitted
 
     def read_measured(self) -> list[MeasuredInfluence] | None:
-        """Influence that the prior of the start asked for; None if it asked for none.
+        """Influence that the start's prior measured; None if it measured none.
 
         Raises:
             ReorderKitError: if the file is missing or damaged.
@@ -289,19 +289,19 @@ class RunFolder:
         return OrderFile.load(self.intact(self.order))
 
     def read_epoch_order(self, record: EpochRecord) -> OrderFile:
-        """The order that an epoch ended with.
+        """The order at the end of an epoch.
 
         Args:
-            record: of the epoch.
+            record: the record of the epoch.
 
         Raises:
-            ReorderKitError: if the file is missing, damaged, or of another epoch or run.
+            ReorderKitError: if the file is missing, damaged, or belongs to another epoch or run.
         """
         file = self.epoch_order(record.epoch)
         return OrderFile.load(require_digest(file, record.order.sha256 or None, self.metrics))
 
     def read_epochs(self) -> list[EpochRecord]:
-        """What a finished run wrote down after each epoch.
+        """The epochs of a finished run.
 
         Raises:
             ReorderKitError: if the run is not finished, or the file is missing or damaged.
@@ -310,7 +310,7 @@ class RunFolder:
         return read_epochs(self.intact(self.metrics))
 
     def read_test_scores(self) -> Scores | None:
-        """What each test image scores; None where not every image has a score.
+        """The score of each test image; None if not every image has a score.
 
         Raises:
             ReorderKitError: if the run is not finished, or the file is missing or damaged.
@@ -319,24 +319,24 @@ class RunFolder:
         return read_scores(self.intact(self.test_scores)) if is_listed else None
 
     def read_shares(self) -> ShareCurve | None:
-        """What reading less costs a finished run; None if it was not asked.
+        """The evaluation of a finished run with shares of its order; None if it was not run.
 
         Raises:
-            ReorderKitError: if the file is damaged, or that of another run.
+            ReorderKitError: if the file is damaged or belongs to another run.
         """
         if not self.shares.exists():
             return None
         curve = ShareCurve.read(self.shares)
         if curve.checkpoint != self.read_result().checkpoint:
             raise ReorderKitError(
-                f"{self.shares}: is about another run, or was made before the run was trained again",
-                f"remove it, or make it again: reorder-kit evaluate {self.path} --keep 0.5",
+                f"{self.shares}: belongs to another run, or was written before the run was trained again",
+                f"remove it, or write it again: reorder-kit evaluate {self.path} --keep 0.5",
             )
         return curve
 
     @property
     def beside(self) -> dict[str, RunFolder]:
-        """The runs that were trained beside it, by the name of the control."""
+        """The runs of trained controls, by the name of the control."""
         return {
             path.name: RunFolder(path) for path in sorted(self.controls.glob("*")) if RunFolder(path).metrics.exists()
         }
@@ -350,7 +350,7 @@ class RunFolder:
         """The newest complete checkpoint; None if there is none.
 
         Raises:
-            ReorderKitError: if what it says of itself is damaged, or it is not that of the finished run.
+            ReorderKitError: if its ``state.json`` is damaged, or it does not belong to the finished run.
         """
         path = self.latest_checkpoint()
         if path is None:
@@ -360,7 +360,7 @@ class RunFolder:
         return Checkpoint.open(path)
 
     def digests_at_the_start(self) -> dict[str, str]:
-        """SHA-256 of what is written before the first epoch, by name."""
+        """SHA-256 of the files written before the first epoch, by name."""
         written = (
             self.recipe,
             self.plugins,
@@ -373,14 +373,14 @@ class RunFolder:
         return {self._name(file): digest_of(file) for file in written if file.exists()}
 
     def digests_at_the_end(self) -> dict[str, str]:
-        """SHA-256 of all that belongs to the result, by name.
+        """SHA-256 of all files that belong to the result, by name.
 
         Raises:
-            ReorderKitError: if the run has no checkpoint, or a file is gone.
+            ReorderKitError: if the run has no checkpoint, or a file is missing.
         """
         checkpoint = self.checkpoint()
         if checkpoint is None:
-            raise ReorderKitError(f"{self.path} holds no checkpoint", "train the run again")
+            raise ReorderKitError(f"{self.path} has no checkpoint", "train the run again")
         scores = [self.test_scores] if self.test_scores.exists() else []
         beside = [run.result for run in self.beside.values() if run.is_finished]
         written = [self.order, *scores, checkpoint.facts_file, *beside]

@@ -1,4 +1,4 @@
-"""What each image scores: ``test_scores.npy``, and the losses of trials."""
+"""Scores of single images: ``test_scores.npy``, and the losses of trials."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def read_scores(path: Path) -> Scores:
     """Read the file.
 
     Raises:
-        ReorderKitError: if it is missing or holds anything but a row of float32.
+        ReorderKitError: if it is missing or is not a one-dimensional float32 array.
     """
     found = read_npy(path, DAMAGED)
     if found.ndim != 1 or found.dtype != np.float32:
-        raise ReorderKitError(f"{path}: is not a row of float32, one for each image", DAMAGED)
+        raise ReorderKitError(f"{path}: must be a one-dimensional float32 array with one score per image", DAMAGED)
     scores: Scores = found
     return scores

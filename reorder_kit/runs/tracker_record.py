@@ -1,4 +1,4 @@
-"""What an experiment tracker has been told of a run, so that a resumed run tells it nothing twice."""
+"""What has been sent to an experiment tracker, so that a resumed run sends nothing twice."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class TrackerRecord(VersionedRecord):
     """The content of ``trackers/NAME.json``.
 
     Args:
-        id: by which the tracker knows the run.
-        epochs: how many it has been told of.
+        id: the tracker's id of the run.
+        epochs: the number of epochs sent.
     """
 
     version = 1

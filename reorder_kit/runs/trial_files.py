@@ -15,12 +15,12 @@ RECORD, LOSSES = "trial.json", "losses.npy"
 
 
 def write_trial(folder: Path, record: TrialRecord, losses: Scores) -> None:
-    """Write both, the record last: a trial that has one is finished.
+    """Write both files, the record last, because a trial with a record is finished.
 
     Args:
-        folder: of the trial.
-        record: without checksums of files.
-        losses: of the judged images.
+        folder: the trial's folder.
+        record: the record, without checksums of files.
+        losses: the losses of the judged images.
     """
     write_npy(folder / LOSSES, losses)
     files = {file.name: digest_of(file) for file in (RunFolder(folder).recipe, folder / LOSSES)}
@@ -28,10 +28,10 @@ def write_trial(folder: Path, record: TrialRecord, losses: Scores) -> None:
 
 
 def read_trial(folder: Path) -> tuple[TrialRecord, Scores]:
-    """Read both.
+    """Read both files.
 
     Raises:
-        ReorderKitError: if a file is missing, damaged, or that of another trial.
+        ReorderKitError: if a file is missing, damaged, or belongs to another trial.
     """
     record = TrialRecord.read(folder / RECORD)
     for name in (RunFolder(folder).recipe.name, LOSSES):

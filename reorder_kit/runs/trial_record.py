@@ -1,4 +1,4 @@
-"""What came out of a short training: the content of its ``trial.json``."""
+"""The result of a trial: the content of its ``trial.json``."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from reorder_kit.runs.record import Count, Finite, VersionedRecord
 
 
 class TrialRecord(VersionedRecord):
-    """The content of ``trial.json``; a trial that has one is finished.
+    """The content of ``trial.json``; a trial with this file is finished.
 
     Args:
         order: the patch in each slot.
-        seed: of weights and batches.
+        seed: seed of weights and batches.
         steps: optimizer steps.
-        judged: what the judged images are, in words.
-        images: judged images that could be read.
-        headline: the metric that stands for the others.
+        judged: the judged images, in words.
+        images: the number of judged images that could be read.
+        headline: the main metric.
         score: the headline on the judged images.
         loss: the mean loss on them.
-        seconds: of training, without evaluation.
+        seconds: training time without evaluation, in seconds.
         files: SHA-256 of the recipe and of the losses, by name.
     """
 

@@ -1,4 +1,4 @@
-"""What short trainings said of a learned order before a run trained in it: the content of ``validated.json``."""
+"""The trials' verdict on a learned order before a run trained in it: the content of ``validated.json``."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from reorder_kit.runs.record import Count, Finite, Record, VersionedRecord
 
 
 class PairedLosses(Record):
-    """The start against the learned order, on the same images, with the same weights and batches to begin with.
+    """The start compared with the learned order, on the same images, with the same initial weights and batches.
 
     Args:
-        seeds: of the trainings.
+        seeds: seeds of the trainings.
         steps: optimizer steps of each.
-        judged: what the images are, in words.
+        judged: the images, in words.
         images: how many of them could be read.
         start: the mean loss in the start, by seed.
         learned: the mean loss in the learned order, by seed.
-        gain: by how much the learned order has the lower loss.
-        standard_error: of the gain, over other seeds and other images.
-        p: of the one-sided test; small if the learned order is better.
-        seconds: of all these trainings.
+        gain: how much lower the loss of the learned order is.
+        standard_error: standard error of the gain over seeds and images.
+        p: p-value of the one-sided test; small if the learned order is better.
+        seconds: total time of these trainings, in seconds.
     """
 
     seeds: list[Count]
@@ -47,12 +47,12 @@ class SearchVerdict(Record):
     """Whether the run trained in the learned order.
 
     Args:
-        is_accepted: it did; otherwise it trained in the start.
+        is_accepted: whether it did; otherwise it trained in the start.
         start: the patch in each slot of the starting order.
-        learned: of the order that the search found.
+        learned: the same for the order that the search found.
         level: the p-value below which it is accepted.
-        search_seconds: of training in the search.
-        trials: what the trials gave; None if the search left the start as it was, so that there was nothing to compare.
+        search_seconds: training time of the search, in seconds.
+        trials: the result of the trials; None if the search kept the start, which left nothing to compare.
     """
 
     is_accepted: bool
@@ -70,7 +70,7 @@ class SearchVerdict(Record):
 
     @property
     def words(self) -> str:
-        """What was found, in a sentence or two."""
+        """The verdict in one or two sentences."""
         cost = f"The search took {self.search_seconds:.0f} s"
         trials = self.trials
         if trials is None:

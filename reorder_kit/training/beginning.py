@@ -1,4 +1,4 @@
-"""What is settled before a model is built: what the task is fitted to, and the starting order."""
+"""What is determined before a model is built: what the task is fitted to, and the starting order."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Beginning:
-    """What is settled.
+    """What is determined before a model is built.
 
     Args:
-        context: what is known of the run.
-        start: the order it starts from.
-        measured: influence that the prior of the start asked for; None if it asked for none.
+        context: what is known about the run.
+        start: the starting order.
+        measured: influence that the start's prior measured; None if it measured none.
     """
 
     context: TaskContext
@@ -50,19 +50,19 @@ class Beginning:
 
 
 def begin(experiment: Experiment, splits: DataSplits, folder: RunFolder, accelerator: Accelerator) -> Beginning:
-    """What is known of the run, and the order it starts from.
+    """What is known about the run, and its starting order.
 
-    What a run started from stays its start, and what its task was fitted to stays so, though a file, a prior or the
-    data might say something else by now.
+    A resumed run keeps its start and what its task was fitted to, even if a file, a prior or the data has changed
+    since.
 
     Args:
         experiment: the parts.
         splits: opened data.
-        folder: the run folder; a run that is resumed reads from there.
+        folder: the run folder, which a resumed run reads.
         accelerator: device and processes; one process fits, the others wait.
 
     Raises:
-        ReorderKitError: if the parts do not fit the data, or each other, or a resumed run finds other classes.
+        ReorderKitError: if the parts do not fit the data or one another, or a resumed run finds different classes.
     """
     checkpoint = folder.checkpoint()
     is_fresh = checkpoint is None
@@ -76,7 +76,7 @@ def begin(experiment: Experiment, splits: DataSplits, folder: RunFolder, acceler
     experiment.check(facts, splits.classes)
     if not is_fresh:
         return Beginning(context, folder.read_start(), folder.read_measured())
-    if experiment.data_source.image is None and accelerator.is_main_process:  # else it was said of the recipe
+    if experiment.data_source.image is None and accelerator.is_main_process:  # otherwise checked with the recipe
         for doubt in idle_in_backbone(experiment, facts):
             _log.warning("%s", doubt)
     _require_slots(experiment, facts)
@@ -105,23 +105,23 @@ def _start_and_measured(
 
 
 def _require_slots(experiment: Experiment, facts: BackboneFacts) -> None:
-    """Refuse a share of the patches that backbone or learner cannot work with, before a prior trains models in it."""
+    """Refuse a share of the patches that backbone or learner cannot work with, before a prior trains models with it."""
     slots, patches = experiment.num_slots(facts.grid), facts.grid.num_patches
     for reason, hint in experiment.needs_of_every_patch(facts) if slots < patches else ():
         message = f"order.keep: {slots} of {patches} patches are read, but {reason}"
-        raise ReorderKitError(message, f"leave order.keep out{hint}")
+        raise ReorderKitError(message, f"leave out order.keep{hint}")
 
 
 def check_continued(experiment: Experiment, policy: Policy, start: Order) -> None:
-    """Refuse a policy that learned in another run, but does not begin with the order that it ended with there.
+    """Refuse a policy from another run that does not begin with its final order there.
 
     Args:
         experiment: the parts.
-        policy: moved to the first step.
+        policy: the policy, moved to the first step.
         start: the final order of the other run.
 
     Raises:
-        ReorderKitError: if it begins with another order, as one that follows a schedule, or has other options.
+        ReorderKitError: if it begins with another order, for instance because of a schedule or other options.
     """
     run = experiment.recipe.order.weights
     if run is None or not experiment.learns or not policy.is_static:
@@ -129,17 +129,17 @@ def check_continued(experiment: Experiment, policy: Policy, start: Order) -> Non
     if static_order(policy, start.num_patches) == start:
         return
     raise ReorderKitError(
-        f"order.weights: {run}: the policy begins with another order than the one that it ended with",
-        "give its learner the options it had there, or start from its order with order.start: {file: ...}",
+        f"order.weights: {run}: the policy does not begin with the order that it ended with",
+        "give its learner the same options as there, or start from its order with order.start: {file: ...}",
     )
 
 
 def check_policy_start(experiment: Experiment, untrained: OrderSummary, start: Order) -> None:
-    """Refuse a policy that does not begin with the start of the recipe, unless it is a rule.
+    """Refuse a policy that does not begin with the recipe's start, unless it is a rule.
 
     Args:
         experiment: the parts.
-        untrained: the order of the policy, moved to the first step.
+        untrained: the order of the policy at the first step.
         start: the order to start from.
 
     Raises:
@@ -155,10 +155,10 @@ def check_policy_start(experiment: Experiment, untrained: OrderSummary, start: O
 
 
 def fit_task(experiment: Experiment, training: TrainingData) -> Mapping[str, Any]:
-    """What the task is fitted to, as a resumed run would read it.
+    """Fit the task, and return the result as a resumed run would read it.
 
     Raises:
-        ReorderKitError: if it is not plain data.
+        ReorderKitError: if the result is not plain data.
     """
     try:
         fitted: Mapping[str, Any] = json.loads(json.dumps(dict(experiment.task.fit(training))))
@@ -170,14 +170,14 @@ def fit_task(experiment: Experiment, training: TrainingData) -> Mapping[str, Any
 
 
 def on_one_process(accelerator: Accelerator, compute: Callable[[], Any]) -> Any:
-    """What the main process computes, for all; a mistake stops all of them.
+    """Compute something in the main process, for all; an error stops all of them.
 
     Args:
         accelerator: the processes.
-        compute: gives plain data.
+        compute: returns plain data.
 
     Raises:
-        ReorderKitError: what it raises there.
+        ReorderKitError: as raised there.
     """
     answer: list[Any] = [None]
     if accelerator.is_main_process:

@@ -1,4 +1,4 @@
-"""The figures of controls that are evaluated beside a run."""
+"""The results of controls that are evaluated with a run's model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reorder_kit.runs.result import ControlMetrics, ControlResult
 
 
 class Change(Protocol):
-    """Gives the model and the batch that are evaluated instead."""
+    """Returns the model and the batch to evaluate instead."""
 
     def __call__(self, model: Model, batch: Batch) -> tuple[Model, Batch]:
         """The batch may have fewer images, or none."""
@@ -25,24 +25,25 @@ class Evaluate(Protocol):
     """Evaluates a trained model on random batches of test images."""
 
     def __call__(self, change: Change) -> Figures:
-        """The figures; those of the task may be missing where there are no images."""
+        """The metrics; the task's may be missing if there are no images."""
         ...
 
 
 def evaluate_beside(control: EvaluatedControl, words: str, evaluate: Evaluate, classes: Sequence[str]) -> ControlResult:
-    """What comes out of a control that is evaluated, not trained.
+    """The result of a control that is evaluated, not trained.
 
     Args:
-        control: what is changed.
-        words: what it is.
-        evaluate: evaluates the model of the run.
+        control: the control.
+        words: its description.
+        evaluate: evaluates the run's model.
         classes: names of the classes.
     """
 
     def comparable(batch: Batch) -> Batch:
         rest: Any = control.comparable(batch, classes)
         if not isinstance(rest, Batch):
-            raise ComponentError("control", control.name, f"comparable gave a {type(rest).__name__}", "return a batch")
+            reason = f"comparable returned a {type(rest).__name__}"
+            raise ComponentError("control", control.name, reason, "return a batch")
         return rest
 
     def own(model: Model, batch: Batch) -> tuple[Model, Batch]:
@@ -55,7 +56,7 @@ def evaluate_beside(control: EvaluatedControl, words: str, evaluate: Evaluate, c
         match control.change(model, rest, classes):
             case (Model() as read, Batch() as instead):
                 return read, instead
-        raise ComponentError("control", control.name, "change gave something else than a model and a batch")
+        raise ComponentError("control", control.name, "change did not return a model and a batch")
 
     before = evaluate(own)
     if not before.images:
@@ -65,6 +66,6 @@ def evaluate_beside(control: EvaluatedControl, words: str, evaluate: Evaluate, c
 
 
 def in_random_order(samples: int, seed: int) -> list[int]:
-    """The numbers of all samples, so that a batch is a random part of a split that may be sorted by class."""
+    """The indices of all samples in random order, because splits may be sorted by class."""
     places: list[int] = torch.randperm(samples, generator=torch.Generator().manual_seed(seed)).tolist()
     return places

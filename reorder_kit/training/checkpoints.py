@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors for weights, JSON for facts, and nothing that could run code when it is loaded."""
+"""Checkpoints: safetensors for weights, JSON for facts, and nothing that could run code when loaded."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _WRITING = "unfinished"
 def save_checkpoint(
     folder: RunFolder, weights: dict[str, nn.Module], optimizers: dict[str, object], facts: CheckpointFacts
 ) -> None:
-    """Write a checkpoint and remove the one before it.
+    """Write a checkpoint and remove the previous one.
 
-    It is written under another name and renamed when complete, so that a kill at any moment leaves a whole one.
+    It is written under another name and renamed when complete, so that a kill at any moment leaves a complete one.
 
     Args:
         folder: the run folder.
         weights: modules by the name of their file: ``model``, ``policy``, ``ema``, ``state``,
             ``evaluated``.
         optimizers: tensors and numbers in plain containers.
-        facts: what is known of it besides; the checksums of its files are added.
+        facts: further facts about it; the checksums of its files are added.
     """
     writing = folder.checkpoints / _WRITING
     shutil.rmtree(writing, ignore_errors=True)
@@ -41,7 +41,7 @@ def save_checkpoint(
     for name, module in weights.items():
         tensors = {key: value.detach().cpu().clone().contiguous() for key, value in module.state_dict().items()}
         _write(writing / f"{name}.safetensors", save(tensors))
-    torch.save(optimizers, moments := BytesIO())  # torch itself does not say why it cannot write a file
+    torch.save(optimizers, moments := BytesIO())  # torch itself does not report why it cannot write a file
     _write(writing / OPTIMIZERS, moments.getvalue())
     files = {path.name: digest_of(path) for path in sorted(writing.iterdir())}
     facts.model_copy(update={"files": files}).write(writing / FILE)
@@ -57,7 +57,7 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def clear_checkpoints(folder: RunFolder) -> None:
-    """Remove what a kill left behind: a checkpoint that was being written, and older ones that were being removed."""
+    """Remove what a kill left behind: an unfinished checkpoint, and older ones that were being removed."""
     latest = folder.latest_checkpoint()
     for path in [folder.checkpoints / _WRITING, *folder.checkpoints.glob("epoch-*")]:
         if path != latest:
@@ -65,7 +65,7 @@ def clear_checkpoints(folder: RunFolder) -> None:
 
 
 def load_checkpoint(checkpoint: Checkpoint, weights: dict[str, nn.Module]) -> Any:
-    """Put saved weights into modules; return the optimizers' state.
+    """Load saved weights into modules, and return the optimizers' state.
 
     Raises:
         ReorderKitError: if a part of the checkpoint is missing or damaged, or belongs to another model.

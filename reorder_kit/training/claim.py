@@ -1,4 +1,4 @@
-"""Whose run folder it is: one process trains in it, or the processes of one torchrun."""
+"""Claims on run folders: one process, or the processes of one torchrun, train in a folder."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from reorder_kit.writable import require_writable_folder
 _log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
-"""How often a folder is made that vanishes at once, since a refused run takes its empty folders with it."""
+"""How often to retry creating a folder that vanishes, because a refused run removes its empty folders."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A run folder, and what keeps others out of it.
+    """A run folder, and the lock that keeps others out of it.
 
     Args:
         folder: the run folder.
-        lock: what is held; None if the run is finished, so that nothing will be written.
-        made: folders that were made for it, the innermost first.
+        lock: the held lock; None if the run is finished, so that nothing will be written.
+        made: folders that were created for it, the innermost first.
     """
 
     folder: RunFolder
@@ -45,7 +45,7 @@ class Claim:
     made: tuple[Path, ...] = ()
 
     def end(self) -> None:
-        """Let others in. A run that was refused, or stopped before it wrote anything, leaves no folder behind."""
+        """Release the folder. A run that was refused, or stopped before it wrote anything, leaves no folder behind."""
         if self.lock is None:
             return
         if self.lock.take_over():
@@ -54,15 +54,15 @@ class Claim:
             self.lock.remove()
         self.lock.close()
         for path in self.made:
-            with suppress(OSError):  # it holds something by now
+            with suppress(OSError):  # it is no longer empty
                 path.rmdir()
 
 
 @contextmanager
 def claimed(accelerator: Accelerator, choose: Callable[[], Claim]) -> Iterator[RunFolder]:
-    """The run folder that the main process claims for all of them, until the run is over.
+    """The run folder that the main process claims for all processes, until the run is over.
 
-    Every process holds it: one that outlives the others, as where torchrun is killed, still keeps a resumed run out.
+    Every process holds it, so that one that outlives a killed torchrun still keeps a resumed run out.
 
     Args:
         accelerator: the processes.
@@ -97,19 +97,19 @@ def claimed(accelerator: Accelerator, choose: Callable[[], Claim]) -> Iterator[R
 
 
 def claim_new(experiment: Experiment, out: Path | None) -> Claim:
-    """The folder of a run that begins.
+    """The folder of a new run.
 
     Args:
         experiment: the parts.
-        out: an empty folder, or one that is not there; the first free one of ``runs/<name>``, ``runs/<name>-2``, ... if
-            not given.
+        out: an empty or nonexistent folder; the first free one of ``runs/<name>``, ``runs/<name>-2``, ... if not
+            given.
 
     Raises:
-        ReorderKitError: if it is not empty, cannot be written, or another process has claimed it.
+        ReorderKitError: if it is not empty, is not writable, or another process has claimed it.
     """
     if out is None:
         return _claim_free(experiment.recipe.name)
-    not_empty = ReorderKitError(f"{out} is not an empty folder", "go on with --resume, or give another --out")
+    not_empty = ReorderKitError(f"{out} is not an empty folder", "resume with --resume, or give another --out")
     if out.is_file():
         raise not_empty
     require_writable_folder(out)
@@ -119,7 +119,7 @@ def claim_new(experiment: Experiment, out: Path | None) -> Claim:
     claim = _hold(out, made)
     if claim is None:
         raise _in_use(out)
-    if not holds_nothing(out):  # another process was faster, and is done
+    if not holds_nothing(out):  # another process was faster and is done
         claim.end()
         raise not_empty
     _clear_leftovers(claim.folder)
@@ -127,19 +127,19 @@ def claim_new(experiment: Experiment, out: Path | None) -> Claim:
 
 
 def claim_begun(experiment: Experiment, out: Path | None) -> Claim:
-    """The folder of a run that was stopped; it is begun where it was stopped before it wrote anything.
+    """The folder of a run to resume; if the run was stopped before it wrote anything, it begins.
 
     Args:
         experiment: the parts.
-        out: the folder; the last one of the run's name if not given.
+        out: the folder; the last one with the run's name if not given.
 
     Raises:
-        ReorderKitError: if it holds no run or another one, cannot be written, or another process trains in it.
+        ReorderKitError: if it holds no run or another one, is not writable, or another process trains in it.
     """
     out = out or _last_folder(experiment.recipe.name)
     folder = RunFolder(out)
     if not (folder.recipe.exists() or holds_nothing(out)):
-        raise ReorderKitError(f"{out} holds no run to go on with", "run it without --resume")
+        raise ReorderKitError(f"{out} has no run to resume", "run it without --resume")
     claim = Claim(folder) if folder.is_finished else _hold(out)
     if claim is None:
         raise _in_use(out)
@@ -147,16 +147,16 @@ def claim_begun(experiment: Experiment, out: Path | None) -> Claim:
 
 
 def claim_in_program(experiment: Experiment, folder: Path) -> Claim:
-    """The folder that a study or another program has for a run, begun or not.
+    """The folder that a study or another program uses for a run, which may have begun.
 
-    A process of an earlier call may still be about to end, or to train the same run to its end: it is waited for.
+    If a process of an earlier call is still training in it or about to end, wait for it.
 
     Args:
         experiment: the parts.
-        folder: which one. What is in it is removed if it holds no run.
+        folder: the folder. Its content is removed if it does not hold a run.
 
     Raises:
-        ReorderKitError: if it holds another run or a damaged one, or cannot be written.
+        ReorderKitError: if it holds another run or a damaged one, or is not writable.
     """
     run = RunFolder(folder)
     has_ended = run.recipe.exists() and run.is_finished
@@ -164,18 +164,18 @@ def claim_in_program(experiment: Experiment, folder: Path) -> Claim:
     if not run.recipe.exists():
         if run.is_finished or run.latest_checkpoint() is not None:
             claim.end()
-            raise ReorderKitError(f"{run.recipe}: is missing, though the run has been trained", DAMAGED)
+            raise ReorderKitError(f"{run.recipe}: is missing, although the run has been trained", DAMAGED)
         _empty(folder)
     return _same(claim, experiment)
 
 
 def _wait_for(folder: Path) -> Claim:
-    """Hold a folder, as soon as nobody else does."""
+    """Hold a folder as soon as no other process does."""
     for attempt in count(1):
         made = _make(folder)
         if attempt > ATTEMPTS and not folder.is_dir():
             raise ReorderKitError(
-                f"{folder}: is no folder, or lies below a link that leads nowhere", "remove it, or mount its disk"
+                f"{folder}: it is not a folder, or lies below a broken link", "remove it, or mount its disk"
             )
         claim = _hold(folder, made)
         if claim is None and folder.is_dir():
@@ -187,7 +187,7 @@ def _wait_for(folder: Path) -> Claim:
 
 
 def _same(claim: Claim, experiment: Experiment) -> Claim:
-    """The same claim, if its folder holds no other run.
+    """The same claim, unless its folder holds another run.
 
     Raises:
         ReorderKitError: naming the fields that differ.
@@ -198,7 +198,7 @@ def _same(claim: Claim, experiment: Experiment) -> Claim:
         if different:
             raise ReorderKitError(
                 f"{folder.path} was started with another recipe; these fields differ: {', '.join(different)}",
-                "resume with the recipe it was started with, or start anew with another --out",
+                "resume with the original recipe, or start over with another --out",
             )
     except BaseException:
         claim.end()
@@ -224,7 +224,7 @@ def _numbered(name: str, number: int) -> Path:
 
 
 def _last_folder(name: str) -> Path:
-    """The last one that holds a run; if none does, the last one."""
+    """The last folder that holds a run; if none does, the last one."""
     numbers = [path.name.removeprefix(f"{name}-") for path in Path("runs").glob(f"{name}-*")]
     there = [1, *sorted(int(number) for number in numbers if number.isdecimal())]
     begun = [number for number in there if RunFolder(_numbered(name, number)).recipe.exists()]
@@ -232,7 +232,7 @@ def _last_folder(name: str) -> Path:
 
 
 def _make(path: Path) -> tuple[Path, ...]:
-    """Make a folder that only one process can have made; what was made, it first; nothing if it is there."""
+    """Create a folder, which only one process can do. Returns all created folders, itself first; empty if it exists."""
     missing = [parent for parent in path.parents if not parent.exists()]
     attempt = 1
     while True:
@@ -249,7 +249,7 @@ def _make(path: Path) -> tuple[Path, ...]:
 
 
 def _hold(path: Path, made: tuple[Path, ...] = (), wait: bool = False) -> Claim | None:
-    """None if another process holds it, or has just removed it."""
+    """Hold a folder; None if another process holds it or has just removed it."""
     lock = Lock(path / LOCK)
     try:
         is_taken = lock.take(wait)
@@ -261,14 +261,14 @@ def _hold(path: Path, made: tuple[Path, ...] = (), wait: bool = False) -> Claim 
 
 
 def _clear_leftovers(folder: RunFolder) -> None:
-    """Remove files that a kill has left half-written."""
+    """Remove files that were left half-written by a kill."""
     for path in folder.path.glob(f"*{UNFINISHED}"):
         with suppress(OSError):
             path.unlink()
 
 
 def _empty(folder: Path) -> None:
-    """Remove all but the lock: a process was killed before there was anything to continue."""
+    """Remove everything except the lock: a process was killed before there was anything to resume."""
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -283,6 +283,6 @@ def _in_use(path: Path) -> ReorderKitError:
 
 
 def _unwritable(path: Path, error: OSError) -> ReorderKitError:
-    reason = f"{path}: the run folder cannot be written: {error.strerror}"
+    reason = f"{path}: the run folder is not writable: {error.strerror}"
     failure = failure_of_machine(error, path)
     return ReorderKitError(reason, "give another --out" if failure is None else failure.remedy(path))

@@ -1,4 +1,4 @@
-"""What is written into a run folder before training begins."""
+"""The files written into a run folder before training begins."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def write_description(
     accelerator: Accelerator,
     host: PluginHost,
 ) -> None:
-    """Write what a run is and what it reads.
+    """Write the description of a run and of its data.
 
     Args:
         experiment: the parts.
-        beginning: what is settled of it.
+        beginning: what was determined before the model was built.
         data: its images.
-        split_file: where their names go.
+        split_file: the file for their names.
         folder: the run folder.
         accelerator: the device.
-        host: the plugins there are.
+        host: the available plugins.
     """
     environment = describe_environment(str(accelerator.device))
     environment = environment.model_copy(update={"folder": str(folder.path.absolute())})
     folder.path.mkdir(parents=True, exist_ok=True)
-    # First of all: a run that has a recipe can be resumed. One that is resumed before its first checkpoint replaces
-    # what has changed, and leaves the rest alone.
+    # The recipe comes first, because a run with a recipe can be resumed. A run that is resumed before its first
+    # checkpoint replaces what has changed, and keeps the rest.
     write_unless_same(folder.recipe, write_yaml(experiment.resolved(), str(folder.recipe)))
     data.write(folder, split_file)
     write_plugins(folder, host)

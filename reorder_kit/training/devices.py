@@ -1,4 +1,4 @@
-"""Where a run happens and how precisely."""
+"""The device and the precision of a run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from reorder_kit.training.launch import check_launch
 
 
 def build_accelerator(settings: TrainSettings) -> Accelerator:
-    """One device, or a process group when started by torchrun or accelerate.
+    """One device, or a process group if started by torchrun or accelerate.
 
     Raises:
-        ReorderKitError: if the device or the precision is not to be had here, or what a launcher says is incomplete.
+        ReorderKitError: if the device or the precision is not available here, or a launcher's variables are incomplete.
     """
     check_launch(os.environ)
     has_gpu = torch.cuda.is_available()
@@ -28,20 +28,20 @@ def build_accelerator(settings: TrainSettings) -> Accelerator:
         )
     if settings.device == "mps" and not torch.backends.mps.is_available():
         raise ReorderKitError(
-            "train.device: mps, but torch has no MPS here",
-            "set train.device=auto; MPS needs macOS, an Apple GPU, and a torch that is built for it",
+            "train.device: mps, but torch does not support MPS here",
+            "set train.device=auto; MPS needs macOS, an Apple GPU, and a build of torch with MPS",
         )
     on_gpu = has_gpu and settings.device not in ("cpu", "mps")
     if settings.precision == "fp16" and not on_gpu:
         raise ReorderKitError("train.precision: fp16 needs a GPU", "set train.precision=fp32 or bf16")
-    # Accelerate keeps the first device and precision of a process for good; a second run may have others.
+    # Accelerate permanently keeps the first device and precision of a process, but a second run may use others.
     AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
-    is_on_cpu = not on_gpu and settings.device != "mps"  # accelerate takes MPS where it is not told otherwise
+    is_on_cpu = not on_gpu and settings.device != "mps"  # accelerate chooses MPS by default
     return Accelerator(cpu=is_on_cpu, mixed_precision=_mixed_precision(settings.precision, on_gpu))
 
 
 def runnable_here(settings: TrainSettings) -> TrainSettings:
-    """The settings of training, but what was trained on a GPU can be looked at where there is none."""
+    """Training settings that work here, so that a run from a GPU can be inspected without one."""
     if torch.cuda.is_available() and settings.device != "mps":
         return settings
     precision = "fp32" if settings.precision == "fp16" else settings.precision
@@ -49,31 +49,31 @@ def runnable_here(settings: TrainSettings) -> TrainSettings:
 
 
 def require_device(device: str) -> None:
-    """Go on if a recipe can name such a device.
+    """Check that a recipe can name this device.
 
     Raises:
         ReorderKitError: if it cannot.
     """
     known = get_args(TrainSettings.model_fields["device"].annotation)
     if device not in known:
-        raise ReorderKitError(f"device: there is no {quoted(device)}", did_you_mean(device, known))
+        raise ReorderKitError(f"device: {quoted(device)} is unknown", did_you_mean(device, known))
 
 
 def chosen_device(settings: TrainSettings, device: str | None) -> TrainSettings:
-    """The settings of training where something is looked at on a device that somebody chose.
+    """Training settings for using a run on a chosen device.
 
     Args:
-        settings: of the run.
-        device: a value of ``train.device``; None for that of the run, or what there is.
+        settings: the run's settings.
+        device: a value of ``train.device``; None for the run's device, or an available one.
 
     Raises:
-        ReorderKitError: if there is no such value.
+        ReorderKitError: if the value is unknown.
     """
     settings = runnable_here(settings)
     if device is None:
         return settings
     require_device(device)
-    # fp16 is for GPUs alone, and weights that were trained with it can be read with more digits.
+    # fp16 needs a GPU, and weights that were trained with it can be used with higher precision.
     is_narrow = settings.precision == "fp16" and device not in ("auto", "cuda")
     return settings.model_copy(update={"device": device, **({"precision": "fp32"} if is_narrow else {})})
 

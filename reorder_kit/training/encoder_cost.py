@@ -1,4 +1,4 @@
-"""How long a model's encoder takes for an image, and how many operations."""
+"""The time and the operations that a model's encoder needs for an image."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from reorder_kit.runs.encoder_cost import EncoderCost
 
 MOST_IMAGES = 64
 LEAST_TIMED, MOST_TIMED, ENOUGH_SECONDS = 5, 40, 1.0
-"""Batches of which the fastest counts, after one that warms up; after the least number, only until it is long enough.
+"""The fewest and the most batches to time, after one for warm-up, and the seconds after which the fewest are enough.
 
-What else the machine does only adds to the seconds of a batch, so the least of many is disturbed least.
+Other load only adds to the time of a batch, so the fastest batch is the least disturbed.
 """
 
 
 def encoder_cost(
     model: OrderedModel, samples: SampleSet, kind: TargetKind, split: str, batch_size: int, accelerator: Accelerator
 ) -> EncoderCost | None:
-    """What it costs to encode an image in the model's order, in evaluation; None if no image can be read.
+    """The cost of encoding an image in the model's order, in evaluation; None if no image can be read.
 
-    Each process measures on its own.
+    Each process measures separately.
 
     Args:
-        model: reads in its own order.
-        samples: of the split, the first of which are read.
-        kind: of their targets.
-        split: which that is.
-        batch_size: images that are encoded at once, :data:`MOST_IMAGES` at most.
+        model: the model, which reads in its own order.
+        samples: the samples of the split, of which the first are read.
+        kind: the kind of their targets.
+        split: the name of the split.
+        batch_size: images that are encoded at once, at most :data:`MOST_IMAGES`.
         accelerator: device and precision.
     """
     images = load_batch(samples, kind, split, range(min(batch_size, MOST_IMAGES, len(samples))))
@@ -56,9 +56,10 @@ def encoder_cost(
 
 
 def _operations(model: OrderedModel, image: Batch) -> tuple[int, int]:
-    """Those of an image, and the slots that are read.
+    """The operations for one image, and the number of slots read.
 
-    Of plain kernels: fused ones cannot be counted on every device. Of one image, since plain attention takes memory.
+    They are counted with plain kernels, because fused ones cannot be counted on every device, and for a single image,
+    because plain attention takes much memory.
     """
     found: list[tuple[int, int]] = []
 
@@ -78,8 +79,8 @@ def _operations(model: OrderedModel, image: Batch) -> tuple[int, int]:
 
 @contextmanager
 def _plain_kernels() -> Iterator[None]:
-    """No fused attention or recurrent layer: their operations count as none."""
-    # The context manager of oneDNN's flags warns where there is no Intel GPU.
+    """Disable fused attention and recurrent layers, whose operations would not be counted."""
+    # The context manager of oneDNN's flags warns if there is no Intel GPU.
     was_enabled, *_ = torch.backends.mkldnn.set_flags(_enabled=False)  # type: ignore[no-untyped-call]
     try:
         with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
@@ -89,7 +90,7 @@ def _plain_kernels() -> Iterator[None]:
 
 
 def _seconds(model: OrderedModel, batch: Batch, device: torch.device) -> float:
-    """Those of encoding a batch."""
+    """The seconds for encoding a batch."""
     passed: list[float] = []
 
     def timing(inner: Encode) -> Encode:

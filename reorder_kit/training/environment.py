@@ -1,4 +1,4 @@
-"""What a run ran on."""
+"""The environment of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PACKAGES = ("reorder-kit", "torch", "torchvision", "timm", "accelerate", "numpy"
 
 
 def package_version(package: str) -> str | None:
-    """The installed version; None if it is not installed."""
+    """The installed version of a package; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -38,6 +38,6 @@ def describe_environment(device: str) -> Environment:
 
 
 def _command() -> list[str]:
-    """The arguments of the process; nothing in a notebook, where they are those of its kernel."""
+    """The arguments of the process; empty in a notebook, where they belong to its kernel."""
     is_kernel = Path(sys.argv[0]).name in ("ipykernel_launcher.py", "colab_kernel_launcher.py")
     return [] if is_kernel else list(sys.argv)

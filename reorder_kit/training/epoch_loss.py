@@ -13,10 +13,10 @@ NEVER = 2**62
 
 
 class EpochLoss:
-    """Kept on the device until somebody asks, so that no step waits for it.
+    """The loss is kept on the device until it is read, so that no step waits for it.
 
     Args:
-        accelerator: brings the processes together.
+        accelerator: combines the processes.
     """
 
     def __init__(self, accelerator: Accelerator) -> None:
@@ -36,10 +36,10 @@ class EpochLoss:
         """Count a batch.
 
         Args:
-            step: the optimizer step it belongs to, from 0.
+            step: the optimizer step that it belongs to, from 0.
             loss: the loss of each image, without gradient.
             parts: parts of that loss, the same ones in every batch.
-            total: what was minimized, the policy's part included, without gradient.
+            total: what was minimized, including the policy's part, without gradient.
         """
         self._sum += loss.double().sum()
         for name, part in parts.items():
@@ -48,11 +48,11 @@ class EpochLoss:
         self.images += len(loss)
 
     def mean_of_process(self) -> float:
-        """The mean loss of an image so far, on this process."""
+        """The mean loss per image so far, in this process."""
         return float(self._sum) / max(1, self.images)
 
     def mean(self) -> float:
-        """The mean loss of an image so far, over all processes."""
+        """The mean loss per image so far, over all processes."""
         sums = torch.stack([self._sum, self._sum.new_tensor(self.images)])
         total, images = self._accelerator.reduce(sums, reduction="sum").tolist()
         return float(total) / max(1.0, float(images))
@@ -66,7 +66,7 @@ class EpochLoss:
         return {name: float(total) / max(1.0, images) for name, total in zip(self._parts, totals, strict=True)}
 
     def first_bad_step(self) -> int | None:
-        """The first step since the last call whose loss was NaN or infinite on some process; None if there was none."""
+        """The first step since the last call with a NaN or infinite loss in some process; None if there was none."""
         first = torch.full((1,), NEVER, device=self._sum.device)
         if self._unchecked:
             steps, totals = zip(*self._unchecked, strict=True)

@@ -1,4 +1,4 @@
-"""A trained run, evaluated again: in its own order and in others."""
+"""Evaluate a trained run again, in its own order and in others."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ def evaluate_run(
     """Evaluate the final weights of a run.
 
     Args:
-        folder: of a finished run.
-        sources: further orders: as they are, orderings by name, order files, run folders.
+        folder: the folder of a finished run.
+        sources: further orders: orders, names of orderings, order files, run folders.
         split: ``test`` or ``validation``.
         host: the plugins, which receive predictions.
-        places: where its data is now, if it is elsewhere.
-        allow_download: let its data source fetch what is not there.
-        keep: shares of all patches, the first of its own order, that it is to read alone, 1 for all slots of its own
-            order; they are written down in the run folder.
+        places: current locations of its data, if it was moved.
+        allow_download: let its data source download missing files.
+        keep: shares of all patches, from the beginning of its own order, to read alone, with 1 for all slots of its
+            order; the results are written to the run folder.
 
     Raises:
-        ReorderKitError: if an order or a share does not fit, the run or its data cannot be read, or the data has other
-            classes.
+        ReorderKitError: if an order or a share does not fit, the run or its data cannot be read, or the data has
+            different classes.
     """
     run = LoadedRun.open(folder.path, host, places, allow_download)
     experiment, task, model = run.experiment, run.experiment.task, run.model
@@ -113,7 +113,7 @@ def evaluate_run(
 
 
 def _named_orders(sources: Sequence[str | Order], host: PluginHost, grid: Grid) -> Iterator[tuple[str, Order]]:
-    """Each order with what it is called; those that have no name are counted."""
+    """Each order with its name; orders without a name are numbered."""
     for number, source in enumerate(sources, start=1):
         if isinstance(source, Order):
             yield f"order {number}", OrderFile(f"order {number}", grid, source).order

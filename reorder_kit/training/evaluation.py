@@ -1,4 +1,4 @@
-"""How good a model is on a split."""
+"""Evaluate a model on a split."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.reading_log import ReadingLog
 
 PART = "part "
-"""Stands before the names of parts of the loss, which may be called anything."""
+"""Prefix for the names of parts of the loss, which may have any name."""
 
 
 def evaluate(
@@ -32,25 +32,25 @@ def evaluate(
     change: Change | None = None,
     image_losses: ImageScores | None = None,
 ) -> Figures:
-    """Mean loss and its parts, the task's metrics and the number of images, each of all processes counted once.
+    """Mean loss and its parts, the task's metrics and the number of images, with each image of all processes once.
 
-    The loss is that of the task's step, as in training.
+    The loss comes from the task's step, as in training.
 
     Args:
         model: the model, which reads in its own order; put into evaluation mode, and back.
-        task: what is measured.
+        task: the task.
         loader: this process's share of the split.
-        context: what is known of the run.
-        accelerator: adds up over processes.
-        progress: where training stands.
-        max_unreadable: images that may be unreadable; None for any number.
-        image_scores: is given what each image of this process scores.
-        change: gives the model and the batch that are evaluated instead; where no image is left, there are no metrics.
-        image_losses: is given the loss of each image of this process.
+        context: what is known about the run.
+        accelerator: sums over processes.
+        progress: the progress of training.
+        max_unreadable: most images that may be unreadable; None for any number.
+        image_scores: receives the score of each image of this process.
+        change: returns the model and the batch to evaluate instead; if no image is left, there are no metrics.
+        image_losses: receives the loss of each image of this process.
 
     Raises:
-        ReorderKitError: if more are, no image is left, the task has another number of losses than images, or no figure
-            for its headline.
+        ReorderKitError: if too many images are unreadable, no image is left, the number of losses differs from that of
+            images, or the headline metric is missing.
     """
     metrics = metrics_of(task, context)
     sums = _Sums(accelerator)
@@ -98,19 +98,19 @@ class _Sums:
         self.images = 0
 
     def has_images(self, batch: Batch) -> bool:
-        """Whether there is something to count. Of several processes each needs an image, since tasks may gather."""
+        """Whether there is something to count. Each of several processes needs an image, because tasks may gather."""
         if self._accelerator.num_processes == 1:
             return len(batch) > 0
         sizes = self._accelerator.gather(torch.tensor([len(batch)], device=self._accelerator.device))
         if 0 < int((sizes > 0).sum()) < len(sizes):
             raise ReorderKitError(
-                "a process could read none of its images of an evaluation batch",
-                "repair or remove unreadable images, or evaluate on one process",
+                "a process could not read any of its images in an evaluation batch",
+                "repair or remove unreadable images, or evaluate in one process",
             )
         return len(batch) > 0
 
     def all_have_images(self, batch: Batch) -> bool:
-        """Whether every process has an image left; a batch counts on all of them or on none."""
+        """Whether every process has an image left; a batch counts in all of them or in none."""
         if self._accelerator.num_processes == 1:
             return len(batch) > 0
         sizes = self._accelerator.gather(torch.tensor([len(batch)], device=self._accelerator.device))
@@ -122,7 +122,7 @@ class _Sums:
         self._sums[name] = self._sums[name] + total if name in self._sums else total
 
     def means(self) -> tuple[dict[str, float], int]:
-        """The mean over the images of all processes, and how many these are."""
+        """The means over the images of all processes, and the number of these images."""
         values = [*self._sums.values(), torch.tensor(self.images, dtype=torch.float64, device=self._accelerator.device)]
         *totals, images = self._accelerator.reduce(torch.stack(values), reduction="sum").tolist()
         return {name: total / max(1.0, images) for name, total in zip(self._sums, totals, strict=True)}, int(images)

@@ -1,4 +1,4 @@
-"""What ``reorder-kit evaluate`` found."""
+"""The result of ``reorder-kit evaluate``."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from reorder_kit.runs.figures import Figures
 from reorder_kit.runs.record import Record
 
 OWN = "own order"
-"""What the order of the run itself is called."""
+"""The name of the run's own order."""
 
 
 class EvaluatedOrder(Record):
-    """A trained model in an order.
+    """The evaluation of a trained model in one order.
 
     Args:
-        order: what the order is called.
-        kendall_tau_to_own: to the order of the run, or to the consensus; of a run that orders each image by what it
-            shows, the mean over images.
-        metrics: figures of the images.
+        order: the name of the order.
+        kendall_tau_to_own: Kendall's tau to the run's order, or to the consensus; for a run that orders each image by
+            its content, the mean over images.
+        metrics: the metrics of the images.
     """
 
     order: str
@@ -26,20 +26,20 @@ class EvaluatedOrder(Record):
 
 
 class EvaluationReport(Record):
-    """A trained model in its own order and in others.
+    """The evaluation of a trained model in its own order and in others.
 
     Args:
         run: the run folder.
-        split: which images.
-        headline: the metric that stands for the others.
-        higher_is_better: whether a higher headline is a better one.
+        split: the evaluated split.
+        headline: the main metric.
+        higher_is_better: whether a higher headline is better.
         blocks: the blocks that the run orders before.
         is_consensus: whether each image has its own order.
-        spread: of a consensus: the mean Kendall distance of the images' orders to it; else None.
-        orders: its own first.
-        shares: the first share of its own order, read alone: the curve of the score against the cost, from the smallest
-            share to the largest.
-        shares_note: what became of the shares that ``shares.json`` held before; empty if it held none.
+        spread: for a consensus, the mean Kendall distance of the images' orders to it; else None.
+        orders: the orders, its own first.
+        shares: evaluations that read only the first share of its own order: the score against the cost, from the
+            smallest share to the largest.
+        shares_note: what happened to the shares that ``shares.json`` held before; empty if it held none.
     """
 
     run: str

@@ -1,4 +1,4 @@
-"""A machine that fails during a run: what was lost, which is an epoch at most, and how the run goes on."""
+"""Machine failures during a run: what was lost (at most an epoch), and how to resume the run."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from reorder_kit.runs.run_folder import RunFolder
 
 @contextmanager
 def resumable(folder: RunFolder, processes: int, is_part: bool) -> Iterator[None]:
-    """Say in words what a full disk, a lost permission or a limit of the system did to a run.
+    """Explain how a full disk, a lost permission or a system limit affected a run.
 
     Args:
         folder: the run folder.
-        processes: how many train it.
-        is_part: it is a run of a program that goes on with all of its runs, as a study.
+        processes: the number of training processes.
+        is_part: whether it is part of a program that resumes all of its runs, such as a study.
 
     Raises:
-        ReorderKitError: instead of an error of the system, or of a library that met one.
+        ReorderKitError: in place of an error of the system, or of a library because of one.
     """
     try:
         yield
@@ -40,15 +40,15 @@ def resumable(folder: RunFolder, processes: int, is_part: bool) -> Iterator[None
 
 
 def _kept(folder: RunFolder, file: Path | None) -> str:
-    """Where the last whole checkpoint is, of the run that was being trained."""
+    """The last complete checkpoint of the run that was being trained, in words."""
     checkpoint = None
     with suppress(OSError):  # the folder may be what was lost
         checkpoint = _trained(folder, file).latest_checkpoint() or folder.latest_checkpoint()
-    return "no epoch had been saved" if checkpoint is None else f"the last whole checkpoint is {checkpoint}"
+    return "no epoch had been saved" if checkpoint is None else f"the last complete checkpoint is {checkpoint}"
 
 
 def _trained(folder: RunFolder, file: Path | None) -> RunFolder:
-    """The run itself, or what was trained beside or before it, that a file is of."""
+    """The run that a file belongs to: the run itself, one of its controls, or its search."""
     if file is None:
         return folder
     if file.is_relative_to(folder.search):
@@ -67,4 +67,4 @@ def _command(folder: RunFolder, processes: int) -> str:
         return "then run it again"
     program = "reorder-kit" if processes == 1 else f"torchrun --nproc-per-node {processes} -m reorder_kit"
     words = shlex.join(["run", str(folder.recipe), "--out", str(folder.path), "--resume"])
-    return f"then go on with: {program} {words}"
+    return f"then resume with: {program} {words}"

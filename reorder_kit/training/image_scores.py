@@ -1,4 +1,4 @@
-"""What each image of a split scores."""
+"""The scores of the single images of a split."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from reorder_kit.runs.test_scores import Scores
 
 
 class ImageScores:
-    """What each image of a split scores, image by image, with images dealt out to processes as loaders do: by turns.
+    """The score of each image of a split, with images dealt out to processes in turn, as in the loaders.
 
     Args:
-        images: of the split.
+        images: the number of images in the split.
     """
 
     def __init__(self, images: int) -> None:
@@ -22,17 +22,17 @@ class ImageScores:
         self._scores: list[float] = []
 
     def add(self, scores: Float[Tensor, " batch"] | None) -> None:
-        """The next batch of this process; None if the task does not score single images."""
+        """Add the next batch of this process; None if the task does not score single images."""
         if scores is not None:
             self._scores += scores.tolist()
 
     def gather_read(self) -> Scores:
-        """The scores of the images that could be read, process by process. Every process has to call it."""
+        """The scores of the readable images, process by process. Every process must call it."""
         shares: list[list[float]] = gather_object([self._scores])
         return np.array([score for share in shares for score in share], dtype=np.float32)
 
     def gather(self) -> Scores | None:
-        """The scores in the order of the split; None unless every image has one. Every process has to call it."""
+        """The scores in the sequence of the split; None unless every image has one. Every process must call it."""
         shares: list[list[float]] = gather_object([self._scores])
         if sum(map(len, shares)) < self._images:
             return None

@@ -1,4 +1,4 @@
-"""The images that short trainings are judged on, none of which they learn from or are tested on."""
+"""The images that short trainings are judged on; they are used neither for training nor for the test."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from reorder_kit.interfaces import DataSplits
 from reorder_kit.training.beginning import fit_task, on_one_process
 
 RESOLVING_IMAGES = 1_000
-"""Images that resolve one point of an accuracy.
+"""The number of images that resolves one point of accuracy.
 
-Two models that disagree on a share d of n images have accuracies whose paired difference has a standard error of at
-most sqrt(d / n). With d = 10 %, which is common between short trainings in two orders, that is one point at 1,000
-images, and three points at 100."""
+If two models disagree on a share d of n images, the paired difference of their accuracies has a standard error of at
+most sqrt(d / n). With d = 10%, which is common between short trainings in two orders, that is one point with 1,000
+images, and three points with 100."""
 
 SHARE_SET_ASIDE = 0.2
 
 
 @dataclass(frozen=True)
 class JudgedImages:
-    """Images that trials are judged on; every trial of a recipe has the same.
+    """The images that trials are judged on, the same for every trial of a recipe.
 
     Args:
-        splits: what trials see: the training images that are left, and the judged images as validation. Test images
-            are not in it: its ``test`` is the judged images again.
-        train_images: training images of the full run.
-        aside: training images that were set aside, so that trials do not learn from them.
-        fitted: what the task was fitted to, on the training images that are left.
+        splits: the data for trials: the remaining training images, and the judged images as validation. It contains no
+            test images: its ``test`` holds the judged images again.
+        train_images: the number of training images of the full run.
+        aside: the number of training images set aside, so that trials do not learn from them.
+        fitted: the result of fitting the task to the remaining training images.
     """
 
     splits: DataSplits
@@ -46,35 +46,35 @@ class JudgedImages:
 
     @property
     def images(self) -> int:
-        """How many there are, readable or not."""
+        """The number of judged images, readable or not."""
         return len(self.splits.validation)
 
     @property
     def words(self) -> str:
-        """What they are, for people."""
+        """The judged images in words."""
         validation = self.images - self.aside
         if not self.aside:
             return f"{validation} validation images"
         return (
-            f"{validation} validation images and {self.aside} training images, {SHARE_SET_ASIDE:.0%} of them, set "
-            "aside from these trainings with their training transforms: the validation split alone cannot resolve one "
-            f"point (that takes {RESOLVING_IMAGES:,} images)"
+            f"{validation} validation images and {self.aside} training images ({SHARE_SET_ASIDE:.0%} of them), which "
+            "are set aside from these trainings and keep their training transforms: the validation split alone cannot "
+            f"resolve one point (that takes {RESOLVING_IMAGES:,} images)"
         )
 
 
 def judged_images(experiment: Experiment, splits: DataSplits, accelerator: Accelerator | None = None) -> JudgedImages:
-    """The validation images; besides them, where they are too few, a fifth of the training images.
+    """The validation images and, if they are too few, a fifth of the training images.
 
-    Which images are set aside depends on the recipe's seed alone. They keep their training transforms, since data
-    sources have no others for them, but are drawn as evaluation images are: the same for every order, seed and trial.
+    Which images are set aside depends only on the recipe's seed. They keep their training transforms, because data
+    sources have no others for them, but are drawn like evaluation images: the same for every order, seed and trial.
 
     Args:
         experiment: the parts of the run.
         splits: its opened data.
-        accelerator: the processes, one of which fits the task; this one alone if not given.
+        accelerator: the processes, one of which fits the task; only this process if not given.
 
     Raises:
-        ReorderKitError: if no training image would be left, or the task cannot be fitted to those that are.
+        ReorderKitError: if no training image would be left, or the task cannot be fitted to the remaining ones.
     """
     images = len(splits.train)
     judged, train = splits.validation, splits.train
@@ -83,7 +83,7 @@ def judged_images(experiment: Experiment, splits: DataSplits, accelerator: Accel
         aside = max(1, round(SHARE_SET_ASIDE * images))
         if aside >= images:
             raise ReorderKitError(
-                f"a short training that judges an order sets training images aside, and there is {images} in all",
+                f"short trainings that judge an order set training images aside, but there are only {images}",
                 "train on more images",
             )
         generator = torch.Generator().manual_seed(stream(experiment.recipe.seed, "set aside"))

@@ -1,4 +1,4 @@
-"""What a launcher such as torchrun says of the processes of a run: all of it, or nothing."""
+"""Checks that the environment variables of a launcher such as torchrun are complete or absent."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _HINT = "start with torchrun, which sets all of them, or unset them for a single
 
 
 def check_launch(environment: Mapping[str, str]) -> None:
-    """Refuse what would wait for processes that never come, or take itself for another one.
+    """Refuse an environment in which a process would wait forever for others, or have the wrong rank.
 
     Args:
         environment: the variables of this process.
 
     Raises:
-        ReorderKitError: naming the variable that is missing, or is no possible number.
+        ReorderKitError: naming the variable that is missing or has an impossible value.
     """
     given = {name: environment[name] for name in (*_TOLD, "LOCAL_WORLD_SIZE", *_WHERE) if name in environment}
     told = [name for name in _TOLD if name in given]
@@ -30,7 +30,7 @@ def check_launch(environment: Mapping[str, str]) -> None:
     for name, least in _NUMBERS.items():
         text = given.get(name)
         if text is not None and not (_is_number(text) and int(text) >= least):
-            raise ReorderKitError(f"{name}={text!r:.60} is not a whole number from {least} on", hint)
+            raise ReorderKitError(f"{name}={text!r:.60} must be a whole number of at least {least}", hint)
     numbers = {name: int(given[name]) for name in _NUMBERS if name in given}
     needed = ("RANK", "WORLD_SIZE") if numbers.get("WORLD_SIZE", 2) == 1 else (*_TOLD, *_WHERE)
     missing = [name for name in needed if name not in given]
@@ -39,25 +39,25 @@ def check_launch(environment: Mapping[str, str]) -> None:
     for rank, count in (("RANK", "WORLD_SIZE"), ("LOCAL_RANK", "LOCAL_WORLD_SIZE"), ("LOCAL_RANK", "WORLD_SIZE")):
         if rank in numbers and count in numbers and numbers[rank] >= numbers[count]:
             raise ReorderKitError(
-                f"{rank}={numbers[rank]} is not below {count}={numbers[count]}: processes count from 0", hint
+                f"{rank}={numbers[rank]} must be less than {count}={numbers[count]}: processes count from 0", hint
             )
 
 
 def require_one_process(environment: Mapping[str, str], command: str, hint: str) -> None:
-    """Refuse a launcher that starts several processes for what one process does.
+    """Refuse a launcher that starts several processes for a command of one process.
 
     Args:
         environment: the variables of this process.
-        command: what a person called.
-        hint: how to share its work.
+        command: the command.
+        hint: how to distribute its work.
 
     Raises:
-        ReorderKitError: if there are several, or what the launcher says is incomplete.
+        ReorderKitError: if there are several processes, or the launcher's variables are incomplete.
     """
     check_launch(environment)
     processes = int(environment["WORLD_SIZE"]) if any(name in environment for name in _TOLD) else 1
     if processes > 1:
-        raise ReorderKitError(f"WORLD_SIZE={processes}: {command} is not started by a launcher such as torchrun", hint)
+        raise ReorderKitError(f"WORLD_SIZE={processes}: do not start {command} with a launcher such as torchrun", hint)
 
 
 def _is_number(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The closed-form score of a learned order, beside that of its start."""
+"""The closed-form scores of a learned order and of its start."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from reorder_kit.orders.order import Order
 from reorder_kit.runs.result import ClosedForm, RunOrder
 
 IMAGES = 500
-"""Training images at most: reading them takes about as long as reading as many in an epoch."""
+"""The most training images; reading them takes as long as reading the same number in an epoch."""
 
 
 def score_learned_order(experiment: Experiment, splits: DataSplits, grid: Grid, order: RunOrder) -> RunOrder:
-    """What is known of an order, with its closed-form score by the influence of the trained model's slots.
+    """Facts about an order, with its closed-form score, weighted by the influence of the trained model's slots.
 
     Args:
         experiment: the parts of a run that learned the order.
-        splits: its data; only training images are looked at.
-        grid: of the patches.
-        order: what is known of it.
+        splits: its data, of which only training images are read.
+        grid: the grid of patches.
+        order: the facts about the order.
     """
     reason = _does_not_apply(order)
     rows = None if reason else _rows(experiment, splits, grid)
@@ -42,7 +42,7 @@ def score_learned_order(experiment: Experiment, splits: DataSplits, grid: Grid, 
 
 
 def _rows(experiment: Experiment, splits: DataSplits, grid: Grid) -> ToldRows | str:
-    """Training images as rows of a regression, or why there can be none."""
+    """Training images as rows of a regression, or the reason why this is impossible."""
     training = TrainingSplit(splits, experiment.recipe.seed, experiment.kind)
     try:
         return told_rows(training, splits.image, grid, IMAGES, views=0)
@@ -51,7 +51,7 @@ def _rows(experiment: Experiment, splits: DataSplits, grid: Grid) -> ToldRows | 
 
 
 def _does_not_apply(order: RunOrder) -> str:
-    """Why there can be no score; empty if there can."""
+    """Why there cannot be a score; empty if there can."""
     if order.is_consensus:
         return "each image has its own order"
     if order.influence is None:
@@ -61,5 +61,5 @@ def _does_not_apply(order: RunOrder) -> str:
     if not sum(order.influence) > 0:
         return "no slot of the trained model has influence"
     if not len(order.influence) == len(order.start) == len(order.final):
-        return f"the start has {len(order.start)} slots, the learned order {len(order.final)}"
+        return f"the start has {len(order.start)} slots, but the learned order has {len(order.final)}"
     return ""

@@ -1,4 +1,4 @@
-"""Optimisers and the step size over a run."""
+"""Optimizers, and the step size over a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reorder_kit.recipe.settings import OptimizerSettings, ScheduleSettings
 
 
 def parameter_groups(modules: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Weight matrices decay; norms, biases, embeddings, positions and single tokens do not."""
+    """Parameter groups with weight decay only for weight matrices, not for norms, biases, embeddings and the like."""
     decayed: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for module in modules.modules():
@@ -28,7 +28,7 @@ def parameter_groups(modules: nn.Module, weight_decay: float) -> list[dict[str, 
 
 
 def step_size_ratio(settings: ScheduleSettings, progress: Progress) -> float:
-    """The step size of a step, relative to the peak."""
+    """The step size at a step, relative to the peak."""
     lengths = (epochs_in(length, progress.epochs) for length in (settings.warmup_epochs, settings.hold_epochs))
     warmup, hold = (epochs * progress.steps_per_epoch for epochs in lengths)
     floor = settings.min_ratio
@@ -43,15 +43,15 @@ def step_size_ratio(settings: ScheduleSettings, progress: Progress) -> float:
 
 
 class Optimizers:
-    """The optimiser of backbone and head, and the policy's own; both step together, under one loss scale.
+    """The optimizer of backbone and head, and the policy's own; both step together with the same loss scale.
 
     Args:
         modules: backbone and head.
         policy: the policy.
-        settings: of the optimiser of backbone and head.
-        schedule: its step size over the run.
-        clip_grad: largest norm of its gradient; None for any.
-        accelerator: unscales fp16 gradients, and averages the policy's over processes.
+        settings: settings of the optimizer of backbone and head.
+        schedule: the schedule of its step size.
+        clip_grad: largest norm of its gradient; None for no limit.
+        accelerator: unscales fp16 gradients, and averages the policy's gradients over processes.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class Optimizers:
         self._reset_loss_scale()
 
     def step(self, progress: Progress) -> float:
-        """Take a step, forget the gradients, and return the step size.
+        """Take a step, clear the gradients, and return the step size.
 
         Args:
-            progress: where the training of the present weights stands.
+            progress: the progress of training the current weights.
         """
         average_policy_over_processes(self._policy, self._accelerator)
         step_size = self._peak * step_size_ratio(self._schedule, progress)
@@ -97,12 +97,12 @@ class Optimizers:
         return step_size
 
     def forget(self) -> None:
-        """Start anew with new weights: neither moments nor the loss scale of the old ones are left."""
+        """Start over with new weights, without the moments and the loss scale of the old ones."""
         self.main.state.clear()
         self._reset_loss_scale()
 
     def _reset_loss_scale(self) -> None:
-        """An accelerator serves several trainings, whose results must not depend on what was trained before."""
+        """Reset the loss scale, because an accelerator serves several trainings, which must be independent."""
         scaler = self._accelerator.scaler
         if scaler:
             first = (self._accelerator.scaler_handler or GradScalerKwargs()).init_scale
@@ -120,7 +120,7 @@ class Optimizers:
         }
 
     def load_state_dict(self, state: dict[str, dict[str, object]]) -> None:
-        """Go on from a saved state."""
+        """Continue from a saved state."""
         self.main.load_state_dict(state["main"])
         if self.policy:
             self.policy.load_state_dict(state["policy"])
@@ -129,10 +129,10 @@ class Optimizers:
 
 
 def average_policy_over_processes(policy: Policy, accelerator: Accelerator) -> None:
-    """Average the policy's gradients and running means; whole numbers and flags become those of process 0.
+    """Average the policy's gradients and running means; integers and booleans are copied from process 0.
 
-    Data parallelism does not know the policy, whose parameters have no gradient in some phases; the phases are the same
-    on every process.
+    Data parallelism does not cover the policy, whose parameters have no gradient in some phases; the phases are the
+    same in every process.
     """
     if accelerator.num_processes == 1:
         return

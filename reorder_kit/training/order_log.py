@@ -1,4 +1,4 @@
-"""Orders of a run, written down as it goes."""
+"""A log of the orders of a run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from reorder_kit.training.order_summary import OrderSummary
 
 
 class OrderLog:
-    """Keeps the order of every epoch, and the first order that each process sampled in it.
+    """Writes the order of every epoch, and the first order that each process sampled in it.
 
     Args:
         folder: the run folder.
         grid: the grid of patches.
         start: the starting order.
-        process: number of this process; only process 0 writes the orders of epochs.
+        process: index of this process; only process 0 writes the orders of epochs.
     """
 
     def __init__(self, folder: RunFolder, grid: Grid, start: Order, process: int) -> None:
@@ -32,13 +32,13 @@ class OrderLog:
         self._last_sampled_epoch = 0
 
     def begin(self) -> None:
-        """Write down the start."""
+        """Write the start."""
         self._folder.orders.mkdir(parents=True, exist_ok=True)
         if self._process == 0:
             OrderFile("start", self._grid, self.start).save(self._folder.start_order)
 
     def resume(self, epoch: int) -> None:
-        """Forget what was written after an epoch, and go on from the order it ended with."""
+        """Drop what was written after an epoch, and continue from the order at its end."""
         if epoch:
             stored = OrderFile.load(self._folder.epoch_order(epoch))  # checked with the checkpoint
             self.last = OrderSummary(stored.order, stored.spread, stored.examples)
@@ -50,7 +50,7 @@ class OrderLog:
                     path.unlink()
 
     def sampled(self, epoch: int, result: StepResult) -> None:
-        """Write down the first order of the epoch's first proposal that was drawn at random."""
+        """Write the first order of the epoch's first random proposal."""
         if epoch <= self._last_sampled_epoch or not result.passes:
             return
         proposal = result.passes[0].proposals[0]
@@ -62,7 +62,7 @@ class OrderLog:
                 file.write(json.dumps(with_checksum(line)) + "\n")
 
     def epoch(self, epoch: int, summary: OrderSummary) -> EpochOrder:
-        """Write down the order an epoch ended with; return how it compares with the start and the epoch before."""
+        """Write the order at the end of an epoch, and compare it with the start and the previous epoch."""
         order, written = summary.order, order_file(f"epoch-{epoch}", self._grid, summary)
         if self._process == 0:
             written.save(self._folder.epoch_order(epoch))

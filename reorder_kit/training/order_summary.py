@@ -1,4 +1,4 @@
-"""The order of a policy in one: its best order, or the consensus of the orders it gives to images."""
+"""One order for a policy: its best order, or the consensus of the orders that it gives to images."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ EXAMPLES = 4
 
 @dataclass(frozen=True)
 class OrderSummary:
-    """What is reported of a policy's orders, in patches of the image.
+    """A summary of a policy's orders, in patches of the image.
 
     Args:
         order: the best order of a static policy, composed over its blocks; else the consensus order.
-        spread: of a dynamic policy: the mean Kendall distance of the images' orders to the consensus, 0 (all the same)
-            to 1; None for a static one.
-        examples: of a dynamic policy: the orders of some images.
+        spread: for a dynamic policy, the mean Kendall distance of the images' orders to the consensus, from 0 (all the
+            same) to 1; None for a static one.
+        examples: for a dynamic policy, the orders of some images.
     """
 
     order: Order
@@ -42,10 +42,10 @@ class OrderSummary:
 
 
 def reach_of(model: OrderedModel, task: Task, num_slots: int) -> Bool[Tensor, " slot"] | None:
-    """Which of so many slots have a path to the readout; None where patches are ordered again before a later block."""
+    """Which slots have a path to the readout; None if patches are ordered again before a later block."""
     if model.policy.blocks != (0,):
         return None
-    # A head that looks at places reads every slot itself.
+    # The head of a dense task reads every slot directly.
     return torch.ones(num_slots, dtype=torch.bool) if task.is_dense else reach_of_slots(model.backbone, num_slots)
 
 
@@ -54,10 +54,10 @@ def static_order(policy: Policy, patches: int) -> Order:
 
     Args:
         policy: the policy.
-        patches: of an image.
+        patches: the number of patches of an image.
 
     Raises:
-        ComponentError: if what it gives is no such order.
+        ComponentError: if it does not give such an order.
         ReorderKitError: if the policy is dynamic.
     """
     first, *later = sorted(policy.blocks)
@@ -70,13 +70,13 @@ def static_order(policy: Policy, patches: int) -> Order:
 def _static(policy: Policy, block: int, patches: int) -> Order:
     order = check_order(policy.best_order(None, block), policy, patches)
     if not order.is_static:
-        raise policy_error(policy, "it says is_static, but has an order for each image", "say is_static = False")
+        raise policy_error(policy, "is_static is True, but each image has its own order", "set is_static = False")
     return order
 
 
 @torch.no_grad()
 def consensus(orders: Int[Tensor, "image slot"], num_patches: int) -> OrderSummary:
-    """The consensus of the orders of some images: patches by their mean rank, an absent patch ranking last.
+    """The consensus of the orders of some images: patches sorted by mean rank, where absent patches rank last.
 
     Args:
         orders: the patch in each slot of each image.
@@ -97,9 +97,9 @@ def summarize_orders(model: OrderedModel, policy: Policy, batches: Iterable[Batc
     """The best order of a static policy, or the consensus over images.
 
     Args:
-        model: reads the images, in evaluation mode.
+        model: the model, in evaluation mode, which reads the images.
         policy: its policy.
-        batches: a fixed set of images, on the model's device; not looked at for a static policy.
+        batches: a fixed set of images, on the model's device; not used for a static policy.
 
     Raises:
         ReorderKitError: if a dynamic policy has no image to order.

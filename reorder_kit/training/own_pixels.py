@@ -1,4 +1,4 @@
-"""What a model says about the image that it read, brought back to the pixels of the image that was given."""
+"""Map a model's answers from the image that it read to the pixels of the original image."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def prediction_of(
     threshold: float,
     preview: UInt8[Tensor, "channel rows columns"] | None = None,
 ) -> ImagePrediction:
-    """What an answer means.
+    """The prediction that an answer stands for.
 
     Args:
-        answer: of the model.
-        path: how the image is called.
-        size: height and width of the image that was given, upright, pixels.
-        content: height and width of its place in the top left corner of what the model read, pixels.
-        classes: names of the classes; a class without a name is called by its number.
-        threshold: from which probability or score on something is reported.
-        preview: a small version of the image, to be kept.
+        answer: the model's answer.
+        path: the name of the image.
+        size: height and width of the original image, upright, in pixels.
+        content: height and width of its content in the top left corner of the model's input, in pixels.
+        classes: names of the classes; a class without a name is named by its number.
+        threshold: the lowest probability or score that is reported.
+        preview: a small version of the image to keep.
     """
     names = tuple(classes)
     if isinstance(answer, ClassAnswer):
@@ -51,16 +51,16 @@ def prediction_of(
 
 
 def boxes_in(boxes: Float[Tensor, "box 4"], size: Size, content: Size) -> Float[Tensor, "box 4"]:
-    """Boxes in pixels of an image of this size, from those in pixels of its content; cut at the edges of the image."""
+    """Boxes in pixels of an image of this size, from boxes in pixels of its content, cut at the edges of the image."""
     (height, width), (rows, columns) = size, content
     scale = boxes.new_tensor([width / columns, height / rows] * 2)
     return (boxes * scale).clamp(min=0).minimum(boxes.new_tensor([width, height] * 2))
 
 
 def class_of_pixels(scores: Float[Tensor, "class rows columns"], size: Size) -> UInt8[Tensor, "height width"]:
-    """The class with the highest score at each pixel of an image of this size, scores being interpolated.
+    """The class with the highest interpolated score at each pixel of an image of this size.
 
-    One class after the other: those of a large photo with many classes would not fit into memory together.
+    Classes are processed one by one: all scores of a large photo with many classes would not fit into memory.
     """
     if tuple(scores.shape[-2:]) == size:
         return scores.argmax(dim=0).to(torch.uint8)

@@ -1,4 +1,4 @@
-"""How near an order comes to the known answer, for data with a hidden order."""
+"""How close an order comes to the known answer, for data with a hidden order."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from reorder_kit.runs.result import RestoredChain, UndoneScramble
 def planted_figures(
     scramble: Order | None, hidden: Order | None, order: Order, grid: Grid
 ) -> UndoneScramble | RestoredChain | None:
-    """An order beside the hidden one; None if the data hide none.
+    """Compare an order with the hidden one; None if the data does not hide one.
 
     Args:
-        scramble: the order that the recipe scrambled the images by.
+        scramble: the order by which the recipe scrambled the images.
         hidden: the order that the data source hides.
         order: an order of the patches as the model sees them, the same for all images.
         grid: the backbone's grid.
@@ -25,7 +25,7 @@ def planted_figures(
             adjacency_in_true_image=scramble.compose(order).adjacency(grid),
             kendall_tau_to_undone=order.kendall_tau(scramble.inverse()),
         )
-    # A backbone with patches of its own size sees other patches than those that were hidden.
+    # A backbone with another patch size sees patches other than the hidden ones.
     if hidden is None or hidden.num_patches != grid.num_patches:
         return None
     return RestoredChain(

@@ -1,4 +1,4 @@
-"""A trained run, asked about images that do not belong to its data."""
+"""Predictions of a trained run for images from outside its data."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from reorder_kit.training.prediction import ImagePrediction, Predictions
 from reorder_kit.training.prepared_image import Prepared, Preparing
 
 PREVIEW_SIDE = 512
-"""The longer side of a preview, pixels."""
+"""The longer side of a preview, in pixels."""
 
 _WITHOUT_MASKS = (CLASS, MULTI_LABEL, BOXES)
 
 Keep = Callable[[ImagePrediction], ImagePrediction]
-"""Told of each prediction as it is made; returns what is kept of it."""
+"""Receives each prediction as it is made, and returns what to keep of it."""
 
 
 @names_plugins
@@ -56,26 +56,26 @@ def predict_run(
     keep: Keep = lambda prediction: prediction,
     wants_masks: bool = False,
 ) -> Predictions:
-    """Ask a run about images. Its data is not opened, and nothing is written.
+    """Predict images with a run. Its data is not opened, and nothing is written.
 
     Args:
-        run: the folder of a run with a checkpoint, or a loaded one, whose model is moved to the device.
+        run: the folder of a run with a checkpoint, or a loaded run, whose model is moved to the device.
         given: the images.
         host: the plugins.
-        device: a value of ``train.device``; that of the recipe if not given, or what there is if it is missing here.
-        threshold: from which probability or score on something is reported; the task's own if not given.
-        previews: how many of the first images keep a small version of themselves.
-        keep: told of each prediction.
-        wants_masks: refuse a run whose targets say that its task makes none.
+        device: a value of ``train.device``; the recipe's if not given, or an available one if that is missing here.
+        threshold: the lowest probability or score that is reported; the task's own if not given.
+        previews: the number of images, from the first, that keep a small version.
+        keep: receives each prediction.
+        wants_masks: refuse a run whose targets show that its task does not predict masks.
 
     Raises:
-        ReorderKitError: if the run cannot be opened, or its data source does not say how images from elsewhere are
-            prepared; if its task says nothing about single images, or has no threshold.
+        ReorderKitError: if the run cannot be opened, or its data source does not say how to prepare images from
+            elsewhere; if its task has no answers for single images, or no threshold.
     """
     loaded = run if isinstance(run, LoadedRun) else LoadedRun.open(run, host)
     task, recipe = loaded.experiment.task, loaded.experiment.recipe
     if wants_masks and loaded.experiment.kind in _WITHOUT_MASKS:
-        raise ReorderKitError(f"masks: task {task.name!r} makes none", "segmentation does")
+        raise ReorderKitError(f"masks: task {task.name!r} does not predict masks", "segmentation does")
     limit = _limit(task, threshold)
     preparing = Preparing.of(loaded)
     accelerator = build_accelerator(chosen_device(recipe.train, device))
@@ -115,24 +115,24 @@ def _limit(task: Task, asked: float | None) -> Threshold | None:
             "multi-label and detection have one",
         )
     if not 0 <= asked <= 1:
-        raise ReorderKitError(f"threshold: {asked} is not from 0 to 1")
+        raise ReorderKitError(f"threshold: {asked} is not between 0 and 1")
     return Threshold(asked, "as asked", own.least)
 
 
 def _notes(limit: Threshold | None) -> tuple[str, ...]:
     if limit is None or limit.value >= limit.least:
         return ()
-    return (f"The model itself drops what scores less than {limit.least:g} (task.score_threshold of the run).",)
+    return (f"The model itself drops scores below {limit.least:g} (the run's task.score_threshold).",)
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """A model that is asked.
+    """A model that predicts images.
 
     Args:
-        run: on its device.
+        run: the run, on its device.
         accelerator: device and precision.
-        threshold: from which probability or score on something is reported.
+        threshold: the lowest probability or score that is reported.
     """
 
     run: LoadedRun
@@ -140,10 +140,10 @@ class _Asked:
     threshold: float
 
     def about(self, images: Sequence[Prepared]) -> Iterator[ImagePrediction]:
-        """What the model says about each image.
+        """The model's prediction for each image.
 
         Raises:
-            ReorderKitError: if it says nothing about single images, or gives NaN.
+            ReorderKitError: if the task has no answers for single images, or the model gives NaN.
         """
         if not images:
             return
@@ -166,11 +166,11 @@ class _Asked:
         answers = task.answers(predicted, context)
         if not answers:
             raise ReorderKitError(
-                f"task {task.name!r} says nothing about a single image that could be reported",
-                "classification, multi-label, detection and segmentation do; a task of a plugin does with answers()",
+                f"task {task.name!r} has no answers for single images",
+                "classification, multi-label, detection and segmentation have; a plugin's task needs answers()",
             )
         if len(answers) != len(images):
-            raise task_error(task, f"answers gave {len(answers)} answers for {len(images)} images")
+            raise task_error(task, f"answers returned {len(answers)} answers for {len(images)} images")
         for image, answer in zip(images, answers, strict=True):
             self._require_sense(answer, image)
         return answers
@@ -182,14 +182,14 @@ class _Asked:
             numbers = answer.scores
             if not image.shows_all:
                 raise ReorderKitError(
-                    f"data source {self.run.experiment.data_source.name!r} does not say where in an image the model "
-                    "looks, so that boxes and masks cannot be brought back to its pixels",
-                    "its preparation() has to scale the whole image, and say shows_all",
+                    f"data source {self.run.experiment.data_source.name!r} does not say which part of an image the "
+                    "model sees, so boxes and masks cannot be mapped back to its pixels",
+                    "its preparation() must scale the whole image, and set shows_all",
                 )
         if isinstance(answer, BoxAnswer) and not bool(answer.boxes.isfinite().all()):
             numbers = answer.boxes
         if not bool(numbers.isfinite().all()):
             raise ReorderKitError(
-                f"{image.name}: the model answers with NaN or infinite numbers",
+                f"{image.name}: the model's answer contains NaN or infinite numbers",
                 "evaluate the run; with train.precision: fp16 it may need --device cpu",
             )

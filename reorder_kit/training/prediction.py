@@ -1,4 +1,4 @@
-"""What a trained run says about images, in their own pixels."""
+"""A trained run's predictions for images, in the images' own pixels."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from reorder_kit.interfaces import Annotation, Finding, Threshold, Unreadable
 from reorder_kit.runs.record import Record
 
 TOP = 5
-"""Classes that are reported of an image, the most probable ones."""
+"""The number of most probable classes that are reported for an image."""
 _NAMED = 3
-"""Classes that the words for an image name."""
+"""The most classes named in an image's words."""
 _LEAST_SHARE = 0.01
-"""Share of an image's pixels from which on the words for it name a class."""
+"""The smallest share of an image's pixels for a class to be named in its words."""
 
 
 class ClassProbability(Record):
     """A class with its probability.
 
     Args:
-        name: of the class.
-        number: of the class.
-        probability: from 0 to 1.
+        name: the name of the class.
+        number: the number of the class.
+        probability: its probability, from 0 to 1.
     """
 
     name: str
@@ -44,13 +44,13 @@ class FoundBox(Record):
     """An object.
 
     Args:
-        name: of its class.
-        number: of its class.
-        score: how sure the model is, from 0 to 1.
-        left: edge, in pixels of the upright image.
-        top: edge.
-        right: edge.
-        bottom: edge.
+        name: the name of its class.
+        number: the number of its class.
+        score: the model's confidence, from 0 to 1.
+        left: left edge, in pixels of the upright image.
+        top: top edge.
+        right: right edge.
+        bottom: bottom edge.
     """
 
     name: str
@@ -66,10 +66,10 @@ class ClassArea(Record):
     """The pixels of a class.
 
     Args:
-        name: of the class.
-        number: of the class, which is its value in the mask.
-        pixels: how many.
-        share: of all pixels of the image.
+        name: the name of the class.
+        number: the number of the class, which is its value in the mask.
+        pixels: the number of its pixels.
+        share: their share of all pixels of the image.
     """
 
     name: str
@@ -80,19 +80,19 @@ class ClassArea(Record):
 
 @dataclass(frozen=True)
 class ImagePrediction:
-    """What a run says about one image.
+    """A run's prediction for one image.
 
     Args:
-        path: the file, or ``image 0`` and so on for what was given in memory.
-        size: height and width of the upright image, pixels.
-        classes: every class with its probability, the most probable first; None where the task has none.
-        present: names of the classes at or above the threshold; None where an image has exactly one.
-        boxes: the objects, the surest first, in pixels of the upright image; None where the task has none.
-        areas: the classes in the mask, the largest first; None where the task has none.
-        mask: the number of the class of each pixel, of the size of the upright image; None where the task has none.
-        mask_file: where the mask was written; None where it was not.
+        path: the file, or ``image 0`` and so on for images in memory.
+        size: height and width of the upright image, in pixels.
+        classes: every class with its probability, the most probable first; None if the task predicts none.
+        present: names of the classes at or above the threshold; None if an image has exactly one class.
+        boxes: the objects, the most confident first, in pixels of the upright image; None if the task predicts none.
+        areas: the classes in the mask, the largest first; None if the task predicts no mask.
+        mask: the class number of each pixel of the upright image; None if the task predicts no mask.
+        mask_file: the file that the mask was written to; None if it was not written.
         class_names: names of the classes, by number.
-        preview: a small version of the upright image; kept for some images only.
+        preview: a small version of the upright image; kept only for some images.
     """
 
     path: str
@@ -114,29 +114,29 @@ class ImagePrediction:
         """The most probable class.
 
         Raises:
-            ValueError: if the task gives no probabilities of classes.
+            ValueError: if the task does not predict class probabilities.
         """
         if not self.classes:
-            raise ValueError("this task gives no probabilities of classes")
+            raise ValueError("this task does not predict class probabilities")
         return self.classes[0]
 
     @property
     def words(self) -> str:
-        """The answer in a line."""
+        """The prediction in one line."""
         if self.classes is not None:
             return ", ".join(self.named(_NAMED))
         if self.boxes is not None:
             count = "1 box" if len(self.boxes) == 1 else f"{len(self.boxes)} boxes"
             found = ", ".join(f"{box.name} {box.score:.2f}" for box in self.boxes[:_NAMED])
-            return f"{count}: {found}" if found else "no box"
+            return f"{count}: {found}" if found else "no boxes"
         areas = [area for area in self.areas or () if area.share >= _LEAST_SHARE]
         return ", ".join(f"{area.name} {area.share:.0%}" for area in areas)
 
     def named(self, top: int) -> list[str]:
-        """The classes that come into question, each with its probability.
+        """The most plausible classes, each with its probability.
 
         Args:
-            top: how many at the most.
+            top: the largest number of classes.
         """
         classes = self.classes or ()
         if self.present is None:
@@ -146,10 +146,10 @@ class ImagePrediction:
         return found or [f"(none), {nearest}" for nearest in nearest]
 
     def as_dict(self, top: int = TOP) -> dict[str, Any]:
-        """For JSON, without the mask's pixels.
+        """The prediction as plain data for JSON, without the mask's pixels.
 
         Args:
-            top: how many classes, the most probable ones.
+            top: the number of most probable classes to include.
         """
         content: dict[str, Any] = {"path": self.path, "height": self.size[0], "width": self.size[1]}
         if self.classes is not None:
@@ -163,11 +163,11 @@ class ImagePrediction:
         return content
 
     def without_pixels(self) -> ImagePrediction:
-        """The same without mask and preview, which take memory."""
+        """The same prediction without mask and preview, which take memory."""
         return replace(self, mask=None, preview=None)
 
     def annotation(self) -> Annotation:
-        """What is drawn on the preview."""
+        """The annotation to draw on the preview."""
         assert self.preview is not None
         rows, columns = self.preview.shape[-2:]
         scale = torch.tensor([columns / self.size[1], rows / self.size[0]] * 2)
@@ -185,18 +185,18 @@ class ImagePrediction:
 
 @dataclass(frozen=True)
 class Predictions(Sequence[ImagePrediction]):
-    """What a run says about images; a sequence with one prediction for each image that could be read.
+    """A run's predictions for images: a sequence with one prediction for each readable image.
 
     Args:
         run: the run folder.
         task: name of the task.
-        device: where it was computed, in words.
+        device: the device used, in words.
         class_names: names of the classes, by number.
         images: the predictions, in the sequence of the images.
-        unreadable: the images that could not be read, and why.
-        findings: what was left out or converted in reading the images.
-        notes: what people have to know, a sentence each.
-        threshold: from which probability or score on something is reported; None where nothing is left out.
+        unreadable: the images that could not be read, with reasons.
+        findings: what was left out or converted while reading the images.
+        notes: what people have to know, one sentence each.
+        threshold: the lowest probability or score that is reported; None if nothing is left out.
     """
 
     run: Path
@@ -227,7 +227,7 @@ class Predictions(Sequence[ImagePrediction]):
         return f"<{self.task} of {len(self)} images by {self.run}{missing}>"
 
     def _repr_html_(self) -> str:
-        # Imported on first use: only notebooks ask.
+        # Imported on first use, because only notebooks need it.
         from reorder_kit.figures.prediction_table import PredictionRow, prediction_table
 
         rows = [
@@ -238,10 +238,10 @@ class Predictions(Sequence[ImagePrediction]):
         return prediction_table(f"{self.run}: {self.task}, {self.device}", rows, missing)
 
     def as_dict(self, top: int = TOP) -> dict[str, Any]:
-        """For JSON; every key is always there.
+        """The predictions as plain data for JSON; every key is always present.
 
         Args:
-            top: classes of each image, the most probable ones.
+            top: the number of most probable classes per image.
         """
         threshold = self.threshold
         return {
@@ -257,15 +257,15 @@ class Predictions(Sequence[ImagePrediction]):
         }
 
     def draw(self, path: str | Path) -> None:
-        """Write a picture of the first images, those with a preview.
+        """Write a picture of the first images, which have a preview.
 
         Args:
-            path: the file; its ending says in which format.
+            path: the file, whose extension determines the format.
 
         Raises:
             ReorderKitError: if it cannot be written.
         """
-        # Imported on first use: matplotlib takes a second.
+        # Imported on first use, because importing matplotlib takes a second.
         from reorder_kit.figures.picture_file import require_picture_file
 
         require_picture_file(Path(path))
@@ -277,7 +277,7 @@ def draw_previews(images: Sequence[ImagePrediction], heading: str, path: Path) -
 
     Args:
         images: the predictions; those without a preview are left out.
-        heading: stands on top.
+        heading: the heading at the top.
         path: the file.
 
     Raises:
@@ -288,7 +288,7 @@ def draw_previews(images: Sequence[ImagePrediction], heading: str, path: Path) -
 
     pairs = [(each.preview, each.annotation()) for each in images if each.preview is not None]
     if not pairs:
-        raise ReorderKitError(f"{path}: there is no image to be drawn")
+        raise ReorderKitError(f"{path}: there is no image to draw")
     with writing(path):
         draw_answers(
             [preview for preview, _ in pairs], [answer for _, answer in pairs], images[0].class_names, heading, path
@@ -296,7 +296,7 @@ def draw_previews(images: Sequence[ImagePrediction], heading: str, path: Path) -
 
 
 def mask_as_png(mask: UInt8[Tensor, "height width"]) -> bytes:
-    """A mask as an 8-bit gray PNG, whose values are the numbers of the classes."""
+    """A mask as an 8-bit gray PNG, whose values are class numbers."""
     content = BytesIO()
     Image.fromarray(mask.contiguous().numpy()).save(content, "PNG")
     return content.getvalue()

@@ -1,4 +1,4 @@
-"""What a model says of a few images, to be looked at."""
+"""A model's predictions for a few images, for people to look at."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def predict_some(
     run: str,
     split: str,
 ) -> Predictions | None:
-    """Images from all over a split, since many sources list them class by class; None if there is nothing to show.
+    """Predict images spread over a split, because many sources list them class by class; None if there are none.
 
     Args:
-        model: the model; its best order is used.
-        task: puts outputs and targets into words.
+        model: the model, which reads in its best order.
+        task: describes outputs and targets in words.
         samples: the split.
-        context: what is known of the run.
+        context: what is known about the run.
         accelerator: device and precision.
         run: name of the run.
         split: name of the split.
@@ -55,7 +55,7 @@ def predict_some(
 
 
 def _within(answer: Annotation, height: int, width: int) -> Annotation:
-    """What a mask says of padding is no answer."""
+    """The annotation without padding, where a mask has no meaning."""
     if answer.mask is None:
         return answer
     mask = answer.mask.clone()

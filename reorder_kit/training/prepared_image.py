@@ -1,4 +1,4 @@
-"""Images that somebody gives, prepared as the test images of a run were."""
+"""Given images, prepared like the test images of a run."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Prepared(NamedTuple):
     """An image, ready for the model.
 
     Args:
-        name: how it is called.
-        sample: what the model reads.
-        size: height and width of the upright image, pixels.
-        shows_all: the content of the sample is the whole image.
-        seed: of its random numbers.
-        findings: what was converted in reading it.
-        preview: a small version; None if none was asked for.
+        name: its name.
+        sample: the model's input.
+        size: height and width of the upright image, in pixels.
+        shows_all: whether the content of the sample is the whole image.
+        seed: seed of its random numbers.
+        findings: what was converted while reading it.
+        preview: a small version; None if not requested.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Prepared(NamedTuple):
 
     @property
     def content(self) -> tuple[int, int]:
-        """Height and width of the image in the sample, pixels."""
+        """Height and width of the image in the sample, in pixels."""
         if self.sample.content is not None:
             return self.sample.content
         return (self.sample.image.shape[-2], self.sample.image.shape[-1])
@@ -55,9 +55,9 @@ class Preparing:
 
     Args:
         source: the data source of the run.
-        preparation: what it does to images.
-        image: what the model reads.
-        change: what the recipe does to every sample beyond that.
+        preparation: the source's preprocessing of images.
+        image: the shape that the model reads.
+        change: the recipe's additional change of every sample.
     """
 
     source: DataSource
@@ -67,24 +67,24 @@ class Preparing:
 
     @classmethod
     def of(cls, run: LoadedRun) -> Preparing:
-        """For a run, whose data is not opened.
+        """The preparation for a run, whose data is not opened.
 
         Raises:
-            ReorderKitError: if its data source does not say how images from elsewhere are prepared, or its task
-                compares several views of an image.
+            ReorderKitError: if its data source does not say how to prepare images from elsewhere, or its task compares
+                several views of an image.
         """
         experiment, image = run.experiment, run.context.image
         source, task = experiment.data_source, experiment.task
         if views_of(task, training=False):
-            raise ReorderKitError(f"task {task.name!r} compares several views of an image; there is nothing to predict")
+            raise ReorderKitError(f"task {task.name!r} compares several views of an image, so it cannot predict one")
         preparation: Any = source.preparation(image)
         if preparation is None:
             raise ReorderKitError(
-                f"data source {source.name!r} does not say how an image from elsewhere is prepared for the model",
-                "sources of image files do; one of a plugin does with preparation()",
+                f"data source {source.name!r} does not say how to prepare an image from elsewhere for the model",
+                "sources of image files do; a plugin's source needs preparation()",
             )
         if not isinstance(preparation, Preparation):
-            reason = f"preparation gave a {type(preparation).__name__}"
+            reason = f"preparation returned a {type(preparation).__name__}"
             raise ComponentError(source.kind.name, source.name, reason, "return a Preparation, or None")
         hidden = None
         if experiment.plant is not None:
@@ -103,11 +103,11 @@ class Preparing:
 
         Args:
             given: the image.
-            number: of the image; its random numbers, if a transform draws any, depend on it alone.
-            preview_side: the longer side of a preview, pixels; None for none.
+            number: the index of the image, which determines the random numbers of any transforms.
+            preview_side: the longer side of a preview, in pixels; None for no preview.
 
         Raises:
-            ComponentError: if the source prepares something else than the model reads.
+            ComponentError: if the prepared image does not have the shape that the model reads.
         """
         read = read_given(given, self.preparation.decoding)
         if isinstance(read, Unreadable):
@@ -121,8 +121,8 @@ class Preparing:
             return Unreadable(given.name, error.message)
         if not isinstance(sample, Sample) or tuple(sample.image.shape) != self.image.axes:
             found = tuple(sample.image.shape) if isinstance(sample, Sample) else type(sample).__name__
-            reason = f"preparation turned {given.name} into {found} where {self.image} is needed"
-            raise ComponentError(self.source.kind.name, self.source.name, reason, "transform returns a Sample")
+            reason = f"preparation turned {given.name} into {found}, but {self.image} is needed"
+            raise ComponentError(self.source.kind.name, self.source.name, reason, "its transform must return a Sample")
         preview = None if preview_side is None else small(read.pixels, preview_side)
         findings = (*read.findings, *sample.findings)
         shows_all = self.preparation.shows_all
@@ -130,13 +130,13 @@ class Preparing:
 
 
 def small(pixels: UInt8[Tensor, "channel height width"], side: int) -> UInt8[Tensor, "channel rows columns"]:
-    """An image with no side longer than this, its proportions kept.
+    """An image scaled down so that no side is longer than ``side``, with its proportions kept.
 
     Args:
         pixels: the image.
-        side: pixels.
+        side: the longest side, in pixels.
     """
-    # Imported on first use: torchvision takes seconds.
+    # Imported on first use, because importing torchvision takes seconds.
     from torchvision.transforms.v2 import functional as F
 
     height, width = pixels.shape[-2:]

@@ -1,4 +1,4 @@
-"""What a policy is offered that wants to try proposals before it makes one."""
+"""The evaluator that lets a policy try proposals before it makes one."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class ProposalEvaluator:
         batch: the prepared images of this process.
         progress: the step.
         accelerator: precision, and the other processes.
-        disguise: what rewards are replaced with before the policy sees them.
-        rewards: looks whether they are finite.
+        disguise: replaces the rewards before the policy sees them.
+        rewards: checks that they are finite.
     """
 
     def __init__(
@@ -42,10 +42,10 @@ class ProposalEvaluator:
         self._model, self._task, self._batch, self._progress = model, task, batch, progress
         self._accelerator, self._disguise, self._rewards = accelerator, disguise, rewards
         self.images = 0
-        """Images of this process that were passed forward."""
+        """The number of images that this process passed forward."""
 
     def __call__(self, proposal: Proposal | Sequence[Proposal], images: int | None = None) -> Float[Tensor, " image"]:
-        """The reward of each image, those of all processes in one line."""
+        """The reward of each image, concatenated over all processes."""
         batch = self._batch
         if images is not None and images < len(batch):
             batch = batch.take(torch.arange(images))
@@ -59,7 +59,7 @@ class ProposalEvaluator:
         return self._of_all_processes(self._disguise(self._rewards.given(result).reward))
 
     def _checked(self, proposals: Sequence[Proposal], images: int) -> list[Proposal]:
-        """What the policy tries, if it can be applied; how many slots a later block is given, only the model tells."""
+        """The policy's proposals, if they can be applied; only the model knows the number of slots at later blocks."""
         model, patches = self._model, self._model.facts.grid.num_patches
         passed = []
         for each in proposals:
@@ -70,7 +70,7 @@ class ProposalEvaluator:
     def _of_all_processes(self, reward: Float[Tensor, " batch"]) -> Float[Tensor, " image"]:
         if self._accelerator.num_processes == 1:
             return reward
-        # An unreadable image may have left this process with fewer images than another.
+        # Unreadable images may have left this process with fewer images than another.
         sizes = self._accelerator.gather(torch.tensor([len(reward)], device=reward.device)).tolist()
         padded = torch.nn.functional.pad(reward, (0, max(sizes) - len(reward)))
         rows = self._accelerator.gather(padded).reshape(len(sizes), -1)

@@ -1,4 +1,4 @@
-"""The patches of a recipe as a prior ranks them, and where its model looks."""
+"""A recipe's patches as ranked by its prior, and the influence of slots in its model."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from reorder_kit.training.devices import build_accelerator
 from reorder_kit.training.short_training import influence_of_short_training
 
 STEPS = 150
-"""After which influence is measured once more: profiles of recurrent models flatten as they train. One model tells
-that, since nothing is decided by it, and training several would take most of the time on a large grid."""
+"""The steps after which influence is measured again: profiles of recurrent models flatten as they train. One model is
+enough, because nothing depends on it, and training several would take most of the time on a large grid."""
 
 
 @dataclass(frozen=True)
 class RankedPatches:
-    """What came out.
+    """The result of ranking patches.
 
     Args:
-        name: of the recipe.
-        prior: as a recipe names it, with every option.
-        grid: of the patches.
-        ranking: of the patches.
-        influence: of each slot, as shares, by the steps that the models were trained for.
+        name: the name of the recipe.
+        prior: the prior's section in a recipe, with every option.
+        grid: the grid of patches.
+        ranking: the ranking of the patches.
+        influence: the share of each slot, by the steps that the models were trained for.
         start: the order that a run starts from.
-        told: what the closed-form score is about.
-        scores: the closed-form score of orders by name, the highest first; the start is among them as the prior's name.
+        told: what the closed-form score predicts.
+        scores: the closed-form scores of orders by name, the highest first; the start is named after the prior.
     """
 
     name: str
@@ -55,12 +55,12 @@ class RankedPatches:
 
     @property
     def slots(self) -> list[int | None]:
-        """The slot of each patch in the start, in the sequence of the ranking; None for one that is not read."""
+        """The slot of each patch in the start, in the sequence of the ranking; None for a patch that is not read."""
         found: list[int] = self.start.rank[self.ranking.patches.indices].tolist()
         return [None if slot < 0 else slot for slot in found]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The result as plain data for JSON."""
         patches = self.ranking.patches.indices.tolist()
         of_patches = zip(patches, self.slots, *self.ranking.figures.values(), strict=True)
         names = ("patch", "slot", *self.ranking.figures)
@@ -81,18 +81,18 @@ class RankedPatches:
 def rank_patches(
     experiment: Experiment, names: Sequence[str], images: int, host: PluginHost, announce: Callable[[str], None]
 ) -> RankedPatches:
-    """Rank patches by the prior of a recipe, and measure where its model looks, before training and a little later.
+    """Rank patches by a recipe's prior, and measure the influence of slots before training and after a few steps.
 
     Args:
-        experiment: starts by a prior that ranks patches.
-        names: of orders whose closed-form score stands beside that of the start; ``all`` stands for every ordering.
-        images: training images that this score is about.
-        host: the plugins there are.
-        announce: called with what is about to take a while.
+        experiment: an experiment that starts by a prior that ranks patches.
+        names: names of orders to score besides the start; ``all`` stands for every ordering.
+        images: the number of training images for the closed-form score.
+        host: the available plugins.
+        announce: called with a description of each longer step.
 
     Raises:
-        ReorderKitError: if images cannot be read, there is no such order, or a step of the task reads a batch several
-            times, so that slots have no influence of their own.
+        ReorderKitError: if images cannot be read, an order is unknown, or a step of the task reads a batch several
+            times, so that the influence of a slot is undefined.
     """
     start = experiment.start
     if not isinstance(start, StartByPrior) or not issubclass(start.prior.component, RankingPrior):
@@ -112,7 +112,7 @@ def rank_patches(
     prior = cast("RankingPrior", start.build(splits.image, facts.grid))
     options = prior.options
     ranking = prior.rank(asked)
-    announce(f"measuring influence: {options.models} models untrained, and one after {STEPS} steps")
+    announce(f"measuring influence: {options.models} untrained models, and one after {STEPS} steps")
     influence = {
         steps: prior.influence(asked, steps, models=1 if steps == STEPS != options.steps else None)
         for steps in sorted({0, options.steps, STEPS})

@@ -1,4 +1,4 @@
-"""Findings of a pass: images that could not be read, and what was converted in reading the others."""
+"""Findings of a pass over a split: unreadable images, and what was converted while reading the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ReadingLog:
     """Findings of one pass over a split.
 
     Args:
-        limit: how many unreadable images a pass bears with; None for any number.
+        limit: the most unreadable images allowed in a pass; None for any number.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -33,12 +33,12 @@ class ReadingLog:
         self._check()
 
     def gather(self) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
-        """The files that no process could read, and what was found in reading the others.
+        """The unreadable files of all processes, and the findings about the others.
 
-        Every process has to call it.
+        Every process must call it.
 
         Raises:
-            ReorderKitError: if they are too many together, naming the files.
+            ReorderKitError: if there are too many in total, naming the files.
         """
         self._unreadable = dict(sorted(gather_object(list(self._unreadable.items()))))
         self._check()
@@ -46,7 +46,7 @@ class ReadingLog:
         return tuple(self._unreadable), self._findings
 
     def describe(self) -> str:
-        """The first unreadable files, each with the reason, a line each."""
+        """The first unreadable files with reasons, one per line."""
         lines = [f"  {path}: {reason}" for path, reason in self._unreadable.items()]
         more = [f"  and {len(lines) - NAMED_IN_MESSAGE} more"] if len(lines) > NAMED_IN_MESSAGE else []
         return "\n".join(lines[:NAMED_IN_MESSAGE] + more)
@@ -56,6 +56,6 @@ class ReadingLog:
             raise ReorderKitError(
                 f"{len(self._unreadable)} images could not be read, more than train.max_unreadable: {self._limit}\n"
                 + self.describe(),
-                "repair or remove them, or start again with a larger train.max_unreadable; a run that has a checkpoint"
-                " keeps its images, and has to be started again in any case",
+                "repair or remove them, or start over with a larger train.max_unreadable; a run with a checkpoint keeps"
+                " its images, and has to start over in any case",
             )

@@ -1,4 +1,4 @@
-"""Runs in two parts: an order is searched, then new weights are trained in it from the beginning."""
+"""Runs in two parts: search for an order, then train new weights in it from the beginning."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from reorder_kit.recipe.settings import TrainSettings
 
 
 def part_of_run(phases: Phases, progress: Progress) -> Progress:
-    """Where the training of the present weights stands; the whole run where there is one part.
+    """The progress of training the current weights; that of the whole run if it has only one part.
 
-    Each part runs through the schedule of the step size from its start to its end.
+    Each part goes through the whole schedule of the step size.
     """
     searched = phases.retrain_epoch
     if searched is None:
@@ -26,12 +26,12 @@ def part_of_run(phases: Phases, progress: Progress) -> Progress:
 
 
 def check_phases(phases: Callable[[float], Phases], train: TrainSettings, steps_per_epoch: int) -> None:
-    """Refuse a run whose phases do not fit into it: how many epochs its steps are, only data tells.
+    """Refuse a run whose phases do not fit into it. If its length is given in steps, only the data tells.
 
     Args:
-        phases: when a run of so many epochs searches.
-        train: how long the run is.
-        steps_per_epoch: optimizer steps.
+        phases: returns the phases of a run with a number of epochs.
+        train: the length of the run.
+        steps_per_epoch: optimizer steps per epoch.
 
     Raises:
         ReorderKitError: if the search leaves no epoch for new weights.

@@ -1,4 +1,4 @@
-"""A recipe from start to end: the run, the controls beside it, and the result."""
+"""A recipe from start to end: the run, its controls, and the result."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from reorder_kit.training.validated_search import begun_in, settle
 _log = logging.getLogger(__name__)
 
 INFLUENCE_IMAGES = 256
-INFLUENCE_NOTE = "by slot of the order before block 0, while the final order is composed over all blocks"
+INFLUENCE_NOTE = "by slot of the order before block 0, although the final order is composed over all blocks"
 
 
 @names_plugins
@@ -61,17 +61,17 @@ def run_experiment(
 
     Args:
         experiment: the parts.
-        host: whose plugins provide the parts and follow the run.
+        host: the plugins, which provide the parts and follow the run.
         out: the run folder; the first free one of ``runs/<name>``, ``runs/<name>-2``, ... if not given.
-        resume: go on with a run that was stopped: the one in ``out``, or the last one of that name.
-        images_of: the run whose images it has, as where it trains on with that one's weights; its data as it is now if
-            not given.
+        resume: resume a stopped run: the one in ``out``, or the last one with that name.
+        images_of: the run whose images to use, for instance to train its weights further; the current data if not
+            given.
 
     Returns:
-        The run folder and what came out.
+        The run folder and the result.
 
     Raises:
-        ReorderKitError: if the run folder holds another run, another process trains in it, or training cannot go on.
+        ReorderKitError: if the run folder holds another run, another process trains in it, or training cannot continue.
     """
     accelerator = build_accelerator(experiment.recipe.train)
     with (
@@ -83,17 +83,17 @@ def run_experiment(
 
 @names_plugins
 def run_in_program(experiment: Experiment, host: PluginHost, folder: Path, split_file: Path | None) -> RunResult:
-    """Train a run of a study or another program: begun, gone on with, or read if it is finished.
+    """Train a run of a study or another program: begin it, resume it, or read it if it is finished.
 
     Args:
         experiment: the parts.
-        host: whose plugins provide the parts and follow the run.
+        host: the plugins, which provide the parts and follow the run.
         folder: the run folder. While another process trains in it, this one waits.
-        split_file: the names of the images, where other runs with the same data share them; in the run folder if not
-            given. Where the file is there, the run has these images.
+        split_file: the names of the images, if other runs with the same data share them; in the run folder if not
+            given. If the file exists, the run uses these images.
 
     Raises:
-        ReorderKitError: if the run folder holds another run, or training cannot go on.
+        ReorderKitError: if the run folder holds another run, or training cannot continue.
     """
     accelerator = build_accelerator(experiment.recipe.train)
     with (
@@ -140,7 +140,7 @@ def _controls(
     accelerator: Accelerator,
     host: PluginHost,
 ) -> dict[str, ControlResult]:
-    """What came out of each control, after it was trained or evaluated."""
+    """Train or evaluate each control, and return the results."""
     name = experiment.recipe.name
     controls: dict[str, ControlResult] = {}
     for control in experiment.beside:
@@ -160,7 +160,7 @@ def _controls(
             other = _train(f"{name}/controls/{control.name}", changed, of_control, names_at, beside, accelerator, host)
             with other.tracking:
                 _finish(other, changed, of_control.splits, beside, accelerator, host, {})
-            accelerator.free_memory()  # it keeps every model it has prepared
+            accelerator.free_memory()  # it keeps every model that it has prepared
         accelerator.wait_for_everyone()
         metrics = beside.read_result().metrics
         figures = ControlMetrics(test=metrics.test, validation=metrics.validation)
@@ -169,13 +169,13 @@ def _controls(
 
 
 def _check_length(each: Experiment, main: Experiment, splits: DataSplits, processes: int) -> None:
-    """Refuse a run, or a control beside it, of so many steps that leave no epoch for new weights, before any training.
+    """Before any training, refuse a run or a control whose search leaves no epoch for new weights.
 
     Args:
         each: the run, or a control.
         main: the run.
         splits: its data.
-        processes: how many there are.
+        processes: the number of processes.
     """
     sources = each.data_source, main.data_source
     has_same_images = sources[0].name == sources[1].name and sources[0].options == sources[1].options
@@ -184,7 +184,7 @@ def _check_length(each: Experiment, main: Experiment, splits: DataSplits, proces
     require_samples(len(train), "train", 1)
     steps_per_epoch = steps_of_epoch(len(train), processes, recipe.data.batch_size, recipe.train.accumulate)
     check_phases(each.phases, recipe.train, steps_per_epoch)
-    if each is main and recipe.train.steps is not None:  # else it was said of the recipe
+    if each is main and recipe.train.steps is not None:  # otherwise checked with the recipe
         for doubt in doubts_of_phases(main, recipe.train.epochs_of(steps_per_epoch)):
             _log.warning("%s", doubt)
 
@@ -204,7 +204,7 @@ def _train(
     settled = experiment
     if experiment.trials is not None:
         settled = settle(name, experiment, data, split_file, beginning, folder, accelerator, host, describe)
-    # Builds the model before it writes anything: what cannot be built leaves no folder behind.
+    # Build the model before writing anything, so that a failure leaves no folder behind.
     trainer = Trainer(name, settled, data.splits, context, start, folder, accelerator, host)
     if accelerator.is_main_process and folder.latest_checkpoint() is None:
         describe()
@@ -259,24 +259,24 @@ def _finish(
     )
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        # Before the result: what has one is finished, and nothing is done for it any more.
+        # Before the result: a run with a result is finished, and nothing more is done for it.
         _show_predictions(trainer, experiment, splits, accelerator, host)
         result.write(folder.result)
         epochs = {name: run.read_epochs() for name, run in {info.name: folder, **folder.beside}.items()}
         try:
             host.announce("run_finished", run=info, result=result, epochs=epochs)
-        finally:  # where warnings are errors, one may end it; the run has finished all the same
+        finally:  # if warnings are errors, one may end this; the run has finished anyway
             trainer.tracking.finish(summary_of(result))  # after the pictures are drawn
     accelerator.wait_for_everyone()
     if accelerator.is_main_process and result.order.reach_doubt:
-        _log.warning("%s: %s", info.name, result.order.reach_doubt)  # may raise: all else is done
+        _log.warning("%s: %s", info.name, result.order.reach_doubt)  # may raise, so it comes last
     return result
 
 
 def _scored(
     order: RunOrder, experiment: Experiment, splits: DataSplits, info: RunInfo, accelerator: Accelerator
 ) -> RunOrder:
-    """With a closed-form score if the order was learned."""
+    """The order's facts, with a closed-form score if the order was learned."""
     if not experiment.learns or experiment.learner is None or experiment.learner.is_rule:
         return order
     scored: RunOrder = on_one_process(accelerator, lambda: score_learned_order(experiment, splits, info.grid, order))
@@ -286,7 +286,7 @@ def _scored(
 def _order(
     trainer: Trainer, experiment: Experiment, info: RunInfo, summary: OrderSummary, folder: RunFolder
 ) -> RunOrder:
-    """What is known of the order at the end of a run."""
+    """The facts about the order at the end of a run."""
     prior = experiment.prior_of(info.start, info.grid)
     final, start = summary.order, info.start
     influence, reason, note = _influence(trainer)
@@ -323,7 +323,7 @@ def _show_predictions(
 
 
 def _influence(trainer: Trainer) -> tuple[SlotInfluence | None, str, str]:
-    """Influence of each slot on the loss over some validation images; why there is none; which slots it speaks of."""
+    """Influence of each slot on the loss over some validation images; why there is none; which slots it refers to."""
     try:
         profile = trainer.influence(INFLUENCE_IMAGES)
     except SeveralPassesError as error:
@@ -332,7 +332,7 @@ def _influence(trainer: Trainer) -> tuple[SlotInfluence | None, str, str]:
 
 
 def _reach_doubt(trainer: Trainer, experiment: Experiment, info: RunInfo, influence: SlotInfluence) -> str:
-    """What influence says against the declared reach. A dense task reads every slot, whatever the backbone declares."""
+    """How influence contradicts the declared reach. A dense task reads every slot, whatever the backbone declares."""
     if info.reach is None or experiment.task.is_dense:
         return ""
     return reach_doubt(experiment.backbone.name, trainer.model.facts, info.reach, influence)

@@ -1,4 +1,4 @@
-"""Whether a run folder is whole: every file is there, as it was written, and all belong to one run."""
+"""Check that a run folder is complete: every file exists unchanged, and all belong to the same run."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class FileCheck:
-    """What was found of a file.
+    """The check of one file.
 
     Args:
-        file: which one.
-        problem: what is wrong with it; None if it is as it was written.
+        file: the file.
+        problem: what is wrong with it; None if it is unchanged.
     """
 
     file: Path
@@ -43,10 +43,10 @@ class FileCheck:
 
 
 def check_run(folder: RunFolder) -> Iterator[FileCheck]:
-    """Look at every file of a run, and of the runs trained beside it, whose checksum is known.
+    """Check every file with a known checksum, of a run and of its controls' runs.
 
     Args:
-        folder: of a run that is finished, or was stopped.
+        folder: the folder of a finished or stopped run.
     """
     check = _RunCheck(folder)
     yield from check.needed()
@@ -59,7 +59,7 @@ def check_run(folder: RunFolder) -> Iterator[FileCheck]:
 
 
 def _check_trial(folder: Path) -> Iterator[FileCheck]:
-    """Of a trial that was stopped, what it goes on from; of a finished one, what it found."""
+    """Check what a stopped trial resumes from, or the result of a finished trial."""
     if (folder / RECORD).exists():
         yield _look(folder / RECORD, lambda file: read_trial(file.parent))[0]
     else:
@@ -67,7 +67,7 @@ def _check_trial(folder: Path) -> Iterator[FileCheck]:
 
 
 def require_resumable(folder: RunFolder) -> None:
-    """Refuse to go on with a run if a file that it goes on from is missing or damaged.
+    """Refuse to resume a run if a file that it needs for this is missing or damaged.
 
     Raises:
         ReorderKitError: naming every such file.
@@ -78,10 +78,10 @@ def require_resumable(folder: RunFolder) -> None:
 
 
 class _RunCheck:
-    """The files of a run, looked at one by one.
+    """Checks the files of a run one by one.
 
     Args:
-        folder: of the run.
+        folder: the run's folder.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -91,10 +91,10 @@ class _RunCheck:
         self._source, self._listed = folder.path, dict[str, str]()
 
     def needed(self) -> Iterator[FileCheck]:
-        """What a run goes on from, and results are read from."""
+        """The files that a run resumes from, and that results are read from."""
         folder = self._folder
         yield from self._roots()
-        if not self._listed:  # before the first checkpoint, files have no other checksum than their own
+        if not self._listed:  # before the first checkpoint, files have only their own checksums
             yield from (
                 _look(folder.path / name, read)[0] for name, read in _READERS.items() if (folder.path / name).exists()
             )
@@ -106,7 +106,7 @@ class _RunCheck:
         yield from self._names()
 
     def others(self) -> Iterator[FileCheck]:
-        """What nothing is computed from."""
+        """The files that nothing is computed from."""
         folder = self._folder
         if folder.plugins.name in self._listed:
             yield _look(folder.plugins, lambda _: self._same(folder.plugins))[0]
@@ -138,7 +138,7 @@ class _RunCheck:
         needed = [folder.recipe, folder.data, folder.environment, folder.fitted, folder.metrics, folder.start_order]
         for file in [*needed, *([folder.order] if self._result is not None else [])] if self._listed else []:
             if file.relative_to(folder.path).as_posix() not in self._listed:
-                yield FileCheck(file, f"{file}: is not among the files that {self._source} lists")
+                yield FileCheck(file, f"{file}: is not listed in {self._source}")
 
     def _in_checkpoint(self, name: str) -> Path:
         assert self._checkpoint is not None
@@ -148,7 +148,7 @@ class _RunCheck:
         return require_digest(file, self._listed.get(file.relative_to(self._folder.path).as_posix()), self._source)
 
     def _read(self, name: str, file: Path) -> object:
-        """Read a file that is as it was written: what it holds has to make sense, too."""
+        """Read an unchanged file, whose content must also be valid."""
         return _READERS.get(name, _nothing)(self._same(file))
 
     def _epochs(self) -> Iterator[FileCheck]:
@@ -167,11 +167,13 @@ class _RunCheck:
             expected, count = self._listed.get(file.name), self._checkpoint.facts.epoch
             epochs = require_first_lines(file, count, expected, self._source)
         if self._checkpoint is not None and len(epochs) != self._checkpoint.facts.epoch:
-            raise ReorderKitError(f"{file}: has {len(epochs)} epochs, the checkpoint {self._checkpoint.facts.epoch}")
+            raise ReorderKitError(
+                f"{file}: has {len(epochs)} epochs, but the checkpoint {self._checkpoint.facts.epoch}"
+            )
         return epochs
 
     def _names(self) -> Iterator[FileCheck]:
-        """The names of the images, and whether each test image has a score."""
+        """Check the names of the images, and that each test image has a score."""
         folder = self._folder
         record = _look(folder.data, DataRecord.read)[1]
         if record is not None and record.split_file is not None:
@@ -195,7 +197,7 @@ _READERS: Mapping[str, Callable[[Path], object]] = {
 
 
 def _look(file: Path, read: Callable[[Path], T]) -> tuple[FileCheck, T | None]:
-    """Read a file: what was found of it, and what it holds."""
+    """Read a file, and return its check and its content."""
     try:
         return FileCheck(file), read(file)
     except ReorderKitError as error:
@@ -203,7 +205,7 @@ def _look(file: Path, read: Callable[[Path], T]) -> tuple[FileCheck, T | None]:
 
 
 def _nothing(file: Path) -> None:
-    """That a file is as it was written says enough."""
+    """Read nothing: it is enough that the file is unchanged."""
 
 
 def _read_epoch_order(folder: RunFolder, record: EpochRecord, file: Path) -> OrderFile:

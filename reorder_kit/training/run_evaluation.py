@@ -1,4 +1,4 @@
-"""How the model of a run does on its data: figures, the order of its policy, and the influence of slots."""
+"""Evaluate a run's model on its data: metrics, the policy's order, and the influence of slots."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from reorder_kit.training.image_scores import ImageScores
 from reorder_kit.training.order_summary import OrderSummary, summarize_orders
 
 CONSENSUS_IMAGES = 256
-"""Validation images, the first ones, over which the orders of a dynamic policy are summarized."""
+"""The number of first validation images over which the orders of a dynamic policy are summarized."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class RunEvaluation:
     """Evaluates models on the data of a run.
 
     Args:
-        recipe: how images are loaded.
-        task: says what is measured.
+        recipe: says how images are loaded.
+        task: defines the metrics.
         splits: opened data.
-        context: what is known of the run.
+        context: what is known about the run.
         accelerator: device, precision, processes.
 
     Raises:
-        ReorderKitError: if a split has fewer images than there are processes, or none of the views that the task asks
-            for.
+        ReorderKitError: if a split has fewer images than there are processes, or lacks the views that the task
+            needs.
     """
 
     recipe: Recipe
@@ -68,15 +68,15 @@ class RunEvaluation:
         change: Change | None = None,
         image_losses: ImageScores | None = None,
     ) -> Figures:
-        """The figures of a split.
+        """The metrics of a split.
 
         Args:
-            model: what is evaluated.
+            model: the model to evaluate.
             split: ``validation`` or ``test``.
-            progress: where training stands.
-            image_scores: is given the scores of the split's images.
-            change: is applied to the model and random batches of images.
-            image_losses: is given the losses of the split's images.
+            progress: the progress of training.
+            image_scores: receives the scores of the split's images.
+            change: applied to the model and random batches of images.
+            image_losses: receives the losses of the split's images.
         """
         recipe, task = self.recipe, self.task
         samples = self.splits.validation if split == "validation" else self.splits.test
@@ -105,7 +105,7 @@ class RunEvaluation:
         )
 
     def summarize_order(self, model: OrderedModel) -> OrderSummary:
-        """The order of the model's policy now; of a dynamic one, the consensus over the first validation images."""
+        """The policy's current order; for a dynamic policy, the consensus over the first validation images."""
         data, samples = self.recipe.data, self.splits.validation
         chosen = range(min(CONSENSUS_IMAGES, len(samples)))
         views = views_of(self.task, training=False)
@@ -116,7 +116,7 @@ class RunEvaluation:
             return summarize_orders(model, model.policy, (self._prepared(batch) for batch in loader if len(batch)))
 
     def influence(self, model: OrderedModel, progress: Progress, images: int) -> SlotInfluence:
-        """Influence of each slot on the loss over the first validation images, the same ones on every process.
+        """Influence of each slot on the loss over the first validation images, the same ones in every process.
 
         Raises:
             SeveralPassesError: if a step of the task reads its batch more than once.

@@ -1,4 +1,4 @@
-"""What a run saves after every epoch, and resumes from."""
+"""The state that a run saves after every epoch and resumes from."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from reorder_kit.training.run_check import require_resumable
 
 @dataclass
 class SavedState:
-    """What a run has got so far, apart from weights and moments.
+    """The state of a run, apart from weights and moments.
 
     Args:
-        epochs_done: epochs behind it.
-        step: optimizer steps behind it.
-        seconds: of training in all.
-        images_per_second: of the last epoch.
-        validation: figures of the last epoch; None before the first.
-        run_files: SHA-256 of what was written into the run folder, by name, as
-            :class:`~reorder_kit.runs.checkpoint_facts.CheckpointFacts` lists it.
+        epochs_done: epochs completed.
+        step: optimizer steps completed.
+        seconds: training time so far, in seconds.
+        images_per_second: throughput in the last epoch.
+        validation: metrics of the last epoch; None before the first.
+        run_files: SHA-256 of the files written into the run folder, by name, as listed in
+            :class:`~reorder_kit.runs.checkpoint_facts.CheckpointFacts`.
     """
 
     epochs_done: int = 0
@@ -67,10 +67,10 @@ class SavedState:
     def resume(
         cls, folder: RunFolder, weights: dict[str, nn.Module], optimizers: Optimizers, processes: int
     ) -> SavedState:
-        """Put the last checkpoint into modules and optimizers; a fresh state if there is none.
+        """Load the last checkpoint into modules and optimizers; a fresh state if there is none.
 
         Raises:
-            ReorderKitError: if it was written by another number of processes, or a file that the run goes on from is
+            ReorderKitError: if it was written by another number of processes, or a file that the run resumes from is
                 missing or damaged.
         """
         checkpoint = folder.checkpoint()
@@ -79,8 +79,8 @@ class SavedState:
         facts = checkpoint.facts
         if facts.processes != processes:
             raise ReorderKitError(
-                f"{folder.path} was trained on {facts.processes} processes, not {processes}; "
-                "its batches and its steps would be others",
+                f"{folder.path} was trained with {facts.processes} processes, not {processes}; "
+                "its batches and steps would change",
                 f"resume with torchrun --nproc-per-node {facts.processes}",
             )
         require_resumable(folder)

@@ -1,4 +1,4 @@
-"""A trained model that reads less: the first share of its own order."""
+"""Evaluate a trained model that reads only the first share of its own order."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from reorder_kit.training.encoder_cost import encoder_cost
 
 
 def slots_of_shares(run: LoadedRun, own: Order, shares: Sequence[float]) -> dict[float, int]:
-    """How many slots each share of all patches is; for a share of 1, all slots of the order, whatever share that is.
+    """The number of slots for each share of all patches; a share of 1 means all slots of the order.
 
     Args:
         run: a finished run.
         own: its order, or its consensus.
-        shares: above 0, at most 1.
+        shares: the shares, above 0 and at most 1.
 
     Raises:
-        ReorderKitError: if a share is none, the order holds fewer patches, or the model cannot leave any out.
+        ReorderKitError: if a share is invalid, the order holds fewer patches, or the model cannot leave any out.
     """
     if not shares:
         return {}
@@ -36,17 +36,17 @@ def slots_of_shares(run: LoadedRun, own: Order, shares: Sequence[float]) -> dict
     if len(facts.levels) > 1:
         raise ReorderKitError("--keep: a hierarchical backbone merges neighbors, so it needs every patch")
     if policy.blocks != (0,):
-        raise ReorderKitError("--keep: the run orders again before a later block, so its slots have no one first share")
+        raise ReorderKitError("--keep: the run orders again before a later block, so no single first share exists")
     found = {}
     for share in shares:
         if not 0 < share <= 1:
-            raise ReorderKitError(f"--keep {share:g}: is not a share of the patches", "as in --keep 0.25")
+            raise ReorderKitError(f"--keep {share:g}: is not a share of the patches", "give more than 0 and at most 1")
         slots = own.num_slots if share == 1 else slots_kept(share, own.num_patches)
         if slots > own.num_slots:
             raise ReorderKitError(
                 f"--keep {share:g}: that is {slots} of {own.num_patches} patches, but the order of the run holds "
                 f"{own.num_slots}",
-                f"keep {own.num_slots / own.num_patches:g} at most, or 1 for all that it holds",
+                f"keep at most {own.num_slots / own.num_patches:g}, or 1 for all that it holds",
             )
         run.experiment.task.check(facts, FirstSlots(policy, slots))
         found[slots / own.num_patches if share == 1 else share] = slots
@@ -62,15 +62,15 @@ def read_share(
     figures: Callable[[OrderedModel], Figures],
     accelerator: Accelerator,
 ) -> ShareRead:
-    """How good the model is when it reads so many slots, and what that costs.
+    """Evaluate the model with only the first slots, and measure the cost.
 
     Args:
-        run: on its device.
-        share: of all patches.
-        slots: that it is.
-        samples: of the split.
-        split: which images.
-        figures: evaluates a model on them.
+        run: the run, on its device.
+        share: the share of all patches.
+        slots: the number of slots for this share.
+        samples: the samples of the split.
+        split: the name of the split.
+        figures: evaluates a model on the split.
         accelerator: device and precision.
 
     Raises:
@@ -84,14 +84,14 @@ def read_share(
 
 
 def write_shares(folder: RunFolder, curve: ShareCurve) -> str:
-    """Write shares down beside those that are there, if these are of the same weights, images and device.
+    """Write shares, and keep those in the file if they have the same weights, images and device.
 
     Args:
-        folder: of the run.
-        curve: what was found now.
+        folder: the run's folder.
+        curve: the new shares.
 
     Returns:
-        What became of the shares that were there, as a sentence; empty if there were none.
+        A sentence about what happened to the earlier shares; empty if there were none.
     """
     file = folder.shares
     if not file.exists():
@@ -104,8 +104,8 @@ def write_shares(folder: RunFolder, curve: ShareCurve) -> str:
         return f"{file.name} could not be read, so it was replaced."
     if not curve.is_comparable_with(earlier):
         curve.write(file)
-        return f"{file.name} held shares of other weights, other images or another device, which were replaced."
+        return f"{file.name} held shares for different weights, images or device, which were replaced."
     together = curve.beside(earlier)
     together.write(file)
     kept = [f"{share.keep:g}" for share in together.shares if share not in curve.shares]
-    return f"{file.name} keeps what was found earlier, too: {', '.join(kept)}." if kept else ""
+    return f"{file.name} also keeps earlier shares: {', '.join(kept)}." if kept else ""

@@ -1,4 +1,4 @@
-"""Small trainings before a run, for priors that ask where a model looks."""
+"""Short trainings before a run, for priors that measure the influence of slots."""
 
 from __future__ import annotations
 
@@ -30,21 +30,24 @@ INFLUENCE_IMAGES = 256
 def influence_of_short_training(
     experiment: Experiment, splits: DataSplits, context: TaskContext, accelerator: Accelerator
 ) -> Influence:
-    """A function of orders, models and steps: the mean influence profile of models trained for so many steps.
+    """A function of orders, models and steps that gives the mean influence profile of models trained for these steps.
 
-    Each model has weights and batches of its own; its batches are read in the orders in turn, with a constant step
-    size, on this process alone. Influence is measured on some training images, the same for all models.
+    Each model has its own weights and batches; its batches are read in the orders in turn, with a constant step size,
+    only in this process. Influence is measured on some training images, the same for all models.
 
     Args:
-        experiment: the parts; the learner is left out.
+        experiment: the parts; the learner is not used.
         splits: opened data.
-        context: what is known of the run.
+        context: what is known about the run.
         accelerator: device and precision.
     """
 
     def influence(orders: Sequence[Order], models: int, steps: int) -> Float[Tensor, " slot"]:
         if not orders or models < 1 or steps < 0:
-            raise ReorderKitError(f"influence needs an order, a model and steps, not {len(orders)}, {models}, {steps}")
+            raise ReorderKitError(
+                f"influence needs at least one order and one model, and 0 or more steps, not {len(orders)} orders, "
+                f"{models} models and {steps} steps"
+            )
         on_device = [order.to(accelerator.device) for order in orders]
         batch = _some_training_images(experiment, splits, context).to(accelerator.device)
         profiles = [

@@ -1,4 +1,4 @@
-"""What data parallelism wraps: the task's step as the forward pass of one module."""
+"""The task's step as the forward pass of a module, for data parallelism to wrap."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from reorder_kit.model.task_checks import take_step
 
 
 class StepModule(nn.Module):
-    """Backbone and head are registered, the policy is not: in some phases its parameters have no gradient.
+    """A module with backbone and head, but without the policy, whose parameters have no gradient in some phases.
 
     Args:
         model: the model.
-        task: whose step this is.
+        task: the task, which defines the step.
     """
 
     def __init__(self, model: OrderedModel, task: Task) -> None:
@@ -29,13 +29,13 @@ class StepModule(nn.Module):
         self._unregistered = (model, task)  # a tuple: a module in an attribute would be registered
 
     def forward(self, batch: Batch, progress: Progress) -> StepResult:
-        """The task's step, during the search as often as the policy repeats it, each time with new proposals."""
+        """The task's step; during the search, repeated as often as the policy asks, each time with new proposals."""
         model, task = self._unregistered
         return together([take_step(task, model, batch, progress) for _ in range(repeats_of(model.policy))])
 
 
 def together(results: Sequence[StepResult]) -> StepResult:
-    """Repeats of a step as one: the mean loss, and the passes of the first repeat, then those of the next."""
+    """Combine repeats of a step: the mean loss, and the passes of all repeats in sequence."""
     first, *others = results
     if not others:
         return first

@@ -1,4 +1,4 @@
-"""One run, as the experiment trackers of its recipe are told of it."""
+"""Report one run to the experiment trackers of its recipe."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ PICTURES = "*.png"
 
 
 class Tracking:
-    """Tells the trackers of a run what happens to it. No epoch is told twice, also over a resume.
+    """Reports the events of a run to its trackers. No epoch is reported twice, even across a resume.
 
-    Used as a context, it tells them of an error that ends the run.
+    As a context manager, it reports an error that ends the run.
 
     Args:
-        experiment: the parts of the run, its trackers among them.
-        info: of the run.
-        host: reports what a tracker raises.
-        is_main_process: no other process tells anything.
+        experiment: the parts of the run, including its trackers.
+        info: facts about the run.
+        host: reports errors of trackers.
+        is_main_process: whether this is the main process; only that one reports.
     """
 
     def __init__(self, experiment: Experiment, info: RunInfo, host: PluginHost, is_main_process: bool) -> None:
@@ -46,7 +46,7 @@ class Tracking:
         self._told = [_Told(part, self._folder, host) for part in parts]
 
     def __enter__(self) -> None:
-        """Nothing yet: the run may already be under way."""
+        """Do nothing yet, because the run may already be under way."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -60,7 +60,7 @@ class Tracking:
             told.finish("stopped" if is_stopped else "failed", {})
 
     def start(self) -> None:
-        """Begin, or go on after a resume, with the epochs that a tracker has missed."""
+        """Begin, or continue after a resume with the epochs that a tracker has missed."""
         if not self._told:
             return
         run = self._run()
@@ -69,26 +69,26 @@ class Tracking:
             told.catch_up(self._found, self._earlier)
 
     def log(self, record: EpochRecord) -> None:
-        """Tell of an epoch."""
+        """Report an epoch."""
         for told in self._told:
             told.log(record)
 
     def finish(self, summary: Mapping[str, float]) -> None:
-        """The run has its result.
+        """Report that the run is finished.
 
         Args:
-            summary: figures of the whole run.
+            summary: metrics of the whole run.
         """
         for told in self._told:
             told.finish("finished", summary)
 
     def _earlier(self) -> list[EpochRecord]:
-        """Epochs that were done before the run was resumed."""
+        """The epochs before the run was resumed."""
         done = self._info.first_epoch - 1
         return read_epochs(self._folder.metrics)[:done] if done else []
 
     def _found(self) -> Iterator[str]:
-        """What is known before the first epoch; of controls and a search, it is known of the run."""
+        """Findings before the first epoch; for controls and a search, the run reports them."""
         if self._info.first_epoch > 1 or "/" in self._info.name:
             return
         yield from doubts(self._experiment)
@@ -96,7 +96,7 @@ class Tracking:
             yield f"data: {finding}"
 
     def _run(self) -> TrackedRun:
-        """The run, without what depends on the tracker."""
+        """The facts about the run that do not depend on the tracker."""
         info, (own, *inside) = self._info, self._info.name.split("/")
         config = {key: value for key, value in self._experiment.resolved().items() if key != "trackers"}
         place = {"device": info.device, "parameters": info.parameters, "grid": str(info.grid)}
@@ -114,7 +114,7 @@ class Tracking:
 
 
 class _Told:
-    """A tracker, and what it has been told of a run. One that fails to start is told nothing more."""
+    """A tracker, and what has been reported to it. If it fails to start, nothing more is reported to it."""
 
     def __init__(self, part: Part[Tracker], folder: RunFolder, host: PluginHost) -> None:
         self._part, self._folder, self._host = part, folder, host
@@ -172,7 +172,7 @@ class _Told:
         self._tracker = tracker
 
     def _log(self, tracker: Tracker, record: EpochRecord) -> None:
-        # Before it is logged: a kill in between loses an epoch, and none is there twice.
+        # Written before logging: a kill in between loses one epoch, but none is logged twice.
         self._write(record.epoch)
         tracker.log(record.epoch, record.scalars())
 
@@ -183,7 +183,7 @@ class _Told:
         self._record.write(path)
 
     def _new(self, record: EpochRecord) -> Iterator[str]:
-        """What was found in an epoch, and in none before."""
+        """Findings of an epoch that are new."""
         found = merged([*record.findings, *record.validation.findings])
         for finding in (each for each in found if each.what not in self._found):
             self._found.add(finding.what)
@@ -192,7 +192,7 @@ class _Told:
             yield f"{len(record.unreadable)} training images could not be read, such as {record.unreadable[0]}"
 
     def _files(self, asked: str) -> Iterator[Path]:
-        """Those of the run folder that are stored."""
+        """The files of the run folder to store."""
         pictures = sorted(self._folder.path.glob(PICTURES)) if asked == "pictures" else []
         yield from (file for file in (self._folder.order, *pictures) if asked != "none" and file.exists())
 
@@ -201,7 +201,7 @@ class _Told:
 
 
 def summary_of(result: RunResult) -> dict[str, float]:
-    """Figures of a whole run, by names such as ``test/top1`` and ``controls/fixed-start/test/top1``."""
+    """Metrics of a whole run, by names such as ``test/top1`` and ``controls/fixed-start/test/top1``."""
     splits = {"test": result.metrics.test}
     for name, control in result.controls.items():
         if control.metrics is not None:

@@ -54,20 +54,20 @@ SECONDS_BETWEEN_REPORTS = 0.1
 
 
 class Trainer:
-    """Trains one model, from the start or from its last checkpoint.
+    """Trains one model, from the beginning or from its last checkpoint.
 
-    Nothing random has a state of its own: whatever draws is seeded with the step it is at, so a run that was stopped
-    resumes as if it had not been.
+    No random generator keeps a state: every draw is seeded with its step, so a stopped run resumes as if it had not
+    been stopped.
 
     Args:
-        name: what listeners call the run.
+        name: the run's name for listeners.
         experiment: the parts.
         splits: opened data.
-        context: what is known of the run.
+        context: what is known about the run.
         start: the starting order.
         folder: the run folder.
         accelerator: device, precision, processes.
-        host: whose plugins receive run events.
+        host: the plugins, which receive run events.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Trainer:
         frozen = frozen_parts(self.model.backbone, self.model.head, self._settings.weights)
         nn.ModuleList(frozen).requires_grad_(False)
         self._parts = nn.ModuleDict({"backbone": self.model.backbone, "head": self.model.head})
-        # What only a summary passes through has no gradient where a task looks at places, or reads in its own way.
+        # Layers that only serve the summary have no gradient if a task is dense or reads in its own way.
         reads_all = type(self._task).step is SupervisedTask.step and not self._task.is_dense
         accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=not reads_all)
         module = accelerator.prepare_model(StepModule(self.model, self._task))
@@ -119,7 +119,7 @@ class Trainer:
             self._parts, self.model.policy, recipe.optimizer, schedule, self._settings.clip_grad, accelerator
         )
         self._saved = SavedState.resume(folder, self._weights(), self._optimizers, self._processes)
-        # A policy advances before it is used, also where there is nothing to resume.
+        # A policy must advance before it is used, even if there is nothing to resume.
         self.model.policy.advance(self.progress)
         if is_fresh:
             check_continued(experiment, self.model.policy, start)
@@ -150,12 +150,12 @@ class Trainer:
 
     @property
     def evaluated_model(self) -> OrderedModel:
-        """The model that is judged, with averaged weights where the recipe asks for them."""
+        """The model to evaluate, with averaged weights if the recipe averages weights."""
         return for_evaluation(self._task, self._trained_model)
 
     @property
     def _trained_model(self) -> OrderedModel:
-        """The model, with averaged weights where the recipe asks for them."""
+        """The model, with averaged weights if the recipe averages weights."""
         if self._ema is None:
             return self.model
         averaged = self._ema.module
@@ -163,22 +163,22 @@ class Trainer:
 
     @property
     def progress(self) -> Progress:
-        """Where training stands: the step that comes next."""
+        """The progress of training: the next step."""
         return self._progress(self._saved.step)
 
     @property
     def seconds(self) -> float:
-        """Of training in all."""
+        """The training time so far, in seconds."""
         return self._saved.seconds
 
     @property
     def images_per_second(self) -> float:
-        """In the last epoch."""
+        """The throughput in the last epoch."""
         return self._saved.images_per_second
 
     @property
     def validation(self) -> Figures:
-        """The figures of the last epoch; there are none before the first has ended."""
+        """The metrics of the last epoch; there are none before the end of the first."""
         assert self._saved.validation is not None
         return self._saved.validation
 
@@ -188,11 +188,11 @@ class Trainer:
 
     @property
     def _epochs(self) -> int:
-        """Epochs, the last of which may be a part of one."""
+        """The number of epochs, the last of which may be partial."""
         return -(-self._total_steps // self._steps_per_epoch)
 
     def info_with(self, summary: OrderSummary) -> RunInfo:
-        """What is said of the run, with the slots that are in use now."""
+        """The facts about the run, with the slots that are currently in use."""
         slots = summary.order.num_slots
         return replace(self.info, reach=reach_of(self.model, self._task, slots), num_slots=slots)
 
@@ -218,12 +218,12 @@ class Trainer:
         change: Change | None = None,
         image_losses: ImageScores | None = None,
     ) -> Figures:
-        """The figures of ``validation`` or ``test``; see :meth:`RunEvaluation.figures`."""
+        """The metrics of ``validation`` or ``test``; see :meth:`RunEvaluation.figures`."""
         model = self.evaluated_model
         return self._evaluation.figures(model, split, self.progress, image_scores, change, image_losses)
 
     def summarize_order(self) -> OrderSummary:
-        """The policy's order now."""
+        """The policy's current order."""
         return self._evaluation.summarize_order(self.evaluated_model)
 
     def influence(self, images: int) -> SlotInfluence:
@@ -285,7 +285,7 @@ class Trainer:
         return self._phases.locate(Progress(step, self._steps_per_epoch, self._epochs_of_run, own, shared))
 
     def _renew_weights(self) -> None:
-        """The weights that the run began with; the policy stays as it is."""
+        """Restore the initial weights; the policy stays unchanged."""
         untrained = build_model(self._experiment, self.context, self.start)
         self.model.backbone.load_state_dict(untrained.backbone.state_dict())
         self.model.head.load_state_dict(untrained.head.state_dict())
@@ -298,7 +298,7 @@ class Trainer:
     def _skip_step(self, progress: Progress, log: ReadingLog) -> None:
         if self._processes > 1:  # the others wait for the gradients of this one
             raise ReorderKitError(
-                f"process {self._process} could read no image of step {progress.step + 1}\n{log.describe()}",
+                f"process {self._process} could not read any image of step {progress.step + 1}\n{log.describe()}",
                 "repair or remove them",
             )
 
@@ -344,7 +344,7 @@ class Trainer:
         self.tracking.log(record)
 
     def _soft_to_hard_gap(self, hard: Figures) -> float | None:
-        """By how much soft permutations score higher than hard orders; None where the policy mixes no patches now."""
+        """How much higher soft permutations score than hard orders; None if the policy does not mix patches now."""
         policy, headline = self.model.policy, self._task.headline
         if not policy.mixes or policy.phase != "search":
             return None
@@ -358,7 +358,7 @@ class Trainer:
         return {"model": self._parts, "policy": self.model.policy, **averaged, **state}
 
     def _resume_files(self) -> None:
-        """Forget what was written after the checkpoint."""
+        """Drop what was written after the checkpoint."""
         self._order_log.resume(self._saved.epochs_done)
         if self._accelerator.is_main_process:
             clear_checkpoints(self._folder)
@@ -374,7 +374,7 @@ class Trainer:
             raise self._diverged(f"the loss became NaN or infinite at {where}")
 
     def _check_weights(self, progress: Progress) -> None:
-        """The last step of an epoch may spoil the weights, which no loss has seen yet."""
+        """Check the weights at the end of an epoch: its last step may spoil them before any loss shows it."""
         parameters = [*self._parts.parameters(), *self.model.policy.parameters()]
         if not torch.nn.utils.get_total_norm(parameters, norm_type=math.inf).isfinite():
             raise self._diverged(f"weights became NaN or infinite after step {progress.step + 1}")

@@ -24,16 +24,16 @@ from reorder_kit.training.proposal_evaluation import ProposalEvaluator
 
 
 class TrainingStep:
-    """Adds up the gradients of the batches of a step.
+    """Accumulates the gradients of the batches of a step.
 
     Args:
         model: the model.
         module: its step, wrapped for data parallelism.
         frozen: parts of the model that stay in evaluation mode.
-        task: whose step is taken.
-        context: what is known of the run.
-        control: what may disguise the rewards.
-        seed: of the run.
+        task: the task, which defines the step.
+        context: what is known about the run.
+        control: the control that may replace the rewards.
+        seed: the run's seed.
         accelerator: precision and processes.
     """
 
@@ -53,10 +53,10 @@ class TrainingStep:
         self._seed, self._accelerator = seed, accelerator
         self.rewards = RewardChecks(task, control)
         self.evaluated_images = 0
-        """Images of this process that a search has passed forward."""
+        """The number of images that searches passed forward in this process."""
 
     def accumulate(self, loaded: Sequence[Batch], progress: Progress, epoch_loss: EpochLoss) -> list[StepResult]:
-        """The results of the batches, whose gradients are added up.
+        """The results of the batches, whose gradients are accumulated.
 
         Args:
             loaded: batches with at least one image each.
@@ -68,7 +68,7 @@ class TrainingStep:
         images = sum(map(len, loaded))
         results = []
         for place, batch in enumerate(loaded):
-            # Prepared once: what a search compares and what is then learned from have the same masks.
+            # Prepared once, so that the search and the training use the same masks.
             prepared = prepare(self._task, batch.to(self._accelerator.device), True, self._context)
             if place == 0:
                 self._search(prepared, progress)
@@ -79,7 +79,7 @@ class TrainingStep:
         return results
 
     def _begin_training(self) -> None:
-        """The model in training mode, but for its frozen parts."""
+        """Put the model into training mode, except its frozen parts."""
         self._model.train()
         for part in self._frozen:
             part.eval()
@@ -94,17 +94,17 @@ class TrainingStep:
         self.evaluated_images += evaluator.images
 
     def _as_passed_to_policy(self, reward: torch.Tensor) -> torch.Tensor:
-        """The reward, or what a control puts in its place."""
+        """The reward, or a control's replacement."""
         if self._control is None:
             return reward
         disguised = self._control.reward(reward)
         if not isinstance(disguised, torch.Tensor) or disguised.shape != reward.shape:
-            reason = f"for the rewards of {len(reward)} images, it gave something else"
-            raise ComponentError("control", self._control.name, reason, "return one reward for each image")
+            reason = f"reward did not return one reward for each of {len(reward)} images"
+            raise ComponentError("control", self._control.name, reason, "return a tensor with one reward per image")
         return self.rewards.disguised(reward, disguised)
 
     def _synchronized(self, is_last: bool) -> AbstractContextManager[object]:
-        """Processes average their gradients once a step, with its last batch."""
+        """Have processes average their gradients once per step, with its last batch."""
         no_sync: AbstractContextManager[object] = self._accelerator.no_sync(self._module)
         return nullcontext() if is_last else no_sync
 

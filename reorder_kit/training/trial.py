@@ -1,4 +1,4 @@
-"""A short training from scratch in a fixed order, by which the order is judged. It never reads test images."""
+"""Trials: short trainings from scratch in a fixed order, which judge the order and never read test images."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from reorder_kit.whole_file import write_unless_same
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What came out of a trial.
+    """The result of a trial.
 
     Args:
-        losses: of each judged image that can be read: the same images in the same sequence for every order and seed.
+        losses: the loss of each readable judged image: the same images in the same sequence for every order and seed.
         score: the task's headline on the judged images.
-        seconds: of training, without evaluation.
+        seconds: training time without evaluation, in seconds.
     """
 
     losses: Scores
@@ -60,28 +60,28 @@ def run_trial(
     judged: JudgedImages,
     accelerator: Accelerator | None = None,
 ) -> TrialResult:
-    """Train a model from scratch in an order for a few steps, or read what came out if that was done before.
+    """Train a model from scratch in an order for a few steps, or read the result of an earlier call.
 
-    Trials of one seed begin with the same weights and read the same batches, whatever their order, so that their
-    losses can be compared image by image. The step size runs through the whole schedule of the recipe, squeezed into
-    the steps. A stopped trial resumes as if it had not been stopped.
+    Trials with the same seed begin with the same weights and read the same batches, whatever their order, so that their
+    losses can be compared image by image. The step size follows the recipe's whole schedule, compressed into the steps.
+    A stopped trial resumes as if it had not been stopped.
 
     Args:
-        experiment: the parts of the full run. Its learner, its start and its controls play no part.
-        order: of the patches.
-        seed: of weights, batches and augmentation.
+        experiment: the parts of the full run. Its learner, start and controls are not used.
+        order: the order of the patches.
+        seed: seed of weights, batches and augmentation.
         steps: optimizer steps.
-        folder: of the trial alone; while another process trains in it, this one waits.
-        host: whose plugins follow the training.
-        judged: the images.
-        accelerator: device and processes of the run that the trial belongs to; as the recipe says if not given.
+        folder: the trial's own folder; while another process trains in it, this one waits.
+        host: the plugins, which follow the training.
+        judged: the judged images.
+        accelerator: device and processes of the run that the trial belongs to; the recipe's if not given.
 
     Raises:
         ReorderKitError: if the folder holds another trial, a file in it is damaged, or training fails.
     """
     if steps < 1:
-        raise ReorderKitError(f"a trial of {steps} steps trains nothing", "give it at least 1")
-    is_part_of_run = accelerator is not None  # which says how it goes on if the machine fails
+        raise ReorderKitError(f"a trial with {steps} steps trains nothing", "use at least 1 step")
+    is_part_of_run = accelerator is not None  # then the run explains how to resume if the machine fails
     accelerator = accelerator or build_accelerator(experiment.recipe.train)
     trial = _Trial(_shortened(experiment, judged, seed, steps, accelerator.num_processes), order, judged, folder)
     if trial.is_finished:
@@ -90,13 +90,13 @@ def run_trial(
         claimed(accelerator, partial(claim_in_program, trial.experiment, folder)) as run,
         nullcontext() if is_part_of_run else resumable(run, accelerator.num_processes, is_part=True),
     ):
-        if not trial.is_finished:  # by whoever was waited for
+        if not trial.is_finished:  # by a process that was waited for
             trial.train(run, host, accelerator)
     return trial.read()
 
 
 def _shortened(experiment: Experiment, judged: JudgedImages, seed: int, steps: int, processes: int) -> Experiment:
-    """The run without its learner, as long as the trial, with everything that counts steps squeezed alike."""
+    """The run without its learner, with the length of the trial, and with all step counts scaled in proportion."""
     recipe = experiment.recipe
     data, train = recipe.data, recipe.train
 
@@ -107,7 +107,7 @@ def _shortened(experiment: Experiment, judged: JudgedImages, seed: int, steps: i
     full = train.epochs_of(epoch(judged.train_images))
     epochs = steps / epoch(len(judged.splits.train))
     schedule = recipe.schedule.of_run(full, epoch(judged.train_images)).scaled(epochs, full)
-    # A running mean over more steps than there are would be the untrained weights.
+    # A running mean over more steps than the trial has would be close to the untrained weights.
     of_full = full * epoch(judged.train_images) / steps
     decay = None if train.ema_decay is None else train.ema_decay ** max(1.0, of_full) or None
     changed: Recipe = recipe.model_copy(
@@ -127,10 +127,10 @@ class _Trial:
     """A trial and its folder.
 
     Args:
-        experiment: of the trial.
-        order: which one.
-        judged: the images.
-        folder: of the trial.
+        experiment: the trial's experiment.
+        order: its order.
+        judged: the judged images.
+        folder: the trial's folder.
     """
 
     experiment: Experiment
@@ -140,11 +140,11 @@ class _Trial:
 
     @property
     def is_finished(self) -> bool:
-        """The record is written last."""
+        """Whether the record, which is written last, exists."""
         return (self.folder / RECORD).exists()
 
     def read(self) -> TrialResult:
-        """What came out.
+        """Read the result.
 
         Raises:
             ReorderKitError: if the folder holds another trial, or a file is damaged.
@@ -158,7 +158,7 @@ class _Trial:
         return TrialResult(losses, record.score, record.seconds)
 
     def train(self, run: RunFolder, host: PluginHost, accelerator: Accelerator) -> None:
-        """Train, evaluate on the judged images, and write both down; the checkpoints are removed."""
+        """Train, evaluate on the judged images, and write the result; the checkpoints are removed."""
         experiment, splits = self.experiment, self.judged.splits
         if run.latest_checkpoint() is not None and run.read_start() != self.order:
             raise self._other("the order")
@@ -180,10 +180,10 @@ class _Trial:
         if accelerator.is_main_process:
             self._write(trainer, found)
         accelerator.wait_for_everyone()
-        accelerator.free_memory()  # it keeps every model it has prepared
+        accelerator.free_memory()  # it keeps every model that it has prepared
 
     def _write_description(self, run: RunFolder, context: TaskContext) -> None:
-        """What a stopped trial goes on from, the recipe first: a folder that has one can be resumed."""
+        """Write what a stopped trial resumes from, the recipe first, because a folder with a recipe can be resumed."""
         experiment, splits = self.experiment, self.judged.splits
         write_unless_same(run.recipe, write_yaml(experiment.resolved(), str(run.recipe)))
         images = {"train": len(splits.train), "validation": self.judged.images, "test": 0}

@@ -1,4 +1,4 @@
-"""A search that does no harm: the run trains in the order that it found only if short trainings favor it."""
+"""A safe search: the run trains in the order found only if short trainings favor it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LEVEL = 0.05
 
 
 def begun_in(experiment: Experiment, folder: RunFolder) -> RunFolder:
-    """The folder that says what a run began with: that of its search, as long as the run itself has no checkpoint."""
+    """The folder with the data that a run began with: its search's, as long as the run itself has no checkpoint."""
     search = RunFolder(folder.search)
     is_searching = experiment.trials is not None and folder.latest_checkpoint() is None
     return search if is_searching and search.latest_checkpoint() is not None else folder
@@ -52,27 +52,27 @@ def settle(
     host: PluginHost,
     describe: Callable[[], None],
 ) -> Experiment:
-    """Search, judge the order that was found, and give the run that trains in it, or in the start.
+    """Search, judge the order found, and return the run that trains in it or in the start.
 
-    What has been done is read. Nothing here depends on what comes after it, so a run whose order is rejected is, bit
-    for bit, the one that never searched.
+    Finished parts are read instead of repeated. The run does not depend on the search in any other way, so a run whose
+    order is rejected is bit for bit the same as one that never searched.
 
     Args:
-        name: what listeners call the run.
+        name: the run's name for listeners.
         experiment: its parts; its learner asks for trials.
         data: its images.
-        split_file: where their names are.
-        beginning: what is known of it, and the starting order.
+        split_file: the file with their names.
+        beginning: what is known about the run, and the starting order.
         folder: the run folder.
         accelerator: device and processes.
-        host: whose plugins follow the trainings.
-        describe: writes what the run is into its folder; called by one process before anything else is written.
+        host: the plugins, which follow the trainings.
+        describe: writes the run's description into its folder; called by one process before anything else is written.
 
     Raises:
         ReorderKitError: if a training fails, or a file is damaged.
     """
     start = beginning.start
-    accelerator.wait_for_everyone()  # before anybody asks for a file that one of them writes
+    accelerator.wait_for_everyone()  # before any process reads a file that another one writes
     if not folder.validated.exists():
         search = _Search(name, experiment, data, split_file, beginning, folder, accelerator, host)
         verdict = search.verdict(describe)
@@ -105,13 +105,13 @@ class _Search:
         self._search_folder = RunFolder(folder.search)
 
     def verdict(self, describe: Callable[[], None]) -> SearchVerdict:
-        """Search, then compare; what is finished is read."""
+        """Search, then compare; finished parts are read."""
         if not self._search_folder.order.exists():
             self._search(describe)
         learned = OrderFile.load(self._search_folder.order).order
         checkpoint = self._search_folder.checkpoint()
         if checkpoint is None:
-            raise ReorderKitError(f"{self._search_folder.path}: the checkpoint of the search is gone", DAMAGED)
+            raise ReorderKitError(f"{self._search_folder.path}: the checkpoint of the search is missing", DAMAGED)
         trials = None if learned == self._start else self._compare(learned)
         return SearchVerdict(
             is_accepted=trials is not None and trials.gain > 0 and trials.p < LEVEL,
@@ -133,11 +133,11 @@ class _Search:
         return steps_of_epoch(images, processes, recipe.data.batch_size, recipe.train.accumulate)
 
     def _search(self, describe: Callable[[], None]) -> None:
-        """Train as long as the learner searches, and write the order down."""
+        """Train as long as the learner searches, and write the order."""
         folder, accelerator = self._search_folder, self._accelerator
         searching = search_alone(self._experiment, self._steps_per_epoch)
         name = f"{self._name}/search"
-        # Builds the model before anything is written, which is the run's, too.
+        # Build the model, which the run uses, too, before writing anything.
         context = self._beginning.context
         trainer = Trainer(name, searching, self._splits, context, self._start, folder, accelerator, self._host)
         if accelerator.is_main_process and folder.latest_checkpoint() is None:
@@ -192,13 +192,13 @@ def _losses(trials: Sequence[TrialResult]) -> np.ndarray[tuple[int, int], np.dty
 
 
 def search_alone(experiment: Experiment, steps_per_epoch: int) -> Experiment:
-    """The run as a search alone: it ends where the search does, as the first part of ``search: then-retrain``.
+    """Only the search of a run: it ends with the search, like the first part of ``search: then-retrain``.
 
-    Its length is counted as that of the run is: in whole epochs, or in steps.
+    Its length is counted like the run's: in whole epochs, or in steps.
 
     Args:
         experiment: the parts of the run.
-        steps_per_epoch: optimizer steps.
+        steps_per_epoch: optimizer steps per epoch.
     """
     recipe, learner = experiment.recipe, experiment.learner
     assert learner is not None

@@ -85,7 +85,7 @@ def test_run_lists_the_mistakes_of_a_recipe(host, tmp_path):
 
 
 def test_run_of_an_unknown_recipe_names_a_close_one(host):
-    with pytest.raises(ReorderKitError, match="quickstar: no such file") as caught:
+    with pytest.raises(ReorderKitError, match="quickstar: neither a file") as caught:
         reorder_kit.run("quickstar", host=host)
     assert caught.value.hint == "did you mean 'quickstart'?"
 
@@ -184,7 +184,7 @@ def test_both_readouts_are_timms(pool):
         (reorder_kit.order("row", 4, 3), "the order is for a 4x3 grid, not 3x4"),
         (list(range(16)), "outside 0..11; VisionTransformer has a 3x4 grid"),
         (Order([list(range(12)), list(range(12))]), "has an order for each image"),
-        ("hilbrt", "hilbrt: no ordering"),
+        ("hilbrt", "hilbrt is not an ordering"),
     ],
 )
 def test_an_order_that_does_not_fit_the_model_is_refused(timm_model, order, message):

@@ -155,8 +155,8 @@ def test_a_name_is_an_ordering_even_if_a_file_has_that_name(host, here):
 
 def test_a_name_that_is_nothing_is_refused_with_what_was_meant(host, here):
     (here / "runs" / "mine").mkdir(parents=True)
-    assert "'hilbert'" in refused("hilbrt: no ordering, order file or run folder", "hilbrt", GRID, host)
-    assert str(Path("runs/mine")) in refused("mine: no ordering", "mine", host=host)
+    assert "'hilbert'" in refused("hilbrt is not an ordering, an order file or a run folder", "hilbrt", GRID, host)
+    assert str(Path("runs/mine")) in refused("mine is not an ordering", "mine", host=host)
     refused("absent.json: No such file", Path("absent.json"))
 
 
@@ -173,7 +173,7 @@ def test_a_json_file_knows_its_grid(host, here):
         for grid in (None, GRID):
             found = load_order(source, grid, host)
             assert (found, found.grid) == (ORDER, GRID)
-        refused(r"order.json holds an order of a 2x3 grid, not of 3x2", source, (3, 2), host)
+        refused(r"order.json holds an order for the grid 2x3, not for 3x2", source, (3, 2), host)
 
 
 def test_a_npy_file_has_the_grid_that_is_given(host, here):
@@ -254,12 +254,12 @@ def test_a_run_gives_its_final_order_however_it_is_named(run, host):
     for source in sources:
         found = load_order(source, host=host)
         assert (found, found.grid) == (ORDER, GRID)
-        refused("holds an order of a 2x3 grid, not of 3x2", source, (3, 2), host)
+        refused("holds an order for the grid 2x3, not for 3x2", source, (3, 2), host)
 
 
 def test_the_consensus_of_a_run_is_warned_of(run):
     OrderFile("a-run", GRID, ORDER, spread=0.5).save(run / "order.json")
-    with pytest.warns(UserWarning, match=r"this is a consensus, and no order of the run"):
+    with pytest.warns(UserWarning, match=r"this is a consensus, not an order that the run used"):
         load_order(run)
 
 
@@ -270,7 +270,7 @@ def test_a_run_that_orders_again_later_is_warned_of(run, monkeypatch):
 
 
 def test_a_folder_that_is_no_finished_run_is_refused(here):
-    refused("holds no final order", here)
+    refused("has no final order", here)
     OrderFile("mine", GRID, ORDER).save(here / "order.json")
     assert "order.json" in refused("is not a run folder", here)
     refused("cannot get an order from", SimpleNamespace(folder=None))
@@ -281,9 +281,9 @@ def test_the_order_of_a_run_whose_controls_still_train_is_warned_of(here):
     folder.mkdir()
     (folder / "recipe.yaml").write_text("")
     OrderFile("a-run", GRID, ORDER).save(folder / "order.json")
-    with pytest.warns(UserWarning, match=r"a-run: the run is not finished: .* its controls may still train"):
+    with pytest.warns(UserWarning, match=r"a-run: the run is not finished: .* its controls may still be training"):
         assert load_order("a-run", GRID) == ORDER
-    refused("holds an order of a 2x3 grid, not of 3x2", folder, (3, 2))
+    refused("holds an order for the grid 2x3, not for 3x2", folder, (3, 2))
 
 
 def test_nothing_is_warned_of_without_reason(run, host):

@@ -74,7 +74,7 @@ def test_a_start_is_a_name_an_order_or_a_file(tmp_path: Path) -> None:
         ({"name": "reinforc"}, "no order-learner 'reinforc'"),
         ({"group": 4}, "there is no such field"),
         ({"groups": 1}, "at least 2 groups or repeats"),
-        ({"start": "colum"}, "colum: no ordering"),
+        ({"start": "colum"}, "colum is not an ordering"),
         ({"start": Order([1, 0])}, "an order of 2 patches does not fit the 2x3 grid"),
         ({"start": Order([1, 0], num_patches=6)}, "not one full order of 6 patches"),
         ({"start": Path("nowhere.json")}, "nowhere.json"),
@@ -95,7 +95,7 @@ def test_mistakes_are_explained(mistake: dict[str, Any], message: str) -> None:
 
 def test_a_file_of_another_grid_is_refused(tmp_path: Path) -> None:
     OrderFile("other", Grid(3, 2), Order.identity(6)).save(tmp_path / "other.json")
-    with pytest.raises(ReorderKitError, match="holds an order of a 3x2 grid, not of 2x3"):
+    with pytest.raises(ReorderKitError, match="holds an order for the grid 3x2, not for 2x3"):
         build(start=tmp_path / "other.json")
 
 

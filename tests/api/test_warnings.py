@@ -51,7 +51,7 @@ def test_what_the_command_prints_is_warned_of_at_the_line_that_calls(capfd: pyte
     with pytest.warns(ReorderKitWarning) as told, pytest.raises(StopError):
         reorder_kit.run(DOUBTFUL, host=PluginHost(third_party=False))
     assert [str(each.message) for each in told] == [
-        "controls: there is no run beside it that would tell what the learned order is worth",
+        "controls: there are none, so nothing shows whether a gain comes from the learned order",
         "data: odd",
     ]
     assert {(each.filename, each.lineno) for each in told} == {(__file__, line)}
@@ -63,7 +63,7 @@ def test_what_the_command_prints_is_warned_of_at_the_line_that_calls(capfd: pyte
 def test_warnings_can_be_made_errors() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", ReorderKitWarning)
-        with pytest.raises(ReorderKitWarning, match="controls: there is no run beside it"):
+        with pytest.raises(ReorderKitWarning, match="controls: there are none, so nothing shows"):
             reorder_kit.run(DOUBTFUL, host=PluginHost(third_party=False))
 
 

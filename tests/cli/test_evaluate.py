@@ -86,7 +86,7 @@ def test_the_table_gives_the_difference_in_points(cli, trained):
     ("order", "message"),
     [
         ("colum", "hint: did you mean 'column'?"),
-        ("two.json", "error: two.json holds an order of a 1x2 grid, not of 4x4"),
+        ("two.json", "error: two.json holds an order for the grid 1x2, not for 4x4"),
     ],
 )
 def test_an_order_that_does_not_fit_is_refused(cli, trained, tmp_path, order, message):
@@ -107,7 +107,7 @@ def test_a_run_that_is_not_finished_has_no_final_weights(cli, tmp_path):
     (tmp_path / "begun" / "recipe.yaml").write_text("format_version: 1\n")
     done = cli("evaluate", "begun")
     assert done.exit_code == 2
-    assert "begun holds no finished run" in done.stderr
+    assert "begun does not hold a finished run" in done.stderr
 
 
 def test_shares_of_the_order_are_printed_with_what_they_cost(cli, trained, tmp_path):
@@ -122,7 +122,7 @@ def test_shares_of_the_order_are_printed_with_what_they_cost(cli, trained, tmp_p
     assert rows[1][2] == own
     assert (tmp_path / "elsewhere" / "shares.json").exists()
     done = cli("evaluate", "elsewhere", "--keep", "0.25")
-    assert "shares.json keeps what was found earlier, too: 0.5, 1." in done.stdout
+    assert "shares.json also keeps earlier shares: 0.5, 1." in done.stdout
     done = cli("evaluate", "elsewhere", "--keep", "2")
     assert done.exit_code == 2
     assert "--keep 2: is not a share of the patches" in done.stderr

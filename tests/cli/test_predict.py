@@ -94,7 +94,7 @@ def test_what_cannot_be_read_is_named_after_the_others_with_exit_code_2(cli, tra
     assert len(content["images"]) == 4
     (left_out,) = content["findings"]
     assert (left_out["what"], left_out["count"], left_out["example"]) == (
-        "files that are no images, by their endings, are left out",
+        "files without an image extension are left out",
         1,
         "notes.txt",
     )
@@ -177,10 +177,10 @@ def test_a_sheet_and_masks_of_one_name_do_not_replace_each_other(cli, cells, tmp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--masks", "masks"], "masks: task 'classification' makes none"),
+        (["--masks", "masks"], "masks: task 'classification' does not predict masks"),
         (["--threshold", "0.5"], "task 'classification' has no threshold"),
         (["--picture", "seen.jpx"], "no picture can be written there"),
-        (["--device", "gpu"], "device: there is no 'gpu'"),
+        (["--device", "gpu"], "device: 'gpu' is unknown"),
     ],
 )
 def test_what_does_not_fit_the_run_is_refused(cli, trained, digits, arguments, message, monkeypatch):
@@ -196,9 +196,9 @@ def test_what_is_no_finished_run_is_refused(cli, trained, digits, tmp_path):
     (tmp_path / "begun" / "result.json").unlink()
     done = cli("predict", "begun", "digits")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "begun holds no finished run" in done.stderr
+    assert "begun does not hold a finished run" in done.stderr
     shutil.copytree(trained.folder, tmp_path / "light")
     shutil.rmtree(tmp_path / "light" / "checkpoints")
     done = cli("predict", "light", "digits")
     assert done.exit_code == 2
-    assert "light holds no checkpoint" in done.stderr
+    assert "light has no checkpoint" in done.stderr

@@ -84,14 +84,14 @@ def test_the_table_ends_with_words(cli):
     [
         (["trial.yaml", "--prior", "lmza"], "there is no prior 'lmza'\n  hint: did you mean 'lzma'?"),
         (["trial.yaml", "--orderings", "hilbrt"], "hint: did you mean 'hilbert'?"),
-        (["trial.yaml", "--orderings", "small.json"], "small.json holds an order of a 1x3 grid, not of 4x4"),
+        (["trial.yaml", "--orderings", "small.json"], "small.json holds an order for the grid 1x3, not for 4x4"),
         (["trial.yaml", "--orderings", "partial.json"], "partial.json: a partial order is small because it leaves"),
         (
             ["trial.yaml", "--set", "order.start={prior: {name: lzma, tokenizer: {name: pixels, levels: 1}}}"],
             "order.start.prior.tokenizer.levels: input should be greater than or equal to 2, not 1",
         ),
         (["trial.yaml", "--images", "1"], "--images"),
-        (["nowhere.yaml"], "nowhere.yaml: no such file, and no shipped recipe"),
+        (["nowhere.yaml"], "nowhere.yaml: neither a file nor a shipped recipe"),
     ],
 )
 def test_mistakes_are_told_in_words(cli, tmp_path, arguments, message):

@@ -115,7 +115,7 @@ def test_set_changes_fields_and_out_the_folder(cli, tmp_path):
 def test_a_folder_in_use_is_refused(cli, trained):
     done = cli("run", "trial.yaml", "--out", trained.folder)
     assert done.exit_code == 2
-    assert "hint: go on with --resume, or give another --out" in done.stderr
+    assert "hint: resume with --resume, or give another --out" in done.stderr
 
 
 def test_a_stopped_run_tells_how_to_go_on_and_does(cli, install, tmp_path):
@@ -196,7 +196,7 @@ def test_a_run_is_extended_and_its_controls_are_named(trained, cli, tmp_path, mo
     monkeypatch.setattr(sys, "argv", ["reorder-kit", *words])
     done = cli(*words)
     assert done.exit_code == 0, done.output
-    assert f"the controls of {trained.folder} are not extended with it" in done.stderr
+    assert f"the controls of {trained.folder} are not extended" in done.stderr
     assert "wrote runs/trial-extended/result.json" in done.stdout
     assert json.loads((trained.folder / "result.json").read_text()) == trained.result
     recipe = (tmp_path / "runs/trial-extended/recipe.yaml").read_text()
@@ -205,7 +205,9 @@ def test_a_run_is_extended_and_its_controls_are_named(trained, cli, tmp_path, mo
     (tmp_path / "runs/trial-extended/result.json").unlink()  # as if it had been stopped
     words += ["--out", "runs/trial-extended", "--resume"]
     refused = " ".join(cli("evaluate", "runs/trial-extended").stderr.split())
-    assert refused.endswith(f"holds no finished run hint: go on with: {shlex.join(['reorder-kit', *words])}"), refused
+    assert refused.endswith(f"does not hold a finished run hint: go on with: {shlex.join(['reorder-kit', *words])}"), (
+        refused
+    )
     assert cli(*words).exit_code == 0
 
 

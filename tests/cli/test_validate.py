@@ -56,7 +56,7 @@ def test_mistakes_as_json(cli, wrong):
 def test_other_errors_as_json_have_no_problems_but_a_hint(cli):
     done = cli("validate", "quickstrat", "--json")
     assert json.loads(done.stdout) == {
-        "error": "quickstrat: no such file, and no shipped recipe",
+        "error": "quickstrat: neither a file nor a shipped recipe",
         "hint": "did you mean 'quickstart'?",
         "problems": [],
     }
@@ -90,8 +90,11 @@ def test_files_that_a_run_could_not_use_are_refused(cli, tmp_path):
         ("order.start={file: not-there.json}", "order.start: {here}/not-there.json: No such file"),
         ("order.start={file: small.json}", "order.start: {here}/small.json: made for the 2x2 grid"),
         ("data.plant={order: custom, file: small.json}", "data.plant: {here}/small.json: made for the 2x2 grid"),
-        ("train.weights=runs/none", "train.weights: {here}/runs/none holds no finished run"),
-        ("order={weights: runs/none, learner: softsort}", "order.weights: {here}/runs/none holds no finished run"),
+        ("train.weights=runs/none", "train.weights: {here}/runs/none does not hold a finished run"),
+        (
+            "order={weights: runs/none, learner: softsort}",
+            "order.weights: {here}/runs/none does not hold a finished run",
+        ),
     ]:
         reason = reason.format(here=tmp_path)
         for command in ("validate", "run"):
@@ -109,7 +112,7 @@ def test_weights_of_a_backbone_that_are_not_there_are_refused(cli, tmp_path, bac
     arguments = ["--set", f"backbone={{{backbone}, weights: none.safetensors}}"]
     done = cli("validate", "trial.yaml", *arguments)
     assert done.exit_code == 2
-    assert f"backbone.weights: there is no file {tmp_path}/none.safetensors" in " ".join(done.stderr.split())
+    assert f"backbone.weights: the file {tmp_path}/none.safetensors does not exist" in " ".join(done.stderr.split())
     (tmp_path / "none.safetensors").write_bytes(b"")
     assert cli("validate", "trial.yaml", *arguments).exit_code == 0
 

@@ -97,7 +97,7 @@ def test_a_control_changes_one_thing(control, expected):
 @pytest.mark.parametrize("own", ["null-reward", "random-fixed", "random-per-batch"])
 def test_a_run_that_is_a_control_has_none_beside_it(own):
     content = recipe(order={"learner": "reinforce", "control": own}, controls=["fixed-start"])
-    with pytest.raises(RecipeError, match="a run that is a control itself has none beside it"):
+    with pytest.raises(RecipeError, match="a run that is itself a control cannot have controls"):
         compose(content, HOST, "trial")
 
 
@@ -136,7 +136,7 @@ def test_controls_that_replace_nothing_leave_start_policy_and_reward():
     [
         ("null-reward", "softsort from row with noise for a reward"),
         ("learned-static", "the order that softsort learned from row, from scratch,"),
-        ("shuffled-targets", "softsort from row with each other's targets on training images"),
+        ("shuffled-targets", "softsort from row with shuffled targets on training images"),
     ],
 )
 def test_a_control_says_what_was_trained(control, said):

@@ -191,7 +191,7 @@ def test_groups_of_images_lend_their_order():
 
 
 def test_targets_without_classes_are_refused():
-    with pytest.raises(ReorderKitError, match="which classes an image has, not caption"):
+    with pytest.raises(ReorderKitError, match="which classes an image has; caption targets do not"):
         OtherImageSameClass().comparable(batch([0, 1], Captions()), CLASSES)
 
 

@@ -241,24 +241,24 @@ def test_a_task_without_controls_of_its_own_has_the_built_in_ones(host):
             {"order": {"control": "bakwards"}},
             "order.control: there is no choice 'bakwards' (did you mean 'backwards'?)",
         ),
-        ({"order": {"control": "blank"}}, "order.control: blank is compared with another run (name it in controls)"),
+        ({"order": {"control": "blank"}}, "order.control: blank cannot replace the learner (name it in controls)"),
         (
             {"order": {"control": "fixed-start"}},
-            "order.control: fixed-start is compared with another run (name it in controls)",
+            "order.control: fixed-start cannot replace the learner (name it in controls)",
         ),
         (
             {"controls": ["other-image"]},
             "controls: other-image needs a learner whose order depends on the image; the learner is none "
-            "(leave the control out)",
+            "(remove the control)",
         ),
         (
             {"order": {"learner": "reinforce"}, "controls": ["other-image-same-class"]},
             "controls: other-image-same-class needs a learner whose order depends on the image; "
-            "the learner is reinforce (leave the control out)",
+            "the learner is reinforce (remove the control)",
         ),
         (
             {"order": {"control": "backwards"}, "controls": ["blank"]},
-            "controls: a run that is a control itself has none beside it (remove one of the two)",
+            "controls: a run that is itself a control cannot have controls (remove one of the two)",
         ),
     ],
 )
@@ -290,7 +290,7 @@ def test_a_name_that_is_taken_and_a_need_that_there_is_not_are_refused(host):
 
     with pytest.raises(ReorderKitError, match="a control 'random-fixed', but that name is taken"):
         controls_of(Taken())
-    with pytest.raises(ReorderKitError, match="needs 'pixels', which no run can have"):
+    with pytest.raises(ReorderKitError, match="needs 'pixels', which is not a known need"):
         controls_of(Odd())
 
 

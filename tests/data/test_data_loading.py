@@ -239,7 +239,7 @@ def test_views_are_the_same_however_many_workers_draw_them():
 
 
 def test_an_evaluation_set_without_views_is_refused_by_its_class():
-    with pytest.raises(ReorderKitError, match="but Noisy, which holds the test images, has none"):
+    with pytest.raises(ReorderKitError, match="but Noisy, which holds the test images, has no views"):
         evaluation_loader(Noisy(), CLASS, "test", 4, 0, views=1)
     evaluation_loader(Noisy(), CLASS, "test", 4, 0)
 

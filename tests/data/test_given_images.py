@@ -38,9 +38,9 @@ def test_a_folder_stands_for_all_images_below_it_and_the_rest_is_counted(tmp_pat
     found = find_images([tmp_path, tmp_path / "a.png"])
     names = ["a.png", "b/1.PNG", "b/deep/2.png", "a.png"]
     assert [image.name for image in found.images] == [str(tmp_path / name) for name in names]
-    assert {finding.what.partition(",")[0]: finding.count for finding in found.findings} == {
-        "hidden files": 1,
-        "files that are no images": 2,
+    assert {finding.what.partition(" are left")[0]: finding.count for finding in found.findings} == {
+        "hidden files and files of operating systems": 1,
+        "files without an image extension": 2,
     }
     assert found.unreadable == []
 
@@ -55,11 +55,9 @@ def test_what_is_not_there_is_unreadable(tmp_path):
         "the folder holds no image",
         "there is no such file",
         "it is not a regular file",
-        "it cannot be looked at: File name too long",
+        "it cannot be accessed: File name too long",
     ]
-    with pytest.raises(
-        ReorderKitError, match=r"there is no image\n  .*empty: the folder holds no image\n  .*missing.png"
-    ):
+    with pytest.raises(ReorderKitError, match=r"no image found\n  .*empty: the folder holds no image\n  .*missing.png"):
         find_images(wrong)
 
 
@@ -134,5 +132,5 @@ def test_an_image_in_memory_stays_as_it_is_and_is_read_whole(tmp_path):
 def test_several_images_may_come_in_one_array_or_an_iterator():
     assert len(find_images(np.zeros((5, 4, 4, 3), np.uint8)).images) == 5
     assert [image.name for image in find_images(iter([GRAY, COLOR])).images] == ["image 0", "image 1"]
-    with pytest.raises(ReorderKitError, match="there is no image"):
+    with pytest.raises(ReorderKitError, match="no image found"):
         find_images(iter([]))

@@ -35,7 +35,7 @@ def test_tensors_come_back_with_their_layout(tensor: torch.Tensor) -> None:
 
 def test_a_sample_with_boxes_and_findings_comes_back() -> None:
     target = BoxTarget(torch.rand(2, 4), torch.tensor([3, 1]), torch.tensor([True, False]))
-    finding = Finding("images are turned upright by their EXIF orientation", 1, "a.jpg")
+    finding = Finding("images are turned upright according to their EXIF orientation", 1, "a.jpg")
     image, copied, rest = unpack(pack((RawSample(torch.ones(3, 2, 2, dtype=torch.uint8), target), target, finding)))
     assert isinstance(image, RawSample)
     for one, other in ((image.target.boxes, target.boxes), (copied.classes, target.classes)):

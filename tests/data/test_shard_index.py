@@ -131,7 +131,7 @@ def test_a_shard_that_shrank_after_it_was_opened_is_unreadable(root: Path) -> No
     shard.write_bytes(shard.read_bytes()[:600])
     sample = splits.test[1]
     assert isinstance(sample, Unreadable)
-    assert "was changed since it was opened" in sample.reason
+    assert "has changed since it was opened" in sample.reason
 
 
 def test_few_shards_stay_open_and_none_is_sent_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +191,7 @@ def test_names_with_dots_that_would_each_be_an_ending_are_refused(
 ) -> None:
     monkeypatch.setattr(_shard_index, "_MOST_ENDINGS", 4)
     path = write(tmp_path / "dotted.tar", [(f"photo.{number}.jpg", b"") for number in range(5)])
-    with pytest.raises(ReorderKitError, match=r"dotted\.tar has members of 5 endings, as '0\.jpg'"):
+    with pytest.raises(ReorderKitError, match=r"dotted\.tar has members with 5 different extensions, such as '0\.jpg'"):
         index_shard(path)
 
 

@@ -71,5 +71,5 @@ def test_beside_a_run_a_model_with_shuffled_targets_learns_nothing(tmp_path):
 
 
 def test_a_run_of_shuffled_targets_has_no_controls():
-    with pytest.raises(RecipeError, match="a run that is a control itself has none beside it"):
+    with pytest.raises(RecipeError, match="a run that is itself a control cannot have controls"):
         compose({**RECIPE, "data": {"name": "digits", "shuffle_targets": True}}, HOST, "trial")

@@ -67,9 +67,9 @@ def test_a_bare_name_is_enough_where_no_argument_is_needed() -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("RandomHorizontalFlp", r"no transform 'RandomHorizontalFlp' \(did you mean 'RandomHorizontalFlip'\?\)"),
-        ("MixUp", "no transform 'MixUp'"),
-        ("Compose", "no transform 'Compose'"),
+        ("RandomHorizontalFlp", r"unknown transform 'RandomHorizontalFlp' \(did you mean 'RandomHorizontalFlip'\?\)"),
+        ("MixUp", "unknown transform 'MixUp'"),
+        ("Compose", "unknown transform 'Compose'"),
         ("CenterCrop", r"CenterCrop needs the argument 'size' \(it takes size\)"),
         ({"name": "RandomHorizontalFlip", "prob": 0.5}, r"RandomHorizontalFlip has no argument 'prob' \(it takes p\)"),
         ({"name": "RandomChannelPermutation", "p": 0.5}, r"no argument 'p' \(it takes none\)"),
@@ -156,11 +156,11 @@ def test_another_size_than_the_declared_one_is_refused() -> None:
     with pytest.raises(ReorderKitError) as caught:
         pipeline(["RandomHorizontalFlip", {"name": "Resize", "size": 8}], (8, 8))(photo(16, 20))
     assert "data.here: [RandomHorizontalFlip(), Resize(size=8)]" in caught.value.message
-    assert "3x16x20 into 3x8x10, where 3x8x8 is needed" in caught.value.message
+    assert "3x16x20 into 3x8x10, but 3x8x8 is needed" in caught.value.message
 
 
 def test_another_number_of_channels_is_refused() -> None:
-    with pytest.raises(ReorderKitError, match=r"into 1x8x8, where 3x8x8"):
+    with pytest.raises(ReorderKitError, match=r"into 1x8x8, but 3x8x8"):
         pipeline(["Grayscale"], (8, 8))(photo(8, 8))
 
 

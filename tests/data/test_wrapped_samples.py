@@ -121,5 +121,7 @@ def test_patches_of_clips_are_scrambled_across_frames():
 def test_clips_that_patches_do_not_fill_are_not_scrambled(grid):
     samples = [Sample(torch.zeros(1, 4, 2, 2), 0)]
     splits = DataSplits(ImageShape(1, 2, 2, frames=4), ["a"], samples, samples, samples)
-    with pytest.raises(ReorderKitError, match=r"data\.plant: an image of 4x2x2 pixels has no .* whole patches"):
+    with pytest.raises(
+        ReorderKitError, match=r"data\.plant: an image of 4x2x2 pixels cannot be divided into .* whole patches"
+    ):
         scramble(splits, grid, Order.identity(grid.num_patches))

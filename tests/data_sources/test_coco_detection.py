@@ -195,21 +195,21 @@ def empty(key: str) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (change("annotations", category_id=5), "annotation 21 has the category 5, which is none of 4, 9"),
+        (change("annotations", category_id=5), "annotation 21 has the category 5, which is not one of 4, 9"),
         (change("annotations", bbox=[1, 2, 3]), r"annotation 21 has the bbox \[1, 2, 3\]"),
         (change("annotations", bbox=[1, 2, 3, None]), "annotation 21 has the bbox"),
         (change("annotations", bbox=[1, 2, 3, float("nan")]), "annotation 21 has the bbox"),
         (remove("annotations", "bbox"), "annotation 21 has the bbox None"),
-        (remove("annotations", "image_id"), "annotation 21 is of the image None"),
+        (remove("annotations", "image_id"), "annotation 21 refers to the image None"),
         (change("images", id=0), "the image id 0 comes twice"),
         (remove("images", "file_name"), r"images\[2\] has no file_name"),
         (change("images", id=2.5), r"images\[2\] has no id that is a whole number"),
         (change("categories", id=9), "the category id 9 comes twice"),
         (change("categories", name="dog"), "the category name 'dog' comes twice"),
         (empty("images"), "there is no image"),
-        (empty("categories"), "there is no category"),
-        (lambda content: content.pop("annotations"), "there is no list 'annotations'"),
-        (change("images", file_name="gone.jpg"), "names images that are not there: .*gone.jpg"),
+        (empty("categories"), "it has no category"),
+        (lambda content: content.pop("annotations"), "it has no list 'annotations'"),
+        (change("images", file_name="gone.jpg"), "names images that do not exist: .*gone.jpg"),
         (change("images", file_name="1.jpg"), "the image .*1.jpg is listed twice"),
     ],
 )
@@ -228,7 +228,7 @@ def test_a_file_with_a_mistake_is_refused(three_files: Path, spoil: Callable[[An
 def test_a_mistake_in_a_file_that_the_recipe_names_is_told_by_its_field(three_files: Path) -> None:
     path = three_files / "val.json"
     path.write_text(path.read_text()[:-40])
-    with pytest.raises(ReorderKitError, match=r"data\.validation: .*val\.json: this is no JSON"):
+    with pytest.raises(ReorderKitError, match=r"data\.validation: .*val\.json: it is not valid JSON"):
         open_coco(three_files, validation="val.json")
     with pytest.raises(ReorderKitError, match=r"data\.test: .*none\.json: it cannot be read: No such file"):
         open_coco(three_files, validation="test.json", test="none.json")
@@ -249,11 +249,11 @@ def test_other_categories_in_another_split_are_refused(three_files: Path) -> Non
 
 
 def test_what_is_not_there_or_not_clear_is_refused(three_files: Path) -> None:
-    with pytest.raises(ReorderKitError, match=r"data\.root: there is no folder"):
+    with pytest.raises(ReorderKitError, match=r"data\.root: the folder .* does not exist"):
         open_coco(three_files / "nowhere")
     with pytest.raises(ReorderKitError, match=r"has no annotations for training; looked for annotations/instances_"):
         open_coco(three_files / "images")
-    with pytest.raises(ReorderKitError, match=r"names the image 0\.jpg, which is not there; looked in .*elsewhere"):
+    with pytest.raises(ReorderKitError, match=r"names the image 0\.jpg, which was not found; looked in .*elsewhere"):
         open_coco(three_files, images="elsewhere")
     (three_files / "annotations").mkdir()
     for year in (2014, 2017):
@@ -312,7 +312,7 @@ def test_a_category_without_objects_that_has_the_name_of_another_is_none(tmp_pat
 def test_an_image_that_is_a_list_is_named(tmp_path: Path) -> None:
     images = write_images(tmp_path / "images", 10)
     write_json(tmp_path / "train.json", images, [{"id": 3, "image_id": [0], "category_id": 4, "bbox": [1, 2, 5, 4]}])
-    with pytest.raises(ReorderKitError, match=r"annotation 3 is of the image \[0\], which the file does not list"):
+    with pytest.raises(ReorderKitError, match=r"annotation 3 refers to the image \[0\], which the file does not list"):
         open_coco(tmp_path)
 
 

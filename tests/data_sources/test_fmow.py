@@ -130,10 +130,10 @@ def test_the_box_of_the_folders_class_counts(root: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (None, "does not tell where the object is: FileNotFoundError"),
-        ("{", "does not tell where the object is: JSONDecodeError"),
-        ('{"gsd": 1}', "does not tell where the object is: KeyError"),
-        ('{"bounding_boxes": 3}', "does not tell where the object is: TypeError"),
+        (None, "does not locate the object: FileNotFoundError"),
+        ("{", "does not locate the object: JSONDecodeError"),
+        ('{"gsd": 1}', "does not locate the object: KeyError"),
+        ('{"bounding_boxes": 3}', "does not locate the object: TypeError"),
         ('{"bounding_boxes": []}', "has no box of the category 'zoo'"),
         ('{"bounding_boxes": [{"category": "zoo", "box": [1, 2, 3]}]}', "is not \\[left, top, width, height\\]"),
         ('{"bounding_boxes": [{"category": "zoo", "box": [1, 2, NaN, 3]}]}', "is not \\[left, top, width, height\\]"),
@@ -177,7 +177,7 @@ def test_images_of_no_such_bands_are_refused(root: Path) -> None:
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_both_folders_are_needed(root: Path, split: str) -> None:
     (root / split).rename(root / "elsewhere")
-    with pytest.raises(ReorderKitError, match=rf"data\.root: there is no folder .*{split}"):
+    with pytest.raises(ReorderKitError, match=rf"data\.root: the folder .*{split} does not exist"):
         open_fmow(root)
 
 
@@ -203,7 +203,7 @@ def test_large_images_are_read_up_to_a_limit(root: Path, monkeypatch: pytest.Mon
     assert len(samples(open_fmow(root).test)) == 2
     assert Image.MAX_IMAGE_PIXELS == 100
     assert len(samples(open_fmow(root, most_pixels=400).test)) == 2
-    with pytest.raises(ReorderKitError, match=r"airport_0_0_rgb\.jpg.*20x20 pixels, more than the 399"):
+    with pytest.raises(ReorderKitError, match=r"airport_0_0_rgb\.jpg.*20x20 pixels exceed the 399"):
         open_fmow(root, most_pixels=399)
 
 

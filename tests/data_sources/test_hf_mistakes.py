@@ -98,23 +98,23 @@ def test_errors_name_the_field_and_what_there_is(tmp_path: Path) -> None:
     assert "data.image_column" in refused(image_column="picture")
     assert "its columns: image, label, labels" in refused(image_column="picture")
     assert "has no column 'mask'" in refused(MASK, classes=("a",))
-    assert "does not hold images but" in refused(image_column="label")
-    assert "does not hold targets of the kind boxes" in refused(BOXES, target_column="labels")
-    assert "does not hold targets of the kind class" in refused(target_column="labels")
-    assert "does not hold targets of the kind class" in refused(target_column="image")
+    assert "must hold images, but holds" in refused(image_column="label")
+    assert "must hold boxes targets, but holds" in refused(BOXES, target_column="labels")
+    assert "must hold class targets, but holds" in refused(target_column="labels")
+    assert "must hold class targets, but holds" in refused(target_column="image")
     assert "data.test: " in refused(test="validation")
     assert "its splits: train, rest" in refused(test="validation")
-    assert "data.config: a local folder has none" in refused(config="full")
-    assert f"there is no folder {tmp_path / 'none'}" in refused(place=tmp_path / "none")
+    assert "data.config: it does not apply to a local folder" in refused(config="full")
+    assert f"the folder {tmp_path / 'none'} does not exist" in refused(place=tmp_path / "none")
     (tmp_path / "empty").mkdir()
     assert "data.dataset: cannot open" in refused(place=tmp_path / "empty")
-    assert "data.classes: masks do not tell" in refused(MASK, target_column="image")
+    assert "data.classes: masks do not say" in refused(MASK, target_column="image")
     assert "classes differ" in refused(classes=("a",))
     nothing = save(
         tmp_path / "nothing", train=table({"names": [[], []]}, names=datasets.Sequence(datasets.Value("string")))
     )
     said = refused(MULTI_LABEL, nothing, target_column="names")
-    assert said.startswith("data.target_column: the training images have no classes")
+    assert said.startswith("data.target_column: the training images have no readable classes")
 
 
 def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     [
         ({"test": "train"}, "different splits"),
         ({"test": "test", "test_fraction": 0.3}, "test_fraction does nothing"),
-        ({"classes": ("a", "a")}, "says something twice"),
+        ({"classes": ("a", "a")}, "has a duplicate"),
         ({"classes": ("a",), "mask_values": (0, 1)}, "2 values for 1 classes"),
         ({"mask_values": (0, 1), "ignored_values": (1,)}, "ignored_values has 1"),
     ],

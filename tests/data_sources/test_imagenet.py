@@ -98,7 +98,7 @@ def test_classes_get_their_names(folders: Path, name: str, text: str) -> None:
 
 def test_names_that_are_no_text_are_refused(folders: Path) -> None:
     (folders / "words.txt").write_bytes(b"n01440764\ttench\xff\n")
-    with pytest.raises(ReorderKitError, match=r"data\.root: the names of the classes in .*words\.txt cannot be read"):
+    with pytest.raises(ReorderKitError, match=r"data\.root: the class names in .*words\.txt cannot be read"):
         open_imagenet(folders)
 
 
@@ -116,26 +116,35 @@ def test_images_have_224_pixels_unless_told_otherwise(folders: Path) -> None:
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_both_folders_are_needed(folders: Path, split: str) -> None:
     (folders / split).rename(folders / "elsewhere")
-    with pytest.raises(ReorderKitError, match=rf"data\.root: there is no folder .*{split}") as caught:
+    with pytest.raises(ReorderKitError, match=rf"data\.root: the folder .*{split} does not exist") as caught:
         open_imagenet(folders)
     assert "data.name=torchvision" in (caught.value.hint or "")
 
 
 def test_loose_validation_images_need_the_table_of_their_classes(kaggle: Path) -> None:
     (kaggle / "LOC_val_solution.csv").unlink()
-    with pytest.raises(ReorderKitError, match=r"are in no class folders, and there is no .*LOC_val_solution\.csv"):
+    with pytest.raises(ReorderKitError, match=r"are not in class folders, and .*LOC_val_solution\.csv does not exist"):
         open_imagenet(kaggle)
 
 
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("ImageId,PredictionString\nILSVRC2012_val_00000001,\n", r"LOC_val_solution\.csv, line 2: needs ImageId and"),
-        ("ImageId,PredictionString\n\n,n1 1\n", r"LOC_val_solution\.csv, line 3: needs ImageId and"),
+        (
+            "ImageId,PredictionString\nILSVRC2012_val_00000001,\n",
+            r"LOC_val_solution\.csv, line 2: ImageId or PredictionString is missing",
+        ),
+        (
+            "ImageId,PredictionString\n\n,n1 1\n",
+            r"LOC_val_solution\.csv, line 3: ImageId or PredictionString is missing",
+        ),
         ("image,wnid\na,b\n", r"data\.root: .*LOC_val_solution\.csv has no column 'ImageId' in its first line"),
         ("", r"data\.root: .*LOC_val_solution\.csv has no column 'ImageId' in its first line"),
-        ("ImageId,PredictionString\nILSVRC2012_val_00000001,\xff\n", r"LOC_val_solution\.csv is no CSV table in UTF-8"),
-        ("ImageId,PredictionString\na,n09999999 1 2 3 4\n", "names no image of a class that train has"),
+        (
+            "ImageId,PredictionString\nILSVRC2012_val_00000001,\xff\n",
+            r"LOC_val_solution\.csv is not a CSV table in UTF-8",
+        ),
+        ("ImageId,PredictionString\na,n09999999 1 2 3 4\n", "lists no image of a class in train"),
     ],
 )
 def test_a_table_that_says_nothing_is_refused(kaggle: Path, table: str, message: str) -> None:

@@ -173,11 +173,11 @@ def test_the_size_can_be_a_rectangle() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"digits": [4, 3]}, r"digits \[4, 3\]: the least is above the most"),
-        ({"digits": [1, 101]}, "no scene holds more than 100"),
-        ({"digit_size": [20, 10]}, r"digit_size \[20, 10\]: the least is above the most"),
-        ({"digit_size": [7, 10]}, "digit_size starts at 7, but a digit has 8 pixels"),
-        ({"image_size": [20, 90]}, r"digit_size goes to 28, but image_size is \(20, 90\)"),
+        ({"digits": [4, 3]}, r"digits \[4, 3\]: the first number is larger than the second"),
+        ({"digits": [1, 101]}, "a scene can hold at most 100"),
+        ({"digit_size": [20, 10]}, r"digit_size \[20, 10\]: the first number is larger than the second"),
+        ({"digit_size": [7, 10]}, "digit_size starts at 7, but must be at least 8"),
+        ({"image_size": [20, 90]}, r"digit_size goes up to 28, but image_size is \(20, 90\)"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:

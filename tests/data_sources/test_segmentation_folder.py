@@ -114,9 +114,9 @@ def test_an_index_with_train_and_val_gives_train_and_test(tmp_path: Path) -> Non
     ("rows", "reason"),
     [
         (["001,train,4", "002,later,4"], r"data.index: .*index.csv, line 3: there is no split 'later'"),
-        (["001,train,4", "001.png,val,4"], r"line 3: '001.png' has a line before"),
+        (["001,train,4", "001.png,val,4"], r"line 3: '001.png' already has an earlier line"),
         (["001,train,4", "nine,train,4"], r"names 'nine', which is not an image in .*images"),
-        (["001,val,4"], "has no image whose split is train"),
+        (["001,val,4"], "has no image with the split train"),
         (["001"], "line 2: there is no split ''"),
     ],
 )
@@ -135,7 +135,7 @@ def test_an_index_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(ReorderKitError, match="has no column 'name'"):
         open_folder(tmp_path, index="index.csv")
     (tmp_path / "index.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ReorderKitError, match=r"data.index: .*index.csv is no CSV table in UTF-8"):
+    with pytest.raises(ReorderKitError, match=r"data.index: .*index.csv is not a CSV table in UTF-8"):
         open_folder(tmp_path, index="index.csv")
 
 
@@ -215,7 +215,7 @@ def test_masks_follow_their_images_into_another_size(tmp_path: Path) -> None:
 def test_an_image_without_a_mask_is_named_or_left_out(tmp_path: Path) -> None:
     fill(tmp_path, range(1, 9))
     (tmp_path / "masks" / "003.png").unlink()
-    with pytest.raises(ReorderKitError, match=r"images/003.png has no mask; there is no .*masks/003.png") as error:
+    with pytest.raises(ReorderKitError, match=r"images/003.png has no mask; .*masks/003.png does not exist") as error:
         open_folder(tmp_path)
     assert "unmasked_images: skip" in str(error.value.hint)
     splits = open_folder(tmp_path, unmasked_images="skip")
@@ -242,8 +242,8 @@ def test_what_one_mask_has_wrong_makes_it_unreadable(tmp_path: Path) -> None:
     found = [train[index] for index in range(5)]
     assert isinstance(found[0], Sample)
     reasons = {Path(bad.path).name: bad.reason for bad in found[1:] if isinstance(bad, Unreadable)}
-    assert "pixels of the value 7, which is no class: classes have 0, 1; ignored: 255" in reasons["002.png"]
-    assert reasons["003.png"] == "4x5 pixels, its image 4x4"
+    assert "pixels have the value 7, which is not a class: the classes are 0, 1; ignored: 255" in reasons["002.png"]
+    assert reasons["003.png"] == "it has 4x5 pixels, but its image 4x4"
     assert "one channel of whole numbers" in reasons["004.png"]
     assert "UnidentifiedImageError" in reasons["005.png"]
 
@@ -269,15 +269,15 @@ def test_transforms_that_cannot_move_masks_are_found_at_once(tmp_path: Path) -> 
 
 
 def test_missing_folders_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ReorderKitError, match=r"data.root: there is no folder .*nowhere"):
+    with pytest.raises(ReorderKitError, match=r"data.root: the folder .*nowhere does not exist"):
         open_folder(tmp_path / "nowhere")
-    with pytest.raises(ReorderKitError, match=r"data.images: there is no folder .*images"):
+    with pytest.raises(ReorderKitError, match=r"data.images: the folder .*images does not exist"):
         open_folder(tmp_path)
     (tmp_path / "images").mkdir()
-    with pytest.raises(ReorderKitError, match=r"data.masks: there is no folder .*masks"):
+    with pytest.raises(ReorderKitError, match=r"data.masks: the folder .*masks does not exist"):
         open_folder(tmp_path)
     (tmp_path / "masks").mkdir()
-    with pytest.raises(ReorderKitError, match=r"data.images: there is no image with a mask in .*images"):
+    with pytest.raises(ReorderKitError, match=r"data.images: .*images has no image with a mask"):
         open_folder(tmp_path)
 
 
@@ -296,20 +296,20 @@ def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
     [
         ({}, "give one of classes, class_table and instance_maps"),
         ({"classes": ["a", "b"], "class_table": "t.csv"}, "give one of classes, class_table and instance_maps"),
-        ({"classes": ["a"]}, "from 2 to 255 classes, not 1"),
-        ({"classes": [str(number) for number in range(256)]}, "from 2 to 255 classes, not 256"),
-        ({"classes": ["a", "b", "a"]}, "two classes are called 'a'"),
+        ({"classes": ["a"]}, "2 to 255 classes, not 1"),
+        ({"classes": [str(number) for number in range(256)]}, "2 to 255 classes, not 256"),
+        ({"classes": ["a", "b", "a"]}, "two classes are named 'a'"),
         ({"classes": ["a", "b"], "values": [1]}, "values are 1, classes 2"),
         ({"classes": ["a", "b"], "values": [1, 1]}, "two classes have the same value"),
         ({"classes": ["a", "b"], "values": [1, -1]}, "greater than or equal to 0"),
         ({"classes": ["a", "b"], "values": [1, 65536]}, "less than or equal to 65535"),
-        ({"classes": ["a", "b"], "values": [3, 4], "ignored_values": [4]}, "the value 4 is that of a class, and ignor"),
-        ({"classes": ["a", "b"], "ignored_values": [1]}, "the value 1 is that of a class, and ignored"),
+        ({"classes": ["a", "b"], "values": [3, 4], "ignored_values": [4]}, "the value 4 is both a class and ignor"),
+        ({"classes": ["a", "b"], "ignored_values": [1]}, "the value 1 is both a class and ignored"),
         ({"class_table": "t.csv", "values": [1, 2]}, "values does nothing"),
         ({"instance_maps": True, "values": [1, 2]}, "values does nothing"),
         ({"instance_maps": True, "ignored_values": [255]}, "ignored_values does nothing"),
         ({"instance_maps": True, "class_table": "t.csv"}, "class_table does nothing"),
-        ({"instance_maps": True, "classes": ["a", "b", "c"]}, "classes are two names"),
+        ({"instance_maps": True, "classes": ["a", "b", "c"]}, "classes must be two names"),
         ({"classes": ["a", "b"], "test_fraction": 0}, "greater than 0"),
     ],
     ids=str,

@@ -202,24 +202,22 @@ def test_errors_name_the_field_and_what_there_is(root: Path) -> None:
             open_shards(root, kind, **options)
         return str(error.value)
 
-    assert "data.train: there is no shard" in refused(train="train-{000..002}.tar")
+    assert "data.train: the shard" in refused(train="train-{000..002}.tar")
     assert "train-002.tar" in refused(train="train-{000..002}.tar")
     assert "data.test: the shard" in refused(test="val.tar")
     assert "data.image_endings: no sample of" in refused(image_endings=("jpg",))
-    assert "endings there: cls, png" in refused(image_endings=("jpg",))
+    assert "its extensions: cls, png" in refused(image_endings=("jpg",))
     assert "data.target_ending: no sample of" in refused(BOXES)
-    assert "cannot be read from members with the ending cls" in refused(MULTI_LABEL, target_ending="cls")
+    assert "cannot be read from members with the extension cls" in refused(MULTI_LABEL, target_ending="cls")
     assert "data.json_field does nothing" in refused(json_field="label")
     write(root / "train-000.tar", classed({1: "a", 2: 1}))
-    assert refused().startswith(
-        "data.target_ending: some training images have a number as their class, and some a name"
-    )
+    assert refused().startswith("data.target_ending: some training images have a number as their class, others a name")
     write(root / "val.tar", [*classed({6: 0}), *classed({6: 0})])
     assert "has two members" in refused()
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ReorderKitError, match=r"data\.root: there is no folder .*none"):
+    with pytest.raises(ReorderKitError, match=r"data\.root: the folder .*none does not exist"):
         open_shards(tmp_path / "none")
 
 
@@ -232,7 +230,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         ({"train": "a.tar", "test": "b.tar", "test_fraction": 0.3}, "test_fraction does nothing"),
         ({"train": "a.tar", "validation": "b.tar", "test": "c.tar", "split_seed": 1}, "split_seed does nothing"),
         ({"train": "a.tar", "target_ending": "cls", "json_field": "class"}, "json_field does nothing"),
-        ({"train": "a.tar", "target_ending": "png"}, "the ending of the images and of the targets"),
+        ({"train": "a.tar", "target_ending": "png"}, "the extension of both images and targets"),
     ],
 )
 def test_mistakes_that_show_without_data_are_those_of_the_recipe(options: dict[str, Any], words: str) -> None:
@@ -241,6 +239,6 @@ def test_mistakes_that_show_without_data_are_those_of_the_recipe(options: dict[s
 
 
 def test_classes_that_a_number_could_mean_twice_are_refused(root: Path) -> None:
-    with pytest.raises(ReorderKitError, match=r"data\.classes: '2' stands in place 1"):
+    with pytest.raises(ReorderKitError, match=r"data\.classes: '2' is at position 1"):
         open_shards(root, classes=("0", "2", "1"))
     assert list(open_shards(root, classes=("0", "1", "2")).classes) == ["0", "1", "2"]

@@ -90,8 +90,8 @@ def test_a_backbone_that_does_not_fit_the_images_is_named(host):
             ["null-reward"],
             "controls: null-reward needs a learner that learns from the reward; the learner is softsort",
         ),
-        ({}, ["fixed-start"], "controls: fixed-start needs a learner to be compared with"),
-        ({}, ["learned-static"], "controls: learned-static needs a learner to be compared with"),
+        ({}, ["fixed-start"], "controls: fixed-start needs a learner to compare with"),
+        ({}, ["learned-static"], "controls: learned-static needs a learner to compare with"),
     ],
 )
 def test_a_control_that_would_control_nothing_is_refused(host, order, controls, expected):

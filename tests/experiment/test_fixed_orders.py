@@ -80,5 +80,5 @@ def test_a_rule_with_the_name_of_a_variant_keeps_it():
 
 @pytest.mark.parametrize("name", ["rows", "row-revers", "random", "row-reverse-flip"])
 def test_a_name_of_no_fixed_order_is_refused(name):
-    with pytest.raises(ReorderKitError, match=f"no fixed order '{name}'"):
+    with pytest.raises(ReorderKitError, match=f"unknown fixed order '{name}'"):
         fixed_section(name, host_with())

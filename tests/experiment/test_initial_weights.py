@@ -78,5 +78,5 @@ def test_what_cannot_be_begun_with_is_refused(first, tmp_path):
         ReorderKitError, match=r"the weights belong to another model: size mismatch for .*\[16, 1, 4, 4\]"
     ):
         build(first, [("backbone.dim", 16)])
-    with pytest.raises(ReorderKitError, match="nowhere holds no finished run"):
+    with pytest.raises(ReorderKitError, match="nowhere does not hold a finished run"):
         build(tmp_path / "nowhere")

@@ -88,11 +88,11 @@ def test_what_a_machine_cannot_hold_is_refused_with_the_numbers():
     assert held.misfits(LARGE) == []
     (memory,) = held.misfits(Machine(8 * 10**9, "on the GPU", 10**12, 2))
     assert memory.path == "backbone"
-    assert "takes 16 GB at least: 16 GB for the 1,000,000,000 parameters" in memory.message
+    assert "takes at least 16 GB: 16 GB for the 1,000,000,000 parameters" in memory.message
     assert memory.message.endswith("there is 8 GB on the GPU")
     (disk,) = held.misfits(Machine(10**12, "of memory", 10 * 10**9, 2))
     assert disk.path == "train"
-    assert disk.message.startswith("the run writes 24 GB at least: 24 GB for two checkpoints")
+    assert disk.message.startswith("the run writes at least 24 GB: 24 GB for two checkpoints")
 
 
 def test_it_fits_to_the_last_byte():

@@ -113,8 +113,8 @@ def test_a_learner_that_orders_after_the_first_merge_is_refused(host):
 def test_images_that_cannot_be_scrambled_are_refused(host):
     shapes = {"name": "shapes", "height": 7, "width": 6, "plant": {"order": "random"}}
     assert mistakes(recipe(data=shapes), host) == [
-        "data.plant: an image of 7x6 pixels has no 3x3 whole patches to scramble (resize the images, or give the "
-        "backbone another patch_size or grid)"
+        "data.plant: an image of 7x6 pixels cannot be divided into 3x3 whole patches to scramble "
+        "(resize the images, or give the backbone another patch_size or grid)"
     ]
     validate(recipe(data={**shapes, "is_known": False}), host, "trial")
 

@@ -94,7 +94,7 @@ def test_a_prior_may_use_targets_and_the_influence_of_slots(host):
 
 
 def test_where_no_model_is_trained_the_influence_of_slots_is_not_known(host):
-    with pytest.raises(ReorderKitError, match="the influence of slots is not known here"):
+    with pytest.raises(ReorderKitError, match="the influence of slots is unknown here"):
         experiment(host, "telling").starting_order(GRID, SPLITS, no_influence)
 
 

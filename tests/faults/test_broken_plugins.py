@@ -70,7 +70,7 @@ IMAGE = torch.zeros(SHAPE.axes)
 WRONG = {
     "ordering without cells": (broken(Rows, cells=gives(None)), "TypeError"),
     "ordering that visits one cell": (broken(Rows, cells=gives([(0, 0)] * 4)), "does not visit every patch"),
-    "backbone without facts": (broken(Net, facts=classmethod(gives(None))), "facts gave a NoneType"),
+    "backbone without facts": (broken(Net, facts=classmethod(gives(None))), "facts returned a NoneType"),
     "backbone without width": (broken(Net, facts=classmethod(gives(BackboneFacts(Grid(2, 2), 0, 1)))), "dim is 0"),
     "backbone without blocks": (broken(Net, facts=classmethod(gives(BackboneFacts(Grid(2, 2), 1, 0)))), "depth is 0"),
     "backbone without a grid": (
@@ -95,9 +95,9 @@ WRONG = {
     "backbone without reach": (broken(Net, reach=gives(None)), "reach gave NoneType for 4 slots"),
     "backbone with reach of shares": (broken(Net, reach=gives(torch.ones(4))), "reach gave torch.float32 of (4,)"),
     "learner without a policy": (broken(Learner, build_policy=gives(None)), "built a NoneType"),
-    "learner without phases": (broken(Learner, phases=gives(None)), "phases gave a NoneType"),
+    "learner without phases": (broken(Learner, phases=gives(None)), "phases returned a NoneType"),
     "learner that searches before the run": (broken(Learner, phases=gives(Phases(-1, 1))), "warmup_epochs"),
-    "learner that adapts to nothing": (broken(Learner, adapted_to=gives(None)), "adapted_to gave a NoneType"),
+    "learner that adapts to nothing": (broken(Learner, adapted_to=gives(None)), "adapted_to returned a NoneType"),
     "policy with no optimizer of torch": (policy(build_optimizer=gives("adam")), "its optimizer is a str"),
     "policy without a loss": (policy(loss=gives(None)), "its loss is NoneType"),
     "policy with many losses": (policy(loss=gives(torch.zeros(4))), "its loss is a tensor of the shape (4,)"),
@@ -123,9 +123,9 @@ WRONG = {
         "'other' holds a Tensor",
     ),
     "task with half a view": (broken(Classify, views=gives(0.5)), "views gave 0.5"),
-    "task with odd controls": (broken(Classify, controls=gives([3])), "something else than a list of controls"),
+    "task with odd controls": (broken(Classify, controls=gives([3])), "did not return a list of controls"),
     "task that is fitted to nothing": (broken(Classify, fit=gives(None)), "not plain JSON data"),
-    "data that opens to nothing": (broken(Data, open=gives(None)), "open gave a NoneType"),
+    "data that opens to nothing": (broken(Data, open=gives(None)), "open returned a NoneType"),
     "data without classes": (broken(Data, open=splits(classes=())), "its classes are ()"),
     "data with numbered classes": (broken(Data, open=splits(classes=[0, 1])), "its classes are [0, 1]"),
     "data without images": (broken(Data, open=splits(NoImages())), "the train split has no image"),
@@ -133,7 +133,7 @@ WRONG = {
     "data without a shape": (broken(Data, open=splits(image=(1, 2, 2))), "the shape of its images is (1, 2, 2)"),
     "data of another shape than it said": (
         broken(Data, image=ImageShape(1, 4, 4)),
-        "its images are 1x2x2, but it said 1x4x4",
+        "its images are 1x2x2, but it declared 1x4x4",
     ),
     "data that raises": (broken(Data, open=splits(RaisingImages())), "raised OSError: the disk is gone"),
     "data with nothing for a sample": (broken(Data, open=splits(each_sample(None))), "is a NoneType"),
@@ -238,12 +238,12 @@ IN_RUN = {
     "start": ({"starting_order": gives("row")}, "its start is a str"),
     "start of some patches": ({"starting_order": gives(Order([0, 1], 4))}, "its start is Order(2 of 4 patches: 0 1)"),
     "policy": ({"policy": gives("random")}, "built a str instead of a Policy"),
-    "reward": ({"reward": gives(torch.zeros(1))}, "for the rewards of 4 images"),
+    "reward": ({"reward": gives(torch.zeros(1))}, "one reward for each of 4 images"),
 }
 BESIDE = {
     "recipe": (broken(Kept, recipe=gives(None)), "its recipe is a NoneType"),
-    "change": (broken(Evaluated, change=gives(None)), "something else than a model and a batch"),
-    "images": (broken(Evaluated, comparable=gives(None)), "comparable gave a NoneType"),
+    "change": (broken(Evaluated, change=gives(None)), "did not return a model and a batch"),
+    "images": (broken(Evaluated, comparable=gives(None)), "comparable returned a NoneType"),
 }
 
 

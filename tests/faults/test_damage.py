@@ -219,13 +219,13 @@ def test_a_run_is_not_resumed_from_a_damaged_file(name, home, copy):
     file.unlink()
     with pytest.raises(ReorderKitError) as refused:
         reorder_kit.run(recipe(home / "data"), out=path, resume=True, host=HOST)
-    assert file.name in refused.value.message or "holds no run to go on with" in refused.value.message
+    assert file.name in refused.value.message or "has no run to resume" in refused.value.message
 
 
 def test_metrics_of_another_run_are_not_continued(home, copy):
     path = copy("stopped")
     shutil.copy(home / "other-stopped" / "metrics.jsonl", path)
-    with pytest.raises(ReorderKitError, match=r"metrics\.jsonl: its first 1 lines are damaged, or from another run"):
+    with pytest.raises(ReorderKitError, match=r"metrics\.jsonl: its first 1 lines are damaged or from another run"):
         reorder_kit.run(recipe(home / "data"), out=path, resume=True, host=HOST)
 
 

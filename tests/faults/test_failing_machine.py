@@ -98,8 +98,8 @@ def test_a_full_disk_at_any_write_is_told_and_the_run_goes_on_as_if_nothing_had_
     assert "free space on the disk of" in error.hint
     assert "\n" not in error.message
     folder = RunFolder(tmp_path / "run")
-    named = re.search(r"the last whole checkpoint is (\S+)$", error.message)
-    is_claimed = "the run folder cannot be written" not in error.message
+    named = re.search(r"the last complete checkpoint is (\S+)$", error.message)
+    is_claimed = "the run folder is not writable" not in error.message
     assert named or not is_claimed or error.message.endswith("no epoch had been saved")
     assert bool(named) == bool(folder.checkpoints.exists() and folder.latest_checkpoint())
     assert not named or Path(named[1]).is_dir()
@@ -222,7 +222,7 @@ def test_a_listener_without_space_does_not_stop_the_run_and_is_told_in_a_line(tm
 
     full = reorder_kit.run(RECIPE, out=tmp_path / "full", host=host_with(AfterEpochOne(fill)))
     told = full.warnings[0]
-    assert says(told, "the run goes on", "picture.png: No space left on device", "free space")
+    assert says(told, "the run continues", "picture.png: No space left on device", "free space")
     assert "Traceback" not in told
     wrong = reorder_kit.run(RECIPE, out=tmp_path / "wrong", host=host_with(AfterEpochOne(draw)))
     assert "Traceback" in wrong.warnings[0]  # a mistake of the listener's
@@ -235,8 +235,8 @@ def test_the_command_ends_with_2_and_the_command_that_it_names_goes_on(tmp_path,
         done = CliRunner().invoke(app, ["run", "small.yaml", "--quiet"])
     assert done.exit_code == 2
     error, hint = done.stderr.splitlines()
-    assert says(error, "error: the run stopped: runs/small/", "the last whole checkpoint is runs/small/checkpoints/")
-    command = shlex.split(hint.partition("then go on with: ")[2])
+    assert says(error, "error: the run stopped: runs/small/", "the last complete checkpoint is runs/small/checkpoints/")
+    command = shlex.split(hint.partition("then resume with: ")[2])
     assert command == ["reorder-kit", "run", "runs/small/recipe.yaml", "--out", "runs/small", "--resume"]
     again = CliRunner().invoke(app, command[1:])
     assert again.exit_code == 0, again.output

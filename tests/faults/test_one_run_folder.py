@@ -185,7 +185,7 @@ def test_a_folder_of_a_study_and_the_file_of_a_benchmark_are_held_by_one(tmp_pat
     with (
         alone(tmp_path),
         alone_with(tmp_path / "runs.jsonl"),
-        pytest.raises(ReorderKitError, match=r"runs\.jsonl: another process is at work on it"),
+        pytest.raises(ReorderKitError, match=r"runs\.jsonl: another process is working on it"),
         alone_with(tmp_path / "runs.jsonl"),
     ):
         pass
@@ -244,13 +244,13 @@ def test_a_killed_run_is_resumed_at_once_though_its_data_loaders_live_on(childre
 
 def test_a_folder_below_a_link_that_leads_nowhere_is_named(experiment, here):
     (here / "cells").symlink_to(here / "unmounted")
-    with pytest.raises(ReorderKitError, match="a link that leads nowhere"):
+    with pytest.raises(ReorderKitError, match="a broken link"):
         claim_in_program(experiment, here / "cells" / "one")
 
 
 def test_a_trained_run_that_has_lost_its_recipe_is_kept(experiment, here):
     kept = here / "one" / "checkpoints" / "epoch-000001"
     kept.mkdir(parents=True)
-    with pytest.raises(ReorderKitError, match=r"recipe\.yaml: is missing, though the run has been trained"):
+    with pytest.raises(ReorderKitError, match=r"recipe\.yaml: is missing, although the run has been trained"):
         claim_in_program(experiment, here / "one")
     assert kept.is_dir()

@@ -148,7 +148,7 @@ def test_a_file_is_no_run_folder(host, tmp_path):
 
 
 def test_there_must_be_a_run_to_go_on_with(host, tmp_path):
-    with pytest.raises(ReorderKitError, match="holds no run to go on with"):
+    with pytest.raises(ReorderKitError, match="has no run to resume"):
         reorder_kit.run(SMALL, out=tmp_path / "run", resume=True, host=host)
     assert not (tmp_path / "run").exists()
 
@@ -249,7 +249,7 @@ def test_a_checkpoint_or_a_recipe_of_another_format_is_refused(host, tmp_path):
 
 
 def test_an_unfinished_run_has_no_result(tmp_path):
-    with pytest.raises(ReorderKitError, match="holds no finished run"):
+    with pytest.raises(ReorderKitError, match="does not hold a finished run"):
         RunFolder(tmp_path).read_result()
 
 

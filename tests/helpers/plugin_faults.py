@@ -126,7 +126,7 @@ def _faults_of(component: type[Any]) -> dict[str, tuple[Any, str]]:
         ),
         "options that can be changed": (
             with_options(component, model_config=pydantic.ConfigDict(frozen=False)),
-            f"the Options of {kind} 'broken' can be changed",
+            f"the Options of {kind} 'broken' are mutable",
         ),
         "an option called name": (
             with_options(component, __annotations__={"name": str}, name="x"),
@@ -253,7 +253,7 @@ FLAWS: dict[str, Flaw] = {
     "an order that is not the start": Flaw(
         broken(Learner, **_policy(best_order=gives(Order([3, 2, 1, 0])))), "slot 0 holds patch 3, and 0", True
     ),
-    "no facts": Flaw(broken(Net, facts=classmethod(gives(None))), "facts gave a NoneType", True),
+    "no facts": Flaw(broken(Net, facts=classmethod(gives(None))), "facts returned a NoneType", True),
     "facts without a grid": Flaw(
         broken(Net, facts=classmethod(gives(BackboneFacts((2, 2), 1, 1)))), "its grid is a tuple", True
     ),

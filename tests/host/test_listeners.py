@@ -121,5 +121,5 @@ def test_a_fact_that_cannot_be_copied_ends_no_run(caplog):
     host = host_without_listeners()
     host.add(SimpleNamespace(run_started=hookimpl(lambda run: None)), "some")
     host.announce("run_started", run=Fixed())
-    assert "plugin 'some' failed in run_started; the run goes on" in caplog.text
+    assert "plugin 'some' failed in run_started; the run continues" in caplog.text
     assert "cannot be copied" in caplog.text

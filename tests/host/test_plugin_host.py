@@ -71,7 +71,7 @@ BROKEN = {
     ),
     "is not Python": ("def register_orderings(:", "SyntaxError: "),
     "imports what is not there": ("import no_such_module_anywhere", "No module named 'no_such_module_anywhere'"),
-    "has no hook": (HEAD + RULE, "it has no hook"),
+    "has no hook": (HEAD + RULE, "nothing in it is marked @hookimpl"),
     "takes a name that exists": (
         HEAD
         + RULE
@@ -217,7 +217,7 @@ def test_a_plugin_cannot_take_the_name_of_a_built_in(install):
 
     assert built_in.status == "ok"
     assert (other.status, other.provides) == ("failed", [])
-    assert other.reason.startswith("there already is a plugin 'orderings.row'")
+    assert other.reason.startswith("a plugin named 'orderings.row' already exists")
     assert "row" in host.orderings
 
 
@@ -228,7 +228,7 @@ def test_a_module_named_by_two_entry_points_is_loaded_once_and_goes_on_listening
     host.announce("run_started", run="the run")
 
     assert record_of(host, "first").status == "ok"
-    assert record_of(host, "second").reason.startswith("it is the same object as plugin 'first'")
+    assert record_of(host, "second").reason.startswith("already registered as plugin 'first'")
     assert sys.modules["one_module"].heard == ["the run"]
 
 

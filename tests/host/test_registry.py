@@ -68,7 +68,7 @@ def test_a_name_far_from_all_gets_the_list(priors):
 def test_an_empty_registry_says_so(priors):
     with pytest.raises(ReorderKitError) as caught:
         priors.get("lzma")
-    assert caught.value.hint == "there is none"
+    assert caught.value.hint == "none is known"
 
 
 def test_a_taken_name_is_refused_with_its_owner(priors):

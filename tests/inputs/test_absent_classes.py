@@ -91,7 +91,9 @@ Opened = Callable[[Path, Sequence[Values], Sequence[str]], DataSplits]
 @pytest.mark.parametrize("opened", MASKED, ids=NAMES)
 def test_masks_of_0_and_255_without_their_values_are_refused(tmp_path: Path, opened: Opened) -> None:
     masks = [(0, 255, 0, 255), (0, 0, 255, 255)]
-    with pytest.raises(ReorderKitError, match=r"no pixel of a class but 'background'; their values: 0, 255") as error:
+    with pytest.raises(
+        ReorderKitError, match=r"no pixel outside the class 'background'; their values: 0, 255"
+    ) as error:
         opened(tmp_path, masks, ["background", "ship"])
     field = {from_folder: "data.values", from_voc: ""}.get(opened, "data.mask_values")
     assert not field or f"{field}: [0, 255]" in str(error.value.hint)
@@ -99,7 +101,7 @@ def test_masks_of_0_and_255_without_their_values_are_refused(tmp_path: Path, ope
 
 @pytest.mark.parametrize("opened", MASKED, ids=NAMES)
 def test_masks_of_background_alone_are_refused(tmp_path: Path, opened: Opened) -> None:
-    with pytest.raises(ReorderKitError, match=r"the 3 training masks looked at .* their values: 0\n"):
+    with pytest.raises(ReorderKitError, match=r"the 3 sampled training masks .* their values: 0\n"):
         opened(tmp_path, [(0, 0)] * 3, ["background", "ship", "buoy"])
 
 
@@ -107,7 +109,7 @@ def test_masks_of_background_alone_are_refused(tmp_path: Path, opened: Opened) -
 def test_a_class_that_no_mask_has_is_told_of(tmp_path: Path, opened: Opened) -> None:
     splits = opened(tmp_path, [(0, 1, 255, 1), (0, 3, 3, 0), (0, 0, 0, 0)], ["background", "ship", "buoy", "crane"])
     (finding,) = splits.findings
-    assert str(finding) == "declared classes do not occur in the 3 training masks looked at: 1, such as buoy"
+    assert str(finding) == "declared classes do not occur in the 3 sampled training masks: 1, such as buoy"
 
 
 @pytest.mark.parametrize("opened", MASKED, ids=NAMES)
@@ -119,13 +121,13 @@ def test_only_some_masks_are_looked_at(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(_mask_look, "LOOKED_AT", 2)
     # The first and the last.
     (finding,) = from_folder(tmp_path, [(0, 1), (2, 2), (0, 1)], ["background", "ship", "buoy"]).findings
-    assert str(finding) == "declared classes do not occur in the 2 training masks looked at: 1, such as buoy"
+    assert str(finding) == "declared classes do not occur in the 2 sampled training masks: 1, such as buoy"
 
 
 def test_a_mask_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     splits = from_folder(tmp_path, [(0, 1), (0, 9), (0, 1)], ["background", "ship", "buoy"])
     assert [finding.what for finding in splits.findings] == [
-        "declared classes do not occur in the 2 training masks looked at"
+        "declared classes do not occur in the 2 sampled training masks"
     ]
 
 

@@ -27,7 +27,7 @@ from tests.inputs.test_recorded_splits import begin, experiment
 COMPOSED, APART = "\u00c4pfel", "A\u0308pfel"
 FOLDER_SOURCES = [source for source in SOURCES if source.name in ("image-folder", "multi-label-folder")]
 OF_PEOPLE = ("image-folder", "multi-label-folder")
-ALIKE = "classes equal another but for case, spaces or Unicode form"
+ALIKE = "classes differ from another only in case, spaces or Unicode form"
 WITH_SPLITS = pytest.mark.parametrize(
     "folders", [pytest.param(each, id=name) for name, each in CLASS_FOLDERS.items() if name != "fmow"]
 )
@@ -80,7 +80,7 @@ def test_a_class_folder_may_have_another_unicode_form_in_another_split(
 def test_a_class_folder_in_another_case_is_refused_with_the_cause(tmp_path: Path, folders: Folders) -> None:
     folders.fill(tmp_path, "train", range(12))
     folders.add(tmp_path, "val", "Cat", 20)
-    with pytest.raises(ReorderKitError, match="the class 'Cat', which the training images lack") as caught:
+    with pytest.raises(ReorderKitError, match="the class 'Cat', which has no training images") as caught:
         folders.open(tmp_path)
     assert "the training images have 'cat', this is 'Cat'" in (caught.value.hint or "")
 
@@ -124,7 +124,7 @@ def test_two_files_that_could_be_the_recorded_one_are_not_guessed(tmp_path: Path
     (root / "cat" / f"{composed}.png").unlink()
     for name in accents:
         save(root / "cat" / f"{name}.png", pixels(name))
-    with pytest.raises(ReorderKitError, match="are not there any more"):
+    with pytest.raises(ReorderKitError, match="are missing"):
         reopen_data(experiment(source, root), folder)
 
 

@@ -222,7 +222,7 @@ def test_memory_that_does_not_suffice_is_refused_with_what_is_needed(
 ) -> None:
     options = folder_of(tmp_path / "data")
     monkeypatch.setattr(decoded_cache, "free_memory", lambda: 1_500)
-    with pytest.raises(ReorderKitError, match=r"40 decoded images.*but 1\.2e-06 GB of memory may be used: 80%"):
+    with pytest.raises(ReorderKitError, match=r"40 decoded images.*but only 1\.2e-06 GB of memory is available: 80%"):
         opened("image-folder", None, options, cache="memory")
 
 

@@ -28,7 +28,9 @@ def fill(root: Path, places: Sequence[str], each: int = 4) -> None:
 def test_variants_of_one_data_set_are_no_classes(tmp_path: Path, folders: Folders) -> None:
     plants = ("apple", "cherry", "grape", "maize")
     fill(tmp_path, [f"{kind}/{plant}" for kind in ("color", "grayscale", "segmented") for plant in plants], each=2)
-    with pytest.raises(ReorderKitError, match="hold no images but the same folders, apple, cherry, grape") as caught:
+    with pytest.raises(
+        ReorderKitError, match="hold the same folders instead of images, apple, cherry, grape"
+    ) as caught:
         folders.open(tmp_path)
     assert f"data.root={tmp_path / 'color'}" in (caught.value.hint or "")
 
@@ -70,7 +72,7 @@ def test_letters_are_classes_where_they_hold_images(tmp_path: Path, folders: Fol
 @pytest.mark.parametrize("below", ["", "trimaps"])
 def test_images_and_their_annotations_are_no_classes(tmp_path: Path, folders: Folders, below: str) -> None:
     fill(tmp_path, ["images", f"annotations/{below}"])
-    with pytest.raises(ReorderKitError, match=r"look like images and what belongs to them, .*: annotations, images"):
+    with pytest.raises(ReorderKitError, match=r"look like images and their masks, .*: annotations, images"):
         folders.open(tmp_path)
 
 

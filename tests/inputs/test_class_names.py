@@ -20,7 +20,7 @@ from shards import open_shards, picture, write
 KINDS = [CLASS, MULTI_LABEL, BOXES]
 BOX = [1.0, 1.0, 4.0, 4.0]
 COLUMNS = {CLASS: "label", MULTI_LABEL: "labels", BOXES: "objects"}
-MAPPED = "class numbers are mapped by the names that their split gives"
+MAPPED = "class numbers are mapped by the class names of their split"
 
 
 def value(kind: TargetKind, label: Any) -> Any:
@@ -103,7 +103,7 @@ def test_classes_of_the_recipe_are_found_by_the_names_in_the_data(tmp_path: Path
 def test_numbers_without_names_are_refused_beside_a_split_that_has_names(tmp_path: Path) -> None:
     named, plain = named_split(CLASS, [0, 1], ["cat", "dog"]), table({"label": [0, 1]})
     save(tmp_path / "plain validation", train=named, validation=plain, test=named)
-    with pytest.raises(ReorderKitError, match="the validation split has numbers of classes without names"):
+    with pytest.raises(ReorderKitError, match="the validation split has class numbers without names"):
         open_saved(tmp_path / "plain validation")
     save(tmp_path / "plain train", train=plain, validation=named, test=plain)
     with pytest.raises(ReorderKitError, match=r"classes differ: the validation split names 'cat'"):

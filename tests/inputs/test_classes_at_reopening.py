@@ -78,7 +78,7 @@ def add_beige(root):
 
 def add_violet(root):
     paint_class(root / "violet", 150)
-    return "a further class, 'violet'"
+    return "an additional class, 'violet'"
 
 
 def remove_grey(root):

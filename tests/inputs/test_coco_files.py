@@ -88,7 +88,7 @@ def test_two_ids_that_become_one_are_refused(twin: Any, tmp_path: Path) -> None:
 def test_what_is_no_id_is_refused(number: Any, tmp_path: Path) -> None:
     with pytest.raises(ReorderKitError, match=r"images\[1\] has no id"):
         open_coco(tmp_path, content(CATEGORIES, [1, number], [(1, 9)], "train"))
-    with pytest.raises(ReorderKitError, match=r"annotations\[1\] is of the image "):
+    with pytest.raises(ReorderKitError, match=r"annotations\[1\] refers to the image "):
         open_coco(tmp_path, content(CATEGORIES, [1, 2], [(1, 9), (number, 9)], "train"))
 
 
@@ -113,7 +113,7 @@ def test_a_size_of_many_digits_is_no_size(tmp_path: Path) -> None:
 
 
 def test_nested_lists_without_end_are_a_mistake_of_the_file(tmp_path: Path) -> None:
-    with pytest.raises(ReorderKitError, match=r"train\.json: this is no JSON: .*nested too deeply"):
+    with pytest.raises(ReorderKitError, match=r"train\.json: it is not valid JSON: .*nested too deeply"):
         open_coco(tmp_path, NESTED)
 
 
@@ -180,7 +180,7 @@ def test_annotations_of_images_that_were_taken_out_are_left_out(number: Any, tmp
 
 
 def test_annotations_of_no_listed_image_are_of_another_file(tmp_path: Path) -> None:
-    with pytest.raises(ReorderKitError, match=r"annotations\[0\] is of the image 8, which the file does not list"):
+    with pytest.raises(ReorderKitError, match=r"annotations\[0\] refers to the image 8, which the file does not list"):
         open_coco(tmp_path, content(CATEGORIES, [1, 2], [(8, 9), (9, 9)], "train"))
 
 
@@ -232,6 +232,6 @@ def test_labels_without_a_folder_of_data_beside_them_are_not_looked_for(tmp_path
 def test_a_full_path_into_a_folder_of_this_machine_is_of_no_other_machine(tmp_path: Path) -> None:
     train = content(CATEGORIES, [1, 2], [(1, 9), (2, 10)], "train")
     train["images"][1]["file_name"] = f"{tmp_path}/gone.png"
-    with pytest.raises(ReorderKitError, match=r"images that are not there: .*gone\.png") as error:
+    with pytest.raises(ReorderKitError, match=r"images that do not exist: .*gone\.png") as error:
         open_coco(tmp_path, train)
     assert "another machine" not in str(error.value.hint)

@@ -41,7 +41,7 @@ def test_copies_with_other_targets_are_counted(source: TinySource, tmp_path: Pat
     count, example = found[CONTRADICTING]
     assert count == 1
     assert " and " in example
-    assert found["images are copies of others, and stay in one split with them"][0] == 2
+    assert found["images are copies of others, and stay in the same split"][0] == 2
 
 
 @pytest.mark.parametrize("source", SETS_ASIDE, ids=str)

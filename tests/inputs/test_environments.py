@@ -162,7 +162,7 @@ def test_without_fcntl_a_folder_is_held_by_trust_and_that_is_told(tmp_path, monk
     with alone(tmp_path), alone(tmp_path):
         (tmp_path / "file").write_text("written")
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path}: there are no locks here; make sure that no other process uses it"
+        f"{tmp_path}: locks are not supported here; make sure that no other process uses it"
     ] * 2
 
 

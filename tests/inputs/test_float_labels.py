@@ -41,7 +41,7 @@ def test_a_mark_for_each_class_as_a_float(dtype: str, tmp_path: Path) -> None:
     feature = datasets.Sequence(datasets.Value(dtype))
     splits = opened(tmp_path, MULTI_LABEL, "labels", rows, feature, classes=("ant", "bee", "cat"))
     assert [target.tolist() for _, target in content(splits.train)] == rows
-    assert "lists of 0 and 1 are read as one entry for each class" in [finding.what for finding in splits.findings]
+    assert "lists of 0 and 1 are read as one entry per class" in [finding.what for finding in splits.findings]
 
 
 def test_lists_of_classes_as_floats(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from reorder_kit.interfaces import DataSplits
 pillow_heif = pytest.importorskip("pillow_heif")
 
 HEIF = "HEIC images are left out; to read them: pip install 'reorder-kit[heif]'"
-AVIF = "AVIF images are left out, since this build of Pillow reads none; to read them: pip install -U pillow"
+AVIF = "AVIF images are left out, because this build of Pillow cannot read them; try: pip install -U pillow"
 
 
 @pytest.fixture(autouse=True)

@@ -49,7 +49,7 @@ def test_the_limit_on_pixels_is_an_option(source: str, tmp_path: Path, monkeypat
         patched.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it is decoded"))
         unreadable = splits.test[0]
     assert isinstance(unreadable, Unreadable)
-    assert "12x8 pixels, more than the 95" in unreadable.reason
+    assert "12x8 pixels exceed the 95" in unreadable.reason
     read(splits.test, 1)
 
 
@@ -58,7 +58,7 @@ def test_a_mask_of_too_many_pixels_is_not_decoded(source: str, tmp_path: Path) -
     mask = encoded(np.zeros((20, 20), dtype=np.uint8))
     unreadable = open_source(source, tmp_path, [Item(encoded(NOISE), mask=mask)] * 2, most_pixels=399).test[0]
     assert isinstance(unreadable, Unreadable)
-    assert "20x20 pixels, more than the 399" in unreadable.reason
+    assert "20x20 pixels exceed the 399" in unreadable.reason
 
 
 def test_the_limit_is_a_number_of_pixels(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_mask_of_several_channels_is_refused(source: str, mode: str, tmp_path:
     mask = encoded(Image.new(mode, (8, 12)))
     unreadable = open_source(source, tmp_path, [Item(encoded(NOISE), mask=mask)] * 2).test[0]
     assert isinstance(unreadable, Unreadable)
-    assert f"a mask has one channel of whole numbers; these are of mode {mode}" in unreadable.reason
+    assert f"a mask must have one channel of whole numbers; this image has the mode {mode}" in unreadable.reason
 
 
 @pytest.mark.parametrize("source", OF_MASKS)

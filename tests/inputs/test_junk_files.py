@@ -16,8 +16,8 @@ from reorder_kit.errors import ReorderKitError
 
 ALL = pytest.mark.parametrize("folders", [pytest.param(each, id=name) for name, each in FOLDERS.items()])
 OF_CLASSES = pytest.mark.parametrize("folders", [pytest.param(each, id=name) for name, each in CLASS_FOLDERS.items()])
-JUNK = "hidden files, and files of operating systems, are left out"
-OTHERS = "files that are no images, by their endings, are left out"
+JUNK = "hidden files and files of operating systems are left out"
+OTHERS = "files without an image extension are left out"
 _FORMATS = {
     **dict.fromkeys([".jfif", ".JPG", ".Jpeg", ".JPEG"], "JPEG"),
     ".gif": "GIF",
@@ -119,7 +119,7 @@ def test_images_of_no_known_bands_are_counted(tmp_path: Path) -> None:
     save_image(tmp_path / "train" / "cat" / "cat_0" / "thumbnail.png")
     save_image(tmp_path / "train" / "cat" / "cat_0" / "cat_0_0_msrgb.jpg")
     assert found(folders.open(tmp_path)) == {
-        "images whose names say no bands are left out": (1, "train/cat/cat_0/thumbnail.png")
+        "images without bands in their names are left out": (1, "train/cat/cat_0/thumbnail.png")
     }
 
 

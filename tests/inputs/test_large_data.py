@@ -43,7 +43,7 @@ def test_a_file_in_two_splits_is_refused(tmp_path: Path, link: Callable[[Path, P
     train = fill(tmp_path, "train", 40)
     fill(tmp_path, "val", 10, first=100)
     link(train[7], tmp_path / "val" / CLASSES[0] / "other.png")
-    with pytest.raises(ReorderKitError, match=r"train/cat/image-7\.png and .*other\.png are one file"):
+    with pytest.raises(ReorderKitError, match=r"train/cat/image-7\.png and .*other\.png are links to the same file"):
         begin(SOURCE, tmp_path, RunFolder(tmp_path / "run"))
 
 
@@ -51,7 +51,7 @@ def test_a_file_in_two_splits_is_refused(tmp_path: Path, link: Callable[[Path, P
 def test_a_link_from_val_to_train_is_refused_in_opening(tmp_path: Path, folders: Folders) -> None:
     folders.fill(tmp_path, "train", range(40))
     (tmp_path / "val").symlink_to("train")
-    with pytest.raises(ReorderKitError, match="are one file, by a link, in two splits"):
+    with pytest.raises(ReorderKitError, match="are links to the same file, in two splits"):
         folders.open(tmp_path)
 
 
@@ -65,7 +65,7 @@ def test_a_file_that_a_table_names_for_two_splits_is_refused(
         lines.append(f"{number}.png,{'val' if number >= 30 else 'train'},{number % 2},{(number + 1) % 2}")
     link(path, tmp_path / "again.png")
     (tmp_path / "labels.csv").write_text("\n".join([*lines, "again.png,train,1,0"]))
-    with pytest.raises(ReorderKitError, match=r"test image 39\.png is the train image again\.png: they are one"):
+    with pytest.raises(ReorderKitError, match=r"test image 39\.png and the train image again\.png are the same file"):
         begin(CSV, tmp_path, RunFolder(tmp_path / "run"))
 
 
@@ -79,7 +79,7 @@ def test_a_split_of_copies_is_refused(tmp_path: Path) -> None:
 def test_images_set_aside_from_a_folder_of_copies_are_refused(tmp_path: Path) -> None:
     for path in fill(tmp_path / "data", "", 200):
         shutil.copyfile(path, path.with_name(f"again-{path.name}"))
-    with pytest.raises(ReorderKitError, match="are copies of images of other splits"):
+    with pytest.raises(ReorderKitError, match="are copies of images in other splits"):
         begin(SOURCE, tmp_path / "data", RunFolder(tmp_path / "run"))
 
 

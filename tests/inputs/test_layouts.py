@@ -101,7 +101,9 @@ def test_a_root_above_several_data_sets_is_refused(tmp_path: Path, folders: Fold
 @ROOT_OF_CLASSES
 def test_a_root_one_folder_too_low_is_refused(tmp_path: Path, folders: Folders) -> None:
     folders.fill(tmp_path, "", range(12))
-    with pytest.raises(ReorderKitError, match=r"no classes found, the images of .*cat lie in no folders") as caught:
+    with pytest.raises(
+        ReorderKitError, match=r"no classes found in .*cat: its images are not in class folders"
+    ) as caught:
         folders.open(tmp_path / "cat")
     assert str(tmp_path) in (caught.value.hint or "")
 
@@ -109,9 +111,7 @@ def test_a_root_one_folder_too_low_is_refused(tmp_path: Path, folders: Folders) 
 @ROOT_OF_CLASSES
 def test_a_root_that_is_one_of_several_splits_is_reported(tmp_path: Path, folders: Folders) -> None:
     folders.fill_splits(tmp_path)
-    assert found(folders.open(tmp_path / "train")) == {
-        "folders of splits beside the given one are not read": (1, "val")
-    }
+    assert found(folders.open(tmp_path / "train")) == {"split folders next to the given one are not read": (1, "val")}
 
 
 @OF_CLASSES
@@ -129,7 +129,7 @@ def test_folders_beside_the_splits_are_reported(tmp_path: Path, folders: Folders
     folders.fill(tmp_path, "unlabelled", [50])
     folders.fill(tmp_path, "extra", [51])
     splits = folders.open(tmp_path)
-    assert found(splits) == {"folders beside those of the splits are left out": (2, "extra")}
+    assert found(splits) == {"folders other than splits are left out": (2, "extra")}
     assert len(all_names(splits)) == 16
 
 
@@ -137,7 +137,7 @@ def test_folders_beside_the_splits_are_reported(tmp_path: Path, folders: Folders
 def test_images_beside_the_class_folders_are_reported(tmp_path: Path, folders: Folders) -> None:
     folders.fill_splits(tmp_path)
     save_image(tmp_path / "train" / "loose.jpg")
-    assert found(folders.open(tmp_path)) == {"images in no class folder are left out": (1, "train/loose.jpg")}
+    assert found(folders.open(tmp_path)) == {"images outside class folders are left out": (1, "train/loose.jpg")}
 
 
 @ROOT_OF_CLASSES

@@ -37,7 +37,7 @@ def test_a_test_split_in_another_encoding_is_refused(source: str, tmp_path: Path
     with pytest.raises(ReorderKitError) as error:
         of_encodings(source, tmp_path, items((1,), 2), items((255,), 3, 200))
     first = "background" if source == "voc masks" else "ant"
-    assert f"the 3 test masks looked at have no pixel of a class but '{first}'; their values: 0, 255" in str(
+    assert f"the 3 sampled test masks have no pixel outside the class '{first}'; their values: 0, 255" in str(
         error.value
     )
     assert "the training masks have 0, 1" in str(error.value.hint)
@@ -45,7 +45,7 @@ def test_a_test_split_in_another_encoding_is_refused(source: str, tmp_path: Path
 
 @every_source
 def test_a_test_split_of_background_alone_is_refused(source: str, tmp_path: Path) -> None:
-    with pytest.raises(ReorderKitError, match=r"the 40 test masks looked at .* their values: 0\n"):
+    with pytest.raises(ReorderKitError, match=r"the 40 sampled test masks .* their values: 0\n"):
         of_encodings(source, tmp_path, [], items((0,), 40, 150))
 
 
@@ -92,7 +92,5 @@ def test_a_split_that_is_set_aside_and_shows_nothing_is_told_of(tmp_path: Path) 
     # With this seed the one mask with an object stays in the training split.
     options = {"root": tmp_path, "classes": ("sea", "ship"), "split_seed": 0, "image_size": SIDE}
     splits = SegmentationFolder(SegmentationFolder.Options(**options)).open(0)
-    told = [
-        finding.what for finding in splits.findings if "set aside have no pixel of a class but 'sea'" in finding.what
-    ]
+    told = [finding.what for finding in splits.findings if "set aside have no pixel outside 'sea'" in finding.what]
     assert [what.split()[0] for what in told] == ["validation", "test"]

@@ -55,7 +55,7 @@ def test_lists_as_long_as_there_are_classes_are_read_as_one_entry_for_each(tmp_p
     assert presence(splits.train) == lists
     assert presence(splits.validation) == [[0, 1, 0]]
     (finding,) = splits.findings
-    assert finding.what == "lists of 0 and 1 are read as one entry for each class"
+    assert finding.what == "lists of 0 and 1 are read as one entry per class"
     assert finding.count == 9
 
 
@@ -106,7 +106,7 @@ def test_lists_that_do_not_fit_the_classes_are_refused(
 def test_lists_of_two_could_be_either_and_are_refused(
     tmp_path: Path, opened: Opened, classes: tuple[str, ...] | None
 ) -> None:
-    with pytest.raises(ReorderKitError, match="could be numbers of classes, or say for each class"):
+    with pytest.raises(ReorderKitError, match="could be class numbers or mark each class"):
         opened(tmp_path, [[1, 0], [0, 1], [0, 0]], classes=classes)
 
 
@@ -125,7 +125,7 @@ def test_numbers_of_classes_stay_numbers(tmp_path: Path, opened: Opened, lists: 
 def test_splits_that_are_written_differently_are_refused(tmp_path: Path, opened: Opened, is_train: bool) -> None:
     marks, numbers = [[1, 0, 0], [0, 1, 1]], [[0], [1, 2]]
     train, other = (marks, numbers) if is_train else (numbers, marks)
-    with pytest.raises(ReorderKitError, match="the validation split are not like those of train"):
+    with pytest.raises(ReorderKitError, match="the validation split differ in form from those of train"):
         opened(tmp_path, train, other, classes=NAMES)
 
 

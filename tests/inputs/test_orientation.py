@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from pictures_in_sources import ALL, OF_BOXES, OF_MASKS, Item, encoded, found_in, open_source, pixels, read
 
-TURNED = "images are turned upright by their EXIF orientation"
+TURNED = "images are turned upright according to their EXIF orientation"
 ALONG = "boxes and masks made on the stored pixels are turned with their images"
 BOTH_WAYS = "boxes and masks fit turned images both ways"
 ORIENTATIONS = tuple(range(1, 9))
@@ -100,7 +100,7 @@ def test_boxes_made_on_what_the_source_usually_has_frame_the_turned_object(
     items = [Item(data, box if source in UPRIGHT else BOX) for data, box in zip(photos, boxes, strict=True)]
     splits = open_source(source, tmp_path, items)
     kind = "upright" if source in UPRIGHT else "stored"
-    guessed = f"{BOTH_WAYS}, and are taken as made on the {kind} pixels"
+    guessed = f"{BOTH_WAYS}, and are assumed to be made on the {kind} pixels"
     for number, orientation in enumerate(ORIENTATIONS):
         sample = read(splits.test, number)
         assert sample.target.boxes.tolist() == [list(boxes[number])]
@@ -178,9 +178,9 @@ def test_masks_lie_on_the_turned_object(source: str, annotated: str, shape: tupl
         told = {
             "stored": [TURNED, ALONG],
             "upright": [TURNED],
-            "own orientation": [TURNED, "masks are turned upright by their own EXIF orientation"],
+            "own orientation": [TURNED, "masks are turned upright according to their own EXIF orientation"],
         }
-        guessed = [TURNED, f"{BOTH_WAYS}, and are taken as made on the {usual} pixels"]
+        guessed = [TURNED, f"{BOTH_WAYS}, and are assumed to be made on the {usual} pixels"]
         assert found_in(sample) == (told[annotated] if is_told or annotated == "own orientation" else guessed)
 
 
@@ -196,7 +196,7 @@ def test_broken_exif_data_leaves_the_photo_as_it_is_stored(tmp_path: Path) -> No
     data = encoded(NOISE, "JPEG", exif=b"Exif\x00\x00no TIFF at all")
     sample = read(open_source("image-folder", tmp_path, [Item(data)] * 2, ending="jpg").test, 0)
     assert np.array_equal(pixels(sample, (7, 12)), np.asarray(Image.open(BytesIO(data))))
-    assert found_in(sample) == ["EXIF data cannot be read, and the images are taken as stored"]
+    assert found_in(sample) == ["images have unreadable EXIF data and are used as stored"]
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])

@@ -65,7 +65,7 @@ def test_the_bits_in_use_become_8(name: str, bits: int, tmp_path: Path) -> None:
     colors = values[..., :3] if channels > 2 else values[..., :1]
     assert np.array_equal(pixels(sample, SHAPE), in_8_bits(colors, bits))
     [found] = found_in(sample)
-    assert "16-bit images are brought to 8 bits" in found
+    assert "16-bit images are converted to 8 bits" in found
     assert f"{2**bits - 1:,} as white" in found
 
 
@@ -120,7 +120,7 @@ def test_dark_images_at_the_end_of_a_long_list_are_told_of(source: str, tmp_path
 @pytest.mark.parametrize("source", NO_JPEG)
 def test_a_mix_of_8_and_16_bits_is_told_of(source: str, tmp_path: Path) -> None:
     [mix] = [finding for finding in of_12_bits_and_8(tmp_path, source, 2) if "and 14 have 8" in finding.what]
-    assert (mix.what[:40], mix.count) == ("training images looked at have 16 bits, ", 2)
+    assert (mix.what[:40], mix.count) == ("sampled training images have 16 bits, an", 2)
 
 
 def test_a_mix_is_not_told_of_where_the_bits_are_given(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_mask_whose_values_would_be_scaled_is_refused(source: str, largest: in
     mask = pgm(np.zeros(SHAPE, dtype=np.int64), largest)
     unreadable = open_source(source, tmp_path, [masked(mask, 1)] * 2).test[0]
     assert isinstance(unreadable, Unreadable)
-    assert f"a PGM whose largest value is {largest}" in unreadable.reason
+    assert f"a PGM with the largest value {largest}" in unreadable.reason
 
 
 def masked(mask: bytes, first: int) -> Item:
@@ -217,7 +217,7 @@ def test_a_mask_of_1_bit_stands_for_0_and_255(source: str, tmp_path: Path) -> No
     one_bit, eight_bits = read(splits.test, 0), read(splits.test, 1)
     for sample in (one_bit, eight_bits):
         assert np.array_equal(sample.target[:, :8].numpy() == 1, SHIP)
-    assert found_in(one_bit) == ["masks of 1 bit have 0 and 1, of which 1 is taken as 255"]
+    assert found_in(one_bit) == ["masks with 1 bit have 0 and 1; 1 is read as 255"]
     assert found_in(eight_bits) == []
 
 
@@ -243,4 +243,4 @@ def test_a_mask_of_1_bit_is_taken_as_255_only_where_that_is_plain(
         assert IGNORED not in answer.target[:, :8]
     else:
         assert isinstance(answer, Unreadable)
-        assert "pixels of the value 1" in answer.reason
+        assert "pixels have the value 1" in answer.reason

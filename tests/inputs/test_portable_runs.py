@@ -131,7 +131,7 @@ def test_a_place_is_relative_to_the_working_directory(copied, cli, tmp_path):
 def test_no_command_takes_what_would_change_the_result(project, cli, command):
     done = cli(command, project / "run", "--set", "data.split_seed=1")
     assert done.exit_code == 2
-    assert says(done.stderr, "data.split_seed", "where its data is", "data.root")
+    assert says(done.stderr, "data.split_seed", "only locations of data", "data.root")
 
 
 @pytest.mark.parametrize("field", ["seed", "backbone.dim", "data.image_size", "data", "data.batch_size", "order.start"])

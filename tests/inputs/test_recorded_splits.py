@@ -92,7 +92,7 @@ def test_added_images_are_left_out_and_counted(source, folder, began, tmp_path):
     fill(source, tmp_path / "data", [*NAMES, *later])
     splits = reopen_data(experiment(source, tmp_path / "data"), folder).splits
     assert names(splits) == began
-    new = [finding for finding in splits.findings if "new since the run began" in finding.what]
+    new = [finding for finding in splits.findings if "were added since the run began" in finding.what]
     assert [finding.count for finding in new] == [30]
     # Drawn from the current files, the splits would differ.
     assert names(begin(source, tmp_path / "data", RunFolder(tmp_path / "other"))) != began

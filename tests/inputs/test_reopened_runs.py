@@ -133,7 +133,7 @@ def test_the_second_seed_of_a_study_has_the_images_of_the_first(tmp_path):
     assert len({record.split_digest for of_seed in records.values() for _, record in of_seed}) == 1
     files = {(folder / record.split_file).resolve() for of_seed in records.values() for folder, record in of_seed}
     assert files == {path.resolve() for path in (tmp_path / "study" / "splits").iterdir()}
-    assert all(any("new since" in finding.what for finding in record.findings) for _, record in records[1])
+    assert all(any("added since" in finding.what for finding in record.findings) for _, record in records[1])
 
 
 def _records(folder, seed):

@@ -131,7 +131,7 @@ def test_names_of_a_study_stay_when_a_run_has_learned_from_them(
     else:
         (one.checkpoints / "epoch-0001").mkdir(parents=True)
     next(root.rglob("*.png")).unlink()
-    with pytest.raises(ReorderKitError, match="are not there any more"):
+    with pytest.raises(ReorderKitError, match="are missing"):
         start(root, tmp_path / "study" / "two", split_file)
     assert split_file.read_bytes() == before
 
@@ -150,7 +150,7 @@ def test_a_run_whose_names_were_replaced_says_so(tmp_path: Path, shared: tuple[P
     opened.require_names(split_file)
     next(root.rglob("*.png")).unlink()
     start(root, tmp_path / "study" / "two", split_file)
-    with pytest.raises(ReorderKitError, match=r"has written .*key\.jsonl\.gz anew"):
+    with pytest.raises(ReorderKitError, match=r"has rewritten .*key\.jsonl\.gz"):
         opened.require_names(split_file)
 
 

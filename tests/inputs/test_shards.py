@@ -31,7 +31,7 @@ def told(splits: DataSplits) -> dict[str, tuple[int, str]]:
 
 # Concatenated archives
 
-JOINED = "further archives behind the end mark of a shard are read, too"
+JOINED = "further archives after the end mark of a shard are read, too"
 
 
 @pytest.mark.parametrize("zeros", [0, 512, 1 << 20, (1 << 20) + 512])
@@ -88,7 +88,7 @@ def test_hard_links_are_read_as_what_they_lead_to(root: Path) -> None:
     for _ in range(2):
         splits = open_shards(root, train="train-000.tar")
         assert content(splits.train) == [(1, 0), (2, 1), (2, 0)]
-        assert told(splits) == {"hard links are read as the members they lead to": (2, f"{shard}, copy.png")}
+        assert told(splits) == {"hard links are read as the members they point to": (2, f"{shard}, copy.png")}
 
 
 def test_links_that_lead_nowhere_and_symbolic_links_are_told_of(root: Path) -> None:
@@ -97,8 +97,8 @@ def test_links_that_lead_nowhere_and_symbolic_links_are_told_of(root: Path) -> N
     splits = open_shards(root, train="train-000.tar")
     assert content(splits.train) == [(1, 0), (2, 1)]
     assert told(splits) == {
-        "hard links that lead to no member are left out": (1, f"{shard}, lost.png"),
-        "members that are no files, such as symbolic links, are left out": (1, f"{shard}, soft.png"),
+        "hard links to missing members are left out": (1, f"{shard}, lost.png"),
+        "members other than files, such as symbolic links, are left out": (1, f"{shard}, soft.png"),
     }
 
 
@@ -107,7 +107,7 @@ def test_hidden_files_and_files_without_an_ending_are_told_of(root: Path) -> Non
     shard = write(root / "train-000.tar", [*junk, *classed({1: 0, 2: 1})])
     splits = open_shards(root, train="train-000.tar")
     assert content(splits.train) == [(1, 0), (2, 1)]
-    assert told(splits) == {"members without an ending, or hidden ones, are left out": (3, f"{shard}, ._001.png")}
+    assert told(splits) == {"members that are hidden or have no extension are left out": (3, f"{shard}, ._001.png")}
 
 
 def test_an_image_whose_name_has_another_dot_is_told_of(root: Path) -> None:
@@ -116,7 +116,7 @@ def test_an_image_whose_name_has_another_dot_is_told_of(root: Path) -> None:
     )
     splits = open_shards(root, train="train-000.tar")
     assert isinstance(splits.train[2], Unreadable)
-    what = "samples have no image but a name with another dot, where the ending begins"
+    what = "samples have no image but another dot in their name, where the extension starts"
     assert told(splits) == {what: (1, f"{shard}, photo.v2.png")}
 
 
@@ -124,7 +124,7 @@ def test_images_whose_names_all_have_another_dot_are_refused_with_the_cause(root
     write(root / "train-000.tar", [("a.v2.png", picture(3)), ("a.v2.cls", b"0")])
     with pytest.raises(ReorderKitError, match=r"data\.image_endings: no sample of .*train-000\.tar") as error:
         open_shards(root)
-    assert "an ending begins at the first dot of a name, as of a.v2.png" in str(error.value.hint)
+    assert "an extension starts at the first dot of a name, as in a.v2.png" in str(error.value.hint)
 
 
 def test_a_dot_in_the_name_of_a_folder_does_not_matter(root: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_pattern_without_an_end_is_refused_at_once(pattern: str, split: str) -
 
 def test_a_large_step_makes_a_long_range_short(root: Path) -> None:
     options = WebDataset.Options(root=root, train="train-{0..9000000..3000000}.tar")
-    with pytest.raises(ReorderKitError, match=r"there is no shard .*train-0\.tar"):
+    with pytest.raises(ReorderKitError, match=r"the shard .*train-0\.tar does not exist"):
         WebDataset(options).open(0)
 
 

@@ -32,7 +32,7 @@ def pictures(source: str, boxes: list[Box], each: int = 4, declared: str | None 
 
 def told(source: str, root: Path, train: list[Picture], test: list[Picture] | None = None) -> list[Finding]:
     found = open_boxed(source, root, train, test or ()).findings
-    return [finding for finding in found if "reach no farther" in finding.what]
+    return [finding for finding in found if "reach at most" in finding.what]
 
 
 @every_source

@@ -112,7 +112,7 @@ def test_commands_that_look_at_data_ask_before_a_download(source, command, stran
     run = strange(**named(source, target))
     done = cli(command, run)
     assert done.exit_code == 2, done.output
-    assert f"data source {source!r} may not download" in done.output
+    assert f"data source {source!r} needs your permission to download" in done.output
     assert str(target if source == "torchvision" else "somebody/something") in done.output
     assert "--allow-download" in done.output
     assert not target.exists()
@@ -185,14 +185,14 @@ def test_a_folder_whose_card_names_files_elsewhere_is_told_from_others(card, is_
     assert source.without_downloads().downloads is None
     if is_remote:
         pytest.importorskip("datasets")
-        with pytest.raises(ReorderKitError, match="names files that are elsewhere"):
+        with pytest.raises(ReorderKitError, match="names files that would have to be downloaded"):
             source.without_downloads().open(0)
 
 
 def test_archives_of_imagenet_are_not_unpacked(tmp_path):
     (tmp_path / "ILSVRC2012_img_val.tar").write_bytes(b"")
     source = TorchvisionSets(TorchvisionSets.Options(dataset="imagenet", root=tmp_path))
-    assert source.downloads == f"what the archives of imagenet hold into {tmp_path}"
+    assert source.downloads == f"the content of the imagenet archives into {tmp_path}"
     with pytest.raises(ReorderKitError, match="are not unpacked"):
         source.without_downloads().open(0)
     assert files_below(tmp_path) == ["ILSVRC2012_img_val.tar"]
@@ -213,7 +213,7 @@ class Fetching(DataSource):
 def test_a_source_that_cannot_do_without_is_not_opened(strange):
     run = RunFolder(strange(name="fetching"))
     experiment = reopen(run, host_with(Fetching))
-    with pytest.raises(ReorderKitError, match="'fetching' may download everything into a folder"):
+    with pytest.raises(ReorderKitError, match="'fetching' download everything into a folder"):
         experiment.open_data()
     with pytest.raises(Reached):
         reopen(run, host_with(Fetching), allow_download=True).open_data()
@@ -227,7 +227,7 @@ def test_nothing_is_cached_where_a_strange_recipe_says(trained, strange, tmp_pat
         done = cli("evaluate", run)
     assert done.exit_code == 0, done.output
     assert not cache.exists()
-    assert "data.cache_folder: the recipe names" in caplog.text
+    assert "data.cache_folder: without --allow-download nothing is written" in caplog.text
     assert cli("evaluate", run, "--set", f"data.cache_folder={tmp_path / 'mine'}").exit_code == 0
     assert len(files_below(tmp_path / "mine")) == 1
     assert cli("evaluate", run, "--allow-download").exit_code == 0

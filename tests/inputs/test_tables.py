@@ -88,7 +88,7 @@ def test_a_column_that_looks_like_a_split_is_no_class(tmp_path: Path, name: str)
     rows = [f"{value}.png,{value % 2},{value // 2 % 2},{value % 3 % 2}" for value in range(12)]
     with pytest.raises(ReorderKitError, match=f"column '{name}', which looks like a split") as caught:
         open_table(tmp_path, f"path,{name},cat,dog", rows)
-    assert "column 'split': train, val or test" in (caught.value.hint or "")
+    assert "column 'split' (train, val or test)" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("name", ["id", "index", "filename", "image_id", "File_Name", "image"])
@@ -108,7 +108,7 @@ def test_a_column_that_numbers_the_rows_is_left_out_and_counted(
     splits = open_table(tmp_path, f"{name},{HEAD}", rows)
     assert list(splits.classes) == ["cat", "dog"]
     assert labels(splits) == EXPECTED
-    assert found(splits) == {"columns that number the rows are left out": (1, name or "column 1")}
+    assert found(splits) == {"columns of row numbers are left out": (1, name or "column 1")}
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_images_that_an_index_does_not_name_are_counted(tmp_path: Path) -> None:
     assert len(all_names(splits)) == 4
     assert found(splits) == {
         "images without a mask are left out": (1, "images/5.png"),
-        "lines of the index that name no image with a mask are left out": (1, "5"),
-        "images that the index does not name are left out": (1, "4"),
+        "lines of the index without an image and mask are left out": (1, "5"),
+        "images that are not in the index are left out": (1, "4"),
     }
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from pictures_in_sources import ALL, Item, encoded, found_in, open_source, pixels, read, wide_png
 
-HIDDEN = "images that are transparent everywhere are read without their opacity, as it would hide them"
-WHITE = "transparent images are laid on the color [255, 255, 255] (data.background)"
+HIDDEN = "fully transparent images are read without their opacity, which would hide them"
+WHITE = "transparent images get the background color [255, 255, 255] (data.background)"
 SHAPE = (12, 9)
 LINE = np.zeros(SHAPE, dtype=bool)
 LINE[3:6, 2:7] = True
@@ -155,9 +155,7 @@ def test_an_empty_image_is_background_and_told_of(tmp_path: Path) -> None:
     empty = encoded(np.zeros((*SHAPE, 4), dtype=np.uint8))
     sample = read(open_source("image-folder", tmp_path, [Item(empty)] * 2, background=(200, 30, 0)).test, 0)
     assert (pixels(sample, SHAPE) == (200, 30, 0)).all()
-    assert found_in(sample) == [
-        "images of one color that are transparent everywhere become [200, 30, 0] (data.background)"
-    ]
+    assert found_in(sample) == ["fully transparent images of one color become [200, 30, 0] (data.background)"]
 
 
 def test_what_is_half_transparent_is_mixed(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_loading_touches_neither_the_random_stream_nor_the_data(host, finished, 
 
 
 def test_a_folder_without_a_run_is_an_error(host, tmp_path):
-    with pytest.raises(ReorderKitError, match="holds no checkpoint"):
+    with pytest.raises(ReorderKitError, match="has no checkpoint"):
         LoadedRun.open(tmp_path, host)
 
 

@@ -113,14 +113,14 @@ def test_saliency_on_test_images_chooses_no_order(
 
 def test_a_run_that_is_none_is_called_so(tmp_path: Path) -> None:
     def refused(path: Path) -> str | None:
-        with pytest.raises(ReorderKitError, match="holds no finished run") as caught:
+        with pytest.raises(ReorderKitError, match="does not hold a finished run") as caught:
             list(_brought(Brought(runs=(path,)), Grid(1, 2), Order([0, 1]), []))
         return caught.value.hint
 
     assert (
-        refused(tmp_path / "nowhere") == "there is no such folder: give that of a finished run, as in runs/quickstart"
+        refused(tmp_path / "nowhere") == "it does not exist: give the folder of a finished run, such as runs/quickstart"
     )
-    assert refused(tmp_path) == "it is not a run folder: give that of a finished run, as in runs/quickstart"
+    assert refused(tmp_path) == "it is not a run folder: give the folder of a finished run, such as runs/quickstart"
     (tmp_path / "recipe.yaml").touch()
     assert refused(tmp_path) == "go on with: reorder-kit run RECIPE --resume"
 

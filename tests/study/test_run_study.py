@@ -194,7 +194,7 @@ def test_a_folder_of_something_else_is_refused(run):
 
 def test_two_at_once_in_a_folder_are_refused(run):
     Path("runs/tiny").mkdir(parents=True)
-    with alone(Path("runs/tiny")), pytest.raises(ReorderKitError, match="another process is at work"):
+    with alone(Path("runs/tiny")), pytest.raises(ReorderKitError, match="another process is working"):
         run()
 
 

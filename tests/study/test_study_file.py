@@ -153,7 +153,7 @@ def test_every_mistake_is_told_at_once_at_its_field():
         ({"learners": {"sofsort": None}}, "learners.sofsort.name: there is no order-learner 'sofsort'"),
         (
             {"recipe": "quickstrat"},
-            "recipe: quickstrat: no such file, and no shipped recipe (did you mean 'quickstart'?)",
+            "recipe: quickstrat: neither a file nor a shipped recipe (did you mean 'quickstart'?)",
         ),
         ({"recipe": 3}, "recipe: has to be a mapping, not 3"),
         (

@@ -24,14 +24,14 @@ def test_a_missing_gpu_is_said():
 
 @pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is an Apple GPU")
 def test_apples_gpu_is_refused_where_there_is_none():
-    with pytest.raises(ReorderKitError, match="mps, but torch has no MPS here") as error:
+    with pytest.raises(ReorderKitError, match="mps, but torch does not support MPS here") as error:
         build_accelerator(TrainSettings(device="mps"))
     assert "train.device=auto" in error.value.hint
     assert build_accelerator(runnable_here(TrainSettings(device="mps"))).device == torch.device("cpu")
 
 
 def test_half_precision_where_no_gpu_is_asked_for_is_no_setting():
-    with pytest.raises(ValidationError, match="precision: fp16 needs a CUDA GPU, and device: cpu uses none"):
+    with pytest.raises(ValidationError, match="precision: fp16 needs a CUDA GPU, which device: cpu does not use"):
         TrainSettings(device="cpu", precision="fp16")
 
 

@@ -137,7 +137,7 @@ def test_a_stopped_extension_resumes_bit_for_bit(first, tmp_path):
 
 
 def test_a_run_that_is_not_finished_is_refused(tmp_path):
-    with pytest.raises(ReorderKitError, match="holds no finished run"):
+    with pytest.raises(ReorderKitError, match="does not hold a finished run"):
         extended_recipe(RunFolder(tmp_path), 1, HOST)
 
 
@@ -174,7 +174,7 @@ def test_where_each_image_has_an_order_the_policy_is_kept_or_the_run_refused(lea
     reorder_kit.run({**RECIPE, "order": {"learner": learner.name}, "controls": []}, out=tmp_path / "run", host=host)
     folder = RunFolder(tmp_path / "run")
     if learner is Unstoppable:
-        with pytest.raises(ReorderKitError, match="unstoppable gives no single order"):
+        with pytest.raises(ReorderKitError, match="unstoppable does not give a single order"):
             extended_recipe(folder, 1, host)
         return
     content = extended_recipe(folder, 3, host)

@@ -94,7 +94,7 @@ class Infinite(Broken):
         ({"influence": None, "influence_does_not_apply": "a step reads its batch 2 times"}, "its batch 2 times"),
         ({"influence_note": "by slot of the order before block 0"}, "ordered again before a later block"),
         ({"influence": [0.0] * 16}, "no slot of the trained model has influence"),
-        ({"final": BACKWARD[8:], "influence": LAST_FIVE[8:]}, "the start has 16 slots, the learned order 8"),
+        ({"final": BACKWARD[8:], "influence": LAST_FIVE[8:]}, "the start has 16 slots, but the learned order has 8"),
         ({"samples": Broken()}, "0 could be read"),
         ({"samples": Infinite()}, "not finite"),
     ],

@@ -228,7 +228,7 @@ def test_what_is_no_image_is_refused(runs, images, message):
     ("options", "message"),
     [
         ({"threshold": 0.5}, "task 'classification' has no threshold"),
-        ({"device": "gpu"}, "device: there is no 'gpu'"),
+        ({"device": "gpu"}, "device: 'gpu' is unknown"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(runs, options, message):
@@ -237,7 +237,7 @@ def test_options_that_do_not_fit_are_refused(runs, options, message):
 
 
 def test_a_threshold_is_a_share(runs):
-    with pytest.raises(ReorderKitError, match="threshold: 2 is not from 0 to 1"):
+    with pytest.raises(ReorderKitError, match="threshold: 2 is not between 0 and 1"):
         predict(runs("multi-label"), np.zeros((8, 8), np.uint8), threshold=2)
 
 

@@ -36,7 +36,7 @@ def predict(run):
 
 def test_a_task_that_says_nothing_about_single_images_is_refused(run, monkeypatch):
     monkeypatch.setattr(Classification, "answers", lambda self, predictions, context: ())
-    with pytest.raises(ReorderKitError, match="task 'classification' says nothing about a single image"):
+    with pytest.raises(ReorderKitError, match="task 'classification' has no answers for single images"):
         predict(run)
 
 
@@ -49,29 +49,29 @@ def test_a_task_that_compares_views_is_refused(run, monkeypatch):
 def test_another_number_of_answers_than_images_is_a_mistake_of_the_task(run, monkeypatch):
     answer = ClassAnswer(torch.ones(10) / 10, is_exclusive=True)
     monkeypatch.setattr(Classification, "answers", lambda self, predictions, context: [answer] * 2)
-    with pytest.raises(ComponentError, match="answers gave 2 answers for 1 images"):
+    with pytest.raises(ComponentError, match="answers returned 2 answers for 1 images"):
         predict(run)
 
 
 def test_nan_is_refused(run, monkeypatch):
     answer = ClassAnswer(torch.full((10,), torch.nan), is_exclusive=True)
     monkeypatch.setattr(Classification, "answers", lambda self, predictions, context: [answer])
-    with pytest.raises(ReorderKitError, match="image 0: the model answers with NaN or infinite numbers"):
+    with pytest.raises(ReorderKitError, match="image 0: the model's answer contains NaN or infinite numbers"):
         predict(run)
 
 
 def test_boxes_need_the_place_of_the_image(run, monkeypatch):
     answer = BoxAnswer(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     monkeypatch.setattr(Classification, "answers", lambda self, predictions, context: [answer])
-    with pytest.raises(ReorderKitError, match="'digits' does not say where in an image the model looks"):
+    with pytest.raises(ReorderKitError, match="'digits' does not say which part of an image the model sees"):
         predict(run)
 
 
 @pytest.mark.parametrize(
     ("preparation", "message"),
     [
-        (None, "does not say how an image from elsewhere is prepared"),
-        (7, "preparation gave a int"),
+        (None, "does not say how to prepare an image from elsewhere"),
+        (7, "preparation returned a int"),
         (Preparation(lambda pixels: pixels, Decoding(1)), "preparation turned image 0 into Tensor"),
         (
             Preparation(lambda pixels: Sample(torch.zeros(3, 8, 8), None), Decoding(1)),

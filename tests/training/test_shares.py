@@ -89,7 +89,7 @@ def test_the_curve_is_kept_beside_the_run_and_shown_in_its_report(folder, report
     seconds, counted, words = section.blocks
     assert (seconds.name, counted.name) == ("shares-seconds", "shares-operations")
     assert "4 slots" in counted.alt
-    assert "Elementwise ones are not counted" in words.text
+    assert "Elementwise operations are not counted" in words.text
     (check,) = [check for check in check_run(folder) if check.file.name == "shares.json"]
     assert check.problem is None
     curve.model_copy(update={"checkpoint": "of another run"}).write(folder.shares)
@@ -116,7 +116,7 @@ def test_shares_of_earlier_calls_stay_where_they_can_be_compared(folder, report,
     earlier = copy.read_shares()
     eighth = report.shares[0].model_copy(update={"keep": 0.125, "encoder": cost(2)})
     now = earlier.model_copy(update={"shares": [eighth, report.shares[1]]})
-    assert write_shares(copy, now) == "shares.json keeps what was found earlier, too: 0.25."
+    assert write_shares(copy, now) == "shares.json also keeps earlier shares: 0.25."
     assert shares_of(copy) == [(0.125, 2), (0.25, 4), (0.5, 8)]
     # A new result for the same number of slots replaces the old one.
     again = earlier.model_copy(update={"shares": [eighth.model_copy(update={"keep": 0.13})]})

@@ -176,7 +176,7 @@ def test_what_is_doubtful_is_noted_once(told, tmp_path):
         run(content, tmp_path / "run", Interrupt("night", 1))
     run(content, tmp_path / "run", resume=True)
     notes = [line[2:] for line in told if line[1] == "note"]
-    assert notes == [(0, "schedule.warmup_epochs: the step size still warms up when the 3 epochs are over")]
+    assert notes == [(0, "schedule.warmup_epochs: the step size is still warming up when the 3 epochs are over")]
 
 
 class Swap(PhasedLearner):
@@ -218,7 +218,7 @@ def test_a_tracker_that_fails_is_reported_once_and_the_run_goes_on(told, tmp_pat
     result = run(content, tmp_path / "run")
     assert result.metrics.test["top1"] > 0
     warnings = [warning.splitlines()[0] for warning in result.warnings if "diary" in warning]
-    assert warnings == [f"tracker 'diary' of plugin 'Diary' failed in {event}; the run goes on"]
+    assert warnings == [f"tracker 'diary' of plugin 'Diary' failed in {event}; the run continues"]
     assert events(told) == FAILURES[event]
 
 

@@ -65,7 +65,7 @@ def test_few_validation_images_are_joined_by_a_fifth_of_the_training_images() ->
     shown, kept = images(judged.splits.validation), images(judged.splits.train)
     assert sorted(shown[100:] + kept) == sorted(images(splits.train))
     assert shown[:100] == images(splits.validation)
-    assert "100 validation images and 240 training images, 20% of them, set aside" in judged.words
+    assert "100 validation images and 240 training images (20% of them), which are set aside" in judged.words
     assert images(judged_of(experiment).splits.train) == kept
 
 

@@ -52,7 +52,7 @@ def test_a_stopped_and_resumed_run_with_a_control(night, tmp_path):
     assert (control.data.tags["kind"], night_run.data.tags["tag.digits"]) == ("control", "true")
     notes = [value for name, value in night_run.data.tags.items() if name.startswith("note.epoch-0")]
     assert len(notes) == 1
-    assert "the step size still warms up" in notes[0]
+    assert "the step size is still warming up" in notes[0]
     assert {file.path for file in client.list_artifacts(night_run.info.run_id)} == {"order.json", "order.png"}
     stored = client.download_artifacts(night_run.info.run_id, "order.json", str(tmp_path))
     assert Path(stored).read_text() == (tracked.folder / "order.json").read_text()
@@ -64,7 +64,7 @@ def test_a_server_that_is_away_is_warned_of_and_the_run_goes_on(night, monkeypat
     assert result.metrics.test["top1"] > 0
     told = [warning for warning in result.warnings if warning.startswith("tracker 'mlflow'")]
     assert len(told) == 1
-    assert "failed in start; the run goes on" in told[0]
+    assert "failed in start; the run continues" in told[0]
 
 
 def test_a_password_is_not_taken():

@@ -47,7 +47,7 @@ def test_a_stopped_and_resumed_run_with_a_control(night, trackio, capsys):
     assert night_run.config["data"]["batch_size"] == 600
     alerts = [alert["text"] for alert in night_run.alerts()]
     assert len(alerts) == 1
-    assert "the step size still warms up" in alerts[0]
+    assert "the step size is still warming up" in alerts[0]
 
 
 def test_a_space_without_a_login_is_warned_of_and_the_run_goes_on(night, trackio):
@@ -55,4 +55,4 @@ def test_a_space_without_a_login_is_warned_of_and_the_run_goes_on(night, trackio
     assert result.metrics.test["top1"] > 0
     told = [warning for warning in result.warnings if warning.startswith("tracker 'trackio'")]
     assert len(told) == 1
-    assert "failed in start; the run goes on" in told[0]
+    assert "failed in start; the run continues" in told[0]

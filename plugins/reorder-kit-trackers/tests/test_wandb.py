@@ -52,7 +52,7 @@ def test_a_stopped_and_resumed_run_with_a_control(night):
     assert [part["exit"][0]["exit_code"] for part in (first, second)] == [130, 0]
     assert (summary(first)["status"], summary(second)["status"]) == ("stopped", "finished")
     assert summary(second)["test/top1"] == result.metrics.test["top1"]
-    assert "the step size still warms up" in " ".join(map(str, summary(first).values()))
+    assert "the step size is still warming up" in " ".join(map(str, summary(first).values()))
     order = next(each for each in second["artifact"] if each["name"].startswith("order-"))
     assert [file["path"] for file in order["manifest"]["contents"]] == ["order.json"]
     assert summary(second)["pictures/order"]["_type"] == "image-file"

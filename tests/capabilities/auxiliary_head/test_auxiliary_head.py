@@ -192,7 +192,7 @@ def test_the_running_mean_of_reinforce_is_reset_and_its_logits_are_kept(capabili
 
 def test_a_start_beside_it_is_refused(capability, finished):
     order = {**further(finished)["order"], "start": "row"}
-    with pytest.raises(RecipeError, match="has a start of its own"):
+    with pytest.raises(RecipeError, match="starts from the best order of that run"):
         capability.run("refused", {"order": order})
 
 
@@ -200,9 +200,9 @@ def test_a_start_beside_it_is_refused(capability, finished):
     ("changes", "reason"),
     [
         ({"order.learner": {"name": "softsort"}}, "the learner of that run is guesses, not softsort"),
-        ({"backbone.patch_size": 4}, "has a 4x4 grid of patches, this run a 2x2 grid"),
+        ({"backbone.patch_size": 4}, "has a 4x4 grid of patches, but this run has 2x2"),
         ({"backbone.dim": 8}, "the policy belongs to another learner or grid"),
-        ({"order.learner": None}, "no learner to learn further"),
+        ({"order.learner": None}, "no learner to continue the policy"),
         ({"order.weights": "nowhere"}, "nowhere"),
     ],
 )

@@ -147,7 +147,7 @@ class RefusesIt:
     ("changes", "reason"),
     [
         ({"task": "block-zero"}, "orders again before block 1: this task orders once"),
-        ({"backbone.depth": 1}, r"orders before the blocks \[0, 1\] of a backbone with 1"),
+        ({"backbone.depth": 1}, r"orders before the blocks \[0, 1\], but the backbone has 1"),
         ({"controls": ["other-image"]}, "other-image needs a learner whose order depends on the image"),
     ],
 )
