@@ -51,8 +51,16 @@ def describe_component(registry: Registry[Any], name: str) -> dict[str, Any]:
         "module": component.__module__,
         "plugin": registry.owner(name),
         "says": component.declares(),
-        "options": list(_options(schema, schema.get("$defs", {}))),
+        "options": describe_schema(schema),
     }
+
+
+def describe_schema(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every option of a JSON Schema in words: its name, type with bounds, default and meaning.
+
+    The fields of a section follow it.
+    """
+    return list(_options(schema, schema.get("$defs", {})))
 
 
 def _first_line(component: type[Component]) -> str:

@@ -92,4 +92,7 @@ NEED_MORE = {
 }
 """Commands that a sentence only names."""
 
-PAGES = [Page("README.md"), *(Page(f"docs/{path.name}") for path in sorted((ROOT / "docs").glob("*.md")))]
+PAGES = [
+    Page("README.md"),
+    *(Page(path.relative_to(ROOT).as_posix()) for path in sorted((ROOT / "docs").glob("**/*.md"))),
+]

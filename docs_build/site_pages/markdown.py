@@ -1,0 +1,55 @@
+"""Texts of the code as Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+_CODE = re.compile(r"(``.+?``|`[^`\n]+`)")
+_ROLE = re.compile(r":\w+:(`~?[^`]+`)")
+_SPECIAL = re.compile(r"([\\*_<\[\]|])")
+
+
+def plain(text: str) -> str:
+    """Text in which only code has a meaning, such as a description, a line of help or a docstring."""
+    parts = _CODE.split(_ROLE.sub(r"\1", text))
+    return "".join(part if number % 2 else _SPECIAL.sub(r"\\\1", part) for number, part in enumerate(parts))
+
+
+def code(text: str) -> str:
+    """Text in code, anywhere, also in a table."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "&#124;")
+    return f"<code>{escaped}</code>"
+
+
+def block(text: str, language: str = "text") -> str:
+    """A block of code."""
+    fence = "`" * max(3, *(len(ticks) + 1 for ticks in re.findall(r"`+", text)), 0)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell.replace(chr(10), ' ') for cell in line)} |\n" for line in lines)
+
+
+def docstring(text: str) -> str:
+    """A docstring: its paragraphs, and blocks of code after a double colon."""
+    prose = re.split(r"(::\n\n(?:(?: {4}.*)?\n?)+)", text.strip() + "\n")
+    return "".join(
+        f":\n\n{_dedented(part)}\n" if part.startswith("::\n") else _paragraphs(part) for part in prose
+    ).strip()
+
+
+def _paragraphs(text: str) -> str:
+    """Escaped, with list items and indented lines as they are."""
+    return "\n".join(
+        plain(line.strip()) if not line.lstrip().startswith("* ") else f"* {plain(line.strip()[2:])}"
+        for line in text.split("\n")
+    )
+
+
+def _dedented(literal: str) -> str:
+    lines = literal.removeprefix("::").strip("\n").split("\n")
+    return block("\n".join(line[4:] for line in lines), "python")

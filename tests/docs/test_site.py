@@ -1,0 +1,70 @@
+"""The site is built without a warning, by ``mkdocs build --strict``: every link and anchor leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pages import ROOT, every_command
+from reorder_kit.host.plugin_host import PluginHost
+from reorder_kit.recipe.library import recipe_names
+from reorder_kit.recipe.recipe import Recipe
+from reorder_kit.studies.study_file import Study
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    return folder
+
+
+def headings(page: Path):
+    return set(re.findall(r'<h\d id="([^"]+)"', page.read_text(encoding="utf-8")))
+
+
+def test_every_component_has_its_options_on_the_page_of_its_kind(site):
+    for registry in PluginHost(third_party=False).registries.values():
+        page = site / "reference" / "components" / f"{registry.kind.plural}.html"
+        assert set(registry) <= headings(page)
+
+
+def test_every_command_is_there_with_its_options(site):
+    page = site / "reference" / "commands.html"
+    assert {"-".join(words) for words in every_command()} <= headings(page)
+    assert "--no-color" not in page.read_text() and "--submit-option" in page.read_text()
+
+
+@pytest.mark.parametrize(("name", "model"), [("recipe", Recipe), ("study", Study)])
+def test_every_field_is_there(site, name, model):
+    text = (site / "reference" / f"{name}.html").read_text(encoding="utf-8")
+    assert {field for field in model.model_fields if f"<code>{field}</code>" not in text} == set()
+
+
+def test_every_shipped_recipe_has_a_page(site):
+    shown = [site / "repository" / "recipes" / f"{name}.yaml.html" for name in recipe_names()]
+    assert [page for page in shown if not page.is_file()] == []
+
+
+def test_the_report_is_that_of_the_tiny_study(site):
+    assert "</html>" in (site / "examples" / "report.html").read_text(encoding="utf-8")
+
+
+def test_pages_fetch_nothing(site):
+    fetched = re.compile(
+        r"""<(?:script|img|iframe|source)[^>]+src=["']?https?:|<link[^>]+rel=["']?stylesheet[^>]+https?:"""
+    )
+    assert [page for page in site.rglob("*.html") if fetched.search(page.read_text(encoding="utf-8"))] == []
