@@ -1,10 +1,10 @@
-"""References such as ``:class:`Order``` in docstrings become plain code, as Markdown has it."""
+"""References in docstrings, as Sphinx has them, become plain code on pages."""
 
 from __future__ import annotations
 
-import re
-
 from griffe import Extension, Object
+
+from site_pages.markdown import without_roles
 
 
 class DocstringRoles(Extension):
@@ -13,4 +13,4 @@ class DocstringRoles(Extension):
     def on_object(self, *, obj: Object, **kwargs: object) -> None:
         """Change the docstring of anything that has one."""
         if obj.docstring:
-            obj.docstring.value = re.sub(r":\w+:(`~?[^`]+`)", r"\1", obj.docstring.value)
+            obj.docstring.value = without_roles(obj.docstring.value)

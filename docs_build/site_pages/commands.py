@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from typing import Any
 
 import typer
-from click import Command, Context, Group
 
 from reorder_kit.cli.main import app
 from site_pages.markdown import block, plain, table
@@ -19,7 +19,7 @@ shows each command at work, with exit codes and environment variables.
 def command_pages() -> dict[str, str]:
     """The page, by source."""
     whole = typer.main.get_command(app)
-    context = Context(whole, info_name="reorder-kit")
+    context = whole.context_class(whole, info_name="reorder-kit")
     parts = [
         f"# Commands\n\n{_INTRODUCTION}",
         *(text for each in _commands(whole, context) for text in _command(*each)),
@@ -27,16 +27,17 @@ def command_pages() -> dict[str, str]:
     return {"reference/commands.md": "\n".join(parts)}
 
 
-def _commands(group: Command, context: Context) -> Iterator[tuple[Command, Context]]:
-    if not isinstance(group, Group):
+def _commands(group: Any, context: Any) -> Iterator[tuple[Any, Any]]:
+    """Commands with their contexts. Typer's own classes, and click's, have no type in common."""
+    if not hasattr(group, "commands"):
         yield group, context
         return
     for name in group.list_commands(context):
         command = group.commands[name]
-        yield from _commands(command, Context(command, info_name=name, parent=context))
+        yield from _commands(command, command.context_class(command, info_name=name, parent=context))
 
 
-def _command(command: Command, context: Context) -> Iterator[str]:
+def _command(command: Any, context: Any) -> Iterator[str]:
     yield f"## {context.command_path.removeprefix('reorder-kit ')}\n"
     words, _, example = inspect.cleandoc(command.help or "").partition("\b\nExample:\n")
     yield f"{plain(words.strip())}\n"

@@ -6,14 +6,27 @@ import re
 from collections.abc import Iterable, Sequence
 
 _CODE = re.compile(r"(``.+?``|`[^`\n]+`)")
-_ROLE = re.compile(r":\w+:(`~?[^`]+`)")
-_SPECIAL = re.compile(r"([\\*_<\[\]|])")
+_ROLE = re.compile(r":\w+:`(?:~[\w.]*\.)?([^`]+)`")
+_SPECIAL = re.compile(r"([\\*_\[\]])")
 
 
 def plain(text: str) -> str:
     """Text in which only code has a meaning, such as a description, a line of help or a docstring."""
-    parts = _CODE.split(_ROLE.sub(r"\1", text))
-    return "".join(part if number % 2 else _SPECIAL.sub(r"\\\1", part) for number, part in enumerate(parts))
+    parts = _CODE.split(without_roles(text))
+    return "".join(part if number % 2 else _escaped(part) for number, part in enumerate(parts))
+
+
+def without_roles(text: str) -> str:
+    """Text in which references, as Sphinx has them, are plain code.
+
+    >>> without_roles("one of :data:`~reorder_kit.interfaces.SPLITS`")
+    'one of `SPLITS`'
+    """
+    return _ROLE.sub(r"`\1`", text)
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", text).replace("<", "&lt;").replace("|", "&#124;")
 
 
 def code(text: str) -> str:

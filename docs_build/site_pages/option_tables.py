@@ -23,7 +23,7 @@ def option_table(options: Iterable[Mapping[str, Any]], name: str = "option") -> 
                 f"`{option['name']}`",
                 plain(option["type"]),
                 "*required*" if option["required"] else code(yaml_in_line(option["default"])),
-                plain(option["description"]),
+                plain(option["description"] or option.get("doc", "").partition("\n")[0]),
             ]
             for option in options
         ),

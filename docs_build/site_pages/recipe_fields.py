@@ -14,9 +14,9 @@ from reorder_kit.studies.study_file import Study
 from site_pages.markdown import docstring
 from site_pages.option_tables import option_table
 
-_RECIPE = """A recipe is a YAML file. This page lists its fields. The options of a component stand in the same section as
-its name, and are listed with [the components](components/backbones.md). `reorder-kit validate FILE` names every mistake at
-once, and `--set FIELD=VALUE` replaces a field on the command line.
+_RECIPE = """A recipe is a YAML file. This page lists its fields. The options of a component stand in the same section
+as its name, and are listed with [the components](components/backbones.md). `reorder-kit validate FILE` names every
+mistake at once, and `--set FIELD=VALUE` replaces a field on the command line.
 """
 _STUDY = """A study is a YAML file that trains a grid of recipes ([Studies](../studies.md)). `--set FIELD=VALUE`
 replaces a field on the command line; `recipe` takes the fields of [a recipe](recipe.md).

@@ -127,5 +127,10 @@ def _type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         return f"list of {_type(schema['items'], definitions)}"
     if schema.get("format") == "path":
         return "path"
-    bounds = [f"{sign} {schema[bound]:g}" for bound, sign in _BOUNDS.items() if bound in schema]
+    bounds = [f"{sign} {_number(schema[bound])}" for bound, sign in _BOUNDS.items() if bound in schema]
     return " ".join([_TYPES.get(schema.get("type", ""), "anything"), ", ".join(bounds)]).strip()
+
+
+def _number(value: float) -> str:
+    """Whole numbers with all of their digits."""
+    return str(value) if isinstance(value, int) else f"{value:g}"

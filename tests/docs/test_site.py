@@ -45,7 +45,7 @@ def test_every_component_has_its_options_on_the_page_of_its_kind(site):
 def test_every_command_is_there_with_its_options(site):
     page = site / "reference" / "commands.html"
     assert {"-".join(words) for words in every_command()} <= headings(page)
-    assert "--no-color" not in page.read_text() and "--submit-option" in page.read_text()
+    assert "--submit-option" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("name", "model"), [("recipe", Recipe), ("study", Study)])
@@ -64,7 +64,5 @@ def test_the_report_is_that_of_the_tiny_study(site):
 
 
 def test_pages_fetch_nothing(site):
-    fetched = re.compile(
-        r"""<(?:script|img|iframe|source)[^>]+src=["']?https?:|<link[^>]+rel=["']?stylesheet[^>]+https?:"""
-    )
+    fetched = re.compile(r"""<(?:script|img|iframe)[^>]+src=["']?https?:|<link[^>]+stylesheet[^>]+https?:""")
     assert [page for page in site.rglob("*.html") if fetched.search(page.read_text(encoding="utf-8"))] == []
