@@ -1,4 +1,4 @@
-"""Are the tables of RESULTS.md and README.md those that the raw results give?
+"""Are the tables of RESULTS.md, README.md and docs/results those that the raw results give?
 
     python benchmarks/check_results.py
     python benchmarks/check_results.py --write
@@ -63,7 +63,23 @@ TABLES = {
 FRONT = {"front": Table("front_table", "informed.jsonl")}
 """Of README.md."""
 
-DOCUMENTS = {HERE / "RESULTS.md": TABLES, HERE.parent / "README.md": FRONT}
+PAGES = {
+    "informed-start": "informed",
+    "learners": "validated",
+    "predicting-orders": "judges",
+    "reading-less": "reading-less",
+    "speed": "limit precision",
+}
+"""The tables on the pages in docs/results, by the page. Each of them is in RESULTS.md, too."""
+
+DOCUMENTS = {
+    HERE / "RESULTS.md": TABLES,
+    HERE.parent / "README.md": FRONT,
+    **{
+        HERE.parent / "docs" / "results" / f"{page}.md": {name: TABLES[name] for name in names.split()}
+        for page, names in PAGES.items()
+    },
+}
 
 
 def problems(document: str, raw: Path, tables: Mapping[str, Table]) -> list[str]:
@@ -108,7 +124,7 @@ def main() -> int:
         if arguments.write:
             document = written(document, arguments.raw, tables)
             file.write_text(document, encoding="utf-8")
-        wrong += problems(document, arguments.raw, tables)
+        wrong += [f"{file.name}: {problem}" for problem in problems(document, arguments.raw, tables)]
     for problem in wrong:
         print(problem, file=sys.stderr)
     return 1 if wrong else 0

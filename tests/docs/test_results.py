@@ -1,13 +1,20 @@
-"""The tables of benchmarks/RESULTS.md and README.md are those that the raw results give."""
+"""The tables of benchmarks/RESULTS.md, README.md and docs/results are those that the raw results give."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
 from benchmark_scripts import FOLDER, script
+
+ROOT = Path(__file__).parents[2]
+QUESTIONS = sorted((ROOT / "docs" / "results").glob("*.md"))
+NUMBER = re.compile(r"(?<![\d.])\d+\.\d+(?![\d.]*\d)")
+ELSEWHERE = re.compile(r"<!-- table: .*?<!-- end -->|\]\([^)]*\)", re.DOTALL)
 
 MAKER = "def report(records):\n    return ['| a |', '| --- |', *(f\"| {record['a']} |\" for record in records), '']\n"
 
@@ -58,9 +65,26 @@ words
 
 
 def test_tables_of_the_repository_are_what_the_raw_results_give(checker):
-    assert {file.name for file in checker.DOCUMENTS} == {"README.md", "RESULTS.md"}
+    marked = {page for page in QUESTIONS if "<!-- table:" in page.read_text(encoding="utf-8")}
+    assert marked | {ROOT / "README.md", FOLDER / "RESULTS.md"} <= set(checker.DOCUMENTS)
     for file, tables in checker.DOCUMENTS.items():
         assert checker.problems(file.read_text(encoding="utf-8"), FOLDER / "raw", tables) == []
+
+
+@pytest.mark.parametrize("page", QUESTIONS, ids=lambda page: page.stem)
+def test_a_page_shows_no_figure_that_is_not_in_the_results(page):
+    shown = NUMBER.findall(ELSEWHERE.sub("", page.read_text(encoding="utf-8")))
+    assert set(shown) - set(NUMBER.findall((FOLDER / "RESULTS.md").read_text(encoding="utf-8"))) == set()
+
+
+@pytest.mark.parametrize("page", QUESTIONS, ids=lambda page: page.stem)
+def test_a_page_opens_with_its_answer_and_says_how_it_was_measured(page):
+    title, answer, *_ = page.read_text(encoding="utf-8").split("\n\n")
+    if page.stem == "index":
+        return
+    assert re.fullmatch(r"# .+\?", title)
+    assert len(re.findall(r"[.](?= |$)", answer.replace("\n", " "))) == 2
+    assert "## How it was measured" in page.read_text(encoding="utf-8")
 
 
 def test_a_right_table_has_no_problem_and_is_written_as_it_is(checker, raw):
@@ -98,7 +122,7 @@ def test_the_command_fails_with_what_differs_and_writes_on_demand(checker, raw, 
     document.write_text(RIGHT.replace("| 2 |", "| 5 |"))
     monkeypatch.setattr(sys, "argv", ["check_results.py", "--raw", str(raw)])
     assert checker.main() == 1
-    assert capsys.readouterr().err == "first: differs from what made-up.jsonl gives\n"
+    assert capsys.readouterr().err == "RESULTS.md: first: differs from what made-up.jsonl gives\n"
     monkeypatch.setattr(sys, "argv", [*sys.argv, "--write"])
     assert checker.main() == 0
     assert "| 5 |" not in document.read_text()
