@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from chromium import chromium, needs_chromium
 from pages import ROOT, every_command
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.recipe.library import recipe_names
@@ -66,3 +67,29 @@ def test_the_report_is_that_of_the_tiny_study(site):
 def test_pages_fetch_nothing(site):
     fetched = re.compile(r"""<(?:script|img|iframe)[^>]+src=["']?https?:|<link[^>]+stylesheet[^>]+https?:""")
     assert [page for page in site.rglob("*.html") if fetched.search(page.read_text(encoding="utf-8"))] == []
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [375, 1280])
+def test_no_page_is_wider_than_the_screen_or_asks_the_network(site, width):
+    pages = ["index", "orders", "reference/commands", "reference/components/backbones", "reference/python/interfaces"]
+    with chromium() as browser:
+        tab = browser.new_context(viewport={"width": width, "height": 800}, offline=True).new_page()
+        asked = []
+        tab.on("request", lambda request: asked.append(request.url))
+        for page in pages:
+            tab.goto((site / f"{page}.html").as_uri())
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@needs_chromium
+def test_the_search_finds_an_option_from_disk(site):
+    with chromium() as browser:
+        tab = browser.new_context(viewport={"width": 1280, "height": 800}, offline=True).new_page()
+        tab.goto((site / "index.html").as_uri())
+        tab.keyboard.press("/")
+        tab.keyboard.type("gumbel-sinkhorn")
+        found = tab.locator(".md-search-result__link").first
+        found.wait_for()
+        assert "gumbel-sinkhorn" in found.inner_text()
