@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-_CODE = re.compile(r"(``.+?``|`[^`\n]+`)")
+_CODE = re.compile(r"(``.+?``|`[^`\n]+`|(?<![\w-])--[a-z][\w-]*)")
 _ROLE = re.compile(r":\w+:`(?:~[\w.]*\.)?([^`]+)`")
 _SPECIAL = re.compile(r"([\\*_\[\]])")
+_DOCTEST = re.compile(r"^>>> .*\n?(?:^.*\S.*\n?)*", re.MULTILINE)
 
 
 def plain(text: str) -> str:
-    """Text in which only code has a meaning, such as a description, a line of help or a docstring."""
+    """Text in which only code has a meaning, such as a description, a line of help or a docstring.
+
+    Options of commands are code, too: a hyphen would break them at the end of a line.
+    """
     parts = _CODE.split(without_roles(text))
-    return "".join(part if number % 2 else _escaped(part) for number, part in enumerate(parts))
+    return "".join(_as_code(part) if number % 2 else _escaped(part) for number, part in enumerate(parts))
 
 
 def without_roles(text: str) -> str:
@@ -23,6 +27,19 @@ def without_roles(text: str) -> str:
     'one of `SPLITS`'
     """
     return _ROLE.sub(r"`\1`", text)
+
+
+def python_docstring(text: str) -> str:
+    """A docstring that is Markdown but for what Sphinx and doctest read: references, examples, and double colons."""
+
+    def example(lines: re.Match[str]) -> str:
+        return block(re.sub(r" *# doctest:.*", "", lines[0]), "pycon")
+
+    return _DOCTEST.sub(example, re.sub(r"::$", ":", without_roles(text), flags=re.MULTILINE))
+
+
+def _as_code(part: str) -> str:
+    return f"`{part}`" if part.startswith("--") else part
 
 
 def _escaped(text: str) -> str:

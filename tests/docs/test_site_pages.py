@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from site_pages.links import linked_files, rewritten
-from site_pages.markdown import block, docstring, plain
+from site_pages.markdown import block, docstring, plain, python_docstring
 from site_pages.navigation import expanded
 from site_pages.places import in_repository, joined, on_site
 
@@ -68,6 +68,15 @@ def test_a_pattern_stands_for_the_pages_that_nothing_else_names():
 def test_only_code_has_a_meaning_in_texts():
     assert plain("a*b <c> | `d*e` and ``f|g``") == "a\\*b &lt;c> &#124; `d*e` and ``f|g``"
     assert plain("see :class:`~reorder_kit.orders.order.Order`") == "see `Order`"
+
+
+def test_an_option_is_code():
+    assert plain("with --dry-run, or `run --json`") == "with `--dry-run`, or `run --json`"
+
+
+def test_an_example_in_a_docstring_is_a_block():
+    text = "Add.\n\n>>> add(1, 2)  # doctest: +SKIP\n3\n\nArgs:\n    a: like this::\n"
+    assert python_docstring(text) == "Add.\n\n```pycon\n>>> add(1, 2)\n3\n```\n\nArgs:\n    a: like this:\n"
 
 
 def test_a_docstring_keeps_its_blocks_of_code():
