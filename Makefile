@@ -15,7 +15,7 @@ FUZZED := tests/inputs/test_random_bytes.py tests/contract/test_strange_recipes.
 	tests/contract/test_validate_refuses_what_run_refuses.py \
 	tests/faults/test_failing_machine.py
 
-.PHONY: demo test test-full fuzz lint
+.PHONY: demo test test-full fuzz lint docs
 
 demo: $(VENV)/.demo
 	$(BIN)/reorder-kit study studies/demo.yaml --jobs 2
@@ -35,6 +35,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Into site/, in a minute or so: the pages, the reference, and a report made for them.
+docs: $(VENV)/.dev
+	$(BIN)/python -m mkdocs build --strict
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -57,8 +57,16 @@ def describe_component(registry: Registry[Any], name: str) -> dict[str, Any]:
         "plugin": registry.owner(name),
         "deprecated": str(component.deprecated or ""),
         "says": component.declares(),
-        "options": list(_options(schema, schema.get("$defs", {}))),
+        "options": describe_schema(schema),
     }
+
+
+def describe_schema(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every option of a JSON Schema in words: its name, type with bounds, default and meaning.
+
+    The fields of a section follow it.
+    """
+    return list(_options(schema, schema.get("$defs", {})))
 
 
 def _first_line(component: type[Component]) -> str:
@@ -125,5 +133,10 @@ def _type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         return f"list of {_type(schema['items'], definitions)}"
     if schema.get("format") == "path":
         return "path"
-    bounds = [f"{sign} {schema[bound]:g}" for bound, sign in _BOUNDS.items() if bound in schema]
+    bounds = [f"{sign} {_number(schema[bound])}" for bound, sign in _BOUNDS.items() if bound in schema]
     return " ".join([_TYPES.get(schema.get("type", ""), "anything"), ", ".join(bounds)]).strip()
+
+
+def _number(value: float) -> str:
+    """Whole numbers with all of their digits."""
+    return str(value) if isinstance(value, int) else f"{value:g}"

@@ -14,7 +14,7 @@ from reorder_kit.cli._parameters import as_name, as_path
 from reorder_kit.errors import ReorderKitError, did_you_mean, writing
 from reorder_kit.whole_file import write_whole
 
-_COMMAND = re.compile(r"reorder[-_]kit run ")
+_COMMAND = re.compile(r"reorder[-_]kit (run|study) ")
 
 
 def list_recipes() -> None:
@@ -30,7 +30,7 @@ def list_recipes() -> None:
     width = max(map(len, names))
     for name in names:
         text = (recipes_folder() / f"{name}.yaml").read_text(encoding="utf-8")
-        typer.echo(f"{name:<{width}}  {_about(text)}".rstrip())
+        typer.echo(f"{name:<{width}}  {about_recipe(text)}".rstrip())
 
 
 def copy_recipes(
@@ -71,8 +71,8 @@ def copy_recipes(
         typer.echo(f"wrote {path}")
 
 
-def _about(text: str) -> str:
-    """The first sentence of a recipe's header, the command left out."""
+def about_recipe(text: str) -> str:
+    """The first sentence in the header of a recipe or a study, without the command."""
     header = (line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), text.splitlines()))
     parts = (part for line in header for part in re.split(" {2,}", line))
     said = " ".join(part for part in parts if part and not _COMMAND.search(part))

@@ -9,7 +9,7 @@ MOST_LINES = 400
 
 
 def test_no_file_is_longer_than_it_may_be():
-    folders = ("reorder_kit", "tests", "benchmarks", "plugins")
+    folders = ("reorder_kit", "tests", "benchmarks", "plugins", "docs_build")
     lengths = {
         path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
         for folder in folders

@@ -1,17 +1,18 @@
-"""docs/orders.md: its blocks run one after the other, and its statements about them are true."""
+"""docs/orders.md: its statements about its blocks are true."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from page_blocks import PageRun
+from pages import Page
 from reorder_kit import Grid, Order
 
-TEXT = (Path(__file__).parents[2] / "docs" / "orders.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+PAGE = Page("docs/orders.md")
+TEXT = PAGE.text
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +20,12 @@ def page(tmp_path_factory):
     """The variables of the page after its blocks have run, their output, and their folder."""
     home = tmp_path_factory.mktemp("orders")
     printed = []
-    variables = {"print": lambda *values: printed.append(" ".join(map(str, values)))}
+    run = PageRun(PAGE)
+    run.variables["print"] = lambda *values: printed.append(" ".join(map(str, values)))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
-        for block in BLOCKS:
-            exec(compile(block, "docs/orders.md", "exec"), variables)  # our own document
-    return variables, printed, home
+        run.run()
+    return run.variables, printed, home
 
 
 def test_what_is_printed_stands_beside_it(page):

@@ -12,10 +12,15 @@ from typing import Any
 import pytest
 import torch
 
+from page_blocks import blocks_of
+from pages import Page
 from reorder_kit.orders.order import Order
 
-TEXT = (Path(__file__).parents[2] / "docs" / "own-loop.md").read_text()
-FILES = dict(re.findall(r"^```python\n# (\w+)\.py\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
+FILES = {
+    file[1]: block.source
+    for block in blocks_of(Page("docs/own-loop.md"))
+    if (file := re.match(r"# (\w+)\.py\n", block.source))
+}
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import torch
-from PIL import Image
-from typer.testing import CliRunner
 
-from pages import PAGES, ROOT, Page, commands_of, every_command, every_option, parse
-from reorder_kit.cli.main import app
+from pages import PAGES, ROOT, Page, every_command, every_option, parse
 from reorder_kit.experiment.validate import validate
 from reorder_kit.host.plugin_host import PluginHost
 from reorder_kit.orders.grid import Grid
@@ -74,60 +70,3 @@ def test_what_a_page_names_is_there(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_nothing_is_left_to_be_filled_in(page):
     assert re.findall(r"EXPECT_\w*|TODO|\bTBD\b", page.text) == []
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A reader's folder, with a run, a study, their own recipe, and photos."""
-    home = tmp_path_factory.mktemp("home")
-    (home / "my_recipe.yaml").write_bytes((ROOT / "recipes" / "quickstart.yaml").read_bytes())
-    generator = torch.Generator().manual_seed(0)
-    digit = torch.randint(0, 256, (8, 8), generator=generator, dtype=torch.uint8)
-    Image.fromarray(digit.numpy()).save(home / "digit.png")
-    for kind in ("bright", "dark"):
-        (home / "PHOTOS" / kind).mkdir(parents=True)
-        for number in range(20):
-            pixels = torch.rand(32, 32, 3, generator=generator) * 100 + 100 * (kind == "bright")
-            Image.fromarray(pixels.byte().numpy()).save(home / "PHOTOS" / kind / f"{number}.jpg")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(home)
-        for recipe in ("quickstart", "local_informed"):
-            done = CliRunner().invoke(app, ["run", recipe, "--set", "train.epochs=2", "--set", "controls=[]"])
-            assert done.exit_code == 0, done.output
-        small = ["seeds=1", "recipe.train.epochs=2", "starts=[row]", "learners={}", "controls=[]"]
-        done = CliRunner().invoke(app, ["study", "demo", *(word for each in small for word in ("--set", each))])
-    assert done.exit_code == 0, done.output
-    return home
-
-
-SHORT = {
-    "run": ["--set", "train.epochs=2"],
-    "transfer": ["--set", "train.epochs=2", "--seeds", "1"],
-    "study": ["--dry-run", "--out", "new"],
-    "race": ["--dry-run"],
-}
-TYPED = sorted(
-    {
-        tuple(words)
-        for page in (Page("README.md"), COMMANDS, Page("docs/components.md"))
-        for block in page.blocks("console")
-        for words in commands_of(block)
-        if words[0] == "reorder-kit" and not words[1].startswith("-")  # completion would change the reader's shell
-    }
-)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("words", TYPED, ids=" ".join)
-def test_a_command_works_twice(words, home, monkeypatch):
-    monkeypatch.chdir(home)
-    _, *arguments = words
-    if arguments[0] == "bench":  # it takes hours: cases and learners are looked up before a wrong --set is refused
-        done = CliRunner().invoke(app, [*arguments, "--set", "wrong"])
-        assert done.exit_code == 2
-        assert "--set wrong: not an assignment" in done.output
-        return
-    for _ in range(2):
-        done = CliRunner().invoke(app, [*arguments, *SHORT.get(arguments[0], [])])
-        assert done.exit_code == 0, done.output
-        assert done.stdout

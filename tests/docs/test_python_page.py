@@ -1,24 +1,22 @@
-"""The blocks of docs/python.md run unchanged, one after the other."""
+"""docs/python.md: its blocks show what it says."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import reorder_kit
+from page_blocks import PageRun
+from pages import Page
 
-TEXT = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+PAGE = Page("docs/python.md")
 
 
 def test_the_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
-    known: dict[str, Any] = {"__name__": "page"}
-    for block in BLOCKS:
-        exec(compile(block, "docs/python.md", "exec"), known)
+    known = PageRun(PAGE).run().variables
     said = capsys.readouterr().out
     folder, score, control = said.splitlines()[:3]
     assert folder == "runs/local_informed"
@@ -30,6 +28,6 @@ def test_the_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
 
 
 def test_every_function_of_the_table_is_public() -> None:
-    table = re.findall(r"^\| `(.+?)\(.*\|$", TEXT, re.MULTILINE)
+    table = re.findall(r"^\| `(.+?)\(.*\|$", PAGE.text, re.MULTILINE)
     assert len(table) >= 7
     assert {name.removeprefix("reorder_kit.") for name in table} <= set(reorder_kit.__all__)

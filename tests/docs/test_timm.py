@@ -9,16 +9,17 @@ import numpy
 import pytest
 import torch
 
+from pages import Page
 from reorder_kit.cli._timm_lines import lines_for_model, named_model
 from reorder_kit.orders.grid import Grid
 from timm_cases import arrived
 
-TEXT = (Path(__file__).parents[2] / "docs" / "timm.md").read_text()
-WRAP, LINES = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+PAGE = Page("docs/timm.md")
+WRAP, LINES = PAGE.blocks("python")
 
 
 def test_the_lines_are_those_that_the_command_prints() -> None:
-    (name,) = re.findall(r"export-order \S+ --timm (\w+)", TEXT)
+    (name,) = re.findall(r"export-order \S+ --timm (\w+)", PAGE.text)
     named = named_model(name, Grid(14, 14))
     assert LINES.strip() == lines_for_model(*named, Path("order.npy"), 196).text
 
