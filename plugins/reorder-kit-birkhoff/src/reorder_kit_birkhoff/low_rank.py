@@ -40,15 +40,15 @@ class LowRank(SoftOrderLearner):
     """Learn a vector for each slot and for each patch; a slot holds the patches whose vectors point its way.
 
     The cosines of slots and patches, divided by the temperature, are balanced to a doubly stochastic matrix (Sinkhorn).
-    It has as many parameters as vectors have entries, ``2 * slots * rank``, where ``gumbel-sinkhorn`` has
-    ``slots ** 2``: moving a slot changes its share of all patches that lie near each other. The temperature falls until,
-    in the last phase, the hard order is used: the one with the largest sum of cosines. Where ``search_epochs`` is not
-    given, half of the run is searched.
+    There are ``2 * slots * rank`` parameters, where ``gumbel-sinkhorn`` has ``slots ** 2`` of them. A slot that turns
+    toward one patch also gains shares of the patches near it. The temperature falls until, in the last phase, the hard
+    order is used: the one with the largest sum of cosines. Where ``search_epochs`` is not given, half of the run is
+    searched.
 
     Every order can be held at every rank: each slot takes the vector of its patch. The rank decides how near the
     nearest two vectors are, and so how low a temperature must be to tell them apart.
 
-    Source: Droege et al., "Kissing to Find a Match: Efficient Low-Rank Permutation Representation", NeurIPS 2023,
+    Source: Dröge et al., "Kissing to Find a Match: Efficient Low-Rank Permutation Representation", NeurIPS 2023,
     https://arxiv.org/abs/2308.13252 (their V and W are our slot and patch vectors). They apply a nonlinearity to the
     product of both and steer it to a permutation with penalties; here the Sinkhorn operator (Mena et al., ICLR 2018,
     https://arxiv.org/abs/1802.08665) makes it doubly stochastic, and the temperature makes it hard.
