@@ -7,6 +7,8 @@ classes; those that follow a run have the names and arguments that are specified
     from reorder_kit import hookimpl
     from reorder_kit.interfaces import Ordering
 
+    reorder_kit_api = "1.0"
+
     class BottomUp(Ordering):
         \"""Rows from the bottom to the top.\"""
 
@@ -23,6 +25,9 @@ Its distribution names the module in the entry-point group ``reorder_kit``::
 
     [project.entry-points.reorder_kit]
     bottom-up = "my_package.bottom_up"
+
+The module declares in ``reorder_kit_api`` which version of this API it was written for: ``API_VERSION`` at that time. A
+plugin written for another major version, or for a newer minor one, is not loaded, and ``list-plugins`` says so.
 """
 
 from __future__ import annotations
@@ -43,6 +48,10 @@ if TYPE_CHECKING:
 PROJECT = "reorder_kit"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+
+API_VERSION = "1.0"
+"""Of hooks and interfaces, as major.minor. The major number changes with what breaks plugins that follow the
+documentation, the minor one with what is added."""
 
 
 @hookspec

@@ -81,6 +81,8 @@ def learner(
         checked = chosen.Options.model_validate(options, context={"host": host})
     except ValidationError as error:
         raise RecipeError(problems_of(error, chosen.Options), f"order-learner {name!r}") from None
+    if chosen.deprecated:
+        Caller.here().warn(chosen.deprecation())
     grid, first = _grid_and_start(patches, start, host)
     context = LearnerContext(first, grid, dim=1, depth=1, target_kind=NONE, classes=())
     return LearnedOrder(chosen(checked), context, epochs, steps_per_epoch, seed)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def plugins(host: PluginHost | None, caller: Caller) -> PluginHost:
-    """The given ones, or the installed ones, with a warning of each that failed.
+    """The given ones, or the installed ones, with a warning of each that failed, or follows a deprecated run event.
 
     Args:
         host: the given ones.
@@ -23,4 +23,6 @@ def plugins(host: PluginHost | None, caller: Caller) -> PluginHost:
     for plugin in installed.plugins:
         if plugin.status == "failed":
             caller.warn(f"plugin {plugin.name!r} of {plugin.distribution} failed: {plugin.reason}")
+        for words in plugin.deprecated_events:
+            caller.warn(f"plugin {plugin.name!r} of {plugin.distribution}: {words}")
     return installed

@@ -73,6 +73,11 @@ def complete_kind(incomplete: str) -> list[str]:
     return _starting(kinds(), incomplete)
 
 
+def complete_plugin_kind(incomplete: str) -> list[str]:
+    """Kinds of components, and listeners."""
+    return [*complete_kind(incomplete), *_starting(["listener"], incomplete)]
+
+
 def complete_component(ctx: typer.Context, incomplete: str) -> list[str]:
     """Components of the kind that was typed before."""
     return _components(str(ctx.params.get("kind") or ""), incomplete)

@@ -30,7 +30,12 @@ def describe_kind(registry: Registry[Any]) -> dict[str, Any]:
         "kind": registry.kind.name,
         "doc": _first_line(registry.interface),
         "components": [
-            {"name": name, "doc": _first_line(component), "plugin": registry.owner(name)}
+            {
+                "name": name,
+                "doc": _first_line(component),
+                "plugin": registry.owner(name),
+                "deprecated": str(component.deprecated or ""),
+            }
             for name, component in components
         ],
     }
@@ -50,6 +55,7 @@ def describe_component(registry: Registry[Any], name: str) -> dict[str, Any]:
         "doc": inspect.cleandoc(component.__doc__ or ""),
         "module": component.__module__,
         "plugin": registry.owner(name),
+        "deprecated": str(component.deprecated or ""),
         "says": component.declares(),
         "options": list(_options(schema, schema.get("$defs", {}))),
     }

@@ -15,12 +15,14 @@ from reorder_kit.runs.run_folder import RunFolder
 
 
 def load_host() -> PluginHost:
-    """The installed plugins; those that are broken are named on standard error."""
+    """The installed plugins; on standard error, those that are broken, and deprecated run events that others follow."""
     host = PluginHost.from_environment()
     if is_main_process():
         for plugin in host.plugins:
             if plugin.status == "failed":
                 print_to_stderr(f"warning: plugin {plugin.name!r} of {plugin.distribution} failed: {plugin.reason}")
+            for words in plugin.deprecated_events:
+                print_to_stderr(f"warning: plugin {plugin.name!r} of {plugin.distribution}: {words}")
     return host
 
 

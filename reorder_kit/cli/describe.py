@@ -65,13 +65,16 @@ def _print_kind(out: Console, description: dict[str, Any]) -> None:
     out.print()
     components = table("name", "what it is")
     for component in description["components"]:
-        components.add_row(component["name"], component["doc"])
+        doc = f"(deprecated) {component['doc']}" if component["deprecated"] else component["doc"]
+        components.add_row(component["name"], doc)
     out.print(components)
 
 
 def _print_description(out: Console, description: dict[str, Any]) -> None:
     out.print(f"{description['kind']} {description['name']}", style="bold")
     out.print(f"from {description['module']}, {description['plugin']}", soft_wrap=True)
+    if description["deprecated"]:
+        out.print(f"It {description['deprecated']}.", soft_wrap=True)
     out.print()
     out.print(description["doc"], soft_wrap=True)
     out.print()

@@ -14,6 +14,8 @@ from reorder_kit.cli._output import console, print_json, table
 from reorder_kit.cli._parameters import JsonOption
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from reorder_kit.host.plugin_record import PluginRecord
     from reorder_kit.interfaces import Kind
 
@@ -39,8 +41,9 @@ def list_plugins(
 ) -> None:
     """List plugins, and say what is wrong with them.
 
-    Each with its distribution, its status and why, and what it provides. Built-in plugins that work are summed up in a
-    line unless --all, --kind or --hook ask for more. A broken plugin is listed as failed and never stops the others.
+    Each with its distribution, the plugin API it was written for, its status and why, and what it provides. Built-in
+    plugins that work are summed up in a line unless --all, --kind or --hook ask for more. A broken plugin is listed as
+    failed, with what to do about it, and never stops the others.
     REORDER_KIT_BLOCK=NAME,NAME keeps plugins from being loaded, REORDER_KIT_NO_THIRD_PARTY=1 all that are not built in.
 
     \b
@@ -78,15 +81,22 @@ def _print_plugins(plugins: Sequence[PluginRecord], kinds: Iterable[Kind], sum_u
         out.print(f"{len(working)} built-in plugins: {_sum_up(working, kinds)}", soft_wrap=True)
     if not listed:
         out.print("no others" if sum_up else "none", soft_wrap=True)
-        return
-    rows = table("name", "distribution", "version", "status", "provides")
-    for plugin in listed:
-        provided = [*plugin.provides, *(f"event {event}" for event in plugin.hooks)]
-        rows.add_row(plugin.name, plugin.distribution, plugin.version, plugin.status, ", ".join(provided))
-    out.print(rows)
+    else:
+        out.print(_table(listed))
     for plugin in listed:
         if plugin.reason:
             out.print(f"{plugin.status}: {plugin.name} of {plugin.distribution}: {plugin.reason}", soft_wrap=True)
+    for plugin in plugins:
+        for words in plugin.deprecated:
+            out.print(f"deprecated: {plugin.name} of {plugin.distribution}: {words}", soft_wrap=True)
+
+
+def _table(plugins: Iterable[PluginRecord]) -> Table:
+    rows = table("name", "distribution", "version", "API", "status", "provides")
+    for plugin in plugins:
+        provided = [*plugin.provides, *(f"event {event}" for event in plugin.hooks)]
+        rows.add_row(plugin.name, plugin.distribution, plugin.version, plugin.api, plugin.status, ", ".join(provided))
+    return rows
 
 
 def _sum_up(plugins: Sequence[PluginRecord], kinds: Iterable[Kind]) -> str:

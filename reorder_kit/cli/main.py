@@ -20,6 +20,7 @@ from reorder_kit.cli.doctor import doctor
 from reorder_kit.cli.evaluate import evaluate
 from reorder_kit.cli.export_order import export_order
 from reorder_kit.cli.list_plugins import list_plugins
+from reorder_kit.cli.new_plugin import new_plugin
 from reorder_kit.cli.predict import predict
 from reorder_kit.cli.prior import prior
 from reorder_kit.cli.race import race
@@ -57,6 +58,7 @@ app.command(cls=Command)(saliency)
 app.command(cls=Command)(transfer)
 app.command(cls=QuickCommand)(describe)
 app.command(cls=QuickCommand)(list_plugins)
+app.command(cls=QuickCommand)(new_plugin)
 app.command(cls=QuickJsonCommand)(schema)
 app.command(cls=Command)(doctor)
 app.add_typer(recipes, name="recipes", help="List or copy the recipes that come with it.")

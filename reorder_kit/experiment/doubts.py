@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from reorder_kit.controls import LearnedStatic
+from reorder_kit.experiment.deprecated_parts import deprecated_parts
 from reorder_kit.experiment.experiment import Experiment
 from reorder_kit.interfaces import BackboneFacts
 from reorder_kit.interfaces.epochs import ShareOfRun
@@ -16,7 +17,7 @@ def doubts(experiment: Experiment) -> list[str]:
     recipe, learner = experiment.recipe, experiment.learner
     # How many epochs a run of so many steps has, only the data tells.
     epochs = recipe.train.epochs if recipe.train.steps is None else math.inf
-    found = _of_schedule(recipe.schedule, epochs)
+    found = [*deprecated_parts(experiment), *_of_schedule(recipe.schedule, epochs)]
     image = experiment.data_source.image
     if image is not None:
         found += idle_in_backbone(experiment, experiment.facts(image))

@@ -78,7 +78,8 @@ def _named(source: str, grid: Grid | None, host: PluginHost) -> FoundOrder:
         hint = "give one, as in grid=(14, 14)" + (f"; {other!r} is the file or folder here" if is_there else "")
         raise ReorderKitError(f"ordering {source!r} needs a grid", hint)
     doubt = f"{source!r} is read as the ordering of that name; {other!r} is the file or folder here"
-    return FoundOrder(order_by_name(source, host, grid), (doubt,) if is_there else ())
+    doubts = (doubt if is_there else "", host.orderings.get(source).deprecation())
+    return FoundOrder(order_by_name(source, host, grid), tuple(filter(None, doubts)))
 
 
 def _at(path: Path, grid: Grid | None) -> FoundOrder:

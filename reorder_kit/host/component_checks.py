@@ -6,8 +6,15 @@ from typing import Any
 
 from reorder_kit.errors import ReorderKitError, quoted
 from reorder_kit.host.plugin_record import is_own, words_of
-from reorder_kit.interfaces.class_fact import misfits_of_facts
+from reorder_kit.interfaces.class_fact import ClassFact, misfits_of_facts
 from reorder_kit.interfaces.component import NAMES_ARE, Component, ComponentOptions, is_name
+from reorder_kit.interfaces.deprecation import Deprecation
+
+_OF_ALL_KINDS = {
+    "deprecated": ClassFact(
+        'Deprecation(instead="...", removed_in="0.3") or None', lambda value: isinstance(value, Deprecation | None)
+    )
+}
 
 
 def require_complete(component: Any, interface: type[Component]) -> None:
@@ -32,7 +39,7 @@ def require_complete(component: Any, interface: type[Component]) -> None:
     if not is_name(name):
         raise ReorderKitError(f"{kind} {component.__name__} cannot be named {quoted(name)}", NAMES_ARE)
     what = f"{kind} {name!r}"
-    for misfit in misfits_of_facts(component, component.class_facts):
+    for misfit in misfits_of_facts(component, {**_OF_ALL_KINDS, **component.class_facts}):
         raise ReorderKitError(f"{what} {misfit}", f"the docstring of {interface.__name__} says what it means")
     _require_options(component.Options, interface.Options, what)
     if not is_own(component.__module__):  # those of the package are tested, and built at first use

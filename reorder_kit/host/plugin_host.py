@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -18,6 +19,7 @@ import pluggy
 from reorder_kit import __version__, hookspecs
 from reorder_kit.errors import ReorderKitError, ReorderKitWarning, did_you_mean, error_of_machine
 from reorder_kit.host import builtin
+from reorder_kit.host.entry_point import load_entry_point
 from reorder_kit.host.plugin_record import PluginError, PluginRecord, is_own, owner, words_of
 from reorder_kit.host.registry import Registry
 from reorder_kit.interfaces import (
@@ -215,7 +217,7 @@ class PluginHost:
 
     def _load_builtin(self, module: str) -> None:
         name = module.removeprefix("reorder_kit.")
-        self._load(PluginRecord(name, "reorder-kit", __version__), lambda: import_module(module))
+        self._load(PluginRecord(name, "reorder-kit", __version__, hookspecs.API_VERSION), lambda: import_module(module))
 
     def _load_entry_point(self, distribution: Distribution, entry_point: EntryPoint) -> None:
         record = PluginRecord(entry_point.name, distribution.name, distribution.version)
@@ -224,7 +226,7 @@ class PluginHost:
             self.plugins.append(record)
             record.fail(f"plugin {record.name!r} is already provided by {twins[0].distribution}")
             return
-        self._load(record, entry_point.load)
+        self._load(record, lambda: load_entry_point(entry_point, record))
 
     def _load(self, record: PluginRecord, load: Any) -> None:
         self.plugins.append(record)
@@ -243,7 +245,9 @@ class PluginHost:
     def _register(self, plugin: object, record: PluginRecord) -> None:
         try:
             self._check_is_new(plugin, record)
-            self._manager.register(plugin, record.name)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ReorderKitWarning)  # of deprecated hooks: the record has them
+                self._manager.register(plugin, record.name)
             self._check_hooks(plugin)
             found = [
                 (registry, component)
@@ -270,7 +274,16 @@ class PluginHost:
             record.provides.append(f"{registry.kind.name} {component.name}")
         followed = {caller.name for caller in self._manager.get_hookcallers(plugin) or []}
         record.hooks = sorted(followed.intersection(self.run_events))
+        record.deprecated = [words for _, component in found if (words := component.deprecation())]
+        record.deprecated += [
+            f"run event {hook!r} {words}" for hook in record.hooks if (words := self._removal_of(hook))
+        ]
         self._note_modules(plugin, record, [component for _, component in found])
+
+    def _removal_of(self, hook: str) -> str:
+        """What is said of a deprecated hook; empty for all others."""
+        specification = getattr(self._manager.hook, hook).spec
+        return str(specification.warn_on_impl or "")
 
     def _note_modules(self, plugin: object, record: PluginRecord, components: Iterable[type[Component]]) -> None:
         """Remember whose code is whose, for errors."""

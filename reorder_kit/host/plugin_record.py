@@ -23,24 +23,33 @@ class PluginRecord:
         name: of the entry point; of the module, for a built-in.
         distribution: the package it came with.
         version: of that package.
+        api: the version of the plugin API it was written for; empty if unknown, as for an object given in Python.
         status: ``ok``, ``failed`` or ``blocked``.
         reason: why, unless it is ok.
         provides: components as ``kind name``.
         hooks: the run events it follows.
+        deprecated: a sentence for each component that will be removed, and each run event.
     """
 
     name: str
     distribution: str
     version: str
+    api: str = ""
     status: Literal["ok", "failed", "blocked"] = "ok"
     reason: str = ""
     provides: list[str] = field(default_factory=list)
     hooks: list[str] = field(default_factory=list)
+    deprecated: list[str] = field(default_factory=list)
 
     @property
     def is_builtin(self) -> bool:
         """Whether it comes with reorder-kit itself."""
         return self.distribution == "reorder-kit"
+
+    @property
+    def deprecated_events(self) -> list[str]:
+        """A sentence for each run event that will be removed: it concerns every run, a component only those with it."""
+        return [words for words in self.deprecated if words.startswith("run event ")]
 
     def fail(self, reason: str) -> None:
         """Note why it cannot be used."""

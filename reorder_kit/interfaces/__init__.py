@@ -18,6 +18,7 @@ from reorder_kit.interfaces.data_source import (
     Unreadable,
 )
 from reorder_kit.interfaces.decoding import Decoding
+from reorder_kit.interfaces.deprecation import Deprecation
 from reorder_kit.interfaces.features import Features, ModelOutput
 from reorder_kit.interfaces.finding import Finding, merged
 from reorder_kit.interfaces.gather_images import gather_images
@@ -98,6 +99,7 @@ __all__ = [
     "DataSource",
     "DataSplits",
     "Decoding",
+    "Deprecation",
     "Encoded",
     "Evaluate",
     "EvaluatedControl",

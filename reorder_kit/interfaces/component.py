@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import pydantic
 
 from reorder_kit.interfaces.class_fact import ClassFact
+from reorder_kit.interfaces.deprecation import Deprecation
 from reorder_kit.interfaces.numbers import require_plain_number
 
 
@@ -107,12 +108,20 @@ class Component:
 
     ``name`` is what a recipe says; ``Options`` are the further keys it may give, each a pydantic field with a type, a
     default where there is one, and a description.
+
+    ``deprecated`` says that a release will remove the component; whoever uses it is warned.
     """
 
     kind: ClassVar[Kind]
     name: ClassVar[str]
     Options: ClassVar[Any] = ComponentOptions
     class_facts: ClassVar[Mapping[str, ClassFact]] = {}
+    deprecated: ClassVar[Deprecation | None] = None
+
+    @classmethod
+    def deprecation(cls) -> str:
+        """A sentence about a deprecated component, which begins with its kind and name; empty for all others."""
+        return f"{cls.kind.name} {cls.name!r} {cls.deprecated}" if cls.deprecated else ""
 
     @classmethod
     def declares(cls) -> dict[str, str]:

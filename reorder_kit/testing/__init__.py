@@ -22,6 +22,7 @@ from reorder_kit.testing.rule import BrokenRulesError, Rule
 from reorder_kit.testing.target_kind import TARGET_KIND_RULES, check_target_kind, target_kind_case
 from reorder_kit.testing.task import TASK_RULES, check_task, task_case
 from reorder_kit.testing.tokenizer import TOKENIZER_RULES, check_tokenizer, tokenizer_case
+from reorder_kit.testing.tracker import TRACKER_RULES, check_tracker, tracker_case
 
 __all__ = [
     "BACKBONE_RULES",
@@ -32,6 +33,7 @@ __all__ = [
     "TARGET_KIND_RULES",
     "TASK_RULES",
     "TOKENIZER_RULES",
+    "TRACKER_RULES",
     "BrokenRulesError",
     "Rule",
     "backbone_case",
@@ -43,6 +45,7 @@ __all__ = [
     "check_target_kind",
     "check_task",
     "check_tokenizer",
+    "check_tracker",
     "data_source_case",
     "host_with",
     "order_learner_case",
@@ -51,4 +54,5 @@ __all__ = [
     "target_kind_case",
     "task_case",
     "tokenizer_case",
+    "tracker_case",
 ]

@@ -129,7 +129,8 @@ def test_a_kind_alone_is_described_with_its_components(cli, guess):
     kind = json.loads(cli("describe", "priors", "--json").stdout)
     assert kind["kind"] == "prior"
     assert kind["doc"] == Prior.__doc__.partition("\n")[0]
-    assert {"name": "guess", "doc": "Prefer what comes first.", "plugin": guess["plugin"]} in kind["components"]
+    listed = {"name": "guess", "doc": "Prefer what comes first.", "plugin": guess["plugin"], "deprecated": ""}
+    assert listed in kind["components"]
     shown = cli("describe", "prior").stdout
     assert all(component["name"] in shown and component["doc"][:40] in shown for component in kind["components"])
 

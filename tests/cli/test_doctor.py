@@ -116,7 +116,8 @@ def test_a_torchvision_that_does_not_fit_torch_is_explained(cli, monkeypatch):
 
 def test_broken_plugins_are_named(cli, install):
     install("broken-dist", {"broken": "broken_plugin"}, {"broken_plugin": "raise RuntimeError('no luck')"})
-    expected = {"name": "broken", "distribution": "broken-dist", "reason": "RuntimeError: no luck"}
+    reason = "RuntimeError: no luck\n  hint: python -c 'import broken_plugin' shows the traceback"
+    expected = {"name": "broken", "distribution": "broken-dist", "reason": reason}
     assert expected in diagnosis(cli)["plugins"]["failed"]
     assert "failed: broken of broken-dist: RuntimeError: no luck" in cli("doctor").stdout
 

@@ -58,6 +58,7 @@ VALID = {
     "report": ["trained"],
     "describe": ["ordering", "row"],
     "list-plugins": [],
+    "new-plugin": ["ordering", "unheard-of", "--folder", "new"],
     "schema": [],
     "doctor": [],
     "recipes list": [],
@@ -77,6 +78,7 @@ COMPUTING = [
     "reorder_kit.benchmark.planted.run_benchmark",
     "reorder_kit.analysis.fitted_vq.fit_vq_vae",
     "reorder_kit.reports.page.Page.write",
+    "reorder_kit.scaffold.write_package.write_files",
 ]
 """What takes long, and is not reached with an impossible value."""
 NOWHERE = ["", "\0", "a" * 300, "a/" * 3000, "file/below", "loop"]
@@ -326,6 +328,7 @@ def ended(arguments, stdout, monkeypatch):
 def test_standard_output_may_be_full_closed_or_read_by_nobody(command, here, monkeypatch, tmp_path):
     words = [*command.split(), *SPEAKING[command]]
     monkeypatch.setattr("reorder_kit.reports.page.Page.write", lambda page, folder: [folder / "report.html"])
+    monkeypatch.setattr("reorder_kit.scaffold.write_package.write_files", lambda files: None)
     usual, _ = ended(words, io.StringIO(), monkeypatch)
     with open(tmp_path / "log", "w") as log:  # noqa: PTH123
         assert ended(words, log, monkeypatch)[0] == usual

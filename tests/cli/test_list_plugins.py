@@ -71,9 +71,19 @@ def test_every_broken_plugin_is_shown_with_its_reason_and_the_others_work(cli, n
     (misspelt,) = [line for line in lines if line.startswith("failed: misspelt of misspelt-dist")]
     assert "there is no hook 'register_ordering'" in misspelt
     (good,) = [line.split() for line in lines if line.startswith("good ")]
-    assert good == ["good", "good-dist", "2.5", "ok", "ordering", "bottom-up"]
+    assert good == ["good", "good-dist", "2.5", "1.0", "ok", "ordering", "bottom-up"]
     (follower,) = [line.split() for line in lines if line.startswith("follower ")]
-    assert follower == ["follower", "follower-dist", "1.0", "ok", "event", "run_finished"]
+    assert follower == ["follower", "follower-dist", "1.0", "1.0", "ok", "event", "run_finished"]
+
+
+def test_a_plugin_for_another_api_is_shown_with_its_version_and_what_to_do(cli, install):
+    install("later-dist", {"later": "later_plugin"}, {"later_plugin": FOLLOWER}, api="2.0")
+    lines = cli("list-plugins").stdout.splitlines()
+    (row,) = [line.split() for line in lines if line.startswith("later ")]
+    assert row == ["later", "later-dist", "1.0", "2.0", "failed"]
+    place = next(place for place, line in enumerate(lines) if line.startswith("failed: later of later-dist: "))
+    assert "it was written for plugin API 2.0, and reorder-kit" in lines[place]
+    assert lines[place + 1] == "  hint: pip install --upgrade reorder-kit"
 
 
 def test_what_works_beside_broken_plugins_can_be_used(cli, neighbourhood):
@@ -121,10 +131,12 @@ def test_json_tells_all_of_all(cli, neighbourhood):
         "name": "good",
         "distribution": "good-dist",
         "version": "2.5",
+        "api": "1.0",
         "status": "ok",
         "reason": "",
         "provides": ["ordering bottom-up"],
         "hooks": [],
+        "deprecated": [],
     }
 
 

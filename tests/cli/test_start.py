@@ -94,7 +94,7 @@ def loads_nothing_heavy(*commands, **variables):
 def test_every_command_is_there():
     expected = (
         "run validate evaluate predict show-order export-order prior saliency transfer study race report describe "
-        "list-plugins schema doctor"
+        "list-plugins new-plugin schema doctor"
     )
     assert {*expected.split(), "recipes list", "recipes copy", "bench planted"} == set(COMMANDS)
 

@@ -8,6 +8,8 @@ ORDERING = """
 from reorder_kit import hookimpl
 from reorder_kit.interfaces import Ordering
 
+reorder_kit_api = "1.0"
+
 class Mine(Ordering):
     name = "mine"
 

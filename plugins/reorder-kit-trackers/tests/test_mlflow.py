@@ -8,6 +8,8 @@ import pytest
 from pydantic import ValidationError
 from reorder_kit_trackers import mlflow as plugin
 
+from reorder_kit.testing import check_tracker
+
 tracking = pytest.importorskip("mlflow.tracking", reason="mlflow is not installed: pip install mlflow-skinny")
 
 
@@ -20,6 +22,10 @@ def runs(folder, project="orders"):
 
 def history(client, run, name):
     return [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)]
+
+
+def test_it_keeps_the_contract_of_trackers(tmp_path):
+    check_tracker(plugin.MLflow, {"tracking_uri": str(tmp_path / "mlruns"), "tags": ["a"]})
 
 
 def test_a_stopped_and_resumed_run_with_a_control(night, tmp_path):

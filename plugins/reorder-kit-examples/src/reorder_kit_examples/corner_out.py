@@ -10,6 +10,8 @@ from pydantic import Field
 from reorder_kit import hookimpl
 from reorder_kit.interfaces import Ordering, OrderingOptions
 
+reorder_kit_api = "1.0"
+
 
 class CornerOut(Ordering):
     """Patches by their distance from the top left patch, the closest first; at the same distance row-major.

@@ -8,6 +8,8 @@ from reorder_kit import hookimpl
 from reorder_kit.interfaces.run_events import RunInfo
 from reorder_kit.runs.epoch_record import EpochRecord
 
+reorder_kit_api = "1.0"
+
 
 @hookimpl
 def run_started(run: RunInfo) -> None:

@@ -12,6 +12,8 @@ from torch import Tensor
 from reorder_kit import hookimpl
 from reorder_kit.interfaces import ComponentOptions, Order, Prior, ScoringPrior
 
+reorder_kit_api = "1.0"
+
 
 class Smoothness(ScoringPrior):
     """Minus the mean difference of consecutive patches, pixel by pixel, over all steps and images.

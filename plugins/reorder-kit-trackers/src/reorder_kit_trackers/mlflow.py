@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 from reorder_kit import hookimpl
 from reorder_kit.interfaces import Status, TrackedRun, Tracker, TrackerOptions
 
+reorder_kit_api = "1.0"
 _STATUS: dict[Status, str] = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 _ID = "reorder_kit.id"
 _LONGEST_VALUE, _LONGEST_NAME, _MOST_PARAMS = 6_000, 250, 100

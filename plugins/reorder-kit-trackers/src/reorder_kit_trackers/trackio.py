@@ -14,6 +14,8 @@ from pydantic import Field
 from reorder_kit import hookimpl
 from reorder_kit.interfaces import Status, TrackedRun, Tracker, TrackerOptions
 
+reorder_kit_api = "1.0"
+
 
 class Trackio(Tracker):
     """Trackio. Runs stay on this machine unless ``space`` names a Space of Hugging Face.

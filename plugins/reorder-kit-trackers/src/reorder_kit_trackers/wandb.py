@@ -14,6 +14,7 @@ from reorder_kit.errors import ReorderKitError
 from reorder_kit.interfaces import Status, TrackedRun, Tracker, TrackerOptions
 from reorder_kit.interfaces.paths import HomePath
 
+reorder_kit_api = "1.0"
 _EXIT_CODES: dict[Status, int] = {"finished": 0, "failed": 1, "stopped": 130}
 """What W&B calls finished, and failed twice; it has no word for a run that a person stopped."""
 
