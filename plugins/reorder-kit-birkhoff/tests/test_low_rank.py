@@ -213,13 +213,18 @@ def test_an_assignment_with_noise_is_solved_almost_as_well_as_by_an_exact_solver
 # --- The contract
 
 
+def test_it_keeps_the_contract_of_order_learners_on_small_grids() -> None:
+    check_order_learner(LowRank, grids=[Grid(1, 1), Grid(1, 2), Grid(3, 3)])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
         {},
-        pytest.param({"straight_through": True, "rank": 3}, marks=pytest.mark.slow),
-        pytest.param({"rank": 64, "max_iterations": 3, "lr": 0.1, "search": "then-retrain"}, marks=pytest.mark.slow),
-        pytest.param({"temperature": {"shape": "triangular", "initial": 0.0, "final": 0.0}}, marks=pytest.mark.slow),
+        {"straight_through": True, "rank": 3},
+        {"rank": 64, "max_iterations": 3, "lr": 0.1, "search": "then-retrain"},
+        {"temperature": {"shape": "triangular", "initial": 0.0, "final": 0.0}},
     ],
     ids=str,
 )

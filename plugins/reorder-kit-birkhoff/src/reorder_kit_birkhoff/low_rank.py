@@ -65,7 +65,7 @@ class LowRank(SoftOrderLearner):
         tolerance: Amount = Field(
             1e-3, description="largest distance of a patch's total share from one at which to stop normalizing"
         )
-        lr: Positive = Field(0.03, description="step size of Adam on the entries of vectors, which start at length one")
+        lr: Positive = Field(0.1, description="step size of Adam on the entries of vectors, which start at length one")
 
     options: Options
 
