@@ -1,0 +1,1 @@
+"""Fixed orders of image patches for reorder-kit: space-filling curves and local windows."""
